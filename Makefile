@@ -1,0 +1,56 @@
+# One environment, .venv, made from the pinned requirements. `make help` lists what there is.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint fast lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+install: $(VENV)/.runtime  ## make .venv with eyetune in it
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else \
+	  "eyetune needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is " + sys.version.split()[0] + \
+	  ". Name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Could not make a virtual environment: see above. \
+	On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing eyetune and what it needs into $(VENV) (TensorFlow is about 250 MB) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/runtime.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements/development.txt $(VENV)/.runtime
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/development.txt
+	@touch $@
+
+demo: install  ## train and look at a first network (handwritten digits, no download)
+	$(BIN)/eyetune train --data digits
+
+test: lint fast  ## everything that CI checks
+
+lint: $(VENV)/.development  ## ruff, mypy --strict and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(VENV)/.development  ## the tests alone
+	$(BIN)/python -m pytest
+
+lock: | $(BIN)/python  ## pin the dependencies again after a change in pyproject.toml
+	@$(PIP_INSTALL) uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header pyproject.toml requirements/build.in --output-file requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --group dev pyproject.toml requirements/build.in --constraints requirements/runtime.txt \
+	  --output-file requirements/development.txt
+
+clean:  ## remove .venv and the caches of the tools
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,45 @@
+"""eyetune tunes image classifiers until they are as accurate as they can be and still fit the board.
+
+    >>> import eyetune as et
+    >>> run = et.train(et.Recipe(), data="cifar10")  # doctest: +SKIP
+    >>> run.plot()                                   # doctest: +SKIP
+
+Names are imported when they are first used: `import eyetune` loads no Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eyetune.api import Run, Workspace, open_run, train
+    from eyetune.data import Dataset, Split, load
+    from eyetune.errors import EyetuneError
+    from eyetune.recipe import Recipe
+
+_HOMES = {
+    "Dataset": "eyetune.data",
+    "EyetuneError": "eyetune.errors",
+    "Recipe": "eyetune.recipe",
+    "Run": "eyetune.api",
+    "Split": "eyetune.data",
+    "Workspace": "eyetune.api",
+    "load": "eyetune.data",
+    "open_run": "eyetune.api",
+    "train": "eyetune.api",
+}
+
+__all__ = ["Dataset", "EyetuneError", "Recipe", "Run", "Split", "Workspace", "load", "open_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("eyetune")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eyetune' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

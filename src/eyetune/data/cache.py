@@ -1,0 +1,173 @@
+"""Decoded images on disk, memory-mapped, so that a source is decoded once and processes share its pages."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eyetune.data.dataset import Split
+from eyetune.errors import DataError
+
+FORMAT = 1  # raise it when the files or the decoding change: older entries are then left unused
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a source holds once it is decoded, before splits are made up.
+
+    Attributes:
+        name: Short name of the dataset.
+        class_names: In the order of the labels.
+        splits: "train" always; "validation" and "test" where the source has them.
+        notes: What a user should know.
+        digest: Hash of all images and labels.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: Mapping[str, Split]
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset in the cache: its folder, name, source and size in bytes."""
+
+    folder: Path
+    name: str
+    source: str
+    size_bytes: int
+
+
+def directory() -> Path:
+    """Return the folder of the cache: EYETUNE_CACHE, or the system's place for caches."""
+    import platformdirs
+
+    named = os.environ.get("EYETUNE_CACHE")
+    return (Path(named) if named else platformdirs.user_cache_path("eyetune")) / "datasets"
+
+
+def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
+    """Return the cached dataset of a key, building it first where there is none.
+
+    Two processes that ask at once build it once; a process that dies while building leaves nothing behind that
+    another would read.
+
+    Args:
+        key: Plain values that say which source in which state, decoded in which way.
+        build: Decodes it.
+
+    Raises:
+        DataError: The cache cannot be written, or what `build` raises.
+    """
+    from filelock import FileLock
+
+    text = json.dumps({**key, "format": FORMAT}, sort_keys=True)
+    folder = directory() / hashlib.sha256(text.encode()).hexdigest()[:20]
+    found = _open(folder)
+    if found is not None:
+        return found
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            found = _open(folder)
+            if found is None:
+                _write(folder, text, build())
+                found = _open(folder)
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from None
+    if found is None:
+        raise DataError(f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again.")
+    return found
+
+
+def entries() -> list[Entry]:
+    """List what is in the cache, by name."""
+    found = []
+    for path in directory().glob("*/about.json"):
+        about = _about(path.parent)
+        if about is not None:
+            size = sum(file.stat().st_size for file in path.parent.iterdir())
+            found.append(Entry(path.parent, about["name"], json.loads(about["key"])["source"], size))
+    return sorted(found, key=lambda entry: (entry.name, entry.source))
+
+
+def clear() -> int:
+    """Delete everything in the cache and return how many bytes that freed."""
+    freed = sum(entry.size_bytes for entry in entries())
+    shutil.rmtree(directory(), ignore_errors=True)
+    return freed
+
+
+def _open(folder: Path) -> Decoded | None:
+    about = _about(folder)
+    if about is None:
+        return None
+    try:
+        splits = {name: _open_split(folder, name) for name in about["splits"]}
+    except (OSError, ValueError, EOFError):  # an entry that was damaged from outside is built again
+        return None
+    return Decoded(about["name"], tuple(about["class_names"]), splits, tuple(about["notes"]), about["digest"])
+
+
+def _open_split(folder: Path, name: str) -> Split:
+    images = np.load(folder / f"{name}-images.npy", mmap_mode="r", allow_pickle=False)
+    labels = np.load(folder / f"{name}-labels.npy", allow_pickle=False)
+    if len(images) != len(labels):
+        raise ValueError(f"{len(images)} images, {len(labels)} labels")
+    return Split(images, labels)
+
+
+def _about(folder: Path) -> dict[str, Any] | None:
+    try:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return about if isinstance(about, dict) else None
+
+
+def _write(folder: Path, key: str, decoded: Decoded) -> None:
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent))
+    try:
+        digest = hashlib.sha256(repr(decoded.class_names).encode())
+        for name, split in decoded.splits.items():
+            images = np.ascontiguousarray(split.images)
+            np.save(partial / f"{name}-images.npy", images)
+            np.save(partial / f"{name}-labels.npy", split.labels)
+            digest.update(images.data)
+            digest.update(np.ascontiguousarray(split.labels).data)
+        about = {
+            "key": key,
+            "name": decoded.name,
+            "class_names": decoded.class_names,
+            "splits": list(decoded.splits),
+            "notes": decoded.notes,
+            "digest": digest.hexdigest()[:16],
+        }
+        (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DataError(
+        f"The image cache {folder} {'has no room: the disk is full' if full else 'cannot be written'}.",
+        received=error.strerror or error,
+        fix="Free some space (`eyetune data clear` empties the cache), or name another folder in EYETUNE_CACHE."
+        if full
+        else "Name a folder that you may write to in EYETUNE_CACHE.",
+    )

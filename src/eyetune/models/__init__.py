@@ -1,0 +1,1 @@
+"""Networks: building them in Keras, and reading off what they are made of."""

@@ -1,0 +1,91 @@
+"""What a Keras model is made of and what it costs, read off the model itself."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from eyetune.network import Layer, Network
+
+if TYPE_CHECKING:
+    import keras
+
+
+def structure(model: keras.Model) -> Network:
+    """Return the layers of a built model in order, nested models unrolled.
+
+    Multiply-adds are counted for one image, in convolutions and dense layers: for a convolution, output positions
+    times kernel size times input channels (of its group) times output channels.
+
+    Example:
+        >>> from eyetune.models.cnn import build
+        >>> from eyetune.recipe import ModelSection
+        >>> network = structure(build(ModelSection(), (32, 32, 3), 10))
+        >>> network.parameters, network.multiply_adds
+        (167562, 4040704)
+    """
+    layers = tuple(_layer(layer) for layer in _flatten(model))
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    return Network(_shape(model.input), layers, trainable)
+
+
+def _flatten(model: keras.Model) -> list[Any]:
+    import keras
+
+    found: list[Any] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += _flatten(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            found.append(layer)
+    return found
+
+
+def _layer(layer: Any) -> Layer:
+    shape = _shape(layer.output)
+    return Layer(
+        name=layer.name,
+        kind=type(layer).__name__,
+        settings=", ".join(_settings(layer)),
+        output_shape=shape,
+        parameters=layer.count_params(),
+        multiply_adds=_multiply_adds(layer, shape),
+        activation_bytes=math.prod(shape),
+    )
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(size or 1 for size in tensor.shape[1:])
+
+
+def _settings(layer: Any) -> list[str]:
+    words = []
+    if getattr(layer, "kernel_size", None):
+        words.append("x".join(str(size) for size in layer.kernel_size))
+    if getattr(layer, "pool_size", None):
+        words.append("x".join(str(size) for size in layer.pool_size))
+    if max(getattr(layer, "strides", None) or (1,)) > 1 and not getattr(layer, "pool_size", None):
+        words.append(f"stride {layer.strides[0]}")
+    if getattr(layer, "padding", None) == "same":
+        words.append("same")
+    activation = getattr(layer, "activation", None)
+    if activation is not None and getattr(activation, "__name__", "linear") != "linear":
+        words.append(activation.__name__)
+    if type(layer).__name__ == "Dropout":
+        words.append(f"rate {layer.rate:g}")
+    return words
+
+
+def _multiply_adds(layer: Any, output_shape: tuple[int, ...]) -> int:
+    """Count by kernel: each weight of it is used once at each position of the output."""
+    kind = type(layer).__name__
+    if kind == "Dense":
+        return math.prod(output_shape[:-1]) * math.prod(layer.kernel.shape)
+    positions = math.prod(output_shape[:-1])
+    if kind == "SeparableConv2D":
+        return positions * (math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape))
+    if kind == "Conv2DTranspose":
+        return math.prod(_shape(layer.input)[:-1]) * math.prod(layer.kernel.shape)
+    if kind in ("Conv2D", "DepthwiseConv2D"):
+        return positions * math.prod(layer.kernel.shape)
+    return 0

@@ -1,0 +1,378 @@
+"""A recipe: everything that defines one training, as one immutable value.
+
+The default recipe is the lab's: CIFAR-10, two convolutions with pooling, one hidden dense layer, Adam.
+It goes to TOML and back, and is edited by path:
+
+    >>> recipe = Recipe().with_({"optimizer.learning_rate": 1e-4, "model.blocks.0.activation": "tanh"})
+    >>> recipe.optimizer.learning_rate, recipe.model.blocks[0].activation
+    (0.0001, 'tanh')
+    >>> Recipe.from_toml(recipe.to_toml()) == recipe
+    True
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import pydantic
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from eyetune.errors import RecipeError, nearest
+
+# Names as in https://keras.io/api/layers/activations/
+ActivationName = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "hard_silu", "hard_swish",
+    "tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign", "mish", "linear",
+]  # fmt: skip
+# Names as in https://keras.io/api/optimizers/
+OptimizerName = Literal[
+    "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion", "muon",
+]  # fmt: skip
+Precision = Literal["auto", "float32", "bfloat16"]
+Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
+
+WITH_MOMENTUM = ("sgd", "rmsprop")
+KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's own default is 0.001 for every other optimizer
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+def _table(key: str) -> BeforeValidator:
+    """Let a plain number stand for a table that holds only that one value."""
+
+    def expand(value: Any) -> Any:
+        return {key: value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    return BeforeValidator(expand)
+
+
+class DataSection(_Section):
+    """Which images, and how they are split."""
+
+    source: str = Field("cifar10", min_length=1, description="a name (`eyetune data list`) or a path")
+    validation: float = Field(0.2, gt=0, lt=1, description="share of the training images that validates")
+    test: float = Field(0.2, gt=0, lt=1, description="share held out as test where the source has no test split")
+    subset: int = Field(0, ge=0, description="use only the first N training images (0: all)")
+    image_size: int = Field(32, ge=8, le=1024, description="side of the square images from a folder, in pixels")
+    seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
+
+
+class Block(_Section):
+    """Convolutions, each with an activation, then a max pooling."""
+
+    filters: int = Field(32, ge=1, le=4096)
+    convolutions: int = Field(1, ge=1, le=16)
+    kernel_size: int = Field(3, ge=1, le=31, description="side of the square kernel, in pixels")
+    activation: ActivationName | None = Field(None, description="in place of the model's")
+    pool_size: int = Field(2, ge=1, le=16, description="side of the max pooling window (1: no pooling)")
+
+
+class DenseLayer(_Section):
+    """A hidden fully connected layer."""
+
+    units: int = Field(64, ge=1, le=65536)
+    activation: ActivationName | None = Field(None, description="in place of the model's")
+
+
+class ModelSection(_Section):
+    """The network. The lab's: 32 and 64 filters of 3x3, 64 dense units, relu."""
+
+    kind: Literal["cnn"] = "cnn"
+    blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
+        (Block(filters=32), Block(filters=64)), min_length=1, max_length=32
+    )
+    dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)
+    activation: ActivationName = "relu"
+    padding: Literal["valid", "same"] = "valid"
+    batch_norm: bool = Field(False, description="batch normalization before each activation of a convolution")
+    global_pooling: bool = Field(False, description="global average pooling in place of flatten")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
+
+
+class OptimizerSection(_Section):
+    """How the weights are moved."""
+
+    name: OptimizerName = "adam"
+    learning_rate: float = Field(
+        default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001), gt=0, le=100
+    )
+    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
+    nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
+    weight_decay: float = Field(0.0, ge=0, le=1)
+    clip_norm: float = Field(0.0, ge=0, le=1e6, description="largest norm of a weight's gradient (0: any)")
+
+    @model_validator(mode="after")
+    def _momentum_has_an_optimizer(self) -> Self:
+        if self.momentum and self.name not in WITH_MOMENTUM:
+            raise ValueError(f"momentum is for {' and '.join(WITH_MOMENTUM)}, but the optimizer is {self.name}")
+        if self.nesterov and not (self.name == "sgd" and self.momentum):
+            raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
+        return self
+
+
+class LossSection(_Section):
+    """What the training makes small."""
+
+    name: Literal["categorical_crossentropy", "categorical_focal_crossentropy"] = "categorical_crossentropy"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class FitSection(_Section):
+    """How long, in what portions and with what arithmetic."""
+
+    epochs: int = Field(10, ge=1, le=100_000)
+    batch_size: int = Field(32, ge=1, le=65536)
+    early_stopping: int = Field(
+        0, ge=0, description="stop after this many epochs without a better `monitor` (0: never)"
+    )
+    monitor: Monitor = Field("val_loss", description="what early stopping watches")
+    restore_best: bool = Field(True, description="with early stopping, end with the best epoch's weights")
+    precision: Precision = Field("auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic")
+    class_weight: Literal["none", "balanced"] = "none"
+
+
+class Recipe(_Section):
+    """Everything that defines one training.
+
+    Args:
+        data: Source, split and subset.
+        model: The network.
+        optimizer: Name, rate and the rest.
+        loss: Loss function and label smoothing.
+        fit: Epochs, batch size, early stopping, precision.
+
+    Raises:
+        RecipeError: From `make`, `with_`, `from_toml` and `load`: a name is unknown or a value out of range.
+
+    Example:
+        >>> Recipe.make({"fit": {"epochs": 3}}).fit.epochs
+        3
+    """
+
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    loss: LossSection = LossSection()
+    fit: FitSection = FitSection()
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any], *, origin: str = "the recipe") -> Recipe:
+        """Build a recipe from nested dictionaries; `origin` says in an error where they came from."""
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise _explain(error, origin) from None
+
+    def with_(self, edits: Mapping[str, Any] | None = None, /, **more: Any) -> Recipe:
+        """Return a copy with some values changed.
+
+        Args:
+            edits: New values by path, for example `{"model.blocks.0.filters": 16}`.
+            more: The same with a double underscore for the dot: `optimizer__learning_rate=0.01`.
+
+        Raises:
+            RecipeError: A path is unknown or a value out of its range.
+        """
+        paths = {**(edits or {}), **{name.replace("__", "."): value for name, value in more.items()}}
+        # Values left at their default stay open, so that a default that hangs on another value follows it.
+        values = self.model_dump(exclude_unset=True)
+        for path, value in paths.items():
+            _put(values, self.model_dump(), path, value)
+        return Recipe.make(values, origin="the edited recipe")
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML, every value written out."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), indent=2)
+
+    @classmethod
+    def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:
+        """Read a recipe from TOML; what is not given takes the default."""
+        try:
+            return cls.make(tomllib.loads(text), origin=origin)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(
+                f"{origin} is not valid TOML.", received=error, fix="See https://toml.io for the notation."
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe from a TOML file."""
+        try:
+            return cls.from_toml(Path(path).read_text(encoding="utf-8"), origin=str(path))
+        except OSError as error:
+            raise RecipeError(
+                f"The recipe {path} cannot be read.",
+                received=error.strerror or error,
+                fix="`eyetune recipe > recipe.toml` writes one to begin with.",
+            ) from None
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"The recipe {path} is not a text file.", received=error) from None
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that are the same for equal recipes only."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """Return the values that differ, by path: (mine, the other's); None where one has no such place.
+
+        Example:
+            >>> Recipe().difference(Recipe().with_(fit__epochs=20))
+            {'fit.epochs': (10, 20)}
+        """
+        mine, theirs = dict(_leaves(self.model_dump())), dict(_leaves(other.model_dump()))
+        paths = [*mine, *(path for path in theirs if path not in mine)]
+        return {path: (mine.get(path), theirs.get(path)) for path in paths if mine.get(path) != theirs.get(path)}
+
+
+def parse_edits(words: Iterable[str]) -> dict[str, Any]:
+    """Read edits as the command line gives them: `path=value`, the value in TOML, or else plain text.
+
+    Raises:
+        RecipeError: There is no equals sign or no path.
+
+    Example:
+        >>> parse_edits(["fit.epochs=20", "model.activation=tanh", "model.blocks=[16, 32]"])
+        {'fit.epochs': 20, 'model.activation': 'tanh', 'model.blocks': [16, 32]}
+    """
+    edits = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        if not equals or not path.strip():
+            raise RecipeError(
+                "An edit is not of the form path=value.",
+                received=word,
+                fix="Write, for example, optimizer.learning_rate=1e-4.",
+            )
+        edits[path.strip()] = _toml_value(text.strip())
+    return edits
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        values = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return values["value"] if len(values) == 1 else text
+
+
+def _put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
+    """Set one value by path in nested plain values, filling the way down from the full recipe."""
+    node: Any = values
+    names = path.split(".")
+    for depth, name in enumerate(names):
+        key = _key(full, name, path, ".".join(names[:depth]))
+        if depth == len(names) - 1:
+            node[key] = value
+            return
+        full = full[key]
+        if isinstance(node, dict) and key not in node:
+            # A list is edited as a whole; a section only where it is named.
+            node[key] = list(full) if isinstance(full, list | tuple) else {}
+        elif isinstance(node[key], tuple):
+            node[key] = list(node[key])
+        node = node[key]
+
+
+def _key(node: Any, name: str, path: str, parent: str) -> str | int:
+    if isinstance(node, dict) and name in node:
+        return name
+    if isinstance(node, list | tuple) and name.isdigit() and int(name) < len(node):
+        return int(name)
+    if isinstance(node, dict):
+        raise RecipeError(
+            f"A recipe has no {path}.", received=name, fix=nearest(name, (_join(parent, key) for key in node))
+        )
+    expected = f"a place from 0 to {len(node) - 1}" if isinstance(node, list | tuple) else "nothing below it"
+    raise RecipeError(f"A recipe has no {path}.", expected=f"{parent}: {expected}", received=name)
+
+
+def _join(*names: object) -> str:
+    return ".".join(str(name) for name in names if name != "")
+
+
+def _leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _leaves(child, _join(path, key))
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from _leaves(child, _join(path, index))
+    else:
+        yield path, value
+
+
+def _explain(error: pydantic.ValidationError, origin: str) -> RecipeError:
+    """Turn pydantic's first complaint into one error with the path, the range, the value and a way out."""
+    # A default that hangs on a wrong value cannot be made: that is an echo of the first complaint, not another.
+    complaints = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    first, more = complaints[0], len(complaints) - 1
+    location = first["loc"]
+    path = _join(*location)
+    suffix = f" (and {more} more)" if more else ""
+    if first["type"] == "extra_forbidden":
+        known = _known_names(location[:-1])
+        return RecipeError(
+            f"{origin} has an unknown name, {path}{suffix}.",
+            received=location[-1],
+            fix=nearest(str(location[-1]), known),
+        )
+    if first["type"] == "value_error":
+        message = first["msg"].removeprefix("Value error, ")
+        return RecipeError(f"{origin} contradicts itself at {path}{suffix}: {message}.")
+    fix = None
+    if first["type"] == "literal_error":
+        fix = nearest(str(first["input"]), _literal_names(location))
+    return RecipeError(
+        f"{origin} has a value that cannot be used{f' at {path}' if path else ''}{suffix}.",
+        expected=_expectation(first["msg"]),
+        received=_short(first["input"]),
+        fix=fix,
+    )
+
+
+def _expectation(message: str) -> str:
+    text = message.removeprefix("Input should be ")
+    return text[0].lower() + text[1:]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def _section_at(location: Iterable[str | int]) -> type[BaseModel]:
+    section: type[BaseModel] = Recipe
+    for name in location:
+        if isinstance(name, int):
+            continue
+        annotation = section.model_fields[name].annotation
+        section = next(kind for kind in _flatten(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return section
+
+
+def _known_names(location: Iterable[str | int]) -> list[str]:
+    return list(_section_at(location).model_fields)
+
+
+def _literal_names(location: tuple[str | int, ...]) -> list[str]:
+    annotation = _section_at(location[:-1]).model_fields[str(location[-1])].annotation
+    return [str(name) for name in _flatten(annotation) if isinstance(name, str)]
+
+
+def _flatten(annotation: Any) -> Iterable[Any]:
+    arguments = get_args(annotation)
+    if not arguments:
+        yield annotation
+    for argument in arguments:
+        yield from _flatten(argument)

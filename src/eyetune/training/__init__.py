@@ -1,0 +1,1 @@
+"""One training: from a recipe and a dataset to a trained network and its history."""

@@ -1,0 +1,110 @@
+"""The numerical ground that a training stands on: precision, threads, seeds and determinism."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from eyetune.errors import UsageError
+from eyetune.recipe import Precision
+
+# The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone (avx512_bf16)
+# do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed of float32 with those.
+MATRIX_FLAG = "amx_bf16"
+CUDA_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's tensor cores take bfloat16
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The arithmetic that a training uses, and why.
+
+    Attributes:
+        precision: "float32", or "bfloat16" for mixed precision.
+        policy: The Keras dtype policy for it.
+        reason: Why, in a few words for the user.
+    """
+
+    precision: Literal["float32", "bfloat16"]
+    policy: str
+    reason: str
+
+
+def choose_arithmetic(precision: Precision) -> Arithmetic:
+    """Turn a recipe's precision into what this machine does; "auto" is bfloat16 only where that is native.
+
+    Example:
+        >>> choose_arithmetic("float32").policy
+        'float32'
+    """
+    if precision == "auto":
+        native, reason = _native_bfloat16()
+        return _arithmetic("bfloat16" if native else "float32", reason)
+    return _arithmetic(precision, "as the recipe asks")
+
+
+def _arithmetic(precision: Literal["float32", "bfloat16"], reason: str) -> Arithmetic:
+    return Arithmetic(precision, "mixed_bfloat16" if precision == "bfloat16" else "float32", reason)
+
+
+def _native_bfloat16() -> tuple[bool, str]:
+    gpus = _gpu_capabilities()
+    if gpus:
+        native = min(gpus) >= CUDA_BFLOAT16
+        return native, f"the GPU {'computes' if native else 'does not compute'} bfloat16 natively"
+    native = MATRIX_FLAG in _processor_flags()
+    return native, f"this processor {'has' if native else 'has no'} matrix units for bfloat16"
+
+
+def _gpu_capabilities() -> list[tuple[int, int]]:
+    import tensorflow as tf
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return [detail.get("compute_capability", (0, 0)) for detail in details]
+
+
+def _processor_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: no TensorFlow build there multiplies bfloat16 natively on the processor
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def prepare(*, seed: int, threads: int = 0, deterministic: bool = True) -> None:
+    """Set seeds, threads and determinism for what is built and trained next in this process.
+
+    Args:
+        seed: For Python, NumPy and Keras, 0 or above.
+        threads: Of each operation and between operations (0: TensorFlow's choice, one for each core).
+        deterministic: Use only operations that give the same result each time. On a processor it costs nothing
+            that could be measured.
+
+    Raises:
+        UsageError: TensorFlow already runs with another number of threads.
+    """
+    import keras
+    import tensorflow as tf
+
+    if threads:
+        _set_threads(tf.config.threading, threads)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+def _set_threads(threading: Any, threads: int) -> None:
+    current = threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
+    if current == (threads, threads):
+        return
+    try:
+        threading.set_intra_op_parallelism_threads(threads)
+        threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        raise UsageError(
+            "The number of threads cannot change once TensorFlow runs in this process.",
+            expected=f"{threads} threads",
+            received=f"{current[0] or os.cpu_count()} threads",
+            fix="Ask for them before the first training of the process (in a notebook: restart the kernel).",
+        ) from None

@@ -1,0 +1,133 @@
+"""Checkpoints: all that a training needs to go on as if it had never stopped, in one file, written atomically.
+
+Weights, the states of random layers, the optimizer's variables and the history go into one `.npz` of plain arrays.
+Keras's own weight files lose the state of an optimizer that is not built yet when they are read. An `.npz` opened
+with allow_pickle=False can run no code.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eyetune.errors import CheckpointError, WorkspaceError
+from eyetune.history import Epoch, History, as_rows
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read from disk.
+
+    Attributes:
+        history: Every whole epoch up to it.
+        identity: What it belongs to: recipe, data, seed, precision.
+        model: The network's variables, random states included, in Keras's order.
+        optimizer: The optimizer's variables, in Keras's order.
+    """
+
+    history: History
+    identity: Mapping[str, Any]
+    model: tuple[np.ndarray[Any, Any], ...]
+    optimizer: tuple[np.ndarray[Any, Any], ...]
+
+
+def save(path: Path, model: keras.Model, history: History, identity: Mapping[str, Any]) -> None:
+    """Write a checkpoint; a crash at any moment leaves the old one or the new one, never half of one.
+
+    Raises:
+        WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is still there.
+    """
+    about = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
+    arrays = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(model.variables)}
+    arrays |= {f"optimizer/{index}": np.asarray(variable) for index, variable in enumerate(model.optimizer.variables)}
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        with partial.open("wb") as stream:
+            np.savez(stream, about=np.array(json.dumps(about)), **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise WorkspaceError(
+            f"The checkpoint {path} cannot be written{': the disk is full' if full else ''}.",
+            received=error.strerror or error,
+            fix="Make room, then go on with `eyetune train --resume RUN`: what was saved before is still there.",
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: It is missing, damaged or of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            if about["format"] != FORMAT:
+                raise ValueError(f"format {about['format']}")
+            return Checkpoint(
+                tuple(Epoch(**row) for row in about["history"]),
+                about["identity"],
+                _numbered(stored, "model"),
+                _numbered(stored, "optimizer"),
+            )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"The checkpoint {path} cannot be read.",
+            expected=f"a checkpoint of eyetune, format {FORMAT}",
+            received=error,
+            fix="Train again from the start: the recipe of the run is in recipe.toml beside it.",
+        ) from None
+
+
+def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any], ...]:
+    count = sum(1 for name in stored if name.startswith(f"{kind}/"))
+    return tuple(stored[f"{kind}/{index}"] for index in range(count))
+
+
+def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's values into a compiled model of the same recipe, optimizer included.
+
+    Raises:
+        CheckpointError: The network or the optimizer has other variables.
+    """
+    model.optimizer.build(model.trainable_variables)
+    _assign("network", model.variables, checkpoint.model)
+    _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
+
+
+def restore_weights(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights into a model, leaving the optimizer alone.
+
+    Raises:
+        CheckpointError: The network has other variables.
+    """
+    _assign("network", model.variables, checkpoint.model)
+
+
+def _assign(what: str, variables: list[Any], values: tuple[np.ndarray[Any, Any], ...]) -> None:
+    expected = [tuple(variable.shape) for variable in variables]
+    received = [value.shape for value in values]
+    if expected != received:
+        raise CheckpointError(
+            f"The checkpoint is of another {what}.", expected=f"shapes {expected}", received=f"shapes {received}"
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,51 @@
+"""What a trained network says of images: class probabilities, from which everything else is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eyetune.data.dataset import Floats, Images, Split, normalise
+from eyetune.errors import DataError, TrainingError
+from eyetune.training.pipeline import evaluation_batches
+
+if TYPE_CHECKING:
+    import keras
+
+
+def probabilities(model: keras.Model, split: Split) -> Floats:
+    """Return the class probabilities of a split's images, float32 of shape (N, number of classes)."""
+    batches = evaluation_batches(split, model.output_shape[-1]).map(lambda images, _: images)
+    return np.asarray(model.predict(batches, verbose=0), np.float32)
+
+
+def classify(model: keras.Model, images: Images) -> Floats:
+    """Return the class probabilities of a few uint8 images of shape (N, height, width, channels).
+
+    Raises:
+        DataError: The network takes images of another shape.
+    """
+    expected = tuple(model.input_shape[1:])
+    if images.shape[1:] != expected:
+        raise DataError("The network takes other images.", expected=expected, received=images.shape[1:])
+    return np.asarray(model(normalise(images), training=False), np.float32)
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a network that was saved with a run; code inside the file is never run.
+
+    Raises:
+        TrainingError: The file is missing or damaged.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged archive raises whatever zip, JSON or HDF5 make of it
+        raise TrainingError(
+            f"The network {path} cannot be loaded.",
+            received=f"{type(error).__name__}: {str(error)[:200]}",
+            fix="If its run was interrupted, finish it first: eyetune train --resume RUN.",
+        ) from None

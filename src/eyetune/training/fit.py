@@ -1,0 +1,191 @@
+"""Fit one run: train a recipe's network on a dataset, epoch by epoch, with a checkpoint after each.
+
+Nothing here writes records or draws: epochs and progress are handed to the caller as they happen, and the outcome
+is returned. A worker process can therefore run it and send back values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eyetune.data.dataset import Dataset, Split
+from eyetune.errors import CheckpointError, DataError
+from eyetune.history import Epoch, History
+from eyetune.models import cnn
+from eyetune.recipe import Recipe
+from eyetune.training import checkpoint as checkpoints
+from eyetune.training.backend import Arithmetic, prepare
+from eyetune.training.callbacks import Progress, epoch_callback
+from eyetune.training.optimizers import build_loss, build_optimizer
+from eyetune.training.pipeline import evaluation_batches, num_batches, training_batches
+
+if TYPE_CHECKING:
+    import keras
+
+LAST = "checkpoint.npz"
+BEST = "best.npz"
+MOST_STEPS_AT_ONCE = 8
+
+
+class Ending(StrEnum):
+    """Why a fit came back."""
+
+    COMPLETE = "COMPLETE"  # every epoch that was asked for, or early stopping
+    INTERRUPTED = "INTERRUPTED"  # Ctrl-C; the epochs that were whole are kept
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The outcome of a fit.
+
+    Attributes:
+        ending: Why it came back.
+        history: Every whole epoch, earlier parts of a resumed training included.
+        kept_epoch: The epoch whose weights the network has now: the last, or with early stopping the best (0: none).
+        model: The network in float32, whatever the arithmetic was.
+    """
+
+    ending: Ending
+    history: History
+    kept_epoch: int
+    model: keras.Model
+
+
+def fit(
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    seed: int,
+    arithmetic: Arithmetic,
+    threads: int = 0,
+    deterministic: bool = True,
+    resume: bool = False,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Fitted:
+    """Train the network of a recipe.
+
+    Args:
+        recipe: What to train and how.
+        dataset: Training and validation images; test is not touched.
+        folder: Where checkpoints go; it must exist.
+        seed: Of the first weights, the order of images and everything else that is random.
+        arithmetic: From `choose_arithmetic`.
+        threads: 0 for TensorFlow's choice.
+        deterministic: Use only operations that repeat exactly.
+        resume: Go on from the folder's last checkpoint, if it has one.
+        on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with those before.
+        on_progress: Called after every few batches.
+
+    Returns:
+        The outcome, with a network ready to evaluate, save or export.
+
+    Raises:
+        DivergedError: The loss became NaN or infinite.
+        RecipeError: The network cannot be built for these images.
+        DataError: The batch is larger than the training data.
+        CheckpointError: On resume, the checkpoint is damaged or of another training.
+        WorkspaceError: A checkpoint cannot be written.
+    """
+    _check_batch(recipe, dataset)
+    prepare(seed=seed, threads=threads, deterministic=deterministic)
+    model = _compiled(recipe, dataset, arithmetic)
+    identity = {
+        "recipe": recipe.fingerprint,
+        "data": dataset.fingerprint,
+        "seed": seed,
+        "precision": arithmetic.precision,
+    }
+    history = _restored(model, folder / LAST, identity) if resume and (folder / LAST).exists() else ()
+    for epoch in history:
+        on_epoch(epoch)
+    batches, set_epoch = training_batches(dataset.train, dataset.num_classes, recipe.fit.batch_size, seed)
+    watcher = epoch_callback(
+        recipe,
+        history,
+        num_images=len(dataset.train),
+        set_epoch=set_epoch,
+        save=lambda so_far, best: _save(model, folder, so_far, identity, best=best),
+        on_epoch=on_epoch,
+        on_progress=on_progress,
+    )
+    ending = Ending.COMPLETE
+    if not watcher.finished:
+        try:
+            model.fit(
+                batches,
+                epochs=recipe.fit.epochs,
+                initial_epoch=len(history),
+                validation_data=evaluation_batches(dataset.validation, dataset.num_classes),
+                class_weight=_class_weight(recipe, dataset.train, dataset.num_classes),
+                shuffle=False,  # the pipeline shuffles
+                callbacks=[watcher.callback],
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            ending = Ending.INTERRUPTED
+    return _outcome(recipe, dataset, folder, ending, watcher.history)
+
+
+def _check_batch(recipe: Recipe, dataset: Dataset) -> None:
+    if recipe.fit.batch_size > len(dataset.train):
+        raise DataError(
+            "A batch is larger than the training data.",
+            expected=f"fit.batch_size of at most {len(dataset.train)}, the number of training images",
+            received=recipe.fit.batch_size,
+        )
+
+
+def _compiled(recipe: Recipe, dataset: Dataset, arithmetic: Arithmetic) -> keras.Model:
+    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy)
+    # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
+    steps = num_batches(dataset.train, recipe.fit.batch_size)
+    model.compile(
+        optimizer=build_optimizer(recipe.optimizer),
+        loss=build_loss(recipe.loss),
+        metrics=["accuracy"],
+        steps_per_execution=max(1, min(MOST_STEPS_AT_ONCE, steps // 50)),
+    )
+    return model
+
+
+def _restored(model: keras.Model, path: Path, identity: dict[str, Any]) -> History:
+    stored = checkpoints.load(path)
+    different = [name for name, value in identity.items() if stored.identity.get(name) != value]
+    if different:
+        raise CheckpointError(
+            f"The checkpoint {path} belongs to another training: its {', '.join(different)} differ.",
+            expected=identity,
+            received=dict(stored.identity),
+        )
+    checkpoints.restore(model, stored)
+    return stored.history
+
+
+def _save(model: keras.Model, folder: Path, history: History, identity: dict[str, Any], *, best: bool) -> None:
+    if best:
+        checkpoints.save(folder / BEST, model, history, identity)
+    checkpoints.save(folder / LAST, model, history, identity)
+
+
+def _class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
+    """Weigh each class by the inverse of its share, so that all count alike (scikit-learn's "balanced")."""
+    if recipe.fit.class_weight == "none":
+        return None
+    counts = split.class_counts(num_classes)
+    return {label: len(split) / (num_classes * int(count)) for label, count in enumerate(counts)}
+
+
+def _outcome(recipe: Recipe, dataset: Dataset, folder: Path, ending: Ending, history: History) -> Fitted:
+    """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
+    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes)
+    if not history:
+        return Fitted(ending, history, 0, model)
+    stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
+    checkpoints.restore_weights(model, stored)
+    return Fitted(ending, history, len(stored.history), model)
