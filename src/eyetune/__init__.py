@@ -13,24 +13,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyetune.api import Run, Workspace, open_run, train
+    from eyetune.api import open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.recipe import Recipe
+    from eyetune.records import Workspace
+    from eyetune.run import Run
 
 _HOMES = {
     "Dataset": "eyetune.data",
     "EyetuneError": "eyetune.errors",
     "Recipe": "eyetune.recipe",
-    "Run": "eyetune.api",
+    "Run": "eyetune.run",
     "Split": "eyetune.data",
-    "Workspace": "eyetune.api",
+    "Workspace": "eyetune.records",
     "load": "eyetune.data",
     "open_run": "eyetune.api",
+    "resume": "eyetune.api",
     "train": "eyetune.api",
 }
 
-__all__ = ["Dataset", "EyetuneError", "Recipe", "Run", "Split", "Workspace", "load", "open_run", "train"]
+__all__ = ["Dataset", "EyetuneError", "Recipe", "Run", "Split", "Workspace", "load", "open_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

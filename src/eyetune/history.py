@@ -34,6 +34,29 @@ class Epoch:
 History = tuple[Epoch, ...]
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, within an epoch.
+
+    Attributes:
+        epoch: The epoch under way, from 1.
+        num_epochs: How many there will be at most.
+        images: Training images of this epoch that are done.
+        num_images: Training images of an epoch.
+        loss: Mean loss of this epoch so far.
+        accuracy: Mean accuracy of this epoch so far, 0 to 1.
+        images_per_second: Speed in this epoch so far.
+    """
+
+    epoch: int
+    num_epochs: int
+    images: int
+    num_images: int
+    loss: float
+    accuracy: float
+    images_per_second: float
+
+
 def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
     """Turn a history into lists by metric, as Keras's `History.history` has them.
 

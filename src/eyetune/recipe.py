@@ -223,6 +223,15 @@ class Recipe(_Section):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def values(self) -> dict[str, Any]:
+        """Return every value by its path.
+
+        Example:
+            >>> Recipe().values()["model.blocks.0.filters"]
+            32
+        """
+        return dict(_leaves(self.model_dump()))
+
     def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Return the values that differ, by path: (mine, the other's); None where one has no such place.
 
@@ -230,7 +239,7 @@ class Recipe(_Section):
             >>> Recipe().difference(Recipe().with_(fit__epochs=20))
             {'fit.epochs': (10, 20)}
         """
-        mine, theirs = dict(_leaves(self.model_dump())), dict(_leaves(other.model_dump()))
+        mine, theirs = self.values(), other.values()
         paths = [*mine, *(path for path in theirs if path not in mine)]
         return {path: (mine.get(path), theirs.get(path)) for path in paths if mine.get(path) != theirs.get(path)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Split
@@ -106,12 +106,13 @@ def read(listing: Listing, image_size: int, *, skip_unreadable: bool, on_progres
     """
     total = sum(len(files) for files in listing.files.values())
     done = 0
+    image_shape = (image_size, image_size, 3)
     splits, unreadable = {}, []
     with ThreadPoolExecutor() as threads:
         for split, files in listing.files.items():
-            images = np.empty((len(files), image_size, image_size, 3), np.uint8)
+            images = np.empty((len(files), *image_shape), np.uint8)
             good = np.ones(len(files), bool)
-            decoded = threads.map(lambda path: _try_decode(path, image_size), (path for path, _ in files))
+            decoded = threads.map(lambda path: _try_decode(path, image_shape), (path for path, _ in files))
             for index, result in enumerate(decoded):
                 if isinstance(result, str):
                     unreadable.append(f"{files[index][0].relative_to(listing.root)} ({result})")
@@ -135,8 +136,8 @@ def read(listing: Listing, image_size: int, *, skip_unreadable: bool, on_progres
     return Decoded(listing.root.name, listing.class_names, splits, notes)
 
 
-def decode(path: Path, image_size: int) -> Images:
-    """Decode one image file, of any size and mode, to uint8 of shape (image_size, image_size, 3).
+def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
+    """Decode one image file, of any size and mode, to uint8 of shape (height, width, channels); channels are 1 or 3.
 
     A camera's rotation mark is obeyed, transparency becomes white, an animation gives its first frame, and 16-bit
     and floating-point values are scaled to 0 to 255.
@@ -144,27 +145,33 @@ def decode(path: Path, image_size: int) -> Images:
     Raises:
         DataError: It cannot be read.
     """
-    result = _try_decode(path, image_size)
+    result = _try_decode(path, image_shape)
     if isinstance(result, str):
         raise DataError(f"The image {path} cannot be read.", expected="PNG, JPEG, WebP, BMP or GIF", received=result)
     return result
 
 
-def _try_decode(path: Path, image_size: int) -> NDArray[np.uint8] | str:
+def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8] | str:
     """Return the pixels, or in words why there are none."""
+    height, width, channels = image_shape
     try:
         with Image.open(path) as image:
             # JPEGs far larger than needed decode at a fraction of their size, several times faster.
-            image.draft("RGB", (2 * image_size, 2 * image_size))
+            image.draft("RGB", (2 * width, 2 * height))
             turned = ImageOps.exif_transpose(image)
-            square = _to_rgb(turned).resize((image_size, image_size), Image.Resampling.BILINEAR)
-    except Image.UnidentifiedImageError:
+            resized = _to_rgb(turned).resize((width, height), Image.Resampling.BILINEAR)
+    except FileNotFoundError:
+        return "there is no such file"
+    except IsADirectoryError:
+        return "a folder"
+    except UnidentifiedImageError:
         return "0 bytes" if path.stat().st_size == 0 else "not an image"
     except Image.DecompressionBombError:
         return "too many pixels"
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         return str(error) or type(error).__name__
-    return np.asarray(square)
+    pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
+    return pixels.reshape(image_shape)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

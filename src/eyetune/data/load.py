@@ -68,9 +68,23 @@ def load(
     name, path = _locate(str(source))
     key, decode = _source(name, path, image_size, skip_unreadable, on_progress)
     decoded = cache.fetch({**key, "seed": seed}, lambda: _in_order(decode(), seed))
-    dataset = _with_splits(decoded, str(path or name), validation, test)
+    shown = source if source in KNOWN_SOURCES or path is None else path  # a name stays valid where paths differ
+    dataset = _with_splits(decoded, str(shown), validation, test)
     _check_usable(dataset)
     return dataset.subset(subset) if subset else dataset
+
+
+def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
+    """Return the shape of a source's images and its number of classes; known names need not be on the machine."""
+    known = {
+        "cifar10": ((32, 32, 3), 10),
+        "cifar100": ((32, 32, 3), 100),
+        "digits": ((image_size, image_size, 3), 10),
+    }
+    if source in known:
+        return known[source]
+    dataset = load(source, image_size=image_size)
+    return dataset.image_shape, dataset.num_classes
 
 
 def _locate(source: str) -> tuple[str, Path | None]:

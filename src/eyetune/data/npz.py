@@ -105,7 +105,7 @@ def _as_labels(path: Path, name: str, values: NDArray[Any]) -> Labels:
         rows = values.astype(np.float64) if np.issubdtype(values.dtype, np.number) else np.zeros((1, 1))
         if not bool((((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)).all()):
             raise DataError(f"{name} in {path} has two columns or more, but its rows are not one-hot.")
-        return rows.argmax(axis=1).astype(np.int64)
+        return np.asarray(rows.argmax(axis=1), np.int64)
     flat = values.reshape(-1)
     numeric = np.issubdtype(flat.dtype, np.number) and not np.issubdtype(flat.dtype, np.complexfloating)
     if not numeric or not np.isfinite(flat).all() or (flat != np.floor(flat)).any():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from eyetune.data.dataset import Dataset, Split, one_hot
+from eyetune.errors import UsageError, WorkspaceError
 
 PREVIEWED_LABELS = 10
 CLASSES_AT_MOST = 100
@@ -68,6 +70,24 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10, scale: int | None = No
             tile = to_picture(dataset.train.images[index], scale)
             canvas.paste(tile, (text_width + column * cell_width, top))
     return canvas
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture, in the format that its name says.
+
+    Raises:
+        WorkspaceError: The file cannot be written.
+        UsageError: The name has no known ending.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except OSError as error:
+        raise WorkspaceError(f"The picture {path} cannot be written.", received=error.strerror or error) from None
+    except ValueError:
+        raise UsageError(
+            "The picture has no known format.", expected="a name ending in .png", received=path.name
+        ) from None
 
 
 def to_picture(image: np.ndarray[Any, np.dtype[np.uint8]], scale: int = 1) -> Image.Image:

@@ -26,7 +26,7 @@ def structure(model: keras.Model) -> Network:
     """
     layers = tuple(_layer(layer) for layer in _flatten(model))
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    return Network(_shape(model.input), layers, trainable)
+    return Network(_shape(model.inputs[0]), layers, trainable)
 
 
 def _flatten(model: keras.Model) -> list[Any]:
@@ -78,14 +78,17 @@ def _settings(layer: Any) -> list[str]:
 
 def _multiply_adds(layer: Any, output_shape: tuple[int, ...]) -> int:
     """Count by kernel: each weight of it is used once at each position of the output."""
-    kind = type(layer).__name__
-    if kind == "Dense":
-        return math.prod(output_shape[:-1]) * math.prod(layer.kernel.shape)
     positions = math.prod(output_shape[:-1])
-    if kind == "SeparableConv2D":
-        return positions * (math.prod(layer.depthwise_kernel.shape) + math.prod(layer.pointwise_kernel.shape))
-    if kind == "Conv2DTranspose":
-        return math.prod(_shape(layer.input)[:-1]) * math.prod(layer.kernel.shape)
-    if kind in ("Conv2D", "DepthwiseConv2D"):
-        return positions * math.prod(layer.kernel.shape)
-    return 0
+    match type(layer).__name__:
+        case "Dense" | "Conv2D" | "DepthwiseConv2D":
+            return positions * _size(layer.kernel)
+        case "SeparableConv2D":
+            return positions * (_size(layer.depthwise_kernel) + _size(layer.pointwise_kernel))
+        case "Conv2DTranspose":
+            return math.prod(_shape(layer.input)[:-1]) * _size(layer.kernel)
+        case _:
+            return 0
+
+
+def _size(weight: Any) -> int:
+    return int(math.prod(weight.shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from eyetune.errors import UsageError
 from eyetune.recipe import Precision
@@ -29,6 +29,10 @@ class Arithmetic:
     precision: Literal["float32", "bfloat16"]
     policy: str
     reason: str
+
+    def __str__(self) -> str:
+        name = "mixed bfloat16" if self.precision == "bfloat16" else self.precision
+        return f"{name} ({self.reason})"
 
 
 def choose_arithmetic(precision: Precision) -> Arithmetic:
@@ -88,13 +92,21 @@ def prepare(*, seed: int, threads: int = 0, deterministic: bool = True) -> None:
     import tensorflow as tf
 
     if threads:
-        _set_threads(tf.config.threading, threads)
+        set_threads(threads)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
 
 
-def _set_threads(threading: Any, threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Set how many threads an operation uses and how many operations run at once.
+
+    Raises:
+        UsageError: TensorFlow already runs with another number.
+    """
+    import tensorflow as tf
+
+    threading = tf.config.threading
     current = threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
     if current == (threads, threads):
         return

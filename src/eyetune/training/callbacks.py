@@ -5,35 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eyetune.errors import DivergedError
-from eyetune.history import Epoch, History, best_epoch
+from eyetune.history import Epoch, History, Progress, best_epoch
 from eyetune.recipe import FitSection, Recipe
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is, within an epoch.
-
-    Attributes:
-        epoch: The epoch under way, from 1.
-        num_epochs: How many there will be at most.
-        images: Training images of this epoch that are done.
-        num_images: Training images of an epoch.
-        loss: Mean loss of this epoch so far.
-        accuracy: Mean accuracy of this epoch so far, 0 to 1.
-        images_per_second: Speed in this epoch so far.
-    """
-
-    epoch: int
-    num_epochs: int
-    images: int
-    num_images: int
-    loss: float
-    accuracy: float
-    images_per_second: float
 
 
 class Watcher(Protocol):

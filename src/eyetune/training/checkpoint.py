@@ -51,7 +51,7 @@ def save(path: Path, model: keras.Model, history: History, identity: Mapping[str
         WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is still there.
     """
     about = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
-    arrays = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(model.variables)}
+    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(model.variables)}
     arrays |= {f"optimizer/{index}": np.asarray(variable) for index, variable in enumerate(model.optimizer.variables)}
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:

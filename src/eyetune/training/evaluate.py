@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eyetune.data.dataset import Floats, Images, Split, normalise
-from eyetune.errors import DataError, TrainingError
+from eyetune.errors import DataError, TrainingError, WorkspaceError
 from eyetune.training.pipeline import evaluation_batches
 
 if TYPE_CHECKING:
@@ -31,6 +31,20 @@ def classify(model: keras.Model, images: Images) -> Floats:
     if images.shape[1:] != expected:
         raise DataError("The network takes other images.", expected=expected, received=images.shape[1:])
     return np.asarray(model(normalise(images), training=False), np.float32)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a network in Keras's own format; a crash leaves the old file or the new one.
+
+    Raises:
+        WorkspaceError: The file cannot be written.
+    """
+    partial = path.with_name(f"partial-{path.name}")  # Keras goes by the ending
+    try:
+        model.save(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise WorkspaceError(f"The network {path} cannot be written.", received=error.strerror or error) from None
 
 
 def load_model(path: Path) -> keras.Model:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.data.dataset import Dataset, Split
 from eyetune.errors import CheckpointError, DataError
-from eyetune.history import Epoch, History
+from eyetune.history import Epoch, History, Progress
 from eyetune.models import cnn
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
-from eyetune.training.callbacks import Progress, epoch_callback
+from eyetune.training.callbacks import epoch_callback
 from eyetune.training.optimizers import build_loss, build_optimizer
 from eyetune.training.pipeline import evaluation_batches, num_batches, training_batches
 

@@ -1,0 +1,1 @@
+"""What the figures mean: metrics, the verdict on a run, comparisons."""

@@ -1,0 +1,242 @@
+"""What a user calls from Python and the command line calls for them: train, resume, open a run.
+
+This is the one place where data, training, records, analysis and pictures meet.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eyetune.analysis.metrics import evaluate
+from eyetune.data import Dataset
+from eyetune.errors import EyetuneError, UsageError
+from eyetune.history import Epoch
+from eyetune.recipe import Recipe
+from eyetune.records import RunRecord, RunState, Workspace
+from eyetune.records.run import DataRecord, Results
+from eyetune.report.progress import TrainingDisplay
+from eyetune.run import MODEL_FILE, Run, load_data
+
+if TYPE_CHECKING:
+    from eyetune.training.backend import Arithmetic
+
+
+def train(
+    recipe: Recipe | None = None,
+    data: str | Path | Dataset | None = None,
+    *,
+    seed: int = 0,
+    name: str = "",
+    workspace: str | Path | Workspace | None = None,
+    threads: int = 0,
+    deterministic: bool = True,
+    progress: bool = True,
+    skip_unreadable: bool = False,
+) -> Run:
+    """Train a recipe once, evaluate it and record it all.
+
+    Args:
+        recipe: What to train; the default is the lab's network on CIFAR-10.
+        data: A source in place of the recipe's (see `load`), or a dataset that is loaded already.
+        seed: Of everything that is random, 0 or above; the same seed gives the same result.
+        name: What to call the run, besides its id.
+        workspace: Where it is recorded; default `./eyetune-workspace`, or what EYETUNE_WORKSPACE names.
+        threads: Of the arithmetic; 0 for one a core.
+        deterministic: Use only operations that repeat exactly.
+        progress: Show the progress on standard error.
+        skip_unreadable: Leave out image files that cannot be read.
+
+    Returns:
+        The run: COMPLETE, or PAUSED where Ctrl-C interrupted it.
+
+    Raises:
+        EyetuneError: The data cannot be used, the training failed or the workspace cannot be written.
+
+    Example:
+        >>> import eyetune as et, tempfile
+        >>> recipe = et.Recipe().with_(data__subset=100, fit__epochs=1)
+        >>> run = et.train(recipe, data="digits", workspace=tempfile.mkdtemp(), progress=False)
+        >>> run.state, len(run.history)
+        (<RunState.COMPLETE: 'COMPLETE'>, 1)
+    """
+    from eyetune.models import cnn
+    from eyetune.models.structure import structure
+    from eyetune.training.backend import choose_arithmetic
+
+    recipe = recipe or Recipe()
+    place = _workspace(workspace)
+    if seed < 0:
+        raise UsageError("The seed is negative.", expected="0 or above", received=seed)
+    dataset = data if isinstance(data, Dataset) else load_data(recipe, data, skip_unreadable=skip_unreadable)
+    recipe = recipe.with_({"data.source": dataset.source})
+    arithmetic = choose_arithmetic(recipe.fit.precision)
+    network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
+    record = place.create_run(
+        recipe=recipe,
+        data=_describe(dataset),
+        network=network,
+        seed=seed,
+        precision=arithmetic.precision,
+        name=name,
+        versions=_versions(),
+    )
+    return _carry_on(
+        place, record, dataset, arithmetic, threads=threads, deterministic=deterministic, progress=progress
+    )
+
+
+def resume(
+    reference: str,
+    *,
+    data: Dataset | None = None,
+    workspace: str | Path | Workspace | None = None,
+    threads: int = 0,
+    deterministic: bool = True,
+    progress: bool = True,
+) -> Run:
+    """Go on with an interrupted run from its last whole epoch.
+
+    Args:
+        reference: Id, beginning of an id, name, or "latest".
+        data: The dataset, where it was handed to `train` as one; otherwise it is loaded as the recipe says.
+        workspace: As for `train`.
+        threads: As for `train`.
+        deterministic: As for `train`.
+        progress: As for `train`.
+
+    Raises:
+        UsageError: The run is complete.
+        DataError: The images are not those that it was trained on.
+        RunBusyError: Another process is training it.
+    """
+    from eyetune.training.backend import choose_arithmetic
+
+    place = _workspace(workspace)
+    record = place.find(reference)
+    if record.state is RunState.COMPLETE:
+        raise UsageError(
+            f"Run {record.label} is complete: there is nothing to resume.",
+            fix=f"`eyetune show {record.id}` shows it. To train longer: eyetune train --epochs N.",
+        )
+    run = Run(place, record)
+    dataset = run.checked(data) if data else run.dataset()
+    arithmetic = choose_arithmetic(record.precision)
+    return _carry_on(
+        place, record, dataset, arithmetic, threads=threads, deterministic=deterministic, progress=progress
+    )
+
+
+def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
+    """Return a recorded run by id, beginning of an id, name, or "latest"."""
+    place = _workspace(workspace)
+    return Run(place, place.find(reference))
+
+
+def _carry_on(
+    place: Workspace,
+    record: RunRecord,
+    dataset: Dataset,
+    arithmetic: Arithmetic,
+    *,
+    threads: int,
+    deterministic: bool,
+    progress: bool,
+) -> Run:
+    """Train a recorded run to its end from wherever it stands, and record what comes of it."""
+    from eyetune.training.fit import Ending, fit
+
+    with place.claim(record.id), _failures_recorded(place, record.id):
+        place.set_state(record.id, RunState.RUNNING)
+        with TrainingDisplay(record.recipe.fit.epochs, len(dataset.train), enabled=progress) as display:
+            display.note(f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}")
+
+            def on_epoch(epoch: Epoch) -> None:
+                place.save_epoch(record.id, epoch)
+                display.on_epoch(epoch)
+
+            fitted = fit(
+                record.recipe,
+                dataset,
+                place.run_folder(record.id),
+                seed=record.seed,
+                arithmetic=arithmetic,
+                threads=threads,
+                deterministic=deterministic,
+                resume=True,
+                on_epoch=on_epoch,
+                on_progress=display.on_progress,
+            )
+        if fitted.ending is Ending.INTERRUPTED:
+            return Run(place, place.set_state(record.id, RunState.PAUSED))
+        results = _results(place, record, dataset, fitted.model, fitted.kept_epoch)
+        complete = place.set_state(record.id, RunState.COMPLETE, results=results)
+    run = Run(place, complete)
+    run.save_plots(dataset=dataset)
+    return run
+
+
+@contextmanager
+def _failures_recorded(place: Workspace, run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        place.set_state(run_id, RunState.PAUSED)
+        raise
+    except Exception as error:
+        words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+        place.set_state(run_id, RunState.FAILED, error=words)
+        raise
+
+
+def _results(place: Workspace, record: RunRecord, dataset: Dataset, model: Any, kept_epoch: int) -> Results:
+    """Evaluate the trained network on validation and, once, on test; keep it and its predictions."""
+    from eyetune.analysis.linear import linear_accuracy
+    from eyetune.training.evaluate import probabilities, save_model
+
+    save_model(model, place.run_folder(record.id) / MODEL_FILE)
+    figures = {}
+    for name in ("validation", "test"):
+        split = dataset.split(name)
+        predicted = probabilities(model, split)
+        place.save_predictions(record.id, name, predicted, split.labels)
+        figures[name] = evaluate(predicted, split.labels)
+    train, validation = dataset.train, dataset.validation
+    known = dataset.name == "cifar10"  # judged by the lab's bands
+    return Results(
+        kept_epoch=kept_epoch,
+        validation_loss=figures["validation"].loss,
+        validation_accuracy=figures["validation"].accuracy,
+        test_loss=figures["test"].loss,
+        test_accuracy=figures["test"].accuracy,
+        linear_accuracy=None
+        if known
+        else linear_accuracy(train.images, train.labels, validation.images, validation.labels),
+    )
+
+
+def _describe(dataset: Dataset) -> DataRecord:
+    return DataRecord(
+        name=dataset.name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        class_names=dataset.class_names,
+        image_shape=dataset.image_shape,
+        num_train=len(dataset.train),
+        num_validation=len(dataset.validation),
+        num_test=len(dataset.test),
+        notes=dataset.notes,
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("eyetune", "keras", "numpy")
+    return {name: version(name) for name in names} | {"python": platform.python_version()}
+
+
+def _workspace(workspace: str | Path | Workspace | None) -> Workspace:
+    return workspace if isinstance(workspace, Workspace) else Workspace(workspace)

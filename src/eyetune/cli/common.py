@@ -1,0 +1,147 @@
+"""What all commands share: their common flags, how they print, and the quiet loading of Keras."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from eyetune.recipe import Recipe
+    from eyetune.records import Workspace
+
+INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT, as shells have it
+COMMON = Group("For every command", sort_key=100)
+RECIPE = Group("Recipe values", sort_key=10)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Flags of every command."""
+
+    json: Annotated[bool, Parameter(group=COMMON, negative="")] = False
+    """Print one JSON object on standard output; everything else goes to standard error."""
+    workspace: Annotated[Path | None, Parameter(group=COMMON, env_var="EYETUNE_WORKSPACE", show_default=False)] = None
+    """Folder of the records, by default ./eyetune-workspace."""
+    debug: Annotated[bool, Parameter(group=COMMON, negative="")] = False
+    """Show the traceback of an error."""
+
+    def open_workspace(self) -> Workspace:
+        """Open the workspace."""
+        from eyetune.records import Workspace
+
+        return Workspace(self.workspace)
+
+    def show(self, value: Mapping[str, Any], *shown: RenderableType) -> None:
+        """Print a command's result: the value as JSON where that is asked for, else what is shown."""
+        if self.json:
+            print(json.dumps(value, allow_nan=False, default=str))
+        else:
+            console = output()
+            for one in shown:
+                console.print(one)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RecipeFlags:
+    """Flags that edit a recipe: the common values by name, every value with --set."""
+
+    data: Annotated[str | None, Parameter(group=RECIPE)] = None
+    """cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file."""
+    learning_rate: Annotated[float | None, Parameter(group=RECIPE)] = None
+    """Size of the optimizer's steps, for example 1e-4."""
+    optimizer: Annotated[str | None, Parameter(group=RECIPE)] = None
+    """adam, sgd, rmsprop, adamw, nadam, adagrad, adadelta, adamax, ftrl, lion or muon."""
+    batch_size: Annotated[int | None, Parameter(group=RECIPE)] = None
+    """Images in each step."""
+    epochs: Annotated[int | None, Parameter(group=RECIPE)] = None
+    """Passes over the training images."""
+    activation: Annotated[str | None, Parameter(group=RECIPE)] = None
+    """Of all hidden layers: relu, tanh, gelu, ... (one layer: --set model.blocks.0.activation=tanh)."""
+    precision: Annotated[str | None, Parameter(group=RECIPE)] = None
+    """auto, float32 or bfloat16."""
+    subset: Annotated[int | None, Parameter(group=RECIPE)] = None
+    """Use only the first N training images: four fifths train, the rest validate."""
+    image_size: Annotated[int | None, Parameter(group=RECIPE)] = None
+    """Side in pixels to which the images of a folder are resized."""
+    set: Annotated[tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)] = ()
+    """Any value by its path, as path=value; may be repeated. `eyetune recipe` shows all paths."""
+
+    def apply(self, file: Path | None) -> Recipe:
+        """Return the recipe of a TOML file, or the default one, with the flags' edits."""
+        from eyetune.recipe import Recipe, parse_edits
+
+        named = {
+            "data.source": self.data,
+            "optimizer.learning_rate": self.learning_rate,
+            "optimizer.name": self.optimizer,
+            "fit.batch_size": self.batch_size,
+            "fit.epochs": self.epochs,
+            "model.activation": self.activation,
+            "fit.precision": self.precision,
+            "data.subset": self.subset,
+            "data.image_size": self.image_size,
+        }
+        edits = {path: value for path, value in named.items() if value is not None} | parse_edits(self.set)
+        recipe = Recipe() if file is None else Recipe.load(file)
+        return recipe.with_(edits) if edits else recipe
+
+
+def output() -> Console:
+    """Return the console for results: standard output, as wide as needed where it is no terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty())
+
+
+def say(words: str) -> None:
+    """Tell the user something that is no result, on standard error."""
+    from rich.console import Console
+
+    Console(file=sys.stderr, highlight=False).print(words, markup=False, soft_wrap=True)
+
+
+def load_keras(threads: int = 0) -> None:
+    """Import Keras and start TensorFlow without the lines that they write to standard error from C.
+
+    Raises:
+        UsageError: The number of threads cannot be set.
+    """
+    with _silence():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        if threads:
+            from eyetune.training.backend import set_threads
+
+            set_threads(threads)
+        tf.constant(0)  # the runtime starts with the first operation, and talks again then
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to say."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":  # the user asked to hear it
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

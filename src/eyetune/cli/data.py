@@ -1,0 +1,104 @@
+"""`eyetune data`: look at images and labels before training on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from eyetune.cli.common import Common
+
+app = App(name="data", help="Look at images and labels before training on them.", help_format="plaintext")
+_NO_COMMON = Common()
+
+
+@app.command
+def show(
+    source: str,
+    /,
+    *,
+    output: Path | None = None,
+    per_class: int = 10,
+    subset: int = 0,
+    image_size: int = 32,
+    seed: int = 0,
+    skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Show shapes, types, value ranges, class counts and first labels, and draw samples of every class.
+
+    Examples:
+
+    eyetune data show cifar10
+
+    eyetune data show photos/ --image-size 48 --output photos.png
+
+    Parameters
+    ----------
+    source
+        cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file.
+    output
+        The picture; by default `data-NAME.png` in the workspace.
+    per_class
+        Samples in a row.
+    subset
+        Use only the first N training images: four fifths train, the rest validate.
+    image_size
+        Side in pixels to which the images of a folder are resized.
+    seed
+        Of the splits that are made up.
+    skip_unreadable
+        Leave out image files that cannot be read, instead of stopping.
+    """
+    from eyetune.cli.tables import dataset_tables
+    from eyetune.data import load
+    from eyetune.data.preview import describe, sample_grid, save_picture
+    from eyetune.recipe import Recipe
+
+    edits = {"data.source": source, "data.subset": subset, "data.image_size": image_size, "data.seed": seed}
+    section = Recipe().with_(edits).data  # one place checks the ranges
+    dataset = load(
+        section.source,
+        subset=section.subset,
+        image_size=section.image_size,
+        seed=section.seed,
+        skip_unreadable=skip_unreadable,
+    )
+    path = output or common.open_workspace().folder / f"data-{dataset.name}.png"
+    save_picture(sample_grid(dataset, per_class=per_class), path)
+    facts = describe(dataset)
+    common.show({**facts, "picture": str(path)}, *dataset_tables(facts, path))
+
+
+@app.command(name="list")
+def list_sources(*, common: Common = _NO_COMMON) -> None:
+    """List the data sets that are known by name, and those that are decoded in the cache.
+
+    Example:
+
+    eyetune data list
+    """
+    from eyetune.cli.tables import sources_tables
+    from eyetune.data import KNOWN_SOURCES, cache
+
+    cached = [
+        {"name": entry.name, "source": entry.source, "size_bytes": entry.size_bytes, "folder": str(entry.folder)}
+        for entry in cache.entries()
+    ]
+    value = {"known": KNOWN_SOURCES, "cached": cached, "cache": str(cache.directory())}
+    common.show(value, *sources_tables(value))
+
+
+@app.command
+def clear(*, common: Common = _NO_COMMON) -> None:
+    """Empty the cache of decoded images; they are decoded again when they are next used.
+
+    Example:
+
+    eyetune data clear
+    """
+    from eyetune.data import cache
+
+    freed = cache.clear()
+    common.show({"freed_bytes": freed}, f"Freed {freed / 1e6:,.0f} MB.")

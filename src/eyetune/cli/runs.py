@@ -1,0 +1,113 @@
+"""`eyetune runs`: list, sort, filter, delete and restore runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from eyetune.cli.common import Common, say
+from eyetune.errors import UsageError
+
+app = App(name="runs", help="List, sort, filter and delete runs.", help_format="plaintext")
+_NO_COMMON = Common()
+
+
+@app.default
+def list_runs(
+    *,
+    sort: str = "created_at",
+    reverse: Annotated[bool, Parameter(negative="")] = False,
+    filter: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002
+    deleted: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> None:
+    """List the runs of the workspace.
+
+    Examples:
+
+    eyetune runs --sort validation_accuracy --reverse
+
+    eyetune runs --filter data=cifar10 --filter 'test_accuracy>0.7' --filter optimizer.name=sgd
+
+    Parameters
+    ----------
+    sort
+        Field to sort by: created_at, validation_accuracy, parameters, ..., or a recipe value by its path.
+    reverse
+        The largest first.
+    filter
+        Keep only the runs that meet this condition; may be repeated.
+    deleted
+        List the deleted runs instead.
+    """
+    from eyetune.cli.tables import runs_table
+    from eyetune.records import query
+
+    workspace = common.open_workspace()
+    chosen = query.choose(workspace.runs(deleted=deleted), filter)
+    ordered = query.order(chosen, sort, descending=reverse)
+    value = {"workspace": str(workspace.folder), "runs": [run.to_json() for run in ordered]}
+    common.show(value, runs_table(ordered, workspace.folder))
+
+
+@app.command
+def delete(
+    *runs: str,
+    purge: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Delete runs; `eyetune runs restore` brings them back, unless --purge deletes their files too.
+
+    Examples:
+
+    eyetune runs delete 3f2a 77b0
+
+    eyetune runs delete 3f2a --purge
+
+    Parameters
+    ----------
+    runs
+        Ids of runs, the beginnings of them, their names, or latest.
+    purge
+        Delete records and files for good (also of runs that were deleted before).
+    """
+    workspace = common.open_workspace()
+    _check_named(runs, "delete")
+    known = [*workspace.runs(), *(workspace.runs(deleted=True) if purge else [])]
+    chosen = [workspace.find(reference, among=known) for reference in runs]
+    for run in chosen:
+        if purge:
+            workspace.purge(run.id)
+        else:
+            workspace.delete(run.id)
+    ids = [run.id for run in chosen]
+    if not purge:
+        say(f"To bring back: eyetune runs restore {' '.join(ids)}")
+    common.show({"deleted": ids, "purged": purge}, f"Deleted {', '.join(run.label for run in chosen)}")
+
+
+@app.command
+def restore(*runs: str, common: Common = _NO_COMMON) -> None:
+    """Bring deleted runs back.
+
+    Example:
+
+    eyetune runs restore 3f2a
+
+    Parameters
+    ----------
+    runs
+        Ids of runs, the beginnings of them, or their names.
+    """
+    workspace = common.open_workspace()
+    _check_named(runs, "restore")
+    chosen = [workspace.find(reference, among=workspace.runs(deleted=True)) for reference in runs]
+    for run in chosen:
+        workspace.restore(run.id)
+    common.show({"restored": [run.id for run in chosen]}, f"Restored {', '.join(run.label for run in chosen)}")
+
+
+def _check_named(runs: tuple[str, ...], verb: str) -> None:
+    if not runs:
+        raise UsageError(f"There is no run to {verb}.", fix=f"eyetune runs {verb} RUN")

@@ -1,0 +1,119 @@
+"""`eyetune train` and `eyetune recipe`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, load_keras, say
+from eyetune.errors import UsageError
+
+_NO_COMMON = Common()
+_NO_FLAGS = RecipeFlags()
+
+
+def train(
+    recipe: Path | None = None,
+    /,
+    *,
+    flags: RecipeFlags = _NO_FLAGS,
+    seed: int = 0,
+    name: str = "",
+    resume: Annotated[str | None, Parameter(show_default=False)] = None,
+    threads: int = 0,
+    deterministic: bool = True,
+    skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> int:
+    """Train a network, evaluate it on its test images, draw its curves and record it all.
+
+    Without words it trains the lab's network on CIFAR-10. Ctrl-C keeps every whole epoch.
+
+    Examples:
+
+    eyetune train --data digits
+
+    eyetune train --optimizer sgd --learning-rate 0.01 --epochs 20
+
+    eyetune train recipe.toml --set model.blocks.0.activation=tanh --seed 1
+
+    eyetune train --resume latest
+
+    Parameters
+    ----------
+    recipe
+        A recipe in TOML; by default the lab's.
+    seed
+        Of everything that is random; the same seed gives the same result.
+    name
+        What to call the run, besides its id.
+    resume
+        Go on with this run from its last whole epoch: its id, the beginning of it, its name, or latest.
+    threads
+        Of the arithmetic (0: one for each core).
+    deterministic
+        Use only operations that repeat exactly.
+    skip_unreadable
+        Leave out image files that cannot be read, instead of stopping.
+    """
+    if resume is not None and (recipe is not None or flags != _NO_FLAGS or seed or name):
+        raise UsageError(
+            "A run is resumed as it was begun.",
+            expected="--resume RUN without a recipe or values of one",
+            received="both",
+            fix="Leave out the recipe and its values, or leave out --resume and train a new run.",
+        )
+    edited = None if resume is not None else flags.apply(recipe)  # wrong words fail before Keras loads
+    workspace = common.open_workspace()
+    say("Loading Keras ...")
+    load_keras(threads)
+    from eyetune import api
+    from eyetune.cli.tables import training_summary
+    from eyetune.records import RunState
+
+    if resume is not None:
+        run = api.resume(resume, workspace=workspace, threads=threads, deterministic=deterministic)
+    else:
+        run = api.train(
+            edited,
+            seed=seed,
+            name=name,
+            workspace=workspace,
+            threads=threads,
+            deterministic=deterministic,
+            skip_unreadable=skip_unreadable,
+        )
+    if run.state is RunState.PAUSED:
+        done, planned = len(run.history), run.recipe.fit.epochs
+        say(f"Interrupted after {done} of {planned} epochs. Go on with: eyetune train --resume {run.id}")
+    common.show(run.to_json(), *training_summary(run))
+    return INTERRUPTED if run.state is RunState.PAUSED else 0
+
+
+def recipe(
+    file: Path | None = None,
+    /,
+    *,
+    flags: RecipeFlags = _NO_FLAGS,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Print a recipe as TOML with every value written out, to edit and train.
+
+    Examples:
+
+    eyetune recipe > recipe.toml
+
+    eyetune recipe recipe.toml --set model.batch_norm=true
+
+    Parameters
+    ----------
+    file
+        A recipe in TOML; by default the lab's.
+    """
+    edited = flags.apply(file)
+    if common.json:
+        common.show(edited.model_dump(mode="json", exclude_none=True))
+    else:
+        print(edited.to_toml(), end="")

@@ -1,0 +1,42 @@
+"""The tables. A change here needs a new file in migrations/versions; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, DateTime, Float, ForeignKey, Integer, MetaData, String, Table
+
+VERSION = "0001"  # the newest file in migrations/versions
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("recipe_fingerprint", String, nullable=False, index=True),
+    Column("data", JSON, nullable=False),
+    Column("network", JSON, nullable=False),
+    Column("precision", String, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("results", JSON(none_as_null=True)),
+    Column("error", String),
+    Column("deleted_at", DateTime),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("loss", Float, nullable=False),
+    Column("accuracy", Float, nullable=False),
+    Column("val_loss", Float, nullable=False),
+    Column("val_accuracy", Float, nullable=False),
+    Column("learning_rate", Float, nullable=False),
+    Column("duration_seconds", Float, nullable=False),
+    Column("images_per_second", Float, nullable=False),
+)

@@ -1,0 +1,313 @@
+"""A workspace: a folder with the database of runs and a folder of files for each run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from eyetune.errors import EyetuneError, RunBusyError, RunNotFoundError, WorkspaceError
+from eyetune.history import Epoch, History
+from eyetune.network import Network
+from eyetune.recipe import Recipe
+from eyetune.records import database
+from eyetune.records.run import DataRecord, Results, RunRecord, RunState
+from eyetune.records.schema import epochs, runs
+
+DEFAULT_FOLDER = "eyetune-workspace"
+LATEST = "latest"
+_EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
+
+
+class Workspace:
+    """Records of runs in a folder; opened when first used, and made where it does not exist.
+
+    Args:
+        folder: The folder; by default what EYETUNE_WORKSPACE names, or `./eyetune-workspace`.
+
+    Raises:
+        WorkspaceError: From any method: the folder or its database cannot be read or written.
+
+    Example:
+        >>> import tempfile
+        >>> Workspace(tempfile.mkdtemp()).runs()
+        []
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        named = folder or os.environ.get("EYETUNE_WORKSPACE") or DEFAULT_FOLDER
+        self.folder = Path(named).expanduser().resolve()
+        try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.folder} cannot be made.",
+                expected="a folder that you may write to",
+                received=error.strerror or error,
+                fix="Name another folder with --workspace or in EYETUNE_WORKSPACE.",
+            ) from None
+        self._engine = database.connect(self.folder)
+
+    # Writing: by the one process that trains the run.
+
+    def create_run(
+        self,
+        *,
+        recipe: Recipe,
+        data: DataRecord,
+        network: Network,
+        seed: int,
+        precision: str,
+        name: str = "",
+        versions: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Record a new run as RUNNING and make its folder, with the recipe in it."""
+        run_id = secrets.token_hex(4)
+        folder = self.run_folder(run_id)
+        try:
+            folder.mkdir()
+            (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        with self._write() as connection:
+            connection.execute(
+                insert(runs).values(
+                    id=run_id,
+                    name=name,
+                    state=RunState.RUNNING,
+                    created_at=_now(),
+                    seed=seed,
+                    recipe=recipe.model_dump(mode="json", exclude_none=True),
+                    recipe_fingerprint=recipe.fingerprint,
+                    data=asdict(data),
+                    network=network.to_json(),
+                    precision=precision,
+                    versions=dict(versions or {}),
+                )
+            )
+        return self.run(run_id)
+
+    def save_epoch(self, run_id: str, epoch: Epoch) -> None:
+        """Record a whole epoch; one that is recorded already is replaced."""
+        values = {"run_id": run_id, **asdict(epoch)}
+        with self._write() as connection:
+            connection.execute(
+                upsert(epochs)
+                .values(values)
+                .on_conflict_do_update(index_elements=["run_id", "epoch"], set_=asdict(epoch))
+            )
+
+    def set_state(
+        self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
+    ) -> RunRecord:
+        """Record where a run stands, with its results or its error."""
+        values = {"state": state, "error": error, **({"results": asdict(results)} if results else {})}
+        with self._write() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+        return self.run(run_id)
+
+    @contextmanager
+    def claim(self, run_id: str) -> Iterator[None]:
+        """Hold a run for this process; the hold ends with the process, however that ends.
+
+        Raises:
+            RunBusyError: Another process holds it.
+        """
+        lock = self._lock(run_id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunBusyError(
+                f"Run {run_id} is being trained by another process.",
+                fix="Wait for that process to end, or stop it.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def save_predictions(
+        self, run_id: str, split: str, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> None:
+        """Keep what a run's network says of a split ("validation" or "test")."""
+        path = self._predictions(run_id, split)
+        partial = path.with_suffix(".part")
+        try:
+            with partial.open("wb") as stream:
+                np.savez(stream, probabilities=probabilities, labels=labels)
+            partial.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    def delete(self, run_id: str) -> None:
+        """Take a run out of every list; `restore` brings it back."""
+        with self.claim(run_id), self._write() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(deleted_at=_now()))
+
+    def restore(self, run_id: str) -> None:
+        """Bring a deleted run back."""
+        with self._write() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(deleted_at=None))
+
+    def purge(self, run_id: str) -> None:
+        """Delete a run's records and files for good."""
+        with self.claim(run_id), self._write() as connection:
+            connection.execute(delete(runs).where(runs.c.id == run_id))
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+    # Reading.
+
+    def runs(self, *, deleted: bool = False) -> list[RunRecord]:
+        """Return the runs, oldest first; with `deleted`, those that were deleted instead."""
+        chosen = runs.c.deleted_at.is_not(None) if deleted else runs.c.deleted_at.is_(None)
+        return list(self._select(chosen))
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one run by its whole id, deleted or not."""
+        return next(iter(self._select(runs.c.id == run_id)))
+
+    def find(self, reference: str, *, among: Sequence[RunRecord] | None = None) -> RunRecord:
+        """Return the run that a user means: by id, the beginning of an id, name, or "latest".
+
+        Args:
+            reference: What the user wrote.
+            among: The runs to choose from; by default all that are not deleted.
+
+        Raises:
+            RunNotFoundError: No run or several match.
+        """
+        known = self.runs() if among is None else among
+        if reference == LATEST and known:
+            return known[-1]
+        matching = [run for run in known if reference in (run.id, run.name)]
+        if reference and not matching:
+            matching = [run for run in known if run.id.startswith(reference.lower())]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise RunNotFoundError(
+                f"Several runs match {reference}.",
+                expected="the id or name of one run",
+                received=", ".join(run.label for run in matching),
+                fix="Give more digits of the id.",
+            )
+        newest = ", ".join(run.label for run in reversed(known[-5:])) or "none yet"
+        raise RunNotFoundError(
+            f"No run matches {reference!r} in {self.folder}.",
+            expected=f"an id or its beginning, a name, or {LATEST}",
+            received=reference,
+            fix=f"`eyetune runs` lists them; the newest: {newest}.",
+        )
+
+    def history(self, run_id: str) -> History:
+        """Return the epochs of a run in order."""
+        query = select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
+        with self._read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return tuple(Epoch(**{name: row[name] for name in _EPOCH_FIELDS}) for row in rows)
+
+    def predictions(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has them."""
+        try:
+            with np.load(self._predictions(run_id, split), allow_pickle=False) as stored:
+                return stored["probabilities"], stored["labels"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise WorkspaceError(
+                f"The {split} predictions of run {run_id} cannot be read.",
+                received=error,
+                fix=f"Compute them again: eyetune evaluate {run_id} --split {split}",
+            ) from None
+
+    def run_folder(self, run_id: str) -> Path:
+        """Return the folder of a run's files."""
+        return self.folder / "runs" / run_id
+
+    # Inside.
+
+    def _select(self, condition: Any) -> Iterator[RunRecord]:
+        done = func.count(epochs.c.epoch).label("num_epochs_done")
+        seconds = func.total(epochs.c.duration_seconds).label("duration_seconds")
+        # Images a second over all epochs: each has as many images, so it is the harmonic mean.
+        pace = (done / func.total(1.0 / epochs.c.images_per_second)).label("images_per_second")
+        query = (
+            select(runs, done, seconds, pace)
+            .outerjoin(epochs)
+            .where(condition)
+            .group_by(runs.c.id)
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return (self._record(row) for row in rows)
+
+    def _record(self, row: Row[Any]) -> RunRecord:
+        state = RunState(row.state)
+        if state is RunState.RUNNING and not self._is_claimed(row.id):
+            state = RunState.PAUSED  # its process died without a word
+        return RunRecord(
+            id=row.id,
+            name=row.name,
+            state=state,
+            created_at=row.created_at.replace(tzinfo=UTC),
+            seed=row.seed,
+            recipe=Recipe.make(row.recipe, origin=f"the recipe of run {row.id}"),
+            data=DataRecord.from_json(row.data),
+            network=Network.from_json(row.network),
+            precision=row.precision,
+            versions=row.versions,
+            num_epochs_done=row.num_epochs_done,
+            duration_seconds=row.duration_seconds,
+            images_per_second=row.images_per_second or 0.0,
+            results=Results(**row.results) if row.results else None,
+            error=row.error,
+            deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
+        )
+
+    def _is_claimed(self, run_id: str) -> bool:
+        try:
+            with self.claim(run_id):
+                return False
+        except EyetuneError:
+            return True
+
+    def _lock(self, run_id: str) -> FileLock:
+        return FileLock(self.run_folder(run_id) / "lock")
+
+    def _predictions(self, run_id: str, split: str) -> Path:
+        return self.run_folder(run_id) / f"{split}-predictions.npz"
+
+    @contextmanager
+    def _read(self) -> Iterator[Any]:
+        with database.explained(self.folder / database.FILE_NAME), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Any]:
+        with database.explained(self.folder / database.FILE_NAME), self._engine.begin() as connection:
+            yield connection
+
+
+def _unwritable(path: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"{path} cannot be written.",
+        received=error.strerror or error,
+        fix="Make room or check the folder's permissions, then try again.",
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)  # SQLite keeps no time zones: all times in it are UTC

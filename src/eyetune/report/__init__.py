@@ -1,0 +1,1 @@
+"""Pictures and reports, from records and plain values alone."""

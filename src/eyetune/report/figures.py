@@ -1,0 +1,154 @@
+"""Figures of runs: curves, confusion, mistakes. Each function returns a matplotlib figure that nothing else holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.errors import WorkspaceError
+from eyetune.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from eyetune.report.picture import Picture
+
+NUMBERED_CELLS_AT_MOST = 20  # classes above which a confusion matrix shows colours only
+FORMATS = ("png", "svg")
+
+
+def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
+    """Draw accuracy and loss by epoch, training dashed and validation solid, several runs overlaid.
+
+    Args:
+        histories: Epochs by the label of their run, at least one.
+        title: Above both panels.
+    """
+    figure = _figure(11, 4.2)
+    accuracy, loss = figure.subplots(1, 2)
+    for number, (label, history) in enumerate(histories.items()):
+        epochs = [epoch.epoch for epoch in history]
+        for axes, train, validation in ((accuracy, "accuracy", "val_accuracy"), (loss, "loss", "val_loss")):
+            marker = "o" if len(history) < 2 else None
+            style = {"color": f"C{number}", "marker": marker, "markersize": 4}
+            axes.plot(epochs, [getattr(epoch, train) for epoch in history], linestyle="--", alpha=0.7, **style)
+            values = [getattr(epoch, validation) for epoch in history]
+            axes.plot(epochs, values, label=label, **style)
+    one = len(histories) == 1
+    for axes, name in ((accuracy, "accuracy"), (loss, "loss (cross-entropy)")):
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    _style_legend(accuracy, one=one)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _style_legend(axes: Axes, *, one: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    colour = "C0" if one else "0.4"
+    styles = [
+        Line2D([], [], linestyle="--", alpha=0.7, label="training", color=colour),
+        Line2D([], [], label="validation", color=colour),
+    ]
+    runs = [] if one else axes.get_legend_handles_labels()[0]
+    axes.legend(handles=[*runs, *styles], fontsize="small", loc="lower right")
+
+
+def confusion_matrix(
+    confusion: NDArray[np.int64], class_names: Sequence[str], *, title: str = "Confusion matrix"
+) -> Picture:
+    """Draw how many images of each true class (row) were taken for each class (column)."""
+    count = len(class_names)
+    side = min(max(4.5, 0.62 * count + 1.5), 16)
+    figure = _figure(side + 0.8, side)
+    axes = figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(drawn, ax=axes, fraction=0.046, format=lambda value, _: f"{value:.0%}", label="share of the row")
+    ticks = range(0, count, max(1, count // 40))
+    axes.set_xticks(ticks, [class_names[tick] for tick in ticks], rotation=45, ha="right")
+    axes.set_yticks(ticks, [class_names[tick] for tick in ticks])
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title)
+    if count <= NUMBERED_CELLS_AT_MOST:
+        for row, column in np.ndindex(count, count):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text = f"{confusion[row, column]}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
+    return figure
+
+
+def mistakes(
+    images: NDArray[np.uint8],
+    labels: Sequence[int],
+    probabilities: NDArray[np.float32],
+    class_names: Sequence[str],
+    *,
+    title: str = "The most confident mistakes",
+) -> Picture:
+    """Draw wrongly classified images with their true class, and the predicted one with its probability.
+
+    Args:
+        images: uint8, shape (N, height, width, channels): those to draw, in order.
+        labels: Their true classes.
+        probabilities: Shape (N, number of classes).
+        class_names: In the order of the labels.
+        title: Above all.
+    """
+    columns = min(6, max(len(images), 1))
+    rows = max(1, -(-len(images) // columns))
+    figure = _figure(1.75 * columns + 0.4, 2.2 * rows + 0.5)
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, label, row in zip(grid, images, labels, probabilities, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None, interpolation="nearest")
+        predicted = int(row.argmax())
+        axes.set_title(
+            f"{class_names[label]}\ntaken for {class_names[predicted]}\n{row[predicted]:.0%} sure", fontsize=8
+        )
+    figure.suptitle(title if len(images) else "No mistakes")
+    return figure
+
+
+def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in one or several formats and return the files.
+
+    Raises:
+        WorkspaceError: A file cannot be written.
+    """
+    from matplotlib import rc_context
+
+    from eyetune.report.picture import DOTS_PER_INCH
+
+    paths = [folder / f"{name}.{kind}" for kind in formats]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Text stays text in an SVG, and the same figure gives the same file.
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"}):
+            for path in paths:
+                metadata = {"Date": None} if path.suffix == ".svg" else {}
+                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The picture {folder / name} cannot be written.",
+            received=error.strerror or error,
+            fix="Name another folder with --output.",
+        ) from None
+    return paths
+
+
+def _figure(width_inches: float, height_inches: float) -> Picture:
+    from eyetune.report.picture import Picture
+
+    return Picture(figsize=(width_inches, height_inches), layout="constrained")

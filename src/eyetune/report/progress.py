@@ -1,0 +1,88 @@
+"""The progress of one training on standard error: a live bar on a terminal, a plain line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from eyetune.history import Epoch
+from eyetune.history import Progress as Position
+
+
+def epoch_line(epoch: Epoch, num_epochs: int) -> str:
+    """Return one epoch in one line.
+
+    Example:
+        >>> epoch_line(Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0), 10)
+        'epoch  1/10  loss 1.500  accuracy 45.0%  validation loss 1.300  accuracy 53.0%  9.9 s  4,321 images/s'
+    """
+    width = len(str(num_epochs))
+    return (
+        f"epoch {epoch.epoch:{width}}/{num_epochs}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}  "
+        f"validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}  "
+        f"{epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
+    )
+
+
+class TrainingDisplay:
+    """Shows a training; a context manager.
+
+    Args:
+        num_epochs: How many there will be at most.
+        num_images: Training images in an epoch.
+        enabled: Whether to show anything at all.
+    """
+
+    def __init__(self, num_epochs: int, num_images: int, *, enabled: bool = True) -> None:
+        self._num_epochs = num_epochs
+        self._num_images = num_images
+        self._console = Console(file=sys.stderr, quiet=not enabled)
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[num_epochs]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]:,.0f} images/s"),
+            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not enabled or not (self._console.is_terminal or self._console.is_jupyter),
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, words: str) -> None:
+        """Print a line about the training as a whole."""
+        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def on_progress(self, position: Position) -> None:
+        """Move the bar, which spans all epochs, so that the time left is that of the whole training."""
+        fields: dict[str, Any] = {
+            "epoch": position.epoch,
+            "num_epochs": position.num_epochs,
+            "pace": position.images_per_second,
+            "loss": position.loss,
+            "accuracy": position.accuracy,
+        }
+        done = (position.epoch - 1) * self._num_images + position.images
+        if self._task is None:
+            self._task = self._bar.add_task("", total=self._num_epochs * self._num_images, completed=done, **fields)
+        else:
+            self._bar.update(self._task, completed=done, **fields)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Print the epoch's line above the bar."""
+        self._console.print(epoch_line(epoch, self._num_epochs), highlight=False, soft_wrap=True)

@@ -1,0 +1,292 @@
+"""A recorded run, and what can be asked of it: figures, predictions, pictures, a verdict."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eyetune.analysis.diagnose import Facts, Verdict, diagnose
+from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
+from eyetune.data import Dataset, load
+from eyetune.errors import DataError, UsageError
+from eyetune.history import History, as_columns
+from eyetune.recipe import Recipe
+from eyetune.records import RunRecord, RunState, Workspace
+from eyetune.records.run import Results
+
+if TYPE_CHECKING:
+    from eyetune.report.picture import Picture
+
+MODEL_FILE = "model.keras"
+TOP_CLASSES = 3
+
+
+def load_data(recipe: Recipe, source: str | Path | None = None, *, skip_unreadable: bool = False) -> Dataset:
+    """Load the dataset of a recipe, or another source split and sized in the same way."""
+    section = recipe.data
+    return load(
+        source or section.source,
+        validation=section.validation,
+        test=section.test,
+        subset=section.subset,
+        image_size=section.image_size,
+        seed=section.seed,
+        skip_unreadable=skip_unreadable,
+    )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network sees in an image: the likeliest classes with their probabilities, the first the likeliest."""
+
+    image: str
+    classes: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run, and what can be asked of it. A notebook shows it as a table and a curve.
+
+    Attributes:
+        workspace: Where it is recorded.
+        record: What is recorded of it.
+    """
+
+    workspace: Workspace
+    record: RunRecord
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits."""
+        return self.record.id
+
+    @property
+    def state(self) -> RunState:
+        """Where it stands."""
+        return self.record.state
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was trained."""
+        return self.record.recipe
+
+    @cached_property
+    def history(self) -> History:
+        """Its epochs."""
+        return self.workspace.history(self.id)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie: recipe.toml, model.keras, checkpoint, predictions and plots."""
+        return self.workspace.run_folder(self.id)
+
+    @property
+    def results(self) -> Results:
+        """What it reached.
+
+        Raises:
+            UsageError: It is not complete.
+        """
+        if self.record.results is None:
+            raise UsageError(
+                f"Run {self.record.label} is {self.state}: it has no results yet.",
+                received=f"{self.record.num_epochs_done} of {self.recipe.fit.epochs} epochs",
+                fix=f"eyetune train --resume {self.id}",
+            )
+        return self.record.results
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Share of the validation images classified right, 0 to 1: what choices are made on."""
+        return self.results.validation_accuracy
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of the test images classified right, 0 to 1: what is reported."""
+        return self.results.test_accuracy
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What to think of it, in plain words."""
+        return diagnose(self._facts())
+
+    def evaluation(self, split: str = "test") -> Evaluation:
+        """Return accuracy, confusion and calibration on "test" or "validation", from its recorded predictions."""
+        return evaluate(*self._predictions(split))
+
+    def evaluate(self, split: str = "test", *, dataset: Dataset | None = None) -> Evaluation:
+        """Classify a split's images anew with the saved network, record the predictions and return the figures.
+
+        Raises:
+            DataError: The images are not those of the run.
+        """
+        from eyetune.training.evaluate import probabilities
+
+        images = (dataset or self.dataset()).split(split)
+        predicted = probabilities(self.model(), images)
+        self.workspace.save_predictions(self.id, split, predicted, images.labels)
+        return evaluate(predicted, images.labels)
+
+    def predict(self, paths: Sequence[str | Path], *, top: int = TOP_CLASSES) -> list[Prediction]:
+        """Classify image files.
+
+        Raises:
+            DataError: A file cannot be read as an image.
+        """
+        from eyetune.data.folder import decode
+        from eyetune.training.evaluate import classify
+
+        images = np.stack([decode(Path(path), self.record.data.image_shape) for path in paths])
+        names = self.record.data.class_names
+        rows = classify(self.model(), images)
+        return [
+            Prediction(str(path), tuple((names[place], float(row[place])) for place in np.argsort(-row)[:top]))
+            for path, row in zip(paths, rows, strict=True)
+        ]
+
+    def model(self) -> Any:
+        """Return the trained network as a Keras model, in float32."""
+        from eyetune.training.evaluate import load_model
+
+        return load_model(self.folder / MODEL_FILE)
+
+    def dataset(self) -> Dataset:
+        """Load the images that it was trained on.
+
+        Raises:
+            DataError: They have changed since.
+        """
+        skipped = any("unreadable" in note for note in self.record.data.notes)
+        return self.checked(load_data(self.recipe, skip_unreadable=skipped))
+
+    def checked(self, dataset: Dataset) -> Dataset:
+        """Return the dataset if it is the one that the run was trained on.
+
+        Raises:
+            DataError: It is another one.
+        """
+        if dataset.fingerprint != self.record.data.fingerprint:
+            raise DataError(
+                f"The images of {dataset.source} are not those that run {self.record.label} was trained on.",
+                expected=f"fingerprint {self.record.data.fingerprint}",
+                received=f"fingerprint {dataset.fingerprint}",
+                fix="Put them back as they were, or train a new run.",
+            )
+        return dataset
+
+    def plot(self, *others: Run) -> Picture:
+        """Draw accuracy and loss by epoch, of this run and others."""
+        from eyetune.report.figures import curves
+
+        runs = (self, *others)
+        title = self._title() if not others else ""
+        return curves({run.record.label: run.history for run in runs}, title=title)
+
+    def plot_confusion(self, split: str = "test") -> Picture:
+        """Draw which classes are taken for which."""
+        from eyetune.report.figures import confusion_matrix
+
+        names = self.record.data.class_names
+        return confusion_matrix(self.evaluation(split).confusion, names, title=f"{self._title()}, {split} images")
+
+    def plot_mistakes(self, split: str = "test", *, count: int = 18, dataset: Dataset | None = None) -> Picture:
+        """Draw the wrongly classified images of which the network was surest."""
+        from eyetune.report.figures import mistakes
+
+        probabilities, labels = self._predictions(split)
+        chosen = confident_mistakes(probabilities, labels, count)
+        images = (dataset or self.dataset()).split(split).images[chosen]
+        names = self.record.data.class_names
+        return mistakes(images, labels[chosen].tolist(), probabilities[chosen], names)
+
+    def plot_network(self) -> Picture:
+        """Draw the network: how the picture shrinks and deepens."""
+        from eyetune.report.diagram import network_diagram
+
+        return network_diagram(self.record.network, title=self._title())
+
+    def save_plots(self, folder: Path | None = None, *, dataset: Dataset | None = None) -> list[Path]:
+        """Write curves, confusion, mistakes and network as PNG and SVG, by default into the run's folder."""
+        from eyetune.report.figures import save
+
+        target = folder or self.folder / "plots"
+        paths = save(self.plot(), target, "curves") if self.history else []
+        if self.record.results is not None:
+            paths += save(self.plot_confusion(), target, "confusion")
+            paths += save(self.plot_mistakes(dataset=dataset), target, "mistakes")
+        return paths + save(self.plot_network(), target, "network")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as plain JSON values, with its history and its verdict."""
+        complete = self.record.results is not None
+        return {
+            **self.record.to_json(),
+            "history": as_columns(self.history),
+            "verdict": self.verdict.to_json() if complete else None,
+            "folder": str(self.folder),
+        }
+
+    def _repr_html_(self) -> str:
+        record = self.record
+        rows = {
+            "run": record.label,
+            "state": str(record.state),
+            "data": f"{record.data.name} ({record.data.num_train:,} training images)",
+            "epochs": f"{record.num_epochs_done} of {self.recipe.fit.epochs}",
+            "parameters": f"{record.network.parameters:,}",
+            "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
+        }
+        if record.results:
+            rows |= {
+                "validation accuracy": f"{record.results.validation_accuracy:.2%}",
+                "test accuracy": f"{record.results.test_accuracy:.2%}",
+                "verdict": self.verdict.text,
+            }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table>{cells}</table>{self._curve_html()}"
+
+    def _curve_html(self) -> str:
+        if not self.history:
+            return ""
+        picture = base64.b64encode(self.plot()._repr_png_()).decode()
+        return f"<img alt='accuracy and loss by epoch' style='max-width:100%' src='data:image/png;base64,{picture}'>"
+
+    def _title(self) -> str:
+        return f"{self.record.label} on {self.record.data.name}"
+
+    def _predictions(self, split: str) -> tuple[Any, Any]:
+        stored = self.workspace.predictions(self.id, split)
+        if stored is None:
+            raise UsageError(
+                f"Run {self.record.label} has no recorded predictions for {split}.",
+                fix=f"eyetune evaluate {self.id} --split {split}"
+                if self.record.results
+                else f"Finish it first: eyetune train --resume {self.id}",
+            )
+        return stored
+
+    def _facts(self) -> Facts:
+        results = self.results
+        _, labels = self._predictions("validation")
+        counts = np.bincount(labels)
+        return Facts(
+            history=self.history,
+            recipe=self.recipe,
+            dataset=self.record.data.name,
+            num_classes=len(self.record.data.class_names),
+            largest_class=float(counts.max() / counts.sum()),
+            num_validation=self.record.data.num_validation,
+            validation_accuracy=results.validation_accuracy,
+            test_accuracy=results.test_accuracy,
+            linear_accuracy=results.linear_accuracy,
+        )
