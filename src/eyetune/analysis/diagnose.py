@@ -21,6 +21,7 @@ LOW_BELOW = 0.80
 SUSPICIOUS_FROM = (
     0.97  # the best published networks of any size reach about 99%; a small one near that has seen the test
 )
+UNEVEN_FROM = 1.2  # times the mean class: from here on, naming the most frequent class beats drawing lots
 LARGE_GAP = 0.08  # between training and validation accuracy: training accuracy is an average over the epoch, so it lags
 RISING_PER_EPOCH = 0.003  # validation accuracy gained per epoch at the end: ten more would bring about three points
 
@@ -145,12 +146,13 @@ def _gap(facts: Facts) -> float:
 
 def _level(facts: Facts) -> tuple[str, list[str]]:
     accuracy, chance = facts.test_accuracy, 1 / facts.num_classes
-    guess = max(chance, facts.largest_class)
+    uneven = facts.largest_class > UNEVEN_FROM * chance
+    guess = facts.largest_class if uneven else chance
     right = round(facts.validation_accuracy * facts.num_validation)
     low, _ = wilson_interval(right, facts.num_validation)
     shown = f"{accuracy:.1%} of the test images are classified right"
     if low <= guess:
-        always = "" if guess <= chance * 1.05 else f", or {guess:.1%} for always naming the most frequent class"
+        always = f", or {guess:.1%} for always naming the most frequent class" if uneven else ""
         return "chance", [f"{shown}: no better than guessing ({chance:.1%} for {facts.num_classes} classes{always})."]
     times = f"guessing would get {guess:.1%}"
     if facts.dataset == "cifar10":

@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """Show shapes, types, value ranges, class counts and first labels, and draw samples of every class.
 
-    Examples:
+    For example:
 
     eyetune data show cifar10
 
@@ -75,7 +75,7 @@ def show(
 def list_sources(*, common: Common = _NO_COMMON) -> None:
     """List the data sets that are known by name, and those that are decoded in the cache.
 
-    Example:
+    For example:
 
     eyetune data list
     """
@@ -94,7 +94,7 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
 def clear(*, common: Common = _NO_COMMON) -> None:
     """Empty the cache of decoded images; they are decoded again when they are next used.
 
-    Example:
+    For example:
 
     eyetune data clear
     """

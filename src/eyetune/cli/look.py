@@ -28,7 +28,7 @@ def evaluate(
 ) -> None:
     """Show loss, accuracy, accuracy by class, confusion matrix and calibration error of a run.
 
-    Examples:
+    For example:
 
     eyetune evaluate latest
 
@@ -67,7 +67,7 @@ def plot(
 ) -> None:
     """Draw curves, confusion matrix, mistakes and network of a run; or the curves of several runs in one picture.
 
-    Examples:
+    For example:
 
     eyetune plot latest
 
@@ -109,7 +109,7 @@ def predict(
 ) -> None:
     """Show the likeliest classes of image files.
 
-    Example:
+    For example:
 
     eyetune predict latest photo.jpg another.png
 
@@ -153,7 +153,7 @@ def show(
 ) -> None:
     """Show a run, or the network that a recipe describes: each layer with shape, weights and cost, and a drawing.
 
-    Examples:
+    For example:
 
     eyetune show latest
 

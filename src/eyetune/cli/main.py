@@ -15,6 +15,7 @@ from eyetune.errors import EyetuneError
 
 app = App(
     name="eyetune",
+    suppress_keyboard_interrupt=False,
     help="Tune image classifiers until they are as accurate as they can be and still fit the board.\n\n"
     "Begin with:  eyetune train --data digits   (half a minute, needs no download)",
     help_format="plaintext",

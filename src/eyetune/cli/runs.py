@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from eyetune.cli.common import Common, say
 from eyetune.errors import UsageError
 
-app = App(name="runs", help="List, sort, filter and delete runs.", help_format="plaintext")
+app = App(name="runs", help_format="plaintext")
 _NO_COMMON = Common()
 
 
@@ -24,7 +24,7 @@ def list_runs(
 ) -> None:
     """List the runs of the workspace.
 
-    Examples:
+    For example:
 
     eyetune runs --sort validation_accuracy --reverse
 
@@ -59,7 +59,7 @@ def delete(
 ) -> None:
     """Delete runs; `eyetune runs restore` brings them back, unless --purge deletes their files too.
 
-    Examples:
+    For example:
 
     eyetune runs delete 3f2a 77b0
 
@@ -91,7 +91,7 @@ def delete(
 def restore(*runs: str, common: Common = _NO_COMMON) -> None:
     """Bring deleted runs back.
 
-    Example:
+    For example:
 
     eyetune runs restore 3f2a
 

@@ -26,7 +26,7 @@ MATRIX_CLASSES_AT_MOST = 20
 def sparkline(values: Sequence[float]) -> str:
     """Draw a curve in one line, from the lowest value to the highest.
 
-    Example:
+    For example:
         >>> sparkline([0.1, 0.2, 0.4, 0.8])
         '▁▂▄█'
     """

@@ -31,7 +31,7 @@ def train(
 
     Without words it trains the lab's network on CIFAR-10. Ctrl-C keeps every whole epoch.
 
-    Examples:
+    For example:
 
     eyetune train --data digits
 
@@ -101,7 +101,7 @@ def recipe(
 ) -> None:
     """Print a recipe as TOML with every value written out, to edit and train.
 
-    Examples:
+    For example:
 
     eyetune recipe > recipe.toml
 

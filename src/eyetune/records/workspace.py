@@ -191,7 +191,7 @@ class Workspace:
         known = self.runs() if among is None else among
         if reference == LATEST and known:
             return known[-1]
-        matching = [run for run in known if reference in (run.id, run.name)]
+        matching = [run for run in known if reference and reference in (run.id, run.name)]
         if reference and not matching:
             matching = [run for run in known if run.id.startswith(reference.lower())]
         if len(matching) == 1:

@@ -46,7 +46,14 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
         centre = left + box_width / 2
         axes.text(centre, -_TALLEST / 2 - 0.45, _caption(layer, network), ha="center", va="top", fontsize=7.5)
         if layer and layer.parameters:
-            axes.text(centre, height / 2 + _SLANT + 0.1, f"{layer.parameters:,}", ha="center", fontsize=7, color="0.35")
+            axes.text(
+                centre,
+                height / 2 + _SLANT + 0.1,
+                f"{layer.parameters:,}\nweights",
+                ha="center",
+                fontsize=7,
+                color="0.35",
+            )
         position += max(box_width, 0.95) + _GAP
         if index < len(boxes) - 1:
             axes.annotate(

@@ -1,0 +1,130 @@
+"""Speed and memory of one training: `eyetune` against plain Keras `fit` of the same network, in one process.
+
+    python benchmarks/train_throughput.py                 # real CIFAR-10, found through EYETUNE_DATA
+    python benchmarks/train_throughput.py --rounds 5
+
+Both train the lab's network on the same images and validate after each epoch. They take turns, so that a machine
+that slows down slows down both; the first epoch of each turn, which compiles, is not counted. The ratio is that of
+the median epochs' images per second, validation included. Target: float32 at least 1.0; auto at least 1.3 of plain
+float32 at batch 128 where the processor has matrix units for bfloat16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from eyetune.data import Dataset, load
+from eyetune.recipe import Recipe
+from eyetune.training.backend import choose_arithmetic
+from eyetune.training.fit import fit
+
+BATCH_SIZES = (32, 128)
+VARIANTS = ("float32", "auto", "bfloat16")
+
+
+def plain_keras(dataset: Dataset, batch_size: int, epochs: int) -> list[float]:
+    """Return the seconds of each epoch of Keras's own way: float arrays in memory and one `fit`."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input(dataset.image_shape),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(dataset.num_classes, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    seconds: list[float] = []
+
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seconds.append(time.perf_counter() - self.started)
+
+    (x_train, y_train), validation, _ = dataset.arrays()
+    model.fit(
+        x_train,
+        y_train,
+        batch_size=batch_size,
+        epochs=epochs,
+        validation_data=tuple(validation),
+        verbose=0,
+        callbacks=[Clock()],
+    )
+    return seconds
+
+
+def eyetune(dataset: Dataset, batch_size: int, epochs: int, precision: str) -> list[float]:
+    """Return the seconds of each epoch of eyetune, checkpoints included."""
+    recipe = Recipe().with_(fit__batch_size=batch_size, fit__epochs=epochs, fit__precision=precision)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(recipe, dataset, Path(folder), seed=0, arithmetic=choose_arithmetic(recipe.fit.precision))
+    return [epoch.duration_seconds for epoch in fitted.history]
+
+
+def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
+    """Measure both in turns and print a table."""
+    print(f"{'batch':>5}  {'how':<18} {'images/s':>9}  {'ratio':>5}  {'lowest and highest epoch, images/s'}")
+    for batch_size in BATCH_SIZES:
+        seconds: dict[str, list[float]] = {"plain Keras": [], **{f"eyetune {name}": [] for name in VARIANTS}}
+        for _ in range(rounds):
+            seconds["plain Keras"] += plain_keras(dataset, batch_size, epochs)[1:]
+            for name in VARIANTS:
+                seconds[f"eyetune {name}"] += eyetune(dataset, batch_size, epochs, name)[1:]
+        plain = statistics.median(seconds["plain Keras"])
+        for how, times in seconds.items():
+            pace = [len(dataset.train) / one for one in times]
+            median = statistics.median(times)
+            print(
+                f"{batch_size:>5}  {how:<18} {len(dataset.train) / median:>9,.0f}  {plain / median:>5.2f}  "
+                f"{min(pace):,.0f} to {max(pace):,.0f}",
+                flush=True,
+            )
+
+
+def memory(source: str) -> None:
+    """Train one epoch on all images with the command line and print its peak resident memory."""
+    with tempfile.TemporaryDirectory() as workspace:
+        words = ["train", "--data", source, "--epochs", "1", "--json", "--workspace", workspace]
+        subprocess.run(
+            [sys.executable, "-m", "eyetune", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"peak resident memory of `eyetune train` on all images of {source}: {kilobytes / 1000:,.0f} MB\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", default="cifar10", help="a source that eyetune knows")
+    parser.add_argument("--subset", type=int, default=12_500, help="images of it to use")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of a turn; the first is not counted")
+    options = parser.parse_args()
+    memory(options.data)  # first: a child's peak counts what its parent held when it was forked
+    dataset = load(options.data, subset=options.subset)
+    cores = os.cpu_count()
+    print(f"{platform.platform()}, {cores} cores; auto is {choose_arithmetic('auto')}")
+    print(f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of {dataset.name}\n")
+    throughput(dataset, options.rounds, options.epochs)
+
+
+if __name__ == "__main__":
+    main()

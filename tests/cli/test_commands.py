@@ -1,0 +1,275 @@
+"""Each command in this process: what it prints, as words and as JSON, and how it refuses bad input."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from eyetune.cli.main import run
+from eyetune.recipe import Recipe
+from eyetune.run import Run
+from eyetune.testing import write_image_folder
+
+SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
+
+
+class Terminal:
+    """Runs commands and keeps what they print."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+        self.output = self.errors = ""
+
+    def __call__(self, *words: str | Path) -> int:
+        status = run([str(word) for word in words])
+        self.output, self.errors = self._capfd.readouterr()
+        return status
+
+    def json(self, *words: str | Path) -> Any:
+        assert self(*words, "--json") == 0, self.errors
+        return json.loads(self.output)
+
+
+@pytest.fixture
+def eyetune(capfd: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(capfd)
+
+
+@pytest.fixture
+def at(trained: Run) -> list[str]:
+    """Return the words that name the shared workspace."""
+    return ["--workspace", str(trained.workspace.folder)]
+
+
+def test_train_prints_lines_a_table_the_verdict_and_where_the_pictures_are(eyetune: Terminal, archive: Path) -> None:
+    assert eyetune("train", "--data", archive, "--epochs", "2", *SMALL) == 0
+    assert "epoch 1/2" in eyetune.errors
+    assert "epoch 2/2" in eyetune.errors
+    assert "float32" in eyetune.errors
+    for words in ("COMPLETE", "test accuracy", "Verdict", "plots"):
+        assert words in eyetune.output
+    assert "oneDNN" not in eyetune.errors
+
+
+def test_train_prints_one_json_object(eyetune: Terminal, archive: Path) -> None:
+    value = eyetune.json("train", "--data", archive, "--epochs", "2", *SMALL)
+    expected = {
+        "run", "history", "validation_accuracy", "test_accuracy", "duration_seconds", "images_per_second", "verdict",
+    }  # fmt: skip
+    assert expected <= set(value)
+    assert len(value["history"]["loss"]) == 2
+    assert 0 <= value["test_accuracy"] <= 1
+
+
+def test_train_takes_a_recipe_file_with_edits(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    recipe = Recipe().with_({"model.blocks": [4], "model.dense": [], "fit.epochs": 1, "fit.batch_size": 16})
+    path.write_text(recipe.to_toml())
+    value = eyetune.json(
+        "train", path, "--data", archive, "--optimizer", "sgd", "--learning-rate", "0.02", "--activation", "tanh",
+        "--set", "model.blocks.0.activation=gelu", "--seed", "3", "--name", "mine",
+    )  # fmt: skip
+    assert value["recipe"]["optimizer"]["name"] == "sgd"
+    assert value["recipe"]["optimizer"]["learning_rate"] == 0.02
+    assert value["recipe"]["model"]["activation"] == "tanh"
+    assert value["recipe"]["model"]["blocks"][0]["activation"] == "gelu"
+    assert (value["seed"], value["name"], value["epochs"]) == (3, "mine", 1)
+
+
+def test_recipe_prints_toml_that_trains(eyetune: Terminal) -> None:
+    assert eyetune("recipe", "--epochs", "3", "--set", "model.batch_norm=true") == 0
+    assert Recipe.from_toml(eyetune.output) == Recipe().with_({"fit.epochs": 3, "model.batch_norm": True})
+    assert eyetune.json("recipe")["fit"]["epochs"] == 10
+
+
+def test_evaluate_shows_classes_confusion_and_calibration(eyetune: Terminal, trained: Run, at: list[str]) -> None:
+    assert eyetune("evaluate", "trained", *at) == 0
+    for words in ("accuracy", "calibration", "airplane", "predicted class by column", "Verdict"):
+        assert words in eyetune.output
+    value = eyetune.json("evaluate", "trained", "--split", "validation", *at)
+    assert value["accuracy"] == trained.validation_accuracy
+    assert sum(map(sum, value["confusion_matrix"])) == value["num_images"] == 20
+
+
+def test_evaluate_computes_again_when_asked(eyetune: Terminal, trained: Run, at: list[str]) -> None:
+    assert eyetune.json("evaluate", "trained", "--recompute", *at)["accuracy"] == trained.test_accuracy
+
+
+def test_show_prints_the_layers_and_draws_them(eyetune: Terminal, trained: Run, at: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "network.svg"
+    assert eyetune("show", "trained", "--diagram", path, *at) == 0
+    for words in ("Conv2D", "30 x 30 x 4", f"{trained.record.network.parameters:,}", "multiply-adds"):
+        assert words in eyetune.output
+    text = "".join(ET.parse(path).getroot().itertext())
+    assert "Conv2D" in text
+    assert "30 x 30 x 4" in text
+
+
+def test_show_of_a_recipe_needs_no_images(eyetune: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("")
+    value = eyetune.json("show", path, "--set", "model.dense=[128]")
+    assert value["network"]["parameters"] == 315_722
+    assert value["recipe"]["model.dense.0.units"] == 128
+
+
+def test_plot_of_one_run_and_of_several(eyetune: Terminal, at: list[str], tmp_path: Path) -> None:
+    one = eyetune.json("plot", "trained", "--output", tmp_path / "one", *at)["pictures"]
+    assert len(one) == 8
+    several = eyetune.json("plot", "trained", "trained", "--output", tmp_path / "several", *at)["pictures"]
+    assert {Path(path).suffix for path in several} == {".png", ".svg"}
+    for path in (*one, *several):
+        if path.endswith(".png"):
+            with Image.open(path) as picture:
+                assert picture.width > 300
+        else:
+            ET.parse(path)
+
+
+def test_predict_names_the_likeliest_classes(eyetune: Terminal, at: list[str], tmp_path: Path) -> None:
+    images = sorted(write_image_folder(tmp_path, per_class=1).rglob("*.png"))
+    value = eyetune.json("predict", "trained", *images, *at)
+    assert [len(one["classes"]) for one in value["predictions"]] == [3, 3, 3]
+    assert eyetune("predict", "trained", images[0], "--top", "1", *at) == 0
+    assert images[0].name in eyetune.output
+
+
+def test_runs_lists_filters_deletes_and_restores(eyetune: Terminal, archive: Path) -> None:
+    ids = [eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--seed", seed)["run"] for seed in "01"]
+    assert [one["run"] for one in eyetune.json("runs")["runs"]] == ids
+    assert [one["run"] for one in eyetune.json("runs", "--filter", "seed=1")["runs"]] == ids[1:]
+    assert [one["run"] for one in eyetune.json("runs", "--sort", "seed", "--reverse")["runs"]] == ids[::-1]
+    assert eyetune("runs", "delete", ids[0]) == 0
+    assert f"eyetune runs restore {ids[0]}" in eyetune.errors
+    assert [one["run"] for one in eyetune.json("runs")["runs"]] == ids[1:]
+    assert [one["run"] for one in eyetune.json("runs", "--deleted")["runs"]] == ids[:1]
+    assert eyetune("runs", "restore", ids[0]) == 0
+    assert eyetune("runs", "delete", *ids, "--purge") == 0
+    assert eyetune.json("runs")["runs"] == []
+    assert eyetune("runs") == 0
+    assert "Begin with" in eyetune.output
+
+
+def test_data_show_prints_shapes_labels_and_draws_samples(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+    path = tmp_path / "samples.png"
+    value = eyetune.json("data", "show", archive, "--output", path)
+    assert value["splits"]["train"]["images"] == [80, 32, 32, 3]
+    assert value["first_one_hot"][0][value["first_labels"][0]] == 1
+    with Image.open(path) as picture:
+        assert picture.height > 10 * 32
+    assert eyetune("data", "show", archive, "--output", path) == 0
+    for words in ("uint8", "airplane", "1 0 0 0 0 0 0 0 0 0"):
+        assert words in eyetune.output
+
+
+def test_data_list_and_clear(eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "cache"))
+    assert eyetune.json("data", "list")["cached"] == []
+    eyetune.json("data", "show", archive)
+    (entry,) = eyetune.json("data", "list")["cached"]
+    assert entry["source"] == str(archive)
+    assert eyetune("data", "list") == 0
+    assert "cifar100" in eyetune.output
+    assert eyetune.json("data", "clear")["freed_bytes"] == entry["size_bytes"]
+    assert eyetune.json("data", "list")["cached"] == []
+
+
+@pytest.mark.parametrize("command", ["", "train", "show", "evaluate", "plot", "predict", "runs", "recipe", "data"])
+def test_every_command_has_help(eyetune: Terminal, command: str) -> None:
+    assert eyetune(*command.split(), "--help") == 0
+    assert "Usage: eyetune" in eyetune.output
+    if command not in ("", "data", "runs"):
+        assert f"eyetune {command} " in eyetune.output.replace(f"Usage: eyetune {command} ", "")
+
+
+def test_version(eyetune: Terminal) -> None:
+    import eyetune as package
+
+    assert eyetune("--version") == 0
+    assert eyetune.output.strip() == package.__version__
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["train", "--data", "missing.tar.gz"], 2, "missing.tar.gz"),
+        (["train", "--data", "cifar"], 2, "Did you mean cifar10?"),
+        (["train", "--learning-rate", "-1"], 2, "optimizer.learning_rate"),
+        (["train", "--learning-rate", "fast"], 2, "fast"),
+        (["train", "--optimizer", "adamm"], 2, "Did you mean adam?"),
+        (["train", "--set", "optimizer.lerning_rate=1"], 2, "Did you mean optimizer.learning_rate?"),
+        (["train", "--set", "nonsense"], 2, "path=value"),
+        (["train", "missing.toml"], 2, "missing.toml"),
+        (["train", "--no-such-flag"], 2, "--no-such-flag"),
+        (["train", "--resume", "latest", "--epochs", "3"], 2, "resumed as it was begun"),
+        (["train", "--resume", "ffff"], 2, "ffff"),
+        (["no-such-command"], 2, "no-such-command"),
+        (["evaluate", "ffff"], 2, "ffff"),
+        (["evaluate", "--split", "train"], 2, "train"),
+        (["plot", "ffff"], 2, "ffff"),
+        (["predict", "latest"], 2, "no image"),
+        (["predict", "latest", "x.png", "--top", "0"], 2, "--top"),
+        (["show", "missing.toml"], 2, "missing.toml"),
+        (["runs", "--sort", "nothing"], 0, ""),
+        (["runs", "--filter", "nonsense"], 2, "nonsense"),
+        (["runs", "delete"], 2, "no run to delete"),
+        (["runs", "delete", "ffff"], 2, "ffff"),
+        (["data", "show", "nowhere/"], 2, "nowhere"),
+        (["data", "show", "digits", "--image-size", "0"], 2, "data.image_size"),
+        (["train", "--workspace", "/dev/null/below"], 1, "cannot be made"),
+    ],
+)
+def test_bad_words_are_refused_in_one_message(eyetune: Terminal, words: list[str], status: int, said: str) -> None:
+    assert eyetune(*words) == status
+    assert said in eyetune.errors
+    assert "Traceback" not in eyetune.errors
+    if status:
+        assert eyetune.output == ""
+        assert eyetune(*words, "--json") == status
+        assert said in json.dumps(json.loads(eyetune.output)["error"], ensure_ascii=False)
+
+
+def test_an_unexpected_error_keeps_its_traceback_for_debug(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eyetune.recipe import Recipe as Broken
+
+    def fail(_: object) -> str:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(Broken, "to_toml", fail)
+    assert eyetune("recipe") == 1
+    assert "--debug" in eyetune.errors
+    with pytest.raises(ZeroDivisionError):
+        eyetune("recipe", "--debug")
+
+
+def test_ctrl_c_leaves_with_130(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recipe, "to_toml", interrupt)
+    assert eyetune("recipe") == 130
+
+
+def test_an_incomplete_run_is_pointed_to_resume(
+    eyetune: Terminal, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eyetune.report.progress import TrainingDisplay
+
+    def interrupt(_: object, position: Any) -> None:
+        if position.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_progress", interrupt)
+        assert eyetune("train", "--data", archive, "--epochs", "3", *SMALL) == 130
+    assert "Go on with: eyetune train --resume" in eyetune.errors
+    assert "PAUSED" in eyetune.output
+    for words in (["evaluate"], ["predict", "latest", "x.png"]):
+        assert eyetune(*words) == 2
+        assert "eyetune train --resume" in eyetune.errors
+    assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"

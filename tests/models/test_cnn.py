@@ -1,0 +1,135 @@
+"""The lab's network, layer for layer, and its variations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from eyetune.errors import RecipeError
+from eyetune.models.cnn import build
+from eyetune.models.structure import structure
+from eyetune.recipe import ModelSection, Recipe
+
+IMAGES = (32, 32, 3)
+
+
+def kinds(model: Any) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def edited(**edits: Any) -> ModelSection:
+    return Recipe().with_({f"model.{name}": value for name, value in edits.items()}).model
+
+
+def test_the_default_is_the_labs_network_layer_for_layer() -> None:
+    layers = keras.layers
+    lab = keras.Sequential(
+        [
+            layers.Input(IMAGES),
+            layers.Conv2D(32, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Conv2D(64, (3, 3), activation="relu"),
+            layers.MaxPooling2D((2, 2)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    ours = build(ModelSection(), IMAGES, 10)
+    ours.set_weights(lab.get_weights())
+    images = np.random.default_rng(0).random((4, *IMAGES), np.float32)
+    assert kinds(ours) == kinds(lab)
+    np.testing.assert_array_equal(ours(images), lab(images))
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        ({"batch_norm": True}, {"BatchNormalization": 2, "Activation": 2}),
+        ({"dropout": 0.3}, {"Dropout": 2}),
+        ({"global_pooling": True}, {"GlobalAveragePooling2D": 1, "Flatten": 0}),
+        ({"dense": [128, 64]}, {"Dense": 3}),
+        ({"dense": []}, {"Dense": 1}),
+        ({"blocks": [16, 32, 64]}, {"Conv2D": 3, "MaxPooling2D": 3}),
+        ({"blocks": [{"filters": 8, "convolutions": 2, "pool_size": 1}]}, {"Conv2D": 2, "MaxPooling2D": 0}),
+    ],
+)
+def test_a_variation_changes_the_layers(edits: dict[str, Any], expected: dict[str, int]) -> None:
+    found = kinds(build(edited(**edits), IMAGES, 10))
+    assert {kind: found.count(kind) for kind in expected} == expected
+
+
+def test_an_activation_can_be_of_one_layer_alone() -> None:
+    model = build(Recipe().with_({"model.blocks.0.activation": "tanh"}).model, IMAGES, 10)
+    activations = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    assert activations == ["tanh", "relu", "relu", "softmax"]
+
+
+@pytest.mark.parametrize("name", ["relu6", "leaky_relu", "gelu", "hard_swish", "mish", "linear"])
+def test_every_kind_of_activation_builds(name: str) -> None:
+    assert build(edited(activation=name), IMAGES, 10).count_params() == 167_562
+
+
+def test_mixed_precision_keeps_weights_and_softmax_in_float32() -> None:
+    model = build(ModelSection(), IMAGES, 10, dtype="mixed_bfloat16")
+    assert model.layers[0].compute_dtype == "bfloat16"
+    assert model.layers[-1].compute_dtype == "float32"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("edits", "shape", "where"),
+    [
+        ({"blocks": [8, 8, 8, 8, 8]}, IMAGES, "convolution 1 of block 3"),
+        ({"blocks": [{"filters": 8, "pool_size": 16}, {"filters": 8, "pool_size": 16}]}, IMAGES, "convolution 1 of"),
+        ({"blocks": [{"filters": 8, "kernel_size": 9}]}, (8, 8, 3), "convolution 1 of block 0"),
+        ({"padding": "same", "blocks": [8] * 6}, IMAGES, "the pooling of block 5"),
+    ],
+)
+def test_a_network_that_shrinks_to_nothing_is_refused_by_place(
+    edits: dict[str, Any], shape: tuple[int, int, int], where: str
+) -> None:
+    with pytest.raises(RecipeError, match=where):
+        build(edited(**edits), shape, 10)
+
+
+def test_structure_counts_multiply_adds_of_every_kind_of_layer() -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 4)),
+            layers.Conv2D(6, 3, padding="same", strides=2, name="strided"),
+            layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
+            layers.SeparableConv2D(10, 3, padding="same", name="separable"),
+            layers.Conv2D(10, 1, groups=2, name="grouped"),
+            layers.Conv2DTranspose(3, 2, strides=2, name="transposed"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(5, name="dense"),
+        ]
+    )
+    network = structure(model)
+    counted = {layer.name: layer.multiply_adds for layer in network.layers if layer.multiply_adds}
+    assert counted == {
+        "strided": 4 * 4 * 9 * 4 * 6,
+        "depthwise": 4 * 4 * 9 * 6,
+        "separable": 4 * 4 * (9 * 6 + 6 * 10),
+        "grouped": 4 * 4 * 5 * 10,
+        "transposed": 4 * 4 * 2 * 2 * 3 * 10,
+        "dense": 3 * 5,
+    }
+    assert network.parameters == model.count_params()
+    assert network.layers[0].output_shape == (4, 4, 6)
+    assert network.layers[0].activation_bytes == 96
+
+
+def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
+    inner = keras.Sequential([keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    inner.trainable = False
+    model = keras.Sequential([keras.layers.Input((8, 8, 3)), inner, keras.layers.Dense(2)])
+    network = structure(model)
+    assert [layer.kind for layer in network.layers] == ["Conv2D", "Flatten", "Dense"]
+    assert network.parameters - network.trainable_parameters == 3 * 3 * 3 * 2 + 2

@@ -1,0 +1,194 @@
+"""The Python API: train, resume, ask a run, show it in a notebook."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eyetune as et
+from eyetune import api
+from eyetune.errors import DataError, DivergedError, UsageError
+from eyetune.history import Epoch
+from eyetune.records import RunState
+from eyetune.report.progress import TrainingDisplay
+from eyetune.testing import tiny_dataset, write_cifar10, write_image_folder
+
+SMALL = et.Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.epochs": 3, "fit.batch_size": 16})
+
+
+def test_importing_eyetune_loads_no_keras() -> None:
+    program = (
+        "import sys, eyetune; eyetune.Recipe(); "
+        "print([m for m in ('keras', 'tensorflow', 'sklearn', 'matplotlib', 'sqlalchemy') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_public_name_can_be_had() -> None:
+    assert all(getattr(et, name) is not None for name in et.__all__)
+    assert set(et.__all__) <= set(dir(et))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = et.nothing_of_the_kind
+
+
+def test_a_trained_run_knows_what_it_reached(trained: et.Run) -> None:
+    assert trained.state is RunState.COMPLETE
+    assert [epoch.epoch for epoch in trained.history] == [1, 2, 3]
+    for split, accuracy in (("validation", trained.validation_accuracy), ("test", trained.test_accuracy)):
+        assert trained.evaluation(split).accuracy == accuracy
+    assert trained.results.kept_epoch == 3
+    assert trained.validation_accuracy == pytest.approx(trained.history[-1].val_accuracy, abs=1e-6)
+    assert trained.record.data.num_train == 80
+
+
+def test_a_runs_files_are_in_its_folder(trained: et.Run) -> None:
+    names = {path.name for path in trained.folder.rglob("*") if path.is_file()}
+    pictures = {f"{name}.{kind}" for name in ("curves", "confusion", "mistakes", "network") for kind in ("png", "svg")}
+    assert pictures | {"recipe.toml", "model.keras", "checkpoint.npz"} <= names
+    assert et.Recipe.load(trained.folder / "recipe.toml") == trained.recipe
+
+
+def test_evaluating_anew_gives_what_was_recorded(trained: et.Run) -> None:
+    recorded, anew = trained.evaluation("test"), trained.evaluate("test")
+    assert anew.accuracy == recorded.accuracy
+    assert anew.loss == pytest.approx(recorded.loss, rel=1e-5)
+
+
+def test_a_run_classifies_image_files(trained: et.Run, tmp_path: Path) -> None:
+    root = write_image_folder(tmp_path / "images", per_class=1)
+    paths = sorted(root.rglob("*.png"))
+    predictions = trained.predict(paths, top=4)
+    assert [Path(one.image) for one in predictions] == paths
+    for one in predictions:
+        shares = [share for _, share in one.classes]
+        assert len(shares) == 4
+        assert shares == sorted(shares, reverse=True)
+        assert {name for name, _ in one.classes} <= set(trained.record.data.class_names)
+    with pytest.raises(DataError, match="cannot be read"):
+        trained.predict([tmp_path / "missing.png"])
+
+
+def test_the_network_is_a_keras_model_of_float32(trained: et.Run) -> None:
+    model = trained.model()
+    assert model.count_params() == trained.record.network.parameters
+    (_, _), (x_val, y_val), _ = trained.dataset().arrays()
+    accuracy = (np.asarray(model(x_val)).argmax(axis=1) == y_val.argmax(axis=1)).mean()
+    assert accuracy == trained.validation_accuracy
+
+
+def test_a_run_shows_itself_in_a_notebook(trained: et.Run) -> None:
+    shown = trained._repr_html_()
+    assert trained.id in shown
+    assert f"{trained.test_accuracy:.2%}" in shown
+    assert "data:image/png;base64," in shown
+    assert trained.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_run_is_plain_json(trained: et.Run) -> None:
+    value = json.loads(json.dumps(trained.to_json(), allow_nan=False))
+    assert value["run"] == trained.id
+    assert value["history"]["val_accuracy"] == [epoch.val_accuracy for epoch in trained.history]
+    assert value["verdict"]["level"] in ("chance", "poor", "low", "good", "suspicious")
+
+
+def test_the_same_seed_gives_the_same_run(trained: et.Run, archive: Path) -> None:
+    again = et.train(trained.recipe, archive, progress=False)
+    assert again.id != trained.id
+    assert [epoch.loss for epoch in again.history] == [epoch.loss for epoch in trained.history]
+    assert again.results == trained.results
+
+
+def test_a_dataset_in_memory_can_be_trained_on() -> None:
+    run = et.train(SMALL, tiny_dataset(), progress=False)
+    assert run.record.data.name == "tiny"
+    assert run.results.linear_accuracy is not None
+    assert "linear classifier" in run.verdict.text
+
+
+def interrupt_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_progress(_: TrainingDisplay, position: Any) -> None:
+        if position.epoch == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingDisplay, "on_progress", on_progress)
+
+
+def test_an_interrupted_run_is_paused_and_resumed_as_if_it_had_not_been(
+    trained: et.Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(3, patch)
+        paused = et.train(trained.recipe, archive, progress=False)
+    assert paused.state is RunState.PAUSED
+    assert len(paused.history) == 2
+    with pytest.raises(UsageError, match="no results yet"):
+        _ = paused.test_accuracy
+    resumed = api.resume(paused.id, progress=False)
+    assert resumed.id == paused.id
+    assert resumed.state is RunState.COMPLETE
+    assert resumed.results == trained.results
+    assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in trained.history]
+
+
+def test_a_crash_between_checkpoint_and_record_trains_no_epoch_twice(
+    trained: et.Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: TrainingDisplay, epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_epoch", crash)
+        with pytest.raises(OSError, match="gone"):
+            et.train(trained.recipe, archive, progress=False)
+    failed = et.open_run("latest")
+    assert failed.state is RunState.FAILED
+    # The record of the second epoch is lost here on purpose; its checkpoint is not.
+    with failed.workspace._write() as connection:
+        connection.exec_driver_sql("delete from epochs where epoch = 2")
+    started: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_progress", lambda _, position: started.append(position.epoch))
+        resumed = api.resume(failed.id, progress=False)
+    assert set(started) == {3}
+    assert resumed.results == trained.results
+
+
+def test_a_complete_run_is_not_resumed(trained: et.Run) -> None:
+    with pytest.raises(UsageError, match="nothing to resume"):
+        api.resume(trained.id, workspace=trained.workspace)
+
+
+def test_a_run_is_not_resumed_on_other_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_cifar10(tmp_path)
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(1, patch)
+        paused = et.train(SMALL, path, progress=False)
+    path.unlink()
+    write_cifar10(tmp_path, images_per_batch=30)
+    with pytest.raises(DataError, match="not those that run"):
+        api.resume(paused.id, progress=False)
+
+
+def test_a_diverged_run_is_recorded_as_failed_with_the_reason() -> None:
+    recipe = SMALL.with_(
+        {"optimizer.name": "sgd", "optimizer.learning_rate": 100, "model.activation": "linear", "fit.epochs": 20}
+    )
+    with pytest.raises(DivergedError):
+        et.train(recipe, tiny_dataset(), progress=False)
+    failed = et.open_run("latest")
+    assert failed.state is RunState.FAILED
+    assert "diverged" in str(failed.record.error)
+    assert "--learning-rate 10" in str(failed.record.error)
+
+
+def test_a_negative_seed_is_refused_before_anything_is_recorded() -> None:
+    with pytest.raises(UsageError, match="seed is negative"):
+        et.train(SMALL, tiny_dataset(), seed=-1)
+    assert et.Workspace().runs() == []

@@ -1,0 +1,38 @@
+"""Precision that suits the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from eyetune.training import backend
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "words"),
+    [
+        ({"avx512f", "avx512_bf16", "amx_bf16"}, "bfloat16", "has matrix units"),
+        ({"avx512f", "avx512_bf16"}, "float32", "has no matrix units"),
+        (set(), "float32", "has no matrix units"),
+    ],
+)
+def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], precision: str, words: str
+) -> None:
+    monkeypatch.setattr(backend, "_processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(backend, "_gpu_capabilities", list)
+    chosen = backend.choose_arithmetic("auto")
+    assert chosen.precision == precision
+    assert words in str(chosen)
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")])
+def test_auto_goes_by_the_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
+) -> None:
+    monkeypatch.setattr(backend, "_gpu_capabilities", lambda: [capability])
+    assert backend.choose_arithmetic("auto").precision == precision
+
+
+def test_a_named_precision_is_obeyed() -> None:
+    assert backend.choose_arithmetic("bfloat16").policy == "mixed_bfloat16"
+    assert backend.choose_arithmetic("float32").policy == "float32"

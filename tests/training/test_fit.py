@@ -1,0 +1,214 @@
+"""A training: repeatable, resumable bit for bit, stopped and failed in the right ways."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyetune.data import Split
+from eyetune.errors import CheckpointError, DataError, DivergedError, WorkspaceError
+from eyetune.history import Epoch, Progress
+from eyetune.recipe import Recipe
+from eyetune.testing import tiny_dataset
+from eyetune.training import checkpoint
+from eyetune.training.backend import choose_arithmetic
+from eyetune.training.evaluate import probabilities
+from eyetune.training.fit import BEST, LAST, Ending, Fitted, fit
+
+DATASET = tiny_dataset()
+SMALL = Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3})
+
+
+class CrashError(Exception):
+    """Stands for a crash."""
+
+
+def train(folder: Path, recipe: Recipe = SMALL, *, seed: int = 0, **options: Any) -> Fitted:
+    folder.mkdir(exist_ok=True)
+    return fit(recipe, DATASET, folder, seed=seed, arithmetic=choose_arithmetic(recipe.fit.precision), **options)
+
+
+def crash_after(number: int) -> Any:
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.epoch == number:
+            raise CrashError
+
+    return on_epoch
+
+
+def weights(fitted: Fitted) -> list[Any]:
+    return [np.asarray(variable) for variable in fitted.model.variables]
+
+
+def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
+    return [(epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history]
+
+
+def assert_equal(one: Fitted, other: Fitted) -> None:
+    assert metrics(one) == metrics(other)
+    for mine, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_training_learns_and_reports_each_epoch(tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+    fitted = train(tmp_path, SMALL.with_(fit__epochs=6, optimizer__learning_rate=0.01), on_epoch=seen.append)
+    assert fitted.ending is Ending.COMPLETE
+    assert tuple(seen) == fitted.history
+    assert [epoch.epoch for epoch in seen] == [1, 2, 3, 4, 5, 6]
+    assert seen[-1].val_loss < seen[0].val_loss
+    assert all(epoch.duration_seconds > 0 and epoch.images_per_second > 0 for epoch in seen)
+    assert all(epoch.learning_rate == pytest.approx(0.01) for epoch in seen)
+
+
+def test_progress_reaches_the_last_image_of_each_epoch(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    train(tmp_path, SMALL.with_(fit__epochs=2), on_progress=seen.append)
+    assert [(one.epoch, one.images) for one in seen] == [
+        (epoch, images) for epoch in (1, 2) for images in (16, 32, 48, 60)
+    ]
+    assert all(one.num_images == 60 and one.num_epochs == 2 and math.isfinite(one.loss) for one in seen)
+
+
+def test_the_same_seed_gives_the_same_result_and_another_seed_another(tmp_path: Path) -> None:
+    first, again, other = train(tmp_path / "a"), train(tmp_path / "b"), train(tmp_path / "c", seed=1)
+    assert_equal(first, again)
+    assert metrics(first) != metrics(other)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {},
+        {"optimizer.name": "sgd", "optimizer.momentum": 0.9, "optimizer.nesterov": True},
+        {"optimizer.name": "nadam", "model.batch_norm": True},
+        {"model.dropout": 0.5, "fit.early_stopping": 2},
+    ],
+)
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, edits: dict[str, Any]) -> None:
+    recipe = SMALL.with_({"fit.epochs": 4, **edits})
+    whole = train(tmp_path / "whole", recipe)
+    with pytest.raises(CrashError):
+        train(tmp_path / "broken", recipe, on_epoch=crash_after(2))
+    replayed: list[Epoch] = []
+    resumed = train(tmp_path / "broken", recipe, resume=True, on_epoch=replayed.append)
+    assert_equal(whole, resumed)
+    assert [epoch.epoch for epoch in replayed] == [epoch.epoch for epoch in whole.history]
+
+
+def test_resuming_a_finished_training_trains_nothing(tmp_path: Path) -> None:
+    whole = train(tmp_path)
+    before = (tmp_path / LAST).stat().st_mtime_ns
+    assert_equal(whole, train(tmp_path, resume=True))
+    assert (tmp_path / LAST).stat().st_mtime_ns == before
+
+
+def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
+    def interrupt(position: Progress) -> None:
+        if position.epoch == 3:
+            raise KeyboardInterrupt
+
+    broken = train(tmp_path, SMALL.with_(fit__epochs=5), on_progress=interrupt)
+    assert broken.ending is Ending.INTERRUPTED
+    assert len(broken.history) == 2
+    assert broken.kept_epoch == 2
+    resumed = train(tmp_path, SMALL.with_(fit__epochs=5), resume=True)
+    assert resumed.ending is Ending.COMPLETE
+    assert_equal(resumed, train(tmp_path / "whole", SMALL.with_(fit__epochs=5)))
+
+
+def test_early_stopping_ends_with_the_best_epochs_weights(tmp_path: Path) -> None:
+    # A rate so large that validation gets worse, but not so large that the loss is lost.
+    recipe = SMALL.with_({"fit.epochs": 40, "fit.early_stopping": 2, "optimizer.learning_rate": 0.3})
+    fitted = train(tmp_path, recipe)
+    losses = [epoch.val_loss for epoch in fitted.history]
+    best = losses.index(min(losses)) + 1
+    assert len(losses) == best + 2 < 40
+    assert fitted.kept_epoch == best
+    kept = checkpoint.load(tmp_path / BEST)
+    np.testing.assert_array_equal(weights(fitted)[0], kept.model[0])
+
+
+def test_without_restore_best_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    recipe = SMALL.with_(
+        {"fit.epochs": 40, "fit.early_stopping": 2, "fit.restore_best": False, "optimizer.learning_rate": 0.3}
+    )
+    fitted = train(tmp_path, recipe)
+    assert fitted.kept_epoch == len(fitted.history) < 40
+    assert not (tmp_path / BEST).exists()
+
+
+def test_a_diverging_training_says_where_and_what_to_try(tmp_path: Path) -> None:
+    # Without a relu to die nothing holds the weights back.
+    recipe = SMALL.with_(
+        {"optimizer.name": "sgd", "optimizer.learning_rate": 100, "fit.epochs": 20, "model.activation": "linear"}
+    )
+    with pytest.raises(DivergedError) as caught:
+        train(tmp_path, recipe)
+    assert "epoch" in caught.value.what
+    assert "learning rate 100" in caught.value.what
+    assert "--learning-rate 10" in str(caught.value.fix)
+    assert "clip_norm" in str(caught.value.fix)
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="larger than the training data"):
+        train(tmp_path, SMALL.with_(fit__batch_size=61))
+
+
+@pytest.mark.parametrize(
+    ("edits", "seed", "named"),
+    [({"optimizer.learning_rate": 0.5}, 0, "recipe"), ({}, 5, "seed"), ({"fit.precision": "bfloat16"}, 0, "precision")],
+)
+def test_a_checkpoint_of_another_training_is_refused(
+    tmp_path: Path, edits: dict[str, Any], seed: int, named: str
+) -> None:
+    train(tmp_path)
+    with pytest.raises(CheckpointError, match=named):
+        train(tmp_path, SMALL.with_(edits), seed=seed, resume=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"\x00" * 100])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / LAST).write_bytes(damage)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz cannot be read"):
+        train(tmp_path, resume=True)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path, SMALL.with_(fit__epochs=1))
+    before = (tmp_path / LAST).read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(WorkspaceError, match="the disk is full"):
+        train(tmp_path, SMALL.with_(fit__epochs=1))
+    assert (tmp_path / LAST).read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_balanced_class_weights_make_rare_classes_count(tmp_path: Path) -> None:
+    order = np.concatenate([np.flatnonzero(DATASET.train.labels == 0)] * 3 + [np.arange(6)])
+    uneven = replace(DATASET, train=Split(DATASET.train.images[order], DATASET.train.labels[order]))
+
+    def rare_probability(folder: str, class_weight: str) -> float:
+        (tmp_path / folder).mkdir()
+        recipe = SMALL.with_(fit__class_weight=class_weight, fit__epochs=2)
+        fitted = fit(recipe, uneven, tmp_path / folder, seed=0, arithmetic=choose_arithmetic("float32"))
+        return float(probabilities(fitted.model, uneven.validation)[:, 1:].mean())
+
+    assert rare_probability("balanced", "balanced") > 1.15 * rare_probability("none", "none")
+
+
+def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path) -> None:
+    fitted = train(tmp_path, SMALL.with_(fit__precision="bfloat16"))
+    assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
+    assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
+    assert metrics(fitted) != metrics(train(tmp_path / "float32", SMALL.with_(fit__precision="float32")))

@@ -1,0 +1,57 @@
+"""Batches: normalised as in the lab, shuffled by seed and epoch alone, complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eyetune.testing import tiny_dataset
+from eyetune.training.pipeline import evaluation_batches, num_batches, training_batches
+
+DATASET = tiny_dataset(num_train=50)
+
+
+def collect(batches: Any) -> tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    parts = [(np.asarray(images), np.asarray(labels)) for images, labels in batches]
+    sizes = [len(images) for images, _ in parts]
+    return sizes, np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def test_evaluation_batches_are_the_labs_arrays_in_order() -> None:
+    (x_train, y_train), _, _ = DATASET.arrays()
+    sizes, images, labels = collect(evaluation_batches(DATASET.train, 3, 16))
+    assert sizes == [16, 16, 16, 2]
+    np.testing.assert_array_equal(images, x_train)
+    np.testing.assert_array_equal(labels, y_train)
+    assert images.dtype == labels.dtype == np.float32
+
+
+def test_an_epoch_holds_every_image_once_in_an_order_of_seed_and_epoch() -> None:
+    (x_train, _), _, _ = DATASET.arrays()
+
+    def epoch_order(seed: int, epoch: int) -> list[int]:
+        batches, set_epoch = training_batches(DATASET.train, 3, 16, seed)
+        set_epoch(epoch)
+        _, images, _ = collect(batches)
+        return [int(np.flatnonzero((x_train == image).all(axis=(1, 2, 3)))[0]) for image in images]
+
+    first = epoch_order(0, 0)
+    assert sorted(first) == list(range(50))
+    assert first != list(range(50))
+    assert first == epoch_order(0, 0)
+    assert first != epoch_order(0, 1)
+    assert first != epoch_order(1, 0)
+
+
+def test_seeds_beyond_32_bits_are_told_apart() -> None:
+    def first_batch(seed: int) -> np.ndarray[Any, Any]:
+        batches, _ = training_batches(DATASET.train, 3, 16, seed)
+        return np.asarray(next(iter(batches))[0])
+
+    assert not np.array_equal(first_batch(1), first_batch(1 + 2**32))
+
+
+def test_num_batches_counts_the_smaller_last_one() -> None:
+    assert num_batches(DATASET.train, 16) == 4
+    assert num_batches(DATASET.train, 25) == 2
