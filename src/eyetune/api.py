@@ -19,7 +19,7 @@ from eyetune.history import Epoch
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import DataRecord, Results
-from eyetune.report.progress import TrainingDisplay
+from eyetune.report.progress import TrainingDisplay, decoding_bar
 from eyetune.run import MODEL_FILE, Run, load_data
 
 if TYPE_CHECKING:
@@ -70,9 +70,12 @@ def train(
 
     recipe = recipe or Recipe()
     place = _workspace(workspace)
+    place.prepare()
     if seed < 0:
         raise UsageError("The seed is negative.", expected="0 or above", received=seed)
-    dataset = data if isinstance(data, Dataset) else load_data(recipe, data, skip_unreadable=skip_unreadable)
+    dataset = (
+        data if isinstance(data, Dataset) else _load(recipe, data, progress=progress, skip_unreadable=skip_unreadable)
+    )
     recipe = recipe.with_({"data.source": dataset.source})
     arithmetic = choose_arithmetic(recipe.fit.precision)
     network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
@@ -217,6 +220,11 @@ def _results(place: Workspace, record: RunRecord, dataset: Dataset, model: Any, 
         if known
         else linear_accuracy(train.images, train.labels, validation.images, validation.labels),
     )
+
+
+def _load(recipe: Recipe, source: str | Path | None, *, progress: bool, skip_unreadable: bool) -> Dataset:
+    with decoding_bar(enabled=progress) as on_progress:
+        return load_data(recipe, source, skip_unreadable=skip_unreadable, on_progress=on_progress)
 
 
 def _describe(dataset: Dataset) -> DataRecord:

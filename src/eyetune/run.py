@@ -15,6 +15,7 @@ import numpy as np
 from eyetune.analysis.diagnose import Facts, Verdict, diagnose
 from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
 from eyetune.data import Dataset, load
+from eyetune.data.folder import OnProgress
 from eyetune.errors import DataError, UsageError
 from eyetune.history import History, as_columns
 from eyetune.recipe import Recipe
@@ -28,7 +29,13 @@ MODEL_FILE = "model.keras"
 TOP_CLASSES = 3
 
 
-def load_data(recipe: Recipe, source: str | Path | None = None, *, skip_unreadable: bool = False) -> Dataset:
+def load_data(
+    recipe: Recipe,
+    source: str | Path | None = None,
+    *,
+    skip_unreadable: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Dataset:
     """Load the dataset of a recipe, or another source split and sized in the same way."""
     section = recipe.data
     return load(
@@ -39,6 +46,7 @@ def load_data(recipe: Recipe, source: str | Path | None = None, *, skip_unreadab
         image_size=section.image_size,
         seed=section.seed,
         skip_unreadable=skip_unreadable,
+        on_progress=on_progress,
     )
 
 

@@ -185,7 +185,7 @@ def test_predictions_are_kept_by_split(workspace: Path) -> None:
 
 
 def test_the_migrations_make_the_schema_that_the_code_uses(workspace: Path) -> None:
-    Workspace(workspace)
+    Workspace(workspace).prepare()
     engine = create_engine(f"sqlite:///{workspace / database.FILE_NAME}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
@@ -202,7 +202,7 @@ def test_a_workspace_of_a_newer_version_is_refused_untouched(workspace: Path) ->
         connection.execute("update alembic_version set version_num = '9999'")
     before = path.read_bytes()
     with pytest.raises(WorkspaceError, match="newer eyetune") as caught:
-        Workspace(workspace)
+        Workspace(workspace).runs()
     assert "9999" in str(caught.value.received)
     assert path.read_bytes() == before
 
@@ -214,7 +214,7 @@ def test_a_foreign_database_is_refused_untouched(workspace: Path) -> None:
         connection.execute("create table other (x)")
     before = path.read_bytes()
     with pytest.raises(WorkspaceError, match="not a database of eyetune"):
-        Workspace(workspace)
+        Workspace(workspace).runs()
     assert path.read_bytes() == before
 
 
@@ -223,19 +223,27 @@ def test_a_damaged_database_is_refused_untouched(workspace: Path) -> None:
     path = workspace / database.FILE_NAME
     path.write_bytes(b"this is no database, and never was one" * 100)
     with pytest.raises(WorkspaceError, match="damaged or not a database"):
-        Workspace(workspace)
+        Workspace(workspace).runs()
     assert path.read_bytes().startswith(b"this is no database")
 
 
 def test_an_unwritable_workspace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkspaceError, match="cannot be made") as caught:
-        Workspace(tmp_path / "file" / "workspace")
+        Workspace(tmp_path / "file" / "workspace").prepare()
     assert "--workspace" in str(caught.value.fix)
+
+
+def test_looking_at_a_workspace_that_is_not_there_leaves_no_trace(workspace: Path) -> None:
+    assert Workspace(workspace).runs() == []
+    with pytest.raises(RunNotFoundError, match="No run matches 'latest'"):
+        Workspace(workspace).find("latest")
+    assert not workspace.exists()
 
 
 def test_a_full_disk_is_named(workspace: Path) -> None:
     records = Workspace(workspace)
+    records.prepare()
     with sqlite3.connect(workspace / database.FILE_NAME) as connection:
         pages = connection.execute("pragma page_count").fetchone()[0]
     from sqlalchemy import event

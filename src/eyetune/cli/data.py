@@ -52,19 +52,15 @@ def show(
         Leave out image files that cannot be read, instead of stopping.
     """
     from eyetune.cli.tables import dataset_tables
-    from eyetune.data import load
     from eyetune.data.preview import describe, sample_grid, save_picture
     from eyetune.recipe import Recipe
+    from eyetune.report.progress import decoding_bar
+    from eyetune.run import load_data
 
     edits = {"data.source": source, "data.subset": subset, "data.image_size": image_size, "data.seed": seed}
-    section = Recipe().with_(edits).data  # one place checks the ranges
-    dataset = load(
-        section.source,
-        subset=section.subset,
-        image_size=section.image_size,
-        seed=section.seed,
-        skip_unreadable=skip_unreadable,
-    )
+    recipe = Recipe().with_(edits)  # one place checks the ranges
+    with decoding_bar() as on_progress:
+        dataset = load_data(recipe, skip_unreadable=skip_unreadable, on_progress=on_progress)
     path = output or common.open_workspace().folder / f"data-{dataset.name}.png"
     save_picture(sample_grid(dataset, per_class=per_class), path)
     facts = describe(dataset)

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 in their official layouts: the Python (pickled) and the binary one.
 
 Both come as an archive (`cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`) or as its folder. Archives are read
-without extracting; pickles are read with an unpickler that admits only NumPy arrays.
+without extracting; pickles are read with an unpickler that admits plain values and arrays of bytes, nothing else.
 Layouts: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import lzma
 import pickle
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,7 @@ from eyetune.errors import DataError
 
 IMAGE_BYTES = 3 * 32 * 32
 LARGEST_MEMBER_BYTES = 400_000_000  # the official largest is 155 MB: a larger one is not CIFAR
-
-_ADMITTED = {
-    (module, name) for module in ("numpy.core.multiarray", "numpy._core.multiarray") for name in ("_reconstruct",)
-} | {("numpy", "ndarray"), ("numpy", "dtype")}
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -151,24 +147,28 @@ def read(path: Path) -> tuple[str, tuple[str, ...], Split, Split]:
 
 def _read_members(path: Path) -> dict[str, bytes]:
     wanted = {name for layout in LAYOUTS for name in layout.files}
-    if path.is_dir():
-        return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
     try:
+        if path.is_dir():
+            return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
         return dict(_archive_members(path, wanted))
-    except (tarfile.ReadError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
         truncated = isinstance(error, EOFError) or "end of" in str(error) or "unexpected" in str(error)
         raise DataError(
-            f"{path} {'is truncated' if truncated else 'is not a readable archive'}.",
-            expected="a complete .tar or .tar.gz of CIFAR-10 or CIFAR-100",
+            f"{path} {'is truncated' if truncated else 'cannot be read'}.",
+            expected="a complete .tar or .tar.gz of CIFAR-10 or CIFAR-100, or its folder",
             received=f"{path.stat().st_size:,} bytes ({error})",
             fix="Download it again.",
         ) from None
 
 
 def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path, "r|*") as archive:  # a stream: read once, from front to back
+    # Not as tarfile's own stream: that one does not compare gzip's checksum, and reads on for years where a damaged
+    # header names a size of years.
+    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             name = member.name.rpartition("/")[2]
+            if member.size < 0:  # the next member would be an earlier one, for ever
+                raise tarfile.ReadError(f"{name} of {member.size:,} bytes")
             if not member.isfile() or name not in wanted:
                 continue
             if member.size > LARGEST_MEMBER_BYTES:
@@ -177,21 +177,74 @@ def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]
                     expected=f"files of at most {LARGEST_MEMBER_BYTES:,} bytes",
                     received=f"{name} of {member.size:,} bytes",
                 )
-            stream = archive.extractfile(member)
-            content = b"" if stream is None else stream.read()
+            file = archive.extractfile(member)
+            content = b"" if file is None else file.read()
             if len(content) != member.size:
                 raise EOFError(f"{name} ends after {len(content):,} of {member.size:,} bytes")
             yield name, content
+        while stream.read(2**20):  # the checksum stands at the very end
+            pass
+
+
+def _decompressed(path: Path) -> io.BufferedIOBase:
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return gzip.open(path) if compressed else path.open("rb")
+
+
+class _PickledDtype:
+    """Stands for a NumPy dtype in a pickle; only its code counts, since single bytes have no byte order."""
+
+    code = ""
+
+    def __init__(self, code: str | bytes, *_: Any) -> None:
+        self.code = code.decode("ascii") if isinstance(code, bytes) else code
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+class _PickledArray:
+    """Stands for a NumPy array in a pickle."""
+
+    shape: Any = ()
+    code = ""
+    fortran: Any = False
+    content: Any = b""
+    description = "an empty array"
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.shape, dtype, self.fortran, self.content = state
+        self.code = dtype.code
+        self.description = f"{self.code} of shape {self.shape}"[:100]
+
+    def rows(self) -> NDArray[np.uint8] | None:
+        """Return the array if it is what a batch holds, a row of bytes an image, and None otherwise."""
+        match self.shape, self.code, self.content:
+            case (int(count), int(size)), "u1", bytes(content) if size == IMAGE_BYTES and len(content) == count * size:
+                order: Literal["F", "C"] = "F" if self.fortran else "C"
+                return np.frombuffer(content, np.uint8).reshape((count, size), order=order)
+        return None
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of plain values and NumPy arrays; anything else could run code, and is refused."""
+    """Reads pickles of plain values and arrays; anything else could run code, and is refused.
+
+    NumPy's own functions are kept out too: with what a pickle can hand to them, they read any memory.
+    """
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        if (module_name, global_name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
-        # NumPy 2 moved its core; both spellings mean the same function.
-        return super().find_class(module_name.replace("numpy.core", "numpy._core"), global_name)
+        match module_name, global_name:
+            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
+                return _PickledArray
+            case "numpy", "dtype":
+                return _PickledDtype
+            case "numpy", "ndarray":
+                return None  # only ever an argument, which says nothing new
+        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
 
 
 def _unpickle(path: Path, name: str, content: bytes) -> Mapping[bytes, Any]:
@@ -218,8 +271,9 @@ def _read_names(path: Path, layout: Layout, content: bytes) -> tuple[tuple[str, 
         images = None
     else:
         value = _unpickle(path, layout.names, content)
-        raw = value.get(layout.names_key, [])
-        names = [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in raw]
+        found = value.get(layout.names_key)
+        raw = [name for name in found if isinstance(name, bytes | str)] if isinstance(found, list) else []
+        names = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in raw]
         images = value.get(b"num_cases_per_batch")
     if len(names) != layout.num_classes:
         raise DataError(
@@ -262,13 +316,13 @@ def _binary_rows(path: Path, layout: Layout, name: str, content: bytes) -> tuple
 
 def _pickled_rows(path: Path, layout: Layout, name: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     value = _unpickle(path, name, content)
-    rows, labels = value.get(b"data"), value.get(layout.label_key)
-    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape[1:] != (IMAGE_BYTES,):
-        received = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+    array, labels = value.get(b"data"), value.get(layout.label_key)
+    rows = array.rows() if isinstance(array, _PickledArray) else None
+    if rows is None:
         raise DataError(
             f"The images of {name} in {path} have the wrong shape.",
-            expected=f"uint8 of shape (N, {IMAGE_BYTES})",
-            received=received,
+            expected=f"u1 (bytes) of shape (N, {IMAGE_BYTES})",
+            received=array.description if isinstance(array, _PickledArray) else type(array).__name__,
         )
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataError(f"The labels of {name} in {path} are not a list of whole numbers.")

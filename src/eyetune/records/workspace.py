@@ -9,16 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from eyetune.errors import EyetuneError, RunBusyError, RunNotFoundError, WorkspaceError
+from eyetune.errors import RunBusyError, RunNotFoundError, WorkspaceError
 from eyetune.history import Epoch, History
 from eyetune.network import Network
 from eyetune.recipe import Recipe
@@ -32,7 +33,7 @@ _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name !=
 
 
 class Workspace:
-    """Records of runs in a folder; opened when first used, and made where it does not exist.
+    """Records of runs in a folder; made when something is first written, so that looking leaves no trace.
 
     Args:
         folder: The folder; by default what EYETUNE_WORKSPACE names, or `./eyetune-workspace`.
@@ -49,16 +50,10 @@ class Workspace:
     def __init__(self, folder: str | Path | None = None) -> None:
         named = folder or os.environ.get("EYETUNE_WORKSPACE") or DEFAULT_FOLDER
         self.folder = Path(named).expanduser().resolve()
-        try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WorkspaceError(
-                f"The workspace {self.folder} cannot be made.",
-                expected="a folder that you may write to",
-                received=error.strerror or error,
-                fix="Name another folder with --workspace or in EYETUNE_WORKSPACE.",
-            ) from None
-        self._engine = database.connect(self.folder)
+
+    def prepare(self) -> None:
+        """Make or open the workspace now, so that one that cannot be used fails before any work is done."""
+        _ = self._engine
 
     # Writing: by the one process that trains the run.
 
@@ -74,6 +69,7 @@ class Workspace:
         versions: Mapping[str, str] | None = None,
     ) -> RunRecord:
         """Record a new run as RUNNING and make its folder, with the recipe in it."""
+        self.prepare()
         run_id = secrets.token_hex(4)
         folder = self.run_folder(run_id)
         try:
@@ -125,7 +121,7 @@ class Workspace:
         Raises:
             RunBusyError: Another process holds it.
         """
-        lock = self._lock(run_id)
+        lock = FileLock(self.run_folder(run_id) / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -133,6 +129,8 @@ class Workspace:
                 f"Run {run_id} is being trained by another process.",
                 fix="Wait for that process to end, or stop it.",
             ) from None
+        except OSError as error:
+            raise _unwritable(self.run_folder(run_id), error) from None
         try:
             yield
         finally:
@@ -238,7 +236,22 @@ class Workspace:
 
     # Inside.
 
+    @cached_property
+    def _engine(self) -> Engine:
+        try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.folder} cannot be made.",
+                expected="a folder that you may write to",
+                received=error.strerror or error,
+                fix="Name another folder with --workspace or in EYETUNE_WORKSPACE.",
+            ) from None
+        return database.connect(self.folder)
+
     def _select(self, condition: Any) -> Iterator[RunRecord]:
+        if not (self.folder / database.FILE_NAME).exists():
+            return iter(())
         done = func.count(epochs.c.epoch).label("num_epochs_done")
         seconds = func.total(epochs.c.duration_seconds).label("duration_seconds")
         # Images a second over all epochs: each has as many images, so it is the harmonic mean.
@@ -281,11 +294,10 @@ class Workspace:
         try:
             with self.claim(run_id):
                 return False
-        except EyetuneError:
+        except RunBusyError:
             return True
-
-    def _lock(self, run_id: str) -> FileLock:
-        return FileLock(self.run_folder(run_id) / "lock")
+        except WorkspaceError:  # without its folder, or the right to write there, nobody can tell
+            return False
 
     def _predictions(self, run_id: str, split: str) -> Path:
         return self.run_folder(run_id) / f"{split}-predictions.npz"

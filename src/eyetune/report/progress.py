@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +28,17 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
         f"validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}  "
         f"{epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
     )
+
+
+@contextmanager
+def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while image files are decoded, on a terminal; yields what is to be told (files done, all files)."""
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = enabled and (console.is_terminal or console.is_jupyter)
+    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 class TrainingDisplay:
