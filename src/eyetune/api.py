@@ -36,7 +36,6 @@ def train(
     threads: int = 0,
     deterministic: bool = True,
     progress: bool = True,
-    skip_unreadable: bool = False,
 ) -> Run:
     """Train a recipe once, evaluate it and record it all.
 
@@ -49,7 +48,6 @@ def train(
         threads: Of the arithmetic; 0 for one a core.
         deterministic: Use only operations that repeat exactly.
         progress: Show the progress on standard error.
-        skip_unreadable: Leave out image files that cannot be read.
 
     Returns:
         The run: COMPLETE, or PAUSED where Ctrl-C interrupted it.
@@ -73,9 +71,7 @@ def train(
     place.prepare()
     if seed < 0:
         raise UsageError("The seed is negative.", expected="0 or above", received=seed)
-    dataset = (
-        data if isinstance(data, Dataset) else _load(recipe, data, progress=progress, skip_unreadable=skip_unreadable)
-    )
+    dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
     recipe = recipe.with_({"data.source": dataset.source})
     arithmetic = choose_arithmetic(recipe.fit.precision)
     network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
@@ -222,9 +218,9 @@ def _results(place: Workspace, record: RunRecord, dataset: Dataset, model: Any, 
     )
 
 
-def _load(recipe: Recipe, source: str | Path | None, *, progress: bool, skip_unreadable: bool) -> Dataset:
+def _load(recipe: Recipe, source: str | Path | None, *, progress: bool) -> Dataset:
     with decoding_bar(enabled=progress) as on_progress:
-        return load_data(recipe, source, skip_unreadable=skip_unreadable, on_progress=on_progress)
+        return load_data(recipe, source, on_progress=on_progress)
 
 
 def _describe(dataset: Dataset) -> DataRecord:

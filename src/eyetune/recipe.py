@@ -37,6 +37,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
+# Besides its own error, a ValueError, tomllib lets through Python's for a number of too many digits or deep nesting.
+_NOT_TOML = (ValueError, RecursionError)
 KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's own default is 0.001 for every other optimizer
 
 
@@ -62,6 +64,7 @@ class DataSection(_Section):
     subset: int = Field(0, ge=0, description="use only the first N training images (0: all)")
     image_size: int = Field(32, ge=8, le=1024, description="side of the square images from a folder, in pixels")
     seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
+    skip_unreadable: bool = Field(False, description="leave out image files that cannot be read")
 
 
 class Block(_Section):
@@ -173,6 +176,8 @@ class Recipe(_Section):
     def with_(self, edits: Mapping[str, Any] | None = None, /, **more: Any) -> Recipe:
         """Return a copy with some values changed.
 
+        A whole is changed before its parts: `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16.
+
         Args:
             edits: New values by path, for example `{"model.blocks.0.filters": 16}`.
             more: The same with a double underscore for the dot: `optimizer__learning_rate=0.01`.
@@ -181,6 +186,10 @@ class Recipe(_Section):
             RecipeError: A path is unknown or a value out of its range.
         """
         paths = {**(edits or {}), **{name.replace("__", "."): value for name, value in more.items()}}
+        parts = {path: value for path, value in paths.items() if any(path.startswith(f"{whole}.") for whole in paths)}
+        if parts:
+            wholes = {path: value for path, value in paths.items() if path not in parts}
+            return self.with_(wholes).with_(parts)
         # Values left at their default stay open, so that a default that hangs on another value follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():
@@ -197,17 +206,18 @@ class Recipe(_Section):
     def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:
         """Read a recipe from TOML; what is not given takes the default."""
         try:
-            return cls.make(tomllib.loads(text), origin=origin)
-        except tomllib.TOMLDecodeError as error:
+            values = tomllib.loads(text)
+        except _NOT_TOML as error:
             raise RecipeError(
                 f"{origin} is not valid TOML.", received=error, fix="See https://toml.io for the notation."
             ) from None
+        return cls.make(values, origin=origin)
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
         """Read a recipe from a TOML file."""
         try:
-            return cls.from_toml(Path(path).read_text(encoding="utf-8"), origin=str(path))
+            text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise RecipeError(
                 f"The recipe {path} cannot be read.",
@@ -216,6 +226,7 @@ class Recipe(_Section):
             ) from None
         except UnicodeDecodeError as error:
             raise RecipeError(f"The recipe {path} is not a text file.", received=error) from None
+        return cls.from_toml(text, origin=str(path))
 
     @property
     def fingerprint(self) -> str:
@@ -270,7 +281,7 @@ def parse_edits(words: Iterable[str]) -> dict[str, Any]:
 def _toml_value(text: str) -> Any:
     try:
         values = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except _NOT_TOML:
         return text
     return values["value"] if len(values) == 1 else text
 
@@ -296,12 +307,10 @@ def _put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
 def _key(node: Any, name: str, path: str, parent: str) -> str | int:
     if isinstance(node, dict) and name in node:
         return name
-    if isinstance(node, list | tuple) and name.isdigit() and int(name) < len(node):
+    if isinstance(node, list | tuple) and name in map(str, range(len(node))):
         return int(name)
     if isinstance(node, dict):
-        raise RecipeError(
-            f"A recipe has no {path}.", received=name, fix=nearest(name, (_join(parent, key) for key in node))
-        )
+        raise RecipeError(f"A recipe has no {path}.", received=name, fix=nearest(name, node))
     expected = f"a place from 0 to {len(node) - 1}" if isinstance(node, list | tuple) else "nothing below it"
     raise RecipeError(f"A recipe has no {path}.", expected=f"{parent}: {expected}", received=name)
 
@@ -323,8 +332,14 @@ def _leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
 
 def _explain(error: pydantic.ValidationError, origin: str) -> RecipeError:
     """Turn pydantic's first complaint into one error with the path, the range, the value and a way out."""
-    # A default that hangs on a wrong value cannot be made: that is an echo of the first complaint, not another.
-    complaints = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    # What hangs on a wrong value fails with it (a default that follows it, a list's length without it): an echo.
+    raised = error.errors()
+    complaints = [
+        one
+        for one in raised
+        if one["type"] != "default_factory_not_called"
+        and not any(other["loc"] != one["loc"] == other["loc"][: len(one["loc"])] for other in raised)
+    ]
     first, more = complaints[0], len(complaints) - 1
     location = first["loc"]
     path = _join(*location)

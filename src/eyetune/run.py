@@ -29,13 +29,7 @@ MODEL_FILE = "model.keras"
 TOP_CLASSES = 3
 
 
-def load_data(
-    recipe: Recipe,
-    source: str | Path | None = None,
-    *,
-    skip_unreadable: bool = False,
-    on_progress: OnProgress | None = None,
-) -> Dataset:
+def load_data(recipe: Recipe, source: str | Path | None = None, *, on_progress: OnProgress | None = None) -> Dataset:
     """Load the dataset of a recipe, or another source split and sized in the same way."""
     section = recipe.data
     return load(
@@ -45,7 +39,7 @@ def load_data(
         subset=section.subset,
         image_size=section.image_size,
         seed=section.seed,
-        skip_unreadable=skip_unreadable,
+        skip_unreadable=section.skip_unreadable,
         on_progress=on_progress,
     )
 
@@ -171,8 +165,7 @@ class Run:
         Raises:
             DataError: They have changed since.
         """
-        skipped = any("unreadable" in note for note in self.record.data.notes)
-        return self.checked(load_data(self.recipe, skip_unreadable=skipped))
+        return self.checked(load_data(self.recipe))
 
     def checked(self, dataset: Dataset) -> Dataset:
         """Return the dataset if it is the one that the run was trained on.

@@ -81,6 +81,17 @@ def test_train_takes_a_recipe_file_with_edits(eyetune: Terminal, archive: Path, 
     assert (value["seed"], value["name"], value["epochs"]) == (3, "mine", 1)
 
 
+def test_train_begins_with_the_recipe_of_a_run(eyetune: Terminal, archive: Path) -> None:
+    first = eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--name", "first")
+    assert eyetune("train", "first", "--learning-rate", "1e-6") == 0
+    (_, second) = eyetune.json("runs")["runs"]
+    assert second["recipe"]["model"] == first["recipe"]["model"]
+    assert second["recipe"]["optimizer"]["learning_rate"] == 1e-6
+    # What is suggested can be copied and run.
+    suggestion = next(line.split()[1:] for line in eyetune.output.splitlines() if line.startswith("    eyetune train"))
+    assert eyetune(*suggestion) == 0
+
+
 def test_recipe_prints_toml_that_trains(eyetune: Terminal) -> None:
     assert eyetune("recipe", "--epochs", "3", "--set", "model.batch_norm=true") == 0
     assert Recipe.from_toml(eyetune.output) == Recipe().with_({"fit.epochs": 3, "model.batch_norm": True})
@@ -202,7 +213,7 @@ def test_version(eyetune: Terminal) -> None:
         (["train", "--learning-rate", "-1"], 2, "optimizer.learning_rate"),
         (["train", "--learning-rate", "fast"], 2, "fast"),
         (["train", "--optimizer", "adamm"], 2, "Did you mean adam?"),
-        (["train", "--set", "optimizer.lerning_rate=1"], 2, "Did you mean optimizer.learning_rate?"),
+        (["train", "--set", "optimizer.lerning_rate=1"], 2, "Did you mean learning_rate?"),
         (["train", "--set", "nonsense"], 2, "path=value"),
         (["train", "missing.toml"], 2, "missing.toml"),
         (["train", "--no-such-flag"], 2, "--no-such-flag"),

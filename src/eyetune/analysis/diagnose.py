@@ -24,6 +24,7 @@ SUSPICIOUS_FROM = (
 UNEVEN_FROM = 1.2  # times the mean class: from here on, naming the most frequent class beats drawing lots
 LARGE_GAP = 0.08  # between training and validation accuracy: training accuracy is an average over the epoch, so it lags
 RISING_PER_EPOCH = 0.003  # validation accuracy gained per epoch at the end: ten more would bring about three points
+LARGEST_RATE = 10.0  # a learning rate above it is not worth a try
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A technique to try next, why, and the words that do it."""
+    """A technique to try next, why, and the words that do it, after `eyetune train RUN`."""
 
     technique: str
     reason: str
@@ -207,15 +208,20 @@ def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[
     found = []
     if level == "chance":
         found += [
-            Suggestion("learning rate", "nothing was learned: the rate is the first suspect", command)
-            for command in (f"--learning-rate {rate / 10:g}", f"--learning-rate {rate * 10:g}")
+            Suggestion(
+                "learning rate", "nothing was learned: the rate is the first suspect", f"--learning-rate {other:g}"
+            )
+            for other in (rate / 10, rate * 10)
+            if other <= LARGEST_RATE
         ]
     if rising:
         longer = f"--epochs {2 * epochs}"
         found.append(Suggestion("epochs", "the curve was still rising", longer))
+    if rising and 3 * rate <= LARGEST_RATE:
         found.append(Suggestion("learning rate", "a larger rate may get there sooner", f"--learning-rate {3 * rate:g}"))
     if overfitting and not recipe.model.dropout:
-        found.append(Suggestion("dropout", "it makes learning by heart harder", "--set model.dropout=0.3 --epochs 20"))
+        longer = " --epochs 20" if epochs < 20 else ""  # what is harder to learn takes longer
+        found.append(Suggestion("dropout", "it makes learning by heart harder", f"--set model.dropout=0.3{longer}"))
     if overfitting and not recipe.fit.early_stopping:
         found.append(
             Suggestion("early stopping", "keep the epoch with the best validation loss", "--set fit.early_stopping=3")
@@ -233,12 +239,9 @@ def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[
             Suggestion("batch normalization", "it speeds learning and steadies it", "--set model.batch_norm=true")
         )
     if level in ("poor", "low") and not overfitting and all(block.convolutions == 1 for block in recipe.model.blocks):
-        filters = ", ".join(f"{{filters={block.filters}, convolutions=2}}" for block in recipe.model.blocks)
-        found.append(
-            Suggestion(
-                "more convolutions",
-                "a deeper network can tell more apart",
-                f"--set model.padding=same --set 'model.blocks=[{filters}]'",
-            )
-        )
+        edits = [f"model.blocks.{place}.convolutions=2" for place in range(len(recipe.model.blocks))]
+        if recipe.model.padding != "same":  # else the picture shrinks at each of them
+            edits.insert(0, "model.padding=same")
+        command = " ".join(f"--set {edit}" for edit in edits)
+        found.append(Suggestion("more convolutions", "a deeper network can tell more apart", command))
     return found

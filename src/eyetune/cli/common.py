@@ -75,11 +75,13 @@ class RecipeFlags:
     """Use only the first N training images: four fifths train, the rest validate."""
     image_size: Annotated[int | None, Parameter(group=RECIPE)] = None
     """Side in pixels to which the images of a folder are resized."""
+    skip_unreadable: Annotated[bool, Parameter(group=RECIPE, negative="")] = False
+    """Leave out image files that cannot be read, instead of stopping."""
     set: Annotated[tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)] = ()
     """Any value by its path, as path=value; may be repeated. `eyetune recipe` shows all paths."""
 
-    def apply(self, file: Path | None) -> Recipe:
-        """Return the recipe of a TOML file, or the default one, with the flags' edits."""
+    def apply(self, start: str | None, common: Common) -> Recipe:
+        """Return a recipe with the flags' edits: that of a TOML file or of a run, or the default one."""
         from eyetune.recipe import Recipe, parse_edits
 
         named = {
@@ -92,10 +94,21 @@ class RecipeFlags:
             "fit.precision": self.precision,
             "data.subset": self.subset,
             "data.image_size": self.image_size,
+            "data.skip_unreadable": self.skip_unreadable or None,
         }
         edits = {path: value for path, value in named.items() if value is not None} | parse_edits(self.set)
-        recipe = Recipe() if file is None else Recipe.load(file)
+        if start is None:
+            recipe = Recipe()
+        elif is_recipe_file(start):
+            recipe = Recipe.load(start)
+        else:
+            recipe = common.open_workspace().find(start).recipe
         return recipe.with_(edits) if edits else recipe
+
+
+def is_recipe_file(word: str) -> bool:
+    """Tell whether a word names a recipe's file, and not a run."""
+    return word.endswith(".toml") or Path(word).is_file()
 
 
 def output() -> Console:

@@ -57,10 +57,16 @@ def show(
     from eyetune.report.progress import decoding_bar
     from eyetune.run import load_data
 
-    edits = {"data.source": source, "data.subset": subset, "data.image_size": image_size, "data.seed": seed}
+    edits = {
+        "data.source": source,
+        "data.subset": subset,
+        "data.image_size": image_size,
+        "data.seed": seed,
+        "data.skip_unreadable": skip_unreadable,
+    }
     recipe = Recipe().with_(edits)  # one place checks the ranges
     with decoding_bar() as on_progress:
-        dataset = load_data(recipe, skip_unreadable=skip_unreadable, on_progress=on_progress)
+        dataset = load_data(recipe, on_progress=on_progress)
     path = output or common.open_workspace().folder / f"data-{dataset.name}.png"
     save_picture(sample_grid(dataset, per_class=per_class), path)
     facts = describe(dataset)

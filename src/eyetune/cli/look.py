@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import Common, RecipeFlags, load_keras
+from eyetune.cli.common import Common, RecipeFlags, is_recipe_file, load_keras
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def show(
     """
     from eyetune.cli.tables import network_table, run_table
 
-    if target.endswith(".toml"):
-        recipe = flags.apply(Path(target))
+    if is_recipe_file(target):
+        recipe = flags.apply(target, common)
         network = _network(recipe)
         drawn = _draw(network, diagram)
         common.show({"recipe": recipe.values(), "network": network.to_json(), **drawn}, network_table(network))
@@ -182,7 +182,8 @@ def show(
     network = run.record.network
     drawn = _draw(network, diagram)
     value = {**run.to_json(), "network": network.to_json(), **drawn}
-    common.show(value, run_table(run), network_table(network))
+    where = [f"Pictures: {run.folder / 'plots'}"] if (run.folder / "plots").exists() else []
+    common.show(value, run_table(run), network_table(network), *where)
 
 
 def _network(recipe: Recipe) -> Network:

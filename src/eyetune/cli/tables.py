@@ -96,13 +96,11 @@ def _curve_rows(history: History) -> dict[str, str]:
 
 
 def _suggestions(run: Run) -> list[RenderableType]:
-    suggestions = run.verdict.suggestions
-    if not suggestions:
-        return []
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    for one in suggestions:
-        table.add_row(one.technique, escape(one.reason), escape(f"eyetune train {one.command}"))
-    return ["", "[bold]To try next[/bold]", table]
+    lines: list[RenderableType] = ["", "[bold]To try next[/bold]"] if run.verdict.suggestions else []
+    for one in run.verdict.suggestions:
+        lines.append(f"  {one.technique}: {escape(one.reason)}")
+        lines.append(f"    eyetune train {run.id} {escape(one.command)}")
+    return lines
 
 
 def network_table(network: Network) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +14,7 @@ _NO_FLAGS = RecipeFlags()
 
 
 def train(
-    recipe: Path | None = None,
+    start: str | None = None,
     /,
     *,
     flags: RecipeFlags = _NO_FLAGS,
@@ -24,7 +23,6 @@ def train(
     resume: Annotated[str | None, Parameter(show_default=False)] = None,
     threads: int = 0,
     deterministic: bool = True,
-    skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
     """Train a network, evaluate it on its test images, draw its curves and record it all.
@@ -39,12 +37,15 @@ def train(
 
     eyetune train recipe.toml --set model.blocks.0.activation=tanh --seed 1
 
+    eyetune train latest --epochs 20
+
     eyetune train --resume latest
 
     Parameters
     ----------
-    recipe
-        A recipe in TOML; by default the lab's.
+    start
+        What to begin with: a recipe's TOML file, or a run (its id, the beginning of it, its name, or latest), whose
+        recipe is trained anew; by default the lab's recipe.
     seed
         Of everything that is random; the same seed gives the same result.
     name
@@ -55,17 +56,15 @@ def train(
         Of the arithmetic (0: one for each core).
     deterministic
         Use only operations that repeat exactly.
-    skip_unreadable
-        Leave out image files that cannot be read, instead of stopping.
     """
-    if resume is not None and (recipe is not None or flags != _NO_FLAGS or seed or name):
+    if resume is not None and (start is not None or flags != _NO_FLAGS or seed or name):
         raise UsageError(
             "A run is resumed as it was begun.",
             expected="--resume RUN without a recipe or values of one",
             received="both",
             fix="Leave out the recipe and its values, or leave out --resume and train a new run.",
         )
-    edited = None if resume is not None else flags.apply(recipe)  # wrong words fail before Keras loads
+    edited = None if resume is not None else flags.apply(start, common)  # wrong words fail before Keras loads
     workspace = common.open_workspace()
     say("Loading Keras ...")
     load_keras(threads)
@@ -83,7 +82,6 @@ def train(
             workspace=workspace,
             threads=threads,
             deterministic=deterministic,
-            skip_unreadable=skip_unreadable,
         )
     if run.state is RunState.PAUSED:
         done, planned = len(run.history), run.recipe.fit.epochs
@@ -93,7 +91,7 @@ def train(
 
 
 def recipe(
-    file: Path | None = None,
+    start: str | None = None,
     /,
     *,
     flags: RecipeFlags = _NO_FLAGS,
@@ -109,10 +107,10 @@ def recipe(
 
     Parameters
     ----------
-    file
-        A recipe in TOML; by default the lab's.
+    start
+        What to begin with: a recipe's TOML file, or a run; by default the lab's recipe.
     """
-    edited = flags.apply(file)
+    edited = flags.apply(start, common)
     if common.json:
         common.show(edited.model_dump(mode="json", exclude_none=True))
     else:

@@ -18,7 +18,8 @@ import numpy as np
 from eyetune.data.dataset import Split
 from eyetune.errors import DataError
 
-FORMAT = 1  # raise it when the files or the decoding change: older entries are then left unused
+FORMAT = 2  # raise it when the files or the decoding change: older entries are then left unused
+ABOUT_KEYS = {"key", "name", "class_names", "splits", "notes", "digest"}
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,19 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
     found = _open(folder)
     if found is not None:
         return found
+    lock = FileLock(folder.with_suffix(".lock"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            found = _open(folder)
-            if found is None:
-                _write(folder, text, build())
-                found = _open(folder)
+        lock.acquire()
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
+    try:
+        found = _open(folder)
+        if found is None:
+            _write(folder, text, build())
+            found = _open(folder)
+    finally:
+        lock.release()
     if found is None:
         raise DataError(f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again.")
     return found
@@ -116,7 +121,7 @@ def _open(folder: Path) -> Decoded | None:
         return None
     try:
         splits = {name: _open_split(folder, name) for name in about["splits"]}
-    except (OSError, ValueError, EOFError):  # an entry that was damaged from outside is built again
+    except Exception:  # an entry that was damaged from outside is built again, whatever it leads NumPy to
         return None
     return Decoded(about["name"], tuple(about["class_names"]), splits, tuple(about["notes"]), about["digest"])
 
@@ -134,10 +139,17 @@ def _about(folder: Path) -> dict[str, Any] | None:
         about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return about if isinstance(about, dict) else None
+    return about if isinstance(about, dict) and about.keys() >= ABOUT_KEYS else None
 
 
 def _write(folder: Path, key: str, decoded: Decoded) -> None:
+    try:
+        _write_files(folder, key, decoded)
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from None
+
+
+def _write_files(folder: Path, key: str, decoded: Decoded) -> None:
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent))
     try:
         digest = hashlib.sha256(repr(decoded.class_names).encode())
@@ -145,6 +157,7 @@ def _write(folder: Path, key: str, decoded: Decoded) -> None:
             images = np.ascontiguousarray(split.images)
             np.save(partial / f"{name}-images.npy", images)
             np.save(partial / f"{name}-labels.npy", split.labels)
+            digest.update(f"{name} {images.shape}".encode())
             digest.update(images.data)
             digest.update(np.ascontiguousarray(split.labels).data)
         about = {

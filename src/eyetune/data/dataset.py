@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -138,6 +139,17 @@ def _join(train: Split, validation: Split, size: int) -> Split:
         return train.take(0, size)
     rest = validation.take(0, size - len(train))
     return Split(np.concatenate([train.images, rest.images]), np.concatenate([train.labels, rest.labels]))
+
+
+def readable(name: str) -> str:
+    r"""Write out what no text can show: names of files and of classes can hold any bytes and control characters.
+
+    Example:
+        >>> readable("a\tb\udcff")
+        'a\\tb\\udcff'
+    """
+    hidden = ("Cc", "Cs")
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c for c in name)
 
 
 def normalise(images: Images) -> Floats:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from eyetune.data.cache import Decoded
-from eyetune.data.dataset import Images, Split
+from eyetune.data.dataset import Images, Split, readable
 from eyetune.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -89,7 +89,7 @@ def survey(root: Path) -> Listing:
             fix="Add images or remove the folder.",
         )
     notes = (f"{ignored} file(s) that are not images were left out",) if ignored else ()
-    return Listing(root, class_names, found, notes)
+    return Listing(root, tuple(map(readable, class_names)), found, notes)
 
 
 def read(listing: Listing, image_size: int, *, skip_unreadable: bool, on_progress: OnProgress | None = None) -> Decoded:
@@ -133,7 +133,7 @@ def read(listing: Listing, image_size: int, *, skip_unreadable: bool, on_progres
     notes = listing.notes
     if unreadable:
         notes = (*notes, f"{len(unreadable)} unreadable image(s) were left out: {_listed(unreadable)}")
-    return Decoded(listing.root.name, listing.class_names, splits, notes)
+    return Decoded(readable(listing.root.name), listing.class_names, splits, notes)
 
 
 def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
@@ -158,8 +158,7 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
         with Image.open(path) as image:
             # JPEGs far larger than needed decode at a fraction of their size, several times faster.
             image.draft("RGB", (2 * width, 2 * height))
-            turned = ImageOps.exif_transpose(image)
-            resized = _to_rgb(turned).resize((width, height), Image.Resampling.BILINEAR)
+            resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         return "there is no such file"
     except IsADirectoryError:
@@ -172,6 +171,15 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
         return str(error) or type(error).__name__
     pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
     return pixels.reshape(image_shape)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Obey a camera's rotation mark; one that cannot be read says nothing."""
+    try:
+        image.getexif()
+    except Exception:  # Pillow's parser raises whatever broken marks lead it to
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -213,6 +221,6 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 
 def _listed(items: Iterable[str]) -> str:
-    names = list(items)
+    names = [readable(item) for item in items]
     more = f" and {len(names) - LISTED_AT_MOST} more" if len(names) > LISTED_AT_MOST else ""
     return ", ".join(names[:LISTED_AT_MOST]) + more

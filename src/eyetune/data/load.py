@@ -16,7 +16,7 @@ from eyetune.data import cache, cifar, digits, folder, npz
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Dataset, Split
 from eyetune.data.split import cut, stratified_order
-from eyetune.errors import DataError, SourceError, nearest
+from eyetune.errors import DataError, SourceError, UsageError, nearest
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky, 2009)",
@@ -58,6 +58,7 @@ def load(
         The dataset; its images are views of a memory-mapped cache.
 
     Raises:
+        UsageError: A share or a size is out of its range.
         SourceError: There is no such source.
         DataError: What is there cannot be used.
 
@@ -65,9 +66,13 @@ def load(
         >>> load("digits").train.class_counts(10).tolist()
         [114, 117, 113, 117, 116, 116, 116, 115, 111, 114]
     """
+    _check_ranges(validation, test, image_size)
     name, path = _locate(str(source))
-    key, decode = _source(name, path, image_size, skip_unreadable, on_progress)
-    decoded = cache.fetch({**key, "seed": seed}, lambda: _in_order(decode(), seed))
+    try:
+        key, decode = _source(name, path, image_size, skip_unreadable, on_progress)
+        decoded = cache.fetch({**key, "seed": seed}, lambda: _in_order(decode(), seed))
+    except OSError as error:
+        raise DataError(f"{path or name} cannot be read.", received=error) from None
     shown = source if source in KNOWN_SOURCES or path is None else path  # a name stays valid where paths differ
     dataset = _with_splits(decoded, str(shown), validation, test)
     _check_usable(dataset)
@@ -87,20 +92,32 @@ def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
     return dataset.image_shape, dataset.num_classes
 
 
+def _check_ranges(validation: float, test: float, image_size: int) -> None:
+    for name, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise UsageError(f"The {name} share is out of its range.", expected="above 0, below 1", received=share)
+    if image_size < 1:
+        raise UsageError("The image size is out of its range.", expected="at least 1 pixel", received=image_size)
+
+
 def _locate(source: str) -> tuple[str, Path | None]:
     """Return the known name of a source and, where it lies on disk, its path."""
     if source in ("cifar10", "cifar100"):
         return source, _beside_environment(source)
     if source in KNOWN_SOURCES:
         return source, None
-    path = Path(source).expanduser()
-    if path.exists():
-        return _kind_of(path), path.resolve()
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        if path.exists():
+            return _kind_of(path), path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        pass  # a name too long, with a null byte in it, or in the home of nobody is no path
     looks_like_path = os.sep in source or path.suffix in (".npz", ".gz", ".tar", ".zip")
     raise SourceError(
         f"There is no data source {source}.",
         expected="a known name, or the path of an archive, a folder of images or an .npz file",
-        received=f"{path.resolve()}, which does not exist" if looks_like_path else source,
+        received=f"{path.absolute()}, which does not exist" if looks_like_path else source,
         fix=nearest(source, KNOWN_SOURCES),
     )
 
@@ -253,6 +270,13 @@ def _check_usable(dataset: Dataset) -> None:
             f"{dataset.source} holds only one class.",
             expected="two classes or more",
             received=", ".join(dataset.class_names),
+        )
+    empty = [name for name, split in dataset.splits() if not len(split)]
+    if empty:
+        raise DataError(
+            f"{dataset.source} has no {' and no '.join(empty)} images.",
+            expected="at least one image in each split",
+            received=", ".join(f"{name}: {len(split):,}" for name, split in dataset.splits()),
         )
     counts = dataset.train.class_counts(dataset.num_classes)
     absent = [name for name, count in zip(dataset.class_names, counts, strict=True) if count == 0]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.data.cache import Decoded
-from eyetune.data.dataset import Images, Labels, Split
+from eyetune.data.dataset import Images, Labels, Split, readable
 from eyetune.errors import DataError
 
 # (split, names of its images, names of its labels): the first that is there counts.
@@ -20,6 +20,8 @@ _NAMES = (
     ("test", ("x_test",), ("y_test",)),
 )
 MOST_CLASSES = 10_000
+NUMBER_KINDS = "iuf"  # NumPy's letters for whole numbers with and without sign, and floating point
+LARGEST_NUMBER = 2.0**53  # what lies beyond is no label, and a whole number might not hold it
 
 
 def read(path: Path) -> Decoded:
@@ -89,11 +91,11 @@ def _as_images(path: Path, name: str, values: NDArray[Any]) -> Images:
     if values.dtype == np.uint8:
         return values
     # The comparison is false for NaN too.
-    if np.issubdtype(values.dtype, np.floating) and bool(((values >= 0) & (values <= 1)).all()):
+    if values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all()):
         return np.round(values * 255).astype(np.uint8)
-    if np.issubdtype(values.dtype, np.integer) and values.min() >= 0 and values.max() <= 255:
+    if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 255:
         return values.astype(np.uint8)
-    numeric = np.issubdtype(values.dtype, np.number)
+    numeric = values.dtype.kind in NUMBER_KINDS
     received = f"{values.dtype}{f' of {values.min()} to {values.max()}' if numeric else ''}"
     raise DataError(
         f"{name} in {path} does not hold pixel values.",
@@ -103,26 +105,30 @@ def _as_images(path: Path, name: str, values: NDArray[Any]) -> Images:
 
 
 def _as_labels(path: Path, name: str, values: NDArray[Any]) -> Labels:
-    if values.ndim == 2 and values.shape[1] > 1:
-        rows = values.astype(np.float64) if np.issubdtype(values.dtype, np.number) else np.zeros((1, 1))
-        if not bool((((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)).all()):
+    numbers = values.astype(np.float64) if values.dtype.kind in NUMBER_KINDS else np.full(values.shape, np.nan)
+    if numbers.ndim == 2 and numbers.shape[1] > 1:
+        if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
             raise DataError(f"{name} in {path} has two columns or more, but its rows are not one-hot.")
-        return np.asarray(rows.argmax(axis=1), np.int64)
-    flat = values.reshape(-1)
-    numeric = np.issubdtype(flat.dtype, np.number) and not np.issubdtype(flat.dtype, np.complexfloating)
-    if not numeric or not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
-        raise DataError(f"{name} in {path} does not hold labels.", expected="whole numbers", received=f"{flat.dtype}")
-    return flat.astype(np.int64)
+        return np.asarray(numbers.argmax(axis=1), np.int64)
+    flat = numbers.reshape(-1)
+    if not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
+        raise DataError(f"{name} in {path} does not hold labels.", expected="whole numbers", received=f"{values.dtype}")
+    return np.asarray(np.clip(flat, -LARGEST_NUMBER, LARGEST_NUMBER), np.int64)
 
 
 def _class_names(path: Path, arrays: Mapping[str, NDArray[Any]], splits: Mapping[str, Split]) -> tuple[str, ...]:
     labels = np.concatenate([split.labels for split in splits.values()])
     named = arrays.get("class_names")
-    count = len(named) if named is not None else int(labels.max(initial=0)) + 1
+    if named is not None and named.ndim != 1:
+        raise DataError(f"class_names in {path} is not a list.", expected="shape (N,)", received=f"shape {named.shape}")
+    names = range(int(labels.max(initial=0)) + 1) if named is None else named.tolist()
+    count = len(names)
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= min(count, MOST_CLASSES):
         raise DataError(
             f"{path} holds a label out of range.",
             expected=f"0 to {min(count, MOST_CLASSES) - 1}",
             received=f"{labels.min()} to {labels.max()}",
         )
-    return tuple(str(name) for name in (named if named is not None else range(count)))
+    return tuple(
+        readable(name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)) for name in names
+    )

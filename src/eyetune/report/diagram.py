@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from eyetune.network import Layer, Network
+from eyetune.report.figures import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
     axes.set_aspect("equal")
     axes.axis("off")
     totals = f"{network.parameters:,} parameters, {network.multiply_adds:,} multiply-adds an image"
-    axes.set_title(f"{title}\n{totals}" if title else totals, fontsize=10)
+    axes.set_title(plain(f"{title}\n{totals}" if title else totals), fontsize=10)
     return figure
 
 

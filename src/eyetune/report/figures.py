@@ -37,7 +37,7 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
             style = {"color": f"C{number}", "marker": marker, "markersize": 4}
             axes.plot(epochs, [getattr(epoch, train) for epoch in history], linestyle="--", alpha=0.7, **style)
             values = [getattr(epoch, validation) for epoch in history]
-            axes.plot(epochs, values, label=label, **style)
+            axes.plot(epochs, values, label=plain(label), **style)
     one = len(histories) == 1
     for axes, name in ((accuracy, "accuracy"), (loss, "loss (cross-entropy)")):
         axes.set_xlabel("epoch")
@@ -47,7 +47,7 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     _style_legend(accuracy, one=one)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(plain(title))
     return figure
 
 
@@ -75,11 +75,12 @@ def confusion_matrix(
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(drawn, ax=axes, fraction=0.046, format=lambda value, _: f"{value:.0%}", label="share of the row")
     ticks = range(0, count, max(1, count // 40))
-    axes.set_xticks(ticks, [class_names[tick] for tick in ticks], rotation=45, ha="right")
-    axes.set_yticks(ticks, [class_names[tick] for tick in ticks])
+    names = [plain(class_names[tick]) for tick in ticks]
+    axes.set_xticks(ticks, names, rotation=45, ha="right")
+    axes.set_yticks(ticks, names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title)
+    axes.set_title(plain(title))
     if count <= NUMBERED_CELLS_AT_MOST:
         for row, column in np.ndindex(count, count):
             colour = "white" if shares[row, column] > 0.5 else "black"
@@ -114,10 +115,9 @@ def mistakes(
     for axes, image, label, row in zip(grid, images, labels, probabilities, strict=False):
         axes.imshow(image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None, interpolation="nearest")
         predicted = int(row.argmax())
-        axes.set_title(
-            f"{class_names[label]}\ntaken for {class_names[predicted]}\n{row[predicted]:.0%} sure", fontsize=8
-        )
-    figure.suptitle(title if len(images) else "No mistakes")
+        words = f"{class_names[label]}\ntaken for {class_names[predicted]}\n{row[predicted]:.0%} sure"
+        axes.set_title(plain(words), fontsize=8)
+    figure.suptitle(plain(title) if len(images) else "No mistakes")
     return figure
 
 
@@ -146,6 +146,11 @@ def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORM
             fix="Name another folder with --output.",
         ) from None
     return paths
+
+
+def plain(text: str) -> str:
+    """Keep a dollar sign in a name from being read as the start of a formula."""
+    return text.replace("$", r"\$")
 
 
 def _figure(width_inches: float, height_inches: float) -> Picture:
