@@ -84,11 +84,11 @@ def test_train_takes_a_recipe_file_with_edits(eyetune: Terminal, archive: Path, 
 def test_train_begins_with_the_recipe_of_a_run(eyetune: Terminal, archive: Path) -> None:
     first = eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--name", "first")
     assert eyetune("train", "first", "--learning-rate", "1e-6") == 0
+    # What is suggested can be copied and run.
+    suggestion = next(line.split()[1:] for line in eyetune.output.splitlines() if line.startswith("    eyetune train"))
     (_, second) = eyetune.json("runs")["runs"]
     assert second["recipe"]["model"] == first["recipe"]["model"]
     assert second["recipe"]["optimizer"]["learning_rate"] == 1e-6
-    # What is suggested can be copied and run.
-    suggestion = next(line.split()[1:] for line in eyetune.output.splitlines() if line.startswith("    eyetune train"))
     assert eyetune(*suggestion) == 0
 
 
