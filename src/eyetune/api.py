@@ -151,7 +151,7 @@ def _carry_on(
 
     with place.claim(record.id), _failures_recorded(place, record.id):
         place.set_state(record.id, RunState.RUNNING)
-        with TrainingDisplay(record.recipe.fit.epochs, len(dataset.train), enabled=progress) as display:
+        with TrainingDisplay(record.recipe.fit.epochs, enabled=progress) as display:
             display.note(f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}")
 
             def on_epoch(epoch: Epoch) -> None:

@@ -33,6 +33,7 @@ ActivationName = Literal[
 OptimizerName = Literal[
     "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion", "muon",
 ]  # fmt: skip
+Schedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 
@@ -65,6 +66,35 @@ class DataSection(_Section):
     image_size: int = Field(32, ge=8, le=1024, description="side of the square images from a folder, in pixels")
     seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
     skip_unreadable: bool = Field(False, description="leave out image files that cannot be read")
+
+
+class AugmentSection(_Section):
+    """Variations of the training images, made afresh in each epoch; validation and test stay as they are."""
+
+    noise: float = Field(0.0, ge=0, le=1, description="standard deviation of Gaussian noise, on pixels of 0 to 1")
+    flip: bool = Field(False, description="left and right swapped, for every second image")
+    shift: int = Field(0, ge=0, le=512, description="largest shift in pixels; the border is filled by reflection")
+    rotate: float = Field(0.0, ge=0, le=180, description="largest rotation, in degrees")
+    zoom: float = Field(0.0, ge=0, lt=1, description="largest share by which the picture grows or shrinks")
+    contrast: float = Field(0.0, ge=0, lt=1, description="largest share by which contrast changes")
+    color: float = Field(0.0, ge=0, lt=1, description="largest share by which saturation and each channel change")
+    cutout: int = Field(0, ge=0, le=512, description="side of a square that is painted over, in pixels")
+    mixup: float = Field(0.0, ge=0, le=10, description="alpha of mixup: two images laid over each other (0: off)")
+    cutmix: float = Field(0.0, ge=0, le=10, description="alpha of cutmix: a part of one image in another (0: off)")
+    copies: int = Field(
+        0, ge=0, le=50, description="variations added beside each unchanged image (0: every image is varied itself)"
+    )
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is varied."""
+        return any(value for name, value in self if name != "copies")
+
+    @model_validator(mode="after")
+    def _copies_vary(self) -> Self:
+        if self.copies and not self.active:
+            raise ValueError("copies need something that varies them, for example augment.noise=0.05")
+        return self
 
 
 class Block(_Section):
@@ -106,6 +136,8 @@ class OptimizerSection(_Section):
     learning_rate: float = Field(
         default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001), gt=0, le=100
     )
+    schedule: Schedule = Field("constant", description="how the rate changes over the training")
+    warmup_epochs: float = Field(0.0, ge=0, le=1000, description="epochs in which the rate rises from 0")
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
     weight_decay: float = Field(0.0, ge=0, le=1)
@@ -117,6 +149,8 @@ class OptimizerSection(_Section):
             raise ValueError(f"momentum is for {' and '.join(WITH_MOMENTUM)}, but the optimizer is {self.name}")
         if self.nesterov and not (self.name == "sgd" and self.momentum):
             raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
+        if self.schedule == "plateau" and self.warmup_epochs:
+            raise ValueError("the schedule plateau goes by the validation loss alone: it has no warm-up")
         return self
 
 
@@ -139,6 +173,9 @@ class FitSection(_Section):
     restore_best: bool = Field(True, description="with early stopping, end with the best epoch's weights")
     precision: Precision = Field("auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic")
     class_weight: Literal["none", "balanced"] = "none"
+    weight_averaging: float = Field(
+        0.0, ge=0, lt=1, description="share that the running average of weights keeps at each step (0: no average)"
+    )
 
 
 class Recipe(_Section):
@@ -146,6 +183,7 @@ class Recipe(_Section):
 
     Args:
         data: Source, split and subset.
+        augment: Variations of the training images.
         model: The network.
         optimizer: Name, rate and the rest.
         loss: Loss function and label smoothing.
@@ -160,10 +198,20 @@ class Recipe(_Section):
     """
 
     data: DataSection = DataSection()
+    augment: AugmentSection = AugmentSection()
     model: ModelSection = ModelSection()
     optimizer: OptimizerSection = OptimizerSection()
     loss: LossSection = LossSection()
     fit: FitSection = FitSection()
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.optimizer.warmup_epochs >= self.fit.epochs:
+            raise ValueError(
+                f"optimizer.warmup_epochs ({self.optimizer.warmup_epochs:g}) must be below fit.epochs "
+                f"({self.fit.epochs})"
+            )
+        return self
 
     @classmethod
     def make(cls, values: Mapping[str, Any], *, origin: str = "the recipe") -> Recipe:

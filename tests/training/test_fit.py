@@ -212,3 +212,27 @@ def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path) -> None:
     assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
     assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
     assert metrics(fitted) != metrics(train(tmp_path / "float32", SMALL.with_(fit__precision="float32")))
+
+
+def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> None:
+    recipe = SMALL.with_({"fit.weight_averaging": 0.9, "optimizer.learning_rate": 0.05, "fit.epochs": 4})
+    fitted = train(tmp_path, recipe)
+    raw = checkpoint.load(tmp_path / LAST).model
+    assert not np.array_equal(weights(fitted)[0], raw[0])
+    right = probabilities(fitted.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    assert right.mean() == pytest.approx(fitted.history[-1].val_accuracy)
+    with pytest.raises(CrashError):
+        train(tmp_path / "broken", recipe, on_epoch=crash_after(2))
+    assert_equal(fitted, train(tmp_path / "broken", recipe, resume=True))
+
+
+def test_augmented_training_resumes_bit_for_bit_and_counts_its_copies(tmp_path: Path) -> None:
+    edits = {"augment.noise": 0.05, "augment.flip": True, "augment.shift": 2, "augment.copies": 1}
+    recipe = SMALL.with_({**edits, "optimizer.schedule": "one_cycle", "fit.epochs": 3})
+    seen: list[Progress] = []
+    whole = train(tmp_path / "whole", recipe, on_progress=seen.append)
+    assert seen[-1].images == seen[-1].num_images == 120
+    with pytest.raises(CrashError):
+        train(tmp_path / "broken", recipe, on_epoch=crash_after(1))
+    assert_equal(whole, train(tmp_path / "broken", recipe, resume=True))
+    assert metrics(whole) != metrics(train(tmp_path / "plain", SMALL))

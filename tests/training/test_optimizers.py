@@ -7,20 +7,20 @@ from typing import get_args
 import keras
 import pytest
 
-from eyetune.recipe import LossSection, OptimizerName, OptimizerSection
+from eyetune.recipe import LossSection, OptimizerName, Recipe
 from eyetune.training.optimizers import build_loss, build_optimizer
 
 
 @pytest.mark.parametrize("name", get_args(OptimizerName))
 def test_every_optimizer_builds_with_its_rate(name: str) -> None:
-    optimizer = build_optimizer(OptimizerSection(name=name, learning_rate=0.25))  # type: ignore[arg-type]
+    optimizer = build_optimizer(Recipe.make({"optimizer": {"name": name, "learning_rate": 0.25}}))
     assert type(optimizer).__name__.lower() == name
     assert float(optimizer.learning_rate) == 0.25
 
 
 def test_values_reach_the_optimizer() -> None:
-    section = OptimizerSection(name="sgd", momentum=0.9, nesterov=True, weight_decay=0.01, clip_norm=1.5)
-    optimizer = build_optimizer(section)
+    section = {"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "clip_norm": 1.5}
+    optimizer = build_optimizer(Recipe.make({"optimizer": section}))
     assert (optimizer.momentum, optimizer.nesterov, optimizer.weight_decay, optimizer.clipnorm) == (
         0.9,
         True,
@@ -30,7 +30,9 @@ def test_values_reach_the_optimizer() -> None:
 
 
 def test_what_is_left_open_keeps_kerass_default() -> None:
-    assert build_optimizer(OptimizerSection(name="adamw")).weight_decay == keras.optimizers.AdamW().weight_decay
+    assert (
+        build_optimizer(Recipe().with_(optimizer__name="adamw")).weight_decay == keras.optimizers.AdamW().weight_decay
+    )
 
 
 def test_label_smoothing_reaches_the_loss() -> None:

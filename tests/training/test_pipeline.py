@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from eyetune.testing import tiny_dataset
-from eyetune.training.pipeline import evaluation_batches, num_batches, training_batches
+from eyetune.training.pipeline import evaluation_batches, training_batches
 
 DATASET = tiny_dataset(num_train=50)
 
@@ -50,8 +50,3 @@ def test_seeds_beyond_32_bits_are_told_apart() -> None:
         return np.asarray(next(iter(batches))[0])
 
     assert not np.array_equal(first_batch(1), first_batch(1 + 2**32))
-
-
-def test_num_batches_counts_the_smaller_last_one() -> None:
-    assert num_batches(DATASET.train, 16) == 4
-    assert num_batches(DATASET.train, 25) == 2

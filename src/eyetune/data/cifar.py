@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import pickletools
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -197,8 +198,9 @@ class _PickledDtype:
 
     code = ""
 
-    def __init__(self, code: str | bytes, *_: Any) -> None:
-        self.code = code.decode("ascii") if isinstance(code, bytes) else code
+    def __init__(self, code: Any, *_: Any) -> None:
+        if isinstance(code, bytes | str):
+            self.code = code if isinstance(code, str) else code.decode("ascii")
 
     def __setstate__(self, _: Any) -> None:
         pass
@@ -217,7 +219,8 @@ class _PickledArray:
         pass
 
     def __setstate__(self, state: Any) -> None:
-        _, self.shape, dtype, self.fortran, self.content = state
+        _, shape, dtype, self.fortran, self.content = state
+        self.shape = tuple(size for size in shape if isinstance(size, int))
         self.code = dtype.code
         self.description = f"{self.code} of shape {self.shape}"[:100]
 
@@ -249,6 +252,10 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 def _unpickle(path: Path, name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
+        # Python's unpickler makes room for as many notes as the largest number of one: a few bytes could ask for all.
+        notes = (number or 0 for code, number, _ in pickletools.genops(content) if code.name.endswith("PUT"))
+        if max(notes, default=0) > len(content):
+            raise pickle.UnpicklingError("it has more notes than bytes")
         value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
     except Exception as error:  # a hostile or broken pickle can raise anything at all
         raise DataError(
@@ -281,7 +288,7 @@ def _read_names(path: Path, layout: Layout, content: bytes) -> tuple[tuple[str, 
             expected=f"{layout.num_classes} class names",
             received=f"{len(names)}",
         )
-    return tuple(names), images if isinstance(images, int) else None
+    return tuple(names), images if isinstance(images, int) and 0 < images < 2**31 else None
 
 
 def _read_batch(path: Path, layout: Layout, name: str, content: bytes) -> Split:
@@ -324,8 +331,8 @@ def _pickled_rows(path: Path, layout: Layout, name: str, content: bytes) -> tupl
             expected=f"u1 (bytes) of shape (N, {IMAGE_BYTES})",
             received=array.description if isinstance(array, _PickledArray) else type(array).__name__,
         )
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise DataError(f"The labels of {name} in {path} are not a list of whole numbers.")
+    if not isinstance(labels, list) or not all(type(label) is int and abs(label) < 2**31 for label in labels):
+        raise DataError(f"The labels of {name} in {path} are not a list of small whole numbers.")
     if len(labels) != len(rows):
         raise DataError(
             f"{name} in {path} has not one label an image.", expected=f"{len(rows)} labels", received=len(labels)

@@ -46,13 +46,11 @@ class TrainingDisplay:
 
     Args:
         num_epochs: How many there will be at most.
-        num_images: Training images in an epoch.
         enabled: Whether to show anything at all.
     """
 
-    def __init__(self, num_epochs: int, num_images: int, *, enabled: bool = True) -> None:
+    def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
         self._num_epochs = num_epochs
-        self._num_images = num_images
         self._console = Console(file=sys.stderr, quiet=not enabled)
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -90,9 +88,9 @@ class TrainingDisplay:
             "loss": position.loss,
             "accuracy": position.accuracy,
         }
-        done = (position.epoch - 1) * self._num_images + position.images
+        done = (position.epoch - 1) * position.num_images + position.images
         if self._task is None:
-            self._task = self._bar.add_task("", total=self._num_epochs * self._num_images, completed=done, **fields)
+            self._task = self._bar.add_task("", total=self._num_epochs * position.num_images, completed=done, **fields)
         else:
             self._bar.update(self._task, completed=done, **fields)
 

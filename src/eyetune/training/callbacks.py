@@ -5,22 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
+
+import keras
 
 from eyetune.errors import DivergedError
 from eyetune.history import Epoch, History, Progress, best_epoch
 from eyetune.recipe import FitSection, Recipe
-
-
-class Watcher(Protocol):
-    """The callback for Keras, and what it saw."""
-
-    callback: Any
-    history: History
-
-    @property
-    def finished(self) -> bool:
-        """Whether no epoch is left to train."""
+from eyetune.training.schedules import plateau_rate
 
 
 def should_stop(history: History, section: FitSection) -> bool:
@@ -40,20 +32,11 @@ def should_stop(history: History, section: FitSection) -> bool:
     return bool(section.early_stopping and best and len(history) - best.epoch >= section.early_stopping)
 
 
-def epoch_callback(
-    recipe: Recipe,
-    history: History,
-    *,
-    num_images: int,
-    set_epoch: Callable[[int], None],
-    save: Callable[[History, bool], None],
-    on_epoch: Callable[[Epoch], None],
-    on_progress: Callable[[Progress], None],
-) -> Watcher:
-    """Return the one callback of a fit (Keras's base class is imported late, so its child is made here).
+class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """The one callback of a fit; `history` is what it saw.
 
     Args:
-        recipe: For epochs, batch size and early stopping.
+        recipe: For epochs, batch size, early stopping, schedule and averaging.
         history: Epochs that were trained before.
         num_images: Training images of an epoch.
         set_epoch: Tells the pipeline which epoch comes.
@@ -61,63 +44,92 @@ def epoch_callback(
         on_epoch: Called with each epoch after its checkpoint is written.
         on_progress: Called after every few batches.
     """
-    import keras
 
-    section = recipe.fit
+    def __init__(
+        self,
+        recipe: Recipe,
+        history: History,
+        *,
+        num_images: int,
+        set_epoch: Callable[[int], None],
+        save: Callable[[History, bool], None],
+        on_epoch: Callable[[Epoch], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.history = history
+        self._num_images = num_images
+        self._set_epoch = set_epoch
+        self._save = save
+        self._on_epoch = on_epoch
+        self._on_progress = on_progress
+        self._started_at = self._training_seconds = 0.0
+        self._own_weights: list[Any] = []
 
-    class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.history: History = history
-            self.callback = self
-            self.started = self.trained = 0.0
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        return should_stop(self.history, self.recipe.fit)
 
-        @property
-        def finished(self) -> bool:
-            return should_stop(self.history, section)
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Set the order of the images and, by the history, the rate."""
+        self._set_epoch(epoch)
+        if self.recipe.optimizer.schedule == "plateau":
+            self.model.optimizer.learning_rate = plateau_rate(self.recipe.optimizer, self.history)
+        self._started_at = time.perf_counter()
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-            set_epoch(epoch)
-            self.started = time.perf_counter()
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tell the progress, and stop a training that diverged."""
+        section, epoch = self.recipe.fit, len(self.history) + 1
+        loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
+        check_finite(self.recipe, epoch, loss, _learning_rate(self.model))
+        self._training_seconds = seconds = time.perf_counter() - self._started_at
+        images = min((batch + 1) * section.batch_size, self._num_images)
+        self._on_progress(Progress(epoch, section.epochs, images, self._num_images, loss, accuracy, images / seconds))
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            loss, accuracy = float(logs["loss"]), float(logs["accuracy"])
-            epoch = len(self.history) + 1
-            if not math.isfinite(loss):
-                raise diverged(recipe, epoch, loss, _learning_rate(self.model))
-            self.trained = time.perf_counter() - self.started
-            images = min((batch + 1) * section.batch_size, num_images)
-            on_progress(Progress(epoch, section.epochs, images, num_images, loss, accuracy, images / self.trained))
+    def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        """With averaging, let validation judge the averaged weights, since they are what is kept."""
+        if self.recipe.fit.weight_averaging:
+            self._own_weights = self.model.get_weights()
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            done = Epoch(
-                epoch=epoch + 1,
-                loss=float(logs["loss"]),
-                accuracy=float(logs["accuracy"]),
-                val_loss=float(logs["val_loss"]),
-                val_accuracy=float(logs["val_accuracy"]),
-                learning_rate=_learning_rate(self.model),
-                duration_seconds=time.perf_counter() - self.started,
-                images_per_second=num_images / self.trained,
-            )
-            if not math.isfinite(done.val_loss):
-                raise diverged(recipe, done.epoch, done.val_loss, done.learning_rate)
-            so_far = (*self.history, done)
-            keep_best = bool(section.early_stopping) and section.restore_best
-            save(so_far, keep_best and best_epoch(so_far, section.monitor) is done)
-            self.history = so_far
-            on_epoch(done)
-            self.model.stop_training = self.finished
+    def on_test_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        """Go on with the weights that training left."""
+        if self.recipe.fit.weight_averaging:
+            self.model.set_weights(self._own_weights)
 
-    return EpochCallback()
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep the epoch: checkpoint first, then history, then whoever listens."""
+        done = Epoch(
+            epoch=epoch + 1,
+            **{name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
+            learning_rate=_learning_rate(self.model),
+            duration_seconds=time.perf_counter() - self._started_at,
+            images_per_second=self._num_images / self._training_seconds,
+        )
+        check_finite(self.recipe, done.epoch, done.val_loss, done.learning_rate)
+        so_far = (*self.history, done)
+        self._save(so_far, _is_best_to_keep(so_far, self.recipe.fit))
+        self.history = so_far
+        self._on_epoch(done)
+        self.model.stop_training = self.finished
 
 
 def _learning_rate(model: Any) -> float:
     return float(model.optimizer.learning_rate)
 
 
-def diverged(recipe: Recipe, epoch: int, loss: float, learning_rate: float) -> DivergedError:
-    """Build the error for a loss that is not a number any more, with what to try for this recipe."""
+def _is_best_to_keep(history: History, section: FitSection) -> bool:
+    """Tell whether the last epoch is the one that early stopping would go back to."""
+    goes_back = bool(section.early_stopping) and section.restore_best
+    return goes_back and best_epoch(history, section.monitor) is history[-1]
+
+
+def check_finite(recipe: Recipe, epoch: int, loss: float, learning_rate: float) -> None:
+    """Raise a DivergedError with what to try for this recipe, where a loss is not a number any more."""
+    if math.isfinite(loss):
+        return
     tries = [f"a smaller rate (--learning-rate {learning_rate / 10:g})"]
     if not recipe.optimizer.clip_norm:
         tries.append("clipped gradients (--set optimizer.clip_norm=1)")
@@ -125,7 +137,7 @@ def diverged(recipe: Recipe, epoch: int, loss: float, learning_rate: float) -> D
         tries.append("batch normalization (--set model.batch_norm=true)")
     if recipe.fit.precision != "float32":
         tries.append("full precision (--set fit.precision=float32)")
-    return DivergedError(
+    raise DivergedError(
         f"The loss became {loss:g} in epoch {epoch} at learning rate {learning_rate:g}: the training diverged.",
         expected="a finite loss",
         received=f"{loss:g}",

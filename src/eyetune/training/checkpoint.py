@@ -113,15 +113,6 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
     _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
 
 
-def restore_weights(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's weights into a model, leaving the optimizer alone.
-
-    Raises:
-        CheckpointError: The network has other variables.
-    """
-    _assign("network", model.variables, checkpoint.model)
-
-
 def _assign(what: str, variables: list[Any], values: tuple[np.ndarray[Any, Any], ...]) -> None:
     expected = [tuple(variable.shape) for variable in variables]
     received = [value.shape for value in values]

@@ -6,9 +6,11 @@ is returned. A worker process can therefore run it and send back values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,9 @@ from eyetune.models import cnn
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
-from eyetune.training.callbacks import epoch_callback
+from eyetune.training.callbacks import EpochCallback
 from eyetune.training.optimizers import build_loss, build_optimizer
-from eyetune.training.pipeline import evaluation_batches, num_batches, training_batches
+from eyetune.training.pipeline import evaluation_batches, images_per_epoch, training_batches
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +96,7 @@ def fit(
     """
     _check_batch(recipe, dataset)
     prepare(seed=seed, threads=threads, deterministic=deterministic)
-    model = _compiled(recipe, dataset, arithmetic)
+    model = _compiled(recipe, dataset, arithmetic.policy)
     identity = {
         "recipe": recipe.fingerprint,
         "data": dataset.fingerprint,
@@ -104,13 +106,15 @@ def fit(
     history = _restored(model, folder / LAST, identity) if resume and (folder / LAST).exists() else ()
     for epoch in history:
         on_epoch(epoch)
-    batches, set_epoch = training_batches(dataset.train, dataset.num_classes, recipe.fit.batch_size, seed)
-    watcher = epoch_callback(
+    batches, set_epoch = training_batches(
+        dataset.train, dataset.num_classes, recipe.fit.batch_size, seed, recipe.augment
+    )
+    watcher = EpochCallback(
         recipe,
         history,
-        num_images=len(dataset.train),
+        num_images=images_per_epoch(dataset.train, recipe.augment),
         set_epoch=set_epoch,
-        save=lambda so_far, best: _save(model, folder, so_far, identity, best=best),
+        save=partial(_save, model, folder, identity),
         on_epoch=on_epoch,
         on_progress=on_progress,
     )
@@ -124,7 +128,7 @@ def fit(
                 validation_data=evaluation_batches(dataset.validation, dataset.num_classes),
                 class_weight=_class_weight(recipe, dataset.train, dataset.num_classes),
                 shuffle=False,  # the pipeline shuffles
-                callbacks=[watcher.callback],
+                callbacks=[watcher],
                 verbose=0,
             )
         except KeyboardInterrupt:
@@ -141,12 +145,12 @@ def _check_batch(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
-def _compiled(recipe: Recipe, dataset: Dataset, arithmetic: Arithmetic) -> keras.Model:
-    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy)
+def _compiled(recipe: Recipe, dataset: Dataset, policy: str) -> keras.Model:
+    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=policy)
     # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
-    steps = num_batches(dataset.train, recipe.fit.batch_size)
+    steps = math.ceil(images_per_epoch(dataset.train, recipe.augment) / recipe.fit.batch_size)
     model.compile(
-        optimizer=build_optimizer(recipe.optimizer),
+        optimizer=build_optimizer(recipe, steps),
         loss=build_loss(recipe.loss),
         metrics=["accuracy"],
         steps_per_execution=max(1, min(MOST_STEPS_AT_ONCE, steps // 50)),
@@ -167,7 +171,7 @@ def _restored(model: keras.Model, path: Path, identity: dict[str, Any]) -> Histo
     return stored.history
 
 
-def _save(model: keras.Model, folder: Path, history: History, identity: dict[str, Any], *, best: bool) -> None:
+def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool) -> None:
     if best:
         checkpoints.save(folder / BEST, model, history, identity)
     checkpoints.save(folder / LAST, model, history, identity)
@@ -183,9 +187,10 @@ def _class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, f
 
 def _outcome(recipe: Recipe, dataset: Dataset, folder: Path, ending: Ending, history: History) -> Fitted:
     """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
-    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes)
     if not history:
-        return Fitted(ending, history, 0, model)
+        return Fitted(ending, history, 0, cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
+    model = _compiled(recipe, dataset, "float32")
     stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
-    checkpoints.restore_weights(model, stored)
+    checkpoints.restore(model, stored)
+    model.optimizer.finalize_variable_values(model.trainable_variables)  # with averaging, the average is what counts
     return Fitted(ending, history, len(stored.history), model)

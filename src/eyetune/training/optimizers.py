@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eyetune.recipe import LossSection, OptimizerSection
+from eyetune.recipe import LossSection, Recipe
+from eyetune.training.schedules import build_rate
 
 if TYPE_CHECKING:
     import keras
@@ -16,16 +17,21 @@ _CLASSES = {
 }  # fmt: skip
 
 
-def build_optimizer(section: OptimizerSection) -> keras.optimizers.Optimizer:
+def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizers.Optimizer:
     """Build the optimizer; what the recipe leaves at 0 keeps Keras's default (AdamW decays weights by 0.004).
 
+    Args:
+        recipe: Its optimizer and fit sections count.
+        steps_per_epoch: Batches in an epoch; schedules are laid out by it.
+
     Example:
-        >>> build_optimizer(OptimizerSection(name="sgd", momentum=0.9)).momentum
+        >>> build_optimizer(Recipe().with_(optimizer__name="sgd", optimizer__momentum=0.9)).momentum
         0.9
     """
     import keras
 
-    options: dict[str, Any] = {"learning_rate": section.learning_rate}
+    section = recipe.optimizer
+    options: dict[str, Any] = {"learning_rate": build_rate(section, steps_per_epoch, recipe.fit.epochs)}
     if section.momentum:
         options["momentum"] = section.momentum
     if section.nesterov:
@@ -34,6 +40,8 @@ def build_optimizer(section: OptimizerSection) -> keras.optimizers.Optimizer:
         options["weight_decay"] = section.weight_decay
     if section.clip_norm:
         options["clipnorm"] = section.clip_norm
+    if recipe.fit.weight_averaging:
+        options |= {"use_ema": True, "ema_momentum": recipe.fit.weight_averaging}
     return getattr(keras.optimizers, _CLASSES[section.name])(**options)
 
 

@@ -7,22 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 from eyetune.data.dataset import Split
+from eyetune.recipe import AugmentSection
 
+UNCHANGED = AugmentSection()
 EVALUATION_BATCH_SIZE = 256
 PREFETCHED_BATCHES = 4
 
 
-def training_batches(split: Split, num_classes: int, batch_size: int, seed: int) -> tuple[Any, Callable[[int], None]]:
+def training_batches(
+    split: Split, num_classes: int, batch_size: int, seed: int, section: AugmentSection = UNCHANGED
+) -> tuple[Any, Callable[[int], None]]:
     """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch comes next.
 
-    The order of an epoch hangs on the seed and the epoch alone, so a resumed training sees what an uninterrupted
-    one would have seen. Only the images of a batch are read at a time: they stay in the memory-mapped file.
+    The order of an epoch and its variations hang on the seed and the epoch alone, so a resumed training sees what an
+    uninterrupted one would have seen. Only the images of a batch are read at a time: they stay in the memory-mapped
+    file.
 
     Args:
         split: uint8 images of shape (N, height, width, channels).
         num_classes: Columns of the one-hot labels.
         batch_size: Images in a batch; the last of an epoch may be smaller.
         seed: 0 or above.
+        section: Which variations to make of them.
 
     Returns:
         Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be called before
@@ -30,17 +36,25 @@ def training_batches(split: Split, num_classes: int, batch_size: int, seed: int)
     """
     import tensorflow as tf
 
-    # 64-bit seeds must survive as two 32-bit numbers; the epoch goes into the second.
+    total = images_per_epoch(split, section)
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
 
-    def order(_: Any) -> Any:
-        indices = tf.range(len(split), dtype=tf.int32)
-        key = tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
-        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, key))
+    def key() -> Any:
+        return tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
 
-    indices = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
-    batches = indices.map(_reader(split, num_classes)).prefetch(PREFETCHED_BATCHES)
-    counted = batches.apply(tf.data.experimental.assert_cardinality(num_batches(split, batch_size)))
+    def order(_: Any) -> Any:
+        indices = tf.range(total, dtype=tf.int32)
+        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, key()))
+
+    batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
+    batches = batches.enumerate().map(_numbered_reader(split, num_classes))
+    if section.active:
+        batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        batches = batches.map(lambda _number, _indices, images, labels: (images, labels))
+    counted = batches.prefetch(PREFETCHED_BATCHES).apply(
+        tf.data.experimental.assert_cardinality(math.ceil(total / batch_size))
+    )
     return counted, epoch.assign
 
 
@@ -50,12 +64,42 @@ def evaluation_batches(split: Split, num_classes: int, batch_size: int = EVALUAT
 
     indices = tf.data.Dataset.range(len(split), output_type=tf.int32).batch(batch_size)
     batches = indices.map(_reader(split, num_classes)).prefetch(PREFETCHED_BATCHES)
-    return batches.apply(tf.data.experimental.assert_cardinality(num_batches(split, batch_size)))
+    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(split) / batch_size)))
 
 
-def num_batches(split: Split, batch_size: int) -> int:
-    """Return how many batches an epoch has, the last and perhaps smaller one included."""
-    return math.ceil(len(split) / batch_size)
+def images_per_epoch(split: Split, section: AugmentSection) -> int:
+    """Return how many images an epoch has: each one, and its varied copies where there are any."""
+    return len(split) * (1 + section.copies)
+
+
+def _numbered_reader(split: Split, num_classes: int) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
+    import tensorflow as tf
+
+    read = _reader(split, num_classes)
+
+    def read_numbered(number: Any, indices: Any) -> tuple[Any, Any, Any, Any]:
+        images, labels = read(tf.math.floormod(indices, len(split)))  # copies come after the images themselves
+        return number, indices, images, labels
+
+    return read_numbered
+
+
+def _augmenter(section: AugmentSection, num_images: int, key: Callable[[], Any]) -> Callable[..., tuple[Any, Any]]:
+    import tensorflow as tf
+
+    from eyetune.data.augment import augment
+
+    def vary(number: Any, indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:
+        varied = augment(images, labels, section, tf.random.experimental.stateless_fold_in(key(), number))
+        if not section.copies:
+            return varied
+        copied = indices >= num_images
+        return (
+            tf.where(copied[:, tf.newaxis, tf.newaxis, tf.newaxis], varied[0], images),
+            tf.where(copied[:, tf.newaxis], varied[1], labels),
+        )
+
+    return vary
 
 
 def _reader(split: Split, num_classes: int) -> Callable[[Any], tuple[Any, Any]]:

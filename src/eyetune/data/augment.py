@@ -1,0 +1,149 @@
+"""Variations of training images, made afresh in each epoch on their way into the network.
+
+Every random choice hangs on the seed that is handed in, so a resumed training sees what an unbroken one would have.
+Sources: cutout, DeVries and Taylor, 2017 (arXiv:1708.04552); mixup, Zhang et al., 2018 (arXiv:1710.09412); cutmix, Yun
+et al., 2019 (arXiv:1905.04899).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from eyetune.recipe import AugmentSection
+
+GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
+
+
+def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tuple[Any, Any]:
+    """Vary a batch as a recipe says: place and size first, then colours, noise and cutout, then mixtures.
+
+    Args:
+        images: float32 in [0, 1], shape (N, height, width, channels).
+        labels: One-hot rows, float32, shape (N, number of classes); only mixup and cutmix change them.
+        section: The recipe's augment section.
+        seed: Two integers; the same seed gives the same variations.
+
+    Returns:
+        Images in [0, 1] and labels, of the same shapes.
+    """
+    seeds = _seeds(seed)
+    images = _move(images, section, seeds)
+    if section.contrast:
+        images = _contrast(images, section.contrast, next(seeds))
+    if section.color:
+        images = _color(images, section.color, seeds)
+    if section.noise:
+        images += tf.random.stateless_normal(tf.shape(images), next(seeds), stddev=section.noise)
+    images = tf.clip_by_value(images, 0.0, 1.0)
+    if section.cutout:
+        images = _cutout(images, section.cutout, seeds)
+    return _mix(images, labels, section, seeds)
+
+
+def _seeds(seed: Any) -> Iterator[Any]:
+    """Yield seeds without end, each independent of the others."""
+    number = 0
+    while True:
+        yield tf.random.experimental.stateless_fold_in(seed, number)
+        number += 1
+
+
+def _uniform(images: Any, seed: Any, low: float, high: float, *shape: int) -> Any:
+    """Draw from low to high for each image; further sizes are of the drawn values of one image."""
+    return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
+
+
+def _move(images: Any, section: AugmentSection, seeds: Iterator[Any]) -> Any:
+    """Flip, shift, turn and zoom; what comes in from outside is the picture's own reflection."""
+    if section.flip:
+        flipped = _uniform(images, next(seeds), 0, 1, 1, 1, 1) < 0.5
+        images = tf.where(flipped, tf.reverse(images, axis=[2]), images)
+    if not (section.shift or section.rotate or section.zoom):
+        return images
+    height, width = images.shape[1], images.shape[2]
+    shift = tf.round(_uniform(images, next(seeds), -section.shift, section.shift, 2))
+    angle = _uniform(images, next(seeds), -math.radians(section.rotate), math.radians(section.rotate))
+    scale = 1 / (1 + _uniform(images, next(seeds), -section.zoom, section.zoom))
+    cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
+    # The transform says for each place of the result where its value comes from; it turns about the middle.
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    from_x = middle_x - cosine * middle_x + sine * middle_y + shift[:, 0]
+    from_y = middle_y - sine * middle_x - cosine * middle_y + shift[:, 1]
+    nothing = tf.zeros_like(angle)
+    transforms = tf.stack([cosine, -sine, from_x, sine, cosine, from_y, nothing, nothing], axis=1)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.constant([height, width], tf.int32),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+
+
+def _contrast(images: Any, strength: float, seed: Any) -> Any:
+    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    return mean + (images - mean) * _uniform(images, seed, 1 - strength, 1 + strength, 1, 1, 1)
+
+
+def _color(images: Any, strength: float, seeds: Iterator[Any]) -> Any:
+    """Change how strong the colours are, and tint each channel; grey images get brighter or darker."""
+    channels = images.shape[-1]
+    if channels == len(GREY_WEIGHTS):
+        grey = tf.reduce_sum(images * tf.constant(GREY_WEIGHTS), axis=-1, keepdims=True)
+        images = grey + (images - grey) * _uniform(images, next(seeds), 1 - strength, 1 + strength, 1, 1, 1)
+    return images * _uniform(images, next(seeds), 1 - strength, 1 + strength, 1, 1, channels)
+
+
+def _cutout(images: Any, side: int, seeds: Iterator[Any]) -> Any:
+    """Paint a square of mid-grey around a random place; at the border it is cut off."""
+    inside = _box(images, next(seeds), next(seeds), tf.fill([tf.shape(images)[0]], float(side)))
+    return tf.where(inside, 0.5, images)
+
+
+def _box(images: Any, seed_x: Any, seed_y: Any, side: Any) -> Any:
+    """Return where a square of a given side lies in each image: booleans of shape (N, height, width, 1)."""
+    height, width = images.shape[1], images.shape[2]
+    half = side[:, tf.newaxis] / 2
+    x, y = _uniform(images, seed_x, 0, width, 1), _uniform(images, seed_y, 0, height, 1)
+    across = tf.abs(tf.range(width, dtype=tf.float32) + 0.5 - x) <= half
+    down = tf.abs(tf.range(height, dtype=tf.float32) + 0.5 - y) <= half
+    return (down[:, :, tf.newaxis] & across[:, tf.newaxis, :])[..., tf.newaxis]
+
+
+def _mix(images: Any, labels: Any, section: AugmentSection, seeds: Iterator[Any]) -> tuple[Any, Any]:
+    """Mix each image with its counterpart from the other end of the batch; with both kinds on, a coin says which."""
+    if section.mixup and section.cutmix:
+        coin = tf.random.stateless_uniform([], next(seeds)) < 0.5
+        mixed = _mixup(images, labels, section.mixup, seeds), _cutmix(images, labels, section.cutmix, seeds)
+        images, labels = (tf.where(coin, one, other) for one, other in zip(*mixed, strict=True))
+    elif section.mixup:
+        images, labels = _mixup(images, labels, section.mixup, seeds)
+    elif section.cutmix:
+        images, labels = _cutmix(images, labels, section.cutmix, seeds)
+    return images, labels
+
+
+def _beta(images: Any, alpha: float, seeds: Iterator[Any]) -> Any:
+    """Draw from Beta(alpha, alpha) for each image, as a ratio of gamma variates."""
+    one, other = (tf.random.stateless_gamma([tf.shape(images)[0]], next(seeds), alpha) for _ in range(2))
+    return (one + 1e-12) / (one + other + 2e-12)
+
+
+def _mixup(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tuple[Any, Any]:
+    share = _beta(images, alpha, seeds)
+    of_image, of_label = tf.reshape(share, [-1, 1, 1, 1]), share[:, tf.newaxis]
+    mixed = of_image * images + (1 - of_image) * tf.reverse(images, axis=[0])
+    return mixed, of_label * labels + (1 - of_label) * tf.reverse(labels, axis=[0])
+
+
+def _cutmix(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tuple[Any, Any]:
+    side = tf.sqrt(1 - _beta(images, alpha, seeds)) * float(min(images.shape[1], images.shape[2]))
+    inside = _box(images, next(seeds), next(seeds), side)
+    share = 1 - tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])  # what is left of the image itself
+    mixed = tf.where(inside, tf.reverse(images, axis=[0]), images)
+    return mixed, share * labels + (1 - share) * tf.reverse(labels, axis=[0])

@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyetune.data import Dataset, Split, cache, load
+from eyetune.data.cache import Decoded
+from eyetune.errors import DataError
+from eyetune.testing import tiny_images, write_cifar10, write_image_folder
+
+KEY = {"kind": "made", "source": "made up", "state": 1}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "datasets"
+
+
+def made(seed: int = 0) -> Decoded:
+    return Decoded("made", ("a", "b"), {"train": Split(*tiny_images(10, 2, size=8, seed=seed))}, ("a note",))
+
+
+class Builder:
+    """Counts how often it builds."""
+
+    def __init__(self) -> None:
+        self.built = 0
+
+    def __call__(self) -> Decoded:
+        self.built += 1
+        return made()
+
+
+def entry_folder(cache_folder: Path) -> Path:
+    (about,) = cache_folder.glob("*/about.json")
+    return about.parent
+
+
+def leftovers(cache_folder: Path) -> list[str]:
+    return [path.name for path in cache_folder.glob("*") if path.suffix != ".lock"]
+
+
+def test_what_was_built_once_is_opened_ever_after():
+    build = Builder()
+    first, second = cache.fetch(KEY, build), cache.fetch(KEY, build)
+    assert build.built == 1
+    for found in (first, second):
+        assert (found.name, found.class_names, found.notes) == ("made", ("a", "b"), ("a note",))
+        assert np.array_equal(found.splits["train"].images, made().splits["train"].images)
+        assert np.array_equal(found.splits["train"].labels, made().splits["train"].labels)
+    assert first.digest == second.digest != ""
+
+
+def test_images_are_mapped_from_their_file_and_cannot_be_written():
+    images = cache.fetch(KEY, made).splits["train"].images
+    assert isinstance(images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0, 0, 0, 0] = 1
+
+
+@pytest.mark.parametrize("change", [{"state": 2}, {"source": "another"}, {"more": 1}])
+def test_another_key_is_built_anew(change: dict[str, Any]):
+    build = Builder()
+    cache.fetch(KEY, build)
+    cache.fetch({**KEY, **change}, build)
+    assert build.built == 2
+    assert len(cache.entries()) == 2
+
+
+def digest_of(images: Any, labels: Any, names: tuple[str, ...] = ("a", "b")) -> str:
+    key = {**KEY, "number": len(cache.entries())}
+    return cache.fetch(key, lambda: Decoded("made", names, {"train": Split(images, labels)})).digest
+
+
+def test_digests_are_the_same_for_the_same_images_shapes_labels_and_names_only():
+    images, labels = tiny_images(10, 2, size=8)
+    other = images.copy()
+    other[-1, -1, -1, -1] ^= 1
+    same = digest_of(images, labels)
+    assert digest_of(np.asfortranarray(images), labels.copy()) == same
+    others = [
+        digest_of(other, labels),
+        digest_of(images, labels[::-1].copy()),
+        digest_of(images, labels, ("a", "c")),
+        digest_of(images.reshape(10, 4, 16, 3), labels),
+        digest_of(images.reshape(10, 8, 24, 1), labels),
+    ]
+    assert len({same, *others}) == 6
+
+
+def calls_of(load_it: Any) -> int:
+    calls: list[int] = []
+    load_it(lambda done, _: calls.append(done))
+    return len(calls)
+
+
+def test_a_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path):
+    root = write_image_folder(tmp_path / "pets", per_class=5)
+    image = root / "cat" / "0000.png"
+
+    def decoded_files() -> int:
+        return calls_of(lambda on_progress: load(root, on_progress=on_progress))
+
+    assert decoded_files() == 15
+    assert decoded_files() == 0
+    os.utime(image, ns=(0, image.stat().st_mtime_ns + 1))
+    assert decoded_files() == 15
+    status = image.stat()
+    image.write_bytes(image.read_bytes() + b"x")
+    os.utime(image, ns=(0, status.st_mtime_ns))
+    assert decoded_files() == 15
+    image.rename(root / "dog" / "new.png")
+    assert decoded_files() == 15
+    (root / "dog" / "new.png").unlink()
+    assert decoded_files() == 14
+    assert decoded_files() == 0
+
+
+def same_images(one: Dataset, other: Dataset) -> bool:
+    return np.array_equal(one.train.images, other.train.images) and np.array_equal(one.test.labels, other.test.labels)
+
+
+def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path: Path):
+    archive = write_cifar10(tmp_path)
+    first = load(archive)
+    status = archive.stat()
+    archive.write_bytes(b"x" * status.st_size)
+    os.utime(archive, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert same_images(load(archive), first)
+    os.utime(archive, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    with pytest.raises(DataError, match="cannot be read"):
+        load(archive)
+
+
+def test_a_changed_npz_file_gives_its_new_images(tmp_path: Path):
+    path = tmp_path / "pets.npz"
+    for seed in (0, 1):
+        images, labels = tiny_images(30, 3, size=8, seed=seed)
+        np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+        os.utime(path, ns=(0, seed))
+        dataset = load(path)
+        assert dataset.train.images.sum() + dataset.validation.images.sum() == images.sum()
+
+
+PROCESS = """
+    import os, sys, time
+    from pathlib import Path
+    from eyetune.data import cache
+    from eyetune.data.cache import Decoded
+    from eyetune.data.dataset import Split
+    from eyetune.testing import tiny_images
+
+    folder, me, other = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+    def build():
+        with (folder / "built").open("a") as file:
+            file.write("x")
+        time.sleep(0.5)
+        if me == "dies":
+            os._exit(9)
+        return Decoded("made", ("a", "b"), {"train": Split(*tiny_images(10, 2, size=8))})
+
+    (folder / me).touch()
+    while other and not (folder / other).exists():
+        time.sleep(0.001)
+    print(cache.fetch({"kind": "made", "source": "made up"}, build).digest)
+"""
+
+
+def start(tmp_path: Path, me: str, other: str = "") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", textwrap.dedent(PROCESS), str(tmp_path), me, other]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_at_once_build_once_and_get_the_same(tmp_path: Path, own_cache: Path):
+    processes = [start(tmp_path, "one", "two"), start(tmp_path, "two", "one")]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert (tmp_path / "built").read_text() == "x"
+    assert outputs[0] == outputs[1] != ""
+    assert leftovers(own_cache) == [entry_folder(own_cache).name]
+
+
+def test_a_process_that_dies_while_it_builds_leaves_nothing_that_is_read(tmp_path: Path):
+    process = start(tmp_path, "dies")
+    process.communicate(timeout=60)
+    assert process.returncode == 9
+    assert cache.entries() == []
+    build = Builder()
+    cache.fetch({"kind": "made", "source": "made up"}, build)
+    assert build.built == 1
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    match how:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "half":
+            path.write_bytes(content[: len(content) // 2])
+        case "noise":
+            path.write_bytes(np.random.default_rng(0).bytes(len(content)))
+        case "json":
+            path.write_bytes(b"{}")
+        case "zip":
+            path.write_bytes(b"PK\x03\x04" + content[4:])
+
+
+@pytest.mark.parametrize("name", ["about.json", "train-images.npy", "train-labels.npy"])
+@pytest.mark.parametrize("how", ["missing", "empty", "half", "noise", "json", "zip"])
+def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path):
+    build = Builder()
+    first = cache.fetch(KEY, build)
+    damage(entry_folder(own_cache) / name, how)
+    again = cache.fetch(KEY, build)
+    assert build.built == 2
+    assert again.digest == first.digest
+    assert np.array_equal(again.splits["train"].images, made().splits["train"].images)
+    assert cache.fetch(KEY, build).digest == first.digest
+    assert build.built == 2
+
+
+@pytest.mark.parametrize("about", ["{}", "[]", "", '{"name": 5}', "\xff"])
+def test_a_damaged_entry_is_not_listed(about: str, own_cache: Path):
+    cache.fetch(KEY, made)
+    (entry_folder(own_cache) / "about.json").write_text(about, encoding="latin-1")
+    assert cache.entries() == []
+
+
+def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path):
+    build = Builder()
+    cache.fetch(KEY, build)
+    np.save(entry_folder(own_cache) / "train-labels.npy", np.zeros(3, np.int64))
+    cache.fetch(KEY, build)
+    assert build.built == 2
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataError) as caught:
+        load("digits")
+    assert caught.value.what == f"The image cache {tmp_path / 'file' / 'cache' / 'datasets'} cannot be written."
+    assert caught.value.received == os.strerror(errno.ENOTDIR)
+    assert caught.value.fix == "Name a folder that you may write to in EYETUNE_CACHE."
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_and_leaves_nothing_behind(code: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch):
+    save = np.save
+
+    def save_until_full(path: Path, array: Any) -> None:
+        if path.name.endswith("labels.npy"):
+            raise OSError(code, os.strerror(code))
+        save(path, array)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError) as caught:
+        patch.setattr(np, "save", save_until_full)
+        cache.fetch(KEY, made)
+    assert caught.value.what == f"The image cache {own_cache} has no room: the disk is full."
+    assert "eyetune data clear" in (caught.value.fix or "")
+    assert leftovers(own_cache) == []
+    assert cache.fetch(KEY, made).name == "made"
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone"), DataError("broken"), KeyboardInterrupt()])
+def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(error: BaseException, own_cache: Path):
+    def build() -> Decoded:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        cache.fetch(KEY, build)
+    assert caught.value is error
+    assert leftovers(own_cache) == []
+    assert cache.fetch(KEY, made).name == "made"
+
+
+def test_entries_tell_name_source_and_size(own_cache: Path):
+    cache.fetch(KEY, made)
+    (entry,) = cache.entries()
+    assert (entry.name, entry.source, entry.folder) == ("made", "made up", entry_folder(own_cache))
+    assert 10 * 8 * 8 * 3 + 10 * 8 < entry.size_bytes < 4096
+
+
+def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path):
+    cache.fetch(KEY, made)
+    cache.fetch({**KEY, "state": 2}, made)
+    size = sum(entry.size_bytes for entry in cache.entries())
+    assert cache.clear() == size
+    assert cache.entries() == []
+    assert not own_cache.exists()
+    assert cache.clear() == 0
+
+
+def test_the_cache_lies_where_the_environment_says_or_at_the_systems_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert cache.directory() == tmp_path / "cache" / "datasets"
+    for value in (None, ""):
+        monkeypatch.delenv("EYETUNE_CACHE", raising=False)
+        if value is not None:
+            monkeypatch.setenv("EYETUNE_CACHE", value)
+        assert cache.directory().parts[-2:] == ("eyetune", "datasets")
+        assert cache.directory().is_absolute()
+
+
+def test_an_entry_is_described_in_plain_json(own_cache: Path):
+    cache.fetch(KEY, made)
+    about = json.loads((entry_folder(own_cache) / "about.json").read_text(encoding="utf-8"))
+    assert json.loads(about["key"])["source"] == "made up"
+    assert about["class_names"] == ["a", "b"]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.data import Dataset
+from eyetune.data.dataset import normalise, one_hot, readable
+from eyetune.errors import DataError
+from eyetune.testing import tiny_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return tiny_dataset(num_classes=4, num_train=60, size=8)
+
+
+def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset):
+    from keras.utils import to_categorical
+
+    for (_, split), (x, y) in zip(dataset.splits(), dataset.arrays(), strict=True):
+        assert x.dtype == y.dtype == np.float32
+        assert np.array_equal(x, split.images.astype("float32") / 255)
+        assert np.array_equal(y, to_categorical(split.labels, 4))
+
+
+def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1():
+    values = np.arange(256, dtype=np.uint8)
+    scaled = normalise(values)
+    assert np.array_equal(scaled, np.float32([value / 255 for value in range(256)]))
+    assert (scaled[0], scaled[-1]) == (0, 1)
+
+
+@given(st.integers(1, 20).flatmap(lambda count: st.tuples(st.just(count), st.lists(st.integers(0, count - 1)))))
+def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(case: tuple[int, list[int]]):
+    num_classes, labels = case
+    rows = one_hot(np.array(labels, np.int64), num_classes)
+    assert rows.shape == (len(labels), num_classes)
+    assert rows.argmax(axis=1).tolist() == labels
+    assert rows.sum() == len(labels) == np.count_nonzero(rows)
+
+
+@pytest.mark.parametrize(
+    ("size", "train", "validation", "test"),
+    [(10, 8, 2, 2), (50, 40, 10, 10), (7, 5, 2, 1), (5, 4, 1, 1), (70, 56, 14, 14), (79, 63, 16, 15)],
+)
+def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the_rest(
+    dataset: Dataset, size: int, train: int, validation: int, test: int
+):
+    subset = dataset.subset(size)
+    assert [len(split) for _, split in subset.splits()] == [train, validation, test]
+    images = np.concatenate([dataset.train.images, dataset.validation.images])
+    labels = np.concatenate([dataset.train.labels, dataset.validation.labels])
+    assert np.array_equal(subset.train.images, images[:train])
+    assert np.array_equal(subset.validation.images, images[train:size])
+    assert np.array_equal(subset.train.labels, labels[:train])
+    assert np.array_equal(subset.validation.labels, labels[train:size])
+    assert np.array_equal(subset.test.images, dataset.test.images[:test])
+
+
+def test_a_subset_within_the_training_images_copies_nothing(dataset: Dataset):
+    subset = dataset.subset(50)
+    assert np.shares_memory(subset.train.images, dataset.train.images)
+    assert np.shares_memory(subset.validation.images, dataset.train.images)
+
+
+def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(dataset: Dataset):
+    assert len({dataset.fingerprint, dataset.subset(10).fingerprint, dataset.subset(20).fingerprint}) == 3
+    assert dataset.subset(80) is dataset
+    assert dataset.subset(10**9) is dataset
+
+
+@pytest.mark.parametrize("size", [4, 0, -3])
+def test_a_subset_too_small_to_split_is_refused(dataset: Dataset, size: int):
+    with pytest.raises(DataError) as caught:
+        dataset.subset(size)
+    assert caught.value.details() == {"expected": "at least 5 images", "received": str(size)}
+
+
+def test_splits_come_by_name_and_in_order(dataset: Dataset):
+    assert [name for name, _ in dataset.splits()] == ["train", "validation", "test"]
+    assert dataset.split("validation") is dataset.validation
+    assert dataset.image_shape == (8, 8, 3)
+    assert dataset.num_classes == 4
+
+
+def test_class_counts_name_the_absent_classes_too(dataset: Dataset):
+    assert dataset.train.class_counts(6).tolist() == [15, 15, 15, 15, 0, 0]
+
+
+def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        dataset.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("café 😀 猫", "café 😀 猫"),
+        ("a b$c", "a b$c"),
+        ("a\nb\x00", "a\\nb\\x00"),
+        ("a\udcff", "a\\udcff"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+    ],
+)
+def test_names_are_shown_as_they_are_but_for_what_no_text_can_show(name: str, shown: str):
+    assert readable(name) == shown
+    assert shown.encode()

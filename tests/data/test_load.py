@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.data import KNOWN_SOURCES, Dataset, load
+from eyetune.data.load import shape_of
+from eyetune.errors import DataError, EyetuneError, SourceError, UsageError
+from eyetune.testing import (
+    cifar10_files,
+    tiny_images,
+    write_archive,
+    write_cifar10,
+    write_image_folder,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_real_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EYETUNE_DATA", raising=False)
+
+
+def sizes(dataset: Dataset) -> list[int]:
+    return [len(split) for _, split in dataset.splits()]
+
+
+def write_npz(path: Path, num_images: int = 30, **more: Any) -> Path:
+    images, labels = tiny_images(num_images, 3, size=8)
+    np.savez(path, x=images, y=labels, **more)
+    return path
+
+
+def test_the_labs_split_is_the_first_four_fifths_in_the_archives_order(tmp_path: Path):
+    dataset = load(write_cifar10(tmp_path, images_per_batch=20))
+    images, labels = tiny_images(120, 10)
+    assert sizes(dataset) == [80, 20, 20]
+    assert np.array_equal(dataset.train.images, images[:80])
+    assert np.array_equal(dataset.validation.images, images[80:100])
+    assert np.array_equal(dataset.test.images, images[100:])
+    assert np.array_equal(dataset.train.labels, labels[:80])
+    assert dataset.notes == ()
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_no_seed_changes_the_labs_split(seed: int, tmp_path: Path):
+    dataset = load(write_cifar10(tmp_path), seed=seed)
+    assert np.array_equal(dataset.train.images, tiny_images(120, 10)[0][:80])
+
+
+@pytest.mark.parametrize(("share", "train"), [(0.1, 90), (0.5, 50), (0.25, 75)])
+def test_the_validation_share_moves_the_cut(share: float, train: int, tmp_path: Path):
+    assert sizes(load(write_cifar10(tmp_path), validation=share)) == [train, 100 - train, 20]
+
+
+def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path):
+    dataset = load(write_cifar10(tmp_path), subset=50)
+    images, _ = tiny_images(120, 10)
+    assert sizes(dataset) == [40, 10, 10]
+    assert np.array_equal(dataset.train.images, images[:40])
+    assert np.array_equal(dataset.validation.images, images[40:50])
+    assert np.array_equal(dataset.test.images, images[100:110])
+
+
+def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Path):
+    dataset = load(write_npz(tmp_path / "a.npz", 300), test=0.1, validation=0.3)
+    assert sizes(dataset) == [189, 81, 30]
+    assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [[63] * 3, [27] * 3, [10] * 3]
+
+
+def test_splits_that_are_made_up_share_no_image_and_lose_none(tmp_path: Path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.arange(90, dtype=np.uint8)[:, np.newaxis, np.newaxis], y=np.arange(90) % 3)
+    dataset = load(path, seed=3)
+    numbers = [int(image[0, 0, 0]) for _, split in dataset.splits() for image in split.images]
+    labels = [int(label) for _, split in dataset.splits() for label in split.labels]
+    assert sorted(numbers) == list(range(90))
+    assert labels == [number % 3 for number in numbers]
+
+
+def environment_folder(tmp_path: Path) -> Path:
+    write_cifar10(tmp_path)
+    return tmp_path
+
+
+def environment_extracted(tmp_path: Path) -> Path:
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    for name, content in cifar10_files(binary=True).items():
+        (tmp_path / "cifar-10-batches-bin" / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize("prepare", [environment_folder, write_cifar10, environment_extracted])
+def test_known_names_are_found_where_the_environment_says(
+    prepare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EYETUNE_DATA", str(prepare(tmp_path)))
+    dataset = load("cifar10")
+    assert dataset.source == dataset.name == "cifar10"
+    assert np.array_equal(dataset.train.images, tiny_images(120, 10)[0][:80])
+
+
+def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_npz(tmp_path / "a.npz")
+    assert load("~/a.npz").source == str((tmp_path / "a.npz").resolve())
+
+
+def test_a_relative_path_becomes_an_absolute_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    write_image_folder(tmp_path / "pets")
+    assert load("pets").source == str((tmp_path / "pets").resolve())
+    assert load(Path("pets")).source == str((tmp_path / "pets").resolve())
+
+
+def test_an_archive_of_another_data_set_than_asked_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_archive(tmp_path / "cifar-100-python.tar.gz", cifar10_files(), "cifar-100-python")
+    monkeypatch.setenv("EYETUNE_DATA", str(tmp_path))
+    with pytest.raises(DataError) as caught:
+        load("cifar100")
+    assert caught.value.what.endswith("is another data set than asked for.")
+    assert caught.value.details() == {"expected": "cifar100", "received": "cifar10"}
+
+
+@pytest.mark.parametrize(
+    ("source", "received", "fix"),
+    [
+        ("cifar", "cifar", "Did you mean cifar10? Known: cifar10, cifar100, digits."),
+        ("digit", "digit", "Did you mean digits?"),
+        ("CIFAR100", "CIFAR100", "Did you mean cifar100?"),
+        ("zzz", "zzz", "Known: cifar10, cifar100, digits."),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str, fix: str):
+    with pytest.raises(SourceError) as caught:
+        load(source)
+    assert caught.value.what == f"There is no data source {source}."
+    assert caught.value.received == received
+    assert (caught.value.fix or "").startswith(fix)
+    assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize("name", ["nowhere/pets", "nowhere.npz", "cifar-10-python.tar.gz"])
+def test_a_missing_path_is_told_in_full(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError) as caught:
+        load(name)
+    assert caught.value.received == f"{tmp_path / name}, which does not exist"
+
+
+@pytest.mark.parametrize("source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"])
+def test_what_cannot_be_a_path_is_an_unknown_source(source: str):
+    with pytest.raises(SourceError):
+        load(source)
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_any_text_that_names_nothing_is_an_unknown_source(source: str):
+    name = f"nowhere {source}"
+    with pytest.raises(EyetuneError):
+        load(name)
+
+
+@pytest.mark.parametrize(("name", "received"), [("notes.txt", ".txt"), ("notes", "a file without an ending")])
+def test_a_file_of_another_kind_is_refused_with_those_that_are_read(name: str, received: str, tmp_path: Path):
+    (tmp_path / name).touch()
+    with pytest.raises(SourceError) as caught:
+        load(tmp_path / name)
+    assert caught.value.what == f"{tmp_path / name} is of no kind that can be loaded."
+    assert caught.value.received == received
+    assert ".npz" in (caught.value.expected or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"validation": 0}, "The validation share"),
+        ({"validation": 1}, "The validation share"),
+        ({"test": -0.1}, "The test share"),
+        ({"test": float("nan")}, "The test share"),
+        ({"image_size": 0}, "The image size"),
+        ({"image_size": -32}, "The image size"),
+    ],
+)
+def test_shares_and_sizes_out_of_range_are_refused(change: dict[str, Any], what: str):
+    with pytest.raises(UsageError) as caught:
+        load("digits", **change)
+    assert caught.value.what == f"{what} is out of its range."
+
+
+@pytest.mark.parametrize(
+    ("num_images", "names", "what"),
+    [
+        (2, {}, "There are too few images to split."),
+        (30, {"class_names": ["a", "b", "c", "d"]}, "1 class(es) have no training image."),
+    ],
+)
+def test_too_few_images_and_classes_without_any_are_refused(
+    num_images: int, names: dict[str, Any], what: str, tmp_path: Path
+):
+    with pytest.raises(DataError) as caught:
+        load(write_npz(tmp_path / "a.npz", num_images, **names))
+    assert caught.value.what == what
+
+
+def test_one_class_alone_is_refused(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", x=tiny_images(9, 3, size=8)[0], y=np.zeros(9, np.int64))
+    with pytest.raises(DataError, match="holds only one class"):
+        load(tmp_path / "a.npz")
+
+
+def test_the_fewest_images_that_can_be_split_are_three(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", x=tiny_images(6, 3, size=8)[0], y=[0, 1] * 3)
+    assert sizes(load(tmp_path / "a.npz")) == [4, 1, 1]
+
+
+def write_elsewhere(tmp_path: Path, kind: str, place: str) -> Path:
+    folder = tmp_path / place
+    folder.mkdir()
+    match kind:
+        case "folder":
+            return write_image_folder(folder / "pets")
+        case "npz":
+            return write_npz(folder / f"{place}.npz")
+    return write_cifar10(folder, binary=place == "two")
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz", "archive"])
+def test_equal_content_in_two_places_has_one_fingerprint(kind: str, tmp_path: Path):
+    one, two = (load(write_elsewhere(tmp_path, kind, place)) for place in ("one", "two"))
+    assert one.fingerprint == two.fingerprint
+    assert one.source != two.source
+
+
+def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path: Path):
+    images, labels = tiny_images(30, 3, size=8)
+    changed = images.copy()
+    changed[0, 0, 0, 0] ^= 1
+    for name, contents in (("a", (images, labels)), ("b", (changed, labels)), ("c", (images, (labels + 1) % 3))):
+        np.savez(tmp_path / f"{name}.npz", x=contents[0], y=contents[1])
+    path = tmp_path / "a.npz"
+    datasets = [
+        load(path),
+        load(tmp_path / "b.npz"),
+        load(tmp_path / "c.npz"),
+        load(path, seed=1),
+        load(path, validation=0.3),
+        load(path, test=0.3),
+        load(path, subset=20),
+    ]
+    assert len({dataset.fingerprint for dataset in datasets}) == len(datasets)
+    assert load(path).fingerprint == datasets[0].fingerprint
+
+
+def test_images_are_views_of_one_mapped_file(tmp_path: Path):
+    dataset = load(write_npz(tmp_path / "a.npz", 90), subset=20)
+    assert isinstance(dataset.train.images, np.memmap)
+    assert not dataset.train.images.flags.owndata
+
+
+@pytest.mark.parametrize("source", KNOWN_SOURCES)
+def test_the_shape_of_a_known_source_is_known_without_it(source: str):
+    size = 16 if source == "digits" else 32
+    assert shape_of(source, 16) == ((size, size, 3), 100 if source == "cifar100" else 10)
+
+
+def test_the_shape_of_another_source_is_read_from_it(tmp_path: Path):
+    assert shape_of(str(write_npz(tmp_path / "a.npz")), 16) == ((8, 8, 3), 3)
+    assert shape_of(str(write_image_folder(tmp_path / "pets")), 16) == ((16, 16, 3), 3)
+
+
+@pytest.mark.parametrize("directory", [None, "empty", "nowhere", "other.tar.gz"])
+def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
+    directory: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from keras.datasets import cifar10
+
+    def fail() -> None:
+        raise Exception("URL fetch failure on somewhere: None --\n  Name or service not known")
+
+    monkeypatch.setattr(cifar10, "load_data", fail)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.tar.gz").touch()
+    if directory is not None:
+        monkeypatch.setenv("EYETUNE_DATA", str(tmp_path / directory))
+    with pytest.raises(SourceError) as caught:
+        load("cifar10")
+    error = caught.value
+    looked = "EYETUNE_DATA is not set" if directory is None else f"EYETUNE_DATA ({tmp_path / directory}) holds none"
+    assert error.what == "cifar10 is not on this machine and could not be downloaded."
+    assert "cifar-10-python.tar.gz or cifar-10-binary.tar.gz in the folder that EYETUNE_DATA names" in str(error)
+    assert error.received == (
+        f"{looked}; Keras's downloader: URL fetch failure on somewhere: None -- Name or service not known"
+    )
+    assert "https://www.cs.toronto.edu/~kriz/cifar.html" in (error.fix or "")
+    assert "export EYETUNE_DATA=FOLDER" in (error.fix or "")
+    assert "--data digits" in (error.fix or "")
+
+
+def test_a_download_is_cached_and_keeps_standard_output_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from keras.datasets import cifar10
+
+    images, labels = tiny_images(120, 10)
+    downloads = []
+
+    def download() -> Any:
+        downloads.append(1)
+        print("Downloading data")
+        return (images[:100], labels[:100, np.newaxis]), (images[100:], labels[100:, np.newaxis])
+
+    monkeypatch.setattr(cifar10, "load_data", download)
+    monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path))
+    for _ in range(2):
+        dataset = load("cifar10")
+        assert sizes(dataset) == [80, 20, 20]
+        assert np.array_equal(dataset.train.images, images[:80])
+        assert dataset.train.labels.tolist() == labels[:80].tolist()
+        assert dataset.class_names[0] == "airplane"
+    assert len(downloads) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path):
+    unreadable = Path("/proc/self/mem")  # reading it from its start fails, also for the administrator
+    if not unreadable.is_file():
+        pytest.skip("needs a /proc")
+    (tmp_path / "a.npz").symlink_to(unreadable)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "a.npz")
+    assert "cache" not in str(caught.value)
+    assert "cannot be read" in caught.value.what
+
+
+def test_loading_needs_no_keras():
+    script = "import sys; from eyetune.data import load; load('digits'); sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60, env=os.environ, check=False).returncode == 0
