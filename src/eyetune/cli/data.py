@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from eyetune.cli.common import Common
+from eyetune.cli.common import Common, load_keras
 
 app = App(name="data", help="Look at images and labels before training on them.", help_format="plaintext")
 _NO_COMMON = Common()
@@ -19,6 +19,7 @@ def show(
     /,
     *,
     output: Path | None = None,
+    augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     per_class: int = 10,
     subset: int = 0,
     image_size: int = 32,
@@ -32,6 +33,8 @@ def show(
 
     eyetune data show cifar10
 
+    eyetune data show cifar10 --augment flip=true --augment shift=4
+
     eyetune data show photos/ --image-size 48 --output photos.png
 
     Parameters
@@ -40,6 +43,9 @@ def show(
         cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file.
     output
         The picture; by default `data-NAME.png` in the workspace.
+    augment
+        Draw what the network would see with this variation, as name=value of the recipe's augment section; may be
+        repeated. The first picture of each row is unchanged.
     per_class
         Samples in a row.
     subset
@@ -52,8 +58,8 @@ def show(
         Leave out image files that cannot be read, instead of stopping.
     """
     from eyetune.cli.tables import dataset_tables
-    from eyetune.data.preview import describe, sample_grid, save_picture
-    from eyetune.recipe import Recipe
+    from eyetune.data.preview import describe, sample_grid, save_picture, variation_grid
+    from eyetune.recipe import Recipe, parse_edits
     from eyetune.report.progress import decoding_bar
     from eyetune.run import load_data
 
@@ -63,12 +69,20 @@ def show(
         "data.image_size": image_size,
         "data.seed": seed,
         "data.skip_unreadable": skip_unreadable,
+        **parse_edits(f"augment.{word}" for word in augment),
     }
     recipe = Recipe().with_(edits)  # one place checks the ranges
     with decoding_bar() as on_progress:
         dataset = load_data(recipe, on_progress=on_progress)
-    path = output or common.open_workspace().folder / f"data-{dataset.name}.png"
-    save_picture(sample_grid(dataset, per_class=per_class), path)
+    path = output or common.open_workspace().folder / f"data-{dataset.name}{'-augmented' if augment else ''}.png"
+    if recipe.augment.active:
+        load_keras()
+        from eyetune.data.augment import variations
+
+        grid = variation_grid(dataset, lambda images: variations(images, recipe.augment), per_class=per_class)
+    else:
+        grid = sample_grid(dataset, per_class=per_class)
+    save_picture(grid, path)
     facts = describe(dataset)
     common.show({**facts, "picture": str(path)}, *dataset_tables(facts, path))
 

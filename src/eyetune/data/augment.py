@@ -11,8 +11,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from eyetune.data.dataset import Images, normalise
 from eyetune.recipe import AugmentSection
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
@@ -42,6 +44,14 @@ def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tup
     if section.cutout:
         images = _cutout(images, section.cutout, seeds)
     return _mix(images, labels, section, seeds)
+
+
+def variations(images: Images, section: AugmentSection, *, seed: int = 0) -> Images:
+    """Vary uint8 images once and return them as uint8, to be looked at."""
+    batch = tf.constant(normalise(images))
+    labels = tf.zeros((len(images), 1))
+    varied, _ = augment(batch, labels, section, tf.constant([seed, 0], tf.int64))
+    return np.asarray(np.round(varied.numpy() * 255), np.uint8)
 
 
 def _seeds(seed: Any) -> Iterator[Any]:

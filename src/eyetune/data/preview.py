@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from eyetune.data.dataset import Dataset, Split, one_hot
+from eyetune.data.dataset import Dataset, Images, Split, one_hot
 from eyetune.errors import UsageError, WorkspaceError
 
 PREVIEWED_LABELS = 10
@@ -54,21 +55,51 @@ def sample_grid(dataset: Dataset, *, per_class: int = 10, scale: int | None = No
         per_class: Images in a row; a class with fewer has a shorter row.
         scale: Screen pixels for each image pixel; by default as many as make images about 48 pixels wide.
     """
-    height, width, _ = dataset.image_shape
+    rows = [dataset.train.images[_members(dataset, label, per_class)] for label in range(_num_rows(dataset))]
+    return _grid(dataset.class_names, rows, scale)
+
+
+def variation_grid(
+    dataset: Dataset, vary: Callable[[Images], Images], *, per_class: int = 10, scale: int | None = None
+) -> Image.Image:
+    """Draw the first training image of each class as it is, and beside it what augmentation makes of it.
+
+    Args:
+        dataset: What to draw from.
+        vary: Varies uint8 images of shape (N, height, width, channels).
+        per_class: Images in a row, the unchanged one included.
+        scale: As for `sample_grid`.
+    """
+    first = np.concatenate([_members(dataset, label, 1) for label in range(_num_rows(dataset))])
+    originals = np.asarray(dataset.train.images[first])
+    times = max(per_class - 1, 1)
+    varied = vary(np.concatenate([originals] * times)).reshape(times, *originals.shape)
+    return _grid(dataset.class_names, list(np.stack([originals, *varied], axis=1)), scale)
+
+
+def _num_rows(dataset: Dataset) -> int:
+    return min(dataset.num_classes, CLASSES_AT_MOST)
+
+
+def _members(dataset: Dataset, label: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.flatnonzero(dataset.train.labels == label)[:count]
+
+
+def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Image.Image:
+    """Draw rows of images behind their names."""
+    height, width = rows[0].shape[1:3]
     scale = scale or max(1, round(48 / width))
-    names = dataset.class_names[:CLASSES_AT_MOST]
     font = ImageFont.load_default(FONT_PIXELS)
-    text_width = int(max(font.getlength(name) for name in names)) + 3 * MARGIN
+    text_width = int(max(font.getlength(name) for name in names[: len(rows)])) + 3 * MARGIN
     cell_width, cell_height = width * scale + MARGIN, height * scale + MARGIN
-    canvas = Image.new("RGB", (text_width + per_class * cell_width, len(names) * cell_height + MARGIN), "white")
+    size = (text_width + max(map(len, rows)) * cell_width, len(rows) * cell_height + MARGIN)
+    canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
-    for row, name in enumerate(names):
-        top = MARGIN + row * cell_height
+    for number, (name, images) in enumerate(zip(names, rows, strict=False)):
+        top = MARGIN + number * cell_height
         draw.text((MARGIN, top + cell_height / 2), name, fill="black", font=font, anchor="lm")
-        members = np.flatnonzero(dataset.train.labels == row)[:per_class]
-        for column, index in enumerate(members):
-            tile = to_picture(dataset.train.images[index], scale)
-            canvas.paste(tile, (text_width + column * cell_width, top))
+        for column, image in enumerate(images):
+            canvas.paste(to_picture(image, scale), (text_width + column * cell_width, top))
     return canvas
 
 
