@@ -103,6 +103,9 @@ class Block(_Section):
     filters: int = Field(32, ge=1, le=4096)
     convolutions: int = Field(1, ge=1, le=16)
     kernel_size: int = Field(3, ge=1, le=31, description="side of the square kernel, in pixels")
+    stride: int = Field(1, ge=1, le=8, description="step of the first convolution, in pixels")
+    residual: bool = Field(False, description="add the block's input to its output, before the last activation")
+    depthwise: bool = Field(False, description="depthwise-separable convolutions: far fewer weights")
     activation: ActivationName | None = Field(None, description="in place of the model's")
     pool_size: int = Field(2, ge=1, le=16, description="side of the max pooling window (1: no pooling)")
 
@@ -115,7 +118,10 @@ class DenseLayer(_Section):
 
 
 class ModelSection(_Section):
-    """The network. The lab's: 32 and 64 filters of 3x3, 64 dense units, relu."""
+    """The network: blocks, then dense layers. The lab's: 32 and 64 filters of 3x3, 64 dense units, relu.
+
+    The name of a known network (`ZOO`) stands for its values: `model = "resnet8"`.
+    """
 
     kind: Literal["cnn"] = "cnn"
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
@@ -123,10 +129,52 @@ class ModelSection(_Section):
     )
     dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)
     activation: ActivationName = "relu"
+    width: float = Field(1.0, gt=0, le=16, description="multiplies the filters of all blocks")
     padding: Literal["valid", "same"] = "valid"
     batch_norm: bool = Field(False, description="batch normalization before each activation of a convolution")
     global_pooling: bool = Field(False, description="global average pooling in place of flatten")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
+
+
+def _stages(*filters: int, blocks: int, **values: Any) -> list[dict[str, Any]]:
+    """Return blocks in stages, each stage after the first halving the picture as it begins."""
+    return [
+        {"filters": count, "stride": 2 if stage and not block else 1, "pool_size": 1, **values}
+        for stage, count in enumerate(filters)
+        for block in range(blocks)
+    ]
+
+
+_STEM = {"filters": 16, "pool_size": 1}
+_WHOLE = {"padding": "same", "batch_norm": True, "global_pooling": True, "dense": []}
+
+# Known networks, each as values of the model section; `model.width` makes them wider or narrower.
+ZOO: dict[str, dict[str, Any]] = {
+    "lab": {},
+    # Simonyan and Zisserman, 2015 (arXiv:1409.1556), at the size of CIFAR
+    "vgg": {
+        "blocks": [{"filters": count, "convolutions": 2} for count in (32, 64, 128)],
+        "padding": "same",
+        "batch_norm": True,
+        "dense": [128],
+        "dropout": 0.3,
+    },
+    # MLPerf Tiny's image classification network (Banbury et al., 2021, arXiv:2106.07597)
+    "resnet8": {**_WHOLE, "blocks": [_STEM, *_stages(16, 32, 64, blocks=1, convolutions=2, residual=True)]},
+    # He et al., 2016 (arXiv:1512.03385), section 4.2
+    "resnet20": {**_WHOLE, "blocks": [_STEM, *_stages(16, 32, 64, blocks=3, convolutions=2, residual=True)]},
+    # Howard et al., 2017 (arXiv:1704.04861), at the size of CIFAR
+    "mobilenet": {**_WHOLE, "blocks": [_STEM, *_stages(32, 64, 128, blocks=2, depthwise=True)]},
+}
+
+
+def _known_network(value: Any) -> Any:
+    """Let a name stand for a known network's values."""
+    if not isinstance(value, str):
+        return value
+    if value not in ZOO:
+        raise ValueError(f"there is no network {value}. {nearest(value, ZOO)}")
+    return ZOO[value]
 
 
 class OptimizerSection(_Section):
@@ -199,7 +247,7 @@ class Recipe(_Section):
 
     data: DataSection = DataSection()
     augment: AugmentSection = AugmentSection()
-    model: ModelSection = ModelSection()
+    model: Annotated[ModelSection, BeforeValidator(_known_network)] = ModelSection()
     optimizer: OptimizerSection = OptimizerSection()
     loss: LossSection = LossSection()
     fit: FitSection = FitSection()

@@ -11,7 +11,7 @@ import pytest
 from eyetune.errors import RecipeError
 from eyetune.models.cnn import build
 from eyetune.models.structure import structure
-from eyetune.recipe import ModelSection, Recipe
+from eyetune.recipe import ZOO, ModelSection, Recipe
 
 IMAGES = (32, 32, 3)
 
@@ -133,3 +133,51 @@ def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
     network = structure(model)
     assert [layer.kind for layer in network.layers] == ["Conv2D", "Flatten", "Dense"]
     assert network.parameters - network.trainable_parameters == 3 * 3 * 3 * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("lab", 167_562), ("vgg", 551_914), ("resnet8", 78_714), ("resnet20", 274_042), ("mobilenet", 40_202)],
+)
+def test_a_known_network_is_built_from_its_name(name: str, parameters: int) -> None:
+    model = build(Recipe().with_(model=name).model, IMAGES, 10)
+    assert model.count_params() == parameters
+    assert model(np.zeros((2, *IMAGES), np.float32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", list(ZOO))
+def test_width_scales_every_known_network(name: str) -> None:
+    counts = [
+        build(Recipe().with_({"model": name, "model.width": width}).model, IMAGES, 10).count_params()
+        for width in (0.25, 1, 2)
+    ]
+    assert counts == sorted(counts)
+    assert counts[2] > 1.5 * counts[1]
+
+
+def test_a_known_network_goes_to_toml_and_back_and_can_be_edited() -> None:
+    recipe = Recipe().with_({"model": "resnet8", "model.blocks.1.activation": "gelu"})
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    assert Recipe.from_toml('model = "resnet8"').model == Recipe().with_(model="resnet8").model
+    with pytest.raises(RecipeError, match="Did you mean resnet8"):
+        Recipe().with_(model="resnet9")
+
+
+def test_residual_blocks_add_their_input() -> None:
+    block = {"filters": 3, "convolutions": 2, "residual": True, "pool_size": 1, "activation": "linear"}
+    section = edited(blocks=[block], dense=[])
+    model = build(section, (8, 8, 3), 2)
+    for layer in model.layers:
+        if "conv" in layer.name:
+            layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    inner = keras.Model(model.inputs, next(layer for layer in model.layers if "add" in layer.name).output)
+    np.testing.assert_array_equal(inner(images), images)
+
+
+def test_depthwise_blocks_have_far_fewer_weights() -> None:
+    plain = build(edited(blocks=[32, 64]), IMAGES, 10).count_params()
+    block = {"filters": 64, "depthwise": True}
+    separable = build(edited(blocks=[32, block]), IMAGES, 10)
+    assert plain - separable.count_params() == (9 * 32 * 64 + 64) - (9 * 32 + 32 + 32 * 64 + 64)
+    assert "DepthwiseConv2D" in kinds(separable)

@@ -59,6 +59,8 @@ class RecipeFlags:
 
     data: Annotated[str | None, Parameter(group=RECIPE)] = None
     """cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file."""
+    model: Annotated[str | None, Parameter(group=RECIPE)] = None
+    """A known network: lab, vgg, resnet8, resnet20 or mobilenet (narrower: --set model.width=0.5)."""
     learning_rate: Annotated[float | None, Parameter(group=RECIPE)] = None
     """Size of the optimizer's steps, for example 1e-4."""
     optimizer: Annotated[str | None, Parameter(group=RECIPE)] = None
@@ -86,6 +88,7 @@ class RecipeFlags:
 
         named = {
             "data.source": self.data,
+            "model": self.model,
             "optimizer.learning_rate": self.learning_rate,
             "optimizer.name": self.optimizer,
             "fit.batch_size": self.batch_size,

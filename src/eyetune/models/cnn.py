@@ -1,7 +1,8 @@
-"""The lab's convolutional network and its variations."""
+"""Networks of blocks of convolutions: the lab's, its variations, and those of the zoo."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eyetune.errors import RecipeError
@@ -9,6 +10,14 @@ from eyetune.recipe import Block, ModelSection
 
 if TYPE_CHECKING:
     import keras
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Layers in a row; with a shortcut, their input (through the shortcut's layers) is added to their output."""
+
+    layers: list[Any]
+    shortcut: list[Any] | None = None
 
 
 def build(
@@ -36,69 +45,135 @@ def build(
         >>> build(ModelSection(), (32, 32, 3), 10).count_params()
         167562
     """
-    from keras import Sequential, layers
+    import keras
 
     _check_sizes(section, image_shape)
-    stack: list[Any] = [layers.Input(image_shape)]
+    parts: list[_Part] = []
+    channels = image_shape[-1]
     for block in section.blocks:
-        stack += _block(block, section, dtype)
-    stack.append(layers.GlobalAveragePooling2D(dtype=dtype) if section.global_pooling else layers.Flatten(dtype=dtype))
-    for dense in section.dense:
-        if section.dropout:
-            stack.append(layers.Dropout(section.dropout, dtype=dtype))
-        stack.append(layers.Dense(dense.units, activation=dense.activation or section.activation, dtype=dtype))
-    if section.dropout:
-        stack.append(layers.Dropout(section.dropout, dtype=dtype))
-    stack.append(layers.Dense(num_classes, activation="softmax", dtype="float32"))
-    return Sequential(stack, name=section.kind)
+        parts += _block(block, section, channels, dtype)
+        channels = _filters(block, section)
+    parts.append(_Part(_head(section, num_classes, dtype)))
+    if all(part.shortcut is None for part in parts):
+        layers = [layer for part in parts for layer in part.layers]
+        return keras.Sequential([keras.layers.Input(image_shape), *layers], name=section.kind)
+    return _connect(parts, image_shape, section.kind, dtype)
 
 
-def _block(block: Block, section: ModelSection, dtype: str) -> list[Any]:
+def _connect(parts: list[_Part], image_shape: tuple[int, int, int], name: str, dtype: str) -> keras.Model:
+    import keras
+
+    images = outputs = keras.layers.Input(image_shape)
+    for part in parts:
+        inputs = outputs
+        outputs = _apply(part.layers, inputs)
+        if part.shortcut is not None:
+            outputs = keras.layers.Add(dtype=dtype)([outputs, _apply(part.shortcut, inputs)])
+    return keras.Model(images, outputs, name=name)
+
+
+def _apply(layers: list[Any], values: Any) -> Any:
+    for layer in layers:
+        values = layer(values)
+    return values
+
+
+def _filters(block: Block, section: ModelSection) -> int:
+    return max(1, round(block.filters * section.width))
+
+
+def _padding(block: Block, section: ModelSection) -> str:
+    return "same" if block.residual else section.padding  # what is added must be of one size
+
+
+def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> list[_Part]:
     from keras import layers
 
-    activation = block.activation or section.activation
-    stack: list[Any] = []
-    for _ in range(block.convolutions):
-        if section.batch_norm:
-            stack += [
-                layers.Conv2D(block.filters, block.kernel_size, padding=section.padding, use_bias=False, dtype=dtype),
-                layers.BatchNormalization(dtype=dtype),
-                layers.Activation(activation, dtype=dtype),
-            ]
-        else:
-            stack.append(
-                layers.Conv2D(
-                    block.filters,
-                    block.kernel_size,
-                    padding=section.padding,
-                    activation=activation,
-                    dtype=dtype,
-                )
-            )
-    if block.pool_size > 1:
-        stack.append(layers.MaxPooling2D(block.pool_size, dtype=dtype))
-    return stack
+    name = block.activation or section.activation
+    inner: list[Any] = []
+    for number in range(block.convolutions):
+        stride = block.stride if number == 0 else 1
+        last = number == block.convolutions - 1
+        inner += _convolution(block, section, stride, dtype, activation=None if last and block.residual else name)
+    after = [layers.MaxPooling2D(block.pool_size, dtype=dtype)] if block.pool_size > 1 else []
+    if not block.residual:
+        return [_Part(inner + after)]
+    shortcut = []
+    if block.stride > 1 or channels != _filters(block, section):
+        point = layers.Conv2D(
+            _filters(block, section), 1, strides=block.stride, use_bias=not section.batch_norm, dtype=dtype
+        )
+        shortcut = [point, *_normalised(section, None, dtype)]
+    return [_Part(inner, shortcut), _Part([layers.Activation(name, dtype=dtype), *after])]
+
+
+def _convolution(block: Block, section: ModelSection, stride: int, dtype: str, *, activation: str | None) -> list[Any]:
+    """Return one convolution with what belongs to it; a depthwise-separable one is two."""
+    from keras import layers
+
+    name = block.activation or section.activation
+    common = {
+        "padding": _padding(block, section),
+        "strides": stride,
+        "use_bias": not section.batch_norm,
+        "dtype": dtype,
+    }
+    if block.depthwise:
+        common |= {"activation": None if section.batch_norm else name}
+        depthwise = [layers.DepthwiseConv2D(block.kernel_size, **common), *_normalised(section, name, dtype)]
+        point = _convolution(
+            block.model_copy(update={"depthwise": False, "kernel_size": 1}), section, 1, dtype, activation=activation
+        )
+        return depthwise + point
+    if section.batch_norm:
+        convolution = layers.Conv2D(_filters(block, section), block.kernel_size, **common)
+        return [convolution, *_normalised(section, activation, dtype)]
+    return [layers.Conv2D(_filters(block, section), block.kernel_size, activation=activation, **common)]
+
+
+def _normalised(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:
+    """Return what follows a convolution where batch normalization stands between it and its activation."""
+    from keras import layers
+
+    if not section.batch_norm:
+        return []
+    after = [layers.Activation(activation, dtype=dtype)] if activation else []
+    return [layers.BatchNormalization(dtype=dtype), *after]
+
+
+def _head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
+    from keras import layers
+
+    pooling = layers.GlobalAveragePooling2D if section.global_pooling else layers.Flatten
+    head: list[Any] = [pooling(dtype=dtype)]
+    for dense in section.dense:
+        if section.dropout:
+            head.append(layers.Dropout(section.dropout, dtype=dtype))
+        head.append(layers.Dense(dense.units, activation=dense.activation or section.activation, dtype=dtype))
+    if section.dropout:
+        head.append(layers.Dropout(section.dropout, dtype=dtype))
+    return [*head, layers.Dense(num_classes, activation="softmax", dtype="float32")]
 
 
 def _check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
     """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is obscure."""
-    height, width, _ = image_shape
+    size = image_shape[:2]
     for index, block in enumerate(section.blocks):
-        for step in range(block.convolutions):
-            if section.padding == "valid":
-                shrunk = height - block.kernel_size + 1, width - block.kernel_size + 1
-                _check_size(shrunk, (height, width), f"convolution {step + 1} of block {index}")
-                height, width = shrunk
-        shrunk = height // block.pool_size, width // block.pool_size
-        _check_size(shrunk, (height, width), f"the pooling of block {index}")
-        height, width = shrunk
+        for number in range(block.convolutions):
+            lost = block.kernel_size - 1 if _padding(block, section) == "valid" else 0
+            stride = block.stride if number == 0 else 1
+            size = _shrunk(size, lost, stride, f"convolution {number + 1} of block {index}")
+        size = _shrunk(size, block.pool_size - 1, block.pool_size, f"the pooling of block {index}")
 
 
-def _check_size(after: tuple[int, int], before: tuple[int, int], where: str) -> None:
+def _shrunk(size: tuple[int, int], lost: int, stride: int, where: str) -> tuple[int, int]:
+    """Return the height and width after a layer that loses so many pixels and then goes in steps."""
+    after = -(-(size[0] - lost) // stride), -(-(size[1] - lost) // stride)
     if min(after) < 1:
         raise RecipeError(
             f"The network shrinks its images to nothing at {where} (blocks count from 0).",
             expected="at least 1x1 after each layer",
-            received=f"{before[0]}x{before[1]} before it, {after[0]}x{after[1]} after it",
+            received=f"{size[0]}x{size[1]} before it",
             fix="Use fewer blocks, smaller kernels, padding 'same', pool_size 1, or larger images.",
         )
+    return after
