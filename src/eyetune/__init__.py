@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyetune.api import open_run, resume, train
+    from eyetune.api import compare, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.recipe import Recipe
@@ -27,13 +27,26 @@ _HOMES = {
     "Run": "eyetune.run",
     "Split": "eyetune.data",
     "Workspace": "eyetune.records",
+    "compare": "eyetune.api",
     "load": "eyetune.data",
     "open_run": "eyetune.api",
     "resume": "eyetune.api",
     "train": "eyetune.api",
 }
 
-__all__ = ["Dataset", "EyetuneError", "Recipe", "Run", "Split", "Workspace", "load", "open_run", "resume", "train"]
+__all__ = [
+    "Dataset",
+    "EyetuneError",
+    "Recipe",
+    "Run",
+    "Split",
+    "Workspace",
+    "compare",
+    "load",
+    "open_run",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

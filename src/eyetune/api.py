@@ -6,15 +6,19 @@ This is the one place where data, training, records, analysis and pictures meet.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from eyetune.analysis.compare import Candidate, Difference
+from eyetune.analysis.compare import compare as paired
 from eyetune.analysis.metrics import evaluate
 from eyetune.data import Dataset
-from eyetune.errors import EyetuneError, UsageError
+from eyetune.errors import DataError, EyetuneError, UsageError
 from eyetune.history import Epoch
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
@@ -134,6 +138,54 @@ def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | N
     """Return a recorded run by id, beginning of an id, name, or "latest"."""
     place = _workspace(workspace)
     return Run(place, place.find(reference))
+
+
+def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
+    """Compare runs with the first one, by their predictions on the same validation images.
+
+    Runs of one recipe with different seeds are taken together.
+
+    Returns:
+        The baseline, and the others' differences from it.
+
+    Raises:
+        UsageError: There is nothing to compare, or a run is not complete.
+        DataError: The runs were validated on different images.
+
+    Example:
+        >>> import eyetune as et
+        >>> baseline, differences = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recipe.fingerprint, []).append(run)
+    if len(groups) < 2:
+        raise UsageError(
+            "There is nothing to compare.",
+            expected="runs of two recipes or more",
+            received=f"{len(runs)} run(s) of {len(groups)} recipe(s)",
+        )
+    prints = {run.record.data.fingerprint: run.record.label for run in runs}
+    if len(prints) > 1:
+        raise DataError(
+            "The runs were validated on different images: their accuracies cannot be compared.",
+            expected="runs on the same data, split and subset",
+            received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
+        )
+    baseline, *others = (_candidate(group) for group in groups.values())
+    return baseline, paired(baseline, others)
+
+
+def _candidate(group: Sequence[Run]) -> Candidate:
+    first = group[0]
+    seeds = f" ({len(group)} seeds)" if len(group) > 1 else ""
+    return Candidate(
+        label=f"{first.record.name or first.id}{seeds}",
+        right=np.stack([run.right("validation") for run in group]),
+        histories=tuple(run.history for run in group),
+        parameters=first.record.network.parameters,
+        multiply_adds=first.record.network.multiply_adds,
+    )
 
 
 def _carry_on(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyetune.analysis.diagnose import Facts, Verdict, diagnose
 from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
@@ -135,6 +136,11 @@ class Run:
         predicted = probabilities(self.model(), images)
         self.workspace.save_predictions(self.id, split, predicted, images.labels)
         return evaluate(predicted, images.labels)
+
+    def right(self, split: str) -> NDArray[np.bool_]:
+        """Return for each image of a split whether it was classified right, from the recorded predictions."""
+        probabilities, labels = self._predictions(split)
+        return np.asarray(probabilities.argmax(axis=1) == labels)
 
     def predict(self, paths: Sequence[str | Path], *, top: int = TOP_CLASSES) -> list[Prediction]:
         """Classify image files.

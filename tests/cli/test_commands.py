@@ -284,3 +284,25 @@ def test_an_incomplete_run_is_pointed_to_resume(
         assert eyetune(*words) == 2
         assert "eyetune train --resume" in eyetune.errors
     assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"
+
+
+def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", archive, "--epochs", "1", *SMALL]
+    for name, more in (
+        ("a", []),
+        ("b", ["--learning-rate", "0.01"]),
+        ("c", ["--learning-rate", "0.01", "--seed", "1"]),
+    ):
+        assert eyetune(*words, "--name", name, *more) == 0
+    value = eyetune.json("compare", "a", "b", "c", "--output", tmp_path)
+    (one,) = value["differences"]
+    assert value["baseline"]["label"] == "a"
+    assert one["label"] == "b (2 seeds)"
+    assert one["interval"][0] <= one["difference"] <= one["interval"][1]
+    assert one["seed_deviation"] is not None
+    assert eyetune("compare", "a", "b") == 0
+    assert "Holm" in eyetune.output
+    assert eyetune("compare", "a") == 2
+    assert eyetune(*words, "--name", "other", "--subset", "50") == 0
+    assert eyetune("compare", "a", "other") == 1
+    assert "different images" in eyetune.errors

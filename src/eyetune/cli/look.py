@@ -60,6 +60,47 @@ def evaluate(
     common.show(value, *evaluation_tables(chosen, split, result))
 
 
+def compare(
+    *runs: str,
+    output: Path | None = None,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Compare runs with the first one: which is better, by how much, and how sure we are.
+
+    Runs of one recipe with different seeds are taken together. Differences are of validation accuracy, with a 95%
+    interval from a paired bootstrap over the same images; p-values are corrected for how many are compared (Holm).
+
+    For example:
+
+    eyetune compare baseline augmented
+
+    eyetune compare 3f2a 77b0 91c4 --output pictures
+
+    Parameters
+    ----------
+    runs
+        Two or more: ids of runs, the beginnings of them, their names, or latest. The first is the baseline.
+    output
+        Folder of the picture; by default `plots` in the workspace.
+    """
+    from eyetune import api
+    from eyetune.cli.tables import comparison_tables
+    from eyetune.report.figures import forest, save
+
+    workspace = common.open_workspace()
+    chosen = [api.open_run(reference, workspace=workspace) for reference in runs]
+    baseline, differences = api.compare(*chosen)
+    rows = [(one.label, one.difference, one.interval, one.certain) for one in differences]
+    name = "comparison-" + "-".join(run.id for run in chosen)
+    paths = save(forest(rows, baseline=baseline.label), output or workspace.folder / "plots", name[:200])
+    value = {
+        "baseline": {"label": baseline.label, "validation_accuracy": baseline.accuracy, "seconds": baseline.seconds},
+        "differences": [one.to_json() for one in differences],
+        "pictures": [str(path) for path in paths],
+    }
+    common.show(value, *comparison_tables(baseline, differences), f"Picture: {paths[0]}")
+
+
 def plot(
     *runs: str,
     output: Path | None = None,

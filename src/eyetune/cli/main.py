@@ -21,7 +21,7 @@ app = App(
     help_format="plaintext",
 )
 # The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that needs them.
-for command in (train.train, look.show, look.evaluate, look.plot, look.predict, train.recipe):
+for command in (train.train, look.show, look.evaluate, look.plot, look.compare, look.predict, train.recipe):
     app.command(command)
 app.command(runs.app)
 app.command(data.app)

@@ -13,6 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from eyetune.analysis.compare import Candidate, Difference
     from eyetune.analysis.metrics import Evaluation
     from eyetune.history import History
     from eyetune.network import Network
@@ -140,6 +141,42 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     if split == "test":
         shown.append(f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}")
     return shown
+
+
+def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) -> list[RenderableType]:
+    """Show how candidates compare with a baseline, the best first."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("", overflow="fold")
+    for name in ("accuracy", "points", "95% interval", "p", "", "at equal epochs", "at equal time", "time"):
+        table.add_column(name, justify="right", no_wrap=not name.startswith("at"))
+    table.add_column("weights", justify="right", no_wrap=True)
+    table.add_column("MACs", justify="right", no_wrap=True)
+    for one in sorted(differences, key=lambda one: -one.difference):
+        low, high = one.interval
+        spread = f" ± {one.seed_deviation:.2%}" if one.seed_deviation is not None else ""
+        finding = "[dim]not sure[/dim]"
+        if one.certain:
+            finding = f"[{'green' if one.difference > 0 else 'red'}]{one.words}[/]"
+        table.add_row(
+            escape(one.label),
+            f"{one.accuracy:.2%}{spread}",
+            f"{100 * one.difference:+.2f}",
+            f"{100 * low:+.1f} to {100 * high:+.1f}",
+            f"{one.p_value:.4f}",
+            finding,
+            f"{100 * one.at_equal_epochs:+.2f}",
+            f"{100 * one.at_equal_seconds:+.2f}",
+            f"{one.seconds:,.0f} s",
+            f"{one.parameters / 1e3:,.1f} k",
+            f"{one.multiply_adds / 1e6:,.2f} M",
+        )
+    spread = f" ± {baseline.seed_deviation:.2%} over seeds" if baseline.seed_deviation is not None else ""
+    first = f"baseline {baseline.label}: {baseline.accuracy:.2%}{spread}, {baseline.seconds:,.0f} s"
+    return [
+        escape(first),
+        "points: difference in validation accuracy; p: corrected for all comparisons (Holm); MACs: multiply-adds an image",
+        table,
+    ]
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:

@@ -70,11 +70,13 @@ def variation_grid(
         per_class: Images in a row, the unchanged one included.
         scale: As for `sample_grid`.
     """
+    # A subset may hold no image of a class.
     first = np.concatenate([_members(dataset, label, 1) for label in range(_num_rows(dataset))])
+    names = [dataset.class_names[label] for label in dataset.train.labels[first]]
     originals = np.asarray(dataset.train.images[first])
     times = max(per_class - 1, 1)
     varied = vary(np.concatenate([originals] * times)).reshape(times, *originals.shape)
-    return _grid(dataset.class_names, list(np.stack([originals, *varied], axis=1)), scale)
+    return _grid(names, list(np.stack([originals, *varied], axis=1)), scale)
 
 
 def _num_rows(dataset: Dataset) -> int:

@@ -121,6 +121,34 @@ def mistakes(
     return figure
 
 
+def forest(
+    differences: Sequence[tuple[str, float, tuple[float, float], bool]], *, baseline: str, title: str = ""
+) -> Picture:
+    """Draw differences from a baseline with their intervals, the best on top; those that are sure are in colour.
+
+    Args:
+        differences: For each candidate its label, difference, interval (shares: 0.01 is a point) and whether it is
+            sure.
+        baseline: What they are compared with.
+        title: Above the plot.
+    """
+    ordered = sorted(differences, key=lambda one: one[1])
+    figure = _figure(8.5, 1.6 + 0.38 * len(ordered))
+    axes = figure.subplots()
+    axes.axvline(0, color="0.3", linewidth=1)
+    for height, (_, difference, (low, high), sure) in enumerate(ordered):
+        colour = ("C2" if difference > 0 else "C3") if sure else "0.55"
+        axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2.5, solid_capstyle="round")
+        axes.plot(100 * difference, height, "o", color=colour, markersize=7)
+    axes.set_yticks(range(len(ordered)), [label for label, *_ in ordered])
+    axes.set_ylim(-0.7, len(ordered) - 0.3)
+    axes.set_xlabel(f"difference in validation accuracy from {baseline}, points (95% interval; grey: not sure)")
+    axes.grid(axis="x", alpha=0.3)
+    if title:
+        axes.set_title(title)
+    return figure
+
+
 def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write a figure in one or several formats and return the files.
 
