@@ -13,6 +13,7 @@ from PIL import Image
 from eyetune.cli.main import run
 from eyetune.recipe import Recipe
 from eyetune.run import Run
+from eyetune.techniques import registry
 from eyetune.testing import write_image_folder
 
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
@@ -306,3 +307,26 @@ def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: P
     assert eyetune(*words, "--name", "other", "--subset", "50") == 0
     assert eyetune("compare", "a", "other") == 1
     assert "different images" in eyetune.errors
+
+
+def test_techniques_are_listed_explained_and_applied(
+    eyetune: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert eyetune("techniques") == 0
+    assert "label-smoothing" in eyetune.output
+    assert eyetune("techniques", "mixup") == 0
+    for words in ("When it hurts", "eyetune train --technique mixup=0.2", "arxiv.org"):
+        assert words in eyetune.output
+    assert eyetune("techniques", "mixupp") == 2
+    assert "Did you mean mixup?" in eyetune.errors
+    recipe = eyetune.json("recipe", "--technique", "flip", "--technique", "schedule=cosine", "--set", "fit.epochs=4")
+    assert (recipe["augment"]["flip"], recipe["optimizer"]["schedule"]) == (True, "cosine")
+    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from eyetune.techniques import technique\n"
+        "@technique('big', values=(9,), why='', hurts='')\n"
+        "def big(recipe, value):\n    return recipe.with_({'model.blocks.0.kernel_size': value})\n"
+    )
+    (own,) = eyetune.json("techniques", "big", "--file", path)["techniques"]
+    assert own["values"] == [9]

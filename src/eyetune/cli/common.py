@@ -79,6 +79,8 @@ class RecipeFlags:
     """Side in pixels to which the images of a folder are resized."""
     skip_unreadable: Annotated[bool, Parameter(group=RECIPE, negative="")] = False
     """Leave out image files that cannot be read, instead of stopping."""
+    technique: Annotated[tuple[str, ...], Parameter(group=RECIPE, negative="", show_default=False)] = ()
+    """A technique, as name=value; may be repeated. `eyetune techniques` lists them."""
     set: Annotated[tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)] = ()
     """Any value by its path, as path=value; may be repeated. `eyetune recipe` shows all paths."""
 
@@ -106,7 +108,17 @@ class RecipeFlags:
             recipe = Recipe.load(start)
         else:
             recipe = common.open_workspace().find(start).recipe
+        for word in self.technique:
+            recipe = _apply_technique(recipe, word)
         return recipe.with_(edits) if edits else recipe
+
+
+def _apply_technique(recipe: Recipe, word: str) -> Recipe:
+    from eyetune.techniques import find
+
+    name, _, value = word.partition("=")
+    chosen = find(name)
+    return chosen.apply(recipe, value or chosen.values[0])
 
 
 def is_recipe_file(word: str) -> bool:

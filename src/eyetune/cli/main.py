@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, look, runs, train
+from eyetune.cli import data, look, runs, techniques, train
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -21,7 +21,16 @@ app = App(
     help_format="plaintext",
 )
 # The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that needs them.
-for command in (train.train, look.show, look.evaluate, look.plot, look.compare, look.predict, train.recipe):
+for command in (
+    train.train,
+    look.show,
+    look.evaluate,
+    look.plot,
+    look.compare,
+    look.predict,
+    train.recipe,
+    techniques.techniques,
+):
     app.command(command)
 app.command(runs.app)
 app.command(data.app)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eyetune.network import Network
     from eyetune.records import RunRecord
     from eyetune.run import Prediction, Run
+    from eyetune.techniques import Technique
 
 BARS = "▁▂▃▄▅▆▇█"
 MATRIX_CLASSES_AT_MOST = 20
@@ -174,7 +175,7 @@ def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) ->
     first = f"baseline {baseline.label}: {baseline.accuracy:.2%}{spread}, {baseline.seconds:,.0f} s"
     return [
         escape(first),
-        "points: difference in validation accuracy; p: corrected for all comparisons (Holm); MACs: multiply-adds an image",
+        "points: of validation accuracy; p: corrected for all comparisons (Holm); MACs: multiply-adds an image",
         table,
     ]
 
@@ -238,6 +239,31 @@ def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
             f"{run.duration_seconds:,.0f} s",
         )
     return table
+
+
+def techniques_table(techniques: Sequence[Technique]) -> list[RenderableType]:
+    """Show techniques, one a line, by group."""
+    table = Table("technique", "values worth trying", "in short", box=box.SIMPLE)
+    group = None
+    for one in techniques:
+        if one.group != group:
+            table.add_row(f"[bold]{escape(one.group)}[/bold]", "", "")
+            group = one.group
+        short = one.why.partition(". ")[0].rstrip(".")
+        table.add_row(f"  {escape(one.name)}", escape(", ".join(map(_word, one.values))), escape(short))
+    return [table, "One in full: eyetune techniques NAME   Try one: eyetune train --technique NAME=VALUE"]
+
+
+def technique_text(one: Technique) -> list[RenderableType]:
+    """Explain one technique."""
+    commands = [f"  eyetune train --technique {one.name}={_word(value)}" for value in one.values]
+    lines = [f"[bold]{escape(one.name)}[/bold] ({escape(one.group)})", "", escape(one.why), ""]
+    lines += [f"[bold]When it hurts:[/bold] {escape(one.hurts)}", "", "[bold]Try:[/bold]", *commands]
+    return [*lines, *(["", escape(one.link)] if one.link else [])]
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableType]:

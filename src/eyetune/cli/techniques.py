@@ -1,0 +1,56 @@
+"""`eyetune techniques`: what can be tried, why, and when it hurts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eyetune.cli.common import Common
+
+_NO_COMMON = Common()
+
+
+def techniques(
+    name: str | None = None,
+    /,
+    *,
+    file: Path | None = None,
+    common: Common = _NO_COMMON,
+) -> None:
+    """List the techniques, or explain one: why it can help, when it hurts, the values worth trying.
+
+    For example:
+
+    eyetune techniques
+
+    eyetune techniques learning-rate
+
+    eyetune train --technique flip=true --technique schedule=cosine
+
+    Parameters
+    ----------
+    name
+        A technique to explain.
+    file
+        A Python file with techniques of your own, each a function under `@eyetune.techniques.technique`.
+    """
+    from eyetune.cli.tables import technique_text, techniques_table
+    from eyetune.techniques import find, load_file
+    from eyetune.techniques import techniques as all_techniques
+
+    if file is not None:
+        load_file(file)
+    chosen = all_techniques() if name is None else (find(name),)
+    value = {
+        "techniques": [
+            {
+                "name": one.name,
+                "group": one.group,
+                "values": list(one.values),
+                "why": one.why,
+                "hurts": one.hurts,
+                "link": one.link,
+            }
+            for one in chosen
+        ]
+    }
+    common.show(value, *(techniques_table(chosen) if name is None else technique_text(chosen[0])))

@@ -1,0 +1,147 @@
+"""The registry of techniques, and the decorator that adds one.
+
+A technique of one's own is a function in a Python file:
+
+    from eyetune.techniques import technique
+
+    @technique("wide-start", values=(64, 128), why="The first layer sees the most detail.", hurts="It costs time.")
+    def wide_start(recipe, value):
+        return recipe.with_({"model.blocks.0.filters": value})
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eyetune.errors import RecipeError, UsageError, nearest
+from eyetune.recipe import Recipe
+
+Value = int | float | str | bool
+Edit = Callable[[Recipe, Any], Recipe]
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A named edit of a recipe.
+
+    Attributes:
+        name: Words joined by hyphens.
+        group: The kind of technique, to list it under.
+        values: The values worth trying, in order.
+        why: Why it can help, in a paragraph for someone who has never trained a network.
+        hurts: When it does harm or nothing.
+        link: The paper or Keras page.
+        edit: Makes the edited recipe from a recipe and a value.
+    """
+
+    name: str
+    group: str
+    values: tuple[Value, ...]
+    why: str
+    hurts: str
+    link: str
+    edit: Edit = field(repr=False, compare=False)
+
+    def apply(self, recipe: Recipe, value: Value) -> Recipe:
+        """Return the recipe with the technique applied; any value that the recipe takes will do.
+
+        Raises:
+            RecipeError: The value is of the wrong type or out of range.
+        """
+        try:
+            return self.edit(recipe, self._as_typed(value))
+        except (TypeError, ValueError) as error:
+            raise RecipeError(
+                f"The technique {self.name} cannot use this value.",
+                expected=f"one like {', '.join(map(str, self.values))}",
+                received=f"{value!r} ({error})",
+            ) from None
+
+    def _as_typed(self, value: Value) -> Value:
+        """Turn a word from the command line into the type of the technique's own values."""
+        if not isinstance(value, str) or isinstance(self.values[0], str):
+            return value
+        if isinstance(self.values[0], bool):
+            if value.lower() not in ("true", "false"):
+                raise ValueError("neither true nor false")
+            return value.lower() == "true"
+        return int(value) if all(isinstance(one, int) for one in self.values) else float(value)
+
+
+_known: dict[str, Technique] = {}
+
+
+def technique(
+    name: str, *, values: tuple[Value, ...], why: str, hurts: str, link: str = "", group: str = "your own"
+) -> Callable[[Edit], Edit]:
+    """Register a function `(recipe, value) -> recipe` as a technique.
+
+    Raises:
+        UsageError: The name is taken by another function, or there are no values.
+    """
+    if not values:
+        raise UsageError(f"The technique {name} has no values to try.", fix="Give values=(...) with at least one.")
+
+    def register(edit: Edit) -> Edit:
+        taken = _known.get(name)
+        if taken is not None and inspect.getsourcefile(taken.edit) != inspect.getsourcefile(edit):
+            raise UsageError(f"There is a technique {name} already.", fix="Give yours another name.")
+        _known[name] = Technique(name, group, values, " ".join(why.split()), " ".join(hurts.split()), link, edit)
+        return edit
+
+    return register
+
+
+def techniques() -> tuple[Technique, ...]:
+    """Return all techniques, in the order in which they teach best; those of one's own come last."""
+    _load_ladder()
+    return tuple(_known.values())
+
+
+def find(name: str) -> Technique:
+    """Return a technique by its name.
+
+    Raises:
+        UsageError: There is none of this name.
+
+    Example:
+        >>> find("learning-rate").apply(Recipe(), 1e-4).optimizer.learning_rate
+        0.0001
+    """
+    _load_ladder()
+    if name not in _known:
+        raise UsageError(f"There is no technique {name}.", received=name, fix=nearest(name, _known))
+    return _known[name]
+
+
+def load_file(path: str | Path) -> None:
+    """Run a Python file of one's own, whose techniques are then known.
+
+    Raises:
+        UsageError: The file is missing or fails.
+    """
+    _load_ladder()
+    try:
+        spec = importlib.util.spec_from_file_location(f"eyetune_techniques_{Path(path).stem}", path)
+        if spec is None or spec.loader is None:
+            raise ImportError("not a Python file")
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except UsageError:
+        raise
+    except Exception as error:  # the user's own code can raise anything
+        raise UsageError(
+            f"The techniques in {path} cannot be loaded.",
+            received=f"{type(error).__name__}: {error}",
+            fix="It must be a Python file that runs by itself: try it with `python FILE`.",
+        ) from error
+
+
+@cache
+def _load_ladder() -> None:
+    from eyetune.techniques import ladder  # noqa: F401  importing it registers its techniques

@@ -1,0 +1,92 @@
+"""Techniques: each one changes the recipe as it says, builds, and can be added by a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from eyetune.errors import RecipeError, UsageError
+from eyetune.models.cnn import build
+from eyetune.recipe import AugmentSection, OptimizerName, Recipe
+from eyetune.techniques import Technique, find, load_file, registry, techniques
+
+EVERY = [(one, value) for one in techniques() for value in one.values]
+
+
+@pytest.mark.parametrize(("one", "value"), EVERY, ids=lambda part: getattr(part, "name", str(part)))
+def test_every_value_changes_the_lab_recipe_into_one_that_builds(one: Technique, value: Any) -> None:
+    edited = one.apply(Recipe(), value)
+    assert Recipe().difference(edited) or (one.name, value) == ("learning-rate", 0.001)  # the lab's own rate
+    assert Recipe.from_toml(edited.to_toml()) == edited
+    assert one.apply(Recipe(), str(value).lower()) == edited  # as a word from the command line
+    if one.group == "network":
+        assert build(edited.model, (32, 32, 3), 10).count_params() > 0
+
+
+def test_every_technique_explains_itself() -> None:
+    for one in techniques():
+        assert len(one.why) > 60, one.name
+        assert len(one.hurts) > 25, one.name
+        assert one.link.startswith("https://"), one.name
+        assert one.why.endswith("."), one.name
+
+
+def test_the_ladder_covers_every_optimizer_and_every_variation_of_images() -> None:
+    assert set(find("optimizer").values) | {"adam"} == set(get_args(OptimizerName))
+    named = {one.name for one in techniques()}
+    assert set(AugmentSection.model_fields) - {"copies"} <= named
+
+
+def test_values_beyond_the_listed_ones_can_be_tried() -> None:
+    assert find("learning-rate").apply(Recipe(), "3e-4").optimizer.learning_rate == 3e-4
+    assert find("batch-and-epochs").apply(Recipe(), "48x7").fit.epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning-rate", "fast"), ("learning-rate", -1.0), ("epochs", "1.5"), ("flip", "maybe"),
+        ("batch-and-epochs", "32"), ("optimizer", "adamm"), ("activation", "rlu"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(RecipeError):
+        find(name).apply(Recipe(), value)
+
+
+def test_an_unknown_technique_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="Did you mean label-smoothing"):
+        find("label-smoothin")
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from eyetune.techniques import technique\n"
+        "@technique('wide-start', values=(64, 128), why='More detail.', hurts='Time.')\n"
+        "def wide_start(recipe, value):\n"
+        "    return recipe.with_({'model.blocks.0.filters': value})\n"
+    )
+    return path
+
+
+def test_a_technique_of_ones_own_is_added_from_a_file(own: Path) -> None:
+    load_file(own)
+    load_file(own)  # twice is no harm
+    assert techniques()[-1].name == "wide-start"
+    assert find("wide-start").apply(Recipe(), "128").model.blocks[0].filters == 128
+
+
+def test_a_file_that_takes_a_known_name_or_fails_is_refused(own: Path) -> None:
+    own.write_text(own.read_text().replace("wide-start", "dropout"))
+    with pytest.raises(UsageError, match="technique dropout already"):
+        load_file(own)
+    own.write_text("1 / 0")
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_file(own)
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_file(own.parent / "missing.py")
