@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from eyetune.recipe import Recipe
 from eyetune.run import Run
 from eyetune.testing import write_cifar10
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+settings.register_profile("eyetune", deadline=None)  # a busy machine is no failure
+settings.load_profile("eyetune")
 
 
 @pytest.fixture(scope="session", autouse=True)

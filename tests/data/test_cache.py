@@ -266,9 +266,10 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(code: int, own_cache: Pat
             raise OSError(code, os.strerror(code))
         save(path, array)
 
-    with monkeypatch.context() as patch, pytest.raises(DataError) as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(np, "save", save_until_full)
-        cache.fetch(KEY, made)
+        with pytest.raises(DataError) as caught:
+            cache.fetch(KEY, made)
     assert caught.value.what == f"The image cache {own_cache} has no room: the disk is full."
     assert "eyetune data clear" in (caught.value.fix or "")
     assert leftovers(own_cache) == []

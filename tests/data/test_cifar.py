@@ -326,6 +326,7 @@ def test_an_archive_with_damaged_headers_is_read_or_an_error_for_the_user(scratc
         cifar.read(scratch / "h.tar")
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 @given(data=st.data())
 @settings(max_examples=200)
 def test_a_damaged_pickle_is_read_or_an_error_for_the_user(scratch: Path, data: st.DataObject):

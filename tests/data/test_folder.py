@@ -271,6 +271,15 @@ def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_p
     assert [len(split) for _, split in dataset.splits()] == [16, 4, 6]
 
 
+@pytest.mark.parametrize("suffix", [*folder.SUFFIXES, ".PNG", ".JPeG"])
+def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path: Path):
+    root = write_classes(tmp_path / "pets")
+    plain(RED).save(root / "cat" / f"a{suffix}")
+    dataset = load(root)
+    assert len(all_labels(dataset)) == 11
+    assert "not images" not in " ".join(dataset.notes)
+
+
 def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none(tmp_path: Path):
     root = write_classes(tmp_path / "pets")
     (root / "cat" / "siamese" / "young").mkdir(parents=True)
@@ -348,3 +357,10 @@ def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path):
     seen: list[tuple[int, int]] = []
     load(write_classes(tmp_path / "pets"), on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_picture_of_another_format_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "drawing.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EOF\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        folder.decode(path, (8, 8, 3))

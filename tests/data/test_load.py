@@ -344,3 +344,18 @@ def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path)
 def test_loading_needs_no_keras():
     script = "import sys; from eyetune.data import load; load('digits'); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], timeout=60, env=os.environ, check=False).returncode == 0
+
+
+def test_the_environment_may_name_the_extracted_folder_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name, content in cifar10_files(images_per_batch=5).items():
+        (folder / name).write_bytes(content)
+    monkeypatch.setenv("EYETUNE_DATA", str(folder))
+    assert len(load("cifar10").test) == 5
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_image_folder(tmp_path / "images"))
+    with pytest.raises(SourceError, match="There is no data source"):
+        load("")

@@ -274,7 +274,7 @@ def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: b
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_damaged_file_is_arrays_or_an_error_for_the_user(scratch: Path, data: st.DataObject):
     save = data.draw(st.sampled_from([np.savez, np.savez_compressed]))
     save(scratch, x=IMAGES, y=LABELS)
@@ -294,7 +294,7 @@ def test_a_damaged_file_is_arrays_or_an_error_for_the_user(scratch: Path, data: 
     st.none() | arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(max_dims=2, max_side=3, min_dims=0)),
     st.booleans(),
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_arrays_of_any_kind_and_shape_are_images_or_an_error_for_the_user(
     scratch: Path, x: Any, y: Any, names: Any, good_images: bool
 ):

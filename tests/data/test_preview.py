@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from eyetune.data import Dataset, Split
-from eyetune.data.preview import describe, sample_grid, save_picture, to_picture
+from eyetune.data.dataset import Images
+from eyetune.data.preview import describe, sample_grid, save_picture, to_picture, variation_grid
 from eyetune.errors import EyetuneError, UsageError, WorkspaceError
 from eyetune.testing import tiny_dataset
 
@@ -74,23 +75,58 @@ def test_small_images_are_enlarged_to_about_48_pixels(dataset: Dataset):
 
 def test_a_class_with_few_images_has_a_shorter_row(dataset: Dataset):
     few = replace(dataset, train=dataset.train.take(0, 4))
-    drawn = tiles(few, sample_grid(few, per_class=3, scale=1), 3, 1)
-    assert np.array_equal(drawn[0, :2], few.train.images[few.train.labels == 0])
-    assert (drawn[0, 2] == 255).all()
-    assert (drawn[1, 1:] == 255).all()
+    drawn = tiles(few, sample_grid(few, per_class=3, scale=1), 2, 1)
+    assert np.array_equal(drawn[0], few.train.images[few.train.labels == 0])
+    assert np.array_equal(drawn[1, 0], few.train.images[1])
+    assert (drawn[1:, 1] == 255).all()
+
+
+def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset):
+    calls = []
+
+    def darken(images: Images) -> Images:
+        calls.append(len(images))
+        return images // 2
+
+    drawn = tiles(dataset, variation_grid(dataset, darken, per_class=4, scale=1), 4, 1)
+    first = dataset.train.images[:3]
+    assert np.array_equal(drawn[:, 0], first)
+    for column in range(1, 4):
+        assert np.array_equal(drawn[:, column], first // 2)
+    assert calls == [9]
+
+
+def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset):
+    def number(images: Images) -> Images:
+        return np.arange(len(images), dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis] + 0 * images
+
+    drawn = tiles(dataset, variation_grid(dataset, number, per_class=3, scale=1), 3, 1)
+    assert drawn[:, 1:, 0, 0, 0].tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_a_class_without_training_images_has_no_row_of_variations(dataset: Dataset):
+    without = replace(dataset, class_names=("A", "A", "W"), train=dataset.train.take(1, 3))
+    grid = variation_grid(without, lambda images: images, per_class=2, scale=3)
+    assert grid.height == 2 * (48 + MARGIN) + MARGIN
+    names = [np.asarray(row_name(grid, row, 2)) for row in range(2)]
+    assert not np.array_equal(names[0], names[1])
+
+
+def row_name(grid: Image.Image, row: int, per_class: int) -> Image.Image:
+    side = 48 + MARGIN
+    return grid.crop((0, MARGIN + row * side, grid.width - per_class * side, row * side + side))
 
 
 def test_each_row_bears_the_name_of_its_class(dataset: Dataset):
     named = replace(dataset, class_names=("A", "A", "W"))
     grid = sample_grid(named, per_class=1, scale=3)
-    side = 48 + MARGIN
-    rows = [grid.crop((0, MARGIN + row * side, grid.width - side, row * side + side)) for row in range(3)]
+    rows = [row_name(grid, row, 1) for row in range(3)]
     assert ImageChops.difference(rows[0], rows[1]).getbbox() is None
     assert ImageChops.difference(rows[0], rows[2]).getbbox() is not None
 
 
 def test_a_hundred_classes_at_most_are_drawn():
-    many = replace(tiny_dataset(num_classes=120, num_train=120, size=8))
+    many = tiny_dataset(num_classes=120, num_train=120, size=8)
     assert sample_grid(many, per_class=1, scale=1).height == 100 * (8 + MARGIN) + MARGIN
 
 

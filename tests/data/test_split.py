@@ -72,6 +72,13 @@ def test_other_seeds_give_other_orders_within_and_among_the_classes():
     assert not np.array_equal(first[labels[first] == 0], second[labels[second] == 0])
 
 
+def test_where_classes_meet_chance_says_which_goes_first():
+    labels = np.repeat(np.arange(3), 20)
+    groups = labels[stratified_order(labels, 0)].reshape(20, 3).tolist()
+    assert all(sorted(group) == [0, 1, 2] for group in groups)
+    assert len({tuple(group) for group in groups}) > 3
+
+
 def numbered(count: int) -> Split:
     return Split(np.zeros((count, 8, 8, 3), np.uint8), np.arange(count))
 

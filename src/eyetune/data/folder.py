@@ -17,6 +17,7 @@ from eyetune.data.dataset import Images, Split, readable
 from eyetune.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")  # by content; MPO is what some phones call .jpg
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid"),
@@ -156,6 +157,8 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
     height, width, channels = image_shape
     try:
         with Image.open(path) as image:
+            if image.format not in FORMATS:
+                return f"{image.format}, which is not read here"
             # JPEGs far larger than needed decode at a fraction of their size, several times faster.
             image.draft("RGB", (2 * width, 2 * height))
             resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)

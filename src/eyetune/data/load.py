@@ -64,7 +64,7 @@ def load(
 
     Example:
         >>> load("digits").train.class_counts(10).tolist()
-        [114, 117, 113, 117, 116, 116, 116, 115, 111, 114]
+        [114, 116, 113, 117, 116, 117, 116, 115, 111, 115]
     """
     _check_ranges(validation, test, image_size)
     name, path = _locate(str(source))
@@ -109,7 +109,7 @@ def _locate(source: str) -> tuple[str, Path | None]:
     path = Path(source)
     try:
         path = path.expanduser()
-        if path.exists():
+        if source.strip() and path.exists():
             return _kind_of(path), path.resolve()
     except (OSError, ValueError, RuntimeError):
         pass  # a name too long, with a null byte in it, or in the home of nobody is no path
@@ -127,8 +127,8 @@ def _beside_environment(name: str) -> Path | None:
     if not directory:
         return None
     path = Path(directory).expanduser()
-    if path.is_file():
-        return path.resolve() if any(path.name == archive for archive in cifar.ARCHIVES[name]) else None
+    if path.name in (*cifar.ARCHIVES[name], *cifar.FOLDERS[name]) and path.exists():
+        return path.resolve()
     found = cifar.find(path, name)
     return None if found is None else found.resolve()
 
