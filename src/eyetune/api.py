@@ -66,17 +66,17 @@ def train(
         >>> run.state, len(run.history)
         (<RunState.COMPLETE: 'COMPLETE'>, 1)
     """
+    recipe = _checked_recipe(recipe)
+    place = _workspace(workspace)
+    place.prepare()
+    _check_seed(seed)
+    dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
+    recipe = recipe.with_({"data.source": dataset.source})
+    _start(threads, progress=progress)
     from eyetune.models import cnn
     from eyetune.models.structure import structure
     from eyetune.training.backend import choose_arithmetic
 
-    recipe = recipe or Recipe()
-    place = _workspace(workspace)
-    place.prepare()
-    if seed < 0:
-        raise UsageError("The seed is negative.", expected="0 or above", received=seed)
-    dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
-    recipe = recipe.with_({"data.source": dataset.source})
     arithmetic = choose_arithmetic(recipe.fit.precision)
     network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
     record = place.create_run(
@@ -85,12 +85,12 @@ def train(
         network=network,
         seed=seed,
         precision=arithmetic.precision,
+        threads=threads,
+        deterministic=deterministic,
         name=name,
         versions=_versions(),
     )
-    return _carry_on(
-        place, record, dataset, arithmetic, threads=threads, deterministic=deterministic, progress=progress
-    )
+    return _carry_on(place, record, dataset, arithmetic, progress=progress)
 
 
 def resume(
@@ -98,8 +98,7 @@ def resume(
     *,
     data: Dataset | None = None,
     workspace: str | Path | Workspace | None = None,
-    threads: int = 0,
-    deterministic: bool = True,
+    threads: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Go on with an interrupted run from its last whole epoch.
@@ -108,8 +107,7 @@ def resume(
         reference: Id, beginning of an id, name, or "latest".
         data: The dataset, where it was handed to `train` as one; otherwise it is loaded as the recipe says.
         workspace: As for `train`.
-        threads: As for `train`.
-        deterministic: As for `train`.
+        threads: As for `train`; by default as many as the run began with.
         progress: As for `train`.
 
     Raises:
@@ -117,27 +115,26 @@ def resume(
         DataError: The images are not those that it was trained on.
         RunBusyError: Another process is training it.
     """
-    from eyetune.training.backend import choose_arithmetic
-
     place = _workspace(workspace)
     record = place.find(reference)
     if record.state is RunState.COMPLETE:
         raise UsageError(
             f"Run {record.label} is complete: there is nothing to resume.",
-            fix=f"`eyetune show {record.id}` shows it. To train longer: eyetune train --epochs N.",
+            fix=f"To train its recipe for longer: eyetune train {record.id} --epochs {2 * record.recipe.fit.epochs}",
         )
     run = Run(place, record)
     dataset = run.checked(data) if data else run.dataset()
+    _start(record.threads if threads is None else threads, progress=progress)
+    from eyetune.training.backend import choose_arithmetic
+
     arithmetic = choose_arithmetic(record.precision)
-    return _carry_on(
-        place, record, dataset, arithmetic, threads=threads, deterministic=deterministic, progress=progress
-    )
+    return _carry_on(place, record, dataset, arithmetic, progress=progress)
 
 
 def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
     """Return a recorded run by id, beginning of an id, name, or "latest"."""
     place = _workspace(workspace)
-    return Run(place, place.find(reference))
+    return Run(place, place.find(str(reference)))
 
 
 def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
@@ -188,16 +185,7 @@ def _candidate(group: Sequence[Run]) -> Candidate:
     )
 
 
-def _carry_on(
-    place: Workspace,
-    record: RunRecord,
-    dataset: Dataset,
-    arithmetic: Arithmetic,
-    *,
-    threads: int,
-    deterministic: bool,
-    progress: bool,
-) -> Run:
+def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, arithmetic: Arithmetic, *, progress: bool) -> Run:
     """Train a recorded run to its end from wherever it stands, and record what comes of it."""
     from eyetune.training.fit import Ending, fit
 
@@ -216,17 +204,18 @@ def _carry_on(
                 place.run_folder(record.id),
                 seed=record.seed,
                 arithmetic=arithmetic,
-                threads=threads,
-                deterministic=deterministic,
+                deterministic=record.deterministic,
                 resume=True,
                 on_epoch=on_epoch,
                 on_progress=display.on_progress,
             )
         if fitted.ending is Ending.INTERRUPTED:
             return Run(place, place.set_state(record.id, RunState.PAUSED))
+        display.note("Evaluating ...")
         results = _results(place, record, dataset, fitted.model, fitted.kept_epoch)
         complete = place.set_state(record.id, RunState.COMPLETE, results=results)
     run = Run(place, complete)
+    display.note("Drawing ...")
     run.save_plots(dataset=dataset)
     return run
 
@@ -268,6 +257,32 @@ def _results(place: Workspace, record: RunRecord, dataset: Dataset, model: Any, 
         if known
         else linear_accuracy(train.images, train.labels, validation.images, validation.labels),
     )
+
+
+def _checked_recipe(recipe: Recipe | None) -> Recipe:
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise UsageError(
+            "The first argument is not a recipe.",
+            expected="an eyetune.Recipe, or None for the lab's",
+            received=f"{type(recipe).__name__}: {recipe!r:.60}",
+            fix="To train the lab's recipe on other images: eyetune.train(data=...)",
+        )
+    return recipe or Recipe()
+
+
+def _check_seed(seed: int) -> None:
+    from eyetune.training.backend import LARGEST_SEED
+
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError("The seed is out of range.", expected=f"0 to {LARGEST_SEED}", received=seed)
+
+
+def _start(threads: int, *, progress: bool) -> None:
+    from eyetune.training.backend import start_keras
+
+    with TrainingDisplay(0, enabled=progress) as display:
+        display.note("Loading Keras ...")
+    start_keras(threads)
 
 
 def _load(recipe: Recipe, source: str | Path | None, *, progress: bool) -> Dataset:

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import pydantic
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from eyetune.errors import RecipeError, nearest
 
@@ -45,6 +47,17 @@ KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's own default is 0.001 for every o
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep numbers and truth values apart, which pydantic takes for each other."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if kind in (int, float) and isinstance(value, bool):
+            raise PydanticCustomError("number_type", "a number")
+        if kind is bool and not isinstance(value, bool):
+            raise PydanticCustomError("truth_type", "true or false")
+        return value
 
 
 def _table(key: str) -> BeforeValidator:
@@ -292,11 +305,12 @@ class Recipe(_Section):
             _put(values, self.model_dump(), path, value)
         return Recipe.make(values, origin="the edited recipe")
 
-    def to_toml(self) -> str:
-        """Return the recipe as TOML, every value written out."""
+    def to_toml(self, *, comments: bool = False) -> str:
+        """Return the recipe as TOML, every value written out; with `comments`, what each one means behind it."""
         import tomli_w
 
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), indent=2)
+        text = tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), indent=2)
+        return _with_comments(text) if comments else text
 
     @classmethod
     def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:
@@ -349,6 +363,27 @@ class Recipe(_Section):
         mine, theirs = self.values(), other.values()
         paths = [*mine, *(path for path in theirs if path not in mine)]
         return {path: (mine.get(path), theirs.get(path)) for path in paths if mine.get(path) != theirs.get(path)}
+
+
+def _with_comments(text: str) -> str:
+    """Put behind each value of a recipe's TOML what it means and which names it takes."""
+    section: type[BaseModel] = Recipe
+    lines = []
+    for line in text.splitlines():
+        words = ""
+        if line.startswith("["):
+            section = _section_at(line.strip("[]").split("."))
+            words = (section.__doc__ or "").partition(".")[0] if line.count(".") == 0 else ""
+        elif re.match(r"\w+ = (?!\[$)", line):
+            words = _meaning(section, line.partition(" ")[0])
+        lines.append(f"{line}  # {words}" if words else line)
+    return "\n".join(lines) + "\n"
+
+
+def _meaning(section: type[BaseModel], name: str) -> str:
+    field = section.model_fields[name]
+    names = [str(one) for one in _flatten(field.annotation) if isinstance(one, str)]
+    return "; ".join(part for part in (field.description, " | ".join(names)) if part)
 
 
 def parse_edits(words: Iterable[str]) -> dict[str, Any]:
@@ -407,8 +442,14 @@ def _key(node: Any, name: str, path: str, parent: str) -> str | int:
         return int(name)
     if isinstance(node, dict):
         raise RecipeError(f"A recipe has no {path}.", received=name, fix=nearest(name, node))
-    expected = f"a place from 0 to {len(node) - 1}" if isinstance(node, list | tuple) else "nothing below it"
-    raise RecipeError(f"A recipe has no {path}.", expected=f"{parent}: {expected}", received=name)
+    if not isinstance(node, list | tuple):
+        raise RecipeError(f"A recipe has no {path}.", expected=f"nothing below {parent}", received=name)
+    raise RecipeError(
+        f"A recipe has no {path}.",
+        expected=f"{parent}: a place from 0 to {len(node) - 1}",
+        received=name,
+        fix=f"To make the list longer, give all of it, for example --set {parent}=[16, 32, 64].",
+    )
 
 
 def _join(*names: object) -> str:
@@ -439,7 +480,8 @@ def _explain(error: pydantic.ValidationError, origin: str) -> RecipeError:
     first, more = complaints[0], len(complaints) - 1
     location = first["loc"]
     path = _join(*location)
-    suffix = f" (and {more} more)" if more else ""
+    suffix = f" (also wrong: {', '.join(_join(*one['loc']) for one in complaints[1:6])})" if more else ""
+    origin = origin[0].upper() + origin[1:] if origin.startswith("the ") else origin
     if first["type"] == "extra_forbidden":
         known = _known_names(location[:-1])
         return RecipeError(
@@ -449,7 +491,8 @@ def _explain(error: pydantic.ValidationError, origin: str) -> RecipeError:
         )
     if first["type"] == "value_error":
         message = first["msg"].removeprefix("Value error, ")
-        return RecipeError(f"{origin} contradicts itself at {path}{suffix}: {message}.")
+        where = f" at {path}" if path else ""
+        return RecipeError(f"{origin} contradicts itself{where}{suffix}: {message}.", fix="Change one of the two.")
     fix = None
     if first["type"] == "literal_error":
         fix = nearest(str(first["input"]), _literal_names(location))
@@ -463,7 +506,18 @@ def _explain(error: pydantic.ValidationError, origin: str) -> RecipeError:
 
 def _expectation(message: str) -> str:
     text = message.removeprefix("Input should be ")
+    for jargon, words in _IN_WORDS.items():
+        text = re.sub(jargon, words, text)
     return text[0].lower() + text[1:]
+
+
+_IN_WORDS = {
+    r"a valid integer.*": "a whole number",
+    r"a valid number.*": "a number",
+    r"a valid tuple": "a list",
+    r"a valid dictionary or instance of \w+": "a table of values",
+    r"Tuple should have (at least|at most) (\d+) items? after validation.*": r"\1 \2 in the list",
+}
 
 
 def _short(value: Any) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from eyetune.analysis.diagnose import Facts, Verdict, diagnose
 from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
 from eyetune.data import Dataset, load
+from eyetune.data.dataset import Images
 from eyetune.data.folder import OnProgress
 from eyetune.errors import DataError, UsageError
 from eyetune.history import History, as_columns
@@ -53,7 +54,7 @@ class Prediction:
     classes: tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A recorded run, and what can be asked of it. A notebook shows it as a table and a curve.
 
@@ -142,28 +143,40 @@ class Run:
         probabilities, labels = self._predictions(split)
         return np.asarray(probabilities.argmax(axis=1) == labels)
 
-    def predict(self, paths: Sequence[str | Path], *, top: int = TOP_CLASSES) -> list[Prediction]:
-        """Classify image files.
+    def predict(
+        self, images: str | Path | Sequence[str | Path] | Images, *, top: int = TOP_CLASSES
+    ) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            images: One file, several files, or uint8 pixels of shape (N, height, width, channels).
+            top: How many classes to return of each.
 
         Raises:
-            DataError: A file cannot be read as an image.
+            DataError: A file cannot be read as an image, or pixels are of another shape than the network's.
         """
         from eyetune.data.folder import decode
         from eyetune.training.evaluate import classify
 
-        images = np.stack([decode(Path(path), self.record.data.image_shape) for path in paths])
+        if isinstance(images, np.ndarray):
+            labels, pixels = [f"image {number}" for number in range(len(images))], images
+        else:
+            labels = [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
+            pixels = np.stack([decode(Path(path), self.record.data.image_shape) for path in labels])
         names = self.record.data.class_names
-        rows = classify(self.model(), images)
+        rows = classify(self.model(), pixels)
         return [
-            Prediction(str(path), tuple((names[place], float(row[place])) for place in np.argsort(-row)[:top]))
-            for path, row in zip(paths, rows, strict=True)
+            Prediction(label, tuple((names[place], float(row[place])) for place in np.argsort(-row)[:top]))
+            for label, row in zip(labels, rows, strict=True)
         ]
 
     def model(self) -> Any:
-        """Return the trained network as a Keras model, in float32."""
+        """Return the trained network as a Keras model in float32, compiled so that `evaluate` works."""
         from eyetune.training.evaluate import load_model
 
-        return load_model(self.folder / MODEL_FILE)
+        model = load_model(self.folder / MODEL_FILE)
+        model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+        return model
 
     def dataset(self) -> Dataset:
         """Load the images that it was trained on.
@@ -188,11 +201,11 @@ class Run:
             )
         return dataset
 
-    def plot(self, *others: Run) -> Picture:
-        """Draw accuracy and loss by epoch, of this run and others."""
+    def plot(self, *others: Run | str) -> Picture:
+        """Draw accuracy and loss by epoch, of this run and others (runs, or their ids or names)."""
         from eyetune.report.figures import curves
 
-        runs = (self, *others)
+        runs = (self, *(self._sibling(other) if isinstance(other, str) else other for other in others))
         title = self._title() if not others else ""
         return curves({run.record.label: run.history for run in runs}, title=title)
 
@@ -211,7 +224,8 @@ class Run:
         chosen = confident_mistakes(probabilities, labels, count)
         images = (dataset or self.dataset()).split(split).images[chosen]
         names = self.record.data.class_names
-        return mistakes(images, labels[chosen].tolist(), probabilities[chosen], names)
+        title = f"The most confident mistakes of {self._title()}"
+        return mistakes(images, labels[chosen].tolist(), probabilities[chosen], names, title=title)
 
     def plot_network(self) -> Picture:
         """Draw the network: how the picture shrinks and deepens."""
@@ -267,6 +281,14 @@ class Run:
             return ""
         picture = base64.b64encode(self.plot()._repr_png_()).decode()
         return f"<img alt='accuracy and loss by epoch' style='max-width:100%' src='data:image/png;base64,{picture}'>"
+
+    def _sibling(self, reference: str) -> Run:
+        return Run(self.workspace, self.workspace.find(reference))
+
+    def __repr__(self) -> str:
+        record = self.record
+        reached = f", {record.results.validation_accuracy:.1%} on validation" if record.results else ""
+        return f"<Run {record.label}: {record.state}, {record.data.name}, {record.num_epochs_done} epochs{reached}>"
 
     def _title(self) -> str:
         return f"{self.record.label} on {self.record.data.name}"

@@ -23,6 +23,7 @@ SUSPICIOUS_FROM = (
 )
 UNEVEN_FROM = 1.2  # times the mean class: from here on, naming the most frequent class beats drawing lots
 LARGE_GAP = 0.08  # between training and validation accuracy: training accuracy is an average over the epoch, so it lags
+FEW_EPOCHS = 5  # a training as short as this may show nothing yet
 RISING_PER_EPOCH = 0.003  # validation accuracy gained per epoch at the end: ten more would bring about three points
 LARGEST_RATE = 10.0  # a learning rate above it is not worth a try
 
@@ -104,7 +105,8 @@ def diagnose(facts: Facts) -> Verdict:
     gap = _gap(facts)
     slope = final_slope([epoch.val_accuracy for epoch in facts.history])
     overfitting = level != "chance" and gap > LARGE_GAP
-    rising = slope > RISING_PER_EPOCH and not overfitting
+    values = [epoch.val_accuracy for epoch in facts.history]
+    rising = slope > RISING_PER_EPOCH and values[-1] == max(values) and not overfitting
     sentences += _overfitting_words(facts, gap) if overfitting else []
     if rising:
         sentences.append(
@@ -179,9 +181,12 @@ def _other_level(facts: Facts, low: float, shown: str) -> tuple[str, list[str]]:
     margin = facts.validation_accuracy - linear
     against = f"A linear classifier on the pixels gets {linear:.1%} of the validation images, this network "
     against += f"{facts.validation_accuracy:.1%}"
+    if margin <= -0.01:
+        return "poor", [shown, f"{against}: the network has not earned its cost yet."]
     if low <= linear and margin <= 0.01:
-        words = f"{against}: the network has not earned its cost yet."
-        return ("good" if linear > 0.95 else "poor"), [shown, words]
+        if linear > 0.95:
+            return "good", [shown, f"{against}: both are close to all there is, so the simpler one would do."]
+        return "poor", [shown, f"{against}: the network has not earned its cost yet."]
     if facts.test_accuracy > 0.999 and linear < 0.9:
         return "suspicious", [shown, f"{against}: so close to 100% is suspicious. Check for copies among the splits."]
     # Half of what the linear classifier gets wrong is a clear gain on any dataset.
@@ -203,15 +208,23 @@ def _overfitting_words(facts: Facts, gap: float) -> list[str]:
 
 
 def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[Suggestion]:
-    recipe = facts.recipe
+    found = _suggest_training(facts.recipe, level, rising)
+    if overfitting:
+        found += _suggest_against_overfitting(facts)
+    if level in ("poor", "low"):
+        found += _suggest_networks(facts.recipe, overfitting)
+    return found
+
+
+def _suggest_training(recipe: Recipe, level: str, rising: bool) -> list[Suggestion]:
     rate, epochs = recipe.optimizer.learning_rate, recipe.fit.epochs
     found = []
     if level == "chance":
+        if epochs < FEW_EPOCHS:
+            found.append(Suggestion("epochs", "so few may be too few to learn anything", "--epochs 10"))
         found += [
-            Suggestion(
-                "learning rate", "nothing was learned: the rate is the first suspect", f"--learning-rate {other:g}"
-            )
-            for other in (rate / 10, rate * 10)
+            Suggestion("learning rate", f"nothing was learned: steps may be too {size}", f"--learning-rate {other:g}")
+            for size, other in (("large", rate / 10), ("small", rate * 10))
             if other <= LARGEST_RATE
         ]
     if rising:
@@ -219,14 +232,26 @@ def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[
         found.append(Suggestion("epochs", "the curve was still rising", longer))
     if rising and 3 * rate <= LARGEST_RATE:
         found.append(Suggestion("learning rate", "a larger rate may get there sooner", f"--learning-rate {3 * rate:g}"))
-    if overfitting and not recipe.model.dropout:
+    return found
+
+
+def _suggest_against_overfitting(facts: Facts) -> list[Suggestion]:
+    recipe, epochs = facts.recipe, facts.recipe.fit.epochs
+    found = []
+    if not recipe.augment.active:
+        # Mirrored digits are no digits: a flip is only proposed where it is known to be harmless.
+        flip = "--set augment.flip=true " if facts.dataset == "cifar10" else ""
+        found.append(
+            Suggestion("augmentation", "no picture is seen twice", f"{flip}--set augment.shift=2 --epochs {2 * epochs}")
+        )
+    if not recipe.model.dropout:
         longer = " --epochs 20" if epochs < 20 else ""  # what is harder to learn takes longer
         found.append(Suggestion("dropout", "it makes learning by heart harder", f"--set model.dropout=0.3{longer}"))
-    if overfitting and not recipe.fit.early_stopping:
+    if not recipe.fit.early_stopping:
         found.append(
             Suggestion("early stopping", "keep the epoch with the best validation loss", "--set fit.early_stopping=3")
         )
-    if overfitting and recipe.model.dense and not recipe.model.global_pooling:
+    if recipe.model.dense and not recipe.model.global_pooling:
         found.append(
             Suggestion(
                 "global average pooling",
@@ -234,11 +259,16 @@ def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[
                 "--set model.global_pooling=true",
             )
         )
-    if level in ("poor", "low") and not recipe.model.batch_norm:
+    return found
+
+
+def _suggest_networks(recipe: Recipe, overfitting: bool) -> list[Suggestion]:
+    found = []
+    if not recipe.model.batch_norm:
         found.append(
             Suggestion("batch normalization", "it speeds learning and steadies it", "--set model.batch_norm=true")
         )
-    if level in ("poor", "low") and not overfitting and all(block.convolutions == 1 for block in recipe.model.blocks):
+    if not overfitting and all(block.convolutions == 1 for block in recipe.model.blocks):
         edits = [f"model.blocks.{place}.convolutions=2" for place in range(len(recipe.model.blocks))]
         if recipe.model.padding != "same":  # else the picture shrinks at each of them
             edits.insert(0, "model.padding=same")

@@ -1,17 +1,17 @@
-"""What all commands share: their common flags, how they print, and the quiet loading of Keras."""
+"""What all commands share: their common flags and how they print."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
+
+from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -74,7 +74,7 @@ class RecipeFlags:
     precision: Annotated[str | None, Parameter(group=RECIPE)] = None
     """auto, float32 or bfloat16."""
     subset: Annotated[int | None, Parameter(group=RECIPE)] = None
-    """Use only the first N training images: four fifths train, the rest validate."""
+    """Use only the first N training images: four fifths train, the rest validate; and N/5 test images."""
     image_size: Annotated[int | None, Parameter(group=RECIPE)] = None
     """Side in pixels to which the images of a folder are resized."""
     skip_unreadable: Annotated[bool, Parameter(group=RECIPE, negative="")] = False
@@ -106,6 +106,8 @@ class RecipeFlags:
             recipe = Recipe()
         elif is_recipe_file(start):
             recipe = Recipe.load(start)
+        elif Path(start).is_dir():
+            raise UsageError(f"{start} is a folder, not a recipe or a run.", fix=f"If it holds images: --data {start}")
         else:
             recipe = common.open_workspace().find(start).recipe
         for word in self.technique:
@@ -130,7 +132,11 @@ def output() -> Console:
     """Return the console for results: standard output, as wide as needed where it is no terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty())
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would leave with status 1; the reader having seen enough is no failure
+
+    return Output(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty())
 
 
 def say(words: str) -> None:
@@ -140,36 +146,9 @@ def say(words: str) -> None:
     Console(file=sys.stderr, highlight=False).print(words, markup=False, soft_wrap=True)
 
 
-def load_keras(threads: int = 0) -> None:
-    """Import Keras and start TensorFlow without the lines that they write to standard error from C.
+def load_keras() -> None:
+    """Load Keras quietly, and say that it takes a moment."""
+    from eyetune.training.backend import start_keras
 
-    Raises:
-        UsageError: The number of threads cannot be set.
-    """
-    with _silence():
-        import keras  # noqa: F401
-        import tensorflow as tf
-
-        if threads:
-            from eyetune.training.backend import set_threads
-
-            set_threads(threads)
-        tf.constant(0)  # the runtime starts with the first operation, and talks again then
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to say."""
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":  # the user asked to hear it
-        yield
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    say("Loading Keras ...")
+    start_keras()

@@ -8,9 +8,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from eyetune.cli.common import Common, load_keras
+from eyetune.errors import UsageError
 
 app = App(name="data", help="Look at images and labels before training on them.", help_format="plaintext")
 _NO_COMMON = Common()
+MOST_PER_CLASS = 200
 
 
 @app.command
@@ -57,6 +59,12 @@ def show(
     skip_unreadable
         Leave out image files that cannot be read, instead of stopping.
     """
+    if not 1 <= per_class <= MOST_PER_CLASS:
+        raise UsageError(
+            "The number of samples is out of range.",
+            expected=f"--per-class of 1 to {MOST_PER_CLASS}",
+            received=per_class,
+        )
     from eyetune.cli.tables import dataset_tables
     from eyetune.data.preview import describe, sample_grid, save_picture, variation_grid
     from eyetune.recipe import Recipe, parse_edits

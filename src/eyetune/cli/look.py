@@ -163,6 +163,8 @@ def predict(
     top
         How many classes to show of each.
     """
+    if Path(run).is_file():
+        raise UsageError(f"{run} is a file, where the run should be named.", fix=f"eyetune predict latest {run}")
     if not images:
         raise UsageError("There is no image to look at.", fix=f"eyetune predict {run} photo.jpg")
     if top < 1:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, load_keras, say
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, say
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
@@ -21,7 +21,7 @@ def train(
     seed: int = 0,
     name: str = "",
     resume: Annotated[str | None, Parameter(show_default=False)] = None,
-    threads: int = 0,
+    threads: Annotated[int | None, Parameter(show_default=False)] = None,
     deterministic: bool = True,
     common: Common = _NO_COMMON,
 ) -> int:
@@ -53,7 +53,7 @@ def train(
     resume
         Go on with this run from its last whole epoch: its id, the beginning of it, its name, or latest.
     threads
-        Of the arithmetic (0: one for each core).
+        Of the arithmetic; by default one for each core, and on --resume as many as before.
     deterministic
         Use only operations that repeat exactly.
     """
@@ -66,21 +66,19 @@ def train(
         )
     edited = None if resume is not None else flags.apply(start, common)  # wrong words fail before Keras loads
     workspace = common.open_workspace()
-    say("Loading Keras ...")
-    load_keras(threads)
     from eyetune import api
     from eyetune.cli.tables import training_summary
     from eyetune.records import RunState
 
     if resume is not None:
-        run = api.resume(resume, workspace=workspace, threads=threads, deterministic=deterministic)
+        run = api.resume(resume, workspace=workspace, threads=threads)
     else:
         run = api.train(
             edited,
             seed=seed,
             name=name,
             workspace=workspace,
-            threads=threads,
+            threads=threads or 0,
             deterministic=deterministic,
         )
     if run.state is RunState.PAUSED:
@@ -114,4 +112,4 @@ def recipe(
     if common.json:
         common.show(edited.model_dump(mode="json", exclude_none=True))
     else:
-        print(edited.to_toml(), end="")
+        print(edited.to_toml(comments=True), end="")

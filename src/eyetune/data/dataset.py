@@ -24,7 +24,7 @@ class Arrays(NamedTuple):
     y: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Some images and their labels.
 
@@ -38,6 +38,9 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"<Split of {len(self)} images, {'x'.join(map(str, self.images.shape[1:]))}>"
 
     def take(self, start: int, stop: int) -> Split:
         """Return images `start` to `stop` as a view; nothing is copied."""

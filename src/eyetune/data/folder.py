@@ -148,7 +148,9 @@ def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
     """
     result = _try_decode(path, image_shape)
     if isinstance(result, str):
-        raise DataError(f"The image {path} cannot be read.", expected="PNG, JPEG, WebP, BMP or GIF", received=result)
+        raise DataError(
+            f"The image {path} cannot be read.", expected="a file in PNG, JPEG, WebP, BMP or GIF", received=result
+        )
     return result
 
 
@@ -162,18 +164,21 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
             # JPEGs far larger than needed decode at a fraction of their size, several times faster.
             image.draft("RGB", (2 * width, 2 * height))
             resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)
-    except FileNotFoundError:
-        return "there is no such file"
-    except IsADirectoryError:
-        return "a folder"
     except UnidentifiedImageError:
         return "0 bytes" if path.stat().st_size == 0 else "not an image"
-    except Image.DecompressionBombError:
-        return "too many pixels"
+    except tuple(_TOLD_BY_KIND) as error:
+        return _TOLD_BY_KIND[type(error)]
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         return str(error) or type(error).__name__
     pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
     return pixels.reshape(image_shape)
+
+
+_TOLD_BY_KIND: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "a folder",
+    Image.DecompressionBombError: "too many pixels",
+}
 
 
 def _upright(image: Image.Image) -> Image.Image:

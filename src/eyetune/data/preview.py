@@ -79,6 +79,13 @@ def variation_grid(
     return _grid(names, list(np.stack([originals, *varied], axis=1)), scale)
 
 
+def _font() -> ImageFont.FreeTypeFont:
+    """Return a font with letters of many languages: matplotlib's, since Pillow's own has few."""
+    import matplotlib
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_PIXELS)
+
+
 def _num_rows(dataset: Dataset) -> int:
     return min(dataset.num_classes, CLASSES_AT_MOST)
 
@@ -91,7 +98,7 @@ def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Im
     """Draw rows of images behind their names."""
     height, width = rows[0].shape[1:3]
     scale = scale or max(1, round(48 / width))
-    font = ImageFont.load_default(FONT_PIXELS)
+    font = _font()
     text_width = int(max(font.getlength(name) for name in names[: len(rows)])) + 3 * MARGIN
     cell_width, cell_height = width * scale + MARGIN, height * scale + MARGIN
     size = (text_width + max(map(len, rows)) * cell_width, len(rows) * cell_height + MARGIN)

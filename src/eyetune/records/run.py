@@ -89,6 +89,8 @@ class RunRecord:
         data: On which images.
         network: Layers and costs.
         precision: The arithmetic that was used: "float32" or "bfloat16".
+        threads: Of the arithmetic (0: one for each core).
+        deterministic: Whether only operations that repeat exactly were used.
         versions: Of eyetune and the libraries that matter.
         num_epochs_done: Whole epochs so far.
         duration_seconds: Wall time of its epochs.
@@ -107,6 +109,8 @@ class RunRecord:
     data: DataRecord
     network: Network
     precision: Literal["float32", "bfloat16"]
+    threads: int = 0
+    deterministic: bool = True
     versions: Mapping[str, str] = field(default_factory=dict)
     num_epochs_done: int = 0
     duration_seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, DateTime, Float, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, ForeignKey, Integer, MetaData, String, Table
 
 VERSION = "0001"  # the newest file in migrations/versions
 
@@ -21,6 +21,8 @@ runs = Table(
     Column("data", JSON, nullable=False),
     Column("network", JSON, nullable=False),
     Column("precision", String, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("deterministic", Boolean, nullable=False),
     Column("versions", JSON, nullable=False),
     Column("results", JSON(none_as_null=True)),
     Column("error", String),

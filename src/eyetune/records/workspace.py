@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from eyetune.errors import RunBusyError, RunNotFoundError, WorkspaceError
+from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, WorkspaceError
 from eyetune.history import Epoch, History
 from eyetune.network import Network
 from eyetune.recipe import Recipe
@@ -65,16 +65,24 @@ class Workspace:
         network: Network,
         seed: int,
         precision: str,
+        threads: int = 0,
+        deterministic: bool = True,
         name: str = "",
         versions: Mapping[str, str] | None = None,
     ) -> RunRecord:
-        """Record a new run as RUNNING and make its folder, with the recipe in it."""
+        """Record a new run as RUNNING and make its folder, with the recipe in it.
+
+        Raises:
+            UsageError: The name is the word that means the newest run.
+        """
+        if name == LATEST:
+            raise UsageError(f"A run cannot be named {LATEST}: that word means the newest one.", received=name)
         self.prepare()
         run_id = secrets.token_hex(4)
         folder = self.run_folder(run_id)
         try:
             folder.mkdir()
-            (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+            (folder / "recipe.toml").write_text(recipe.to_toml(comments=True), encoding="utf-8")
         except OSError as error:
             raise _unwritable(folder, error) from None
         with self._write() as connection:
@@ -90,6 +98,8 @@ class Workspace:
                     data=asdict(data),
                     network=network.to_json(),
                     precision=precision,
+                    threads=threads,
+                    deterministic=deterministic,
                     versions=dict(versions or {}),
                 )
             )
@@ -201,6 +211,8 @@ class Workspace:
                 received=", ".join(run.label for run in matching),
                 fix="Give more digits of the id.",
             )
+        if among is None and any(reference in (run.id, run.name) for run in self.runs(deleted=True)):
+            raise RunNotFoundError(f"Run {reference} is deleted.", fix=f"eyetune runs restore {reference}")
         newest = ", ".join(run.label for run in reversed(known[-5:])) or "none yet"
         raise RunNotFoundError(
             f"No run matches {reference!r} in {self.folder}.",
@@ -226,8 +238,8 @@ class Workspace:
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise WorkspaceError(
                 f"The {split} predictions of run {run_id} cannot be read.",
-                received=error,
-                fix=f"Compute them again: eyetune evaluate {run_id} --split {split}",
+                received=type(error).__name__,
+                fix=f"Compute them again: eyetune evaluate {run_id} --split {split} --recompute",
             ) from None
 
     def run_folder(self, run_id: str) -> Path:
@@ -281,6 +293,8 @@ class Workspace:
             data=DataRecord.from_json(row.data),
             network=Network.from_json(row.network),
             precision=row.precision,
+            threads=row.threads,
+            deterministic=row.deterministic,
             versions=row.versions,
             num_epochs_done=row.num_epochs_done,
             duration_seconds=row.duration_seconds,

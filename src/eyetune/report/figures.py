@@ -157,7 +157,7 @@ def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORM
     """
     from matplotlib import rc_context
 
-    from eyetune.report.picture import DOTS_PER_INCH
+    from eyetune.report.picture import DOTS_PER_INCH, UNCUT
 
     paths = [folder / f"{name}.{kind}" for kind in formats]
     try:
@@ -166,7 +166,7 @@ def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORM
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"}):
             for path in paths:
                 metadata = {"Date": None} if path.suffix == ".svg" else {}
-                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata)
+                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
     except OSError as error:
         raise WorkspaceError(
             f"The picture {folder / name} cannot be written.",

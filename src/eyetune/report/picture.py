@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 144
+UNCUT: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12}  # labels whole, no wide margins
 
 
 class Picture(Figure):
@@ -17,5 +19,5 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
-        self.savefig(stream, format="png", dpi=DOTS_PER_INCH)
+        self.savefig(stream, format="png", dpi=DOTS_PER_INCH, **UNCUT)
         return stream.getvalue()

@@ -33,9 +33,9 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
 @contextmanager
 def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
     """Show a bar while image files are decoded, on a terminal; yields what is to be told (files done, all files)."""
-    console = Console(file=sys.stderr)
+    console = Console(file=sys.stderr, force_jupyter=False)
     columns = (TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = enabled and (console.is_terminal or console.is_jupyter)
+    shown = enabled and (console.is_terminal)
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
@@ -51,7 +51,7 @@ class TrainingDisplay:
 
     def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
         self._num_epochs = num_epochs
-        self._console = Console(file=sys.stderr, quiet=not enabled)
+        self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[num_epochs]}"),
@@ -62,7 +62,7 @@ class TrainingDisplay:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not enabled or not (self._console.is_terminal or self._console.is_jupyter),
+            disable=not enabled or not (self._console.is_terminal),
             transient=True,
         )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +16,7 @@ from eyetune.recipe import Precision
 # The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone (avx512_bf16)
 # do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed of float32 with those.
 MATRIX_FLAG = "amx_bf16"
+LARGEST_SEED = 2**32 - 1  # what NumPy's global generator takes
 CUDA_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's tensor cores take bfloat16
 
 
@@ -76,34 +80,65 @@ def _processor_flags() -> frozenset[str]:
     return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def prepare(*, seed: int, threads: int = 0, deterministic: bool = True) -> None:
-    """Set seeds, threads and determinism for what is built and trained next in this process.
+def start_keras(threads: int = 0) -> None:
+    """Import Keras and start TensorFlow, without the lines that they write to standard error from C.
+
+    TF_CPP_MIN_LOG_LEVEL=0 in the environment lets them through.
 
     Args:
-        seed: For Python, NumPy and Keras, 0 or above.
         threads: Of each operation and between operations (0: TensorFlow's choice, one for each core).
-        deterministic: Use only operations that give the same result each time. On a processor it costs nothing
-            that could be measured.
 
     Raises:
-        UsageError: TensorFlow already runs with another number of threads.
+        UsageError: The number is negative, or TensorFlow already runs with another one.
+    """
+    if threads < 0:
+        raise UsageError(
+            "The number of threads is negative.", expected="0 (one for each core) or more", received=threads
+        )
+    with _silence():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        if threads:
+            _set_threads(threads)
+        tf.constant(0)  # the runtime starts with the first operation, and talks again then
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to say."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def prepare(*, seed: int, deterministic: bool = True) -> None:
+    """Set seeds and determinism for what is built and trained next in this process.
+
+    Args:
+        seed: For Python, NumPy and Keras, 0 to LARGEST_SEED.
+        deterministic: Use only operations that give the same result each time. On a processor it costs nothing
+            that could be measured.
     """
     import keras
     import tensorflow as tf
 
-    if threads:
-        set_threads(threads)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
 
 
-def set_threads(threads: int) -> None:
-    """Set how many threads an operation uses and how many operations run at once.
-
-    Raises:
-        UsageError: TensorFlow already runs with another number.
-    """
+def _set_threads(threads: int) -> None:
     import tensorflow as tf
 
     threading = tf.config.threading

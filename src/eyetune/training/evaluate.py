@@ -61,5 +61,5 @@ def load_model(path: Path) -> keras.Model:
         raise TrainingError(
             f"The network {path} cannot be loaded.",
             received=f"{type(error).__name__}: {str(error)[:200]}",
-            fix="If its run was interrupted, finish it first: eyetune train --resume RUN.",
+            fix=f"Train its recipe again: eyetune train {path.parent.name}",
         ) from None

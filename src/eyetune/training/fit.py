@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eyetune.data.dataset import Dataset, Split
-from eyetune.errors import CheckpointError, DataError
+from eyetune.errors import CheckpointError, DataError, RecipeError
 from eyetune.history import Epoch, History, Progress
 from eyetune.models import cnn
 from eyetune.recipe import Recipe
@@ -64,7 +64,6 @@ def fit(
     *,
     seed: int,
     arithmetic: Arithmetic,
-    threads: int = 0,
     deterministic: bool = True,
     resume: bool = False,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -78,7 +77,6 @@ def fit(
         folder: Where checkpoints go; it must exist.
         seed: Of the first weights, the order of images and everything else that is random.
         arithmetic: From `choose_arithmetic`.
-        threads: 0 for TensorFlow's choice.
         deterministic: Use only operations that repeat exactly.
         resume: Go on from the folder's last checkpoint, if it has one.
         on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with those before.
@@ -94,8 +92,8 @@ def fit(
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
-    _check_batch(recipe, dataset)
-    prepare(seed=seed, threads=threads, deterministic=deterministic)
+    _check_sizes(recipe, dataset)
+    prepare(seed=seed, deterministic=deterministic)
     model = _compiled(recipe, dataset, arithmetic.policy)
     identity = {
         "recipe": recipe.fingerprint,
@@ -136,13 +134,21 @@ def fit(
     return _outcome(recipe, dataset, folder, ending, watcher.history)
 
 
-def _check_batch(recipe: Recipe, dataset: Dataset) -> None:
+def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
     if recipe.fit.batch_size > len(dataset.train):
         raise DataError(
             "A batch is larger than the training data.",
             expected=f"fit.batch_size of at most {len(dataset.train)}, the number of training images",
             received=recipe.fit.batch_size,
         )
+    side = min(dataset.image_shape[:2])
+    for name, size in (("shift", recipe.augment.shift), ("cutout", recipe.augment.cutout)):
+        if size >= side:
+            raise RecipeError(
+                f"augment.{name} leaves nothing of the images.",
+                expected=f"fewer pixels than the images' side, {side}",
+                received=size,
+            )
 
 
 def _compiled(recipe: Recipe, dataset: Dataset, policy: str) -> keras.Model:
@@ -187,10 +193,12 @@ def _class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, f
 
 def _outcome(recipe: Recipe, dataset: Dataset, folder: Path, ending: Ending, history: History) -> Fitted:
     """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
+    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes)
     if not history:
-        return Fitted(ending, history, 0, cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
-    model = _compiled(recipe, dataset, "float32")
+        return Fitted(ending, history, 0, model)
     stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
-    checkpoints.restore(model, stored)
-    model.optimizer.finalize_variable_values(model.trainable_variables)  # with averaging, the average is what counts
+    trained = _compiled(recipe, dataset, "float32")
+    checkpoints.restore(trained, stored)
+    trained.optimizer.finalize_variable_values(trained.trainable_variables)  # with averaging, the average counts
+    model.set_weights(trained.get_weights())
     return Fitted(ending, history, len(stored.history), model)

@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("data", sa.JSON, nullable=False),
         sa.Column("network", sa.JSON, nullable=False),
         sa.Column("precision", sa.String, nullable=False),
+        sa.Column("threads", sa.Integer, nullable=False),
+        sa.Column("deterministic", sa.Boolean, nullable=False),
         sa.Column("versions", sa.JSON, nullable=False),
         sa.Column("results", sa.JSON),
         sa.Column("error", sa.String),
