@@ -104,6 +104,33 @@ def test_the_same_seed_gives_the_same_run(trained: et.Run, archive: Path) -> Non
     assert again.results == trained.results
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_run_with_a_schedule_is_kept_like_any_other(schedule: str) -> None:
+    recipe = SMALL.with_(optimizer__schedule=schedule, fit__weight_averaging=0.9)
+    run = et.train(recipe, tiny_dataset(), progress=False)
+    x, y = tiny_dataset().arrays()[1]
+    loss, accuracy = run.model().evaluate(x, y, verbose=0)
+    assert accuracy == pytest.approx(run.validation_accuracy)
+    assert loss == pytest.approx(run.results.validation_loss, rel=1e-4)
+
+
+def test_plain_mistakes_in_python_are_told() -> None:
+    with pytest.raises(UsageError, match="first argument is not a recipe"):
+        et.train("digits")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="means the newest"):
+        et.train(SMALL, tiny_dataset(), name="latest", progress=False)
+
+
+def test_a_run_takes_names_paths_and_pixels(trained: et.Run, tmp_path: Path) -> None:
+    (path, *_) = sorted(write_image_folder(tmp_path).rglob("*.png"))
+    (one,) = trained.predict(path)
+    assert one.image == str(path)
+    pixels = trained.dataset().test.images[:3]
+    assert [prediction.image for prediction in trained.predict(pixels)] == ["image 0", "image 1", "image 2"]
+    assert len(trained.plot("trained").axes[0].get_lines()) == 4
+    assert len(repr(trained)) < 120
+
+
 def test_a_dataset_in_memory_can_be_trained_on() -> None:
     run = et.train(SMALL, tiny_dataset(), progress=False)
     assert run.record.data.name == "tiny"
@@ -189,6 +216,6 @@ def test_a_diverged_run_is_recorded_as_failed_with_the_reason() -> None:
 
 
 def test_a_negative_seed_is_refused_before_anything_is_recorded() -> None:
-    with pytest.raises(UsageError, match="seed is negative"):
+    with pytest.raises(UsageError, match="seed is out of range"):
         et.train(SMALL, tiny_dataset(), seed=-1)
     assert et.Workspace().runs() == []

@@ -170,7 +170,7 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
     values: dict[str, Any], path: str, name: str, hint: str
 ):
     error = error_of(values)
-    assert error.what == f"the recipe has an unknown name, {path}."
+    assert error.what == f"The recipe has an unknown name, {path}."
     assert error.received == name
     assert error.fix is not None
     assert error.fix.startswith(hint)
@@ -182,14 +182,16 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
         ({"optimizer": {"learning_rate": -0.1}}, "optimizer.learning_rate", "greater than 0", "-0.1", None),
         ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate", "a finite number", "nan", None),
         ({"loss": {"label_smoothing": float("inf")}}, "loss.label_smoothing", "a finite number", "inf", None),
-        ({"optimizer": {"learning_rate": "fast"}}, "optimizer.learning_rate", "a valid number", "'fast'", None),
+        ({"optimizer": {"learning_rate": "fast"}}, "optimizer.learning_rate", "a number", "'fast'", None),
         ({"fit": {"epochs": 0}}, "fit.epochs", "greater than or equal to 1", "0", None),
-        ({"fit": {"epochs": 2.5}}, "fit.epochs", "a valid integer", "2.5", None),
-        ({"fit": 3}, "fit", "a valid dictionary", "3", None),
+        ({"fit": {"epochs": 2.5}}, "fit.epochs", "a whole number", "2.5", None),
+        ({"fit": 3}, "fit", "a table of values", "3", None),
+        ({"fit": {"epochs": True}}, "fit.epochs", "a number", "True", None),
+        ({"augment": {"flip": "yes"}}, "augment.flip", "true or false", "'yes'", None),
         ({"model": {"dropout": 1}}, "model.dropout", "less than 1", "1", None),
         ({"model": {"blocks": []}}, "model.blocks", "at least 1 item", "[]", None),
-        ({"model": {"blocks": 16}}, "model.blocks", "a valid tuple", "16", None),
-        ({"model": {"blocks": [True]}}, "model.blocks.0", "a valid dictionary", "True", None),
+        ({"model": {"blocks": 16}}, "model.blocks", "a list", "16", None),
+        ({"model": {"blocks": [True]}}, "model.blocks.0", "a table of values", "True", None),
         ({"model": {"blocks": [32, 0]}}, "model.blocks.1.filters", "greater than or equal to 1", "0", None),
         ({"data": {"source": ""}}, "data.source", "at least 1 character", "''", None),
         ({"optimizer": {"name": "adm"}}, "optimizer.name", "'adam'", "'adm'", "Did you mean adam? Known: adam, sgd,"),
@@ -207,7 +209,7 @@ def test_a_value_out_of_range_is_refused_with_its_path_the_range_and_the_value(
     values: dict[str, Any], path: str, expected: str, received: str, fix: str | None
 ):
     error = error_of(values)
-    assert error.what == f"the recipe has a value that cannot be used at {path}."
+    assert error.what == f"The recipe has a value that cannot be used at {path}."
     assert error.expected is not None
     assert expected in error.expected
     assert error.received == received
@@ -217,7 +219,10 @@ def test_a_value_out_of_range_is_refused_with_its_path_the_range_and_the_value(
 
 def test_several_wrong_values_are_counted_and_the_first_is_told():
     error = error_of({"fit": {"epochs": 0, "batch_size": 0}, "model": {"dropout": 2}})
-    assert error.what == "the recipe has a value that cannot be used at model.dropout (and 2 more)."
+    assert (
+        error.what
+        == "The recipe has a value that cannot be used at model.dropout (also wrong: fit.epochs, fit.batch_size)."
+    )
 
 
 def test_a_long_wrong_value_is_shown_in_part():
@@ -238,7 +243,7 @@ def test_a_long_wrong_value_is_shown_in_part():
 )
 def test_an_optimizer_is_given_no_value_that_it_does_not_have(optimizer: dict[str, Any], words: str):
     error = error_of({"optimizer": optimizer})
-    assert error.what.startswith("the recipe contradicts itself at optimizer: ")
+    assert error.what.startswith("The recipe contradicts itself at optimizer: ")
     assert words in error.what
 
 
@@ -322,7 +327,7 @@ def test_edits_that_contradict_each_other_alone_may_come_together():
         ("model.blocks.2.filters", {"received": "2", "expected": "model.blocks: a place from 0 to 1"}),
         ("model.blocks.-1.filters", {"received": "-1", "expected": "model.blocks: a place from 0 to 1"}),
         ("model.blocks.².filters", {"received": "²", "expected": "model.blocks: a place from 0 to 1"}),
-        ("fit.epochs.x", {"received": "x", "expected": "fit.epochs: nothing below it"}),
+        ("fit.epochs.x", {"received": "x", "expected": "nothing below fit.epochs"}),
     ],
 )
 def test_an_edit_of_a_place_that_is_not_there_says_what_is(path: str, parts: dict[str, str]):
@@ -335,7 +340,7 @@ def test_an_edit_of_a_place_that_is_not_there_says_what_is(path: str, parts: dic
 
 
 def test_a_wrong_edit_is_blamed_on_the_edited_recipe():
-    with pytest.raises(RecipeError, match=r"the edited recipe has a value that cannot be used at fit\.epochs"):
+    with pytest.raises(RecipeError, match=r"The edited recipe has a value that cannot be used at fit\.epochs"):
         Recipe().with_({"fit.epochs": -1})
 
 

@@ -6,6 +6,7 @@ This is the one place where data, training, records, analysis and pictures meet.
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -76,7 +77,9 @@ def train(
     from eyetune.models import cnn
     from eyetune.models.structure import structure
     from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.fit import check
 
+    check(recipe, dataset)
     arithmetic = choose_arithmetic(recipe.fit.precision)
     network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
     record = place.create_run(
@@ -280,8 +283,9 @@ def _check_seed(seed: int) -> None:
 def _start(threads: int, *, progress: bool) -> None:
     from eyetune.training.backend import start_keras
 
-    with TrainingDisplay(0, enabled=progress) as display:
-        display.note("Loading Keras ...")
+    if "keras" not in sys.modules:
+        with TrainingDisplay(0, enabled=progress) as display:
+            display.note("Loading Keras ...")
     start_keras(threads)
 
 

@@ -234,6 +234,14 @@ def test_version(eyetune: Terminal) -> None:
         (["data", "show", "nowhere/"], 2, "nowhere"),
         (["data", "show", "digits", "--image-size", "0"], 2, "data.image_size"),
         (["train", "--workspace", "/dev/null/below"], 1, "cannot be made"),
+        (["train", "--data", "digits", "--threads", "-3"], 2, "threads is negative"),
+        (["train", "--data", "digits", "--seed", "99999999999999999999"], 2, "seed is out of range"),
+        (["train", "--data", "digits", "--name", "latest", "--subset", "50"], 2, "means the newest one"),
+        (["train", "--set", "fit.epochs=true"], 2, "a number"),
+        (["train", "--data", "digits", "--subset", "50", "--set", "augment.shift=40"], 2, "augment.shift"),
+        (["train", "/tmp"], 2, "--data /tmp"),
+        (["predict", "pyproject.toml"], 2, "eyetune predict latest pyproject.toml"),
+        (["data", "show", "digits", "--per-class", "-5"], 2, "--per-class"),
     ],
 )
 def test_bad_words_are_refused_in_one_message(eyetune: Terminal, words: list[str], status: int, said: str) -> None:
@@ -249,7 +257,7 @@ def test_bad_words_are_refused_in_one_message(eyetune: Terminal, words: list[str
 def test_an_unexpected_error_keeps_its_traceback_for_debug(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     from eyetune.recipe import Recipe as Broken
 
-    def fail(_: object) -> str:
+    def fail(_: object, **options: object) -> str:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr(Broken, "to_toml", fail)
@@ -260,7 +268,7 @@ def test_an_unexpected_error_keeps_its_traceback_for_debug(eyetune: Terminal, mo
 
 
 def test_ctrl_c_leaves_with_130(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: object) -> str:
+    def interrupt(_: object, **options: object) -> str:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Recipe, "to_toml", interrupt)

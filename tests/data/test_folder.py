@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_pat
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / "a.png")
     assert caught.value.what == f"The image {tmp_path / 'a.png'} cannot be read."
-    assert caught.value.expected == "PNG, JPEG, WebP, BMP or GIF"
+    assert caught.value.expected == "a file in PNG, JPEG, WebP, BMP or GIF"
     assert REASONS[reason] in (caught.value.received or "")
 
 

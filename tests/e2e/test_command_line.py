@@ -90,7 +90,8 @@ def test_help_comes_at_once() -> None:
 def test_output_can_be_cut_short() -> None:
     shell = f"{sys.executable} -m eyetune recipe | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False)
-    assert done.stdout == "[data]\n"
+    assert done.stdout.startswith("[data]")
+    assert done.returncode == 0
     assert done.stderr == ""
 
 

@@ -159,6 +159,14 @@ def test_a_deleted_run_is_hidden_until_restored_and_gone_once_purged(workspace: 
     assert not records.run_folder(run.id).exists()
 
 
+def test_a_deleted_run_is_pointed_to_restore(workspace: Path) -> None:
+    records = Workspace(workspace)
+    run = add_run(records)
+    records.delete(run.id)
+    with pytest.raises(RunNotFoundError, match="is deleted"):
+        records.find(run.id)
+
+
 def test_a_run_that_is_being_trained_cannot_be_deleted(workspace: Path) -> None:
     records = Workspace(workspace)
     run = add_run(records)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eyetune.errors import UsageError
 from eyetune.training import backend
 
 
@@ -31,6 +32,14 @@ def test_auto_goes_by_the_gpu_where_there_is_one(
 ) -> None:
     monkeypatch.setattr(backend, "_gpu_capabilities", lambda: [capability])
     assert backend.choose_arithmetic("auto").precision == precision
+
+
+def test_threads_cannot_change_once_tensorflow_runs() -> None:
+    backend.start_keras()
+    with pytest.raises(UsageError, match="cannot change"):
+        backend.start_keras(threads=7)
+    with pytest.raises(UsageError, match="negative"):
+        backend.start_keras(threads=-1)
 
 
 def test_a_named_precision_is_obeyed() -> None:

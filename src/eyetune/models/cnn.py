@@ -47,7 +47,7 @@ def build(
     """
     import keras
 
-    _check_sizes(section, image_shape)
+    check_sizes(section, image_shape)
     parts: list[_Part] = []
     channels = image_shape[-1]
     for block in section.blocks:
@@ -155,8 +155,12 @@ def _head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
     return [*head, layers.Dense(num_classes, activation="softmax", dtype="float32")]
 
 
-def _check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
-    """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is obscure."""
+def check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is obscure.
+
+    Raises:
+        RecipeError: An image is smaller than 1x1 after some layer.
+    """
     size = image_shape[:2]
     for index, block in enumerate(section.blocks):
         for number in range(block.convolutions):

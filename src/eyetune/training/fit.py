@@ -92,7 +92,7 @@ def fit(
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
-    _check_sizes(recipe, dataset)
+    check(recipe, dataset)
     prepare(seed=seed, deterministic=deterministic)
     model = _compiled(recipe, dataset, arithmetic.policy)
     identity = {
@@ -134,7 +134,14 @@ def fit(
     return _outcome(recipe, dataset, folder, ending, watcher.history)
 
 
-def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
+def check(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse what cannot be trained, before any work is done.
+
+    Raises:
+        DataError: The batch is larger than the training data.
+        RecipeError: A variation leaves nothing of the images, or the network shrinks them to nothing.
+    """
+    cnn.check_sizes(recipe.model, dataset.image_shape)
     if recipe.fit.batch_size > len(dataset.train):
         raise DataError(
             "A batch is larger than the training data.",
