@@ -189,7 +189,7 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
         ({"fit": {"epochs": True}}, "fit.epochs", "a number", "True", None),
         ({"augment": {"flip": "yes"}}, "augment.flip", "true or false", "'yes'", None),
         ({"model": {"dropout": 1}}, "model.dropout", "less than 1", "1", None),
-        ({"model": {"blocks": []}}, "model.blocks", "at least 1 item", "[]", None),
+        ({"model": {"blocks": []}}, "model.blocks", "at least 1 in the list", "[]", None),
         ({"model": {"blocks": 16}}, "model.blocks", "a list", "16", None),
         ({"model": {"blocks": [True]}}, "model.blocks.0", "a table of values", "True", None),
         ({"model": {"blocks": [32, 0]}}, "model.blocks.1.filters", "greater than or equal to 1", "0", None),
@@ -324,9 +324,18 @@ def test_edits_that_contradict_each_other_alone_may_come_together():
         ("optimizr.name", {"received": "optimizr", "fix": f"Did you mean optimizer? Known: {SECTIONS}."}),
         ("epochs", {"received": "epochs", "fix": f"Known: {SECTIONS}."}),
         ("", {"received": "", "fix": f"Known: {SECTIONS}."}),
-        ("model.blocks.2.filters", {"received": "2", "expected": "model.blocks: a place from 0 to 1"}),
-        ("model.blocks.-1.filters", {"received": "-1", "expected": "model.blocks: a place from 0 to 1"}),
-        ("model.blocks.².filters", {"received": "²", "expected": "model.blocks: a place from 0 to 1"}),
+        (
+            "model.blocks.2.filters",
+            {"received": "2", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+        ),
+        (
+            "model.blocks.-1.filters",
+            {"received": "-1", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+        ),
+        (
+            "model.blocks.².filters",
+            {"received": "²", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+        ),
         ("fit.epochs.x", {"received": "x", "expected": "nothing below fit.epochs"}),
     ],
 )
