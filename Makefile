@@ -46,9 +46,9 @@ fast: $(VENV)/.development  ## the tests alone
 
 lock: | $(BIN)/python  ## pin the dependencies again after a change in pyproject.toml
 	@$(PIP_INSTALL) uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header pyproject.toml requirements/build.in --output-file requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --group dev pyproject.toml requirements/build.in --constraints requirements/runtime.txt \
 	  --output-file requirements/development.txt
 
