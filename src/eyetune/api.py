@@ -143,7 +143,8 @@ def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | N
 def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
     """Compare runs with the first one, by their predictions on the same validation images.
 
-    Runs of one recipe with different seeds are taken together.
+    Runs of one recipe with different seeds are taken together; of several with one seed, which say the same, the last
+    counts.
 
     Returns:
         The baseline, and the others' differences from it.
@@ -156,9 +157,9 @@ def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
         >>> import eyetune as et
         >>> baseline, differences = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
     """
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, dict[int, Run]] = {}
     for run in runs:
-        groups.setdefault(run.recipe.fingerprint, []).append(run)
+        groups.setdefault(run.recipe.fingerprint, {})[run.record.seed] = run
     if len(groups) < 2:
         raise UsageError(
             "There is nothing to compare.",
@@ -172,7 +173,7 @@ def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
             expected="runs on the same data, split and subset",
             received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
         )
-    baseline, *others = (_candidate(group) for group in groups.values())
+    baseline, *others = (_candidate(list(group.values())) for group in groups.values())
     return baseline, paired(baseline, others)
 
 

@@ -311,6 +311,7 @@ def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: P
     assert one["seed_deviation"] is not None
     assert eyetune("compare", "a", "b") == 0
     assert "Holm" in eyetune.output
+    assert eyetune.json("compare", "a", "b", "b")["differences"][0]["label"] == "b"  # the same again is no evidence
     assert eyetune("compare", "a") == 2
     assert eyetune(*words, "--name", "other", "--subset", "50") == 0
     assert eyetune("compare", "a", "other") == 1

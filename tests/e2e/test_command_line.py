@@ -19,8 +19,15 @@ EYETUNE = [sys.executable, "-m", "eyetune"]
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
 
+# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests start.
+HEARING_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
+)
+
+
 def start(*words: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([*EYETUNE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", HEARING_CTRL_C, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(*words: str | Path) -> Any:

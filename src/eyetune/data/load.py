@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,10 @@ def _locate(source: str) -> tuple[str, Path | None]:
     if source in KNOWN_SOURCES:
         return source, None
     path = Path(source)
-    try:
+    with suppress(OSError, ValueError, RuntimeError):  # too long, a null byte in it, or in the home of nobody
         path = path.expanduser()
         if source.strip() and path.exists():
             return _kind_of(path), path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        pass  # a name too long, with a null byte in it, or in the home of nobody is no path
     looks_like_path = os.sep in source or path.suffix in (".npz", ".gz", ".tar", ".zip")
     raise SourceError(
         f"There is no data source {source}.",

@@ -35,7 +35,7 @@ def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]
     """Show a bar while image files are decoded, on a terminal; yields what is to be told (files done, all files)."""
     console = Console(file=sys.stderr, force_jupyter=False)
     columns = (TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = enabled and (console.is_terminal)
+    shown = enabled and console.is_terminal
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
@@ -62,7 +62,7 @@ class TrainingDisplay:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not enabled or not (self._console.is_terminal),
+            disable=not enabled or not self._console.is_terminal,
             transient=True,
         )
 

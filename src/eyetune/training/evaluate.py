@@ -9,6 +9,7 @@ import numpy as np
 
 from eyetune.data.dataset import Floats, Images, Split, normalise
 from eyetune.errors import DataError, TrainingError, WorkspaceError
+from eyetune.training.backend import start_keras
 from eyetune.training.pipeline import evaluation_batches
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def load_model(path: Path) -> keras.Model:
     Raises:
         TrainingError: The file is missing or damaged.
     """
+    start_keras()
     import keras
 
     try:

@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import RecipeError
-from eyetune.recipe import (
-    WITH_MOMENTUM,
-    Block,
-    DenseLayer,
-    Recipe,
-    parse_edits,
-)
+from eyetune.recipe import Block, DenseLayer, Recipe, parse_edits
+from eyetune.recipe.sections import WITH_MOMENTUM
 
 SECTIONS = ", ".join(Recipe.model_fields)
 LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")

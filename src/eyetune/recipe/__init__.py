@@ -1,0 +1,39 @@
+"""Recipes: everything that defines one training, as one immutable value."""
+
+from eyetune.recipe.edits import parse_edits
+from eyetune.recipe.recipe import Recipe
+from eyetune.recipe.sections import (
+    ZOO,
+    ActivationName,
+    AugmentSection,
+    Block,
+    DataSection,
+    DenseLayer,
+    FitSection,
+    LossSection,
+    ModelSection,
+    Monitor,
+    OptimizerName,
+    OptimizerSection,
+    Precision,
+    Schedule,
+)
+
+__all__ = [
+    "ZOO",
+    "ActivationName",
+    "AugmentSection",
+    "Block",
+    "DataSection",
+    "DenseLayer",
+    "FitSection",
+    "LossSection",
+    "ModelSection",
+    "Monitor",
+    "OptimizerName",
+    "OptimizerSection",
+    "Precision",
+    "Recipe",
+    "Schedule",
+    "parse_edits",
+]
