@@ -40,6 +40,8 @@ def test_the_readmes_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pyte
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["baseline"].validation_accuracy > names["slower"].validation_accuracy > 0.2
+    assert names["baseline"].test_accuracy > 0.9
+    assert names["baseline"].verdict.level != "chance"
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
