@@ -42,6 +42,7 @@ def load_data(recipe: Recipe, source: str | Path | None = None, *, on_progress: 
         image_size=section.image_size,
         seed=section.seed,
         skip_unreadable=section.skip_unreadable,
+        train_on_validation=section.train_on_validation,
         on_progress=on_progress,
     )
 
@@ -113,8 +114,18 @@ class Run:
 
     @property
     def test_accuracy(self) -> float:
-        """Share of the test images classified right, 0 to 1: what is reported."""
-        return self.results.test_accuracy
+        """Share of the test images classified right, 0 to 1: what is reported.
+
+        Raises:
+            UsageError: Nobody has looked at the test images yet: choices are made on validation.
+        """
+        accuracy = self.results.test_accuracy
+        if accuracy is None:
+            raise UsageError(
+                f"Run {self.record.label} has not been tried on the test images.",
+                fix=f"When every choice is made: eyetune evaluate {self.id}",
+            )
+        return accuracy
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -137,6 +148,11 @@ class Run:
         predicted = probabilities(self.model(), images)
         self.workspace.save_predictions(self.id, split, predicted, images.labels)
         return evaluate(predicted, images.labels)
+
+    @property
+    def shown_split(self) -> str:
+        """The split that pictures show: test where the run has been tried on it, else validation."""
+        return "test" if self.workspace.predictions(self.id, "test") is not None else "validation"
 
     def right(self, split: str) -> NDArray[np.bool_]:
         """Return for each image of a split whether it was classified right, from the recorded predictions."""
@@ -209,17 +225,19 @@ class Run:
         title = self._title() if not others else ""
         return curves({run.record.label: run.history for run in runs}, title=title)
 
-    def plot_confusion(self, split: str = "test") -> Picture:
-        """Draw which classes are taken for which."""
+    def plot_confusion(self, split: str | None = None) -> Picture:
+        """Draw which classes are taken for which, by default on `shown_split`."""
         from eyetune.report.figures import confusion_matrix
 
+        split = split or self.shown_split
         names = self.record.data.class_names
         return confusion_matrix(self.evaluation(split).confusion, names, title=f"{self._title()}, {split} images")
 
-    def plot_mistakes(self, split: str = "test", *, count: int = 18, dataset: Dataset | None = None) -> Picture:
-        """Draw the wrongly classified images of which the network was surest."""
+    def plot_mistakes(self, split: str | None = None, *, count: int = 18, dataset: Dataset | None = None) -> Picture:
+        """Draw the wrongly classified images of which the network was surest, by default of `shown_split`."""
         from eyetune.report.figures import mistakes
 
+        split = split or self.shown_split
         probabilities, labels = self._predictions(split)
         chosen = confident_mistakes(probabilities, labels, count)
         images = (dataset or self.dataset()).split(split).images[chosen]
@@ -267,9 +285,10 @@ class Run:
         if record.results:
             rows |= {
                 "validation accuracy": f"{record.results.validation_accuracy:.2%}",
-                "test accuracy": f"{record.results.test_accuracy:.2%}",
-                "verdict": self.verdict.text,
             }
+            if record.results.test_accuracy is not None:
+                rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
+            rows["verdict"] = self.verdict.text
         cells = "".join(
             f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
             for name, value in rows.items()
@@ -306,16 +325,19 @@ class Run:
 
     def _facts(self) -> Facts:
         results = self.results
-        _, labels = self._predictions("validation")
+        judged = "test" if self.recipe.data.train_on_validation else "validation"
+        _, labels = self._predictions(judged)
         counts = np.bincount(labels)
+        looked_at = self.shown_split == "test"
+        test_accuracy = float(self.right("test").mean()) if looked_at else None
         return Facts(
             history=self.history,
             recipe=self.recipe,
             dataset=self.record.data.name,
             num_classes=len(self.record.data.class_names),
             largest_class=float(counts.max() / counts.sum()),
-            num_validation=self.record.data.num_validation,
-            validation_accuracy=results.validation_accuracy,
-            test_accuracy=results.test_accuracy,
+            num_validation=len(labels),
+            validation_accuracy=float(self.right(judged).mean()),
+            test_accuracy=test_accuracy,
             linear_accuracy=results.linear_accuracy,
         )

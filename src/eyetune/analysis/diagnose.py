@@ -38,9 +38,9 @@ class Facts:
         dataset: Name of the dataset.
         num_classes: Number of classes.
         largest_class: Share of the validation images that the most frequent class has.
-        num_validation: Validation images.
+        num_validation: Validation images; of a run that trained on them too, test images, as for the next two.
         validation_accuracy: Of the kept network.
-        test_accuracy: Of the kept network.
+        test_accuracy: Of the kept network (None: not looked at).
         linear_accuracy: Of a linear classifier on the pixels, on validation (None: not computed).
     """
 
@@ -51,7 +51,7 @@ class Facts:
     largest_class: float
     num_validation: int
     validation_accuracy: float
-    test_accuracy: float
+    test_accuracy: float | None
     linear_accuracy: float | None = None
 
 
@@ -102,6 +102,11 @@ def diagnose(facts: Facts) -> Verdict:
         ('poor', False, False)
     """
     level, sentences = _level(facts)
+    if facts.recipe.data.train_on_validation:
+        sentences.append(
+            "It was trained on its validation images too, so its curves tell nothing and only test counts."
+        )
+        return Verdict(level, tuple(sentences), overfitting=False, still_rising=False, suggestions=())
     gap = _gap(facts)
     slope = final_slope([epoch.val_accuracy for epoch in facts.history])
     overfitting = level != "chance" and gap > LARGE_GAP
@@ -148,19 +153,21 @@ def _gap(facts: Facts) -> float:
 
 
 def _level(facts: Facts) -> tuple[str, list[str]]:
-    accuracy, chance = facts.test_accuracy, 1 / facts.num_classes
+    split = "validation" if facts.test_accuracy is None else "test"
+    accuracy = facts.validation_accuracy if facts.test_accuracy is None else facts.test_accuracy
+    chance = 1 / facts.num_classes
     uneven = facts.largest_class > UNEVEN_FROM * chance
     guess = facts.largest_class if uneven else chance
     right = round(facts.validation_accuracy * facts.num_validation)
     low, _ = wilson_interval(right, facts.num_validation)
-    shown = f"{accuracy:.1%} of the test images are classified right"
+    shown = f"{accuracy:.1%} of the {split} images are classified right"
     if low <= guess:
         always = f", or {guess:.1%} for always naming the most frequent class" if uneven else ""
         return "chance", [f"{shown}: no better than guessing ({chance:.1%} for {facts.num_classes} classes{always})."]
     times = f"guessing would get {guess:.1%}"
     if facts.dataset == "cifar10":
         return _cifar10_level(accuracy, f"{shown}; {times}.")
-    return _other_level(facts, low, f"{shown}; {times}.")
+    return _other_level(facts, accuracy, low, f"{shown}; {times}.")
 
 
 def _cifar10_level(accuracy: float, shown: str) -> tuple[str, list[str]]:
@@ -173,7 +180,7 @@ def _cifar10_level(accuracy: float, shown: str) -> tuple[str, list[str]]:
     return "poor", [shown, "That is poor for CIFAR-10, where 80 to 90% is what one wants; it can be improved."]
 
 
-def _other_level(facts: Facts, low: float, shown: str) -> tuple[str, list[str]]:
+def _other_level(facts: Facts, accuracy: float, low: float, shown: str) -> tuple[str, list[str]]:
     """Judge on an unknown dataset: by the margin over a linear classifier, on the same validation images."""
     linear = facts.linear_accuracy
     if linear is None:
@@ -187,7 +194,7 @@ def _other_level(facts: Facts, low: float, shown: str) -> tuple[str, list[str]]:
         if linear > 0.95:
             return "good", [shown, f"{against}: both are close to all there is, so the simpler one would do."]
         return "poor", [shown, f"{against}: the network has not earned its cost yet."]
-    if facts.test_accuracy > 0.999 and linear < 0.9:
+    if accuracy > 0.999 and linear < 0.9:
         return "suspicious", [shown, f"{against}: so close to 100% is suspicious. Check for copies among the splits."]
     # Half of what the linear classifier gets wrong is a clear gain on any dataset.
     good = margin >= 0.5 * (1 - linear)

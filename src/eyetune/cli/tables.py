@@ -37,6 +37,11 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
 
 
+def percent(share: float | None) -> str:
+    """Return a share of 0 to 1 as a percentage, or that nobody has looked."""
+    return "not looked at" if share is None else f"{share:.2%}"
+
+
 def training_summary(run: Run) -> list[RenderableType]:
     """Show a run as its training ends: what it reached, its curve, the verdict, what next, where the files lie."""
     shown: list[RenderableType] = [run_table(run)]
@@ -69,7 +74,7 @@ def run_table(run: Run) -> Table:
         rows |= _curve_rows(history)
     if record.results:
         rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}"
-        rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
+        rows["test accuracy"] = percent(record.results.test_accuracy)
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -235,7 +240,7 @@ def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
             f"{run.num_epochs_done}/{run.recipe.fit.epochs}",
             f"{run.network.parameters:,}",
             f"{results.validation_accuracy:.2%}" if results else "",
-            f"{results.test_accuracy:.2%}" if results else "",
+            percent(results.test_accuracy) if results else "",
             f"{run.duration_seconds:,.0f} s",
         )
     return table

@@ -38,6 +38,7 @@ def load(
     image_size: int = 32,
     seed: int = 0,
     skip_unreadable: bool = False,
+    train_on_validation: bool = False,
     on_progress: folder.OnProgress | None = None,
 ) -> Dataset:
     """Load images and labels in three splits.
@@ -52,6 +53,8 @@ def load(
         image_size: Side of the square images made of image files and digits, in pixels.
         seed: Of the splits that are made up.
         skip_unreadable: Leave out image files that cannot be read, and count them in the notes.
+        train_on_validation: Let the training split hold the validation images too, for the last training of all, when
+            every choice is made; accuracy on validation then says nothing.
         on_progress: Called with the number of decoded files and of all files, while a folder is decoded.
 
     Returns:
@@ -76,7 +79,8 @@ def load(
     shown = source if source in KNOWN_SOURCES or path is None else path  # a name stays valid where paths differ
     dataset = _with_splits(decoded, str(shown), validation, test)
     _check_usable(dataset)
-    return dataset.subset(subset) if subset else dataset
+    dataset = dataset.subset(subset) if subset else dataset
+    return _with_validation(dataset, decoded) if train_on_validation else dataset
 
 
 def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
@@ -260,6 +264,17 @@ def _with_splits(decoded: Decoded, source: str, validation: float, test: float) 
         fingerprint,
         tuple(notes),
     )
+
+
+def _with_validation(dataset: Dataset, decoded: Decoded) -> Dataset:
+    """Let the training split hold the validation images too."""
+    if "validation" in decoded.splits:
+        train, validation = dataset.train, dataset.validation
+        images = np.concatenate([train.images, validation.images])
+        whole = Split(images, np.concatenate([train.labels, validation.labels]))
+    else:  # both were cut from one: the whole is a view of it
+        whole = decoded.splits["train"].take(0, len(dataset.train) + len(dataset.validation))
+    return replace(dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole")
 
 
 def _check_usable(dataset: Dataset) -> None:

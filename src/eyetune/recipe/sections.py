@@ -60,6 +60,9 @@ class DataSection(Section):
     image_size: int = Field(32, ge=8, le=1024, description="side of the square images from a folder, in pixels")
     seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
     skip_unreadable: bool = Field(False, description="leave out image files that cannot be read")
+    train_on_validation: bool = Field(
+        False, description="train on the validation images too, once all choices are made: then only test tells"
+    )
 
 
 class AugmentSection(Section):

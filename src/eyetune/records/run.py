@@ -15,6 +15,7 @@ from eyetune.recipe import Recipe
 class RunState(StrEnum):
     """Where a run stands."""
 
+    WAITING = "WAITING"  # it is planned; no process has begun it
     RUNNING = "RUNNING"  # a process is at work on it
     PAUSED = "PAUSED"  # it was interrupted and can be resumed
     COMPLETE = "COMPLETE"  # it trained all its epochs, or stopped early by its own rule
@@ -62,16 +63,16 @@ class Results:
         kept_epoch: The epoch whose weights were kept.
         validation_loss: Cross-entropy on the validation images.
         validation_accuracy: On the validation images: what choices are made on.
-        test_loss: Cross-entropy on the test images.
-        test_accuracy: On the test images: what is reported.
+        test_loss: Cross-entropy on the test images (None: nobody has looked at them).
+        test_accuracy: On the test images: what is reported (None: nobody has looked at them).
         linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not computed).
     """
 
     kept_epoch: int
     validation_loss: float
     validation_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
     linear_accuracy: float | None = None
 
 

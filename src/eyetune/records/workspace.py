@@ -69,8 +69,9 @@ class Workspace:
         deterministic: bool = True,
         name: str = "",
         versions: Mapping[str, str] | None = None,
+        state: RunState = RunState.RUNNING,
     ) -> RunRecord:
-        """Record a new run as RUNNING and make its folder, with the recipe in it.
+        """Record a new run, as RUNNING or as WAITING for a process, and make its folder with the recipe in it.
 
         Raises:
             UsageError: The name is the word that means the newest run.
@@ -90,7 +91,7 @@ class Workspace:
                 insert(runs).values(
                     id=run_id,
                     name=name,
-                    state=RunState.RUNNING,
+                    state=state,
                     created_at=_now(),
                     seed=seed,
                     recipe=recipe.model_dump(mode="json", exclude_none=True),
@@ -185,6 +186,12 @@ class Workspace:
     def run(self, run_id: str) -> RunRecord:
         """Return one run by its whole id, deleted or not."""
         return next(iter(self._select(runs.c.id == run_id)))
+
+    def same(self, recipe: Recipe, data_fingerprint: str, seed: int) -> list[RunRecord]:
+        """Return the runs of a recipe on the same images with the same seed, oldest first, the deleted left out."""
+        chosen = (runs.c.recipe_fingerprint == recipe.fingerprint) & (runs.c.seed == seed)
+        found = self._select(chosen & runs.c.deleted_at.is_(None))
+        return [run for run in found if run.data.fingerprint == data_fingerprint]
 
     def find(self, reference: str, *, among: Sequence[RunRecord] | None = None) -> RunRecord:
         """Return the run that a user means: by id, the beginning of an id, name, or "latest".

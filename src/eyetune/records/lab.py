@@ -1,0 +1,192 @@
+"""A lab as it is recorded: what each technique was worth, which combination was best, and the answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from eyetune.recipe import Recipe
+
+Value = int | float | str | bool
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Trained(_Record):
+    """A recipe that was trained, with one or several seeds.
+
+    Attributes:
+        label: What to call it.
+        recipe: What was trained.
+        runs: Ids of its runs, one for each seed.
+        validation_accuracy: Mean over the seeds, 0 to 1.
+        seed_deviation: Standard deviation over the seeds (None with one seed).
+        seconds: Mean training time.
+        parameters: Weights of the network.
+        multiply_adds: Multiply-adds for one image.
+    """
+
+    label: str
+    recipe: Recipe
+    runs: tuple[str, ...]
+    validation_accuracy: float
+    seed_deviation: float | None
+    seconds: float
+    parameters: int
+    multiply_adds: int
+
+
+class Effect(Trained):
+    """A recipe that was trained, and how it compares with another. Differences are of shares: 0.01 is one point.
+
+    Attributes:
+        name: The technique.
+        value: Its value.
+        difference: In validation accuracy.
+        interval: 95% interval of the difference, by a paired bootstrap.
+        p_value: Corrected for how many were compared (Holm).
+        finding: The difference in words.
+        at_equal_epochs: Difference when both stop after as many epochs as the shorter one has.
+        at_equal_seconds: Difference when both stop after as much time as the shorter one took.
+    """
+
+    name: str
+    value: Value
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    finding: str
+    at_equal_epochs: float
+    at_equal_seconds: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether chance alone is an unlikely explanation."""
+        return self.finding in ("better", "worse")
+
+
+class Step(_Record):
+    """One step of the greedy combination: what was added to what was kept before, and whether it was kept."""
+
+    effect: Effect
+    kept: bool
+
+
+class Interaction(_Record):
+    """How two techniques get on: what both together are worth beyond the sum of each by itself.
+
+    Attributes:
+        first: One technique with its value.
+        second: The other.
+        difference: Of the accuracies: both, less each, plus the baseline's. Above 0 they help each other.
+        interval: 95% interval.
+        finding: In words.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: tuple[float, float]
+    finding: str
+
+
+class Skipped(_Record):
+    """A technique's value that was not tried, or not to its end, and why."""
+
+    name: str
+    value: Value
+    reason: str
+
+
+class Final(_Record):
+    """A recipe trained on training and validation images together, with several seeds, and tried on test.
+
+    Attributes:
+        label: What to call it.
+        recipe: What was trained.
+        runs: Ids of its runs, one for each seed.
+        test_accuracies: One for each seed, 0 to 1.
+        test_accuracy: Their mean.
+        test_deviation: Their standard deviation (None with one seed).
+        seconds: Mean training time.
+        parameters: Weights of the network.
+        multiply_adds: Multiply-adds for one image.
+    """
+
+    label: str
+    recipe: Recipe
+    runs: tuple[str, ...]
+    test_accuracies: tuple[float, ...]
+    test_accuracy: float
+    test_deviation: float | None
+    seconds: float
+    parameters: int
+    multiply_adds: int
+
+
+class LabRecord(_Record):
+    """A lab, finished.
+
+    Attributes:
+        id: Name of its folder in the workspace.
+        created_at: When it ended, in UTC.
+        data: Name of the data set.
+        num_train: Training images.
+        num_validation: Validation images, which all comparisons are made on.
+        num_test: Test images.
+        seeds: Of the comparisons.
+        epochs: Of the baseline and so of the combination.
+        workers: Processes that trained.
+        seconds: How long it took, what was recorded before not counted.
+        baseline: What the techniques are compared with.
+        techniques: Each technique's values, in the order in which they were tried.
+        skipped: What was not tried, and why.
+        steps: How the combination was stacked.
+        interactions: Of each pair of the combination's parts.
+        combination: The combination against the baseline (None: nothing helped).
+        final_baseline: The baseline on test.
+        final: The best recipe on test.
+        test_difference: Of their accuracies on test.
+        test_interval: 95% interval of it.
+        answer: Which technique, which combination gave the best result: two sentences.
+        complete: Whether every step was made, or time ran out.
+        versions: Of what made it.
+    """
+
+    id: str
+    created_at: datetime
+    data: str
+    num_train: int
+    num_validation: int
+    num_test: int
+    seeds: tuple[int, ...]
+    epochs: int
+    workers: int
+    seconds: float
+    baseline: Trained
+    techniques: tuple[Effect, ...]
+    skipped: tuple[Skipped, ...]
+    steps: tuple[Step, ...]
+    interactions: tuple[Interaction, ...]
+    combination: Effect | None
+    final_baseline: Final
+    final: Final
+    test_difference: float
+    test_interval: tuple[float, float]
+    answer: str
+    complete: bool
+    versions: dict[str, str]
+
+    @property
+    def leaderboard(self) -> tuple[Trained, ...]:
+        """Everything that was trained for a comparison, the best first."""
+        everything = (self.baseline, *self.techniques, *((self.combination,) if self.combination else ()))
+        return tuple(sorted(everything, key=lambda one: -one.validation_accuracy))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the lab as plain JSON values."""
+        return self.model_dump(mode="json")
