@@ -5,30 +5,24 @@ This is the one place where data, training, records, analysis and pictures meet.
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eyetune.analysis.compare import Candidate, Difference
 from eyetune.analysis.compare import compare as paired
-from eyetune.analysis.metrics import evaluate
 from eyetune.data import Dataset
-from eyetune.errors import DataError, EyetuneError, UsageError
+from eyetune.errors import DataError, UsageError
 from eyetune.history import Epoch
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.run import DataRecord, Results
 from eyetune.report.progress import TrainingDisplay, decoding_bar
-from eyetune.run import MODEL_FILE, Run, load_data
-
-if TYPE_CHECKING:
-    from eyetune.training.backend import Arithmetic
+from eyetune.run import Run, load_data
+from eyetune.tuning.jobs import inspect, work
+from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
 
 
 def train(
@@ -74,26 +68,21 @@ def train(
     dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
     recipe = recipe.with_({"data.source": dataset.source})
     _start(threads, progress=progress)
-    from eyetune.models import cnn
-    from eyetune.models.structure import structure
-    from eyetune.training.backend import choose_arithmetic
-    from eyetune.training.fit import check
-
-    check(recipe, dataset)
-    arithmetic = choose_arithmetic(recipe.fit.precision)
-    network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
+    inspected = inspect(recipe, dataset)
+    if inspected.network is None:
+        raise inspected.error or AssertionError
     record = place.create_run(
         recipe=recipe,
-        data=_describe(dataset),
-        network=network,
+        data=describe(dataset),
+        network=inspected.network,
         seed=seed,
-        precision=arithmetic.precision,
+        precision=inspected.precision,
         threads=threads,
         deterministic=deterministic,
         name=name,
-        versions=_versions(),
+        versions=versions(),
     )
-    return _carry_on(place, record, dataset, arithmetic, progress=progress)
+    return _carry_on(place, record, dataset, progress=progress)
 
 
 def resume(
@@ -128,10 +117,103 @@ def resume(
     run = Run(place, record)
     dataset = run.checked(data) if data else run.dataset()
     _start(record.threads if threads is None else threads, progress=progress)
-    from eyetune.training.backend import choose_arithmetic
+    return _carry_on(place, record, dataset, progress=progress)
 
-    arithmetic = choose_arithmetic(record.precision)
-    return _carry_on(place, record, dataset, arithmetic, progress=progress)
+
+QUICK = {"fit.epochs": 4, "data.subset": 4000}
+
+
+def lab(
+    recipe: Recipe | None = None,
+    data: str | Path | None = None,
+    *,
+    techniques: Sequence[str] = (),
+    quick: bool = False,
+    seeds: int = 1,
+    final_seeds: int | None = None,
+    seconds: float | None = None,
+    workers: int | None = None,
+    workspace: str | Path | Workspace | None = None,
+    progress: bool = True,
+) -> Lab:
+    """Find out which technique, which combination gives the best result, and how sure we can be.
+
+    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks how each pair gets
+    on; then trains the best and the baseline on training and validation images, and tries them on test, once. What is
+    recorded already is not trained again: the same call goes on where an interrupted one stopped.
+
+    Worker processes start with your script: keep the call below `if __name__ == "__main__":` (not in a notebook).
+
+    Args:
+        recipe: The baseline; the default is the lab's network on CIFAR-10.
+        data: A source in place of the recipe's (see `load`).
+        techniques: What to try: names (all their values) or "name=value"; by default every technique that needs
+            nothing but the images.
+        quick: A dozen changes, few epochs and few images, where the recipe leaves those at their defaults.
+        seeds: Trainings of each recipe that are compared, 1 or more.
+        final_seeds: Trainings of the best recipe, and of the baseline, on test; by default 3 (quick: 2).
+        seconds: How long it may take; what was not tried by then is listed (None: as long as it takes).
+        workers: Trainings at once; by default one for each core, as far as the memory goes.
+        workspace: As for `train`.
+        progress: As for `train`.
+
+    Raises:
+        UsageError: A technique is unknown, or a number out of its range.
+        RunBusyError: Another lab is at work in the workspace.
+        EyetuneError: The data cannot be used, or the baseline cannot be trained.
+    """
+    from eyetune.techniques.choices import QUICK as QUICK_CHOICES
+    from eyetune.techniques.choices import choose
+    from eyetune.techniques.lab import LabPlan, climb
+    from eyetune.tuning.executors import default_workers
+
+    _check_main_process()
+    recipe = _checked_recipe(recipe)
+    if quick:
+        recipe = _quick(recipe)
+    last = (2 if quick else 3) if final_seeds is None else final_seeds
+    for name, number in (("seeds", seeds), ("final_seeds", last), ("workers", 1 if workers is None else workers)):
+        if number < 1:
+            raise UsageError(f"{name} is too small.", expected="1 or more", received=number)
+    choices = choose(techniques or (QUICK_CHOICES if quick else ()))
+    if techniques:
+        for choice in choices:
+            choice.apply(recipe)  # what was asked for by name and cannot be fails before any training
+    place = _workspace(workspace)
+    place.prepare()
+    dataset = _load(recipe, data, progress=progress)
+    plan = LabPlan(
+        baseline=recipe.with_({"data.source": dataset.source}),
+        choices=choices,
+        seeds=tuple(range(seeds)),
+        final_seeds=last,
+        workers=workers or default_workers(),
+        seconds=seconds,
+    )
+    with WorkersDisplay(enabled=progress) as display:
+        record = climb(plan, place, display)
+        display.note("Drawing ...")
+        place.save_lab(record)
+        done = Lab(place, record)
+        done.report()
+    return done
+
+
+def _quick(recipe: Recipe) -> Recipe:
+    """Return a recipe with few epochs and images, where it leaves them at their defaults."""
+    chosen = {"fit.epochs": recipe.fit.model_fields_set, "data.subset": recipe.data.model_fields_set}
+    return recipe.with_({path: value for path, value in QUICK.items() if path.partition(".")[2] not in chosen[path]})
+
+
+def _check_main_process() -> None:
+    """Refuse to start workers from a worker, which a script without its guard would do for ever."""
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        raise UsageError(
+            "A worker process ran the script that started it.",
+            fix='Put what your script does below `if __name__ == "__main__":`.',
+        )
 
 
 def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
@@ -189,38 +271,25 @@ def _candidate(group: Sequence[Run]) -> Candidate:
     )
 
 
-def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, arithmetic: Arithmetic, *, progress: bool) -> Run:
+def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool) -> Run:
     """Train a recorded run to its end from wherever it stands, and record what comes of it."""
-    from eyetune.training.fit import Ending, fit
+    from eyetune.training.backend import choose_arithmetic
 
     with place.claim(record.id), _failures_recorded(place, record.id):
         place.set_state(record.id, RunState.RUNNING)
         with TrainingDisplay(record.recipe.fit.epochs, enabled=progress) as display:
+            arithmetic = choose_arithmetic(record.recipe.fit.precision)
             display.note(f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}")
 
             def on_epoch(epoch: Epoch) -> None:
                 place.save_epoch(record.id, epoch)
                 display.on_epoch(epoch)
 
-            fitted = fit(
-                record.recipe,
-                dataset,
-                place.run_folder(record.id),
-                seed=record.seed,
-                arithmetic=arithmetic,
-                deterministic=record.deterministic,
-                resume=True,
-                on_epoch=on_epoch,
-                on_progress=display.on_progress,
-            )
-        if fitted.ending is Ending.INTERRUPTED:
-            return Run(place, place.set_state(record.id, RunState.PAUSED))
-        display.note("Evaluating ...")
-        results = _results(place, record, dataset, fitted.model, fitted.kept_epoch)
-        complete = place.set_state(record.id, RunState.COMPLETE, results=results)
-    run = Run(place, complete)
-    display.note("Drawing ...")
-    run.save_plots(dataset=dataset)
+            outcome = work(job_of(place, record), dataset, on_epoch=on_epoch, on_progress=display.on_progress)
+        run = Run(place, record_outcome(place, record, outcome, lambda: yardstick(dataset)))
+    if run.state is RunState.COMPLETE:
+        display.note("Drawing ...")
+        run.save_plots(dataset=dataset)
     return run
 
 
@@ -228,39 +297,9 @@ def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, arithmetic:
 def _failures_recorded(place: Workspace, run_id: str) -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
-        place.set_state(run_id, RunState.PAUSED)
+    except (Exception, KeyboardInterrupt) as error:
+        record_failure(place, run_id, error)
         raise
-    except Exception as error:
-        words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-        place.set_state(run_id, RunState.FAILED, error=words)
-        raise
-
-
-def _results(place: Workspace, record: RunRecord, dataset: Dataset, model: Any, kept_epoch: int) -> Results:
-    """Evaluate the trained network on validation and, once, on test; keep it and its predictions."""
-    from eyetune.analysis.linear import linear_accuracy
-    from eyetune.training.evaluate import probabilities, save_model
-
-    save_model(model, place.run_folder(record.id) / MODEL_FILE)
-    figures = {}
-    for name in ("validation", "test"):
-        split = dataset.split(name)
-        predicted = probabilities(model, split)
-        place.save_predictions(record.id, name, predicted, split.labels)
-        figures[name] = evaluate(predicted, split.labels)
-    train, validation = dataset.train, dataset.validation
-    known = dataset.name == "cifar10"  # judged by the lab's bands
-    return Results(
-        kept_epoch=kept_epoch,
-        validation_loss=figures["validation"].loss,
-        validation_accuracy=figures["validation"].accuracy,
-        test_loss=figures["test"].loss,
-        test_accuracy=figures["test"].accuracy,
-        linear_accuracy=None
-        if known
-        else linear_accuracy(train.images, train.labels, validation.images, validation.labels),
-    )
 
 
 def _checked_recipe(recipe: Recipe | None) -> Recipe:
@@ -293,25 +332,6 @@ def _start(threads: int, *, progress: bool) -> None:
 def _load(recipe: Recipe, source: str | Path | None, *, progress: bool) -> Dataset:
     with decoding_bar(enabled=progress) as on_progress:
         return load_data(recipe, source, on_progress=on_progress)
-
-
-def _describe(dataset: Dataset) -> DataRecord:
-    return DataRecord(
-        name=dataset.name,
-        source=dataset.source,
-        fingerprint=dataset.fingerprint,
-        class_names=dataset.class_names,
-        image_shape=dataset.image_shape,
-        num_train=len(dataset.train),
-        num_validation=len(dataset.validation),
-        num_test=len(dataset.test),
-        notes=dataset.notes,
-    )
-
-
-def _versions() -> dict[str, str]:
-    names = ("eyetune", "keras", "numpy")
-    return {name: version(name) for name in names} | {"python": platform.python_version()}
 
 
 def _workspace(workspace: str | Path | Workspace | None) -> Workspace:

@@ -8,7 +8,9 @@
     ├── DataError                   images or labels that cannot be used
     ├── TrainingError               a training that could not be carried out
     │   ├── DivergedError           its loss became NaN or infinite
-    │   └── CheckpointError         its checkpoint cannot be read or is of another network
+    │   ├── CheckpointError         its checkpoint cannot be read or is of another network
+    │   ├── WorkerLostError         its worker process ended before it was done
+    │   └── OutOfTimeError          it took longer than it was given
     └── WorkspaceError              the records cannot be opened, read or written
         └── RunBusyError            another process is at work on the run
 
@@ -97,6 +99,14 @@ class DivergedError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint cannot be read, or belongs to another network."""
+
+
+class WorkerLostError(TrainingError):
+    """A worker process ended in the middle of its job: it was killed, or ran out of memory."""
+
+
+class OutOfTimeError(TrainingError):
+    """A job took longer than its time limit."""
 
 
 class WorkspaceError(EyetuneError):

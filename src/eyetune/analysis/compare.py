@@ -60,6 +60,7 @@ class Difference:
         accuracy: Its validation accuracy.
         difference: Its accuracy less the baseline's.
         interval: 95% interval of the difference, by a paired bootstrap over the validation images and the seeds.
+        chance_of_better: How likely it is that the candidate is the better one, 0 to 1: the share of bootstrap draws.
         p_value: Probability of a difference as large by chance alone, corrected for how many were compared (Holm).
         seed_deviation: Standard deviation over seeds (None with one seed).
         at_equal_epochs: The difference when both are stopped after as many epochs as the shorter one has.
@@ -73,6 +74,7 @@ class Difference:
     accuracy: float
     difference: float
     interval: tuple[float, float]
+    chance_of_better: float
     p_value: float
     seed_deviation: float | None
     at_equal_epochs: float
@@ -135,14 +137,14 @@ def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Differe
             received=candidate.right.shape[1],
         )
     drawn = bootstrap_differences(candidate.right, baseline.right, seed=seed)
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     # Two-sided: twice the share of resamples on the other side of zero, and never less than one resample.
     beyond = min((drawn <= 0).mean(), (drawn >= 0).mean())
     return Difference(
         label=candidate.label,
         accuracy=candidate.accuracy,
         difference=candidate.accuracy - baseline.accuracy,
-        interval=(float(low), float(high)),
+        interval=interval_of(drawn),
+        chance_of_better=float((drawn > 0).mean() + (drawn == 0).mean() / 2),
         p_value=float(min(1.0, 2 * max(beyond, 1 / RESAMPLES))),
         seed_deviation=candidate.seed_deviation,
         at_equal_epochs=_at_equal(baseline, candidate, _epoch_ends),
@@ -177,17 +179,59 @@ def bootstrap_differences(
         >>> bool(abs(bootstrap_differences(right, other).mean() - 0.1) < 0.005)
         True
     """
+    return bootstrap_contrast([(1, candidate), (-1, baseline)], seed=seed, resamples=resamples)
+
+
+def bootstrap_contrast(
+    terms: Sequence[tuple[float, NDArray[np.bool_]]], *, seed: int = 0, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Draw weighted sums of accuracies on the same images as other images and other seeds would have given them.
+
+    Args:
+        terms: Weights with booleans of shape (seeds, images), all of as many images.
+        seed: Of the draws.
+        resamples: How many to draw.
+
+    Returns:
+        Shape (resamples,).
+    """
     generator = np.random.default_rng(seed)
-    several = len(candidate) > 1 or len(baseline) > 1
+    several = any(len(right) > 1 for _, right in terms)
     rounds = 200 if several else 1  # draws of seeds, each with its share of draws of images
     drawn = []
     for _ in range(rounds):
-        mine = candidate[generator.integers(len(candidate), size=len(candidate))].mean(axis=0)
-        theirs = baseline[generator.integers(len(baseline), size=len(baseline))].mean(axis=0)
-        kinds, counts = np.unique(mine - theirs, return_counts=True)
+        sums = sum(
+            weight * right[generator.integers(len(right), size=len(right))].mean(axis=0) for weight, right in terms
+        )
+        kinds, counts = np.unique(np.round(sums, 12), return_counts=True)
         images = counts.sum()
         drawn.append(generator.multinomial(images, counts / images, size=resamples // rounds) @ kinds / images)
     return np.concatenate(drawn)
+
+
+def interval_of(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95% interval of bootstrap draws."""
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def interaction(
+    baseline: Candidate, first: Candidate, second: Candidate, both: Candidate, *, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Return what two changes together are worth beyond the sum of each by itself, with its 95% interval.
+
+    Above 0 they help each other; below 0 they do in part the same, or are in each other's way.
+
+    Args:
+        baseline: Without either.
+        first: With one.
+        second: With the other.
+        both: With both.
+        seed: Of the bootstrap.
+    """
+    terms = [(1.0, both.right), (-1.0, first.right), (-1.0, second.right), (1.0, baseline.right)]
+    value = sum(weight * float(right.mean()) for weight, right in terms)
+    return value, interval_of(bootstrap_contrast(terms, seed=seed))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

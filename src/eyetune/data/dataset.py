@@ -64,6 +64,7 @@ class Dataset:
         test: What is reported, once.
         fingerprint: The same for the same images, labels and splits only.
         notes: What a user should know of how it was made (splits that were made up, files that were left out).
+        validation_is_seen: Whether the training split holds the validation images too.
 
     Example:
         >>> import eyetune as et
@@ -80,6 +81,7 @@ class Dataset:
     test: Split
     fingerprint: str
     notes: tuple[str, ...] = ()
+    validation_is_seen: bool = False
 
     @property
     def num_classes(self) -> int:

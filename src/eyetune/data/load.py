@@ -274,7 +274,7 @@ def _with_validation(dataset: Dataset, decoded: Decoded) -> Dataset:
         whole = Split(images, np.concatenate([train.labels, validation.labels]))
     else:  # both were cut from one: the whole is a view of it
         whole = decoded.splits["train"].take(0, len(dataset.train) + len(dataset.validation))
-    return replace(dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole")
+    return replace(dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole", validation_is_seen=True)
 
 
 def _check_usable(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""The progress of one training on standard error: a live bar on a terminal, a plain line an epoch elsewhere."""
+"""The progress of trainings on standard error: live bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
 
 from eyetune.history import Epoch
 from eyetune.history import Progress as Position
@@ -97,3 +107,71 @@ class TrainingDisplay:
     def on_epoch(self, epoch: Epoch) -> None:
         """Print the epoch's line above the bar."""
         self._console.print(epoch_line(epoch, self._num_epochs), highlight=False, soft_wrap=True)
+
+
+class WorkersDisplay:
+    """Shows many trainings at once: a bar over all, a row for each that is under way; a context manager.
+
+    Elsewhere than on a terminal it prints a line for each training that ends.
+
+    Args:
+        enabled: Whether to show anything at all.
+    """
+
+    def __init__(self, *, enabled: bool = True) -> None:
+        self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+        self._bar = Progress(
+            TextColumn("{task.description}", table_column=Column(max_width=48, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not enabled or not self._console.is_terminal,
+            transient=True,
+        )
+        self._all = self._bar.add_task("all trainings", total=0, words="")
+        self._rows: dict[str, TaskID] = {}
+        self._expected = self._ended = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, words: str) -> None:
+        """Print a line about the whole."""
+        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def expect(self, num_trainings: int) -> None:
+        """Say how many more trainings there will be."""
+        self._expected += num_trainings
+        self._bar.update(self._all, total=self._expected)
+
+    def begin(self, key: str, label: str, num_epochs: int) -> None:
+        """Show a training that begins, under a key of its own."""
+        self._rows[key] = self._bar.add_task(f"  {escape(label)}", total=num_epochs, words="epochs")
+
+    def on_news(self, key: str, news: Epoch | Position) -> None:
+        """Move a training's row."""
+        if key not in self._rows:
+            return
+        if isinstance(news, Epoch):
+            words = f"epochs, {news.val_accuracy:.1%} on validation"
+            self._bar.update(self._rows[key], completed=news.epoch, words=words)
+        else:
+            words = f"epochs, {news.images_per_second:,.0f} images/s"
+            self._bar.update(self._rows[key], completed=news.epoch - 1, words=words)
+
+    def end(self, key: str, words: str) -> None:
+        """Take a training's row away and print a line about how it ended."""
+        if key in self._rows:
+            self._bar.remove_task(self._rows.pop(key))
+        self._ended += 1
+        self._bar.update(self._all, completed=self._ended)
+        width = len(str(self._expected))
+        self.note(f"[{self._ended:{width}}/{self._expected}] {words}")

@@ -55,7 +55,7 @@ class Technique:
             RecipeError: The value is of the wrong type or out of range.
         """
         try:
-            return self.edit(recipe, self._as_typed(value))
+            return self.edit(recipe, self.typed(value))
         except (TypeError, ValueError) as error:
             raise RecipeError(
                 f"The technique {self.name} cannot use this value.",
@@ -63,8 +63,12 @@ class Technique:
                 received=f"{value!r} ({error})",
             ) from None
 
-    def _as_typed(self, value: Value) -> Value:
-        """Turn a word from the command line into the type of the technique's own values."""
+    def typed(self, value: Value) -> Value:
+        """Turn a word from the command line into the type of the technique's own values.
+
+        Raises:
+            ValueError: The word is of another type.
+        """
         if not isinstance(value, str) or isinstance(self.values[0], str):
             return value
         if isinstance(self.values[0], bool):

@@ -1,0 +1,98 @@
+"""`eyetune lab`: every technique by hand, compared with evidence."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eyetune.cli.common import Common, RecipeFlags
+from eyetune.errors import UsageError
+
+_NO_COMMON = Common()
+_NO_FLAGS = RecipeFlags()
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def lab(
+    start: str | None = None,
+    /,
+    *,
+    flags: RecipeFlags = _NO_FLAGS,
+    techniques: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    quick: Annotated[bool, Parameter(negative="")] = False,
+    seeds: int = 1,
+    final_seeds: Annotated[int | None, Parameter(show_default=False)] = None,
+    time: Annotated[str | None, Parameter(show_default=False)] = None,
+    workers: Annotated[int | None, Parameter(show_default=False)] = None,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Find out which technique, which combination gives the best result, and how sure we can be.
+
+    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks how each pair
+    gets on; then trains the best and the baseline on training and validation images, and tries them on test, once.
+    What is recorded already is not trained again: after Ctrl-C or a crash the same words go on where it stopped.
+
+    For example:
+
+    eyetune lab --data digits --quick
+
+    eyetune lab --data cifar10 --subset 5000 --epochs 3
+
+    eyetune lab --techniques flip,shift,batch-norm,learning-rate=0.003 --seeds 3 --time 2h
+
+    Parameters
+    ----------
+    start
+        The baseline: a recipe's TOML file, or a run; by default the lab's recipe.
+    techniques
+        What to try: names (all their values) or name=value, with commas between, or several times; by default every
+        technique that needs nothing but the images. `eyetune techniques` lists them.
+    quick
+        A dozen changes, few epochs and few images: an answer in minutes, and a less certain one.
+    seeds
+        Trainings of each recipe that are compared; with several, the spread over seeds is part of the intervals.
+    final_seeds
+        Trainings of the best recipe, and of the baseline, that are tried on test; by default 3 (with --quick 2).
+    time
+        How long it may take, for example 90s, 30m or 2h; what was not tried by then is listed.
+    workers
+        Trainings at once, by default one for each core (as far as the memory goes).
+    """
+    words = [word for given in techniques for word in given.split(",") if word.strip()]
+    if techniques and not words:
+        raise UsageError("--techniques names none.", fix="eyetune techniques lists them.")
+    recipe = flags.apply(start, common)
+    from eyetune import api
+    from eyetune.cli.lab_tables import lab_tables
+
+    done = api.lab(
+        recipe,
+        techniques=words,
+        quick=quick,
+        seeds=seeds,
+        final_seeds=final_seeds,
+        seconds=None if time is None else read_seconds(time),
+        workers=workers,
+        workspace=common.open_workspace(),
+    )
+    common.show(done.to_json(), *lab_tables(done.record, done.pictures()))
+
+
+def read_seconds(words: str) -> float:
+    """Read a duration such as 90s, 30m or 2h.
+
+    Raises:
+        UsageError: It is none, or not above 0.
+
+    Example:
+        >>> read_seconds("30m"), read_seconds("1.5h"), read_seconds("20")
+        (1800.0, 5400.0, 20.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", words.strip().lower())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(
+            "A duration cannot be read.", expected="a number above 0 with s, m or h, such as 30m", received=words
+        )
+    return float(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,73 @@
+"""What the lab tries: techniques with their values, as a user names them or as they come by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eyetune.errors import RecipeError
+from eyetune.recipe import Recipe
+from eyetune.techniques.registry import Technique, Value, find, techniques
+
+# A handful that teaches something in a few minutes: one value each, one of each kind.
+QUICK = (
+    "learning-rate=0.01", "learning-rate=0.0001", "schedule=cosine", "batch-size=64", "optimizer=sgd",
+    "activation-of-one-layer=tanh", "more-convolutions=2", "dense-units=128", "batch-norm=true", "noise=0.05",
+    "shift=2", "dropout=0.2",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A technique with one of its values."""
+
+    technique: Technique
+    value: Value
+
+    @property
+    def label(self) -> str:
+        """The words that name it on the command line: name=value."""
+        value = str(self.value).lower() if isinstance(self.value, bool) else self.value
+        return f"{self.technique.name}={value}"
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with it."""
+        return self.technique.apply(recipe, self.value)
+
+
+def choose(words: Sequence[str] = ()) -> tuple[Choice, ...]:
+    """Return what is to be tried.
+
+    Args:
+        words: Names of techniques (all their values) or name=value; without any, every technique that a bare machine
+            can try.
+
+    Raises:
+        UsageError: There is no such technique.
+        RecipeError: A value is of the wrong type.
+
+    Example:
+        >>> [choice.label for choice in choose(["flip", "shift=3"])]
+        ['flip=true', 'shift=3']
+    """
+    if not words:
+        return tuple(
+            Choice(one, value) for one in techniques() if not getattr(one, "needs", "") for value in one.values
+        )
+    found = [choice for word in words for choice in _read(word.strip())]
+    return tuple(dict.fromkeys(found))
+
+
+def _read(word: str) -> list[Choice]:
+    name, equals, value = word.partition("=")
+    technique = find(name)
+    if not equals:
+        return [Choice(technique, one) for one in technique.values]
+    try:
+        return [Choice(technique, technique.typed(value))]
+    except ValueError as error:
+        raise RecipeError(
+            f"The technique {name} cannot use this value.",
+            expected=f"one like {', '.join(map(str, technique.values))}",
+            received=f"{value!r} ({error})",
+        ) from None

@@ -1,0 +1,427 @@
+"""The lab: which technique, which combination gives the best result, and how sure can we be?
+
+A baseline; each technique's values, one change at a time; the winners stacked greedily; each pair of the stack by
+itself; then the best recipe, and the baseline beside it, on training and validation images together, and only then on
+test, once. Everything that is trained is a run like any other: what is recorded already is not trained again, so a lab
+that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import combinations
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from eyetune.analysis.compare import Candidate, Difference, bootstrap_differences, compare, interaction, interval_of
+from eyetune.errors import RecipeError, RunBusyError, TrainingError
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.records.lab import Effect, Final, Interaction, LabRecord, Skipped, Step, Trained
+from eyetune.report.progress import WorkersDisplay
+from eyetune.run import Run
+from eyetune.techniques.answer import answer
+from eyetune.techniques.choices import Choice
+from eyetune.tuning.executors import LocalExecutor
+from eyetune.tuning.recording import versions
+from eyetune.tuning.runner import Plan, Runner
+
+MOST_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
+MOST_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
+KEPT_FROM = 0.9  # how likely an addition must be to help: by what is merely lucky the stack would get worse
+OUT_OF_TIME = "out of time"
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """What a lab does.
+
+    Attributes:
+        baseline: The recipe that everything is compared with.
+        choices: What is tried, in order.
+        seeds: Of each comparison.
+        final_seeds: How many trainings of the winner, and of the baseline, are tried on test.
+        workers: Processes that train at once.
+        seconds: How long it may take (None: as long as it takes).
+    """
+
+    baseline: Recipe
+    choices: tuple[Choice, ...]
+    seeds: tuple[int, ...] = (0,)
+    final_seeds: int = 3
+    workers: int = 1
+    seconds: float | None = None
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits, the same for the same questions on the same images only."""
+        about = [self.baseline.fingerprint, [choice.label for choice in self.choices], self.seeds, self.final_seeds]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A recipe that was trained with every seed."""
+
+    label: str
+    recipe: Recipe
+    runs: tuple[Run, ...]
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A choice that the combination keeps, and what it changed when it was added."""
+
+    choice: Choice
+    changed: dict[str, object]
+
+
+@dataclass
+class _Climb:
+    """A lab under way."""
+
+    plan: LabPlan
+    runner: Runner
+    place: Workspace
+    display: WorkersDisplay
+    started_at: float = field(default_factory=time.monotonic)
+    skipped: list[Skipped] = field(default_factory=list)
+    longest_seconds: float = 0.0
+    trained: set[str] = field(default_factory=set)
+
+    def train(self, recipes: Sequence[tuple[str, Recipe]]) -> list[_Result | str]:
+        """Train recipes with every seed; in place of one that has no result stands why."""
+        seeds = self.plan.seeds
+        plans = [Plan(label, recipe, seed) for label, recipe in recipes for seed in seeds]
+        done = iter(self.runner.train(plans, may_start=self._has_time))
+        self.trained |= {recipe.fingerprint for _, recipe in recipes}
+        results: list[_Result | str] = []
+        for label, recipe in recipes:
+            group = [next(done) for _ in seeds]
+            reason = next((one.reason for one in group if one.reason), "")
+            runs = tuple(Run(self.place, one.run) for one in group if one.run is not None)
+            if not reason:
+                self.longest_seconds = max(self.longest_seconds, *(run.record.duration_seconds for run in runs))
+            results.append(reason or _Result(label, recipe, runs, candidate(label, runs, "validation")))
+        return results
+
+    def seconds_left(self) -> float:
+        """Return how long the lab may still take."""
+        if self.plan.seconds is None:
+            return math.inf
+        return self.plan.seconds - (time.monotonic() - self.started_at)
+
+    def _has_time(self) -> bool:
+        """Tell whether one more training leaves time for the last ones, whose test results all is for."""
+        last = math.ceil(2 / self.plan.workers) * self.longest_seconds
+        return self.seconds_left() > self.longest_seconds + last
+
+
+def candidate(label: str, runs: Sequence[Run], split: str) -> Candidate:
+    """Return the runs of one recipe, one for each seed, as what a comparison takes."""
+    network = runs[0].record.network
+    return Candidate(
+        label=label,
+        right=np.stack([run.right(split) for run in runs]),
+        histories=tuple(run.history for run in runs),
+        parameters=network.parameters,
+        multiply_adds=network.multiply_adds,
+    )
+
+
+def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord:
+    """Do a lab from wherever it stands and return its record.
+
+    Raises:
+        RunBusyError: Another lab is at work in the workspace.
+        TrainingError: The baseline cannot be trained.
+    """
+    place.prepare()
+    with _alone(place), LocalExecutor(plan.workers) as executor:
+        lab = _Climb(plan, Runner(place, executor, display), place, display)
+        baseline, tried = _try_each(lab)
+        effects = _effects(baseline, tried)
+        steps, parts, best = _stack(lab, baseline, effects)
+        pairs = _pairs(lab, baseline, {choice.label: result for choice, result in tried}, parts)
+        final_baseline, final = _finals(lab, baseline, best)
+        return _record(lab, baseline, [effect for _, effect in effects], steps, pairs, best, final_baseline, final)
+
+
+@contextmanager
+def _alone(place: Workspace) -> Iterator[None]:
+    try:
+        with FileLock(place.folder / "lab.lock", timeout=0):
+            yield
+    except Timeout:
+        raise RunBusyError(
+            f"Another lab is at work in {place.folder}.",
+            fix="Wait for it to end, or name another workspace with --workspace.",
+        ) from None
+
+
+def _try_each(lab: _Climb) -> tuple[_Result, list[tuple[Choice, _Result]]]:
+    """Train the baseline and each choice by itself."""
+    plan = lab.plan
+    recipes: list[tuple[Choice, Recipe]] = []
+    for choice in plan.choices:
+        try:
+            recipe = choice.apply(plan.baseline)
+        except RecipeError as error:
+            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=error.what))
+            continue
+        if recipe.fingerprint == plan.baseline.fingerprint:
+            reason = "it is what the baseline does already"
+            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=reason))
+            continue
+        recipes.append((choice, recipe))
+    lab.display.note(f"The baseline and {len(recipes)} changes of it, one at a time, seeds {_words(plan.seeds)}")
+    named = [("baseline", plan.baseline), *((choice.label, recipe) for choice, recipe in recipes)]
+    baseline, *others = lab.train(named)
+    if isinstance(baseline, str):
+        raise TrainingError("The lab's baseline has no result.", received=baseline, fix="Try it: eyetune train")
+    tried = []
+    for (choice, _), result in zip(recipes, others, strict=True):
+        if isinstance(result, str):
+            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=result))
+        else:
+            tried.append((choice, result))
+    return baseline, tried
+
+
+def _words(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _effects(baseline: _Result, tried: Sequence[tuple[Choice, _Result]]) -> list[tuple[Choice, Effect]]:
+    if not tried:
+        return []
+    differences = compare(baseline.candidate, [result.candidate for _, result in tried])
+    return [
+        (choice, _effect(choice.technique.name, choice.value, result, difference))
+        for (choice, result), difference in zip(tried, differences, strict=True)
+    ]
+
+
+def _effect(name: str, value: int | float | str | bool, result: _Result, difference: Difference) -> Effect:
+    return Effect(
+        **_trained(result).model_dump(exclude={"recipe"}),
+        recipe=result.recipe,
+        name=name,
+        value=value,
+        difference=difference.difference,
+        interval=difference.interval,
+        p_value=difference.p_value,
+        finding=difference.words,
+        at_equal_epochs=difference.at_equal_epochs,
+        at_equal_seconds=difference.at_equal_seconds,
+    )
+
+
+def _trained(result: _Result) -> Trained:
+    one = result.candidate
+    return Trained(
+        label=result.label,
+        recipe=result.recipe,
+        runs=tuple(run.id for run in result.runs),
+        validation_accuracy=one.accuracy,
+        seed_deviation=one.seed_deviation,
+        seconds=one.seconds,
+        parameters=one.parameters,
+        multiply_adds=one.multiply_adds,
+    )
+
+
+def _winners(baseline: _Result, effects: Sequence[tuple[Choice, Effect]]) -> list[Choice]:
+    """Return the best value of each technique that did better than the baseline in as many epochs, the best first."""
+    best: dict[str, tuple[Choice, Effect]] = {}
+    for choice, effect in sorted(effects, key=lambda one: -one[1].difference):
+        if effect.difference > 0 and effect.recipe.fit.epochs == baseline.recipe.fit.epochs:
+            best.setdefault(effect.name, (choice, effect))
+    return [choice for choice, _ in best.values()][:MOST_ADDITIONS]
+
+
+def _stack(
+    lab: _Climb, baseline: _Result, effects: Sequence[tuple[Choice, Effect]]
+) -> tuple[list[Step], list[_Part], _Result]:
+    """Add winners one after another, and keep each addition only where it helps what was kept before it."""
+    winners = _winners(baseline, effects)
+    if winners:
+        names = ", ".join(choice.label for choice in winners)
+        lab.display.note(f"Stacking what helped, the best first: {names}")
+    steps: list[Step] = []
+    parts: list[_Part] = []
+    current = baseline
+    for choice in winners:
+        added = _added(lab, current.recipe, parts, choice)
+        if added is None:
+            continue
+        label = " + ".join([*(part.choice.label for part in parts), choice.label])
+        # An addition has to wait for the one before it; workers without work train pairs that will be asked for.
+        result, *_ = lab.train([(label, added), *_fillers(lab, parts)])
+        if isinstance(result, str):
+            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=f"stacked: {result}"))
+            continue
+        (difference,) = compare(current.candidate, [result.candidate])
+        kept = difference.chance_of_better >= KEPT_FROM
+        steps.append(Step(effect=_effect(choice.technique.name, choice.value, result, difference), kept=kept))
+        if kept:
+            parts.append(_Part(choice, _changes(current.recipe, added)))
+            current = result
+    return steps, parts, current
+
+
+def _fillers(lab: _Climb, parts: Sequence[_Part]) -> list[tuple[str, Recipe]]:
+    idle = max(0, lab.plan.workers // len(lab.plan.seeds) - 1)
+    pairs = [(label, recipe) for label, recipe, _ in _pair_recipes(lab, parts) if recipe.fingerprint not in lab.trained]
+    return pairs[:idle]
+
+
+def _pair_recipes(lab: _Climb, parts: Sequence[_Part]) -> Iterator[tuple[str, Recipe, tuple[Choice, Choice]]]:
+    for one, other in combinations([part.choice for part in parts[:MOST_PAIRED]], 2):
+        try:
+            recipe = other.apply(one.apply(lab.plan.baseline))
+        except RecipeError:
+            continue  # only the parts between them make the two go together
+        yield f"{one.label} + {other.label}", recipe, (one, other)
+
+
+def _added(lab: _Climb, recipe: Recipe, parts: Sequence[_Part], choice: Choice) -> Recipe | None:
+    """Return the recipe with a choice added; None where that changes nothing, or undoes a part that was kept."""
+    name, value = choice.technique.name, choice.value
+    try:
+        added = choice.apply(recipe)
+    except RecipeError as error:
+        lab.skipped.append(Skipped(name=name, value=value, reason=f"stacked: {error.what}"))
+        return None
+    values = added.values()
+    undone = next((part for part in parts if any(values.get(path) != new for path, new in part.changed.items())), None)
+    if undone is not None:
+        lab.skipped.append(Skipped(name=name, value=value, reason=f"stacked: it would undo {undone.choice.label}"))
+        return None
+    return None if added.fingerprint == recipe.fingerprint else added
+
+
+def _changes(before: Recipe, after: Recipe) -> dict[str, object]:
+    return {path: new for path, (_, new) in before.difference(after).items()}
+
+
+def _pairs(lab: _Climb, baseline: _Result, alone: dict[str, _Result], parts: Sequence[_Part]) -> list[Interaction]:
+    """Train each pair of the combination's parts by itself, and see whether they are worth more together."""
+    pairs = list(_pair_recipes(lab, parts))
+    if pairs:
+        lab.display.note(f"How {len(pairs)} pair(s) of what was kept get on")
+    results = lab.train([(label, recipe) for label, recipe, _ in pairs])
+    found = []
+    for (_, _, (one, other)), both in zip(pairs, results, strict=True):
+        if isinstance(both, str):
+            continue
+        first, second = alone[one.label], alone[other.label]
+        value, interval = interaction(baseline.candidate, first.candidate, second.candidate, both.candidate)
+        sure = interval[0] > 0 or interval[1] < 0
+        words = ("they help each other" if value > 0 else "in part they do the same") if sure else "not sure"
+        found.append(
+            Interaction(first=one.label, second=other.label, difference=value, interval=interval, finding=words)
+        )
+    return found
+
+
+def _finals(lab: _Climb, baseline: _Result, best: _Result) -> tuple[Final, Final]:
+    """Train the baseline and the best recipe on training and validation images, and try them on test."""
+    seeds = range(lab.plan.final_seeds)
+    lab.display.note("Every choice is made: the baseline and the best on training and validation images, then test")
+    recipes = {"baseline": _last(baseline)}
+    if best is not baseline:
+        recipes["best"] = _last(best)
+    runs: dict[str, list[Run]] = {name: [] for name in recipes}
+    for begun, seed in enumerate(seeds):
+        if begun and lab.seconds_left() < 1.3 * lab.longest_seconds * math.ceil(len(recipes) / lab.plan.workers):
+            break
+        plans = [Plan(f"{name}, for test", recipe, seed, ("validation", "test")) for name, recipe in recipes.items()]
+        for name, done in zip(recipes, lab.runner.train(plans), strict=True):
+            if done.run is None or done.reason:
+                raise TrainingError(f"The last training of the {name} failed.", received=done.reason)
+            runs[name].append(Run(lab.place, done.run))
+    final_baseline = _final(baseline.label, recipes["baseline"], runs["baseline"])
+    return final_baseline, final_baseline if best is baseline else _final(best.label, recipes["best"], runs["best"])
+
+
+def _last(result: _Result) -> Recipe:
+    """Return a recipe for the last training, in which nothing validates: it ends when it was best before."""
+    recipe = result.recipe.with_({"data.train_on_validation": True})
+    if not recipe.fit.early_stopping:
+        return recipe
+    epochs = round(float(np.mean([run.results.kept_epoch for run in result.runs])))
+    least = math.floor(recipe.optimizer.warmup_epochs) + 1
+    return recipe.with_({"fit.early_stopping": 0, "fit.epochs": max(epochs, least)})
+
+
+def _final(label: str, recipe: Recipe, runs: Sequence[Run]) -> Final:
+    one = candidate(label, runs, "test")
+    return Final(
+        label=label,
+        recipe=recipe,
+        runs=tuple(run.id for run in runs),
+        test_accuracies=tuple(float(right.mean()) for right in one.right),
+        test_accuracy=one.accuracy,
+        test_deviation=one.seed_deviation,
+        seconds=one.seconds,
+        parameters=one.parameters,
+        multiply_adds=one.multiply_adds,
+    )
+
+
+def _record(
+    lab: _Climb,
+    baseline: _Result,
+    effects: Sequence[Effect],
+    steps: Sequence[Step],
+    pairs: Sequence[Interaction],
+    best: _Result,
+    final_baseline: Final,
+    final: Final,
+) -> LabRecord:
+    plan, data = lab.plan, baseline.runs[0].record.data
+    combination = None
+    if best is not baseline:
+        (difference,) = compare(baseline.candidate, [best.candidate])
+        combination = _effect("combination", best.label, best, difference)
+    mine, theirs = (_rights(lab.place, one) for one in (final, final_baseline))
+    record = LabRecord(
+        id=plan.id,
+        created_at=datetime.now(UTC),
+        data=data.name,
+        num_train=data.num_train,
+        num_validation=data.num_validation,
+        num_test=data.num_test,
+        seeds=plan.seeds,
+        epochs=plan.baseline.fit.epochs,
+        workers=plan.workers,
+        seconds=time.monotonic() - lab.started_at,
+        baseline=_trained(baseline),
+        techniques=tuple(effects),
+        skipped=tuple(lab.skipped),
+        steps=tuple(steps),
+        interactions=tuple(pairs),
+        combination=combination,
+        final_baseline=final_baseline,
+        final=final,
+        test_difference=final.test_accuracy - final_baseline.test_accuracy,
+        test_interval=interval_of(bootstrap_differences(mine, theirs)),
+        answer="",
+        complete=not any(OUT_OF_TIME in one.reason for one in lab.skipped),
+        versions=versions(),
+    )
+    return record.model_copy(update={"answer": answer(record)})
+
+
+def _rights(place: Workspace, final: Final) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    return np.stack([Run(place, place.run(run_id)).right("test") for run_id in final.runs])

@@ -1,0 +1,218 @@
+"""Jobs: train a run from wherever its checkpoint stands up to some epoch, and return what came of it.
+
+A job is a value and so is its outcome, so it can be done in this process, in a worker's or on another machine that
+sees the same files. Nothing here writes records.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from eyetune.data import Dataset
+from eyetune.errors import EyetuneError, RunBusyError
+from eyetune.history import Epoch, History, Progress
+from eyetune.network import Network
+from eyetune.recipe import Recipe
+from eyetune.run import MODEL_FILE, load_data
+
+NEWS_FILE = "news.jsonl"
+SECONDS_BETWEEN_NEWS = 1.0
+ORPHAN_SECONDS = 30.0  # how long to wait for a worker of a coordinator that was killed to notice it and end
+
+Predictions = Mapping[str, tuple[NDArray[np.float32], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train.
+
+    Attributes:
+        recipe: Of the run.
+        folder: Of the run's files: its checkpoint is read and written there.
+        seed: Of everything random.
+        precision: The arithmetic.
+        threads: Of the arithmetic (0: one for each core).
+        deterministic: Use only operations that repeat exactly.
+        splits: What to classify with the trained network, once training is over.
+    """
+
+    recipe: Recipe
+    folder: Path
+    seed: int
+    precision: Literal["float32", "bfloat16"]
+    threads: int = 0
+    deterministic: bool = True
+    splits: tuple[str, ...] = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job.
+
+    Attributes:
+        history: Every whole epoch, those before the job included.
+        kept_epoch: The epoch whose weights the network has.
+        predictions: Class probabilities, shape (N, classes), and labels of each split; empty unless training is over.
+    """
+
+    history: History
+    kept_epoch: int
+    predictions: Predictions = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a recipe comes to before any training: its network and arithmetic, or why it cannot be trained."""
+
+    network: Network | None
+    precision: Literal["float32", "bfloat16"]
+    error: EyetuneError | None = None
+
+
+def work(
+    job: Job,
+    dataset: Dataset,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Do a job in this process, whose Keras must be started: train, and when that is over save and classify.
+
+    Raises:
+        RunBusyError: Another process is at work in the run's folder.
+        EyetuneError: Whatever `training.fit.fit` raises.
+    """
+    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.evaluate import probabilities, save_model
+    from eyetune.training.fit import Ending, fit
+
+    with _alone(job.folder):
+        fitted = fit(
+            job.recipe,
+            dataset,
+            job.folder,
+            seed=job.seed,
+            arithmetic=choose_arithmetic(job.precision),
+            deterministic=job.deterministic,
+            resume=True,
+            on_epoch=on_epoch,
+            on_progress=on_progress,
+        )
+        if fitted.ending is not Ending.COMPLETE:
+            return Outcome(fitted.history, fitted.kept_epoch)
+        save_model(fitted.model, job.folder / MODEL_FILE)
+        splits = {name: dataset.split(name) for name in job.splits}
+        predictions = {name: (probabilities(fitted.model, split), split.labels) for name, split in splits.items()}
+        return Outcome(fitted.history, fitted.kept_epoch, predictions)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process works in a folder: the worker of a killed coordinator ends within a second."""
+    try:
+        with FileLock(folder / "work.lock", timeout=ORPHAN_SECONDS):
+            yield
+    except Timeout:
+        raise RunBusyError(
+            f"Another process is at work in {folder}.", fix="Wait for that process to end, or stop it."
+        ) from None
+
+
+def work_apart(job: Job) -> Outcome:
+    """Do a job in a worker process; its news go into a file, where a process that is killed can leave no harm."""
+    from eyetune.training.backend import start_keras
+
+    start_keras(job.threads)
+    with (job.folder / NEWS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
+        news = News(stream.write)
+        return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
+
+
+def inspect_apart(recipes: tuple[Recipe, ...], threads: int) -> tuple[Inspection, ...]:
+    """Build networks in a worker process, untrained, and tell what they are or why they cannot be."""
+    from eyetune.training.backend import start_keras
+
+    start_keras(threads)
+    return tuple(inspect(recipe, _dataset(recipe)) for recipe in recipes)
+
+
+def inspect(recipe: Recipe, dataset: Dataset) -> Inspection:
+    """Build a recipe's network, untrained, and tell what it is, or why it cannot be trained on these images."""
+    from eyetune.models import cnn
+    from eyetune.models.structure import structure
+    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.fit import check
+
+    precision = choose_arithmetic(recipe.fit.precision).precision
+    try:
+        check(recipe, dataset)
+        network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
+    except EyetuneError as error:
+        return Inspection(None, precision, error)
+    return Inspection(network, precision)
+
+
+def _dataset(recipe: Recipe) -> Dataset:
+    return _loaded(Recipe(data=recipe.data))
+
+
+@lru_cache(maxsize=2)
+def _loaded(recipe: Recipe) -> Dataset:
+    return load_data(recipe)
+
+
+class News:
+    """Writes what happens in a training as lines of JSON; progress within an epoch about once a second."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._told_at = 0.0
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Tell a whole epoch."""
+        self._write(json.dumps({"epoch": asdict(epoch)}) + "\n")
+
+    def on_progress(self, progress: Progress) -> None:
+        """Tell how far the epoch is."""
+        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_NEWS:
+            self._told_at = time.monotonic()
+            self._write(json.dumps({"progress": asdict(progress)}) + "\n")
+
+
+class NewsReader:
+    """Reads the news of a run's folder that were written since it last looked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NEWS_FILE
+        self._path.unlink(missing_ok=True)  # those of an earlier attempt come again from its checkpoint
+        self._read_up_to = 0
+
+    def read(self) -> Iterator[Epoch | Progress]:
+        """Yield what is new, in order; a line that is being written waits for the next time."""
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._read_up_to)
+                lines = stream.readlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            self._read_up_to += len(line)
+            value = json.loads(line)
+            yield Epoch(**value["epoch"]) if "epoch" in value else Progress(**value["progress"])
+
+    def close(self) -> None:
+        """Delete the file: what it says is recorded."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""From outcomes to records: what the one process that writes records does with what jobs return."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+
+from eyetune.analysis.linear import linear_accuracy
+from eyetune.analysis.metrics import evaluate
+from eyetune.data import Dataset
+from eyetune.errors import EyetuneError
+from eyetune.records import RunRecord, RunState, Workspace
+from eyetune.records.run import DataRecord, Results
+from eyetune.tuning.jobs import Job, Outcome
+
+
+def describe(dataset: Dataset) -> DataRecord:
+    """Return what is recorded of a dataset."""
+    return DataRecord(
+        name=dataset.name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        class_names=dataset.class_names,
+        image_shape=dataset.image_shape,
+        num_train=len(dataset.train),
+        num_validation=len(dataset.validation),
+        num_test=len(dataset.test),
+        notes=dataset.notes,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result hangs on."""
+    names = ("eyetune", "keras", "numpy")
+    return {name: version(name) for name in names} | {"python": platform.python_version()}
+
+
+def job_of(place: Workspace, record: RunRecord, *, splits: tuple[str, ...] = ("validation", "test")) -> Job:
+    """Return the job that trains a recorded run to its end."""
+    return Job(
+        recipe=record.recipe,
+        folder=place.run_folder(record.id),
+        seed=record.seed,
+        precision=record.precision,
+        threads=record.threads,
+        deterministic=record.deterministic,
+        splits=splits,
+    )
+
+
+def record_outcome(
+    place: Workspace, record: RunRecord, outcome: Outcome, linear: Callable[[], float | None]
+) -> RunRecord:
+    """Record what came of a job: COMPLETE with its results and predictions, or PAUSED.
+
+    Args:
+        place: Where the run is recorded.
+        record: The run.
+        outcome: Of its job.
+        linear: Returns the accuracy of a linear classifier on the same images, None where it says nothing.
+    """
+    if not outcome.predictions:
+        return place.set_state(record.id, RunState.PAUSED)
+    figures = {}
+    for name, (probabilities, labels) in outcome.predictions.items():
+        place.save_predictions(record.id, name, probabilities, labels)
+        figures[name] = evaluate(probabilities, labels)
+    test = figures.get("test")
+    results = Results(
+        kept_epoch=outcome.kept_epoch,
+        validation_loss=figures["validation"].loss,
+        validation_accuracy=figures["validation"].accuracy,
+        test_loss=test.loss if test else None,
+        test_accuracy=test.accuracy if test else None,
+        linear_accuracy=linear(),
+    )
+    return place.set_state(record.id, RunState.COMPLETE, results=results)
+
+
+def record_failure(place: Workspace, run_id: str, error: BaseException) -> RunRecord:
+    """Record that a run cannot go on, and why; after Ctrl-C it can."""
+    if isinstance(error, KeyboardInterrupt):
+        return place.set_state(run_id, RunState.PAUSED)
+    words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+    return place.set_state(run_id, RunState.FAILED, error=words)
+
+
+def yardstick(dataset: Dataset) -> float | None:
+    """Return the validation accuracy of a linear classifier on the pixels, where a run is judged by it.
+
+    CIFAR-10 is judged by the lab's bands instead, and where validation images are trained on it would say nothing.
+    """
+    if dataset.name == "cifar10" or dataset.validation_is_seen:
+        return None
+    train, validation = dataset.train, dataset.validation
+    return linear_accuracy(train.images, train.labels, validation.images, validation.labels)

@@ -1,0 +1,263 @@
+"""Training many recipes with workers: what is recorded already is found, the rest is trained and recorded."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from eyetune.data import Dataset
+from eyetune.errors import EyetuneError, RunBusyError, WorkerLostError
+from eyetune.history import Epoch
+from eyetune.recipe import Recipe
+from eyetune.records import RunRecord, RunState, Workspace
+from eyetune.report.progress import WorkersDisplay
+from eyetune.run import load_data
+from eyetune.tuning.executors import LocalExecutor, result_of
+from eyetune.tuning.jobs import Inspection, NewsReader, Outcome, inspect_apart, work_apart
+from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
+
+MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
+INSPECTED_AT_ONCE = 8
+SECONDS_BETWEEN_LOOKS = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training to be done.
+
+    Attributes:
+        label: What to call it.
+        recipe: What to train.
+        seed: Of everything random.
+        splits: What to classify with the trained network; test only where every choice is made.
+    """
+
+    label: str
+    recipe: Recipe
+    seed: int
+    splits: tuple[str, ...] = ("validation",)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a plan.
+
+    Attributes:
+        plan: The plan.
+        run: The run as it is recorded; None where none was begun.
+        reason: Why there is no complete run ("" where there is one).
+        found: Whether it had been trained before.
+    """
+
+    plan: Plan
+    run: RunRecord | None
+    reason: str = ""
+    found: bool = False
+
+
+@dataclass
+class _Active:
+    """A run that a worker trains now."""
+
+    plan: Plan
+    record: RunRecord
+    news: NewsReader
+    claim: ExitStack
+    tries: int = 1
+
+
+class Runner:
+    """Trains plans with the workers of an executor, records all, and shows all in one display.
+
+    Args:
+        place: Where runs are recorded; this process is the only one that writes there.
+        executor: Who works.
+        display: Where it is shown.
+    """
+
+    def __init__(self, place: Workspace, executor: LocalExecutor, display: WorkersDisplay) -> None:
+        self._place = place
+        self._executor = executor
+        self._display = display
+        self._datasets: dict[str, Dataset] = {}
+        self._yardsticks: dict[str, float | None] = {}
+
+    def dataset(self, recipe: Recipe) -> Dataset:
+        """Load the images of a recipe; those of the same data section once."""
+        key = recipe.data.model_dump_json()
+        if key not in self._datasets:
+            self._datasets[key] = load_data(recipe)
+        return self._datasets[key]
+
+    def train(self, plans: Sequence[Plan], *, may_start: Callable[[], bool] = lambda: True) -> list[Done]:
+        """Train what has not been trained before.
+
+        Args:
+            plans: What to train; equal ones are trained once.
+            may_start: Asked before each training; once it says no, the plans that are left are not begun.
+
+        Returns:
+            What became of each plan, in their order. A training that fails does not stop the others.
+        """
+        outcomes: dict[tuple[str, int], Done] = {}
+        wanted = {_key(plan): plan for plan in plans}
+        found = {key: self._found(plan) for key, plan in wanted.items()}
+        for key, record in found.items():
+            if record is not None and record.state is RunState.COMPLETE:
+                outcomes[key] = Done(wanted[key], record, found=True)
+        missing = {key: plan for key, plan in wanted.items() if key not in outcomes}
+        self._display.expect(len(missing))
+        new = {key: plan for key, plan in missing.items() if found[key] is None}
+        inspections = dict(zip(new, self._inspect([plan.recipe for plan in new.values()]), strict=True))
+        queue: deque[tuple[Plan, RunRecord]] = deque()
+        for key, plan in missing.items():
+            record = found[key]
+            if record is None:
+                inspection = inspections[key]
+                if inspection.network is None:
+                    outcomes[key] = self._end(Done(plan, None, f"cannot be trained: {_first_line(inspection.error)}"))
+                    continue
+                record = self._create(plan, inspection)
+            queue.append((plan, record))
+        for done in self._work_off(queue, may_start):
+            outcomes[_key(done.plan)] = done
+        return [replace(outcomes[_key(plan)], plan=plan) for plan in plans]
+
+    def _found(self, plan: Plan) -> RunRecord | None:
+        """Return the run of a plan that is complete already, or else one that can be gone on with."""
+        same = self._place.same(plan.recipe, self.dataset(plan.recipe).fingerprint, plan.seed)
+        complete = [run for run in same if run.state is RunState.COMPLETE and self._has_predictions(run, plan)]
+        unfinished = [run for run in same if run.state in (RunState.WAITING, RunState.PAUSED)]
+        return next(iter([*reversed(complete), *unfinished]), None)
+
+    def _has_predictions(self, run: RunRecord, plan: Plan) -> bool:
+        return all(self._place.predictions(run.id, split) is not None for split in plan.splits)
+
+    def _inspect(self, recipes: Sequence[Recipe]) -> list[Inspection]:
+        """Build every network, untrained, before any is trained: what cannot be built costs nothing."""
+        if len(recipes) > INSPECTED_AT_ONCE:
+            self._display.note(f"Building {len(recipes)} networks, untrained, to see whether each can be ...")
+        parts = [recipes[start : start + INSPECTED_AT_ONCE] for start in range(0, len(recipes), INSPECTED_AT_ONCE)]
+        futures = [self._executor.submit(inspect_apart, tuple(part), self._executor.threads) for part in parts]
+        return [inspection for future in futures for inspection in result_of(future)]
+
+    def _create(self, plan: Plan, inspection: Inspection) -> RunRecord:
+        assert inspection.network is not None
+        dataset = self.dataset(plan.recipe)
+        return self._place.create_run(
+            recipe=plan.recipe,
+            data=describe(dataset),
+            network=inspection.network,
+            seed=plan.seed,
+            precision=inspection.precision,
+            threads=self._executor.threads,
+            name=plan.label,
+            versions=versions(),
+            state=RunState.WAITING,
+        )
+
+    def _work_off(self, queue: deque[tuple[Plan, RunRecord]], may_start: Callable[[], bool]) -> list[Done]:
+        finished: list[Done] = []
+        active: dict[Future[Outcome], _Active] = {}
+        try:
+            while queue or active:
+                while queue and len(active) < self._executor.num_workers:
+                    begun = self._begin(*queue.popleft(), may_start)
+                    if isinstance(begun, Done):
+                        finished.append(begun)
+                    else:
+                        active[self._submit(begun)] = begun
+                done, _ = wait(active, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+                for one in active.values():
+                    self._tell(one)
+                for future in done:
+                    one = active.pop(future)
+                    result = self._finish(one, future)
+                    if result is None:
+                        active[self._submit(one)] = one
+                    else:
+                        finished.append(result)
+        except KeyboardInterrupt:
+            for one in active.values():
+                self._place.set_state(one.record.id, RunState.PAUSED)
+            raise
+        finally:
+            for one in active.values():
+                one.claim.close()
+        return finished
+
+    def _begin(self, plan: Plan, record: RunRecord, may_start: Callable[[], bool]) -> _Active | Done:
+        if not may_start():
+            return self._end(Done(plan, None, "out of time"))
+        claim = ExitStack()
+        try:
+            claim.enter_context(self._place.claim(record.id))
+        except RunBusyError as error:
+            return self._end(Done(plan, record, _first_line(error)))
+        self._place.set_state(record.id, RunState.RUNNING)
+        self._display.begin(record.id, plan.label, record.recipe.fit.epochs)
+        return _Active(plan, record, NewsReader(self._place.run_folder(record.id)), claim)
+
+    def _submit(self, one: _Active) -> Future[Outcome]:
+        return self._executor.submit(work_apart, job_of(self._place, one.record, splits=one.plan.splits))
+
+    def _tell(self, one: _Active) -> None:
+        for news in one.news.read():
+            if isinstance(news, Epoch):
+                self._place.save_epoch(one.record.id, news)
+            self._display.on_news(one.record.id, news)
+
+    def _finish(self, one: _Active, future: Future[Outcome]) -> Done | None:
+        """Record what came of a job; None: its worker died, and it is to be tried again from its last checkpoint."""
+        self._tell(one)
+        try:
+            outcome = result_of(future)
+        except WorkerLostError as error:
+            if one.tries < MOST_TRIES:
+                one.tries += 1
+                self._display.note(f"{one.plan.label}: its worker died ({error.received}); it goes on with another one")
+                one.news = NewsReader(self._place.run_folder(one.record.id))
+                return None
+            return self._close(one, self._failed(one, error))
+        except Exception as error:  # whatever a training raises is that run's failure and no other's
+            return self._close(one, self._failed(one, error))
+        for epoch in outcome.history:
+            self._place.save_epoch(one.record.id, epoch)
+        record = record_outcome(self._place, one.record, outcome, lambda: self._yardstick(one.plan.recipe))
+        return self._close(one, Done(one.plan, record))
+
+    def _failed(self, one: _Active, error: Exception) -> Done:
+        return Done(one.plan, record_failure(self._place, one.record.id, error), f"failed: {_first_line(error)}")
+
+    def _close(self, one: _Active, done: Done) -> Done:
+        one.news.close()
+        one.claim.close()
+        return self._end(done)
+
+    def _end(self, done: Done) -> Done:
+        words = done.reason
+        if not done.reason and done.run is not None and done.run.results is not None:
+            results = done.run.results
+            share = results.validation_accuracy if results.test_accuracy is None else results.test_accuracy
+            split = "validation" if results.test_accuracy is None else "test"
+            words = f"{share:.2%} on {split}, {done.run.duration_seconds:.1f} s"
+        self._display.end(done.run.id if done.run else "", f"{done.plan.label}: {words}")
+        return done
+
+    def _yardstick(self, recipe: Recipe) -> float | None:
+        dataset = self.dataset(recipe)
+        if dataset.fingerprint not in self._yardsticks:
+            self._yardsticks[dataset.fingerprint] = yardstick(dataset)
+        return self._yardsticks[dataset.fingerprint]
+
+
+def _key(plan: Plan) -> tuple[str, int]:
+    return plan.recipe.fingerprint, plan.seed
+
+
+def _first_line(error: BaseException | None) -> str:
+    words = error.what if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+    return words.splitlines()[0] if words else type(error).__name__
