@@ -15,10 +15,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from eyetune.errors import OutOfTimeError, UsageError, WorkerLostError
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 Result = TypeVar("Result")
 
@@ -39,15 +43,18 @@ class LocalExecutor:
     """
 
     def __init__(self, num_workers: int) -> None:
-        from pebble import ProcessPool
-
         if num_workers < 1:
             raise UsageError("The number of workers is too small.", expected="1 or more", received=num_workers)
         self.num_workers = num_workers
         # Several workers on one core each get more done than one on all of them: small networks have little to share.
         self.threads = 0 if num_workers == 1 else 1
-        self._pool = ProcessPool(
-            max_workers=num_workers,
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        from pebble import ProcessPool
+
+        return ProcessPool(
+            max_workers=self.num_workers,
             max_tasks=JOBS_PER_PROCESS,
             initializer=_begin,
             initargs=(os.getpid(),),
@@ -64,6 +71,9 @@ class LocalExecutor:
             arguments: What to call it with.
             limit_seconds: The worker is killed when the call takes longer.
         """
+        if not self._pool.active:  # pebble gives its pool up when a worker without a job dies
+            self._stop()
+            self._pool = self._new_pool()
         future: Future[Result] = self._pool.schedule(function, args=arguments, timeout=limit_seconds)
         return future
 
@@ -73,7 +83,9 @@ class LocalExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What is still running when we leave is not wanted any more.
+        self._stop()  # what is still running when we leave is not wanted any more
+
+    def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
@@ -90,17 +102,21 @@ def result_of(future: Future[Result]) -> Result:
 
     try:
         return future.result()
-    except ProcessExpired as error:
-        ended = f"exit code {error.exitcode}"
-        if error.exitcode < 0:
-            ended = f"killed by {signal.Signals(-error.exitcode).name}"
+    except (ProcessExpired, BrokenProcessPool) as error:
         raise WorkerLostError(
             "A worker process ended in the middle of a training.",
-            received=ended,
+            received=_how_it_ended(error),
             fix="If the machine ran out of memory: fewer --workers, smaller batches or a smaller network.",
         ) from None
     except FutureTimeoutError:
         raise OutOfTimeError("A training took longer than its time limit.") from None
+
+
+def _how_it_ended(error: Exception) -> str:
+    code = getattr(error, "exitcode", None)
+    if code is None:
+        return "its pool of workers broke down"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def default_workers() -> int:

@@ -1,0 +1,155 @@
+"""The runner: trains what is missing, finds what is there, and survives whatever happens to a worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pebble import ProcessExpired
+
+from eyetune.recipe import Recipe
+from eyetune.records import RunState, Workspace
+from eyetune.report.progress import WorkersDisplay
+from eyetune.tuning.executors import LocalExecutor
+from eyetune.tuning.jobs import inspect_apart
+from eyetune.tuning.runner import MOST_TRIES, Plan, Runner
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[LocalExecutor]:
+    with LocalExecutor(2) as workers:
+        yield workers
+
+
+@pytest.fixture
+def recipe(archive: Path) -> Recipe:
+    values = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
+    return Recipe().with_({"data.source": str(archive), **values})
+
+
+class Elsewhere:
+    """An executor that does jobs as a test says; networks are built in this process."""
+
+    num_workers, threads = 1, 1
+
+    def __init__(self, *outcomes: BaseException) -> None:
+        self.outcomes = list(outcomes)
+        self.jobs: list[Any] = []
+
+    def submit(self, function: Any, *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if function is inspect_apart:
+            future.set_result(function(arguments[0], 0))
+        else:
+            self.jobs.append(arguments[0])
+            future.set_exception(self.outcomes.pop(0))
+        return future
+
+
+def runner(place: Workspace, executor: Any) -> Runner:
+    return Runner(place, executor, WorkersDisplay(enabled=False))
+
+
+def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, executor: LocalExecutor) -> None:
+    place = Workspace()
+    faster = recipe.with_(optimizer__learning_rate=0.01)
+    hopeless = recipe.with_({"model.blocks": [4, 4, 4, 4, 4, 4]})
+    diverging = recipe.with_({"optimizer.name": "sgd", "optimizer.learning_rate": 100.0, "model.activation": "linear"})
+    plans = [
+        Plan("baseline", recipe, 0),
+        Plan("faster", faster, 0),
+        Plan("hopeless", hopeless, 0),
+        Plan("diverging", diverging, 0),
+        Plan("the same", recipe, 0),
+    ]
+    baseline, faster_done, hopeless_done, diverging_done, same = runner(place, executor).train(plans)
+    assert baseline.run is not None
+    assert baseline.run.state is RunState.COMPLETE
+    assert len(place.history(baseline.run.id)) == 2
+    assert baseline.run.results is not None
+    assert baseline.run.results.test_accuracy is None  # nobody has looked at test
+    assert place.predictions(baseline.run.id, "test") is None
+    assert baseline.run.threads == 1
+    assert faster_done.run is not None
+    assert faster_done.run.state is RunState.COMPLETE
+    assert hopeless_done.run is None
+    assert "shrinks its images to nothing" in hopeless_done.reason
+    assert diverging_done.run is not None
+    assert diverging_done.run.state is RunState.FAILED
+    assert "diverged" in diverging_done.reason
+    assert same.run is not None
+    assert same.run.id == baseline.run.id
+    assert len(place.runs()) == 3
+
+    again = runner(place, Elsewhere()).train(plans[:2])  # an executor that trains nothing
+    assert [one.found for one in again] == [True, True]
+    assert [one.run and one.run.id for one in again] == [baseline.run.id, faster_done.run.id]
+
+
+def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(recipe: Recipe, executor: LocalExecutor) -> None:
+    longer = recipe.with_(fit__epochs=60)
+    whole, broken = Workspace("whole"), Workspace("broken")
+    (undisturbed,) = runner(whole, executor).train([Plan("whole", longer, 3)])
+    done: list[Any] = []
+    thread = threading.Thread(target=lambda: done.extend(runner(broken, executor).train([Plan("broken", longer, 3)])))
+    thread.start()
+    while not broken.runs() or len(broken.history(broken.runs()[0].id)) < 3:
+        time.sleep(0.02)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid or 0, signal.SIGKILL)
+    thread.join()
+    assert undisturbed.run is not None
+    (one,) = done
+    assert one.run.state is RunState.COMPLETE
+    expected, received = whole.history(undisturbed.run.id), broken.history(one.run.id)
+    assert [epoch.val_loss for epoch in received] == [epoch.val_loss for epoch in expected]
+    assert len(broken.runs()) == 1
+
+
+def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) -> None:
+    dead = ProcessExpired("gone", code=-signal.SIGKILL)
+    elsewhere = Elsewhere(*[dead] * 5)
+    (one,) = runner(Workspace(), elsewhere).train([Plan("doomed", recipe, 0)])
+    assert len(elsewhere.jobs) == MOST_TRIES == 3
+    assert one.run is not None
+    assert one.run.state is RunState.FAILED
+    assert "worker process ended" in one.reason
+    assert "memory" in (one.run.error or "")
+
+
+def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(recipe: Recipe, executor: LocalExecutor) -> None:
+    place = Workspace()
+    with pytest.raises(KeyboardInterrupt):
+        runner(place, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
+    states = {run.name: run.state for run in place.runs()}
+    assert states == {"one": RunState.PAUSED, "other": RunState.WAITING}
+    ids = {run.id for run in place.runs()}
+    done = runner(place, executor).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
+    assert {one.run.id for one in done if one.run} == ids
+    assert all(one.run is not None and one.run.state is RunState.COMPLETE for one in done)
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(recipe: Recipe) -> None:
+    place = Workspace()
+    with pytest.raises(KeyboardInterrupt):
+        runner(place, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0)])
+    with place.claim(place.runs()[0].id):
+        found = place.runs()[0]
+        assert found.state is RunState.PAUSED
+        (one,) = runner(place, Elsewhere()).train([Plan("one", recipe, 0)])
+    assert "another process" in one.reason
+
+
+def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
+    place = Workspace()
+    (one,) = runner(place, Elsewhere()).train([Plan("late", recipe, 0)], may_start=lambda: False)
+    assert one.reason == "out of time"
+    assert place.runs()[0].state is RunState.WAITING
