@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eyetune.api import compare, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
+    from eyetune.labs import Lab, open_lab
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
     from eyetune.run import Run
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Dataset": "eyetune.data",
     "EyetuneError": "eyetune.errors",
+    "Lab": "eyetune.labs",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.run",
     "Split": "eyetune.data",
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
     "load": "eyetune.data",
+    "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
     "resume": "eyetune.api",
     "train": "eyetune.api",
@@ -37,12 +40,14 @@ _HOMES = {
 __all__ = [
     "Dataset",
     "EyetuneError",
+    "Lab",
     "Recipe",
     "Run",
     "Split",
     "Workspace",
     "compare",
     "load",
+    "open_lab",
     "open_run",
     "resume",
     "train",
