@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eyetune.labs import Lab, open_lab
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
+    from eyetune.reporting import write_report
     from eyetune.run import Run
 
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "open_run": "eyetune.api",
     "resume": "eyetune.api",
     "train": "eyetune.api",
+    "write_report": "eyetune.reporting",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "open_run",
     "resume",
     "train",
+    "write_report",
 ]
 
 

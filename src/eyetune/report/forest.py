@@ -19,6 +19,7 @@ BETTER, WORSE, UNSURE = "#1a7f37", "#c0392b", "#8a8a8a"
 _ROW, _LINE = 0.25, 0.15  # inches: a row of one line, and each further line of a long label
 _HEAD, _FOOT = 0.55, 0.6  # inches above and below the rows
 _PLOT, _FIGURES = 5.2, 1.55  # inches: width of the axes and of the column of figures at their right
+_COLUMN_ENDS = (56.0, 104.0)  # points right of the axes: where the columns of figures end
 _GAP = 0.15  # inches between columns
 _LONGEST = 38  # characters of a label, before it is broken into lines
 _FONT = 8.5
@@ -43,8 +44,8 @@ def effects_forest(record: LabRecord) -> Picture:
     """Draw all effects of a lab with their 95% intervals, a group a technique, the best group on top.
 
     Those that are surely better are green, surely worse red, the others grey. The accuracy and the difference stand at
-    the right. An interval that ends far outside the others ends in an arrow, so that one training that came apart does
-    not press the rest together.
+    the right. An effect far below the others is an arrow at the edge, so that one training that came apart does not
+    press the rest together.
     """
     from eyetune.report.picture import Picture
 
@@ -133,16 +134,15 @@ def _draw_row(axes: Axes, row: _Row, limits: tuple[float, float]) -> None:
     left, right = limits
     low, high = (min(max(100 * end, left), right) for end in effect.interval)
     axes.plot([low, high], [height, height], color=colour, linewidth=2, solid_capstyle="butt", zorder=2)
-    for end, limit, marker in ((100 * effect.interval[0], left, "<"), (100 * effect.interval[1], right, ">")):
-        if abs(end) > abs(limit) and end * limit > 0:  # beyond the scale
-            axes.plot(limit, height, marker, color=colour, markersize=6, clip_on=False, zorder=3)
+    if 100 * effect.interval[0] < left:
+        axes.plot(left, height, "<", color=colour, markersize=6, clip_on=False, zorder=3)
     if left <= 100 * effect.difference <= right:
         axes.plot(100 * effect.difference, height, "o", color=colour, markersize=5, zorder=3)
     _beside(axes, 0, height, row.label, (-72 * _GAP, 0), ha="right", fontsize=_FONT)
-    figures = f"{effect.validation_accuracy:>9.2%}  {100 * effect.difference:>+7.2f}"
-    weight = "bold" if effect.certain else "normal"
-    tone = colour if effect.certain else "0.3"
-    _beside(axes, 1, height, figures, (8, 0), family="monospace", color=tone, weight=weight, fontsize=_FONT - 0.5)
+    style = {"color": colour, "weight": "bold"} if effect.certain else {"color": "0.3"}
+    figures = (f"{effect.validation_accuracy:.2%}", f"{100 * effect.difference:+.2f}")
+    for words, end in zip(figures, _COLUMN_ENDS, strict=True):
+        _beside(axes, 1, height, words, (end, 0), ha="right", fontsize=_FONT, **style)
 
 
 def _draw_group(axes: Axes, name: str, rows: Sequence[_Row], label_width: float, *, shaded: bool) -> None:
@@ -167,12 +167,11 @@ def _beside(
 
 
 def _limits(effects: Sequence[Effect]) -> tuple[float, float]:
-    """Return the ends of the scale in points: all intervals, but for those that lie far outside of most."""
+    """Return the ends of the scale in points: all intervals, but for those far below most, which came apart."""
     lows = sorted(100 * one.interval[0] for one in effects) or [-1.0]
     highs = sorted(100 * one.interval[1] for one in effects) or [1.0]
-    far = 4 * max(2.0, -lows[len(lows) // 4], highs[-1 - len(highs) // 4])  # three quarters reach a fourth of it
-    left, right = min(low for low in (*lows, 0.0) if low >= -far), max(high for high in (*highs, 0.0) if high <= far)
-    left, right = min(left, -0.5), max(right, 0.5)
+    far = -4 * max(2.0, -lows[len(lows) // 4], highs[-1 - len(highs) // 4])  # three quarters reach a fourth of it
+    left, right = min(low for low in (*lows, -0.5) if low >= far), max(*highs, 0.5)
     margin = 0.04 * (right - left)
     return left - margin, right + margin
 

@@ -141,12 +141,12 @@ def _style_steps(axes: Axes, labels: Sequence[str], record: LabRecord) -> None:
     axes.set_xlabel("validation accuracy (bar: 95% interval of the step's gain; hollow: dropped)")
     axes.grid(axis="x", alpha=0.3)
     places = axes.get_yaxis_transform()
-    first = f"{record.baseline.validation_accuracy:.2%}"
-    figures = [first, *(f"{s.effect.validation_accuracy:.2%}  {100 * s.effect.difference:+.2f}" for s in record.steps)]
-    for height, (words, kept) in enumerate(zip(figures, (True, *(step.kept for step in record.steps)), strict=True)):
-        axes.text(
-            1.02, height, words, transform=places, va="center", fontsize=9, color="black" if kept else "0.45"
-        )  # fmt: skip
+    first = (f"{record.baseline.validation_accuracy:.2%}", "", True)
+    later = [(f"{s.effect.validation_accuracy:.2%}", f"{100 * s.effect.difference:+.2f}", s.kept) for s in record.steps]
+    for height, (accuracy, gain, kept) in enumerate((first, *later)):
+        style: dict[str, Any] = {"va": "center", "fontsize": 9, "color": "black" if kept else "0.45"}
+        for words, x in ((accuracy, 1.02), (gain, 1.11)):
+            axes.text(x, height, words, transform=places, **style)
 
 
 def interaction_matrix(record: LabRecord) -> Picture:

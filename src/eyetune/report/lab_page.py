@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from eyetune.history import History
@@ -13,10 +12,13 @@ from eyetune.report import lab_figures
 from eyetune.report.forest import effects_forest, value_word
 from eyetune.report.page import (
     Cell,
+    Row,
     drawing,
     duration,
+    finding,
     interval_words,
     marked_lines,
+    probability,
     recipe_changes,
     render,
     signed,
@@ -43,14 +45,6 @@ LEADERBOARD = (
     "rank", "technique", "accuracy", "points", "95% interval", "p", "finding", "at equal epochs", "at equal seconds",
     "seconds", "parameters", "multiply-adds",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """A table's row, and a class for its looks."""
-
-    cells: Sequence[Cell]
-    kind: str = ""
 
 
 def lab_page(record: LabRecord, histories: Mapping[str, History], explanations: Sequence[Explanation] = ()) -> str:
@@ -168,15 +162,16 @@ def _test(record: LabRecord) -> dict[str, Any]:
     if len(finals) == 1:
         words = "Nothing was surely better than the baseline on validation, so that the baseline was tried on test."
     else:
-        sure = "better" if low > 0 else "worse" if high < 0 else "neither surely better nor surely worse"
+        sure = "surely better" if low > 0 else "surely worse" if high < 0 else "neither surely better nor worse"
         words = (
-            f"On {record.num_test:,} images that no choice was made on, {record.final.label} is {sure}: "
-            f"{signed(record.test_difference).text} points (95% interval {interval_words(record.test_interval)})."
+            f"The winner: {record.final.label}. On {record.num_test:,} images that no choice was made on, it is {sure} "
+            f"than the baseline: {signed(record.test_difference).text} points, 95% interval "
+            f"{interval_words(record.test_interval)}."
         )
     return {
         "test_words": words,
         "test_headings": ("", "test accuracy", "each seed", "seconds", "parameters", "multiply-adds"),
-        "test_rows": [_final_row(one, "baseline" if one is record.final_baseline else "") for one in finals],
+        "test_rows": [_final_row(one, "combination" if one is finals[-1] else "") for one in finals],
     }
 
 
@@ -208,22 +203,18 @@ def _effect_cells(one: Effect) -> list[Cell]:
     return [
         signed(one.difference),
         Cell(interval_words(one.interval), one.interval[0]),
-        Cell(f"{one.p_value:.4f}", one.p_value),
-        _finding(one),
+        probability(one.p_value),
+        finding(one.finding if one.certain else None),
         signed(one.at_equal_epochs),
         signed(one.at_equal_seconds),
     ]
 
 
-def _finding(one: Effect) -> Cell:
-    return Cell(one.finding, one.finding, one.finding) if one.certain else Cell("not sure", "not sure", "soft")
-
-
 def _cost_cells(one: Trained | Final) -> list[Cell]:
     return [
         Cell(f"{one.seconds:,.0f}", one.seconds),
-        Cell(f"{one.parameters:,}", one.parameters),
-        Cell(f"{one.multiply_adds:,}", one.multiply_adds),
+        Cell(lab_figures.quantity(one.parameters), one.parameters),
+        Cell(lab_figures.quantity(one.multiply_adds), one.multiply_adds),
     ]
 
 
@@ -275,7 +266,7 @@ def _combination(record: LabRecord) -> dict[str, Any]:
             Cell(with_spread(one.validation_accuracy, one.seed_deviation)),
             signed(one.difference),
             Cell(interval_words(one.interval)),
-            Cell(f"{one.p_value:.4f}"),
+            probability(one.p_value),
             *_cost_cells(one),
         )
         rows.append(Row(cells, "" if step.kept else "dropped"))

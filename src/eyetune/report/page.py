@@ -50,6 +50,14 @@ class Cell:
     kind: str = ""
 
 
+@dataclass(frozen=True)
+class Row:
+    """A table's row, and a class for its looks."""
+
+    cells: Sequence[Cell]
+    kind: str = ""
+
+
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Fill one of the package's templates; whatever is put in is escaped.
 
@@ -173,6 +181,16 @@ def web_link(link: str) -> str:
 def signed(share: float) -> Cell:
     """Return a difference of shares in points, with its sign."""
     return Cell(f"{100 * share:+.2f}", share)
+
+
+def probability(p_value: float) -> Cell:
+    """Return a p-value."""
+    return Cell("<0.0001" if p_value < 0.0001 else f"{p_value:.4f}", p_value)
+
+
+def finding(words: str | None) -> Cell:
+    """Return "better" or "worse", or where neither is sure (None) so much."""
+    return Cell(words, words, words) if words else Cell("not sure", "not sure", "soft")
 
 
 def interval_words(interval: Sequence[float]) -> str:
