@@ -12,7 +12,7 @@ from eyetune import errors
 from eyetune.errors import EyetuneError, nearest
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, EyetuneError)]
-USAGE = {"UsageError", "RecipeError", "SourceError", "RunNotFoundError"}
+USAGE = {"UsageError", "RecipeError", "SourceError", "RunNotFoundError", "LabNotFoundError"}
 parts = st.none() | st.text(min_size=1)
 
 

@@ -16,36 +16,44 @@ if TYPE_CHECKING:
     from eyetune.api import compare, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
+    from eyetune.labs import Lab, open_lab
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
+    from eyetune.reporting import write_report
     from eyetune.run import Run
 
 _HOMES = {
     "Dataset": "eyetune.data",
     "EyetuneError": "eyetune.errors",
+    "Lab": "eyetune.labs",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.run",
     "Split": "eyetune.data",
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
     "load": "eyetune.data",
+    "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
     "resume": "eyetune.api",
     "train": "eyetune.api",
+    "write_report": "eyetune.reporting",
 }
 
 __all__ = [
     "Dataset",
     "EyetuneError",
+    "Lab",
     "Recipe",
     "Run",
     "Split",
     "Workspace",
     "compare",
     "load",
+    "open_lab",
     "open_run",
     "resume",
     "train",
+    "write_report",
 ]
 
 

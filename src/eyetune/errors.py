@@ -4,7 +4,8 @@
     ├── UsageError                  exit status 2: the words were wrong
     │   ├── RecipeError             a recipe with an unknown name or a value out of range
     │   ├── SourceError             a data source that is not there
-    │   └── RunNotFoundError        a run id that matches no run, or several
+    │   ├── RunNotFoundError        a run id that matches no run, or several
+    │   └── LabNotFoundError        a lab id that matches no lab, or several
     ├── DataError                   images or labels that cannot be used
     ├── TrainingError               a training that could not be carried out
     │   ├── DivergedError           its loss became NaN or infinite
@@ -83,6 +84,10 @@ class SourceError(UsageError):
 
 class RunNotFoundError(UsageError):
     """A run id matches no run, or more than one."""
+
+
+class LabNotFoundError(UsageError):
+    """A lab id matches no lab, or more than one."""
 
 
 class DataError(EyetuneError):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, look, runs, techniques, train
+from eyetune.cli import data, look, report, runs, techniques, train
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -27,6 +27,7 @@ for command in (
     look.evaluate,
     look.plot,
     look.compare,
+    report.report,
     look.predict,
     train.recipe,
     techniques.techniques,

@@ -102,6 +102,24 @@ class Skipped(_Record):
     reason: str
 
 
+class Explanation(_Record):
+    """What is said of a technique, kept with the lab: one of the user's own is not known when the lab is shown.
+
+    Attributes:
+        name: The technique.
+        group: The kind of technique.
+        why: Why it can help.
+        hurts: When it does harm or nothing.
+        link: The paper or Keras page, or "".
+    """
+
+    name: str
+    group: str
+    why: str
+    hurts: str
+    link: str = ""
+
+
 class Final(_Record):
     """A recipe trained on training and validation images together, with several seeds, and tried on test.
 
@@ -155,6 +173,8 @@ class LabRecord(_Record):
         answer: Which technique, which combination gave the best result: two sentences.
         complete: Whether every step was made, or time ran out.
         versions: Of what made it.
+        explanations: Of the techniques.
+        command: The words that made it, from `eyetune lab` on, or "".
     """
 
     id: str
@@ -180,6 +200,8 @@ class LabRecord(_Record):
     answer: str
     complete: bool
     versions: dict[str, str]
+    explanations: tuple[Explanation, ...] = ()
+    command: str = ""
 
     @property
     def leaderboard(self) -> tuple[Trained, ...]:

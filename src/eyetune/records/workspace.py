@@ -1,4 +1,4 @@
-"""A workspace: a folder with the database of runs and a folder of files for each run."""
+"""A workspace: a folder with the database of runs and a folder of files for each run and each lab."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, Workspace
 from eyetune.history import Epoch, History
 from eyetune.network import Network
 from eyetune.recipe import Recipe
-from eyetune.records import database
+from eyetune.records import database, lab_files
+from eyetune.records.lab import LabRecord
+from eyetune.records.lab_files import LATEST
 from eyetune.records.run import DataRecord, Results, RunRecord, RunState
 from eyetune.records.schema import epochs, runs
 
 DEFAULT_FOLDER = "eyetune-workspace"
-LATEST = "latest"
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
 
 
@@ -160,6 +161,10 @@ class Workspace:
         except OSError as error:
             raise _unwritable(path, error) from None
 
+    def save_lab(self, record: LabRecord) -> Path:
+        """Write a lab's record into its folder, in place of an earlier one with its id, and return the file."""
+        return lab_files.write(self.lab_folder(record.id), record)
+
     def delete(self, run_id: str) -> None:
         """Take a run out of every list; `restore` brings it back."""
         with self.claim(run_id), self._write() as connection:
@@ -252,6 +257,22 @@ class Workspace:
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of a run's files."""
         return self.folder / "runs" / run_id
+
+    def labs(self) -> list[LabRecord]:
+        """Return the labs, oldest first."""
+        return lab_files.read_all(self.folder / "labs")
+
+    def find_lab(self, reference: str = LATEST) -> LabRecord:
+        """Return the lab that a user means: by id, the beginning of an id, or "latest".
+
+        Raises:
+            LabNotFoundError: No lab or several match.
+        """
+        return lab_files.find(self.folder / "labs", reference)
+
+    def lab_folder(self, lab_id: str) -> Path:
+        """Return the folder of a lab's files."""
+        return self.folder / "labs" / lab_id
 
     # Inside.
 

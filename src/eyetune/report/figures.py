@@ -155,15 +155,12 @@ def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORM
     Raises:
         WorkspaceError: A file cannot be written.
     """
-    from matplotlib import rc_context
-
-    from eyetune.report.picture import DOTS_PER_INCH, UNCUT
+    from eyetune.report.picture import DOTS_PER_INCH, UNCUT, svg_style
 
     paths = [folder / f"{name}.{kind}" for kind in formats]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Text stays text in an SVG, and the same figure gives the same file.
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"}):
+        with svg_style():
             for path in paths:
                 metadata = {"Date": None} if path.suffix == ".svg" else {}
                 figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)

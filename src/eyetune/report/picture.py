@@ -1,10 +1,12 @@
-"""A matplotlib figure that a notebook shows by itself."""
+"""A matplotlib figure that a notebook shows by itself, and how all figures are written."""
 
 from __future__ import annotations
 
 import io
+from contextlib import AbstractContextManager
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 144
@@ -21,3 +23,16 @@ class Picture(Figure):
         stream = io.BytesIO()
         self.savefig(stream, format="png", dpi=DOTS_PER_INCH, **UNCUT)
         return stream.getvalue()
+
+
+def svg_style() -> AbstractContextManager[None]:
+    """Within it, text stays text in an SVG, and the same figure gives the same file."""
+    return rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"})
+
+
+def svg_bytes(picture: Picture) -> bytes:
+    """Return a figure as the content of an SVG file."""
+    stream = io.BytesIO()
+    with svg_style():
+        picture.savefig(stream, format="svg", metadata={"Date": None}, **UNCUT)
+    return stream.getvalue()

@@ -1,0 +1,51 @@
+"""`eyetune report`: one HTML file about a lab or about runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eyetune.cli.common import Common
+
+_NO_COMMON = Common()
+
+
+def report(
+    *references: str,
+    output: Path | None = None,
+    browse: Annotated[bool, Parameter(name="--open", negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Write the report of a lab, or of runs: one HTML file with all its pictures, that opens anywhere.
+
+    For example:
+
+    eyetune report --open
+
+    eyetune report 3f2a 77b0 --output runs.html
+
+    Parameters
+    ----------
+    references
+        Id of a lab or the beginning of it; or one or several runs by id or name. By default the latest lab, or the
+        latest run where there is no lab.
+    output
+        The file; by default report.html in the lab's folder, or a file in `reports` in the workspace.
+    browse
+        Open it in the browser.
+    """
+    from eyetune.reporting import write_report
+
+    written = write_report(*references, output=output, workspace=common.open_workspace())
+    if browse:
+        import webbrowser
+
+        webbrowser.open(written.path.resolve().as_uri())
+    value = {
+        "report": str(written.path),
+        "lab": written.lab.id if written.lab else None,
+        "runs": [run.id for run in written.runs],
+    }
+    common.show(value, str(written.path))
