@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyetune.api import compare, open_run, resume, train
+    from eyetune.api import compare, lab, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.labs import Lab, open_lab
@@ -31,6 +31,7 @@ _HOMES = {
     "Split": "eyetune.data",
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
+    "lab": "eyetune.api",
     "load": "eyetune.data",
     "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
@@ -48,6 +49,7 @@ __all__ = [
     "Split",
     "Workspace",
     "compare",
+    "lab",
     "load",
     "open_lab",
     "open_run",

@@ -17,9 +17,10 @@ from eyetune.analysis.compare import compare as paired
 from eyetune.data import Dataset
 from eyetune.errors import DataError, UsageError
 from eyetune.history import Epoch
+from eyetune.labs import Lab
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.report.progress import TrainingDisplay, decoding_bar
+from eyetune.report.progress import TrainingDisplay, WorkersDisplay, decoding_bar
 from eyetune.run import Run, load_data
 from eyetune.tuning.jobs import inspect, work
 from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
@@ -195,6 +196,7 @@ def lab(
         display.note("Drawing ...")
         place.save_lab(record)
         done = Lab(place, record)
+        done.save_plots()
         done.report()
     return done
 

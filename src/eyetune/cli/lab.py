@@ -66,6 +66,7 @@ def lab(
     recipe = flags.apply(start, common)
     from eyetune import api
     from eyetune.cli.lab_tables import lab_tables
+    from eyetune.labs import REPORT_FILE
 
     done = api.lab(
         recipe,
@@ -77,7 +78,7 @@ def lab(
         workers=workers,
         workspace=common.open_workspace(),
     )
-    common.show(done.to_json(), *lab_tables(done.record, done.pictures()))
+    common.show(done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"]))
 
 
 def read_seconds(words: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eyetune.records.lab import Effect, LabRecord
+from eyetune.techniques.choices import value_word
 
 
 def answer(record: LabRecord) -> str:
@@ -44,7 +45,7 @@ def _together(record: LabRecord) -> str:
     if record.combination is None:
         return f"At equal epochs nothing is better than the baseline itself, which reaches {test}."
     kept = [step.effect for step in record.steps if step.kept]
-    names = [f"{one.name}={_word(one.value)}" for one in kept]
+    names = [f"{one.name}={value_word(one.value)}" for one in kept]
     who = f"The combination of {', '.join(names[:-1])} and {names[-1]} is best" if len(names) > 1 else ""
     who = who or f"No combination is better than {names[0]} alone"
     low, high = (100 * bound for bound in record.test_interval)
@@ -53,7 +54,3 @@ def _together(record: LabRecord) -> str:
         f"{record.final_baseline.test_accuracy:.1%} ({100 * record.test_difference:+.1f} points, 95% interval "
         f"{low:+.1f} to {high:+.1f})."
     )
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -17,6 +17,16 @@ QUICK = (
 )  # fmt: skip
 
 
+def value_word(value: object) -> str:
+    """Write a value as the command line takes it.
+
+    Example:
+        >>> value_word(True), value_word(0.001), value_word("sgd")
+        ('true', '0.001', 'sgd')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @dataclass(frozen=True)
 class Choice:
     """A technique with one of its values."""
@@ -27,8 +37,7 @@ class Choice:
     @property
     def label(self) -> str:
         """The words that name it on the command line: name=value."""
-        value = str(self.value).lower() if isinstance(self.value, bool) else self.value
-        return f"{self.technique.name}={value}"
+        return f"{self.technique.name}={value_word(self.value)}"
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Return the recipe with it."""

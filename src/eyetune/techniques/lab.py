@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,12 @@ from eyetune.analysis.compare import Candidate, Difference, bootstrap_difference
 from eyetune.errors import RecipeError, RunBusyError, TrainingError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.lab import Effect, Final, Interaction, LabRecord, Skipped, Step, Trained
+from eyetune.records.lab import Effect, Explanation, Final, Interaction, LabRecord, Skipped, Step, Trained
 from eyetune.report.progress import WorkersDisplay
 from eyetune.run import Run
 from eyetune.techniques.answer import answer
-from eyetune.techniques.choices import Choice
+from eyetune.techniques.choices import Choice, value_word
+from eyetune.techniques.registry import Technique
 from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.recording import versions
 from eyetune.tuning.runner import Plan, Runner
@@ -65,6 +67,19 @@ class LabPlan:
         """Eight hexadecimal digits, the same for the same questions on the same images only."""
         about = [self.baseline.fingerprint, [choice.label for choice in self.choices], self.seeds, self.final_seeds]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+
+    @property
+    def command(self) -> str:
+        """The words that do it again, next to a `recipe.toml` where the baseline is not a few values from the lab's."""
+        changed = {path: mine for path, (mine, _) in self.baseline.difference(Recipe()).items()}
+        words = ["eyetune", "lab"]
+        if any(path.startswith("model.") or value is None for path, value in changed.items()):
+            words.append("recipe.toml")
+        else:
+            words += [word for path, value in changed.items() for word in ("--set", f"{path}={value_word(value)}")]
+        words += ["--techniques", ",".join(choice.label for choice in self.choices)]
+        words += ["--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
+        return shlex.join(words)
 
 
 @dataclass(frozen=True)
@@ -419,8 +434,14 @@ def _record(
         answer="",
         complete=not any(OUT_OF_TIME in one.reason for one in lab.skipped),
         versions=versions(),
+        explanations=tuple(_explain(one) for one in dict.fromkeys(choice.technique for choice in plan.choices)),
+        command=plan.command,
     )
     return record.model_copy(update={"answer": answer(record)})
+
+
+def _explain(one: Technique) -> Explanation:
+    return Explanation(name=one.name, group=one.group, why=one.why, hurts=one.hurts, link=one.link)
 
 
 def _rights(place: Workspace, final: Final) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
