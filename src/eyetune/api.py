@@ -121,7 +121,7 @@ def resume(
     return _carry_on(place, record, dataset, progress=progress)
 
 
-QUICK = {"fit.epochs": 4, "data.subset": 4000}
+QUICK = {"fit.epochs": 2, "data.subset": 4000}
 
 
 def lab(

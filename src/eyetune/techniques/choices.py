@@ -11,7 +11,7 @@ from eyetune.techniques.registry import Technique, Value, find, techniques
 
 # A handful that teaches something in a few minutes: one value each, one of each kind.
 QUICK = (
-    "learning-rate=0.01", "learning-rate=0.0001", "schedule=cosine", "batch-size=64", "optimizer=sgd",
+    "learning-rate=0.01", "learning-rate=0.0001", "schedule=cosine", "batch-size=16", "optimizer=sgd",
     "activation-of-one-layer=tanh", "more-convolutions=2", "dense-units=128", "batch-norm=true", "noise=0.05",
     "shift=2", "dropout=0.2",
 )  # fmt: skip

@@ -1,0 +1,142 @@
+"""The lab: what it trains, what it compares, what it keeps, and that it never trains a thing twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from eyetune.analysis.compare import compare
+from eyetune.errors import RunBusyError
+from eyetune.labs import Lab
+from eyetune.recipe import Recipe
+from eyetune.records import RunState, Workspace
+from eyetune.records.lab import LabRecord
+from eyetune.report.progress import WorkersDisplay
+from eyetune.run import Run
+from eyetune.techniques.choices import choose
+from eyetune.techniques.lab import KEPT_FROM, LabPlan, candidate, climb
+
+WORDS = ("learning-rate=0.02", "learning-rate=1e-05", "width=4.0", "more-blocks=6", "padding=same", "padding=valid")
+
+
+def plan(archive: Path, *, workers: int = 2) -> LabPlan:
+    values = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3}
+    recipe = Recipe().with_({"data.source": str(archive), **values})
+    return LabPlan(recipe, choose(WORDS), seeds=(0, 1), final_seeds=2, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def record(place: Workspace, archive: Path) -> LabRecord:
+    return climb(plan(archive), place, WorkersDisplay(enabled=False))
+
+
+def runs_of(place: Workspace, ids: tuple[str, ...]) -> list[Run]:
+    return [Run(place, place.run(run_id)) for run_id in ids]
+
+
+def test_each_change_is_tried_by_itself_with_every_seed(record: LabRecord, place: Workspace) -> None:
+    assert [one.label for one in record.techniques] == [*WORDS[:3], "padding=same"]
+    for one in (record.baseline, *record.techniques):
+        assert [run.record.seed for run in runs_of(place, one.runs)] == [0, 1]
+        assert {run.recipe.fingerprint for run in runs_of(place, one.runs)} == {one.recipe.fingerprint}
+
+
+def test_what_cannot_be_tried_is_listed_with_its_reason(record: LabRecord) -> None:
+    reasons = {(one.name, one.value): one.reason for one in record.skipped}
+    assert "4096" in reasons["more-blocks", 6] or "shrinks" in reasons["more-blocks", 6]
+    assert "baseline does already" in reasons["padding", "valid"]
+
+
+def test_the_effects_are_those_of_a_comparison(record: LabRecord, place: Workspace) -> None:
+    baseline = candidate("baseline", runs_of(place, record.baseline.runs), "validation")
+    others = [candidate(one.label, runs_of(place, one.runs), "validation") for one in record.techniques]
+    for effect, difference in zip(record.techniques, compare(baseline, others), strict=True):
+        assert effect.difference == difference.difference
+        assert effect.interval == difference.interval
+        assert effect.p_value == difference.p_value
+        assert effect.finding == difference.words
+        assert effect.validation_accuracy == pytest.approx(record.baseline.validation_accuracy + effect.difference)
+
+
+def test_only_what_helps_is_stacked(record: LabRecord, place: Workspace) -> None:
+    """Each step is compared with what was kept before it, and kept where it is likely to help."""
+    tried = [step.effect.name for step in record.steps]
+    better = {one.name for one in record.techniques if one.difference > 0}
+    assert set(tried) <= better
+    assert len(set(tried)) == len(tried)
+    current = record.baseline.runs
+    for step in record.steps:
+        before, after = (candidate("", runs_of(place, ids), "validation") for ids in (current, step.effect.runs))
+        (difference,) = compare(before, [after])
+        assert step.effect.difference == difference.difference
+        assert step.kept == (difference.chance_of_better >= KEPT_FROM)
+        current = step.effect.runs if step.kept else current
+    if record.combination is not None:
+        assert record.combination.runs == current
+    assert (record.combination is None) == (not any(step.kept for step in record.steps))
+
+
+def test_a_rate_that_learns_is_kept(record: LabRecord) -> None:
+    """The images are blocks of colour: the larger rate learns them, so the test above had something to check."""
+    assert record.combination is not None
+    assert any(step.kept for step in record.steps)
+    assert record.combination.difference > 0.1
+
+
+def test_test_is_touched_by_the_last_trainings_only(record: LabRecord, place: Workspace) -> None:
+    last = {*record.final.runs, *record.final_baseline.runs}
+    looked_at = {run.id for run in place.runs() if place.predictions(run.id, "test") is not None}
+    assert looked_at == last
+    for run in runs_of(place, record.final.runs):
+        assert run.recipe.data.train_on_validation
+        assert run.record.data.num_train == record.num_train + record.num_validation
+    accuracies = [float(run.right("test").mean()) for run in runs_of(place, record.final.runs)]
+    assert record.final.test_accuracies == tuple(accuracies)
+    assert record.final.test_accuracy == pytest.approx(np.mean(accuracies))
+    assert record.test_difference == pytest.approx(record.final.test_accuracy - record.final_baseline.test_accuracy)
+
+
+def test_the_same_lab_again_trains_nothing(record: LabRecord, place: Workspace, archive: Path) -> None:
+    before = {run.id: run.state for run in place.runs()}
+    assert set(before.values()) == {RunState.COMPLETE}
+    again = climb(plan(archive), place, WorkersDisplay(enabled=False))
+    assert {run.id: run.state for run in place.runs()} == before
+    changing = {"created_at", "seconds"}
+    assert again.model_dump(exclude=changing) == record.model_dump(exclude=changing)
+
+
+def test_the_number_of_workers_changes_nothing_but_the_time(record: LabRecord, archive: Path) -> None:
+    assert plan(archive, workers=1).id == plan(archive).id == record.id
+
+
+def test_it_is_kept_and_found_and_shows_itself(record: LabRecord, place: Workspace) -> None:
+    place.save_lab(record)
+    lab = Lab(place, place.find_lab("latest"))
+    assert lab.record == record
+    assert record.answer in lab.report().read_text(encoding="utf-8").replace("&#39;", "'")
+    assert len(lab.save_plots()) >= 6
+
+
+def test_two_labs_do_not_work_in_one_workspace(archive: Path) -> None:
+    place = Workspace()
+    place.prepare()
+    with FileLock(place.folder / "lab.lock"), pytest.raises(RunBusyError, match="Another lab"):
+        climb(plan(archive), place, WorkersDisplay(enabled=False))
+
+
+def test_without_time_the_baseline_is_still_trained_and_the_rest_is_listed(archive: Path) -> None:
+    values = plan(archive)
+    hurried = LabPlan(values.baseline, values.choices[:2], final_seeds=2, workers=1, seconds=1e-6)
+    record = climb(hurried, Workspace(), WorkersDisplay(enabled=False))
+    assert not record.complete
+    assert {one.reason for one in record.skipped} == {"out of time"}
+    assert len(record.final.runs) == 1
+    assert record.final == record.final_baseline
