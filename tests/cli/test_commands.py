@@ -191,7 +191,9 @@ def test_data_list_and_clear(eyetune: Terminal, archive: Path, tmp_path: Path, m
     assert eyetune.json("data", "list")["cached"] == []
 
 
-@pytest.mark.parametrize("command", ["", "train", "show", "evaluate", "plot", "predict", "runs", "recipe", "data"])
+@pytest.mark.parametrize(
+    "command", ["", "train", "show", "evaluate", "plot", "predict", "report", "runs", "recipe", "data"]
+)
 def test_every_command_has_help(eyetune: Terminal, command: str) -> None:
     assert eyetune(*command.split(), "--help") == 0
     assert "Usage: eyetune" in eyetune.output
@@ -225,6 +227,8 @@ def test_version(eyetune: Terminal) -> None:
         (["evaluate", "--split", "train"], 2, "train"),
         (["plot", "ffff"], 2, "ffff"),
         (["predict", "latest"], 2, "no image"),
+        (["report"], 2, "eyetune train"),
+        (["report", "ffff"], 2, "ffff"),
         (["predict", "latest", "x.png", "--top", "0"], 2, "--top"),
         (["show", "missing.toml"], 2, "missing.toml"),
         (["runs", "--sort", "nothing"], 0, ""),
@@ -316,6 +320,21 @@ def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: P
     assert eyetune(*words, "--name", "other", "--subset", "50") == 0
     assert eyetune("compare", "a", "other") == 1
     assert "different images" in eyetune.errors
+
+
+def test_report_writes_a_page_says_where_and_opens_it(
+    eyetune: Terminal, at: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    path = tmp_path / "page.html"
+    value = eyetune.json("report", "trained", "--output", path, *at)
+    assert (value["report"], value["lab"], len(value["runs"])) == (str(path), None, 1)
+    assert not opened
+    assert eyetune("report", "trained", "--output", path, "--open", *at) == 0
+    assert eyetune.output.strip() == str(path)
+    assert opened == [path.as_uri()]
+    assert "Run trained" in path.read_text(encoding="utf-8")
 
 
 def test_techniques_are_listed_explained_and_applied(

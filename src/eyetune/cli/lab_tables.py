@@ -42,7 +42,7 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
 
 
 def _leaderboard(record: LabRecord) -> Table:
-    table = Table(box=box.SIMPLE, title="Leaderboard", title_justify="left")
+    table = _table("Leaderboard")
     table.add_column("technique", overflow="fold", min_width=12)
     for name in ("accuracy", "points", "95% interval", "", "time"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -51,6 +51,10 @@ def _leaderboard(record: LabRecord) -> Table:
         strong = one is record.baseline or one is record.combination
         table.add_row(f"[bold]{name}[/bold]" if strong else name, *_accuracy_cells(one))
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False)
 
 
 def _accuracy_cells(one: Trained) -> tuple[str, ...]:
@@ -72,7 +76,7 @@ def _effect_cells(one: Effect) -> tuple[str, str, str]:
 def _steps(record: LabRecord) -> list[RenderableType]:
     if not record.steps:
         return ["", "No technique was worth adding to the baseline."]
-    table = Table(box=box.SIMPLE, title="The combination, step by step", title_justify="left")
+    table = _table("The combination, step by step")
     table.add_column("added", overflow="fold", min_width=12)
     for name in ("", "accuracy", "points", "95% interval", ""):
         table.add_column(name, justify="right", no_wrap=True)

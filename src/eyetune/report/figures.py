@@ -174,8 +174,9 @@ def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORM
 
 
 def plain(text: str) -> str:
-    """Keep a dollar sign in a name from being read as the start of a formula."""
-    return text.replace("$", r"\$")
+    """Keep a dollar sign in a name from being read as the start of a formula, and what no SVG may hold out of it."""
+    shown = "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return shown.replace("$", r"\$")
 
 
 def _figure(width_inches: float, height_inches: float) -> Picture:

@@ -124,9 +124,8 @@ def _draw_scale(axes: Axes, record: LabRecord, bottom: float) -> None:
     if baseline.seed_deviation:
         words += f"\n(band: ± {100 * baseline.seed_deviation:.2f} over seeds)"
     _beside(axes, 0, 0, words, (0, 4), data="x", ha="center", va="bottom", fontsize=_FONT - 0.5)
-    _beside(
-        axes, 1, 0, f"{'accuracy':>9}  {'points':>7}", (8, 4), va="bottom", family="monospace", fontsize=_FONT - 0.5
-    )
+    for words, end in zip(("accuracy", "points"), _COLUMN_ENDS, strict=True):
+        _beside(axes, 1, 0, words, (end, 4), ha="right", va="bottom", fontsize=_FONT - 0.5)
 
 
 def _draw_row(axes: Axes, row: _Row, limits: tuple[float, float]) -> None:

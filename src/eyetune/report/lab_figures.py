@@ -154,6 +154,10 @@ def interaction_matrix(record: LabRecord) -> Picture:
 
     Figures that are surely not zero are bold; the others may be chance.
     """
+    if not record.interactions:
+        figure = _figure(5, 1)
+        figure.suptitle("The combination has no two parts")
+        return figure
     parts = list(dict.fromkeys(name for one in record.interactions for name in (one.first, one.second)))
     places = {name: place for place, name in enumerate(parts)}
     values = np.full((len(parts), len(parts)), np.nan)
@@ -163,7 +167,7 @@ def interaction_matrix(record: LabRecord) -> Picture:
     side = max(2.2, 0.8 * len(parts))
     figure = _figure(side + 3.4, side + 1.6)
     axes = figure.subplots()
-    strongest = max(float(np.nanmax(np.abs(values))) if record.interactions else 0.0, 0.1)
+    strongest = max(float(np.nanmax(np.abs(values))), 0.1)
     drawn = axes.imshow(values, cmap="PRGn", vmin=-strongest, vmax=strongest)
     figure.colorbar(drawn, ax=axes, fraction=0.046, label="points beyond the sum")
     labels = [plain(wrapped(part, 26)) for part in parts]
