@@ -94,9 +94,11 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, e
     assert [one.run and one.run.id for one in again] == [baseline.run.id, faster_done.run.id]
 
 
-def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(recipe: Recipe, executor: LocalExecutor) -> None:
+def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
+    recipe: Recipe, executor: LocalExecutor, tmp_path: Path
+) -> None:
     longer = recipe.with_(fit__epochs=60)
-    whole, broken = Workspace("whole"), Workspace("broken")
+    whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     (undisturbed,) = runner(whole, executor).train([Plan("whole", longer, 3)])
     done: list[Any] = []
     thread = threading.Thread(target=lambda: done.extend(runner(broken, executor).train([Plan("broken", longer, 3)])))
