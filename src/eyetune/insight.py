@@ -107,6 +107,7 @@ class FeatureMap:
         layer: Its name.
         kind: Its class, for example "Conv2D".
         settings: For example "3x3, relu".
+        activation: The name of its activation, "" for none.
         shape: Of all that it gives for one image.
         channels: Which channels are kept, shape (N,), the strongest first (by their mean size); all in order where
             there is no picture.
@@ -116,6 +117,7 @@ class FeatureMap:
     layer: str
     kind: str
     settings: str
+    activation: str
     shape: tuple[int, ...]
     channels: Integers
     values: Floats

@@ -40,10 +40,10 @@ def heatmaps(model: keras.Model, images: Floats, classes: Integers) -> Heatmaps 
     looked_at = attention_step(steps)
     if looked_at is None:
         return None
-    parts = [
-        _weighed(model, steps, looked_at, images[stretch], classes[stretch]) for stretch in batches(images, steps)
-    ]
-    return Heatmaps(looked_at.layer, np.concatenate(parts) if parts else np.zeros((0, *looked_at.shape[:2]), np.float32))
+    parts = [_weighed(model, steps, looked_at, images[stretch], classes[stretch]) for stretch in batches(images, steps)]
+    return Heatmaps(
+        looked_at.layer, np.concatenate(parts) if parts else np.zeros((0, *looked_at.shape[:2]), np.float32)
+    )
 
 
 def attention_step(steps: tuple[Step, ...]) -> Step | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.insight import BOUNDED, FeatureMap, Filters, LayerActivity
-from eyetune.models.trace import CONVOLUTIONS, Call, Step, batches, leaves, outline, watched
+from eyetune.models.trace import CONVOLUTIONS, Call, Step, batches, outline, watched, working
 
 if TYPE_CHECKING:
     import keras
@@ -30,12 +30,12 @@ def first_filters(model: keras.Model) -> Filters | None:
         >>> first_filters(build(ModelSection(), (32, 32, 3), 10)).kernels.shape
         (32, 3, 3, 3)
     """
-    layer = next((layer for layer in leaves(model) if type(layer).__name__ in CONVOLUTIONS), None)
-    if layer is None:
+    step = next((step for step in outline(model) if step.is_convolution), None)
+    if step is None:
         return None
-    kernels = _kernels(layer)
+    kernels = _kernels(working(model)[step.place].layer)
     order = np.argsort(-(kernels**2).sum(axis=(1, 2, 3)), kind="stable")
-    return Filters(layer.name, order, kernels[order])
+    return Filters(step.layer, order, kernels[order])
 
 
 def _kernels(layer: Any) -> Floats:
@@ -51,7 +51,9 @@ def _kernels(layer: Any) -> Floats:
 
 
 def feature_maps(model: keras.Model, image: Floats, *, channels: int = CHANNELS_KEPT) -> tuple[FeatureMap, ...]:
-    """Return what each convolution, pooling, activation and dense layer makes of one image.
+    """Return what each convolution, pooling, activation and hidden dense layer makes of one image.
+
+    The layer that gives the answer is left out.
 
     Args:
         model: A built model.
@@ -63,7 +65,7 @@ def feature_maps(model: keras.Model, image: Floats, *, channels: int = CHANNELS_
         >>> from eyetune.recipe import ModelSection
         >>> first, *_, last = feature_maps(build(ModelSection(), (32, 32, 3), 10), np.zeros((32, 32, 3), np.float32))
         >>> first.values.shape, last.values.shape
-        ((12, 30, 30), (10,))
+        ((12, 30, 30), (64,))
     """
     kept: list[FeatureMap] = []
     steps = outline(model)
@@ -71,7 +73,7 @@ def feature_maps(model: keras.Model, image: Floats, *, channels: int = CHANNELS_
 
     def see(call: Call) -> None:
         step = next(place)
-        if step.kind in _DRAWN or "Pooling" in step.kind:
+        if step.place < len(steps) - 1 and (step.kind in _DRAWN or "Pooling" in step.kind):
             values = np.asarray(call.outputs, np.float32)[0]
             if values.ndim in (1, 3):
                 kept.append(_feature_map(step, values, channels))
@@ -87,7 +89,7 @@ def _feature_map(step: Step, values: Floats, channels: int) -> FeatureMap:
     else:
         chosen = np.argsort(-np.abs(values).mean(axis=(0, 1)), kind="stable")[:channels]
         shown = values[..., chosen].transpose(2, 0, 1)
-    return FeatureMap(step.layer, step.kind, step.settings, step.shape, chosen, shown)
+    return FeatureMap(step.layer, step.kind, step.settings, step.activation, step.shape, chosen, shown)
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import re
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -117,24 +119,39 @@ def leaves(model: keras.Model) -> list[Any]:
 def outline(model: keras.Model) -> tuple[Step, ...]:
     """Return the layers of a built model in the order in which they work, found with one black image.
 
+    Keras numbers layers through a whole process; here those that it named are numbered from the first one on, so that
+    a network has the same names whenever it was built.
+
     Example:
         >>> from eyetune.models.cnn import build
         >>> from eyetune.recipe import ModelSection
         >>> step = outline(build(ModelSection(), (32, 32, 3), 10))[0]
-        >>> step.kind, step.activation, step.shape
-        ('Conv2D', 'relu', (30, 30, 32))
+        >>> step.layer, step.kind, step.activation, step.shape
+        ('conv2d', 'Conv2D', 'relu', (30, 30, 32))
     """
     steps: list[Step] = []
-
-    def see(call: Call) -> None:
-        shape = tuple(int(size) for size in call.outputs.shape[1:])
-        kind = type(call.layer).__name__
-        words = ", ".join(settings(call.layer))
-        steps.append(Step(len(steps), call.layer.name, kind, words, activation_of(call.layer), shape))
-
-    with watched(model, see):
-        model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
+    for call in working(model):
+        layer, shape = call.layer, tuple(int(size) for size in call.outputs.shape[1:])
+        name = _name(layer, {step.layer for step in steps})
+        settled = ", ".join(settings(layer))
+        steps.append(Step(len(steps), name, type(layer).__name__, settled, activation_of(layer), shape))
     return tuple(steps)
+
+
+def working(model: keras.Model) -> list[Call]:
+    """Return each layer's work on one black image, in order."""
+    calls: list[Call] = []
+    with watched(model, calls.append):
+        model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
+    return calls
+
+
+def _name(layer: Any, taken: Container[str]) -> str:
+    stem = re.sub(r"_\d+$", "", layer.name)
+    if stem.replace("_", "") != type(layer).__name__.lower():
+        return str(layer.name)
+    numbered = (f"{stem}_{number}" for number in itertools.count(1))
+    return next(name for name in itertools.chain([stem], numbered) if name not in taken)
 
 
 def activation_of(layer: Any) -> str:

@@ -23,7 +23,10 @@ TILES_AT_MOST = 64  # filters drawn
 ROWS_AT_MOST = 20  # layers drawn, of those that have a picture
 NAMED_BARS_AT_MOST = 12  # classes drawn of an answer
 HEATMAP_PIXELS = 128  # side to which a heatmap is enlarged
+NAME_LETTERS_AT_MOST = 17  # of a class, above a tile
 _PITCH = 1.06  # from one tile to the next, a tile being 1
+_ACROSS, _DOWN = 1.15, 1.25  # the same where each has a caption
+_INCHES_A_TILE = 1.3
 _ROW_INCHES = 0.95
 _WIDTH_INCHES = 12.0
 _FOR, _AGAINST = "#2a7f62", "#c0392b"
@@ -57,15 +60,16 @@ def filters(learned: Filters, *, title: str = "") -> Picture:
     columns = min(16, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     figure = _figure(max(6.5, 0.72 * columns), 0.9 * rows + 1.4)
-    axes = _canvas(figure.subplots(), columns, rows, caption_height=0.32)
+    down = _PITCH + 0.3
+    axes = _canvas(figure.subplots(), columns * _PITCH, rows * down)
     parts = len(learned.tiles) // len(learned.numbers)  # channels that are drawn one by one
     for place, tile in enumerate(tiles):
         row, column = divmod(place, columns)
-        _draw(axes, tile, column, row, pitch_y=1.38)
+        left, top = column * _PITCH, row * down + 0.3
+        _place(axes, tile, (left, left + 1, top + 1, top))
         number, part = divmod(place, parts)
         name = f"{learned.numbers[number]}" + (f", channel {part}" if parts > 1 else "")
-        axes.text(column * _PITCH + 0.5, row * 1.38 - 0.08, name, ha="center", va="bottom", fontsize=7, color="0.35")
-    axes.set_ylim(rows * 1.38 - 0.3, -0.35)
+        axes.text(left + 0.5, top - 0.05, name, ha="center", va="bottom", fontsize=7, color="0.35")
     left_out = f" (the strongest {len(tiles)} of {len(learned.tiles)})" if len(tiles) < len(learned.tiles) else ""
     heading = f"{title}\nFirst convolution, {learned.layer}: what each filter looks for{left_out}"
     figure.suptitle(plain(heading.strip()), fontsize=11)
@@ -76,6 +80,7 @@ def filters(learned: Filters, *, title: str = "") -> Picture:
 def feature_maps(
     image: NDArray[np.uint8],
     maps: Sequence[FeatureMap],
+    probabilities: NDArray[np.float32],
     class_names: Sequence[str],
     *,
     caption: str = "",
@@ -85,25 +90,26 @@ def feature_maps(
 
     Args:
         image: uint8, shape (height, width, channels).
-        maps: What the layers make of it, the last one the answer.
+        maps: What the layers make of it.
+        probabilities: The answer, shape (number of classes,).
         class_names: In the order of the labels.
         caption: What the image is, beside it.
         title: Above all.
     """
-    rows = _rows(maps[:-1])
+    rows = _rows(maps)
     heights = [1.35, *(_ROW_INCHES if one.values.ndim == 3 else 0.42 for one in rows), 1.5]
     figure = _figure(_WIDTH_INCHES, sum(heights) + 0.9)
     grid = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False).ravel()
     columns = max((len(one.values) for one in rows if one.values.ndim == 3), default=1)
-    top = _canvas(grid[0], round(columns * _ROW_INCHES / 1.35), 1)
-    _draw(top, image, 0, 0)
+    top = _canvas(grid[0], columns * _PITCH * _ROW_INCHES / 1.35, _PITCH)
+    _place(top, image, (0, 1, 1, 0))
     top.text(1.15, 0.5, plain(caption), va="center", fontsize=10)
     _row_label(top, "the image\n" + " x ".join(map(str, image.shape)))
     for axes, one in zip(grid[1:-1], rows, strict=True):
         _draw_maps(axes, one, columns)
-    _draw_answer(grid[-1], maps[-1], class_names)
+    _draw_answer(grid[-1], probabilities, class_names)
     heading = f"{title}\nWhat each layer makes of the image: dark is low, bright is high, the strongest channels first"
-    left_out = f"\n{len(maps) - 1 - len(rows)} layers between these are left out" if len(rows) < len(maps) - 1 else ""
+    left_out = f"\n{len(maps) - len(rows)} layers between these are left out" if len(rows) < len(maps) else ""
     figure.suptitle(plain(heading.strip() + left_out), fontsize=11)
     return figure
 
@@ -112,7 +118,7 @@ def _rows(maps: Sequence[FeatureMap]) -> list[FeatureMap]:
     """Leave out what is too much for one picture: first what a separate activation follows, then evenly."""
     chosen = list(maps)
     if len(chosen) > ROWS_AT_MOST:
-        chosen = [one for one in chosen if "," in one.settings or one.kind not in ("Conv2D", "DepthwiseConv2D")]
+        chosen = [one for one in chosen if one.activation or "Conv" not in one.kind]
     if len(chosen) > ROWS_AT_MOST:
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, ROWS_AT_MOST).round().astype(int)]
     return chosen
@@ -122,31 +128,32 @@ def _draw_maps(axes: Axes, one: FeatureMap, columns: int) -> None:
     shape = " x ".join(f"{size:,}" for size in one.shape)
     words = " ".join(part for part in (one.kind, one.settings) if part)
     if one.values.ndim == 3:
-        _canvas(axes, columns, 1)
+        _canvas(axes, columns * _PITCH, 1)
         for column, (number, values) in enumerate(zip(one.channels, one.values, strict=True)):
-            _draw(axes, _stretched(values), column, 0, colours="viridis")
-            axes.text(column * _PITCH + 0.03, 0.05, f"{number}", fontsize=6, color="white", va="top", alpha=0.9)
+            left = column * _PITCH
+            _place(axes, _stretched(values), (left, left + 1, 1, 0), colours="viridis")
+            axes.text(left + 0.03, 0.05, f"{number}", fontsize=6, color="white", va="top", alpha=0.9)
     else:
         axes.imshow(_stretched(one.values)[np.newaxis], cmap="viridis", aspect="auto", interpolation="nearest")
         _bare(axes)
     _row_label(axes, f"{one.layer}\n{words}\n{shape}" if one.values.ndim == 3 else f"{one.layer}: {words}\n{shape}")
 
 
-def _draw_answer(axes: Axes, answer: FeatureMap, class_names: Sequence[str]) -> None:
+def _draw_answer(axes: Axes, answer: NDArray[np.float32], class_names: Sequence[str]) -> None:
     """Draw the probabilities of the likeliest classes; all in their order where there are few."""
-    order = np.arange(len(answer.values))
+    order = np.arange(len(answer))
     if len(order) > NAMED_BARS_AT_MOST:
-        order = np.argsort(-answer.values, kind="stable")[:NAMED_BARS_AT_MOST]
-    shown = answer.values[order]
-    colours = [_FOR if value == answer.values.max() else "0.7" for value in shown]
+        order = np.argsort(-answer, kind="stable")[:NAMED_BARS_AT_MOST]
+    shown = answer[order]
+    colours = [_FOR if value == answer.max() else "0.7" for value in shown]
     bars = axes.bar(range(len(order)), shown, color=colours)
     axes.bar_label(bars, [f"{value:.0%}" for value in shown], fontsize=8)
-    names = [plain(class_names[label]) for label in order]
+    names = [plain(_short(class_names[label])) for label in order.tolist()]
     axes.set_xticks(range(len(order)), names, fontsize=8)
     axes.set_yticks([])
     axes.set_ylim(0, 1.25 * max(float(shown.max()), 1e-6))
     axes.spines[["top", "right", "left"]].set_visible(False)
-    _row_label(axes, f"{answer.layer}\n{answer.kind} {answer.settings}\nthe answer")
+    _row_label(axes, "the answer")
 
 
 def heatmaps(
@@ -162,40 +169,45 @@ def heatmaps(
         split: Whose images these are.
         title: Above all.
     """
-    groups = [(answers, rows) for answers, rows in ((right, 2), (wrong, 3)) if len(answers)]
-    columns = max((len(answers) for answers, _ in groups), default=1)
-    heights = [1.3 * rows + 0.35 for _, rows in groups] or [0.6]
-    figure = _figure(1.75 + 1.62 * columns, 1.24 * sum(heights) + 1.1)
-    grid = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False).ravel()
-    for axes, (answers, rows) in zip(grid, groups, strict=False):
-        _canvas(axes, columns, rows, caption_height=0.3, pitch_x=1.2)
-        _draw_looks(axes, answers, class_names, with_true=rows == 3)
-        kind = "Sure and wrong" if rows == 3 else "Sure and right"
-        axes.set_title(f"{kind} ({split} images)", fontsize=11, loc="left", fontweight="bold")
-    if not groups:
-        _bare(grid[0])
+    groups = [one for one in (("right", right), ("wrong", wrong)) if len(one[1])]
+    columns = max((len(answers) for _, answers in groups), default=3)
+    height = sum(_height(kind) for kind, _ in groups) or 1.0
+    figure = _figure(0.4 + _INCHES_A_TILE * _ACROSS * columns, 0.9 + _INCHES_A_TILE * height)
+    axes = _canvas(figure.subplots(), columns * _ACROSS, height)
+    top = 0.0
+    for kind, answers in groups:
+        heading = f"Sure and {kind} ({split} images)"
+        axes.text(0, top + 0.28, heading, fontsize=11, fontweight="bold", va="bottom")
+        _draw_looks(axes, answers, class_names, top=top, with_true=kind == "wrong")
+        top += _height(kind)
     words = f"Where it looks (Grad-CAM at {layer}): what is coloured, red most, speaks for the class"
     figure.suptitle(plain(f"{title}\n{words}".strip()), fontsize=11)
     return figure
 
 
-def _draw_looks(axes: Axes, answers: Answers, class_names: Sequence[str], *, with_true: bool) -> None:
-    pitch, across = 1.32, 1.2
+def _height(kind: str) -> float:
+    """Return the height of a group of answers, in tiles: a heading, then two or three rows with their captions."""
+    return 0.75 + (2 * _DOWN if kind == "right" else 3 * _DOWN + 0.3)
+
+
+def _draw_looks(axes: Axes, answers: Answers, class_names: Sequence[str], *, top: float, with_true: bool) -> None:
+    first = top + (1.0 if with_true else 0.7)
     columns = zip(answers.images, answers.labels, answers.probabilities, strict=True)
     for column, (image, label, row) in enumerate(columns):
         predicted = int(row.argmax())
-        taken = f"\ntaken for {class_names[predicted]}" if with_true else ""
-        _draw(axes, image, column, 0, pitch_x=across)
+        taken = f"\ntaken for\n{_short(class_names[predicted])}" if with_true else ""
         looks = [(answers.predicted_maps, predicted)] + ([(answers.true_maps, int(label))] if with_true else [])
-        captions = [f"{class_names[label]}{taken}, {row[predicted]:.0%}"]
-        captions += [f"why {class_names[name]}?" for _, name in looks]
-        for place, (maps, _) in enumerate(looks, start=1):
-            if maps is not None:
-                _draw(axes, overlaid(image, maps[column]), column, place * pitch, pitch_x=across)
-        for place, words in enumerate(captions):
-            axes.text(column * across + 0.5, place * pitch - 0.05, plain(words), ha="center", va="bottom", fontsize=8)
-    rows = 3 if with_true else 2
-    axes.set_ylim((rows - 1) * pitch + 1.02, -0.5 if with_true else -0.3)
+        captions = [f"{_short(class_names[label])}{taken} ({row[predicted]:.0%})"]
+        captions += [f"why {_short(class_names[name])}?" for _, name in looks]
+        tiles = [image] + [overlaid(image, maps[column]) for maps, _ in looks if maps is not None]
+        for place, (tile, words) in enumerate(zip(tiles, captions, strict=False)):
+            left, above = column * _ACROSS, first + place * _DOWN
+            _place(axes, tile, (left, left + 1, above + 1, above))
+            axes.text(left + 0.5, above - 0.05, plain(words), ha="center", va="bottom", fontsize=8)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_LETTERS_AT_MOST else f"{name[: NAME_LETTERS_AT_MOST - 1]}…"
 
 
 def confusions(
@@ -220,14 +232,16 @@ def confusions(
         figure.suptitle(plain(f"{title}\nNo mistakes on the {split} images".strip()))
         return figure
     count, shown = len(pairs), max(map(len, examples))
-    figure = _figure(6.0 + 1.9 * shown, 0.95 * count + 1.5)
-    bars, pictures = figure.subplots(1, 2, width_ratios=[5.2, 2.05 * shown])
+    figure = _figure(6.2 + 2.2 * shown, 0.95 * count + 1.5)
+    bars, pictures = figure.subplots(1, 2, width_ratios=[4.0, 2.3 * shown])  # wide enough: the height sets the size
     drawn = bars.barh(range(count), [pair.count for pair in pairs], color=_AGAINST, height=0.55)
-    words = [f"{pair.count:,} ({pair.share:.0%} of {class_names[pair.true]})" for pair in pairs]
+    words = [f"{pair.count:,} ({pair.share:.0%} of {_short(class_names[pair.true])})" for pair in pairs]
     bars.bar_label(drawn, [plain(word) for word in words], padding=4, fontsize=9)
-    names = [plain(f"{class_names[pair.true]}\ntaken for {class_names[pair.predicted]}") for pair in pairs]
+    names = [
+        plain(f"{_short(class_names[pair.true])}\ntaken for {_short(class_names[pair.predicted])}") for pair in pairs
+    ]
     bars.set_yticks(range(count), names)
-    bars.set_xlim(0, 1.55 * max(pair.count for pair in pairs))
+    bars.set_xlim(0, 1.7 * max(pair.count for pair in pairs))
     bars.set_ylim(count - 0.5, -0.5)
     bars.set_xlabel(f"{split} images")
     bars.spines[["top", "right"]].set_visible(False)
@@ -245,7 +259,9 @@ def _draw_examples(axes: Axes, examples: Sequence[Answers], shown: int) -> None:
     for row, answers in enumerate(examples):
         for place, image in enumerate(answers.images):
             left, top = place * 2.1, row - size / 2
-            looks = [image] if answers.predicted_maps is None else [image, overlaid(image, answers.predicted_maps[place])]
+            looks = (
+                [image] if answers.predicted_maps is None else [image, overlaid(image, answers.predicted_maps[place])]
+            )
             for side, look in enumerate(looks):
                 _place(axes, look, (left + 0.95 * side, left + 0.95 * side + size, top + size, top))
     axes.set_xlim(-0.05, 2.1 * shown)
@@ -260,11 +276,12 @@ def activity(layers: Sequence[LayerActivity], *, num_images: int, title: str = "
     places = np.arange(len(layers))
     resting = axes.barh(places - 0.19, [one.resting for one in layers], 0.34, color="#9fb8d0")
     dead = axes.barh(places + 0.19, [one.dead_share for one in layers], 0.34, color=_AGAINST)
-    said = [f"{one.resting:.0%} {'saturated' if one.bounded else 'not above 0'}" for one in layers]
+    said = [f"{one.resting:.0%} of outputs {'saturated' if one.bounded else 'not above 0'}" for one in layers]
     axes.bar_label(resting, said, padding=4, fontsize=9)
     axes.bar_label(dead, [f"{one.dead} of {one.units:,} units dead" for one in layers], padding=4, fontsize=9)
     axes.set_yticks(places, [plain(f"{one.layer}\n{one.activation}") for one in layers])
-    axes.set_xlim(0, 1.25)
+    axes.set_xlim(0, 1.3)
+    axes.spines.bottom.set_bounds(0, 1)
     axes.set_xticks(np.linspace(0, 1, 6), [f"{share:.0%}" for share in np.linspace(0, 1, 6)])
     axes.set_ylim(max(len(layers), 1) - 0.5, -0.5)
     axes.spines[["top", "right"]].set_visible(False)
@@ -309,32 +326,16 @@ def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return (values - low) / ((high - low) or 1.0)
 
 
-def _canvas(axes: Axes, columns: int, rows: int, *, caption_height: float = 0.0, pitch_x: float = _PITCH) -> Axes:
+def _canvas(axes: Axes, width: float, height: float) -> Axes:
     """Clear a panel for tiles of size 1, set from its top left."""
-    axes.set_xlim(-0.02, columns * pitch_x)
-    axes.set_ylim(rows * (_PITCH + caption_height), -caption_height)
+    axes.set_xlim(-0.02, width)
+    axes.set_ylim(height, 0)
     axes.set_aspect("equal", anchor="W")
     _bare(axes)
     return axes
 
 
-def _draw(
-    axes: Axes,
-    tile: NDArray[Any],
-    column: int,
-    row: float,
-    *,
-    pitch_x: float = _PITCH,
-    pitch_y: float = 1.0,
-    colours: str = "gray",
-) -> None:
-    left, top = column * pitch_x, row * pitch_y
-    _place(axes, tile, (left, left + 1, top + 1, top), colours=colours)
-
-
-def _place(
-    axes: Axes, tile: NDArray[Any], extent: tuple[float, float, float, float], *, colours: str = "gray"
-) -> None:
+def _place(axes: Axes, tile: NDArray[Any], extent: tuple[float, float, float, float], *, colours: str = "gray") -> None:
     """Draw a picture into a rectangle without moving the panel's limits, which imshow would."""
     from matplotlib.image import AxesImage
 
