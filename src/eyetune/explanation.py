@@ -105,10 +105,11 @@ class Explanation:
                 f"({first.share:.0%} of them) are taken for {self.class_names[first.predicted]}."
             )
         if self.activity:
+            dead, units = (sum(getattr(one, name) for one in self.activity) for name in ("dead", "units"))
             worst = max(self.activity, key=lambda one: one.dead_share)
+            where = f", most in {worst.layer} ({worst.dead_share:.0%})" if dead else ""
             said.append(
-                f"Dead units: {sum(one.dead for one in self.activity):,} of "
-                f"{sum(one.units for one in self.activity):,}, most in {worst.layer} ({worst.dead_share:.0%})."
+                f"Dead units, which answer to none of {self.num_sampled:,} images: {dead:,} of {units:,}{where}."
             )
         return (*said, *self.notes)
 

@@ -171,15 +171,10 @@ class LayerActivity:
     def words(self) -> str:
         """What it means."""
         if self.dead_share >= MANY_DEAD:
-            rest = "saturated" if self.bounded else "at 0 or below"
-            return f"{self.dead_share:.0%} of the units are always {rest}: try a lower rate or batch normalization"
+            return "many units are dead: try a lower rate, batch normalization or fewer units"
         if self.bounded and self.resting >= MANY_SATURATED:
-            return "most outputs sit at the ends, where hardly any gradient passes: it learns slowly; try relu"
-        if self.dead:
-            return f"{self.dead} unit{'s' * (self.dead > 1)} without use, the rest at work"
-        if self.bounded:
-            return "all units at work, mostly where the activation is steep"
-        return f"all units at work; each answers to {1 - self.resting:.0%} of what it sees on average"
+            return "mostly saturated, so it learns slowly: try relu or batch normalization"
+        return f"{self.dead} dead, the rest at work" if self.dead else "all units at work"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

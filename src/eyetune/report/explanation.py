@@ -187,11 +187,11 @@ def heatmaps(
 
 def _height(kind: str) -> float:
     """Return the height of a group of answers, in tiles: a heading, then two or three rows with their captions."""
-    return 0.75 + (2 * _DOWN if kind == "right" else 3 * _DOWN + 0.3)
+    return 0.6 + (2 * _DOWN if kind == "right" else 3 * _DOWN + 0.3)
 
 
 def _draw_looks(axes: Axes, answers: Answers, class_names: Sequence[str], *, top: float, with_true: bool) -> None:
-    first = top + (1.0 if with_true else 0.7)
+    first = top + (0.9 if with_true else 0.6)
     columns = zip(answers.images, answers.labels, answers.probabilities, strict=True)
     for column, (image, label, row) in enumerate(columns):
         predicted = int(row.argmax())
