@@ -58,15 +58,15 @@ class Filters:
         count, height, width, channels = self.kernels.shape
         seen = {kind: self.kinds.count(kind) for kind in KERNEL_KINDS}
         told = {
-            "edge": "change with the place (edges, lines)",
-            "colour": "with the colour",
-            "coloured edge": "with both (coloured edges)",
-            "brightness": "are even patches (brightness)",
+            "edge": "an edge or a line",
+            "colour": "a colour",
+            "coloured edge": "a coloured edge",
+            "brightness": "brightness",
         }
-        listed = ", ".join(f"{seen[kind]} {words}" for kind, words in told.items() if seen[kind])
+        listed = ", ".join(f"{words} in {seen[kind]}" for kind, words in told.items() if seen[kind])
         return (
             f"{count} learned kernels of {height}x{width} over {channels} channel{'s' * (channels > 1)}; grey is no "
-            f"weight. By what matters most in each: {listed}. Kernels that look like noise have learned little."
+            f"weight. What matters most in each: {listed}. Kernels that look like noise have learned little."
         )
 
 

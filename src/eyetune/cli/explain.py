@@ -28,7 +28,7 @@ def explain(
     output: Path | None = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show what a network has learned: its filters, what each layer makes of an image, where it looks, what it confuses.
+    """Show what a network has learned: its filters, feature maps of an image, where it looks, what it confuses.
 
     Draws five pictures: the filters of the first convolution; the feature maps of one image, layer by layer; where
     the network looks (Grad-CAM) when it is sure and right, and sure and wrong; which classes are confused, with

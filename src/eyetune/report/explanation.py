@@ -27,7 +27,7 @@ NAME_LETTERS_AT_MOST = 17  # of a class, above a tile
 _PITCH = 1.06  # from one tile to the next, a tile being 1
 _ACROSS, _DOWN = 1.15, 1.25  # the same where each has a caption
 _INCHES_A_TILE = 1.3
-_ROW_INCHES = 0.95
+_ROW_INCHES = 0.84
 _WIDTH_INCHES = 12.0
 _FOR, _AGAINST = "#2a7f62", "#c0392b"
 
@@ -126,17 +126,24 @@ def _rows(maps: Sequence[FeatureMap]) -> list[FeatureMap]:
 
 def _draw_maps(axes: Axes, one: FeatureMap, columns: int) -> None:
     shape = " x ".join(f"{size:,}" for size in one.shape)
-    words = " ".join(part for part in (one.kind, one.settings) if part)
-    if one.values.ndim == 3:
-        _canvas(axes, columns * _PITCH, 1)
-        for column, (number, values) in enumerate(zip(one.channels, one.values, strict=True)):
-            left = column * _PITCH
-            _place(axes, _stretched(values), (left, left + 1, 1, 0), colours="viridis")
-            axes.text(left + 0.03, 0.05, f"{number}", fontsize=6, color="white", va="top", alpha=0.9)
-    else:
+    if one.values.ndim == 1:
         axes.imshow(_stretched(one.values)[np.newaxis], cmap="viridis", aspect="auto", interpolation="nearest")
         _bare(axes)
-    _row_label(axes, f"{one.layer}\n{words}\n{shape}" if one.values.ndim == 3 else f"{one.layer}: {words}\n{shape}")
+        _row_label(axes, f"{one.layer}\n" + ", ".join(part for part in (one.settings, f"{shape} values") if part))
+        return
+    _canvas(axes, columns * _PITCH, 1)
+    for column, (number, values) in enumerate(zip(one.channels, one.values, strict=True)):
+        left = column * _PITCH
+        _place(axes, _stretched(values), (left, left + 1, 1, 0), colours="viridis")
+        _number(axes, f"{number}", left + 0.05, 0.06)
+    _row_label(axes, f"{one.layer}\n{one.kind} {one.settings}\n{shape}")
+
+
+def _number(axes: Axes, text: str, x: float, y: float) -> None:
+    from matplotlib.patheffects import withStroke
+
+    edge = [withStroke(linewidth=1.5, foreground="black")]  # to be read on dark and on bright
+    axes.text(x, y, text, fontsize=6, color="white", va="top", path_effects=edge)
 
 
 def _draw_answer(axes: Axes, answer: NDArray[np.float32], class_names: Sequence[str]) -> None:
@@ -198,7 +205,10 @@ def _draw_looks(axes: Axes, answers: Answers, class_names: Sequence[str], *, top
         taken = f"\ntaken for\n{_short(class_names[predicted])}" if with_true else ""
         looks = [(answers.predicted_maps, predicted)] + ([(answers.true_maps, int(label))] if with_true else [])
         captions = [f"{_short(class_names[label])}{taken} ({row[predicted]:.0%})"]
-        captions += [f"why {_short(class_names[name])}?" for _, name in looks]
+        captions += [
+            f"why {_short(class_names[name])}?" + ("" if maps is None or maps[column].any() else " nothing")
+            for maps, name in looks
+        ]
         tiles = [image] + [overlaid(image, maps[column]) for maps, _ in looks if maps is not None]
         for place, (tile, words) in enumerate(zip(tiles, captions, strict=False)):
             left, above = column * _ACROSS, first + place * _DOWN
