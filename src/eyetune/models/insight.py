@@ -40,9 +40,11 @@ def first_filters(model: keras.Model) -> Filters | None:
 
 def _kernels(layer: Any) -> Floats:
     """Return the kernels of a convolution, shape (filters, height, width, input channels)."""
+    from keras import ops
+
     kind = type(layer).__name__
     weights = layer.depthwise_kernel if kind == "SeparableConv2D" else layer.kernel
-    values = np.asarray(weights, np.float32)
+    values = np.asarray(ops.convert_to_tensor(weights), np.float32)
     if kind in ("DepthwiseConv2D", "SeparableConv2D"):  # (height, width, channels, filters of each channel)
         return values.reshape(*values.shape[:2], -1).transpose(2, 0, 1)[..., np.newaxis]
     if kind == "Conv2DTranspose":  # (height, width, filters, channels)

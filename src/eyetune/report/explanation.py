@@ -177,7 +177,7 @@ def heatmaps(
         title: Above all.
     """
     groups = [one for one in (("right", right), ("wrong", wrong)) if len(one[1])]
-    columns = max((len(answers) for _, answers in groups), default=3)
+    columns = max([4, *(len(answers) for _, answers in groups)])  # wide enough for the title
     height = sum(_height(kind) for kind, _ in groups) or 1.0
     figure = _figure(0.4 + _INCHES_A_TILE * _ACROSS * columns, 0.9 + _INCHES_A_TILE * height)
     axes = _canvas(figure.subplots(), columns * _ACROSS, height)
