@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,15 @@ def test_a_file_and_pixels_can_be_explained_on_test_images_too(trained: Run, tmp
     assert one.split == "test"
     pixels = np.zeros((32, 32, 3), np.uint8)
     assert trained.explain(pixels).subject.name == "an image"
+
+
+def test_a_network_that_was_trained_on_these_images_says_so(trained: Run) -> None:
+    recipe = trained.recipe.with_({"data.train_on_validation": True})
+    whole = Run(trained.workspace, replace(trained.record, recipe=recipe))
+    dataset = trained.dataset()
+    for split, said in (("validation", True), ("test", False)):
+        notes = whole.explain(split=split, dataset=dataset).notes  # type: ignore[arg-type]
+        assert any("trained on the validation images" in note for note in notes) == said
 
 
 def plain(*, mistakes: bool) -> Explanation:

@@ -62,6 +62,7 @@ class Explanation:
         pair_answers: Examples of each pair, with heatmaps.
         activity: How the activation of each hidden layer behaves.
         num_sampled: Over how many images.
+        trained_on: Whether the network was trained on these images, too.
     """
 
     label: str
@@ -76,11 +77,14 @@ class Explanation:
     pair_answers: tuple[Answers, ...]
     activity: tuple[LayerActivity, ...]
     num_sampled: int
+    trained_on: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out, and why."""
+        """What is left out, and what else to know."""
         notes = []
+        if self.trained_on:
+            notes.append(f"The network was trained on the {self.split} images too: it knows them better than new ones.")
         if self.filters is None:
             notes.append("The network has no convolution: there are no filters to draw.")
         if not self.attention_layer:
@@ -244,6 +248,7 @@ def explain(
     label: str,
     split_name: str,
     class_names: Sequence[str],
+    trained_on: bool = False,
 ) -> Explanation:
     """Look into a trained network.
 
@@ -255,6 +260,7 @@ def explain(
         label: Whose network it is, for titles.
         split_name: "validation" or "test".
         class_names: In the order of the labels.
+        trained_on: Whether it was trained on these images, too.
     """
     from eyetune.models.insight import activity, first_filters
 
@@ -277,6 +283,7 @@ def explain(
         pair_answers=tuple(answers[2:]),
         activity=activity(model, normalise(split.images[sample])),
         num_sampled=len(sample),
+        trained_on=trained_on,
     )
 
 

@@ -281,10 +281,19 @@ class Run:
         if self.workspace.predictions(self.id, split) is None:
             self.evaluate(split, dataset=dataset)
         probabilities, _ = self._predictions(split)
-        label, names = self._title(), self.record.data.class_names
+        names = self.record.data.class_names
         if isinstance(chosen, int):
             chosen = f"{split} image {chosen}: {names[images.labels[chosen]]}", np.array(images.images[chosen])
-        return explain(self.model(), images, probabilities, chosen, label=label, split_name=split, class_names=names)
+        return explain(
+            self.model(),
+            images,
+            probabilities,
+            chosen,
+            label=self._title(),
+            split_name=split,
+            class_names=names,
+            trained_on=split == "validation" and self.recipe.data.train_on_validation,
+        )
 
     def image_to_explain(self, image: int | str | Path | Images, split: str) -> int | tuple[str, Images]:
         """Return an image's number in a split, or the name and pixels of another one; it needs no Keras."""

@@ -31,6 +31,7 @@ class Picture(Figure):
         content = base64.b64encode(self._repr_png_()).decode()
         return f"<img alt='{html.escape(words)}' style='max-width:100%' src='data:image/png;base64,{content}'>"
 
+
 def svg_style() -> AbstractContextManager[None]:
     """Within it, text stays text in an SVG, and the same figure gives the same file."""
     return rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"})
