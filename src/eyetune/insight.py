@@ -110,8 +110,8 @@ class FeatureMap:
         activation: The name of its activation, "" for none.
         shape: Of all that it gives for one image.
         channels: Which channels are kept, shape (N,), the strongest first (by their mean size); all in order where
-            there is no picture.
-        values: float32, shape (N, height, width), or (N,) of a layer without a picture.
+            there is one value a channel.
+        values: float32, shape (N, height, width), or (N,) of a layer that gives one value a channel.
     """
 
     layer: str

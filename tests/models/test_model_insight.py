@@ -106,6 +106,15 @@ def test_feature_maps_are_what_the_layers_give_the_strongest_first() -> None:
     assert (hidden.kind, hidden.values.shape) == ("Dense", (2,))
 
 
+def test_maps_of_one_place_are_values_in_their_order() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(20, 8), keras.layers.Flatten()])
+    (only,) = feature_maps(model, images(1)[0])
+    assert np.array_equal(only.values, np.asarray(model(images(1)))[0])
+    assert only.channels.tolist() == list(range(20))
+
+
 @pytest.mark.parametrize(
     ("edits", "attention", "shape"),
     [

@@ -86,8 +86,9 @@ def feature_maps(model: keras.Model, image: Floats, *, channels: int = CHANNELS_
 
 
 def _feature_map(step: Step, values: Floats, channels: int) -> FeatureMap:
-    if values.ndim == 1:
-        chosen, shown = np.arange(len(values)), values
+    if values.size == values.shape[-1]:  # no picture, or one of a single place
+        shown = values.reshape(-1)
+        chosen = np.arange(len(shown))
     else:
         chosen = np.argsort(-np.abs(values).mean(axis=(0, 1)), kind="stable")[:channels]
         shown = values[..., chosen].transpose(2, 0, 1)

@@ -136,7 +136,7 @@ def _draw_maps(axes: Axes, one: FeatureMap, columns: int) -> None:
         left = column * _PITCH
         _place(axes, _stretched(values), (left, left + 1, 1, 0), colours="viridis")
         _number(axes, f"{number}", left + 0.05, 0.06)
-    _row_label(axes, f"{one.layer}\n{one.kind} {one.settings}\n{shape}")
+    _row_label(axes, f"{one.layer}\n{one.kind} {one.settings}".rstrip() + f"\n{shape}")
 
 
 def _number(axes: Axes, text: str, x: float, y: float) -> None:
