@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import Results
 
 if TYPE_CHECKING:
+    from eyetune.explanation import Explanation
     from eyetune.report.picture import Picture
 
 MODEL_FILE = "model.keras"
@@ -251,6 +251,58 @@ class Run:
 
         return network_diagram(self.record.network, title=self._title())
 
+    def explain(
+        self,
+        image: int | str | Path | Images = 0,
+        *,
+        split: Literal["validation", "test"] = "validation",
+        dataset: Dataset | None = None,
+    ) -> Explanation:
+        """Look into the network: its filters, what each layer makes of an image, where it looks, what it confuses.
+
+        Args:
+            image: Whose way through the network is shown: its number in the split, from 0; a file; or uint8 pixels of
+                shape (height, width, channels).
+            split: Whose images to explain it with. Choose on validation; test is for the report.
+            dataset: The run's, where it is loaded already.
+
+        Raises:
+            UsageError: The run is not complete, or has no such split or image.
+            DataError: The file cannot be read as an image, or the images are not those of the run.
+
+        Example:
+            >>> import eyetune as et
+            >>> et.open_run().explain().plot_heatmaps()  # doctest: +SKIP
+        """
+        from eyetune.explanation import explain
+
+        chosen = self.image_to_explain(image, split)
+        images = (self.checked(dataset) if dataset else self.dataset()).split(split)
+        if self.workspace.predictions(self.id, split) is None:
+            self.evaluate(split, dataset=dataset)
+        probabilities, _ = self._predictions(split)
+        names = self.record.data.class_names
+        if isinstance(chosen, int):
+            chosen = f"{split} image {chosen}: {names[images.labels[chosen]]}", np.array(images.images[chosen])
+        return explain(
+            self.model(),
+            images,
+            probabilities,
+            chosen,
+            label=self._title(),
+            split_name=split,
+            class_names=names,
+            trained_on=split == "validation" and self.recipe.data.train_on_validation,
+        )
+
+    def image_to_explain(self, image: int | str | Path | Images, split: str) -> int | tuple[str, Images]:
+        """Return an image's number in a split, or the name and pixels of another one; it needs no Keras."""
+        from eyetune.explanation import choose_image
+
+        _ = self.results
+        data = self.record.data
+        return choose_image(image, split, {"validation": data.num_validation, "test": data.num_test}, data.image_shape)
+
     def save_plots(self, folder: Path | None = None, *, dataset: Dataset | None = None) -> list[Path]:
         """Write curves, confusion, mistakes and network as PNG and SVG, by default into the run's folder."""
         from eyetune.report.figures import save
@@ -298,8 +350,7 @@ class Run:
     def _curve_html(self) -> str:
         if not self.history:
             return ""
-        picture = base64.b64encode(self.plot()._repr_png_()).decode()
-        return f"<img alt='accuracy and loss by epoch' style='max-width:100%' src='data:image/png;base64,{picture}'>"
+        return self.plot().as_html("accuracy and loss by epoch")
 
     def _sibling(self, reference: str) -> Run:
         return Run(self.workspace, self.workspace.find(reference))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, lab, look, report, runs, techniques, train
+from eyetune.cli import data, explain, lab, look, report, runs, techniques, train
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -30,6 +30,7 @@ for command in (
     look.compare,
     report.report,
     look.predict,
+    explain.explain,
     train.recipe,
     techniques.techniques,
 ):

@@ -46,7 +46,7 @@ def _layer(layer: Any) -> Layer:
     return Layer(
         name=layer.name,
         kind=type(layer).__name__,
-        settings=", ".join(_settings(layer)),
+        settings=", ".join(settings(layer)),
         output_shape=shape,
         parameters=layer.count_params(),
         multiply_adds=_multiply_adds(layer, shape),
@@ -58,7 +58,8 @@ def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(size or 1 for size in tensor.shape[1:])
 
 
-def _settings(layer: Any) -> list[str]:
+def settings(layer: Any) -> list[str]:
+    """Return what tells a layer from its siblings, a word each, for example ["3x3", "relu"]."""
     words = []
     if getattr(layer, "kernel_size", None):
         words.append("x".join(str(size) for size in layer.kernel_size))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from contextlib import AbstractContextManager
 from typing import Any
@@ -23,6 +25,11 @@ class Picture(Figure):
         stream = io.BytesIO()
         self.savefig(stream, format="png", dpi=DOTS_PER_INCH, **UNCUT)
         return stream.getvalue()
+
+    def as_html(self, words: str) -> str:
+        """Return the picture as an element of a page that needs no file; `words` are for who cannot see it."""
+        content = base64.b64encode(self._repr_png_()).decode()
+        return f"<img alt='{html.escape(words)}' style='max-width:100%' src='data:image/png;base64,{content}'>"
 
 
 def svg_style() -> AbstractContextManager[None]:

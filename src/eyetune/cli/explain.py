@@ -1,0 +1,106 @@
+"""`eyetune explain`: what a network has learned, as pictures and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from eyetune.cli.common import Common, load_keras
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from eyetune.explanation import Explanation
+
+_NO_COMMON = Common()
+
+
+def explain(
+    run: str = "latest",
+    /,
+    *,
+    image: str = "0",
+    split: Literal["validation", "test"] = "validation",
+    output: Path | None = None,
+    common: Common = _NO_COMMON,
+) -> None:
+    """Show what a network has learned: its filters, feature maps of an image, where it looks, what it confuses.
+
+    Draws five pictures: the filters of the first convolution; the feature maps of one image, layer by layer; where
+    the network looks (Grad-CAM) when it is sure and right, and sure and wrong; which classes are confused, with
+    examples; and how many units of each layer are dead, zero or saturated.
+
+    For example:
+
+    eyetune explain latest
+
+    eyetune explain 3f2a --image 12 --output pictures
+
+    eyetune explain latest --image photo.jpg --split test --json
+
+    Parameters
+    ----------
+    run
+        Id of a run, the beginning of it, its name, or latest.
+    image
+        Whose feature maps to draw: its number in the split, from 0, or an image file.
+    split
+        Whose images to explain it with. Choose on validation; test is for the report.
+    output
+        Folder of the pictures; by default `explanation` in the run's.
+    """
+    from eyetune.api import open_run
+
+    chosen = open_run(run, workspace=common.open_workspace())
+    meant = int(image) if _is_number(image) else image
+    chosen.image_to_explain(meant, split)  # what is wrong with it is said before Keras loads
+    load_keras()
+    explained = chosen.explain(meant, split=split)
+    paths = explained.save(output or chosen.folder / "explanation")
+    pictures = [str(path) for path in paths]
+    value = {"run": chosen.id, **explained.to_json(), "pictures": pictures}
+    common.show(value, *_tables(explained), "Pictures:", *(escape(path) for path in pictures if path.endswith(".png")))
+
+
+def _is_number(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()
+
+
+def _tables(explained: Explanation) -> list[RenderableType]:
+    """Show what an explanation says, in sentences and in tables."""
+    shown: list[RenderableType] = [f"[bold]{escape(explained.label)}[/bold], {explained.split} images", ""]
+    shown += [escape(sentence) for sentence in explained.sentences]
+    shown += [_pairs_table(explained)] if explained.pairs else ["", f"No mistakes on the {explained.split} images."]
+    return shown + ([_activity_table(explained)] if explained.activity else [])
+
+
+def _pairs_table(explained: Explanation) -> Table:
+    table = Table(box=box.SIMPLE, title="confused most", title_justify="left")
+    table.add_column("class")
+    table.add_column("taken for")
+    table.add_column("images", justify="right")
+    table.add_column("share of the class", justify="right")
+    table.add_column("surest (image number)")
+    for pair in explained.pairs:
+        names = (escape(explained.class_names[label]) for label in (pair.true, pair.predicted))
+        table.add_row(*names, f"{pair.count:,}", f"{pair.share:.1%}", ", ".join(map(str, pair.examples)))
+    return table
+
+
+def _activity_table(explained: Explanation) -> Table:
+    title = f"activations on {explained.num_sampled:,} {explained.split} images"
+    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    for name in ("layer", "activation"):
+        table.add_column(name)
+    for name in ("units", "dead", "share", "outputs at rest"):
+        table.add_column(name, justify="right")
+    table.add_column("in words", overflow="fold")
+    for one in explained.activity:
+        rest = f"{one.resting:.0%} {'saturated' if one.bounded else 'not above 0'}"
+        cells = (f"{one.units:,}", f"{one.dead:,}", f"{one.dead_share:.0%}", rest, one.words)
+        table.add_row(escape(one.layer), one.activation, *cells)
+    return table

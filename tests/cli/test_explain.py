@@ -1,0 +1,87 @@
+"""`eyetune explain`: what it prints and draws, and how it refuses bad input before Keras loads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eyetune.cli import explain as command
+from eyetune.cli.main import run
+from eyetune.run import Run
+
+
+@pytest.fixture
+def at(trained: Run) -> list[str]:
+    return ["--workspace", str(trained.workspace.folder)]
+
+
+def test_it_prints_tables_and_draws_the_pictures(
+    at: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain", "trained", "--output", str(tmp_path), *at]) == 0
+    printed = capfd.readouterr().out
+    for words in ("validation images", "learned kernels", "confused most", "share of the class", "conv2d", "dead"):
+        assert words in printed
+    for name in ("filters", "feature-maps", "heatmaps", "confusions", "activity"):
+        assert f"{tmp_path / name}.png" in printed.replace("\n", "")
+        assert (tmp_path / f"{name}.svg").exists()
+
+
+def test_json_holds_pairs_layers_and_pictures(
+    at: list[str], trained: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["explain", "trained", "--image", "2", "--split", "test", "--output", str(tmp_path), "--json", *at]
+    assert run(words) == 0
+    value = json.loads(capfd.readouterr().out)
+    assert value["run"] == trained.id
+    assert value["split"] == "test"
+    assert value["image"]["name"].startswith("test image 2: ")
+    assert all(Path(path).exists() for path in value["pictures"])
+    assert [layer["layer"] for layer in value["layers"]] == ["conv2d", "dense"]
+    assert all(0 <= layer["dead_share"] <= 1 for layer in value["layers"])
+    confusion = trained.evaluation("test").confusion
+    names = trained.record.data.class_names
+    for pair in value["confused_pairs"]:
+        assert pair["count"] == confusion[names.index(pair["true"]), names.index(pair["predicted"])]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--image", "20"], 2, "0 to 19, or a file"),
+        (["--image", "-1"], 2, "no validation image -1"),
+        (["--image", "nothing.png"], 1, "no such file"),
+        (["--image", "pyproject.toml"], 1, "not an image"),
+        (["--split", "train"], 2, "train"),
+    ],
+)
+def test_bad_input_is_told_before_keras_loads(
+    words: list[str],
+    status: int,
+    said: str,
+    at: list[str],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "load_keras", lambda: pytest.fail("Keras was loaded"))
+    assert run(["explain", "trained", *words, *at]) == status
+    errors = capfd.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_an_incomplete_run_is_pointed_to_resume(trained: Run) -> None:
+    from eyetune.errors import UsageError
+
+    paused = Run(trained.workspace, replace(trained.record, results=None))
+    with pytest.raises(UsageError, match="no results yet") as caught:
+        paused.explain()
+    assert "--resume" in (caught.value.fix or "")
+
+
+def test_it_has_help_with_examples(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "--help"]) == 0
+    assert "eyetune explain latest" in capfd.readouterr().out
