@@ -11,7 +11,7 @@ import pytest
 
 from eyetune.history import Epoch, Progress
 from eyetune.report import notebook
-from eyetune.report.progress import TrainingDisplay
+from eyetune.report.progress import TrainingDisplay, WorkersDisplay
 
 POSITION = Progress(1, 2, 160, 800, 2.1, 0.2, 3000.0)
 EPOCH = Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0)
@@ -79,3 +79,16 @@ def test_elsewhere_standard_error_gets_a_line_an_epoch(capsys: pytest.CaptureFix
     with TrainingDisplay(2) as display:
         display.on_epoch(EPOCH)
     assert capsys.readouterr().err.startswith("epoch 1/2  loss 1.500")
+
+
+def test_many_trainings_print_plain_lines_in_a_notebook(
+    shown: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with WorkersDisplay() as display:
+        display.expect(2)
+        display.begin("a", "flip", 2)
+        display.on_news("a", EPOCH)
+        display.end("a", "flip: 53.0%")
+    captured = capsys.readouterr()
+    assert captured.out == "[1/2] flip: 53.0%\n"
+    assert captured.err == ""
