@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint fast lock clean
+.PHONY: help install demo notebook test lint fast lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -32,6 +32,11 @@ $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 
 demo: install  ## train and look at a first network (handwritten digits, no download)
 	$(BIN)/eyetune train --data digits
+
+notebook: install  ## open the lesson in JupyterLab, which is installed if it is not there
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
+	  { echo "Installing JupyterLab into $(VENV) ..."; $(PIP_INSTALL) jupyterlab; }
+	$(BIN)/python -m jupyterlab notebooks/lab.ipynb
 
 test: lint fast  ## everything that CI checks
 

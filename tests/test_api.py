@@ -219,3 +219,20 @@ def test_a_negative_seed_is_refused_before_anything_is_recorded() -> None:
     with pytest.raises(UsageError, match="seed is out of range"):
         et.train(SMALL, tiny_dataset(), seed=-1)
     assert et.Workspace().runs() == []
+
+
+def test_pictures_can_be_left_out_and_drawn_later() -> None:
+    run = et.train(SMALL.with_(fit__epochs=1), tiny_dataset(), progress=False, plots=False)
+    assert not (run.folder / "plots").exists()
+    run.save_plots(dataset=tiny_dataset())
+    assert (run.folder / "plots" / "curves.png").exists()
+
+
+def test_a_notebook_shows_a_recipe_with_what_its_values_mean() -> None:
+    assert et.Recipe().to_toml() not in SMALL._repr_html_()
+    assert "step of the first convolution" in SMALL._repr_html_()
+    assert "learning_rate = 0.001" in SMALL._repr_html_()
+
+
+def test_techniques_can_be_had_from_the_package_itself() -> None:
+    assert et.techniques.find("flip").apply(SMALL, True).augment.flip

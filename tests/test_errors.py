@@ -79,3 +79,8 @@ def test_parts_that_were_not_given_are_not_shown():
 def test_the_nearest_known_name_is_offered_whatever_its_case(name: str, known: list[str], words: str):
     assert nearest(name, known) == words
     assert nearest(name, iter(known)) == words
+
+
+def test_a_notebook_shows_the_words_without_a_traceback():
+    error = errors.SourceError("There is no such source.", received="x", fix="Name another.")
+    assert "\n".join(error._render_traceback_()) == f"SourceError: {error}"

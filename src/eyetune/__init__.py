@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eyetune import techniques
     from eyetune.api import compare, lab, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eyetune.records import Workspace
     from eyetune.reporting import write_report
     from eyetune.run import Run
+    from eyetune.training.backend import start_keras
 
 _HOMES = {
     "Dataset": "eyetune.data",
@@ -36,9 +38,11 @@ _HOMES = {
     "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
     "resume": "eyetune.api",
+    "start_keras": "eyetune.training.backend",
     "train": "eyetune.api",
     "write_report": "eyetune.reporting",
 }
+_ROOMS = ("techniques",)
 
 __all__ = [
     "Dataset",
@@ -54,6 +58,8 @@ __all__ = [
     "open_lab",
     "open_run",
     "resume",
+    "start_keras",
+    "techniques",
     "train",
     "write_report",
 ]
@@ -62,6 +68,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("eyetune")
+    if name in _ROOMS:
+        return importlib.import_module(f"eyetune.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'eyetune' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -36,6 +36,7 @@ def train(
     threads: int = 0,
     deterministic: bool = True,
     progress: bool = True,
+    plots: bool = True,
 ) -> Run:
     """Train a recipe once, evaluate it and record it all.
 
@@ -47,7 +48,8 @@ def train(
         workspace: Where it is recorded; default `./eyetune-workspace`, or what EYETUNE_WORKSPACE names.
         threads: Of the arithmetic; 0 for one a core.
         deterministic: Use only operations that repeat exactly.
-        progress: Show the progress on standard error.
+        progress: Show the progress: on standard error, in a notebook below the cell.
+        plots: Draw its pictures into its folder, which takes a few seconds; `Run.save_plots` can do it later.
 
     Returns:
         The run: COMPLETE, or PAUSED where Ctrl-C interrupted it.
@@ -83,7 +85,7 @@ def train(
         name=name,
         versions=versions(),
     )
-    return _carry_on(place, record, dataset, progress=progress)
+    return _carry_on(place, record, dataset, progress=progress, plots=plots)
 
 
 def resume(
@@ -273,7 +275,7 @@ def _candidate(group: Sequence[Run]) -> Candidate:
     )
 
 
-def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool) -> Run:
+def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool, plots: bool = True) -> Run:
     """Train a recorded run to its end from wherever it stands, and record what comes of it."""
     from eyetune.training.backend import choose_arithmetic
 
@@ -289,7 +291,7 @@ def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress
 
             outcome = work(job_of(place, record), dataset, on_epoch=on_epoch, on_progress=display.on_progress)
         run = Run(place, record_outcome(place, record, outcome, lambda: yardstick(dataset)))
-    if run.state is RunState.COMPLETE:
+    if plots and run.state is RunState.COMPLETE:
         display.note("Drawing ...")
         run.save_plots(dataset=dataset)
     return run

@@ -59,6 +59,10 @@ class EyetuneError(Exception):
         lines += [f"  {name + ':':<9} {value}" for name, value in self.details().items()]
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        """Show a notebook the words alone; IPython asks for this in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle by their positional arguments alone; worker processes must lose nothing.
         return (_rebuild, (type(self), self.what, self.details()))

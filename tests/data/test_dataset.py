@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eyetune.data import Dataset
 from eyetune.data.dataset import normalise, one_hot, readable
 from eyetune.errors import DataError
+from eyetune.recipe import Recipe
 from eyetune.testing import tiny_dataset
 
 
@@ -109,3 +110,22 @@ def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset):
 def test_names_are_shown_as_they_are_but_for_what_no_text_can_show(name: str, shown: str):
     assert readable(name) == shown
     assert shown.encode()
+
+
+def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset):
+    shown = dataclasses.replace(dataset, name="<b>", notes=("left out: a<b",))._repr_html_()
+    assert "60 x 8 x 8 x 3" in shown
+    assert "uint8" in shown
+    assert "data:image/png;base64," in shown
+    assert "&lt;b&gt;" in shown
+    assert "left out: a&lt;b" in shown
+    assert "<b><b>" not in shown
+
+
+def test_a_preview_draws_the_images_or_what_a_recipe_makes_of_them(dataset: Dataset):
+    plain = dataset.preview(per_class=5, classes=2)
+    varied = dataset.preview(Recipe().with_(augment__flip=True, augment__noise=0.1), per_class=5, classes=2)
+    unchanged = dataset.preview(Recipe(), per_class=5, classes=2)
+    assert plain.height < dataset.preview(per_class=5).height
+    assert plain.size == varied.size == unchanged.size
+    assert varied != unchanged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any, get_args
 
@@ -90,3 +91,14 @@ def test_a_file_that_takes_a_known_name_or_fails_is_refused(own: Path) -> None:
         load_file(own)
     with pytest.raises(UsageError, match="cannot be loaded"):
         load_file(own.parent / "missing.py")
+
+
+def test_a_notebook_shows_why_a_technique_helps_and_when_it_hurts() -> None:
+    one = find("learning-rate")
+    shown = one._repr_html_()
+    assert html.escape(one.why) in shown
+    assert html.escape(one.hurts) in shown
+    assert f"href='{one.link}'" in shown
+    own = Technique("own", "your own", (1,), "a < b", "never", "", lambda recipe, _: recipe)
+    assert "a &lt; b" in own._repr_html_()
+    assert "href" not in own._repr_html_()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from eyetune.errors import UsageError
@@ -45,3 +49,18 @@ def test_threads_cannot_change_once_tensorflow_runs() -> None:
 def test_a_named_precision_is_obeyed() -> None:
     assert backend.choose_arithmetic("bfloat16").policy == "mixed_bfloat16"
     assert backend.choose_arithmetic("float32").policy == "float32"
+
+
+@pytest.mark.slow
+def test_tensorflow_keeps_its_messages_to_itself_unless_it_is_asked() -> None:
+    program = (
+        "import eyetune as et; from eyetune.testing import tiny_dataset; "
+        "recipe = et.Recipe().with_(model__blocks=[4], fit__epochs=1, augment__flip=True); "
+        "[et.train(recipe, tiny_dataset(), progress=False, plots=False) for _ in range(3)]"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout + done.stderr == ""
+    loud = {**environment, "TF_CPP_MIN_LOG_LEVEL": "0"}
+    start = [sys.executable, "-c", "import eyetune as et; et.start_keras()"]
+    assert "oneDNN" in subprocess.run(start, env=loud, capture_output=True, text=True, check=True).stderr

@@ -5,12 +5,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from eyetune.recipe import Recipe
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -115,6 +120,30 @@ class Dataset:
             Arrays(normalise(split.images), one_hot(split.labels, self.num_classes)) for _, split in self.splits()
         )
         return train, validation, test
+
+    def preview(self, recipe: Recipe | None = None, *, per_class: int = 10, classes: int = 10) -> Image.Image:
+        """Draw the first training images of each class, a row a class; a notebook shows the picture.
+
+        Args:
+            recipe: Draw one image of each class, and beside it what this recipe's augmentation makes of it.
+            per_class: Images in a row.
+            classes: Rows at most.
+        """
+        from eyetune.data import preview
+
+        if recipe is None:
+            return preview.sample_grid(self, per_class=per_class, classes=classes)
+        from eyetune.data.augment import variations
+
+        section = recipe.augment
+        return preview.variation_grid(
+            self, lambda images: variations(images, section), per_class=per_class, classes=classes
+        )
+
+    def _repr_html_(self) -> str:
+        from eyetune.data.preview import as_html
+
+        return as_html(self)
 
     def subset(self, size: int) -> Dataset:
         """Keep the first `size` training images in all: four fifths train, the rest validate; size/5 test.

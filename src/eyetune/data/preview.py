@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from eyetune.data.dataset import Dataset, Images, Split, one_hot
+from eyetune.data.dataset import Dataset, Images, Split, one_hot, readable
 from eyetune.errors import UsageError, WorkspaceError
 
 PREVIEWED_LABELS = 10
@@ -47,20 +50,29 @@ def _describe(split: Split, num_classes: int) -> dict[str, Any]:
     }
 
 
-def sample_grid(dataset: Dataset, *, per_class: int = 10, scale: int | None = None) -> Image.Image:
+def sample_grid(
+    dataset: Dataset, *, per_class: int = 10, scale: int | None = None, classes: int = CLASSES_AT_MOST
+) -> Image.Image:
     """Draw the first training images of each class, a row a class with its name.
 
     Args:
         dataset: What to draw from.
         per_class: Images in a row; a class with fewer has a shorter row.
         scale: Screen pixels for each image pixel; by default as many as make images about 48 pixels wide.
+        classes: Rows at most.
     """
-    rows = [dataset.train.images[_members(dataset, label, per_class)] for label in range(_num_rows(dataset))]
+    labels = range(min(dataset.num_classes, classes))
+    rows = [dataset.train.images[_members(dataset, label, per_class)] for label in labels]
     return _grid(dataset.class_names, rows, scale)
 
 
 def variation_grid(
-    dataset: Dataset, vary: Callable[[Images], Images], *, per_class: int = 10, scale: int | None = None
+    dataset: Dataset,
+    vary: Callable[[Images], Images],
+    *,
+    per_class: int = 10,
+    scale: int | None = None,
+    classes: int = CLASSES_AT_MOST,
 ) -> Image.Image:
     """Draw the first training image of each class as it is, and beside it what augmentation makes of it.
 
@@ -69,9 +81,10 @@ def variation_grid(
         vary: Varies uint8 images of shape (N, height, width, channels).
         per_class: Images in a row, the unchanged one included.
         scale: As for `sample_grid`.
+        classes: Rows at most.
     """
     # A subset may hold no image of a class.
-    first = np.concatenate([_members(dataset, label, 1) for label in range(_num_rows(dataset))])
+    first = np.concatenate([_members(dataset, label, 1) for label in range(min(dataset.num_classes, classes))])
     names = [dataset.class_names[label] for label in dataset.train.labels[first]]
     originals = np.asarray(dataset.train.images[first])
     times = max(per_class - 1, 1)
@@ -79,15 +92,31 @@ def variation_grid(
     return _grid(names, list(np.stack([originals, *varied], axis=1)), scale)
 
 
+def as_html(dataset: Dataset) -> str:
+    """Return a dataset as a notebook shows it: a table of its splits, and some images of each class."""
+    head = "".join(f"<th>{word}</th>" for word in ("split", "images", "type", "values", "labels"))
+    facts = {name: _describe(split, dataset.num_classes) for name, split in dataset.splits()}
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{' x '.join(map(str, one['images']))}</td><td>{one['images_dtype']}</td>"
+        f"<td>{one['smallest_value']} to {one['largest_value']}</td><td>{one['labels'][0]}</td></tr>"
+        for name, one in facts.items()
+    )
+    notes = "".join(f"<p>{html.escape(readable(note))}</p>" for note in dataset.notes)
+    stream = io.BytesIO()
+    dataset.preview().save(stream, format="png")
+    picture = base64.b64encode(stream.getvalue()).decode()
+    return (
+        f"<p><b>{html.escape(readable(dataset.name))}</b>, {dataset.num_classes} classes</p>"
+        f"<table><tr>{head}</tr>{rows}</table>{notes}"
+        f"<img alt='images of each class' style='max-width:100%' src='data:image/png;base64,{picture}'>"
+    )
+
+
 def _font() -> ImageFont.FreeTypeFont:
     """Return a font with letters of many languages: matplotlib's, since Pillow's own has few."""
     import matplotlib
 
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_PIXELS)
-
-
-def _num_rows(dataset: Dataset) -> int:
-    return min(dataset.num_classes, CLASSES_AT_MOST)
 
 
 def _members(dataset: Dataset, label: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -13,6 +13,7 @@ It goes to TOML and back, and is edited by path:
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import tomllib
 from collections.abc import Mapping
@@ -109,6 +110,9 @@ class Recipe(Section):
 
         text = tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), indent=2)
         return with_comments(text, Recipe) if comments else text
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.to_toml(comments=True))}</pre>"
 
     @classmethod
     def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:

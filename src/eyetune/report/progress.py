@@ -1,4 +1,4 @@
-"""The progress of trainings on standard error: live bars on a terminal, plain lines elsewhere."""
+"""The progress of trainings: live bars on a terminal, a line below a notebook's cell, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rich.table import Column
 
 from eyetune.history import Epoch
 from eyetune.history import Progress as Position
+from eyetune.report.notebook import CellOutput, in_notebook
 
 
 def epoch_line(epoch: Epoch, num_epochs: int) -> str:
@@ -40,12 +41,25 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
     )
 
 
+def progress_line(position: Position) -> str:
+    """Return how far an epoch is in one line.
+
+    Example:
+        >>> progress_line(Position(1, 10, 3200, 8000, 1.5, 0.45, 4321.0))
+        'epoch 1/10  3,200 of 8,000 images  loss 1.500  accuracy 45.0%  4,321 images/s'
+    """
+    return (
+        f"epoch {position.epoch}/{position.num_epochs}  {position.images:,} of {position.num_images:,} images  "
+        f"loss {position.loss:.3f}  accuracy {position.accuracy:.1%}  {position.images_per_second:,.0f} images/s"
+    )
+
+
 @contextmanager
 def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
     """Show a bar while image files are decoded, on a terminal; yields what is to be told (files done, all files)."""
     console = Console(file=sys.stderr, force_jupyter=False)
     columns = (TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = enabled and console.is_terminal
+    shown = enabled and console.is_terminal and not in_notebook()
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
@@ -61,6 +75,8 @@ class TrainingDisplay:
 
     def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
         self._num_epochs = num_epochs
+        self._cell = CellOutput() if enabled and in_notebook() else None
+        enabled = enabled and self._cell is None  # a notebook shows standard error as if something were wrong
         self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -84,9 +100,13 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        if self._cell:
+            self._cell.close()
 
     def note(self, words: str) -> None:
         """Print a line about the training as a whole."""
+        if self._cell:
+            self._cell.note(words)
         self._console.print(words, highlight=False, markup=False, soft_wrap=True)
 
     def on_progress(self, position: Position) -> None:
@@ -98,6 +118,8 @@ class TrainingDisplay:
             "loss": position.loss,
             "accuracy": position.accuracy,
         }
+        if self._cell:
+            self._cell.passing(progress_line(position))
         done = (position.epoch - 1) * position.num_images + position.images
         if self._task is None:
             self._task = self._bar.add_task("", total=self._num_epochs * position.num_images, completed=done, **fields)
@@ -106,6 +128,8 @@ class TrainingDisplay:
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Print the epoch's line above the bar."""
+        if self._cell:
+            self._cell.line(epoch_line(epoch, self._num_epochs))
         self._console.print(epoch_line(epoch, self._num_epochs), highlight=False, soft_wrap=True)
 
 
@@ -119,7 +143,8 @@ class WorkersDisplay:
     """
 
     def __init__(self, *, enabled: bool = True) -> None:
-        self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+        lines_only = {"file": sys.stdout, "force_terminal": False} if in_notebook() else {"file": sys.stderr}
+        self._console = Console(quiet=not enabled, force_jupyter=False, **lines_only)
         self._bar = Progress(
             TextColumn("{task.description}", table_column=Column(max_width=48, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=20),

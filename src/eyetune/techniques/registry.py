@@ -11,6 +11,7 @@ A technique of one's own is a function in a Python file:
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import inspect
 from collections.abc import Callable
@@ -62,6 +63,16 @@ class Technique:
                 expected=f"one like {', '.join(map(str, self.values))}",
                 received=f"{value!r} ({error})",
             ) from None
+
+    def _repr_html_(self) -> str:
+        values = ", ".join(map(str, self.values))
+        rows = {"why": self.why, "when it hurts": self.hurts, "values worth trying": values}
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in rows.items()
+        )
+        more = f"<p><a href='{html.escape(self.link)}'>{html.escape(self.link)}</a></p>" if self.link else ""
+        return f"<p><b>{html.escape(self.name)}</b></p><table>{cells}</table>{more}"
 
     def typed(self, value: Value) -> Value:
         """Turn a word from the command line into the type of the technique's own values.

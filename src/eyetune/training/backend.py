@@ -81,9 +81,9 @@ def _processor_flags() -> frozenset[str]:
 
 
 def start_keras(threads: int = 0) -> None:
-    """Import Keras and start TensorFlow, without the lines that they write to standard error from C.
+    """Import Keras and start TensorFlow, without what they tell about themselves, then and during trainings.
 
-    TF_CPP_MIN_LOG_LEVEL=0 in the environment lets them through.
+    TF_CPP_MIN_LOG_LEVEL in the environment says otherwise: 0 lets everything through. What fails still raises.
 
     Args:
         threads: Of each operation and between operations (0: TensorFlow's choice, one for each core).
@@ -95,10 +95,13 @@ def start_keras(threads: int = 0) -> None:
         raise UsageError(
             "The number of threads is negative.", expected="0 (one for each core) or more", received=threads
         )
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _silence():
         import keras  # noqa: F401
         import tensorflow as tf
 
+        if level != "0":
+            tf.get_logger().setLevel("ERROR")  # it warns of the graph that each new network needs
         if threads:
             _set_threads(threads)
         tf.constant(0)  # the runtime starts with the first operation, and talks again then
