@@ -30,8 +30,8 @@ $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 	@$(PIP_INSTALL) --require-hashes -r requirements/development.txt
 	@touch $@
 
-demo: install  ## train and look at a first network (handwritten digits, no download)
-	$(BIN)/eyetune train --data digits
+demo: install  ## a dozen techniques compared on handwritten digits (no download of data)
+	$(BIN)/eyetune lab --data digits --quick
 
 notebook: install  ## open the lesson in JupyterLab, which is installed if it is not there
 	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \

@@ -109,3 +109,56 @@ def test_real_images_are_learned_from(real_data: Path) -> None:
     assert 0.35 < value["test_accuracy"] < 0.7
     losses = value["history"]["loss"]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_a_killed_lab_goes_on_and_repeats_no_finished_run(archive: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from eyetune.techniques import technique\n"
+        "@technique('tiny-start', values=(2,), why='Less to learn.', hurts='Less is seen.')\n"
+        "def tiny_start(recipe, value):\n"
+        "    return recipe.with_({'model.blocks.0.filters': value})\n"
+    )
+    slow = ["--learning-rate", "1e-5", "--set", "fit.epochs=6"]
+    tried = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
+    words = ["lab", "--data", archive, *SMALL, *slow, "--techniques", tried, "--file", own, "--final-seeds", "1"]
+    with start(*words, "--workers", "2") as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("[2/"))
+        process.kill()
+        process.communicate()
+    before = {run["run"]: run for run in finish("runs")["runs"]}
+    finished = {name: run for name, run in before.items() if run["state"] == "COMPLETE"}
+    assert len(finished) >= 2
+    value = finish(*words, "--workers", "2")
+    after = {run["run"]: run for run in finish("runs")["runs"]}
+    assert set(before) <= set(after)
+    assert {name: after[name]["duration_seconds"] for name in finished} == {
+        name: run["duration_seconds"] for name, run in finished.items()
+    }
+    trained = [(json.dumps(run["recipe"], sort_keys=True), run["seed"]) for run in after.values()]
+    assert len(trained) == len(set(trained))
+    assert set(value) >= {"baseline", "techniques", "combination", "answer", "test_accuracy", "report"}
+    expected = {"name", "value", "validation_accuracy", "difference", "interval", "seconds"}
+    assert all(set(one) >= expected for one in value["techniques"])
+    assert [one["name"] for one in value["techniques"]][-1] == "tiny-start"
+    assert 0 <= value["test_accuracy"] <= 1
+    page = Path(value["report"]).read_text(encoding="utf-8")
+    assert "tiny-start" in page
+    assert "Less to learn." in page
+
+
+def test_the_process_that_coordinates_never_loads_keras(archive: Path) -> None:
+    script = (
+        "import sys; from eyetune.cli.main import run\n"
+        "if __name__ == '__main__':\n"
+        "    status = run(sys.argv[1:])\n"
+        "    sys.exit(status or ('keras' in sys.modules) + 2 * ('tensorflow' in sys.modules))\n"
+    )
+    words = ["lab", "--data", archive, *SMALL, "--epochs", "1", "--techniques", "flip", "--final-seeds", "1"]
+    words += ["--workers", "1"]
+    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "flip=true" in done.stdout
+    noise = [line for line in done.stderr.splitlines() if "oneDNN" in line or "WARNING" in line or "tensorflow" in line]
+    assert noise == []

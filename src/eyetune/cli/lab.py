@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,6 +22,7 @@ def lab(
     *,
     flags: RecipeFlags = _NO_FLAGS,
     techniques: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    file: Annotated[Path | None, Parameter(show_default=False)] = None,
     quick: Annotated[bool, Parameter(negative="")] = False,
     seeds: int = 1,
     final_seeds: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -49,6 +51,8 @@ def lab(
     techniques
         What to try: names (all their values) or name=value, with commas between, or several times; by default every
         technique that needs nothing but the images. `eyetune techniques` lists them.
+    file
+        A Python file with techniques of your own, which are then tried too (see `eyetune techniques`).
     quick
         A dozen changes, few epochs and few images: an answer in minutes, and a less certain one.
     seeds
@@ -63,6 +67,10 @@ def lab(
     words = [word for given in techniques for word in given.split(",") if word.strip()]
     if techniques and not words:
         raise UsageError("--techniques names none.", fix="eyetune techniques lists them.")
+    if file is not None:
+        from eyetune.techniques import load_file
+
+        load_file(file)
     recipe = flags.apply(start, common)
     from eyetune import api
     from eyetune.cli.lab_tables import lab_tables
