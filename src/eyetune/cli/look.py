@@ -85,20 +85,15 @@ def compare(
     """
     from eyetune import api
     from eyetune.cli.tables import comparison_tables
-    from eyetune.report.figures import forest, save
+    from eyetune.report.figures import save
 
     workspace = common.open_workspace()
     chosen = [api.open_run(reference, workspace=workspace) for reference in runs]
-    baseline, differences = api.compare(*chosen)
-    rows = [(one.label, one.difference, one.interval, one.certain) for one in differences]
+    comparison = api.compare(*chosen)
     name = "comparison-" + "-".join(run.id for run in chosen)
-    paths = save(forest(rows, baseline=baseline.label), output or workspace.folder / "plots", name[:200])
-    value = {
-        "baseline": {"label": baseline.label, "validation_accuracy": baseline.accuracy, "seconds": baseline.seconds},
-        "differences": [one.to_json() for one in differences],
-        "pictures": [str(path) for path in paths],
-    }
-    common.show(value, *comparison_tables(baseline, differences), f"Picture: {paths[0]}")
+    paths = save(comparison.plot(), output or workspace.folder / "plots", name[:200])
+    value = {**comparison.to_json(), "pictures": [str(path) for path in paths]}
+    common.show(value, *comparison_tables(comparison), f"Picture: {paths[0]}")
 
 
 def plot(

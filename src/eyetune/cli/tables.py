@@ -13,12 +13,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.analysis.compare import Candidate, Difference
+    from eyetune.analysis.compare import Comparison
     from eyetune.analysis.metrics import Evaluation
     from eyetune.history import History
     from eyetune.network import Network
     from eyetune.records import RunRecord
     from eyetune.run import Prediction, Run
+    from eyetune.shown import ShownRangeTest
     from eyetune.techniques import Technique
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -149,8 +150,9 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     return shown
 
 
-def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) -> list[RenderableType]:
+def comparison_tables(comparison: Comparison) -> list[RenderableType]:
     """Show how candidates compare with a baseline, the best first."""
+    baseline, differences = comparison.baseline, comparison.differences
     table = Table(box=box.SIMPLE)
     table.add_column("", overflow="fold")
     for name in ("accuracy", "points", "95% interval", "p", "", "at equal epochs", "at equal time", "time"):
@@ -183,6 +185,29 @@ def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) ->
         "points: of validation accuracy; p: corrected for all comparisons (Holm); MACs: multiply-adds an image",
         table,
     ]
+
+
+def range_test_tables(test: ShownRangeTest, schedule: str, command: str | None) -> list[RenderableType]:
+    """Show what a range test found, its curve in one line and the command that uses it."""
+    table = Table(show_header=False, box=box.SIMPLE)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in test.rows().items():
+        table.add_row(name, escape(value))
+    if len(test.rates):
+        table.add_row("loss", f"{_curve_in_brief(test)}  at rates of {test.rates[0]:.2g} to {test.rates[-1]:.2g}")
+    shown: list[RenderableType] = [escape(test.title), table]
+    if schedule != "constant":
+        shown.append(f"The schedule {schedule} was set aside for the test; the suggestion is for its largest rate.")
+    return [*shown, f"Use it: {escape(command)}"] if command else shown
+
+
+def _curve_in_brief(test: ShownRangeTest) -> str:
+    """Draw the running average in one line, cut off where it is far above the loss at the start."""
+    averages = test.smoothed[:: max(1, len(test.smoothed) // 60)]
+    low = float(averages.min())
+    start = float(averages[: int(averages.argmin()) + 1].max())
+    return sparkline([min(float(value), start + (start - low) / 2) for value in averages])
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:

@@ -65,6 +65,36 @@ def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
+@contextmanager
+def step_bar(num_steps: int, words: str, *, enabled: bool = True) -> Iterator[Callable[[int, float, float], None]]:
+    """Show the steps of a range test: a bar on a terminal, a line for each tenth elsewhere.
+
+    Args:
+        num_steps: How many are planned.
+        words: What is done, shown first.
+        enabled: Whether to show anything at all.
+
+    Yields:
+        What is to be told of each step: its number from 1, its rate and its loss.
+    """
+    console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+    columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    every = max(1, num_steps // 10)
+    width = len(str(num_steps))
+
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=num_steps)
+
+        def on_step(step: int, rate: float, loss: float) -> None:
+            figures = f"rate {rate:.1e}  loss {loss:.3f}"
+            bar.update(task, completed=step, description=figures)
+            if not console.is_terminal and step % every == 0:
+                console.print(f"step {step:{width}}/{num_steps}  {figures}", highlight=False, soft_wrap=True)
+
+        yield on_step
+
+
 class TrainingDisplay:
     """Shows a training; a context manager.
 
