@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from eyetune.analysis.compare import Comparison
+    from eyetune.analysis.flips import Flips
     from eyetune.analysis.metrics import Evaluation
     from eyetune.history import History
     from eyetune.network import Network
@@ -148,6 +149,24 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     if split == "test":
         shown.append(f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}")
     return shown
+
+
+def flips_lines(run: Run, split: str, found: Flips) -> list[RenderableType]:
+    """Show what averaging over mirror images gives, beside the plain accuracy."""
+    low, high = found.averaged.accuracy_interval
+    less, more = found.difference_interval
+    macs = run.record.network.multiply_adds
+    lines = [
+        "",
+        f"[bold]With flips[/bold] (each image and its mirror image, probabilities averaged): accuracy "
+        f"{found.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
+        f"  {100 * found.difference:+.2f} points (95% interval {100 * less:+.1f} to {100 * more:+.1f}): {found.finding}",
+        f"  It costs twice the multiply-adds on a board: {2 * macs:,} in place of {macs:,} an image.",
+    ]
+    lines += [f"  {found.hint}"] if found.hint else []
+    if split == "test":
+        lines.append(f"  Decide on validation whether to use it: eyetune evaluate {run.id} --split validation --flips")
+    return [*lines]
 
 
 def comparison_tables(comparison: Comparison) -> list[RenderableType]:
