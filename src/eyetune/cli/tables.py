@@ -154,13 +154,13 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
 def flips_lines(run: Run, split: str, found: Flips) -> list[RenderableType]:
     """Show what averaging over mirror images gives, beside the plain accuracy."""
     low, high = found.averaged.accuracy_interval
-    less, more = found.difference_interval
+    points, (less, more) = 100 * found.difference, found.difference_interval
     macs = run.record.network.multiply_adds
     lines = [
         "",
         f"[bold]With flips[/bold] (each image and its mirror image, probabilities averaged): accuracy "
         f"{found.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
-        f"  {100 * found.difference:+.2f} points (95% interval {100 * less:+.1f} to {100 * more:+.1f}): {found.finding}",
+        f"  {points:+.2f} points (95% interval {100 * less:+.1f} to {100 * more:+.1f}): {found.finding}",
         f"  It costs twice the multiply-adds on a board: {2 * macs:,} in place of {macs:,} an image.",
     ]
     lines += [f"  {found.hint}"] if found.hint else []
