@@ -303,7 +303,7 @@ def find_learning_rate(
 
     Example:
         >>> import eyetune as et
-        >>> found = et.find_learning_rate(data="digits", progress=False)
+        >>> found = et.find_learning_rate(data="digits", steps=100, progress=False)
         >>> 0.0003 < found.suggestion < 0.03
         True
     """
