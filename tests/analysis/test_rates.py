@@ -68,6 +68,14 @@ def test_chance_alone_is_seldom_taken_for_a_fall() -> None:
     assert sum(one is not None for one in suggestions) <= 4
 
 
+def test_a_few_huge_losses_do_not_hide_a_fall() -> None:
+    rates = rising_rates(1e-6, 10.0, 100)
+    losses = [2.3 if step < 40 else 2.3 - 0.03 * (step - 40) for step in range(90)] + [9.0] * 10
+    for step in (70, 74, 77):
+        losses[step] += 2.0
+    assert judge(rates, losses, 100).suggestion is not None
+
+
 def test_a_fall_within_the_noise_says_how_to_see_more() -> None:
     test = judge(rising_rates(1e-6, 10.0, 100), [2.3] * 100, 100)
     assert (test.suggestion, test.usable) == (None, None)

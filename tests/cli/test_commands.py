@@ -150,7 +150,7 @@ def test_lr_find_says_what_it_found_and_what_it_set_aside(eyetune: Terminal, arc
         "suggested rate",
         "usable range",
         "schedule cosine was set aside",
-        "Use it: eyetune train",
+        "Use it:\neyetune train",
         "Picture:",
     ):
         assert words in eyetune.output

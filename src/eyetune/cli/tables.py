@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,16 +215,17 @@ def range_test_tables(test: ShownRangeTest, schedule: str, command: str | None) 
     for name, value in test.rows().items():
         table.add_row(name, escape(value))
     if len(test.rates):
-        table.add_row("loss", f"{_curve_in_brief(test)}  at rates of {test.rates[0]:.2g} to {test.rates[-1]:.2g}")
+        table.add_row("loss", _curve_in_brief(test))
     shown: list[RenderableType] = [escape(test.title), table]
     if schedule != "constant":
-        shown.append(f"The schedule {schedule} was set aside for the test; the suggestion is for its largest rate.")
-    return [*shown, f"Use it: {escape(command)}"] if command else shown
+        largest = "; the suggestion is for its largest rate" if command else ""
+        shown.append(f"The schedule {schedule} was set aside for the test{largest}.")
+    return [*shown, "Use it:", escape(command)] if command else shown
 
 
 def _curve_in_brief(test: ShownRangeTest) -> str:
     """Draw the running average in one line, cut off where it is far above the loss at the start."""
-    averages = test.smoothed[:: max(1, len(test.smoothed) // 60)]
+    averages = test.smoothed[:: math.ceil(len(test.smoothed) / 50)]
     low = float(averages.min())
     start = float(averages[: int(averages.argmin()) + 1].max())
     return sparkline([min(float(value), start + (start - low) / 2) for value in averages])
