@@ -67,7 +67,7 @@ def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]
 
 @contextmanager
 def step_bar(num_steps: int, words: str, *, enabled: bool = True) -> Iterator[Callable[[int, float, float], None]]:
-    """Show the steps of a range test: a bar on a terminal, a line for each tenth elsewhere.
+    """Show the steps of a range test: a bar on a terminal, a line below a notebook's cell, a line a tenth elsewhere.
 
     Args:
         num_steps: How many are planned.
@@ -77,22 +77,30 @@ def step_bar(num_steps: int, words: str, *, enabled: bool = True) -> Iterator[Ca
     Yields:
         What is to be told of each step: its number from 1, its rate and its loss.
     """
-    console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+    cell = CellOutput() if enabled and in_notebook() else None
+    console = Console(file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False)
+    if cell:
+        cell.note(words)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    every = max(1, num_steps // 10)
-    width = len(str(num_steps))
-
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+    hidden = console.quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
         task = bar.add_task("", total=num_steps)
 
         def on_step(step: int, rate: float, loss: float) -> None:
             figures = f"rate {rate:.1e}  loss {loss:.3f}"
             bar.update(task, completed=step, description=figures)
-            if not console.is_terminal and step % every == 0:
-                console.print(f"step {step:{width}}/{num_steps}  {figures}", highlight=False, soft_wrap=True)
+            line = f"step {step:{len(str(num_steps))}}/{num_steps}  {figures}"
+            if cell:
+                cell.passing(line)
+            if hidden and step % max(1, num_steps // 10) == 0:
+                console.print(line, highlight=False, soft_wrap=True)
 
-        yield on_step
+        try:
+            yield on_step
+        finally:
+            if cell:
+                cell.close()
 
 
 class TrainingDisplay:
