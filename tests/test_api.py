@@ -236,3 +236,55 @@ def test_a_notebook_shows_a_recipe_with_what_its_values_mean() -> None:
 
 def test_techniques_can_be_had_from_the_package_itself() -> None:
     assert et.techniques.find("flip").apply(SMALL, True).augment.flip
+
+
+def test_a_rate_is_found_without_a_trace_in_the_records() -> None:
+    recipe = SMALL.with_(optimizer__schedule="cosine", data__train_on_validation=True)
+    found = et.find_learning_rate(recipe, tiny_dataset(), largest=1.0, steps=60, progress=False)
+    assert found.suggestion is not None
+    assert 1e-4 < found.suggestion < 0.1
+    assert len(found.rates) == len(found.losses) == len(found.smoothed) <= 60
+    assert et.Workspace().runs() == []
+    again = et.find_learning_rate(recipe, tiny_dataset(), largest=1.0, steps=60, progress=False)
+    assert again.losses.tolist() == found.losses.tolist()
+
+
+def test_a_rate_is_sought_with_fewer_steps_on_small_data(capfd: pytest.CaptureFixture[str]) -> None:
+    found = et.find_learning_rate(SMALL, tiny_dataset())
+    assert found.num_steps == 50
+    errors = capfd.readouterr().err
+    assert "Range test of adam on tiny: 50 steps" in errors
+    assert "step  5/50" in errors
+
+
+def test_a_test_that_diverges_ends_early_and_says_so() -> None:
+    recipe = SMALL.with_({"optimizer.name": "sgd", "model.activation": "linear"})
+    found = et.find_learning_rate(recipe, tiny_dataset(), largest=100.0, steps=80, progress=False)
+    assert found.diverged
+    assert np.isfinite(found.losses).all()
+    assert "diverged" in found.rows()["steps"]
+
+
+def test_flips_are_reported_beside_the_recorded_predictions(trained: et.Run) -> None:
+    before = trained.evaluation("validation")
+    found = trained.evaluate_flips("validation")
+    assert found.plain.accuracy == before.accuracy
+    x, y = trained.dataset().arrays()[1]
+    model = trained.model()
+    mean = (np.asarray(model(x)) + np.asarray(model(x[:, :, ::-1]))) / 2
+    assert found.averaged.accuracy == pytest.approx((mean.argmax(axis=1) == y.argmax(axis=1)).mean())
+    assert found.averaged.loss == pytest.approx(-np.log((mean * y).sum(axis=1)).mean(), rel=1e-4)
+    assert trained.evaluation("validation").to_json() == before.to_json()
+    with pytest.raises(DataError, match="not those that run"):
+        trained.evaluate_flips("validation", dataset=tiny_dataset())
+
+
+def test_a_comparison_is_one_value_that_draws_itself(trained: et.Run) -> None:
+    other = et.train(trained.recipe.with_(fit__epochs=1), trained.dataset(), progress=False)
+    comparison = et.compare(trained, other)
+    assert comparison.baseline.accuracy == trained.validation_accuracy
+    (one,) = comparison.differences
+    assert one.difference == pytest.approx(other.validation_accuracy - trained.validation_accuracy)
+    assert comparison.plot()._repr_png_().startswith(b"\x89PNG")
+    assert "(baseline)" in comparison._repr_html_()
+    assert json.loads(json.dumps(comparison.to_json(), allow_nan=False))["baseline"]["label"] == "trained"

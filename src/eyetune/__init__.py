@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import techniques
-    from eyetune.api import compare, lab, open_run, resume, train
+    from eyetune.api import compare, find_learning_rate, lab, open_run, resume, train
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.labs import Lab, open_lab
@@ -33,6 +33,7 @@ _HOMES = {
     "Split": "eyetune.data",
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
+    "find_learning_rate": "eyetune.api",
     "lab": "eyetune.api",
     "load": "eyetune.data",
     "open_lab": "eyetune.labs",
@@ -53,6 +54,7 @@ __all__ = [
     "Split",
     "Workspace",
     "compare",
+    "find_learning_rate",
     "lab",
     "load",
     "open_lab",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eyetune.analysis.compare import Candidate, Difference
+from eyetune.analysis import rates
+from eyetune.analysis.compare import Candidate
 from eyetune.analysis.compare import compare as paired
 from eyetune.data import Dataset
 from eyetune.errors import DataError, UsageError
@@ -20,8 +21,9 @@ from eyetune.history import Epoch
 from eyetune.labs import Lab
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.report.progress import TrainingDisplay, WorkersDisplay, decoding_bar
+from eyetune.report.progress import TrainingDisplay, WorkersDisplay, decoding_bar, step_bar
 from eyetune.run import Run, load_data
+from eyetune.shown import ShownComparison, ShownRangeTest
 from eyetune.tuning.jobs import inspect, work
 from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
 
@@ -226,14 +228,14 @@ def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | N
     return Run(place, place.find(str(reference)))
 
 
-def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
+def compare(*runs: Run) -> ShownComparison:
     """Compare runs with the first one, by their predictions on the same validation images.
 
     Runs of one recipe with different seeds are taken together; of several with one seed, which say the same, the last
     counts.
 
     Returns:
-        The baseline, and the others' differences from it.
+        The baseline and the others' differences from it; a notebook shows a table and a forest plot, `plot()` draws it.
 
     Raises:
         UsageError: There is nothing to compare, or a run is not complete.
@@ -241,7 +243,9 @@ def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
 
     Example:
         >>> import eyetune as et
-        >>> baseline, differences = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
+        >>> comparison = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
+        >>> comparison.differences[0].words                              # doctest: +SKIP
+        'better'
     """
     groups: dict[str, dict[int, Run]] = {}
     for run in runs:
@@ -260,7 +264,70 @@ def compare(*runs: Run) -> tuple[Candidate, list[Difference]]:
             received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
         )
     baseline, *others = (_candidate(list(group.values())) for group in groups.values())
-    return baseline, paired(baseline, others)
+    return ShownComparison(baseline, tuple(paired(baseline, others)))
+
+
+def find_learning_rate(
+    recipe: Recipe | None = None,
+    data: str | Path | Dataset | None = None,
+    *,
+    smallest: float = rates.SMALLEST,
+    largest: float = rates.LARGEST,
+    steps: int | None = None,
+    seed: int = 0,
+    threads: int = 0,
+    progress: bool = True,
+) -> ShownRangeTest:
+    """Find the learning rate to train a recipe with, by a range test (Smith, 2017, arXiv:1506.01186).
+
+    For some hundred steps the network trains as `train` would train it, while the rate rises from far too small to far
+    too large; then everything is thrown away but the losses. The recipe's own rate, schedule and warm-up give way to
+    the test's rates. Only training images are looked at, and nothing is recorded.
+
+    Args:
+        recipe: What to test; the default is the lab's network on CIFAR-10.
+        data: As for `train`.
+        smallest: The first rate, above 0.
+        largest: The last rate, at most 100 and at least ten times the smallest.
+        steps: From the first to the last, 20 or more (None: 500, fewer on small data).
+        seed: Of everything that is random, as for `train`.
+        threads: As for `train`.
+        progress: Show the progress on standard error.
+
+    Returns:
+        The losses, the suggestion and the usable range. Where the loss did not fall, the suggestion is None.
+
+    Raises:
+        UsageError: A value is out of its range.
+        EyetuneError: The data or the recipe cannot be used.
+
+    Example:
+        >>> import eyetune as et
+        >>> found = et.find_learning_rate(data="digits", steps=100, progress=False)
+        >>> 0.0003 < found.suggestion < 0.03
+        True
+    """
+    recipe = _checked_recipe(recipe)
+    rates.check_range(smallest, largest, steps)
+    _check_seed(seed)
+    recipe = recipe.with_({"data.train_on_validation": False})
+    dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
+    _start(threads, progress=progress)
+    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.range_test import batches_per_epoch, step_losses
+
+    num_steps = steps or rates.default_steps(batches_per_epoch(recipe, dataset))
+    tried = rates.rising_rates(smallest, largest, num_steps)
+    arithmetic = choose_arithmetic(recipe.fit.precision)
+    title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
+    with step_bar(num_steps, f"{title}: {num_steps:,} steps, in {arithmetic}", enabled=progress) as on_step:
+        losses: list[float] = []
+        trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic)
+        for loss in rates.until_diverged(trained, num_steps):
+            losses.append(loss)
+            on_step(len(losses), tried[len(losses) - 1], loss)
+    test = rates.judge(tried, losses, num_steps)
+    return ShownRangeTest(**vars(test), title=title)
 
 
 def _candidate(group: Sequence[Run]) -> Candidate:

@@ -136,7 +136,7 @@ def _comparison(runs: Sequence[Run]) -> ComparisonPart:
     from eyetune.report.runs_page import ComparisonPart
 
     try:
-        baseline, differences = api.compare(*runs)
+        comparison = api.compare(*runs)
     except (UsageError, DataError) as error:  # one recipe alone, an unfinished run, other images
         return ComparisonPart(words=error.what)
-    return ComparisonPart(baseline, differences)
+    return ComparisonPart(comparison.baseline, comparison.differences)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,58 @@ def test_evaluate_computes_again_when_asked(eyetune: Terminal, trained: Run, at:
     assert eyetune.json("evaluate", "trained", "--recompute", *at)["accuracy"] == trained.test_accuracy
 
 
+def test_evaluate_shows_flips_beside_the_plain_accuracy(eyetune: Terminal, trained: Run, at: list[str]) -> None:
+    value = eyetune.json("evaluate", "trained", "--flips", *at)
+    assert value["accuracy"] == trained.test_accuracy
+    found = value["with_flips"]
+    assert found["difference"] == pytest.approx(found["accuracy"] - value["accuracy"])
+    assert found["difference_interval"][0] <= found["difference"] <= found["difference_interval"][1]
+    assert found["multiply_adds"] == 2 * trained.record.network.multiply_adds
+    assert eyetune("evaluate", "trained", "--flips", *at) == 0
+    for words in ("With flips", "twice the multiply-adds", "--split validation --flips", f"{value['accuracy']:.2%}"):
+        assert words in eyetune.output
+    assert "with_flips" not in eyetune.json("evaluate", "trained", *at)
+
+
+def test_lr_find_suggests_a_rate_that_trains(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+    words = ["--data", archive, "--optimizer", "sgd", "--learning-rate", "3", "--set", "optimizer.momentum=0.9", *SMALL]
+    value = eyetune.json("lr-find", *words, "--steps", "120", "--largest", "3", "--output", tmp_path / "out")
+    rate = value["suggested_learning_rate"]
+    assert value["usable_range"][0] <= rate <= value["usable_range"][1]
+    assert value["steps_taken"] == len(value["rates"]) == len(value["smoothed_losses"])
+    assert {Path(path).suffix for path in value["pictures"]} == {".png", ".svg"}
+    assert all(Path(path).parent == tmp_path / "out" and Path(path).exists() for path in value["pictures"])
+    assert eyetune.json("runs")["runs"] == []
+    command = shlex.split(value["command"])[1:]
+    assert eyetune(*command, "--epochs", "1") == 0
+    (trained,) = eyetune.json("runs")["runs"]
+    assert trained["recipe"]["optimizer"]["learning_rate"] == rate
+    assert trained["recipe"]["optimizer"]["momentum"] == 0.9
+    assert trained["recipe"]["model"]["dense"] == [{"units": 8}]
+
+
+def test_lr_find_says_what_it_found_and_what_it_set_aside(eyetune: Terminal, archive: Path) -> None:
+    schedule = ["--set", "optimizer.schedule=cosine", "--set", "optimizer.learning_rate=5"]
+    assert eyetune("lr-find", "--data", archive, *SMALL, *schedule, "--steps", "100") == 0
+    for words in (
+        "suggested rate",
+        "usable range",
+        "schedule cosine was set aside",
+        "Use it:\neyetune train",
+        "Picture:",
+    ):
+        assert words in eyetune.output
+    assert "learning_rate=5" not in eyetune.output
+    assert "step  10/100" in eyetune.errors
+
+
+def test_lr_find_is_honest_where_nothing_falls(eyetune: Terminal, archive: Path) -> None:
+    words = ["lr-find", "--data", archive, *SMALL, "--smallest", "1e-9", "--largest", "1e-8", "--steps", "20"]
+    assert eyetune(*words) == 0
+    assert "nothing to suggest" in " ".join(eyetune.output.split())
+    assert "Use it" not in eyetune.output
+
+
 def test_show_prints_the_layers_and_draws_them(eyetune: Terminal, trained: Run, at: list[str], tmp_path: Path) -> None:
     path = tmp_path / "network.svg"
     assert eyetune("show", "trained", "--diagram", path, *at) == 0
@@ -192,7 +245,7 @@ def test_data_list_and_clear(eyetune: Terminal, archive: Path, tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "show", "evaluate", "plot", "predict", "report", "runs", "recipe", "data"]
+    "command", ["", "train", "lr-find", "show", "evaluate", "plot", "predict", "report", "runs", "recipe", "data"]
 )
 def test_every_command_has_help(eyetune: Terminal, command: str) -> None:
     assert eyetune(*command.split(), "--help") == 0
@@ -243,6 +296,12 @@ def test_version(eyetune: Terminal) -> None:
         (["train", "--data", "digits", "--name", "latest", "--subset", "50"], 2, "means the newest one"),
         (["train", "--set", "fit.epochs=true"], 2, "a number"),
         (["train", "--data", "digits", "--subset", "50", "--set", "augment.shift=40"], 2, "augment.shift"),
+        (["lr-find", "--smallest", "1", "--largest", "0.1"], 2, "make no range"),
+        (["lr-find", "--largest", "1e-6"], 2, "make no range"),
+        (["lr-find", "--steps", "3"], 2, "number of steps"),
+        (["lr-find", "--data", "missing.tar.gz"], 2, "missing.tar.gz"),
+        (["lr-find", "--data", "digits", "--subset", "20"], 1, "larger than the training data"),
+        (["evaluate", "ffff", "--flips"], 2, "ffff"),
         (["train", "/tmp"], 2, "--data /tmp"),
         (["predict", "pyproject.toml"], 2, "eyetune predict latest pyproject.toml"),
         (["data", "show", "digits", "--per-class", "-5"], 2, "--per-class"),
@@ -293,7 +352,7 @@ def test_an_incomplete_run_is_pointed_to_resume(
         assert eyetune("train", "--data", archive, "--epochs", "3", *SMALL) == 130
     assert "Go on with: eyetune train --resume" in eyetune.errors
     assert "PAUSED" in eyetune.output
-    for words in (["evaluate"], ["predict", "latest", "x.png"]):
+    for words in (["evaluate"], ["evaluate", "--flips"], ["predict", "latest", "x.png"]):
         assert eyetune(*words) == 2
         assert "eyetune train --resume" in eyetune.errors
     assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"

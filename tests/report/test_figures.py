@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from eyetune.analysis.rates import judge, rising_rates
 from eyetune.errors import WorkspaceError
 from eyetune.history import Epoch, History
 from eyetune.report import figures
@@ -148,6 +149,36 @@ def test_no_mistakes_are_told_in_words():
     images = np.zeros((0, 8, 8, 3), np.uint8)
     figure = figures.mistakes(images, [], np.zeros((0, 3), np.float32), NAMES)
     assert figure.get_suptitle() == "No mistakes"
+
+
+def judged(*losses: float) -> Any:
+    return judge(rising_rates(1e-5, 10.0, 100), losses, 100)
+
+
+def test_a_range_test_marks_the_suggestion_and_the_usable_range():
+    test = judged(*np.linspace(2.3, 1.8, 60), *np.geomspace(1.8, 1000, 30))
+    axes = figures.range_test(test, title="$5").axes[0]
+    raw, average, mark = axes.lines
+    assert axes.get_xscale() == "log"
+    assert np.array_equal(raw.get_ydata(), test.losses)
+    assert np.array_equal(average.get_xdata(), test.rates)
+    assert raw.get_alpha() < 0.5 < average.get_linewidth()
+    assert mark.get_xdata()[0] == test.suggestion
+    (span,) = axes.patches
+    assert (span.get_x(), span.get_x() + span.get_width()) == pytest.approx(test.usable)
+    low, high = axes.get_ylim()
+    assert (low < 1.8, 2.3 < high < 4) == (
+        True,
+        True,
+    )  # what comes after the fall leaves the picture instead of flattening it
+    assert axes.get_title() == r"\$5"
+
+
+@pytest.mark.parametrize("losses", [[], [2.3], [2.3] * 100])
+def test_a_range_test_without_a_fall_is_drawn_unmarked(losses: list[float]):
+    axes = figures.range_test(judged(*losses)).axes[0]
+    assert len(axes.lines) == 2
+    assert not axes.patches
 
 
 def test_a_saved_svg_is_well_formed_and_its_text_is_text(tmp_path: Path):

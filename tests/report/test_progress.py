@@ -11,7 +11,7 @@ import pytest
 
 from eyetune.history import Epoch, Progress
 from eyetune.report import notebook
-from eyetune.report.progress import TrainingDisplay, WorkersDisplay
+from eyetune.report.progress import TrainingDisplay, WorkersDisplay, step_bar
 
 POSITION = Progress(1, 2, 160, 800, 2.1, 0.2, 3000.0)
 EPOCH = Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0)
@@ -92,3 +92,13 @@ def test_many_trainings_print_plain_lines_in_a_notebook(
     captured = capsys.readouterr()
     assert captured.out == "[1/2] flip: 53.0%\n"
     assert captured.err == ""
+
+
+def test_the_steps_of_a_range_test_are_one_line_below_a_cell_that_goes_with_the_result(
+    shown: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with step_bar(50, "Range test") as on_step:
+        on_step(7, 1e-5, 2.3)
+    assert shown == [["Range test", "Range test\nstep  7/50  rate 1.0e-05  loss 2.300", ""]]
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""

@@ -50,6 +50,17 @@ class Candidate:
         """Mean training time of a run."""
         return float(np.mean([sum(epoch.duration_seconds for epoch in history) for history in self.histories]))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return its figures as plain JSON values."""
+        return {
+            "label": self.label,
+            "validation_accuracy": self.accuracy,
+            "seed_deviation": self.seed_deviation,
+            "seconds": self.seconds,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+        }
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -110,6 +121,26 @@ class Difference:
             "seconds": self.seconds,
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How candidates compare with a baseline.
+
+    Attributes:
+        baseline: What the others are compared with.
+        differences: One for each candidate, in the order in which they were given.
+    """
+
+    baseline: Candidate
+    differences: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values."""
+        return {
+            "baseline": self.baseline.to_json(),
+            "differences": [one.to_json() for one in self.differences],
         }
 
 

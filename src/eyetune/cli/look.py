@@ -24,6 +24,7 @@ def evaluate(
     *,
     split: Literal["test", "validation"] = "test",
     recompute: Annotated[bool, Parameter(negative="")] = False,
+    flips: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
     """Show loss, accuracy, accuracy by class, confusion matrix and calibration error of a run.
@@ -34,6 +35,8 @@ def evaluate(
 
     eyetune evaluate 3f2a --split validation --json
 
+    eyetune evaluate latest --split validation --flips
+
     Parameters
     ----------
     run
@@ -42,22 +45,28 @@ def evaluate(
         Which images. Choose on validation; look at test once, at the end.
     recompute
         Classify the images again, instead of using the predictions that the run recorded.
+    flips
+        Show besides what averaging the predictions for each image and its mirror image would give.
     """
     from eyetune.api import open_run
-    from eyetune.cli.tables import evaluation_tables
+    from eyetune.cli.tables import evaluation_tables, flips_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
-    if recompute or chosen.workspace.predictions(chosen.id, split) is None:
+    anew = recompute or chosen.workspace.predictions(chosen.id, split) is None
+    if anew or flips:
         _ = chosen.results  # says what to do where there is no network yet
         load_keras()
-        result = chosen.evaluate(split)
-    else:
-        result = chosen.evaluation(split)
+    result = chosen.evaluate(split) if anew else chosen.evaluation(split)
     names = chosen.record.data.class_names
     value = {"run": chosen.id, "split": split, **result.to_json(), "classes": list(names)}
     if split == "test":
         value["verdict"] = chosen.verdict.to_json()
-    common.show(value, *evaluation_tables(chosen, split, result))
+    shown = evaluation_tables(chosen, split, result)
+    if flips:
+        found = chosen.evaluate_flips(split)
+        value["with_flips"] = {**found.to_json(), "multiply_adds": 2 * chosen.record.network.multiply_adds}
+        shown += flips_lines(chosen, split, found)
+    common.show(value, *shown)
 
 
 def compare(
@@ -85,20 +94,15 @@ def compare(
     """
     from eyetune import api
     from eyetune.cli.tables import comparison_tables
-    from eyetune.report.figures import forest, save
+    from eyetune.report.figures import save
 
     workspace = common.open_workspace()
     chosen = [api.open_run(reference, workspace=workspace) for reference in runs]
-    baseline, differences = api.compare(*chosen)
-    rows = [(one.label, one.difference, one.interval, one.certain) for one in differences]
+    comparison = api.compare(*chosen)
     name = "comparison-" + "-".join(run.id for run in chosen)
-    paths = save(forest(rows, baseline=baseline.label), output or workspace.folder / "plots", name[:200])
-    value = {
-        "baseline": {"label": baseline.label, "validation_accuracy": baseline.accuracy, "seconds": baseline.seconds},
-        "differences": [one.to_json() for one in differences],
-        "pictures": [str(path) for path in paths],
-    }
-    common.show(value, *comparison_tables(baseline, differences), f"Picture: {paths[0]}")
+    paths = save(comparison.plot(), output or workspace.folder / "plots", name[:200])
+    value = {**comparison.to_json(), "pictures": [str(path) for path in paths]}
+    common.show(value, *comparison_tables(comparison), f"Picture: {paths[0]}")
 
 
 def plot(

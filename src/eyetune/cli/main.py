@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, explain, lab, look, report, runs, techniques, train
+from eyetune.cli import data, explain, lab, look, rates, report, runs, techniques, train
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -23,6 +23,7 @@ app = App(
 # The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that needs them.
 for command in (
     train.train,
+    rates.lr_find,
     lab.lab,
     look.show,
     look.evaluate,

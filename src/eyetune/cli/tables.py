@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.analysis.compare import Candidate, Difference
+    from eyetune.analysis.compare import Comparison
+    from eyetune.analysis.flips import Flips
     from eyetune.analysis.metrics import Evaluation
     from eyetune.history import History
     from eyetune.network import Network
     from eyetune.records import RunRecord
     from eyetune.run import Prediction, Run
+    from eyetune.shown import ShownRangeTest
     from eyetune.techniques import Technique
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -149,8 +152,27 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     return shown
 
 
-def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) -> list[RenderableType]:
+def flips_lines(run: Run, split: str, found: Flips) -> list[RenderableType]:
+    """Show what averaging over mirror images gives, beside the plain accuracy."""
+    low, high = found.averaged.accuracy_interval
+    points, (less, more) = 100 * found.difference, found.difference_interval
+    macs = run.record.network.multiply_adds
+    lines = [
+        "",
+        f"[bold]With flips[/bold] (each image and its mirror image, probabilities averaged): accuracy "
+        f"{found.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
+        f"  {points:+.2f} points (95% interval {100 * less:+.1f} to {100 * more:+.1f}): {found.finding}",
+        f"  It costs twice the multiply-adds on a board: {2 * macs:,} in place of {macs:,} an image.",
+    ]
+    lines += [f"  {found.hint}"] if found.hint else []
+    if split == "test":
+        lines.append(f"  Decide on validation whether to use it: eyetune evaluate {run.id} --split validation --flips")
+    return [*lines]
+
+
+def comparison_tables(comparison: Comparison) -> list[RenderableType]:
     """Show how candidates compare with a baseline, the best first."""
+    baseline, differences = comparison.baseline, comparison.differences
     table = Table(box=box.SIMPLE)
     table.add_column("", overflow="fold")
     for name in ("accuracy", "points", "95% interval", "p", "", "at equal epochs", "at equal time", "time"):
@@ -183,6 +205,30 @@ def comparison_tables(baseline: Candidate, differences: Sequence[Difference]) ->
         "points: of validation accuracy; p: corrected for all comparisons (Holm); MACs: multiply-adds an image",
         table,
     ]
+
+
+def range_test_tables(test: ShownRangeTest, schedule: str, command: str | None) -> list[RenderableType]:
+    """Show what a range test found, its curve in one line and the command that uses it."""
+    table = Table(show_header=False, box=box.SIMPLE)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in test.rows().items():
+        table.add_row(name, escape(value))
+    if len(test.rates):
+        table.add_row("loss", _curve_in_brief(test))
+    shown: list[RenderableType] = [escape(test.title), table]
+    if schedule != "constant":
+        largest = "; the suggestion is for its largest rate" if command else ""
+        shown.append(f"The schedule {schedule} was set aside for the test{largest}.")
+    return [*shown, "Use it:", escape(command)] if command else shown
+
+
+def _curve_in_brief(test: ShownRangeTest) -> str:
+    """Draw the running average in one line, cut off where it is far above the loss at the start."""
+    averages = test.smoothed[:: math.ceil(len(test.smoothed) / 50)]
+    low = float(averages.min())
+    start = float(averages[: int(averages.argmin()) + 1].max())
+    return sparkline([min(float(value), start + (start - low) / 2) for value in averages])
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:

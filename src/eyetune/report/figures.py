@@ -15,6 +15,7 @@ from eyetune.history import History
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from eyetune.analysis.rates import RangeTest
     from eyetune.report.picture import Picture
 
 NUMBERED_CELLS_AT_MOST = 20  # classes above which a confusion matrix shows colours only
@@ -140,13 +141,53 @@ def forest(
         colour = ("C2" if difference > 0 else "C3") if sure else "0.55"
         axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2.5, solid_capstyle="round")
         axes.plot(100 * difference, height, "o", color=colour, markersize=7)
-    axes.set_yticks(range(len(ordered)), [label for label, *_ in ordered])
+    axes.set_yticks(range(len(ordered)), [plain(label) for label, *_ in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)
-    axes.set_xlabel(f"difference in validation accuracy from {baseline}, points (95% interval; grey: not sure)")
+    words = f"difference in validation accuracy from {baseline}, points (95% interval; grey: not sure)"
+    axes.set_xlabel(plain(words))
     axes.grid(axis="x", alpha=0.3)
     if title:
-        axes.set_title(title)
+        axes.set_title(plain(title))
     return figure
+
+
+def range_test(test: RangeTest, *, title: str = "") -> Picture:
+    """Draw loss against learning rate: each step faint, the running average strong, the suggestion and usable range.
+
+    The loss axis shows what matters, from below the lowest average to above the loss at the start; where training
+    diverges the curve leaves it.
+
+    Args:
+        test: From `judge`.
+        title: Above the plot.
+    """
+    figure = _figure(8.5, 4.4)
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    axes.plot(test.rates, test.losses, color="C0", alpha=0.3, linewidth=1, label="loss of each step")
+    axes.plot(test.rates, test.smoothed, color="C0", linewidth=2.2, label="running average")
+    if test.usable is not None and test.suggestion is not None:
+        low, high = test.usable
+        axes.axvspan(low, high, color="C2", alpha=0.13, label=f"usable: {low:g} to {high:g}")
+        axes.axvline(test.suggestion, color="C3", linestyle="--", label=f"suggested: {test.suggestion:g}")
+    if len(test.losses):
+        axes.set_ylim(*_loss_limits(test))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="upper left")
+    if title:
+        axes.set_title(plain(title))
+    return figure
+
+
+def _loss_limits(test: RangeTest) -> tuple[float, float]:
+    """Return the part of the loss axis on which the fall can be seen, whatever comes after it."""
+    lowest = int(test.smoothed.argmin())
+    before = test.losses[: lowest + 1]
+    low, high = float(before.min()), float(max(before.max(), test.smoothed[: lowest + 1].max()))
+    room = max(high - low, 0.02 * abs(high), 1e-6)
+    return low - 0.1 * room, high + 0.6 * room
 
 
 def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:

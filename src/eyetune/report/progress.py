@@ -65,6 +65,44 @@ def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
+@contextmanager
+def step_bar(num_steps: int, words: str, *, enabled: bool = True) -> Iterator[Callable[[int, float, float], None]]:
+    """Show the steps of a range test: a bar on a terminal, a line below a notebook's cell, a line a tenth elsewhere.
+
+    Args:
+        num_steps: How many are planned.
+        words: What is done, shown first.
+        enabled: Whether to show anything at all.
+
+    Yields:
+        What is to be told of each step: its number from 1, its rate and its loss.
+    """
+    cell = CellOutput() if enabled and in_notebook() else None
+    console = Console(file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False)
+    if cell:
+        cell.note(words)
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+    columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    hidden = console.quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        task = bar.add_task("", total=num_steps)
+
+        def on_step(step: int, rate: float, loss: float) -> None:
+            figures = f"rate {rate:.1e}  loss {loss:.3f}"
+            bar.update(task, completed=step, description=figures)
+            line = f"step {step:{len(str(num_steps))}}/{num_steps}  {figures}"
+            if cell:
+                cell.passing(line)
+            if hidden and step % max(1, num_steps // 10) == 0:
+                console.print(line, highlight=False, soft_wrap=True)
+
+        try:
+            yield on_step
+        finally:
+            if cell:
+                cell.close()
+
+
 class TrainingDisplay:
     """Shows a training; a context manager.
 

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     import keras
 
 
-def probabilities(model: keras.Model, split: Split) -> Floats:
-    """Return the class probabilities of a split's images, float32 of shape (N, number of classes)."""
-    batches = evaluation_batches(split, model.output_shape[-1]).map(lambda images, _: images)
+def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -> Floats:
+    """Return the class probabilities of a split's images, float32 of shape (N, number of classes).
+
+    Args:
+        model: Takes images of the split's shape.
+        split: In its order.
+        mirrored: Swap left and right of each image first.
+    """
+    step = -1 if mirrored else 1
+    batches = evaluation_batches(split, model.output_shape[-1]).map(lambda images, _: images[:, :, ::step])
     return np.asarray(model.predict(batches, verbose=0), np.float32)
 
 

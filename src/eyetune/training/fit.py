@@ -94,7 +94,7 @@ def fit(
     """
     check(recipe, dataset)
     prepare(seed=seed, deterministic=deterministic)
-    model = _compiled(recipe, dataset, arithmetic.policy)
+    model = compiled(recipe, dataset, arithmetic.policy)
     identity = {
         "recipe": recipe.fingerprint,
         "data": dataset.fingerprint,
@@ -124,7 +124,7 @@ def fit(
                 epochs=recipe.fit.epochs,
                 initial_epoch=len(history),
                 validation_data=evaluation_batches(dataset.validation, dataset.num_classes),
-                class_weight=_class_weight(recipe, dataset.train, dataset.num_classes),
+                class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
                 shuffle=False,  # the pipeline shuffles
                 callbacks=[watcher],
                 verbose=0,
@@ -158,7 +158,8 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
             )
 
 
-def _compiled(recipe: Recipe, dataset: Dataset, policy: str) -> keras.Model:
+def compiled(recipe: Recipe, dataset: Dataset, policy: str) -> keras.Model:
+    """Build the network of a recipe and set it up to be trained, as `fit` does; the policy is Keras's dtype policy."""
     model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=policy)
     # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
     steps = math.ceil(images_per_epoch(dataset.train, recipe.augment) / recipe.fit.batch_size)
@@ -190,7 +191,7 @@ def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: H
     checkpoints.save(folder / LAST, model, history, identity)
 
 
-def _class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
+def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
     """Weigh each class by the inverse of its share, so that all count alike (scikit-learn's "balanced")."""
     if recipe.fit.class_weight == "none":
         return None
@@ -204,7 +205,7 @@ def _outcome(recipe: Recipe, dataset: Dataset, folder: Path, ending: Ending, his
     if not history:
         return Fitted(ending, history, 0, model)
     stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
-    trained = _compiled(recipe, dataset, "float32")
+    trained = compiled(recipe, dataset, "float32")
     checkpoints.restore(trained, stored)
     trained.optimizer.finalize_variable_values(trained.trainable_variables)  # with averaging, the average counts
     model.set_weights(trained.get_weights())

@@ -1,0 +1,76 @@
+"""The steps of a learning-rate range test: real training, with a rate of its own for every step.
+
+Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks (arXiv:1506.01186), section 3.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from eyetune.data.dataset import Dataset
+from eyetune.recipe import Recipe
+from eyetune.training.backend import Arithmetic, prepare
+from eyetune.training.fit import check, class_weight, compiled
+from eyetune.training.pipeline import images_per_epoch, training_batches
+
+
+def step_losses(
+    recipe: Recipe, dataset: Dataset, rates: Sequence[float], *, seed: int, arithmetic: Arithmetic
+) -> Iterator[float]:
+    """Train one batch at each rate in turn, and yield its loss as it was before the step.
+
+    Network, loss, optimizer, augmentation and order of the images are those of `fit`; the recipe's own rate, schedule
+    and warm-up give way to the rates. Where there are more rates than batches, the images are passed over again.
+    Only training images are looked at.
+
+    Args:
+        recipe: What to train.
+        dataset: Its training split is used.
+        rates: The learning rate of each step, above 0.
+        seed: Of everything that is random, as for `fit`.
+        arithmetic: From `choose_arithmetic`.
+
+    Yields:
+        The mean loss of each step's images; NaN or infinite once the training has diverged.
+
+    Raises:
+        RecipeError: The network cannot be built for these images.
+        DataError: The batch is larger than the training data.
+    """
+    check(recipe, dataset)
+    prepare(seed=seed)
+    model = compiled(constant(recipe), dataset, arithmetic.policy)
+    model.steps_per_execution = 1  # each step has a rate of its own
+    weights = class_weight(recipe, dataset.train, dataset.num_classes)
+    for rate, (images, labels) in zip(rates, _endless(recipe, dataset, seed), strict=False):
+        model.optimizer.learning_rate = rate
+        yield float(model.train_on_batch(images, labels, class_weight=weights, return_dict=True)["loss"])
+
+
+def batches_per_epoch(recipe: Recipe, dataset: Dataset) -> int:
+    """Return how many steps pass over the training images once."""
+    return math.ceil(images_per_epoch(dataset.train, recipe.augment) / recipe.fit.batch_size)
+
+
+def constant(recipe: Recipe) -> Recipe:
+    """Return the recipe with a rate that nothing but the caller changes.
+
+    Example:
+        >>> recipe = Recipe().with_(optimizer__schedule="cosine", optimizer__warmup_epochs=1)
+        >>> constant(recipe).optimizer.schedule, constant(recipe).optimizer.warmup_epochs
+        ('constant', 0.0)
+    """
+    return recipe.with_({"optimizer.schedule": "constant", "optimizer.warmup_epochs": 0})
+
+
+def _endless(recipe: Recipe, dataset: Dataset, seed: int) -> Iterator[tuple[Any, Any]]:
+    """Yield batches of (images, labels) epoch after epoch."""
+    batches, set_epoch = training_batches(
+        dataset.train, dataset.num_classes, recipe.fit.batch_size, seed, recipe.augment
+    )
+    for epoch in count():
+        set_epoch(epoch)
+        yield from batches
