@@ -167,9 +167,9 @@ def lab(
         RunBusyError: Another lab is at work in the workspace.
         EyetuneError: The data cannot be used, or the baseline cannot be trained.
     """
-    from eyetune.techniques.choices import QUICK as QUICK_CHOICES
-    from eyetune.techniques.choices import choose
-    from eyetune.techniques.lab import LabPlan, climb
+    from eyetune.techniques.lab import climb
+    from eyetune.techniques.plan import QUICK as QUICK_CHOICES
+    from eyetune.techniques.plan import LabPlan, choose
     from eyetune.tuning.executors import default_workers
 
     _check_main_process()

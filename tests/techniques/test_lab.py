@@ -16,14 +16,15 @@ from eyetune.records import RunState, Workspace
 from eyetune.records.lab import LabRecord
 from eyetune.report.progress import WorkersDisplay
 from eyetune.run import Run
-from eyetune.techniques.choices import choose
-from eyetune.techniques.lab import KEPT_FROM, LabPlan, candidate, climb
+from eyetune.techniques.lab import KEPT_FROM, climb
+from eyetune.techniques.lab_records import candidate
+from eyetune.techniques.plan import LabPlan, choose
 
-WORDS = ("learning-rate=0.01", "batch-size=8", "width=4.0", "padding=same", "more-blocks=6", "padding=valid")
+WORDS = ("learning-rate=0.003", "batch-size=4", "width=2.0", "padding=same", "more-blocks=6", "padding=valid")
 
 
 def plan(archive: Path, *, workers: int = 2) -> LabPlan:
-    values = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 6}
+    values = {"model.blocks": [8], "model.dense": [], "model.activation": "tanh", "fit.batch_size": 8, "fit.epochs": 6}
     slow = {"optimizer.learning_rate": 1e-05}  # it learns nothing, so that something helps
     recipe = Recipe().with_({"data.source": str(archive), **values, **slow})
     return LabPlan(recipe, choose(WORDS), seeds=(0, 1), final_seeds=2, workers=workers)

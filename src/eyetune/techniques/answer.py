@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyetune.records.lab import Effect, LabRecord
-from eyetune.techniques.choices import value_word
+from eyetune.techniques.plan import value_word
 
 
 def answer(record: LabRecord) -> str:

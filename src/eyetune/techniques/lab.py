@@ -8,88 +8,31 @@ that was killed goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import combinations
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from eyetune.analysis.compare import Candidate, Difference, bootstrap_differences, compare, interaction, interval_of
+from eyetune.analysis.compare import compare, interaction
 from eyetune.errors import RecipeError, RunBusyError, TrainingError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.lab import Effect, Explanation, Final, Interaction, LabRecord, Skipped, Step, Trained
+from eyetune.records.lab import Effect, Interaction, LabRecord, Skipped, Step
 from eyetune.report.progress import WorkersDisplay
 from eyetune.run import Run
-from eyetune.techniques.answer import answer
-from eyetune.techniques.choices import Choice, value_word
-from eyetune.techniques.registry import Technique
+from eyetune.techniques.lab_records import Findings, Result, candidate, effect_of, record
+from eyetune.techniques.plan import Choice, LabPlan
 from eyetune.tuning.executors import LocalExecutor
-from eyetune.tuning.recording import versions
 from eyetune.tuning.runner import Plan, Runner
 
 MOST_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
 MOST_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
 KEPT_FROM = 0.9  # how likely an addition must be to help: by what is merely lucky the stack would get worse
-OUT_OF_TIME = "out of time"
-
-
-@dataclass(frozen=True)
-class LabPlan:
-    """What a lab does.
-
-    Attributes:
-        baseline: The recipe that everything is compared with.
-        choices: What is tried, in order.
-        seeds: Of each comparison.
-        final_seeds: How many trainings of the winner, and of the baseline, are tried on test.
-        workers: Processes that train at once.
-        seconds: How long it may take (None: as long as it takes).
-    """
-
-    baseline: Recipe
-    choices: tuple[Choice, ...]
-    seeds: tuple[int, ...] = (0,)
-    final_seeds: int = 3
-    workers: int = 1
-    seconds: float | None = None
-
-    @property
-    def id(self) -> str:
-        """Eight hexadecimal digits, the same for the same questions on the same images only."""
-        about = [self.baseline.fingerprint, [choice.label for choice in self.choices], self.seeds, self.final_seeds]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
-
-    @property
-    def command(self) -> str:
-        """The words that do it again, next to a `recipe.toml` where the baseline is not a few values from the lab's."""
-        changed = {path: mine for path, (mine, _) in self.baseline.difference(Recipe()).items()}
-        words = ["eyetune", "lab"]
-        if any(path.startswith("model.") or value is None for path, value in changed.items()):
-            words.append("recipe.toml")
-        else:
-            words += [word for path, value in changed.items() for word in ("--set", f"{path}={value_word(value)}")]
-        words += ["--techniques", ",".join(choice.label for choice in self.choices)]
-        words += ["--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
-        return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class _Result:
-    """A recipe that was trained with every seed."""
-
-    label: str
-    recipe: Recipe
-    runs: tuple[Run, ...]
-    candidate: Candidate
 
 
 @dataclass(frozen=True)
@@ -114,20 +57,20 @@ class _Climb:
     trained: set[str] = field(default_factory=set)
     begun_anyway: int = 0
 
-    def train(self, recipes: Sequence[tuple[str, Recipe]]) -> list[_Result | str]:
+    def train(self, recipes: Sequence[tuple[str, Recipe]]) -> list[Result | str]:
         """Train recipes with every seed; in place of one that has no result stands why."""
         seeds = self.plan.seeds
         plans = [Plan(label, recipe, seed) for label, recipe in recipes for seed in seeds]
         done = iter(self.runner.train(plans, may_start=self._has_time))
         self.trained |= {recipe.fingerprint for _, recipe in recipes}
-        results: list[_Result | str] = []
+        results: list[Result | str] = []
         for label, recipe in recipes:
             group = [next(done) for _ in seeds]
             reason = next((one.reason for one in group if one.reason), "")
             runs = tuple(Run(self.place, one.run) for one in group if one.run is not None)
             if not reason:
                 self.longest_seconds = max(self.longest_seconds, *(run.record.duration_seconds for run in runs))
-            results.append(reason or _Result(label, recipe, runs, candidate(label, runs, "validation")))
+            results.append(reason or Result(label, recipe, runs, candidate(label, runs, "validation")))
         return results
 
     def seconds_left(self) -> float:
@@ -145,18 +88,6 @@ class _Climb:
         return self.seconds_left() > self.longest_seconds + last
 
 
-def candidate(label: str, runs: Sequence[Run], split: str) -> Candidate:
-    """Return the runs of one recipe, one for each seed, as what a comparison takes."""
-    network = runs[0].record.network
-    return Candidate(
-        label=label,
-        right=np.stack([run.right(split) for run in runs]),
-        histories=tuple(run.history for run in runs),
-        parameters=network.parameters,
-        multiply_adds=network.multiply_adds,
-    )
-
-
 def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord:
     """Do a lab from wherever it stands and return its record.
 
@@ -171,8 +102,19 @@ def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord
         effects = _effects(baseline, tried)
         steps, parts, best = _stack(lab, baseline, effects)
         pairs = _pairs(lab, baseline, {choice.label: result for choice, result in tried}, parts)
-        final_baseline, final = _finals(lab, baseline, best)
-        return _record(lab, baseline, [effect for _, effect in effects], steps, pairs, best, final_baseline, final)
+        last_baseline, last = _finals(lab, baseline, best)
+        found = Findings(
+            baseline=baseline,
+            techniques=tuple(effect for _, effect in effects),
+            skipped=tuple(lab.skipped),
+            steps=tuple(steps),
+            interactions=tuple(pairs),
+            best=best,
+            last_baseline=last_baseline,
+            last=last,
+            seconds=time.monotonic() - lab.started_at,
+        )
+        return record(plan, found)
 
 
 @contextmanager
@@ -187,7 +129,7 @@ def _alone(place: Workspace) -> Iterator[None]:
         ) from None
 
 
-def _try_each(lab: _Climb) -> tuple[_Result, list[tuple[Choice, _Result]]]:
+def _try_each(lab: _Climb) -> tuple[Result, list[tuple[Choice, Result]]]:
     """Train the baseline and each choice by itself."""
     plan = lab.plan
     recipes: list[tuple[Choice, Recipe]] = []
@@ -220,46 +162,17 @@ def _words(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def _effects(baseline: _Result, tried: Sequence[tuple[Choice, _Result]]) -> list[tuple[Choice, Effect]]:
+def _effects(baseline: Result, tried: Sequence[tuple[Choice, Result]]) -> list[tuple[Choice, Effect]]:
     if not tried:
         return []
     differences = compare(baseline.candidate, [result.candidate for _, result in tried])
     return [
-        (choice, _effect(choice.technique.name, choice.value, result, difference))
+        (choice, effect_of(choice.technique.name, choice.value, result, difference))
         for (choice, result), difference in zip(tried, differences, strict=True)
     ]
 
 
-def _effect(name: str, value: int | float | str | bool, result: _Result, difference: Difference) -> Effect:
-    return Effect(
-        **_trained(result).model_dump(exclude={"recipe"}),
-        recipe=result.recipe,
-        name=name,
-        value=value,
-        difference=difference.difference,
-        interval=difference.interval,
-        p_value=difference.p_value,
-        finding=difference.words,
-        at_equal_epochs=difference.at_equal_epochs,
-        at_equal_seconds=difference.at_equal_seconds,
-    )
-
-
-def _trained(result: _Result) -> Trained:
-    one = result.candidate
-    return Trained(
-        label=result.label,
-        recipe=result.recipe,
-        runs=tuple(run.id for run in result.runs),
-        validation_accuracy=one.accuracy,
-        seed_deviation=one.seed_deviation,
-        seconds=one.seconds,
-        parameters=one.parameters,
-        multiply_adds=one.multiply_adds,
-    )
-
-
-def _winners(baseline: _Result, effects: Sequence[tuple[Choice, Effect]]) -> list[Choice]:
+def _winners(baseline: Result, effects: Sequence[tuple[Choice, Effect]]) -> list[Choice]:
     """Return the best value of each technique that did better than the baseline in as many epochs, the best first."""
     best: dict[str, tuple[Choice, Effect]] = {}
     for choice, effect in sorted(effects, key=lambda one: -one[1].difference):
@@ -269,8 +182,8 @@ def _winners(baseline: _Result, effects: Sequence[tuple[Choice, Effect]]) -> lis
 
 
 def _stack(
-    lab: _Climb, baseline: _Result, effects: Sequence[tuple[Choice, Effect]]
-) -> tuple[list[Step], list[_Part], _Result]:
+    lab: _Climb, baseline: Result, effects: Sequence[tuple[Choice, Effect]]
+) -> tuple[list[Step], list[_Part], Result]:
     """Add winners one after another, and keep each addition only where it helps what was kept before it."""
     winners = _winners(baseline, effects)
     if winners:
@@ -291,7 +204,7 @@ def _stack(
             continue
         (difference,) = compare(current.candidate, [result.candidate])
         kept = difference.chance_of_better >= KEPT_FROM
-        steps.append(Step(effect=_effect(choice.technique.name, choice.value, result, difference), kept=kept))
+        steps.append(Step(effect=effect_of(choice.technique.name, choice.value, result, difference), kept=kept))
         if kept:
             parts.append(_Part(choice, _changes(current.recipe, added)))
             current = result
@@ -333,7 +246,7 @@ def _changes(before: Recipe, after: Recipe) -> dict[str, object]:
     return {path: new for path, (_, new) in before.difference(after).items()}
 
 
-def _pairs(lab: _Climb, baseline: _Result, alone: dict[str, _Result], parts: Sequence[_Part]) -> list[Interaction]:
+def _pairs(lab: _Climb, baseline: Result, alone: dict[str, Result], parts: Sequence[_Part]) -> list[Interaction]:
     """Train each pair of the combination's parts by itself, and see whether they are worth more together."""
     pairs = list(_pair_recipes(lab, parts))
     if pairs:
@@ -353,7 +266,7 @@ def _pairs(lab: _Climb, baseline: _Result, alone: dict[str, _Result], parts: Seq
     return found
 
 
-def _finals(lab: _Climb, baseline: _Result, best: _Result) -> tuple[Final, Final]:
+def _finals(lab: _Climb, baseline: Result, best: Result) -> tuple[Result, Result]:
     """Train the baseline and the best recipe on training and validation images, and try them on test."""
     seeds = range(lab.plan.final_seeds)
     lab.display.note("Every choice is made: the baseline and the best on training and validation images, then test")
@@ -369,11 +282,15 @@ def _finals(lab: _Climb, baseline: _Result, best: _Result) -> tuple[Final, Final
             if done.run is None or done.reason:
                 raise TrainingError(f"The last training of the {name} failed.", received=done.reason)
             runs[name].append(Run(lab.place, done.run))
-    final_baseline = _final(baseline.label, recipes["baseline"], runs["baseline"])
-    return final_baseline, final_baseline if best is baseline else _final(best.label, recipes["best"], runs["best"])
+    last = {
+        name: Result(label, recipes[name], tuple(runs[name]), candidate(label, runs[name], "test"))
+        for name, label in (("baseline", baseline.label), ("best", best.label))
+        if name in recipes
+    }
+    return last["baseline"], last.get("best", last["baseline"])
 
 
-def _last(result: _Result) -> Recipe:
+def _last(result: Result) -> Recipe:
     """Return a recipe for the last training, in which nothing validates: it ends when it was best before."""
     recipe = result.recipe.with_({"data.train_on_validation": True})
     if not recipe.fit.early_stopping:
@@ -381,72 +298,3 @@ def _last(result: _Result) -> Recipe:
     epochs = round(float(np.mean([run.results.kept_epoch for run in result.runs])))
     least = math.floor(recipe.optimizer.warmup_epochs) + 1
     return recipe.with_({"fit.early_stopping": 0, "fit.epochs": max(epochs, least)})
-
-
-def _final(label: str, recipe: Recipe, runs: Sequence[Run]) -> Final:
-    one = candidate(label, runs, "test")
-    return Final(
-        label=label,
-        recipe=recipe,
-        runs=tuple(run.id for run in runs),
-        test_accuracies=tuple(float(right.mean()) for right in one.right),
-        test_accuracy=one.accuracy,
-        test_deviation=one.seed_deviation,
-        seconds=one.seconds,
-        parameters=one.parameters,
-        multiply_adds=one.multiply_adds,
-    )
-
-
-def _record(
-    lab: _Climb,
-    baseline: _Result,
-    effects: Sequence[Effect],
-    steps: Sequence[Step],
-    pairs: Sequence[Interaction],
-    best: _Result,
-    final_baseline: Final,
-    final: Final,
-) -> LabRecord:
-    plan, data = lab.plan, baseline.runs[0].record.data
-    combination = None
-    if best is not baseline:
-        (difference,) = compare(baseline.candidate, [best.candidate])
-        combination = _effect("combination", best.label, best, difference)
-    mine, theirs = (_rights(lab.place, one) for one in (final, final_baseline))
-    record = LabRecord(
-        id=plan.id,
-        created_at=datetime.now(UTC),
-        data=data.name,
-        num_train=data.num_train,
-        num_validation=data.num_validation,
-        num_test=data.num_test,
-        seeds=plan.seeds,
-        epochs=plan.baseline.fit.epochs,
-        workers=plan.workers,
-        seconds=time.monotonic() - lab.started_at,
-        baseline=_trained(baseline),
-        techniques=tuple(effects),
-        skipped=tuple(lab.skipped),
-        steps=tuple(steps),
-        interactions=tuple(pairs),
-        combination=combination,
-        final_baseline=final_baseline,
-        final=final,
-        test_difference=final.test_accuracy - final_baseline.test_accuracy,
-        test_interval=interval_of(bootstrap_differences(mine, theirs)),
-        answer="",
-        complete=not any(OUT_OF_TIME in one.reason for one in lab.skipped),
-        versions=versions(),
-        explanations=tuple(_explain(one) for one in dict.fromkeys(choice.technique for choice in plan.choices)),
-        command=plan.command,
-    )
-    return record.model_copy(update={"answer": answer(record)})
-
-
-def _explain(one: Technique) -> Explanation:
-    return Explanation(name=one.name, group=one.group, why=one.why, hurts=one.hurts, link=one.link)
-
-
-def _rights(place: Workspace, final: Final) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    return np.stack([Run(place, place.run(run_id)).right("test") for run_id in final.runs])

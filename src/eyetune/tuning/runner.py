@@ -19,6 +19,7 @@ from eyetune.tuning.executors import LocalExecutor, result_of
 from eyetune.tuning.jobs import Inspection, NewsReader, Outcome, inspect_apart, work_apart
 from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
 
+OUT_OF_TIME = "out of time"
 MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
 INSPECTED_AT_ONCE = 8
 SECONDS_BETWEEN_LOOKS = 0.3
@@ -191,7 +192,7 @@ class Runner:
 
     def _begin(self, plan: Plan, record: RunRecord, may_start: Callable[[], bool]) -> _Active | Done:
         if not may_start():
-            return self._end(Done(plan, None, "out of time"))
+            return self._end(Done(plan, None, OUT_OF_TIME))
         claim = ExitStack()
         try:
             claim.enter_context(self._place.claim(record.id))

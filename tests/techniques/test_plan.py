@@ -7,7 +7,7 @@ import pytest
 from eyetune.errors import RecipeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.techniques import techniques
-from eyetune.techniques.choices import QUICK, choose
+from eyetune.techniques.plan import QUICK, choose
 
 
 def test_by_default_every_value_of_every_technique_that_needs_nothing_is_tried() -> None:

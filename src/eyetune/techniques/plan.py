@@ -1,7 +1,10 @@
-"""What the lab tries: techniques with their values, as a user names them or as they come by default."""
+"""What a lab does: the techniques with their values, as a user names them or as they come by default, and the rest."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +45,46 @@ class Choice:
     def apply(self, recipe: Recipe) -> Recipe:
         """Return the recipe with it."""
         return self.technique.apply(recipe, self.value)
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """What a lab does.
+
+    Attributes:
+        baseline: The recipe that everything is compared with.
+        choices: What is tried, in order.
+        seeds: Of each comparison.
+        final_seeds: How many trainings of the winner, and of the baseline, are tried on test.
+        workers: Processes that train at once.
+        seconds: How long it may take (None: as long as it takes).
+    """
+
+    baseline: Recipe
+    choices: tuple[Choice, ...]
+    seeds: tuple[int, ...] = (0,)
+    final_seeds: int = 3
+    workers: int = 1
+    seconds: float | None = None
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits, the same for the same questions on the same images only."""
+        about = [self.baseline.fingerprint, [choice.label for choice in self.choices], self.seeds, self.final_seeds]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+
+    @property
+    def command(self) -> str:
+        """The words that do it again, next to a `recipe.toml` where the baseline is not a few values from the lab's."""
+        changed = {path: mine for path, (mine, _) in self.baseline.difference(Recipe()).items()}
+        words = ["eyetune", "lab"]
+        if any(path.startswith("model.") or value is None for path, value in changed.items()):
+            words.append("recipe.toml")
+        else:
+            words += [word for path, value in changed.items() for word in ("--set", f"{path}={value_word(value)}")]
+        words += ["--techniques", ",".join(choice.label for choice in self.choices)]
+        words += ["--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
+        return shlex.join(words)
 
 
 def choose(words: Sequence[str] = ()) -> tuple[Choice, ...]:
