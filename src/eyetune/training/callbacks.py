@@ -43,6 +43,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         save: Writes a checkpoint of the history so far; the second argument says whether it is the best to keep.
         on_epoch: Called with each epoch after its checkpoint is written.
         on_progress: Called after every few batches.
+        stop_after: Epochs in the history after which to stop for now (None: only when training is over).
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         save: Callable[[History, bool], None],
         on_epoch: Callable[[Epoch], None],
         on_progress: Callable[[Progress], None],
+        stop_after: int | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
@@ -64,6 +66,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._save = save
         self._on_epoch = on_epoch
         self._on_progress = on_progress
+        self._stop_after = stop_after
         self._started_at = self._training_seconds = 0.0
         self._own_weights: list[Any] = []
 
@@ -71,6 +74,11 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def finished(self) -> bool:
         """Whether no epoch is left to train."""
         return should_stop(self.history, self.recipe.fit)
+
+    @property
+    def stops(self) -> bool:
+        """Whether no epoch is to be trained now: none is left, or so many were asked for."""
+        return self.finished or (self._stop_after is not None and len(self.history) >= self._stop_after)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Set the order of the images and, by the history, the rate."""
@@ -113,7 +121,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._save(so_far, _is_best_to_keep(so_far, self.recipe.fit))
         self.history = so_far
         self._on_epoch(done)
-        self.model.stop_training = self.finished
+        self.model.stop_training = self.stops
 
 
 def _learning_rate(model: Any) -> float:

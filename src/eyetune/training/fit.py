@@ -38,6 +38,7 @@ class Ending(StrEnum):
 
     COMPLETE = "COMPLETE"  # every epoch that was asked for, or early stopping
     INTERRUPTED = "INTERRUPTED"  # Ctrl-C; the epochs that were whole are kept
+    PAUSED = "PAUSED"  # as many epochs as the caller wanted for now, fewer than the recipe asks for
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def fit(
     arithmetic: Arithmetic,
     deterministic: bool = True,
     resume: bool = False,
+    stop_after: int | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Fitted:
@@ -79,6 +81,8 @@ def fit(
         arithmetic: From `choose_arithmetic`.
         deterministic: Use only operations that repeat exactly.
         resume: Go on from the folder's last checkpoint, if it has one.
+        stop_after: Come back PAUSED once so many epochs are in the history, 1 or more, where the training is not over
+            by then (None: never). Resumed later, it goes on as if it had not stopped.
         on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with those before.
         on_progress: Called after every few batches.
 
@@ -115,9 +119,10 @@ def fit(
         save=partial(_save, model, folder, identity),
         on_epoch=on_epoch,
         on_progress=on_progress,
+        stop_after=stop_after,
     )
-    ending = Ending.COMPLETE
-    if not watcher.finished:
+    interrupted = False
+    if not watcher.stops:
         try:
             model.fit(
                 batches,
@@ -130,7 +135,8 @@ def fit(
                 verbose=0,
             )
         except KeyboardInterrupt:
-            ending = Ending.INTERRUPTED
+            interrupted = True
+    ending = Ending.INTERRUPTED if interrupted else Ending.COMPLETE if watcher.finished else Ending.PAUSED
     return _outcome(recipe, dataset, folder, ending, watcher.history)
 
 
