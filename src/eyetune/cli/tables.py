@@ -70,7 +70,7 @@ def run_table(run: Run) -> Table:
         "recipe": _differences(record),
         "parameters": f"{record.network.parameters:,} ({record.network.multiply_adds:,} multiply-adds an image)",
         "arithmetic": f"{record.precision}, seed {record.seed}",
-        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.epochs}",
+        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
     }
     if history:
@@ -283,7 +283,7 @@ def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
             str(run.state),
             escape(run.data.name),
             escape(_differences(run)),
-            f"{run.num_epochs_done}/{run.recipe.fit.epochs}",
+            f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
             f"{run.network.parameters:,}",
             f"{results.validation_accuracy:.2%}" if results else "",
             percent(results.test_accuracy) if results else "",

@@ -110,7 +110,7 @@ def _summary(part: RunPart) -> Row:
             Cell(str(record.state), str(record.state)),
             Cell(record.data.name, record.data.name),
             Cell(words, words),
-            Cell(f"{record.num_epochs_done} of {record.recipe.fit.epochs}", record.num_epochs_done),
+            Cell(f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}", record.num_epochs_done),
             _accuracy(validation),
             _accuracy(test),
             Cell(duration(record.duration_seconds), record.duration_seconds),
@@ -167,7 +167,7 @@ def _difference(one: Difference) -> Row:
 
 def _run(part: RunPart) -> dict[str, Any]:
     record = part.record
-    standing = f"The run is {record.state} after {record.num_epochs_done} of {record.recipe.fit.epochs} epochs"
+    standing = f"The run is {record.state} after {record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs"
     return {
         "id": record.id,
         "title": f"Run {record.label}",
