@@ -288,7 +288,7 @@ def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it():
     assert not transfer.model.global_pooling
     assert Recipe().with_({"model.base": "resnet50"}).model.blocks == ()
     assert Recipe().with_({"model.base": "resnet50"}).with_({"model.base": "none"}) == Recipe()
-    with pytest.raises(RecipeError, match="model.blocks.0.filters") as caught:
+    with pytest.raises(RecipeError, match=r"model\.blocks\.0\.filters") as caught:
         transfer.with_({"model.blocks.0.filters": 8})
     assert caught.value.expected == "nothing in model.blocks, which is empty"
 

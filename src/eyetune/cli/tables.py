@@ -309,7 +309,9 @@ def technique_text(one: Technique) -> list[RenderableType]:
     """Explain one technique."""
     commands = [f"  eyetune train --technique {one.name}={_word(value)}" for value in one.values]
     lines = [f"[bold]{escape(one.name)}[/bold] ({escape(one.group)})", "", escape(one.why), ""]
-    lines += [f"[bold]When it hurts:[/bold] {escape(one.hurts)}", "", "[bold]Try:[/bold]", *commands]
+    lines += [f"[bold]When it hurts:[/bold] {escape(one.hurts)}", ""]
+    lines += [f"[bold]It needs:[/bold] {escape(one.needs)}", ""] if one.needs else []
+    lines += ["[bold]Try:[/bold]", *commands]
     return [*lines, *(["", escape(one.link)] if one.link else [])]
 
 

@@ -139,7 +139,7 @@ def features_of(network: keras.Model) -> keras.Model:
     import keras
 
     flattened = network.layers[_place_of_base(network) + 1]
-    return keras.Model(network.inputs, flattened.output, name="features")
+    return keras.Model(network.input, flattened.output, name="features")
 
 
 def head_of(network: keras.Model) -> keras.Model:

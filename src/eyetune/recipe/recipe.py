@@ -108,10 +108,9 @@ class Recipe(Section):
             RecipeError: A path is unknown or a value out of its range.
         """
         paths = {**(edits or {}), **{name.replace("__", "."): value for name, value in more.items()}}
-        parts = {path: value for path, value in paths.items() if any(path.startswith(f"{whole}.") for whole in paths)}
-        if parts:
-            wholes = {path: value for path, value in paths.items() if path not in parts}
-            return self.with_(wholes).with_(parts)
+        wholes = {path: value for path, value in paths.items() if any(one.startswith(f"{path}.") for one in paths)}
+        if wholes:
+            return self.with_(wholes).with_({path: value for path, value in paths.items() if path not in wholes})
         # Values left at their default stay open, so that a default that hangs on another value follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():
