@@ -322,7 +322,8 @@ def find_learning_rate(
     title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
     with step_bar(num_steps, f"{title}: {num_steps:,} steps, in {arithmetic}", enabled=progress) as on_step:
         losses: list[float] = []
-        trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic)
+        teacher = teacher_file(_workspace(None), recipe)
+        trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic, teacher=teacher)
         for loss in rates.until_diverged(trained, num_steps):
             losses.append(loss)
             on_step(len(losses), tried[len(losses) - 1], loss)

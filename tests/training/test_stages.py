@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(tmp_p
     np.testing.assert_array_equal(
         probabilities(load_model(path), DATASET.validation), probabilities(first.model, DATASET.validation)
     )
+
+
+def test_training_on_features_is_training_the_whole_network(
+    tmp_path: Path, transfer: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_features = train(tmp_path / "features", transfer)
+    whole = tuple(replace(stage, on_features=False) for stage in stages(transfer))
+    monkeypatch.setattr("eyetune.training.fit.stages", lambda _: whole)
+    on_images = train(tmp_path / "images", transfer)
+    np.testing.assert_allclose(metrics(on_images), metrics(on_features), rtol=1e-3)
 
 
 def test_augmentation_sends_the_images_through_the_frozen_base(tmp_path: Path, transfer: Recipe) -> None:

@@ -90,7 +90,10 @@ def _differences(record: RunRecord) -> str:
     from eyetune.recipe import Recipe
 
     default = Recipe().with_({"data.source": record.recipe.data.source})
-    changed = [f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items()]
+    gone = record.recipe.model.has_base  # a base is named; that there are no blocks then goes without saying
+    changed = [
+        f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items() if new is not None or not gone
+    ]
     return ", ".join(changed) or "the lab's"
 
 

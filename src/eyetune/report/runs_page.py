@@ -101,7 +101,9 @@ def _contents(parts: Sequence[RunPart], histories: object, comparison: Compariso
 def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
     changed = _lab_recipe(record).difference(record.recipe)
-    words = ", ".join(f"{path}={new}" for path, (_, new) in changed.items()) or "nothing"
+    gone = record.recipe.model.has_base  # a base is named; that there are no blocks then goes without saying
+    shown = [f"{path}={new}" for path, (_, new) in changed.items() if new is not None or not gone]
+    words = ", ".join(shown) or "nothing"
     validation = results.validation_accuracy if results else None
     test = results.test_accuracy if results else None
     return Row(

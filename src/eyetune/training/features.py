@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,47 +40,55 @@ class Features:
         return len(self.labels)
 
 
-def features(
-    section: ModelSection,
-    weights: Weights,
-    dataset: Dataset,
-    name: str,
-    on_note: Callable[[str], None] = lambda _: None,
-) -> Features:
-    """Return the features of a split, from the cache or computed now.
+@dataclass(frozen=True)
+class FrozenBase:
+    """A frozen base and the images that it looks at.
 
-    They are computed in float32, a batch at a time, so memory does not grow with the data.
-
-    Args:
-        section: The recipe's model section, with a base.
+    Attributes:
+        section: The recipe's model section.
         weights: Of the base.
         dataset: Its fingerprint, with the digest of the weights, says what the features follow from.
-        name: Of the split: "train" or "validation".
-        on_note: Called with a line now and then while they are computed.
-
-    Raises:
-        DataError: The cache cannot be written.
+        on_note: Called with a line now and then while features are computed.
     """
-    split = dataset.split(name)
-    network = build(section, dataset.image_shape, dataset.num_classes)
-    put(weights, network)
-    part = features_of(network)
-    values = cache.computed(
-        {
-            "kind": "features",
-            "data": dataset.fingerprint,
-            "split": name,
-            "image_shape": dataset.image_shape,
-            "base": section.base,
-            "weights": weights.digest,
-            "pooling": section.global_pooling,
-        },
-        (len(split), part.output_shape[-1]),
-        lambda: predicted(part, split, f"Features of the {name} images from {section.base}", on_note),
-        name=f"{section.base} features",
-        source=dataset.source,
-    )
-    return Features(values, split.labels)
+
+    section: ModelSection
+    weights: Weights
+    dataset: Dataset
+    on_note: Callable[[str], None] = lambda _: None
+
+    def features(self, name: str) -> Features:
+        """Return the features of a split ("train" or "validation"), from the cache or computed now.
+
+        They are computed in float32, a batch at a time, so memory does not grow with the data.
+
+        Raises:
+            DataError: The cache cannot be written.
+        """
+        split = self.dataset.split(name)
+        values = cache.computed(
+            {
+                "kind": "features",
+                "data": self.dataset.fingerprint,
+                "split": name,
+                "image_shape": self.dataset.image_shape,
+                "base": self.section.base,
+                "weights": self.weights.digest,
+                "pooling": self.section.global_pooling,
+            },
+            (len(split), self._network.output_shape[-1]),
+            lambda: predicted(
+                self._network, split, f"Features of the {name} images from {self.section.base}", self.on_note
+            ),
+            name=f"{self.section.base} features",
+            source=self.dataset.source,
+        )
+        return Features(values, split.labels)
+
+    @cached_property
+    def _network(self) -> keras.Model:
+        network = build(self.section, self.dataset.image_shape, self.dataset.num_classes)
+        put(self.weights, network)
+        return features_of(network)
 
 
 def predicted(model: keras.Model, split: Split, title: str, on_note: Callable[[str], None]) -> Iterator[Floats]:

@@ -18,14 +18,13 @@ from eyetune.errors import CheckpointError, DataError, RecipeError
 from eyetune.history import Epoch, History, Progress
 from eyetune.models import build as networks
 from eyetune.models import weights as pretrained
-from eyetune.models.weights import Weights
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
 from eyetune.training.callbacks import EpochCallback, should_stop
 from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import lessons, open_teacher
-from eyetune.training.features import features
+from eyetune.training.features import FrozenBase
 from eyetune.training.pipeline import Lessons, Rows, evaluation_batches, images_per_epoch, training_batches
 from eyetune.training.stages import Stage, compiled, stages
 
@@ -62,24 +61,26 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class _Training:
-    """What stays the same over all stages of a fit.
+class Training:
+    """What stays the same over all stages of a fit, from `begin`.
 
     Attributes:
-        weights: What the base began with; None where there is no base.
+        recipe: What is trained and how.
+        dataset: On which images.
+        seed: Of everything that is random.
+        network: The whole network.
+        base: The pre-trained base with its weights; None where there is none.
         lessons: What a teacher says, if there is one.
         identity: What its checkpoints belong to.
     """
 
     recipe: Recipe
     dataset: Dataset
-    folder: Path
     seed: int
     network: keras.Model
-    weights: Weights | None
+    base: FrozenBase | None
     lessons: Lessons | None
     identity: dict[str, Any]
-    on_note: Callable[[str], None]
 
     def compiled(self, stage: Stage) -> keras.Model:
         """Return what a stage trains."""
@@ -87,9 +88,18 @@ class _Training:
 
     def rows(self, stage: Stage, name: str) -> Rows:
         """Return what a stage learns from or is validated on: images, or features of them."""
-        if stage.on_features and self.weights is not None:
-            return features(self.recipe.model, self.weights, self.dataset, name, self.on_note)
-        return self.dataset.split(name)
+        return self.base.features(name) if stage.on_features and self.base else self.dataset.split(name)
+
+    def batches(self, stage: Stage) -> tuple[Any, Callable[[int], None]]:
+        """Return what a stage learns from, and the function that says which epoch comes next."""
+        return training_batches(
+            self.rows(stage, "train"),
+            self.dataset.num_classes,
+            self.recipe.fit.batch_size,
+            self.seed,
+            self.recipe.augment,
+            self.lessons,
+        )
 
 
 def fit(
@@ -134,28 +144,53 @@ def fit(
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
+    training = begin(
+        recipe,
+        dataset,
+        seed=seed,
+        arithmetic=arithmetic,
+        deterministic=deterministic,
+        teacher=teacher,
+        on_note=on_note,
+    )
+    stored = _stored(folder / LAST, training.identity) if resume and (folder / LAST).exists() else None
+    for epoch in stored.history if stored else ():
+        on_epoch(epoch)
+    history, interrupted = _through_stages(training, folder, stored, stop_after, on_epoch, on_progress)
+    finished = should_stop(history, recipe.fit)
+    ending = Ending.INTERRUPTED if interrupted else Ending.COMPLETE if finished else Ending.PAUSED
+    return _outcome(training, folder, ending, history)
+
+
+def begin(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    seed: int,
+    arithmetic: Arithmetic,
+    deterministic: bool = True,
+    teacher: Path | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Training:
+    """Check a training, set the seeds and build the network, with the weights that its base begins with.
+
+    Arguments and errors are those of `fit`.
+    """
     check(recipe, dataset, teacher)
     teaching = open_teacher(recipe, dataset, teacher)
     taught = lessons(teaching, recipe, dataset, on_note) if teaching else None
     prepare(seed=seed, deterministic=deterministic)
     network = networks.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy)
-    weights = _begin(network, recipe)
+    base = _base(network, recipe, dataset, on_note)
     identity = {
         "recipe": recipe.fingerprint,
         "data": dataset.fingerprint,
         "seed": seed,
         "precision": arithmetic.precision,
-        **({"weights": weights.digest} if weights else {}),
+        **({"weights": base.weights.digest} if base else {}),
         **({"teacher": teaching.digest} if teaching else {}),
     }
-    training = _Training(recipe, dataset, folder, seed, network, weights, taught, identity, on_note)
-    stored = _stored(folder / LAST, identity) if resume and (folder / LAST).exists() else None
-    for epoch in stored.history if stored else ():
-        on_epoch(epoch)
-    history, interrupted = _through_stages(training, stored, stop_after, on_epoch, on_progress)
-    finished = should_stop(history, recipe.fit)
-    ending = Ending.INTERRUPTED if interrupted else Ending.COMPLETE if finished else Ending.PAUSED
-    return _outcome(training, ending, history)
+    return Training(recipe, dataset, seed, network, base, taught, identity)
 
 
 def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None:
@@ -191,19 +226,18 @@ def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None
         pretrained.load(recipe.model)
 
 
-def _begin(network: keras.Model, recipe: Recipe) -> Weights | None:
-    """Give the base of a network the weights that it begins with, and return them."""
+def _base(network: keras.Model, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None]) -> FrozenBase | None:
+    """Give the base of a network, where it has one, the weights that it begins with."""
     if not recipe.model.has_base:
         return None
-    weights = pretrained.load(recipe.model)
-    if weights is None:  # random ones, which the network has
-        return pretrained.taken(network)
+    weights = pretrained.load(recipe.model) or pretrained.taken(network)  # random ones are those that it has
     pretrained.put(weights, network)
-    return weights
+    return FrozenBase(recipe.model, weights, dataset, on_note)
 
 
 def _through_stages(
-    training: _Training,
+    training: Training,
+    folder: Path,
     stored: Checkpoint | None,
     stop_after: int | None,
     on_epoch: Callable[[Epoch], None],
@@ -221,7 +255,7 @@ def _through_stages(
             stage.recipe,
             history,
             num_images=images_per_epoch(training.dataset.train, training.recipe.augment),
-            save=partial(_save, model, training),
+            save=partial(_save, model, folder, training.identity),
             on_epoch=on_epoch,
             on_progress=on_progress,
             stop_after=stop_after,
@@ -237,18 +271,11 @@ def _through_stages(
     return history, False
 
 
-def _fit(training: _Training, stage: Stage, model: keras.Model, watcher: EpochCallback) -> bool:
+def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCallback) -> bool:
     """Train one stage from the watcher's history on; return whether Ctrl-C ended it."""
     recipe, dataset = training.recipe, training.dataset
     try:
-        batches, watcher.set_epoch = training_batches(
-            training.rows(stage, "train"),
-            dataset.num_classes,
-            recipe.fit.batch_size,
-            training.seed,
-            recipe.augment,
-            training.lessons,
-        )
+        batches, watcher.set_epoch = training.batches(stage)
         model.fit(
             batches,
             epochs=stage.end,
@@ -276,10 +303,10 @@ def _stored(path: Path, identity: dict[str, Any]) -> Checkpoint:
     return stored
 
 
-def _save(model: keras.Model, training: _Training, history: History, best: bool) -> None:
+def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool) -> None:
     if best:
-        checkpoints.save(training.folder / BEST, model, history, training.identity)
-    checkpoints.save(training.folder / LAST, model, history, training.identity)
+        checkpoints.save(folder / BEST, model, history, identity)
+    checkpoints.save(folder / LAST, model, history, identity)
 
 
 def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
@@ -290,17 +317,17 @@ def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, fl
     return {label: len(split) / (num_classes * int(count)) for label, count in enumerate(counts)}
 
 
-def _outcome(training: _Training, ending: Ending, history: History) -> Fitted:
+def _outcome(training: Training, folder: Path, ending: Ending, history: History) -> Fitted:
     """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
-    recipe, dataset, weights = training.recipe, training.dataset, training.weights
+    recipe, dataset = training.recipe, training.dataset
     prepare(seed=training.seed, deterministic=False)  # whatever was computed before, the same random states come along
     model = networks.build(recipe.model, dataset.image_shape, dataset.num_classes)
-    if weights:
-        pretrained.put(weights, model)
-        pretrained.put(weights, training.network)
+    if training.base:
+        pretrained.put(training.base.weights, model)
+        pretrained.put(training.base.weights, training.network)
     if not history:
         return Fitted(ending, history, 0, model)
-    stored = checkpoints.load(training.folder / (BEST if (training.folder / BEST).exists() else LAST))
+    stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
     trained = training.compiled(next(one for one in stages(recipe) if one.leads_to(len(stored.history))))
     checkpoints.restore(trained, stored)
     trained.optimizer.finalize_variable_values(trained.trainable_variables)  # with averaging, the average counts
