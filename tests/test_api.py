@@ -13,9 +13,9 @@ import pytest
 
 import eyetune as et
 from eyetune import api
-from eyetune.errors import DataError, DivergedError, UsageError
+from eyetune.errors import DataError, DivergedError, RecipeError, RunNotFoundError, UsageError
 from eyetune.history import Epoch
-from eyetune.records import RunState
+from eyetune.records import RunState, Workspace
 from eyetune.report.progress import TrainingDisplay
 from eyetune.testing import tiny_dataset, write_cifar10, write_image_folder
 
@@ -288,3 +288,52 @@ def test_a_comparison_is_one_value_that_draws_itself(trained: et.Run) -> None:
     assert comparison.plot()._repr_png_().startswith(b"\x89PNG")
     assert "(baseline)" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_json(), allow_nan=False))["baseline"]["label"] == "trained"
+
+
+def test_a_run_teaches_another_and_is_recorded_by_its_id(tmp_path: Path, trained: et.Run) -> None:
+    recipe = SMALL.with_({"fit.epochs": 1, "model.blocks": [2], "loss.teacher": "trained"})
+    data = trained.dataset()
+    student = et.train(recipe, data, workspace=trained.workspace, progress=False)
+    assert student.recipe.loss.teacher == trained.id
+    assert student.recipe.difference(trained.recipe)["loss.teacher"] == (trained.id, "")
+    file = SMALL.with_({"fit.epochs": 1, "model.blocks": [2], "loss.teacher": str(trained.folder / "model.keras")})
+    again = et.train(file, data, workspace=tmp_path, progress=False)
+    assert again.history[-1].val_loss == student.history[-1].val_loss
+    student.workspace.purge(student.id)
+
+
+def test_a_teacher_that_is_not_there_or_not_finished_is_refused_before_a_run_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Workspace(tmp_path)
+    with pytest.raises(RunNotFoundError):
+        et.train(SMALL.with_(loss__teacher="nobody"), tiny_dataset(), workspace=place, progress=False)
+    monkeypatch.setattr(TrainingDisplay, "on_progress", _interrupt)
+    paused = et.train(SMALL, tiny_dataset(), workspace=place, progress=False)
+    with pytest.raises(UsageError, match="has no results yet"):
+        et.train(SMALL.with_(loss__teacher=paused.id), tiny_dataset(), workspace=place, progress=False)
+    assert [run.id for run in place.runs()] == [paused.id]
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_transfer_learning_from_a_file_is_recorded_shown_and_loaded_as_one_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eyetune.models.transfer import build_base
+
+    monkeypatch.chdir(tmp_path)
+    build_base("vgg16", (32, 32, 3)).save_weights("own.weights.h5")
+    recipe = SMALL.with_({"model": "vgg16", "model.weights": "own.weights.h5", "fit.epochs": 1})
+    data = tiny_dataset(num_train=30, size=32)
+    run = et.train(recipe, data, workspace=tmp_path / "w", progress=False)
+    assert run.recipe.model.weights == str(tmp_path / "own.weights.h5")
+    assert (run.record.network.parameters, run.record.network.trainable_parameters) == (14_747_715, 33_027)
+    assert run.evaluate("test", dataset=data).accuracy == run.test_accuracy
+    assert (run.folder / "plots" / "network.png").exists()
+    assert run.verdict.text
+    with pytest.raises(RecipeError, match="cannot be read"):
+        et.train(recipe.with_(model__weights="other.h5"), data, workspace=tmp_path / "w", progress=False)
+    assert len(run.workspace.runs()) == 1

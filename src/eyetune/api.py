@@ -22,7 +22,7 @@ from eyetune.labs import Lab
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress import TrainingDisplay, WorkersDisplay, decoding_bar, step_bar
-from eyetune.run import Run, load_data
+from eyetune.run import Run, load_data, settled, teacher_file
 from eyetune.shown import ShownComparison, ShownRangeTest
 from eyetune.tuning.jobs import inspect, work
 from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
@@ -71,9 +71,9 @@ def train(
     place.prepare()
     _check_seed(seed)
     dataset = data if isinstance(data, Dataset) else _load(recipe, data, progress=progress)
-    recipe = recipe.with_({"data.source": dataset.source})
+    recipe = settled(recipe.with_({"data.source": dataset.source}), place)
     _start(threads, progress=progress)
-    inspected = inspect(recipe, dataset)
+    inspected = inspect(recipe, dataset, teacher_file(place, recipe))
     if inspected.network is None:
         raise inspected.error or AssertionError
     record = place.create_run(
@@ -322,7 +322,8 @@ def find_learning_rate(
     title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
     with step_bar(num_steps, f"{title}: {num_steps:,} steps, in {arithmetic}", enabled=progress) as on_step:
         losses: list[float] = []
-        trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic)
+        teacher = teacher_file(_workspace(None), recipe)
+        trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic, teacher=teacher)
         for loss in rates.until_diverged(trained, num_steps):
             losses.append(loss)
             on_step(len(losses), tried[len(losses) - 1], loss)
@@ -348,7 +349,7 @@ def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress
 
     with place.claim(record.id), _failures_recorded(place, record.id):
         place.set_state(record.id, RunState.RUNNING)
-        with TrainingDisplay(record.recipe.fit.epochs, enabled=progress) as display:
+        with TrainingDisplay(record.recipe.fit.total_epochs, enabled=progress) as display:
             arithmetic = choose_arithmetic(record.recipe.fit.precision)
             display.note(f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}")
 
@@ -356,7 +357,13 @@ def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress
                 place.save_epoch(record.id, epoch)
                 display.on_epoch(epoch)
 
-            outcome = work(job_of(place, record), dataset, on_epoch=on_epoch, on_progress=display.on_progress)
+            outcome = work(
+                job_of(place, record),
+                dataset,
+                on_epoch=on_epoch,
+                on_progress=display.on_progress,
+                on_note=display.note,
+            )
         run = Run(place, record_outcome(place, record, outcome, lambda: yardstick(dataset)))
     if plots and run.state is RunState.COMPLETE:
         display.note("Drawing ...")

@@ -48,6 +48,38 @@ def load_data(recipe: Recipe, source: str | Path | None = None, *, on_progress: 
     )
 
 
+def settled(recipe: Recipe, workspace: Workspace) -> Recipe:
+    """Return a recipe that means the same tomorrow and elsewhere: files by absolute path, the teacher by its run's id.
+
+    Raises:
+        RunNotFoundError: The teacher is neither a `.keras` file nor a run.
+    """
+    edits = {}
+    if recipe.model.has_base and recipe.model.weights not in ("imagenet", "random"):
+        edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())
+    named = recipe.loss.teacher
+    if named.endswith(".keras"):
+        edits["loss.teacher"] = str(Path(named).expanduser().resolve())
+    elif named:
+        edits["loss.teacher"] = workspace.find(named).id
+    return recipe.with_(edits) if edits else recipe
+
+
+def teacher_file(workspace: Workspace, recipe: Recipe) -> Path | None:
+    """Return the file of the network that a recipe's teacher is; None where it has none.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        UsageError: The run is not complete.
+    """
+    named = recipe.loss.teacher
+    if not named or named.endswith(".keras"):
+        return Path(named) if named else None
+    run = Run(workspace, workspace.find(named))
+    _ = run.results  # says what to do where it is not complete
+    return run.folder / MODEL_FILE
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a network sees in an image: the likeliest classes with their probabilities, the first the likeliest."""
@@ -103,7 +135,7 @@ class Run:
         if self.record.results is None:
             raise UsageError(
                 f"Run {self.record.label} is {self.state}: it has no results yet.",
-                received=f"{self.record.num_epochs_done} of {self.recipe.fit.epochs} epochs",
+                received=f"{self.record.num_epochs_done} of {self.recipe.fit.total_epochs} epochs",
                 fix=f"eyetune train --resume {self.id}",
             )
         return self.record.results
@@ -351,7 +383,7 @@ class Run:
             "run": record.label,
             "state": str(record.state),
             "data": f"{record.data.name} ({record.data.num_train:,} training images)",
-            "epochs": f"{record.num_epochs_done} of {self.recipe.fit.epochs}",
+            "epochs": f"{record.num_epochs_done} of {self.recipe.fit.total_epochs}",
             "parameters": f"{record.network.parameters:,}",
             "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
         }

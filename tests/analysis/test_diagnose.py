@@ -333,3 +333,15 @@ def test_a_verdict_is_plain_json_with_its_text():
         "command": "--set model.batch_norm=true",
     }
     assert (value["overfitting"], value["still_rising"]) == (False, False)
+
+
+@pytest.mark.parametrize("early_stopping", [0, 3])
+def test_a_frozen_base_is_to_be_fine_tuned_and_never_given_blocks(early_stopping: int):
+    recipe = Recipe().with_({"model": "resnet50", "fit.early_stopping": early_stopping})
+    suggestions = judge(0.6, recipe=recipe).suggestions
+    command = next(one.command for one in suggestions if one.technique == "fine-tuning")
+    tuned = recipe.with_(edits_of(command))
+    assert (tuned.model.trainable_from, tuned.fit.fine_tune_epochs) == ("conv5_block1_1_conv", 5)
+    assert not {"batch normalization", "more convolutions"} & {one.technique for one in suggestions}
+    again = judge(0.75, epochs=OVERFITTING, recipe=tuned).suggestions
+    assert not {"fine-tuning", "early stopping"} & {one.technique for one in again}

@@ -322,3 +322,65 @@ def test_an_entry_is_described_in_plain_json(own_cache: Path):
     about = json.loads((entry_folder(own_cache) / "about.json").read_text(encoding="utf-8"))
     assert json.loads(about["key"])["source"] == "made up"
     assert about["class_names"] == ["a", "b"]
+
+
+ROWS = np.arange(20, dtype=np.float32).reshape(10, 2)
+
+
+def computed(batches: Any, **key: Any) -> Any:
+    return cache.computed({"kind": "rows", **key}, (10, 2), batches, name="rows", source="made up")
+
+
+def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk():
+    asked: list[int] = []
+
+    def batches() -> Any:
+        for start in range(0, 10, 4):
+            asked.append(start)
+            yield ROWS[start : start + 4]
+
+    first, again, other = computed(batches), computed(batches), computed(lambda: iter([ROWS + 1]), network=2)
+    assert asked == [0, 4, 8]
+    for rows in (first, again):
+        assert isinstance(rows, np.memmap)
+        np.testing.assert_array_equal(rows, ROWS)
+    np.testing.assert_array_equal(other, ROWS + 1)
+
+
+def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path):
+    cache.fetch(KEY, made)
+    computed(lambda: iter([ROWS]))
+    assert [(entry.name, entry.source) for entry in cache.entries()] == [("made", "made up"), ("rows", "made up")]
+    size = sum(entry.size_bytes for entry in cache.entries())
+    assert cache.clear() == size > 80
+    assert cache.entries() == []
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_computation_that_breaks_off_leaves_nothing_that_is_read(tmp_path: Path):
+    def broken() -> Any:
+        yield ROWS[:4]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        computed(broken)
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+    np.testing.assert_array_equal(computed(lambda: iter([ROWS])), ROWS)
+
+
+def test_damaged_rows_are_computed_again(tmp_path: Path):
+    computed(lambda: iter([ROWS]))
+    (path,) = (tmp_path / "cache").rglob("values.npy")
+    for content in (b"", path.read_bytes()[:-8], b"damaged"):
+        path.write_bytes(content)
+        np.testing.assert_array_equal(computed(lambda: iter([ROWS])), ROWS)
+
+
+def test_a_full_disk_is_an_error_and_no_crash(monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+    with pytest.raises(DataError, match="the disk is full") as caught:
+        computed(lambda: iter([ROWS]))
+    assert "eyetune data clear" in str(caught.value.fix)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import RecipeError
-from eyetune.recipe import Block, DenseLayer, Recipe, parse_edits
+from eyetune.recipe import LAST_STRETCH, PRETRAINED, BaseName, Block, DenseLayer, Recipe, parse_edits
 from eyetune.recipe.sections import WITH_MOMENTUM
 
 SECTIONS = ", ".join(Recipe.model_fields)
@@ -71,13 +71,31 @@ def settled(values: dict[str, Any]) -> Recipe:
         optimizer["momentum"] = 0
     if optimizer["name"] != "sgd" or not optimizer["momentum"]:
         optimizer["nesterov"] = False
+    settle_base(values["model"])
+    fit = values["fit"]
+    if fit["early_stopping"] or not values["model"]["trainable_from"]:
+        fit["fine_tune_epochs"] = 0
+    if values["loss"]["teacher"]:
+        fit["class_weight"] = "none"
     optimizer["warmup_epochs"] = 0 if optimizer["schedule"] == "plateau" else min(optimizer["warmup_epochs"], 0.5)
     return made(values)
 
 
+def settle_base(model: dict[str, Any]) -> None:
+    """Have blocks or a base, and each only with what belongs to it."""
+    if model["base"] == "none":
+        model |= {"weights": "imagenet", "trainable_from": "", "blocks": model["blocks"] or [{"filters": 8}]}
+    else:
+        model |= {"blocks": [], "width": 1.0, "padding": "valid", "batch_norm": False}
+
+
+def without_base(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, "model": {**values["model"], "base": "none"}}
+
+
 toml_like = st.text(st.sampled_from("[]{}=.,\"'#\n\\ +-_:eTZ0129fitpochs"))
 recipes = section_values(Recipe).map(settled)
-recipes_of_one_shape = section_values(Recipe, 2).map(settled)
+recipes_of_one_shape = section_values(Recipe, 2).map(without_base).map(settled)
 free_paths = st.sampled_from([path for path in Recipe().values() if path != "model.kind"])
 
 
@@ -158,7 +176,7 @@ def test_a_recipe_cannot_be_changed_in_place():
         ({"model": {"block": []}}, "model.block", "block", "Did you mean blocks?"),
         ({"model": {"blocks": [{"filter": 3}]}}, "model.blocks.0.filter", "filter", "Did you mean filters?"),
         ({"model": {"dense": [{"unit": 3}]}}, "model.dense.0.unit", "unit", "Did you mean units?"),
-        ({"loss": {"zzz": 1}}, "loss.zzz", "zzz", "Known: name, label_smoothing."),
+        ({"loss": {"zzz": 1}}, "loss.zzz", "zzz", "Known: name, label_smoothing, teacher, teacher_share, temperature."),
     ],
 )
 def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
@@ -247,12 +265,51 @@ def test_an_optimizer_is_given_no_value_that_it_does_not_have(optimizer: dict[st
     [
         ({"augment": {"copies": 2}}, "at augment: copies need something that varies them"),
         ({"fit": {"epochs": 3}, "optimizer": {"warmup_epochs": 3}}, "warmup_epochs (3) must be below fit.epochs (3)"),
+        ({"model": {"base": "vgg16", "blocks": [8]}}, "at model: base vgg16 stands in place of the blocks"),
+        ({"model": {"base": "vgg16", "batch_norm": True}}, "at model: batch_norm is of blocks"),
+        ({"model": {"weights": "random"}}, "at model: weights is of a pre-trained network, but base is none"),
+        ({"model": {"trainable_from": "conv1"}}, "at model: trainable_from is of a pre-trained network"),
+        ({"fit": {"fine_tune_epochs": 3}}, "fit.fine_tune_epochs train a pre-trained network further"),
+        ({"model": "vgg16", "fit": {"fine_tune_epochs": 3}}, "fit.fine_tune_epochs need model.trainable_from"),
+        ({"fit": {"fine_tune_epochs": 3, "early_stopping": 2}}, "at fit: early_stopping would end"),
+        ({"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}}, "so fit.class_weight must be none"),
     ],
 )
 def test_values_that_contradict_each_other_are_told(values: dict[str, Any], what: str):
     error = error_of(values)
     assert "contradicts itself" in error.what
     assert what in error.what
+
+
+def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it():
+    transfer = Recipe().with_(model="vgg16")
+    assert (transfer.model.base, transfer.model.blocks) == ("vgg16", ())
+    assert transfer.model.dense == (DenseLayer(units=64),)  # as in the lab
+    assert not transfer.model.global_pooling
+    assert Recipe().with_({"model.base": "resnet50"}).model.blocks == ()
+    assert Recipe().with_({"model.base": "resnet50"}).with_({"model.base": "none"}) == Recipe()
+    with pytest.raises(RecipeError, match=r"model\.blocks\.0\.filters") as caught:
+        transfer.with_({"model.blocks.0.filters": 8})
+    assert caught.value.expected == "nothing in model.blocks, which is empty"
+
+
+def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained():
+    assert not Recipe().with_(model="mobilenet").model.has_base
+    assert Recipe().with_(model="mobilenet_v1").model.base == "mobilenet_v1"
+    with pytest.raises(RecipeError, match=r"model\.base") as caught:
+        Recipe().with_({"model.base": "mobilenet"})
+    assert "Did you mean mobilenet_v" in str(caught.value.fix)
+
+
+def test_every_base_has_a_name_and_a_last_stretch():
+    bases = set(get_args(BaseName)) - {"none"}
+    assert set(PRETRAINED) == set(LAST_STRETCH) == bases
+    assert all(PRETRAINED[name]["base"] == name for name in bases)
+
+
+def test_fine_tuning_adds_its_epochs():
+    edits = {"model": "vgg16", "model.trainable_from": "block5_conv1", "fit.fine_tune_epochs": 5}
+    assert Recipe().with_(edits).fit.total_epochs == 15
 
 
 def test_sgd_has_keras_rate_of_its_own_until_one_is_given():

@@ -122,6 +122,24 @@ def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
     assert_equal(resumed, train(tmp_path / "whole", SMALL.with_(fit__epochs=5)))
 
 
+@pytest.mark.parametrize(
+    "edits",
+    [{}, {"optimizer.schedule": "one_cycle", "augment.noise": 0.05}, {"fit.early_stopping": 3, "model.dropout": 0.3}],
+)
+def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(tmp_path: Path, edits: dict[str, Any]) -> None:
+    recipe = SMALL.with_({"fit.epochs": 4, **edits})
+    first = train(tmp_path / "parts", recipe, stop_after=1)
+    assert (first.ending, len(first.history), first.kept_epoch) == (Ending.PAUSED, 1, 1)
+    nothing_more = train(tmp_path / "parts", recipe, resume=True, stop_after=1)
+    assert_equal(first, nothing_more)
+    assert nothing_more.ending is Ending.PAUSED
+    second = train(tmp_path / "parts", recipe, resume=True, stop_after=3)
+    assert (second.ending, len(second.history)) == (Ending.PAUSED, 3)
+    last = train(tmp_path / "parts", recipe, resume=True, stop_after=4)
+    assert last.ending is Ending.COMPLETE
+    assert_equal(last, train(tmp_path / "whole", recipe))
+
+
 def test_early_stopping_ends_with_the_best_epochs_weights(tmp_path: Path) -> None:
     # A rate so large that validation gets worse, but not so large that the loss is lost.
     recipe = SMALL.with_({"fit.epochs": 40, "fit.early_stopping": 2, "optimizer.learning_rate": 0.3})

@@ -18,6 +18,7 @@ from pebble import ProcessExpired
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress import WorkersDisplay
+from eyetune.run import Run
 from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.jobs import inspect_apart
 from eyetune.tuning.runner import MOST_TRIES, Plan, Runner
@@ -47,7 +48,7 @@ class Elsewhere:
     def submit(self, function: Any, *arguments: Any) -> Future[Any]:
         future: Future[Any] = Future()
         if function is inspect_apart:
-            future.set_result(function(arguments[0], 0))
+            future.set_result(function(arguments[0], 0, *arguments[2:]))
         else:
             self.jobs.append(arguments[0])
             future.set_exception(self.outcomes.pop(0))
@@ -155,3 +156,13 @@ def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
     (one,) = runner(place, Elsewhere()).train([Plan("late", recipe, 0)], may_start=lambda: False)
     assert one.reason == "out of time"
     assert place.runs()[0].state is RunState.WAITING
+
+
+def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(recipe: Recipe, trained: Run) -> None:
+    taught = recipe.with_(loss__teacher="trained")
+    elsewhere = Elsewhere(RuntimeError("nothing is trained here"))
+    (done,) = runner(trained.workspace, elsewhere).train([Plan("taught", taught, 0)])
+    (job,) = elsewhere.jobs
+    assert (job.teacher, job.recipe.loss.teacher) == (trained.folder / "model.keras", trained.id)
+    assert done.plan.recipe == taught
+    trained.workspace.purge(job.folder.name)

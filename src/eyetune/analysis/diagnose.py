@@ -13,7 +13,7 @@ import numpy as np
 
 from eyetune.analysis.metrics import wilson_interval
 from eyetune.history import Epoch, History, best_epoch
-from eyetune.recipe import Recipe
+from eyetune.recipe import LAST_STRETCH, Recipe
 
 # The lab's guidance for CIFAR-10, on test accuracy.
 POOR_BELOW = 0.70
@@ -25,6 +25,7 @@ UNEVEN_FROM = 1.2  # times the mean class: from here on, naming the most frequen
 LARGE_GAP = 0.08  # between training and validation accuracy: training accuracy is an average over the epoch, so it lags
 FEW_EPOCHS = 5  # a training as short as this may show nothing yet
 RISING_PER_EPOCH = 0.003  # validation accuracy gained per epoch at the end: ten more would bring about three points
+FINE_TUNE_EPOCHS = 5
 LARGEST_RATE = 10.0  # a learning rate above it is not worth a try
 
 
@@ -254,7 +255,7 @@ def _suggest_against_overfitting(facts: Facts) -> list[Suggestion]:
     if not recipe.model.dropout:
         longer = " --epochs 20" if epochs < 20 else ""  # what is harder to learn takes longer
         found.append(Suggestion("dropout", "it makes learning by heart harder", f"--set model.dropout=0.3{longer}"))
-    if not recipe.fit.early_stopping:
+    if not recipe.fit.early_stopping and not recipe.fit.fine_tune_epochs:
         found.append(
             Suggestion("early stopping", "keep the epoch with the best validation loss", "--set fit.early_stopping=3")
         )
@@ -270,6 +271,8 @@ def _suggest_against_overfitting(facts: Facts) -> list[Suggestion]:
 
 
 def _suggest_networks(recipe: Recipe, overfitting: bool) -> list[Suggestion]:
+    if recipe.model.has_base:
+        return _suggest_fine_tuning(recipe)
     found = []
     if not recipe.model.batch_norm:
         found.append(
@@ -282,3 +285,15 @@ def _suggest_networks(recipe: Recipe, overfitting: bool) -> list[Suggestion]:
         command = " ".join(f"--set {edit}" for edit in edits)
         found.append(Suggestion("more convolutions", "a deeper network can tell more apart", command))
     return found
+
+
+def _suggest_fine_tuning(recipe: Recipe) -> list[Suggestion]:
+    if recipe.fit.fine_tune_epochs:
+        return []
+    edits = [f"fit.fine_tune_epochs={FINE_TUNE_EPOCHS}"]
+    if not recipe.model.trainable_from:
+        edits.append(f"model.trainable_from={LAST_STRETCH[recipe.model.base]}")
+    if recipe.fit.early_stopping:
+        edits.append("fit.early_stopping=0")
+    command = " ".join(f"--set {edit}" for edit in edits)
+    return [Suggestion("fine-tuning", "the base's last layers can adapt to these images", command)]

@@ -60,7 +60,8 @@ class RecipeFlags:
     data: Annotated[str | None, Parameter(group=RECIPE)] = None
     """cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file."""
     model: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """A known network: lab, vgg, resnet8, resnet20 or mobilenet (narrower: --set model.width=0.5)."""
+    """A known network: lab, vgg, resnet8, resnet20 or mobilenet (narrower: --set model.width=0.5); or a pre-trained
+    one, frozen: vgg16, mobilenet_v1, mobilenet_v2, efficientnet_b0 or resnet50."""
     learning_rate: Annotated[float | None, Parameter(group=RECIPE)] = None
     """Size of the optimizer's steps, for example 1e-4."""
     optimizer: Annotated[str | None, Parameter(group=RECIPE)] = None

@@ -237,11 +237,12 @@ def _network(recipe: Recipe) -> Network:
     from eyetune.data.load import shape_of
 
     load_keras()
-    from eyetune.models import cnn
+    from eyetune.models.build import build, check
     from eyetune.models.structure import structure
 
     image_shape, num_classes = shape_of(recipe.data.source, recipe.data.image_size)
-    return structure(cnn.build(recipe.model, image_shape, num_classes))
+    check(recipe.model, image_shape)
+    return structure(build(recipe.model, image_shape, num_classes))
 
 
 def _draw(network: Network, path: Path | None) -> dict[str, str]:

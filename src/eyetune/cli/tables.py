@@ -70,7 +70,7 @@ def run_table(run: Run) -> Table:
         "recipe": _differences(record),
         "parameters": f"{record.network.parameters:,} ({record.network.multiply_adds:,} multiply-adds an image)",
         "arithmetic": f"{record.precision}, seed {record.seed}",
-        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.epochs}",
+        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
     }
     if history:
@@ -90,7 +90,10 @@ def _differences(record: RunRecord) -> str:
     from eyetune.recipe import Recipe
 
     default = Recipe().with_({"data.source": record.recipe.data.source})
-    changed = [f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items()]
+    gone = record.recipe.model.has_base  # a base is named; that there are no blocks then goes without saying
+    changed = [
+        f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items() if new is not None or not gone
+    ]
     return ", ".join(changed) or "the lab's"
 
 
@@ -283,7 +286,7 @@ def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
             str(run.state),
             escape(run.data.name),
             escape(_differences(run)),
-            f"{run.num_epochs_done}/{run.recipe.fit.epochs}",
+            f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
             f"{run.network.parameters:,}",
             f"{results.validation_accuracy:.2%}" if results else "",
             percent(results.test_accuracy) if results else "",
@@ -309,7 +312,9 @@ def technique_text(one: Technique) -> list[RenderableType]:
     """Explain one technique."""
     commands = [f"  eyetune train --technique {one.name}={_word(value)}" for value in one.values]
     lines = [f"[bold]{escape(one.name)}[/bold] ({escape(one.group)})", "", escape(one.why), ""]
-    lines += [f"[bold]When it hurts:[/bold] {escape(one.hurts)}", "", "[bold]Try:[/bold]", *commands]
+    lines += [f"[bold]When it hurts:[/bold] {escape(one.hurts)}", ""]
+    lines += [f"[bold]It needs:[/bold] {escape(one.needs)}", ""] if one.needs else []
+    lines += ["[bold]Try:[/bold]", *commands]
     return [*lines, *(["", escape(one.link)] if one.link else [])]
 
 

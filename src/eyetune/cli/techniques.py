@@ -49,6 +49,7 @@ def techniques(
                 "why": one.why,
                 "hurts": one.hurts,
                 "link": one.link,
+                "needs": one.needs,
             }
             for one in chosen
         ]

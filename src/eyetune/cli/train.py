@@ -82,7 +82,7 @@ def train(
             deterministic=deterministic,
         )
     if run.state is RunState.PAUSED:
-        done, planned = len(run.history), run.recipe.fit.epochs
+        done, planned = len(run.history), run.recipe.fit.total_epochs
         say(f"Interrupted after {done} of {planned} epochs. Go on with: eyetune train --resume {run.id}")
     common.show(run.to_json(), *training_summary(run))
     return INTERRUPTED if run.state is RunState.PAUSED else 0

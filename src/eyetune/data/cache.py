@@ -1,4 +1,7 @@
-"""Decoded images on disk, memory-mapped, so that a source is decoded once and processes share its pages."""
+"""What is made of a source once and kept on disk, memory-mapped, so that processes share its pages.
+
+That is its decoded images, and what networks make of them (`computed`).
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from eyetune.data.dataset import Split
+from eyetune.data.dataset import Floats, Split
 from eyetune.errors import DataError
 
 FORMAT = 2  # raise it when the files or the decoding change: older entries are then left unused
 ABOUT_KEYS = {"key", "name", "class_names", "splits", "notes", "digest"}
+VALUES_FILE = "values.npy"
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset in the cache: its folder, name, source and size in bytes."""
+    """A dataset in the cache, or what a network made of one: its folder, name, source and size in bytes."""
 
     folder: Path
     name: str
@@ -53,10 +60,18 @@ class Entry:
 
 def directory() -> Path:
     """Return the folder of the cache: EYETUNE_CACHE, or the system's place for caches."""
+    return _root() / "datasets"
+
+
+def _computed_directory() -> Path:
+    return _root() / "computed"
+
+
+def _root() -> Path:
     import platformdirs
 
     named = os.environ.get("EYETUNE_CACHE")
-    return (Path(named) if named else platformdirs.user_cache_path("eyetune")) / "datasets"
+    return Path(named) if named else platformdirs.user_cache_path("eyetune")
 
 
 def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
@@ -72,11 +87,50 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
     Raises:
         DataError: The cache cannot be written, or what `build` raises.
     """
+    text = json.dumps({**key, "format": FORMAT}, sort_keys=True)
+    return _kept(directory() / _name(text), _open, lambda folder: _write(folder, text, build()))
+
+
+def computed(
+    key: Mapping[str, Any], shape: tuple[int, int], batches: Callable[[], Iterable[Floats]], *, name: str, source: str
+) -> Floats:
+    """Return the cached rows of a key, computing them first where there are none, with the same care as `fetch`.
+
+    Args:
+        key: Plain values that say all that the rows follow from.
+        shape: Number of rows, and numbers in each.
+        batches: Computes the rows, some at a time: no more than one batch is held in memory.
+        name: What they are, for the list of the cache.
+        source: What they were made of, for the list of the cache.
+
+    Returns:
+        float32 rows of that shape, a view of a memory-mapped file.
+
+    Raises:
+        DataError: The cache cannot be written, or what `batches` raises.
+    """
+    text = json.dumps({**key, "shape": shape, "source": source, "format": FORMAT}, sort_keys=True)
+    about = {"key": text, "name": name, "class_names": [], "splits": [], "notes": [], "digest": ""}
+
+    def read(folder: Path) -> Floats | None:
+        try:
+            values = np.load(folder / VALUES_FILE, mmap_mode="r", allow_pickle=False)
+        except Exception:  # as in _open
+            return None
+        return values if values.shape == shape and _about(folder) is not None else None
+
+    return _kept(_computed_directory() / _name(text), read, lambda folder: _write_rows(folder, about, shape, batches()))
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:20]
+
+
+def _kept(folder: Path, read: Callable[[Path], _Kept | None], write: Callable[[Path], None]) -> _Kept:
+    """Return what is in a folder, writing it first where it is not; of several processes one writes."""
     from filelock import FileLock
 
-    text = json.dumps({**key, "format": FORMAT}, sort_keys=True)
-    folder = directory() / hashlib.sha256(text.encode()).hexdigest()[:20]
-    found = _open(folder)
+    found = read(folder)
     if found is not None:
         return found
     lock = FileLock(folder.with_suffix(".lock"))
@@ -86,10 +140,10 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
     try:
-        found = _open(folder)
+        found = read(folder)
         if found is None:
-            _write(folder, text, build())
-            found = _open(folder)
+            write(folder)
+            found = read(folder)
     finally:
         lock.release()
     if found is None:
@@ -100,7 +154,7 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
 def entries() -> list[Entry]:
     """List what is in the cache, by name."""
     found = []
-    for path in directory().glob("*/about.json"):
+    for path in (*directory().glob("*/about.json"), *_computed_directory().glob("*/about.json")):
         about = _about(path.parent)
         if about is not None:
             size = sum(file.stat().st_size for file in path.parent.iterdir())
@@ -111,7 +165,8 @@ def entries() -> list[Entry]:
 def clear() -> int:
     """Delete everything in the cache and return how many bytes that freed."""
     freed = sum(entry.size_bytes for entry in entries())
-    shutil.rmtree(directory(), ignore_errors=True)
+    for folder in (directory(), _computed_directory()):
+        shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
@@ -143,15 +198,7 @@ def _about(folder: Path) -> dict[str, Any] | None:
 
 
 def _write(folder: Path, key: str, decoded: Decoded) -> None:
-    try:
-        _write_files(folder, key, decoded)
-    except OSError as error:
-        raise _unwritable(folder.parent, error) from None
-
-
-def _write_files(folder: Path, key: str, decoded: Decoded) -> None:
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent))
-    try:
+    with _folder_at_once(folder) as partial:
         digest = hashlib.sha256(repr(decoded.class_names).encode())
         for name, split in decoded.splits.items():
             images = np.ascontiguousarray(split.images)
@@ -169,10 +216,31 @@ def _write_files(folder: Path, key: str, decoded: Decoded) -> None:
             "digest": digest.hexdigest()[:16],
         }
         (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_rows(folder: Path, about: Mapping[str, Any], shape: tuple[int, int], batches: Iterable[Floats]) -> None:
+    with _folder_at_once(folder) as partial, (partial / VALUES_FILE).open("wb") as stream:
+        # Written in order and not through a memory map, which would end the process where the disk is full.
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for rows in batches:
+            stream.write(np.ascontiguousarray(rows, np.float32).data)
+        (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+@contextmanager
+def _folder_at_once(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write into, which takes its name only when all is written."""
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent))
+        try:
+            yield partial
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from None
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:

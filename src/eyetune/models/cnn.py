@@ -53,7 +53,7 @@ def build(
     for block in section.blocks:
         parts += _block(block, section, channels, dtype)
         channels = _filters(block, section)
-    parts.append(_Part(_head(section, num_classes, dtype)))
+    parts.append(_Part(head(section, num_classes, dtype)))
     if all(part.shortcut is None for part in parts):
         layers = [layer for part in parts for layer in part.layers]
         return keras.Sequential([keras.layers.Input(image_shape), *layers], name=section.kind)
@@ -141,18 +141,19 @@ def _normalised(section: ModelSection, activation: str | None, dtype: str) -> li
     return [layers.BatchNormalization(dtype=dtype), *after]
 
 
-def _head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
+def head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
+    """Return what follows the last feature maps: flatten or pooling, dense layers, softmax."""
     from keras import layers
 
     pooling = layers.GlobalAveragePooling2D if section.global_pooling else layers.Flatten
-    head: list[Any] = [pooling(dtype=dtype)]
+    found: list[Any] = [pooling(dtype=dtype)]
     for dense in section.dense:
         if section.dropout:
-            head.append(layers.Dropout(section.dropout, dtype=dtype))
-        head.append(layers.Dense(dense.units, activation=dense.activation or section.activation, dtype=dtype))
+            found.append(layers.Dropout(section.dropout, dtype=dtype))
+        found.append(layers.Dense(dense.units, activation=dense.activation or section.activation, dtype=dtype))
     if section.dropout:
-        head.append(layers.Dropout(section.dropout, dtype=dtype))
-    return [*head, layers.Dense(num_classes, activation="softmax", dtype="float32")]
+        found.append(layers.Dropout(section.dropout, dtype=dtype))
+    return [*found, layers.Dense(num_classes, activation="softmax", dtype="float32")]
 
 
 def check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:

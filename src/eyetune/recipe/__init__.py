@@ -3,9 +3,12 @@
 from eyetune.recipe.edits import parse_edits
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
+    LAST_STRETCH,
+    PRETRAINED,
     ZOO,
     ActivationName,
     AugmentSection,
+    BaseName,
     Block,
     DataSection,
     DenseLayer,
@@ -20,9 +23,12 @@ from eyetune.recipe.sections import (
 )
 
 __all__ = [
+    "LAST_STRETCH",
+    "PRETRAINED",
     "ZOO",
     "ActivationName",
     "AugmentSection",
+    "BaseName",
     "Block",
     "DataSection",
     "DenseLayer",

@@ -72,7 +72,7 @@ def _key(node: Any, name: str, path: str, parent: str) -> str | int:
         raise RecipeError(f"A recipe has no {path}.", expected=f"nothing below {parent}", received=name)
     raise RecipeError(
         f"A recipe has no {path}.",
-        expected=f"{parent}: a place from 0 to {len(node) - 1}",
+        expected=f"{parent}: a place from 0 to {len(node) - 1}" if node else f"nothing in {parent}, which is empty",
         received=name,
         fix=f"To make the list longer, give all of it, for example --set {parent}=[16, 32, 64].",
     )

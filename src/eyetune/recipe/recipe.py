@@ -73,6 +73,20 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fine_tuning_has_layers(self) -> Self:
+        if self.fit.fine_tune_epochs and not self.model.has_base:
+            raise ValueError("fit.fine_tune_epochs train a pre-trained network further, but model.base is none")
+        if self.fit.fine_tune_epochs and not self.model.trainable_from:
+            raise ValueError("fit.fine_tune_epochs need model.trainable_from, the base's first layer that they train")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_counts_all_classes_alike(self) -> Self:
+        if self.loss.teacher and self.fit.class_weight != "none":
+            raise ValueError("with loss.teacher all classes count alike, so fit.class_weight must be none")
+        return self
+
     @classmethod
     def make(cls, values: Mapping[str, Any], *, origin: str = "the recipe") -> Recipe:
         """Build a recipe from nested dictionaries; `origin` says in an error where they came from."""
@@ -94,10 +108,9 @@ class Recipe(Section):
             RecipeError: A path is unknown or a value out of its range.
         """
         paths = {**(edits or {}), **{name.replace("__", "."): value for name, value in more.items()}}
-        parts = {path: value for path, value in paths.items() if any(path.startswith(f"{whole}.") for whole in paths)}
-        if parts:
-            wholes = {path: value for path, value in paths.items() if path not in parts}
-            return self.with_(wholes).with_(parts)
+        wholes = {path: value for path, value in paths.items() if any(one.startswith(f"{path}.") for one in paths)}
+        if wholes:
+            return self.with_(wholes).with_({path: value for path, value in paths.items() if path not in wholes})
         # Values left at their default stay open, so that a default that hangs on another value follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():

@@ -18,6 +18,8 @@ OptimizerName = Literal[
 ]  # fmt: skip
 Schedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "float32", "bfloat16"]
+# A pre-trained network of https://keras.io/api/applications/, or none
+BaseName = Literal["none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"]
 Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
@@ -114,15 +116,23 @@ class DenseLayer(Section):
     activation: ActivationName | None = Field(None, description="in place of the model's")
 
 
-class ModelSection(Section):
-    """The network: blocks, then dense layers. The lab's: 32 and 64 filters of 3x3, 64 dense units, relu.
+LAB_BLOCKS = (Block(filters=32), Block(filters=64))
 
-    The name of a known network (`ZOO`) stands for its values: `model = "resnet8"`.
+
+class ModelSection(Section):
+    """The network: blocks or a pre-trained base, then dense layers. The lab's: 32 and 64 filters, 64 units, relu.
+
+    The name of a known network (`ZOO` and `PRETRAINED`) stands for its values: `model = "resnet8"`.
     """
 
     kind: Literal["cnn"] = "cnn"
+    base: BaseName = Field("none", description="a pre-trained network in place of the blocks, its weights frozen")
+    weights: str = Field(
+        "imagenet", min_length=1, description="of the base: imagenet (downloaded by Keras), random, or a file"
+    )
+    trainable_from: str = Field("", description="the base's first layer that fit.fine_tune_epochs train")
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
-        (Block(filters=32), Block(filters=64)), min_length=1, max_length=32
+        default_factory=lambda values: () if values.get("base", "none") != "none" else LAB_BLOCKS, max_length=32
     )
     dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)
     activation: ActivationName = "relu"
@@ -131,6 +141,32 @@ class ModelSection(Section):
     batch_norm: bool = Field(False, description="batch normalization before each activation of a convolution")
     global_pooling: bool = Field(False, description="global average pooling in place of flatten")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
+
+    @property
+    def has_base(self) -> bool:
+        """Whether a pre-trained network stands in place of the blocks."""
+        return self.base != "none"
+
+    @field_validator("blocks")
+    @classmethod
+    def _blocks_or_a_base(cls, blocks: tuple[Block, ...], info: ValidationInfo) -> tuple[Block, ...]:
+        if not blocks and info.data.get("base") == "none":
+            raise PydanticCustomError("too_short", "at least 1 in the list")
+        return blocks
+
+    @model_validator(mode="after")
+    def _base_in_place_of_blocks(self) -> Self:
+        if not self.has_base:
+            for name in ("weights", "trainable_from"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is of a pre-trained network, but base is none")
+            return self
+        if self.blocks:
+            raise ValueError(f"base {self.base} stands in place of the blocks, but there are some (blocks = [])")
+        for name in ("width", "padding", "batch_norm"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is of blocks, but base {self.base} stands in place of them")
+        return self
 
 
 def _stages(*filters: int, blocks: int, **values: Any) -> list[dict[str, Any]]:
@@ -164,14 +200,38 @@ ZOO: dict[str, dict[str, Any]] = {
     "mobilenet": {**_WHOLE, "blocks": [_STEM, *_stages(32, 64, 128, blocks=2, depthwise=True)]},
 }
 
+# Pre-trained networks, each with the lab's dense layer behind it. VGG16 is flattened, as in the lab; the others end in
+# an average, as they were trained. mobilenet_v1 has a number since `mobilenet` is the small one, trained from nothing.
+PRETRAINED: dict[str, dict[str, Any]] = {
+    # Simonyan and Zisserman, 2015 (arXiv:1409.1556)
+    "vgg16": {"base": "vgg16"},
+    # Howard et al., 2017 (arXiv:1704.04861)
+    "mobilenet_v1": {"base": "mobilenet_v1", "global_pooling": True},
+    # Sandler et al., 2018 (arXiv:1801.04381)
+    "mobilenet_v2": {"base": "mobilenet_v2", "global_pooling": True},
+    # Tan and Le, 2019 (arXiv:1905.11946)
+    "efficientnet_b0": {"base": "efficientnet_b0", "global_pooling": True},
+    # He et al., 2016 (arXiv:1512.03385)
+    "resnet50": {"base": "resnet50", "global_pooling": True},
+}
+# The first layer of the last stretch of each base: what fine-tuning trains where nothing else is known.
+LAST_STRETCH = {
+    "vgg16": "block5_conv1",
+    "mobilenet_v1": "conv_dw_12",
+    "mobilenet_v2": "block_14_expand",
+    "efficientnet_b0": "block7a_expand_conv",
+    "resnet50": "conv5_block1_1_conv",
+}
+NETWORKS = {**ZOO, **PRETRAINED}
+
 
 def known_network(value: Any) -> Any:
     """Let a name stand for a known network's values."""
     if not isinstance(value, str):
         return value
-    if value not in ZOO:
+    if value not in NETWORKS:
         raise PydanticCustomError("unknown_network", "the name of a known network, or a table of values")
-    return ZOO[value]
+    return NETWORKS[value]
 
 
 class OptimizerSection(Section):
@@ -187,6 +247,9 @@ class OptimizerSection(Section):
     nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
     weight_decay: float = Field(0.0, ge=0, le=1)
     clip_norm: float = Field(0.0, ge=0, le=1e6, description="largest norm of a weight's gradient (0: any)")
+    fine_tune_learning_rate: float = Field(
+        1e-5, gt=0, le=100, description="constant rate of fit.fine_tune_epochs; small, or what was learned is lost"
+    )
 
     @model_validator(mode="after")
     def _momentum_has_an_optimizer(self) -> Self:
@@ -204,12 +267,20 @@ class LossSection(Section):
 
     name: Literal["categorical_crossentropy", "categorical_focal_crossentropy"] = "categorical_crossentropy"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    teacher: str = Field("", description="a run or a .keras file whose probabilities are learned too (distillation)")
+    teacher_share: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
+    temperature: float = Field(
+        2.0, gt=0, le=100, description="how much both probabilities are softened before they are compared (1: not)"
+    )
 
 
 class FitSection(Section):
     """How long, in what portions and with what arithmetic."""
 
     epochs: int = Field(10, ge=1, le=100_000)
+    fine_tune_epochs: int = Field(
+        0, ge=0, le=100_000, description="epochs after those, which train the base from model.trainable_from on"
+    )
     batch_size: int = Field(32, ge=1, le=65536)
     early_stopping: int = Field(
         0, ge=0, description="stop after this many epochs without a better `monitor` (0: never)"
@@ -221,3 +292,14 @@ class FitSection(Section):
     weight_averaging: float = Field(
         0.0, ge=0, lt=1, description="share that the running average of weights keeps at each step (0: no average)"
     )
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all stages."""
+        return self.epochs + self.fine_tune_epochs
+
+    @model_validator(mode="after")
+    def _stages_have_a_length(self) -> Self:
+        if self.fine_tune_epochs and self.early_stopping:
+            raise ValueError("early_stopping would end what fine_tune_epochs are to carry on")
+        return self

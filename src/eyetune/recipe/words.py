@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from eyetune.errors import RecipeError, nearest
 from eyetune.recipe.edits import join
-from eyetune.recipe.sections import ZOO
+from eyetune.recipe.sections import NETWORKS
 
 
 def with_comments(text: str, root: type[BaseModel]) -> str:
@@ -63,7 +63,7 @@ def explain(error: pydantic.ValidationError, origin: str, root: type[BaseModel])
         return RecipeError(f"{origin} contradicts itself{where}{suffix}: {message}.", fix="Change one of the two.")
     fix = None
     if first["type"] == "unknown_network":
-        fix = nearest(str(first["input"]), ZOO)
+        fix = nearest(str(first["input"]), NETWORKS)
     if first["type"] == "literal_error":
         fix = nearest(str(first["input"]), _literal_names(root, location))
     return RecipeError(

@@ -101,7 +101,9 @@ def _contents(parts: Sequence[RunPart], histories: object, comparison: Compariso
 def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
     changed = _lab_recipe(record).difference(record.recipe)
-    words = ", ".join(f"{path}={new}" for path, (_, new) in changed.items()) or "nothing"
+    gone = record.recipe.model.has_base  # a base is named; that there are no blocks then goes without saying
+    shown = [f"{path}={new}" for path, (_, new) in changed.items() if new is not None or not gone]
+    words = ", ".join(shown) or "nothing"
     validation = results.validation_accuracy if results else None
     test = results.test_accuracy if results else None
     return Row(
@@ -110,7 +112,7 @@ def _summary(part: RunPart) -> Row:
             Cell(str(record.state), str(record.state)),
             Cell(record.data.name, record.data.name),
             Cell(words, words),
-            Cell(f"{record.num_epochs_done} of {record.recipe.fit.epochs}", record.num_epochs_done),
+            Cell(f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}", record.num_epochs_done),
             _accuracy(validation),
             _accuracy(test),
             Cell(duration(record.duration_seconds), record.duration_seconds),
@@ -167,7 +169,7 @@ def _difference(one: Difference) -> Row:
 
 def _run(part: RunPart) -> dict[str, Any]:
     record = part.record
-    standing = f"The run is {record.state} after {record.num_epochs_done} of {record.recipe.fit.epochs} epochs"
+    standing = f"The run is {record.state} after {record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs"
     return {
         "id": record.id,
         "title": f"Run {record.label}",

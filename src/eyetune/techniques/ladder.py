@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from eyetune.recipe import ZOO, Recipe
+from eyetune.errors import RecipeError
+from eyetune.recipe import ZOO, Block, Recipe
 from eyetune.techniques.registry import technique
 
 TRAINING, NETWORK, IMAGES, REGULARIZATION = "training", "network", "augmentation", "regularization"
@@ -170,7 +171,7 @@ def _activation(recipe: Recipe, value: str) -> Recipe:
     link="https://arxiv.org/abs/1409.1556",
 )
 def _more_blocks(recipe: Recipe, value: int) -> Recipe:
-    last = recipe.model.blocks[-1]
+    last = _blocks(recipe)[-1]
     added = [last.model_copy(update={"filters": last.filters * 2 ** (number + 1)}) for number in range(value)]
     return _with_blocks(recipe, [*recipe.model.blocks, *added], padding="same")
 
@@ -289,7 +290,7 @@ def _residual(recipe: Recipe, value: bool) -> Recipe:
     link="https://arxiv.org/abs/1704.04861",
 )
 def _depthwise(recipe: Recipe, value: bool) -> Recipe:
-    first, *others = recipe.model.blocks  # the first sees three channels only: nothing to save there
+    first, *others = _blocks(recipe)  # the first sees three channels only: nothing to save there
     return _with_blocks(recipe, [first, *(block.model_copy(update={"depthwise": value}) for block in others)])
 
 
@@ -475,7 +476,17 @@ def _weight_averaging(recipe: Recipe, value: float) -> Recipe:
 
 
 def _each(recipe: Recipe, **changes: Any) -> list[Any]:
-    return [block.model_copy(update=changes) for block in recipe.model.blocks]
+    return [block.model_copy(update=changes) for block in _blocks(recipe)]
+
+
+def _blocks(recipe: Recipe) -> tuple[Block, ...]:
+    if recipe.model.has_base:
+        raise RecipeError(
+            f"The technique changes blocks, but the network is {recipe.model.base}, which has none of its own.",
+            expected="a recipe whose model.base is none",
+            received=f"model.base {recipe.model.base}",
+        )
+    return recipe.model.blocks
 
 
 def _with_blocks(recipe: Recipe, blocks: list[Any], **more: Any) -> Recipe:

@@ -38,6 +38,7 @@ class Technique:
         why: Why it can help, in a paragraph for someone who has never trained a network.
         hurts: When it does harm or nothing.
         link: The paper or Keras page.
+        needs: What must be there that a bare machine lacks, in words; empty: nothing.
         edit: Makes the edited recipe from a recipe and a value.
     """
 
@@ -47,6 +48,7 @@ class Technique:
     why: str
     hurts: str
     link: str
+    needs: str
     edit: Edit = field(repr=False, compare=False)
 
     def apply(self, recipe: Recipe, value: Value) -> Recipe:
@@ -93,7 +95,14 @@ _known: dict[str, Technique] = {}
 
 
 def technique(
-    name: str, *, values: tuple[Value, ...], why: str, hurts: str, link: str = "", group: str = "your own"
+    name: str,
+    *,
+    values: tuple[Value, ...],
+    why: str,
+    hurts: str,
+    link: str = "",
+    group: str = "your own",
+    needs: str = "",
 ) -> Callable[[Edit], Edit]:
     """Register a function `(recipe, value) -> recipe` as a technique.
 
@@ -107,7 +116,8 @@ def technique(
         taken = _known.get(name)
         if taken is not None and inspect.getsourcefile(taken.edit) != inspect.getsourcefile(edit):
             raise UsageError(f"There is a technique {name} already.", fix="Give yours another name.")
-        _known[name] = Technique(name, group, values, " ".join(why.split()), " ".join(hurts.split()), link, edit)
+        words = " ".join(why.split()), " ".join(hurts.split())
+        _known[name] = Technique(name, group, values, *words, link, needs, edit)
         return edit
 
     return register
@@ -159,4 +169,4 @@ def load_file(path: str | Path) -> None:
 
 @cache
 def _load_ladder() -> None:
-    from eyetune.techniques import ladder  # noqa: F401  importing it registers its techniques
+    from eyetune.techniques import ladder, pretrained  # noqa: F401  importing them registers their techniques

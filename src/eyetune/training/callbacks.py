@@ -26,23 +26,23 @@ def should_stop(history: History, section: FitSection) -> bool:
         >>> should_stop(history, FitSection(early_stopping=2)), should_stop(history, FitSection(early_stopping=3))
         (True, False)
     """
-    if len(history) >= section.epochs:
+    if len(history) >= section.total_epochs:
         return True
     best = best_epoch(history, section.monitor)
     return bool(section.early_stopping and best and len(history) - best.epoch >= section.early_stopping)
 
 
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """The one callback of a fit; `history` is what it saw.
+    """The one callback of a stage; `history` is what it saw, `set_epoch` tells the pipeline which epoch comes.
 
     Args:
         recipe: For epochs, batch size, early stopping, schedule and averaging.
         history: Epochs that were trained before.
         num_images: Training images of an epoch.
-        set_epoch: Tells the pipeline which epoch comes.
         save: Writes a checkpoint of the history so far; the second argument says whether it is the best to keep.
         on_epoch: Called with each epoch after its checkpoint is written.
         on_progress: Called after every few batches.
+        stop_after: Epochs in the history after which to stop for now (None: only when training is over).
     """
 
     def __init__(
@@ -51,19 +51,20 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         history: History,
         *,
         num_images: int,
-        set_epoch: Callable[[int], None],
         save: Callable[[History, bool], None],
         on_epoch: Callable[[Epoch], None],
         on_progress: Callable[[Progress], None],
+        stop_after: int | None = None,
     ) -> None:
         super().__init__()
         self.recipe = recipe
         self.history = history
         self._num_images = num_images
-        self._set_epoch = set_epoch
+        self.set_epoch: Callable[[int], None] = lambda _: None
         self._save = save
         self._on_epoch = on_epoch
         self._on_progress = on_progress
+        self._stop_after = stop_after
         self._started_at = self._training_seconds = 0.0
         self._own_weights: list[Any] = []
 
@@ -72,9 +73,14 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Whether no epoch is left to train."""
         return should_stop(self.history, self.recipe.fit)
 
+    @property
+    def stops(self) -> bool:
+        """Whether no epoch is to be trained now: none is left, or so many were asked for."""
+        return self.finished or (self._stop_after is not None and len(self.history) >= self._stop_after)
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Set the order of the images and, by the history, the rate."""
-        self._set_epoch(epoch)
+        self.set_epoch(epoch)
         if self.recipe.optimizer.schedule == "plateau":
             self.model.optimizer.learning_rate = plateau_rate(self.recipe.optimizer, self.history)
         self._started_at = time.perf_counter()
@@ -86,7 +92,9 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         check_finite(self.recipe, epoch, loss, _learning_rate(self.model))
         self._training_seconds = seconds = time.perf_counter() - self._started_at
         images = min((batch + 1) * section.batch_size, self._num_images)
-        self._on_progress(Progress(epoch, section.epochs, images, self._num_images, loss, accuracy, images / seconds))
+        self._on_progress(
+            Progress(epoch, section.total_epochs, images, self._num_images, loss, accuracy, images / seconds)
+        )
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """With averaging, let validation judge the averaged weights, since they are what is kept."""
@@ -113,7 +121,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._save(so_far, _is_best_to_keep(so_far, self.recipe.fit))
         self.history = so_far
         self._on_epoch(done)
-        self.model.stop_training = self.finished
+        self.model.stop_training = self.stops
 
 
 def _learning_rate(model: Any) -> float:
@@ -133,7 +141,7 @@ def check_finite(recipe: Recipe, epoch: int, loss: float, learning_rate: float) 
     tries = [f"a smaller rate (--learning-rate {learning_rate / 10:g})"]
     if not recipe.optimizer.clip_norm:
         tries.append("clipped gradients (--set optimizer.clip_norm=1)")
-    if not recipe.model.batch_norm:
+    if not recipe.model.batch_norm and not recipe.model.has_base:
         tries.append("batch normalization (--set model.batch_norm=true)")
     if recipe.fit.precision != "float32":
         tries.append("full precision (--set fit.precision=float32)")

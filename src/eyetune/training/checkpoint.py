@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ class Checkpoint:
     Attributes:
         history: Every whole epoch up to it.
         identity: What it belongs to: recipe, data, seed, precision.
-        model: The network's variables, random states included, in Keras's order.
+        model: The network's variables that training changes, random states included, in Keras's order.
         optimizer: The optimizer's variables, in Keras's order.
     """
 
@@ -51,7 +51,7 @@ def save(path: Path, model: keras.Model, history: History, identity: Mapping[str
         WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is still there.
     """
     about = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
-    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(model.variables)}
+    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(_changing(model))}
     arrays |= {f"optimizer/{index}": np.asarray(variable) for index, variable in enumerate(model.optimizer.variables)}
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -109,8 +109,24 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
         CheckpointError: The network or the optimizer has other variables.
     """
     model.optimizer.build(model.trainable_variables)
-    _assign("network", model.variables, checkpoint.model)
+    _assign("network", _changing(model), checkpoint.model)
     _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
+
+
+def _changing(model: keras.Model) -> list[Any]:
+    """Return the variables that training can change: those of frozen layers come from the file of their weights."""
+    frozen = {id(variable) for layer in _leaves(model) if not layer.trainable for variable in layer.variables}
+    return [variable for variable in model.variables if id(variable) not in frozen]
+
+
+def _leaves(model: keras.Model) -> Iterator[Any]:
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
 
 
 def _assign(what: str, variables: list[Any], values: tuple[np.ndarray[Any, Any], ...]) -> None:

@@ -6,7 +6,6 @@ is returned. A worker process can therefore run it and send back values.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 from eyetune.data.dataset import Dataset, Split
 from eyetune.errors import CheckpointError, DataError, RecipeError
 from eyetune.history import Epoch, History, Progress
-from eyetune.models import cnn
+from eyetune.models import build as networks
+from eyetune.models import weights as pretrained
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
-from eyetune.training.callbacks import EpochCallback
-from eyetune.training.optimizers import build_loss, build_optimizer
-from eyetune.training.pipeline import evaluation_batches, images_per_epoch, training_batches
+from eyetune.training.callbacks import EpochCallback, should_stop
+from eyetune.training.checkpoint import Checkpoint
+from eyetune.training.distillation import lessons, open_teacher
+from eyetune.training.features import FrozenBase
+from eyetune.training.pipeline import Lessons, Rows, evaluation_batches, images_per_epoch, training_batches
+from eyetune.training.stages import Stage, compiled, stages
 
 if TYPE_CHECKING:
     import keras
 
 LAST = "checkpoint.npz"
 BEST = "best.npz"
-MOST_STEPS_AT_ONCE = 8
 
 
 class Ending(StrEnum):
@@ -38,6 +40,7 @@ class Ending(StrEnum):
 
     COMPLETE = "COMPLETE"  # every epoch that was asked for, or early stopping
     INTERRUPTED = "INTERRUPTED"  # Ctrl-C; the epochs that were whole are kept
+    PAUSED = "PAUSED"  # as many epochs as the caller wanted for now, fewer than the recipe asks for
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,48 @@ class Fitted:
     model: keras.Model
 
 
+@dataclass(frozen=True)
+class Training:
+    """What stays the same over all stages of a fit, from `begin`.
+
+    Attributes:
+        recipe: What is trained and how.
+        dataset: On which images.
+        seed: Of everything that is random.
+        network: The whole network.
+        base: The pre-trained base with its weights; None where there is none.
+        lessons: What a teacher says, if there is one.
+        identity: What its checkpoints belong to.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    network: keras.Model
+    base: FrozenBase | None
+    lessons: Lessons | None
+    identity: dict[str, Any]
+
+    def compiled(self, stage: Stage) -> keras.Model:
+        """Return what a stage trains."""
+        return compiled(stage, self.network, images_per_epoch(self.dataset.train, self.recipe.augment))
+
+    def rows(self, stage: Stage, name: str) -> Rows:
+        """Return what a stage learns from or is validated on: images, or features of them."""
+        return self.base.features(name) if stage.on_features and self.base else self.dataset.split(name)
+
+    def batches(self, stage: Stage) -> tuple[Any, Callable[[int], None]]:
+        """Return what a stage learns from, and the function that says which epoch comes next."""
+        return training_batches(
+            self.rows(stage, "train"),
+            self.dataset.num_classes,
+            self.recipe.fit.batch_size,
+            self.seed,
+            self.recipe.augment,
+            self.lessons,
+        )
+
+
 def fit(
     recipe: Recipe,
     dataset: Dataset,
@@ -66,8 +111,11 @@ def fit(
     arithmetic: Arithmetic,
     deterministic: bool = True,
     resume: bool = False,
+    stop_after: int | None = None,
+    teacher: Path | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
     """Train the network of a recipe.
 
@@ -79,69 +127,86 @@ def fit(
         arithmetic: From `choose_arithmetic`.
         deterministic: Use only operations that repeat exactly.
         resume: Go on from the folder's last checkpoint, if it has one.
+        stop_after: Come back PAUSED once so many epochs are in the history, 1 or more, where the training is not over
+            by then (None: never). Resumed later, it goes on as if it had not stopped.
+        teacher: File of the network that teaches, where the recipe's teacher is a run.
         on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with those before.
         on_progress: Called after every few batches.
+        on_note: Called with a line where something takes time before the first epoch.
 
     Returns:
         The outcome, with a network ready to evaluate, save or export.
 
     Raises:
         DivergedError: The loss became NaN or infinite.
-        RecipeError: The network cannot be built for these images.
-        DataError: The batch is larger than the training data.
+        RecipeError: The network cannot be built for these images, or its weights or its teacher cannot be used.
+        DataError: The batch is larger than the training data, or features cannot be kept.
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
-    check(recipe, dataset)
+    training = begin(
+        recipe,
+        dataset,
+        seed=seed,
+        arithmetic=arithmetic,
+        deterministic=deterministic,
+        teacher=teacher,
+        on_note=on_note,
+    )
+    stored = _stored(folder / LAST, training.identity) if resume and (folder / LAST).exists() else None
+    for epoch in stored.history if stored else ():
+        on_epoch(epoch)
+    history, interrupted = _through_stages(training, folder, stored, stop_after, on_epoch, on_progress)
+    finished = should_stop(history, recipe.fit)
+    ending = Ending.INTERRUPTED if interrupted else Ending.COMPLETE if finished else Ending.PAUSED
+    return _outcome(training, folder, ending, history)
+
+
+def begin(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    seed: int,
+    arithmetic: Arithmetic,
+    deterministic: bool = True,
+    teacher: Path | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Training:
+    """Check a training, set the seeds and build the network, with the weights that its base begins with.
+
+    Arguments and errors are those of `fit`.
+    """
+    check(recipe, dataset, teacher)
+    teaching = open_teacher(recipe, dataset, teacher)
+    taught = lessons(teaching, recipe, dataset, on_note) if teaching else None
     prepare(seed=seed, deterministic=deterministic)
-    model = compiled(recipe, dataset, arithmetic.policy)
+    network = networks.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy)
+    base = _base(network, recipe, dataset, on_note)
     identity = {
         "recipe": recipe.fingerprint,
         "data": dataset.fingerprint,
         "seed": seed,
         "precision": arithmetic.precision,
+        **({"weights": base.weights.digest} if base else {}),
+        **({"teacher": teaching.digest} if teaching else {}),
     }
-    history = _restored(model, folder / LAST, identity) if resume and (folder / LAST).exists() else ()
-    for epoch in history:
-        on_epoch(epoch)
-    batches, set_epoch = training_batches(
-        dataset.train, dataset.num_classes, recipe.fit.batch_size, seed, recipe.augment
-    )
-    watcher = EpochCallback(
-        recipe,
-        history,
-        num_images=images_per_epoch(dataset.train, recipe.augment),
-        set_epoch=set_epoch,
-        save=partial(_save, model, folder, identity),
-        on_epoch=on_epoch,
-        on_progress=on_progress,
-    )
-    ending = Ending.COMPLETE
-    if not watcher.finished:
-        try:
-            model.fit(
-                batches,
-                epochs=recipe.fit.epochs,
-                initial_epoch=len(history),
-                validation_data=evaluation_batches(dataset.validation, dataset.num_classes),
-                class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
-                shuffle=False,  # the pipeline shuffles
-                callbacks=[watcher],
-                verbose=0,
-            )
-        except KeyboardInterrupt:
-            ending = Ending.INTERRUPTED
-    return _outcome(recipe, dataset, folder, ending, watcher.history)
+    return Training(recipe, dataset, seed, network, base, taught, identity)
 
 
-def check(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse what cannot be trained, before any work is done.
+def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None:
+    """Refuse what cannot be trained, before any work is done; weights of a base are downloaded here.
+
+    Args:
+        recipe: What is to be trained.
+        dataset: On which images.
+        teacher: File of the network that teaches, where the recipe's teacher is a run.
 
     Raises:
         DataError: The batch is larger than the training data.
-        RecipeError: A variation leaves nothing of the images, or the network shrinks them to nothing.
+        RecipeError: A variation leaves nothing of the images, the network shrinks them to nothing, or the weights of
+            its base or its teacher are missing or of another network.
     """
-    cnn.check_sizes(recipe.model, dataset.image_shape)
+    networks.check(recipe.model, dataset.image_shape)
     if recipe.fit.batch_size > len(dataset.train):
         raise DataError(
             "A batch is larger than the training data.",
@@ -156,23 +221,77 @@ def check(recipe: Recipe, dataset: Dataset) -> None:
                 expected=f"fewer pixels than the images' side, {side}",
                 received=size,
             )
+    open_teacher(recipe, dataset, teacher)
+    if recipe.model.has_base:
+        pretrained.load(recipe.model)
 
 
-def compiled(recipe: Recipe, dataset: Dataset, policy: str) -> keras.Model:
-    """Build the network of a recipe and set it up to be trained, as `fit` does; the policy is Keras's dtype policy."""
-    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=policy)
-    # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
-    steps = math.ceil(images_per_epoch(dataset.train, recipe.augment) / recipe.fit.batch_size)
-    model.compile(
-        optimizer=build_optimizer(recipe, steps),
-        loss=build_loss(recipe.loss),
-        metrics=["accuracy"],
-        steps_per_execution=max(1, min(MOST_STEPS_AT_ONCE, steps // 50)),
-    )
-    return model
+def _base(network: keras.Model, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None]) -> FrozenBase | None:
+    """Give the base of a network, where it has one, the weights that it begins with."""
+    if not recipe.model.has_base:
+        return None
+    weights = pretrained.load(recipe.model) or pretrained.taken(network)  # random ones are those that it has
+    pretrained.put(weights, network)
+    return FrozenBase(recipe.model, weights, dataset, on_note)
 
 
-def _restored(model: keras.Model, path: Path, identity: dict[str, Any]) -> History:
+def _through_stages(
+    training: Training,
+    folder: Path,
+    stored: Checkpoint | None,
+    stop_after: int | None,
+    on_epoch: Callable[[Epoch], None],
+    on_progress: Callable[[Progress], None],
+) -> tuple[History, bool]:
+    """Train one stage after the other; return the history, and whether Ctrl-C ended it."""
+    history = stored.history if stored else ()
+    for stage in stages(training.recipe):
+        if stored and len(stored.history) > stage.end:
+            continue
+        model = training.compiled(stage)
+        if stored and stage.leads_to(len(stored.history)):
+            checkpoints.restore(model, stored)
+        watcher = EpochCallback(
+            stage.recipe,
+            history,
+            num_images=images_per_epoch(training.dataset.train, training.recipe.augment),
+            save=partial(_save, model, folder, training.identity),
+            on_epoch=on_epoch,
+            on_progress=on_progress,
+            stop_after=stop_after,
+        )
+        if len(history) < stage.end and not watcher.stops:
+            interrupted = _fit(training, stage, model, watcher)
+            history = watcher.history
+            if interrupted:
+                return history, True
+        if watcher.stops:
+            break
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # the next stage goes on from the average
+    return history, False
+
+
+def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCallback) -> bool:
+    """Train one stage from the watcher's history on; return whether Ctrl-C ended it."""
+    recipe, dataset = training.recipe, training.dataset
+    try:
+        batches, watcher.set_epoch = training.batches(stage)
+        model.fit(
+            batches,
+            epochs=stage.end,
+            initial_epoch=len(watcher.history),
+            validation_data=evaluation_batches(training.rows(stage, "validation"), dataset.num_classes),
+            class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
+            shuffle=False,  # the pipeline shuffles
+            callbacks=[watcher],
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _stored(path: Path, identity: dict[str, Any]) -> Checkpoint:
     stored = checkpoints.load(path)
     different = [name for name, value in identity.items() if stored.identity.get(name) != value]
     if different:
@@ -181,8 +300,7 @@ def _restored(model: keras.Model, path: Path, identity: dict[str, Any]) -> Histo
             expected=identity,
             received=dict(stored.identity),
         )
-    checkpoints.restore(model, stored)
-    return stored.history
+    return stored
 
 
 def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool) -> None:
@@ -199,14 +317,19 @@ def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, fl
     return {label: len(split) / (num_classes * int(count)) for label, count in enumerate(counts)}
 
 
-def _outcome(recipe: Recipe, dataset: Dataset, folder: Path, ending: Ending, history: History) -> Fitted:
+def _outcome(training: Training, folder: Path, ending: Ending, history: History) -> Fitted:
     """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
-    model = cnn.build(recipe.model, dataset.image_shape, dataset.num_classes)
+    recipe, dataset = training.recipe, training.dataset
+    prepare(seed=training.seed, deterministic=False)  # whatever was computed before, the same random states come along
+    model = networks.build(recipe.model, dataset.image_shape, dataset.num_classes)
+    if training.base:
+        pretrained.put(training.base.weights, model)
+        pretrained.put(training.base.weights, training.network)
     if not history:
         return Fitted(ending, history, 0, model)
     stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
-    trained = compiled(recipe, dataset, "float32")
+    trained = training.compiled(next(one for one in stages(recipe) if one.leads_to(len(stored.history))))
     checkpoints.restore(trained, stored)
     trained.optimizer.finalize_variable_values(trained.trainable_variables)  # with averaging, the average counts
-    model.set_weights(trained.get_weights())
+    model.set_weights(training.network.get_weights())
     return Fitted(ending, history, len(stored.history), model)

@@ -1,10 +1,11 @@
-"""From a recipe's optimizer and loss sections to Keras's objects."""
+"""From a recipe's optimizer and loss sections to Keras's objects: optimizers, losses, metrics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from eyetune.recipe import LossSection, Recipe
+from eyetune.training.distillation import distilled, right
 from eyetune.training.schedules import build_rate
 
 if TYPE_CHECKING:
@@ -46,11 +47,24 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
 
 
 def build_loss(section: LossSection) -> keras.losses.Loss:
-    """Build the loss function for one-hot labels."""
+    """Build the loss function for one-hot labels, and with a teacher for labels with its probabilities beside them."""
     import keras
 
     classes = {
         "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
         "categorical_focal_crossentropy": keras.losses.CategoricalFocalCrossentropy,
     }
-    return classes[section.name](label_smoothing=section.label_smoothing)
+    usual = classes[section.name](label_smoothing=section.label_smoothing)
+    return distilled(usual, section) if section.teacher else usual
+
+
+def build_metrics(section: LossSection) -> list[Any]:
+    """Build what is measured beside the loss: accuracy, which goes by the labels and not by a teacher.
+
+    Example:
+        >>> build_metrics(LossSection())
+        ['accuracy']
+    """
+    import keras
+
+    return [keras.metrics.MeanMetricWrapper(right, name="accuracy")] if section.teacher else ["accuracy"]

@@ -1,21 +1,46 @@
-"""Batches for `model.fit`: read from the memory-mapped images, shuffled anew each epoch, normalised on the way."""
+"""Batches for `model.fit`: read from memory-mapped files, shuffled anew each epoch, images normalised on the way."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from eyetune.data.dataset import Split
+from numpy.typing import NDArray
+
+from eyetune.data.dataset import Floats, Labels
 from eyetune.recipe import AugmentSection
 
 UNCHANGED = AugmentSection()
 EVALUATION_BATCH_SIZE = 256
+EVALUATION_PIXELS = 2**20  # in a batch of larger images, whose feature maps would fill the memory
 PREFETCHED_BATCHES = 4
+
+# What a teacher says of training images: rows of probabilities in their order, or a function from images to those.
+Lessons = Floats | Callable[[Any], Any]
+
+
+class Rows(Protocol):
+    """What batches are read from: a split with its uint8 images, or float32 features of images, and labels."""
+
+    @property
+    def images(self) -> NDArray[Any]:
+        """Shape (N, ...): uint8 is divided by 255 on the way, anything else is left as it is."""
+
+    @property
+    def labels(self) -> Labels:
+        """Shape (N,)."""
+
+    def __len__(self) -> int: ...
 
 
 def training_batches(
-    split: Split, num_classes: int, batch_size: int, seed: int, section: AugmentSection = UNCHANGED
+    split: Rows,
+    num_classes: int,
+    batch_size: int,
+    seed: int,
+    section: AugmentSection = UNCHANGED,
+    lessons: Lessons | None = None,
 ) -> tuple[Any, Callable[[int], None]]:
     """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch comes next.
 
@@ -24,15 +49,16 @@ def training_batches(
     file.
 
     Args:
-        split: uint8 images of shape (N, height, width, channels).
+        split: uint8 images of shape (N, height, width, channels), or features of shape (N, numbers).
         num_classes: Columns of the one-hot labels.
         batch_size: Images in a batch; the last of an epoch may be smaller.
         seed: 0 or above.
         section: Which variations to make of them.
+        lessons: A teacher's probabilities, or where images vary a function that asks it about each varied one.
 
     Returns:
         Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be called before
-        each epoch is iterated.
+        each epoch is iterated. With a teacher its probabilities stand beside the labels, in as many columns again.
     """
     import tensorflow as tf
 
@@ -51,28 +77,48 @@ def training_batches(
     if section.active:
         batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=tf.data.AUTOTUNE)
     else:
-        batches = batches.map(lambda _number, _indices, images, labels: (images, labels))
+        batches = batches.map(_plain if lessons is None or callable(lessons) else _taught(lessons))
+    if callable(lessons):
+        batches = batches.map(lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1)))
     counted = batches.prefetch(PREFETCHED_BATCHES).apply(
         tf.data.experimental.assert_cardinality(math.ceil(total / batch_size))
     )
     return counted, epoch.assign
 
 
-def evaluation_batches(split: Split, num_classes: int, batch_size: int = EVALUATION_BATCH_SIZE) -> Any:
+def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = None) -> Any:
     """Return all images of a split in their order, as batches like those of training."""
     import tensorflow as tf
 
+    batch_size = batch_size or evaluation_batch_size(split)
     indices = tf.data.Dataset.range(len(split), output_type=tf.int32).batch(batch_size)
     batches = indices.map(_reader(split, num_classes)).prefetch(PREFETCHED_BATCHES)
     return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(split) / batch_size)))
 
 
-def images_per_epoch(split: Split, section: AugmentSection) -> int:
+def evaluation_batch_size(split: Rows) -> int:
+    """Return how many images are evaluated at a time: fewer of large ones, so that memory does not grow with them."""
+    pixels = math.prod(split.images.shape[1:3])
+    return min(EVALUATION_BATCH_SIZE, max(1, EVALUATION_PIXELS // pixels))
+
+
+def images_per_epoch(split: Rows, section: AugmentSection) -> int:
     """Return how many images an epoch has: each one, and its varied copies where there are any."""
     return len(split) * (1 + section.copies)
 
 
-def _numbered_reader(split: Split, num_classes: int) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
+def _plain(_number: Any, _indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:
+    return images, labels
+
+
+def _taught(lessons: Floats) -> Callable[..., tuple[Any, Any]]:
+    import tensorflow as tf
+
+    rows = tf.constant(lessons)
+    return lambda _number, indices, images, labels: (images, tf.concat([labels, tf.gather(rows, indices)], axis=1))
+
+
+def _numbered_reader(split: Rows, num_classes: int) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
     import tensorflow as tf
 
     read = _reader(split, num_classes)
@@ -102,16 +148,17 @@ def _augmenter(section: AugmentSection, num_images: int, key: Callable[[], Any])
     return vary
 
 
-def _reader(split: Split, num_classes: int) -> Callable[[Any], tuple[Any, Any]]:
+def _reader(split: Rows, num_classes: int) -> Callable[[Any], tuple[Any, Any]]:
     import tensorflow as tf
 
     labels = tf.constant(split.labels, tf.int32)
     image_shape = (None, *split.images.shape[1:])
+    kind = tf.as_dtype(split.images.dtype)
 
     def read(indices: Any) -> tuple[Any, Any]:
-        pixels = tf.numpy_function(lambda chosen: split.images[chosen], [indices], tf.uint8, stateful=False)
-        pixels.set_shape(image_shape)
-        images = tf.cast(pixels, tf.float32) / 255.0
+        values = tf.numpy_function(lambda chosen: split.images[chosen], [indices], kind, stateful=False)
+        values.set_shape(image_shape)
+        images = tf.cast(values, tf.float32) / 255.0 if kind == tf.uint8 else values
         return images, tf.one_hot(tf.gather(labels, indices), num_classes)
 
     return read

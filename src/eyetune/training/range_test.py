@@ -8,17 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from eyetune.data.dataset import Dataset
 from eyetune.recipe import Recipe
-from eyetune.training.backend import Arithmetic, prepare
-from eyetune.training.fit import check, class_weight, compiled
-from eyetune.training.pipeline import images_per_epoch, training_batches
+from eyetune.training.backend import Arithmetic
+from eyetune.training.fit import Training, begin, class_weight
+from eyetune.training.pipeline import images_per_epoch
+from eyetune.training.stages import Stage, stages
 
 
 def step_losses(
-    recipe: Recipe, dataset: Dataset, rates: Sequence[float], *, seed: int, arithmetic: Arithmetic
+    recipe: Recipe,
+    dataset: Dataset,
+    rates: Sequence[float],
+    *,
+    seed: int,
+    arithmetic: Arithmetic,
+    teacher: Path | None = None,
 ) -> Iterator[float]:
     """Train one batch at each rate in turn, and yield its loss as it was before the step.
 
@@ -32,6 +40,7 @@ def step_losses(
         rates: The learning rate of each step, above 0.
         seed: Of everything that is random, as for `fit`.
         arithmetic: From `choose_arithmetic`.
+        teacher: File of the network that teaches, where the recipe's teacher is a run.
 
     Yields:
         The mean loss of each step's images; NaN or infinite once the training has diverged.
@@ -40,12 +49,12 @@ def step_losses(
         RecipeError: The network cannot be built for these images.
         DataError: The batch is larger than the training data.
     """
-    check(recipe, dataset)
-    prepare(seed=seed)
-    model = compiled(constant(recipe), dataset, arithmetic.policy)
+    training = begin(constant(recipe), dataset, seed=seed, arithmetic=arithmetic, teacher=teacher)
+    first = stages(training.recipe)[0]
+    model = training.compiled(first)
     model.steps_per_execution = 1  # each step has a rate of its own
     weights = class_weight(recipe, dataset.train, dataset.num_classes)
-    for rate, (images, labels) in zip(rates, _endless(recipe, dataset, seed), strict=False):
+    for rate, (images, labels) in zip(rates, _endless(training, first), strict=False):
         model.optimizer.learning_rate = rate
         yield float(model.train_on_batch(images, labels, class_weight=weights, return_dict=True)["loss"])
 
@@ -66,11 +75,9 @@ def constant(recipe: Recipe) -> Recipe:
     return recipe.with_({"optimizer.schedule": "constant", "optimizer.warmup_epochs": 0})
 
 
-def _endless(recipe: Recipe, dataset: Dataset, seed: int) -> Iterator[tuple[Any, Any]]:
+def _endless(training: Training, stage: Stage) -> Iterator[tuple[Any, Any]]:
     """Yield batches of (images, labels) epoch after epoch."""
-    batches, set_epoch = training_batches(
-        dataset.train, dataset.num_classes, recipe.fit.batch_size, seed, recipe.augment
-    )
+    batches, set_epoch = training.batches(stage)
     for epoch in count():
         set_epoch(epoch)
         yield from batches

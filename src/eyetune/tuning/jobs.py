@@ -45,6 +45,7 @@ class Job:
         threads: Of the arithmetic (0: one for each core).
         deterministic: Use only operations that repeat exactly.
         splits: What to classify with the trained network, once training is over.
+        teacher: File of the network that teaches, where the recipe names a run for it.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class Job:
     threads: int = 0
     deterministic: bool = True
     splits: tuple[str, ...] = ("validation", "test")
+    teacher: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def work(
     *,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Do a job in this process, whose Keras must be started: train, and when that is over save and classify.
 
@@ -106,8 +109,10 @@ def work(
             arithmetic=choose_arithmetic(job.precision),
             deterministic=job.deterministic,
             resume=True,
+            teacher=job.teacher,
             on_epoch=on_epoch,
             on_progress=on_progress,
+            on_note=on_note,
         )
         if fitted.ending is not Ending.COMPLETE:
             return Outcome(fitted.history, fitted.kept_epoch)
@@ -139,25 +144,34 @@ def work_apart(job: Job) -> Outcome:
         return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
 
 
-def inspect_apart(recipes: tuple[Recipe, ...], threads: int) -> tuple[Inspection, ...]:
-    """Build networks in a worker process, untrained, and tell what they are or why they cannot be."""
+def inspect_apart(
+    recipes: tuple[Recipe, ...], threads: int, teachers: tuple[Path | None, ...] = ()
+) -> tuple[Inspection, ...]:
+    """Build networks in a worker process, untrained, and tell what they are or why they cannot be.
+
+    Args:
+        recipes: Of the networks.
+        threads: Of the arithmetic.
+        teachers: The file of each recipe's teacher, where any has one.
+    """
     from eyetune.training.backend import start_keras
 
     start_keras(threads)
-    return tuple(inspect(recipe, _dataset(recipe)) for recipe in recipes)
+    pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
+    return tuple(inspect(recipe, _dataset(recipe), teacher) for recipe, teacher in pairs)
 
 
-def inspect(recipe: Recipe, dataset: Dataset) -> Inspection:
+def inspect(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> Inspection:
     """Build a recipe's network, untrained, and tell what it is, or why it cannot be trained on these images."""
-    from eyetune.models import cnn
+    from eyetune.models.build import build
     from eyetune.models.structure import structure
     from eyetune.training.backend import choose_arithmetic
     from eyetune.training.fit import check
 
     precision = choose_arithmetic(recipe.fit.precision).precision
     try:
-        check(recipe, dataset)
-        network = structure(cnn.build(recipe.model, dataset.image_shape, dataset.num_classes))
+        check(recipe, dataset, teacher)
+        network = structure(build(recipe.model, dataset.image_shape, dataset.num_classes))
     except EyetuneError as error:
         return Inspection(None, precision, error)
     return Inspection(network, precision)

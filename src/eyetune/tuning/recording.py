@@ -12,6 +12,7 @@ from eyetune.data import Dataset
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import DataRecord, Results
+from eyetune.run import teacher_file
 from eyetune.tuning.jobs import Job, Outcome
 
 
@@ -46,6 +47,7 @@ def job_of(place: Workspace, record: RunRecord, *, splits: tuple[str, ...] = ("v
         threads=record.threads,
         deterministic=record.deterministic,
         splits=splits,
+        teacher=teacher_file(place, record.recipe),
     )
 
 

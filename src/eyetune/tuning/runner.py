@@ -14,7 +14,7 @@ from eyetune.history import Epoch
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress import WorkersDisplay
-from eyetune.run import load_data
+from eyetune.run import load_data, settled, teacher_file
 from eyetune.tuning.executors import LocalExecutor, result_of
 from eyetune.tuning.jobs import Inspection, NewsReader, Outcome, inspect_apart, work_apart
 from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
@@ -103,6 +103,7 @@ class Runner:
         Returns:
             What became of each plan, in their order. A training that fails does not stop the others.
         """
+        asked, plans = plans, [replace(plan, recipe=settled(plan.recipe, self._place)) for plan in plans]
         outcomes: dict[tuple[str, int], Done] = {}
         wanted = {_key(plan): plan for plan in plans}
         found = {key: self._found(plan) for key, plan in wanted.items()}
@@ -125,7 +126,7 @@ class Runner:
             queue.append((plan, record))
         for done in self._work_off(queue, may_start):
             outcomes[_key(done.plan)] = done
-        return [replace(outcomes[_key(plan)], plan=plan) for plan in plans]
+        return [replace(outcomes[_key(plan)], plan=one) for one, plan in zip(asked, plans, strict=True)]
 
     def _found(self, plan: Plan) -> RunRecord | None:
         """Return the run of a plan that is complete already, or else one that can be gone on with."""
@@ -142,8 +143,12 @@ class Runner:
         if len(recipes) > INSPECTED_AT_ONCE:
             self._display.note(f"Building {len(recipes)} networks, untrained, to see whether each can be ...")
         parts = [recipes[start : start + INSPECTED_AT_ONCE] for start in range(0, len(recipes), INSPECTED_AT_ONCE)]
-        futures = [self._executor.submit(inspect_apart, tuple(part), self._executor.threads) for part in parts]
+        futures = [self._submit_inspection(tuple(part)) for part in parts]
         return [inspection for future in futures for inspection in result_of(future)]
+
+    def _submit_inspection(self, recipes: tuple[Recipe, ...]) -> Future[tuple[Inspection, ...]]:
+        teachers = tuple(teacher_file(self._place, recipe) for recipe in recipes)
+        return self._executor.submit(inspect_apart, recipes, self._executor.threads, teachers)
 
     def _create(self, plan: Plan, inspection: Inspection) -> RunRecord:
         assert inspection.network is not None
@@ -199,7 +204,7 @@ class Runner:
         except RunBusyError as error:
             return self._end(Done(plan, record, _first_line(error)))
         self._place.set_state(record.id, RunState.RUNNING)
-        self._display.begin(record.id, plan.label, record.recipe.fit.epochs)
+        self._display.begin(record.id, plan.label, record.recipe.fit.total_epochs)
         return _Active(plan, record, NewsReader(self._place.run_folder(record.id)), claim)
 
     def _submit(self, one: _Active) -> Future[Outcome]:

@@ -1,0 +1,51 @@
+"""The one way to a recipe's network: blocks of convolutions, or a pre-trained base with a head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eyetune.models import cnn, transfer
+from eyetune.recipe import ModelSection
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(
+    section: ModelSection, image_shape: tuple[int, int, int], num_classes: int, *, dtype: str = "float32"
+) -> keras.Model:
+    """Build the network of a recipe, untrained: the base of one that has one holds random weights (see `weights`).
+
+    Args:
+        section: The recipe's model section.
+        image_shape: Height and width in pixels, and channels.
+        num_classes: Number of outputs, at least 2.
+        dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32.
+
+    Returns:
+        A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to probabilities of
+        shape (batch, num_classes).
+
+    Raises:
+        RecipeError: The network cannot be built for such images.
+
+    Example:
+        >>> build(ModelSection(), (32, 32, 3), 10).count_params()
+        167562
+        >>> build(ModelSection(base="vgg16"), (32, 32, 3), 10).count_params()
+        14748170
+    """
+    room = transfer if section.has_base else cnn
+    return room.build(section, image_shape, num_classes, dtype=dtype)
+
+
+def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
+    """Refuse a network that cannot be built for such images, and say why.
+
+    Raises:
+        RecipeError: The images shrink to nothing, or are none that the base can take, or it has no such layer.
+    """
+    if section.has_base:
+        transfer.check(section, image_shape)
+    else:
+        cnn.check_sizes(section, image_shape)

@@ -1,0 +1,146 @@
+"""Distillation: a small network learns what a trained one says of the training images, besides their labels.
+
+Source: Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531). Where images are varied, the teacher is asked about the very
+picture that the student sees (consistent teaching: Beyer et al., 2022, arXiv:2106.05237).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eyetune.data import Dataset, cache
+from eyetune.errors import RecipeError
+from eyetune.recipe import LossSection, Recipe
+from eyetune.training.features import predicted
+from eyetune.training.pipeline import Lessons
+
+if TYPE_CHECKING:
+    import keras
+
+SMALLEST_PROBABILITY = 1e-7  # Keras's epsilon: its logarithm is finite
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network that teaches.
+
+    Attributes:
+        network: From float32 images in [0, 1] to probabilities.
+        digest: The same for the same file only.
+    """
+
+    network: keras.Model
+    digest: str
+
+
+def open_teacher(recipe: Recipe, dataset: Dataset, path: Path | None = None) -> Teacher | None:
+    """Return the teacher of a recipe, None where it has none. A process reads its file once.
+
+    Args:
+        recipe: Its loss section names a teacher or none.
+        dataset: What the student is trained on.
+        path: The teacher's `.keras` file, where the recipe names a run.
+
+    Raises:
+        RecipeError: The file is not there, or its network takes other images or knows another number of classes.
+        TrainingError: The file is damaged.
+    """
+    if not recipe.loss.teacher:
+        return None
+    file = path or Path(recipe.loss.teacher).expanduser()
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise RecipeError(
+            f"The teacher {recipe.loss.teacher} cannot be read.",
+            expected="loss.teacher: a complete run, or the path of a .keras file",
+            received=f"{file}: {error.strerror or error}",
+        ) from None
+    teacher = _read(file.resolve(), state.st_size, state.st_mtime_ns)
+    shapes = tuple(teacher.network.input_shape[1:]), teacher.network.output_shape[-1]
+    if shapes != (dataset.image_shape, dataset.num_classes):
+        raise RecipeError(
+            f"The teacher {recipe.loss.teacher} was trained for other images or classes.",
+            expected=_task(dataset.image_shape, dataset.num_classes),
+            received=_task(*shapes),
+            fix="Train a teacher on the same data, or leave loss.teacher empty.",
+        )
+    return teacher
+
+
+def _task(image_shape: tuple[int, ...], num_classes: int) -> str:
+    return f"images of {'x'.join(map(str, image_shape))}, {num_classes} classes"
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _size: int, _time: int) -> Teacher:
+    from eyetune.training.evaluate import load_model
+
+    network = load_model(path)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return Teacher(network, digest)
+
+
+def lessons(
+    teacher: Teacher, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None] = lambda _: None
+) -> Lessons:
+    """Return what a teacher says of the training images: computed once and kept, or asked for where images vary."""
+    if recipe.augment.active:
+        return lambda images: teacher.network(images, training=False)
+    split = dataset.train
+    return cache.computed(
+        {"kind": "probabilities", "data": dataset.fingerprint, "split": "train", "network": teacher.digest},
+        (len(split), dataset.num_classes),
+        lambda: predicted(teacher.network, split, "Asking the teacher", on_note),
+        name="probabilities of a teacher",
+        source=dataset.source,
+    )
+
+
+def distilled(usual: keras.losses.Loss, section: LossSection) -> keras.losses.Loss:
+    """Return a loss that takes the teacher's probabilities beside the one-hot labels.
+
+    It is share * T**2 * (cross-entropy of the teacher's and the student's softened probabilities) plus (1 - share)
+    times the usual loss; T**2 keeps the teacher's gradients as large at any temperature T. Labels alone, as in
+    validation, get the usual loss.
+
+    Args:
+        usual: The loss for one-hot labels.
+        section: Share of the teacher and temperature.
+    """
+    import keras
+
+    share, temperature = section.teacher_share, section.temperature
+
+    class Distilled(keras.losses.Loss):  # type: ignore[misc]
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            num_classes = y_pred.shape[-1]
+            if y_true.shape[-1] == num_classes:
+                return usual.call(y_true, y_pred)
+            soft = keras.ops.softmax(_logits(y_true[:, num_classes:]) / temperature)
+            own = keras.ops.log_softmax(_logits(y_pred) / temperature)
+            from_teacher = -(temperature**2) * keras.ops.sum(soft * own, axis=-1)
+            return share * from_teacher + (1 - share) * usual.call(y_true[:, :num_classes], y_pred)
+
+    return Distilled(name="distilled")
+
+
+def _logits(probabilities: Any) -> Any:
+    """Return logarithms, which are logits: what a softmax was taken of, up to a constant that a softmax drops."""
+    import keras
+
+    return keras.ops.log(keras.ops.maximum(probabilities, SMALLEST_PROBABILITY))
+
+
+def right(y_true: Any, y_pred: Any) -> Any:
+    """Return 1 for each image whose likeliest class is that of its label, else 0; the teacher does not count."""
+    import keras
+
+    labels = keras.ops.argmax(y_true[:, : y_pred.shape[-1]], axis=-1)
+    return keras.ops.cast(keras.ops.equal(labels, keras.ops.argmax(y_pred, axis=-1)), "float32")

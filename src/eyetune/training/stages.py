@@ -1,0 +1,88 @@
+"""The stages of a training: what is trained from which epoch to which, on images or on features of them.
+
+Most recipes have one stage. With a pre-trained base the first trains the head alone, and a second may fine-tune.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eyetune.models.transfer import head_of, thaw
+from eyetune.recipe import Recipe
+from eyetune.training.optimizers import build_loss, build_metrics, build_optimizer
+
+if TYPE_CHECKING:
+    import keras
+
+MOST_STEPS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs in which the same variables are trained.
+
+    Attributes:
+        start: Epochs before it.
+        end: Epochs when it is over.
+        recipe: The training's recipe, with this stage's rate and schedule.
+        on_features: Whether the head alone is trained, on features of the images that are computed once.
+        trainable_from: The base's first layer that is trained (empty: the base is frozen, or there is none).
+    """
+
+    start: int
+    end: int
+    recipe: Recipe
+    on_features: bool = False
+    trainable_from: str = ""
+
+    def leads_to(self, num_epochs: int) -> bool:
+        """Tell whether a checkpoint with so many epochs was written in this stage."""
+        return self.start < num_epochs <= self.end
+
+
+def stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """Return the stages of a recipe in order.
+
+    Example:
+        >>> recipe = Recipe().with_({"model": "vgg16", "model.trainable_from": "block5_conv1"})
+        >>> [(stage.start, stage.end, stage.on_features) for stage in stages(recipe.with_(fit__fine_tune_epochs=5))]
+        [(0, 10, True), (10, 15, False)]
+    """
+    fit = recipe.fit
+    cacheable = recipe.model.has_base and not recipe.augment.active
+    first = Stage(0, fit.epochs, recipe, on_features=cacheable)
+    if not fit.fine_tune_epochs:
+        return (first,)
+    slow = recipe.with_(
+        {
+            "optimizer.learning_rate": recipe.optimizer.fine_tune_learning_rate,
+            "optimizer.schedule": "constant",
+            "optimizer.warmup_epochs": 0,
+        }
+    )
+    return (first, Stage(fit.epochs, fit.total_epochs, slow, trainable_from=recipe.model.trainable_from))
+
+
+def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras.Model:
+    """Return what a stage trains, ready for it: the network, or its head, which shares its layers.
+
+    Args:
+        stage: One of `stages`.
+        network: From `build`.
+        images_per_epoch: Training images of an epoch, copies included.
+    """
+    recipe = stage.recipe
+    if recipe.model.has_base:
+        thaw(network, stage.trainable_from)
+    model = head_of(network) if stage.on_features else network
+    # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
+    steps = math.ceil(images_per_epoch / recipe.fit.batch_size)
+    model.compile(
+        optimizer=build_optimizer(recipe, steps),
+        loss=build_loss(recipe.loss),
+        metrics=build_metrics(recipe.loss),
+        steps_per_execution=max(1, min(MOST_STEPS_AT_ONCE, steps // 50)),
+    )
+    return model

@@ -1,0 +1,140 @@
+"""Distillation: the loss by hand, the teacher asked once or about each varied image, and refused where it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyetune.data import cache
+from eyetune.errors import CheckpointError, RecipeError, TrainingError
+from eyetune.recipe import LossSection, Recipe
+from eyetune.testing import tiny_dataset
+from eyetune.training.backend import choose_arithmetic
+from eyetune.training.distillation import right
+from eyetune.training.evaluate import probabilities, save_model
+from eyetune.training.fit import Fitted, check, fit
+from eyetune.training.optimizers import build_loss
+from eyetune.training.pipeline import training_batches
+
+DATASET = tiny_dataset()
+SMALL = Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.batch_size": 20, "fit.epochs": 2})
+
+
+def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
+    folder.mkdir(exist_ok=True)
+    return fit(recipe, DATASET, folder, seed=0, arithmetic=choose_arithmetic("float32"), **options)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    path = folder / "model.keras"
+    save_model(train(folder, SMALL.with_({"fit.epochs": 6, "optimizer.learning_rate": 0.01})).model, path)
+    return path
+
+
+def softened(rows: np.ndarray[Any, Any], temperature: float) -> np.ndarray[Any, Any]:
+    raised = rows.astype(np.float64) ** (1 / temperature)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def test_the_loss_is_that_of_the_paper_and_plain_without_a_teacher() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.eye(4, dtype=np.float32)[[0, 1, 3]]
+    taught, own = (generator.dirichlet(np.ones(4), 3).astype(np.float32) for _ in range(2))
+    section = LossSection(teacher="run", teacher_share=0.3, temperature=4.0)
+    loss = build_loss(section)
+    hard = -np.log((own * labels).sum(axis=1)).mean()
+    soft = -(softened(taught, 4) * np.log(softened(own, 4))).sum(axis=1).mean()
+    assert float(loss(np.concatenate([labels, taught], axis=1), own)) == pytest.approx(
+        0.3 * 16 * soft + 0.7 * hard, rel=1e-5
+    )
+    assert float(loss(labels, own)) == pytest.approx(hard, rel=1e-5)
+
+
+def test_accuracy_goes_by_the_labels_also_where_mixed_ones_are_smaller_than_the_teachers() -> None:
+    labels = np.array([[0.6, 0.4, 0.01, 0.99], [0.2, 0.8, 0.99, 0.01]], np.float32)
+    assert np.asarray(right(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))).tolist() == [1.0, 0.0]
+
+
+def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teacher: Path) -> None:
+    cache.clear()
+    recipe = SMALL.with_({"loss.teacher": str(teacher), "loss.teacher_share": 1.0})
+    notes: list[str] = []
+    taught = train(tmp_path / "a", recipe, on_note=notes.append)
+    again = train(tmp_path / "b", recipe, on_note=notes.append, stop_after=1)
+    again = train(tmp_path / "b", recipe, on_note=notes.append, resume=True)
+    assert [epoch.val_loss for epoch in again.history] == [epoch.val_loss for epoch in taught.history]
+    assert notes == ["Asking the teacher: computed once for all trainings, 60 images"]
+    assert [one.name for one in cache.entries()] == ["probabilities of a teacher"]
+    plain = train(tmp_path / "plain", SMALL)
+    assert plain.history[-1].val_loss != taught.history[-1].val_loss
+    # Validation is judged by its labels alone.
+    said = probabilities(taught.model, DATASET.validation)[np.arange(20), DATASET.validation.labels]
+    assert taught.history[-1].val_loss == pytest.approx(-np.log(said).mean(), rel=1e-4)
+
+
+def test_the_teacher_sees_the_varied_image_that_the_student_sees(tmp_path: Path, teacher: Path) -> None:
+    section = SMALL.with_(augment__noise=0.2).augment
+
+    def mean_of(images: Any) -> Any:
+        import keras
+
+        return keras.ops.mean(images, axis=(1, 2))
+
+    batches, _ = training_batches(DATASET.train, 3, 20, 0, section, mean_of)
+    for images, labels in batches:
+        assert labels.shape == (20, 6)
+        np.testing.assert_allclose(labels[:, 3:], np.asarray(images).mean(axis=(1, 2)), rtol=1e-5)
+    recipe = SMALL.with_({"loss.teacher": str(teacher), "augment.mixup": 0.4, "augment.noise": 0.1})
+    whole = train(tmp_path / "whole", recipe)
+    train(tmp_path / "parts", recipe, stop_after=1)
+    assert [epoch.loss for epoch in train(tmp_path / "parts", recipe, resume=True).history] == [
+        epoch.loss for epoch in whole.history
+    ]
+
+
+def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(tmp_path: Path, teacher: Path) -> None:
+    recipe = SMALL.with_(loss__teacher=str(teacher))
+    with pytest.raises(RecipeError, match="other images or classes") as caught:
+        check(recipe, tiny_dataset(num_classes=4))
+    assert caught.value.expected == "images of 16x16x3, 4 classes"
+    assert caught.value.received == "images of 16x16x3, 3 classes"
+    with pytest.raises(RecipeError, match="cannot be read"):
+        check(SMALL.with_(loss__teacher=str(tmp_path / "missing.keras")), DATASET)
+    damaged = tmp_path / "damaged.keras"
+    damaged.write_bytes(b"PK broken")
+    with pytest.raises(TrainingError, match="cannot be loaded"):
+        check(recipe, DATASET, damaged)
+
+
+def test_a_checkpoint_under_another_teacher_is_another_training(tmp_path: Path, teacher: Path) -> None:
+    own = tmp_path / "own.keras"
+    own.write_bytes(teacher.read_bytes())
+    recipe = SMALL.with_(loss__teacher="some-run")
+    train(tmp_path / "run", recipe, teacher=own, stop_after=1)
+    save_model(train(tmp_path / "other", SMALL).model, own)
+    with pytest.raises(CheckpointError, match="its teacher differ"):
+        train(tmp_path / "run", recipe, teacher=own, resume=True)
+
+
+def test_features_and_lessons_of_other_data_are_not_taken(tmp_path: Path, teacher: Path) -> None:
+    recipe = SMALL.with_(loss__teacher=str(teacher))
+    notes: list[str] = []
+    for fingerprint in ("one", "two", "one"):
+        (tmp_path / str(len(notes))).mkdir(exist_ok=True)
+        data = replace(DATASET, fingerprint=fingerprint)
+        fit(
+            recipe,
+            data,
+            tmp_path / str(len(notes)),
+            seed=0,
+            arithmetic=choose_arithmetic("float32"),
+            stop_after=1,
+            on_note=notes.append,
+        )
+    assert len(notes) == 2

@@ -1,0 +1,197 @@
+"""Transfer learning: features computed once, a head trained on them, fine-tuning, all resumable bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eyetune.data import cache
+from eyetune.errors import CheckpointError, RecipeError
+from eyetune.history import Epoch
+from eyetune.models.transfer import base_of, build_base
+from eyetune.models.weights import load
+from eyetune.recipe import Recipe
+from eyetune.testing import tiny_dataset
+from eyetune.training import checkpoint
+from eyetune.training.backend import choose_arithmetic
+from eyetune.training.evaluate import load_model, probabilities, save_model
+from eyetune.training.fit import LAST, Ending, Fitted, fit
+from eyetune.training.stages import stages
+
+DATASET = tiny_dataset(num_train=30, size=32)
+BLOCK = ("block5_conv1", "block5_conv2", "block5_conv3")
+
+
+class CrashError(Exception):
+    """Stands for a crash."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with weights of VGG16: random, made once."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
+    build_base("vgg16", (32, 32, 3)).save_weights(path)
+    return path
+
+
+@pytest.fixture
+def transfer(weights: Path) -> Recipe:
+    edits = {"model": "vgg16", "model.weights": str(weights), "model.dense": [8], "model.dropout": 0.2}
+    return Recipe().with_({**edits, "fit.epochs": 2, "fit.batch_size": 10, "fit.precision": "float32"})
+
+
+@pytest.fixture
+def tuned(transfer: Recipe) -> Recipe:
+    return transfer.with_(
+        {
+            "model.trainable_from": "block5_conv1",
+            "fit.fine_tune_epochs": 2,
+            "optimizer.name": "sgd",
+            "optimizer.fine_tune_learning_rate": 1e-3,
+            "fit.weight_averaging": 0.5,
+        }
+    )
+
+
+def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
+    folder.mkdir(exist_ok=True)
+    return fit(recipe, DATASET, folder, seed=0, arithmetic=choose_arithmetic(recipe.fit.precision), **options)
+
+
+def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
+    return [(epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history]
+
+
+def assert_equal(one: Fitted, other: Fitted) -> None:
+    assert metrics(one) == metrics(other)
+    for mine, theirs in zip(one.model.variables, other.model.variables, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def base_weights(fitted: Fitted) -> dict[str, Any]:
+    return {layer.name: layer.get_weights() for layer in base_of(fitted.model).layers if layer.weights}
+
+
+def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(tmp_path: Path, transfer: Recipe) -> None:
+    cache.clear()
+    notes: list[str] = []
+    first = train(tmp_path / "a", transfer, on_note=notes.append)
+    assert [note.partition(":")[0] for note in notes] == [
+        "Features of the train images from vgg16",
+        "Features of the validation images from vgg16",
+    ]
+    again = train(tmp_path / "b", transfer.with_(optimizer__learning_rate=0.1), on_note=notes.append)
+    assert len(notes) == 2
+    assert [(one.name, one.source) for one in cache.entries()] == [("vgg16 features", "tiny")] * 2
+    original = load(transfer.model)
+    assert original is not None
+    for fitted in (first, again):
+        for kept, given in zip(base_weights(fitted).values(), original.layers, strict=True):
+            np.testing.assert_array_equal(kept[0], given[0])
+    # What the head learned on features is what the whole network says of images.
+    right = probabilities(first.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    assert right.mean() == pytest.approx(first.history[-1].val_accuracy)
+    assert sum(array.size for array in checkpoint.load(tmp_path / "a" / LAST).model) < 10_000  # the head alone
+    path = tmp_path / "model.keras"
+    save_model(first.model, path)
+    np.testing.assert_array_equal(
+        probabilities(load_model(path), DATASET.validation), probabilities(first.model, DATASET.validation)
+    )
+
+
+def test_training_on_features_is_training_the_whole_network(
+    tmp_path: Path, transfer: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_features = train(tmp_path / "features", transfer)
+    whole = tuple(replace(stage, on_features=False) for stage in stages(transfer))
+    monkeypatch.setattr("eyetune.training.fit.stages", lambda _: whole)
+    on_images = train(tmp_path / "images", transfer)
+    np.testing.assert_allclose(metrics(on_images), metrics(on_features), rtol=1e-3)
+
+
+def test_augmentation_sends_the_images_through_the_frozen_base(tmp_path: Path, transfer: Recipe) -> None:
+    recipe = transfer.with_({"augment.noise": 0.1, "fit.epochs": 1})
+    notes: list[str] = []
+    fitted = train(tmp_path, recipe, on_note=notes.append)
+    assert notes == []
+    original = load(recipe.model)
+    assert original is not None
+    for kept, given in zip(base_weights(fitted).values(), original.layers, strict=True):
+        np.testing.assert_array_equal(kept[0], given[0])
+
+
+def test_fine_tuning_trains_the_named_layers_on_from_the_head(tmp_path: Path, tuned: Recipe) -> None:
+    fitted = train(tmp_path, tuned)
+    assert [epoch.epoch for epoch in fitted.history] == [1, 2, 3, 4]
+    assert [round(epoch.learning_rate, 6) for epoch in fitted.history] == [0.01, 0.01, 0.001, 0.001]
+    original = load(tuned.model)
+    assert original is not None
+    pairs = zip(base_weights(fitted).items(), original.layers, strict=True)
+    changed = {name for (name, kept), given in pairs if not np.array_equal(kept[0], given[0])}
+    assert changed == set(BLOCK)
+
+
+@pytest.mark.parametrize("stops", [(2,), (1, 3)])
+def test_a_training_in_stages_goes_on_bit_for_bit(tmp_path: Path, tuned: Recipe, stops: tuple[int, ...]) -> None:
+    whole = _whole(tmp_path.parent, tuned)
+    for stop in stops:
+        part = train(tmp_path / "parts", tuned, resume=True, stop_after=stop)
+        assert (part.ending, len(part.history)) == (Ending.PAUSED, stop)
+    assert_equal(whole, train(tmp_path / "parts", tuned, resume=True))
+
+
+def _whole(folder: Path, recipe: Recipe) -> Fitted:
+    return train(folder / "whole", recipe, resume=True)  # trained by the first test that needs it
+
+
+def test_a_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tuned: Recipe) -> None:
+    def crash(epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise CrashError
+
+    def interrupt(position: Any) -> None:
+        if position.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(CrashError):
+        train(tmp_path / "broken", tuned, on_epoch=crash)
+    broken = train(tmp_path / "broken", tuned, resume=True, on_progress=interrupt)
+    assert (broken.ending, broken.kept_epoch) == (Ending.INTERRUPTED, 2)
+    frozen = train(tmp_path / "frozen", tuned, stop_after=2)
+    assert_equal(broken, frozen)
+    assert_equal(_whole(tmp_path.parent, tuned), train(tmp_path / "broken", tuned, resume=True))
+
+
+def test_other_weights_under_the_same_name_are_another_training(tmp_path: Path, transfer: Recipe) -> None:
+    path = tmp_path / "own.weights.h5"
+    path.write_bytes(Path(transfer.model.weights).read_bytes())
+    recipe = transfer.with_(model__weights=str(path))
+    train(tmp_path / "run", recipe, stop_after=1)
+    build_base("vgg16", (32, 32, 3)).save_weights(path)
+    with pytest.raises(CheckpointError, match="its weights differ"):
+        train(tmp_path / "run", recipe, resume=True)
+
+
+def test_wrong_weights_are_refused_before_anything_is_trained(tmp_path: Path, transfer: Recipe) -> None:
+    with pytest.raises(RecipeError, match="cannot be read"):
+        train(tmp_path, transfer.with_(model__weights=str(tmp_path / "missing.h5")))
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_a_random_base_is_the_same_for_the_same_seed(tmp_path: Path, transfer: Recipe) -> None:
+    recipe = transfer.with_({"model.weights": "random", "fit.epochs": 2, "fit.precision": "bfloat16"})
+    whole = train(tmp_path / "whole", recipe)
+    train(tmp_path / "parts", recipe, stop_after=1)
+    assert_equal(whole, train(tmp_path / "parts", recipe, resume=True))
+
+
+def test_a_recipe_without_a_base_has_one_stage_on_images() -> None:
+    (only,) = stages(Recipe())
+    assert (only.start, only.end, only.on_features, only.recipe) == (0, 10, False, Recipe())
