@@ -24,15 +24,15 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lab.ipynb"
 EPOCHS = 2
 CHANCE = 0.1
 KERNEL = "eyetune-tests"
-QUIET_CELLS = {"parameters", "imports", "whole-lab-code"}  # all others show something
+QUIET_CELLS = {"parameters", "imports"}  # all others show something
 # How many pictures each cell shows; cells that are not named here show none.
 PICTURES = {
     "load": 1, "pixels": 1, "plot": 1, "fitting": 1, "recipe": 1, "mistakes": 1, "rate": 1, "epochs": 1,
     "optimizer": 1, "activation-drawing": 1, "activation": 1, "architecture-drawing": 1, "architecture": 1,
     "noise-drawing": 1, "noisy-drawing": 1, "moved-drawing": 1, "augmentation": 1, "regularisation": 1,
-    "rates-drawing": 1, "error-bars": 1, "combine": 1, "confusion": 1,
+    "rates-drawing": 1, "error-bars": 1, "combine": 1, "confusion": 1, "whole-lab-steps": 1, "whole-lab-curves": 1,
 }  # fmt: skip
-MAY_HAVE_PICTURES = {"compare", "compare-seeds"}
+MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code"}
 TRAININGS = {
     "recipe": 1, "rate": 2, "epochs": 2, "optimizer": 2, "activation": 1, "architecture-drawing": 1,
     "augmentation": 2, "regularisation": 2, "combine": 1,

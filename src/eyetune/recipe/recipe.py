@@ -155,8 +155,11 @@ class Recipe(Section):
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that are the same for equal recipes only."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Sixteen hexadecimal digits that are the same for equal recipes only.
+
+        Values at their defaults are left out, so that those of recorded recipes stay when recipes learn new values.
+        """
+        text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def values(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.runner import Plan, Runner
 
 MOST_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
+MOST_SECOND_CHANCES = 6  # of what did not help alone
 MOST_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
 KEPT_FROM = 0.9  # how likely an addition must be to help: by what is merely lucky the stack would get worse
 
@@ -172,27 +173,35 @@ def _effects(baseline: Result, tried: Sequence[tuple[Choice, Result]]) -> list[t
     ]
 
 
-def _winners(baseline: Result, effects: Sequence[tuple[Choice, Effect]]) -> list[Choice]:
-    """Return the best value of each technique that did better than the baseline in as many epochs, the best first."""
+def _additions(baseline: Result, effects: Sequence[tuple[Choice, Effect]]) -> tuple[list[Choice], list[Choice]]:
+    """Return the best value of each technique in as many epochs: those that did better, the best first, and others."""
     best: dict[str, tuple[Choice, Effect]] = {}
     for choice, effect in sorted(effects, key=lambda one: -one[1].difference):
-        if effect.difference > 0 and effect.recipe.fit.epochs == baseline.recipe.fit.epochs:
+        if effect.recipe.fit.epochs == baseline.recipe.fit.epochs:
             best.setdefault(effect.name, (choice, effect))
-    return [choice for choice, _ in best.values()][:MOST_ADDITIONS]
+    winners = [choice for choice, effect in best.values() if effect.difference > 0]
+    others = [choice for choice, effect in best.values() if effect.difference <= 0]
+    return winners[:MOST_ADDITIONS], others[:MOST_SECOND_CHANCES]
 
 
 def _stack(
     lab: _Climb, baseline: Result, effects: Sequence[tuple[Choice, Effect]]
 ) -> tuple[list[Step], list[_Part], Result]:
-    """Add winners one after another, and keep each addition only where it helps what was kept before it."""
-    winners = _winners(baseline, effects)
+    """Add winners one after another, and keep each addition only where it helps what was kept before it.
+
+    What did not help alone gets a second chance on top: a larger network, for one, often pays only once something keeps
+    it from learning by heart.
+    """
+    winners, others = _additions(baseline, effects)
     if winners:
         names = ", ".join(choice.label for choice in winners)
         lab.display.note(f"Stacking what helped, the best first: {names}")
     steps: list[Step] = []
     parts: list[_Part] = []
     current = baseline
-    for choice in winners:
+    for choice in (*winners, *others):
+        if choice in others and not parts:
+            break  # on top of the baseline it has been tried
         added = _added(lab, current.recipe, parts, choice)
         if added is None:
             continue

@@ -1,0 +1,11 @@
+"""What a user calls from Python and the command line calls for them.
+
+This is the one place where data, training, records, analysis and pictures meet.
+"""
+
+from eyetune.api.climbing import lab
+from eyetune.api.comparing import compare, open_run
+from eyetune.api.finding import find_learning_rate
+from eyetune.api.training import resume, train
+
+__all__ = ["compare", "find_learning_rate", "lab", "open_run", "resume", "train"]

@@ -1,0 +1,110 @@
+"""Do the lab: every technique compared with evidence, the best stacked, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eyetune.api.preparing import checked_recipe, loaded, workspace_of
+from eyetune.errors import UsageError
+from eyetune.labs import Lab
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.report.progress import WorkersDisplay
+
+QUICK = {"fit.epochs": 2, "data.subset": 4000}
+
+
+def lab(
+    recipe: Recipe | None = None,
+    data: str | Path | None = None,
+    *,
+    techniques: Sequence[str] = (),
+    quick: bool = False,
+    seeds: int = 1,
+    final_seeds: int | None = None,
+    seconds: float | None = None,
+    workers: int | None = None,
+    workspace: str | Path | Workspace | None = None,
+    progress: bool = True,
+) -> Lab:
+    """Find out which technique, which combination gives the best result, and how sure we can be.
+
+    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks how each pair gets
+    on; then trains the best and the baseline on training and validation images, and tries them on test, once. What is
+    recorded already is not trained again: the same call goes on where an interrupted one stopped.
+
+    Worker processes load your script: keep the call below `if __name__ == "__main__":`, as for `multiprocessing`. In a
+    notebook there is nothing to mind.
+
+    Args:
+        recipe: The baseline; the default is the lab's network on CIFAR-10.
+        data: A source in place of the recipe's (see `load`).
+        techniques: What to try: names (all their values) or "name=value"; by default every technique that needs
+            nothing but the images.
+        quick: A dozen changes, few epochs and few images, where the recipe leaves those at their defaults.
+        seeds: Trainings of each recipe that are compared, 1 or more.
+        final_seeds: Trainings of the best recipe, and of the baseline, on test; by default 3 (quick: 2).
+        seconds: How long it may take; what was not tried by then is listed (None: as long as it takes).
+        workers: Trainings at once; by default one for each core, as far as the memory goes.
+        workspace: As for `train`.
+        progress: As for `train`.
+
+    Raises:
+        UsageError: A technique is unknown, or a number out of its range.
+        RunBusyError: Another lab is at work in the workspace.
+        EyetuneError: The data cannot be used, or the baseline cannot be trained.
+    """
+    from eyetune.techniques.lab import climb
+    from eyetune.techniques.plan import QUICK as QUICK_CHOICES
+    from eyetune.techniques.plan import LabPlan, choose
+    from eyetune.tuning.executors import default_workers
+
+    _check_main_process()
+    recipe = checked_recipe(recipe)
+    if quick:
+        recipe = _quick(recipe)
+    last = (2 if quick else 3) if final_seeds is None else final_seeds
+    for name, number in (("seeds", seeds), ("final_seeds", last), ("workers", 1 if workers is None else workers)):
+        if number < 1:
+            raise UsageError(f"{name} is too small.", expected="1 or more", received=number)
+    choices = choose(techniques or (QUICK_CHOICES if quick else ()))
+    if techniques:
+        for choice in choices:
+            choice.apply(recipe)  # what was asked for by name and cannot be fails before any training
+    place = workspace_of(workspace)
+    place.prepare()
+    dataset = loaded(recipe, data, progress=progress)
+    plan = LabPlan(
+        baseline=recipe.with_({"data.source": dataset.source}),
+        choices=choices,
+        seeds=tuple(range(seeds)),
+        final_seeds=last,
+        workers=workers or default_workers(),
+        seconds=seconds,
+    )
+    with WorkersDisplay(enabled=progress) as display:
+        record = climb(plan, place, display)
+        display.note("Drawing ...")
+        place.save_lab(record)
+        done = Lab(place, record)
+        done.save_plots()
+        done.report()
+    return done
+
+
+def _quick(recipe: Recipe) -> Recipe:
+    """Return a recipe with few epochs and images, where it leaves them at their defaults."""
+    chosen = {"fit.epochs": recipe.fit.model_fields_set, "data.subset": recipe.data.model_fields_set}
+    return recipe.with_({path: value for path, value in QUICK.items() if path.partition(".")[2] not in chosen[path]})
+
+
+def _check_main_process() -> None:
+    """Refuse to start workers from a worker, which a script without its guard would do for ever."""
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        raise UsageError(
+            "A worker process ran the script that started it.",
+            fix='Put what your script does below `if __name__ == "__main__":`.',
+        )

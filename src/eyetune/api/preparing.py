@@ -1,0 +1,62 @@
+"""What every call begins with: its recipe, seed, images, workspace, and Keras."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from eyetune.data import Dataset
+from eyetune.errors import UsageError
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.report.progress import TrainingDisplay, decoding_bar
+from eyetune.run import load_data
+
+
+def checked_recipe(recipe: Recipe | None) -> Recipe:
+    """Return the recipe, or the lab's.
+
+    Raises:
+        UsageError: It is no recipe.
+    """
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise UsageError(
+            "The first argument is not a recipe.",
+            expected="an eyetune.Recipe, or None for the lab's",
+            received=f"{type(recipe).__name__}: {recipe!r:.60}",
+            fix="To train the lab's recipe on other images: eyetune.train(data=...)",
+        )
+    return recipe or Recipe()
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is out of its range.
+
+    Raises:
+        UsageError: It is.
+    """
+    from eyetune.training.backend import LARGEST_SEED
+
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError("The seed is out of range.", expected=f"0 to {LARGEST_SEED}", received=seed)
+
+
+def start(threads: int, *, progress: bool) -> None:
+    """Load Keras, and say so where it takes seconds."""
+    from eyetune.training.backend import start_keras
+
+    if "keras" not in sys.modules:
+        with TrainingDisplay(0, enabled=progress) as display:
+            display.note("Loading Keras ...")
+    start_keras(threads)
+
+
+def loaded(recipe: Recipe, source: str | Path | None, *, progress: bool) -> Dataset:
+    """Load the images of a recipe, or those of another source in its way, with a bar while files are decoded."""
+    with decoding_bar(enabled=progress) as on_progress:
+        return load_data(recipe, source, on_progress=on_progress)
+
+
+def workspace_of(workspace: str | Path | Workspace | None) -> Workspace:
+    """Return the workspace that a caller means."""
+    return workspace if isinstance(workspace, Workspace) else Workspace(workspace)
