@@ -122,7 +122,9 @@ def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> No
             assert min(pixels.shape[:2]) > 100, name
             # Axes are black and grey: what they are for is in colour.
             colourful = pixels.max(axis=-1) - pixels.min(axis=-1) > 50
-            assert colourful.sum() > 200, name
+            # In a comparison what is not sure is grey: of two epochs that can be all of it.
+            shown = pixels.max(axis=-1) < 200 if name in MAY_HAVE_PICTURES else colourful
+            assert shown.sum() > 200, name
 
 
 @pytest.mark.slow
