@@ -14,7 +14,7 @@ from eyetune.errors import CheckpointError, RecipeError, TrainingError
 from eyetune.recipe import LossSection, Recipe
 from eyetune.testing import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
-from eyetune.training.distillation import right
+from eyetune.training.distillation import lessons, open_teacher, right
 from eyetune.training.evaluate import probabilities, save_model
 from eyetune.training.fit import Fitted, check, fit
 from eyetune.training.optimizers import build_loss
@@ -122,19 +122,11 @@ def test_a_checkpoint_under_another_teacher_is_another_training(tmp_path: Path, 
         train(tmp_path / "run", recipe, teacher=own, resume=True)
 
 
-def test_features_and_lessons_of_other_data_are_not_taken(tmp_path: Path, teacher: Path) -> None:
+def test_lessons_on_other_data_are_not_taken(teacher: Path) -> None:
     recipe = SMALL.with_(loss__teacher=str(teacher))
+    opened = open_teacher(recipe, DATASET)
+    assert opened is not None
     notes: list[str] = []
     for fingerprint in ("one", "two", "one"):
-        (tmp_path / str(len(notes))).mkdir(exist_ok=True)
-        data = replace(DATASET, fingerprint=fingerprint)
-        fit(
-            recipe,
-            data,
-            tmp_path / str(len(notes)),
-            seed=0,
-            arithmetic=choose_arithmetic("float32"),
-            stop_after=1,
-            on_note=notes.append,
-        )
+        lessons(opened, recipe, replace(DATASET, fingerprint=fingerprint), notes.append)
     assert len(notes) == 2

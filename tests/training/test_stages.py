@@ -138,10 +138,9 @@ def test_fine_tuning_trains_the_named_layers_on_from_the_head(tmp_path: Path, tu
     assert changed == set(BLOCK)
 
 
-@pytest.mark.parametrize("stops", [(2,), (1, 3)])
-def test_a_training_in_stages_goes_on_bit_for_bit(tmp_path: Path, tuned: Recipe, stops: tuple[int, ...]) -> None:
+def test_a_training_in_stages_goes_on_bit_for_bit(tmp_path: Path, tuned: Recipe) -> None:
     whole = _whole(tmp_path.parent, tuned)
-    for stop in stops:
+    for stop in (1, 3):  # in the middle of each stage; between them: the next test
         part = train(tmp_path / "parts", tuned, resume=True, stop_after=stop)
         assert (part.ending, len(part.history)) == (Ending.PAUSED, stop)
     assert_equal(whole, train(tmp_path / "parts", tuned, resume=True))
