@@ -13,6 +13,8 @@ def test_those_that_a_bare_machine_cannot_do_say_what_they_need() -> None:
     needy = {one.name: one.needs for one in techniques() if one.needs}
     assert set(needy) == {"transfer", "fine-tuning", "distillation"}
     assert "trained run" in needy["distillation"]
+    assert needy["transfer"] in find("transfer")._repr_html_()
+    assert "needs" not in find("flip")._repr_html_()
 
 
 def test_transfer_makes_the_known_networks_also_of_recipes_with_blocks_written_out() -> None:

@@ -38,8 +38,8 @@ class Technique:
         why: Why it can help, in a paragraph for someone who has never trained a network.
         hurts: When it does harm or nothing.
         link: The paper or Keras page.
-        needs: What must be there that a bare machine lacks, in words; empty: nothing.
         edit: Makes the edited recipe from a recipe and a value.
+        needs: What must be there that a bare machine lacks, in words; empty: nothing.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Technique:
     why: str
     hurts: str
     link: str
-    needs: str
     edit: Edit = field(repr=False, compare=False)
+    needs: str = ""
 
     def apply(self, recipe: Recipe, value: Value) -> Recipe:
         """Return the recipe with the technique applied; any value that the recipe takes will do.
@@ -69,6 +69,7 @@ class Technique:
     def _repr_html_(self) -> str:
         values = ", ".join(map(str, self.values))
         rows = {"why": self.why, "when it hurts": self.hurts, "values worth trying": values}
+        rows |= {"needs": self.needs} if self.needs else {}
         cells = "".join(
             f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
             for name, text in rows.items()
@@ -117,7 +118,7 @@ def technique(
         if taken is not None and inspect.getsourcefile(taken.edit) != inspect.getsourcefile(edit):
             raise UsageError(f"There is a technique {name} already.", fix="Give yours another name.")
         words = " ".join(why.split()), " ".join(hurts.split())
-        _known[name] = Technique(name, group, values, *words, link, needs, edit)
+        _known[name] = Technique(name, group, values, *words, link, edit, needs)
         return edit
 
     return register
