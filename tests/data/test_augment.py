@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyetune.data.augment import augment
+from eyetune.errors import RecipeError
 from eyetune.recipe import AugmentSection
 from eyetune.testing import tiny_dataset, tiny_images
 from eyetune.training.pipeline import training_batches
@@ -161,3 +162,13 @@ def test_copies_are_added_beside_unchanged_images() -> None:
     assert len(images) == len(labels) == 90
     assert unchanged == [1] * 30
     assert labels.sum(axis=0).tolist() == [30, 30, 30]
+
+
+@pytest.mark.parametrize("values", [{"mixup": 0.2}, {"cutmix": 1.0}])
+def test_class_numbers_cannot_be_mixed(values: dict[str, Any]) -> None:
+    numbers = tf.constant(np.arange(12))
+    with pytest.raises(RecipeError, match="class numbers cannot be mixed"):
+        augment(tf.constant(IMAGES), numbers, AugmentSection(**values), [0, 0])
+    images, labels = augment(tf.constant(IMAGES), numbers, AugmentSection(flip=True), [0, 0])
+    assert labels is numbers
+    assert images.shape == IMAGES.shape

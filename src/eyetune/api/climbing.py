@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eyetune.api.preparing import checked_recipe, loaded, workspace_of
+from eyetune.data import Dataset
 from eyetune.errors import UsageError
 from eyetune.labs import Lab
 from eyetune.recipe import Recipe
@@ -61,6 +62,13 @@ def lab(
     from eyetune.tuning.executors import default_workers
 
     _check_main_process()
+    if isinstance(data, Dataset):
+        raise UsageError(
+            "The lab's workers cannot see a dataset in memory.",
+            expected="a source, which they load through the cache of decoded images",
+            received=repr(data)[:60],
+            fix="Save it as an .npz file or a folder of images, and name that.",
+        )
     recipe = checked_recipe(recipe)
     if quick:
         recipe = _quick(recipe)
@@ -103,7 +111,7 @@ def _check_main_process() -> None:
     """Refuse to start workers from a worker, which a script without its guard would do for ever."""
     import multiprocessing
 
-    if multiprocessing.parent_process() is not None:
+    if multiprocessing.current_process().name != "MainProcess":
         raise UsageError(
             "A worker process ran the script that started it.",
             fix='Put what your script does below `if __name__ == "__main__":`.',

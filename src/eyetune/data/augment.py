@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from eyetune.data.dataset import Images, normalise
+from eyetune.errors import RecipeError
 from eyetune.recipe import AugmentSection
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
@@ -31,7 +32,17 @@ def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tup
 
     Returns:
         Images in [0, 1] and labels, of the same shapes.
+
+    Raises:
+        RecipeError: The labels are class numbers, of which mixup and cutmix cannot take shares.
     """
+    if (section.mixup or section.cutmix) and len(labels.shape) != 2:
+        raise RecipeError(
+            f"{'mixup' if section.mixup else 'cutmix'} mixes labels, and class numbers cannot be mixed.",
+            expected="one-hot rows, shape (N, number of classes)",
+            received=f"shape {tuple(labels.shape)}",
+            fix="Turn the labels into one-hot rows (keras.utils.to_categorical), or leave out mixup and cutmix.",
+        )
     seeds = _seeds(seed)
     images = _move(images, section, seeds)
     if section.contrast:

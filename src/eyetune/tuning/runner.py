@@ -144,7 +144,15 @@ class Runner:
             self._display.note(f"Building {len(recipes)} networks, untrained, to see whether each can be ...")
         parts = [recipes[start : start + INSPECTED_AT_ONCE] for start in range(0, len(recipes), INSPECTED_AT_ONCE)]
         futures = [self._submit_inspection(tuple(part)) for part in parts]
-        return [inspection for future in futures for inspection in result_of(future)]
+        return [one for part, future in zip(parts, futures, strict=True) for one in self._inspected(part, future)]
+
+    def _inspected(self, recipes: Sequence[Recipe], future: Future[tuple[Inspection, ...]]) -> tuple[Inspection, ...]:
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return result_of(future)
+            except WorkerLostError:
+                future = self._submit_inspection(tuple(recipes))
+        return result_of(future)
 
     def _submit_inspection(self, recipes: tuple[Recipe, ...]) -> Future[tuple[Inspection, ...]]:
         teachers = tuple(teacher_file(self._place, recipe) for recipe in recipes)
@@ -180,19 +188,16 @@ class Runner:
                 for one in active.values():
                     self._tell(one)
                 for future in done:
-                    one = active.pop(future)
+                    one = active[future]
                     result = self._finish(one, future)
+                    del active[future]
                     if result is None:
                         active[self._submit(one)] = one
                     else:
                         finished.append(result)
-        except KeyboardInterrupt:
-            for one in active.values():
-                self._place.set_state(one.record.id, RunState.PAUSED)
-            raise
         finally:
-            for one in active.values():
-                one.claim.close()
+            for one in active.values():  # whatever ended us: what was under way can be gone on with
+                self._pause(one)
         return finished
 
     def _begin(self, plan: Plan, record: RunRecord, may_start: Callable[[], bool]) -> _Active | Done:
@@ -252,6 +257,11 @@ class Runner:
             words = f"{share:.2%} on {split}, {done.run.duration_seconds:.1f} s"
         self._display.end(done.run.id if done.run else "", f"{done.plan.label}: {words}")
         return done
+
+    def _pause(self, one: _Active) -> None:
+        if self._place.run(one.record.id).state is RunState.RUNNING:
+            self._place.set_state(one.record.id, RunState.PAUSED)
+        one.claim.close()
 
     def _yardstick(self, recipe: Recipe) -> float | None:
         dataset = self.dataset(recipe)
