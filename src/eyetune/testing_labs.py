@@ -106,7 +106,7 @@ class _Fabrication:
     def _effects(self, base: Recipe, count: int, baseline: Trained) -> tuple[list[Effect], list[Skipped]]:
         effects: list[Effect] = []
         skipped: list[Skipped] = []
-        for technique in techniques():
+        for technique in (one for one in techniques() if not one.needs and not one.file):
             for value in technique.values:
                 if len(effects) == count:
                     return effects, skipped
@@ -135,7 +135,7 @@ class _Fabrication:
                 {
                     path: new
                     for path, (_, new) in Recipe().difference(one.recipe).items()
-                    if path in before.recipe.values()
+                    if path in before.recipe.values() and new is not None
                 }
             )
             effect = self._effect(one.name, one.value, one.label, recipe, before, accuracy)

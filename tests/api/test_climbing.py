@@ -45,8 +45,10 @@ def test_what_cannot_be_done_is_refused_before_any_training(
 def test_quick_gives_way_to_what_was_asked_for() -> None:
     plain = climbing._quick(Recipe())
     assert plain.values() | climbing.QUICK == plain.values()
-    asked = Recipe().with_({"fit.epochs": 10, "data.subset": 0})
+    asked = Recipe().with_({"fit.epochs": 3, "data.subset": 500})
     assert climbing._quick(asked) == asked
+    written = Recipe.from_toml(Recipe().to_toml())  # a file that holds every value is as quick
+    assert climbing._quick(written).values() == plain.values()
 
 
 def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:

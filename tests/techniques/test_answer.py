@@ -31,7 +31,20 @@ def test_where_nothing_helps_it_says_so(record: LabRecord) -> None:
     changes = {"techniques": tuple(worse), "steps": (), "combination": None, "final": record.final_baseline}
     text = answer(record.model_copy(update=changes))
     assert "none did better" in text
-    assert "nothing is better than the baseline" in text
+    assert "nothing to combine" in text
+    hurried = answer(record.model_copy(update={**changes, "complete": False}))
+    assert "Time ran out before anything was combined" in hurried
+    dropped = tuple(step.model_copy(update={"kept": False}) for step in record.steps)
+    assert "likely enough" in answer(record.model_copy(update={**changes, "steps": dropped}))
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [((-0.02, 0.01), "no difference that we can be sure of"), ((-0.03, -0.01), "worse"), ((0.01, 0.03), "points")],
+)
+def test_what_test_says_is_said_as_it_is(record: LabRecord, interval: tuple[float, float], words: str) -> None:
+    text = answer(record.model_copy(update={"test_interval": interval}))
+    assert words in text.partition("on test")[2]
 
 
 def test_what_chance_may_explain_is_called_so(record: LabRecord) -> None:

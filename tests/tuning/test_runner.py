@@ -45,7 +45,7 @@ class Elsewhere:
         self.outcomes = list(outcomes)
         self.jobs: list[Any] = []
 
-    def submit(self, function: Any, *arguments: Any) -> Future[Any]:
+    def submit(self, function: Any, *arguments: Any, **_limits: float | None) -> Future[Any]:
         future: Future[Any] = Future()
         if function is inspect_apart:
             future.set_result(function(arguments[0], 0, *arguments[2:]))
@@ -90,9 +90,10 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, e
     assert same.run.id == baseline.run.id
     assert len(place.runs()) == 3
 
-    again = runner(place, Elsewhere()).train(plans[:2])  # an executor that trains nothing
-    assert [one.found for one in again] == [True, True]
-    assert [one.run and one.run.id for one in again] == [baseline.run.id, faster_done.run.id]
+    again = runner(place, Elsewhere()).train([plans[0], plans[1], plans[3]])  # an executor that trains nothing
+    assert [one.found for one in again] == [True, True, True]
+    assert [one.run and one.run.id for one in again] == [baseline.run.id, faster_done.run.id, diverging_done.run.id]
+    assert "diverged" in again[2].reason
 
 
 def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
@@ -133,10 +134,11 @@ def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(recipe: Recipe, e
     with pytest.raises(KeyboardInterrupt):
         runner(place, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
     states = {run.name: run.state for run in place.runs()}
-    assert states == {"one": RunState.PAUSED, "other": RunState.WAITING}
-    ids = {run.id for run in place.runs()}
+    assert states == {"one": RunState.PAUSED}
+    (paused,) = place.runs()
     done = runner(place, executor).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
-    assert {one.run.id for one in done if one.run} == ids
+    assert done[0].run is not None
+    assert done[0].run.id == paused.id
     assert all(one.run is not None and one.run.state is RunState.COMPLETE for one in done)
 
 
@@ -155,7 +157,7 @@ def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
     place = Workspace()
     (one,) = runner(place, Elsewhere()).train([Plan("late", recipe, 0)], may_start=lambda: False)
     assert one.reason == "out of time"
-    assert place.runs()[0].state is RunState.WAITING
+    assert place.runs() == []
 
 
 def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(recipe: Recipe, trained: Run) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from eyetune.api.comparing import open_run
 from eyetune.api.preparing import checked_recipe, loaded, workspace_of
 from eyetune.data import Dataset
 from eyetune.errors import UsageError
@@ -12,6 +14,9 @@ from eyetune.labs import Lab
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress import WorkersDisplay
+from eyetune.run import settled
+from eyetune.techniques.plan import Choice
+from eyetune.techniques.pretrained import TEACHER
 
 QUICK = {"fit.epochs": 2, "data.subset": 4000}
 
@@ -20,7 +25,7 @@ def lab(
     recipe: Recipe | None = None,
     data: str | Path | None = None,
     *,
-    techniques: Sequence[str] = (),
+    techniques: str | Sequence[str] = (),
     quick: bool = False,
     seeds: int = 1,
     final_seeds: int | None = None,
@@ -69,26 +74,26 @@ def lab(
             received=repr(data)[:60],
             fix="Save it as an .npz file or a folder of images, and name that.",
         )
-    recipe = checked_recipe(recipe)
+    recipe = checked_recipe(recipe).with_({"data.train_on_validation": False})  # or there is nothing to choose on
     if quick:
         recipe = _quick(recipe)
     last = (2 if quick else 3) if final_seeds is None else final_seeds
-    for name, number in (("seeds", seeds), ("final_seeds", last), ("workers", 1 if workers is None else workers)):
-        if number < 1:
-            raise UsageError(f"{name} is too small.", expected="1 or more", received=number)
-    choices = choose(techniques or (QUICK_CHOICES if quick else ()))
-    if techniques:
-        for choice in choices:
-            choice.apply(recipe)  # what was asked for by name and cannot be fails before any training
+    workers = default_workers() if workers is None else workers
+    _check_numbers(seconds=seconds, seeds=seeds, final_seeds=last, workers=workers)
+    words = techniques.split(",") if isinstance(techniques, str) else techniques
     place = workspace_of(workspace)
+    choices = choose(words or (QUICK_CHOICES if quick else ()))
+    if words:  # what was asked for by name and cannot be fails before any training
+        choices = tuple(_with_teacher(choice, recipe, place) for choice in choices if choice.apply(recipe))
     place.prepare()
     dataset = loaded(recipe, data, progress=progress)
     plan = LabPlan(
-        baseline=recipe.with_({"data.source": dataset.source}),
+        baseline=settled(recipe.with_({"data.source": dataset.source}), place),
+        data_fingerprint=dataset.fingerprint,
         choices=choices,
         seeds=tuple(range(seeds)),
         final_seeds=last,
-        workers=workers or default_workers(),
+        workers=workers,
         seconds=seconds,
     )
     with WorkersDisplay(enabled=progress) as display:
@@ -103,8 +108,32 @@ def lab(
 
 def _quick(recipe: Recipe) -> Recipe:
     """Return a recipe with few epochs and images, where it leaves them at their defaults."""
-    chosen = {"fit.epochs": recipe.fit.model_fields_set, "data.subset": recipe.data.model_fields_set}
-    return recipe.with_({path: value for path, value in QUICK.items() if path.partition(".")[2] not in chosen[path]})
+    usual, values = Recipe().values(), recipe.values()
+    return recipe.with_({path: value for path, value in QUICK.items() if values[path] == usual[path]})
+
+
+def _check_numbers(*, seconds: float | None, **counts: object) -> None:
+    for name, number in counts.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise UsageError(f"{name} cannot be used.", expected="a whole number, 1 or more", received=repr(number))
+    if seconds is not None and not seconds > 0:  # NaN is not above 0 either
+        raise UsageError("The time cannot be used.", expected="more than 0 seconds", received=seconds)
+
+
+def _with_teacher(choice: Choice, recipe: Recipe, place: Workspace) -> Choice:
+    """Return a choice that names its teacher for good: "latest" would be another run as the lab goes on."""
+    teacher = choice.apply(recipe).loss.teacher if choice.technique.needs == TEACHER else ""
+    if not teacher or teacher.endswith(".keras"):
+        return choice
+    run = open_run(teacher, workspace=place)
+    _ = run.results
+    if run.recipe.data.train_on_validation:
+        raise UsageError(
+            f"The teacher {run.record.label} was trained on the validation images, which are to compare its pupils.",
+            expected="a run that was trained on training images alone",
+            fix="eyetune runs lists all runs.",
+        )
+    return replace(choice, value=run.id)
 
 
 def _check_main_process() -> None:

@@ -8,6 +8,7 @@ from eyetune.analysis import rates
 from eyetune.api.preparing import check_seed, checked_recipe, loaded, start, workspace_of
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
+from eyetune.records import Workspace
 from eyetune.report.progress import step_bar
 from eyetune.run import teacher_file
 from eyetune.shown import ShownRangeTest
@@ -22,6 +23,7 @@ def find_learning_rate(
     steps: int | None = None,
     seed: int = 0,
     threads: int = 0,
+    workspace: str | Path | Workspace | None = None,
     progress: bool = True,
 ) -> ShownRangeTest:
     """Find the learning rate to train a recipe with, by a range test (Smith, 2017, arXiv:1506.01186).
@@ -38,6 +40,7 @@ def find_learning_rate(
         steps: From the first to the last, 20 or more (None: 500, fewer on small data).
         seed: Of everything that is random, as for `train`.
         threads: As for `train`.
+        workspace: Where the recipe's teacher is recorded, if it has one.
         progress: Show the progress on standard error.
 
     Returns:
@@ -68,7 +71,7 @@ def find_learning_rate(
     title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
     with step_bar(num_steps, f"{title}: {num_steps:,} steps, in {arithmetic}", enabled=progress) as on_step:
         losses: list[float] = []
-        teacher = teacher_file(workspace_of(None), recipe)
+        teacher = teacher_file(workspace_of(workspace), recipe)
         trained = step_losses(recipe, dataset, tried, seed=seed, arithmetic=arithmetic, teacher=teacher)
         for loss in rates.until_diverged(trained, num_steps):
             losses.append(loss)

@@ -22,7 +22,7 @@ def lab(
     *,
     flags: RecipeFlags = _NO_FLAGS,
     techniques: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
-    file: Annotated[Path | None, Parameter(show_default=False)] = None,
+    file: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     quick: Annotated[bool, Parameter(negative="")] = False,
     seeds: int = 1,
     final_seeds: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -52,7 +52,7 @@ def lab(
         What to try: names (all their values) or name=value, with commas between, or several times; by default every
         technique that needs nothing but the images. `eyetune techniques` lists them.
     file
-        A Python file with techniques of your own, which are then tried too (see `eyetune techniques`).
+        A Python file with techniques of your own, which are then tried too (see `eyetune techniques`); may be repeated.
     quick
         A dozen changes, few epochs and few images: an answer in minutes, and a less certain one.
     seeds
@@ -64,13 +64,15 @@ def lab(
     workers
         Trainings at once, by default one for each core (as far as the memory goes).
     """
+    from eyetune.techniques import load_file
+    from eyetune.techniques.plan import QUICK
+
     words = [word for given in techniques for word in given.split(",") if word.strip()]
     if techniques and not words:
         raise UsageError("--techniques names none.", fix="eyetune techniques lists them.")
-    if file is not None:
-        from eyetune.techniques import load_file
-
-        load_file(file)
+    own = [name for one in file for name in load_file(one)]
+    if own and (quick or words):  # else everything is tried, these too
+        words = [*(words or QUICK), *own]
     recipe = flags.apply(start, common)
     from eyetune import api
     from eyetune.cli.lab_tables import lab_tables

@@ -32,6 +32,8 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         _leaderboard(record),
         "[dim]validation accuracy; points: over the baseline, with 95% interval; sure: p below 5% after Holm[/dim]",
     ]
+    if len(record.seeds) == 1:
+        shown.append("[dim]one seed: what another one would change is not in the intervals; --seeds 3 puts it in[/dim]")
     others = len(record.leaderboard) - LEADERS
     shown += [f"... and {others} more, in the report"] if others > 0 else []
     shown += _steps(record) + _interactions(record) + _skipped(record) + _test(record)

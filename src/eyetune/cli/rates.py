@@ -67,8 +67,17 @@ def lr_find(
     from eyetune.cli.tables import range_test_tables
     from eyetune.report.figures import save
 
-    test = api.find_learning_rate(recipe, smallest=smallest, largest=largest, steps=steps, seed=seed, threads=threads)
-    folder = output or common.open_workspace().folder / "plots"
+    workspace = common.open_workspace()
+    test = api.find_learning_rate(
+        recipe,
+        smallest=smallest,
+        largest=largest,
+        steps=steps,
+        seed=seed,
+        threads=threads,
+        workspace=workspace,
+    )
+    folder = output or workspace.folder / "plots"
     paths = save(test.plot(), folder, f"learning-rate-{recipe.optimizer.name}-{recipe.fingerprint[:8]}")
     command = None if test.suggestion is None else train_command(start, flags, common, test.suggestion)
     schedule = recipe.optimizer.schedule

@@ -84,6 +84,7 @@ class Interaction(_Record):
         second: The other.
         difference: Of the accuracies: both, less each, plus the baseline's. Above 0 they help each other.
         interval: 95% interval.
+        p_value: Corrected for how many pairs were tried (Holm).
         finding: In words.
     """
 
@@ -91,6 +92,7 @@ class Interaction(_Record):
     second: str
     difference: float
     interval: tuple[float, float]
+    p_value: float = 1.0
     finding: str
 
 

@@ -54,7 +54,11 @@ def read(path: Path) -> LabRecord:
 
 
 def read_all(folder: Path) -> list[LabRecord]:
-    """Return the labs in a folder of labs, oldest first; of none where there is no such folder."""
+    """Return the labs in a folder of labs, oldest first; none where there is no such folder.
+
+    Raises:
+        WorkspaceError: A file is damaged.
+    """
     return sorted((read(path) for path in _paths(folder)), key=lambda record: (record.created_at, record.id))
 
 
@@ -69,13 +73,26 @@ def find(folder: Path, reference: str) -> LabRecord:
     """
     ids = [path.parent.name for path in _paths(folder)]
     if reference == LATEST and ids:
-        return read_all(folder)[-1]
+        return _newest(folder)
     matching = [one for one in ids if one == reference] or [
         one for one in ids if reference and one.startswith(reference)
     ]
     if len(matching) == 1:
         return read(folder / matching[0] / FILE_NAME)
     raise _not_found(folder, reference, ids, matching)
+
+
+def _newest(folder: Path) -> LabRecord:
+    """Return the newest lab that can be read: an older one that is damaged does no harm."""
+    labs, damaged = [], []
+    for path in _paths(folder):
+        try:
+            labs.append(read(path))
+        except WorkspaceError as error:
+            damaged.append(error)
+    if not labs:
+        raise damaged[0]
+    return max(labs, key=lambda record: (record.created_at, record.id))
 
 
 def _not_found(folder: Path, reference: str, ids: Sequence[str], matching: Sequence[str]) -> LabNotFoundError:

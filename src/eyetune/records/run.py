@@ -11,6 +11,8 @@ from typing import Any, Literal
 from eyetune.network import Network
 from eyetune.recipe import Recipe
 
+DIVERGED = "the training diverged"  # in the error of a run whose loss did
+
 
 class RunState(StrEnum):
     """Where a run stands."""
@@ -124,6 +126,16 @@ class RunRecord:
     def label(self) -> str:
         """Its name where it has one, and its id."""
         return f"{self.name} ({self.id})" if self.name else self.id
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss became NaN or infinite, which with the same seed it would again."""
+        return self.state is RunState.FAILED and DIVERGED in (self.error or "")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether training it again would change nothing."""
+        return self.state is RunState.COMPLETE or self.diverged
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""

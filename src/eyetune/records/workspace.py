@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -247,7 +248,7 @@ class Workspace:
                 return stored["probabilities"], stored["labels"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise WorkspaceError(
                 f"The {split} predictions of run {run_id} cannot be read.",
                 received=type(error).__name__,

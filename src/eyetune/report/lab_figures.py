@@ -195,7 +195,10 @@ def cost_picture(record: LabRecord, *, by: Cost = "parameters") -> Picture:
     costs = [max(getattr(one, by), 1) for one in everything]
     accuracies = [100 * one.validation_accuracy for one in everything]
     front = pareto_front(costs, accuracies)
-    figure = _figure(10, max(4.6, 0.26 * len(front) + 1.4))
+    names = [plain(wrapped(f"{one.label} ({one.validation_accuracy:.1%})")) for one in (everything[at] for at in front)]
+    name_inches = 0.1 + 0.17 * max(name.count("\n") + 1 for name in names)
+    height = max(4.6, name_inches * len(front) + 1.6)
+    figure = _figure(10, height)
     axes = figure.subplots()
     for one, cost, accuracy in zip(everything, costs, accuracies, strict=True):
         axes.plot(cost, accuracy, "o", color=_tone(record, one), alpha=0.75, markersize=5, zorder=2)
@@ -205,7 +208,7 @@ def cost_picture(record: LabRecord, *, by: Cost = "parameters") -> Picture:
     base = record.baseline
     axes.plot(max(getattr(base, by), 1), 100 * base.validation_accuracy, "D", color="black", markersize=6, zorder=4)
     _style_cost(axes, accuracies, by)
-    _name_front(axes, [everything[place] for place in front], list(zip(steps_x, steps_y, strict=True)))
+    _name_front(axes, names, list(zip(steps_x, steps_y, strict=True)), gap=name_inches / (height - 1.4))
     return figure
 
 
@@ -238,13 +241,13 @@ def _style_cost(axes: Axes, accuracies: Sequence[float], by: Cost) -> None:
     axes.grid(alpha=0.3, which="both")
 
 
-def _name_front(axes: Axes, front: Sequence[Trained], points: Sequence[tuple[float, float]]) -> None:
+def _name_front(axes: Axes, names: Sequence[str], points: Sequence[tuple[float, float]], *, gap: float) -> None:
     """Write the names of the front's points in a column at the right, each joined to its point, none over another."""
     low, high = axes.get_ylim()
-    shares = spread([(accuracy - low) / (high - low) for _, accuracy in points], gap=0.26 / 4.0)
-    for one, point, share in zip(front, points, shares, strict=True):
+    shares = spread([(accuracy - low) / (high - low) for _, accuracy in points], gap=gap)
+    for name, point, share in zip(names, points, shares, strict=True):
         axes.annotate(
-            plain(wrapped(f"{one.label} ({one.validation_accuracy:.1%})")),
+            name,
             point,
             xytext=(1.04, share),
             textcoords="axes fraction",

@@ -112,7 +112,8 @@ def method(record: LabRecord) -> list[str]:
         f"{'seeds' if several else 'seed'} {seeds}; a ± is the standard deviation over seeds"
         f"{'' if several else ', of which one tells nothing'}.",
         "Every choice was made on the validation images. Differences are of validation accuracy in points; their 95% "
-        f"intervals come from a paired bootstrap, in which {drawn} are drawn again, the same for both.",
+        f"intervals come from a paired bootstrap, in which {drawn} are drawn again, the same for both."
+        + ("" if several else " What another seed would change is not in them: with --seeds 3 it is."),
         f"The p-values are corrected for all {_count(len(record.techniques), 'comparison', 'comparisons')} (Holm, "
         "1979): with so many, some would look good by chance alone.",
         "At equal epochs and at equal seconds, both trainings are stopped where the shorter one ended: a technique "

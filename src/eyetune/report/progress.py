@@ -210,8 +210,10 @@ class WorkersDisplay:
         """Print a line about the whole."""
         self._console.print(words, highlight=False, markup=False, soft_wrap=True)
 
-    def expect(self, num_trainings: int) -> None:
-        """Say how many more trainings there will be."""
+    def expect(self, num_trainings: int, num_found: int = 0) -> None:
+        """Say how many more trainings there will be, and how many are recorded already."""
+        if num_trainings and num_found:
+            self.note(f"{num_found} of {num_trainings + num_found} trainings are recorded already")
         self._expected += num_trainings
         self._bar.update(self._all, total=self._expected)
 

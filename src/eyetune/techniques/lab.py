@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, count
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from eyetune.analysis.compare import compare, interaction
-from eyetune.errors import RecipeError, RunBusyError, TrainingError
+from eyetune.analysis.compare import CONFIDENCE, compare, holm, interaction
+from eyetune.errors import RecipeError, RunBusyError, TrainingError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import Effect, Interaction, LabRecord, Skipped, Step
@@ -28,8 +28,9 @@ from eyetune.run import Run
 from eyetune.techniques.lab_records import Findings, Result, candidate, effect_of, record
 from eyetune.techniques.plan import Choice, LabPlan
 from eyetune.tuning.executors import LocalExecutor
-from eyetune.tuning.runner import Plan, Runner
+from eyetune.tuning.runner import Done, Plan, Runner
 
+SHARE_OF_SINGLES = 0.5  # of a limited time, for the techniques by themselves
 MOST_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
 MOST_SECOND_CHANCES = 6  # of what did not help alone
 MOST_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
@@ -56,37 +57,47 @@ class _Climb:
     skipped: list[Skipped] = field(default_factory=list)
     longest_seconds: float = 0.0
     trained: set[str] = field(default_factory=set)
-    begun_anyway: int = 0
 
-    def train(self, recipes: Sequence[tuple[str, Recipe]]) -> list[Result | str]:
-        """Train recipes with every seed; in place of one that has no result stands why."""
+    def train(self, recipes: Sequence[tuple[str, Recipe]], *, share: float | None = 1.0) -> list[Result | str]:
+        """Train recipes with every seed; in place of one that has no result stands why.
+
+        Args:
+            recipes: With what to call them.
+            share: Of the time that may have passed when a training begins (None: it begins in any case).
+        """
         seeds = self.plan.seeds
         plans = [Plan(label, recipe, seed) for label, recipe in recipes for seed in seeds]
-        done = iter(self.runner.train(plans, may_start=self._has_time))
+        done = iter(self.runner.train(plans, may_start=lambda: self._has_time(share), on_done=self.on_done))
         self.trained |= {recipe.fingerprint for _, recipe in recipes}
         results: list[Result | str] = []
         for label, recipe in recipes:
             group = [next(done) for _ in seeds]
             reason = next((one.reason for one in group if one.reason), "")
             runs = tuple(Run(self.place, one.run) for one in group if one.run is not None)
-            if not reason:
-                self.longest_seconds = max(self.longest_seconds, *(run.record.duration_seconds for run in runs))
             results.append(reason or Result(label, recipe, runs, candidate(label, runs, "validation")))
         return results
 
-    def seconds_left(self) -> float:
-        """Return how long the lab may still take."""
+    def skip(self, choice: Choice, reason: str) -> None:
+        """List a choice that is not tried."""
+        self.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=reason))
+
+    def seconds_left(self, share: float = 1.0) -> float:
+        """Return how long the lab may still take until so large a share of its time has passed."""
         if self.plan.seconds is None:
             return math.inf
-        return self.plan.seconds - (time.monotonic() - self.started_at)
+        return share * self.plan.seconds - (time.monotonic() - self.started_at)
 
-    def _has_time(self) -> bool:
-        """Tell whether one more training leaves time for the last ones; the baseline, the first, is begun anyway."""
-        if self.begun_anyway < len(self.plan.seeds):
-            self.begun_anyway += 1
+    def on_done(self, done: Done) -> None:
+        """Remember how long a training took, from which follows how long others will."""
+        if done.run is not None:
+            self.longest_seconds = max(self.longest_seconds, done.run.duration_seconds)
+
+    def _has_time(self, share: float | None) -> bool:
+        """Tell whether one more training leaves time for the last ones, whose test results all is for."""
+        if share is None:
             return True
         last = math.ceil(2 / self.plan.workers) * self.longest_seconds
-        return self.seconds_left() > self.longest_seconds + last
+        return self.seconds_left(share) > self.longest_seconds + last
 
 
 def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord:
@@ -102,8 +113,9 @@ def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord
         baseline, tried = _try_each(lab)
         effects = _effects(baseline, tried)
         steps, parts, best = _stack(lab, baseline, effects)
-        pairs = _pairs(lab, baseline, {choice.label: result for choice, result in tried}, parts)
         last_baseline, last = _finals(lab, baseline, best)
+        # The exam comes before the pairs, which change nothing in it: they take what time is left.
+        pairs = _pairs(lab, baseline, {choice.label: result for choice, result in tried}, parts)
         found = Findings(
             baseline=baseline,
             techniques=tuple(effect for _, effect in effects),
@@ -120,14 +132,24 @@ def climb(plan: LabPlan, place: Workspace, display: WorkersDisplay) -> LabRecord
 
 @contextmanager
 def _alone(place: Workspace) -> Iterator[None]:
+    lock = FileLock(place.folder / "lab.lock")
     try:
-        with FileLock(place.folder / "lab.lock", timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
         raise RunBusyError(
             f"Another lab is at work in {place.folder}.",
             fix="Wait for it to end, or name another workspace with --workspace.",
         ) from None
+    except OSError as error:
+        raise WorkspaceError(
+            f"The workspace {place.folder} cannot be written.",
+            received=error.strerror or error,
+            fix="Check the folder's permissions, or name another one with --workspace.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _try_each(lab: _Climb) -> tuple[Result, list[tuple[Choice, Result]]]:
@@ -138,25 +160,36 @@ def _try_each(lab: _Climb) -> tuple[Result, list[tuple[Choice, Result]]]:
         try:
             recipe = choice.apply(plan.baseline)
         except RecipeError as error:
-            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=error.what))
+            lab.skip(choice, error.what)
             continue
-        if recipe.fingerprint == plan.baseline.fingerprint:
-            reason = "it is what the baseline does already"
-            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=reason))
-            continue
-        recipes.append((choice, recipe))
+        reason = _cannot_be_compared(recipe, plan.baseline)
+        if reason:
+            lab.skip(choice, reason)
+        else:
+            recipes.append((choice, recipe))
     lab.display.note(f"The baseline and {len(recipes)} changes of it, one at a time, seeds {_words(plan.seeds)}")
-    named = [("baseline", plan.baseline), *((choice.label, recipe) for choice, recipe in recipes)]
-    baseline, *others = lab.train(named)
+    named = [(choice.label, recipe) for choice, recipe in recipes]
+    start = [("baseline", plan.baseline)]
+    if plan.seconds is None:
+        baseline, *others = lab.train([*start, *named])
+    else:  # by itself first: from it follows how much there is time for
+        (baseline,) = lab.train(start, share=None)
+        others = lab.train(named, share=SHARE_OF_SINGLES)
     if isinstance(baseline, str):
         raise TrainingError("The lab's baseline has no result.", received=baseline, fix="Try it: eyetune train")
     tried = []
     for (choice, _), result in zip(recipes, others, strict=True):
         if isinstance(result, str):
-            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=result))
+            lab.skip(choice, result)
         else:
             tried.append((choice, result))
     return baseline, tried
+
+
+def _cannot_be_compared(recipe: Recipe, baseline: Recipe) -> str:
+    if recipe.data != baseline.data:
+        return "it changes the images, so nothing could be compared"
+    return "it is what the baseline does already" if recipe.fingerprint == baseline.fingerprint else ""
 
 
 def _words(seeds: Sequence[int]) -> str:
@@ -177,7 +210,7 @@ def _additions(baseline: Result, effects: Sequence[tuple[Choice, Effect]]) -> tu
     """Return the best value of each technique in as many epochs: those that did better, the best first, and others."""
     best: dict[str, tuple[Choice, Effect]] = {}
     for choice, effect in sorted(effects, key=lambda one: -one[1].difference):
-        if effect.recipe.fit.epochs == baseline.recipe.fit.epochs:
+        if effect.recipe.fit.total_epochs == baseline.recipe.fit.total_epochs:
             best.setdefault(effect.name, (choice, effect))
     winners = [choice for choice, effect in best.values() if effect.difference > 0]
     others = [choice for choice, effect in best.values() if effect.difference <= 0]
@@ -206,10 +239,10 @@ def _stack(
         if added is None:
             continue
         label = " + ".join([*(part.choice.label for part in parts), choice.label])
-        # An addition has to wait for the one before it; workers without work train pairs that will be asked for.
+        # An addition has to wait for the one before it: meanwhile other workers train pairs.
         result, *_ = lab.train([(label, added), *_fillers(lab, parts)])
         if isinstance(result, str):
-            lab.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=f"stacked: {result}"))
+            lab.skip(choice, f"stacked: {result}")
             continue
         (difference,) = compare(current.candidate, [result.candidate])
         kept = difference.chance_of_better >= KEPT_FROM
@@ -221,9 +254,10 @@ def _stack(
 
 
 def _fillers(lab: _Climb, parts: Sequence[_Part]) -> list[tuple[str, Recipe]]:
-    idle = max(0, lab.plan.workers // len(lab.plan.seeds) - 1)
-    pairs = [(label, recipe) for label, recipe, _ in _pair_recipes(lab, parts) if recipe.fingerprint not in lab.trained]
-    return pairs[:idle]
+    """Return the pairs that will be asked for at the end and that workers without work can train meanwhile."""
+    if lab.plan.workers <= len(lab.plan.seeds):
+        return []
+    return [(label, recipe) for label, recipe, _ in _pair_recipes(lab, parts) if recipe.fingerprint not in lab.trained]
 
 
 def _pair_recipes(lab: _Climb, parts: Sequence[_Part]) -> Iterator[tuple[str, Recipe, tuple[Choice, Choice]]]:
@@ -237,16 +271,15 @@ def _pair_recipes(lab: _Climb, parts: Sequence[_Part]) -> Iterator[tuple[str, Re
 
 def _added(lab: _Climb, recipe: Recipe, parts: Sequence[_Part], choice: Choice) -> Recipe | None:
     """Return the recipe with a choice added; None where that changes nothing, or undoes a part that was kept."""
-    name, value = choice.technique.name, choice.value
     try:
         added = choice.apply(recipe)
     except RecipeError as error:
-        lab.skipped.append(Skipped(name=name, value=value, reason=f"stacked: {error.what}"))
+        lab.skip(choice, f"stacked: {error.what}")
         return None
     values = added.values()
     undone = next((part for part in parts if any(values.get(path) != new for path, new in part.changed.items())), None)
     if undone is not None:
-        lab.skipped.append(Skipped(name=name, value=value, reason=f"stacked: it would undo {undone.choice.label}"))
+        lab.skip(choice, f"stacked: it would undo {undone.choice.label}")
         return None
     return None if added.fingerprint == recipe.fingerprint else added
 
@@ -261,42 +294,62 @@ def _pairs(lab: _Climb, baseline: Result, alone: dict[str, Result], parts: Seque
     if pairs:
         lab.display.note(f"How {len(pairs)} pair(s) of what was kept get on")
     results = lab.train([(label, recipe) for label, recipe, _ in pairs])
-    found = []
-    for (_, _, (one, other)), both in zip(pairs, results, strict=True):
+    trained = []
+    for (label, _, (one, other)), both in zip(pairs, results, strict=True):
         if isinstance(both, str):
+            lab.skipped.append(Skipped(name="pair", value=label, reason=both))
             continue
-        first, second = alone[one.label], alone[other.label]
-        value, interval = interaction(baseline.candidate, first.candidate, second.candidate, both.candidate)
-        sure = interval[0] > 0 or interval[1] < 0
-        words = ("they help each other" if value > 0 else "in part they do the same") if sure else "not sure"
-        found.append(
-            Interaction(first=one.label, second=other.label, difference=value, interval=interval, finding=words)
+        quartet = (baseline, alone[one.label], alone[other.label], both)
+        trained.append((one, other, interaction(*(result.candidate for result in quartet))))
+    corrected = holm([found.p_value for _, _, found in trained])
+    return [
+        Interaction(
+            first=one.label,
+            second=other.label,
+            difference=found.difference,
+            interval=found.interval,
+            p_value=p_value,
+            finding=_finding(found.difference, p_value),
         )
-    return found
+        for (one, other, found), p_value in zip(trained, corrected, strict=True)
+    ]
+
+
+def _finding(difference: float, p_value: float) -> str:
+    if p_value >= 1 - CONFIDENCE:
+        return "not sure"
+    return "they help each other" if difference > 0 else "in part they do the same"
 
 
 def _finals(lab: _Climb, baseline: Result, best: Result) -> tuple[Result, Result]:
     """Train the baseline and the best recipe on training and validation images, and try them on test."""
-    seeds = range(lab.plan.final_seeds)
     lab.display.note("Every choice is made: the baseline and the best on training and validation images, then test")
-    recipes = {"baseline": _last(baseline)}
-    if best is not baseline:
-        recipes["best"] = _last(best)
-    runs: dict[str, list[Run]] = {name: [] for name in recipes}
-    for begun, seed in enumerate(seeds):
-        if begun and lab.seconds_left() < 1.3 * lab.longest_seconds * math.ceil(len(recipes) / lab.plan.workers):
-            break
-        plans = [Plan(f"{name}, for test", recipe, seed, ("validation", "test")) for name, recipe in recipes.items()]
-        for name, done in zip(recipes, lab.runner.train(plans), strict=True):
-            if done.run is None or done.reason:
-                raise TrainingError(f"The last training of the {name} failed.", received=done.reason)
-            runs[name].append(Run(lab.place, done.run))
-    last = {
-        name: Result(label, recipes[name], tuple(runs[name]), candidate(label, runs[name], "test"))
-        for name, label in (("baseline", baseline.label), ("best", best.label))
-        if name in recipes
-    }
-    return last["baseline"], last.get("best", last["baseline"])
+    sides = {"baseline": baseline} if best is baseline else {"baseline": baseline, "best": best}
+    recipes = {name: _last(result) for name, result in sides.items()}
+    plans = [
+        Plan(f"{name}, for test", recipe, seed, ("validation", "test"))
+        for seed in range(lab.plan.final_seeds)
+        for name, recipe in recipes.items()
+    ]
+    begun = count()
+    done = lab.runner.train(
+        plans,
+        may_start=lambda: next(begun) < len(recipes) or lab.seconds_left() > 1.3 * lab.longest_seconds,
+        on_done=lab.on_done,
+    )
+    rounds = [done[start : start + len(recipes)] for start in range(0, len(done), len(recipes))]
+    whole = [one for one in rounds if not any(side.reason for side in one)]  # both are compared seed by seed
+    if not whole:
+        raise TrainingError(
+            "None of the last trainings has a result.",
+            received="; ".join(side.reason for one in rounds for side in one if side.reason),
+            fix="All before them is recorded: do the lab again with more --final-seeds, or with a calmer baseline.",
+        )
+    last = []
+    for (name, result), group in zip(sides.items(), zip(*whole, strict=True), strict=True):
+        runs = tuple(Run(lab.place, side.run) for side in group if side.run is not None)
+        last.append(Result(result.label, recipes[name], runs, candidate(result.label, runs, "test")))
+    return last[0], last[-1]
 
 
 def _last(result: Result) -> Recipe:

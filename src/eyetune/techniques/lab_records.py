@@ -133,7 +133,7 @@ def record(plan: LabPlan, found: Findings) -> LabRecord:
         complete=not any(OUT_OF_TIME in one.reason for one in found.skipped),
         versions=versions(),
         explanations=tuple(_explain(one) for one in dict.fromkeys(choice.technique for choice in plan.choices)),
-        command=plan.command,
+        command=plan.command(found.baseline.runs[0].id),
     )
     return unanswered.model_copy(update={"answer": answer(unanswered)})
 

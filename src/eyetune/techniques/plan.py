@@ -53,6 +53,7 @@ class LabPlan:
 
     Attributes:
         baseline: The recipe that everything is compared with.
+        data_fingerprint: Of the images.
         choices: What is tried, in order.
         seeds: Of each comparison.
         final_seeds: How many trainings of the winner, and of the baseline, are tried on test.
@@ -61,6 +62,7 @@ class LabPlan:
     """
 
     baseline: Recipe
+    data_fingerprint: str
     choices: tuple[Choice, ...]
     seeds: tuple[int, ...] = (0,)
     final_seeds: int = 3
@@ -70,21 +72,16 @@ class LabPlan:
     @property
     def id(self) -> str:
         """Eight hexadecimal digits, the same for the same questions on the same images only."""
-        about = [self.baseline.fingerprint, [choice.label for choice in self.choices], self.seeds, self.final_seeds]
+        labels = [choice.label for choice in self.choices]
+        about = [self.baseline.fingerprint, self.data_fingerprint, labels, self.seeds, self.final_seeds]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
 
-    @property
-    def command(self) -> str:
-        """The words that do it again, next to a `recipe.toml` where the baseline is not a few values from the lab's."""
-        changed = {path: mine for path, (mine, _) in self.baseline.difference(Recipe()).items()}
-        words = ["eyetune", "lab"]
-        if any(path.startswith("model.") or value is None for path, value in changed.items()):
-            words.append("recipe.toml")
-        else:
-            words += [word for path, value in changed.items() for word in ("--set", f"{path}={value_word(value)}")]
-        words += ["--techniques", ",".join(choice.label for choice in self.choices)]
-        words += ["--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
-        return shlex.join(words)
+    def command(self, baseline: str) -> str:
+        """Return the words that do it again, the baseline being a run."""
+        words = ["eyetune", "lab", baseline, "--techniques", ",".join(choice.label for choice in self.choices)]
+        files = sorted({choice.technique.file for choice in self.choices if choice.technique.file})
+        words += [word for file in files for word in ("--file", file)]
+        return shlex.join([*words, "--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)])
 
 
 def choose(words: Sequence[str] = ()) -> tuple[Choice, ...]:
@@ -103,9 +100,7 @@ def choose(words: Sequence[str] = ()) -> tuple[Choice, ...]:
         ['flip=true', 'shift=3']
     """
     if not words:
-        return tuple(
-            Choice(one, value) for one in techniques() if not getattr(one, "needs", "") for value in one.values
-        )
+        return tuple(Choice(one, value) for one in techniques() if not one.needs for value in one.values)
     found = [choice for word in words for choice in _read(word.strip())]
     return tuple(dict.fromkeys(found))
 

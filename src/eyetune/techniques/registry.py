@@ -14,13 +14,14 @@ from __future__ import annotations
 import html
 import importlib.util
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eyetune.errors import RecipeError, UsageError, nearest
+from eyetune.errors import EyetuneError, RecipeError, UsageError, nearest
 from eyetune.recipe import Recipe
 
 Value = int | float | str | bool
@@ -51,6 +52,11 @@ class Technique:
     edit: Edit = field(repr=False, compare=False)
     needs: str = ""
 
+    @property
+    def file(self) -> str:
+        """The file of one of a user's own; "" for those that come with eyetune."""
+        return "" if self.edit.__module__.startswith("eyetune.") else inspect.getsourcefile(self.edit) or ""
+
     def apply(self, recipe: Recipe, value: Value) -> Recipe:
         """Return the recipe with the technique applied; any value that the recipe takes will do.
 
@@ -58,13 +64,22 @@ class Technique:
             RecipeError: The value is of the wrong type or out of range.
         """
         try:
-            return self.edit(recipe, self.typed(value))
-        except (TypeError, ValueError) as error:
+            edited = self.edit(recipe, self.typed(value))
+        except EyetuneError:
+            raise
+        except Exception as error:  # a technique can be anybody's code
             raise RecipeError(
                 f"The technique {self.name} cannot use this value.",
                 expected=f"one like {', '.join(map(str, self.values))}",
-                received=f"{value!r} ({error})",
-            ) from None
+                received=f"{value!r} ({type(error).__name__}: {error})",
+            ) from error
+        if not isinstance(edited, Recipe):
+            raise RecipeError(
+                f"The technique {self.name} returned no recipe.",
+                expected="the edited recipe, for example `return recipe.with_({...})`",
+                received=type(edited).__name__,
+            )
+        return edited
 
     def _repr_html_(self) -> str:
         values = ", ".join(map(str, self.values))
@@ -98,7 +113,7 @@ _known: dict[str, Technique] = {}
 def technique(
     name: str,
     *,
-    values: tuple[Value, ...],
+    values: Iterable[Value],
     why: str,
     hurts: str,
     link: str = "",
@@ -108,10 +123,20 @@ def technique(
     """Register a function `(recipe, value) -> recipe` as a technique.
 
     Raises:
-        UsageError: The name is taken by another function, or there are no values.
+        UsageError: The name is taken by another function or cannot be one, or the values are none or no plain values.
     """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise UsageError("A technique cannot be named so.", expected="small letters, digits and hyphens", received=name)
+    values = tuple(values)
     if not values:
         raise UsageError(f"The technique {name} has no values to try.", fix="Give values=(...) with at least one.")
+    wrong = [one for one in values if not isinstance(one, int | float | str | bool)]
+    if wrong:
+        raise UsageError(
+            f"The technique {name} has a value that cannot be one.",
+            expected="numbers, words, True or False",
+            received=repr(wrong[0]),
+        )
 
     def register(edit: Edit) -> Edit:
         taken = _known.get(name)
@@ -146,8 +171,8 @@ def find(name: str) -> Technique:
     return _known[name]
 
 
-def load_file(path: str | Path) -> None:
-    """Run a Python file of one's own, whose techniques are then known.
+def load_file(path: str | Path) -> tuple[str, ...]:
+    """Run a Python file of one's own, whose techniques are then known, and return their names.
 
     Raises:
         UsageError: The file is missing or fails.
@@ -166,6 +191,8 @@ def load_file(path: str | Path) -> None:
             received=f"{type(error).__name__}: {error}",
             fix="It must be a Python file that runs by itself: try it with `python FILE`.",
         ) from error
+    source = Path(path).resolve()
+    return tuple(one.name for one in _known.values() if one.file and Path(one.file).resolve() == source)
 
 
 @cache

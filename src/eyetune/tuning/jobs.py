@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from eyetune.data import Dataset
-from eyetune.errors import EyetuneError, RunBusyError
+from eyetune.errors import EyetuneError, RunBusyError, TrainingError
 from eyetune.history import Epoch, History, Progress
 from eyetune.network import Network
 from eyetune.recipe import Recipe
@@ -174,6 +174,9 @@ def inspect(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> In
         network = structure(build(recipe.model, dataset.image_shape, dataset.num_classes))
     except EyetuneError as error:
         return Inspection(None, precision, error)
+    except Exception as error:  # Keras and TensorFlow say in many ways that a network is too large or makes no sense
+        words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return Inspection(None, precision, TrainingError("The network cannot be built.", received=words))
     return Inspection(network, precision)
 
 

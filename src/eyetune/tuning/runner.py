@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from eyetune.data import Dataset
-from eyetune.errors import EyetuneError, RunBusyError, WorkerLostError
+from eyetune.errors import EyetuneError, RunBusyError, WorkerLostError, WorkspaceError
 from eyetune.history import Epoch
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
@@ -21,6 +21,8 @@ from eyetune.tuning.recording import describe, job_of, record_failure, record_ou
 
 OUT_OF_TIME = "out of time"
 MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
+LIMIT_FACTOR = 50  # a training may take so many times as long as the longest before it: then it hangs
+LEAST_LIMIT_SECONDS = 3600.0
 INSPECTED_AT_ONCE = 8
 SECONDS_BETWEEN_LOOKS = 0.3
 
@@ -85,6 +87,7 @@ class Runner:
         self._display = display
         self._datasets: dict[str, Dataset] = {}
         self._yardsticks: dict[str, float | None] = {}
+        self._longest_seconds = 0.0
 
     def dataset(self, recipe: Recipe) -> Dataset:
         """Load the images of a recipe; those of the same data section once."""
@@ -93,50 +96,51 @@ class Runner:
             self._datasets[key] = load_data(recipe)
         return self._datasets[key]
 
-    def train(self, plans: Sequence[Plan], *, may_start: Callable[[], bool] = lambda: True) -> list[Done]:
+    def train(
+        self,
+        plans: Sequence[Plan],
+        *,
+        may_start: Callable[[], bool] = lambda: True,
+        on_done: Callable[[Done], None] = lambda _: None,
+    ) -> list[Done]:
         """Train what has not been trained before.
 
         Args:
             plans: What to train; equal ones are trained once.
             may_start: Asked before each training; once it says no, the plans that are left are not begun.
+            on_done: Called with what became of each plan that was not trained before, as it ends.
 
         Returns:
             What became of each plan, in their order. A training that fails does not stop the others.
         """
         asked, plans = plans, [replace(plan, recipe=settled(plan.recipe, self._place)) for plan in plans]
-        outcomes: dict[tuple[str, int], Done] = {}
         wanted = {_key(plan): plan for plan in plans}
         found = {key: self._found(plan) for key, plan in wanted.items()}
-        for key, record in found.items():
-            if record is not None and record.state is RunState.COMPLETE:
-                outcomes[key] = Done(wanted[key], record, found=True)
+        outcomes = {
+            key: _done_before(wanted[key], run) for key, run in found.items() if run is not None and run.is_over
+        }
         missing = {key: plan for key, plan in wanted.items() if key not in outcomes}
-        self._display.expect(len(missing))
-        new = {key: plan for key, plan in missing.items() if found[key] is None}
-        inspections = dict(zip(new, self._inspect([plan.recipe for plan in new.values()]), strict=True))
-        queue: deque[tuple[Plan, RunRecord]] = deque()
-        for key, plan in missing.items():
-            record = found[key]
-            if record is None:
-                inspection = inspections[key]
-                if inspection.network is None:
-                    outcomes[key] = self._end(Done(plan, None, f"cannot be trained: {_first_line(inspection.error)}"))
-                    continue
-                record = self._create(plan, inspection)
-            queue.append((plan, record))
-        for done in self._work_off(queue, may_start):
+        self._display.expect(len(missing), len(outcomes))
+        new = [plan for key, plan in missing.items() if found[key] is None]
+        inspections = dict(zip(map(_key, new), self._inspect([plan.recipe for plan in new]), strict=True))
+        queue = deque((plan, found[key] or inspections[key]) for key, plan in missing.items())
+        for done in self._work_off(queue, may_start, on_done):
             outcomes[_key(done.plan)] = done
         return [replace(outcomes[_key(plan)], plan=one) for one, plan in zip(asked, plans, strict=True)]
 
     def _found(self, plan: Plan) -> RunRecord | None:
-        """Return the run of a plan that is complete already, or else one that can be gone on with."""
+        """Return the run of a plan that is over already, or else one that can be gone on with."""
         same = self._place.same(plan.recipe, self.dataset(plan.recipe).fingerprint, plan.seed)
         complete = [run for run in same if run.state is RunState.COMPLETE and self._has_predictions(run, plan)]
+        diverged = [run for run in same if run.diverged]  # it would again
         unfinished = [run for run in same if run.state in (RunState.WAITING, RunState.PAUSED)]
-        return next(iter([*reversed(complete), *unfinished]), None)
+        return next(iter([*reversed(complete), *diverged, *unfinished]), None)
 
     def _has_predictions(self, run: RunRecord, plan: Plan) -> bool:
-        return all(self._place.predictions(run.id, split) is not None for split in plan.splits)
+        try:
+            return all(self._place.predictions(run.id, split) is not None for split in plan.splits)
+        except WorkspaceError:  # damaged: it is trained again
+            return False
 
     def _inspect(self, recipes: Sequence[Recipe]) -> list[Inspection]:
         """Build every network, untrained, before any is trained: what cannot be built costs nothing."""
@@ -146,13 +150,15 @@ class Runner:
         futures = [self._submit_inspection(tuple(part)) for part in parts]
         return [one for part, future in zip(parts, futures, strict=True) for one in self._inspected(part, future)]
 
-    def _inspected(self, recipes: Sequence[Recipe], future: Future[tuple[Inspection, ...]]) -> tuple[Inspection, ...]:
-        for _ in range(MOST_TRIES - 1):
-            try:
-                return result_of(future)
-            except WorkerLostError:
-                future = self._submit_inspection(tuple(recipes))
-        return result_of(future)
+    def _inspected(self, recipes: Sequence[Recipe], future: Future[tuple[Inspection, ...]]) -> list[Inspection]:
+        """Return what became of an inspection; where a worker died of it, the recipes are built one at a time."""
+        try:
+            inspected = result_of(future)
+            return list(inspected)
+        except WorkerLostError as error:
+            if len(recipes) == 1:
+                return [Inspection(None, "float32", error)]
+        return [one for recipe in recipes for one in self._inspected([recipe], self._submit_inspection((recipe,)))]
 
     def _submit_inspection(self, recipes: tuple[Recipe, ...]) -> Future[tuple[Inspection, ...]]:
         teachers = tuple(teacher_file(self._place, recipe) for recipe in recipes)
@@ -173,15 +179,25 @@ class Runner:
             state=RunState.WAITING,
         )
 
-    def _work_off(self, queue: deque[tuple[Plan, RunRecord]], may_start: Callable[[], bool]) -> list[Done]:
+    def _work_off(
+        self,
+        queue: deque[tuple[Plan, RunRecord | Inspection]],
+        may_start: Callable[[], bool],
+        on_done: Callable[[Done], None],
+    ) -> list[Done]:
         finished: list[Done] = []
         active: dict[Future[Outcome], _Active] = {}
+
+        def end(done: Done) -> None:
+            finished.append(self._end(done))
+            on_done(done)
+
         try:
             while queue or active:
                 while queue and len(active) < self._executor.num_workers:
                     begun = self._begin(*queue.popleft(), may_start)
                     if isinstance(begun, Done):
-                        finished.append(begun)
+                        end(begun)
                     else:
                         active[self._submit(begun)] = begun
                 done, _ = wait(active, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
@@ -194,26 +210,32 @@ class Runner:
                     if result is None:
                         active[self._submit(one)] = one
                     else:
-                        finished.append(result)
+                        end(result)
         finally:
             for one in active.values():  # whatever ended us: what was under way can be gone on with
                 self._pause(one)
         return finished
 
-    def _begin(self, plan: Plan, record: RunRecord, may_start: Callable[[], bool]) -> _Active | Done:
+    def _begin(self, plan: Plan, start: RunRecord | Inspection, may_start: Callable[[], bool]) -> _Active | Done:
+        if isinstance(start, Inspection) and start.network is None:
+            return Done(plan, None, f"cannot be trained: {_first_line(start.error)}")
         if not may_start():
-            return self._end(Done(plan, None, OUT_OF_TIME))
+            return Done(plan, None, OUT_OF_TIME)
+        record = self._create(plan, start) if isinstance(start, Inspection) else start
         claim = ExitStack()
         try:
             claim.enter_context(self._place.claim(record.id))
         except RunBusyError as error:
-            return self._end(Done(plan, record, _first_line(error)))
+            return Done(plan, record, _first_line(error))
         self._place.set_state(record.id, RunState.RUNNING)
         self._display.begin(record.id, plan.label, record.recipe.fit.total_epochs)
         return _Active(plan, record, NewsReader(self._place.run_folder(record.id)), claim)
 
     def _submit(self, one: _Active) -> Future[Outcome]:
-        return self._executor.submit(work_apart, job_of(self._place, one.record, splits=one.plan.splits))
+        """Hand a run to a worker, whose threads are its own, whatever the run began with."""
+        job = replace(job_of(self._place, one.record, splits=one.plan.splits), threads=self._executor.threads)
+        limit = max(LEAST_LIMIT_SECONDS, LIMIT_FACTOR * self._longest_seconds) if self._longest_seconds else None
+        return self._executor.submit(work_apart, job, limit_seconds=limit)
 
     def _tell(self, one: _Active) -> None:
         for news in one.news.read():
@@ -238,6 +260,7 @@ class Runner:
         for epoch in outcome.history:
             self._place.save_epoch(one.record.id, epoch)
         record = record_outcome(self._place, one.record, outcome, lambda: self._yardstick(one.plan.recipe))
+        self._longest_seconds = max(self._longest_seconds, record.duration_seconds)
         return self._close(one, Done(one.plan, record))
 
     def _failed(self, one: _Active, error: Exception) -> Done:
@@ -246,7 +269,7 @@ class Runner:
     def _close(self, one: _Active, done: Done) -> Done:
         one.news.close()
         one.claim.close()
-        return self._end(done)
+        return done
 
     def _end(self, done: Done) -> Done:
         words = done.reason
@@ -259,15 +282,20 @@ class Runner:
         return done
 
     def _pause(self, one: _Active) -> None:
-        if self._place.run(one.record.id).state is RunState.RUNNING:
-            self._place.set_state(one.record.id, RunState.PAUSED)
-        one.claim.close()
+        one.claim.close()  # from now on a run that says RUNNING counts as paused
+        with suppress(WorkspaceError):
+            if self._place.run(one.record.id).state is RunState.PAUSED:
+                self._place.set_state(one.record.id, RunState.PAUSED)
 
     def _yardstick(self, recipe: Recipe) -> float | None:
         dataset = self.dataset(recipe)
         if dataset.fingerprint not in self._yardsticks:
             self._yardsticks[dataset.fingerprint] = yardstick(dataset)
         return self._yardsticks[dataset.fingerprint]
+
+
+def _done_before(plan: Plan, run: RunRecord) -> Done:
+    return Done(plan, run, f"failed: {(run.error or '').splitlines()[0]}" if run.diverged else "", found=True)
 
 
 def _key(plan: Plan) -> tuple[str, int]:
