@@ -112,7 +112,7 @@ def test_the_running_average_stays_among_the_losses_so_far(losses: list[float], 
     assert len(averages) == len(losses)
     for number, average in enumerate(averages):
         seen = losses[: number + 1]
-        assert min(seen) * (1 - 1e-9) <= average <= max(seen) * (1 + 1e-9) + 1e-300
+        assert min(seen) * (1 - 1e-9) - 1e-300 <= average <= max(seen) * (1 + 1e-9) + 1e-300
     assert averages[0] == pytest.approx(losses[0])
 
 

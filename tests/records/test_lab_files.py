@@ -76,7 +76,8 @@ def test_a_damaged_lab_is_named_and_does_no_harm_to_others(workspace: Path, cont
     path.parent.mkdir()
     path.write_text(content)
     assert Workspace(workspace).find_lab("good").id == "good"
-    for read in (Workspace(workspace).labs, Workspace(workspace).find_lab):
+    assert Workspace(workspace).find_lab("latest").id == "good"
+    for read in (Workspace(workspace).labs, lambda: Workspace(workspace).find_lab("bad")):
         with pytest.raises(WorkspaceError) as caught:
             read()
         assert caught.value.what == f"The lab in {path} cannot be read."

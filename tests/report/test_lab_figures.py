@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from eyetune.analysis.pareto import pareto_front
 from eyetune.history import History
@@ -98,7 +99,7 @@ def test_cost_is_drawn_on_a_log_scale_and_the_front_is_named(by: str) -> None:
     assert [name.partition(" (")[0] for name in names] == [everything[place].label for place in front]
     assert "2 far below not drawn" in axes.get_xlabel()
     FigureCanvasAgg(figure).draw()
-    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    boxes = sorted((Text.get_window_extent(text) for text in axes.texts), key=lambda box: box.y0)
     assert all(above.y0 >= below.y1 - 1 for below, above in pairwise(boxes))
 
 

@@ -77,6 +77,10 @@ class _Climb:
             results.append(reason or Result(label, recipe, runs, candidate(label, runs, "validation")))
         return results
 
+    def knows(self, recipe: Recipe) -> bool:
+        """Tell whether a recipe has been trained before, with every seed."""
+        return self.runner.knows([Plan("", recipe, seed) for seed in self.plan.seeds])
+
     def skip(self, choice: Choice, reason: str) -> None:
         """List a choice that is not tried."""
         self.skipped.append(Skipped(name=choice.technique.name, value=choice.value, reason=reason))
@@ -240,7 +244,8 @@ def _stack(
             continue
         label = " + ".join([*(part.choice.label for part in parts), choice.label])
         # An addition has to wait for the one before it: meanwhile other workers train pairs.
-        result, *_ = lab.train([(label, added), *_fillers(lab, parts)])
+        fillers = [] if lab.knows(added) else _fillers(lab, parts)
+        result, *_ = lab.train([(label, added), *fillers])
         if isinstance(result, str):
             lab.skip(choice, f"stacked: {result}")
             continue

@@ -128,6 +128,11 @@ class Runner:
             outcomes[_key(done.plan)] = done
         return [replace(outcomes[_key(plan)], plan=one) for one, plan in zip(asked, plans, strict=True)]
 
+    def knows(self, plans: Sequence[Plan]) -> bool:
+        """Tell whether all of these have been trained before."""
+        found = [self._found(replace(plan, recipe=settled(plan.recipe, self._place))) for plan in plans]
+        return all(run is not None and run.is_over for run in found)
+
     def _found(self, plan: Plan) -> RunRecord | None:
         """Return the run of a plan that is over already, or else one that can be gone on with."""
         same = self._place.same(plan.recipe, self.dataset(plan.recipe).fingerprint, plan.seed)
