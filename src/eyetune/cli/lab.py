@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import Common, RecipeFlags
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, say
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
@@ -29,7 +29,7 @@ def lab(
     time: Annotated[str | None, Parameter(show_default=False)] = None,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
     common: Common = _NO_COMMON,
-) -> None:
+) -> int:
     """Find out which technique, which combination gives the best result, and how sure we can be.
 
     Trains the baseline and each technique's values, one change at a time; stacks what helped; looks how each pair
@@ -78,17 +78,22 @@ def lab(
     from eyetune.cli.lab_tables import lab_tables
     from eyetune.labs import REPORT_FILE
 
-    done = api.lab(
-        recipe,
-        techniques=words,
-        quick=quick,
-        seeds=seeds,
-        final_seeds=final_seeds,
-        seconds=None if time is None else read_seconds(time),
-        workers=workers,
-        workspace=common.open_workspace(),
-    )
+    try:
+        done = api.lab(
+            recipe,
+            techniques=words,
+            quick=quick,
+            seeds=seeds,
+            final_seeds=final_seeds,
+            seconds=None if time is None else read_seconds(time),
+            workers=workers,
+            workspace=common.open_workspace(),
+        )
+    except KeyboardInterrupt:
+        say("Interrupted. What is trained is recorded: the same words go on where it stopped.")
+        return INTERRUPTED
     common.show(done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"]))
+    return 0
 
 
 def read_seconds(words: str) -> float:
