@@ -86,7 +86,7 @@ def _steps(record: LabRecord) -> list[RenderableType]:
         kept = "[green]kept[/green]" if step.kept else "[dim]dropped[/dim]"
         one = step.effect
         accuracy = _spread(one.validation_accuracy, one.seed_deviation)
-        table.add_row(escape(one.label), kept, accuracy, *_effect_cells(one))
+        table.add_row(escape(one.change), kept, accuracy, *_effect_cells(one))
     return [table]
 
 

@@ -12,6 +12,16 @@ from eyetune.recipe import Recipe
 Value = int | float | str | bool
 
 
+def value_word(value: object) -> str:
+    """Write a value as the command line takes it.
+
+    Example:
+        >>> value_word(True), value_word(0.001), value_word("sgd")
+        ('true', '0.001', 'sgd')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,6 +72,11 @@ class Effect(Trained):
     finding: str
     at_equal_epochs: float
     at_equal_seconds: float
+
+    @property
+    def change(self) -> str:
+        """The technique with its value: name=value."""
+        return f"{self.name}={value_word(self.value)}"
 
     @property
     def certain(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eyetune.records.lab import Effect, LabRecord, Value
+from eyetune.records.lab import Effect, LabRecord, value_word
 from eyetune.report.figures import plain
 
 if TYPE_CHECKING:
@@ -82,16 +82,6 @@ def colour_of(effect: Effect) -> str:
     if not effect.certain:
         return UNSURE
     return BETTER if effect.difference > 0 else WORSE
-
-
-def value_word(value: Value) -> str:
-    """Return a technique's value as a user writes it.
-
-    Example:
-        >>> value_word(True), value_word(1e-05), value_word("cosine")
-        ('true', '1e-05', 'cosine')
-    """
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rows(groups: Sequence[tuple[str, Sequence[Effect]]], names: Sequence[str]) -> list[_Row]:

@@ -120,7 +120,7 @@ def steps_staircase(record: LabRecord) -> Picture:
             reached = accuracy
         elif height < len(steps):
             axes.plot([reached, reached], [height - 1, height], color="0.25", linewidth=1.2)
-        labels.append(wrapped(f"+ {effect.label}{'' if step.kept else ' (dropped)'}"))
+        labels.append(wrapped(f"+ {effect.change}{'' if step.kept else ' (dropped)'}"))
     _style_steps(axes, labels, record)
     return figure
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyetune.history import History
-from eyetune.records.lab import Effect, Explanation, Final, LabRecord, Trained
+from eyetune.records.lab import Effect, Explanation, Final, LabRecord, Trained, value_word
 from eyetune.report import lab_figures
-from eyetune.report.forest import effects_forest, value_word
+from eyetune.report.forest import effects_forest
 from eyetune.report.page import (
     Cell,
     Row,
@@ -262,7 +262,7 @@ def _combination(record: LabRecord) -> dict[str, Any]:
         one = step.effect
         cells = (
             Cell(str(place)),
-            Cell(one.label),
+            Cell(one.change),
             Cell("kept" if step.kept else "dropped", kind="better" if step.kept else ""),
             Cell(with_spread(one.validation_accuracy, one.seed_deviation)),
             signed(one.difference),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from eyetune.records.lab import Effect, LabRecord
-from eyetune.techniques.plan import value_word
 
 
 def answer(record: LabRecord) -> str:
@@ -47,7 +46,7 @@ def _together(record: LabRecord) -> str:
         why = "There was nothing to combine" if record.complete else "Time ran out before anything was combined"
         why = "No change was likely enough to help to be kept" if record.steps else why
         return f"{why}: the baseline itself reaches {test}."
-    names = [f"{one.name}={value_word(one.value)}" for one in kept]
+    names = [one.change for one in kept]
     who = f"The combination of {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f"{names[0]} alone"
     low, high = (100 * bound for bound in record.test_interval)
     return (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from eyetune.errors import RecipeError
 from eyetune.recipe import Recipe
+from eyetune.records.lab import value_word
 from eyetune.techniques.registry import Technique, Value, find, techniques
 
 # A handful that teaches something in a few minutes: one value each, one of each kind.
@@ -18,16 +19,6 @@ QUICK = (
     "activation-of-one-layer=tanh", "more-convolutions=2", "dense-units=128", "batch-norm=true", "noise=0.05",
     "shift=2", "dropout=0.2",
 )  # fmt: skip
-
-
-def value_word(value: object) -> str:
-    """Write a value as the command line takes it.
-
-    Example:
-        >>> value_word(True), value_word(0.001), value_word("sgd")
-        ('true', '0.001', 'sgd')
-    """
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True)
