@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from eyetune.analysis.compare import Candidate, bootstrap_differences, compare, holm
+from eyetune.analysis.compare import Candidate, bootstrap_differences, compare, holm, interaction, interval_of
 from eyetune.errors import DataError
 from eyetune.history import Epoch
 
@@ -106,3 +106,27 @@ def test_equal_epochs_and_equal_time_cut_the_longer_one() -> None:
 def test_other_images_are_refused() -> None:
     with pytest.raises(DataError, match="not validated on the images"):
         compare(candidate("a", 0.5, images=100), [candidate("b", 0.5, images=90)])
+
+
+@pytest.mark.parametrize(("seeds", "at_most"), [(3, 0.12), (5, 0.10)])
+def test_equal_recipes_seldom_seem_to_differ(seeds: int, at_most: float) -> None:
+    """With a spread over seeds, intervals that knew only the images would be wrong three times as often."""
+    generator, images, wrong = np.random.default_rng(0), 2000, 0
+    for _ in range(80):
+        accuracies = 0.7 + 0.012 * generator.standard_normal((2, seeds))
+        mine, theirs = (generator.random((seeds, images)) < side[:, np.newaxis] for side in accuracies)
+        low, high = interval_of(bootstrap_differences(mine, theirs, seed=int(generator.integers(1000)), resamples=2000))
+        wrong += low > 0 or high < 0
+    assert wrong / 80 <= at_most
+
+
+def test_an_interaction_is_what_is_beyond_the_sum() -> None:
+    baseline, first, second = candidate("0", 0.5), candidate("1", 0.6), candidate("2", 0.55)
+    together = interaction(baseline, first, second, candidate("both", 0.65))
+    assert together.difference == pytest.approx(0.0, abs=1e-9)
+    helping = interaction(baseline, first, second, candidate("both", 0.8))
+    assert helping.difference == pytest.approx(0.15)
+    assert helping.interval[0] > 0
+    assert helping.p_value < 0.01
+    hindering = interaction(baseline, first, second, candidate("both", 0.5))
+    assert hindering.interval[1] < 0

@@ -359,3 +359,24 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(write_image_folder(tmp_path / "images"))
     with pytest.raises(SourceError, match="There is no data source"):
         load("")
+
+
+@pytest.mark.parametrize("subset", [0, 100])
+def test_the_last_training_may_take_the_validation_images_too(subset: int):
+    usual, whole = load("digits", subset=subset), load("digits", subset=subset, train_on_validation=True)
+    assert len(whole.train) == len(usual.train) + len(usual.validation)
+    np.testing.assert_array_equal(whole.train.images[: len(usual.train)], usual.train.images)
+    np.testing.assert_array_equal(whole.train.images[len(usual.train) :], usual.validation.images)
+    np.testing.assert_array_equal(whole.train.labels[len(usual.train) :], usual.validation.labels)
+    np.testing.assert_array_equal(whole.test.images, usual.test.images)
+    assert whole.validation_is_seen
+    assert not usual.validation_is_seen
+    assert whole.fingerprint != usual.fingerprint
+
+
+def test_validation_images_that_come_apart_are_joined_to_the_training_images(tmp_path: Path):
+    path = write_npz(tmp_path / "own.npz", x_val=np.full((4, 8, 8, 3), 7, np.uint8), y_val=np.array([0, 1, 2, 0]))
+    usual, whole = load(path), load(path, train_on_validation=True)
+    assert len(usual.validation) == 4
+    assert len(whole.train) == len(usual.train) + 4
+    assert (whole.train.images[-4:] == 7).all()

@@ -302,3 +302,34 @@ def test_runs_are_sorted_with_those_that_lack_the_figure_last(workspace: Path) -
     assert [run.id for run in ordered] == [best.id, middle.id, unfinished.id]
     with pytest.raises(UsageError, match="no loss"):
         query.order(records.runs(), "loss")
+
+
+def test_runs_of_the_same_recipe_data_and_seed_are_found(workspace: Path) -> None:
+    records = Workspace(workspace)
+    first, deleted, second = add_run(records), add_run(records), add_run(records)
+    other = add_run(records, recipe=Recipe().with_(fit__epochs=3))
+    records.delete(deleted.id)
+    assert [run.id for run in records.same(Recipe(), DATA.fingerprint, 7)] == [first.id, second.id]
+    assert [run.id for run in records.same(other.recipe, DATA.fingerprint, 7)] == [other.id]
+    assert records.same(Recipe(), DATA.fingerprint, 8) == []
+    assert records.same(Recipe(), "other images", 7) == []
+
+
+def test_only_a_run_that_diverged_or_is_complete_is_over(workspace: Path) -> None:
+    records = Workspace(workspace)
+    diverged, lost, paused = add_run(records), add_run(records), add_run(records)
+    error = "The loss became nan in epoch 2 at learning rate 100: the training diverged."
+    assert records.set_state(diverged.id, RunState.FAILED, error=error).is_over
+    assert not records.set_state(lost.id, RunState.FAILED, error="A worker process ended.").is_over
+    assert not records.set_state(paused.id, RunState.PAUSED).is_over
+    assert add_complete(records, 0.5).is_over
+
+
+def test_damaged_predictions_are_told(workspace: Path) -> None:
+    records = Workspace(workspace)
+    run = add_run(records)
+    records.save_predictions(run.id, "validation", np.ones((2, 3), np.float32), np.zeros(2, np.int64))
+    path = records.run_folder(run.id) / "validation-predictions.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        records.predictions(run.id, "validation")

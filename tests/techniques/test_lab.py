@@ -18,16 +18,19 @@ from eyetune.report.progress import WorkersDisplay
 from eyetune.run import Run
 from eyetune.techniques.lab import KEPT_FROM, climb
 from eyetune.techniques.lab_records import candidate
-from eyetune.techniques.plan import LabPlan, choose
+from eyetune.techniques.plan import Choice, LabPlan, choose
+from eyetune.techniques.registry import Technique
 
 WORDS = ("learning-rate=0.003", "batch-size=4", "width=2.0", "padding=same", "more-blocks=6", "padding=valid")
+OTHER_IMAGES = Technique("other-images", "own", (1,), "", "", "", lambda recipe, _: recipe.with_(data__seed=7))
 
 
 def plan(archive: Path, *, workers: int = 2) -> LabPlan:
     values = {"model.blocks": [8], "model.dense": [], "model.activation": "tanh", "fit.batch_size": 8, "fit.epochs": 6}
     slow = {"optimizer.learning_rate": 1e-05}  # it learns nothing, so that something helps
     recipe = Recipe().with_({"data.source": str(archive), **values, **slow})
-    return LabPlan(recipe, "images", choose(WORDS), seeds=(0, 1), final_seeds=2, workers=workers)
+    choices = (*choose(WORDS), Choice(OTHER_IMAGES, 1))
+    return LabPlan(recipe, "images", choices, seeds=(0, 1), final_seeds=2, workers=workers)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,7 @@ def test_what_cannot_be_tried_is_listed_with_its_reason(record: LabRecord) -> No
     reasons = {(one.name, one.value): one.reason for one in record.skipped}
     assert "4096" in reasons["more-blocks", 6] or "shrinks" in reasons["more-blocks", 6]
     assert "baseline does already" in reasons["padding", "valid"]
+    assert "changes the images" in reasons["other-images", 1]
 
 
 def test_the_effects_are_those_of_a_comparison(record: LabRecord, place: Workspace) -> None:

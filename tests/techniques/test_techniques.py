@@ -11,7 +11,7 @@ import pytest
 from eyetune.errors import RecipeError, UsageError
 from eyetune.models.cnn import build
 from eyetune.recipe import AugmentSection, OptimizerName, Recipe
-from eyetune.techniques import Technique, find, load_file, registry, techniques
+from eyetune.techniques import Technique, find, load_file, registry, technique, techniques
 
 EVERY = [(one, value) for one in techniques() for value in one.values]
 
@@ -102,3 +102,40 @@ def test_a_notebook_shows_why_a_technique_helps_and_when_it_hurts() -> None:
     own = Technique("own", "your own", (1,), "a < b", "never", "", lambda recipe, _: recipe)
     assert "a &lt; b" in own._repr_html_()
     assert "href" not in own._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("has spaces", (1,), "cannot be named"),
+        ("a=b", (1,), "cannot be named"),
+        ("", (1,), "cannot be named"),
+        ("fine", (), "no values"),
+        ("fine", ([1, 2],), "value that cannot be one"),
+        ("fine", (None,), "value that cannot be one"),
+    ],
+)
+def test_what_cannot_be_a_technique_is_refused(name: str, values: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        technique(name, values=values, why="It may.", hurts="It may.")
+
+
+def test_values_may_come_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    technique("listed", values=[1, 2], why="It may.", hurts="It may.")(lambda recipe, _: recipe)
+    assert find("listed").values == (1, 2)
+    assert hash(find("listed"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda recipe, _: recipe.model.blocks[99], "IndexError"),
+        (lambda _recipe, _: None, "returned no recipe"),
+        (lambda recipe, _: recipe.with_(fit__epoch=3), "no fit.epoch"),
+    ],
+)
+def test_what_somebodys_technique_does_wrong_is_said(edit: Any, words: str) -> None:
+    one = Technique("own", "your own", (1,), "why", "hurts", "", edit)
+    with pytest.raises(RecipeError, match=words):
+        one.apply(Recipe(), 1)
