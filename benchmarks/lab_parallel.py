@@ -5,12 +5,13 @@
 Both train the lab's network with eight learning rates and batch sizes on the same images, for as many epochs, and
 classify the validation images at the end; eyetune also writes checkpoints, networks, predictions and records. Each runs
 in processes of its own, the start of Python and Keras included, on all cores. Prints seconds, their ratio and the peak
-memory (proportional set size of all its processes together, sampled five times a second).
+memory (proportional set size of all its processes together, sampled every second).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from pathlib import Path
 CHANGES = [
     {"optimizer.learning_rate": rate, "fit.batch_size": size} for rate in (1e-2, 1e-3, 1e-4, 1e-5) for size in (32, 64)
 ]
-SAMPLED_EVERY_SECONDS = 0.2
+SAMPLED_EVERY_SECONDS = 1.0
 
 
 def plain_keras(subset: int, epochs: int) -> None:
@@ -73,7 +74,8 @@ def measure(how: str, arguments: argparse.Namespace) -> tuple[float, float]:
     words = [how, "--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
     words += ["--workers", str(arguments.workers)]
     started = time.perf_counter()
-    with subprocess.Popen([sys.executable, __file__, *words]) as process:
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen([sys.executable, __file__, *words], env=quiet) as process:
         peak = [0.0]
         sampler = threading.Thread(target=sample, args=(process, peak))
         sampler.start()

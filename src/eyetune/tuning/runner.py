@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -151,7 +152,9 @@ class Runner:
         """Build every network, untrained, before any is trained: what cannot be built costs nothing."""
         if len(recipes) > INSPECTED_AT_ONCE:
             self._display.note(f"Building {len(recipes)} networks, untrained, to see whether each can be ...")
-        parts = [recipes[start : start + INSPECTED_AT_ONCE] for start in range(0, len(recipes), INSPECTED_AT_ONCE)]
+        # Every worker gets a part, so that all of them load Keras at once and not when their first training comes.
+        size = max(1, min(INSPECTED_AT_ONCE, math.ceil(len(recipes) / self._executor.num_workers)))
+        parts = [recipes[start : start + size] for start in range(0, len(recipes), size)]
         futures = [self._submit_inspection(tuple(part)) for part in parts]
         return [one for part, future in zip(parts, futures, strict=True) for one in self._inspected(part, future)]
 
