@@ -3,17 +3,23 @@
     EyetuneError                    exit status 1: the work failed
     ├── UsageError                  exit status 2: the words were wrong
     │   ├── RecipeError             a recipe with an unknown name or a value out of range
+    │   ├── SpaceError              a space with a name or a value that cannot be used
+    │   ├── FunctionError           a model function that cannot be loaded, or whose network cannot be trained
     │   ├── SourceError             a data source that is not there
     │   ├── RunNotFoundError        a run id that matches no run, or several
-    │   └── LabNotFoundError        a lab id that matches no lab, or several
+    │   ├── LabNotFoundError        a lab id that matches no lab, or several
+    │   ├── StudyNotFoundError      a study's name that matches no study, or several
+    │   └── StudyChangedError       a study that is to go on with another space, objective or data
     ├── DataError                   images or labels that cannot be used
     ├── TrainingError               a training that could not be carried out
     │   ├── DivergedError           its loss became NaN or infinite
     │   ├── CheckpointError         its checkpoint cannot be read or is of another network
     │   ├── WorkerLostError         its worker process ended before it was done
-    │   └── OutOfTimeError          it took longer than it was given
+    │   ├── OutOfTimeError          it took longer than it was given
+    │   └── OutOfMemoryError        it took more memory than it was given
     └── WorkspaceError              the records cannot be opened, read or written
         └── RunBusyError            another process is at work on the run
+            └── StudyBusyError      another process is at work on the study
 
 Each one says what happened, and where they help, what was expected, what was received and how to fix it.
 """
@@ -82,6 +88,14 @@ class RecipeError(UsageError):
     """A recipe holds an unknown name or a value out of its range."""
 
 
+class SpaceError(UsageError):
+    """A space holds an unknown name or a value that cannot be used."""
+
+
+class FunctionError(UsageError):
+    """A user's model function cannot be loaded, or what it builds cannot be trained."""
+
+
 class SourceError(UsageError):
     """A data source is unknown or not there."""
 
@@ -92,6 +106,14 @@ class RunNotFoundError(UsageError):
 
 class LabNotFoundError(UsageError):
     """A lab id matches no lab, or more than one."""
+
+
+class StudyNotFoundError(UsageError):
+    """A study's name or id matches no study, or more than one."""
+
+
+class StudyChangedError(UsageError):
+    """A study is to go on with another space, objective, model or data than it began with."""
 
 
 class DataError(EyetuneError):
@@ -118,12 +140,20 @@ class OutOfTimeError(TrainingError):
     """A job took longer than its time limit."""
 
 
+class OutOfMemoryError(TrainingError):
+    """A job took more memory than its limit."""
+
+
 class WorkspaceError(EyetuneError):
     """The workspace's records cannot be opened, read or written."""
 
 
 class RunBusyError(WorkspaceError):
     """Another process is at work on the run."""
+
+
+class StudyBusyError(RunBusyError):
+    """Another process is at work on the study."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Epoch:
         learning_rate: The optimizer's rate at the end of the epoch.
         duration_seconds: Wall time, validation included.
         images_per_second: Training images by the seconds spent training on them (validation not included).
+        others: What else the network was compiled to measure.
     """
 
     epoch: int
@@ -29,6 +31,19 @@ class Epoch:
     learning_rate: float
     duration_seconds: float
     images_per_second: float
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, metric: str) -> float:
+        """Return a metric by its name.
+
+        Raises:
+            KeyError: It was not measured.
+        """
+        if metric in self.others:
+            return float(self.others[metric])
+        if metric == "others" or not hasattr(self, metric):
+            raise KeyError(metric)
+        return float(getattr(self, metric))
 
 
 History = tuple[Epoch, ...]
@@ -65,12 +80,27 @@ def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
         [0.2]
     """
     epochs = list(history)
-    return {field.name: [getattr(epoch, field.name) for epoch in epochs] for field in fields(Epoch)}
+    names = [field.name for field in fields(Epoch) if field.name != "others"]
+    names += dict.fromkeys(name for epoch in epochs for name in epoch.others)
+    return {name: [epoch.value(name) for epoch in epochs] for name in names}
 
 
 def as_rows(history: Iterable[Epoch]) -> list[dict[str, float]]:
     """Turn a history into one dictionary an epoch, ready for JSON."""
     return [asdict(epoch) for epoch in history]
+
+
+_SMALL_IS_GOOD = re.compile(r"loss|error|crossentropy|mse|mae|mape|divergence|hinge|false_", re.IGNORECASE)
+
+
+def is_better_high(metric: str) -> bool:
+    """Tell from its name whether a metric is better the higher it is; losses and errors are not.
+
+    Example:
+        >>> is_better_high("val_accuracy"), is_better_high("val_loss"), is_better_high("val_mean_squared_error")
+        (True, False, False)
+    """
+    return _SMALL_IS_GOOD.search(metric) is None
 
 
 def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
@@ -84,5 +114,5 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
     """
     if not history:
         return None
-    sign = 1 if monitor.endswith("loss") else -1
-    return min(history, key=lambda epoch: sign * getattr(epoch, monitor))
+    sign = -1 if is_better_high(monitor) else 1
+    return min(history, key=lambda epoch: sign * epoch.value(monitor))

@@ -4,6 +4,7 @@ from eyetune.recipe.edits import parse_edits
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
     LAST_STRETCH,
+    MONITORS,
     PRETRAINED,
     ZOO,
     ActivationName,
@@ -15,7 +16,7 @@ from eyetune.recipe.sections import (
     FitSection,
     LossSection,
     ModelSection,
-    Monitor,
+    HyperparameterValue,
     OptimizerName,
     OptimizerSection,
     Precision,
@@ -24,6 +25,7 @@ from eyetune.recipe.sections import (
 
 __all__ = [
     "LAST_STRETCH",
+    "MONITORS",
     "PRETRAINED",
     "ZOO",
     "ActivationName",
@@ -35,7 +37,7 @@ __all__ = [
     "FitSection",
     "LossSection",
     "ModelSection",
-    "Monitor",
+    "HyperparameterValue",
     "OptimizerName",
     "OptimizerSection",
     "Precision",

@@ -26,6 +26,7 @@ from pydantic import BeforeValidator, model_validator
 from eyetune.errors import RecipeError
 from eyetune.recipe.edits import NOT_TOML, leaves, put
 from eyetune.recipe.sections import (
+    MONITORS,
     AugmentSection,
     DataSection,
     FitSection,
@@ -79,6 +80,22 @@ class Recipe(Section):
             raise ValueError("fit.fine_tune_epochs train a pre-trained network further, but model.base is none")
         if self.fit.fine_tune_epochs and not self.model.trainable_from:
             raise ValueError("fit.fine_tune_epochs need model.trainable_from, the base's first layer that they train")
+        return self
+
+    @model_validator(mode="after")
+    def _something_measures_the_monitor(self) -> Self:
+        if self.fit.monitor not in MONITORS and not self.model.has_function:
+            raise ValueError(f"fit.monitor is {self.fit.monitor}, but only {', '.join(MONITORS)} are measured")
+        return self
+
+    @model_validator(mode="after")
+    def _function_does_the_rest(self) -> Self:
+        if not self.model.has_function:
+            return self
+        if self.optimizer != OptimizerSection() or self.loss != LossSection():
+            raise ValueError("model.function compiles its network itself, so optimizer and loss would do nothing")
+        if self.fit.weight_averaging or self.fit.precision == "bfloat16":
+            raise ValueError("model.function goes without fit.weight_averaging and fit.precision=bfloat16")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,9 @@ Schedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "pl
 Precision = Literal["auto", "float32", "bfloat16"]
 # A pre-trained network of https://keras.io/api/applications/, or none
 BaseName = Literal["none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"]
-Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
+# What every training measures; a model function may measure more.
+MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
+HyperparameterValue = bool | int | float | str
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
 KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's own default is 0.001 for every other optimizer
@@ -126,13 +128,16 @@ class ModelSection(Section):
     """
 
     kind: Literal["cnn"] = "cnn"
+    function: str = Field("", description="a build_model(hp) in place of all below, as file.py:name")
+    hyperparameters: dict[str, HyperparameterValue] = Field({}, description="what the function's hp holds")
     base: BaseName = Field("none", description="a pre-trained network in place of the blocks, its weights frozen")
     weights: str = Field(
         "imagenet", min_length=1, description="of the base: imagenet (downloaded by Keras), random, or a file"
     )
     trainable_from: str = Field("", description="the base's first layer that fit.fine_tune_epochs train")
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
-        default_factory=lambda values: () if values.get("base", "none") != "none" else LAB_BLOCKS, max_length=32
+        default_factory=lambda values: () if values.get("base", "none") != "none" or values.get("function") else LAB_BLOCKS,
+        max_length=32,
     )
     dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)
     activation: ActivationName = "relu"
@@ -143,6 +148,11 @@ class ModelSection(Section):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
 
     @property
+    def has_function(self) -> bool:
+        """Whether a user's function builds and compiles the network."""
+        return bool(self.function)
+
+    @property
     def has_base(self) -> bool:
         """Whether a pre-trained network stands in place of the blocks."""
         return self.base != "none"
@@ -150,9 +160,21 @@ class ModelSection(Section):
     @field_validator("blocks")
     @classmethod
     def _blocks_or_a_base(cls, blocks: tuple[Block, ...], info: ValidationInfo) -> tuple[Block, ...]:
-        if not blocks and info.data.get("base") == "none":
+        if not blocks and info.data.get("base") == "none" and not info.data.get("function"):
             raise PydanticCustomError("too_short", "at least 1 in the list")
         return blocks
+
+    @model_validator(mode="after")
+    def _function_in_place_of_all(self) -> Self:
+        others = {name: value for name, value in self if name not in ("kind", "function", "hyperparameters", "blocks")}
+        fields = type(self).model_fields
+        changed = [name for name, value in others.items() if value != fields[name].default]
+        if self.function and (changed or self.blocks):
+            name = (changed or ["blocks"])[0]
+            raise ValueError(f"function {self.function} builds the network, so {name} would do nothing")
+        if self.hyperparameters and not self.function:
+            raise ValueError("hyperparameters are of a model function, but there is none")
+        return self
 
     @model_validator(mode="after")
     def _base_in_place_of_blocks(self) -> Self:
@@ -226,9 +248,11 @@ NETWORKS = {**ZOO, **PRETRAINED}
 
 
 def known_network(value: Any) -> Any:
-    """Let a name stand for a known network's values."""
+    """Let a name stand for a known network's values, and file.py:name for a model function."""
     if not isinstance(value, str):
         return value
+    if ".py:" in value or value.endswith((".py", ".pickle")):
+        return {"function": value}
     if value not in NETWORKS:
         raise PydanticCustomError("unknown_network", "the name of a known network, or a table of values")
     return NETWORKS[value]
@@ -285,8 +309,11 @@ class FitSection(Section):
     early_stopping: int = Field(
         0, ge=0, description="stop after this many epochs without a better `monitor` (0: never)"
     )
-    monitor: Monitor = Field("val_loss", description="what early stopping watches")
+    monitor: str = Field(
+        "val_loss", min_length=1, description=f"what early stopping and keep_best go by: {' | '.join(MONITORS)}"
+    )
     restore_best: bool = Field(True, description="with early stopping, end with the best epoch's weights")
+    keep_best: bool = Field(False, description="end with the best epoch's weights, also without early stopping")
     precision: Precision = Field("auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic")
     class_weight: Literal["none", "balanced"] = "none"
     weight_averaging: float = Field(

@@ -30,6 +30,8 @@ def with_comments(text: str, root: type[BaseModel]) -> str:
 
 
 def _meaning(section: type[BaseModel], name: str) -> str:
+    if name not in section.model_fields:
+        return ""
     field = section.model_fields[name]
     names = [str(one) for one in _flatten(field.annotation) if isinstance(one, str)]
     return "; ".join(part for part in (field.description, " | ".join(names)) if part)
@@ -98,10 +100,11 @@ def _short(value: Any) -> str:
 def _section_at(root: type[BaseModel], location: Iterable[str | int]) -> type[BaseModel]:
     section = root
     for name in location:
-        if isinstance(name, int):
+        if isinstance(name, int) or name not in section.model_fields:  # in a list, or in a table of free names
             continue
         annotation = section.model_fields[name].annotation
-        section = next(kind for kind in _flatten(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel))
+        kinds = [kind for kind in _flatten(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        section = kinds[0] if kinds else section
     return section
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Float, ForeignKey, Integer, MetaData, String, Table
 
-VERSION = "0001"  # the newest file in migrations/versions
+VERSION = "0002"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -41,4 +41,32 @@ epochs = Table(
     Column("learning_rate", Float, nullable=False),
     Column("duration_seconds", Float, nullable=False),
     Column("images_per_second", Float, nullable=False),
+    Column("others", JSON(none_as_null=True)),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("state", String, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("space", JSON, nullable=False),
+    Column("data_fingerprint", String, nullable=False),
+    Column("data_name", String, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("ending", String, nullable=False),
+    Column("sampler_state", JSON, nullable=False),
+    Column("versions", JSON, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("run", String),
+    Column("details", JSON, nullable=False),
 )

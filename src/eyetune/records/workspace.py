@@ -110,12 +110,12 @@ class Workspace:
 
     def save_epoch(self, run_id: str, epoch: Epoch) -> None:
         """Record a whole epoch; one that is recorded already is replaced."""
-        values = {"run_id": run_id, **asdict(epoch)}
+        values = {"run_id": run_id, **asdict(epoch), "others": epoch.others or None}
         with self._write() as connection:
             connection.execute(
                 upsert(epochs)
                 .values(values)
-                .on_conflict_do_update(index_elements=["run_id", "epoch"], set_=asdict(epoch))
+                .on_conflict_do_update(index_elements=["run_id", "epoch"], set_=values)
             )
 
     def set_state(
@@ -239,7 +239,7 @@ class Workspace:
         query = select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
         with self._read() as connection:
             rows = connection.execute(query).mappings().all()
-        return tuple(Epoch(**{name: row[name] for name in _EPOCH_FIELDS}) for row in rows)
+        return tuple(Epoch(**{name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}) for row in rows)
 
     def predictions(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has them."""
