@@ -147,8 +147,8 @@ class Range(_Part):
 
     def _steps(self, step: float) -> int:
         if self.sampling == "linear":
-            return int(math.floor((self.high - self.low) / step + 1e-8))
-        return int(math.floor(math.log(self.high / self.low, step) + 1e-8))
+            return math.floor((self.high - self.low) / step + 1e-8)
+        return math.floor(math.log(self.high / self.low, step) + 1e-8)
 
     def _at(self, index: int, last: int, step: float) -> Value:
         if self.sampling == "linear":
@@ -426,4 +426,6 @@ def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return SpaceError(f"{origin} cannot be used: {message}.")
-    return SpaceError(f"{origin} has a value that cannot be used, at {path}.", expected=message, received=first["input"])
+    return SpaceError(
+        f"{origin} has a value that cannot be used, at {path}.", expected=message, received=first["input"]
+    )

@@ -136,7 +136,9 @@ class ModelSection(Section):
     )
     trainable_from: str = Field("", description="the base's first layer that fit.fine_tune_epochs train")
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
-        default_factory=lambda values: () if values.get("base", "none") != "none" or values.get("function") else LAB_BLOCKS,
+        default_factory=lambda values: (
+            () if values.get("base", "none") != "none" or values.get("function") else LAB_BLOCKS
+        ),
         max_length=32,
     )
     dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)

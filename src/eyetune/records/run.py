@@ -21,6 +21,7 @@ class RunState(StrEnum):
     RUNNING = "RUNNING"  # a process is at work on it
     PAUSED = "PAUSED"  # it was interrupted and can be resumed
     COMPLETE = "COMPLETE"  # it trained all its epochs, or stopped early by its own rule
+    STOPPED = "STOPPED"  # it was ended before its last epoch: other trials of its study were better
     FAILED = "FAILED"  # it cannot go on; `error` says why
 
 

@@ -29,6 +29,7 @@ from eyetune.records.lab import LabRecord
 from eyetune.records.lab_files import LATEST
 from eyetune.records.run import DataRecord, Results, RunRecord, RunState
 from eyetune.records.schema import epochs, runs
+from eyetune.records.studies import Studies
 
 DEFAULT_FOLDER = "eyetune-workspace"
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
@@ -72,8 +73,22 @@ class Workspace:
         name: str = "",
         versions: Mapping[str, str] | None = None,
         state: RunState = RunState.RUNNING,
+        run_id: str | None = None,
     ) -> RunRecord:
         """Record a new run, as RUNNING or as WAITING for a process, and make its folder with the recipe in it.
+
+        Args:
+            recipe: What is trained.
+            data: On which images.
+            network: What the recipe builds.
+            seed: Of everything random.
+            precision: The arithmetic.
+            threads: Of the arithmetic.
+            deterministic: Whether only operations that repeat exactly are used.
+            name: What to call it, or "".
+            versions: Of what trains it.
+            state: Where it stands.
+            run_id: Where it hangs on something else; a run that has it already, left by a crash, is replaced.
 
         Raises:
             UsageError: The name is the word that means the newest run.
@@ -81,14 +96,16 @@ class Workspace:
         if name == LATEST:
             raise UsageError(f"A run cannot be named {LATEST}: that word means the newest one.", received=name)
         self.prepare()
-        run_id = secrets.token_hex(4)
+        if run_id is not None:
+            self._forget(run_id)
+        run_id = run_id or secrets.token_hex(4)
         folder = self.run_folder(run_id)
         try:
             folder.mkdir()
             (folder / "recipe.toml").write_text(recipe.to_toml(comments=True), encoding="utf-8")
         except OSError as error:
             raise _unwritable(folder, error) from None
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(
                 insert(runs).values(
                     id=run_id,
@@ -111,11 +128,9 @@ class Workspace:
     def save_epoch(self, run_id: str, epoch: Epoch) -> None:
         """Record a whole epoch; one that is recorded already is replaced."""
         values = {"run_id": run_id, **asdict(epoch), "others": epoch.others or None}
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(
-                upsert(epochs)
-                .values(values)
-                .on_conflict_do_update(index_elements=["run_id", "epoch"], set_=values)
+                upsert(epochs).values(values).on_conflict_do_update(index_elements=["run_id", "epoch"], set_=values)
             )
 
     def set_state(
@@ -123,7 +138,7 @@ class Workspace:
     ) -> RunRecord:
         """Record where a run stands, with its results or its error."""
         values = {"state": state, "error": error, **({"results": asdict(results)} if results else {})}
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
         return self.run(run_id)
 
@@ -168,19 +183,24 @@ class Workspace:
 
     def delete(self, run_id: str) -> None:
         """Take a run out of every list; `restore` brings it back."""
-        with self.claim(run_id), self._write() as connection:
+        with self.claim(run_id), self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(deleted_at=_now()))
 
     def restore(self, run_id: str) -> None:
         """Bring a deleted run back."""
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(deleted_at=None))
 
     def purge(self, run_id: str) -> None:
         """Delete a run's records and files for good."""
-        with self.claim(run_id), self._write() as connection:
-            connection.execute(delete(runs).where(runs.c.id == run_id))
-        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+        with self.claim(run_id):
+            self._forget(run_id)
+
+    def drop_checkpoints(self, run_id: str, *, model: bool = False) -> None:
+        """Delete the checkpoints of a run that will not be trained further, and with `model` its network too."""
+        names = ("checkpoint.npz", "best.npz", *(("model.keras",) if model else ()))
+        for name in names:
+            (self.run_folder(run_id) / name).unlink(missing_ok=True)
 
     # Reading.
 
@@ -237,9 +257,11 @@ class Workspace:
     def history(self, run_id: str) -> History:
         """Return the epochs of a run in order."""
         query = select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
-        with self._read() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
-        return tuple(Epoch(**{name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}) for row in rows)
+        return tuple(
+            Epoch(**{name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}) for row in rows
+        )
 
     def predictions(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has them."""
@@ -275,6 +297,16 @@ class Workspace:
         """Return the folder of a lab's files."""
         return self.folder / "labs" / lab_id
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything has been recorded."""
+        return (self.folder / database.FILE_NAME).exists()
+
+    @cached_property
+    def studies(self) -> Studies:
+        """Its studies."""
+        return Studies(self)
+
     # Inside.
 
     @cached_property
@@ -290,8 +322,13 @@ class Workspace:
             ) from None
         return database.connect(self.folder)
 
+    def _forget(self, run_id: str) -> None:
+        with self.writing() as connection:
+            connection.execute(delete(runs).where(runs.c.id == run_id))
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
     def _select(self, condition: Any) -> Iterator[RunRecord]:
-        if not (self.folder / database.FILE_NAME).exists():
+        if not self.exists:
             return iter(())
         done = func.count(epochs.c.epoch).label("num_epochs_done")
         seconds = func.total(epochs.c.duration_seconds).label("duration_seconds")
@@ -304,7 +341,7 @@ class Workspace:
             .group_by(runs.c.id)
             .order_by(runs.c.created_at, runs.c.id)
         )
-        with self._read() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return (self._record(row) for row in rows)
 
@@ -346,12 +383,14 @@ class Workspace:
         return self.run_folder(run_id) / f"{split}-predictions.npz"
 
     @contextmanager
-    def _read(self) -> Iterator[Any]:
+    def reading(self) -> Iterator[Any]:
+        """Connect to the database to read."""
         with database.explained(self.folder / database.FILE_NAME), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _write(self) -> Iterator[Any]:
+    def writing(self) -> Iterator[Any]:
+        """Connect to the database to write: all that is done within, or nothing."""
         with database.explained(self.folder / database.FILE_NAME), self._engine.begin() as connection:
             yield connection
 

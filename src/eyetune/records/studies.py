@@ -1,0 +1,246 @@
+"""The studies of a workspace: written by the one process that searches, read by all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
+from eyetune.records.lab_files import LATEST
+from eyetune.records.schema import studies, trials
+from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
+
+if TYPE_CHECKING:
+    from eyetune.records.workspace import Workspace
+
+_IN_COLUMNS = {"number", "state", "run"}  # the rest of a trial is JSON
+
+
+class Studies:
+    """The studies of a workspace; `Workspace.studies` has it."""
+
+    def __init__(self, place: Workspace) -> None:
+        self._place = place
+
+    # Writing: by the one process that holds the study.
+
+    def create(
+        self,
+        name: str,
+        settings: StudySettings,
+        *,
+        data_fingerprint: str = "",
+        data_name: str = "",
+        versions: Mapping[str, str] | None = None,
+        study_id: str | None = None,
+    ) -> StudyRecord:
+        """Record a new study and make its folder.
+
+        Args:
+            name: What to call it; empty: its id.
+            settings: What it was asked for.
+            data_fingerprint: Of the images.
+            data_name: Of the images.
+            versions: Of what makes it.
+            study_id: Where it was chosen before.
+
+        Raises:
+            UsageError: The name is taken, or is the word that means the newest one.
+        """
+        study_id = study_id or new_id()
+        name = name or study_id
+        if name == LATEST:
+            raise UsageError(f"A study cannot be named {LATEST}: that word means the newest one.", received=name)
+        if any(one.name == name for one in self.all()):
+            raise UsageError(
+                f"There is a study named {name} already.",
+                fix="--resume goes on with it; another --name begins a new one; `eyetune studies delete` removes it.",
+            )
+        self.folder(study_id).mkdir(parents=True, exist_ok=True)
+        values = {
+            "id": study_id,
+            "name": name,
+            "state": StudyState.RUNNING,
+            "created_at": datetime.now(UTC).replace(tzinfo=None),
+            "settings": settings.model_dump(mode="json", exclude_defaults=True),
+            "space": settings.space.model_dump(mode="json"),
+            "data_fingerprint": data_fingerprint,
+            "data_name": data_name,
+            "seconds": 0.0,
+            "ending": "",
+            "sampler_state": {},
+            "versions": dict(versions or {}),
+        }
+        with self._place.writing() as connection:
+            connection.execute(insert(studies).values(values))
+        return self.get(study_id)
+
+    def save(self, record: StudyRecord) -> None:
+        """Record where a study stands."""
+        values = {
+            "state": record.state,
+            "settings": record.settings.model_dump(mode="json", exclude_defaults=True),
+            "space": record.space.model_dump(mode="json"),
+            "seconds": record.seconds,
+            "ending": record.ending,
+            "sampler_state": record.sampler_state,
+        }
+        with self._place.writing() as connection:
+            connection.execute(update(studies).where(studies.c.id == record.id).values(values))
+
+    def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
+        """Record trials, all of them or, where that fails, none; one that is recorded already is replaced."""
+        rows = [_row(study_id, trial) for trial in changed]
+        if not rows:
+            return
+        statement = upsert(trials)
+        replaced = {name: statement.excluded[name] for name in ("state", "run", "details")}
+        with self._place.writing() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["study_id", "number"], set_=replaced), rows
+            )
+
+    def delete(self, study_id: str) -> None:
+        """Delete a study and its trials; their runs stay."""
+        with self.claim(study_id), self._place.writing() as connection:
+            connection.execute(delete(studies).where(studies.c.id == study_id))
+
+    @contextmanager
+    def claim(self, study_id: str) -> Iterator[None]:
+        """Hold a study for this process; the hold ends with the process, however that ends.
+
+        Raises:
+            StudyBusyError: Another process holds it.
+        """
+        lock = FileLock(self.folder(study_id) / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyBusyError(
+                f"Another process is at work on study {self.get(study_id).name}.",
+                fix="Wait for it to end or stop it; or begin another study with another --name.",
+            ) from None
+        except OSError as error:
+            raise WorkspaceError(
+                f"{self.folder(study_id)} cannot be written.",
+                received=error.strerror or error,
+                fix="Check the folder's permissions, then try again.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # Reading.
+
+    def all(self) -> list[StudyRecord]:
+        """Return the studies, oldest first."""
+        return self._select(studies.c.id.is_not(None))
+
+    def get(self, study_id: str) -> StudyRecord:
+        """Return one study by its whole id."""
+        return self._select(studies.c.id == study_id)[0]
+
+    def find(self, reference: str = LATEST) -> StudyRecord:
+        """Return the study that a user means: by name, id, beginning of an id, or "latest".
+
+        Raises:
+            StudyNotFoundError: No study or several match.
+        """
+        known = self.all()
+        if reference == LATEST and known:
+            return known[-1]
+        matching = [one for one in known if reference in (one.name, one.id)] or [
+            one for one in known if reference and one.id.startswith(reference.lower())
+        ]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise StudyNotFoundError(
+                f"Several studies match {reference}.",
+                received=", ".join(f"{one.name} ({one.id})" for one in matching),
+                fix="Give more digits of the id.",
+            )
+        newest = ", ".join(one.name for one in reversed(known[-5:])) or "none yet"
+        raise StudyNotFoundError(
+            f"No study matches {reference!r} in {self._place.folder}.",
+            expected=f"a name, an id or its beginning, or {LATEST}",
+            received=reference,
+            fix=f"`eyetune studies` lists them; the newest: {newest}. To begin one: eyetune tune",
+        )
+
+    def trials(self, study_id: str) -> list[TrialRecord]:
+        """Return the trials of a study in the order of their numbers."""
+        query = select(trials).where(trials.c.study_id == study_id).order_by(trials.c.number)
+        if not self._place.exists:
+            return []
+        with self._place.reading() as connection:
+            rows = connection.execute(query).all()
+        return [_trial(row) for row in rows]
+
+    def count_trials(self) -> dict[str, int]:
+        """Return how many trials each study has, by its id."""
+        if not self._place.exists:
+            return {}
+        with self._place.reading() as connection:
+            rows = connection.execute(select(trials.c.study_id, func.count()).group_by(trials.c.study_id)).all()
+        return {row[0]: row[1] for row in rows}
+
+    def folder(self, study_id: str) -> Path:
+        """Return the folder of a study's files."""
+        return self._place.folder / "studies" / study_id
+
+    def _select(self, condition: Any) -> list[StudyRecord]:
+        if not self._place.exists:
+            return []
+        query = select(studies).where(condition).order_by(studies.c.created_at, studies.c.id)
+        with self._place.reading() as connection:
+            rows = connection.execute(query).all()
+        return [self._study(row) for row in rows]
+
+    def _study(self, row: Row[Any]) -> StudyRecord:
+        state = StudyState(row.state)
+        if state is StudyState.RUNNING and not self._is_claimed(row.id):
+            state = StudyState.PAUSED  # its process died without a word
+        values = {name: getattr(row, name) for name in studies.columns.keys()}  # noqa: SIM118 (it is no dictionary)
+        return StudyRecord.model_validate({**values, "state": state, "created_at": row.created_at.replace(tzinfo=UTC)})
+
+    def _is_claimed(self, study_id: str) -> bool:
+        lock = FileLock(self.folder(study_id) / "lock")
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # without its folder, or the right to write there, nobody can tell
+            return False
+
+
+def new_id() -> str:
+    """Return the id of a new study: eight hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+def _row(study_id: str, trial: TrialRecord) -> dict[str, Any]:
+    details = trial.model_dump(mode="json", exclude=_IN_COLUMNS, exclude_defaults=True)
+    return {
+        "study_id": study_id,
+        "number": trial.number,
+        "state": trial.state,
+        "run": trial.run,
+        "details": details,
+    }
+
+
+def _trial(row: Row[Any]) -> TrialRecord:
+    return TrialRecord.model_validate(
+        {"number": row.number, "state": TrialState(row.state), "run": row.run, **row.details}
+    )
