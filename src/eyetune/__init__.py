@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import techniques
-    from eyetune.api import compare, find_learning_rate, lab, open_run, resume, train
+    from eyetune.api import Study, compare, find_learning_rate, lab, open_run, open_study, resume, train, tune
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.labs import Lab, open_lab
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eyetune.records import Workspace
     from eyetune.reporting import write_report
     from eyetune.run import Run
+    from eyetune.space import Space
     from eyetune.training.backend import start_keras
 
 _HOMES = {
@@ -30,7 +31,9 @@ _HOMES = {
     "Lab": "eyetune.labs",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.run",
+    "Space": "eyetune.space",
     "Split": "eyetune.data",
+    "Study": "eyetune.api",
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
     "find_learning_rate": "eyetune.api",
@@ -38,9 +41,11 @@ _HOMES = {
     "load": "eyetune.data",
     "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
+    "open_study": "eyetune.api",
     "resume": "eyetune.api",
     "start_keras": "eyetune.training.backend",
     "train": "eyetune.api",
+    "tune": "eyetune.api",
     "write_report": "eyetune.reporting",
 }
 _ROOMS = ("techniques",)
@@ -51,7 +56,9 @@ __all__ = [
     "Lab",
     "Recipe",
     "Run",
+    "Space",
     "Split",
+    "Study",
     "Workspace",
     "compare",
     "find_learning_rate",
@@ -59,10 +66,12 @@ __all__ = [
     "load",
     "open_lab",
     "open_run",
+    "open_study",
     "resume",
     "start_keras",
     "techniques",
     "train",
+    "tune",
     "write_report",
 ]
 

@@ -178,6 +178,11 @@ class Run:
         from eyetune.training.evaluate import probabilities
 
         images = (dataset or self.dataset()).split(split)
+        if not len(images):
+            raise DataError(
+                f"The images of run {self.record.label} have no {split} split.",
+                fix="Classify your own: run.model().evaluate(x_test, y_test)",
+            )
         predicted = probabilities(self.model(), images)
         self.workspace.save_predictions(self.id, split, predicted, images.labels)
         return evaluate(predicted, images.labels)

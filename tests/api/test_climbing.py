@@ -11,7 +11,7 @@ import pytest
 
 import eyetune as et
 from eyetune.api import climbing
-from eyetune.cli.lab import read_seconds
+from eyetune.cli.common import read_seconds
 from eyetune.cli.main import run
 from eyetune.errors import EyetuneError, RecipeError, UsageError
 from eyetune.recipe import Recipe

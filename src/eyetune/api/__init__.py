@@ -6,6 +6,8 @@ This is the one place where data, training, records, analysis and pictures meet.
 from eyetune.api.climbing import lab
 from eyetune.api.comparing import compare, open_run
 from eyetune.api.finding import find_learning_rate
+from eyetune.api.study import Study, open_study
 from eyetune.api.training import resume, train
+from eyetune.api.tuning import tune
 
-__all__ = ["compare", "find_learning_rate", "lab", "open_run", "resume", "train"]
+__all__ = ["Study", "compare", "find_learning_rate", "lab", "open_run", "open_study", "resume", "train", "tune"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
 
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT, as shells have it
 COMMON = Group("For every command", sort_key=100)
 RECIPE = Group("Recipe values", sort_key=10)
@@ -153,3 +155,21 @@ def load_keras() -> None:
 
     say("Loading Keras ...")
     start_keras()
+
+
+def read_seconds(words: str) -> float:
+    """Read a duration such as 90s, 30m or 2h.
+
+    Raises:
+        UsageError: It is none, or not above 0.
+
+    Example:
+        >>> read_seconds("30m"), read_seconds("1.5h"), read_seconds("20")
+        (1800.0, 5400.0, 20.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", words.strip().lower())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(
+            "A duration cannot be read.", expected="a number above 0 with s, m or h, such as 30m", received=words
+        )
+    return float(match[1]) * _UNITS[match[2]]

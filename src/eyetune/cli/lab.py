@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, say
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, read_seconds, say
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def lab(
@@ -94,21 +92,3 @@ def lab(
         return INTERRUPTED
     common.show(done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"]))
     return 0
-
-
-def read_seconds(words: str) -> float:
-    """Read a duration such as 90s, 30m or 2h.
-
-    Raises:
-        UsageError: It is none, or not above 0.
-
-    Example:
-        >>> read_seconds("30m"), read_seconds("1.5h"), read_seconds("20")
-        (1800.0, 5400.0, 20.0)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", words.strip().lower())
-    if match is None or float(match[1]) <= 0:
-        raise UsageError(
-            "A duration cannot be read.", expected="a number above 0 with s, m or h, such as 30m", received=words
-        )
-    return float(match[1]) * _UNITS[match[2]]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, explain, lab, look, rates, report, runs, techniques, train
+from eyetune.cli import data, explain, lab, look, rates, report, runs, study, techniques, train, tune
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -25,6 +25,8 @@ for command in (
     train.train,
     rates.lr_find,
     lab.lab,
+    tune.tune,
+    study.study,
     look.show,
     look.evaluate,
     look.plot,
@@ -37,6 +39,7 @@ for command in (
 ):
     app.command(command)
 app.command(runs.app)
+app.command(study.app)
 app.command(data.app)
 
 

@@ -69,7 +69,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _split(path: Path, x: str, images: NDArray[Any], y: str, labels: NDArray[Any]) -> Split:
-    images, whole = _as_images(path, x, images), _as_labels(path, y, labels)
+    images = as_images(images, f"{x} in {path}", may_be_empty=x == "x_test")  # whoever has none keeps them to himself
+    whole = as_labels(labels, f"{y} in {path}")
     if len(images) != len(whole):
         raise DataError(
             f"{path} has not one label an image.",
@@ -79,12 +80,22 @@ def _split(path: Path, x: str, images: NDArray[Any], y: str, labels: NDArray[Any
     return Split(images, whole)
 
 
-def _as_images(path: Path, name: str, values: NDArray[Any]) -> Images:
+def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) -> Images:
+    """Return images as uint8 of shape (N, height, width, channels).
+
+    Args:
+        values: uint8 of 0 to 255 or floating point of 0 to 1, shape (N, H, W) or (N, H, W, 1 or 3).
+        name: What to call them in an error.
+        may_be_empty: Whether N may be 0.
+
+    Raises:
+        DataError: They are no images.
+    """
     if values.ndim == 3:
         values = values[..., np.newaxis]
-    if values.ndim != 4 or values.shape[-1] not in (1, 3) or not all(values.shape):
+    if values.ndim != 4 or values.shape[-1] not in (1, 3) or not all(values.shape[may_be_empty:]):
         raise DataError(
-            f"{name} in {path} does not hold images.",
+            f"{name} does not hold images.",
             expected="shape (N, height, width) or (N, height, width, 1 or 3)",
             received=f"shape {values.shape}",
         )
@@ -93,26 +104,35 @@ def _as_images(path: Path, name: str, values: NDArray[Any]) -> Images:
     # The comparison is false for NaN too.
     if values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all()):
         return np.round(values * 255).astype(np.uint8)
-    if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 255:
+    if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
         return values.astype(np.uint8)
     numeric = values.dtype.kind in NUMBER_KINDS
     received = f"{values.dtype}{f' of {values.min()} to {values.max()}' if numeric else ''}"
     raise DataError(
-        f"{name} in {path} does not hold pixel values.",
+        f"{name} does not hold pixel values.",
         expected="whole numbers of 0 to 255, or floating point of 0 to 1",
         received=received,
     )
 
 
-def _as_labels(path: Path, name: str, values: NDArray[Any]) -> Labels:
+def as_labels(values: NDArray[Any], name: str) -> Labels:
+    """Return labels as int64 of shape (N,).
+
+    Args:
+        values: Whole numbers of shape (N,) or (N, 1), or one-hot rows.
+        name: What to call them in an error.
+
+    Raises:
+        DataError: They are no labels.
+    """
     numbers = values.astype(np.float64) if values.dtype.kind in NUMBER_KINDS else np.full(values.shape, np.nan)
     if numbers.ndim == 2 and numbers.shape[1] > 1:
         if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
-            raise DataError(f"{name} in {path} has two columns or more, but its rows are not one-hot.")
+            raise DataError(f"{name} has two columns or more, but its rows are not one-hot.")
         return np.asarray(numbers.argmax(axis=1), np.int64)
     flat = numbers.reshape(-1)
     if not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
-        raise DataError(f"{name} in {path} does not hold labels.", expected="whole numbers", received=f"{values.dtype}")
+        raise DataError(f"{name} does not hold labels.", expected="whole numbers", received=f"{values.dtype}")
     return np.asarray(np.clip(flat, -LARGEST_NUMBER, LARGEST_NUMBER), np.int64)
 
 

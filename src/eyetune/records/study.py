@@ -221,6 +221,7 @@ class TrialRecord(_Record):
         epochs: Trained so far.
         is_over: Whether it would not train on if it was granted more: the end, or early stopping.
         rungs: Those reached, in order.
+        partial: What it had reached when it was ended on its way to the next rung (None: it was not).
         network: What is known of its network before training: parameters, multiply_adds, flash_bytes, ...
         infeasible: The constraints that it breaks, in words.
         error: What happened to a FAILED one, with the traceback of a user's function.
@@ -240,6 +241,7 @@ class TrialRecord(_Record):
     epochs: int = 0
     is_over: bool = False
     rungs: tuple[Rung, ...] = ()
+    partial: Rung | None = None
     network: dict[str, float] = {}
     infeasible: tuple[str, ...] = ()
     error: str = ""
@@ -254,8 +256,9 @@ class TrialRecord(_Record):
 
     @property
     def objectives(self) -> tuple[float, ...] | None:
-        """Values of the objectives at the last rung; None where it reached none."""
-        return self.rungs[-1].values if self.rungs else None
+        """Values of the objectives by now; None where nothing was reached."""
+        last = self.partial or (self.rungs[-1] if self.rungs else None)
+        return last.values if last else None
 
     @property
     def is_open(self) -> bool:

@@ -32,6 +32,7 @@ from eyetune.records.schema import epochs, runs
 from eyetune.records.studies import Studies
 
 DEFAULT_FOLDER = "eyetune-workspace"
+_AT_ONCE = 500  # of the names in one query: SQLite takes so many for sure
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
 
 
@@ -127,11 +128,17 @@ class Workspace:
 
     def save_epoch(self, run_id: str, epoch: Epoch) -> None:
         """Record a whole epoch; one that is recorded already is replaced."""
-        values = {"run_id": run_id, **asdict(epoch), "others": epoch.others or None}
+        self.save_epochs(run_id, (epoch,))
+
+    def save_epochs(self, run_id: str, history: Sequence[Epoch]) -> None:
+        """Record whole epochs, all of them or, where that fails, none."""
+        if not history:
+            return
+        rows = [{"run_id": run_id, **asdict(epoch), "others": epoch.others or None} for epoch in history]
+        statement = upsert(epochs)
+        replaced = {name: statement.excluded[name] for name in _EPOCH_FIELDS}
         with self.writing() as connection:
-            connection.execute(
-                upsert(epochs).values(values).on_conflict_do_update(index_elements=["run_id", "epoch"], set_=values)
-            )
+            connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "epoch"], set_=replaced), rows)
 
     def set_state(
         self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
@@ -256,12 +263,19 @@ class Workspace:
 
     def history(self, run_id: str) -> History:
         """Return the epochs of a run in order."""
-        query = select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
-        with self.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return tuple(
-            Epoch(**{name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}) for row in rows
-        )
+        return self.histories([run_id])[run_id]
+
+    def histories(self, run_ids: Sequence[str]) -> dict[str, History]:
+        """Return the epochs of several runs, by the run's id; those of an unknown run are none."""
+        found: dict[str, list[Epoch]] = {run_id: [] for run_id in run_ids}
+        for start in range(0, len(run_ids), _AT_ONCE):
+            chosen = epochs.c.run_id.in_(run_ids[start : start + _AT_ONCE])
+            with self.reading() as connection:
+                rows = connection.execute(select(epochs).where(chosen).order_by(epochs.c.epoch)).mappings().all()
+            for row in rows:
+                values = {name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}
+                found[row["run_id"]].append(Epoch(**values))
+        return {run_id: tuple(history) for run_id, history in found.items()}
 
     def predictions(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has them."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -25,6 +25,7 @@ from eyetune.history import Epoch, History, Progress
 from eyetune.network import Network
 from eyetune.recipe import Recipe
 from eyetune.run import MODEL_FILE, load_data
+from eyetune.space import Space, Values
 
 NEWS_FILE = "news.jsonl"
 SECONDS_BETWEEN_NEWS = 1.0
@@ -46,6 +47,8 @@ class Job:
         deterministic: Use only operations that repeat exactly.
         splits: What to classify with the trained network, once training is over.
         teacher: File of the network that teaches, where the recipe names a run for it.
+        stop_after: Epochs in all after which to stop for now (None: none).
+        conclude: Save the network and classify with it even where training is not over.
     """
 
     recipe: Recipe
@@ -56,6 +59,8 @@ class Job:
     deterministic: bool = True
     splits: tuple[str, ...] = ("validation", "test")
     teacher: Path | None = None
+    stop_after: int | None = None
+    conclude: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,21 +70,40 @@ class Outcome:
     Attributes:
         history: Every whole epoch, those before the job included.
         kept_epoch: The epoch whose weights the network has.
-        predictions: Class probabilities, shape (N, classes), and labels of each split; empty unless training is over.
+        predictions: Class probabilities, shape (N, classes), and labels of each split; empty unless training is over
+            or the job was to conclude it.
+        is_over: Whether no epoch is left to train: the last was trained, or it stopped early by its own rule.
+        hyperparameters: All that a model function saw, while it built or trained.
+        space: Those, with what they may be.
     """
 
     history: History
     kept_epoch: int
     predictions: Predictions = field(default_factory=dict)
+    is_over: bool = True
+    hyperparameters: Values = field(default_factory=dict)
+    space: Space = field(default_factory=Space)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a recipe comes to before any training: its network and arithmetic, or why it cannot be trained."""
+    """What a recipe comes to before any training.
+
+    Attributes:
+        network: What it builds; None where it cannot be trained.
+        precision: The arithmetic.
+        error: Why it cannot be trained.
+        costs: What is known of the network: parameters, multiply_adds and, where asked for, what it takes on a board.
+        hyperparameters: All that a model function saw while it built.
+        space: Those, with what they may be.
+    """
 
     network: Network | None
     precision: Literal["float32", "bfloat16"]
     error: EyetuneError | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Values = field(default_factory=dict)
+    space: Space = field(default_factory=Space)
 
 
 def work(
@@ -109,17 +133,19 @@ def work(
             arithmetic=choose_arithmetic(job.precision),
             deterministic=job.deterministic,
             resume=True,
+            stop_after=job.stop_after,
             teacher=job.teacher,
             on_epoch=on_epoch,
             on_progress=on_progress,
             on_note=on_note,
         )
-        if fitted.ending is not Ending.COMPLETE:
-            return Outcome(fitted.history, fitted.kept_epoch)
-        save_model(fitted.model, job.folder / MODEL_FILE)
-        splits = {name: dataset.split(name) for name in job.splits}
-        predictions = {name: (probabilities(fitted.model, split), split.labels) for name, split in splits.items()}
-        return Outcome(fitted.history, fitted.kept_epoch, predictions)
+        is_over = fitted.ending is Ending.COMPLETE
+        predictions: Predictions = {}
+        if is_over or (job.conclude and fitted.history):
+            save_model(fitted.model, job.folder / MODEL_FILE)
+            splits = {name: dataset.split(name) for name in job.splits}
+            predictions = {name: (probabilities(fitted.model, split), split.labels) for name, split in splits.items()}
+        return Outcome(fitted.history, fitted.kept_epoch, predictions, is_over, fitted.hyperparameters, fitted.space)
 
 
 @contextmanager
@@ -139,13 +165,30 @@ def work_apart(job: Job) -> Outcome:
     from eyetune.training.backend import start_keras
 
     start_keras(job.threads)
-    with (job.folder / NEWS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
+    with _cleared(), (job.folder / NEWS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
         news = News(stream.write)
         return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
 
 
+@contextmanager
+def _cleared() -> Iterator[None]:
+    """Free what Keras keeps of networks: a worker does one job after another."""
+    import gc
+
+    import keras
+
+    try:
+        yield
+    finally:
+        keras.utils.clear_session()
+        gc.collect()
+
+
 def inspect_apart(
-    recipes: tuple[Recipe, ...], threads: int, teachers: tuple[Path | None, ...] = ()
+    recipes: tuple[Recipe, ...],
+    threads: int,
+    teachers: tuple[Path | None, ...] = (),
+    with_footprint: bool = False,
 ) -> tuple[Inspection, ...]:
     """Build networks in a worker process, untrained, and tell what they are or why they cannot be.
 
@@ -153,17 +196,32 @@ def inspect_apart(
         recipes: Of the networks.
         threads: Of the arithmetic.
         teachers: The file of each recipe's teacher, where any has one.
+        with_footprint: Tell what they take on a board, too.
     """
     from eyetune.training.backend import start_keras
 
     start_keras(threads)
     pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
-    return tuple(inspect(recipe, _dataset(recipe), teacher) for recipe, teacher in pairs)
+    with _cleared():
+        return tuple(
+            inspect(recipe, _dataset(recipe), teacher, with_footprint=with_footprint) for recipe, teacher in pairs
+        )
 
 
-def inspect(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> Inspection:
+def discover_apart(function: str, threads: int) -> Space:
+    """Read the space of a model function off it, in a worker process."""
+    from eyetune.models.functions import discover
+    from eyetune.training.backend import start_keras
+
+    start_keras(threads)
+    with _cleared():
+        return discover(function)
+
+
+def inspect(
+    recipe: Recipe, dataset: Dataset, teacher: Path | None = None, *, with_footprint: bool = False
+) -> Inspection:
     """Build a recipe's network, untrained, and tell what it is, or why it cannot be trained on these images."""
-    from eyetune.models.build import build
     from eyetune.models.structure import structure
     from eyetune.training.backend import choose_arithmetic
     from eyetune.training.fit import check
@@ -171,13 +229,42 @@ def inspect(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> In
     precision = choose_arithmetic(recipe.fit.precision).precision
     try:
         check(recipe, dataset, teacher)
-        network = structure(build(recipe.model, dataset.image_shape, dataset.num_classes))
+        model, hyperparameters, space = _untrained(recipe, dataset)
+        network = structure(model)
+        costs = _costs(model, network, with_footprint=with_footprint)
     except EyetuneError as error:
         return Inspection(None, precision, error)
     except Exception as error:  # Keras and TensorFlow say in many ways that a network is too large or makes no sense
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return Inspection(None, precision, TrainingError("The network cannot be built.", received=words))
-    return Inspection(network, precision)
+    return Inspection(network, precision, None, costs, hyperparameters, space)
+
+
+def _untrained(recipe: Recipe, dataset: Dataset) -> tuple[Any, Values, Space]:
+    """Build a network; of a model function, tell what it saw of its hyperparameters too."""
+    if recipe.model.has_function:
+        from eyetune.models.functions import build_with
+
+        model = recipe.model
+        built = build_with(model.function, model.hyperparameters, dataset.image_shape, dataset.num_classes)
+        return built.model, built.values, built.space
+    from eyetune.models.build import build
+
+    return build(recipe.model, dataset.image_shape, dataset.num_classes), {}, Space()
+
+
+def _costs(model: Any, network: Network, *, with_footprint: bool) -> dict[str, float]:
+    costs: dict[str, float] = {
+        "parameters": network.parameters,
+        "trainable_parameters": network.trainable_parameters,
+        "multiply_adds": network.multiply_adds,
+    }
+    if with_footprint:
+        from eyetune.device.footprint import footprint
+
+        needed = footprint(model)
+        costs |= {"flash_bytes": needed.flash_bytes, "arena_bytes": needed.arena_bytes}
+    return costs
 
 
 def _dataset(recipe: Recipe) -> Dataset:

@@ -37,8 +37,15 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in names} | {"python": platform.python_version()}
 
 
-def job_of(place: Workspace, record: RunRecord, *, splits: tuple[str, ...] = ("validation", "test")) -> Job:
-    """Return the job that trains a recorded run to its end."""
+def job_of(
+    place: Workspace,
+    record: RunRecord,
+    *,
+    splits: tuple[str, ...] = ("validation", "test"),
+    stop_after: int | None = None,
+    conclude: bool = False,
+) -> Job:
+    """Return the job that trains a recorded run to its end, or for now up to so many epochs."""
     return Job(
         recipe=record.recipe,
         folder=place.run_folder(record.id),
@@ -48,13 +55,15 @@ def job_of(place: Workspace, record: RunRecord, *, splits: tuple[str, ...] = ("v
         deterministic=record.deterministic,
         splits=splits,
         teacher=teacher_file(place, record.recipe),
+        stop_after=stop_after,
+        conclude=conclude,
     )
 
 
 def record_outcome(
     place: Workspace, record: RunRecord, outcome: Outcome, linear: Callable[[], float | None]
 ) -> RunRecord:
-    """Record what came of a job: COMPLETE with its results and predictions, or PAUSED.
+    """Record what came of a job: COMPLETE with its results and predictions, STOPPED with those, or PAUSED.
 
     Args:
         place: Where the run is recorded.
@@ -77,7 +86,8 @@ def record_outcome(
         test_accuracy=test.accuracy if test else None,
         linear_accuracy=linear(),
     )
-    return place.set_state(record.id, RunState.COMPLETE, results=results)
+    state = RunState.COMPLETE if outcome.is_over else RunState.STOPPED
+    return place.set_state(record.id, state, results=results)
 
 
 def record_failure(place: Workspace, run_id: str, error: BaseException) -> RunRecord:

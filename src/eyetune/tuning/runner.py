@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from eyetune.data import Dataset
-from eyetune.errors import EyetuneError, RunBusyError, WorkerLostError, WorkspaceError
-from eyetune.history import Epoch
+from eyetune.errors import RunBusyError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress import WorkersDisplay
 from eyetune.run import load_data, settled, teacher_file
-from eyetune.tuning.executors import LocalExecutor, result_of
-from eyetune.tuning.jobs import Inspection, NewsReader, Outcome, inspect_apart, work_apart
-from eyetune.tuning.recording import describe, job_of, record_failure, record_outcome, versions, yardstick
+from eyetune.tuning.dispatch import Dispatcher, Ended, Errand, first_line
+from eyetune.tuning.executors import Executor
+from eyetune.tuning.jobs import Inspection, inspect_apart
+from eyetune.tuning.recording import describe, versions, yardstick
 
 OUT_OF_TIME = "out of time"
-MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
 LIMIT_FACTOR = 50  # a training may take so many times as long as the longest before it: then it hangs
 LEAST_LIMIT_SECONDS = 3600.0
 INSPECTED_AT_ONCE = 8
-SECONDS_BETWEEN_LOOKS = 0.3
 
 
 @dataclass(frozen=True)
@@ -62,17 +59,6 @@ class Done:
     found: bool = False
 
 
-@dataclass
-class _Active:
-    """A run that a worker trains now."""
-
-    plan: Plan
-    record: RunRecord
-    news: NewsReader
-    claim: ExitStack
-    tries: int = 1
-
-
 class Runner:
     """Trains plans with the workers of an executor, records all, and shows all in one display.
 
@@ -82,10 +68,11 @@ class Runner:
         display: Where it is shown.
     """
 
-    def __init__(self, place: Workspace, executor: LocalExecutor, display: WorkersDisplay) -> None:
+    def __init__(self, place: Workspace, executor: Executor, display: WorkersDisplay) -> None:
         self._place = place
         self._executor = executor
         self._display = display
+        self._dispatcher = Dispatcher(place, executor, display, self._yardstick)
         self._datasets: dict[str, Dataset] = {}
         self._yardsticks: dict[str, float | None] = {}
         self._longest_seconds = 0.0
@@ -161,8 +148,7 @@ class Runner:
     def _inspected(self, recipes: Sequence[Recipe], future: Future[tuple[Inspection, ...]]) -> list[Inspection]:
         """Return what became of an inspection; where a worker died of it, the recipes are built one at a time."""
         try:
-            inspected = result_of(future)
-            return list(inspected)
+            return list(self._executor.result(future))
         except WorkerLostError as error:
             if len(recipes) == 1:
                 return [Inspection(None, "float32", error)]
@@ -194,7 +180,7 @@ class Runner:
         on_done: Callable[[Done], None],
     ) -> list[Done]:
         finished: list[Done] = []
-        active: dict[Future[Outcome], _Active] = {}
+        active: dict[str, Plan] = {}
 
         def end(done: Done) -> None:
             finished.append(self._end(done))
@@ -203,81 +189,36 @@ class Runner:
         try:
             while queue or active:
                 while queue and len(active) < self._executor.num_workers:
-                    begun = self._begin(*queue.popleft(), may_start)
+                    plan, start = queue.popleft()
+                    begun = self._begin(plan, start, may_start)
                     if isinstance(begun, Done):
                         end(begun)
                     else:
-                        active[self._submit(begun)] = begun
-                done, _ = wait(active, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                for one in active.values():
-                    self._tell(one)
-                for future in done:
-                    one = active[future]
-                    result = self._finish(one, future)
-                    del active[future]
-                    if result is None:
-                        active[self._submit(one)] = one
-                    else:
-                        end(result)
+                        active[begun.id] = plan
+                for ended in self._dispatcher.look():
+                    end(self._done(active.pop(ended.record.id), ended))
         finally:
-            for one in active.values():  # whatever ended us: what was under way can be gone on with
-                self._pause(one)
+            self._dispatcher.pause()  # whatever ended us: what was under way can be gone on with
         return finished
 
-    def _begin(self, plan: Plan, start: RunRecord | Inspection, may_start: Callable[[], bool]) -> _Active | Done:
+    def _begin(self, plan: Plan, start: RunRecord | Inspection, may_start: Callable[[], bool]) -> RunRecord | Done:
         if isinstance(start, Inspection) and start.network is None:
-            return Done(plan, None, f"cannot be trained: {_first_line(start.error)}")
+            return Done(plan, None, f"cannot be trained: {first_line(start.error)}")
         if not may_start():
             return Done(plan, None, OUT_OF_TIME)
         record = self._create(plan, start) if isinstance(start, Inspection) else start
-        claim = ExitStack()
-        try:
-            claim.enter_context(self._place.claim(record.id))
-        except RunBusyError as error:
-            return Done(plan, record, _first_line(error))
-        self._place.set_state(record.id, RunState.RUNNING)
-        self._display.begin(record.id, plan.label, record.recipe.fit.total_epochs)
-        return _Active(plan, record, NewsReader(self._place.run_folder(record.id)), claim)
-
-    def _submit(self, one: _Active) -> Future[Outcome]:
-        """Hand a run to a worker, whose threads are its own, whatever the run began with."""
-        job = replace(job_of(self._place, one.record, splits=one.plan.splits), threads=self._executor.threads)
         limit = max(LEAST_LIMIT_SECONDS, LIMIT_FACTOR * self._longest_seconds) if self._longest_seconds else None
-        return self._executor.submit(work_apart, job, limit_seconds=limit)
-
-    def _tell(self, one: _Active) -> None:
-        for news in one.news.read():
-            if isinstance(news, Epoch):
-                self._place.save_epoch(one.record.id, news)
-            self._display.on_news(one.record.id, news)
-
-    def _finish(self, one: _Active, future: Future[Outcome]) -> Done | None:
-        """Record what came of a job; None: its worker died, and it is to be tried again from its last checkpoint."""
-        self._tell(one)
         try:
-            outcome = result_of(future)
-        except WorkerLostError as error:
-            if one.tries < MOST_TRIES:
-                one.tries += 1
-                self._display.note(f"{one.plan.label}: its worker died ({error.received}); it goes on with another one")
-                one.news = NewsReader(self._place.run_folder(one.record.id))
-                return None
-            return self._close(one, self._failed(one, error))
-        except Exception as error:  # whatever a training raises is that run's failure and no other's
-            return self._close(one, self._failed(one, error))
-        for epoch in outcome.history:
-            self._place.save_epoch(one.record.id, epoch)
-        record = record_outcome(self._place, one.record, outcome, lambda: self._yardstick(one.plan.recipe))
-        self._longest_seconds = max(self._longest_seconds, record.duration_seconds)
-        return self._close(one, Done(one.plan, record))
+            self._dispatcher.begin(Errand(record, plan.label, plan.splits, limit_seconds=limit))
+        except RunBusyError as error:
+            return Done(plan, record, first_line(error))
+        return record
 
-    def _failed(self, one: _Active, error: Exception) -> Done:
-        return Done(one.plan, record_failure(self._place, one.record.id, error), f"failed: {_first_line(error)}")
-
-    def _close(self, one: _Active, done: Done) -> Done:
-        one.news.close()
-        one.claim.close()
-        return done
+    def _done(self, plan: Plan, ended: Ended) -> Done:
+        if ended.error is not None:
+            return Done(plan, ended.record, f"failed: {first_line(ended.error)}")
+        self._longest_seconds = max(self._longest_seconds, ended.record.duration_seconds)
+        return Done(plan, ended.record)
 
     def _end(self, done: Done) -> Done:
         words = done.reason
@@ -288,12 +229,6 @@ class Runner:
             words = f"{share:.2%} on {split}, {done.run.duration_seconds:.1f} s"
         self._display.end(done.run.id if done.run else "", f"{done.plan.label}: {words}")
         return done
-
-    def _pause(self, one: _Active) -> None:
-        one.claim.close()  # from now on a run that says RUNNING counts as paused
-        with suppress(WorkspaceError):
-            if self._place.run(one.record.id).state is RunState.PAUSED:
-                self._place.set_state(one.record.id, RunState.PAUSED)
 
     def _yardstick(self, recipe: Recipe) -> float | None:
         dataset = self.dataset(recipe)
@@ -308,8 +243,3 @@ def _done_before(plan: Plan, run: RunRecord) -> Done:
 
 def _key(plan: Plan) -> tuple[str, int]:
     return plan.recipe.fingerprint, plan.seed
-
-
-def _first_line(error: BaseException | None) -> str:
-    words = error.what if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-    return words.splitlines()[0] if words else type(error).__name__

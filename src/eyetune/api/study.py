@@ -1,0 +1,292 @@
+"""A recorded study, and what can be asked of it: the best, tables, pictures, one more training of the winner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eyetune.api.preparing import workspace_of
+from eyetune.api.training import train
+from eyetune.errors import TrainingError, UsageError
+from eyetune.history import History
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
+from eyetune.run import Run
+from eyetune.tuning.schedules import ranking
+from eyetune.tuning.trials import scores, trial_recipe
+
+if TYPE_CHECKING:
+    import pandas
+
+    from eyetune.report.picture import Picture
+
+REPORT_FILE = "report.html"
+FEWEST_FOR_IMPORTANCE = 4
+
+
+@dataclass(frozen=True, repr=False)
+class Study:
+    """A recorded study, and what can be asked of it. A notebook shows it as a table and a curve.
+
+    Attributes:
+        workspace: Where it is recorded.
+        record: What is recorded of it.
+
+    Example:
+        >>> import eyetune as et
+        >>> study = et.open_study("digits")  # doctest: +SKIP
+        >>> study.best()[0].values           # doctest: +SKIP
+        {'conv_layers': 2, 'units': 96, 'learning_rate': 0.001}
+    """
+
+    workspace: Workspace
+    record: StudyRecord
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.record.name
+
+    @property
+    def state(self) -> StudyState:
+        """Where it stands."""
+        return self.record.state
+
+    @property
+    def folder(self) -> Path:
+        """Where its report and pictures lie."""
+        return self.workspace.studies.folder(self.record.id)
+
+    @cached_property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials in the order in which they were suggested."""
+        return tuple(self.workspace.studies.trials(self.record.id))
+
+    def best(self, count: int = 1) -> list[TrialRecord]:
+        """Return the best trials, the best first; with several objectives those in the first fronts.
+
+        Args:
+            count: How many, at most.
+        """
+        objectives = self.record.settings.objectives
+        tried = [trial for trial in self.trials if trial.objectives is not None]
+        ranked = ranking([scores(objectives, trial.objectives or ()) for trial in tried])
+        return [tried[place] for place in ranked[:count]]
+
+    @property
+    def best_trial(self) -> TrialRecord:
+        """The best trial.
+
+        Raises:
+            TrainingError: No trial has a result.
+        """
+        best = self.best()
+        if not best:
+            failed = next((trial for trial in self.trials if trial.error), None)
+            raise TrainingError(
+                f"No trial of study {self.name} has a result.",
+                received=failed.error.splitlines()[0] if failed else f"{len(self.trials)} trials",
+                fix=f"eyetune study {self.name} shows what became of each.",
+            )
+        return best[0]
+
+    @property
+    def best_values(self) -> dict[str, Any]:
+        """Hyperparameters of the best trial."""
+        return self.best_trial.all_values
+
+    @property
+    def best_value(self) -> float:
+        """The first objective of the best trial."""
+        values = self.best_trial.objectives
+        assert values is not None
+        return values[0]
+
+    @property
+    def best_recipe(self) -> Recipe:
+        """What the best trial trained."""
+        return trial_recipe(self.record.settings, self.best_trial)
+
+    def run(self, trial: TrialRecord | None = None) -> Run:
+        """Return the run of a trial, by default of the best.
+
+        Raises:
+            UsageError: The trial was never trained here.
+        """
+        trial = trial or self.best_trial
+        if trial.run is None:
+            raise UsageError(f"Trial {trial.number} of study {self.name} has no run.", received=str(trial.state))
+        return Run(self.workspace, self.workspace.run(trial.run))
+
+    def best_model(self) -> Any:
+        """Return the network of the best trial as a Keras model, with the weights of its best epoch."""
+        return self.run().model()
+
+    def retrain(
+        self, *, epochs: int = 50, early_stopping: int = 5, seed: int = 0, name: str = "", progress: bool = True
+    ) -> Run:
+        """Train the best trial's recipe anew, for longer, as the lab does after its search.
+
+        Args:
+            epochs: At most.
+            early_stopping: End after so many epochs without a lower validation loss (0: never), with the best epoch's
+                weights.
+            seed: Of everything that is random.
+            name: What to call the run; by default the study's name with "/best".
+            progress: As for `train`.
+        """
+        edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
+        edits |= {"fit.keep_best": False, "fit.monitor": "val_loss"}
+        recipe = self.best_recipe.with_(edits)
+        return train(recipe, name=name or f"{self.name}/best", seed=seed, workspace=self.workspace, progress=progress)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return the trials as a table, a row a trial: number, state, objectives, hyperparameters, epochs, seconds."""
+        import pandas
+
+        objectives = self.record.settings.objectives
+        rows = []
+        for trial in self.trials:
+            row = dict(summary(trial, objectives))
+            for name in ("hyperparameters", "network", "rungs"):
+                row.pop(name)
+            rows.append({**row, **trial.network, **trial.all_values})
+        return pandas.DataFrame(rows)
+
+    @cached_property
+    def histories(self) -> dict[str, History]:
+        """Epochs of the trials' runs, by the run's id."""
+        runs = [trial.run for trial in self.trials if trial.run is not None]
+        return self.workspace.histories(runs)
+
+    @cached_property
+    def importances(self) -> dict[str, float]:
+        """How much of the spread of the first objective each hyperparameter explains, 0 to 1; empty with few trials."""
+        from eyetune.analysis.importance import importances
+
+        first = self.record.settings.objectives[0]
+        tried = [(trial.all_values, first.oriented(trial.objectives[0])) for trial in self.trials if trial.objectives]
+        return importances(self.record.space, tried) if len(tried) >= FEWEST_FOR_IMPORTANCE else {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to mind, in words."""
+        from eyetune.analysis.studies import warnings
+
+        return tuple(warnings(self.record, self.trials))
+
+    def plot(self) -> Picture:
+        """Draw the best value so far against the epochs that were trained."""
+        from eyetune.report.study_figures import best_curve
+
+        return best_curve(self.record, self.trials)
+
+    def plot_curves(self) -> Picture:
+        """Draw the learning curves of all trials."""
+        from eyetune.report.study_figures import learning_curves
+
+        return learning_curves(self.record, self.trials, self.histories)
+
+    def plot_parallel(self) -> Picture:
+        """Draw each trial as a line across its hyperparameters (parallel coordinates)."""
+        from eyetune.report.study_figures import parallel_coordinates
+
+        return parallel_coordinates(self.record, self.trials)
+
+    def plot_importances(self) -> Picture:
+        """Draw how much each hyperparameter matters."""
+        from eyetune.report.study_figures import importance_bars
+
+        return importance_bars(self.importances)
+
+    def plot_slices(self) -> Picture:
+        """Draw the objective against each hyperparameter."""
+        from eyetune.report.study_figures import slices
+
+        return slices(self.record, self.trials)
+
+    def plot_front(self) -> Picture:
+        """Draw two objectives against each other, with the Pareto front."""
+        from eyetune.report.study_figures import pareto_picture
+
+        return pareto_picture(self.record, self.trials)
+
+    def save_plots(self, folder: Path | None = None) -> list[Path]:
+        """Write all pictures as PNG and SVG, by default into the study's folder."""
+        from eyetune.report.figures import save
+
+        target = folder or self.folder / "plots"
+        pictures = {
+            "best": self.plot,
+            "curves": self.plot_curves,
+            "parallel": self.plot_parallel,
+            "slices": self.plot_slices,
+        }
+        if self.importances:
+            pictures["importances"] = self.plot_importances
+        if len(self.record.settings.objectives) > 1:
+            pictures["front"] = self.plot_front
+        return [path for name, draw in pictures.items() for path in save(draw(), target, name)]
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report, one HTML file that opens anywhere, and return it; by default into the study's folder.
+
+        Raises:
+            WorkspaceError: It cannot be written.
+        """
+        from eyetune.report.page import write_page
+        from eyetune.report.study_page import study_page
+
+        page = study_page(self.record, self.trials, self.histories, self.importances)
+        return write_page(page, Path(path) if path else self.folder / REPORT_FILE)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the study as plain JSON values."""
+        from eyetune.analysis.studies import num_trials
+
+        objectives = self.record.settings.objectives
+        best = self.best()
+        report = self.folder / REPORT_FILE
+        return {
+            "study": self.name,
+            "id": self.record.id,
+            "state": str(self.state),
+            "trials": num_trials(self.trials),
+            "configurations": len(self.trials),
+            "epochs_trained": sum(trial.epochs for trial in self.trials),
+            "best": dict(summary(best[0], objectives)) if best else None,
+            "objectives": [one.model_dump() for one in objectives],
+            "seconds": round(self.record.seconds, 3),
+            "ending": self.record.ending,
+            "space": self.record.space.model_dump(mode="json")["distributions"],
+            "sampler": self.record.settings.sampler,
+            "schedule": self.record.settings.schedule.model_dump(),
+            "states": {str(state): sum(trial.state is state for trial in self.trials) for state in TrialState},
+            "importances": self.importances,
+            "warnings": list(self.warnings),
+            "all_trials": [dict(summary(trial, objectives)) for trial in self.trials],
+            "report": str(report) if report.exists() else None,
+        }
+
+    def _repr_html_(self) -> str:
+        from eyetune.report.study_page import study_summary
+
+        return study_summary(self.record, self.trials)
+
+    def __repr__(self) -> str:
+        best = self.best()
+        value = f", best {self.best_value:.4g}" if best else ""
+        return f"<Study {self.name}: {self.state}, {len(self.trials)} trials{value}>"
+
+
+def open_study(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Study:
+    """Return a recorded study by name, id, beginning of an id, or "latest".
+
+    Raises:
+        StudyNotFoundError: No study or several match.
+    """
+    place = workspace_of(workspace)
+    return Study(place, place.studies.find(str(reference)))

@@ -1,0 +1,229 @@
+"""Search for the best network: a study of a user's `build_model(hp)`, or of recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eyetune.api.arrays import keep_arrays
+from eyetune.api.asking import Base, Wishes, carried_on, checked, new_settings
+from eyetune.api.preparing import checked_recipe, loaded, workspace_of
+from eyetune.api.study import Study
+from eyetune.errors import EyetuneError, StudyChangedError, UsageError
+from eyetune.recipe import Recipe
+from eyetune.records import RunState, Workspace
+from eyetune.records.study import Budget, Limits, StudyRecord, StudySettings, StudyState
+from eyetune.space import Space
+from eyetune.tuning.executors import Executor, default_workers, make_executor
+from eyetune.tuning.objectives import values_of
+from eyetune.tuning.recording import versions
+from eyetune.tuning.search import Seed, search
+from eyetune.tuning.spaces import values_in
+
+
+def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the rest out)
+    build_model: Any = None,
+    data: Any = None,
+    *,
+    space: str | Path | Space | None = None,
+    around: str | None = None,
+    recipe: Recipe | None = None,
+    objective: str | Sequence[str] | None = None,
+    constraints: str | Sequence[str] | None = None,
+    board: str | None = None,
+    sampler: str | None = None,
+    schedule: str | None = None,
+    max_epochs: int | None = None,
+    min_epochs: int | None = None,
+    factor: float | None = None,
+    trials: int | None = None,
+    epochs_total: int | None = None,
+    seconds: float | None = None,
+    target: float | None = None,
+    max_parameters: int | None = None,
+    trial_seconds: float | None = None,
+    trial_bytes: int | None = None,
+    seed: int | None = None,
+    tune_new_entries: bool | None = None,
+    fit_arguments: Mapping[str, Any] | None = None,
+    validation_data: tuple[Any, Any] | None = None,
+    validation_split: float = 0.2,
+    name: str = "",
+    resume: bool = False,
+    workers: int | None = None,
+    executor: str = "local",
+    workspace: str | Path | Workspace | None = None,
+    progress: bool = True,
+    plots: bool = True,
+) -> Study:
+    """Search for the best network, in parallel, and record everything.
+
+    Args:
+        build_model: KerasTuner's `build_model(hp)` or `HyperModel` as it is, or "file.py:name" of one. None: recipes
+            are searched.
+        data: A source (see `load`), or images and labels as arrays, `(x, y)`.
+        space: Without a model function: what recipes may change: `lab`, `small`, `fine`, a TOML file, or a `Space`.
+        around: A run: search near its recipe (`space="fine"` with its recipe).
+        recipe: What every trial begins from; the default is the lab's. With a model function its data, augment and fit
+            sections count.
+        objective: One or several names; a direction that is not known is written behind: "val_auc:max".
+        constraints: On what is known before training, such as "parameters < 200000".
+        board: A device whose limits networks must keep (`esp-eye`, or the path of a profile).
+        sampler: random, grid, quasi-random, tpe (the default), gp, cma-es or nsga2.
+        schedule: full (the default), halving, hyperband or median.
+        max_epochs: Of a trial; by default the recipe's `fit.epochs`.
+        min_epochs: Of a trial's first rung, by default 1.
+        factor: Of halving and hyperband: one of so many trials goes on; by default 3.
+        trials: New trials; by default 30, hyperband's brackets, or as many as another budget allows.
+        epochs_total: Epochs over all trials.
+        seconds: Wall time, over all sittings.
+        target: Value of the first objective that is good enough.
+        max_parameters: A larger network is infeasible (KerasTuner's `max_model_size`).
+        trial_seconds: A trial that takes longer between two rungs fails.
+        trial_bytes: A trial whose worker takes more memory fails.
+        seed: Of suggestions and trainings, by default 0.
+        tune_new_entries: Whether hyperparameters that appear late are searched too (the default), or keep their
+            defaults.
+        fit_arguments: With a model function: more arguments of `fit`, such as callbacks; each trial gets a copy.
+        validation_data: With arrays: images and labels to choose on.
+        validation_split: With arrays: share of the last ones to choose on instead.
+        name: What to call the study.
+        resume: Go on with the study of this name, or with the latest.
+        workers: Trainings at once; by default one for each core, as far as the memory goes.
+        executor: Where they run: "local", "ray" or "ray://HOST:PORT".
+        workspace: As for `train`.
+        progress: As for `train`.
+        plots: Draw pictures and a report into the study's folder at the end.
+
+    Raises:
+        UsageError: Words that cannot be used.
+        StudyChangedError: A study that is to go on was asked for with another space, objective, model or data.
+        StudyBusyError: Another process is at work on it.
+        EyetuneError: The data cannot be used, or every trial fails.
+
+    Example:
+        >>> import eyetune as et
+        >>> study = et.tune("model.py:build_model", data="cifar10", schedule="hyperband")  # doctest: +SKIP
+        >>> study.best_values, study.best_model()                                         # doctest: +SKIP
+    """
+    place = workspace_of(workspace)
+    wishes = Wishes(
+        objectives=_words(objective),
+        constraints=_words(constraints),
+        board=board,
+        sampler=sampler,
+        schedule=schedule,
+        max_epochs=max_epochs,
+        min_epochs=min_epochs,
+        factor=factor,
+        seed=seed,
+        tune_new_entries=tune_new_entries,
+        budget=checked(Budget, trials=trials, epochs=epochs_total, seconds=seconds, target=target),
+        limits=checked(Limits, seconds=trial_seconds, memory_bytes=trial_bytes, parameters=max_parameters),
+    )
+    place.prepare()
+    known = place.studies.find(name or "latest") if resume else None
+    if isinstance(data, tuple):
+        data = keep_arrays(place, *data, validation_data=validation_data, validation_split=validation_split)
+    base = _base(place, build_model, recipe, around, fit_arguments)
+    base = replace(base, space="fine" if around and space is None else space, data=_source(data))
+    workers = default_workers() if workers is None and executor == "local" else workers
+    with make_executor(executor, workers) as crew:
+        if known is None:
+            settings = new_settings(place, base, wishes, crew, executor)
+            record = _created(place, name, settings)
+        else:
+            record = carried_on(place, known, base, wishes, crew)
+        record = _carry_on(place, record, crew, progress=progress)
+    study = Study(place, record)
+    if plots and study.best():
+        study.save_plots()
+        study.report()
+    return study
+
+
+def _source(data: Any) -> str | Path | None:
+    if data is None or isinstance(data, str | Path):
+        return data
+    raise UsageError(
+        "Worker processes cannot see these images.",
+        expected="a source (a name or a path), or arrays as (x, y)",
+        received=repr(data)[:60],
+        fix="Save them as an .npz file or a folder of images, and name that.",
+    )
+
+
+def _words(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _base(
+    place: Workspace,
+    build_model: Any,
+    recipe: Recipe | None,
+    around: str | None,
+    fit_arguments: Mapping[str, Any] | None,
+) -> Base:
+    if build_model is None:
+        if fit_arguments:
+            raise UsageError("fit_arguments are for a model function.", fix="Of a recipe, set its fit section.")
+        start = place.find(around).recipe if around else checked_recipe(recipe)
+        return Base(start, is_given=bool(around) or recipe is not None)
+    from eyetune.models.functions import keep
+
+    if around:
+        raise UsageError("A model function has a space of its own.", received=f"around={around}")
+    word = keep(build_model, place.folder / "functions", dict(fit_arguments or {}))
+    return Base(checked_recipe(recipe).with_({"model": {"function": word}}), is_given=True)
+
+
+def _created(place: Workspace, name: str, settings: StudySettings) -> StudyRecord:
+    images = loaded(settings.recipe, None, progress=False)
+    return place.studies.create(
+        name, settings, data_fingerprint=images.fingerprint, data_name=images.name, versions=versions()
+    )
+
+
+def _carry_on(place: Workspace, record: StudyRecord, crew: Executor, *, progress: bool) -> StudyRecord:
+    from eyetune.report.study_progress import StudyDisplay
+
+    images = loaded(record.settings.recipe, None, progress=progress)
+    if images.fingerprint != record.data_fingerprint:
+        raise StudyChangedError(
+            f"The images of study {record.name} are not those that it began with.",
+            expected=f"fingerprint {record.data_fingerprint}",
+            received=f"fingerprint {images.fingerprint}",
+            fix="Put them back as they were, or begin a new study.",
+        )
+    with place.studies.claim(record.id), StudyDisplay(record, enabled=progress) as display:
+        record = record.model_copy(update={"state": StudyState.RUNNING, "ending": ""})
+        place.studies.save(record)
+        seeds = _seeds(place, record)
+        if seeds:
+            display.note(f"{len(seeds)} run(s) made by hand seed the search")
+        return search(record, place, crew, display, images, seeds)
+
+
+def _seeds(place: Workspace, record: StudyRecord) -> tuple[Seed, ...]:
+    """Return the complete runs made by hand whose recipes the space can make: what they reached is known already."""
+    settings = record.settings
+    own = {trial.run for trial in place.studies.trials(record.id)}
+    found = []
+    for run in place.runs():
+        if run.state is not RunState.COMPLETE or run.id in own or run.data.fingerprint != record.data_fingerprint:
+            continue
+        if settings.has_function or run.recipe.fit.total_epochs != settings.recipe.fit.total_epochs:
+            continue
+        values = values_in(run.recipe, settings.recipe, record.space)
+        costs = {"parameters": run.network.parameters, "multiply_adds": run.network.multiply_adds}
+        if values is not None:
+            try:
+                reached = values_of(settings.objectives, place.history(run.id), costs, seconds=run.duration_seconds)
+            except EyetuneError:  # an objective that was not measured then
+                continue
+            found.append(Seed(values, reached))
+    return tuple(found)

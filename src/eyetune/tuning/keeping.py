@@ -1,0 +1,90 @@
+"""Which trials are best so far, and which files of theirs may still be needed."""
+
+from __future__ import annotations
+
+from eyetune.analysis.pareto import dominates
+from eyetune.records import Workspace
+from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.tuning.schedules import ranking
+
+MODELS_KEPT = 10  # networks of the best complete trials; the others can be trained again from their recipes
+
+
+class Keeping:
+    """Keeps the checkpoints of trials that may go on and of the best, and the networks of the best complete ones.
+
+    Args:
+        place: Where the runs are.
+        objectives: Of the study.
+    """
+
+    def __init__(self, place: Workspace, objectives: tuple[Objective, ...]) -> None:
+        self._place = place
+        self._objectives = objectives
+        self._front: dict[int, TrialRecord] = {}
+        self._latest: dict[int, TrialRecord] = {}  # of those in the front, as they are recorded
+        self._complete: list[TrialRecord] = []
+        self._epochs: dict[int, int] = {}
+        self.epochs = 0
+
+    @property
+    def front(self) -> list[TrialRecord]:
+        """The best trial; with several objectives those that no other one beats in all of them."""
+        return list(self._front.values())
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial by the first objective; None as long as there is none."""
+        first = self._objectives[0]
+        return max(
+            self._front.values(),
+            key=lambda trial: first.oriented(trial.objectives[0]) if trial.objectives else float("-inf"),
+            default=None,
+        )
+
+    def note(self, trial: TrialRecord) -> None:
+        """Take note of what a trial has reached."""
+        self.epochs += trial.epochs - self._epochs.get(trial.number, 0)
+        self._epochs[trial.number] = trial.epochs
+        scores = self._scores(trial)
+        if scores is None:
+            return
+        others = {number: one for number, one in self._front.items() if number != trial.number}
+        if any(_beats(self._scores(one), scores) for one in others.values()):
+            self._front = others
+            return
+        beaten = {number: one for number, one in others.items() if dominates(scores, self._scores(one) or ())}
+        self._front = {number: one for number, one in others.items() if number not in beaten}
+        self._front[trial.number] = trial
+        for number, one in beaten.items():
+            self.tidy(self._latest.pop(number, one))
+
+    def tidy(self, trial: TrialRecord) -> None:
+        """Delete the files of a trial that nobody needs any more."""
+        if trial.number in self._front:
+            self._latest[trial.number] = trial
+        if trial.run is None or trial.is_open:
+            return
+        if trial.state is TrialState.COMPLETE:
+            self._place.drop_checkpoints(trial.run)
+            self._keep_model(trial)
+        elif trial.number not in self._front:
+            self._place.drop_checkpoints(trial.run)
+
+    def _keep_model(self, trial: TrialRecord) -> None:
+        known = [one for one in self._complete if one.number != trial.number]
+        ranked = [[*known, trial][place] for place in ranking([self._scores(one) for one in [*known, trial]])]
+        for one in ranked[MODELS_KEPT:]:
+            if one.number not in self._front and one.run is not None:
+                self._place.drop_checkpoints(one.run, model=True)
+        self._complete = ranked[:MODELS_KEPT]
+
+    def _scores(self, trial: TrialRecord) -> tuple[float, ...] | None:
+        if trial.objectives is None:
+            return None
+        return tuple(one.oriented(value) for one, value in zip(self._objectives, trial.objectives, strict=True))
+
+
+def _beats(mine: tuple[float, ...] | None, theirs: tuple[float, ...]) -> bool:
+    """Tell whether one is at least as good everywhere: of equals the earlier one stays."""
+    return mine is not None and all(one >= other for one, other in zip(mine, theirs, strict=True))

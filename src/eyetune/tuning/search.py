@@ -1,0 +1,487 @@
+"""The search of a study: suggestions out, results in, until its budget is spent.
+
+Everything that happens is recorded before the next thing happens, so a search that was killed goes on where it was:
+the schedule and the sampler are made anew and told what is recorded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from eyetune.data import Dataset
+from eyetune.errors import RecipeError, RunBusyError, TrainingError
+from eyetune.records import RunState, Workspace
+from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
+from eyetune.space import Values
+from eyetune.tuning.dispatch import Dispatcher, Display, Ended, Errand
+from eyetune.tuning.executors import Executor
+from eyetune.tuning.jobs import Inspection, inspect_apart
+from eyetune.tuning.keeping import Keeping
+from eyetune.tuning.objectives import needs_footprint
+from eyetune.tuning.recording import describe, versions
+from eyetune.tuning.samplers import Sampler
+from eyetune.tuning.schedules import Grant, Schedule, make_schedule
+from eyetune.tuning.trials import cut_off, excesses, inspected, reached, run_id, scores, trial_recipe, words_of
+
+MOST_FAILURES = 5  # in a row and from the start: then it is not the trials, it is the study
+MOST_INFEASIBLE = 300  # in a row
+SECONDS_BETWEEN_SAVES = 5.0
+SECONDS_TO_CONCLUDE = 20.0  # of limited time, kept for the network of the best trial
+
+OUT_OF_TIME = "the time is up"
+
+
+class StudyDisplay(Display, Protocol):
+    """Where a study is shown while it runs."""
+
+    def on_trial(self, trial: TrialRecord) -> None:
+        """Show where a trial stands now."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A run made by hand that seeds the search: its values in the space, and what it reached."""
+
+    values: Values
+    objectives: tuple[float, ...]
+
+
+def search(
+    record: StudyRecord,
+    place: Workspace,
+    executor: Executor,
+    display: StudyDisplay,
+    dataset: Dataset,
+    seeds: tuple[Seed, ...] = (),
+) -> StudyRecord:
+    """Do a study, or go on with it, until its budget is spent; the caller holds it (`Studies.claim`).
+
+    Raises:
+        TrainingError: Every trial fails.
+        KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
+    """
+    under_way = _Search(record, place, executor, display, dataset, seeds)
+    return under_way.run()
+
+
+class _Search:
+    """A study under way. What is recorded is the truth; the rest is made of it."""
+
+    def __init__(
+        self,
+        record: StudyRecord,
+        place: Workspace,
+        executor: Executor,
+        display: StudyDisplay,
+        dataset: Dataset,
+        seeds: tuple[Seed, ...],
+    ) -> None:
+        self.record, self.place, self.executor, self.display = record, place, executor, display
+        self.settings: StudySettings = record.settings
+        self.dataset = dataset
+        self.trials = {trial.number: trial for trial in place.studies.trials(record.id)}
+        self.dispatcher = Dispatcher(place, executor, display)
+        self.keeping = Keeping(place, self.settings.objectives)
+        self.schedule, self.sampler = self._schedule(), self._sampler(seeds)
+        self.waiting: deque[int] = deque()  # of an earlier sitting, to be gone on with first
+        self.inspecting: dict[Future[tuple[Inspection, ...]], int] = {}
+        self.running: dict[str, int] = {}
+        self.started_at = self.saved_at = time.monotonic()
+        self.epochs_promised = 0
+        self.num_tried = sum(trial.state is not TrialState.INFEASIBLE for trial in self.trials.values())
+        self.failures = self.infeasible = 0
+        self.is_exhausted = False
+        self.has_result = any(trial.rungs for trial in self.trials.values())
+        self._restore()
+
+    # From the records.
+
+    def _schedule(self) -> Schedule:
+        asked, budget = self.settings.schedule, self.settings.budget
+        return make_schedule(
+            asked.name,
+            max_epochs=asked.max_epochs,
+            min_epochs=asked.min_epochs,
+            factor=asked.factor,
+            num_trials=budget.trials,
+            iterations=asked.iterations,
+        )
+
+    def _sampler(self, seeds: tuple[Seed, ...]) -> Sampler:
+        settings, record = self.settings, self.record
+        sampler = Sampler(
+            settings.sampler, record.space, settings.objectives, seed=settings.seed, state=record.sampler_state
+        )
+        for number, one in enumerate(seeds, start=1):
+            sampler.add(-number, one.values, one.objectives)
+        return sampler
+
+    def _restore(self) -> None:
+        for number, trial in sorted(self.trials.items()):
+            self._tell_sampler(trial, known=False)
+            if self._is_replaced(trial):
+                continue
+            by_rung: list[tuple[float, ...] | None] = [
+                scores(self.settings.objectives, rung.values) for rung in trial.rungs
+            ]
+            failed = trial.state is TrialState.FAILED
+            stopped = trial.state is TrialState.STOPPED
+            granted = trial.rung if failed or trial.is_open else max(len(by_rung) - 1, 0)
+            if failed:
+                by_rung = [*by_rung[:granted], None]
+            self.schedule.restore(number, trial.bracket, granted, by_rung, is_stopped=stopped)
+            if trial.state in (TrialState.WAITING, TrialState.RUNNING):
+                self.waiting.append(number)
+                self.epochs_promised += max(0, trial.epochs_granted - trial.epochs)
+            self.keeping.note(trial)
+
+    @staticmethod
+    def _is_replaced(trial: TrialRecord) -> bool:
+        return trial.state is TrialState.INFEASIBLE or (trial.state is TrialState.FAILED and trial.run is None)
+
+    # The loop.
+
+    def run(self) -> StudyRecord:
+        """Search until an end is reached, then see to the best network."""
+        ending = ""
+        try:
+            while not ending:
+                ending = self._out_of_budget()
+                if not ending:
+                    self._hand_out()
+                    self._collect()
+                    ending = self._nothing_left()
+                self._save()
+        except BaseException:
+            self._leave()
+            self._save(StudyState.PAUSED)
+            raise
+        self._leave()
+        return self._finish(ending)
+
+    def _out_of_budget(self) -> str:
+        budget = self.settings.budget
+        if budget.seconds is not None and self._seconds() >= budget.seconds - self._reserve():
+            return OUT_OF_TIME
+        best = self.keeping.best
+        if budget.target is not None and best is not None and best.objectives is not None:
+            first = self.settings.objectives[0]
+            if first.oriented(best.objectives[0]) >= first.oriented(budget.target):
+                return f"the target of {budget.target:g} is reached"
+        return ""
+
+    def _reserve(self) -> float:
+        seconds = self.settings.budget.seconds or 0.0
+        return min(SECONDS_TO_CONCLUDE, 0.2 * seconds)
+
+    def _nothing_left(self) -> str:
+        if self.running or self.inspecting or self.waiting or self._next_grant() is not None:
+            return ""
+        if self.is_exhausted:
+            return "every combination has been tried"
+        if self.infeasible >= MOST_INFEASIBLE:
+            return f"{self.infeasible} suggestions in a row break a constraint"
+        if self.settings.budget.epochs is not None and self.schedule.next() is not None:
+            return "the epochs are spent"
+        return "all trials are done"
+
+    @property
+    def num_busy(self) -> int:
+        """Jobs that workers do now."""
+        return len(self.running) + len(self.inspecting)
+
+    def _next_grant(self) -> Grant | None:
+        """Return what the schedule grants next, where the budget allows it."""
+        grant = self.schedule.next()
+        if grant is None:
+            return None
+        new = grant.trial is None
+        if new and (self.is_exhausted or self.infeasible >= MOST_INFEASIBLE):
+            return None
+        most = self.settings.budget.epochs
+        done = 0 if new else self.trials[grant.trial or 0].epochs
+        if most is not None and self._epochs() + self.epochs_promised + grant.epochs - done > most:
+            return None
+        return grant
+
+    def _hand_out(self) -> None:
+        while self.num_busy < self.executor.num_workers:
+            if self.waiting:
+                self._go_on(self.trials[self.waiting.popleft()])
+                continue
+            grant = self._next_grant()
+            if grant is None:
+                return
+            if grant.trial is None:
+                self._begin(grant)
+            else:
+                self._promote(grant)
+
+    def _begin(self, grant: Grant) -> None:
+        """Suggest a new trial, and let its network be built."""
+        number = len(self.trials)
+        suggestion = self.sampler.suggest(number)
+        if suggestion is None:
+            self.is_exhausted = True
+            return
+        self.schedule.start(number, grant)
+        trial = TrialRecord(
+            number=number,
+            state=TrialState.WAITING,
+            values=suggestion.values,
+            sampler_state=suggestion.state,
+            bracket=grant.bracket,
+            rung=grant.rung,
+            epochs_granted=grant.epochs,
+        )
+        self.epochs_promised += grant.epochs
+        self._keep(trial)
+        self._inspect(trial)
+
+    def _promote(self, grant: Grant) -> None:
+        """Let a trial that paused go on; one that had stopped early is at its next rung already."""
+        trial = self.trials[grant.trial if grant.trial is not None else 0]
+        self.schedule.start(trial.number, grant)
+        granted = trial.with_(state=TrialState.RUNNING, rung=grant.rung, epochs_granted=grant.epochs)
+        if trial.is_over:
+            self._reach(granted.with_(epochs_granted=trial.epochs), is_over=True)
+            return
+        self.epochs_promised += grant.epochs - trial.epochs
+        self._keep(granted)
+        self._train(granted)
+
+    def _go_on(self, trial: TrialRecord) -> None:
+        """Go on with a trial of an earlier sitting."""
+        if trial.run is None:
+            self._inspect(trial)
+        else:
+            self._train(trial)
+
+    # A trial's way.
+
+    def _inspect(self, trial: TrialRecord) -> None:
+        try:
+            recipe = trial_recipe(self.settings, trial)
+        except RecipeError as error:
+            reason = str(error).splitlines()[0]
+            self._reject(trial.with_(state=TrialState.INFEASIBLE, infeasible=(reason,)))
+            return
+        footprint = needs_footprint(self.settings.objectives, self.settings.constraints)
+        future = self.executor.submit(inspect_apart, (recipe,), self.executor.threads, (), footprint)
+        self.inspecting[future] = trial.number
+
+    def _reject(self, trial: TrialRecord) -> None:
+        """Record a trial that will not be trained, and give its place in the schedule to another."""
+        self.schedule.replace(trial.number)
+        self.epochs_promised -= trial.epochs_granted
+        if trial.state is TrialState.INFEASIBLE:
+            self.infeasible += 1
+        else:
+            self._count_failure(trial)
+        self._keep(trial)
+        self._tell_sampler(trial)
+
+    def _count_failure(self, trial: TrialRecord) -> None:
+        self.failures += 1
+        if not self.has_result and self.failures >= MOST_FAILURES:
+            self._keep(trial)
+            raise TrainingError(
+                f"The first {self.failures} trials all failed.",
+                received=trial.error.splitlines()[0] if trial.error else "",
+                fix=f"eyetune study {self.record.name} --trial {trial.number} shows the whole error.",
+            )
+
+    def _inspected(self, number: int, future: Future[tuple[Inspection, ...]]) -> None:
+        trial = self.trials[number]
+        try:
+            (inspection,) = self.executor.result(future)
+        except Exception as error:  # its worker died of it: too large a network, for one
+            self._reject(trial.with_(state=TrialState.FAILED, error=words_of(error)))
+            return
+        trial = inspected(self.settings, trial, inspection)
+        if trial.state is not TrialState.WAITING:
+            self._reject(trial)
+            return
+        self.infeasible = 0
+        if self.settings.tune_new_entries:
+            self._grow(inspection)
+        recipe = trial_recipe(self.settings, trial)
+        assert inspection.network is not None
+        run = self.place.create_run(
+            recipe=recipe,
+            data=describe(self.dataset),
+            network=inspection.network,
+            seed=self.settings.seed,
+            precision=inspection.precision,
+            threads=self.executor.threads,
+            name=f"{self.record.name}/{number}",
+            versions=versions(),
+            state=RunState.WAITING,
+            run_id=run_id(self.record.id, number),
+        )
+        trial = trial.with_(state=TrialState.RUNNING, run=run.id)
+        self._keep(trial)
+        self._train(trial)
+
+    def _grow(self, seen: Inspection) -> None:
+        """Let hyperparameters that have appeared join the space."""
+        grown = self.record.space.merge(seen.space)
+        if grown is not self.record.space:
+            self.record = self.record.model_copy(update={"space": grown})
+            self.sampler.grow(grown)
+            self.place.studies.save(self.record)
+
+    def _train(self, trial: TrialRecord) -> None:
+        assert trial.run is not None
+        run = self.place.run(trial.run)
+        total = run.recipe.fit.total_epochs
+        errand = Errand(
+            run,
+            f"trial {trial.number}",
+            stop_after=trial.epochs_granted if trial.epochs_granted < total else None,
+            limit_seconds=self.settings.limits.seconds,
+            limit_bytes=self.settings.limits.memory_bytes,
+        )
+        try:
+            self.dispatcher.begin(errand)
+        except RunBusyError as error:
+            self._fail(trial, error)
+            return
+        self.running[run.id] = trial.number
+        self.display.on_trial(trial)
+
+    def _collect(self) -> None:
+        """Wait for whatever ends next, and see to it."""
+        for ended in self.dispatcher.look(also=self.inspecting):
+            self._ended(ended)
+        for future in [future for future in self.inspecting if future.done()]:
+            self._inspected(self.inspecting.pop(future), future)
+
+    def _ended(self, ended: Ended) -> None:
+        trial = self.trials[self.running.pop(ended.record.id)]
+        self.epochs_promised -= max(0, trial.epochs_granted - trial.epochs)
+        outcome = ended.outcome
+        if outcome is None:
+            self._fail(trial, ended.error or AssertionError())
+            return
+        seen = {name: value for name, value in outcome.hyperparameters.items() if name not in trial.values}
+        trial = trial.with_(more_values={**trial.more_values, **seen})
+        if self.settings.tune_new_entries and outcome.space.distributions:
+            self._grow(Inspection(None, "float32", space=outcome.space))
+        self._reach(trial, is_over=outcome.is_over)
+
+    def _reach(self, trial: TrialRecord, *, is_over: bool) -> None:
+        """Record that a trial has reached its rung, and let schedule and sampler know."""
+        assert trial.run is not None
+        history = self.place.history(trial.run)
+        trial = reached(self.settings.objectives, trial, history, is_over=is_over)
+        self.has_result, self.failures = True, 0
+        assert trial.objectives is not None
+        out = self.schedule.report(trial.number, scores(self.settings.objectives, trial.objectives))
+        self.trials[trial.number] = trial
+        self.keeping.note(trial)
+        self._keep(trial, *self._stopped(out - {trial.number}), *self._stopped(out & {trial.number}))
+        self._tell_sampler(self.trials[trial.number])
+        for number in out - {trial.number}:
+            self._tell_sampler(self.trials[number])
+
+    def _stopped(self, numbers: frozenset[int]) -> list[TrialRecord]:
+        """Return the trials that have no chance any more, as they are recorded from now on."""
+        paused = [self.trials[number] for number in sorted(numbers)]
+        return [trial.with_(state=TrialState.STOPPED) for trial in paused if trial.state is TrialState.PAUSED]
+
+    def _fail(self, trial: TrialRecord, error: Exception) -> None:
+        trial = trial.with_(state=TrialState.FAILED, error=words_of(error))
+        out = self.schedule.report(trial.number, None)
+        self._keep(trial, *self._stopped(out - {trial.number}))
+        self._tell_sampler(trial)
+        self._count_failure(trial)
+
+    def _tell_sampler(self, trial: TrialRecord, *, known: bool = True) -> None:
+        """Tell the sampler where a trial stands; one of an earlier sitting it does not know yet."""
+        is_infeasible = trial.state is TrialState.INFEASIBLE
+        if not known:
+            self.sampler.add(trial.number, trial.values, None, state=trial.sampler_state)
+        if is_infeasible:
+            self.sampler.tell(trial.number, None, excess=excesses(self.settings, trial), infeasible=True)
+        elif trial.state is TrialState.FAILED:
+            self.sampler.tell(trial.number, None)
+        elif trial.objectives is not None:
+            epochs = None if trial.state is TrialState.COMPLETE else trial.epochs
+            self.sampler.tell(trial.number, trial.objectives, epochs=epochs)
+
+    # Keeping.
+
+    def _keep(self, *changed: TrialRecord) -> None:
+        """Record trials, and delete the checkpoints that nobody needs any more."""
+        for trial in changed:
+            self.trials[trial.number] = trial
+        latest = {trial.number: self.trials[trial.number] for trial in changed}
+        self.place.studies.save_trials(self.record.id, latest.values())
+        for trial in latest.values():
+            self.display.on_trial(trial)
+            if trial.state is TrialState.STOPPED and trial.run is not None:
+                self.place.set_state(trial.run, RunState.STOPPED)
+            self.keeping.tidy(trial)
+
+    def _epochs(self) -> int:
+        return self.keeping.epochs
+
+    def _seconds(self) -> float:
+        return self.record.seconds + time.monotonic() - self.started_at
+
+    def _save(self, state: StudyState = StudyState.RUNNING, ending: str = "") -> None:
+        if state is StudyState.RUNNING and time.monotonic() - self.saved_at < SECONDS_BETWEEN_SAVES:
+            return
+        self.saved_at = time.monotonic()
+        shown = self.record.model_copy(
+            update={
+                "seconds": self._seconds(),
+                "state": state,
+                "ending": ending,
+                "sampler_state": self.sampler.state,
+            }
+        )
+        self.place.studies.save(shown)
+
+    def _leave(self) -> None:
+        """Stop what is under way; its whole epochs are recorded."""
+        for future in self.inspecting:
+            future.cancel()
+        self.inspecting.clear()
+        numbers = list(self.running.values())
+        self.running.clear()
+        self.dispatcher.pause()
+        changed = []
+        for number in numbers:
+            trial = self.trials[number]
+            assert trial.run is not None
+            changed.append(cut_off(self.settings.objectives, trial, self.place.history(trial.run)))
+        for trial in changed:
+            self.keeping.note(trial)
+        self._keep(*changed)
+
+    def _finish(self, ending: str) -> StudyRecord:
+        """Make the best network usable, and record the end; after a limited time what was under way can go on."""
+        self._conclude()
+        if ending != OUT_OF_TIME:
+            paused = [trial for trial in self.trials.values() if trial.state is TrialState.PAUSED]
+            self._keep(*(trial.with_(state=TrialState.STOPPED) for trial in paused))
+        self._save(StudyState.COMPLETE, ending)
+        return self.place.studies.get(self.record.id)
+
+    def _conclude(self) -> None:
+        """Save network and predictions of the best trials that were not trained to their end."""
+        errands = []
+        for trial in self.keeping.front:
+            run = self.place.run(trial.run) if trial.run else None
+            if run is not None and run.results is None and trial.epochs:
+                errands.append(Errand(run, f"trial {trial.number}", stop_after=trial.epochs, conclude=True))
+        for errand in errands:
+            self.dispatcher.begin(errand)
+        while self.dispatcher.num_active:
+            self.dispatcher.look()
