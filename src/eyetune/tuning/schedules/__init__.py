@@ -1,0 +1,18 @@
+"""How a study gives out epochs: schedules, the rungs at which trials pause, and the rules for who may go on."""
+
+from eyetune.tuning.schedules.making import ScheduleName, make_schedule
+from eyetune.tuning.schedules.plans import BracketPlan, halving_rungs, hyperband_brackets, median_rungs
+from eyetune.tuning.schedules.ranking import ranking
+from eyetune.tuning.schedules.schedule import Grant, Schedule
+
+__all__ = [
+    "BracketPlan",
+    "Grant",
+    "Schedule",
+    "ScheduleName",
+    "halving_rungs",
+    "hyperband_brackets",
+    "make_schedule",
+    "median_rungs",
+    "ranking",
+]
