@@ -1,0 +1,1 @@
+"""What a board offers and what a network needs of it, known before any training."""

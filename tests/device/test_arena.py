@@ -1,0 +1,101 @@
+"""The memory planner: nothing overlaps, nothing is wasted where that can be told."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.device.arena import ALIGNMENT, Buffer, aligned, buffers, head_bytes, plan
+from eyetune.device.graph import Graph, Operator, Tensor
+
+STEPS = 12
+
+
+@st.composite
+def needs(draw: st.DrawFn) -> Buffer:
+    first = draw(st.integers(0, STEPS - 1))
+    return Buffer(draw(st.integers(1, 5000)), first, draw(st.integers(first, STEPS - 1)))
+
+
+LISTS = st.lists(needs(), max_size=20)
+
+
+def alive(one: Buffer, step: int) -> bool:
+    return one.first <= step <= one.last
+
+
+@given(LISTS)
+def test_buffers_that_are_alive_together_do_not_overlap(wanted: list[Buffer]) -> None:
+    offsets = plan(wanted).offsets
+    for step in range(STEPS):
+        spans = sorted(
+            (offset, offset + one.bytes) for one, offset in zip(wanted, offsets, strict=True) if alive(one, step)
+        )
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+
+
+@given(LISTS)
+def test_the_whole_is_between_the_fullest_step_and_the_sum(wanted: list[Buffer]) -> None:
+    fullest = max(sum(aligned(one.bytes) for one in wanted if alive(one, step)) for step in range(STEPS))
+    assert fullest <= plan(wanted).bytes <= sum(aligned(one.bytes) for one in wanted)
+
+
+@given(LISTS)
+def test_everything_is_aligned_and_within(wanted: list[Buffer]) -> None:
+    planned = plan(wanted)
+    assert planned.bytes % ALIGNMENT == 0
+    for one, offset in zip(wanted, planned.offsets, strict=True):
+        assert offset % ALIGNMENT == 0
+        assert 0 <= offset <= planned.bytes - one.bytes
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=12))
+def test_a_chain_takes_its_largest_neighbours(sizes: list[int]) -> None:
+    chain = [Buffer(size, place, place + 1) for place, size in enumerate(sizes)]
+    pairs = [aligned(one) + aligned(other) for one, other in zip(sizes, [*sizes[1:], 0], strict=True)]
+    assert plan(chain).bytes >= max(pairs)
+    if len(set(sizes)) == 1:
+        assert plan(chain).bytes == max(pairs)
+
+
+def test_the_first_gap_is_taken() -> None:
+    # The largest lies at 0 and ends before the last one comes, which so has its place.
+    assert plan([Buffer(320, 0, 1), Buffer(160, 0, 3), Buffer(160, 2, 3)]).offsets == (0, 320, 0)
+    # Of the gap between 0 and 320 only 160 bytes are free while the last one is alive: it goes above.
+    assert plan([Buffer(320, 0, 1), Buffer(176, 0, 2), Buffer(160, 2, 3), Buffer(96, 1, 2)]).offsets == (0, 320, 0, 496)
+
+
+def test_of_equal_sizes_the_later_is_placed_first() -> None:
+    assert plan([Buffer(16, 0, 0), Buffer(16, 0, 0)]).offsets == (16, 0)
+
+
+def diamond() -> Graph:
+    """0 goes to 1 and 2, which are added to 3."""
+    steps = [Operator("RELU", ("a",), (0,), 1), Operator("TANH", ("b",), (0,), 2), Operator("ADD", ("c",), (1, 2), 3)]
+    return Graph((Tensor((100,)), Tensor((200,)), Tensor((300,)), Tensor((50,))), tuple(steps), (0,), (3,))
+
+
+def test_tensors_live_from_where_they_are_written_to_their_last_reader() -> None:
+    assert buffers(diamond()) == (Buffer(100, 0, 1), Buffer(200, 0, 2), Buffer(300, 1, 2), Buffer(50, 2, 2))
+
+
+def test_the_head_of_a_graph() -> None:
+    assert head_bytes(diamond()) == aligned(100) + aligned(200) + aligned(300)
+
+
+def test_scratch_memory_is_alive_with_its_operator_alone() -> None:
+    steps = (Operator("TRANSPOSE_CONV", ("a",), (0,), 1, scratch_bytes=640), Operator("TANH", ("b",), (1,), 2))
+    graph = Graph((Tensor((16,)), Tensor((160,)), Tensor((160,))), steps, (0,), (2,))
+    assert head_bytes(graph) == 16 + 160 + 640
+
+
+def test_float_tensors_take_four_bytes() -> None:
+    assert Tensor((2, 3), 4).bytes == 24
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, 0), (1, 16), (16, 16), (17, 32)])
+def test_alignment(size: int, expected: int) -> None:
+    assert aligned(size) == expected
