@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from eyetune.errors import OutOfTimeError, UsageError, WorkerLostError
-from eyetune.tuning import executors
 from eyetune.tuning.executors import LocalExecutor, default_workers, result_of
 
 # What workers call has to be importable by them, so it lives at the top of a module.
@@ -95,9 +94,8 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         assert result_of(executor.submit(add, 2, 2)) == 4
 
 
-def test_a_process_ends_after_so_many_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "JOBS_PER_PROCESS", 2)
-    with LocalExecutor(1) as executor:
+def test_a_process_ends_after_so_many_jobs() -> None:
+    with LocalExecutor(1, jobs_per_process=2) as executor:
         pids = [result_of(executor.submit(own_pid)) for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 

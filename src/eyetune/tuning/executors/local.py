@@ -1,4 +1,4 @@
-"""Who does the jobs: processes on this machine, each with a fresh interpreter.
+"""Processes on this machine, each with a fresh interpreter.
 
 A worker may die or run out of time without harm to the others: pebble starts another in its place. That is why it is
 used, and not `concurrent.futures.ProcessPoolExecutor`, which is broken for good by one dead worker.
@@ -6,9 +6,10 @@ used, and not `concurrent.futures.ProcessPoolExecutor`, which is broken for good
 
 from __future__ import annotations
 
+import itertools
 import logging
-import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -16,38 +17,50 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from eyetune.errors import OutOfTimeError, UsageError, WorkerLostError
+from eyetune.errors import EyetuneError, OutOfTimeError, UsageError, WorkerLostError
+from eyetune.tuning.executors.common import JOBS_PER_PROCESS, Result, pack, settle, unpack, work
+from eyetune.tuning.executors.machine import memory_bytes, usable_cores
+from eyetune.tuning.executors.spawning import WorkerContext
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
-Result = TypeVar("Result")
-
-JOBS_PER_PROCESS = 25  # TensorFlow keeps a little of each training: a process that has done so many ends
 WATCH_SECONDS = 0.5
 BYTES_PER_WORKER = 1_500_000_000  # what a training of a small network takes, TensorFlow and its images included
 MOST_WORKERS_UNASKED = 8
 
 
 class LocalExecutor:
-    """Worker processes on this machine; a context manager.
+    """Worker processes on this machine; a context manager (see `Executor`).
 
     Args:
         num_workers: How many, at least 1.
+        jobs_per_process: How many jobs a process does before another takes its place.
 
     Raises:
         UsageError: The number is below 1.
+
+    Example:
+        >>> with LocalExecutor(1) as executor:
+        ...     executor.result(executor.submit(divmod, 7, 2))
+        (3, 1)
     """
 
-    def __init__(self, num_workers: int) -> None:
+    def __init__(self, num_workers: int, *, jobs_per_process: int = JOBS_PER_PROCESS) -> None:
         if num_workers < 1:
             raise UsageError("The number of workers is too small.", expected="1 or more", received=num_workers)
         self.num_workers = num_workers
         # Several workers on one core each get more done than one on all of them: small networks have little to share.
         self.threads = 0 if num_workers == 1 else 1
+        self._jobs_per_process = jobs_per_process
+        self._notes = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
+        self._numbers = itertools.count()
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPool:
@@ -55,27 +68,34 @@ class LocalExecutor:
 
         return ProcessPool(
             max_workers=self.num_workers,
-            max_tasks=JOBS_PER_PROCESS,
+            max_tasks=self._jobs_per_process,
             initializer=_begin,
             initargs=(os.getpid(),),
-            context=multiprocessing.get_context("spawn"),
+            context=WorkerContext(),
         )
 
     def submit(
-        self, function: Callable[..., Result], *arguments: Any, limit_seconds: float | None = None
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        limit_seconds: float | None = None,
+        limit_bytes: int | None = None,
     ) -> Future[Result]:
-        """Let a worker call a function of a module with arguments that can be pickled.
-
-        Args:
-            function: What to call.
-            arguments: What to call it with.
-            limit_seconds: The worker is killed when the call takes longer.
-        """
+        """Let a worker process call a function (see `Executor.submit`)."""
         if not self._pool.active:  # pebble gives its pool up when a worker without a job dies
             self._stop()
             self._pool = self._new_pool()
-        future: Future[Result] = self._pool.schedule(function, args=arguments, timeout=limit_seconds)
+        note = Path(self._notes.name) / str(next(self._numbers))
+        job = (pack(function, arguments), limit_bytes, note)
+        answer: Future[bytes] = self._pool.schedule(_work, args=job, timeout=limit_seconds)
+        future: Future[Result] = Future()
+        answer.add_done_callback(lambda _: settle(future, lambda: cast(Result, _outcome(answer, note, limit_seconds))))
+        future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
+
+    def result(self, future: Future[Result]) -> Result:
+        """Return what a job returned, or raise what became of it (see `Executor.result`)."""
+        return future.result()
 
     def __enter__(self) -> Self:
         return self
@@ -84,32 +104,42 @@ class LocalExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()  # what is still running when we leave is not wanted any more
+        self._notes.cleanup()
 
     def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 
-def result_of(future: Future[Result]) -> Result:
-    """Return what a finished job returned.
+def _work(job: bytes, limit_bytes: int | None, note: Path) -> bytes:
+    return work(job, limit_bytes, partial(_leave, note))
 
-    Raises:
-        WorkerLostError: Its process ended before it was done.
-        OutOfTimeError: It took too long.
-        Exception: What the job itself raised.
-    """
+
+def _leave(note: Path, error: EyetuneError) -> None:
+    """Leave word of why this process is about to end, where the coordinator looks for it."""
+    draft = note.with_suffix(".draft")
+    draft.write_bytes(pickle.dumps(error))
+    draft.replace(note)
+
+
+def _outcome(answer: Future[bytes], note: Path, limit_seconds: float | None) -> Any:
     from pebble import ProcessExpired
 
     try:
-        return future.result()
+        outcome = answer.result()
     except (ProcessExpired, BrokenProcessPool) as error:
+        if note.exists():
+            raise cast(EyetuneError, pickle.loads(note.read_bytes())) from None
         raise WorkerLostError(
             "A worker process ended in the middle of a training.",
             received=_how_it_ended(error),
             fix="If the machine ran out of memory: fewer --workers, smaller batches or a smaller network.",
         ) from None
     except FutureTimeoutError:
-        raise OutOfTimeError("A training took longer than its time limit.") from None
+        raise OutOfTimeError(
+            "A training took longer than its time limit.", expected=f"at most {limit_seconds:g} s"
+        ) from None
+    return unpack(outcome)
 
 
 def _how_it_ended(error: Exception) -> str:
@@ -120,16 +150,13 @@ def _how_it_ended(error: Exception) -> str:
 
 
 def default_workers() -> int:
-    """Return how many workers suit this machine: one a core, as far as its memory goes."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _memory_bytes() // BYTES_PER_WORKER, MOST_WORKERS_UNASKED))
+    """Return how many workers suit this machine or container: one a core, as far as its memory goes.
 
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not on Windows
-        return 8 * BYTES_PER_WORKER
+    Example:
+        >>> 1 <= default_workers() <= 8
+        True
+    """
+    return max(1, min(usable_cores(), memory_bytes() // BYTES_PER_WORKER, MOST_WORKERS_UNASKED))
 
 
 def _begin(coordinator: int) -> None:
