@@ -1,8 +1,10 @@
-"""The Pareto front: what nothing else beats in both cost and accuracy."""
+"""The Pareto front: what nothing else beats in both cost and accuracy, or in all objectives."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from operator import ge
 
 
 def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
@@ -24,4 +26,35 @@ def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[in
         if accuracies[place] > best:
             front.append(place)
             best = accuracies[place]
+    return front
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Tell whether scores are nowhere lower than others, and somewhere higher.
+
+    Example:
+        >>> dominates((0.9, -3.0), (0.9, -5.0)), dominates((0.9, -3.0), (0.8, -1.0)), dominates((1.0,), (1.0,))
+        (True, False, False)
+    """
+    return tuple(one) != tuple(other) and all(map(ge, one, other))
+
+
+def non_dominated(scores: Sequence[Sequence[float]]) -> list[int]:
+    """Return the places of the scores that no others dominate, those with the highest first score first.
+
+    Of equal scores the first counts. Scores with a NaN are never among them.
+
+    Args:
+        scores: A value an objective each, higher is better, as many in each.
+
+    Example:
+        >>> non_dominated([(0.9, -30), (0.8, -40), (0.6, -10), (0.9, -30)])
+        [0, 2]
+    """
+    known = [place for place, one in enumerate(scores) if not any(map(math.isnan, one))]
+    front: list[int] = []
+    # The highest first: whoever comes later dominates none of those before.
+    for place in sorted(known, key=lambda place: ([-value for value in scores[place]], place)):
+        if not any(all(map(ge, scores[better], scores[place])) for better in front):
+            front.append(place)
     return front
