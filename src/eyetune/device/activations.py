@@ -20,8 +20,9 @@ def activate(call: Call, tensor: int, name: str) -> int:
     return rule(call, tensor) if rule else call.emit(UNKNOWN, [tensor])
 
 
-def _one(kind: str) -> Callable[[Call, int], int]:
-    return lambda call, tensor: call.emit(kind, [tensor])
+def _one(kind: str, names: int = 1) -> Callable[[Call, int], int]:
+    """Return the rule of an activation that is one operator, made of so many operations of TensorFlow."""
+    return lambda call, tensor: call.emit(kind, [tensor], names=names)
 
 
 def _gated(call: Call, tensor: int) -> int:
@@ -55,8 +56,8 @@ ACTIVATIONS: dict[str, Callable[[Call, int], int]] = {
     "softmax": _one("SOFTMAX"),
     "silu": _gated,
     "swish": _gated,
-    "hard_silu": _one("HARD_SWISH"),
-    "hard_swish": _one("HARD_SWISH"),
+    "hard_silu": _one("HARD_SWISH", 4),
+    "hard_swish": _one("HARD_SWISH", 4),
     "hard_sigmoid": _hard_sigmoid,
     "softsign": _softsign,
     "softplus": _softplus,

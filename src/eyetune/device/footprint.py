@@ -82,7 +82,7 @@ def footprint(model: keras.Model) -> Footprint:
     The sizes are those of the trained network: biases count, though the converter leaves out those that are zero.
     Against tflite-micro 0.dev20261023 and TensorFlow 2.21's converter, the constants were fitted over 59 networks and
     tried on 16 random ones. The head was exact on all that tflite-micro runs (52 and 16), the arena at most 2.7%
-    off on those fitted and 0.8% on the others. The file was at most 4.3% off from 5,000 bytes on (with layer or group
+    off on those fitted and 0.8% on the others. The file was at most 2.7% off from 5,000 bytes on (with layer or group
     normalization: 8.1%), 0.5% from 80,000, and below 5,000 at most 400 bytes, of layers that the board can run.
 
     Args:
