@@ -1,10 +1,10 @@
-"""The one way to a recipe's network: blocks of convolutions, or a pre-trained base with a head."""
+"""The one way to a recipe's network: blocks of convolutions, a pre-trained base with a head, or a user's function."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eyetune.models import cnn, transfer
+from eyetune.models import cnn, functions, transfer
 from eyetune.recipe import ModelSection
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def build(
         section: The recipe's model section.
         image_shape: Height and width in pixels, and channels.
         num_classes: Number of outputs, at least 2.
-        dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32.
+        dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32. A model function
+            chooses for itself.
 
     Returns:
         A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to probabilities of
@@ -28,6 +29,7 @@ def build(
 
     Raises:
         RecipeError: The network cannot be built for such images.
+        FunctionError: Nor can that of a model function.
 
     Example:
         >>> build(ModelSection(), (32, 32, 3), 10).count_params()
@@ -35,6 +37,8 @@ def build(
         >>> build(ModelSection(base="vgg16"), (32, 32, 3), 10).count_params()
         14748170
     """
+    if section.has_function:
+        return functions.build(section, image_shape, num_classes)
     room = transfer if section.has_base else cnn
     return room.build(section, image_shape, num_classes, dtype=dtype)
 
@@ -44,8 +48,11 @@ def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
 
     Raises:
         RecipeError: The images shrink to nothing, or are none that the base can take, or it has no such layer.
+        FunctionError: The model function cannot be loaded.
     """
-    if section.has_base:
+    if section.has_function:
+        functions.load(section.function)  # what it builds is checked when it is built
+    elif section.has_base:
         transfer.check(section, image_shape)
     else:
         cnn.check_sizes(section, image_shape)

@@ -24,9 +24,10 @@ def structure(model: keras.Model) -> Network:
         >>> network.parameters, network.multiply_adds
         (167562, 4040704)
     """
-    layers = tuple(_layer(layer) for layer in _flatten(model))
+    layers = tuple(_layer(layer) for layer in (_flatten(model) or [model]))
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    return Network(_shape(model.inputs[0]), layers, trainable)
+    inputs = getattr(model, "inputs", None)  # a model of the user's own class has none
+    return Network(_shape(inputs[0]) if inputs else (), layers, trainable)
 
 
 def _flatten(model: keras.Model) -> list[Any]:
@@ -34,7 +35,7 @@ def _flatten(model: keras.Model) -> list[Any]:
 
     found: list[Any] = []
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
             found += _flatten(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
             found.append(layer)
@@ -42,16 +43,28 @@ def _flatten(model: keras.Model) -> list[Any]:
 
 
 def _layer(layer: Any) -> Layer:
-    shape = _shape(layer.output)
+    shape = _output_shape(layer)
     return Layer(
         name=layer.name,
         kind=type(layer).__name__,
         settings=", ".join(settings(layer)),
         output_shape=shape,
-        parameters=layer.count_params(),
+        parameters=layer.count_params() if layer.built else 0,
         multiply_adds=_multiply_adds(layer, shape),
-        activation_bytes=math.prod(shape),
+        activation_bytes=math.prod(shape) if shape else 0,
     )
+
+
+def _output_shape(layer: Any) -> tuple[int, ...]:
+    """Return what a layer gives, at its first use and of several tensors the first; (): that is not known."""
+    try:
+        output = layer.output
+    except (AttributeError, ValueError):  # it is used several times, or inside a class of the user's own
+        nodes = getattr(layer, "_inbound_nodes", [])
+        output = nodes[0].output_tensors if nodes else None
+    while isinstance(output, list | tuple | dict):
+        output = next(iter(output.values() if isinstance(output, dict) else output), None)
+    return _shape(output) if output is not None else ()
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

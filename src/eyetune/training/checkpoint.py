@@ -12,7 +12,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,23 +36,48 @@ class Checkpoint:
         identity: What it belongs to: recipe, data, seed, precision.
         model: The network's variables that training changes, random states included, in Keras's order.
         optimizer: The optimizer's variables, in Keras's order.
+        state: What else the training needs to go on: plain values and arrays.
+        has_frozen: Whether the network's variables are all there, those of frozen layers too.
     """
 
     history: History
     identity: Mapping[str, Any]
     model: tuple[np.ndarray[Any, Any], ...]
     optimizer: tuple[np.ndarray[Any, Any], ...]
+    state: Mapping[str, Any] = field(default_factory=dict)
+    has_frozen: bool = False
 
 
-def save(path: Path, model: keras.Model, history: History, identity: Mapping[str, Any]) -> None:
+def save(
+    path: Path,
+    model: keras.Model,
+    history: History,
+    identity: Mapping[str, Any],
+    *,
+    state: Mapping[str, Any] | None = None,
+    with_frozen: bool = False,
+) -> None:
     """Write a checkpoint; a crash at any moment leaves the old one or the new one, never half of one.
+
+    Args:
+        path: Of the file.
+        model: Compiled; the variables that training changes are written, random states included.
+        history: Every whole epoch.
+        identity: What it belongs to.
+        state: What else the training needs to go on: numbers, words, None, lists and dictionaries of them, arrays.
+        with_frozen: Write the variables of frozen layers too, where nothing else says what they are.
 
     Raises:
         WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is still there.
     """
-    about = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
-    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(_changing(model))}
+    about: dict[str, Any] = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
+    variables = model.variables if with_frozen else _changing(model)
+    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(variables)}
     arrays |= {f"optimizer/{index}": np.asarray(variable) for index, variable in enumerate(model.optimizer.variables)}
+    if state is not None or with_frozen:
+        kept: list[Any] = []
+        about |= {"state": _without_arrays(state or {}, kept), "has_frozen": with_frozen}
+        arrays |= {f"state/{index}": array for index, array in enumerate(kept)}
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         with partial.open("wb") as stream:
@@ -87,6 +112,8 @@ def load(path: Path) -> Checkpoint:
                 about["identity"],
                 _numbered(stored, "model"),
                 _numbered(stored, "optimizer"),
+                _with_arrays(about.get("state", {}), _numbered(stored, "state")),
+                bool(about.get("has_frozen")),
             )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(
@@ -102,15 +129,43 @@ def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any
     return tuple(stored[f"{kind}/{index}"] for index in range(count))
 
 
-def restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+def _without_arrays(value: Any, arrays: list[Any]) -> Any:
+    """Return a value with a number in place of each array, which goes into the list."""
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if isinstance(value, Mapping):
+        return {"values": {name: _without_arrays(one, arrays) for name, one in value.items()}}
+    if isinstance(value, list | tuple):
+        return [_without_arrays(one, arrays) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _with_arrays(value: Any, arrays: tuple[np.ndarray[Any, Any], ...]) -> Any:
+    """Return what `_without_arrays` was given."""
+    if isinstance(value, list):
+        return [_with_arrays(one, arrays) for one in value]
+    if isinstance(value, dict) and value:
+        named = value.get("values", {})
+        return arrays[value["array"]] if "array" in value else {one: _with_arrays(named[one], arrays) for one in named}
+    return value
+
+
+def restore(model: keras.Model, checkpoint: Checkpoint, *, with_optimizer: bool = True) -> None:
     """Put a checkpoint's values into a compiled model of the same recipe, optimizer included.
+
+    Args:
+        model: Compiled, with weights.
+        checkpoint: Of the same training.
+        with_optimizer: Put the optimizer's too, which going on needs.
 
     Raises:
         CheckpointError: The network or the optimizer has other variables.
     """
-    model.optimizer.build(model.trainable_variables)
-    _assign("network", _changing(model), checkpoint.model)
-    _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
+    _assign("network", model.variables if checkpoint.has_frozen else _changing(model), checkpoint.model)
+    if with_optimizer:
+        model.optimizer.build(model.trainable_variables)
+        _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
 
 
 def _changing(model: keras.Model) -> list[Any]:

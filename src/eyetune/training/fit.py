@@ -7,18 +7,19 @@ is returned. A worker process can therefore run it and send back values.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eyetune.data.dataset import Dataset, Split
-from eyetune.errors import CheckpointError, DataError, RecipeError
+from eyetune.errors import CheckpointError, DataError, FunctionError, RecipeError
 from eyetune.history import Epoch, History, Progress
 from eyetune.models import build as networks
 from eyetune.models import weights as pretrained
 from eyetune.recipe import Recipe
+from eyetune.space import Space, Values
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
 from eyetune.training.callbacks import EpochCallback, should_stop
@@ -52,12 +53,16 @@ class Fitted:
         history: Every whole epoch, earlier parts of a resumed training included.
         kept_epoch: The epoch whose weights the network has now: the last, or with early stopping the best (0: none).
         model: The network in float32, whatever the arithmetic was.
+        hyperparameters: All that a model function used, in its training too.
+        space: Those, with what they may be.
     """
 
     ending: Ending
     history: History
     kept_epoch: int
     model: keras.Model
+    hyperparameters: Values = field(default_factory=dict)
+    space: Space = field(default_factory=Space)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def fit(
     """Train the network of a recipe.
 
     Args:
-        recipe: What to train and how.
+        recipe: What to train and how; where it names a model function, that builds and compiles the network.
         dataset: Training and validation images; test is not touched.
         folder: Where checkpoints go; it must exist.
         seed: Of the first weights, the order of images and everything else that is random.
@@ -140,10 +145,25 @@ def fit(
     Raises:
         DivergedError: The loss became NaN or infinite.
         RecipeError: The network cannot be built for these images, or its weights or its teacher cannot be used.
+        FunctionError: A model function cannot be loaded, raised an exception or built what cannot be trained.
         DataError: The batch is larger than the training data, or features cannot be kept.
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
+    if recipe.model.has_function:
+        from eyetune.training.functions import fit_function
+
+        return fit_function(
+            recipe,
+            dataset,
+            folder,
+            seed=seed,
+            deterministic=deterministic,
+            resume=resume,
+            stop_after=stop_after,
+            on_epoch=on_epoch,
+            on_progress=on_progress,
+        )
     training = begin(
         recipe,
         dataset,
@@ -153,7 +173,7 @@ def fit(
         teacher=teacher,
         on_note=on_note,
     )
-    stored = _stored(folder / LAST, training.identity) if resume and (folder / LAST).exists() else None
+    stored = stored_in(folder, training.identity) if resume else None
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
     history, interrupted = _through_stages(training, folder, stored, stop_after, on_epoch, on_progress)
@@ -174,8 +194,14 @@ def begin(
 ) -> Training:
     """Check a training, set the seeds and build the network, with the weights that its base begins with.
 
-    Arguments and errors are those of `fit`.
+    Arguments and errors are those of `fit`; a model function is refused, since it does all of this itself.
     """
+    if recipe.model.has_function:
+        raise FunctionError(
+            "A model function compiles its network itself, so this cannot be done with it.",
+            received=recipe.model.function,
+            fix="Make the learning rate a hyperparameter of the function: hp.Float('learning_rate', 1e-4, 1e-2, ...).",
+        )
     check(recipe, dataset, teacher)
     teaching = open_teacher(recipe, dataset, teacher)
     taught = lessons(teaching, recipe, dataset, on_note) if teaching else None
@@ -291,7 +317,15 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
     return False
 
 
-def _stored(path: Path, identity: dict[str, Any]) -> Checkpoint:
+def stored_in(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
+    """Return the last checkpoint of a training in its folder; None where there is none.
+
+    Raises:
+        CheckpointError: It is damaged or of another training.
+    """
+    path = folder / LAST
+    if not path.exists():
+        return None
     stored = checkpoints.load(path)
     different = [name for name, value in identity.items() if stored.identity.get(name) != value]
     if different:

@@ -18,6 +18,8 @@ PREFETCHED_BATCHES = 4
 
 # What a teacher says of training images: rows of probabilities in their order, or a function from images to those.
 Lessons = Floats | Callable[[Any], Any]
+# From float32 images and one-hot labels to what a user's network takes: without channels, or class numbers.
+Adapt = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class Rows(Protocol):
@@ -41,6 +43,7 @@ def training_batches(
     seed: int,
     section: AugmentSection = UNCHANGED,
     lessons: Lessons | None = None,
+    adapt: Adapt | None = None,
 ) -> tuple[Any, Callable[[int], None]]:
     """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch comes next.
 
@@ -55,6 +58,7 @@ def training_batches(
         seed: 0 or above.
         section: Which variations to make of them.
         lessons: A teacher's probabilities, or where images vary a function that asks it about each varied one.
+        adapt: Turns a batch into what the network takes, where that is something else.
 
     Returns:
         Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be called before
@@ -80,19 +84,22 @@ def training_batches(
         batches = batches.map(_plain if lessons is None or callable(lessons) else _taught(lessons))
     if callable(lessons):
         batches = batches.map(lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1)))
+    if adapt:
+        batches = batches.map(adapt)
     counted = batches.prefetch(PREFETCHED_BATCHES).apply(
         tf.data.experimental.assert_cardinality(math.ceil(total / batch_size))
     )
     return counted, epoch.assign
 
 
-def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = None) -> Any:
+def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = None, adapt: Adapt | None = None) -> Any:
     """Return all images of a split in their order, as batches like those of training."""
     import tensorflow as tf
 
     batch_size = batch_size or evaluation_batch_size(split)
     indices = tf.data.Dataset.range(len(split), output_type=tf.int32).batch(batch_size)
-    batches = indices.map(_reader(split, num_classes)).prefetch(PREFETCHED_BATCHES)
+    batches = indices.map(_reader(split, num_classes))
+    batches = (batches.map(adapt) if adapt else batches).prefetch(PREFETCHED_BATCHES)
     return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(split) / batch_size)))
 
 

@@ -77,12 +77,19 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
     if recipe.model.has_base:
         thaw(network, stage.trainable_from)
     model = head_of(network) if stage.on_features else network
-    # Several batches in one call of the graph spare Python's part of each; few enough for a lively progress bar.
     steps = math.ceil(images_per_epoch / recipe.fit.batch_size)
     model.compile(
         optimizer=build_optimizer(recipe, steps),
         loss=build_loss(recipe.loss),
         metrics=build_metrics(recipe.loss),
-        steps_per_execution=max(1, min(MOST_STEPS_AT_ONCE, steps // 50)),
+        steps_per_execution=steps_at_once(images_per_epoch, recipe.fit.batch_size),
     )
     return model
+
+
+def steps_at_once(images_per_epoch: int, batch_size: int) -> int:
+    """Return how many batches one call of the graph does, which spares Python's part of each.
+
+    They are few enough for a lively progress bar.
+    """
+    return max(1, min(MOST_STEPS_AT_ONCE, math.ceil(images_per_epoch / batch_size) // 50))
