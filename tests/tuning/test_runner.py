@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pebble import ProcessExpired
 
+from eyetune.errors import WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress import WorkersDisplay
 from eyetune.run import Run
+from eyetune.tuning.dispatch import MOST_TRIES
 from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.jobs import inspect_apart
-from eyetune.tuning.runner import MOST_TRIES, Plan, Runner
+from eyetune.tuning.runner import Plan, Runner
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,9 @@ class Elsewhere:
             self.jobs.append(arguments[0])
             future.set_exception(self.outcomes.pop(0))
         return future
+
+    def result(self, future: Future[Any]) -> Any:
+        return future.result()
 
 
 def runner(place: Workspace, executor: Any) -> Runner:
@@ -119,7 +123,7 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
 
 
 def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) -> None:
-    dead = ProcessExpired("gone", code=-signal.SIGKILL)
+    dead = WorkerLostError("A worker process ended.", fix="If the machine ran out of memory: fewer --workers.")
     elsewhere = Elsewhere(*[dead] * 5)
     (one,) = runner(Workspace(), elsewhere).train([Plan("doomed", recipe, 0)])
     assert len(elsewhere.jobs) == MOST_TRIES == 3

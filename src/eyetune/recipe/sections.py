@@ -149,6 +149,9 @@ class ModelSection(Section):
     global_pooling: bool = Field(False, description="global average pooling in place of flatten")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a table has no hash of its own
+
     @property
     def has_function(self) -> bool:
         """Whether a user's function builds and compiles the network."""

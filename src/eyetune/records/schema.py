@@ -57,7 +57,6 @@ studies = Table(
     Column("data_name", String, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("ending", String, nullable=False),
-    Column("sampler_state", JSON, nullable=False),
     Column("versions", JSON, nullable=False),
 )
 

@@ -70,13 +70,12 @@ class Studies:
             "name": name,
             "state": StudyState.RUNNING,
             "created_at": datetime.now(UTC).replace(tzinfo=None),
-            "settings": settings.model_dump(mode="json", exclude_defaults=True),
+            "settings": settings.model_dump(mode="json", exclude_none=True),
             "space": settings.space.model_dump(mode="json"),
             "data_fingerprint": data_fingerprint,
             "data_name": data_name,
             "seconds": 0.0,
             "ending": "",
-            "sampler_state": {},
             "versions": dict(versions or {}),
         }
         with self._place.writing() as connection:
@@ -87,11 +86,10 @@ class Studies:
         """Record where a study stands."""
         values = {
             "state": record.state,
-            "settings": record.settings.model_dump(mode="json", exclude_defaults=True),
+            "settings": record.settings.model_dump(mode="json", exclude_none=True),
             "space": record.space.model_dump(mode="json"),
             "seconds": record.seconds,
             "ending": record.ending,
-            "sampler_state": record.sampler_state,
         }
         with self._place.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))

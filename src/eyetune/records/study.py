@@ -164,7 +164,6 @@ class StudyRecord(_Record):
         data_name: Of the images.
         seconds: Wall time of all sittings.
         ending: Why it ended, in words; "" while it has not.
-        sampler_state: What the sampler keeps between suggestions.
         versions: Of what made it.
     """
 
@@ -178,7 +177,6 @@ class StudyRecord(_Record):
     data_name: str = ""
     seconds: float = 0.0
     ending: str = ""
-    sampler_state: dict[str, Any] = {}
     versions: dict[str, str] = {}
 
 

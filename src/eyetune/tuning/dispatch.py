@@ -140,8 +140,9 @@ class Dispatcher:
             self._tell(one)
         ended = []
         for future in [future for future in self._active if future.done()]:
-            one = self._active.pop(future)
+            one = self._active[future]
             result = self._finish(one, future)
+            del self._active[future]
             if result is None:
                 self._submit(one)
             else:

@@ -113,16 +113,15 @@ class _Search:
 
     def _sampler(self, seeds: tuple[Seed, ...]) -> Sampler:
         settings, record = self.settings, self.record
-        sampler = Sampler(
-            settings.sampler, record.space, settings.objectives, seed=settings.seed, state=record.sampler_state
-        )
+        sampler = Sampler(settings.sampler, record.space, settings.objectives, seed=settings.seed)
         for number, one in enumerate(seeds, start=1):
             sampler.add(-number, one.values, one.objectives)
         return sampler
 
     def _restore(self) -> None:
         for number, trial in sorted(self.trials.items()):
-            self._tell_sampler(trial, known=False)
+            self.sampler.add(number, trial.values, None, running=True, state=trial.sampler_state)
+            self._tell_sampler(trial)
             if self._is_replaced(trial):
                 continue
             by_rung: list[tuple[float, ...] | None] = [
@@ -401,18 +400,14 @@ class _Search:
         self._tell_sampler(trial)
         self._count_failure(trial)
 
-    def _tell_sampler(self, trial: TrialRecord, *, known: bool = True) -> None:
-        """Tell the sampler where a trial stands; one of an earlier sitting it does not know yet."""
-        is_infeasible = trial.state is TrialState.INFEASIBLE
-        if not known:
-            self.sampler.add(trial.number, trial.values, None, state=trial.sampler_state)
-        if is_infeasible:
-            self.sampler.tell(trial.number, None, excess=excesses(self.settings, trial), infeasible=True)
-        elif trial.state is TrialState.FAILED:
-            self.sampler.tell(trial.number, None)
-        elif trial.objectives is not None:
-            epochs = None if trial.state is TrialState.COMPLETE else trial.epochs
-            self.sampler.tell(trial.number, trial.objectives, epochs=epochs)
+    def _tell_sampler(self, trial: TrialRecord) -> None:
+        """Tell the sampler what came of a trial, once nothing more will come of it."""
+        if trial.is_open:
+            return
+        infeasible = trial.state is TrialState.INFEASIBLE
+        values = None if infeasible or trial.state is TrialState.FAILED else trial.objectives
+        excess = excesses(self.settings, trial) if infeasible else ()
+        self.sampler.tell(trial.number, values, excess=excess, infeasible=infeasible)
 
     # Keeping.
 
@@ -438,15 +433,8 @@ class _Search:
         if state is StudyState.RUNNING and time.monotonic() - self.saved_at < SECONDS_BETWEEN_SAVES:
             return
         self.saved_at = time.monotonic()
-        shown = self.record.model_copy(
-            update={
-                "seconds": self._seconds(),
-                "state": state,
-                "ending": ending,
-                "sampler_state": self.sampler.state,
-            }
-        )
-        self.place.studies.save(shown)
+        update = {"seconds": self._seconds(), "state": state, "ending": ending}
+        self.place.studies.save(self.record.model_copy(update=update))
 
     def _leave(self) -> None:
         """Stop what is under way; its whole epochs are recorded."""

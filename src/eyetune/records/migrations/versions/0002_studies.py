@@ -22,7 +22,6 @@ def upgrade() -> None:
         sa.Column("data_name", sa.String, nullable=False),
         sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("ending", sa.String, nullable=False),
-        sa.Column("sampler_state", sa.JSON, nullable=False),
         sa.Column("versions", sa.JSON, nullable=False),
     )
     op.create_table(
