@@ -16,8 +16,8 @@ def make_executor(
     """Return the executor that a word names.
 
     Args:
-        word: `local` (processes on this machine), `ray` (the cluster that this machine is part of, or else a Ray
-            of this machine alone) or `ray://HOST:PORT` (a cluster elsewhere).
+        word: `local` (processes on this machine), `ray` (the cluster that RAY_ADDRESS names, or else a Ray of
+            this machine alone) or `ray://HOST:PORT` (a cluster elsewhere).
         num_workers: How many jobs at once; by default as many as suit this machine, or the cluster.
         cpus_per_job: Cores that Ray reserves for each job.
         gpus_per_job: Graphics processors that Ray reserves for each job.

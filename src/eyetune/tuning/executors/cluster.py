@@ -6,12 +6,14 @@ import importlib
 import logging
 import math
 import os
+import socket
 from types import ModuleType
 from typing import Any
 
 from eyetune.errors import UsageError
 from eyetune.tuning.executors.local import default_workers
 
+KNOCK_SECONDS = 5.0
 OBJECT_STORE_BYTES = 256 * 1024 * 1024  # outcomes are small; Ray would take a third of the machine
 
 
@@ -48,20 +50,29 @@ def connect(ray: ModuleType, address: str | None, num_workers: int | None, cpus_
         return False
     _silence()
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        cpus = default_workers() if num_workers is None else num_workers * cpus_per_job
+        _start(ray, max(1, math.ceil(cpus), math.ceil(cpus_per_job)), quiet)
+        return True
     try:
-        ray.init(address=address or "auto", **quiet)
+        _knock(address)
+        ray.init(address=address, **quiet)
     except Exception as error:  # of many kinds: no connection, another version, an address that is none
-        if address is None and isinstance(error, ConnectionError):
-            cpus = default_workers() if num_workers is None else num_workers * cpus_per_job
-            _start(ray, max(1, math.ceil(cpus), math.ceil(cpus_per_job)), quiet)
-            return True
         raise UsageError(
             "The Ray cluster cannot be reached.",
-            expected="the address of a cluster of the same Ray and Python",
-            received=f"{address or 'auto'} ({' '.join(str(error).split())[:200]})",
+            expected="HOST:PORT, ray://HOST:PORT or auto, of a cluster with the same Ray and Python",
+            received=f"{address} ({' '.join(str(error).split())[:200]})",
             fix="Start one with `ray start --head`, which shows its address.",
         ) from None
     return True
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody answers: Ray itself tries for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _start(ray: ModuleType, cpus: int, quiet: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 import sys
 import threading
 import time
@@ -119,7 +120,7 @@ class RayExecutor:
     Args:
         num_workers: How many jobs at once; by default as many as the cluster has processors for.
         address: `HOST:PORT` or `ray://HOST:PORT` of a cluster, `auto` for the one that this machine is part of; None
-            for that one, or else a Ray of this machine alone that lasts as long as the executor.
+            for what RAY_ADDRESS names, or else a Ray of this machine alone that lasts as long as the executor.
         cpus_per_job: Cores that are reserved for each job, and threads of its arithmetic.
         gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible.
         jobs_per_process: How many jobs a process does before another takes its place.
@@ -176,7 +177,8 @@ class RayExecutor:
             self._ledger = self._new_ledger()
         number = next(self._numbers)
         ledger = self._ledger if tells else None
-        reference = self._work.remote(number, pack(function, arguments), limit_bytes, ledger, self._surroundings)
+        job = pack(noticing, (function, *arguments))
+        reference = self._work.remote(number, job, limit_bytes, ledger, self._surroundings)
         future: Future[Result] = Future()
         future.add_done_callback(lambda _: self._end(reference) if future.cancelled() else None)
         with self._changed:
@@ -314,15 +316,27 @@ def _lost(error: Exception) -> NoReturn:
     ) from None
 
 
+def noticing(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in a worker; a file that it does not find for want of a folder is noted so on the error."""
+    try:
+        return function(*arguments)
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            parents = Path(os.fsdecode(error.filename)).absolute().parents
+            missing = [folder for folder in parents if not folder.exists()]
+            if missing:
+                error.missing_folder = str(missing[-1])  # type: ignore[attr-defined]
+                error.machine = socket.gethostname()  # type: ignore[attr-defined]
+        raise
+
+
 def raise_if_unseen(error: FileNotFoundError) -> None:
-    """Raise a WorkspaceError where a worker does not find a file in a folder that is there on this machine."""
-    if error.filename is None:
-        return
-    path = Path(os.fsdecode(error.filename)).absolute()
-    if path.exists() or path.parent.exists():
+    """Raise a WorkspaceError where the folder that a worker misses is there on this machine."""
+    folder = getattr(error, "missing_folder", None)
+    if folder is not None and Path(folder).exists():
         raise WorkspaceError(
             "A worker of the cluster does not see a folder that is there on this machine.",
-            received=path,
+            received=f"no {folder} on {getattr(error, 'machine', 'its machine')}",
             fix="Put the workspace and the data where all machines of the cluster see them under the same path.",
         ) from error.__cause__
 
