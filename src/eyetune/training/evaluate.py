@@ -9,11 +9,15 @@ import numpy as np
 
 from eyetune.data.dataset import Floats, Images, Split, normalise
 from eyetune.errors import DataError, TrainingError, WorkspaceError
+from eyetune.models import functions
+from eyetune.recipe import Recipe
 from eyetune.training.backend import start_keras
 from eyetune.training.pipeline import evaluation_batches
 
 if TYPE_CHECKING:
     import keras
+
+RECIPE_FILE = "recipe.toml"  # beside the network of a run
 
 
 def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -> Floats:
@@ -58,17 +62,33 @@ def save_model(model: keras.Model, path: Path) -> None:
 def load_model(path: Path) -> keras.Model:
     """Load a network that was saved with a run; code inside the file is never run.
 
+    Where the recipe beside it names a model function, layers may be of the user's own classes, and the user's file is
+    run again, as it was for the training.
+
     Raises:
         TrainingError: The file is missing or damaged.
     """
     start_keras()
     import keras
 
+    theirs = _their_function(path)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return keras.saving.load_model(
+            path,
+            custom_objects=dict(theirs.custom_objects) if theirs else None,
+            compile=False,
+            safe_mode=theirs is None,
+        )
     except Exception as error:  # a damaged archive raises whatever zip, JSON or HDF5 make of it
         raise TrainingError(
             f"The network {path} cannot be loaded.",
             received=f"{type(error).__name__}: {str(error)[:200]}",
             fix=f"Train its recipe again: eyetune train {path.parent.name}",
         ) from None
+
+
+def _their_function(path: Path) -> functions.Loaded | None:
+    """Load the model function of the recipe beside a network, if it has one: it knows the classes of its layers."""
+    beside = path.with_name(RECIPE_FILE)
+    recipe = Recipe.load(beside) if beside.is_file() else Recipe()
+    return functions.load(recipe.model.function) if recipe.model.has_function else None

@@ -254,8 +254,8 @@ class FunctionTraining:
     def _is_handed(self, given: Mapping[str, Any]) -> bool:
         """Tell whether the images and labels are those that the user was handed, to be trained on as usual."""
         same = given.get("x") is self._images["train"] and given.get("y") is self._labels["train"]
-        unusual = ("sample_weight", "steps_per_epoch", "validation_split")
-        return same and given.get("shuffle", True) is True and not any(given.get(name) is not None for name in unusual)
+        unusual = given.get("sample_weight") is not None or given.get("steps_per_epoch") is not None
+        return same and not unusual and given.get("shuffle", True) is True and not given.get("validation_split")
 
     def _epochs_of_ours(self, given: dict[str, Any], shift: int, last: int) -> None:
         """Train on the images that were handed over: they come from our pipeline."""

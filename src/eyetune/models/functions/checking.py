@@ -87,7 +87,9 @@ def _images(model: Any, image_shape: tuple[int, int, int]) -> Any:
         images = np.zeros((2, *shape), np.float32)
         try:
             if isinstance(model, keras.Sequential) and not model.built:
-                keras.Sequential(model.layers).build((None, *shape))  # one that fails stays with the shape it failed for
+                keras.Sequential(model.layers).build(
+                    (None, *shape)
+                )  # one that fails stays with the shape it failed for
                 model.build((None, *shape))  # a call would fix the size of batches
             model(images, training=False)
             return images

@@ -38,11 +38,13 @@ class Loaded:
         hypermodel: A `keras_tuner.HyperModel`: `build(hp)` makes a network, `fit(hp, model, ...)` trains it.
         arguments: What the user gave `search` for its trainings: callbacks, batch_size, class_weight and the like.
         policy: Keras's dtype policy as the user's file left it; "" where it said nothing.
+        custom_objects: The user's own classes and functions by name, for Keras to find when it loads a network.
     """
 
     hypermodel: Any
     arguments: Mapping[str, Any] = field(default_factory=dict)
     policy: str = ""
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_own_fit(self) -> bool:
@@ -234,7 +236,20 @@ def load(word: str) -> Loaded:
         after = keras.config.dtype_policy()
     finally:
         keras.config.set_dtype_policy(before)
-    return Loaded(_hypermodel(value, word), arguments, after.name if after.name != before.name else "")
+    policy = after.name if after.name != before.name else ""
+    return Loaded(_hypermodel(value, word), arguments, policy, _custom_objects(value))
+
+
+def _custom_objects(value: Any) -> dict[str, Any]:
+    """Return the classes and functions that a model function can see under their names."""
+    kind = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
+    function = inspect.unwrap(getattr(kind, "build", kind))
+    function = getattr(function, "__func__", function)
+    if not inspect.isfunction(function):
+        return {}
+    seen = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
+    found = {name: one for name, one in seen.items() if inspect.isclass(one) or inspect.isfunction(one)}
+    return {**{one.__name__: one for one in found.values()}, **found}
 
 
 def _find_their_modules(path: Path) -> None:
