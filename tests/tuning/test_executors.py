@@ -261,7 +261,9 @@ def test_a_script_needs_no_guard_and_runs_once(tmp_path: Path) -> None:
         "    print(*map(executor.result, futures))\n"
     )
     for words in ([str(script)], ["-m", "script"]):
-        done = subprocess.run([sys.executable, *words], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            [sys.executable, *words], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=100
+        )
         assert (done.stdout, done.stderr) == ("top level\n(3, 1) 42\n", "")
 
 

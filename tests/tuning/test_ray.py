@@ -166,8 +166,8 @@ def test_workers_find_what_the_coordinator_finds(
     monkeypatch.setenv("EYETUNE_DATA", "/somewhere")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     with RayExecutor() as another:
-        names = ("EYETUNE_CACHE", "EYETUNE_DATA", "TF_CPP_MIN_LOG_LEVEL")
-        assert another.result(another.submit(variables, *names)) == [str(cache_directory), "/somewhere", "2"]
+        names = ("EYETUNE_CACHE", "EYETUNE_DATA", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+        assert another.result(another.submit(variables, *names)) == [str(cache_directory), "/somewhere", "2", ""]
         assert another.result(another.submit(importlib.import_module("only_in_this_folder").one)) == 1
 
 
@@ -188,8 +188,8 @@ def test_a_job_that_takes_too_long_is_ended(executor: RayExecutor, tmp_path: Pat
 
 
 def test_time_in_the_queue_is_not_the_jobs(executor: RayExecutor) -> None:
-    futures = [executor.submit(hold, 1, 1.2, limit_seconds=2.4) for _ in range(6)]
-    assert [executor.result(future) for future in futures] == [1_000_000] * 6
+    futures = [executor.submit(hold, 1, 1.0, limit_seconds=1.9) for _ in range(4)]  # two by two: the last end at 2 s
+    assert [executor.result(future) for future in futures] == [1_000_000] * 4
 
 
 def test_a_job_that_takes_too_much_memory_is_ended_and_says_so(executor: RayExecutor) -> None:
@@ -309,6 +309,7 @@ def test_leaving_ends_the_jobs(cluster: Any, tmp_path: Path) -> None:
         future = another.submit(sleep_after_writing_node, str(tmp_path / "pid"), 600.0)
         pid = int(wait_for(tmp_path / "pid")[1])
     assert future.cancelled()
+    assert wait([future], timeout=10).done == {future}
     assert ends(pid)
 
 

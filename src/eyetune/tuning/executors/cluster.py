@@ -24,7 +24,6 @@ def load_ray() -> ModuleType:
         UsageError: It is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the coming default; it warns until this is set
     try:
         return importlib.import_module("ray")
     except ImportError:

@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 
 JOBS_PER_PROCESS = 25  # TensorFlow keeps a little of each training: a process that has done so many ends
 MEMORY_LOOK_SECONDS = 0.1
-OUT_OF_MEMORY_EXIT = 86
+OUT_OF_MEMORY_EXIT = 86  # for whoever reads a log; the coordinator gets words
+MOST_CHARACTERS = 300  # of an error: TensorFlow can fill pages
 LESS_MEMORY = "Smaller batches, a smaller network, or a higher limit."
 
 
@@ -177,11 +178,11 @@ def _watch_memory(limit_bytes: int, tell: Callable[[EyetuneError], object], done
 
 def _raised(error: BaseException, limit_bytes: int | None) -> _Raised:
     trace = "".join(traceback.format_exception(error))
-    words = traceback.format_exception_only(error)[-1].strip()
+    words = " ".join(traceback.format_exception_only(error)[-1].split())[:MOST_CHARACTERS]
     if _is_out_of_memory(error):
         error = _out_of_memory(limit_bytes, words)
     if not isinstance(error, Exception):
-        error = TrainingError("A job ended its process.", received=words)
+        error = TrainingError(f"A job tried to end its process: {words}")
     return _Raised(type(error).__module__, words, trace, _pickled(error))
 
 
@@ -208,7 +209,7 @@ def _error(raised: _Raised) -> Exception:
             return cast(Exception, pickle.loads(raised.pickled))
         except Exception:  # its words are left
             pass
-    return TrainingError("A job failed.", received=raised.words)
+    return TrainingError(f"A job failed: {raised.words}")
 
 
 def _out_of_memory(limit_bytes: int | None, received: str) -> OutOfMemoryError:

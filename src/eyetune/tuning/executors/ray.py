@@ -53,12 +53,13 @@ class Surroundings:
     paths: tuple[str, ...]
 
     @staticmethod
-    def here() -> Surroundings:
-        """Return those of this process."""
+    def here(gpus_per_job: float) -> Surroundings:
+        """Return those of this process, for jobs with or without graphics processors (which Ray itself chooses)."""
         named = [(name, os.environ[name]) for name in SHARED_VARIABLES if name in os.environ]
         # TensorFlow reads its own when it loads, which is when the first job is done.
         log_level = ("TF_CPP_MIN_LOG_LEVEL", os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"))
-        return Surroundings((*named, log_level), tuple(str(Path(path).absolute()) for path in sys.path))
+        no_gpu = [("CUDA_VISIBLE_DEVICES", "")] if gpus_per_job == 0 else []
+        return Surroundings((*named, *no_gpu, log_level), tuple(str(Path(path).absolute()) for path in sys.path))
 
     def enter(self) -> None:
         """Make this process, a worker's, find what the other one does."""
@@ -122,7 +123,8 @@ class RayExecutor:
         address: `HOST:PORT` or `ray://HOST:PORT` of a cluster, `auto` for the one that this machine is part of; None
             for what RAY_ADDRESS names, or else a Ray of this machine alone that lasts as long as the executor.
         cpus_per_job: Cores that are reserved for each job, and threads of its arithmetic.
-        gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible.
+        gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible. With 0, jobs use
+            none: TensorFlow takes all the memory of each one that it sees.
         jobs_per_process: How many jobs a process does before another takes its place.
 
     Raises:
@@ -155,7 +157,7 @@ class RayExecutor:
         self._work = self._ray.remote(max_calls=jobs_per_process)(_work).options(
             num_cpus=cpus_per_job, num_gpus=gpus_per_job, max_retries=0
         )
-        self._surroundings = Surroundings.here()
+        self._surroundings = Surroundings.here(gpus_per_job)
         self._numbers = itertools.count()
         self._ledger: Any = None
         self._submitted: dict[Any, _Submitted] = {}
@@ -202,9 +204,11 @@ class RayExecutor:
         self._tending.join()
         for reference, job in self._submitted.items():  # not wanted any more
             self._end(reference)
-            job.future.cancel()
+            if job.future.cancel():
+                job.future.set_running_or_notify_cancel()  # or whoever waits for it would wait on
         if self._ledger is not None:
-            self._ray.kill(self._ledger)
+            with suppress(Exception):  # the cluster may be gone
+                self._ray.kill(self._ledger)
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -249,7 +253,7 @@ class RayExecutor:
     def _end_late_jobs(self) -> None:
         if all(job.limit_seconds is None for job in list(self._submitted.values())):
             return
-        begun = self._ask(self._ledger.begun.remote()) or frozenset()
+        begun = self._ask(self._ledger.begun) or frozenset()
         now = time.monotonic()
         for reference, job in list(self._submitted.items()):
             if job.limit_seconds is None or job.is_late:
@@ -260,16 +264,14 @@ class RayExecutor:
                 self._submitted[reference] = replace(job, is_late=True)
                 self._end(reference)
 
-    def _ask(self, reference: Any) -> Any:
-        """Return what the ledger says, None where it cannot be reached: its machine may have died too."""
-        from ray.exceptions import GetTimeoutError, RayError
-
-        with suppress(RayError, GetTimeoutError):
-            return self._ray.get(reference, timeout=TELL_SECONDS)
+    def _ask(self, question: Any, *arguments: Any) -> Any:
+        """Return what the ledger answers, None where it cannot be reached: its machine may have died too."""
+        with suppress(Exception):
+            return self._ray.get(question.remote(*arguments), timeout=TELL_SECONDS)
         return None
 
     def _outcome(self, reference: Any, job: _Submitted) -> Any:
-        reason = self._ask(self._ledger.forget.remote(job.number)) if job.tells else None
+        reason = self._ask(self._ledger.forget, job.number) if job.tells else None
         try:
             outcome = self._ray.get(reference)
         except Exception as error:
