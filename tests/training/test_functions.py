@@ -94,7 +94,7 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
 
 
 def test_a_function_is_trained_with_the_values_of_its_hyperparameters(tmp_path: Path) -> None:
-    recipe = recipe_of(simple, tmp_path, model__hyperparameters={"units": 8}, fit__epochs=8)
+    recipe = recipe_of(simple, tmp_path, model__hyperparameters={"units": 8}, fit__epochs=5)
     seen: list[Epoch] = []
     fitted = train(tmp_path / "run", recipe, on_epoch=seen.append)
     assert fitted.ending is Ending.COMPLETE
@@ -139,16 +139,11 @@ class Counting(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.optimizer.learning_rate = 0.01 / (self.count + self.seen[1])
 
 
-def schedule(hp: Any) -> Any:
-    decay = keras.optimizers.schedules.ExponentialDecay(0.01, 4, 0.9)
-    return network(rate=decay)  # type: ignore[arg-type]
-
-
 def averaged(hp: Any) -> Any:
     model = network()
-    model.compile(
-        keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8), "categorical_crossentropy", metrics=["accuracy"]
-    )
+    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.9)
+    optimizer = keras.optimizers.SGD(decay, use_ema=True, ema_momentum=0.8)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -178,7 +173,7 @@ class TwoCalls(keras_tuner.HyperModel):  # type: ignore[misc]
         kwargs.pop("epochs")
         model.layers[1].trainable = False
         model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-        model.fit(*args, epochs=2, **kwargs)
+        model.fit(*args, epochs=1, **kwargs)
         model.layers[1].trainable = True
         model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
         return model.fit(*args, epochs=2, **kwargs)
@@ -187,16 +182,12 @@ class TwoCalls(keras_tuner.HyperModel):  # type: ignore[misc]
 @pytest.mark.parametrize(
     ("function", "arguments", "epochs"),
     [
-        (simple, {}, 3),
-        (simple, {"callbacks": [keras.callbacks.EarlyStopping(restore_best_weights=True, **PATIENT), Counting()]}, 9),
-        (simple, {"callbacks": [keras.callbacks.ReduceLROnPlateau(patience=1, min_delta=0.5), Counting()]}, 4),
-        (schedule, {}, 3),
-        (averaged, {}, 3),
-        (OwnFit, {}, 3),
-        (OwnImages(), {}, 3),
-        (TwoCalls, {}, 5),
+        (simple, {"callbacks": [keras.callbacks.ReduceLROnPlateau(patience=1, min_delta=0.5), Counting()]}, 3),
+        (averaged, {}, 2),
+        (OwnImages(), {"batch_size": 30}, 2),
+        (TwoCalls, {}, 3),
     ],
-    ids=["simple", "early", "plateau", "schedule", "averaged", "own fit", "own images", "two calls"],
+    ids=["callbacks", "averaged", "own images", "two calls"],
 )
 def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
     tmp_path: Path, function: Any, arguments: dict[str, Any], epochs: int
@@ -205,7 +196,7 @@ def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
     whole = train(tmp_path / "whole", recipe)
     assert whole.ending is Ending.COMPLETE
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
-    assert_equal(whole, train(tmp_path / "whole", recipe, resume=True))
+    assert_equal(whole, train(tmp_path / "whole", recipe, resume=True))  # nothing is left to train
 
 
 def test_early_stopping_of_the_users_ends_with_the_weights_that_it_restores(tmp_path: Path) -> None:
@@ -384,7 +375,7 @@ def test_what_goes_wrong_says_so(tmp_path: Path, function: Any, edits: Any, erro
 def test_a_checkpoint_of_another_function_is_refused(tmp_path: Path) -> None:
     train(tmp_path / "run", recipe_of(simple, tmp_path, fit__epochs=1))
     with pytest.raises(CheckpointError, match="recipe"):
-        train(tmp_path / "run", recipe_of(schedule, tmp_path, fit__epochs=1), resume=True)
+        train(tmp_path / "run", recipe_of(averaged, tmp_path, fit__epochs=1), resume=True)
 
 
 LAYERS = """

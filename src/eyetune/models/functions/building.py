@@ -90,6 +90,7 @@ def build_with(
         keras.utils.set_random_seed(seed)
     with _policy(loaded.policy):
         try:
+            loaded.hypermodel.declare_hyperparameters(hyperparameters)
             model = loaded.hypermodel.build(hyperparameters)
         except Exception as error:
             raise failed(f"The model function raised an exception{_with(values)}.", error) from None

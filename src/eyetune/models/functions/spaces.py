@@ -29,11 +29,8 @@ def discover(word: str) -> Space:
     """
     import keras_tuner
 
-    hypermodel = load(word).hypermodel
     known = keras_tuner.HyperParameters()
-    declared = known.copy()
-    hypermodel.declare_hyperparameters(declared)
-    _learn(known, declared)
+    load(word).hypermodel.declare_hyperparameters(known)
     active: list[Any] = []
     waiting: list[Any] = []
     hyperparameters = known.copy()

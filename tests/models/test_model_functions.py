@@ -98,7 +98,7 @@ def test_an_object_is_kept_with_its_code_and_the_arguments_of_the_search(tmp_pat
 
 def test_what_a_test_module_defines_is_pickled_by_value(tmp_path: Path) -> None:
     word = keep(returning(lambda: None), tmp_path)
-    assert b"test_functions.py" in Path(word).read_bytes()  # its code with the name of its file, and no import of it
+    assert b"test_model_functions.py" in Path(word).read_bytes()  # its code with the name of its file, and no import of it
     assert sys.modules[__name__] is not None
 
 
