@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Workspace:
     def __init__(self, folder: str | Path | None = None) -> None:
         named = folder or os.environ.get("EYETUNE_WORKSPACE") or DEFAULT_FOLDER
         self.folder = Path(named).expanduser().resolve()
+        self._current = _Current()
 
     def prepare(self) -> None:
         """Make or open the workspace now, so that one that cannot be used fails before any work is done."""
@@ -397,16 +399,38 @@ class Workspace:
         return self.run_folder(run_id) / f"{split}-predictions.npz"
 
     @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all that is written within at once, or, where that fails, nothing of it; reads within see it."""
+        with self.writing():
+            yield
+
+    @contextmanager
     def reading(self) -> Iterator[Any]:
         """Connect to the database to read."""
+        if self._current.connection is not None:
+            yield self._current.connection
+            return
         with database.explained(self.folder / database.FILE_NAME), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
-        """Connect to the database to write: all that is done within, or nothing."""
+        """Connect to the database to write: all that is done within, or nothing; within a transaction as part of it."""
+        if self._current.connection is not None:
+            yield self._current.connection
+            return
         with database.explained(self.folder / database.FILE_NAME), self._engine.begin() as connection:
-            yield connection
+            self._current.connection = connection
+            try:
+                yield connection
+            finally:
+                self._current.connection = None
+
+
+class _Current(threading.local):
+    """The connection of a thread's transaction, while there is one."""
+
+    connection: Any = None
 
 
 def _unwritable(path: Path, error: OSError) -> WorkspaceError:

@@ -127,8 +127,8 @@ class Dispatcher:
         )
         self._submit(one)
 
-    def look(self, *, also: Iterable[Future[Any]] = (), seconds: float = SECONDS_BETWEEN_LOOKS) -> list[Ended]:
-        """Wait until something ends, but not for long; record the news, and return what has ended.
+    def wait(self, *, also: Iterable[Future[Any]] = (), seconds: float = SECONDS_BETWEEN_LOOKS) -> None:
+        """Wait until something ends, but not for long.
 
         Args:
             also: Futures that end the wait too.
@@ -136,6 +136,9 @@ class Dispatcher:
         """
         futures: list[Future[Any]] = [*self._active, *also]
         wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
+
+    def look(self) -> list[Ended]:
+        """Record the news, and return what has ended."""
         for one in self._active.values():
             self._tell(one)
         ended = []

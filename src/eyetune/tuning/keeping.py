@@ -25,6 +25,7 @@ class Keeping:
         self._latest: dict[int, TrialRecord] = {}  # of those in the front, as they are recorded
         self._complete: list[TrialRecord] = []
         self._epochs: dict[int, int] = {}
+        self._unneeded: list[tuple[str, bool]] = []  # runs, and whether their networks go too
         self.epochs = 0
 
     @property
@@ -60,23 +61,29 @@ class Keeping:
             self.tidy(self._latest.pop(number, one))
 
     def tidy(self, trial: TrialRecord) -> None:
-        """Delete the files of a trial that nobody needs any more."""
+        """Set aside the files of a trial that nobody needs any more; `sweep` deletes them."""
         if trial.number in self._front:
             self._latest[trial.number] = trial
         if trial.run is None or trial.is_open:
             return
         if trial.state is TrialState.COMPLETE:
-            self._place.drop_checkpoints(trial.run)
+            self._unneeded.append((trial.run, False))
             self._keep_model(trial)
         elif trial.number not in self._front:
-            self._place.drop_checkpoints(trial.run)
+            self._unneeded.append((trial.run, False))
+
+    def sweep(self) -> None:
+        """Delete what was set aside: to be called once it is recorded that nobody needs it."""
+        unneeded, self._unneeded = self._unneeded, []
+        for run, model in unneeded:
+            self._place.drop_checkpoints(run, model=model)
 
     def _keep_model(self, trial: TrialRecord) -> None:
         known = [one for one in self._complete if one.number != trial.number]
         ranked = [[*known, trial][place] for place in ranking([self._scores(one) for one in [*known, trial]])]
         for one in ranked[MODELS_KEPT:]:
             if one.number not in self._front and one.run is not None:
-                self._place.drop_checkpoints(one.run, model=True)
+                self._unneeded.append((one.run, True))
         self._complete = ranked[:MODELS_KEPT]
 
     def _scores(self, trial: TrialRecord) -> tuple[float, ...] | None:

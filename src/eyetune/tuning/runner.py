@@ -195,6 +195,7 @@ class Runner:
                         end(begun)
                     else:
                         active[begun.id] = plan
+                self._dispatcher.wait()
                 for ended in self._dispatcher.look():
                     end(self._done(active.pop(ended.record.id), ended))
         finally:

@@ -137,6 +137,9 @@ class _Search:
                 self.waiting.append(number)
                 self.epochs_promised += max(0, trial.epochs_granted - trial.epochs)
             self.keeping.note(trial)
+        for trial in self.trials.values():
+            self.keeping.tidy(trial)
+        self.keeping.sweep()
 
     @staticmethod
     def _is_replaced(trial: TrialRecord) -> bool:
@@ -351,14 +354,16 @@ class _Search:
             self._fail(trial, error)
             return
         self.running[run.id] = trial.number
-        self.display.on_trial(trial)
 
     def _collect(self) -> None:
-        """Wait for whatever ends next, and see to it."""
-        for ended in self.dispatcher.look(also=self.inspecting):
-            self._ended(ended)
-        for future in [future for future in self.inspecting if future.done()]:
-            self._inspected(self.inspecting.pop(future), future)
+        """Wait for whatever ends next, and see to it; what follows from it is recorded at once or not at all."""
+        self.dispatcher.wait(also=self.inspecting)
+        with self.place.transaction():
+            for ended in self.dispatcher.look():
+                self._ended(ended)
+            for future in [future for future in self.inspecting if future.done()]:
+                self._inspected(self.inspecting.pop(future), future)
+        self.keeping.sweep()
 
     def _ended(self, ended: Ended) -> None:
         trial = self.trials[self.running.pop(ended.record.id)]
@@ -412,7 +417,7 @@ class _Search:
     # Keeping.
 
     def _keep(self, *changed: TrialRecord) -> None:
-        """Record trials, and delete the checkpoints that nobody needs any more."""
+        """Record trials, and set aside the checkpoints that nobody needs any more."""
         for trial in changed:
             self.trials[trial.number] = trial
         latest = {trial.number: self.trials[trial.number] for trial in changed}
@@ -451,14 +456,17 @@ class _Search:
             changed.append(cut_off(self.settings.objectives, trial, self.place.history(trial.run)))
         for trial in changed:
             self.keeping.note(trial)
-        self._keep(*changed)
+        with self.place.transaction():
+            self._keep(*changed)
 
     def _finish(self, ending: str) -> StudyRecord:
         """Make the best network usable, and record the end; after a limited time what was under way can go on."""
         self._conclude()
         if ending != OUT_OF_TIME:
             paused = [trial for trial in self.trials.values() if trial.state is TrialState.PAUSED]
-            self._keep(*(trial.with_(state=TrialState.STOPPED) for trial in paused))
+            with self.place.transaction():
+                self._keep(*(trial.with_(state=TrialState.STOPPED) for trial in paused))
+            self.keeping.sweep()
         self._save(StudyState.COMPLETE, ending)
         return self.place.studies.get(self.record.id)
 
@@ -472,4 +480,5 @@ class _Search:
         for errand in errands:
             self.dispatcher.begin(errand)
         while self.dispatcher.num_active:
+            self.dispatcher.wait()
             self.dispatcher.look()
