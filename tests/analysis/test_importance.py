@@ -1,0 +1,102 @@
+"""How much each hyperparameter mattered."""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Mapping
+
+import pytest
+
+from eyetune.analysis.importance import importances, left_out
+from eyetune.space import Choice, Condition, Range, Space, Value
+
+SPACE = Space.make(
+    [
+        Range(name="rate", low=1e-4, high=1e-1, sampling="log", whole=False),
+        Range(name="units", low=16, high=128, step=16, whole=True),
+        Choice(name="kind", values=("plain", "deep")),
+        Choice(name="depth", values=(2, 3, 4), ordered=True, conditions=(Condition(parent="kind", values=("deep",)),)),
+        Choice(name="fixed", values=("adam",)),
+    ]
+)
+
+
+def drawn(count: int, seed: int = 0) -> list[dict[str, bool | int | float | str]]:
+    chance = random.Random(seed)
+    return [
+        SPACE.active(
+            {
+                "rate": 10 ** chance.uniform(-4, -1),
+                "units": 16 * chance.randint(1, 8),
+                "kind": chance.choice(["plain", "deep"]),
+                "depth": chance.randint(2, 4),
+                "fixed": "adam",
+            }
+        )
+        for _ in range(count)
+    ]
+
+
+def test_what_the_objective_hangs_on_comes_first() -> None:
+    trials = [(values, -abs(math.log10(float(values["rate"])) + 2.5)) for values in drawn(80)]
+    found = importances(SPACE, trials)
+    assert next(iter(found)) == "rate"
+    assert found["rate"] > 0.6
+    assert sum(found.values()) == pytest.approx(1)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+@pytest.mark.parametrize(("sign", "first"), [(1, "rate"), (-1, "units")])
+def test_the_highest_objectives_decide(sign: int, first: str) -> None:
+    """Among the best the rate matters, among the worst the units do."""
+
+    def objective(values: Mapping[str, Value]) -> float:
+        place = math.log10(float(values["rate"])) + 2.5
+        return place if place > 0 else -float(values["units"])
+
+    found = importances(SPACE, [(one, sign * objective(one)) for one in drawn(200)])
+    assert max(("rate", "units"), key=found.__getitem__) == first
+
+
+def test_a_conditional_one_that_matters_is_seen() -> None:
+    trials = [(values, float(values.get("depth", 0) == 4)) for values in drawn(120)]
+    found = importances(SPACE, trials)
+    assert set(list(found)[:2]) == {"kind", "depth"}
+
+
+def test_those_that_cannot_be_judged_are_left_out_with_the_reason() -> None:
+    values = [one for one in drawn(60) if one["kind"] == "plain"] + [one for one in drawn(60) if one["kind"] == "deep"][
+        :2
+    ]
+    trials = [(one, float(one["rate"])) for one in values]
+    assert left_out(SPACE, trials) == {
+        "depth": "only 2 of the trials have it; 5 are needed",
+        "fixed": "it has one value only",
+    }
+    assert set(importances(SPACE, trials)) == {"rate", "units", "kind"}
+
+
+def test_too_few_trials_say_nothing() -> None:
+    trials = [(values, float(values["rate"])) for values in drawn(9)]
+    assert importances(SPACE, trials) == {}
+    assert left_out(SPACE, trials)["rate"] == "only 9 trials are finished; 10 are needed"
+    assert importances(SPACE, []) == {}
+
+
+def test_equal_trials_say_nothing() -> None:
+    assert importances(SPACE, [(values, 0.5) for values in drawn(40)]) == {}
+
+
+def test_trials_without_a_number_or_beyond_the_space_are_passed_over() -> None:
+    good = [(values, float(values["rate"])) for values in drawn(40)]
+    bad = [({**good[0][0], "units": 9000}, 1.0), (good[1][0], math.nan), (good[2][0], -math.inf)]
+    assert importances(SPACE, good + bad) == importances(SPACE, good)
+
+
+def test_optuna_stays_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        importances(SPACE, [(values, float(values["rate"])) for values in drawn(12)])
+    assert capsys.readouterr().err == ""
