@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,15 +46,6 @@ def test_quick_gives_way_to_what_was_asked_for() -> None:
     assert climbing._quick(asked) == asked
     written = Recipe.from_toml(Recipe().to_toml())  # a file that holds every value is as quick
     assert climbing._quick(written).values() == plain.values()
-
-
-def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text("import eyetune as et\net.lab(data='digits', quick=True, workers=1)\n")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode != 0
-    assert '__name__ == "__main__"' in done.stderr
-    assert "worker" in done.stderr
 
 
 @pytest.mark.parametrize(

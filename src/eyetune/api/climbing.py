@@ -40,9 +40,6 @@ def lab(
     on; then trains the best and the baseline on training and validation images, and tries them on test, once. What is
     recorded already is not trained again: the same call goes on where an interrupted one stopped.
 
-    Worker processes load your script: keep the call below `if __name__ == "__main__":`, as for `multiprocessing`. In a
-    notebook there is nothing to mind.
-
     Args:
         recipe: The baseline; the default is the lab's network on CIFAR-10.
         data: A source in place of the recipe's (see `load`).
@@ -66,7 +63,6 @@ def lab(
     from eyetune.techniques.plan import LabPlan, choose
     from eyetune.tuning.executors import default_workers
 
-    _check_main_process()
     if isinstance(data, Dataset):
         raise UsageError(
             "The lab's workers cannot see a dataset in memory.",
@@ -134,14 +130,3 @@ def _with_teacher(choice: Choice, recipe: Recipe, place: Workspace) -> Choice:
             fix="eyetune runs lists all runs.",
         )
     return replace(choice, value=run.id)
-
-
-def _check_main_process() -> None:
-    """Refuse to start workers from a worker, which a script without its guard would do for ever."""
-    import multiprocessing
-
-    if multiprocessing.current_process().name != "MainProcess":
-        raise UsageError(
-            "A worker process ran the script that started it.",
-            fix='Put what your script does below `if __name__ == "__main__":`.',
-        )
