@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from pathlib import Path
@@ -96,10 +97,16 @@ def test_an_object_is_kept_with_its_code_and_the_arguments_of_the_search(tmp_pat
         assert build_with(word, {}, SHAPE, 3).model.layers[1].units == 6
 
 
-def test_what_a_test_module_defines_is_pickled_by_value(tmp_path: Path) -> None:
-    word = keep(returning(lambda: None), tmp_path)
-    assert b"test_model_functions.py" in Path(word).read_bytes()  # its code with the name of its file, and no import of it
-    assert sys.modules[__name__] is not None
+def test_a_function_of_a_users_module_is_kept_with_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "their_networks.py"
+    path.write_text(
+        FILE.format(neighbour="math").replace("import UNITS", "import floor as UNITS").replace("UNITS)", "9)")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    word = keep(importlib.import_module("their_networks").Model, tmp_path / "functions")
+    path.unlink()
+    monkeypatch.delitem(sys.modules, "their_networks")
+    assert build_with(word, {"units": 7}, SHAPE, 3).model.layers[1].units == 7
 
 
 @pytest.mark.parametrize(

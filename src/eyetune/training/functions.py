@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from eyetune.data.dataset import Dataset, one_hot
+from eyetune.data.dataset import Dataset
 from eyetune.errors import EyetuneError, FunctionError
 from eyetune.history import Epoch, History, Progress
 from eyetune.models.functions import Built, build_with
@@ -33,8 +33,9 @@ from eyetune.training.callbacks import EpochCallback, goes_back, named
 from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.continued import ContinuedCallbacks, as_keras_history, copies, kept_epochs
 from eyetune.training.fit import BEST, LAST, Ending, Fitted, check, class_weight, stored_in
-from eyetune.training.pipeline import evaluation_batches, images_per_epoch, training_batches
-from eyetune.training.scaled import ScaledImages, plain
+from eyetune.training.handed import HandedData
+from eyetune.training.pipeline import images_per_epoch, training_batches
+from eyetune.training.scaled import plain
 from eyetune.training.stages import steps_at_once
 
 # What a training decides itself, whatever was given to `search`.
@@ -123,8 +124,7 @@ class FunctionTraining:
         self.starts: list[int] = []  # epochs before each call of the network's fit, so far
         self.kept: int | None = None
         self.results: Mapping[str, float] = {}
-        self._images = {name: self._handed_images(name) for name in ("train", "validation")}
-        self._labels = {name: self._handed_labels(name) for name in ("train", "validation")}
+        self.data = HandedData(dataset, built.fit)
         self._original_fit = self.model.fit
 
     def listen(
@@ -146,14 +146,6 @@ class FunctionTraining:
             accuracy=self.built.fit.accuracy,
             validate=partial(self._evaluated, "validation", "val_"),
         )
-
-    def _handed_images(self, name: str) -> ScaledImages:
-        images = self.dataset.split(name).images
-        return ScaledImages(images if self.built.fit.has_channels else images[..., 0])
-
-    def _handed_labels(self, name: str) -> Any:
-        labels = self.dataset.split(name).labels
-        return np.array(labels) if self.built.fit.integer_labels else one_hot(labels, self.dataset.num_classes)
 
     def run(self) -> Ending:
         """Call the user's `fit`, and say why it came back."""
@@ -194,13 +186,13 @@ class FunctionTraining:
         offered |= {name: value for name, value in arguments.items() if name not in NOT_THEIRS}
         while True:
             given = {
-                "validation_data": (self._images["validation"], self._labels["validation"]),
+                "validation_data": self.data.validation,
                 "callbacks": copies(arguments.get("callbacks"), self.folder),
                 **offered,
             }
             try:
                 return self.built.loaded.hypermodel.fit(
-                    self.built.hyperparameters, self.model, self._images["train"], self._labels["train"], **given
+                    self.built.hyperparameters, self.model, *self.data.train, **given
                 )
             except TypeError as error:
                 refused = NOT_WANTED.search(str(error))
@@ -239,7 +231,7 @@ class FunctionTraining:
         theirs = [one for one in given.get("callbacks") or [] if one is not watcher]
         params = {"epochs": first + last - start, "steps": None, "verbose": 0}
         self.callbacks = ContinuedCallbacks(theirs, watcher, self.model, states, params)
-        run_epochs = self._epochs_of_ours if self._is_handed(given) else self._epochs_of_theirs
+        run_epochs = self._epochs_of_ours if self.data.is_trained_on(given) else self._epochs_of_theirs
         if len(watcher.history) < last and not watcher.stops:
             run_epochs(given, first - start, last)
         if not watcher.finished and len(watcher.history) < last:
@@ -251,12 +243,6 @@ class FunctionTraining:
         kept = kept_epochs(theirs)
         self.kept = None if kept is None else start + kept - first
 
-    def _is_handed(self, given: Mapping[str, Any]) -> bool:
-        """Tell whether the images and labels are those that the user was handed, to be trained on as usual."""
-        same = given.get("x") is self._images["train"] and given.get("y") is self._labels["train"]
-        unusual = given.get("sample_weight") is not None or given.get("steps_per_epoch") is not None
-        return same and not unusual and given.get("shuffle", True) is True and not given.get("validation_split")
-
     def _epochs_of_ours(self, given: dict[str, Any], shift: int, last: int) -> None:
         """Train on the images that were handed over: they come from our pipeline."""
         watcher = self.watcher
@@ -267,7 +253,7 @@ class FunctionTraining:
             watcher.batch_size,
             self.seed,
             self.recipe.augment,
-            adapt=self._adapted,
+            adapt=self.data.adapt,
         )
 
         def begin_epoch(epoch: int) -> None:
@@ -285,7 +271,7 @@ class FunctionTraining:
             callbacks=self.callbacks,
             verbose=0,
             **settings,
-            **self._validation(given),
+            **self.data.validation_of(given),
         )
 
     def _epochs_of_theirs(self, given: dict[str, Any], shift: int, last: int) -> None:
@@ -299,7 +285,7 @@ class FunctionTraining:
         watcher.set_epoch = lambda _: None
         watcher.batch_size = int(given.get("batch_size") or 32)
         watcher.num_images = len(given["x"]) if hasattr(given.get("x"), "shape") else len(self.dataset.train)
-        own = {**plain(given), **self._validation(given), "callbacks": self.callbacks, "verbose": 0}
+        own = {**plain(given), **self.data.validation_of(given), "callbacks": self.callbacks, "verbose": 0}
         while len(watcher.history) < last and not watcher.stops:
             epoch = len(watcher.history)
             self._seed_epoch(epoch)
@@ -331,29 +317,8 @@ class FunctionTraining:
         if self.model.steps_per_execution == 1 and not looks and not self.model.run_eagerly:
             self.model.steps_per_execution = steps_at_once(self.watcher.num_images, batch_size)
 
-    def _adapted(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        import tensorflow as tf
-
-        fit = self.built.fit
-        images = images if fit.has_channels else images[..., 0]
-        return images, tf.argmax(labels, axis=1, output_type=tf.int32) if fit.integer_labels else labels
-
-    def _validation(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an epoch is validated on: our pipeline, unless the user wants something else."""
-        data = given.get("validation_data")
-        if data is None:
-            return {}
-        parts = data if isinstance(data, list | tuple) else [data]
-        handed = (self._images["validation"], self._labels["validation"])
-        if len(parts) == 2 and all(mine is theirs for mine, theirs in zip(handed, parts, strict=True)):
-            return {"validation_data": self._batches("validation")}
-        return {"validation_data": plain(data)}
-
-    def _batches(self, name: str) -> Any:
-        return evaluation_batches(self.dataset.split(name), self.dataset.num_classes, adapt=self._adapted)
-
     def _evaluated(self, name: str, prefix: str) -> dict[str, float]:
-        measured = self.model.evaluate(self._batches(name), verbose=0, return_dict=True)
+        measured = self.model.evaluate(self.data.batches(name), verbose=0, return_dict=True)
         return {f"{prefix}{metric}": float(value) for metric, value in measured.items()}
 
     def _save(self, history: History, best: bool) -> None:

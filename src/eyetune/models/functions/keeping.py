@@ -229,10 +229,10 @@ def load(word: str) -> Loaded:
     import keras
 
     path, name = split(word)
-    _find_their_modules(_existing(path))
     before = keras.config.dtype_policy()
     try:
-        value, arguments = _unpickled(path) if path.suffix == ".pickle" else _from_file(path, name)
+        with _their_modules(_existing(path)):
+            value, arguments = _unpickled(path) if path.suffix == ".pickle" else _from_file(path, name)
         after = keras.config.dtype_policy()
     finally:
         keras.config.set_dtype_policy(before)
@@ -252,12 +252,18 @@ def _custom_objects(value: Any) -> dict[str, Any]:
     return {**{one.__name__: one for one in found.values()}, **found}
 
 
-def _find_their_modules(path: Path) -> None:
-    """Let a user's file import its neighbours, as it does where it came from."""
+@contextmanager
+def _their_modules(path: Path) -> Iterator[None]:
+    """Let a user's file import its neighbours: before all others while it is loaded, after them from then on."""
     origin = path.parent / ORIGIN
     folder = json.loads(origin.read_text())["folder"] if origin.is_file() else str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _from_file(path: Path, name: str) -> tuple[Any, Mapping[str, Any]]:
