@@ -14,7 +14,7 @@ NOT_THEIRS = ("eyetune", "keras_tuner", "keras", "tensorflow", "importlib", "clo
 
 
 def their_traceback(error: BaseException) -> str:
-    """Return an exception with its traceback, without the frames before the user's own.
+    """Return an exception with its traceback, without the frames before the user's own, and without any of ours.
 
     Example:
         >>> try:
@@ -42,7 +42,8 @@ def _their_frames(error: BaseException) -> list[traceback.FrameSummary]:
     frames = list(traceback.extract_tb(error.__traceback__))
     while frames and _is_known(frames[0].filename):
         del frames[0]
-    return frames
+    ours = _roots()[0]
+    return [frame for frame in frames if not Path(frame.filename).is_relative_to(ours)]
 
 
 def _is_known(filename: str) -> bool:
