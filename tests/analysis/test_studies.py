@@ -46,11 +46,11 @@ def test_the_best_so_far_never_falls_and_is_the_best_of_all_before(
 
 
 def test_what_diverged_is_never_the_best_and_ranks_last() -> None:
-    trials = [trial(0, math.nan), trial(1, 0.4), trial(2), trial(3, 0.6)]
-    assert [one.number for one in ranked((ACCURACY,), trials)] == [3, 1, 0]
+    trials = [trial(0, math.nan), trial(1, 0.4), trial(2), trial(3, 0.6), trial(4, math.inf)]
+    assert [one.number for one in ranked((ACCURACY,), trials)] == [3, 1, 0, 4]
     steps = best_so_far(LAB.record, trials)
     assert math.isnan(steps[0].best)
-    assert [step.best for step in steps[1:]] == [0.4, 0.6]
+    assert [step.best for step in steps[1:]] == [0.4, 0.6, 0.6]
 
 
 def test_with_several_objectives_those_come_first_that_none_beats() -> None:

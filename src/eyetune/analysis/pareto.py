@@ -42,7 +42,8 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
 def non_dominated(scores: Sequence[Sequence[float]]) -> list[int]:
     """Return the places of the scores that no others dominate, those with the highest first score first.
 
-    Of equal scores the first counts. Scores with a NaN are never among them.
+    Of equal scores the first counts. Scores that are not all finite are never among them: a network that diverged may
+    well be the smallest.
 
     Args:
         scores: A value an objective each, higher is better, as many in each.
@@ -51,7 +52,7 @@ def non_dominated(scores: Sequence[Sequence[float]]) -> list[int]:
         >>> non_dominated([(0.9, -30), (0.8, -40), (0.6, -10), (0.9, -30)])
         [0, 2]
     """
-    known = [place for place, one in enumerate(scores) if not any(map(math.isnan, one))]
+    known = [place for place, one in enumerate(scores) if all(map(math.isfinite, one))]
     front: list[int] = []
     # The highest first: whoever comes later dominates none of those before.
     for place in sorted(known, key=lambda place: ([-value for value in scores[place]], place)):

@@ -47,7 +47,7 @@ class Step:
 def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step]:
     """Return the best first objective trial by trial, with the epochs and seconds that had been trained by then.
 
-    Trials without a result are no step of their own, but what they took counts; a NaN is a result and never the best.
+    Trials without a result are no step of their own, but what they took counts. What is not finite is never the best.
     """
     first = record.settings.objectives[0]
     steps: list[Step] = []
@@ -57,7 +57,7 @@ def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step
         if trial.objectives is None:
             continue
         value = trial.objectives[0]
-        if math.isnan(best) or first.oriented(value) > first.oriented(best):
+        if math.isfinite(value) and (math.isnan(best) or first.oriented(value) > first.oriented(best)):
             best = value
         steps.append(Step(trial, value, best, epochs, seconds))
     return steps
@@ -67,7 +67,7 @@ def ranked(objectives: Sequence[Objective], trials: Sequence[TrialRecord]) -> li
     """Return the trials that have a result, the best first.
 
     With several objectives, those come first that no other one beats in all; among these and among the others the
-    first objective decides. What is equal keeps its order; a NaN is last.
+    first objective decides. What is equal keeps its order; a value that is not finite is last.
     """
     tried = [trial for trial in trials if trial.objectives is not None]
     scores = [_scores(objectives, trial) for trial in tried]
@@ -313,4 +313,4 @@ def _scores(objectives: Sequence[Objective], trial: TrialRecord) -> tuple[float,
 
 
 def _number(score: float) -> float:
-    return -math.inf if math.isnan(score) else score
+    return score if math.isfinite(score) else -math.inf

@@ -16,6 +16,7 @@ from eyetune.report.lab_figures import STRONG
 from eyetune.report.study_axes import (
     BEST,
     LOOKS,
+    RASTER_FROM,
     count_epochs,
     draw_states,
     figure_of,
@@ -178,10 +179,13 @@ def _draw_others(axes: Axes, histories: Sequence[History], objective: Objective)
 
     curves = [list(zip(*_curve(history, objective), strict=True)) for history in histories]
     faint = 0.55 if len(curves) <= 60 else 0.25
-    axes.add_collection(LineCollection(curves, colors="0.55", linewidths=0.8, alpha=faint, zorder=1))
+    raster = len(curves) > RASTER_FROM
+    bundle = LineCollection(curves, colors="0.55", linewidths=0.8, alpha=faint, zorder=1, rasterized=raster)
+    axes.add_collection(bundle)
     ends = [curve[-1] for curve in curves]
     if ends:
-        axes.plot(*zip(*ends, strict=True), "o", color="0.55", markersize=2.6, alpha=min(1, 1.6 * faint), zorder=1)
+        style: dict[str, Any] = {"color": "0.55", "markersize": 2.6, "alpha": min(1.0, 1.6 * faint)}
+        axes.plot(*zip(*ends, strict=True), "o", **style, zorder=1, rasterized=raster)
 
 
 def _draw_rungs(axes: Axes, trials: Sequence[TrialRecord]) -> None:

@@ -272,7 +272,7 @@ def _row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
 def _objective(name: str, value: float | None) -> Cell:
     if value is None:
         return Cell("")
-    return Cell(value_words(name, value), "" if math.isnan(value) else value)
+    return Cell(value_words(name, value), value if math.isfinite(value) else "")
 
 
 def _setting(value: Any) -> Cell:

@@ -120,7 +120,7 @@ class Tally:
         return before is None or (before.state, before.num_rungs) != (now.state, now.num_rungs)
 
     def _score(self, trial: TrialRecord) -> float | None:
-        if trial.objectives is None or math.isnan(trial.objectives[0]):
+        if trial.objectives is None or not math.isfinite(trial.objectives[0]):
             return None
         return self._first.oriented(trial.objectives[0])
 

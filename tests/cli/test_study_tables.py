@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from eyetune.analysis.studies import front, ranked, summary_sentences, warnings
+from eyetune.cli.study_tables import LEADERS, studies_table, study_tables, trial_table
+from eyetune.records.study import TrialState
+from eyetune.testing_studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
+
+STUDY = fabricated_study(60, failing=0.15, infeasible=0.1)
+IMPORTANCES = {name: 0.5 / place for place, name in enumerate(STUDY.record.space.names, start=1)}
+
+
+def printed(shown: list[RenderableType], width: int = 80) -> str:
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    for one in shown:
+        console.print(one)
+    return console.export_text()
+
+
+def tables(study: FabricatedStudy, width: int = 80) -> str:
+    words = warnings(study.record, study.trials)
+    return printed(study_tables(study.record, study.trials, IMPORTANCES, words, [Path("/studies/report.html")]), width)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_best_trials_importances_warnings_and_the_summary(width: int) -> None:
+    text = tables(STUDY, width)
+    assert max(map(len, text.splitlines())) <= width
+    order = ranked((ACCURACY,), STUDY.trials)
+    for one in order[:LEADERS]:
+        assert f"{one.objectives[0]:.2%}" in text  # type: ignore[index]
+    assert f"... and {len(order) - LEADERS} more" in text
+    for words in (*warnings(STUDY.record, STUDY.trials), *summary_sentences(STUDY.record, STUDY.trials)):
+        assert flat(words) in flat(text)
+    bars = [line.count("█") for line in text.splitlines() if "█" in line]
+    assert bars == sorted(bars, reverse=True)
+    assert bars[0] == 2 * bars[1]
+    assert flat(text).endswith("/studies/report.html")
+
+
+def test_three_objectives_fit_into_eighty_columns_whole() -> None:
+    study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS, SECONDS), failing=0)
+    text = tables(study)
+    assert max(map(len, text.splitlines())) <= 80
+    objectives = study.record.settings.objectives
+    assert f"bold: {len(front(objectives, study.trials))} that none beats" in text
+    best = ranked(objectives, study.trials)[0]
+    for word in (f"{best.objectives[1]:,.0f}", "dropout=0.2267"):  # type: ignore[index]
+        assert word in text
+
+
+def test_words_of_users_are_no_markup() -> None:
+    record = STUDY.record.model_copy(update={"name": "[red]x", "data_name": "[bold]y"})
+    trial = STUDY.trials[1].with_(values={"[b]": "[/b]"})
+    text = printed(study_tables(record, [trial], {"[b]": 0.5}, ["[i]mind"], [Path("[x]")]))
+    for words in ("[red]x", "[bold]y", "[b]=[/b]", "[i]mind", "[x]"):
+        assert words in text
+    assert "[red]x" in printed([studies_table([record], {})])
+    assert "[/b]" in printed(trial_table(record, trial))
+
+
+@pytest.mark.parametrize(
+    "study", [fabricated_study(0), fabricated_study(4, failing=1), fabricated_study(4, infeasible=1)]
+)
+def test_a_study_without_a_result(study: FabricatedStudy) -> None:
+    text = flat(printed(study_tables(study.record, study.trials, {}, warnings(study.record, study.trials))))
+    assert summary_sentences(study.record, study.trials)[0] in text
+    assert "The best trials" not in text
+
+
+def test_studies_are_listed_with_their_trials_and_why_they_ended() -> None:
+    under_way = fabricated_study(3, complete=False, name="other").record.model_copy(update={"id": "0" * 8})
+    text = printed([studies_table([STUDY.record, under_way], {STUDY.record.id: 1234})])
+    assert max(map(len, text.splitlines())) <= 80
+    rows = [line.split() for line in text.splitlines() if "2026" in line]
+    assert [row[:3] for row in rows] == [["first", "57d1e5ab", "complete"], ["other", "00000000", "running"]]
+    assert "1,234" in rows[0]
+    assert "0" in rows[1]
+    assert "eyetune tune" in printed([studies_table([], {})])
+
+
+def test_one_trial_with_its_rungs_its_network_and_what_was_searched() -> None:
+    best = ranked((ACCURACY,), STUDY.trials)[0]
+    text = printed(trial_table(STUDY.record, best.with_(more_values={"late": 3})))
+    for name in best.values:
+        assert name in text
+    assert "32 to 512 in steps of 32" in text
+    assert "not searched" in text
+    for rung in best.rungs:
+        assert f"{rung.epochs}        {rung.values[0]:.2%}" in text
+    assert f"parameters: {best.network['parameters']:,.0f}" in text
+    assert f"run {best.run}" in text
+
+
+def test_one_that_failed_shows_its_whole_error_and_one_that_is_infeasible_its_reasons() -> None:
+    failed = next(one for one in STUDY.trials if one.state is TrialState.FAILED)
+    text = printed(trial_table(STUDY.record, failed), 120)
+    for line in failed.error.splitlines():
+        assert line in text
+    infeasible = next(one for one in STUDY.trials if one.state is TrialState.INFEASIBLE)
+    assert f"Infeasible: {infeasible.infeasible[0]}" in printed(trial_table(STUDY.record, infeasible))
