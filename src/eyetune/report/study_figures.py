@@ -228,7 +228,7 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(0, 1.12 * max(*shares, 0.01))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("share of what it explains of the first objective")
+    axes.set_xlabel("share of the first objective's spread that it explains")
     axes.spines[["right", "top"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)
