@@ -45,10 +45,10 @@ class SelectiveStorage(InMemoryStorage):
     """Trials in memory, of which a sampler sees some.
 
     Args:
-        shown: Returns, for a number of trials, which of them; None: all.
+        shown: Returns which of them, by their numbers; None: all.
     """
 
-    def __init__(self, shown: Callable[[int], Iterable[int] | None]) -> None:
+    def __init__(self, shown: Callable[[], Iterable[int] | None]) -> None:
         super().__init__()
         self._shown = shown
 
@@ -59,6 +59,6 @@ class SelectiveStorage(InMemoryStorage):
         if states == (TrialState.WAITING,):  # which none ever is; Optuna asks for them before each question
             return []
         trials = super().get_all_trials(study_id, deepcopy=deepcopy)
-        places = self._shown(len(trials))
+        places = self._shown()
         chosen = trials if places is None else [trials[place] for place in places]
         return chosen if states is None else [one for one in chosen if one.state in states]

@@ -95,7 +95,8 @@ class Learner:
         self._count = 0  # of the trials in Optuna's study, those that were thrown away included
         self._places: dict[int, int] = {}  # of running trials: by their number, that in Optuna's study
         self._asked: _Asked | None = None
-        self._always: frozenset[str] | None = None  # hyperparameters that every trial has
+        self._begun: list[int] = []  # numbers in Optuna's study of all trials that were not thrown away
+        self._always: frozenset[str] | None = None  # hyperparameters that every one of these has
         self.grow(space)
 
     def grow(self, space: Space) -> None:
@@ -152,7 +153,7 @@ class Learner:
 
     def _begin(self, number: int, place: int, skipped: int, noted: Mapping[str, Any]) -> dict[str, Any]:
         self._places[number] = place
-        self._meet(self._trial(place).params)
+        self._meet(place)
         study = {name: value for name, value in self._noted().items() if noted.get(name) != value}
         state = {"skipped": skipped, "trial": self._attributes(place), "study": study}
         return {name: value for name, value in state.items() if value}
@@ -182,10 +183,12 @@ class Learner:
             placed = self._insert(values, outcome, state.get("trial", {}))
         if not placed:
             return
+        place = self._count - 1
+        self._meet(place)
         if outcome is None:
-            self._places[number] = self._count - 1
+            self._places[number] = place
         else:
-            self._rank(self._count - 1, outcome)
+            self._rank(place, outcome)
 
     def _insert(self, values: Values, outcome: Outcome | None, attributes: Mapping[str, Any]) -> bool:
         placed = numbers(self._space, self._axes, values)
@@ -200,7 +203,6 @@ class Learner:
             system_attrs=dict(attributes),
             constraints=None if outcome is None else outcome.constraints,
         )
-        self._meet(placed)
         return True
 
     def _append(self, state: str, **parts: Any) -> None:
@@ -214,19 +216,20 @@ class Learner:
             for ranking, sign, value in zip(self._ranking, self._signs, outcome.values, strict=True):
                 bisect.insort(ranking, (sign * value, place))
 
-    def _shown(self, count: int) -> Iterable[int] | None:
-        """Choose the trials to learn from: all that run, the best by each objective, and the newest."""
-        most = MOST_TRIALS.get(self._name, count)
-        if count <= most:
+    def _meet(self, place: int) -> None:
+        names = frozenset(self._trial(place).params)
+        self._always = names if self._always is None else self._always & names
+        self._begun.append(place)
+
+    def _shown(self) -> Iterable[int] | None:
+        """Choose the trials to learn from: the best by each objective, those that run, and the newest."""
+        most = MOST_TRIALS.get(self._name)
+        if most is None or len(self._begun) <= most:
             return None
         best = {place for ranking in self._ranking for _, place in ranking[: most // 2 // len(self._ranking)]}
-        newest = range(count - 1, -1, -1)
-        chosen = best | set(self._places.values())
-        fill = islice((place for place in newest if place not in chosen), max(0, most - len(chosen)))
-        return sorted({*chosen, *fill})
-
-    def _meet(self, names: Iterable[str]) -> None:
-        self._always = frozenset(names) if self._always is None else self._always & frozenset(names)
+        chosen = best.union(self._places.values())
+        others = (place for place in reversed(self._begun) if place not in chosen)
+        return sorted(chosen.union(islice(others, max(0, most - len(chosen)))))
 
     def _identity(self, place: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, place)

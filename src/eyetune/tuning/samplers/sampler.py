@@ -159,7 +159,7 @@ class Sampler:
     def tell(
         self, number: int, values: Sequence[float] | None, *, excess: Sequence[float] = (), infeasible: bool = False
     ) -> None:
-        """Take in what came of a trial that was suggested or added.
+        """Take in what came of a trial that was suggested or added; what is told of it again is passed over.
 
         Args:
             number: Of the trial.
