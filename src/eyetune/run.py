@@ -49,12 +49,19 @@ def load_data(recipe: Recipe, source: str | Path | None = None, *, on_progress: 
 
 
 def settled(recipe: Recipe, workspace: Workspace) -> Recipe:
-    """Return a recipe that means the same tomorrow and elsewhere: files by absolute path, the teacher by its run's id.
+    """Return a recipe that means the same tomorrow: files by absolute path, the teacher by its run's id.
+
+    Of a model function's file the workspace keeps a copy, so that a later edit of it changes nothing here.
 
     Raises:
         RunNotFoundError: The teacher is neither a `.keras` file nor a run.
+        FunctionError: The model function cannot be found.
     """
     edits = {}
+    if recipe.model.has_function:
+        from eyetune.models.functions import keep
+
+        edits["model.function"] = keep(recipe.model.function, workspace.folder / "functions")
     if recipe.model.has_base and recipe.model.weights not in ("imagenet", "random"):
         edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())
     named = recipe.loss.teacher

@@ -82,9 +82,9 @@ class SimulatedExecutor:
     ) -> Future[Result]:
         """Simulate what a worker would do."""
         if function is inspect_apart:
-            return self._pool.submit(self._inspect, *arguments)  # type: ignore[return-value,arg-type]
+            return self._pool.submit(self._inspect, *arguments)  # type: ignore[arg-type]
         if function is work_apart:
-            return self._pool.submit(self._work, *arguments)  # type: ignore[return-value,arg-type]
+            return self._pool.submit(self._work, *arguments)  # type: ignore[arg-type]
         return self._pool.submit(function, *arguments)
 
     def result(self, future: Future[Result]) -> Result:

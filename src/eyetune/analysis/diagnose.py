@@ -5,6 +5,7 @@ Every sentence follows from figures; the thresholds stand below with their reaso
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -221,7 +222,12 @@ def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[
         found += _suggest_against_overfitting(facts)
     if level in ("poor", "low"):
         found += _suggest_networks(facts.recipe, overfitting)
-    return found
+    return [one for one in found if _applies(one, facts.recipe)]
+
+
+def _applies(suggestion: Suggestion, recipe: Recipe) -> bool:
+    """Tell whether a recipe can take what is suggested: what a model function builds and compiles is its own."""
+    return not recipe.model.has_function or not re.search(r"model\.|--learning-rate", suggestion.command)
 
 
 def _suggest_training(recipe: Recipe, level: str, rising: bool) -> list[Suggestion]:

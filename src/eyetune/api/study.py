@@ -15,8 +15,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
 from eyetune.run import Run
-from eyetune.tuning.schedules import ranking
-from eyetune.tuning.trials import scores, trial_recipe
+from eyetune.tuning.trials import trial_recipe
 
 if TYPE_CHECKING:
     import pandas
@@ -71,10 +70,9 @@ class Study:
         Args:
             count: How many, at most.
         """
-        objectives = self.record.settings.objectives
-        tried = [trial for trial in self.trials if trial.objectives is not None]
-        ranked = ranking([scores(objectives, trial.objectives or ()) for trial in tried])
-        return [tried[place] for place in ranked[:count]]
+        from eyetune.analysis.studies import ranked
+
+        return ranked(self.record.settings.objectives, self.trials)[:count]
 
     @property
     def best_trial(self) -> TrialRecord:

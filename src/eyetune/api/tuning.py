@@ -19,6 +19,7 @@ from eyetune.space import Space
 from eyetune.tuning.executors import Executor, default_workers, make_executor
 from eyetune.tuning.objectives import values_of
 from eyetune.tuning.recording import versions
+from eyetune.tuning.schedules import hyperband_brackets
 from eyetune.tuning.search import Seed, search
 from eyetune.tuning.spaces import values_in
 
@@ -199,13 +200,24 @@ def _carry_on(place: Workspace, record: StudyRecord, crew: Executor, *, progress
             received=f"fingerprint {images.fingerprint}",
             fix="Put them back as they were, or begin a new study.",
         )
-    with place.studies.claim(record.id), StudyDisplay(record, enabled=progress) as display:
+    trials = place.studies.trials(record.id)
+    shown = StudyDisplay(record, trials, planned_epochs=_planned_epochs(record.settings), enabled=progress)
+    with place.studies.claim(record.id), shown as display:
         record = record.model_copy(update={"state": StudyState.RUNNING, "ending": ""})
         place.studies.save(record)
         seeds = _seeds(place, record)
         if seeds:
             display.note(f"{len(seeds)} run(s) made by hand seed the search")
         return search(record, place, crew, display, images, seeds)
+
+
+def _planned_epochs(settings: StudySettings) -> int | None:
+    """Return how many epochs hyperband will train; None where nothing is planned."""
+    asked = settings.schedule
+    if asked.name != "hyperband" or asked.iterations is None or settings.budget.trials is not None:
+        return None
+    brackets = hyperband_brackets(asked.max_epochs, asked.factor, asked.min_epochs)
+    return asked.iterations * sum(bracket.epochs_trained for bracket in brackets)
 
 
 def _seeds(place: Workspace, record: StudyRecord) -> tuple[Seed, ...]:

@@ -90,7 +90,8 @@ def _differences(record: RunRecord) -> str:
     from eyetune.recipe import Recipe
 
     default = Recipe().with_({"data.source": record.recipe.data.source})
-    gone = record.recipe.model.has_base  # a base is named; that there are no blocks then goes without saying
+    model = record.recipe.model
+    gone = model.has_base or model.has_function  # it is named; that there are no blocks then goes without saying
     changed = [
         f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items() if new is not None or not gone
     ]

@@ -247,7 +247,7 @@ def _untrained(recipe: Recipe, dataset: Dataset) -> tuple[Any, Values, Space]:
 
         model = recipe.model
         built = build_with(model.function, model.hyperparameters, dataset.image_shape, dataset.num_classes)
-        return built.model, built.values, built.space
+        return built.classifier, built.values, built.space
     from eyetune.models.build import build
 
     return build(recipe.model, dataset.image_shape, dataset.num_classes), {}, Space()

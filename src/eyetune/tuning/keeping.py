@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from eyetune.analysis.pareto import dominates
 from eyetune.records import Workspace
 from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.tuning.schedules import ranking
-from eyetune.tuning.schedules.fronts import dominates
 
 MODELS_KEPT = 10  # networks of the best complete trials; the others can be trained again from their recipes
 

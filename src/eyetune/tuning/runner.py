@@ -148,7 +148,8 @@ class Runner:
     def _inspected(self, recipes: Sequence[Recipe], future: Future[tuple[Inspection, ...]]) -> list[Inspection]:
         """Return what became of an inspection; where a worker died of it, the recipes are built one at a time."""
         try:
-            return list(self._executor.result(future))
+            inspections: tuple[Inspection, ...] = self._executor.result(future)
+            return list(inspections)
         except WorkerLostError as error:
             if len(recipes) == 1:
                 return [Inspection(None, "float32", error)]

@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator
-from operator import ge, le
+from operator import le
 from typing import final
 
 Scores = tuple[float, ...]
 Entry = tuple[Scores, int]
-
-
-def dominates(one: Scores, other: Scores) -> bool:
-    """Say whether scores are nowhere lower than others, and somewhere higher."""
-    return one != other and all(map(ge, one, other))
 
 
 @final

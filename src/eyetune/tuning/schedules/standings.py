@@ -7,7 +7,8 @@ from bisect import bisect_left, insort
 from itertools import islice
 from typing import final
 
-from eyetune.tuning.schedules.fronts import Fronts, Scores, dominates
+from eyetune.analysis.pareto import dominates
+from eyetune.tuning.schedules.fronts import Fronts, Scores
 from eyetune.tuning.schedules.ranking import comparable
 
 
