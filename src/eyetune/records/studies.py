@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from eyetune.records.workspace import Workspace
 
 _IN_COLUMNS = {"number", "state", "run"}  # the rest of a trial is JSON
+_SAVE_TRIAL = upsert(trials).on_conflict_do_update(
+    index_elements=["study_id", "number"],
+    set_={name: upsert(trials).excluded[name] for name in ("state", "run", "details")},
+)
 
 
 class Studies:
@@ -99,12 +103,8 @@ class Studies:
         rows = [_row(study_id, trial) for trial in changed]
         if not rows:
             return
-        statement = upsert(trials)
-        replaced = {name: statement.excluded[name] for name in ("state", "run", "details")}
         with self._place.writing() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["study_id", "number"], set_=replaced), rows
-            )
+            connection.execute(_SAVE_TRIAL, rows)
 
     def delete(self, study_id: str) -> None:
         """Delete a study and its trials; their runs stay."""

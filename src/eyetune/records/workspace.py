@@ -35,6 +35,9 @@ from eyetune.records.studies import Studies
 DEFAULT_FOLDER = "eyetune-workspace"
 _AT_ONCE = 500  # of the names in one query: SQLite takes so many for sure
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
+_SAVE_EPOCH = upsert(epochs).on_conflict_do_update(
+    index_elements=["run_id", "epoch"], set_={name: upsert(epochs).excluded[name] for name in _EPOCH_FIELDS}
+)
 
 
 class Workspace:

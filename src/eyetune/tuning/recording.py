@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 
 from eyetune.analysis.linear import linear_accuracy
@@ -33,6 +34,11 @@ def describe(dataset: Dataset) -> DataRecord:
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result hangs on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     names = ("eyetune", "keras", "numpy")
     return {name: version(name) for name in names} | {"python": platform.python_version()}
 
