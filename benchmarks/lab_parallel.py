@@ -11,19 +11,15 @@ memory (proportional set size of all its processes together, sampled every secon
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from pathlib import Path
+
+from measuring import Measured, measured
 
 CHANGES = [
     {"optimizer.learning_rate": rate, "fit.batch_size": size} for rate in (1e-2, 1e-3, 1e-4, 1e-5) for size in (32, 64)
 ]
-SAMPLED_EVERY_SECONDS = 1.0
 
 
 def plain_keras(subset: int, epochs: int) -> None:
@@ -69,41 +65,10 @@ def with_workers(subset: int, epochs: int, workers: int) -> None:
         assert all(not one.reason for one in done), done
 
 
-def measure(how: str, arguments: argparse.Namespace) -> tuple[float, float]:
-    """Run one way in a process of its own; return its seconds and its peak memory in megabytes."""
+def measure(how: str, arguments: argparse.Namespace) -> Measured:
+    """Run one way in a process of its own."""
     words = [how, "--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
-    words += ["--workers", str(arguments.workers)]
-    started = time.perf_counter()
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen([sys.executable, __file__, *words], env=quiet) as process:
-        peak = [0.0]
-        sampler = threading.Thread(target=sample, args=(process, peak))
-        sampler.start()
-        assert process.wait() == 0
-    seconds = time.perf_counter() - started
-    sampler.join()
-    return seconds, peak[0]
-
-
-def sample(process: subprocess.Popen[bytes], peak: list[float]) -> None:
-    while process.poll() is None:
-        peak[0] = max(peak[0], memory_megabytes(process.pid))
-        time.sleep(SAMPLED_EVERY_SECONDS)
-
-
-def memory_megabytes(pid: int) -> float:
-    """Return the proportional set size of a process and all below it (Linux)."""
-    total = 0.0
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            if task.name != str(pid):
-                children += (task / "children").read_text(encoding="utf-8").split()
-    except (OSError, StopIteration):
-        return total
-    return total + sum(memory_megabytes(int(child)) for child in children)
+    return measured([sys.executable, __file__, *words, "--workers", str(arguments.workers)])
 
 
 def main() -> None:
@@ -126,11 +91,10 @@ def compare(arguments: argparse.Namespace) -> None:
     ratios = []
     print("| round | plain Keras | eyetune | ratio | memory of Keras | memory of eyetune |\n|---|---|---|---|---|---|")
     for number in range(1, arguments.rounds + 1):
-        keras_seconds, keras_memory = measure("keras", arguments)
-        seconds, memory = measure("eyetune", arguments)
-        ratios.append(keras_seconds / seconds)
-        cells = f"{keras_seconds:.1f} s | {seconds:.1f} s | {ratios[-1]:.2f}"
-        print(f"| {number} | {cells} | {keras_memory:,.0f} MB | {memory:,.0f} MB |", flush=True)
+        plain, ours = measure("keras", arguments), measure("eyetune", arguments)
+        ratios.append(plain.seconds / ours.seconds)
+        cells = f"{plain.seconds:.1f} s | {ours.seconds:.1f} s | {ratios[-1]:.2f}"
+        print(f"| {number} | {cells} | {plain.peak_megabytes:,.0f} MB | {ours.peak_megabytes:,.0f} MB |", flush=True)
     print(f"\nmedian ratio {statistics.median(ratios):.2f}")
 
 
