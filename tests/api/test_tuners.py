@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from eyetune.api.study import Study
 from eyetune.api.tuners import BayesianOptimization, GridSearch, Hyperband, RandomSearch, Tuner
 from eyetune.errors import StudyChangedError, StudyNotFoundError, TrainingError, UsageError
 from eyetune.records import Workspace
@@ -20,6 +21,7 @@ from eyetune.testing import tiny_images
 SCRIPT = """
 import keras
 import numpy as np
+from eyetune.api.study import Study
 from eyetune.api.tuners import Hyperband
 from eyetune.testing import tiny_images
 from keras import layers, models
@@ -96,17 +98,17 @@ def searched(tuner: Any, **words: Any) -> Any:
 @pytest.mark.slow
 class TestScript:
     def test_the_lab_s_own_script(self, tmp_path: Path) -> None:
-        first, second = self.run(tmp_path), self.run(tmp_path)
-        assert "epochs: 2" in first
-        assert "test: True" in first
-        study = Workspace(tmp_path / "my_dir").studies.find("intro_to_kt")
-        trials = Workspace(tmp_path / "my_dir").studies.trials(study.id)
+        shown = self.run(tmp_path).splitlines()
+        assert "epochs: 2" in shown
+        assert "test: True" in shown
+        place = Workspace(tmp_path / "my_dir")
+        study = place.studies.find("intro_to_kt")
+        trials = place.studies.trials(study.id)
         assert study.state is StudyState.COMPLETE
         assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2  # KerasTuner's brackets of R=2
         assert [trial.epochs for trial in trials] == [2, 2]  # and not 50, which Hyperband does not look at
-        assert second.splitlines()[0] == "The search intro_to_kt is complete; overwrite=True begins anew."
-        best = next(line for line in first.splitlines() if line.startswith("units:"))
-        assert best in second
+        values = Study(place, study).best_values
+        assert f"units: {values['units']} rate: {values['learning_rate']}" in shown
 
     def run(self, folder: Path) -> str:
         path = folder / "lab.py"

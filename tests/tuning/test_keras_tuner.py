@@ -142,6 +142,13 @@ class TestSearch:
         assert [[rung.epochs for rung in trial.rungs] for trial in promoted] == [[1, 3]]
         assert {trial.state for trial in study.trials} == {TrialState.COMPLETE, TrialState.STOPPED}
 
+    def test_an_objective_that_nothing_measures(self, function: str) -> None:
+        data = tiny_images(30, 3, size=8)
+        with pytest.raises(FunctionError, match="Nothing measures the objective val_auc") as caught:
+            tune_with_keras_tuner(function, data, objective="val_auc:max", trials=2, progress=False)
+        assert "val_acc" in (caught.value.expected or "")
+        assert Workspace().studies.all() == []
+
     def test_a_function_that_fails_leaves_no_study(self, function: str) -> None:
         images, labels = tiny_images(30, 3, size=8)
         with pytest.raises(FunctionError) as caught:

@@ -72,9 +72,9 @@ def hyperparameters_of(space: Space, values: Mapping[str, Value]) -> Any:
     """
     import keras_tuner
 
-    entries = [_entry(one) for one in space.distributions]
-    # What appeared after the trial has its default: KerasTuner looks for a value of all that counts.
-    return keras_tuner.HyperParameters.from_config({"space": entries, "values": {**space.complete(values), **values}})
+    late = space.complete(values).keys() - values.keys()  # appeared after the trial, and would need a value
+    entries = [_entry(one) for one in space.distributions if one.name not in late]
+    return keras_tuner.HyperParameters.from_config({"space": entries, "values": dict(values)})
 
 
 def _entry(one: Choice | Range) -> dict[str, Any]:

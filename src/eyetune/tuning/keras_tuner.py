@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from eyetune.data import Dataset
-from eyetune.errors import UsageError
+from eyetune.errors import FunctionError, UsageError
 from eyetune.history import Epoch, History, is_better_high
+from eyetune.models.functions import Built
 from eyetune.records.study import Objective, SamplerName, ScheduleName, StudySettings
 from eyetune.run import load_data
 from eyetune.tuning.dispatch import Display
@@ -167,6 +168,7 @@ def _search(task: Task, stream: TextIO) -> None:
     recipe = settings.recipe
     dataset = load_data(recipe)
     built = build_with(recipe.model.function, {}, dataset.image_shape, dataset.num_classes)
+    _check_measured(settings.objectives, built)
     stream.write(json.dumps({"accuracy": built.fit.accuracy}) + "\n")
     if built.loaded.policy:
         keras.config.set_dtype_policy(built.loaded.policy)
@@ -188,6 +190,18 @@ def _search(task: Task, stream: TextIO) -> None:
         verbose=0,
         **_fit_arguments(settings, built, dataset),
     )
+
+
+def _check_measured(objectives: tuple[Objective, ...], built: Built) -> None:
+    known = [*built.fit.metrics, *(f"val_{name}" for name in built.fit.metrics)]
+    missing = [one.name for one in objectives if _theirs(one.name, built.fit.accuracy) not in known]
+    if missing and not built.loaded.has_own_fit:  # what that measures is seen only when it is done
+        raise FunctionError(
+            f"Nothing measures the objective {missing[0]}.",
+            expected=", ".join(known),
+            received=missing[0],
+            fix="Compile the model with it among its metrics.",
+        )
 
 
 def _length(settings: StudySettings) -> dict[str, Any]:
@@ -218,7 +232,7 @@ def _images(dataset: Dataset, *, has_channels: bool, integer_labels: bool) -> di
     return found
 
 
-def _fit_arguments(settings: StudySettings, built: Any, dataset: Dataset) -> dict[str, Any]:
+def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> dict[str, Any]:
     import keras
 
     from eyetune.training.fit import class_weight
