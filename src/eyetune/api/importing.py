@@ -18,7 +18,6 @@ from eyetune.tuning.keras_projects import Known, Project, read_project
 from eyetune.tuning.objectives import read_objective
 
 METRICS_FILE = "keras-tuner-metrics.json"
-ENDED = "KerasTuner had ended it"
 INTERRUPTED = "KerasTuner was interrupted"
 
 
@@ -63,7 +62,7 @@ def import_keras_tuner(
         data_name="unknown images",
         versions={"eyetune": version("eyetune")},
     )
-    return record_project(place, record, project, INTERRUPTED if project.was_interrupted else ENDED)
+    return record_project(place, record, project, INTERRUPTED if project.was_interrupted else "")
 
 
 def _check_measured(objectives: Sequence[Objective], project: Project) -> None:
