@@ -177,7 +177,7 @@ def test_a_crash_between_checkpoint_and_record_trains_no_epoch_twice(
     failed = et.open_run("latest")
     assert failed.state is RunState.FAILED
     # The record of the second epoch is lost here on purpose; its checkpoint is not.
-    with failed.workspace._write() as connection:
+    with failed.workspace.writing() as connection:
         connection.exec_driver_sql("delete from epochs where epoch = 2")
     started: list[int] = []
     with monkeypatch.context() as patch:

@@ -14,7 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import techniques
-    from eyetune.api import Study, compare, find_learning_rate, lab, open_run, open_study, resume, train, tune
+    from eyetune.api import (
+        BayesianOptimization,
+        GridSearch,
+        Hyperband,
+        RandomSearch,
+        Study,
+        compare,
+        find_learning_rate,
+        import_keras_tuner,
+        keras_tuner_metrics,
+        lab,
+        open_run,
+        open_study,
+        resume,
+        train,
+        tune,
+        tune_with_keras_tuner,
+    )
     from eyetune.data import Dataset, Split, load
     from eyetune.errors import EyetuneError
     from eyetune.labs import Lab, open_lab
@@ -26,9 +43,13 @@ if TYPE_CHECKING:
     from eyetune.training.backend import start_keras
 
 _HOMES = {
+    "BayesianOptimization": "eyetune.api",
     "Dataset": "eyetune.data",
     "EyetuneError": "eyetune.errors",
+    "GridSearch": "eyetune.api",
+    "Hyperband": "eyetune.api",
     "Lab": "eyetune.labs",
+    "RandomSearch": "eyetune.api",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.run",
     "Space": "eyetune.space",
@@ -37,6 +58,8 @@ _HOMES = {
     "Workspace": "eyetune.records",
     "compare": "eyetune.api",
     "find_learning_rate": "eyetune.api",
+    "import_keras_tuner": "eyetune.api",
+    "keras_tuner_metrics": "eyetune.api",
     "lab": "eyetune.api",
     "load": "eyetune.data",
     "open_lab": "eyetune.labs",
@@ -46,14 +69,19 @@ _HOMES = {
     "start_keras": "eyetune.training.backend",
     "train": "eyetune.api",
     "tune": "eyetune.api",
+    "tune_with_keras_tuner": "eyetune.api",
     "write_report": "eyetune.reporting",
 }
 _ROOMS = ("techniques",)
 
 __all__ = [
+    "BayesianOptimization",
     "Dataset",
     "EyetuneError",
+    "GridSearch",
+    "Hyperband",
     "Lab",
+    "RandomSearch",
     "Recipe",
     "Run",
     "Space",
@@ -62,6 +90,8 @@ __all__ = [
     "Workspace",
     "compare",
     "find_learning_rate",
+    "import_keras_tuner",
+    "keras_tuner_metrics",
     "lab",
     "load",
     "open_lab",
@@ -72,6 +102,7 @@ __all__ = [
     "techniques",
     "train",
     "tune",
+    "tune_with_keras_tuner",
     "write_report",
 ]
 

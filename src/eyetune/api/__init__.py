@@ -6,8 +6,28 @@ This is the one place where data, training, records, analysis and pictures meet.
 from eyetune.api.climbing import lab
 from eyetune.api.comparing import compare, open_run
 from eyetune.api.finding import find_learning_rate
+from eyetune.api.importing import import_keras_tuner, keras_tuner_metrics
+from eyetune.api.keras_tuner import tune_with_keras_tuner
 from eyetune.api.study import Study, open_study
 from eyetune.api.training import resume, train
+from eyetune.api.tuners import BayesianOptimization, GridSearch, Hyperband, RandomSearch
 from eyetune.api.tuning import tune
 
-__all__ = ["Study", "compare", "find_learning_rate", "lab", "open_run", "open_study", "resume", "train", "tune"]
+__all__ = [
+    "BayesianOptimization",
+    "GridSearch",
+    "Hyperband",
+    "RandomSearch",
+    "Study",
+    "compare",
+    "find_learning_rate",
+    "import_keras_tuner",
+    "keras_tuner_metrics",
+    "lab",
+    "open_run",
+    "open_study",
+    "resume",
+    "train",
+    "tune",
+    "tune_with_keras_tuner",
+]

@@ -129,6 +129,8 @@ def carried_on(place: Workspace, known: StudyRecord, base: Base, wishes: Wishes,
         StudyChangedError: It is asked for with another space, objective, model or data.
     """
     settings = known.settings
+    if settings.engine != "eyetune":
+        raise UsageError(f"Study {known.name} was done by KerasTuner.", fix="Begin a new study with another name.")
     changed = _changes(settings, wishes)
     if base.is_given or base.space is not None:
         source = base.data or settings.recipe.data.source

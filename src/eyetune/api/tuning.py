@@ -102,7 +102,8 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
         UsageError: Words that cannot be used.
         StudyChangedError: A study that is to go on was asked for with another space, objective, model or data.
         StudyBusyError: Another process is at work on it.
-        EyetuneError: The data cannot be used, or every trial fails.
+        TrainingError: No trial has a result.
+        EyetuneError: The data cannot be used.
 
     Example:
         >>> import eyetune as et
@@ -139,9 +140,10 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
             record = carried_on(place, known, base, wishes, crew)
         record = _carry_on(place, record, crew, progress=progress)
     study = Study(place, record)
-    if plots and study.best():
+    if plots and study.trials:
         study.save_plots()
         study.report()
+    _ = study.best_trial  # says so where no trial has a result
     return study
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, explain, lab, look, rates, report, runs, study, techniques, train, tune
+from eyetune.cli import data, explain, importing, lab, look, rates, report, runs, study, techniques, train, tune
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -40,6 +40,7 @@ for command in (
     app.command(command)
 app.command(runs.app)
 app.command(study.app)
+app.command(importing.app)
 app.command(data.app)
 
 

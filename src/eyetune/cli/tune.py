@@ -152,6 +152,8 @@ def tune(
     """
     from eyetune import api
 
+    if engine == "keras-tuner" and (resume or executor != "local"):
+        raise UsageError("KerasTuner's own search cannot be resumed, and runs on this machine.", received=engine)
     function, recipe = _begun(start, search, flags, common, resume=resume)
     words = {**search.words(), "name": name, "workers": workers, "workspace": common.open_workspace()}
     data = flags.data

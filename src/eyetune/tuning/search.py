@@ -7,17 +7,17 @@ the schedule and the sampler are made anew and told what is recorded.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from eyetune.data import Dataset
-from eyetune.errors import RecipeError, RunBusyError, TrainingError
+from eyetune.errors import RecipeError, RunBusyError, TrainingError, WorkerLostError
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
 from eyetune.space import Values
-from eyetune.tuning.dispatch import Dispatcher, Display, Ended, Errand
+from eyetune.tuning.dispatch import MOST_TRIES, Dispatcher, Display, Ended, Errand
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.jobs import Inspection, inspect_apart
 from eyetune.tuning.keeping import Keeping
@@ -89,11 +89,13 @@ class _Search:
         self.schedule, self.sampler = self._schedule(), self._sampler(seeds)
         self.waiting: deque[int] = deque()  # of an earlier sitting, to be gone on with first
         self.inspecting: dict[Future[tuple[Inspection, ...]], int] = {}
+        self.lost_inspections: Counter[int] = Counter()
         self.running: dict[str, int] = {}
         self.started_at = self.saved_at = time.monotonic()
         self.epochs_promised = 0
         self.num_tried = sum(trial.state is not TrialState.INFEASIBLE for trial in self.trials.values())
-        self.failures = self.infeasible = 0
+        self.failures: list[TrialRecord] = []  # of this sitting
+        self.infeasible = 0
         self.is_exhausted = False
         self.has_result = any(trial.rungs for trial in self.trials.values())
         self._restore()
@@ -156,6 +158,7 @@ class _Search:
                 if not ending:
                     self._hand_out()
                     self._collect()
+                    self._raise_if_all_fail()  # once they are recorded
                     ending = self._nothing_left()
                 self._save()
         except BaseException:
@@ -283,25 +286,29 @@ class _Search:
         if trial.state is TrialState.INFEASIBLE:
             self.infeasible += 1
         else:
-            self._count_failure(trial)
+            self.failures.append(trial)
         self._keep(trial)
         self._tell_sampler(trial)
 
-    def _count_failure(self, trial: TrialRecord) -> None:
-        self.failures += 1
-        if not self.has_result and self.failures >= MOST_FAILURES:
-            self._keep(trial)
+    def _raise_if_all_fail(self) -> None:
+        if not self.has_result and len(self.failures) >= MOST_FAILURES:
+            last = self.failures[-1]
             raise TrainingError(
-                f"The first {self.failures} trials all failed.",
-                received=trial.error.splitlines()[0] if trial.error else "",
-                fix=f"eyetune study {self.record.name} --trial {trial.number} shows the whole error.",
+                f"The first {len(self.failures)} trials all failed.",
+                received=last.error.splitlines()[0] if last.error else "",
+                fix=f"eyetune study {self.record.name} --trial {last.number} shows the whole error.",
             )
 
     def _inspected(self, number: int, future: Future[tuple[Inspection, ...]]) -> None:
         trial = self.trials[number]
         try:
             (inspection,) = self.executor.result(future)
-        except Exception as error:  # its worker died of it: too large a network, for one
+        except Exception as error:
+            self.lost_inspections[number] += isinstance(error, WorkerLostError)
+            if isinstance(error, WorkerLostError) and self.lost_inspections[number] < MOST_TRIES:
+                self._inspect(trial)
+                return
+            # Its worker dies of it again and again: too large a network, for one.
             self._reject(trial.with_(state=TrialState.FAILED, error=words_of(error)))
             return
         trial = inspected(self.settings, trial, inspection)
@@ -383,7 +390,7 @@ class _Search:
         assert trial.run is not None
         history = self.place.history(trial.run)
         trial = reached(self.settings.objectives, trial, history, is_over=is_over)
-        self.has_result, self.failures = True, 0
+        self.has_result = True
         assert trial.objectives is not None
         out = self.schedule.report(trial.number, scores(self.settings.objectives, trial.objectives))
         self.trials[trial.number] = trial
@@ -403,7 +410,7 @@ class _Search:
         out = self.schedule.report(trial.number, None)
         self._keep(trial, *self._stopped(out - {trial.number}))
         self._tell_sampler(trial)
-        self._count_failure(trial)
+        self.failures.append(trial)
 
     def _tell_sampler(self, trial: TrialRecord) -> None:
         """Tell the sampler what came of a trial, once nothing more will come of it."""

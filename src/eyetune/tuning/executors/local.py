@@ -162,6 +162,7 @@ def default_workers() -> int:
 def _begin(coordinator: int) -> None:
     """Prepare a worker process: Ctrl-C is the coordinator's business, and without a coordinator there is no work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(2, 1)  # what a user's function prints is no result of ours
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads: several would talk at once
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
