@@ -41,7 +41,8 @@ def add_complete(workspace: Workspace, accuracy: float, **options: object) -> Ru
     run = add_run(workspace, **options)  # type: ignore[arg-type]
     workspace.save_epoch(run.id, epoch(1, accuracy))
     results = replace(RESULTS, validation_accuracy=accuracy)
-    return workspace.set_state(run.id, RunState.COMPLETE, results=results)
+    workspace.set_state(run.id, RunState.COMPLETE, results=results)
+    return workspace.run(run.id)
 
 
 def test_a_run_is_read_back_as_it_was_written(workspace: Path) -> None:
@@ -319,9 +320,10 @@ def test_only_a_run_that_diverged_or_is_complete_is_over(workspace: Path) -> Non
     records = Workspace(workspace)
     diverged, lost, paused = add_run(records), add_run(records), add_run(records)
     error = "The loss became nan in epoch 2 at learning rate 100: the training diverged."
-    assert records.set_state(diverged.id, RunState.FAILED, error=error).is_over
-    assert not records.set_state(lost.id, RunState.FAILED, error="A worker process ended.").is_over
-    assert not records.set_state(paused.id, RunState.PAUSED).is_over
+    records.set_state(diverged.id, RunState.FAILED, error=error)
+    records.set_state(lost.id, RunState.FAILED, error="A worker process ended.")
+    records.set_state(paused.id, RunState.PAUSED)
+    assert [records.run(one.id).is_over for one in (diverged, lost, paused)] == [True, False, False]
     assert add_complete(records, 0.5).is_over
 
 

@@ -147,12 +147,11 @@ class Workspace:
 
     def set_state(
         self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
-    ) -> RunRecord:
+    ) -> None:
         """Record where a run stands, with its results or its error."""
         values = {"state": state, "error": error, **({"results": asdict(results)} if results else {})}
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
-        return self.run(run_id)
 
     @contextmanager
     def claim(self, run_id: str) -> Iterator[None]:

@@ -78,7 +78,8 @@ def record_outcome(
         linear: Returns the accuracy of a linear classifier on the same images, None where it says nothing.
     """
     if not outcome.predictions:
-        return place.set_state(record.id, RunState.PAUSED)
+        place.set_state(record.id, RunState.PAUSED)
+        return place.run(record.id)
     figures = {}
     for name, (probabilities, labels) in outcome.predictions.items():
         place.save_predictions(record.id, name, probabilities, labels)
@@ -93,15 +94,18 @@ def record_outcome(
         linear_accuracy=linear(),
     )
     state = RunState.COMPLETE if outcome.is_over else RunState.STOPPED
-    return place.set_state(record.id, state, results=results)
+    place.set_state(record.id, state, results=results)
+    return place.run(record.id)
 
 
 def record_failure(place: Workspace, run_id: str, error: BaseException) -> RunRecord:
     """Record that a run cannot go on, and why; after Ctrl-C it can."""
     if isinstance(error, KeyboardInterrupt):
-        return place.set_state(run_id, RunState.PAUSED)
-    words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-    return place.set_state(run_id, RunState.FAILED, error=words)
+        place.set_state(run_id, RunState.PAUSED)
+    else:
+        words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+        place.set_state(run_id, RunState.FAILED, error=words)
+    return place.run(run_id)
 
 
 def yardstick(dataset: Dataset) -> float | None:
