@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -70,7 +71,7 @@ class LocalExecutor:
             max_workers=self.num_workers,
             max_tasks=self._jobs_per_process,
             initializer=_begin,
-            initargs=(os.getpid(),),
+            initargs=(os.getpid(), self._notes.name),
             context=WorkerContext(),
         )
 
@@ -159,9 +160,10 @@ def default_workers() -> int:
     return max(1, min(usable_cores(), memory_bytes() // BYTES_PER_WORKER, MOST_WORKERS_UNASKED))
 
 
-def _begin(coordinator: int) -> None:
+def _begin(coordinator: int, temporary: str) -> None:
     """Prepare a worker process: Ctrl-C is the coordinator's business, and without a coordinator there is no work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tempfile.tempdir = temporary  # what TensorFlow leaves there when a process is killed goes with the executor
     os.dup2(2, 1)  # what a user's function prints is no result of ours
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads: several would talk at once
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
