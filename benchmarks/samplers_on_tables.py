@@ -10,8 +10,8 @@ how far the best value found is from the best of the table, in units of how far 
 
 KerasTuner is driven through its oracles, Optuna through ask and tell with its default settings; whoever knows ordered
 values gets numbers as such. eyetune, Optuna and KerasTuner's random search need milliseconds a trial; KerasTuner's
-Bayesian optimization needs about a second, which is nearly all the time that this takes. With --results each search is
-kept in a file, and a later call goes on from there.
+Bayesian optimization needs one to two seconds, which is nearly all the time that this takes. With --results each search
+is kept in a file, and a later call goes on from there.
 """
 
 from __future__ import annotations
