@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyetune.errors import TrainingError
+from eyetune.errors import TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import Budget, ScheduleSettings, StudyRecord, StudySettings, StudyState, TrialState
 from eyetune.space import Choice, Space
 from eyetune.testing import tiny_dataset
 from eyetune.testing_search import SimulatedExecutor, quick_curve
+from eyetune.tuning.jobs import inspect_apart
 from eyetune.tuning.objectives import read_constraint, read_objective
 from eyetune.tuning.search import Seed, search
 from eyetune.tuning.spaces import recipe_space
@@ -39,7 +41,7 @@ class Silence:
 
     def end(self, key: str, words: str) -> None: ...
 
-    def on_trial(self, trial: Any) -> None:
+    def on_trial(self, trial: Any) -> None:  # noqa: ARG002
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
@@ -146,10 +148,8 @@ def test_a_schedule_that_goes_by_who_comes_first_trains_nothing_twice_either(sch
     trained: Counter[tuple[str, int]] = Counter()
     for after in (5, 20, 40, None):
         executor = SimulatedExecutor(2, seconds=0.001)
-        try:
+        with suppress(KeyboardInterrupt):
             done = do(place, record, executor, Silence(after))
-        except KeyboardInterrupt:
-            pass
         trained += executor.trained
     assert done.state is StudyState.COMPLETE
     assert set(trained.values()) == {1}
@@ -246,6 +246,40 @@ def test_a_study_whose_trials_all_fail_stops_early_and_says_why() -> None:
     with pytest.raises(TrainingError, match="The first 5 trials all failed") as caught:
         do(place, record, SimulatedExecutor(1, curve=broken))
     assert "no such layer" in (caught.value.received or "")
+    trials = place.studies.trials(record.id)
+    assert [trial.state for trial in trials] == [TrialState.FAILED] * 5  # the last one, which the words name, too
+    assert "no such layer" in trials[-1].error
+
+
+class LosingInspections(SimulatedExecutor):
+    """Loses the workers that build certain networks, by the number of the attempt."""
+
+    def __init__(self, lost: set[int]) -> None:
+        super().__init__(1)
+        self.lost, self.num_attempts = lost, 0
+
+    def submit(self, function: Any, *arguments: Any, **limits: Any) -> Any:
+        if function is inspect_apart:
+            self.num_attempts += 1
+            if self.num_attempts - 1 in self.lost:
+                return super().submit(lose_worker)
+        return super().submit(function, *arguments, **limits)
+
+
+def lose_worker() -> None:
+    raise WorkerLostError("A worker process ended in the middle of a training.", received="killed")
+
+
+def test_a_worker_that_dies_while_it_builds_a_network_costs_nothing_unless_it_always_does() -> None:
+    place = Workspace()
+    record = new(place, budget=Budget(trials=3))
+    do(place, record, LosingInspections({0, 1}))
+    assert [trial.state for trial in place.studies.trials(record.id)] == [TrialState.COMPLETE] * 3
+    record = place.studies.create("unlucky", record.settings)
+    do(place, record, LosingInspections({1, 2, 3}))
+    states = [trial.state for trial in place.studies.trials(record.id)]
+    assert states == [TrialState.COMPLETE, TrialState.FAILED, TrialState.COMPLETE, TrialState.COMPLETE]
+    assert "ended in the middle" in place.studies.trials(record.id)[1].error
 
 
 def test_with_two_objectives_the_front_is_kept_usable() -> None:

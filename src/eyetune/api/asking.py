@@ -28,7 +28,7 @@ from eyetune.run import settled
 from eyetune.space import Space
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.jobs import discover_apart
-from eyetune.tuning.objectives import ON_A_BOARD, read_constraint, read_objective
+from eyetune.tuning.objectives import BEFORE_TRAINING, ON_A_BOARD, SECONDS, USUAL, read_constraint, read_objective
 from eyetune.tuning.schedules import make_schedule
 from eyetune.tuning.spaces import check_space, recipe_space
 
@@ -163,6 +163,9 @@ def _begin(
     place: Workspace, base: Base, max_epochs: int | None, objectives: tuple[Objective, ...], crew: Executor
 ) -> tuple[Recipe, Space]:
     """Return what trials begin from, as long as a trial may be, and what they may change."""
+    if not base.recipe.model.has_function:  # what a function's networks measure is seen when one is trained
+        for one in objectives:
+            _known("objective", one.name, (*USUAL, *BEFORE_TRAINING, SECONDS))
     recipe = _with_length(_with_data(base.recipe, base.data), max_epochs, objectives)
     recipe, space = _space_of(recipe, base.space, crew)
     return settled(recipe, place), space

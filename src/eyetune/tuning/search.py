@@ -276,7 +276,16 @@ class _Search:
             self._reject(trial.with_(state=TrialState.INFEASIBLE, infeasible=(reason,)))
             return
         footprint = needs_footprint(self.settings.objectives, self.settings.constraints)
-        future = self.executor.submit(inspect_apart, (recipe,), self.executor.threads, (), footprint)
+        limits = self.settings.limits
+        future = self.executor.submit(
+            inspect_apart,
+            (recipe,),
+            self.executor.threads,
+            (),
+            footprint,
+            limit_seconds=limits.seconds,
+            limit_bytes=limits.memory_bytes,
+        )
         self.inspecting[future] = trial.number
 
     def _reject(self, trial: TrialRecord) -> None:
