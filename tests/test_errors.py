@@ -12,7 +12,8 @@ from eyetune import errors
 from eyetune.errors import EyetuneError, nearest
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, EyetuneError)]
-USAGE = {"UsageError", "RecipeError", "SourceError", "RunNotFoundError", "LabNotFoundError"}
+USAGE = {"UsageError", "RecipeError", "SpaceError", "FunctionError", "SourceError"}
+USAGE |= {"RunNotFoundError", "LabNotFoundError", "StudyNotFoundError", "StudyChangedError"}
 parts = st.none() | st.text(min_size=1)
 
 

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import RecipeError
-from eyetune.recipe import LAST_STRETCH, PRETRAINED, BaseName, Block, DenseLayer, Recipe, parse_edits
+from eyetune.recipe import (
+    LAST_STRETCH,
+    MONITORS,
+    PRETRAINED,
+    BaseName,
+    Block,
+    DenseLayer,
+    HyperparameterValue,
+    Recipe,
+    parse_edits,
+)
 from eyetune.recipe.sections import WITH_MOMENTUM
 
 SECTIONS = ", ".join(Recipe.model_fields)
@@ -25,6 +35,8 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     limits = {name: getattr(rule, name) for rule in field.metadata for name in LIMITS if hasattr(rule, name)}
     low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt", 10**9))
     kind = field.annotation
+    if kind == dict[str, HyperparameterValue]:
+        return st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=3)
     plain: dict[Any, st.SearchStrategy[Any]] = {
         bool: st.booleans(),
         str: st.text(min_size=1),
@@ -73,6 +85,7 @@ def settled(values: dict[str, Any]) -> Recipe:
         optimizer["nesterov"] = False
     settle_base(values["model"])
     fit = values["fit"]
+    fit["monitor"] = MONITORS[len(fit["monitor"]) % len(MONITORS)]
     if fit["early_stopping"] or not values["model"]["trainable_from"]:
         fit["fine_tune_epochs"] = 0
     if values["loss"]["teacher"]:
@@ -82,7 +95,8 @@ def settled(values: dict[str, Any]) -> Recipe:
 
 
 def settle_base(model: dict[str, Any]) -> None:
-    """Have blocks or a base, and each only with what belongs to it."""
+    """Have blocks or a base, and each only with what belongs to it; model functions have tests of their own."""
+    model |= {"function": "", "hyperparameters": {}}
     if model["base"] == "none":
         model |= {"weights": "imagenet", "trainable_from": "", "blocks": model["blocks"] or [{"filters": 8}]}
     else:
@@ -96,7 +110,8 @@ def without_base(values: dict[str, Any]) -> dict[str, Any]:
 toml_like = st.text(st.sampled_from("[]{}=.,\"'#\n\\ +-_:eTZ0129fitpochs"))
 recipes = section_values(Recipe).map(settled)
 recipes_of_one_shape = section_values(Recipe, 2).map(without_base).map(settled)
-free_paths = st.sampled_from([path for path in Recipe().values() if path != "model.kind"])
+NOT_FREE = ("model.kind", "model.function", "fit.monitor")
+free_paths = st.sampled_from([path for path in Recipe().values() if path not in NOT_FREE])
 
 
 def error_of(values: dict[str, Any]) -> RecipeError:
@@ -208,7 +223,6 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
         ({"model": {"blocks": [32, 0]}}, "model.blocks.1.filters", "greater than or equal to 1", "0", None),
         ({"data": {"source": ""}}, "data.source", "at least 1 character", "''", None),
         ({"optimizer": {"name": "adm"}}, "optimizer.name", "'adam'", "'adm'", "Did you mean adam? Known: adam, sgd,"),
-        ({"fit": {"monitor": "val_acc"}}, "fit.monitor", "'val_loss'", "'val_acc'", "Did you mean val_accuracy?"),
         (
             {"model": {"blocks": [{"activation": "rellu"}]}},
             "model.blocks.0.activation",
@@ -484,3 +498,26 @@ def test_a_recipe_file_that_is_not_there_says_how_to_get_one(tmp_path: Path, nam
     assert reason in (caught.value.received or "")
     assert "eyetune recipe" in (caught.value.fix or "")
     assert caught.value.exit_status == 2
+
+
+@given(st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=4))
+def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(values: dict[str, Any]):
+    recipe = Recipe().with_({"model": "model.py:build_model", "model.hyperparameters": values})
+    assert recipe.model.has_function
+    assert Recipe.from_toml(recipe.to_toml(comments=True)) == recipe
+    assert hash(recipe) == hash(Recipe.from_toml(recipe.to_toml()))
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ({"model": "m.py:build", "model.dropout": 0.3}, "dropout would do nothing"),
+        ({"model": "m.py:build", "optimizer.learning_rate": 0.1}, "optimizer and loss would do nothing"),
+        ({"model.hyperparameters": {"units": 8}}, "there is none"),
+        ({"fit.monitor": "val_acc"}, "Did you mean val_accuracy?"),
+    ],
+)
+def test_what_a_model_function_does_itself_is_not_asked_for_beside_it(edits: dict[str, Any], words: str):
+    with pytest.raises(RecipeError, match="contradicts itself") as caught:
+        Recipe().with_(edits)
+    assert words in str(caught.value)

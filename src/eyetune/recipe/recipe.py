@@ -23,7 +23,7 @@ from typing import Annotated, Any, Self
 import pydantic
 from pydantic import BeforeValidator, model_validator
 
-from eyetune.errors import RecipeError
+from eyetune.errors import RecipeError, nearest
 from eyetune.recipe.edits import NOT_TOML, leaves, put
 from eyetune.recipe.sections import (
     MONITORS,
@@ -85,7 +85,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _something_measures_the_monitor(self) -> Self:
         if self.fit.monitor not in MONITORS and not self.model.has_function:
-            raise ValueError(f"fit.monitor is {self.fit.monitor}, but only {', '.join(MONITORS)} are measured")
+            hint = nearest(self.fit.monitor, MONITORS).rstrip(".")
+            raise ValueError(f"nothing in it measures fit.monitor, {self.fit.monitor}. {hint}")
         return self
 
     @model_validator(mode="after")

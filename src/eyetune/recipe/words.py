@@ -18,7 +18,7 @@ def with_comments(text: str, root: type[BaseModel]) -> str:
     """Put behind each value of a recipe's TOML what it means and which names it takes."""
     section = root
     lines = []
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):  # other line ends may stand within a name
         words = ""
         if line.startswith("["):
             section = _section_at(root, line.strip("[]").split("."))
