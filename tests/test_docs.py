@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shlex
+import statistics
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from eyetune.cli.main import app
+from eyetune.device.boards import boards
+from eyetune.recipe import Recipe
+from eyetune.records.study import SamplerName, ScheduleName
+from eyetune.space import Space
+from eyetune.tuning.objectives import BEFORE_TRAINING
+from eyetune.tuning.schedules import make_schedule
+from eyetune.tuning.spaces import BUILT_IN, recipe_space
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCE = ROOT / "src" / "eyetune"
+TUNING = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
+RUNS = "<!-- tests/test_docs.py runs this example"  # above the examples that are run
 
 
 def commands() -> list[str]:
@@ -33,8 +44,20 @@ def test_every_command_in_the_documents_parses(command: str) -> None:
     app.parse_args(words, exit_on_error=False, print_error=False)
 
 
+def examples(path: Path) -> list[str]:
+    """Return the Python examples of a document that are to run."""
+    return re.findall(rf"{RUNS}[^\n]*-->\n```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S)
+
+
+def saved(name: str) -> str:
+    """Return the text of a file that docs/tuning.md shows."""
+    found = re.search(rf"saves this as {re.escape(name)} -->\n```\w+\n(.*?)```", TUNING, re.S)
+    assert found is not None
+    return found[1]
+
+
 def test_the_readmes_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    example, _ = examples(ROOT / "README.md")
     assert len(example.strip().splitlines()) <= 10
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -43,6 +66,87 @@ def test_the_readmes_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pyte
     assert names["baseline"].test_accuracy > 0.9
     assert names["baseline"].verdict.level != "chance"
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files of docs/tuning.md lie, as if somebody had saved them."""
+    (tmp_path / "model.py").write_text(saved("model.py"))
+    (tmp_path / "space.toml").write_text(saved("space.toml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("EYETUNE_WORKSPACE", str(tmp_path / "work"))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_examples_of_tuning_run_one_after_the_other(at_home: Path) -> None:
+    search, drop_in, plan, own_space = examples(ROOT / "docs" / "tuning.md")
+    _, short = examples(ROOT / "README.md")
+    names: dict[str, Any] = {}
+    exec(compile(search, "tuning.md", "exec"), names)
+    study, tuned = names["study"], names["tuned"]
+    assert study.best_value > 0.5
+    assert (at_home / "parallel.png").stat().st_size > 10_000
+    assert len(names["table"]) == len(study.trials) == 5
+    assert study.best_recipe.with_(fit=tuned.recipe.fit) == tuned.recipe
+    exec(compile(drop_in, "tuning.md", "exec"), names)
+    assert set(names["best"].values) >= {"conv_layers", "filters_0", "units", "learning_rate"}
+    assert names["model"].count_params() > 0
+    exec(compile(plan, "tuning.md", "exec"), names)
+    exec(compile(own_space, "tuning.md", "exec"), names)
+    assert 1e-4 <= names["study"].best_recipe.optimizer.learning_rate <= 1e-2
+    exec(compile(short, "README.md", "exec"), names)
+    assert (at_home / "trials.png").stat().st_size > 10_000
+
+
+def test_the_space_of_the_document_shows_every_key_and_can_be_searched(at_home: Path) -> None:
+    space = Space.load(at_home / "space.toml")
+    recipe_space(str(at_home / "space.toml"), Recipe())
+    assert len(space) == 6
+    assert Space.from_toml(space.to_toml()) == space
+    for key in ("values", "ordered", "low", "high", "step", "sampling", "default", "when"):
+        assert re.search(rf"^{key} = ", saved("space.toml"), re.M), key
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """Return the rows of the tables below a heading of docs/tuning.md by the code word that each begins with."""
+    section = TUNING.partition(f"## {heading}")[2].partition("\n## ")[0]
+    return {row[0]: row[1:] for row in re.findall(r"^\| `(\w[\w-]*)`([^|]*)\|(.*)\|$", section, re.M)}
+
+
+def test_the_tables_of_tuning_name_all_that_there_is() -> None:
+    assert set(rows("Which sampler")) == set(get_args(SamplerName))
+    assert set(rows("Which schedule")) == set(get_args(ScheduleName))
+    assert set(rows("Spaces of recipes")) == set(BUILT_IN)
+    better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
+    for name in (*BEFORE_TRAINING, *(board.name for board in boards())):
+        assert f"`{name}`" in better, name
+
+
+@pytest.mark.parametrize("name", get_args(ScheduleName))
+def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
+    said = [int(re.search(r"\d+", cell)[0]) for cell in rows("Which schedule")[name][-1].split("|")]  # type: ignore[index]
+    planned = name == "hyperband"
+    outcomes = [simulated(name, None if planned else 30, seed) for seed in range(20)]
+    for told, found in zip(said, zip(*outcomes, strict=True), strict=True):
+        assert statistics.fmean(found) == pytest.approx(told, rel=0 if name in ("full", "hyperband") else 0.1)
+
+
+def simulated(name: ScheduleName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
+    """Return trials, trials trained to the end and epochs of a study whose trials are as good as chance has it."""
+    schedule = make_schedule(name, max_epochs=10, num_trials=num_trials, iterations=None if num_trials else 1)
+    chance = random.Random(seed)
+    quality: list[float] = []
+    epochs: dict[int, int] = {}
+    while (grant := schedule.next()) is not None:
+        trial = len(quality) if grant.trial is None else grant.trial
+        quality += [chance.random()] if grant.trial is None else []
+        schedule.start(trial, grant)
+        epochs[trial] = grant.epochs
+        schedule.report(trial, (quality[trial] + 0.3 * chance.random() / grant.epochs,))
+    return len(quality), sum(count == 10 for count in epochs.values()), sum(epochs.values())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
