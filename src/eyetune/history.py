@@ -106,6 +106,8 @@ def is_better_high(metric: str) -> bool:
 def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
     """Return the first epoch with the best value of a metric: the lowest of a loss, the highest otherwise.
 
+    A direction that the name does not tell stands behind it: "val_score:min".
+
     Example:
         >>> one = Epoch(1, 2.0, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)
         >>> two = Epoch(2, 1.0, 0.4, 2.5, 0.3, 0.001, 3.0, 900.0)
@@ -114,5 +116,6 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
     """
     if not history:
         return None
-    sign = -1 if is_better_high(monitor) else 1
-    return min(history, key=lambda epoch: sign * epoch.value(monitor))
+    metric, _, direction = monitor.partition(":")
+    sign = -1 if (direction == "max" if direction else is_better_high(metric)) else 1
+    return min(history, key=lambda epoch: sign * epoch.value(metric))

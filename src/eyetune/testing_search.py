@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,7 +21,7 @@ from eyetune.errors import WorkerLostError
 from eyetune.history import Epoch, History
 from eyetune.network import Layer, Network
 from eyetune.recipe import Recipe
-from eyetune.tuning.jobs import Inspection, Job, Outcome, inspect_apart, work_apart
+from eyetune.tuning.jobs import NEWS_FILE, Inspection, Job, News, Outcome, inspect_apart, work_apart
 
 Result = TypeVar("Result")
 Curve = Callable[[Recipe, int], float]
@@ -80,12 +81,25 @@ class SimulatedExecutor:
         limit_seconds: float | None = None,  # noqa: ARG002 (it keeps to none)
         limit_bytes: int | None = None,  # noqa: ARG002
     ) -> Future[Result]:
-        """Simulate what a worker would do."""
+        """Simulate what a worker would do; a job that is cancelled ends after its epoch."""
+        future: Future[Any] = Future()
+        do: Callable[[], Any] = partial(function, *arguments)
         if function is inspect_apart:
-            return self._pool.submit(self._inspect, *arguments)  # type: ignore[arg-type]
+            do = partial(self._inspect, *arguments)
         if function is work_apart:
-            return self._pool.submit(self._work, *arguments)  # type: ignore[arg-type]
-        return self._pool.submit(function, *arguments)
+            do = partial(self._work, arguments[0], future)
+        self._pool.submit(self._settle, future, do)
+        return future
+
+    def _settle(self, future: Future[Any], do: Callable[[], Any]) -> None:
+        try:
+            value = do()
+        except Exception as error:
+            if not future.cancelled():
+                future.set_exception(error)
+        else:
+            if not future.cancelled():
+                future.set_result(value)
 
     def result(self, future: Future[Result]) -> Result:
         """Return what a job returned."""
@@ -103,12 +117,12 @@ class SimulatedExecutor:
         self.num_inspected += len(recipes)
         return tuple(_inspection(recipe) for recipe in recipes)
 
-    def _work(self, job: Job) -> Outcome:
+    def _work(self, job: Job, future: Future[Any]) -> Outcome:
         with self._lock:
             number, self.num_jobs = self.num_jobs, self.num_jobs + 1
         history = _stored(job.folder)
         end = min(job.stop_after or job.recipe.fit.epochs, job.recipe.fit.epochs)
-        while len(history) < end:
+        while len(history) < end and not future.cancelled():
             time.sleep(self._chance.random() * self._seconds)
             history = self._train(job, history)
             if self._dies(number):
@@ -127,6 +141,8 @@ class SimulatedExecutor:
             self.trained[(job.folder.name, number)] += 1
         history = (*history, epoch)
         (job.folder / CHECKPOINT).write_text(json.dumps([asdict(one) for one in history]), encoding="utf-8")
+        with (job.folder / NEWS_FILE).open("a", encoding="utf-8") as stream:
+            News(stream.write).on_epoch(epoch)
         return history
 
 

@@ -121,7 +121,9 @@ def test_interrupted_anywhere_and_gone_on_with_it_ends_as_if_it_had_not_been(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Workspace(Path(folder) / "whole"), Workspace(Path(folder) / "broken")
-        words: dict[str, Any] = {"schedule": schedule, "max_epochs": 4, "constraints": ("parameters < 1500",)}
+        words: dict[str, Any] = {"schedule": schedule, "max_epochs": 4}
+        if workers == 1:  # with several, who gets an infeasible one's place hangs on when that is found out
+            words["constraints"] = ("parameters < 1500",)
         words["budget"] = Budget() if schedule == "hyperband" else Budget(trials=8)
         expected = new(whole, **words)
         do(whole, expected, SimulatedExecutor(workers))

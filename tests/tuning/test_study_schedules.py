@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyetune.errors import UsageError
+from eyetune.records.study import ScheduleName
 from eyetune.tuning.schedules import (
     Grant,
     Schedule,
-    ScheduleName,
     halving_rungs,
     hyperband_brackets,
     make_schedule,

@@ -84,7 +84,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _something_measures_the_monitor(self) -> Self:
-        if self.fit.monitor not in MONITORS and not self.model.has_function:
+        if self.fit.monitor.partition(":")[0] not in MONITORS and not self.model.has_function:
             hint = nearest(self.fit.monitor, MONITORS).rstrip(".")
             raise ValueError(f"nothing in it measures fit.monitor, {self.fit.monitor}. {hint}")
         return self

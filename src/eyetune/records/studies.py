@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -74,7 +75,7 @@ class Studies:
             "name": name,
             "state": StudyState.RUNNING,
             "created_at": datetime.now(UTC).replace(tzinfo=None),
-            "settings": settings.model_dump(mode="json", exclude_none=True),
+            "settings": settings.model_dump(mode="json"),
             "space": settings.space.model_dump(mode="json"),
             "data_fingerprint": data_fingerprint,
             "data_name": data_name,
@@ -90,7 +91,7 @@ class Studies:
         """Record where a study stands."""
         values = {
             "state": record.state,
-            "settings": record.settings.model_dump(mode="json", exclude_none=True),
+            "settings": record.settings.model_dump(mode="json"),
             "space": record.space.model_dump(mode="json"),
             "seconds": record.seconds,
             "ending": record.ending,
@@ -107,9 +108,10 @@ class Studies:
             connection.execute(_SAVE_TRIAL, rows)
 
     def delete(self, study_id: str) -> None:
-        """Delete a study and its trials; their runs stay."""
+        """Delete a study, its trials and its folder; their runs stay."""
         with self.claim(study_id), self._place.writing() as connection:
             connection.execute(delete(studies).where(studies.c.id == study_id))
+        shutil.rmtree(self.folder(study_id), ignore_errors=True)
 
     @contextmanager
     def claim(self, study_id: str) -> Iterator[None]:
@@ -183,6 +185,14 @@ class Studies:
         with self._place.reading() as connection:
             rows = connection.execute(query).all()
         return [_trial(row) for row in rows]
+
+    def run_ids(self) -> frozenset[str]:
+        """Return the runs of all trials of all studies."""
+        if not self._place.exists:
+            return frozenset()
+        with self._place.reading() as connection:
+            rows = connection.execute(select(trials.c.run).where(trials.c.run.is_not(None))).all()
+        return frozenset(row[0] for row in rows)
 
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""

@@ -119,6 +119,7 @@ class StudySettings(_Record):
         executor: Where they run: "local", "ray" or "ray://HOST:PORT".
         tune_new_entries: Whether hyperparameters that appear late are searched too, or stay at their defaults.
         engine: "eyetune", or "keras-tuner" for one that KerasTuner did.
+        seeds: Ids of runs made by hand that the sampler knew from the beginning.
     """
 
     recipe: Recipe
@@ -135,6 +136,7 @@ class StudySettings(_Record):
     executor: str = "local"
     tune_new_entries: bool = True
     engine: Literal["eyetune", "keras-tuner"] = "eyetune"
+    seeds: tuple[str, ...] = ()
 
     @property
     def has_function(self) -> bool:
@@ -225,7 +227,6 @@ class TrialRecord(_Record):
         error: What happened to a FAILED one, with the traceback of a user's function.
         seconds: Of its training.
         sampler_state: What the sampler keeps with it.
-        seeded: Whether it is a run made by hand, from before the study.
     """
 
     number: int
@@ -245,7 +246,6 @@ class TrialRecord(_Record):
     error: str = ""
     seconds: float = 0.0
     sampler_state: dict[str, Any] = {}
-    seeded: bool = False
 
     @property
     def all_values(self) -> dict[str, Value]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from sqlalchemy import Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, WorkspaceError
@@ -149,20 +149,26 @@ class Workspace:
         self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
     ) -> None:
         """Record where a run stands, with its results or its error."""
-        values = {"state": state, "error": error, **({"results": asdict(results)} if results else {})}
+        values: dict[str, Any] = {"state": state, "error": error}
+        if results is not None or state is RunState.RUNNING:  # what trains on has no results any more
+            values["results"] = null() if results is None else asdict(results)
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
 
     @contextmanager
-    def claim(self, run_id: str) -> Iterator[None]:
+    def claim(self, run_id: str, *, patience_seconds: float = 0.0) -> Iterator[None]:
         """Hold a run for this process; the hold ends with the process, however that ends.
+
+        Args:
+            run_id: Of the run.
+            patience_seconds: How long to wait for it: whoever lists the runs holds each for a moment.
 
         Raises:
             RunBusyError: Another process holds it.
         """
         lock = FileLock(self.run_folder(run_id) / "lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience_seconds)
         except Timeout:
             raise RunBusyError(
                 f"Run {run_id} is being trained by another process.",
@@ -221,8 +227,15 @@ class Workspace:
         return list(self._select(chosen))
 
     def run(self, run_id: str) -> RunRecord:
-        """Return one run by its whole id, deleted or not."""
-        return next(iter(self._select(runs.c.id == run_id)))
+        """Return one run by its whole id, deleted or not.
+
+        Raises:
+            RunNotFoundError: It was purged.
+        """
+        found = list(self._select(runs.c.id == run_id))
+        if not found:
+            raise RunNotFoundError(f"Run {run_id} is not there any more.", fix="eyetune runs lists those that are.")
+        return found[0]
 
     def same(self, recipe: Recipe, data_fingerprint: str, seed: int) -> list[RunRecord]:
         """Return the runs of a recipe on the same images with the same seed, oldest first, the deleted left out."""

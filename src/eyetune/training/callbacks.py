@@ -131,7 +131,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             duration_seconds=time.perf_counter() - self._started_at,
             images_per_second=self.num_images / self._training_seconds,
         )
-        check_finite(self.recipe, done.epoch, done.val_loss, done.learning_rate)
+        for value in (done.val_loss, done.accuracy, done.val_accuracy):
+            check_finite(self.recipe, done.epoch, value, done.learning_rate)
         so_far = (*self.history, done)
         self.ended = bool(self.model.stop_training)  # a callback before this one says so
         self._save(so_far, _is_best_to_keep(so_far, self.recipe.fit))

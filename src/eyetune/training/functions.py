@@ -77,7 +77,7 @@ def fit_function(
 def _check_recipe(recipe: Recipe, built: Built) -> None:
     known = [*built.fit.metrics, *(f"val_{name}" for name in built.fit.metrics), "accuracy", "val_accuracy"]
     custom = built.loaded.has_own_fit  # what that measures is seen only when it is done
-    if recipe.fit.monitor not in known and not custom:
+    if recipe.fit.monitor.partition(":")[0] not in known and not custom:
         raise FunctionError(
             f"Nothing measures {recipe.fit.monitor}, which early stopping and the best epoch go by.",
             expected=", ".join(dict.fromkeys(known)),
@@ -160,7 +160,7 @@ class FunctionTraining:
                 return Ending.PAUSED
             except KeyboardInterrupt:
                 return Ending.INTERRUPTED
-        self.results = _numbers(result, self.recipe.fit.monitor)
+        self.results = _numbers(result, self.recipe.fit.monitor.partition(":")[0])
         if not self.starts:
             self._record_own_loop()
         return Ending.COMPLETE

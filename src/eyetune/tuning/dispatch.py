@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from eyetune.errors import EyetuneError, WorkerLostError, WorkspaceError
+from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
 from eyetune.history import Epoch, Progress
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
@@ -18,6 +18,7 @@ from eyetune.tuning.recording import job_of, record_failure, record_outcome
 
 MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
 SECONDS_BETWEEN_LOOKS = 0.3
+PATIENCE_SECONDS = 1.0
 
 
 class Display(Protocol):
@@ -115,7 +116,7 @@ class Dispatcher:
         """
         record = errand.record
         claim = ExitStack()
-        claim.enter_context(self._place.claim(record.id))
+        claim.enter_context(self._place.claim(record.id, patience_seconds=PATIENCE_SECONDS))
         self._place.set_state(record.id, RunState.RUNNING)
         self._display.begin(record.id, errand.label, errand.stop_after or record.recipe.fit.total_epochs)
         job = job_of(self._place, record, splits=errand.splits, stop_after=errand.stop_after, conclude=errand.conclude)
@@ -159,7 +160,7 @@ class Dispatcher:
             with suppress(WorkspaceError):
                 self._tell(one)
             one.claim.close()  # from now on a run that says RUNNING counts as paused
-            with suppress(WorkspaceError):
+            with suppress(WorkspaceError, RunNotFoundError):
                 if self._place.run(one.errand.record.id).state is RunState.PAUSED:
                     self._place.set_state(one.errand.record.id, RunState.PAUSED)
         self._active.clear()

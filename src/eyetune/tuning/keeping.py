@@ -6,6 +6,7 @@ from eyetune.analysis.pareto import dominates
 from eyetune.records import Workspace
 from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.tuning.schedules import ranking
+from eyetune.tuning.schedules.ranking import comparable
 
 MODELS_KEPT = 10  # networks of the best complete trials; the others can be trained again from their recipes
 
@@ -24,37 +25,33 @@ class Keeping:
         self._front: dict[int, TrialRecord] = {}
         self._latest: dict[int, TrialRecord] = {}  # of those in the front, as they are recorded
         self._complete: list[TrialRecord] = []
-        self._epochs: dict[int, int] = {}
         self._unneeded: list[tuple[str, bool]] = []  # runs, and whether their networks go too
-        self.epochs = 0
 
     @property
     def front(self) -> list[TrialRecord]:
-        """The best trial; with several objectives those that no other one beats in all of them."""
-        return list(self._front.values())
+        """The best trial; with several objectives those that no other dominates, the best in the first one first."""
+        first = self._objectives[0]
+        worst = float("-inf")
+        return sorted(
+            self._front.values(),
+            key=lambda trial: -(first.oriented(trial.objectives[0]) if trial.objectives else worst),
+        )
 
     @property
     def best(self) -> TrialRecord | None:
         """The best trial by the first objective; None as long as there is none."""
-        first = self._objectives[0]
-        return max(
-            self._front.values(),
-            key=lambda trial: first.oriented(trial.objectives[0]) if trial.objectives else float("-inf"),
-            default=None,
-        )
+        return next(iter(self.front), None)
 
     def note(self, trial: TrialRecord) -> None:
         """Take note of what a trial has reached."""
-        self.epochs += trial.epochs - self._epochs.get(trial.number, 0)
-        self._epochs[trial.number] = trial.epochs
         scores = self._scores(trial)
         if scores is None:
             return
         others = {number: one for number, one in self._front.items() if number != trial.number}
-        if any(_beats(self._scores(one), scores) for one in others.values()):
+        if any(self._is_ahead(one, trial) for one in others.values()):
             self._front = others
             return
-        beaten = {number: one for number, one in others.items() if dominates(scores, self._scores(one) or ())}
+        beaten = {number: one for number, one in others.items() if self._is_ahead(trial, one)}
         self._front = {number: one for number, one in others.items() if number not in beaten}
         self._front[trial.number] = trial
         for number, one in beaten.items():
@@ -89,9 +86,11 @@ class Keeping:
     def _scores(self, trial: TrialRecord) -> tuple[float, ...] | None:
         if trial.objectives is None:
             return None
-        return tuple(one.oriented(value) for one, value in zip(self._objectives, trial.objectives, strict=True))
+        return comparable(
+            tuple(one.oriented(value) for one, value in zip(self._objectives, trial.objectives, strict=True))
+        )
 
-
-def _beats(mine: tuple[float, ...] | None, theirs: tuple[float, ...]) -> bool:
-    """Tell whether one is at least as good everywhere: of equals the earlier one stays."""
-    return mine is not None and all(one >= other for one, other in zip(mine, theirs, strict=True))
+    def _is_ahead(self, one: TrialRecord, other: TrialRecord) -> bool:
+        """Tell whether a trial dominates another one; of equals the one with the lower number counts."""
+        mine, theirs = self._scores(one) or (), self._scores(other) or ()
+        return dominates(mine, theirs) or (mine == theirs and one.number < other.number)

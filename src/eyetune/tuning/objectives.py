@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
 from eyetune.errors import UsageError, nearest
-from eyetune.history import History, is_better_high
+from eyetune.history import Epoch, History, best_epoch, is_better_high
 from eyetune.records.study import Constraint, Direction, Objective
 
 # What is known of a network before any training, all the better the smaller.
@@ -80,7 +80,9 @@ def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Const
 def values_of(
     objectives: Sequence[Objective], history: History, network: Mapping[str, float], *, seconds: float = 0.0
 ) -> tuple[float, ...]:
-    """Return the objectives' values of a trial: of a metric the best epoch's, as the network that is kept has it.
+    """Return the objectives' values of a trial: all metrics of one epoch, the best by the first of them.
+
+    It is the epoch whose network is kept (`monitor_of`).
 
     Args:
         objectives: Of the study.
@@ -91,24 +93,54 @@ def values_of(
     Raises:
         UsageError: A metric was not measured.
     """
-    return tuple(_value(one, history, network, seconds) for one in objectives)
+    kept = _best(objectives, history, network)
+    return tuple(_value(one, kept, network, seconds) for one in objectives)
 
 
-def _value(objective: Objective, history: History, network: Mapping[str, float], seconds: float) -> float:
+def monitor_of(objectives: Sequence[Objective]) -> str:
+    """Return the metric by which the best epoch of a trial is kept, its direction behind it where its name is silent.
+
+    Example:
+        >>> monitor_of([read_objective("parameters"), read_objective("val_accuracy")]), monitor_of([])
+        ('val_accuracy', 'val_loss')
+        >>> monitor_of([read_objective("val_score:min")])
+        'val_score:min'
+    """
+    first = next((one for one in objectives if not _is_cost(one)), None)
+    if first is None:
+        return "val_loss"
+    known = is_better_high(first.name) == (first.direction == "max")
+    return first.name if known else f"{first.name}:{first.direction}"
+
+
+def _is_cost(objective: Objective) -> bool:
+    return objective.name in BEFORE_TRAINING or objective.name == SECONDS
+
+
+def _best(objectives: Sequence[Objective], history: History, network: Mapping[str, float]) -> Epoch | None:
+    monitor = monitor_of(objectives)
+    try:
+        return best_epoch(history, monitor)
+    except KeyError:
+        known = [*USUAL, *history[0].others, *network, SECONDS]
+        name = monitor.partition(":")[0]
+        raise UsageError(f"Nothing measures the objective {name}.", received=name, fix=nearest(name, known)) from None
+
+
+def _value(objective: Objective, kept: Epoch | None, network: Mapping[str, float], seconds: float) -> float:
     if objective.name == SECONDS:
         return seconds
     if objective.name in network:
         return network[objective.name]
     try:
-        values = [epoch.value(objective.name) for epoch in history]
+        return kept.value(objective.name) if kept is not None else float("nan")
     except KeyError:
-        known = [*USUAL, *history[0].others, *BEFORE_TRAINING, SECONDS]
+        known = [*USUAL, *(kept.others if kept else ()), *BEFORE_TRAINING, SECONDS]
         raise UsageError(
             f"Nothing measures the objective {objective.name}.",
             received=objective.name,
             fix=nearest(objective.name, known),
         ) from None
-    return max(values) if objective.direction == "max" else min(values)
 
 
 def broken(constraints: Iterable[Constraint], network: Mapping[str, float]) -> list[tuple[Constraint, float]]:

@@ -13,26 +13,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eyetune.data import Dataset
-from eyetune.errors import RecipeError, RunBusyError, TrainingError, WorkerLostError
-from eyetune.records import RunState, Workspace
+from eyetune.errors import RecipeError, RunBusyError, RunNotFoundError, TrainingError, UsageError, WorkerLostError
+from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
 from eyetune.space import Values
-from eyetune.tuning.dispatch import MOST_TRIES, Dispatcher, Display, Ended, Errand
+from eyetune.tuning.dispatch import MOST_TRIES, Dispatcher, Display, Ended, Errand, first_line
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.jobs import Inspection, inspect_apart
-from eyetune.tuning.keeping import Keeping
+from eyetune.tuning.keeping import MODELS_KEPT, Keeping
 from eyetune.tuning.objectives import needs_footprint
 from eyetune.tuning.recording import describe, versions
 from eyetune.tuning.samplers import Sampler
 from eyetune.tuning.schedules import Grant, Schedule, make_schedule
-from eyetune.tuning.trials import cut_off, excesses, inspected, reached, run_id, scores, trial_recipe, words_of
+from eyetune.tuning.spending import OUT_OF_TIME, Spending
+from eyetune.tuning.trials import cut_off, excesses, failed, inspected, reached, run_id, scores, trial_recipe, words_of
 
 MOST_FAILURES = 5  # in a row and from the start: then it is not the trials, it is the study
 MOST_INFEASIBLE = 300  # in a row
+MOST_UNBUILT = 20  # in a row
 SECONDS_BETWEEN_SAVES = 5.0
-SECONDS_TO_CONCLUDE = 20.0  # of limited time, kept for the network of the best trial
-
-OUT_OF_TIME = "the time is up"
 
 
 class StudyDisplay(Display, Protocol):
@@ -91,12 +90,11 @@ class _Search:
         self.inspecting: dict[Future[tuple[Inspection, ...]], int] = {}
         self.lost_inspections: Counter[int] = Counter()
         self.running: dict[str, int] = {}
-        self.started_at = self.saved_at = time.monotonic()
-        self.epochs_promised = 0
-        self.num_tried = sum(trial.state is not TrialState.INFEASIBLE for trial in self.trials.values())
+        self.saved_at = time.monotonic()
+        self.spending = Spending(self.settings.budget, self.settings.objectives[0], record.seconds)
         self.failures: list[TrialRecord] = []  # of this sitting
-        self.infeasible = 0
-        self.is_exhausted = False
+        self.infeasible = self.unbuilt = 0  # in a row
+        self.is_exhausted = self.is_closed = False
         self.has_result = any(trial.rungs for trial in self.trials.values())
         self._restore()
 
@@ -135,9 +133,10 @@ class _Search:
             if failed:
                 by_rung = [*by_rung[:granted], None]
             self.schedule.restore(number, trial.bracket, granted, by_rung, is_stopped=stopped)
+            self.spending.settle(trial)
             if trial.state in (TrialState.WAITING, TrialState.RUNNING):
                 self.waiting.append(number)
-                self.epochs_promised += max(0, trial.epochs_granted - trial.epochs)
+                self.spending.promise(trial)
             self.keeping.note(trial)
         for trial in self.trials.values():
             self.keeping.tidy(trial)
@@ -154,45 +153,49 @@ class _Search:
         ending = ""
         try:
             while not ending:
-                ending = self._out_of_budget()
+                ending = self.spending.ending(self.keeping.best)
                 if not ending:
                     self._hand_out()
                     self._collect()
                     self._raise_if_all_fail()  # once they are recorded
                     ending = self._nothing_left()
                 self._save()
+            self._leave()
+            return self._finish(ending)
         except BaseException:
             self._leave()
             self._save(StudyState.PAUSED)
             raise
-        self._leave()
-        return self._finish(ending)
-
-    def _out_of_budget(self) -> str:
-        budget = self.settings.budget
-        if budget.seconds is not None and self._seconds() >= budget.seconds - self._reserve():
-            return OUT_OF_TIME
-        best = self.keeping.best
-        if budget.target is not None and best is not None and best.objectives is not None:
-            first = self.settings.objectives[0]
-            if first.oriented(best.objectives[0]) >= first.oriented(budget.target):
-                return f"the target of {budget.target:g} is reached"
-        return ""
-
-    def _reserve(self) -> float:
-        seconds = self.settings.budget.seconds or 0.0
-        return min(SECONDS_TO_CONCLUDE, 0.2 * seconds)
 
     def _nothing_left(self) -> str:
         if self.running or self.inspecting or self.waiting or self._next_grant() is not None:
             return ""
+        ending = self._no_more_trials()
+        if ending and not self.is_closed:
+            self._close()
+            return ""
+        if ending:
+            return ending
+        if self.settings.budget.epochs is not None and self.schedule.next() is not None:
+            return "the epochs are spent"
+        return "all trials are done"
+
+    def _no_more_trials(self) -> str:
+        """Say why no new trial can be begun; an empty word where one can."""
         if self.is_exhausted:
             return "every combination has been tried"
         if self.infeasible >= MOST_INFEASIBLE:
             return f"{self.infeasible} suggestions in a row break a constraint"
-        if self.settings.budget.epochs is not None and self.schedule.next() is not None:
-            return "the epochs are spent"
-        return "all trials are done"
+        if self.unbuilt >= MOST_UNBUILT:
+            return f"the networks of {self.unbuilt} trials in a row could not be built"
+        return ""
+
+    def _close(self) -> None:
+        """Let those that waited for others go on without them."""
+        self.is_closed = True
+        with self.place.transaction():
+            self._keep(*self._stopped(self.schedule.close()))
+        self.keeping.sweep()
 
     @property
     def num_busy(self) -> int:
@@ -204,14 +207,10 @@ class _Search:
         grant = self.schedule.next()
         if grant is None:
             return None
-        new = grant.trial is None
-        if new and (self.is_exhausted or self.infeasible >= MOST_INFEASIBLE):
+        if grant.trial is None and self._no_more_trials():
             return None
-        most = self.settings.budget.epochs
-        done = 0 if new else self.trials[grant.trial or 0].epochs
-        if most is not None and self._epochs() + self.epochs_promised + grant.epochs - done > most:
-            return None
-        return grant
+        done = 0 if grant.trial is None else self.trials[grant.trial].epochs
+        return grant if self.spending.allows(grant.epochs - done) else None
 
     def _hand_out(self) -> None:
         while self.num_busy < self.executor.num_workers:
@@ -243,7 +242,7 @@ class _Search:
             rung=grant.rung,
             epochs_granted=grant.epochs,
         )
-        self.epochs_promised += grant.epochs
+        self.spending.promise(trial)
         self._keep(trial)
         self._inspect(trial)
 
@@ -255,7 +254,7 @@ class _Search:
         if trial.is_over:
             self._reach(granted.with_(epochs_granted=trial.epochs), is_over=True)
             return
-        self.epochs_promised += grant.epochs - trial.epochs
+        self.spending.promise(granted)
         self._keep(granted)
         self._train(granted)
 
@@ -291,10 +290,11 @@ class _Search:
     def _reject(self, trial: TrialRecord) -> None:
         """Record a trial that will not be trained, and give its place in the schedule to another."""
         self.schedule.replace(trial.number)
-        self.epochs_promised -= trial.epochs_granted
+        self.spending.settle(trial)
         if trial.state is TrialState.INFEASIBLE:
             self.infeasible += 1
         else:
+            self.unbuilt += 1
             self.failures.append(trial)
         self._keep(trial)
         self._tell_sampler(trial)
@@ -324,7 +324,7 @@ class _Search:
         if trial.state is not TrialState.WAITING:
             self._reject(trial)
             return
-        self.infeasible = 0
+        self.infeasible = self.unbuilt = 0
         if self.settings.tune_new_entries:
             self._grow(inspection)
         recipe = trial_recipe(self.settings, trial)
@@ -341,9 +341,8 @@ class _Search:
             state=RunState.WAITING,
             run_id=run_id(self.record.id, number),
         )
-        trial = trial.with_(state=TrialState.RUNNING, run=run.id)
-        self._keep(trial)
-        self._train(trial)
+        self._keep(trial.with_(state=TrialState.RUNNING, run=run.id))
+        self.waiting.appendleft(number)  # it is handed out once all this is on record
 
     def _grow(self, seen: Inspection) -> None:
         """Let hyperparameters that have appeared join the space."""
@@ -351,25 +350,30 @@ class _Search:
         if grown is not self.record.space:
             self.record = self.record.model_copy(update={"space": grown})
             self.sampler.grow(grown)
-            self.place.studies.save(self.record)
+            self.is_exhausted = False
+            self.saved_at = 0.0  # the next save is due
 
     def _train(self, trial: TrialRecord) -> None:
-        assert trial.run is not None
-        run = self.place.run(trial.run)
-        total = run.recipe.fit.total_epochs
-        errand = Errand(
-            run,
-            f"trial {trial.number}",
-            stop_after=trial.epochs_granted if trial.epochs_granted < total else None,
-            limit_seconds=self.settings.limits.seconds,
-            limit_bytes=self.settings.limits.memory_bytes,
-        )
         try:
-            self.dispatcher.begin(errand)
-        except RunBusyError as error:
+            run = self.place.run(trial.run or "")
+            total = run.recipe.fit.total_epochs
+            stop_after = trial.epochs_granted if trial.epochs_granted < total else None
+            self.dispatcher.begin(self._errand(trial, run, stop_after=stop_after))
+        except (RunBusyError, RunNotFoundError) as error:  # another process has it, or it was purged
             self._fail(trial, error)
             return
         self.running[run.id] = trial.number
+
+    def _errand(self, trial: TrialRecord, run: RunRecord, *, stop_after: int | None, conclude: bool = False) -> Errand:
+        limits = self.settings.limits
+        return Errand(
+            run,
+            f"trial {trial.number}",
+            stop_after=stop_after,
+            conclude=conclude,
+            limit_seconds=limits.seconds,
+            limit_bytes=limits.memory_bytes,
+        )
 
     def _collect(self) -> None:
         """Wait for whatever ends next, and see to it; what follows from it is recorded at once or not at all."""
@@ -383,7 +387,6 @@ class _Search:
 
     def _ended(self, ended: Ended) -> None:
         trial = self.trials[self.running.pop(ended.record.id)]
-        self.epochs_promised -= max(0, trial.epochs_granted - trial.epochs)
         outcome = ended.outcome
         if outcome is None:
             self._fail(trial, ended.error or AssertionError())
@@ -398,11 +401,16 @@ class _Search:
         """Record that a trial has reached its rung, and let schedule and sampler know."""
         assert trial.run is not None
         history = self.place.history(trial.run)
-        trial = reached(self.settings.objectives, trial, history, is_over=is_over)
+        try:
+            trial = reached(self.settings.objectives, trial, history, is_over=is_over)
+        except UsageError as error:  # nothing measures an objective
+            self._fail(trial, error)
+            return
         self.has_result = True
         assert trial.objectives is not None
         out = self.schedule.report(trial.number, scores(self.settings.objectives, trial.objectives))
         self.trials[trial.number] = trial
+        self.spending.settle(trial)
         self.keeping.note(trial)
         self._keep(trial, *self._stopped(out - {trial.number}), *self._stopped(out & {trial.number}))
         self._tell_sampler(self.trials[trial.number])
@@ -415,18 +423,25 @@ class _Search:
         return [trial.with_(state=TrialState.STOPPED) for trial in paused if trial.state is TrialState.PAUSED]
 
     def _fail(self, trial: TrialRecord, error: Exception) -> None:
-        trial = trial.with_(state=TrialState.FAILED, error=words_of(error))
+        trial = failed(trial, self.place.history(trial.run or ""), error)
+        self.spending.settle(trial)
         out = self.schedule.report(trial.number, None)
         self._keep(trial, *self._stopped(out - {trial.number}))
         self._tell_sampler(trial)
         self.failures.append(trial)
 
     def _tell_sampler(self, trial: TrialRecord) -> None:
-        """Tell the sampler what came of a trial, once nothing more will come of it."""
-        if trial.is_open:
+        """Tell the sampler what came of a trial, once; what it is told later it passes over.
+
+        With halving and median, where a trial may wait to the end of the study, that is what it was worth at the first
+        rung, which all reach; else what it was worth when nothing more would come of it.
+        """
+        at_first_rung = self.settings.schedule.name in ("halving", "median") and bool(trial.rungs)
+        if trial.is_open and not at_first_rung:
             return
         infeasible = trial.state is TrialState.INFEASIBLE
-        values = None if infeasible or trial.state is TrialState.FAILED else trial.objectives
+        values = trial.rungs[0].values if at_first_rung else trial.objectives
+        values = None if infeasible or (trial.state is TrialState.FAILED and not at_first_rung) else values
         excess = excesses(self.settings, trial) if infeasible else ()
         self.sampler.tell(trial.number, values, excess=excess, infeasible=infeasible)
 
@@ -444,17 +459,11 @@ class _Search:
                 self.place.set_state(trial.run, RunState.STOPPED)
             self.keeping.tidy(trial)
 
-    def _epochs(self) -> int:
-        return self.keeping.epochs
-
-    def _seconds(self) -> float:
-        return self.record.seconds + time.monotonic() - self.started_at
-
     def _save(self, state: StudyState = StudyState.RUNNING, ending: str = "") -> None:
         if state is StudyState.RUNNING and time.monotonic() - self.saved_at < SECONDS_BETWEEN_SAVES:
             return
         self.saved_at = time.monotonic()
-        update = {"seconds": self._seconds(), "state": state, "ending": ending}
+        update = {"seconds": self.spending.seconds, "state": state, "ending": ending}
         self.place.studies.save(self.record.model_copy(update=update))
 
     def _leave(self) -> None:
@@ -465,19 +474,18 @@ class _Search:
         numbers = list(self.running.values())
         self.running.clear()
         self.dispatcher.pause()
-        changed = []
-        for number in numbers:
-            trial = self.trials[number]
-            assert trial.run is not None
-            changed.append(cut_off(self.settings.objectives, trial, self.place.history(trial.run)))
+        under_way = [self.trials[number] for number in numbers]
+        objectives = self.settings.objectives
+        changed = [cut_off(objectives, trial, self.place.history(trial.run or "")) for trial in under_way]
         for trial in changed:
+            self.spending.settle(trial)
             self.keeping.note(trial)
         with self.place.transaction():
             self._keep(*changed)
 
     def _finish(self, ending: str) -> StudyRecord:
         """Make the best network usable, and record the end; after a limited time what was under way can go on."""
-        self._conclude()
+        self._conclude(1 if ending == OUT_OF_TIME else MODELS_KEPT)
         if ending != OUT_OF_TIME:
             paused = [trial for trial in self.trials.values() if trial.state is TrialState.PAUSED]
             with self.place.transaction():
@@ -486,15 +494,14 @@ class _Search:
         self._save(StudyState.COMPLETE, ending)
         return self.place.studies.get(self.record.id)
 
-    def _conclude(self) -> None:
+    def _conclude(self, most: int) -> None:
         """Save network and predictions of the best trials that were not trained to their end."""
-        errands = []
-        for trial in self.keeping.front:
-            run = self.place.run(trial.run) if trial.run else None
-            if run is not None and run.results is None and trial.epochs:
-                errands.append(Errand(run, f"trial {trial.number}", stop_after=trial.epochs, conclude=True))
-        for errand in errands:
-            self.dispatcher.begin(errand)
+        for trial in self.keeping.front[:most]:
+            run = self.place.run(trial.run or "")
+            if run.results is None and trial.epochs:
+                self.dispatcher.begin(self._errand(trial, run, stop_after=trial.epochs, conclude=True))
         while self.dispatcher.num_active:
             self.dispatcher.wait()
-            self.dispatcher.look()
+            for ended in self.dispatcher.look():
+                if ended.error is not None:
+                    self.display.note(f"{ended.errand.label} has no network: {first_line(ended.error)}")

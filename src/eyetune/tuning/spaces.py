@@ -99,8 +99,7 @@ def check_space(recipe: Recipe, space: Space) -> None:
         raise SpaceError("The space is empty.", expected="at least one hyperparameter")
     for one in space.distributions:
         parents = _met(space, one)
-        ends = one.values if isinstance(one, Choice) else (one.low, one.high)
-        for value in (ends[0], ends[-1]):
+        for value in one.values if isinstance(one, Choice) else (one.low, one.high):
             try:
                 apply(recipe, space.complete({**parents, one.name: value}))
             except RecipeError as error:

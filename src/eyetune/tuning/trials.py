@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from eyetune.errors import EyetuneError
+from eyetune.errors import EyetuneError, UsageError
 from eyetune.history import History
 from eyetune.recipe import Recipe
 from eyetune.records.study import Objective, Rung, StudySettings, TrialRecord, TrialState
@@ -78,16 +78,22 @@ def reached(objectives: tuple[Objective, ...], trial: TrialRecord, history: Hist
 
 
 def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: History) -> TrialRecord:
-    """Return a trial whose training was ended between two rungs, with what it had reached by then.
-
-    Raises:
-        UsageError: Nothing measures an objective.
-    """
+    """Return a trial whose training was ended between two rungs, with what it had reached by then."""
     if not history:
         return trial
     seconds = sum(epoch.duration_seconds for epoch in history)
-    rung = Rung(epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds))
-    return trial.with_(epochs=len(history), partial=rung, seconds=seconds)
+    trial = trial.with_(epochs=len(history), seconds=seconds)
+    try:
+        rung = Rung(epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds))
+    except UsageError:  # nothing measures an objective
+        return trial
+    return trial.with_(partial=rung)
+
+
+def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialRecord:
+    """Return a trial that cannot go on, with the epochs that it cost."""
+    seconds = sum(epoch.duration_seconds for epoch in history)
+    return trial.with_(state=TrialState.FAILED, error=words_of(error), epochs=len(history), seconds=seconds)
 
 
 def words_of(error: BaseException) -> str:

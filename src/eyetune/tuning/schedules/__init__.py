@@ -1,6 +1,6 @@
 """How a study gives out epochs: schedules, the rungs at which trials pause, and the rules for who may go on."""
 
-from eyetune.tuning.schedules.making import ScheduleName, make_schedule
+from eyetune.tuning.schedules.making import make_schedule
 from eyetune.tuning.schedules.plans import BracketPlan, halving_rungs, hyperband_brackets, median_rungs
 from eyetune.tuning.schedules.ranking import ranking
 from eyetune.tuning.schedules.schedule import Grant, Schedule
@@ -9,7 +9,6 @@ __all__ = [
     "BracketPlan",
     "Grant",
     "Schedule",
-    "ScheduleName",
     "halving_rungs",
     "hyperband_brackets",
     "make_schedule",

@@ -143,6 +143,11 @@ class Bracket:
             return [trial, *self._drop()]
         return self._drop()
 
+    def close(self) -> list[int]:
+        """Take no new trial any more; return the trials for which all is over with that."""
+        self._num_trials = self._entered[0]
+        return self._drop()
+
     def _is_poor(self, trial: int, rung: int) -> bool:
         is_early = bisect_left(self._trials, trial) < FIRST_TRIALS
         return not is_early and not self._standings[rung].is_in_better_half(trial)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 from eyetune.errors import UsageError, nearest
+from eyetune.records.study import ScheduleName
 from eyetune.tuning.schedules.brackets import Bracket, Rule, best_of_round, median_stop, top_share
 from eyetune.tuning.schedules.plans import (
     BracketPlan,
@@ -17,8 +18,6 @@ from eyetune.tuning.schedules.plans import (
     median_rungs,
 )
 from eyetune.tuning.schedules.schedule import Schedule
-
-ScheduleName = Literal["full", "halving", "hyperband", "median"]
 
 
 def make_schedule(

@@ -140,6 +140,19 @@ class Schedule:
         del self._running[trial]
         self._decision = None
 
+    def close(self) -> frozenset[int]:
+        """Tell that there will be no new trial any more; those that waited for others go on without them.
+
+        Returns:
+            The trials that will never be granted anything again since now.
+        """
+        self._open_bracket, self._upcoming = lambda _: None, None
+        out: set[int] = set()
+        for number, bracket in list(self._brackets.items()):
+            out |= self._settle(number, bracket.close())
+        self._decision = None
+        return frozenset(out)
+
     def restore(
         self,
         trial: int,
