@@ -3,9 +3,10 @@
     EYETUNE_DATA=FOLDER python benchmarks/study_memory.py
 
 Runs `eyetune tune` on a space of small networks, an epoch each on a subset of CIFAR-10, with two workers, and looks
-whenever ten more trials are done. Prints a table, and by how much the memory grows with each trial (a line fitted to all
-looks but the last, when the workers have ended and the coordinator draws). What all processes take together is their proportional set size, in which what they share counts
-once; it rises and falls with what each of them does at that moment and when a worker is replaced.
+whenever ten more trials are done. Prints a table, and by how much the memory grows with each trial: a line fitted to
+all looks but the last, when the workers have ended and the coordinator draws. What all processes take together is their
+proportional set size, in which what they share counts once; it rises and falls with what each of them does at that
+moment and when a worker is replaced.
 """
 
 from __future__ import annotations
