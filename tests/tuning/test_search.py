@@ -12,14 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eyetune.api import Study
 from eyetune.errors import TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, ScheduleSettings, StudyRecord, StudySettings, StudyState, TrialState
+from eyetune.records.study import (
+    Budget,
+    Rung,
+    ScheduleSettings,
+    StudyRecord,
+    StudySettings,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.space import Choice, Space
 from eyetune.testing import tiny_dataset
 from eyetune.testing_search import SimulatedExecutor, quick_curve
 from eyetune.tuning.jobs import inspect_apart
+from eyetune.tuning.keeping import Keeping
 from eyetune.tuning.objectives import read_constraint, read_objective
 from eyetune.tuning.search import Seed, search
 from eyetune.tuning.spaces import recipe_space
@@ -344,3 +355,71 @@ def test_the_value_of_a_trial_is_that_of_its_best_epoch() -> None:
     (trial,) = place.studies.trials(record.id)
     assert trial.objectives == (0.6,)
     assert quick_curve(Recipe(), 3) > quick_curve(Recipe(), 2)
+
+
+def test_epochs_of_trainings_that_fail_are_spent_too() -> None:
+    def breaks(recipe: Recipe, epoch: int) -> float:
+        if epoch > 3:
+            raise ValueError("no more")
+        return quick_curve(recipe, epoch)
+
+    place = Workspace()
+    record = new(place, budget=Budget(epochs=40), iterations=None, max_epochs=9)
+    executor = SimulatedExecutor(1, curve=breaks)
+    with pytest.raises(TrainingError, match="all failed"):
+        do(place, record, executor)
+    trials = place.studies.trials(record.id)
+    assert sum(trial.epochs for trial in trials) == sum(executor.trained.values()) > 0
+
+
+def test_combinations_that_are_all_tried_do_not_leave_the_best_untrained() -> None:
+    place = Workspace()
+    space = Space.make([Choice(name="optimizer.learning_rate", values=(0.01, 0.001, 0.0001), ordered=True)])
+    record = new(place, space=space, schedule="hyperband", max_epochs=9)
+    done = do(place, record)
+    trials = place.studies.trials(record.id)
+    assert done.ending == "every combination has been tried"
+    assert max(trial.epochs for trial in trials) == 9
+    assert not any(trial.is_open for trial in trials)
+
+
+def test_of_equal_trials_the_first_is_best_and_its_network_is_kept() -> None:
+    place = Workspace()
+    record = new(place, schedule="halving", budget=Budget(trials=6), max_epochs=3)
+    do(place, record, SimulatedExecutor(3, curve=lambda *_: 0.5, seconds=0.001))
+    best = Study(place, place.studies.get(record.id)).best_trial
+    assert place.run(best.run or "").results is not None
+
+
+def test_a_trial_whose_run_was_purged_fails_and_the_study_goes_on() -> None:
+    place = Workspace()
+    record = new(place, schedule="halving", budget=Budget(trials=6), max_epochs=9)
+    with pytest.raises(KeyboardInterrupt):
+        do(place, record, SimulatedExecutor(1), Silence(12))
+    gone = next(trial for trial in place.studies.trials(record.id) if trial.run and trial.is_open)
+    place.purge(gone.run or "")
+    done = do(place, record, SimulatedExecutor(1))
+    assert done.state is StudyState.COMPLETE
+    after = place.studies.trials(record.id)[gone.number]
+    assert after.state in (TrialState.FAILED, TrialState.STOPPED)
+
+
+@pytest.mark.parametrize("iterations", [None, 1, 2])
+def test_what_a_study_was_asked_for_is_recorded_as_it_was(iterations: int | None) -> None:
+    place = Workspace()
+    record = new(place, schedule="hyperband", iterations=iterations, constraints=("parameters < 1e6",))
+    assert place.studies.get(record.id).settings == record.settings
+    assert record.settings.schedule.iterations == iterations
+
+
+def test_a_trial_that_becomes_no_number_is_never_the_best() -> None:
+    def sometimes(recipe: Recipe, epoch: int) -> float:
+        return float("nan") if recipe.optimizer.learning_rate == 0.01 else quick_curve(recipe, epoch)
+
+    keeping = Keeping(Workspace(), (read_objective("val_accuracy"),))
+    sound = TrialRecord(number=1, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(0.2,)),))
+    lost = TrialRecord(number=0, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(float("nan"),)),))
+    for trial in (lost, sound):
+        keeping.note(trial)
+    assert keeping.best == sound
+    assert sometimes(Recipe(), 1) > 0

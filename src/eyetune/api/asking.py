@@ -23,12 +23,21 @@ from eyetune.records.study import (
     ScheduleSettings,
     StudyRecord,
     StudySettings,
+    TrialState,
 )
 from eyetune.run import settled
 from eyetune.space import Space
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.jobs import discover_apart
-from eyetune.tuning.objectives import BEFORE_TRAINING, ON_A_BOARD, SECONDS, USUAL, read_constraint, read_objective
+from eyetune.tuning.objectives import (
+    BEFORE_TRAINING,
+    ON_A_BOARD,
+    SECONDS,
+    USUAL,
+    monitor_of,
+    read_constraint,
+    read_objective,
+)
 from eyetune.tuning.schedules import make_schedule
 from eyetune.tuning.spaces import check_space, recipe_space
 
@@ -100,6 +109,8 @@ def new_settings(place: Workspace, base: Base, wishes: Wishes, crew: Executor, e
         UsageError: Words that cannot be used.
     """
     objectives = tuple(read_objective(word) for word in wishes.objectives or ("val_accuracy",))
+    if len({one.name for one in objectives}) < len(objectives):
+        raise UsageError("An objective is there twice.", received=_shown(objectives))
     recipe, space = _begin(place, base, wishes.max_epochs, objectives, crew)
     usual_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings(
@@ -151,12 +162,28 @@ def carried_on(place: Workspace, known: StudyRecord, base: Base, wishes: Wishes,
     if wishes.budget != Budget():
         schedule = schedule.model_copy(update={"iterations": None})
     update = {
-        "budget": settings.budget.model_copy(update=wishes.budget.model_dump(exclude_none=True)),
+        "budget": _extended(place, known, wishes.budget),
         "limits": settings.limits.model_copy(update=wishes.limits.model_dump(exclude_none=True)),
         "schedule": schedule,
         "workers": crew.num_workers,
     }
     return known.model_copy(update={"settings": settings.model_copy(update=update)})
+
+
+def _extended(place: Workspace, known: StudyRecord, asked: Budget) -> Budget:
+    """Return the budget of a study that goes on: what is asked for now in place of what was."""
+    budget = known.settings.budget
+    if asked != Budget() and asked.trials is None and budget.trials == TRIALS_UNASKED:
+        budget = budget.model_copy(update={"trials": None})  # nobody had asked for it
+    budget = budget.model_copy(update=asked.model_dump(exclude_none=True))
+    begun = sum(trial.state is not TrialState.INFEASIBLE for trial in place.studies.trials(known.id))
+    if budget.trials is not None and budget.trials < begun:
+        raise UsageError(
+            f"Study {known.name} has begun more trials than that.",
+            expected=f"a budget of at least {begun} trials",
+            received=budget.trials,
+        )
+    return budget
 
 
 def _begin(
@@ -182,9 +209,8 @@ def _with_data(recipe: Recipe, data: str | Path | None) -> Recipe:
 
 def _with_length(recipe: Recipe, max_epochs: int | None, objectives: tuple[Objective, ...]) -> Recipe:
     """Return a recipe that trains as long as a trial may, and keeps the epoch that the first metric says was best."""
-    epochs = max_epochs or recipe.fit.epochs
-    metrics = [one.name for one in objectives if one.name.startswith("val_")]
-    edits: dict[str, Any] = {"fit.epochs": epochs, "fit.keep_best": True, "fit.monitor": (metrics or ["val_loss"])[0]}
+    epochs = recipe.fit.epochs if max_epochs is None else max_epochs
+    edits: dict[str, Any] = {"fit.epochs": epochs, "fit.keep_best": True, "fit.monitor": monitor_of(objectives)}
     if recipe.optimizer.warmup_epochs >= epochs:
         edits["optimizer.warmup_epochs"] = epochs / 4
     return recipe.with_(edits)
@@ -223,11 +249,20 @@ def _schedule(wishes: Wishes, max_epochs: int) -> ScheduleSettings:
         ScheduleSettings,
         name=_known("schedule", wishes.schedule or "full", get_args(ScheduleName)),
         max_epochs=max_epochs,
-        min_epochs=wishes.min_epochs or 1,
+        min_epochs=1 if wishes.min_epochs is None else wishes.min_epochs,
         factor=3.0 if wishes.factor is None else wishes.factor,
         iterations=1 if wishes.budget == Budget() else None,
     )
-    make_schedule(settings.name, max_epochs=settings.max_epochs, min_epochs=settings.min_epochs, factor=settings.factor)
+    schedule = make_schedule(
+        settings.name, max_epochs=settings.max_epochs, min_epochs=settings.min_epochs, factor=settings.factor
+    )
+    first, most = schedule.next(), wishes.budget.epochs
+    if first is not None and most is not None and most < first.epochs:
+        raise UsageError(
+            "The epochs are not enough for one trial.",
+            expected=f"at least {first.epochs}, what the first trial trains",
+            received=most,
+        )
     return settings
 
 
@@ -265,10 +300,15 @@ def _changes(settings: StudySettings, wishes: Wishes) -> list[str]:
 
 
 def _recipe_changes(settings: StudySettings, recipe: Recipe) -> list[str]:
-    mine = settings.recipe
-    if mine.model.has_function and recipe.model.has_function:  # its space was compared; its copy has another name
-        recipe = recipe.with_({"model": {"function": mine.model.function}})
-    return [f"{path}: {_shown(old)} became {_shown(new)}" for path, (old, new) in mine.difference(recipe).items()]
+    mine, changed = settings.recipe, []
+    if mine.model.has_function and recipe.model.has_function:
+        word, other = mine.model.function, recipe.model.function
+        if ".py" in word and ".py" in other and word != other:  # one of a notebook is never the same twice
+            changed = ["the file of the model function is another one"]
+        recipe = recipe.with_({"model": {"function": word}})
+    return changed + [
+        f"{path}: {_shown(old)} became {_shown(new)}" for path, (old, new) in mine.difference(recipe).items()
+    ]
 
 
 def _shown(value: object) -> str:

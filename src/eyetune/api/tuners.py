@@ -22,7 +22,7 @@ from eyetune.api.tuning import tune
 from eyetune.errors import StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space import Space, describe
 from eyetune.tuning.schedules.plans import hyperband_brackets
 
@@ -200,7 +200,8 @@ class Tuner:
         changed = [*known.settings.space.difference(self.space), *differences(known.settings, asked)]
         if changed:
             raise self._changed("; ".join(changed))
-        most, tried = settings.get("trials"), self.workspace.studies.count_trials().get(known.id, 0)
+        trials = self.workspace.studies.trials(known.id)
+        most, tried = settings.get("trials"), sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
         return most is None or most == known.settings.budget.trials or most <= tried
 
     def _changed(self, what: str) -> StudyChangedError:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eyetune.api.arrays import keep_arrays
 from eyetune.api.asking import Base, Wishes, carried_on, checked, new_settings
-from eyetune.api.preparing import checked_recipe, loaded, workspace_of
+from eyetune.api.preparing import check_seed, checked_recipe, loaded, workspace_of
 from eyetune.api.study import Study
 from eyetune.errors import EyetuneError, StudyChangedError, UsageError
 from eyetune.recipe import Recipe
-from eyetune.records import RunState, Workspace
+from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import Budget, Limits, StudyRecord, StudySettings, StudyState
 from eyetune.space import Space
 from eyetune.tuning.executors import Executor, default_workers, make_executor
-from eyetune.tuning.objectives import values_of
+from eyetune.tuning.objectives import broken, values_of
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedules import hyperband_brackets
 from eyetune.tuning.search import Seed, search
@@ -54,7 +55,7 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
     name: str = "",
     resume: bool = False,
     workers: int | None = None,
-    executor: str = "local",
+    executor: str | None = None,
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
     plots: bool = True,
@@ -93,7 +94,8 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
         name: What to call the study.
         resume: Go on with the study of this name, or with the latest.
         workers: Trainings at once; by default one for each core, as far as the memory goes.
-        executor: Where they run: "local", "ray" or "ray://HOST:PORT".
+        executor: Where they run: "local" (the default, or what a study that goes on began with), "ray" or
+            "ray://HOST:PORT".
         workspace: As for `train`.
         progress: As for `train`.
         plots: Draw pictures and a report into the study's folder at the end.
@@ -110,6 +112,7 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
         >>> study = et.tune("model.py:build_model", data="cifar10", schedule="hyperband")  # doctest: +SKIP
         >>> study.best_values, study.best_model()                                         # doctest: +SKIP
     """
+    _check_words(data, validation_data, seed)
     place = workspace_of(workspace)
     wishes = Wishes(
         objectives=_words(objective),
@@ -127,15 +130,20 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
     )
     place.prepare()
     known = place.studies.find(name or "latest") if resume else None
+    executor = executor or (known.settings.executor if known else "local")
     if isinstance(data, tuple):
         data = keep_arrays(place, *data, validation_data=validation_data, validation_split=validation_split)
     base = _base(place, build_model, recipe, around, fit_arguments)
     base = replace(base, space="fine" if around and space is None else space, data=_source(data))
     workers = default_workers() if workers is None and executor == "local" else workers
-    with make_executor(executor, workers) as crew:
+    with ExitStack() as hold:
+        if known is not None:  # held before it is read, so that what another process has just done is in it
+            hold.enter_context(place.studies.claim(known.id))
+            known = place.studies.get(known.id)
+        crew = hold.enter_context(make_executor(executor, workers))
         if known is None:
-            settings = new_settings(place, base, wishes, crew, executor)
-            record = _created(place, name, settings)
+            record = _created(place, name, new_settings(place, base, wishes, crew, executor))
+            hold.enter_context(place.studies.claim(record.id))
         else:
             record = carried_on(place, known, base, wishes, crew)
         record = _carry_on(place, record, crew, progress=progress)
@@ -145,6 +153,18 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
         study.report()
     _ = study.best_trial  # says so where no trial has a result
     return study
+
+
+def _check_words(data: Any, validation_data: Any, seed: int | None) -> None:
+    """Refuse what is of the wrong kind, before anything is begun."""
+    pair = isinstance(validation_data, tuple) and len(validation_data) == 2
+    if validation_data is not None and not (isinstance(data, tuple) and pair):
+        raise UsageError("validation_data goes with arrays.", expected="data=(x, y), validation_data=(x, y)")
+    if isinstance(data, tuple) and len(data) != 2:
+        raise UsageError("The data are no pair.", expected="(images, labels)", received=f"{len(data)} values")
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise UsageError("The seed is no whole number.", received=repr(seed))
+    check_seed(seed or 0)
 
 
 def _source(data: Any) -> str | Path | None:
@@ -161,7 +181,10 @@ def _source(data: Any) -> str | Path | None:
 def _words(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if given is None:
         return None
-    return (given,) if isinstance(given, str) else tuple(given)
+    words = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else ()
+    if not all(isinstance(word, str) for word in words) or not words:
+        raise UsageError("Objectives and constraints are words.", expected="one word or several", received=repr(given))
+    return words
 
 
 def _base(
@@ -186,6 +209,7 @@ def _base(
 
 def _created(place: Workspace, name: str, settings: StudySettings) -> StudyRecord:
     images = loaded(settings.recipe, None, progress=False)
+    settings = settings.model_copy(update={"seeds": _seeding(place, settings, images.fingerprint)})
     return place.studies.create(
         name, settings, data_fingerprint=images.fingerprint, data_name=images.name, versions=versions()
     )
@@ -204,11 +228,11 @@ def _carry_on(place: Workspace, record: StudyRecord, crew: Executor, *, progress
         )
     trials = place.studies.trials(record.id)
     shown = StudyDisplay(record, trials, planned_epochs=_planned_epochs(record.settings), enabled=progress)
-    with place.studies.claim(record.id), shown as display:
+    with shown as display:
         record = record.model_copy(update={"state": StudyState.RUNNING, "ending": ""})
         place.studies.save(record)
         seeds = _seeds(place, record)
-        if seeds:
+        if seeds and not trials:
             display.note(f"{len(seeds)} run(s) made by hand seed the search")
         return search(record, place, crew, display, images, seeds)
 
@@ -222,22 +246,38 @@ def _planned_epochs(settings: StudySettings) -> int | None:
     return asked.iterations * sum(bracket.epochs_trained for bracket in brackets)
 
 
+def _seeding(place: Workspace, settings: StudySettings, fingerprint: str) -> tuple[str, ...]:
+    """Return the runs made by hand that the search begins with: complete, on these images, and of this space."""
+    if settings.has_function:
+        return ()
+    of_trials = place.studies.run_ids()
+    made_by_hand = [
+        run
+        for run in place.runs()
+        if run.state is RunState.COMPLETE
+        and run.id not in of_trials
+        and run.data.fingerprint == fingerprint
+        and run.seed == settings.seed
+        and run.recipe.fit.total_epochs == settings.recipe.fit.total_epochs
+    ]
+    return tuple(run.id for run in made_by_hand if _seed(place, settings, settings.space, run) is not None)
+
+
 def _seeds(place: Workspace, record: StudyRecord) -> tuple[Seed, ...]:
-    """Return the complete runs made by hand whose recipes the space can make: what they reached is known already."""
-    settings = record.settings
-    own = {trial.run for trial in place.studies.trials(record.id)}
-    found = []
-    for run in place.runs():
-        if run.state is not RunState.COMPLETE or run.id in own or run.data.fingerprint != record.data_fingerprint:
-            continue
-        if settings.has_function or run.recipe.fit.total_epochs != settings.recipe.fit.total_epochs:
-            continue
-        values = values_in(run.recipe, settings.recipe, record.space)
-        costs = {"parameters": run.network.parameters, "multiply_adds": run.network.multiply_adds}
-        if values is not None:
-            try:
-                reached = values_of(settings.objectives, place.history(run.id), costs, seconds=run.duration_seconds)
-            except EyetuneError:  # an objective that was not measured then
-                continue
-            found.append(Seed(values, reached))
-    return tuple(found)
+    """Return what the runs that a study began with reached; one that was purged since says nothing."""
+    runs = {run.id: run for run in place.runs()} if record.settings.seeds else {}
+    known = [runs[one] for one in record.settings.seeds if one in runs]
+    found = [_seed(place, record.settings, record.settings.space, run) for run in known]
+    return tuple(one for one in found if one is not None)
+
+
+def _seed(place: Workspace, settings: StudySettings, space: Space, run: RunRecord) -> Seed | None:
+    values = values_in(run.recipe, settings.recipe, space)
+    costs = {"parameters": run.network.parameters, "multiply_adds": run.network.multiply_adds}
+    if values is None or broken(settings.constraints, costs):
+        return None
+    try:
+        reached = values_of(settings.objectives, place.history(run.id), costs, seconds=run.duration_seconds)
+    except EyetuneError:  # an objective that was not measured then
+        return None
+    return Seed(values, reached)

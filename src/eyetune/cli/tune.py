@@ -70,14 +70,13 @@ class SearchFlags:
     trial_memory: Annotated[float | None, Parameter(group=LIMITS)] = None
     """A trial whose worker takes more gigabytes fails."""
     early_stopping: Annotated[int | None, Parameter(group=LIMITS)] = None
-    """End a trial after so many epochs without a better validation loss."""
+    """End a trial after so many epochs without a better value of the objective."""
 
     def words(self) -> dict[str, Any]:
         """Return what `tune` takes."""
         gigabytes = self.trial_memory
         return {
-            "space": self.space,
-            "around": self.around,
+            "space": "fine" if self.around is not None and self.space is None else self.space,
             "objective": self.objective or None,
             "constraints": self.constraint or None,
             "board": self.board,
@@ -107,7 +106,7 @@ def tune(
     name: str = "",
     resume: Annotated[bool, Parameter(negative="")] = False,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
-    executor: str = "local",
+    executor: Annotated[str | None, Parameter(show_default=False)] = None,
     engine: str = "eyetune",
     retrain_epochs: Annotated[int, Parameter(group=AFTER)] = 0,
     against: Annotated[tuple[str, ...], Parameter(group=AFTER, negative="", show_default=False)] = (),
@@ -142,19 +141,21 @@ def tune(
     workers
         Trainings at once, by default one for each core (as far as the memory goes).
     executor
-        Where trainings run: local, ray (a cluster of this machine or the one it belongs to) or ray://HOST:PORT.
+        Where trainings run: local (the default), ray (this machine's cluster, or the one that RAY_ADDRESS names) or
+        ray://HOST:PORT.
     engine
         eyetune; or keras-tuner, to let KerasTuner itself search, for comparison.
     retrain_epochs
         Train the best anew for so many epochs at most, stopping early.
     against
-        Runs to compare the retrained best with, by id or name; may be repeated.
+        Runs to compare the best with (the retrained one, if it was), by id or name; may be repeated.
     """
     from eyetune import api
 
-    if engine == "keras-tuner" and (resume or executor != "local"):
+    if engine == "keras-tuner" and (resume or executor not in (None, "local")):
         raise UsageError("KerasTuner's own search cannot be resumed, and runs on this machine.", received=engine)
     function, recipe = _begun(start, search, flags, common, resume=resume)
+    rivals = [api.open_run(word, workspace=common.open_workspace()) for word in against]
     words = {**search.words(), "name": name, "workers": workers, "workspace": common.open_workspace()}
     data = flags.data
     try:
@@ -169,7 +170,7 @@ def tune(
         known = f" --name {name}" if name else ""
         say(f"Interrupted. Every whole epoch is recorded. To go on: eyetune tune --resume{known}")
         return INTERRUPTED
-    _show(study, retrained, against, common)
+    _show(study, retrained, rivals, common)
     return 0
 
 
@@ -180,15 +181,19 @@ def _begun(
     is_function = start is not None and (".py:" in start or start.endswith(".py"))
     edits = {} if search.early_stopping is None else {"fit.early_stopping": search.early_stopping}
     only_data = RecipeFlags(data=flags.data)
+    if search.around is not None:
+        if start is not None:
+            raise UsageError("--around names what is searched near.", received=f"{start} besides --around")
+        return None, flags.apply(search.around, common).with_(edits)
     if (start is None or is_function) and flags == only_data and not edits:
         return (start if is_function else None), None
-    if resume and start is None and flags != only_data:
+    if resume and start is None and (flags != only_data or edits):
         raise UsageError("With --resume the recipe is that of the study.", fix="Leave the recipe values out.")
     recipe = flags.apply(None if is_function else start, common)
     return (start if is_function else None), recipe.with_(edits) if edits else recipe
 
 
-def _show(study: Study, retrained: Run | None, against: tuple[str, ...], common: Common) -> None:
+def _show(study: Study, retrained: Run | None, rivals: list[Run], common: Common) -> None:
     from eyetune import api
     from eyetune.api.study import REPORT_FILE
     from eyetune.cli.study_tables import study_tables
@@ -206,11 +211,10 @@ def _show(study: Study, retrained: Run | None, against: tuple[str, ...], common:
             f"Retrained as {retrained.record.label}: {results.validation_accuracy:.2%} on validation{test}, "
             f"epoch {results.kept_epoch} of {retrained.record.num_epochs_done}"
         )
-        if against:
-            others = [api.open_run(word, workspace=common.open_workspace()) for word in against]
-            comparison = api.compare(others[0], *others[1:], retrained)
-            shown += comparison_tables(comparison)
-            value["comparison"] = comparison.to_json()
+    if rivals:
+        comparison = api.compare(*rivals, retrained or study.run())
+        shown += comparison_tables(comparison)
+        value["comparison"] = comparison.to_json()
     common.show(value, *shown)
 
 
