@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
 import re
@@ -22,6 +23,8 @@ from eyetune.testing import write_cifar10
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lab.ipynb"
 EPOCHS = 2
+SEARCH_EPOCHS = 3  # which makes two brackets of Hyperband
+SEARCH_TRIALS = "6 trials"  # 3 + 1 and 2, as KerasTuner counts them
 CHANCE = 0.1
 KERNEL = "eyetune-tests"
 QUIET_CELLS = {"parameters", "imports"}  # all others show something
@@ -31,8 +34,10 @@ PICTURES = {
     "optimizer": 1, "activation-drawing": 1, "activation": 1, "architecture-drawing": 1, "architecture": 1,
     "noise-drawing": 1, "noisy-drawing": 1, "moved-drawing": 1, "augmentation": 1, "regularisation": 1,
     "rates-drawing": 1, "error-bars": 1, "combine": 1, "confusion": 1, "whole-lab-steps": 1, "whole-lab-curves": 1,
+    "tuner-ours": 1, "tuner-curves": 1, "tuner-parallel": 1, "tuner-best": 1,
 }  # fmt: skip
-MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code"}
+TOO_FEW_TRIALS = "tuner-importances"  # in so short a search: a line of words stands in place of the picture
+MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code", "tuner-compare", TOO_FEW_TRIALS}
 MAY_BE_GREY = {*MAY_HAVE_PICTURES, "whole-lab-steps"}  # where nothing is sure, or nothing is kept
 TRAININGS = {
     "recipe": 1, "rate": 2, "epochs": 2, "optimizer": 2, "activation": 1, "architecture-drawing": 1,
@@ -62,6 +67,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
         "EYETUNE_NOTEBOOK_DATA": data,
         "EYETUNE_NOTEBOOK_SUBSET": subset,
         "EYETUNE_NOTEBOOK_EPOCHS": EPOCHS,
+        "EYETUNE_NOTEBOOK_SEARCH_EPOCHS": SEARCH_EPOCHS,
     }
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
@@ -120,7 +126,7 @@ def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> No
     for name, cell in cells.items():
         for png in pictures(cell):
             pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-            assert min(pixels.shape[:2]) > 100, name
+            assert min(pixels.shape[:2]) > (40 if name == TOO_FEW_TRIALS else 100), name
             # Axes are black and grey: what they are for is in colour.
             colourful = pixels.max(axis=-1) - pixels.min(axis=-1) > 50
             shown = pixels.max(axis=-1) < 200 if name in MAY_BE_GREY else colourful
@@ -152,6 +158,23 @@ def test_the_figures_are_sane(cells: dict[str, Any]) -> None:
         assert all(0.5 * CHANCE < accuracy <= 1 for accuracy in shares(cells[name])), name
     by_luck = shares(cells["honest"])
     assert 0.6 < by_luck[-1] < by_luck[0]
+    theirs, ours, _ = shares(cells["tuner-numbers"])
+    in_the_search, *again = shares(cells["tuner-luck"])
+    assert in_the_search == ours
+    assert len(again) == 2
+    assert all(CHANCE < accuracy <= 1 for accuracy in (theirs, ours))  # the best of several
+
+
+@pytest.mark.slow
+def test_both_tuners_search_the_same_plan_and_nothing_is_searched_twice(cells: dict[str, Any]) -> None:
+    numbers = text(cells["tuner-numbers"])
+    assert numbers.count(SEARCH_TRIALS) == 2
+    assert "11 epochs" in numbers  # 3 of 1, 1 goes on to 3, and 2 of 3: nothing is trained twice
+    again = text(cells["tuner-again"])
+    assert "is complete" in again
+    assert shares(cells["tuner-again"]) == shares(cells["tuner-numbers"])[1:2]
+    table = "".join(output.data.get("text/html", "") for output in cells["tuner-compare"].outputs)
+    assert "the tuner's" in html.unescape(table)
 
 
 @pytest.mark.slow
