@@ -151,13 +151,13 @@ def numbers(space: Space, known: Axes, values: Values) -> dict[str, int | float]
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Keep Optuna's log and its warnings about experimental parts from users, who have not called it."""
-    import optuna
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import optuna  # in a notebook without widgets it warns too
 
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
             yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+        finally:
+            optuna.logging.set_verbosity(verbosity)

@@ -143,7 +143,7 @@ def work(
         predictions: Predictions = {}
         if is_over or (job.conclude and fitted.history):
             save_model(fitted.model, job.folder / MODEL_FILE)
-            splits = {name: dataset.split(name) for name in job.splits}
+            splits = {name: dataset.split(name) for name in job.splits if len(dataset.split(name))}
             predictions = {name: (probabilities(fitted.model, split), split.labels) for name, split in splits.items()}
         return Outcome(fitted.history, fitted.kept_epoch, predictions, is_over, fitted.hyperparameters, fitted.space)
 
