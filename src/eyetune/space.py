@@ -135,7 +135,7 @@ class Range(_Part):
     def grid(self) -> tuple[Value, ...] | None:
         """Return every value in order; None where there is no end of them, or more than MOST_POINTS."""
         if self.low == self.high:
-            return (self.low,)
+            return (int(self.low) if self.whole else float(self.low),)
         step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
         if step is None:
             return tuple(range(int(self.low), int(self.high) + 1)) if self._is_countable() else None

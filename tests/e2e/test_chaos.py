@@ -59,8 +59,13 @@ class Network(keras_tuner.HyperModel):
             keras.layers.Conv2D(filters, 3, strides=4, activation="relu"),
             keras.layers.Flatten(),
         ])
-        if hp.Choice("head", ["direct", "dropped"]) == "dropped":
-            model.add(keras.layers.Dropout(hp.Float("rate", 0.1, 0.5, step=0.1)))
+        # Declared with its condition: one that appears late joins the space when its first trial is built, which hangs
+        # on the timing with several workers, and so would the suggestions.
+        head = hp.Choice("head", ["direct", "dropped"])
+        with hp.conditional_scope("head", ["dropped"]):
+            rate = hp.Float("rate", 0.1, 0.5, step=0.1)
+            if head == "dropped":
+                model.add(keras.layers.Dropout(rate))
         model.add(keras.layers.Dense(10, activation="softmax"))
         rate = hp.Choice("learning_rate", [0.01, 0.003, 0.001])
         model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
