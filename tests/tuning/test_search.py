@@ -222,8 +222,8 @@ def test_a_target_that_is_reached_ends_the_study() -> None:
 
 def test_when_the_time_is_up_the_best_so_far_is_usable_and_later_it_goes_on() -> None:
     place = Workspace()
-    record = new(place, budget=Budget(seconds=1.0), iterations=None, max_epochs=50)
-    executor = SimulatedExecutor(2, seconds=0.06)  # a trial takes longer than there is time
+    record = new(place, budget=Budget(seconds=3.0), iterations=None, max_epochs=50)
+    executor = SimulatedExecutor(2, seconds=0.2)  # a trial takes longer than there is time
     done = do(place, record, executor)
     assert done.ending == "the time is up"
     trials = place.studies.trials(record.id)

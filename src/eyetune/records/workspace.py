@@ -140,10 +140,8 @@ class Workspace:
         if not history:
             return
         rows = [{"run_id": run_id, **asdict(epoch), "others": epoch.others or None} for epoch in history]
-        statement = upsert(epochs)
-        replaced = {name: statement.excluded[name] for name in _EPOCH_FIELDS}
         with self.writing() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "epoch"], set_=replaced), rows)
+            connection.execute(_SAVE_EPOCH, rows)
 
     def set_state(
         self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
