@@ -24,6 +24,7 @@ import keras
 import keras_tuner
 
 DIARY = Path({diary!r})
+DOOMED = DIARY.with_name("doomed")  # names the machine that will die
 
 
 class Diary(keras.callbacks.Callback):
@@ -33,21 +34,21 @@ class Diary(keras.callbacks.Callback):
         super().__init__()
         self.key = key
 
-    def _write(self, word, epoch):
+    @property
+    def node(self):
         # Asked each time: what a callback keeps goes on with its trial, on whichever machine that is.
         ray = sys.modules.get("ray")
-        node = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "here"
-        with DIARY.open("a") as stream:
-            stream.write(f"{{word}} {{node}} {{self.key}}@{{epoch}}\\n")
+        return ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "here"
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._write("begin", epoch)
+        with DIARY.open("a") as stream:
+            stream.write(f"begin {{self.node}} {{self.key}}@{{epoch}}\\n")
 
     def on_train_batch_end(self, batch, logs=None):
         time.sleep(0.1)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._write("end", epoch)
+        if DOOMED.exists() and DOOMED.read_text() == self.node:
+            if DIARY.read_text().count(f"begin {{self.node}}") > 1:
+                time.sleep(120)  # dies here, however slow the machine is
 
 
 class Network(keras_tuner.HyperModel):
@@ -68,14 +69,14 @@ class Network(keras_tuner.HyperModel):
 """
 
 
-def lines(diary: Path, word: str) -> list[tuple[str, str]]:
-    """Return the node and the epoch of each line that begins with a word."""
+def begun(diary: Path) -> list[tuple[str, str]]:
+    """Return the node and the name of each epoch that was begun."""
     rows = [line.split() for line in diary.read_text().splitlines()] if diary.exists() else []
-    return [(row[1], row[2]) for row in rows if row[0] == word]
+    return [(node, epoch) for _, node, epoch in rows]
 
 
 def study(folder: Path, archive: Path, **words: Any) -> Study:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "model.py").write_text(MODEL.format(diary=str(folder / "diary")))
     return tune(
         f"{folder / 'model.py'}:Network",
@@ -104,20 +105,20 @@ def outline(one: Study) -> list[Any]:
 
 
 class Killer(threading.Thread):
-    """Ends the second machine of a cluster in the middle of an epoch that it trains."""
+    """Ends the second machine of a cluster in the middle of the second epoch that it trains."""
 
     def __init__(self, machines: Any, diary: Path) -> None:
         super().__init__(daemon=True)
         self._machines, self._diary = machines, diary
         self.node = next(iter(machines.worker_nodes))
+        diary.parent.mkdir()
+        diary.with_name("doomed").write_text(self.node.node_id)
         self.has_killed = False
 
     def run(self) -> None:
         """Wait for the second epoch that the machine begins."""
         for _ in range(2400):
-            begun = [epoch for node, epoch in lines(self._diary, "begin") if node == self.node.node_id]
-            ended = [epoch for node, epoch in lines(self._diary, "end") if node == self.node.node_id]
-            if len(begun) >= 2 and len(begun) > len(ended):
+            if sum(node == self.node.node_id for node, _ in begun(self._diary)) >= 2:
                 self._machines.remove_node(self.node, allow_graceful=False)
                 self.has_killed = True
                 return
@@ -138,11 +139,11 @@ def test_a_study_outlives_a_machine_that_dies_while_it_trains(
     near = study(tmp_path / "here", archive)
     assert killer.has_killed
     assert outline(far) == outline(near)
-    planned = Counter(epoch for _, epoch in lines(tmp_path / "here" / "diary", "begin"))
-    trained = Counter(epoch for _, epoch in lines(tmp_path / "cluster" / "diary", "begin"))
+    planned = Counter(epoch for _, epoch in begun(tmp_path / "here" / "diary"))
+    trained = Counter(epoch for _, epoch in begun(tmp_path / "cluster" / "diary"))
     assert set(planned.values()) == {1}
     assert set(trained) == set(planned)
     assert (trained - planned).total() == 1  # the epoch that was under way
     (again,) = trained - planned
-    before, after = [node for node, epoch in lines(tmp_path / "cluster" / "diary", "begin") if epoch == again]
+    before, after = [node for node, epoch in begun(tmp_path / "cluster" / "diary") if epoch == again]
     assert before == killer.node.node_id != after

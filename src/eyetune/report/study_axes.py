@@ -47,7 +47,9 @@ def figure_of(width_inches: float, height_inches: float) -> Picture:
 
 def nothing(words: str) -> Picture:
     """Return a picture that says why there is none."""
-    figure = figure_of(6, 1)
+    from eyetune.report.picture import Picture
+
+    figure = Picture(figsize=(6, 1))
     figure.add_axes((0, 0, 1, 1)).set_axis_off()  # without axes a notebook shows no picture at all
     figure.text(0.5, 0.5, plain(words), ha="center", va="center", color="0.35")
     return figure
