@@ -18,6 +18,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import Budget, Limits, StudyRecord, StudySettings, StudyState
 from eyetune.space import Space
 from eyetune.tuning.executors import Executor, default_workers, make_executor
+from eyetune.tuning.jobs import start
 from eyetune.tuning.objectives import broken, values_of
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedules import hyperband_brackets
@@ -141,6 +142,8 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
             hold.enter_context(place.studies.claim(known.id))
             known = place.studies.get(known.id)
         crew = hold.enter_context(make_executor(executor, workers))
+        for _ in range(crew.num_workers):  # all at once, while the first reads the space and others have nothing to do
+            crew.submit(start, crew.threads)
         if known is None:
             record = _created(place, name, new_settings(place, base, wishes, crew, executor))
             hold.enter_context(place.studies.claim(record.id))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -86,14 +87,39 @@ def save(
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise WorkspaceError(
-            f"The checkpoint {path} cannot be written{': the disk is full' if full else ''}.",
-            received=error.strerror or error,
-            fix="Make room, then go on with `eyetune train --resume RUN`: what was saved before is still there.",
-        ) from None
+        raise _unwritable(path, error) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def copy(path: Path, to: Path) -> None:
+    """Let a checkpoint be there under another name too, as one file with two names where the disk has such.
+
+    Neither is ever written in place, so each can be replaced without a change of the other.
+
+    Raises:
+        WorkspaceError: It cannot be copied; what was there before still is.
+    """
+    partial = to.with_suffix(f".{os.getpid()}.part")
+    try:
+        try:
+            partial.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, partial)
+        partial.replace(to)
+    except OSError as error:
+        raise _unwritable(to, error) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> WorkspaceError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return WorkspaceError(
+        f"The checkpoint {path} cannot be written{': the disk is full' if full else ''}.",
+        received=error.strerror or error,
+        fix="Make room, then go on with `eyetune train --resume RUN`: what was saved before is still there.",
+    )
 
 
 def load(path: Path) -> Checkpoint:

@@ -27,6 +27,7 @@ from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import lessons, open_teacher
 from eyetune.training.features import FrozenBase
 from eyetune.training.pipeline import Lessons, Rows, evaluation_batches, images_per_epoch, training_batches
+from eyetune.training.speed import hasten
 from eyetune.training.stages import Stage, compiled, stages
 
 if TYPE_CHECKING:
@@ -302,6 +303,7 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
     recipe, dataset = training.recipe, training.dataset
     try:
         batches, watcher.set_epoch = training.batches(stage)
+        hasten(model, batches)
         model.fit(
             batches,
             epochs=stage.end,
@@ -338,9 +340,10 @@ def stored_in(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
 
 
 def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool) -> None:
+    path = folder / (BEST if best else LAST)
+    checkpoints.save(path, model, history, identity)
     if best:
-        checkpoints.save(folder / BEST, model, history, identity)
-    checkpoints.save(folder / LAST, model, history, identity)
+        checkpoints.copy(path, folder / LAST)
 
 
 def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:

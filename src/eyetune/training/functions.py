@@ -36,7 +36,7 @@ from eyetune.training.fit import BEST, LAST, Ending, Fitted, check, class_weight
 from eyetune.training.handed import HandedData
 from eyetune.training.pipeline import images_per_epoch, training_batches
 from eyetune.training.scaled import plain
-from eyetune.training.stages import steps_at_once
+from eyetune.training.speed import hasten, steps_at_once
 
 # What a training decides itself, whatever was given to `search`.
 NOT_THEIRS = ("x", "y", "validation_data", "validation_split", "epochs", "initial_epoch", "verbose", "callbacks")
@@ -262,6 +262,7 @@ class FunctionTraining:
 
         watcher.set_epoch = begin_epoch
         self._speed_up(watcher.batch_size)
+        hasten(self.model, batches)
         settings = {name: given[name] for name in ("class_weight", "validation_freq") if name in given}
         self._original_fit(
             batches,
@@ -326,8 +327,10 @@ class FunctionTraining:
 
     def _write(self, history: History, best: bool, state: Mapping[str, Any]) -> None:
         whole = {"starts": list(self.starts), "ended": self.watcher.ended, **state}
-        for path in [self.folder / BEST] * best + [self.folder / LAST]:
-            checkpoints.save(path, self.model, history, self.identity, state=whole, with_frozen=True)
+        path = self.folder / (BEST if best else LAST)
+        checkpoints.save(path, self.model, history, self.identity, state=whole, with_frozen=True)
+        if best:
+            checkpoints.copy(path, self.folder / LAST)
 
     def _restore(self, stored: Checkpoint) -> None:
         checkpoints.restore(self.model, stored, with_optimizer=not stored.state["own_loop"])

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from eyetune.models.transfer import head_of, thaw
 from eyetune.recipe import Recipe
 from eyetune.training.optimizers import build_loss, build_metrics, build_optimizer
+from eyetune.training.speed import steps_at_once
 
 if TYPE_CHECKING:
     import keras
-
-MOST_STEPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,3 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
         steps_per_execution=steps_at_once(images_per_epoch, recipe.fit.batch_size),
     )
     return model
-
-
-def steps_at_once(images_per_epoch: int, batch_size: int) -> int:
-    """Return how many batches one call of the graph does, which spares Python's part of each.
-
-    They are few enough for a lively progress bar.
-    """
-    return max(1, min(MOST_STEPS_AT_ONCE, math.ceil(images_per_epoch / batch_size) // 50))

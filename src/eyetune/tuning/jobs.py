@@ -6,12 +6,13 @@ sees the same files. Nothing here writes records.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,11 +161,18 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def work_apart(job: Job) -> Outcome:
-    """Do a job in a worker process; its news go into a file, where a process that is killed can leave no harm."""
+@cache
+def start(threads: int) -> None:
+    """Get a worker process ready for its first job, which takes seconds: Keras is imported."""
     from eyetune.training.backend import start_keras
 
-    start_keras(job.threads)
+    start_keras(threads)
+    gc.freeze()  # of all that was imported nothing is garbage: looking for some took 0.2 s, several times a job
+
+
+def work_apart(job: Job) -> Outcome:
+    """Do a job in a worker process; its news go into a file, where a process that is killed can leave no harm."""
+    start(job.threads)
     with _cleared(), (job.folder / NEWS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
         news = News(stream.write)
         return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
@@ -173,8 +181,6 @@ def work_apart(job: Job) -> Outcome:
 @contextmanager
 def _cleared() -> Iterator[None]:
     """Free what Keras keeps of networks: a worker does one job after another."""
-    import gc
-
     import keras
 
     try:
@@ -198,9 +204,7 @@ def inspect_apart(
         teachers: The file of each recipe's teacher, where any has one.
         with_footprint: Tell what they take on a board, too.
     """
-    from eyetune.training.backend import start_keras
-
-    start_keras(threads)
+    start(threads)
     pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
     with _cleared():
         return tuple(
@@ -211,9 +215,8 @@ def inspect_apart(
 def discover_apart(function: str, threads: int) -> Space:
     """Read the space of a model function off it, in a worker process."""
     from eyetune.models.functions import discover
-    from eyetune.training.backend import start_keras
 
-    start_keras(threads)
+    start(threads)
     with _cleared():
         return discover(function)
 

@@ -22,7 +22,7 @@ from eyetune.errors import EyetuneError, OutOfMemoryError, TrainingError
 
 Result = TypeVar("Result")
 
-JOBS_PER_PROCESS = 25  # TensorFlow keeps a little of each training: a process that has done so many ends
+JOBS_PER_PROCESS = 50  # TensorFlow keeps a little of each training: a process that has done so many ends
 MEMORY_LOOK_SECONDS = 0.1
 OUT_OF_MEMORY_EXIT = 86  # for whoever reads a log; the coordinator gets words
 MOST_CHARACTERS = 300  # of an error: TensorFlow can fill pages
