@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from eyetune.training.speed import fuse, hasten
+from eyetune.training.speed import fuse, hastened, steps_at_once
 
 NUMBERS = np.random.default_rng(0)
-IMAGES = NUMBERS.random((64, 8, 8, 3), np.float32)
-LABELS = np.eye(4, dtype=np.float32)[NUMBERS.integers(0, 4, 64)]
+IMAGES = NUMBERS.random((70, 8, 8, 3), np.float32)
+LABELS = np.eye(4, dtype=np.float32)[NUMBERS.integers(0, 4, 70)]
 
 
-def batches() -> Any:
-    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(16)
+def batches(size: int = 16) -> Any:
+    return tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(size)
 
 
 def network(optimizer: keras.optimizers.Optimizer) -> keras.Model:
@@ -42,30 +42,60 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_hastened_network_learns_what_a_plain_one_learns(name: str) -> None:
-    plain, hastened = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
-    hasten(hastened, batches())
-    histories = [one.fit(batches(), epochs=3, shuffle=False, verbose=0).history for one in (plain, hastened)]
-    np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-4)
-    for one, other in zip(plain.variables, hastened.variables, strict=True):
+    plain, fast = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
+    before = plain.fit(batches(), epochs=3, shuffle=False, verbose=0).history
+    with hastened(fast, batches(48), 16, 3):  # of 70 images: 48 and 22, the last step on 6
+        after = fast.fit(batches(48), epochs=3, shuffle=False, verbose=0).history
+    for measured in ("loss", "accuracy"):
+        np.testing.assert_allclose(before[measured], after[measured], rtol=1e-4)
+    for one, other in zip(plain.variables, fast.variables, strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-3, atol=1e-5)
-    for one, other in zip(plain.optimizer.variables, hastened.optimizer.variables, strict=True):
+    for one, other in zip(plain.optimizer.variables, fast.optimizer.variables, strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-3, atol=1e-5)
 
 
-def test_the_graph_is_traced_once() -> None:
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_graph_is_traced_once_and_keras_makes_its_own_again(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     traced = 0
+    original = keras.Model.train_step
 
-    class Counted(keras.Sequential):  # type: ignore[misc]
+    def counted(*arguments: Any) -> Any:
+        nonlocal traced
+        traced += 1
+        return original(*arguments)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    model = network(keras.optimizers.Adam())
+    with hastened(model, batches(16 * steps), 16, steps):
+        model.fit(batches(16 * steps), verbose=0)
+    assert traced == 1
+    assert len(model.fit(batches(), epochs=2, verbose=0).history["loss"]) == 2
+
+
+def test_class_weights_count_in_each_step() -> None:
+    plain, fast = network(keras.optimizers.SGD(0.1)), network(keras.optimizers.SGD(0.1))
+    weights = {0: 3.0, 1: 0.5, 2: 1.0, 3: 0.0}
+    before = plain.fit(batches(), class_weight=weights, shuffle=False, verbose=0).history["loss"]
+    with hastened(fast, batches(64), 16, 4):
+        after = fast.fit(batches(64), class_weight=weights, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(before, after, rtol=1e-5)
+
+
+def test_how_many_steps_go_together() -> None:
+    class Own(keras.Sequential):  # type: ignore[misc]
         def train_step(self, *arguments: Any) -> Any:
-            nonlocal traced
-            traced += 1
             return super().train_step(*arguments)
 
-    model = Counted([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4, activation="softmax")])
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    hasten(model, batches())
-    model.fit(batches(), verbose=0)
-    assert traced == 1
+    model = network(keras.optimizers.Adam())
+    assert steps_at_once(model, 40_000, (32, 32, 3), 32) == 8
+    assert steps_at_once(model, 2_400, (32, 32, 3), 32) == 7  # ten calls an epoch
+    assert steps_at_once(model, 100, (32, 32, 3), 32) == 1
+    assert steps_at_once(model, 40_000, (224, 224, 3), 32) == 1  # 19 MB a batch
+    model.steps_per_execution = 4
+    assert steps_at_once(model, 40_000, (32, 32, 3), 32) == 1  # the user's own
+    own = Own([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    own.compile("adam", "mse")
+    assert steps_at_once(own, 40_000, (32, 32, 3), 32) == 1
 
 
 def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from eyetune.errors import UsageError
+from eyetune.quiet import silenced
 from eyetune.recipe import Precision
 
 # The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone (avx512_bf16)
@@ -96,7 +94,7 @@ def start_keras(threads: int = 0) -> None:
             "The number of threads is negative.", expected="0 (one for each core) or more", received=threads
         )
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silence():
+    with silenced():
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -105,24 +103,6 @@ def start_keras(threads: int = 0) -> None:
         if threads:
             _set_threads(threads)
         tf.constant(0)  # the runtime starts with the first operation, and talks again then
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to say."""
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
-        yield
-        return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def prepare(*, seed: int, deterministic: bool = True) -> None:

@@ -27,7 +27,7 @@ from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import lessons, open_teacher
 from eyetune.training.features import FrozenBase
 from eyetune.training.pipeline import Lessons, Rows, evaluation_batches, images_per_epoch, training_batches
-from eyetune.training.speed import hasten
+from eyetune.training.speed import hastened, steps_at_once
 from eyetune.training.stages import Stage, compiled, stages
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ class Training:
         """Return what a stage learns from or is validated on: images, or features of them."""
         return self.base.features(name) if stage.on_features and self.base else self.dataset.split(name)
 
-    def batches(self, stage: Stage) -> tuple[Any, Callable[[int], None]]:
+    def batches(self, stage: Stage, batch_size: int | None = None) -> tuple[Any, Callable[[int], None]]:
         """Return what a stage learns from, and the function that says which epoch comes next."""
         return training_batches(
             self.rows(stage, "train"),
             self.dataset.num_classes,
-            self.recipe.fit.batch_size,
+            batch_size or self.recipe.fit.batch_size,
             self.seed,
             self.recipe.augment,
             self.lessons,
@@ -302,18 +302,21 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
     """Train one stage from the watcher's history on; return whether Ctrl-C ended it."""
     recipe, dataset = training.recipe, training.dataset
     try:
-        batches, watcher.set_epoch = training.batches(stage)
-        hasten(model, batches)
-        model.fit(
-            batches,
-            epochs=stage.end,
-            initial_epoch=len(watcher.history),
-            validation_data=evaluation_batches(training.rows(stage, "validation"), dataset.num_classes),
-            class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
-            shuffle=False,  # the pipeline shuffles
-            callbacks=[watcher],
-            verbose=0,
-        )
+        size, rows = recipe.fit.batch_size, training.rows(stage, "train")
+        steps = steps_at_once(model, watcher.num_images, rows.images.shape[1:], size)
+        watcher.batch_size = size * steps
+        batches, watcher.set_epoch = training.batches(stage, size * steps)
+        with hastened(model, batches, size, steps):
+            model.fit(
+                batches,
+                epochs=stage.end,
+                initial_epoch=len(watcher.history),
+                validation_data=evaluation_batches(training.rows(stage, "validation"), dataset.num_classes),
+                class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
+                shuffle=False,  # the pipeline shuffles
+                callbacks=[watcher],
+                verbose=0,
+            )
     except KeyboardInterrupt:
         return True
     return False

@@ -36,7 +36,7 @@ from eyetune.training.fit import BEST, LAST, Ending, Fitted, check, class_weight
 from eyetune.training.handed import HandedData
 from eyetune.training.pipeline import images_per_epoch, training_batches
 from eyetune.training.scaled import plain
-from eyetune.training.speed import hasten, steps_at_once
+from eyetune.training.speed import hastened, steps_at_once
 
 # What a training decides itself, whatever was given to `search`.
 NOT_THEIRS = ("x", "y", "validation_data", "validation_split", "epochs", "initial_epoch", "verbose", "callbacks")
@@ -245,15 +245,16 @@ class FunctionTraining:
 
     def _epochs_of_ours(self, given: dict[str, Any], shift: int, last: int) -> None:
         """Train on the images that were handed over: they come from our pipeline."""
-        watcher = self.watcher
-        watcher.batch_size = int(given.get("batch_size") or 32)  # Keras's own default
+        watcher, train = self.watcher, self.dataset.train
+        size = int(given.get("batch_size") or 32)  # Keras's own default
+        steps = (
+            1
+            if self._looks_at_batches()
+            else steps_at_once(self.model, watcher.num_images, self.dataset.image_shape, size)
+        )
+        watcher.batch_size = size * steps
         batches, set_epoch = training_batches(
-            self.dataset.train,
-            self.dataset.num_classes,
-            watcher.batch_size,
-            self.seed,
-            self.recipe.augment,
-            adapt=self.data.adapt,
+            train, self.dataset.num_classes, size * steps, self.seed, self.recipe.augment, adapt=self.data.adapt
         )
 
         def begin_epoch(epoch: int) -> None:
@@ -261,19 +262,18 @@ class FunctionTraining:
             self._seed_epoch(epoch)
 
         watcher.set_epoch = begin_epoch
-        self._speed_up(watcher.batch_size)
-        hasten(self.model, batches)
         settings = {name: given[name] for name in ("class_weight", "validation_freq") if name in given}
-        self._original_fit(
-            batches,
-            epochs=shift + last,
-            initial_epoch=shift + len(watcher.history),
-            shuffle=False,  # the pipeline shuffles
-            callbacks=self.callbacks,
-            verbose=0,
-            **settings,
-            **self.data.validation_of(given),
-        )
+        with hastened(self.model, batches, size, steps):
+            self._original_fit(
+                batches,
+                epochs=shift + last,
+                initial_epoch=shift + len(watcher.history),
+                shuffle=False,  # the pipeline shuffles
+                callbacks=self.callbacks,
+                verbose=0,
+                **settings,
+                **self.data.validation_of(given),
+            )
 
     def _epochs_of_theirs(self, given: dict[str, Any], shift: int, last: int) -> None:
         """Train on what the user made of the images, an epoch at a time, each with a seed of its own."""
@@ -303,20 +303,18 @@ class FunctionTraining:
 
         keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
 
-    def _speed_up(self, batch_size: int) -> None:
-        """Do several batches in one call of the graph, unless a callback of the user's looks at each."""
+    def _looks_at_batches(self) -> bool:
+        """Tell whether a callback of the user's wants to hear of each batch."""
         import keras
 
         names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
         base = keras.callbacks.Callback
-        looks = any(
+        return any(
             getattr(type(one), name) is not getattr(base, name)
             for one in self.callbacks.callbacks
             if one is not self.watcher
             for name in names
         )
-        if self.model.steps_per_execution == 1 and not looks and not self.model.run_eagerly:
-            self.model.steps_per_execution = steps_at_once(self.watcher.num_images, batch_size)
 
     def _evaluated(self, name: str, prefix: str) -> dict[str, float]:
         measured = self.model.evaluate(self.data.batches(name), verbose=0, return_dict=True)

@@ -52,7 +52,6 @@ def step_losses(
     training = begin(constant(recipe), dataset, seed=seed, arithmetic=arithmetic, teacher=teacher)
     first = stages(training.recipe)[0]
     model = training.compiled(first)
-    model.steps_per_execution = 1  # each step has a rate of its own
     weights = class_weight(recipe, dataset.train, dataset.num_classes)
     for rate, (images, labels) in zip(rates, _endless(training, first), strict=False):
         model.optimizer.learning_rate = rate

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from eyetune.models.transfer import head_of, thaw
 from eyetune.recipe import Recipe
 from eyetune.training.optimizers import build_loss, build_metrics, build_optimizer
-from eyetune.training.speed import steps_at_once
 
 if TYPE_CHECKING:
     import keras
@@ -81,6 +80,5 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
         optimizer=build_optimizer(recipe, steps),
         loss=build_loss(recipe.loss),
         metrics=build_metrics(recipe.loss),
-        steps_per_execution=steps_at_once(images_per_epoch, recipe.fit.batch_size),
     )
     return model
