@@ -16,23 +16,32 @@ if TYPE_CHECKING:
     from eyetune import techniques
     from eyetune.api import (
         BayesianOptimization,
+        Deployment,
+        Export,
+        FitCheck,
         GridSearch,
         Hyperband,
         RandomSearch,
         Study,
         compare,
+        deploy,
+        export,
         find_learning_rate,
+        fit_check,
         import_keras_tuner,
         keras_tuner_metrics,
         lab,
+        open_export,
         open_run,
         open_study,
         resume,
         train,
         tune,
         tune_with_keras_tuner,
+        verify,
     )
     from eyetune.data import Dataset, Split, load
+    from eyetune.device.boards import boards
     from eyetune.errors import EyetuneError
     from eyetune.labs import Lab, open_lab
     from eyetune.recipe import Recipe
@@ -45,7 +54,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "BayesianOptimization": "eyetune.api",
     "Dataset": "eyetune.data",
+    "Deployment": "eyetune.api",
+    "Export": "eyetune.api",
     "EyetuneError": "eyetune.errors",
+    "FitCheck": "eyetune.api",
     "GridSearch": "eyetune.api",
     "Hyperband": "eyetune.api",
     "Lab": "eyetune.labs",
@@ -56,12 +68,17 @@ _HOMES = {
     "Split": "eyetune.data",
     "Study": "eyetune.api",
     "Workspace": "eyetune.records",
+    "boards": "eyetune.device.boards",
     "compare": "eyetune.api",
+    "deploy": "eyetune.api",
+    "export": "eyetune.api",
     "find_learning_rate": "eyetune.api",
+    "fit_check": "eyetune.api",
     "import_keras_tuner": "eyetune.api",
     "keras_tuner_metrics": "eyetune.api",
     "lab": "eyetune.api",
     "load": "eyetune.data",
+    "open_export": "eyetune.api",
     "open_lab": "eyetune.labs",
     "open_run": "eyetune.api",
     "open_study": "eyetune.api",
@@ -70,6 +87,7 @@ _HOMES = {
     "train": "eyetune.api",
     "tune": "eyetune.api",
     "tune_with_keras_tuner": "eyetune.api",
+    "verify": "eyetune.api",
     "write_report": "eyetune.reporting",
 }
 _ROOMS = ("techniques",)
@@ -77,7 +95,10 @@ _ROOMS = ("techniques",)
 __all__ = [
     "BayesianOptimization",
     "Dataset",
+    "Deployment",
+    "Export",
     "EyetuneError",
+    "FitCheck",
     "GridSearch",
     "Hyperband",
     "Lab",
@@ -88,12 +109,17 @@ __all__ = [
     "Split",
     "Study",
     "Workspace",
+    "boards",
     "compare",
+    "deploy",
+    "export",
     "find_learning_rate",
+    "fit_check",
     "import_keras_tuner",
     "keras_tuner_metrics",
     "lab",
     "load",
+    "open_export",
     "open_lab",
     "open_run",
     "open_study",
@@ -103,6 +129,7 @@ __all__ = [
     "train",
     "tune",
     "tune_with_keras_tuner",
+    "verify",
     "write_report",
 ]
 

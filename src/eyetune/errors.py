@@ -11,6 +11,7 @@
     │   ├── StudyNotFoundError      a study's name that matches no study, or several
     │   └── StudyChangedError       a study that is to go on with another space, objective or data
     ├── DataError                   images or labels that cannot be used
+    ├── BoardError                  a network that a board cannot hold or run
     ├── TrainingError               a training that could not be carried out
     │   ├── DivergedError           its loss became NaN or infinite
     │   ├── CheckpointError         its checkpoint cannot be read or is of another network
@@ -118,6 +119,10 @@ class StudyChangedError(UsageError):
 
 class DataError(EyetuneError):
     """Images or labels cannot be used."""
+
+
+class BoardError(EyetuneError):
+    """A network cannot be held or run by a board, or cannot be brought to it."""
 
 
 class TrainingError(EyetuneError):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyetune.device.arena import ALIGNMENT, Buffer, aligned, buffers, head_bytes, plan
-from eyetune.device.graph import Graph, Operator, Tensor
+from eyetune.device.arena import ALIGNMENT, Buffer, aligned, alive_bytes, buffers, head_bytes, plan, with_copies
+from eyetune.device.graph import Constant, Graph, Operator, Tensor
 
 STEPS = 12
 
@@ -90,6 +90,41 @@ def test_scratch_memory_is_alive_with_its_operator_alone() -> None:
     steps = (Operator("TRANSPOSE_CONV", ("a",), (0,), 1, scratch_bytes=640), Operator("TANH", ("b",), (1,), 2))
     graph = Graph((Tensor((16,)), Tensor((160,)), Tensor((160,))), steps, (0,), (2,))
     assert head_bytes(graph) == 16 + 160 + 640
+
+
+def test_an_operator_with_several_outputs() -> None:
+    split = Operator("SPLIT", ("a",), (0,), 1, more_outputs=(2,))
+    join = Operator("ADD", ("b",), (1, 2), 3)
+    graph = Graph((Tensor((64,)), Tensor((32,)), Tensor((32,)), Tensor((32,))), (split, join), (0,), (3,))
+    assert buffers(graph) == (Buffer(64, 0, 0), Buffer(32, 0, 1), Buffer(32, 0, 1), Buffer(32, 1, 1))
+    assert head_bytes(graph) == 128
+
+
+def test_what_is_alive_at_each_step() -> None:
+    assert alive_bytes(diamond()) == (
+        aligned(100) + aligned(200),
+        aligned(100) + aligned(200) + aligned(300),
+        aligned(200) + aligned(300) + aligned(50),
+    )
+    assert alive_bytes(Graph((Tensor((4,)),), (), (0,), (0,))) == ()
+
+
+def test_copies_of_convolutions_are_alive_with_them_alone() -> None:
+    steps = (
+        Operator("CONV_2D", ("a",), (0,), 1, (Constant(9 * 16 * 16),)),
+        Operator("RELU", ("b",), (1,), 2),
+        Operator("FULLY_CONNECTED", ("c",), (2,), 3, (Constant(100_000),)),
+    )
+    tensors = (Tensor((8, 8, 16)), Tensor((8, 8, 16)), Tensor((8, 8, 16)), Tensor((10,)))
+    graph = Graph(tensors, steps, (0,), (3,))
+    copied = with_copies(graph)
+    assert [operator.scratch_bytes > 0 for operator in copied.operators] == [True, False, False]
+    before, after = alive_bytes(graph), alive_bytes(copied)
+    # ESP-NN's own formula for 3x3, 16 channels, padding 1: padded input, two sets of weights, the input's border, sums.
+    asked = 10 * 10 * 16 + 2 * 9 * 16 * 16 + 10 * 10 * 16 + 32 + 4 * 16
+    assert asked <= after[0] - before[0] <= 2 * asked
+    assert after[1:] == before[1:]
+    assert head_bytes(copied) >= head_bytes(graph) + asked - 64 * 16
 
 
 def test_float_tensors_take_four_bytes() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from eyetune.device.boards import Board, board, boards
+from eyetune.device.boards import Board, Camera, Cost, board, boards
 from eyetune.errors import UsageError
 
 OWN = """
@@ -93,5 +96,99 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         board(tmp_path / "bytes.toml")
 
 
-def test_all_values_are_described() -> None:
-    assert all(field.description for field in Board.model_fields.values())
+@pytest.mark.parametrize("part", [Board, Camera, Cost])
+def test_all_values_are_described(part: type[Board | Camera | Cost]) -> None:
+    assert all(field.description for field in part.model_fields.values())
+
+
+def test_what_the_firmware_needs_of_the_esp_boards() -> None:
+    for one in boards():
+        if not one.chip:
+            assert one.camera is None
+            continue
+        camera = one.camera
+        assert camera is not None
+        assert one.psram_mode
+        assert one.usb
+        assert one.quirks
+        pins = [getattr(camera, f"d{bit}") for bit in range(8)]
+        others = [camera.xclk, camera.sda, camera.scl, camera.vsync, camera.href, camera.pclk]
+        assert len({*pins, *others}) == 14, one.name  # no pin has two tasks
+
+
+def test_the_camera_of_the_esp_eye() -> None:
+    camera = board("esp-eye").camera
+    assert camera is not None
+    assert [getattr(camera, f"d{bit}") for bit in range(7, -1, -1)] == [36, 37, 38, 39, 35, 14, 13, 34]
+    assert (camera.pwdn, camera.reset, camera.xclk_hz, camera.flip_vertically) == (-1, -1, 15_000_000, True)
+    assert camera.pull_ups == (13, 14)
+
+
+def test_only_the_s3_forbids_a_scale_for_each_channel_of_dense_layers() -> None:
+    assert [one.name for one in boards() if not one.per_channel_dense] == ["esp32-s3-eye"]
+
+
+def test_every_board_that_comes_along_has_a_cost_model_with_an_error() -> None:
+    assert all(one.cost is not None and 0 < one.cost.error < 1 for one in boards())
+
+
+def test_a_users_own_board_needs_neither_camera_nor_cost(tmp_path: Path) -> None:
+    mine = board(written(tmp_path, OWN))
+    assert (mine.camera, mine.cost, mine.chip, mine.quirks, mine.per_channel_dense) == (None, None, "", (), True)
+
+
+COST = """
+[cost]
+convolution = [[1, 20], [8, 10.5]]
+depthwise = 11
+dense = 18
+output = 50
+pool = 12
+element = 45
+error = 0.3
+"""
+
+
+def test_a_users_own_cost_model(tmp_path: Path) -> None:
+    cost = board(written(tmp_path, OWN + COST)).cost
+    assert cost is not None
+    assert [cost.convolution_cycles(channels) for channels in (1, 7, 8, 999)] == [20, 20, 10.5, 10.5]
+    assert cost.psram_factors == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("dense = 18", "", ("lacks a value", "cost.dense", "cycles a multiply-add of a dense layer")),
+        ("dense = 18", "dence = 18\ndense = 18", ("unknown name", "cost.dence", "Did you mean dense?")),
+        ("error = 0.3", "error = 1.5", ("cost.error", "less than 1", "1.5")),
+        ("error = 0.3", "error = nan", ("cost.error", "finite")),
+        ("[[1, 20], [8, 10.5]]", "[[8, 10.5], [1, 20]]", ("cost", "must begin at 1")),
+        ("[[1, 20], [8, 10.5]]", "[]", ("cost.convolution", "at least 1")),
+        ("[[1, 20], [8, 10.5]]", "11.0", ("cost.convolution", "11.0")),
+        ("error = 0.3", "error = 0.3\npsram_factors = [2.0, 1.0]", ("psram_factors", "smaller one first")),
+        ("error = 0.3", "error = 2026-01-01", ("cost.error", "2026-01-01")),
+        ("error = 0.3", "error = 0.3\n[camera]\nxclk = 4", ("lacks a value", "camera.sda")),
+    ],
+)
+def test_a_broken_part_of_a_file_is_explained(tmp_path: Path, old: str, new: str, words: tuple[str, ...]) -> None:
+    assert old in COST
+    with pytest.raises(UsageError) as caught:
+        board(written(tmp_path, OWN + COST.replace(old, new)))
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_huge_file_and_a_nul_in_a_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        board(written(tmp_path, "#" * 1_000_001))
+    with pytest.raises(UsageError, match="cannot be read"):
+        board("a\0b.toml")
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_file_holds_there_is_a_board_or_an_error(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "any.toml")
+        path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
+        with pytest.raises(UsageError):
+            board(path)

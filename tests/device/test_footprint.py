@@ -13,6 +13,9 @@ from keras import layers
 
 from eyetune.device.boards import board
 from eyetune.device.footprint import Footprint, footprint
+from eyetune.device.interpreters import Micro, has_micro
+from eyetune.device.latency import latency
+from eyetune.device.tflite import footprint_of, read
 from eyetune.errors import UsageError
 from eyetune.models.build import build
 from eyetune.models.structure import structure
@@ -36,8 +39,8 @@ def sequential(*stack: Any, shape: tuple[int, ...] = (16, 16, 3)) -> keras.Model
     return keras.Sequential([layers.Input(shape), *stack])
 
 
-def converted_bytes(model: keras.Model) -> int:
-    """Return the size of the int8 model that TensorFlow makes, with weights as after training: none of them zero."""
+def converted(model: keras.Model) -> bytes:
+    """Return the int8 model that TensorFlow makes, with weights as after training: none of them zero."""
     import tensorflow as tf
 
     numbers = np.random.default_rng(0)
@@ -54,7 +57,7 @@ def converted_bytes(model: keras.Model) -> int:
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return len(converter.convert())
+    return bytes(converter.convert())
 
 
 def test_the_labs_network() -> None:
@@ -123,18 +126,172 @@ def test_float_islands_and_int32_sums_take_more_memory() -> None:
     assert sums.head_bytes == 20_704  # tflite-micro
 
 
-@pytest.mark.parametrize(
-    ("name", "edits"),
-    [
-        ("lab", {}),
-        ("mobilenet", {"width": 0.5, "activation": "relu6"}),
-        ("resnet8", {"activation": "tanh", "dropout": 0.2, "dense": [32]}),
-    ],
-)
-def test_flash_is_the_converters_file(name: str, edits: dict[str, Any]) -> None:
+def separable() -> keras.Model:
+    return sequential(
+        layers.SeparableConv2D(16, 3, activation="relu", padding="same"),
+        layers.MaxPooling2D(),
+        layers.SeparableConv2D(48, 3, activation="hard_swish"),
+        layers.GlobalMaxPooling2D(),
+        layers.Dense(10, activation="softmax"),
+        shape=IMAGES,
+    )
+
+
+def squeeze_and_excite() -> keras.Model:
+    images = layers.Input(IMAGES)
+    values = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(images)
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(values)
+    weights = layers.Conv2D(8, 1, activation="relu")(weights)
+    weights = layers.Conv2D(32, 1, activation="hard_sigmoid")(weights)
+    values = layers.Multiply()([values, weights])
+    values = layers.Conv2D(48, 3, activation="relu")(values)
+    outputs = layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(values))
+    return keras.Model(images, outputs)
+
+
+def transposed() -> keras.Model:
+    return sequential(
+        layers.Conv2D(24, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(32, 3, strides=2, activation="relu"),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax"),
+        shape=IMAGES,
+    )
+
+
+def preprocessing() -> keras.Model:
+    return sequential(
+        layers.Rescaling(2.0, offset=-1.0),
+        layers.RandomFlip("horizontal"),
+        layers.ZeroPadding2D(2),
+        layers.Conv2D(24, 5, strides=2, activation="relu"),
+        layers.Cropping2D(1),
+        layers.Conv2D(48, 3, activation="leaky_relu"),
+        layers.AveragePooling2D(2),
+        layers.Flatten(),
+        layers.Dense(32, activation="tanh"),
+        layers.Dense(10, activation="softmax"),
+        shape=IMAGES,
+    )
+
+
+def dilated() -> keras.Model:
+    return sequential(
+        layers.Conv2D(24, 3, padding="same", activation="relu"),
+        layers.Conv2D(32, 3, strides=2, padding="same", activation="relu6"),
+        layers.PReLU(shared_axes=[1, 2]),
+        layers.Conv2D(32, 3, padding="same", activation="sigmoid"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(100, activation="softmax"),
+        shape=IMAGES,
+    )
+
+
+def dense_only() -> keras.Model:
+    stack = [layers.Dense(units, activation="relu") for units in (96, 64, 32)]
+    return sequential(layers.Flatten(), *stack, layers.Dense(10, activation="softmax"), shape=(28, 28, 1))
+
+
+def normalized(layer: Any) -> keras.Model:
+    return sequential(
+        layers.Conv2D(32, 3, strides=2, padding="same"),
+        layer(),
+        layers.ReLU(),
+        layers.Conv2D(64, 3, strides=2, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(10, activation="softmax"),
+        shape=IMAGES,
+    )
+
+
+def normalized_often(layer: Any) -> keras.Model:
+    stack = [one for block in (8, 16, 24, 32) for one in (layers.Conv2D(block, 3, strides=2, padding="same"), layer())]
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")]
+    return sequential(*stack, *head, shape=IMAGES)
+
+
+# Networks of many kinds, with how far the size of the file may be off.
+VARIED: dict[str, tuple[Any, float]] = {
+    **{
+        f"lab, {activation}": (lambda activation=activation: network("lab", activation=activation), 0.03)
+        for activation in (
+            *("relu", "relu6", "leaky_relu", "elu", "swish", "hard_swish", "tanh", "sigmoid", "hard_sigmoid"),
+            "softsign",
+        )
+    },
+    **{
+        f"{name}, {edits}": (lambda name=name, edits=edits: network(name, **edits), 0.03)
+        for name, edits in (
+            ("lab", {"width": 0.5}),
+            ("lab", {"width": 2.0}),
+            ("lab", {"padding": "same"}),
+            ("lab", {"batch_norm": True}),
+            ("lab", {"global_pooling": True, "dropout": 0.3}),
+            ("lab", {"dense": []}),
+            ("lab", {"dense": [128, 64]}),
+            ("lab", {"blocks": [16, 32, 64], "padding": "same"}),
+            ("lab", {"blocks": [{"filters": 24, "kernel_size": 5, "stride": 2}, 48]}),
+            ("lab", {"blocks": [{"filters": 24, "depthwise": True}, {"filters": 64, "depthwise": True}]}),
+            (
+                "lab",
+                {"blocks": [{"filters": 16, "residual": True}, {"filters": 32, "residual": True}], "padding": "same"},
+            ),
+            ("vgg", {}),
+            ("vgg", {"width": 0.5, "activation": "swish"}),
+            ("vgg", {"batch_norm": False, "global_pooling": True}),
+            ("resnet8", {}),
+            ("resnet8", {"width": 0.5}),
+            ("resnet8", {"width": 2.0, "activation": "relu6"}),
+            ("resnet8", {"activation": "tanh", "dropout": 0.2, "dense": [32]}),
+            ("resnet8", {"activation": "hard_swish"}),
+            ("resnet20", {}),
+            ("resnet20", {"width": 0.5}),
+            ("mobilenet", {}),
+            ("mobilenet", {"width": 0.5, "activation": "relu6"}),
+            ("mobilenet", {"width": 2.0}),
+            ("mobilenet", {"activation": "hard_swish"}),
+        )
+    },
+    "branches": (branches, 0.03),
+    "separable": (separable, 0.03),
+    "squeeze and excite": (squeeze_and_excite, 0.03),
+    "transposed": (transposed, 0.03),
+    "preprocessing": (preprocessing, 0.03),
+    "dilated": (dilated, 0.03),
+    "dense only": (dense_only, 0.03),
+    "layer normalizations": (lambda: normalized_often(layers.LayerNormalization), 0.03),
+    "group normalizations": (lambda: normalized_often(lambda: layers.GroupNormalization(4)), 0.03),
+    "layer normalization": (lambda: normalized(layers.LayerNormalization), 0.03),
+    "group normalization": (lambda: normalized(lambda: layers.GroupNormalization(4)), 0.03),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIED)
+def test_the_prediction_is_what_comes_of_the_conversion(name: str) -> None:
+    make, tolerance = VARIED[name]
     keras.utils.clear_session()  # names have counters, and a file is longer by them
-    model = network(name, **edits)
-    assert footprint(model).flash_bytes == pytest.approx(converted_bytes(model), rel=0.03)
+    model = make()
+    predicted, content = footprint(model), converted(model)
+    assert predicted.flash_bytes == pytest.approx(len(content), rel=tolerance)
+    # The file itself, as it is read and planned, has the same operators and memory.
+    found = footprint_of(read(content))
+    assert found.head_bytes == predicted.head_bytes
+    assert found.multiply_adds == predicted.multiply_adds
+    assert found.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
+    assert found.unsupported == ()
+    if has_micro():
+        micro = Micro(content, 2 * predicted.arena_bytes)
+        micro.scores(np.zeros((1, *model.input_shape[1:]), np.uint8))
+        used = micro.arena()
+        assert predicted.head_bytes == used.head_bytes
+        assert predicted.arena_bytes == pytest.approx(used.bytes, rel=0.05)
+        assert found.arena_bytes == pytest.approx(used.bytes, rel=0.05)
+
+
+def test_forty_networks_and_more_are_compared() -> None:
+    assert len(VARIED) >= 40
 
 
 def test_what_only_training_needs_vanishes() -> None:
@@ -237,6 +394,116 @@ def test_what_fits_and_what_does_not() -> None:
     (arena,) = footprint(large).fits(nucleo)
     assert f"{footprint(large).arena_bytes:,} bytes of RAM" in arena
     assert footprint(large).fits(eye) == ()  # in external RAM
+
+
+def test_the_labs_vgg16_is_too_large_and_that_is_told_in_a_second() -> None:
+    model = build(Recipe().with_({"model": "vgg16"}).model, IMAGES, 10)
+    start = time.perf_counter()
+    needs, eye = footprint(model), board("esp-eye")
+    (reason,) = needs.fits(eye)
+    (advice,) = needs.advice(eye)
+    assert time.perf_counter() - start < 1
+    assert "bytes of flash; ESP-EYE has room for 3,667,968" in reason
+    worst = needs.costliest(eye)
+    assert (worst.limit, worst.layer) == ("flash", "vgg16/block4_conv2")  # the first of those with 512 filters
+    assert advice.startswith(f"Layer {worst.layer} holds 2,361,344 bytes of weights: 16% of the flash. No layer alone")
+
+
+def test_the_layer_that_costs_most_is_that_of_the_limit_that_is_broken() -> None:
+    eye, nucleo = board("esp-eye"), board("nucleo-l4r5zi")
+    stack = (layers.Conv2D(8, 3, name="first"), layers.Flatten(), layers.Dense(64, name="last"))
+    fitting = footprint(sequential(*stack))
+    assert fitting.costliest(eye).limit == "time"
+    wide = footprint(sequential(layers.Flatten(), layers.Dense(64, name="wide"), shape=(224, 224, 3)))
+    assert (wide.costliest(eye).limit, wide.costliest(eye).layer) == ("flash", "wide")
+    assert wide.costliest(eye).share == pytest.approx(1, abs=0.01)
+    large = sequential(
+        layers.Conv2D(4, 3, strides=2, name="small"),
+        layers.Conv2D(64, 3, padding="same", name="large"),
+        layers.GlobalAveragePooling2D(),
+        shape=(256, 256, 3),
+    )
+    found = footprint(large).costliest(nucleo)
+    assert (found.limit, found.layer) == ("arena", "large")
+    assert f"{127 * 127 * (4 + 64):,}"[:5] in found.words
+
+
+def test_layer_costs_add_up_to_the_whole() -> None:
+    eye = board("esp-eye")
+    for model in (network(), branches(), network("mobilenet")):
+        needs = footprint(model)
+        costs = needs.layer_costs(eye)
+        time_of_all = needs.latency(eye)
+        assert time_of_all is not None
+        assert sum(cost.multiply_adds for cost in costs) == needs.multiply_adds
+        assert sum(cost.milliseconds or 0 for cost in costs) == pytest.approx(time_of_all.milliseconds)
+        assert 0 < sum(cost.flash_bytes for cost in costs) < needs.flash_bytes
+        assert max(cost.arena_bytes for cost in costs) <= needs.head_bytes
+        assert len({cost.name for cost in costs}) == len(costs)
+
+
+def test_multiply_adds_are_told_by_the_kind_of_operator() -> None:
+    assert footprint(network()).multiply_adds_by_kind == {"CONV_2D": 3_892_608, "FULLY_CONNECTED": 148_096}
+    assert list(footprint(network("mobilenet")).multiply_adds_by_kind) == [
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "FULLY_CONNECTED",
+    ]
+
+
+def test_a_large_arena_lies_in_external_ram_and_takes_longer() -> None:
+    eye = board("esp-eye")
+    small, large = footprint(network()), footprint(network("lab", activation="swish", width=2.0))
+    assert not small.arena_in_psram(eye)
+    assert large.arena_in_psram(eye)
+    assert not large.arena_in_psram(board("nucleo-l4r5zi"))
+    inside = latency(large.graph, eye, arena_in_psram=False)
+    outside = large.latency(eye)
+    assert inside is not None
+    assert outside is not None
+    assert outside.milliseconds > 1.15 * inside.milliseconds
+
+
+def test_on_the_s3_convolutions_copy_their_weights_into_the_arena() -> None:
+    needs, eye, s3 = footprint(network()), board("esp-eye"), board("esp32-s3-eye")
+    assert needs.arena_bytes_on(eye) == needs.arena_bytes
+    assert needs.arena_bytes_on(s3) > needs.arena_bytes + 2 * 3 * 3 * 32 * 64
+    wide = footprint(network("vgg"))
+    assert wide.arena_in_psram(s3)
+    assert wide.arena_bytes < s3.arena_bytes
+    assert needs.fits(s3) == wide.fits(s3) == ()
+
+
+def test_a_board_without_a_cost_model_gets_all_but_the_time() -> None:
+    own = board("esp-eye").model_copy(update={"cost": None})
+    needs = footprint(network())
+    assert needs.latency(own) is None
+    found = needs.costliest(own)
+    assert found.layer.startswith("conv2d")  # by multiply-adds
+    assert "of the multiply-adds" in found.words
+
+
+@pytest.mark.parametrize(
+    ("stack", "instead"),
+    [
+        ([layers.Conv2D(4, 3, activation="gelu", name="bad")], "relu, or hard_swish"),
+        ([layers.Conv2D(4, 3, activation="softplus", name="bad")], "relu, or hard_swish"),
+        ([layers.Conv2D(4, 3), layers.Activation("mish", name="bad")], "relu, or hard_swish"),
+        ([layers.Conv2D(4, 3, activation="selu", name="bad")], "batch normalization"),
+        ([layers.UpSampling2D(name="bad")], "Conv2DTranspose"),
+    ],
+)
+def test_what_to_use_in_place_of_an_operator_is_told_by_layer(stack: list[Any], instead: str) -> None:
+    needs = footprint(sequential(*stack, layers.GlobalAveragePooling2D()))
+    advice = needs.advice(board("esp-eye"))
+    assert advice
+    assert all(one.startswith("In layer bad, use ") for one in advice)
+    assert instead in advice[0]
+    assert len(advice) == len(set(advice))
+
+
+def test_what_fits_needs_no_advice() -> None:
+    assert footprint(network()).advice(board("esp-eye")) == ()
 
 
 @pytest.mark.parametrize("activation", ["gelu", "selu", "softplus", "mish", "exponential", "celu", "log_sigmoid"])

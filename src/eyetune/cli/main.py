@@ -9,7 +9,23 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from eyetune.cli import data, explain, importing, lab, look, rates, report, runs, study, techniques, train, tune
+from eyetune.cli import (
+    board,
+    data,
+    deploy,
+    explain,
+    export,
+    importing,
+    lab,
+    look,
+    rates,
+    report,
+    runs,
+    study,
+    techniques,
+    train,
+    tune,
+)
 from eyetune.cli.common import INTERRUPTED
 from eyetune.errors import EyetuneError
 
@@ -26,6 +42,12 @@ for command in (
     rates.lr_find,
     lab.lab,
     tune.tune,
+    board.fit_check,
+    export.export,
+    export.verify,
+    export.flash,
+    deploy.deploy,
+    board.boards,
     study.study,
     look.show,
     look.evaluate,

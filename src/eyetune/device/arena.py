@@ -7,12 +7,15 @@ https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/docs/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from eyetune.device.graph import Graph
+from eyetune.device.graph import Graph, Operator
 
 ALIGNMENT = 16  # bytes
+_BORDER = 2  # pixels around a padded picture, with a kernel of 5x5
 
 # Of the tail, in bytes on a 64-bit host, fitted to tflite-micro 0.dev20261023 over 52 networks; an ESP32 with its
 # 32-bit pointers needs less. A quantized channel costs a multiplier and a shift of 4 bytes each.
@@ -87,7 +90,8 @@ def buffers(graph: Graph) -> tuple[Buffer, ...]:
     Inputs are there from the first step on; outputs stay to the last.
     """
     last = max(len(graph.operators) - 1, 0)
-    born = dict.fromkeys(graph.inputs, 0) | {operator.output: step for step, operator in enumerate(graph.operators)}
+    written = {place: step for step, operator in enumerate(graph.operators) for place in operator.outputs}
+    born = dict.fromkeys(graph.inputs, 0) | written
     dies = dict(born)
     for step, operator in enumerate(graph.operators):
         dies |= dict.fromkeys(operator.inputs, step)
@@ -97,14 +101,61 @@ def buffers(graph: Graph) -> tuple[Buffer, ...]:
     return (*tensors, *scratch)
 
 
+def alive_bytes(graph: Graph) -> tuple[int, ...]:
+    """Return what is alive while each operator runs: its inputs and outputs, what later ones read, what it needs.
+
+    Example:
+        >>> from eyetune.device.graph import Operator, Tensor
+        >>> steps = (Operator("RELU", ("a",), (0,), 1), Operator("RELU", ("b",), (1,), 2))
+        >>> alive_bytes(Graph((Tensor((160,)), Tensor((320,)), Tensor((16,))), steps, (0,), (2,)))
+        (480, 336)
+    """
+    # What comes and what goes at each step, so that it is one pass over the buffers.
+    change = [0] * (len(graph.operators) + 1)
+    for buffer in buffers(graph):
+        change[buffer.first] += aligned(buffer.bytes)
+        change[min(buffer.last + 1, len(graph.operators))] -= aligned(buffer.bytes)
+    return tuple(accumulate(change[:-1]))
+
+
 def head_bytes(graph: Graph) -> int:
     """Return what the tensors take, and the operators while they run."""
     return plan(buffers(graph)).bytes
 
 
+def with_copies(graph: Graph) -> Graph:
+    """Return a graph as ESP-NN's vector kernels run it: a convolution has room for copies of its weights and its input.
+
+    No more than that is what they ask for, with kernels of up to 5x5; see esp_nn_get_conv_scratch_size_esp32s3 in
+    https://github.com/espressif/esp-nn/blob/master/src/convolution/esp_nn_conv_esp32s3.c.
+
+    Example:
+        >>> from eyetune.device.graph import Constant, Operator, Tensor
+        >>> step = Operator("CONV_2D", ("a",), (0,), 1, (Constant(2304),))
+        >>> graph = with_copies(Graph((Tensor((8, 8, 16)), Tensor((8, 8, 16))), (step,), (0,), (1,)))
+        >>> graph.operators[0].scratch_bytes == 2 * 2304 + 2 * 12 * 12 * 16 + 4 * 16 + 64
+        True
+    """
+    return replace(graph, operators=tuple(_with_copies(graph, operator) for operator in graph.operators))
+
+
+def _with_copies(graph: Graph, operator: Operator) -> Operator:
+    if operator.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D") or not operator.inputs or not operator.constants:
+        return operator
+    *sides, channels = graph.tensors[operator.inputs[0]].shape or (1,)
+    by_sixteens = -(-channels // 16) * 16  # as channels are taken
+    weights = -(-operator.constants[0].bytes * by_sixteens // max(channels, 1))
+    padded = math.prod(side + 2 * _BORDER for side in sides) * channels
+    outputs = graph.tensors[operator.output].shape[-1:]
+    scratch = 2 * weights + 2 * padded + 4 * math.prod(outputs) + 4 * ALIGNMENT
+    return replace(operator, scratch_bytes=scratch)
+
+
 def tail_bytes(graph: Graph) -> int:
     """Return what the interpreter remembers, by a formula fitted to measurements."""
-    constants = sum(len(operator.constants) for operator in graph.operators)
+    all_constants = [constant for operator in graph.operators for constant in operator.constants]
+    common = {constant for constant in all_constants if constant.is_common}
+    constants = sum(not constant.is_common for constant in all_constants) + len(common)
     channels = sum(operator.channels for operator in graph.operators)
     tensors = len(graph.activations) + constants
     return aligned(

@@ -2,23 +2,98 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from eyetune.errors import UsageError, nearest
 
 DEFAULT = "esp-eye"
+_LARGEST_FILE_BYTES = 1_000_000  # of a board's file; those that come along have 3,000
 
 
-class Board(BaseModel):
+class _Part(BaseModel):
+    """A part of a board's file: immutable, and strict about names and kinds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Camera(_Part):
+    """How a parallel camera is wired: numbers of GPIOs, -1 for what is not connected."""
+
+    xclk: int = Field(ge=-1, description="GPIO of the clock that the camera is given")
+    sda: int = Field(ge=-1, description="GPIO of the control bus's data")
+    scl: int = Field(ge=-1, description="GPIO of the control bus's clock")
+    d0: int = Field(ge=0, description="GPIO of bit 0 of a pixel's byte; Y2 in the camera's own count")
+    d1: int = Field(ge=0, description="GPIO of bit 1")
+    d2: int = Field(ge=0, description="GPIO of bit 2")
+    d3: int = Field(ge=0, description="GPIO of bit 3")
+    d4: int = Field(ge=0, description="GPIO of bit 4")
+    d5: int = Field(ge=0, description="GPIO of bit 5")
+    d6: int = Field(ge=0, description="GPIO of bit 6")
+    d7: int = Field(ge=0, description="GPIO of bit 7")
+    vsync: int = Field(ge=0, description="GPIO that tells a new picture")
+    href: int = Field(ge=0, description="GPIO that tells a new line")
+    pclk: int = Field(ge=0, description="GPIO of the pixels' clock")
+    pwdn: int = Field(-1, ge=-1, description="GPIO that switches the camera off")
+    reset: int = Field(-1, ge=-1, description="GPIO that starts the camera anew")
+    xclk_hz: int = Field(gt=0, description="of the clock that the camera is given")
+    flip_vertically: bool = Field(False, description="whether the camera stands on its head")
+    pull_ups: tuple[int, ...] = Field(
+        (), description="GPIOs that must be inputs with pull-up before the camera is started"
+    )
+
+
+class Cost(_Part):
+    """How many cycles int8 inference takes, as a sum over the operators of a network.
+
+    What is not named here (a copy, a table look-up, a mean) takes `element` cycles for each number of its output.
+    """
+
+    convolution: tuple[tuple[int, float], ...] = Field(
+        min_length=1,
+        description="cycles a multiply-add of a convolution, as [input channels from which on it holds, cycles]",
+    )
+    depthwise: float = Field(ge=0, description="cycles a multiply-add of a depthwise convolution")
+    dense: float = Field(ge=0, description="cycles a multiply-add of a dense layer")
+    output: float = Field(ge=0, description="cycles an output of a convolution, depthwise or not")
+    pool: float = Field(ge=0, description="cycles an input of a pooling")
+    element: float = Field(ge=0, description="cycles an output of an addition or any other operator")
+    error: float = Field(gt=0, lt=1, description="half width of the error, as a share of the time")
+    psram_factors: tuple[float, float] = Field(
+        (1.0, 1.0), description="how many times longer it takes with the arena in external RAM: at least, at most"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        starts = [channels for channels, _ in self.convolution]
+        if starts[0] > 1 or starts != sorted(set(starts)) or any(cycles < 0 for _, cycles in self.convolution):
+            raise ValueError("convolution must begin at 1 input channel and rise, with no cycles below 0")
+        low, high = self.psram_factors
+        if not 1 <= low <= high:
+            raise ValueError("psram_factors must be two numbers from 1 on, the smaller one first")
+        return self
+
+    def convolution_cycles(self, input_channels: int) -> float:
+        """Return the cycles that a multiply-add of a convolution takes, by the channels of its input.
+
+        Example:
+            >>> cost = board("esp-eye").cost
+            >>> cost.convolution_cycles(3), cost.convolution_cycles(4)
+            (18.0, 11.0)
+        """
+        return next(cycles for start, cycles in reversed(self.convolution) if input_channels >= start)
+
+
+class Board(_Part):
     """A board and its limits. Bytes are bytes: a kibibyte has 1024 of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(min_length=1, description="what commands call it, for example esp-eye")
     title: str = Field(min_length=1, description="what its maker calls it")
@@ -27,7 +102,17 @@ class Board(BaseModel):
     firmware_bytes: int = Field(ge=0, description="the program without the model")
     arena_bytes: int = Field(gt=0, description="largest tensor arena that internal RAM has room for")
     psram_bytes: int = Field(0, ge=0, description="external RAM that the program sees (0: none)")
+    psram_mode: Literal["", "quad", "octal"] = Field("", description="how the external RAM is wired")
     clock_hz: int = Field(gt=0, description="of the processor")
+    chip: Literal["", "esp32", "esp32s3"] = Field("", description="what ESP-IDF calls it (empty: no ESP-IDF)")
+    usb: str = Field("", description="how it is connected, in words")
+    camera: Camera | None = Field(None, description="how the camera is wired")
+    cost: Cost | None = Field(None, description="how many cycles inference takes")
+    per_channel_dense: bool = Field(True, description="whether dense layers may have a scale for each channel")
+    copies_convolutions: bool = Field(
+        False, description="whether convolutions copy their weights and input into the arena while they run"
+    )
+    quirks: tuple[str, ...] = Field((), description="what to mind, in sentences")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -90,8 +175,12 @@ def _folder() -> Any:
 
 def _read(path: Path) -> Board:
     try:
-        return _parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_FILE_BYTES + 1)
+        if len(content) > _LARGEST_FILE_BYTES:
+            raise OSError(0, f"it has more than {_LARGEST_FILE_BYTES:,} bytes")
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
         raise UsageError(
             "The board's file cannot be read.",
@@ -99,12 +188,14 @@ def _read(path: Path) -> Board:
             received=f"{path}: {reason}",
             fix=f"Name a file that is there, or a board. {nearest(path.stem, [one.name for one in boards()])}",
         ) from None
+    return _parse(text, str(path))
 
 
 def _parse(text: str, origin: str) -> Board:
     try:
-        return Board.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        # Through JSON, in which a strict list may stand for a tuple. A date becomes its words, which no field takes.
+        return Board.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
             "The board's file is not TOML.",
             expected="lines such as clock_hz = 240_000_000",
@@ -119,9 +210,9 @@ def _explained(error: pydantic.ValidationError, origin: str) -> UsageError:
     """Turn pydantic's first complaint into an error that names the value and what it means."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
-    field = Board.model_fields.get(name)
+    section, field = _described(first["loc"])
     if first["type"] == "extra_forbidden":
-        fix = nearest(name, Board.model_fields)
+        fix = nearest(str(first["loc"][-1]), section.model_fields)
         return UsageError("The board's file has an unknown name.", received=f"{name} in {origin}", fix=fix)
     meaning = f" ({field.description})" if field else ""
     missing = first["type"] == "missing"
@@ -131,3 +222,11 @@ def _explained(error: pydantic.ValidationError, origin: str) -> UsageError:
         received=origin if missing else f"{first['input']!r} in {origin}"[:200],
         fix="Add it." if missing else "Correct it.",
     )
+
+
+def _described(place: Sequence[int | str]) -> tuple[type[_Part], FieldInfo | None]:
+    """Return the part of the file that a place such as ("camera", "xclk") lies in, and the field that is meant."""
+    sections: dict[str, type[_Part]] = {"camera": Camera, "cost": Cost}
+    section = sections.get(str(place[0]), Board) if len(place) > 1 else Board
+    names = place[1:] if section is not Board else place
+    return section, section.model_fields.get(str(names[0])) if names else None

@@ -1,7 +1,8 @@
 """The int8 model as a plain graph: operators, the tensors between them and the constants that they hold.
 
-`lowering` reads it off a Keras model, `arena` plans its memory, `footprint` adds up its bytes. Operators have the names
-of the TensorFlow Lite schema (https://ai.google.dev/edge/litert/microcontrollers/overview).
+`lowering` reads it off a Keras model and `tflite` off a file, `arena` plans its memory, `latency` its time, `footprint`
+adds up its bytes. Operators have the names of the TensorFlow Lite schema
+(https://ai.google.dev/edge/litert/microcontrollers/overview).
 """
 
 from __future__ import annotations
@@ -33,10 +34,17 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Constant:
-    """What an operator has in flash: its bytes, and by how many scales they are quantized (0: plain numbers)."""
+    """What an operator has in flash.
+
+    Attributes:
+        bytes: Its size.
+        scales: By how many scales it is quantized (0: it holds plain numbers).
+        is_common: Whether the converter makes one of all that are equal, whichever layers they are from.
+    """
 
     bytes: int
     scales: int = 0
+    is_common: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Operator:
         activation: The relu that it ends in ("": none).
         scratch_bytes: Memory that it needs while it runs, beside its tensors.
         names: How many names the converter joins into that of its output, which takes flash too.
+        more_outputs: Places of the other tensors that it writes.
     """
 
     kind: str
@@ -66,6 +75,17 @@ class Operator:
     activation: str = ""
     scratch_bytes: int = 0
     names: int = 1
+    more_outputs: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Places of all tensors that it writes."""
+        return (self.output, *self.more_outputs)
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of its constants."""
+        return sum(constant.bytes for constant in self.constants)
 
     @property
     def scales_only(self) -> bool:
@@ -85,12 +105,20 @@ class Graph:
     @property
     def activations(self) -> tuple[int, ...]:
         """Places of the tensors that are in use: the inputs and what the operators write."""
-        return (*self.inputs, *(operator.output for operator in self.operators))
+        return (*self.inputs, *(place for operator in self.operators for place in operator.outputs))
 
     @property
     def multiply_adds(self) -> int:
         """Multiplications with addition of all operators."""
         return sum(operator.multiply_adds for operator in self.operators)
+
+    @property
+    def multiply_adds_by_kind(self) -> dict[str, int]:
+        """Multiplications with addition by the kind of operator, the most first; without those that have none."""
+        counts: Counter[str] = Counter()
+        for operator in self.operators:
+            counts[operator.kind] += operator.multiply_adds
+        return {kind: count for kind, count in counts.most_common() if count}
 
 
 def fresh_names(graph: Graph) -> dict[str, str]:
@@ -113,6 +141,19 @@ def fresh_names(graph: Graph) -> dict[str, str]:
         for place, number in enumerate(sorted(numbers)):
             renamed[base, number] = f"{base}_{place}" if place else base
     return {path: "/".join(renamed[split_counter(part)] for part in path.split("/")) for path in paths}
+
+
+def with_fresh_names(graph: Graph) -> Graph:
+    """Return the graph with its layers called as `fresh_names` says.
+
+    Example:
+        >>> step = Operator("TANH", ("tanh_9",), (0,), 1)
+        >>> with_fresh_names(Graph((Tensor((4,)),) * 2, (step,), (0,), (1,))).operators[0].layers
+        ('tanh',)
+    """
+    names = fresh_names(graph)
+    renamed = (replace(one, layers=tuple(names[layer] for layer in one.layers)) for one in graph.operators)
+    return replace(graph, operators=tuple(renamed))
 
 
 def split_counter(name: str) -> tuple[str, int]:
@@ -165,7 +206,7 @@ def fused(graph: Graph) -> Graph:
         >>> graph = Graph((Tensor((4,)),) * 3, (convolution, Operator("RELU", ("relu",), (1,), 2)), (0,), (2,))
         >>> fused(graph).operators
         (Operator(kind='CONV_2D', layers=('conv', 'relu'), inputs=(0,), output=2, constants=(), channels=0, \
-multiply_adds=0, activation='RELU', scratch_bytes=0, names=2),)
+multiply_adds=0, activation='RELU', scratch_bytes=0, names=2, more_outputs=()),)
     """
     readers = _readers(graph)
     made: dict[int, Operator] = {}  # by what they write, in order

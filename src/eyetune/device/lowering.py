@@ -22,6 +22,7 @@ _VANISHING = frozenset(
     }
 )
 _AXES = Constant(8)
+_COMMON_AXES = Constant(8, is_common=True)
 
 
 def lower(model: keras.Model) -> Graph:
@@ -195,7 +196,7 @@ def _standardized(call: Call) -> int:
 
 def _layer_normalization(call: Call) -> int:
     values, narrow = call.inputs[0], (*call.shape[:-1], 1)
-    mean = call.emit("MEAN", shape=narrow, constants=(_AXES,))
+    mean = call.emit("MEAN", shape=narrow, constants=(_COMMON_AXES,))
     negative = in_float(call, "NEG", mean, narrow)
     squares = call.emit("SQUARED_DIFFERENCE", [values, mean])
     return _normalized(call, values, negative, squares, (call.shape, narrow, call.shape))
@@ -205,7 +206,7 @@ def _group_normalization(call: Call) -> int:
     groups = call.layer.groups
     shape, narrow = (*call.shape[:-1], groups, call.shape[-1] // groups), (1,) * (len(call.shape) - 1) + (groups, 1)
     values = call.emit("RESHAPE", shape=shape, constants=(Constant(20),))
-    mean = call.emit("MEAN", [values], narrow, constants=(_AXES,))
+    mean = call.emit("MEAN", [values], narrow, constants=(_COMMON_AXES,))
     negative = in_float(call, "NEG", mean, narrow)
     squares = in_float(call, "SQUARE", call.emit("SUB", [values, mean], shape), shape)
     scales = (*narrow[:-1], shape[-1])
@@ -224,8 +225,8 @@ def _normalized(
     The shapes are those of the values, of their mean, and of the scales that multiply them.
     """
     wide, narrow, scales = shapes
-    by_channel, number = (Constant(call.shape[-1], 1),), (Constant(1, 1),)
-    variance = call.emit("MEAN", [squares], narrow, constants=(_AXES,))
+    by_channel, number = (Constant(call.shape[-1], 1),), (Constant(1, 1, is_common=True),)
+    variance = call.emit("MEAN", [squares], narrow, constants=(_COMMON_AXES,))
     deviation = call.emit("RSQRT", [call.emit("ADD", [variance], narrow, constants=number)], narrow)
     scale = call.emit("MUL", [deviation], scales, constants=by_channel)
     offset = call.emit("ADD", [call.emit("MUL", [negative, scale], scales)], scales, constants=by_channel)

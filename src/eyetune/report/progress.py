@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,11 +54,24 @@ def progress_line(position: Position) -> str:
     )
 
 
-@contextmanager
-def decoding_bar(*, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show a bar while image files are decoded, on a terminal; yields what is to be told (files done, all files)."""
+    return counting_bar("decoding images", enabled=enabled)
+
+
+@contextmanager
+def counting_bar(words: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while things are done one by one, on a terminal.
+
+    Args:
+        words: What is done.
+        enabled: Whether to show anything at all.
+
+    Yields:
+        What is to be told: how many are done, of how many.
+    """
     console = Console(file=sys.stderr, force_jupyter=False)
-    columns = (TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shown = enabled and console.is_terminal and not in_notebook()
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)

@@ -1,0 +1,20 @@
+"""Firmware around an int8 network: an ESP-IDF project, an Arduino sketch or a bare C array."""
+
+from eyetune.device.firmware.boards import check_board
+from eyetune.device.firmware.formats import write, write_arduino, write_c_array, write_esp_idf
+from eyetune.device.firmware.image import CameraFrame, camera_frame, preprocess
+from eyetune.device.firmware.model import FirmwareModel
+from eyetune.device.firmware.result import read_result
+
+__all__ = [
+    "CameraFrame",
+    "FirmwareModel",
+    "camera_frame",
+    "check_board",
+    "preprocess",
+    "read_result",
+    "write",
+    "write_arduino",
+    "write_c_array",
+    "write_esp_idf",
+]
