@@ -136,3 +136,8 @@ def test_other_images_are_noticed(done: et.Export, trained: Run, tmp_path: Path)
 def test_a_measured_arena_is_what_the_firmware_sets_aside(done: et.Export, proof: Any) -> None:
     assert done.manifest.arena_is_measured
     assert 0 <= done.manifest.arena_bytes - proof.arena.bytes < 1024
+
+
+def test_what_a_boards_own_kernels_take_besides_is_set_aside(done: et.Export, trained: Run, tmp_path: Path) -> None:
+    other = et.export(trained, tmp_path / "s3", board="esp32-s3-eye", formats=["c"], progress=False)
+    assert other.manifest.arena_bytes > done.manifest.arena_bytes
