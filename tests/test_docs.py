@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from eyetune.cli.main import app
-from eyetune.device.boards import boards
+from eyetune.device.boards import board, boards
 from eyetune.recipe import Recipe
 from eyetune.records.study import SamplerName, ScheduleName
 from eyetune.space import Space
@@ -101,6 +101,25 @@ def test_the_examples_of_tuning_run_one_after_the_other(at_home: Path) -> None:
     assert (at_home / "trials.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_the_example_of_the_board_runs(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = examples(ROOT / "docs" / "board.md")
+    names: dict[str, Any] = {}
+    exec(compile(example, "board.md", "exec"), names)
+    assert names["proof"].passed
+    assert names["proof"].int8_accuracy > 0.5
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "True"
+    assert said[-1].startswith(f"{names['export'].manifest.flash_bytes:,} bytes")
+
+
+def test_the_board_of_the_document_is_one(tmp_path: Path) -> None:
+    found = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "board.md").read_text(encoding="utf-8"), re.S)
+    assert found is not None
+    (tmp_path / "mine.toml").write_text(found[1])
+    assert board(tmp_path / "mine.toml").largest_arena_bytes == 204_800
+
+
 def test_the_space_of_the_document_shows_every_key_and_can_be_searched(at_home: Path) -> None:
     space = Space.load(at_home / "space.toml")
     recipe_space(str(at_home / "space.toml"), Recipe())
@@ -121,7 +140,7 @@ def test_the_tables_of_tuning_name_all_that_there_is() -> None:
     assert set(rows("Which schedule")) == set(get_args(ScheduleName))
     assert set(rows("Spaces of recipes")) == set(BUILT_IN)
     better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
-    for name in (*BEFORE_TRAINING, *(board.name for board in boards())):
+    for name in (*BEFORE_TRAINING, *(one.name for one in boards())):
         assert f"`{name}`" in better, name
 
 
