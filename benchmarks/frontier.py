@@ -35,7 +35,6 @@ TRAINING = {
     "augment.flip": True,
     "augment.shift": 4,
     "optimizer.schedule": "cosine",
-    "optimizer.warmup_epochs": 1,
     "optimizer.learning_rate": 3e-3,
     "fit.batch_size": 64,
 }
@@ -59,7 +58,8 @@ def measure(name: str, subset: int, epochs: int, num_images: int | None) -> Poin
     """Train, export and verify a network."""
     import eyetune as et
 
-    recipe = et.Recipe().with_(LADDER[name]).with_({**TRAINING, "data.subset": subset, "fit.epochs": epochs})
+    lengths = {"data.subset": subset, "fit.epochs": epochs, "optimizer.warmup_epochs": int(epochs > 1)}
+    recipe = et.Recipe().with_(LADDER[name]).with_({**TRAINING, **lengths})
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = et.train(recipe, workspace=folder, progress=False, plots=False)

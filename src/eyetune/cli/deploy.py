@@ -24,7 +24,9 @@ def deploy(  # noqa: PLR0913 (flags)
     output: Path | None = None,
     space: str | None = None,
     max_epochs: int | None = None,
-    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="")] = ("esp-idf",),  # noqa: A002
+    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)] = (
+        "esp-idf",
+    ),  # noqa: A002
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     name: str = "",
@@ -61,7 +63,7 @@ def deploy(  # noqa: PLR0913 (flags)
     max_epochs
         Of a trial of the search; by default the recipe's epochs.
     format
-        Of the firmware: esp-idf, arduino or c; may be repeated.
+        Of the firmware: esp-idf (the default), arduino or c; may be repeated.
     overwrite
         Replace an export that is there. Anything else is never written over.
     seed

@@ -27,7 +27,9 @@ def export(
     *,
     board: str = "esp-eye",
     output: Path | None = None,
-    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="")] = ("esp-idf",),  # noqa: A002
+    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)] = (
+        "esp-idf",
+    ),  # noqa: A002
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
@@ -51,7 +53,7 @@ def export(
     output
         The folder to make; by default exports/ID in the workspace.
     format
-        Of the firmware: esp-idf, arduino or c; may be repeated.
+        Of the firmware: esp-idf (the default), arduino or c; may be repeated.
     overwrite
         Replace an export that is there. Anything else is never written over.
     """
