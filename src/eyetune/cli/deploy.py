@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.markup import escape
 
 from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, read_seconds, say
-from eyetune.cli.export import export_lines, verification_lines
+from eyetune.cli.export import Formats, export_lines, verification_lines
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
@@ -24,9 +24,7 @@ def deploy(  # noqa: PLR0913 (flags)
     output: Path | None = None,
     space: str | None = None,
     max_epochs: int | None = None,
-    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)] = (
-        "esp-idf",
-    ),  # noqa: A002
+    format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     name: str = "",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eyetune.api import Export
     from eyetune.device.verify import Verification
 
+Formats = Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)]
 _NO_COMMON = Common()
 
 
@@ -27,9 +28,7 @@ def export(
     *,
     board: str = "esp-eye",
     output: Path | None = None,
-    format: Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)] = (
-        "esp-idf",
-    ),  # noqa: A002
+    format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
