@@ -40,7 +40,7 @@ def test_one_call_ends_with_proven_firmware_and_one_report(made: tuple[et.Deploy
     assert done.verification.split == "test"
     assert done.export.folder == Path(words["output"])
     assert (done.export.folder / "esp-idf" / "CMakeLists.txt").is_file()
-    assert done.run.validation_accuracy >= done.study.best_value
+    assert done.run.validation_accuracy >= done.study.best_value - 1e-6  # one of the two is a float32
     page = done.report.read_text()
     assert "How it was found" in page
     assert "networks were tried in study camera" in page

@@ -69,7 +69,13 @@ app.command(data.app)
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit status: 0 done, 1 the work failed, 2 the words were wrong."""
     given = list(sys.argv[1:] if words is None else words)
-    sys.exit(run(given))
+    status = run(given)
+    if status == INTERRUPTED and "tensorflow" in sys.modules:
+        # Its threads still fetch images, by calling Python, which crashes while the interpreter is taken down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run(words: list[str]) -> int:
