@@ -24,7 +24,7 @@ class FirmwareModel:
         arena_bytes: How much memory it needs at most, measured or predicted.
         output_scale: A probability is (score - output_zero_point) * output_scale.
         output_zero_point: From -128 to 127.
-        expected: Lines of serial output for the README, measured on a computer.
+        expected: Lines of serial output for the README, as a computer answers, with the time that is predicted.
 
     Raises:
         UsageError: A value cannot be used.
