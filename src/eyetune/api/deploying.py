@@ -24,6 +24,7 @@ from eyetune.errors import RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import StudyState, TrialState
+from eyetune.report.page import write_page
 from eyetune.report.progress import TrainingDisplay
 from eyetune.run import Run
 
@@ -167,7 +168,7 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
         display.note(f"Proving on {num_images:,} test images ...")
     found = exporting.verify(done.folder, num_images=num_images, workspace=place, progress=progress)
     whole = Deployment(study, winner, done, found, time.monotonic() - began)
-    (done.folder / "deployment.json").write_text(json.dumps(whole.to_json(), indent=2, default=str), encoding="utf-8")
+    write_page(json.dumps(whole.to_json(), indent=2, default=str), done.folder / "deployment.json")
     return whole
 
 

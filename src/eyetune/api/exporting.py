@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from eyetune.device.boards import Board
 from eyetune.device.boards import board as board_of
 from eyetune.device.exported import FORMATS, LABELS, MODEL, REPORT, VERIFICATION, Format, Manifest
 from eyetune.device.verify import MOST_LOST, Verification, accuracy
-from eyetune.errors import BoardError, DataError, EyetuneError, RunNotFoundError, UsageError, nearest
+from eyetune.errors import BoardError, DataError, RunNotFoundError, TrainingError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress import TrainingDisplay, counting_bar
@@ -28,6 +27,7 @@ from eyetune.run import Run, load_data
 from eyetune.tuning.recording import versions
 
 if TYPE_CHECKING:
+    from eyetune.device.footprint import Footprint
     from eyetune.device.tflite import TfliteModel
 
 # Training images on which ranges are measured: more are tried where int8 costs more than a point.
@@ -55,7 +55,7 @@ class Export:
     @property
     def lost(self) -> float:
         """Validation accuracy that int8 cost, in shares."""
-        return self.manifest.float_validation_accuracy - self.manifest.int8_validation_accuracy
+        return self.manifest.lost
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -114,14 +114,15 @@ def export(
     exported.check_place(folder, overwrite=overwrite)
     firmware.check_board(target, wanted, chosen.record.data.image_shape)
     start(0, progress=progress)
+    from eyetune.device.footprint import footprint
+
     with TrainingDisplay(0, enabled=progress) as display:
         network = chosen.model()
-        _check_fits(network, target)
+        _check_fits(footprint(network), target)
         dataset = chosen.dataset()
         display.note("Converting to int8 ...")
         best = _quantized(chosen, network, dataset, target)
-        manifest, model = _described(chosen, best, dataset, target, wanted)
-        manifest = manifest.model_copy(update={"steps": tuple(steps)})
+        manifest, model = _described(chosen, best, dataset, target, wanted, tuple(steps))
         expected = _expected(manifest, model, best.content, dataset.validation.images[:EXPECTED_IMAGES])
         display.note("Writing ...")
         with exported.written_whole(folder) as place:
@@ -146,10 +147,8 @@ def checked_formats(words: Sequence[str]) -> tuple[Format, ...]:
     return tuple(form for form in FORMATS if form in words)
 
 
-def _check_fits(network: Any, board: Board) -> None:
-    from eyetune.device.footprint import footprint
-
-    reasons = footprint(network).fits(board)
+def _check_fits(needs: Footprint, board: Board) -> None:
+    reasons = needs.fits(board)
     if reasons:
         raise BoardError(
             f"The network does not fit {board.title}.",
@@ -188,7 +187,12 @@ def _spread(split: Split, size: int) -> NDArray[np.uint8]:
 
 
 def _described(
-    run: Run, best: _Quantized, dataset: Dataset, board: Board, formats: tuple[Format, ...]
+    run: Run,
+    best: _Quantized,
+    dataset: Dataset,
+    board: Board,
+    formats: tuple[Format, ...],
+    steps: tuple[str, ...],
 ) -> tuple[Manifest, TfliteModel]:
     """Return what the export is, and its network as it is read back."""
     from eyetune.device.interpreters import Micro, has_micro
@@ -199,6 +203,7 @@ def _described(
     model = read(best.content)
     check_input(model.input.scale, model.input.zero_point)
     needs = footprint_of(model)
+    _check_fits(needs, board)
     if has_micro():
         micro = Micro(best.content, needs.arena_bytes)
         micro.scores(dataset.train.images[:1])
@@ -207,12 +212,6 @@ def _described(
     else:
         set_aside = round(_MARGIN * needs.arena_bytes_on(board))
     set_aside = -(-set_aside // _KIBIBYTE) * _KIBIBYTE
-    if model.size_bytes > board.largest_model_bytes or set_aside > board.largest_arena_bytes:
-        raise BoardError(
-            f"The int8 network does not fit {board.title}.",
-            expected=f"at most {board.largest_model_bytes:,} bytes of flash and {board.largest_arena_bytes:,} of RAM",
-            received=f"{model.size_bytes:,} and {set_aside:,}",
-        )
     time = latency(model.graph, board, arena_in_psram=set_aside > board.arena_bytes)
     num_judged = min(VALIDATION_IMAGES, len(dataset.validation))
     manifest = Manifest(
@@ -235,6 +234,7 @@ def _described(
         validation_images=num_judged,
         float_validation_accuracy=_float_accuracy(run, num_judged),
         int8_validation_accuracy=best.int8_accuracy,
+        steps=steps,
         versions=versions() | {"run " + name: version for name, version in run.record.versions.items()},
         files={},
     )
@@ -283,11 +283,10 @@ def _write(folder: Path, manifest: Manifest, model: TfliteModel, content: bytes,
 def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know of an export."""
     notes = []
-    lost = manifest.float_validation_accuracy - manifest.int8_validation_accuracy
-    if lost > MOST_LOST:
+    if manifest.lost > MOST_LOST:
         notes.append(
-            f"int8 costs {100 * lost:.1f} points of validation accuracy, whatever ranges were measured on. Batch "
-            "normalization and relu6 in place of swish or elu often help: train such a network."
+            f"int8 costs {100 * manifest.lost:.1f} points of validation accuracy, whatever ranges were measured on. "
+            "Batch normalization and relu6 in place of swish or elu often help: train such a network."
         )
     if manifest.arena_bytes > board.arena_bytes:
         notes.append("The tensor arena lies in external RAM, which is slower: internal RAM has no room for it.")
@@ -335,7 +334,9 @@ def verify(
     start(0, progress=progress)
     model = read(content)
     check_input(model.input.scale, model.input.zero_point)
-    images = _images(manifest, split, num_images)
+    dataset = _dataset(manifest, split)
+    images = dataset.split(split)
+    images = images.take(0, num_images or len(images))
     with counting_bar("classifying images", enabled=progress) as tell:
         total = len(images) * (2 if has_micro() else 1)
         found = proof.verify(
@@ -344,7 +345,7 @@ def verify(
             images.labels,
             split=split,
             arena_limit_bytes=manifest.arena_bytes,
-            float_accuracy=_float_on(manifest, split, len(images), workspace),
+            float_accuracy=_float_on(manifest, dataset, split, len(images), workspace),
             changed_files=exported.changed_files(place, manifest),
             on_image=lambda done: tell(done, total),
         )
@@ -352,7 +353,8 @@ def verify(
     return found
 
 
-def _images(manifest: Manifest, split: str, num_images: int | None) -> Split:
+def _dataset(manifest: Manifest, split: str) -> Dataset:
+    """Return the images that the network was trained on; they must be the same, and have the split."""
     dataset = load_data(Recipe(data=manifest.data))
     if dataset.fingerprint != manifest.data_fingerprint:
         raise DataError(
@@ -361,22 +363,21 @@ def _images(manifest: Manifest, split: str, num_images: int | None) -> Split:
             received=f"fingerprint {dataset.fingerprint}",
             fix="Put them back as they were, or export a new run.",
         )
-    images = dataset.split(split)
-    if not len(images):
+    if not len(dataset.split(split)):
         raise DataError(f"The images have no {split} split.", fix="--split validation")
-    return images.take(0, num_images or len(images))
+    return dataset
 
 
 def _float_on(
-    manifest: Manifest, split: str, num_images: int, workspace: str | Path | Workspace | None
+    manifest: Manifest, dataset: Dataset, split: str, num_images: int, workspace: str | Path | Workspace | None
 ) -> float | None:
     """Return the float network's accuracy on the same images; None where its run is not recorded here any more."""
     try:
         run = Run(place := workspace_of(workspace), place.find(manifest.run))
         if place.predictions(run.id, split) is None:
-            run.evaluate(split)
+            run.evaluate(split, dataset=dataset)
         return float(run.right(split)[:num_images].mean())
-    except (RunNotFoundError, EyetuneError):
+    except (RunNotFoundError, TrainingError):  # its run, or its network, is gone
         return None
 
 
@@ -398,4 +399,4 @@ def open_export(folder: str | Path) -> Export:
     """
     place = Path(folder).expanduser().absolute()
     manifest = exported.read_manifest(place)
-    return dataclasses.replace(Export(place, manifest), notes=_notes(manifest, manifest.board))
+    return Export(place, manifest, _notes(manifest, manifest.board))

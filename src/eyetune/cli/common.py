@@ -131,6 +131,11 @@ def is_recipe_file(word: str) -> bool:
     return word.endswith(".toml") or Path(word).is_file()
 
 
+def is_function(word: str | None) -> bool:
+    """Tell whether a word names a model function, as file.py:name."""
+    return word is not None and (".py:" in word or word.endswith(".py"))
+
+
 def output() -> Console:
     """Return the console for results: standard output, as wide as needed where it is no terminal."""
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, read_seconds, say
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, is_function, read_seconds, say
 from eyetune.cli.export import Formats, export_lines, verification_lines
 
 _NO_COMMON = Common()
@@ -75,7 +75,7 @@ def deploy(  # noqa: PLR0913 (flags)
     """
     from eyetune import api
 
-    function = start if start is not None and (".py:" in start or start.endswith(".py")) else None
+    function = start if is_function(start) else None
     given = start if function is None else None
     recipe = None if given is None and flags == RecipeFlags(data=flags.data) else flags.apply(given, common)
     try:

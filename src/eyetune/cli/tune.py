@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, read_seconds, say
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, is_function, read_seconds, say
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -178,19 +178,19 @@ def _begun(
     start: str | None, search: SearchFlags, flags: RecipeFlags, common: Common, *, resume: bool
 ) -> tuple[str | None, Any]:
     """Return the model function, if there is one, and the recipe that was asked for, if any was."""
-    is_function = start is not None and (".py:" in start or start.endswith(".py"))
+    has_function = is_function(start)
     edits = {} if search.early_stopping is None else {"fit.early_stopping": search.early_stopping}
     only_data = RecipeFlags(data=flags.data)
     if search.around is not None:
         if start is not None:
             raise UsageError("--around names what is searched near.", received=f"{start} besides --around")
         return None, flags.apply(search.around, common).with_(edits)
-    if (start is None or is_function) and flags == only_data and not edits:
-        return (start if is_function else None), None
+    if (start is None or has_function) and flags == only_data and not edits:
+        return (start if has_function else None), None
     if resume and start is None and (flags != only_data or edits):
         raise UsageError("With --resume the recipe is that of the study.", fix="Leave the recipe values out.")
-    recipe = flags.apply(None if is_function else start, common)
-    return (start if is_function else None), recipe.with_(edits) if edits else recipe
+    recipe = flags.apply(None if has_function else start, common)
+    return (start if has_function else None), recipe.with_(edits) if edits else recipe
 
 
 def _show(study: Study, retrained: Run | None, rivals: list[Run], common: Common) -> None:

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,7 +31,7 @@ REPORT = "report.html"
 VERIFICATION = "verification.json"
 
 Format = Literal["esp-idf", "arduino", "c"]
-FORMATS: tuple[Format, ...] = ("esp-idf", "arduino", "c")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class Manifest(BaseModel):
@@ -62,6 +62,11 @@ class Manifest(BaseModel):
     steps: tuple[str, ...] = Field((), description="how the network was found, in sentences")
     versions: dict[str, str]
     files: dict[str, str] = Field(description="SHA-256 of each file that holds the network")
+
+    @property
+    def lost(self) -> float:
+        """Validation accuracy that int8 cost, in shares."""
+        return self.float_validation_accuracy - self.int8_validation_accuracy
 
 
 def read_manifest(folder: Path) -> Manifest:

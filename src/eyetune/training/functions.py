@@ -247,11 +247,9 @@ class FunctionTraining:
         """Train on the images that were handed over: they come from our pipeline."""
         watcher, train = self.watcher, self.dataset.train
         size = int(given.get("batch_size") or 32)  # Keras's own default
-        steps = (
-            1
-            if self._looks_at_batches()
-            else steps_at_once(self.model, watcher.num_images, self.dataset.image_shape, size)
-        )
+        steps = 1
+        if not self._looks_at_batches():
+            steps = steps_at_once(self.model, watcher.num_images, self.dataset.image_shape, size)
         watcher.batch_size = size * steps
         batches, set_epoch = training_batches(
             train, self.dataset.num_classes, size * steps, self.seed, self.recipe.augment, adapt=self.data.adapt

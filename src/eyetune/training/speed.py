@@ -1,7 +1,6 @@
 """What makes Keras's `fit` faster without changing what it computes (measured: benchmarks/tuner_vs_keras_tuner.py).
 
-- Several batches come from the pipeline at once, and one call of the graph trains on them one after the other. Handing
-  each over from thread to thread kept two workers on two cores waiting a third of their time.
+- Several batches come from the pipeline at once, and one call of the graph trains on them one after the other.
 - The graph of a step is traced once and not twice.
 - Adam's update is one operation over each variable and not a dozen.
 """
