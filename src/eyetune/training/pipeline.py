@@ -79,17 +79,15 @@ def training_batches(
     batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
     if section.active:
-        batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=tf.data.AUTOTUNE)
+        parallel = tf.data.AUTOTUNE  # one for each thread, as nothing is tuned
+        batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=parallel)
     else:
         batches = batches.map(_plain if lessons is None or callable(lessons) else _taught(lessons))
     if callable(lessons):
         batches = batches.map(lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1)))
     if adapt:
         batches = batches.map(adapt)
-    counted = batches.prefetch(PREFETCHED_BATCHES).apply(
-        tf.data.experimental.assert_cardinality(math.ceil(total / batch_size))
-    )
-    return counted, epoch.assign
+    return _finished(batches, math.ceil(total / batch_size)), epoch.assign
 
 
 def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = None, adapt: Adapt | None = None) -> Any:
@@ -99,8 +97,22 @@ def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = N
     batch_size = batch_size or evaluation_batch_size(split)
     indices = tf.data.Dataset.range(len(split), output_type=tf.int32).batch(batch_size)
     batches = indices.map(_reader(split, num_classes))
-    batches = (batches.map(adapt) if adapt else batches).prefetch(PREFETCHED_BATCHES)
-    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(split) / batch_size)))
+    return _finished(batches.map(adapt) if adapt else batches, math.ceil(len(split) / batch_size))
+
+
+def _finished(batches: Any, num_batches: int) -> Any:
+    """Make batches ahead of time, as many as are said to come.
+
+    TensorFlow's tuning of pipelines is off: there is nothing here to tune, and where all cores are busy the thread that
+    does it takes up to half a second to end, at the end of each pass over the images.
+    See https://www.tensorflow.org/api_docs/python/tf/data/experimental/AutotuneOptions.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    counted = batches.prefetch(PREFETCHED_BATCHES).apply(tf.data.experimental.assert_cardinality(num_batches))
+    return counted.with_options(options)
 
 
 def evaluation_batch_size(split: Rows) -> int:
