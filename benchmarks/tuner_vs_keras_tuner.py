@@ -7,9 +7,10 @@ validation loss with a patience of 5. Each runs in processes of its own, the sta
 seconds, the best validation accuracy and the peak memory (proportional set size of all processes together, sampled
 every second) of each seed, and the means.
 
-The two try other networks, and a large one takes many times as long as a small one. So the work is printed too, in
-units of 10^9: the multiply-adds of each network times the epochs that it was trained for; and how many times faster
-eyetune is at equal work.
+A large network takes many times as long as a small one, so the networks matter. eyetune searches twice with each seed:
+once as it is, with its own sampler (tpe), and once trying the very networks that KerasTuner drew in the same brackets.
+The work of each is printed too, in units of 10^9: the multiply-adds of each network times the epochs that it was
+trained for.
 """
 
 from __future__ import annotations
@@ -19,18 +20,37 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from measuring import measured
+from measuring import Measured, measured
 
 MODEL = Path(__file__).with_name("lab_model.py")
 PATIENCE = 5
 WORK_UNIT = 1e9  # multiply-adds
 
 
-def with_keras_tuner(subset: int, epochs: int, seed: int) -> tuple[float, float]:
-    """Search as the lab does, and return the best validation accuracy and the work."""
+@dataclass(frozen=True)
+class Searched:
+    """What a search came to.
+
+    Attributes:
+        best: Validation accuracy.
+        work: Multiply-adds times epochs, in `WORK_UNIT`.
+        draws: The hyperparameters of each new trial, in their order.
+    """
+
+    best: float
+    work: float
+    draws: list[dict[str, Any]] = field(default_factory=list)
+
+
+def with_keras_tuner(subset: int, epochs: int, seed: int) -> Searched:
+    """Search as the lab does."""
     import keras
     import keras_tuner
 
@@ -44,8 +64,11 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> tuple[float, float]
         )
         stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE)
         tuner.search(x_train, y_train, epochs=50, validation_data=tuple(validation), callbacks=[stop], verbose=0)
-        work = sum(_work(trial.hyperparameters) for trial in tuner.oracle.trials.values())
-        return float(tuner.oracle.get_best_trials(1)[0].score), work
+        trials = [tuner.oracle.trials[name] for name in sorted(tuner.oracle.trials)]
+        new = [one.hyperparameters.values for one in trials if not one.hyperparameters.values["tuner/round"]]
+        draws = [{name: value for name, value in values.items() if "/" not in name} for values in new]
+        best = float(tuner.oracle.get_best_trials(1)[0].score)
+        return Searched(best, sum(_work(one.hyperparameters) for one in trials), draws)
 
 
 def _work(hyperparameters: Any) -> float:
@@ -59,12 +82,12 @@ def _work(hyperparameters: Any) -> float:
     return float(num_epochs * network.multiply_adds / WORK_UNIT)
 
 
-def with_eyetune(subset: int, epochs: int, seed: int, workers: int) -> tuple[float, float]:
-    """Let eyetune search, into a workspace of its own, and return the best validation accuracy and the work."""
+def with_eyetune(subset: int, epochs: int, seed: int, workers: int, draws: list[dict[str, Any]]) -> Searched:
+    """Let eyetune search, into a workspace of its own."""
     import eyetune as et
 
     recipe = et.Recipe().with_({"data.subset": subset, "fit.early_stopping": PATIENCE})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _drawn(draws):
         study = et.tune(
             f"{MODEL}:build_model",
             "cifar10",
@@ -78,7 +101,20 @@ def with_eyetune(subset: int, epochs: int, seed: int, workers: int) -> tuple[flo
             plots=False,
         )
         work = sum(len(study.histories[one.run]) * one.network["multiply_adds"] for one in study.trials if one.run)
-        return study.best_value, work / WORK_UNIT
+        return Searched(study.best_value, work / WORK_UNIT)
+
+
+@contextmanager
+def _drawn(draws: list[dict[str, Any]]) -> Iterator[None]:
+    """Let a search within it try these hyperparameters one after the other, if there are any."""
+    if not draws:
+        yield
+        return
+    from eyetune.tuning.samplers import Suggestion
+
+    sampler = mock.Mock(suggest=lambda number: Suggestion(draws[number]) if number < len(draws) else None)
+    with mock.patch("eyetune.tuning.search.Sampler", return_value=sampler):
+        yield
 
 
 def main() -> None:
@@ -89,50 +125,48 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--draws", type=Path, help="JSON list of the hyperparameters to try (used inside)")
     arguments = parser.parse_args()
-    if arguments.how == "keras-tuner":
-        print(json.dumps(with_keras_tuner(arguments.subset, arguments.epochs, arguments.seed)))
-    elif arguments.how == "eyetune":
-        print(json.dumps(with_eyetune(arguments.subset, arguments.epochs, arguments.seed, arguments.workers)))
-    else:
+    if arguments.how is None:
         compare(arguments)
+        return
+    size = arguments.subset, arguments.epochs, arguments.seed
+    if arguments.how == "keras-tuner":
+        searched = with_keras_tuner(*size)
+    else:
+        draws = json.loads(arguments.draws.read_text(encoding="utf-8")) if arguments.draws else []
+        searched = with_eyetune(*size, arguments.workers, draws)
+    print(json.dumps(asdict(searched)))
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    headings = [
-        "seed",
-        "KerasTuner",
-        "eyetune",
-        "times faster",
-        "work of each",
-        "at equal work",
-        "best of each",
-        "memory",
-    ]
-    print(f"| {' | '.join(headings)} |")
-    print("|---|---|---|---|---|---|---|---|")
-    ratios, fair, bests = [], [], []
+    print("| seed | search | time | times faster | work | best | memory |\n|---|---|---|---|---|---|---|")
+    ratios: dict[str, list[float]] = {}
+    bests: dict[str, list[float]] = {}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         words = ["--subset", str(arguments.subset), "--epochs", str(arguments.epochs), "--seed", str(seed)]
-        theirs, ours = (
-            measured([sys.executable, __file__, how, *words, "--workers", str(arguments.workers)])
-            for how in ("keras-tuner", "eyetune")
-        )
-        best, work = zip(*(json.loads(one.output.strip().splitlines()[-1]) for one in (theirs, ours)), strict=True)
-        ratios.append(theirs.seconds / ours.seconds)
-        fair.append(ratios[-1] * work[1] / work[0])
-        bests.append(best)
-        cells = [
-            f"{seed} | {theirs.seconds:.0f} s | {ours.seconds:.0f} s | {ratios[-1]:.2f}",
-            f"{work[0]:.2f} and {work[1]:.2f} | {fair[-1]:.2f} | {best[0]:.2%} and {best[1]:.2%}",
-            f"{theirs.peak_megabytes:,.0f} and {ours.peak_megabytes:,.0f} MB",
-        ]
-        print(f"| {' | '.join(cells)} |", flush=True)
-    mean = [statistics.mean(values) for values in zip(*bests, strict=True)]
-    print(
-        f"\nmedian {statistics.median(ratios):.2f} times faster, {statistics.median(fair):.2f} at equal work; ", end=""
-    )
-    print(f"mean best {mean[0]:.2%} and {mean[1]:.2%}")
+        words += ["--workers", str(arguments.workers)]
+        theirs = _measured("keras-tuner", words)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(theirs[1].draws, file)
+            file.flush()
+            same = _measured("eyetune", [*words, "--draws", file.name])
+        own = _measured("eyetune", words)
+        for name, (one, came) in {"KerasTuner": theirs, "eyetune, same networks": same, "eyetune": own}.items():
+            ratio = theirs[0].seconds / one.seconds
+            ratios.setdefault(name, []).append(ratio)
+            bests.setdefault(name, []).append(came.best)
+            figures = f"{one.seconds:.0f} s | {ratio:.2f} | {came.work:.2f} | {came.best:.2%}"
+            print(f"| {seed} | {name} | {figures} | {one.peak_megabytes:,.0f} MB |", flush=True)
+    print()
+    for name, faster in ratios.items():
+        best = statistics.mean(bests[name])
+        print(f"{name}: median {statistics.median(faster):.2f} times faster, mean best {best:.2%}")
+
+
+def _measured(how: str, words: list[str]) -> tuple[Measured, Searched]:
+    one = measured([sys.executable, __file__, how, *words])
+    return one, Searched(**json.loads(one.output.strip().splitlines()[-1]))
 
 
 if __name__ == "__main__":
