@@ -139,9 +139,17 @@ def test_workers_end_with_a_coordinator_that_is_killed(tmp_path: Path) -> None:
     assert not is_alive(pid)
 
 
-def test_several_workers_get_one_thread_each_and_one_gets_all() -> None:
-    assert LocalExecutor(1).threads == 0
-    assert LocalExecutor(2).threads == 1
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(1, 2, 1), (2, 2, 1), (2, 3, 1), (4, 3, 1), (16, 8, 2), (16, 3, 5), (16, 1, 0)]
+)
+def test_workers_share_out_the_cores_as_threads_and_a_single_one_gets_all(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
+) -> None:
+    monkeypatch.setattr("eyetune.tuning.executors.local.usable_cores", lambda: cores)
+    assert LocalExecutor(workers).threads == threads
+
+
+def test_without_a_worker_there_is_no_executor() -> None:
     with pytest.raises(UsageError, match="number of workers"):
         LocalExecutor(0)
 

@@ -82,7 +82,7 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, e
     assert baseline.run.results is not None
     assert baseline.run.results.test_accuracy is None  # nobody has looked at test
     assert place.predictions(baseline.run.id, "test") is None
-    assert baseline.run.threads == 1
+    assert baseline.run.threads == executor.threads
     assert faster_done.run is not None
     assert faster_done.run.state is RunState.COMPLETE
     assert hopeless_done.run is None

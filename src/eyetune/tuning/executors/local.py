@@ -41,7 +41,7 @@ class LocalExecutor:
     """Worker processes on this machine; a context manager (see `Executor`).
 
     Args:
-        num_workers: How many, at least 1.
+        num_workers: How many, at least 1; the cores are shared out among them as threads.
         jobs_per_process: How many jobs a process does before another takes its place.
 
     Raises:
@@ -58,7 +58,8 @@ class LocalExecutor:
             raise UsageError("The number of workers is too small.", expected="1 or more", received=num_workers)
         self.num_workers = num_workers
         # Several workers on one core each get more done than one on all of them: small networks have little to share.
-        self.threads = 0 if num_workers == 1 else 1
+        # What cores are left over are worth more as threads than idle.
+        self.threads = 0 if num_workers == 1 else max(1, usable_cores() // num_workers)
         self._jobs_per_process = jobs_per_process
         self._notes = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
         self._numbers = itertools.count()
