@@ -21,6 +21,20 @@ from eyetune.tuning.jobs import NEWS_FILE, Job, News, NewsReader, inspect, work
 SMALL = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
 
 
+MODEL = """
+import keras
+
+{policy}
+
+
+def build_model(hp):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, "softmax", dtype="float32")]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
 def epoch(number: int) -> Epoch:
     return Epoch(number, 1.0, 0.5, 1.1, 0.4, 0.001, 2.0, 100.0)
 
@@ -56,6 +70,19 @@ def test_inspection_tells_the_network_or_why_there_is_none() -> None:
     bad = inspect(Recipe().with_({"model.blocks": [4, 4, 4, 4]}), tiny_dataset())
     assert bad.network is None
     assert "shrinks its images to nothing" in str(bad.error)
+
+
+@pytest.mark.parametrize(
+    ("policy", "precision"), [("", "float32"), ('keras.config.set_dtype_policy("mixed_bfloat16")', "bfloat16")]
+)
+def test_the_arithmetic_of_a_model_function_is_what_its_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, precision: str
+) -> None:
+    monkeypatch.setattr("eyetune.training.backend._native_bfloat16", lambda: (not policy, "it is as the test wants it"))
+    path = tmp_path / "model.py"
+    path.write_text(MODEL.format(policy=policy), encoding="utf-8")
+    inspection = inspect(Recipe().with_({"model.function": f"{path}:build_model"}), tiny_dataset())
+    assert (inspection.error, inspection.precision) == (None, precision)
 
 
 @given(st.lists(st.sampled_from(["epoch", "progress"]), max_size=12), st.data())

@@ -117,12 +117,13 @@ def resume(
 
 def _carry_on(place: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool, plots: bool = True) -> Run:
     """Train a recorded run to its end from wherever it stands, and record what comes of it."""
-    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.backend import arithmetic_as_built, choose_arithmetic
 
+    has_function, precision = record.recipe.model.has_function, record.recipe.fit.precision
+    arithmetic = arithmetic_as_built(record.precision) if has_function else choose_arithmetic(precision)
     with place.claim(record.id), _failures_recorded(place, record.id):
         place.set_state(record.id, RunState.RUNNING)
         with TrainingDisplay(record.recipe.fit.total_epochs, enabled=progress) as display:
-            arithmetic = choose_arithmetic(record.recipe.fit.precision)
             display.note(f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}")
 
             def on_epoch(epoch: Epoch) -> None:

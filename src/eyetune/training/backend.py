@@ -50,6 +50,16 @@ def choose_arithmetic(precision: Precision) -> Arithmetic:
     return _arithmetic(precision, "as the recipe asks")
 
 
+def arithmetic_as_built(precision: Literal["float32", "bfloat16"]) -> Arithmetic:
+    """Return the arithmetic of a model function's network, about which a recipe has no say.
+
+    Example:
+        >>> print(arithmetic_as_built("float32"))
+        float32 (as the model function builds it)
+    """
+    return _arithmetic(precision, "as the model function builds it")
+
+
 def _arithmetic(precision: Literal["float32", "bfloat16"], reason: str) -> Arithmetic:
     return Arithmetic(precision, "mixed_bfloat16" if precision == "bfloat16" else "float32", reason)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -27,6 +27,11 @@ from eyetune.network import Network
 from eyetune.recipe import Recipe
 from eyetune.run import MODEL_FILE, load_data
 from eyetune.space import Space, Values
+
+if TYPE_CHECKING:
+    import keras
+
+    from eyetune.models.functions import Built
 
 NEWS_FILE = "news.jsonl"
 SECONDS_BETWEEN_NEWS = 1.0
@@ -230,9 +235,13 @@ def inspect(
     from eyetune.training.fit import check
 
     precision = choose_arithmetic(recipe.fit.precision).precision
+    built = None
     try:
         check(recipe, dataset, teacher)
-        model, hyperparameters, space = _untrained(recipe, dataset)
+        if recipe.model.has_function:
+            built = _built(recipe, dataset)
+            precision = built.precision
+        model = built.classifier if built else _untrained(recipe, dataset)
         network = structure(model)
         costs = _costs(model, network, with_footprint=with_footprint)
     except EyetuneError as error:
@@ -240,20 +249,21 @@ def inspect(
     except Exception as error:  # Keras and TensorFlow say in many ways that a network is too large or makes no sense
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return Inspection(None, precision, TrainingError("The network cannot be built.", received=words))
-    return Inspection(network, precision, None, costs, hyperparameters, space)
+    if built:
+        return Inspection(network, precision, None, costs, built.values, built.space)
+    return Inspection(network, precision, None, costs)
 
 
-def _untrained(recipe: Recipe, dataset: Dataset) -> tuple[Any, Values, Space]:
-    """Build a network; of a model function, tell what it saw of its hyperparameters too."""
-    if recipe.model.has_function:
-        from eyetune.models.functions import build_with
+def _built(recipe: Recipe, dataset: Dataset) -> Built:
+    from eyetune.models.functions import build_with
 
-        model = recipe.model
-        built = build_with(model.function, model.hyperparameters, dataset.image_shape, dataset.num_classes)
-        return built.classifier, built.values, built.space
+    return build_with(recipe.model.function, recipe.model.hyperparameters, dataset.image_shape, dataset.num_classes)
+
+
+def _untrained(recipe: Recipe, dataset: Dataset) -> keras.Model:
     from eyetune.models.build import build
 
-    return build(recipe.model, dataset.image_shape, dataset.num_classes), {}, Space()
+    return build(recipe.model, dataset.image_shape, dataset.num_classes)
 
 
 def _costs(model: Any, network: Network, *, with_footprint: bool) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.models.functions.checking import Fit, check
 from eyetune.models.functions.keeping import Loaded, load
@@ -47,6 +47,11 @@ class Built:
     def space(self) -> Space:
         """Those that the function used so far, with what they may be."""
         return space_of(self.hyperparameters)
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """The arithmetic that it is trained in, which the user's dtype policy decides."""
+        return "bfloat16" if any(layer.compute_dtype == "bfloat16" for layer in self.model.layers) else "float32"
 
     @property
     def classifier(self) -> keras.Model:
