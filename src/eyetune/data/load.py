@@ -17,6 +17,7 @@ from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Dataset, Split
 from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
+from eyetune.quiet import silenced
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky, 2009)",
@@ -196,7 +197,9 @@ def _download(name: str) -> Decoded:
     import socket
     import sys
 
-    import keras
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads, which would talk of itself
+    with silenced():
+        import keras
 
     module = getattr(keras.datasets, name)
     before = socket.getdefaulttimeout()
