@@ -16,6 +16,7 @@ from eyetune.recipe import Recipe
 from eyetune.run import Run
 from eyetune.techniques import registry
 from eyetune.testing import write_image_folder
+from eyetune.training.backend import choose_arithmetic
 
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
@@ -52,7 +53,7 @@ def test_train_prints_lines_a_table_the_verdict_and_where_the_pictures_are(eyetu
     assert eyetune("train", "--data", archive, "--epochs", "2", *SMALL) == 0
     assert "epoch 1/2" in eyetune.errors
     assert "epoch 2/2" in eyetune.errors
-    assert "float32" in eyetune.errors
+    assert f"in {choose_arithmetic('auto')}" in eyetune.errors
     for words in ("COMPLETE", "test accuracy", "Verdict", "plots"):
         assert words in eyetune.output
     assert "oneDNN" not in eyetune.errors
