@@ -14,9 +14,10 @@ from typing import IO
 def silenced() -> Iterator[None]:
     """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to say.
 
-    TF_CPP_MIN_LOG_LEVEL=0 in the environment lets everything through.
+    TensorFlow, if it is loaded within, stays quiet later too. TF_CPP_MIN_LOG_LEVEL=0 in the environment lets everything
+    through.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         yield
         return
     with open(os.devnull, "wb") as nowhere, _redirected(nowhere):  # noqa: PTH123

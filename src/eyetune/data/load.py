@@ -197,7 +197,6 @@ def _download(name: str) -> Decoded:
     import socket
     import sys
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads, which would talk of itself
     with silenced():
         import keras
 

@@ -103,12 +103,11 @@ def start_keras(threads: int = 0) -> None:
         raise UsageError(
             "The number of threads is negative.", expected="0 (one for each core) or more", received=threads
         )
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with silenced():
         import keras  # noqa: F401
         import tensorflow as tf
 
-        if level != "0":
+        if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
             tf.get_logger().setLevel("ERROR")  # it warns of the graph that each new network needs
         if threads:
             _set_threads(threads)
