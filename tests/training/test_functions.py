@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +141,13 @@ class Counting(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.optimizer.learning_rate = 0.01 / (self.count + self.seen[1])
 
 
+class Drawing(keras.callbacks.Callback):  # type: ignore[misc]
+    """Changes what is learned by chance."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self.model.optimizer.learning_rate = 0.01 * random.random() + 0.01 * float(np.random.random_sample())
+
+
 def averaged(hp: Any) -> Any:
     model = network()
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.9)
@@ -183,11 +192,12 @@ class TwoCalls(keras_tuner.HyperModel):  # type: ignore[misc]
     ("function", "arguments", "epochs"),
     [
         (simple, {"callbacks": [keras.callbacks.ReduceLROnPlateau(patience=1, min_delta=0.5), Counting()]}, 3),
+        (simple, {"callbacks": [Drawing()]}, 3),
         (averaged, {}, 2),
         (OwnImages(), {"batch_size": 30}, 2),
         (TwoCalls, {}, 3),
     ],
-    ids=["callbacks", "averaged", "own images", "two calls"],
+    ids=["callbacks", "chance", "averaged", "own images", "two calls"],
 )
 def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
     tmp_path: Path, function: Any, arguments: dict[str, Any], epochs: int
@@ -197,6 +207,18 @@ def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
     assert whole.ending is Ending.COMPLETE
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
     assert_equal(whole, train(tmp_path / "whole", recipe, resume=True))  # nothing is left to train
+
+
+def test_tensorflow_gets_no_seed_in_an_epoch_since_it_would_forget_its_graphs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+    original = tf.random.set_seed
+    monkeypatch.setattr("tensorflow.random.set_seed", lambda seed: (seeds.append(seed), original(seed)))
+    train(tmp_path / "short", recipe_of(simple, tmp_path, fit__epochs=1))
+    of_one_epoch = len(seeds)
+    train(tmp_path / "long", recipe_of(simple, tmp_path, fit__epochs=3))
+    assert len(seeds) == 2 * of_one_epoch > 0
 
 
 def test_early_stopping_of_the_users_ends_with_the_weights_that_it_restores(tmp_path: Path) -> None:

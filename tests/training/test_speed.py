@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from eyetune.training.speed import fuse, hastened, steps_at_once
+from eyetune.training.speed import hastened, refine, steps_at_once
 
 NUMBERS = np.random.default_rng(0)
 IMAGES = NUMBERS.random((70, 8, 8, 3), np.float32)
@@ -102,7 +102,7 @@ def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:
     rows = [keras.Variable(np.ones((3, 2), np.float32)) for _ in range(2)]
     for one, optimizer in zip(rows, (keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)), strict=True):
         if one is rows[1]:
-            fuse(optimizer)
+            refine(optimizer)
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.gather(one.value, [0, 2]))
         optimizer.apply([tape.gradient(loss, one.value)], [one])
@@ -112,7 +112,7 @@ def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:
 def test_half_precision_is_updated_as_keras_does() -> None:
     halves = [keras.Variable(np.ones(3), dtype="bfloat16") for _ in range(2)]
     optimizers = [keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)]
-    fuse(optimizers[1])
+    refine(optimizers[1])
     for one, optimizer in zip(halves, optimizers, strict=True):
         optimizer.apply([tf.constant([0.5, 1.0, 2.0], tf.bfloat16)], [one])
     np.testing.assert_array_equal(*(np.asarray(one.value).astype(np.float32) for one in halves))

@@ -25,7 +25,8 @@ class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     Args:
         theirs: The user's.
-        ours: Told after them, so that it sees what they decided.
+        ours: Told of an epoch's beginning before them, since it sets what they may draw by, and of all else after them,
+            so that it sees what they decided.
         model: That they watch.
         states: From `states`, when it was paused (empty: it begins).
         params: What Keras tells callbacks: epochs, steps, verbose.
@@ -41,6 +42,7 @@ class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     ) -> None:
         super().__init__([*theirs, ours], add_history=True, model=model, **params)
         self.theirs = tuple(theirs)
+        self._ours = ours
         self._states = states
         self._given = [dict(vars(one)) for one in theirs]
         self._begun = False
@@ -51,6 +53,11 @@ class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
             super().on_train_begin(logs)
             restore_states(self.theirs, self._states)
             self._begun = True
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Tell of the beginning of an epoch, ours first."""
+        for callback in (self._ours, *(one for one in self.callbacks if one is not self._ours)):
+            callback.on_epoch_begin(epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Say nothing: only `end` knows that no epoch is to follow."""

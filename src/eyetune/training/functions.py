@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -257,7 +258,7 @@ class FunctionTraining:
 
         def begin_epoch(epoch: int) -> None:
             set_epoch(epoch)
-            self._seed_epoch(epoch)
+            self._seed_epoch(epoch, also_tensorflow=False)
 
         watcher.set_epoch = begin_epoch
         settings = {name: given[name] for name in ("class_weight", "validation_freq") if name in given}
@@ -287,7 +288,7 @@ class FunctionTraining:
         own = {**plain(given), **self.data.validation_of(given), "callbacks": self.callbacks, "verbose": 0}
         while len(watcher.history) < last and not watcher.stops:
             epoch = len(watcher.history)
-            self._seed_epoch(epoch)
+            self._seed_epoch(epoch, also_tensorflow=True)
             self._original_fit(**{**own, "epochs": shift + epoch + 1, "initial_epoch": shift + epoch})
             self._back_to_own_weights()
 
@@ -296,10 +297,20 @@ class FunctionTraining:
         if getattr(self.model.optimizer, "use_ema", False) and self.watcher.history:
             self._restore(checkpoints.load(self.folder / LAST))
 
-    def _seed_epoch(self, epoch: int) -> None:
+    def _seed_epoch(self, epoch: int, *, also_tensorflow: bool) -> None:
+        """Let what an epoch draws hang on seed and epoch alone.
+
+        TensorFlow's seed matters where Keras shuffles images. It is left alone otherwise: with a new one TensorFlow
+        forgets the graphs that it has ready, and makes them anew for a quarter of a small network's epoch.
+        """
         import keras
 
-        keras.utils.set_random_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+        seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
+        if also_tensorflow:
+            keras.utils.set_random_seed(seed)
+        else:
+            random.seed(seed)
+            np.random.seed(seed)
 
     def _looks_at_batches(self) -> bool:
         """Tell whether a callback of the user's wants to hear of each batch."""

@@ -2,14 +2,15 @@
 
 - Several batches come from the pipeline at once, and one call of the graph trains on them one after the other.
 - The graph of a step is traced once and not twice.
-- Adam's update is one operation over each variable and not a dozen.
+- The optimizer updates weights when all gradients are there, and Adam in one operation (see `refine`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def hastened(model: keras.Model, batches: Any, batch_size: int, steps: int) -> I
         batch_size: Images in each step.
         steps: From `steps_at_once`.
     """
-    fuse(model.optimizer)
+    refine(model.optimizer)
     build_state(model, batches)
     if steps == 1:
         yield
@@ -69,7 +70,7 @@ def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]
     """
     import tensorflow as tf
 
-    step = tf.function(model.train_step, reduce_retracing=True, jit_compile=model.jit_compile)
+    step = tf.function(model.train_step, jit_compile=True, autograph=False) if model.jit_compile else model.train_step
 
     def train(iterator: Any) -> Any:
         data = iterator.get_next()
@@ -86,37 +87,60 @@ def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]
     return function
 
 
-def fuse(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let Adam update a variable in one operation: Keras writes the same formula as a dozen, each over all of it.
+def refine(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer update its variables in less time; results differ by rounding alone, if at all.
 
-    See Kingma and Ba, Adam, section 2 (https://arxiv.org/abs/1412.6980): both are the form with the rate corrected for
-    bias, and epsilon outside of that. Results differ by rounding alone. Optimizers of other kinds are left as they are.
+    - Every update waits for all gradients. A weight is read in the backward pass too, for the gradients of the layers
+      before it. TensorFlow may run its update before that, and then has to copy the weight, which takes as long as the
+      update itself.
+    - Adam updates a variable in one operation: Keras writes the same formula as a dozen, each over all of it. See
+      Kingma and Ba, Adam, section 2 (https://arxiv.org/abs/1412.6980): both are the form with the rate corrected for
+      bias, and epsilon outside of that.
     """
+    optimizer.apply = MethodType(_apply, optimizer)
+
+
+def _apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any] | None = None) -> None:
     import keras
+    import tensorflow as tf
 
-    if type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not optimizer.amsgrad:
-        optimizer.update_step = MethodType(_adam_step, optimizer)
+    with tf.control_dependencies([gradient for gradient in gradients if gradient is not None]):
+        if type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW) and not optimizer.amsgrad:
+            optimizer.update_step = partial(_adam_step, optimizer, _adam_numbers(optimizer))
+        type(optimizer).apply(optimizer, gradients, variables)
 
 
-def _adam_step(optimizer: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+def _adam_numbers(optimizer: Any) -> dict[str, Any]:
+    """Return what all variables have in common in one step of Adam."""
+    import tensorflow as tf
+
+    beta1, beta2, epsilon = (
+        tf.constant(value, tf.float32) for value in (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+    )
+    step = tf.cast(optimizer.iterations + 1, tf.float32)
+    return {
+        "beta1": beta1,
+        "beta2": beta2,
+        "epsilon": epsilon,
+        "beta1_power": tf.pow(beta1, step),
+        "beta2_power": tf.pow(beta2, step),
+    }
+
+
+def _adam_step(optimizer: Any, numbers: dict[str, Any], gradient: Any, variable: Any, learning_rate: Any) -> None:
     import tensorflow as tf
 
     if not isinstance(gradient, tf.Tensor) or variable.dtype != "float32":  # rows of an embedding, half precision
         type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
         return
     place = optimizer._get_variable_index(variable)
-    step = tf.cast(optimizer.iterations + 1, tf.float32)
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         m=optimizer._momentums[place].handle,
         v=optimizer._velocities[place].handle,
-        beta1_power=tf.pow(tf.cast(optimizer.beta_1, tf.float32), step),
-        beta2_power=tf.pow(tf.cast(optimizer.beta_2, tf.float32), step),
         lr=tf.cast(learning_rate, tf.float32),
-        beta1=tf.cast(optimizer.beta_1, tf.float32),
-        beta2=tf.cast(optimizer.beta_2, tf.float32),
-        epsilon=tf.cast(optimizer.epsilon, tf.float32),
         grad=tf.cast(gradient, tf.float32),
+        **numbers,
     )
 
 
