@@ -311,6 +311,7 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
                 batches,
                 epochs=stage.end,
                 initial_epoch=len(watcher.history),
+                steps_per_epoch=len(batches),  # unasked, Keras begins each pass twice
                 validation_data=evaluation_batches(training.rows(stage, "validation"), dataset.num_classes),
                 class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
                 shuffle=False,  # the pipeline shuffles

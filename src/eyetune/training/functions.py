@@ -267,6 +267,7 @@ class FunctionTraining:
                 batches,
                 epochs=shift + last,
                 initial_epoch=shift + len(watcher.history),
+                steps_per_epoch=len(batches),  # unasked, Keras begins each pass twice
                 shuffle=False,  # the pipeline shuffles
                 callbacks=self.callbacks,
                 verbose=0,
