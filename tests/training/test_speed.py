@@ -116,3 +116,41 @@ def test_half_precision_is_updated_as_keras_does() -> None:
     for one, optimizer in zip(halves, optimizers, strict=True):
         optimizer.apply([tf.constant([0.5, 1.0, 2.0], tf.bfloat16)], [one])
     np.testing.assert_array_equal(*(np.asarray(one.value).astype(np.float32) for one in halves))
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, keras.optimizers.SGD])
+def test_no_weight_is_updated_before_all_gradients_are_there(optimizer: Any) -> None:
+    weights = [keras.Variable(np.ones(shape, np.float32)) for shape in ((4, 3), (3, 2))]
+    refined = optimizer(0.1)
+    refined.build(weights)
+    refine(refined)
+    gradients: list[tf.Tensor] = []
+
+    @tf.function
+    def step(images: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(images @ weights[0].value @ weights[1].value)
+        gradients[:] = tape.gradient(loss, [weight.value for weight in weights])
+        refined.apply(gradients, weights)
+
+    graph = step.get_concrete_function(tf.TensorSpec((5, 4))).graph
+    handles = {graph.capture(weight.value.handle).name for weight in weights}
+    updates = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type in ("ResourceApplyAdam", "AssignSubVariableOp") and operation.inputs[0].name in handles
+    ]
+    assert len(updates) == len(weights)
+    for update in updates:
+        assert {gradient.op.name for gradient in gradients} <= before(update)
+
+
+def before(operation: Any) -> set[str]:
+    """Return the names of all operations that have to be done before one."""
+    found: set[str] = set()
+    ahead = [operation]
+    while ahead:
+        one = ahead.pop()
+        ahead += [each for each in (*(put.op for put in one.inputs), *one.control_inputs) if each.name not in found]
+        found |= {each.name for each in ahead}
+    return found
