@@ -146,11 +146,16 @@ def test_no_weight_is_updated_before_all_gradients_are_there(optimizer: Any) -> 
 
 
 def before(operation: Any) -> set[str]:
-    """Return the names of all operations that have to be done before one."""
+    """Return the names of all operations that have to be done before one.
+
+    What Keras bundles in an IdentityN is looked at apart, as TensorFlow does when it optimizes the graph.
+    """
     found: set[str] = set()
     ahead = [operation]
     while ahead:
         one = ahead.pop()
-        ahead += [each for each in (*(put.op for put in one.inputs), *one.control_inputs) if each.name not in found]
-        found |= {each.name for each in ahead}
+        bundled = (put.op.inputs[put.value_index] if put.op.type == "IdentityN" else put for put in one.inputs)
+        new = [each for each in (*(put.op for put in bundled), *one.control_inputs) if each.name not in found]
+        found |= {each.name for each in new}
+        ahead += new
     return found
