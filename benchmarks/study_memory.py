@@ -1,12 +1,14 @@
-"""Resident memory of a study of 100 trials: of the process that coordinates, and of all its processes together.
+"""Resident memory of a study of 100 trials: of the process that coordinates, and of all its
+processes together.
 
     EYETUNE_DATA=FOLDER python benchmarks/study_memory.py
 
-Runs `eyetune tune` on a space of small networks, an epoch each on a subset of CIFAR-10, with two workers, and looks
-whenever ten more trials are done. Prints a table, and by how much the memory grows with each trial: a line fitted to
-all looks but the last, when the workers have ended and the coordinator draws. What all processes take together is their
-proportional set size, in which what they share counts once; it rises and falls with what each of them does at that
-moment and when a worker is replaced.
+Runs `eyetune tune` on a space of small networks, an epoch each on a subset of CIFAR-10, with two
+workers, and looks whenever ten more trials are done. Prints a table, and by how much the memory
+grows with each trial: a line fitted to all looks but the last, when the workers have ended and the
+coordinator draws. What all processes take together is their proportional set size, in which what
+they share counts once; it rises and falls with what each of them does at that moment and when a
+worker is replaced.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ class Look:
 
 def main() -> None:
     """Run the study, look at it, and print what was seen."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--subset", type=int, default=500, help="images to train and validate on")
     parser.add_argument("--workers", type=int, default=2)
@@ -73,7 +77,9 @@ def main() -> None:
         looks = watched(Path(folder), chosen.trials, chosen.subset, chosen.workers, chosen.every)
     print(f"{'trials':>6} {'seconds':>8} {'coordinator':>12} {'all processes':>14}")
     for look in looks:
-        print(f"{look.trials:6} {look.seconds:8.0f} {look.coordinator:9.1f} MB {look.together:11.0f} MB")
+        print(
+            f"{look.trials:6} {look.seconds:8.0f} {look.coordinator:9.1f} MB {look.together:11.0f} MB"
+        )
     at_work = [look for look in looks if look.trials < chosen.trials]
     trials = [look.trials for look in at_work]
     for words, values in (
@@ -87,8 +93,29 @@ def watched(folder: Path, trials: int, subset: int, workers: int, every: int) ->
     """Run a study and look at its processes whenever so many more trials are done."""
     space = folder / "space.toml"
     space.write_text(SPACE, encoding="utf-8")
-    words = ["tune", "--space", space, "--data", "cifar10", "--subset", subset, "--epochs", 1, "--trials", trials]
-    words += ["--workers", workers, "--sampler", "tpe", "--name", NAME, "--workspace", folder / "workspace"]
+    words = [
+        "tune",
+        "--space",
+        space,
+        "--data",
+        "cifar10",
+        "--subset",
+        subset,
+        "--epochs",
+        1,
+        "--trials",
+        trials,
+    ]
+    words += [
+        "--workers",
+        workers,
+        "--sampler",
+        "tpe",
+        "--name",
+        NAME,
+        "--workspace",
+        folder / "workspace",
+    ]
     command = [sys.executable, "-m", "eyetune", *map(str, words)]
     looks: list[Look] = []
     started = time.monotonic()
@@ -110,7 +137,9 @@ def num_done(folder: Path) -> int:
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """Return the resident memory of a process, and the proportional set size of it and its children, in megabytes."""
+    """Return the resident memory of a process, and the proportional set size of it and its
+    children, in megabytes.
+    """
     coordinator = psutil.Process(pid)
     together = 0
     for one in (coordinator, *coordinator.children(recursive=True)):

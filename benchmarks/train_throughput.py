@@ -1,12 +1,14 @@
-"""Speed and memory of one training: `eyetune` against plain Keras `fit` of the same network, in one process.
+"""Speed and memory of one training: `eyetune` against plain Keras `fit` of the same network, in one
+process.
 
-    python benchmarks/train_throughput.py                 # real CIFAR-10, found through EYETUNE_DATA
-    python benchmarks/train_throughput.py --rounds 5
+    python benchmarks/train_throughput.py                 # real CIFAR-10, found through
+    EYETUNE_DATA python benchmarks/train_throughput.py --rounds 5
 
-Both train the lab's network on the same images and validate after each epoch. They take turns, so that a machine
-that slows down slows down both; the first epoch of each turn, which compiles, is not counted. A turn's speed is that
-of its median epoch, validation included; the ratio is taken round by round, and its median is shown. Target: float32
-at least 1.0; auto at least 1.3 of plain float32 at batch 128 where the processor has matrix units for bfloat16.
+Both train the lab's network on the same images and validate after each epoch. They take turns, so
+that a machine that slows down slows down both; the first epoch of each turn, which compiles, is not
+counted. A turn's speed is that of its median epoch, validation included; the ratio is taken round
+by round, and its median is shown. Target: float32 at least 1.0; auto at least 1.3 of plain float32
+at batch 128 where the processor has matrix units for bfloat16.
 """
 
 from __future__ import annotations
@@ -74,15 +76,25 @@ def plain_keras(dataset: Dataset, batch_size: int, epochs: int) -> list[float]:
 
 def eyetune(dataset: Dataset, batch_size: int, epochs: int, precision: str) -> list[float]:
     """Return the seconds of each epoch of eyetune, checkpoints included."""
-    recipe = Recipe().with_(fit__batch_size=batch_size, fit__epochs=epochs, fit__precision=precision)
+    recipe = Recipe().with_(
+        fit__batch_size=batch_size, fit__epochs=epochs, fit__precision=precision
+    )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(recipe, dataset, Path(folder), seed=0, arithmetic=choose_arithmetic(recipe.fit.precision))
+        fitted = fit(
+            recipe,
+            dataset,
+            Path(folder),
+            seed=0,
+            arithmetic=choose_arithmetic(recipe.fit.precision),
+        )
     return [epoch.duration_seconds for epoch in fitted.history]
 
 
 def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
     """Measure both in turns and print a table."""
-    print(f"{'batch':>5}  {'how':<18} {'images/s':>9}  {'ratio':>5}  lowest and highest ratio of a round")
+    print(
+        f"{'batch':>5}  {'how':<18} {'images/s':>9}  {'ratio':>5}  lowest and highest ratio of a round"
+    )
     for batch_size in BATCH_SIZES:
         plain: list[float] = []
         ours: dict[str, list[float]] = {name: [] for name in VARIANTS}
@@ -90,7 +102,10 @@ def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
             plain.append(statistics.median(plain_keras(dataset, batch_size, epochs)[1:]))
             for name in VARIANTS:
                 ours[name].append(statistics.median(eyetune(dataset, batch_size, epochs, name)[1:]))
-        for how, seconds in {"plain Keras": plain, **{f"eyetune {name}": ours[name] for name in VARIANTS}}.items():
+        for how, seconds in {
+            "plain Keras": plain,
+            **{f"eyetune {name}": ours[name] for name in VARIANTS},
+        }.items():
             ratios = [reference / one for reference, one in zip(plain, seconds, strict=True)]
             pace = len(dataset.train) / statistics.median(seconds)
             print(
@@ -105,10 +120,15 @@ def memory(source: str) -> None:
     with tempfile.TemporaryDirectory() as workspace:
         words = ["train", "--data", source, "--epochs", "1", "--json", "--workspace", workspace]
         subprocess.run(
-            [sys.executable, "-m", "eyetune", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "eyetune", *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
     kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"peak resident memory of `eyetune train` on all images of {source}: {kilobytes / 1000:,.0f} MB\n")
+    print(
+        f"peak resident memory of `eyetune train` on all images of {source}: {kilobytes / 1000:,.0f} MB\n"
+    )
 
 
 def main() -> None:
@@ -116,13 +136,17 @@ def main() -> None:
     parser.add_argument("--data", default="cifar10", help="a source that eyetune knows")
     parser.add_argument("--subset", type=int, default=12_500, help="images of it to use")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each")
-    parser.add_argument("--epochs", type=int, default=4, help="epochs of a turn; the first is not counted")
+    parser.add_argument(
+        "--epochs", type=int, default=4, help="epochs of a turn; the first is not counted"
+    )
     options = parser.parse_args()
     memory(options.data)  # first: a child's peak counts what its parent held when it was forked
     dataset = load(options.data, subset=options.subset)
     cores = os.cpu_count()
     print(f"{platform.platform()}, {cores} cores; auto is {choose_arithmetic('auto')}")
-    print(f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of {dataset.name}\n")
+    print(
+        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of {dataset.name}\n"
+    )
     throughput(dataset, options.rounds, options.epochs)
 
 

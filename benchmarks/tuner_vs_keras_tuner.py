@@ -1,16 +1,17 @@
-"""The lab's own search: KerasTuner's Hyperband and eyetune's with two workers, in turns, on the same images.
+"""The lab's own search: KerasTuner's Hyperband and eyetune's with two workers, in turns, on the
+same images.
 
     EYETUNE_DATA=FOLDER python benchmarks/tuner_vs_keras_tuner.py
 
-Hyperband with max_epochs 10 and factor 3 (30 trials as KerasTuner counts them, 120 epochs), early stopping on the
-validation loss with a patience of 5. Each runs in processes of its own, the start of Python and Keras included. Prints
-seconds, the best validation accuracy and the peak memory (proportional set size of all processes together, sampled
-every second) of each seed, and the means.
+Hyperband with max_epochs 10 and factor 3 (30 trials as KerasTuner counts them, 120 epochs), early
+stopping on the validation loss with a patience of 5. Each runs in processes of its own, the start
+of Python and Keras included. Prints seconds, the best validation accuracy and the peak memory
+(proportional set size of all processes together, sampled every second) of each seed, and the means.
 
-A large network takes many times as long as a small one, so the networks matter. eyetune searches twice with each seed:
-once as it is, with its own sampler (tpe), and once trying the very networks that KerasTuner drew in the same brackets.
-The work of each is printed too, in units of 10^9: the multiply-adds of each network times the epochs that it was
-trained for.
+A large network takes many times as long as a small one, so the networks matter. eyetune searches
+twice with each seed: once as it is, with its own sampler (tpe), and once trying the very networks
+that KerasTuner drew in the same brackets. The work of each is printed too, in units of 10^9: the
+multiply-adds of each network times the epochs that it was trained for.
 """
 
 from __future__ import annotations
@@ -60,19 +61,39 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> Searched:
     (x_train, y_train), validation, _ = et.load("cifar10", subset=subset).arrays()
     with tempfile.TemporaryDirectory() as folder:
         tuner = keras_tuner.Hyperband(
-            build_model, objective="val_accuracy", max_epochs=epochs, factor=3, seed=seed, directory=folder
+            build_model,
+            objective="val_accuracy",
+            max_epochs=epochs,
+            factor=3,
+            seed=seed,
+            directory=folder,
         )
         stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE)
-        tuner.search(x_train, y_train, epochs=50, validation_data=tuple(validation), callbacks=[stop], verbose=0)
+        tuner.search(
+            x_train,
+            y_train,
+            epochs=50,
+            validation_data=tuple(validation),
+            callbacks=[stop],
+            verbose=0,
+        )
         trials = [tuner.oracle.trials[name] for name in sorted(tuner.oracle.trials)]
-        new = [one.hyperparameters.values for one in trials if not one.hyperparameters.values["tuner/round"]]
-        draws = [{name: value for name, value in values.items() if "/" not in name} for values in new]
+        new = [
+            one.hyperparameters.values
+            for one in trials
+            if not one.hyperparameters.values["tuner/round"]
+        ]
+        draws = [
+            {name: value for name, value in values.items() if "/" not in name} for values in new
+        ]
         best = float(tuner.oracle.get_best_trials(1)[0].score)
         return Searched(best, sum(_work(one.hyperparameters) for one in trials), draws)
 
 
 def _work(hyperparameters: Any) -> float:
-    """Return the work of a trial of KerasTuner's; early stopping, which ends few of them, is not counted."""
+    """Return the work of a trial of KerasTuner's; early stopping, which ends few of them, is not
+    counted.
+    """
     from eyetune.models.structure import structure
     from lab_model import build_model
 
@@ -82,7 +103,9 @@ def _work(hyperparameters: Any) -> float:
     return float(num_epochs * network.multiply_adds / WORK_UNIT)
 
 
-def with_eyetune(subset: int, epochs: int, seed: int, workers: int, draws: list[dict[str, Any]]) -> Searched:
+def with_eyetune(
+    subset: int, epochs: int, seed: int, workers: int, draws: list[dict[str, Any]]
+) -> Searched:
     """Let eyetune search, into a workspace of its own."""
     import eyetune as et
 
@@ -100,7 +123,11 @@ def with_eyetune(subset: int, epochs: int, seed: int, workers: int, draws: list[
             progress=False,
             plots=False,
         )
-        work = sum(len(study.histories[one.run]) * one.network["multiply_adds"] for one in study.trials if one.run)
+        work = sum(
+            len(study.histories[one.run]) * one.network["multiply_adds"]
+            for one in study.trials
+            if one.run
+        )
         return Searched(study.best_value, work / WORK_UNIT)
 
 
@@ -112,20 +139,28 @@ def _drawn(draws: list[dict[str, Any]]) -> Iterator[None]:
         return
     from eyetune.tuning.samplers import Suggestion
 
-    sampler = mock.Mock(suggest=lambda number: Suggestion(draws[number]) if number < len(draws) else None)
+    sampler = mock.Mock(
+        suggest=lambda number: Suggestion(draws[number]) if number < len(draws) else None
+    )
     with mock.patch("eyetune.tuning.search.Sampler", return_value=sampler):
         yield
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("how", nargs="?", choices=["keras-tuner", "eyetune"], help="run one way only (used inside)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "how", nargs="?", choices=["keras-tuner", "eyetune"], help="run one way only (used inside)"
+    )
     parser.add_argument("--subset", type=int, default=3000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--draws", type=Path, help="JSON list of the hyperparameters to try (used inside)")
+    parser.add_argument(
+        "--draws", type=Path, help="JSON list of the hyperparameters to try (used inside)"
+    )
     arguments = parser.parse_args()
     if arguments.how is None:
         compare(arguments)
@@ -140,11 +175,20 @@ def main() -> None:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    print("| seed | search | time | times faster | work | best | memory |\n|---|---|---|---|---|---|---|")
+    print(
+        "| seed | search | time | times faster | work | best | memory |\n|---|---|---|---|---|---|---|"
+    )
     ratios: dict[str, list[float]] = {}
     bests: dict[str, list[float]] = {}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        words = ["--subset", str(arguments.subset), "--epochs", str(arguments.epochs), "--seed", str(seed)]
+        words = [
+            "--subset",
+            str(arguments.subset),
+            "--epochs",
+            str(arguments.epochs),
+            "--seed",
+            str(seed),
+        ]
         words += ["--workers", str(arguments.workers)]
         theirs = _measured("keras-tuner", words)
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -152,7 +196,11 @@ def compare(arguments: argparse.Namespace) -> None:
             file.flush()
             same = _measured("eyetune", [*words, "--draws", file.name])
         own = _measured("eyetune", words)
-        for name, (one, came) in {"KerasTuner": theirs, "eyetune, same networks": same, "eyetune": own}.items():
+        for name, (one, came) in {
+            "KerasTuner": theirs,
+            "eyetune, same networks": same,
+            "eyetune": own,
+        }.items():
             ratio = theirs[0].seconds / one.seconds
             ratios.setdefault(name, []).append(ratio)
             bests.setdefault(name, []).append(came.best)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from eyetune.api.run import Run
 from eyetune.recipe import Recipe
-from eyetune.run import Run
-from eyetune.testing import write_cifar10
+from eyetune.testing.datasets import write_cifar10
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 settings.register_profile("eyetune", deadline=None)  # a busy machine is no failure
@@ -41,12 +41,20 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Run:
-    """Return a complete run on the small archive, in a workspace of its own that tests must not change."""
-    from eyetune.api import train
+    """Return a complete run on the small archive, in a workspace of its own that tests must not
+    change.
+    """
+    from eyetune.api.train import train
 
     edits = {"model.blocks": [4], "model.dense": [8], "fit.epochs": 3, "fit.batch_size": 16}
     recipe = Recipe().with_(edits)
-    return train(recipe, archive, name="trained", workspace=tmp_path_factory.mktemp("trained"), progress=False)
+    return train(
+        recipe,
+        archive,
+        name="trained",
+        workspace=tmp_path_factory.mktemp("trained"),
+        progress=False,
+    )
 
 
 @pytest.fixture

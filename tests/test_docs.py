@@ -1,4 +1,6 @@
-"""What the documents say is true: their examples run, their commands parse, the files that they name exist."""
+"""What the documents say is true: their examples run, their commands parse, the files that they
+name exist.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from typing import Any, get_args
 import pytest
 
 from eyetune.cli.main import app
-from eyetune.device.boards import board, boards
+from eyetune.device.boards.profiles import board, boards
 from eyetune.recipe import Recipe
 from eyetune.records.study import SamplerName, ScheduleName
-from eyetune.space import Space
+from eyetune.space.presets import BUILT_IN, recipe_space
+from eyetune.space.space import Space
 from eyetune.tuning.objectives import BEFORE_TRAINING
-from eyetune.tuning.schedules import make_schedule
-from eyetune.tuning.spaces import BUILT_IN, recipe_space
+from eyetune.tuning.schedulers import make_schedule
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,7 +34,9 @@ def commands() -> list[str]:
     found: list[str] = []
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        found += re.findall(r"`(eyetune [^`]+)`", text) + re.findall(r"^    (?:\$ )?(eyetune .+)$", text, re.M)
+        found += re.findall(r"`(eyetune [^`]+)`", text) + re.findall(
+            r"^    (?:\$ )?(eyetune .+)$", text, re.M
+        )
     return sorted({command for command in found if "..." not in command})
 
 
@@ -46,7 +50,9 @@ def test_every_command_in_the_documents_parses(command: str) -> None:
 
 def examples(path: Path) -> list[str]:
     """Return the Python examples of a document that are to run."""
-    return re.findall(rf"{RUNS}[^\n]*-->\n```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S)
+    return re.findall(
+        rf"{RUNS}[^\n]*-->\n```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S
+    )
 
 
 def saved(name: str) -> str:
@@ -56,7 +62,9 @@ def saved(name: str) -> str:
     return found[1]
 
 
-def test_the_readmes_example_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readmes_example_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     example, _ = examples(ROOT / "README.md")
     assert len(example.strip().splitlines()) <= 10
     monkeypatch.chdir(tmp_path)
@@ -114,7 +122,9 @@ def test_the_example_of_the_board_runs(at_home: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_board_of_the_document_is_one(tmp_path: Path) -> None:
-    found = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "board.md").read_text(encoding="utf-8"), re.S)
+    found = re.search(
+        r"```toml\n(.*?)```", (ROOT / "docs" / "board.md").read_text(encoding="utf-8"), re.S
+    )
     assert found is not None
     (tmp_path / "mine.toml").write_text(found[1])
     assert board(tmp_path / "mine.toml").largest_arena_bytes == 204_800
@@ -130,9 +140,13 @@ def test_the_space_of_the_document_shows_every_key_and_can_be_searched(at_home: 
 
 
 def rows(heading: str) -> dict[str, list[str]]:
-    """Return the rows of the tables below a heading of docs/tuning.md by the code word that each begins with."""
+    """Return the rows of the tables below a heading of docs/tuning.md by the code word that each
+    begins with.
+    """
     section = TUNING.partition(f"## {heading}")[2].partition("\n## ")[0]
-    return {row[0]: row[1:] for row in re.findall(r"^\| `(\w[\w-]*)`([^|]*)\|(.*)\|$", section, re.M)}
+    return {
+        row[0]: row[1:] for row in re.findall(r"^\| `(\w[\w-]*)`([^|]*)\|(.*)\|$", section, re.M)
+    }
 
 
 def test_the_tables_of_tuning_name_all_that_there_is() -> None:
@@ -150,12 +164,18 @@ def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
     planned = name == "hyperband"
     outcomes = [simulated(name, None if planned else 30, seed) for seed in range(20)]
     for told, found in zip(said, zip(*outcomes, strict=True), strict=True):
-        assert statistics.fmean(found) == pytest.approx(told, rel=0 if name in ("full", "hyperband") else 0.1)
+        assert statistics.fmean(found) == pytest.approx(
+            told, rel=0 if name in ("full", "hyperband") else 0.1
+        )
 
 
 def simulated(name: ScheduleName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
-    """Return trials, trials trained to the end and epochs of a study whose trials are as good as chance has it."""
-    schedule = make_schedule(name, max_epochs=10, num_trials=num_trials, iterations=None if num_trials else 1)
+    """Return trials, trials trained to the end and epochs of a study whose trials are as good as
+    chance has it.
+    """
+    schedule = make_schedule(
+        name, max_epochs=10, num_trials=num_trials, iterations=None if num_trials else 1
+    )
     chance = random.Random(seed)
     quality: list[float] = []
     epochs: dict[int, int] = {}
@@ -175,6 +195,10 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_the_map_names_every_module_and_no_other() -> None:
-    named = set(re.findall(r"\b(\w+\.py)\b", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")))
+    named = set(
+        re.findall(
+            r"\b(\w+\.py)\b", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        )
+    )
     modules = {path.name for path in SOURCE.rglob("*.py") if "migrations" not in path.parts}
     assert named == modules - {"__init__.py", "__main__.py"}

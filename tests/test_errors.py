@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from eyetune import errors
 from eyetune.errors import EyetuneError, nearest
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, EyetuneError)]
+KINDS = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, EyetuneError)
+]
 USAGE = {"UsageError", "RecipeError", "SpaceError", "FunctionError", "SourceError"}
 USAGE |= {"RunNotFoundError", "LabNotFoundError", "StudyNotFoundError", "StudyChangedError"}
 parts = st.none() | st.text(min_size=1)
@@ -30,7 +34,10 @@ def drawn_tree() -> dict[str, str | None]:
 
 
 def test_the_drawn_tree_holds_exactly_the_classes_that_exist_under_their_parents():
-    real = {kind.__name__: None if kind is EyetuneError else kind.__bases__[0].__name__ for kind in KINDS}
+    real = {
+        kind.__name__: None if kind is EyetuneError else kind.__bases__[0].__name__
+        for kind in KINDS
+    }
     assert drawn_tree() == real
 
 
@@ -71,13 +78,19 @@ def test_parts_that_were_not_given_are_not_shown():
 @pytest.mark.parametrize(
     ("name", "known", "words"),
     [
-        ("lerning_rate", ["momentum", "learning_rate"], "Did you mean learning_rate? Known: momentum, learning_rate."),
+        (
+            "lerning_rate",
+            ["momentum", "learning_rate"],
+            "Did you mean learning_rate? Known: momentum, learning_rate.",
+        ),
         ("ADAM", ["adam", "sgd"], "Did you mean adam? Known: adam, sgd."),
         ("cifar10", ["CIFAR10"], "Did you mean CIFAR10? Known: CIFAR10."),
         ("zzz", ["adam", "sgd"], "Known: adam, sgd."),
     ],
 )
-def test_the_nearest_known_name_is_offered_whatever_its_case(name: str, known: list[str], words: str):
+def test_the_nearest_known_name_is_offered_whatever_its_case(
+    name: str, known: list[str], words: str
+):
     assert nearest(name, known) == words
     assert nearest(name, iter(known)) == words
 

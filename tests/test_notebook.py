@@ -1,4 +1,6 @@
-"""The lesson in notebooks/lab.ipynb: executed from top to bottom on few images, as a student would, and looked at."""
+"""The lesson in notebooks/lab.ipynb: executed from top to bottom on few images, as a student would,
+and looked at.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from ipykernel.kernelspec import write_kernel_spec
 from nbclient import NotebookClient
 from PIL import Image
 
-from eyetune.data import cifar
-from eyetune.testing import write_cifar10
+from eyetune.data.sources import cifar
+from eyetune.testing.datasets import write_cifar10
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lab.ipynb"
 EPOCHS = 2
@@ -36,7 +38,9 @@ PICTURES = {
     "rates-drawing": 1, "error-bars": 1, "combine": 1, "confusion": 1, "whole-lab-steps": 1, "whole-lab-curves": 1,
     "tuner-ours": 1, "tuner-curves": 1, "tuner-parallel": 1, "tuner-best": 1,
 }  # fmt: skip
-TOO_FEW_TRIALS = "tuner-importances"  # in so short a search: a line of words stands in place of the picture
+TOO_FEW_TRIALS = (
+    "tuner-importances"  # in so short a search: a line of words stands in place of the picture
+)
 MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code", "tuner-compare", TOO_FEW_TRIALS}
 MAY_BE_GREY = {*MAY_HAVE_PICTURES, "whole-lab-steps"}  # where nothing is sure, or nothing is kept
 TRAININGS = {
@@ -73,7 +77,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, str(value))
-        # A student has set none of these; with the last, the kernel would hide what is written from C.
+        # A student has set none of these; with the last, the kernel would hide what is written from
+        # C.
         for name in ("TF_CPP_MIN_LOG_LEVEL", "MPLBACKEND", "PYTEST_CURRENT_TEST"):
             patch.delenv(name, raising=False)
         resources = {"metadata": {"path": str(folder)}}
@@ -94,7 +99,10 @@ def pictures(cell: Any) -> list[bytes]:
 
 def text(cell: Any) -> str:
     """Return all text below a cell."""
-    parts = [output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    parts = [
+        output.get("text", "") + output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    ]
     return "\n".join(parts)
 
 
@@ -114,14 +122,25 @@ def test_every_cell_shows_something_and_none_an_error(cells: dict[str, Any]) -> 
 
 @pytest.mark.slow
 def test_nothing_is_written_to_standard_error(cells: dict[str, Any]) -> None:
-    noise = [output.text for cell in cells.values() for output in cell.outputs if output.get("name") == "stderr"]
+    noise = [
+        output.text
+        for cell in cells.values()
+        for output in cell.outputs
+        if output.get("name") == "stderr"
+    ]
     assert not noise
-    assert not [name for name, cell in cells.items() if re.search("oneDNN|absl|WARNING|Traceback", text(cell))]
+    assert not [
+        name
+        for name, cell in cells.items()
+        if re.search("oneDNN|absl|WARNING|Traceback", text(cell))
+    ]
 
 
 @pytest.mark.slow
 def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> None:
-    counts = {name: len(pictures(cell)) for name, cell in cells.items() if name not in MAY_HAVE_PICTURES}
+    counts = {
+        name: len(pictures(cell)) for name, cell in cells.items() if name not in MAY_HAVE_PICTURES
+    }
     assert {name: count for name, count in counts.items() if count} == PICTURES
     for name, cell in cells.items():
         for png in pictures(cell):
@@ -136,10 +155,16 @@ def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> No
 @pytest.mark.slow
 def test_a_training_shows_itself_in_one_line_that_says_how_it_ended(cells: dict[str, Any]) -> None:
     for name, count in TRAININGS.items():
-        shown = [out.data["text/plain"] for out in cells[name].outputs if out.output_type == "display_data"]
+        shown = [
+            out.data["text/plain"]
+            for out in cells[name].outputs
+            if out.output_type == "display_data"
+        ]
         trainings = [words for words in shown if words.startswith("Run ")]
         assert len(trainings) == count, name
-        assert all(re.search(r"\nepoch (\d+)/\1  loss .* validation loss ", words) for words in trainings), trainings
+        assert all(
+            re.search(r"\nepoch (\d+)/\1  loss .* validation loss ", words) for words in trainings
+        ), trainings
 
 
 @pytest.mark.slow
@@ -166,7 +191,9 @@ def test_the_figures_are_sane(cells: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_both_tuners_search_the_same_plan_and_nothing_is_searched_twice(cells: dict[str, Any]) -> None:
+def test_both_tuners_search_the_same_plan_and_nothing_is_searched_twice(
+    cells: dict[str, Any],
+) -> None:
     numbers = text(cells["tuner-numbers"])
     assert numbers.count(SEARCH_TRIALS) == 2
     assert "11 epochs" in numbers  # 3 of 1, 1 goes on to 3, and 2 of 3: nothing is trained twice

@@ -1,4 +1,5 @@
-"""eyetune tunes image classifiers until they are as accurate as they can be and still fit the board.
+"""eyetune tunes image classifiers until they are as accurate as they can be and still fit the
+board.
 
     >>> import eyetune as et
     >>> run = et.train(et.Recipe(), data="cifar10")  # doctest: +SKIP
@@ -14,81 +15,72 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import techniques
-    from eyetune.api import (
+    from eyetune.api.compare import compare, open_run
+    from eyetune.api.deploy import Deployment, deploy
+    from eyetune.api.export import Export, export, open_export, verify
+    from eyetune.api.fit_check import FitCheck, fit_check
+    from eyetune.api.lab import lab
+    from eyetune.api.labs import Lab, open_lab
+    from eyetune.api.lr_find import find_learning_rate
+    from eyetune.api.report import write_report
+    from eyetune.api.run import Run
+    from eyetune.api.study import Study, open_study
+    from eyetune.api.train import resume, train
+    from eyetune.api.tune import tune
+    from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
+    from eyetune.compat.keras_tuner.own_search import tune_with_keras_tuner
+    from eyetune.compat.keras_tuner.tuners import (
         BayesianOptimization,
-        Deployment,
-        Export,
-        FitCheck,
         GridSearch,
         Hyperband,
         RandomSearch,
-        Study,
-        compare,
-        deploy,
-        export,
-        find_learning_rate,
-        fit_check,
-        import_keras_tuner,
-        keras_tuner_metrics,
-        lab,
-        open_export,
-        open_run,
-        open_study,
-        resume,
-        train,
-        tune,
-        tune_with_keras_tuner,
-        verify,
     )
     from eyetune.data import Dataset, Split, load
-    from eyetune.device.boards import boards
+    from eyetune.device.boards.profiles import boards
     from eyetune.errors import EyetuneError
-    from eyetune.labs import Lab, open_lab
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
-    from eyetune.reporting import write_report
-    from eyetune.run import Run
-    from eyetune.space import Space
+    from eyetune.space.space import Space
     from eyetune.training.backend import start_keras
 
 _HOMES = {
-    "BayesianOptimization": "eyetune.api",
+    "BayesianOptimization": "eyetune.compat.keras_tuner.tuners",
     "Dataset": "eyetune.data",
-    "Deployment": "eyetune.api",
-    "Export": "eyetune.api",
+    "Deployment": "eyetune.api.deploy",
+    "Export": "eyetune.api.export",
     "EyetuneError": "eyetune.errors",
-    "FitCheck": "eyetune.api",
-    "GridSearch": "eyetune.api",
-    "Hyperband": "eyetune.api",
-    "Lab": "eyetune.labs",
-    "RandomSearch": "eyetune.api",
+    "FitCheck": "eyetune.api.fit_check",
+    "GridSearch": "eyetune.compat.keras_tuner.tuners",
+    "Hyperband": "eyetune.compat.keras_tuner.tuners",
+    "Lab": "eyetune.api.labs",
+    "RandomSearch": "eyetune.compat.keras_tuner.tuners",
     "Recipe": "eyetune.recipe",
-    "Run": "eyetune.run",
-    "Space": "eyetune.space",
+    "Run": "eyetune.api.run",
+    "Space": "eyetune.space.space",
     "Split": "eyetune.data",
-    "Study": "eyetune.api",
+    "Study": "eyetune.api.study",
     "Workspace": "eyetune.records",
-    "boards": "eyetune.device.boards",
-    "compare": "eyetune.api",
-    "deploy": "eyetune.api",
-    "export": "eyetune.api",
-    "find_learning_rate": "eyetune.api",
-    "fit_check": "eyetune.api",
-    "import_keras_tuner": "eyetune.api",
-    "keras_tuner_metrics": "eyetune.api",
-    "lab": "eyetune.api",
+    "boards": "eyetune.device.boards.profiles",
+    "compare": "eyetune.api.compare",
+    "deploy": "eyetune.api.deploy",
+    "export": "eyetune.api.export",
+    "find_learning_rate": "eyetune.api.lr_find",
+    "fit_check": "eyetune.api.fit_check",
+    "import_keras_tuner": "eyetune.compat.keras_tuner.importing",
+    "keras_tuner_metrics": "eyetune.compat.keras_tuner.importing",
+    "lab": "eyetune.api.lab",
     "load": "eyetune.data",
-    "open_export": "eyetune.api",
-    "open_lab": "eyetune.labs",
-    "open_run": "eyetune.api",
-    "open_study": "eyetune.api",
-    "resume": "eyetune.api",
+    "open_export": "eyetune.api.export",
+    "open_lab": "eyetune.api.labs",
+    "open_run": "eyetune.api.compare",
+    "open_study": "eyetune.api.study",
+    "resume": "eyetune.api.train",
     "start_keras": "eyetune.training.backend",
-    "train": "eyetune.api",
-    "tune": "eyetune.api",
-    "tune_with_keras_tuner": "eyetune.api",
-    "verify": "eyetune.api",
-    "write_report": "eyetune.reporting",
+    "train": "eyetune.api.train",
+    "tune": "eyetune.api.tune",
+    "tune_with_keras_tuner": "eyetune.compat.keras_tuner.own_search",
+    "verify": "eyetune.api.export",
+    "write_report": "eyetune.api.report",
 }
 _ROOMS = ("techniques",)
 

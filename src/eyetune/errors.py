@@ -4,25 +4,24 @@
     ├── UsageError                  exit status 2: the words were wrong
     │   ├── RecipeError             a recipe with an unknown name or a value out of range
     │   ├── SpaceError              a space with a name or a value that cannot be used
-    │   ├── FunctionError           a model function that cannot be loaded, or whose network cannot be trained
-    │   ├── SourceError             a data source that is not there
-    │   ├── RunNotFoundError        a run id that matches no run, or several
-    │   ├── LabNotFoundError        a lab id that matches no lab, or several
-    │   ├── StudyNotFoundError      a study's name that matches no study, or several
-    │   └── StudyChangedError       a study that is to go on with another space, objective or data
-    ├── DataError                   images or labels that cannot be used
-    ├── BoardError                  a network that a board cannot hold or run
-    ├── TrainingError               a training that could not be carried out
-    │   ├── DivergedError           its loss became NaN or infinite
-    │   ├── CheckpointError         its checkpoint cannot be read or is of another network
-    │   ├── WorkerLostError         its worker process ended before it was done
-    │   ├── OutOfTimeError          it took longer than it was given
-    │   └── OutOfMemoryError        it took more memory than it was given
-    └── WorkspaceError              the records cannot be opened, read or written
+    │   ├── FunctionError           a model function that cannot be loaded, or whose network cannot
+    be trained │   ├── SourceError             a data source that is not there │   ├──
+    RunNotFoundError        a run id that matches no run, or several │   ├── LabNotFoundError
+    a lab id that matches no lab, or several │   ├── StudyNotFoundError      a study's name that
+    matches no study, or several │   └── StudyChangedError       a study that is to go on with
+    another space, objective or data ├── DataError                   images or labels that cannot be
+    used ├── BoardError                  a network that a board cannot hold or run ├── TrainingError
+    a training that could not be carried out │   ├── DivergedError           its loss became NaN or
+    infinite │   ├── CheckpointError         its checkpoint cannot be read or is of another network
+    │   ├── WorkerLostError         its worker process ended before it was done │   ├──
+    OutOfTimeError          it took longer than it was given │   └── OutOfMemoryError        it took
+    more memory than it was given └── WorkspaceError              the records cannot be opened, read
+    or written
         └── RunBusyError            another process is at work on the run
             └── StudyBusyError      another process is at work on the study
 
-Each one says what happened, and where they help, what was expected, what was received and how to fix it.
+Each one says what happened, and where they help, what was expected, what was received and how to
+fix it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,9 @@ class EyetuneError(Exception):
 
     exit_status = 1
 
-    def __init__(self, what: str, *, expected: object = None, received: object = None, fix: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, expected: object = None, received: object = None, fix: str | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.expected = None if expected is None else str(expected)

@@ -18,17 +18,36 @@ def answers(*rows: tuple[int, int, float]) -> tuple[np.ndarray, np.ndarray]:
     return probabilities, np.array([true for true, _, _ in rows])
 
 
-SOME = answers((0, 1, 0.6), (0, 1, 0.9), (0, 0, 0.8), (1, 0, 0.7), (2, 2, 0.99), (0, 2, 0.95), (0, 1, 0.7), (2, 2, 0.5))
+SOME = answers(
+    (0, 1, 0.6),
+    (0, 1, 0.9),
+    (0, 0, 0.8),
+    (1, 0, 0.7),
+    (2, 2, 0.99),
+    (0, 2, 0.95),
+    (0, 1, 0.7),
+    (2, 2, 0.5),
+)
 
 
 def test_pairs_are_counted_with_their_share_and_their_surest_examples() -> None:
     first, *others = confused_pairs(*SOME, 9, examples=2)
-    assert (first.true, first.predicted, first.count, first.share, first.examples) == (0, 1, 3, 0.6, (1, 6))
+    assert (first.true, first.predicted, first.count, first.share, first.examples) == (
+        0,
+        1,
+        3,
+        0.6,
+        (1, 6),
+    )
     assert [(pair.true, pair.predicted, pair.count) for pair in others] == [(0, 2, 1), (1, 0, 1)]
     assert first.to_json(("cat", "dog", "owl"))["predicted"] == "dog"
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0.5, 1)), min_size=1, max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0.5, 1)), min_size=1, max_size=40
+    )
+)
 def test_all_pairs_together_are_all_mistakes(rows: list[tuple[int, int, float]]) -> None:
     probabilities, labels = answers(*rows)
     pairs = confused_pairs(probabilities, labels, 9, examples=40)
@@ -43,12 +62,16 @@ def test_all_pairs_together_are_all_mistakes(rows: list[tuple[int, int, float]])
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [4]), (2, [4, 2]), (9, [4, 2, 7])])
-def test_the_surest_right_answers_are_of_different_classes_first(count: int, expected: list[int]) -> None:
+def test_the_surest_right_answers_are_of_different_classes_first(
+    count: int, expected: list[int]
+) -> None:
     assert surest_right(*SOME, count).tolist() == expected
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [5]), (2, [5, 3]), (9, [5, 3, 1, 6, 0])])
-def test_the_surest_wrong_answers_are_of_different_classes_first(count: int, expected: list[int]) -> None:
+def test_the_surest_wrong_answers_are_of_different_classes_first(
+    count: int, expected: list[int]
+) -> None:
     assert surest_wrong(*SOME, count).tolist() == expected
 
 

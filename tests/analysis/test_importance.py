@@ -10,14 +10,19 @@ from collections.abc import Mapping
 import pytest
 
 from eyetune.analysis.importance import importances, left_out
-from eyetune.space import Choice, Condition, Range, Space, Value
+from eyetune.space.space import Choice, Condition, Range, Space, Value
 
 SPACE = Space.make(
     [
         Range(name="rate", low=1e-4, high=1e-1, sampling="log", whole=False),
         Range(name="units", low=16, high=128, step=16, whole=True),
         Choice(name="kind", values=("plain", "deep")),
-        Choice(name="depth", values=(2, 3, 4), ordered=True, conditions=(Condition(parent="kind", values=("deep",)),)),
+        Choice(
+            name="depth",
+            values=(2, 3, 4),
+            ordered=True,
+            conditions=(Condition(parent="kind", values=("deep",)),),
+        ),
         Choice(name="fixed", values=("adam",)),
     ]
 )
@@ -67,9 +72,9 @@ def test_a_conditional_one_that_matters_is_seen() -> None:
 
 
 def test_those_that_cannot_be_judged_are_left_out_with_the_reason() -> None:
-    values = [one for one in drawn(60) if one["kind"] == "plain"] + [one for one in drawn(60) if one["kind"] == "deep"][
-        :2
-    ]
+    values = [one for one in drawn(60) if one["kind"] == "plain"] + [
+        one for one in drawn(60) if one["kind"] == "deep"
+    ][:2]
     trials = [(one, float(one["rate"])) for one in values]
     assert left_out(SPACE, trials) == {
         "depth": "only 2 of the trials have it; 5 are needed",

@@ -13,7 +13,12 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, recall_score
 
-from eyetune.analysis.metrics import calibration_error, confident_mistakes, evaluate, wilson_interval
+from eyetune.analysis.metrics import (
+    calibration_error,
+    confident_mistakes,
+    evaluate,
+    wilson_interval,
+)
 
 Predictions = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -22,7 +27,9 @@ Predictions = tuple[NDArray[np.float32], NDArray[np.int64]]
 def predictions(draw: st.DrawFn) -> Predictions:
     """Probabilities that add up to 1, and labels."""
     num_images, num_classes = draw(st.integers(1, 40)), draw(st.integers(2, 6))
-    weights = draw(arrays.arrays(np.float64, (num_images, num_classes), elements=st.floats(0.001, 1)))
+    weights = draw(
+        arrays.arrays(np.float64, (num_images, num_classes), elements=st.floats(0.001, 1))
+    )
     labels = draw(arrays.arrays(np.int64, num_images, elements=st.integers(0, num_classes - 1)))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), labels
 
@@ -43,8 +50,13 @@ def test_accuracy_loss_and_confusion_are_scikit_learns(case: Predictions):
 @given(predictions())
 def test_class_accuracy_is_the_recall_and_nan_where_a_class_has_no_images(case: Predictions):
     probabilities, labels = case
-    found, classes = evaluate(probabilities, labels).class_accuracy, np.arange(probabilities.shape[1])
-    recall = recall_score(labels, probabilities.argmax(axis=1), labels=classes, average=None, zero_division=np.nan)
+    found, classes = (
+        evaluate(probabilities, labels).class_accuracy,
+        np.arange(probabilities.shape[1]),
+    )
+    recall = recall_score(
+        labels, probabilities.argmax(axis=1), labels=classes, average=None, zero_division=np.nan
+    )
     assert np.allclose(found, recall, equal_nan=True)
 
 
@@ -95,11 +107,19 @@ def test_a_probability_of_0_for_the_truth_costs_what_keras_charges():
 def plain_wilson(successes: int, trials: int) -> tuple[float, float]:
     z, share = 1.959963984540054, successes / trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    half = (
+        z
+        / (1 + z * z / trials)
+        * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    )
     return centre - half, centre + half
 
 
-@given(st.integers(1, 20_000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+@given(
+    st.integers(1, 20_000).flatmap(
+        lambda trials: st.tuples(st.integers(0, trials), st.just(trials))
+    )
+)
 def test_the_interval_is_wilsons_and_stays_within_0_to_1(case: tuple[int, int]):
     successes, trials = case
     low, high = wilson_interval(successes, trials)
@@ -127,9 +147,13 @@ def test_an_evaluation_is_plain_json_with_null_for_a_class_without_images():
 
 
 @given(predictions(), st.integers(0, 10))
-def test_confident_mistakes_are_all_wrong_and_the_most_confident_come_first(case: Predictions, count: int):
+def test_confident_mistakes_are_all_wrong_and_the_most_confident_come_first(
+    case: Predictions, count: int
+):
     probabilities, labels = case
     found = confident_mistakes(probabilities, labels, count).tolist()
-    wrong = [place for place in range(len(labels)) if probabilities[place].argmax() != labels[place]]
+    wrong = [
+        place for place in range(len(labels)) if probabilities[place].argmax() != labels[place]
+    ]
     wrong.sort(key=lambda place: -probabilities[place].max())
     assert found == wrong[:count]

@@ -17,19 +17,25 @@ def test_the_front_is_what_no_other_point_beats(points: list[tuple[int, int]]) -
         if any(c <= cost and a >= accuracy and (c, a) != (cost, accuracy) for c, a in points)
     }
     assert not beaten & set(front)
-    assert {points[place] for place in front} == {points[place] for place in range(len(points)) if place not in beaten}
+    assert {points[place] for place in front} == {
+        points[place] for place in range(len(points)) if place not in beaten
+    }
     assert len({points[place] for place in front}) == len(front)
     assert [points[place][0] for place in front] == sorted(points[place][0] for place in front)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=12))
-def test_of_several_objectives_the_front_is_what_none_dominates(scores: list[tuple[int, int, int]]) -> None:
+def test_of_several_objectives_the_front_is_what_none_dominates(
+    scores: list[tuple[int, int, int]],
+) -> None:
     front = non_dominated(scores)
     assert {scores[place] for place in front} == {
         one for one in scores if not any(dominates(other, one) for other in scores)
     }
     assert len({scores[place] for place in front}) == len(front)
-    assert [scores[place] for place in front] == sorted((scores[place] for place in front), reverse=True)
+    assert [scores[place] for place in front] == sorted(
+        (scores[place] for place in front), reverse=True
+    )
 
 
 @given(st.tuples(*[st.floats(0, 1)] * 2), st.tuples(*[st.floats(0, 1)] * 2))

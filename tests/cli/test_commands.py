@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from eyetune.api.run import Run
 from eyetune.cli.main import run
 from eyetune.recipe import Recipe
-from eyetune.run import Run
 from eyetune.techniques import registry
-from eyetune.testing import write_image_folder
+from eyetune.testing.datasets import write_image_folder
 from eyetune.training.backend import choose_arithmetic
 
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
@@ -49,7 +49,9 @@ def at(trained: Run) -> list[str]:
     return ["--workspace", str(trained.workspace.folder)]
 
 
-def test_train_prints_lines_a_table_the_verdict_and_where_the_pictures_are(eyetune: Terminal, archive: Path) -> None:
+def test_train_prints_lines_a_table_the_verdict_and_where_the_pictures_are(
+    eyetune: Terminal, archive: Path
+) -> None:
     assert eyetune("train", "--data", archive, "--epochs", "2", *SMALL) == 0
     assert "epoch 1/2" in eyetune.errors
     assert "epoch 2/2" in eyetune.errors
@@ -69,9 +71,13 @@ def test_train_prints_one_json_object(eyetune: Terminal, archive: Path) -> None:
     assert 0 <= value["test_accuracy"] <= 1
 
 
-def test_train_takes_a_recipe_file_with_edits(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+def test_train_takes_a_recipe_file_with_edits(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "recipe.toml"
-    recipe = Recipe().with_({"model.blocks": [4], "model.dense": [], "fit.epochs": 1, "fit.batch_size": 16})
+    recipe = Recipe().with_(
+        {"model.blocks": [4], "model.dense": [], "fit.epochs": 1, "fit.batch_size": 16}
+    )
     path.write_text(recipe.to_toml())
     value = eyetune.json(
         "train", path, "--data", archive, "--optimizer", "sgd", "--learning-rate", "0.02", "--activation", "tanh",
@@ -88,7 +94,11 @@ def test_train_begins_with_the_recipe_of_a_run(eyetune: Terminal, archive: Path)
     first = eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--name", "first")
     assert eyetune("train", "first", "--learning-rate", "1e-6") == 0
     # What is suggested can be copied and run.
-    suggestion = next(line.split()[1:] for line in eyetune.output.splitlines() if line.startswith("    eyetune train"))
+    suggestion = next(
+        line.split()[1:]
+        for line in eyetune.output.splitlines()
+        if line.startswith("    eyetune train")
+    )
     (_, second) = eyetune.json("runs")["runs"]
     assert second["recipe"]["model"] == first["recipe"]["model"]
     assert second["recipe"]["optimizer"]["learning_rate"] == 1e-6
@@ -97,11 +107,15 @@ def test_train_begins_with_the_recipe_of_a_run(eyetune: Terminal, archive: Path)
 
 def test_recipe_prints_toml_that_trains(eyetune: Terminal) -> None:
     assert eyetune("recipe", "--epochs", "3", "--set", "model.batch_norm=true") == 0
-    assert Recipe.from_toml(eyetune.output) == Recipe().with_({"fit.epochs": 3, "model.batch_norm": True})
+    assert Recipe.from_toml(eyetune.output) == Recipe().with_(
+        {"fit.epochs": 3, "model.batch_norm": True}
+    )
     assert eyetune.json("recipe")["fit"]["epochs"] == 10
 
 
-def test_evaluate_shows_classes_confusion_and_calibration(eyetune: Terminal, trained: Run, at: list[str]) -> None:
+def test_evaluate_shows_classes_confusion_and_calibration(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
     assert eyetune("evaluate", "trained", *at) == 0
     for words in ("accuracy", "calibration", "airplane", "predicted class by column", "Verdict"):
         assert words in eyetune.output
@@ -111,10 +125,14 @@ def test_evaluate_shows_classes_confusion_and_calibration(eyetune: Terminal, tra
 
 
 def test_evaluate_computes_again_when_asked(eyetune: Terminal, trained: Run, at: list[str]) -> None:
-    assert eyetune.json("evaluate", "trained", "--recompute", *at)["accuracy"] == trained.test_accuracy
+    assert (
+        eyetune.json("evaluate", "trained", "--recompute", *at)["accuracy"] == trained.test_accuracy
+    )
 
 
-def test_evaluate_shows_flips_beside_the_plain_accuracy(eyetune: Terminal, trained: Run, at: list[str]) -> None:
+def test_evaluate_shows_flips_beside_the_plain_accuracy(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
     value = eyetune.json("evaluate", "trained", "--flips", *at)
     assert value["accuracy"] == trained.test_accuracy
     found = value["with_flips"]
@@ -122,19 +140,40 @@ def test_evaluate_shows_flips_beside_the_plain_accuracy(eyetune: Terminal, train
     assert found["difference_interval"][0] <= found["difference"] <= found["difference_interval"][1]
     assert found["multiply_adds"] == 2 * trained.record.network.multiply_adds
     assert eyetune("evaluate", "trained", "--flips", *at) == 0
-    for words in ("With flips", "twice the multiply-adds", "--split validation --flips", f"{value['accuracy']:.2%}"):
+    for words in (
+        "With flips",
+        "twice the multiply-adds",
+        "--split validation --flips",
+        f"{value['accuracy']:.2%}",
+    ):
         assert words in eyetune.output
     assert "with_flips" not in eyetune.json("evaluate", "trained", *at)
 
 
-def test_lr_find_suggests_a_rate_that_trains(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
-    words = ["--data", archive, "--optimizer", "sgd", "--learning-rate", "3", "--set", "optimizer.momentum=0.9", *SMALL]
-    value = eyetune.json("lr-find", *words, "--steps", "120", "--largest", "3", "--output", tmp_path / "out")
+def test_lr_find_suggests_a_rate_that_trains(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
+    words = [
+        "--data",
+        archive,
+        "--optimizer",
+        "sgd",
+        "--learning-rate",
+        "3",
+        "--set",
+        "optimizer.momentum=0.9",
+        *SMALL,
+    ]
+    value = eyetune.json(
+        "lr-find", *words, "--steps", "120", "--largest", "3", "--output", tmp_path / "out"
+    )
     rate = value["suggested_learning_rate"]
     assert value["usable_range"][0] <= rate <= value["usable_range"][1]
     assert value["steps_taken"] == len(value["rates"]) == len(value["smoothed_losses"])
     assert {Path(path).suffix for path in value["pictures"]} == {".png", ".svg"}
-    assert all(Path(path).parent == tmp_path / "out" and Path(path).exists() for path in value["pictures"])
+    assert all(
+        Path(path).parent == tmp_path / "out" and Path(path).exists() for path in value["pictures"]
+    )
     assert eyetune.json("runs")["runs"] == []
     command = shlex.split(value["command"])[1:]
     assert eyetune(*command, "--epochs", "1") == 0
@@ -160,16 +199,34 @@ def test_lr_find_says_what_it_found_and_what_it_set_aside(eyetune: Terminal, arc
 
 
 def test_lr_find_is_honest_where_nothing_falls(eyetune: Terminal, archive: Path) -> None:
-    words = ["lr-find", "--data", archive, *SMALL, "--smallest", "1e-9", "--largest", "1e-8", "--steps", "20"]
+    words = [
+        "lr-find",
+        "--data",
+        archive,
+        *SMALL,
+        "--smallest",
+        "1e-9",
+        "--largest",
+        "1e-8",
+        "--steps",
+        "20",
+    ]
     assert eyetune(*words) == 0
     assert "nothing to suggest" in " ".join(eyetune.output.split())
     assert "Use it" not in eyetune.output
 
 
-def test_show_prints_the_layers_and_draws_them(eyetune: Terminal, trained: Run, at: list[str], tmp_path: Path) -> None:
+def test_show_prints_the_layers_and_draws_them(
+    eyetune: Terminal, trained: Run, at: list[str], tmp_path: Path
+) -> None:
     path = tmp_path / "network.svg"
     assert eyetune("show", "trained", "--diagram", path, *at) == 0
-    for words in ("Conv2D", "30 x 30 x 4", f"{trained.record.network.parameters:,}", "multiply-adds"):
+    for words in (
+        "Conv2D",
+        "30 x 30 x 4",
+        f"{trained.record.network.parameters:,}",
+        "multiply-adds",
+    ):
         assert words in eyetune.output
     text = "".join(ET.parse(path).getroot().itertext())
     assert "Conv2D" in text
@@ -187,7 +244,9 @@ def test_show_of_a_recipe_needs_no_images(eyetune: Terminal, tmp_path: Path) -> 
 def test_plot_of_one_run_and_of_several(eyetune: Terminal, at: list[str], tmp_path: Path) -> None:
     one = eyetune.json("plot", "trained", "--output", tmp_path / "one", *at)["pictures"]
     assert len(one) == 8
-    several = eyetune.json("plot", "trained", "trained", "--output", tmp_path / "several", *at)["pictures"]
+    several = eyetune.json("plot", "trained", "trained", "--output", tmp_path / "several", *at)[
+        "pictures"
+    ]
     assert {Path(path).suffix for path in several} == {".png", ".svg"}
     for path in (*one, *several):
         if path.endswith(".png"):
@@ -197,7 +256,9 @@ def test_plot_of_one_run_and_of_several(eyetune: Terminal, at: list[str], tmp_pa
             ET.parse(path)
 
 
-def test_predict_names_the_likeliest_classes(eyetune: Terminal, at: list[str], tmp_path: Path) -> None:
+def test_predict_names_the_likeliest_classes(
+    eyetune: Terminal, at: list[str], tmp_path: Path
+) -> None:
     images = sorted(write_image_folder(tmp_path, per_class=1).rglob("*.png"))
     value = eyetune.json("predict", "trained", *images, *at)
     assert [len(one["classes"]) for one in value["predictions"]] == [3, 3, 3]
@@ -206,10 +267,15 @@ def test_predict_names_the_likeliest_classes(eyetune: Terminal, at: list[str], t
 
 
 def test_runs_lists_filters_deletes_and_restores(eyetune: Terminal, archive: Path) -> None:
-    ids = [eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--seed", seed)["run"] for seed in "01"]
+    ids = [
+        eyetune.json("train", "--data", archive, "--epochs", "1", *SMALL, "--seed", seed)["run"]
+        for seed in "01"
+    ]
     assert [one["run"] for one in eyetune.json("runs")["runs"]] == ids
     assert [one["run"] for one in eyetune.json("runs", "--filter", "seed=1")["runs"]] == ids[1:]
-    assert [one["run"] for one in eyetune.json("runs", "--sort", "seed", "--reverse")["runs"]] == ids[::-1]
+    assert [
+        one["run"] for one in eyetune.json("runs", "--sort", "seed", "--reverse")["runs"]
+    ] == ids[::-1]
     assert eyetune("runs", "delete", ids[0]) == 0
     assert f"eyetune runs restore {ids[0]}" in eyetune.errors
     assert [one["run"] for one in eyetune.json("runs")["runs"]] == ids[1:]
@@ -221,7 +287,9 @@ def test_runs_lists_filters_deletes_and_restores(eyetune: Terminal, archive: Pat
     assert "Begin with" in eyetune.output
 
 
-def test_data_show_prints_shapes_labels_and_draws_samples(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+def test_data_show_prints_shapes_labels_and_draws_samples(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "samples.png"
     value = eyetune.json("data", "show", archive, "--output", path)
     assert value["splits"]["train"]["images"] == [80, 32, 32, 3]
@@ -233,7 +301,9 @@ def test_data_show_prints_shapes_labels_and_draws_samples(eyetune: Terminal, arc
         assert words in eyetune.output
 
 
-def test_data_list_and_clear(eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_list_and_clear(
+    eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "cache"))
     assert eyetune.json("data", "list")["cached"] == []
     eyetune.json("data", "show", archive)
@@ -246,7 +316,20 @@ def test_data_list_and_clear(eyetune: Terminal, archive: Path, tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "lr-find", "show", "evaluate", "plot", "predict", "report", "runs", "recipe", "data"]
+    "command",
+    [
+        "",
+        "train",
+        "lr-find",
+        "show",
+        "evaluate",
+        "plot",
+        "predict",
+        "report",
+        "runs",
+        "recipe",
+        "data",
+    ],
 )
 def test_every_command_has_help(eyetune: Terminal, command: str) -> None:
     assert eyetune(*command.split(), "--help") == 0
@@ -293,10 +376,22 @@ def test_version(eyetune: Terminal) -> None:
         (["data", "show", "digits", "--image-size", "0"], 2, "data.image_size"),
         (["train", "--workspace", "/dev/null/below"], 1, "cannot be made"),
         (["train", "--data", "digits", "--threads", "-3"], 2, "threads is negative"),
-        (["train", "--data", "digits", "--seed", "99999999999999999999"], 2, "seed is out of range"),
-        (["train", "--data", "digits", "--name", "latest", "--subset", "50"], 2, "means the newest one"),
+        (
+            ["train", "--data", "digits", "--seed", "99999999999999999999"],
+            2,
+            "seed is out of range",
+        ),
+        (
+            ["train", "--data", "digits", "--name", "latest", "--subset", "50"],
+            2,
+            "means the newest one",
+        ),
         (["train", "--set", "fit.epochs=true"], 2, "a number"),
-        (["train", "--data", "digits", "--subset", "50", "--set", "augment.shift=40"], 2, "augment.shift"),
+        (
+            ["train", "--data", "digits", "--subset", "50", "--set", "augment.shift=40"],
+            2,
+            "augment.shift",
+        ),
         (["lr-find", "--smallest", "1", "--largest", "0.1"], 2, "make no range"),
         (["lr-find", "--largest", "1e-6"], 2, "make no range"),
         (["lr-find", "--steps", "3"], 2, "number of steps"),
@@ -308,7 +403,9 @@ def test_version(eyetune: Terminal) -> None:
         (["data", "show", "digits", "--per-class", "-5"], 2, "--per-class"),
     ],
 )
-def test_bad_words_are_refused_in_one_message(eyetune: Terminal, words: list[str], status: int, said: str) -> None:
+def test_bad_words_are_refused_in_one_message(
+    eyetune: Terminal, words: list[str], status: int, said: str
+) -> None:
     assert eyetune(*words) == status
     assert said in eyetune.errors
     assert "Traceback" not in eyetune.errors
@@ -318,7 +415,9 @@ def test_bad_words_are_refused_in_one_message(eyetune: Terminal, words: list[str
         assert said in json.dumps(json.loads(eyetune.output)["error"], ensure_ascii=False)
 
 
-def test_an_unexpected_error_keeps_its_traceback_for_debug(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_keeps_its_traceback_for_debug(
+    eyetune: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from eyetune.recipe import Recipe as Broken
 
     def fail(_: object, **options: object) -> str:
@@ -342,7 +441,7 @@ def test_ctrl_c_leaves_with_130(eyetune: Terminal, monkeypatch: pytest.MonkeyPat
 def test_an_incomplete_run_is_pointed_to_resume(
     eyetune: Terminal, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyetune.report.progress import TrainingDisplay
+    from eyetune.report.progress.training_progress import TrainingDisplay
 
     def interrupt(_: object, position: Any) -> None:
         if position.epoch == 2:
@@ -359,7 +458,9 @@ def test_an_incomplete_run_is_pointed_to_resume(
     assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"
 
 
-def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: Path, tmp_path: Path) -> None:
+def test_compare_says_which_is_better_and_how_sure(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
     words = ["train", "--data", archive, "--epochs", "1", *SMALL]
     for name, more in (
         ("a", []),
@@ -375,7 +476,9 @@ def test_compare_says_which_is_better_and_how_sure(eyetune: Terminal, archive: P
     assert one["seed_deviation"] is not None
     assert eyetune("compare", "a", "b") == 0
     assert "Holm" in eyetune.output
-    assert eyetune.json("compare", "a", "b", "b")["differences"][0]["label"] == "b"  # the same again is no evidence
+    assert (
+        eyetune.json("compare", "a", "b", "b")["differences"][0]["label"] == "b"
+    )  # the same again is no evidence
     assert eyetune("compare", "a") == 2
     assert eyetune(*words, "--name", "other", "--subset", "50") == 0
     assert eyetune("compare", "a", "other") == 1
@@ -407,7 +510,9 @@ def test_techniques_are_listed_explained_and_applied(
         assert words in eyetune.output
     assert eyetune("techniques", "mixupp") == 2
     assert "Did you mean mixup?" in eyetune.errors
-    recipe = eyetune.json("recipe", "--technique", "flip", "--technique", "schedule=cosine", "--set", "fit.epochs=4")
+    recipe = eyetune.json(
+        "recipe", "--technique", "flip", "--technique", "schedule=cosine", "--set", "fit.epochs=4"
+    )
     assert (recipe["augment"]["flip"], recipe["optimizer"]["schedule"]) == (True, "cosine")
     monkeypatch.setattr(registry, "_known", dict(registry._known))
     path = tmp_path / "mine.py"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from eyetune.api.run import Run
 from eyetune.cli import explain as command
 from eyetune.cli.main import run
-from eyetune.run import Run
 
 
 @pytest.fixture
@@ -23,7 +23,14 @@ def test_it_prints_tables_and_draws_the_pictures(
 ) -> None:
     assert run(["explain", "trained", "--output", str(tmp_path), *at]) == 0
     printed = capfd.readouterr().out
-    for words in ("validation images", "learned kernels", "confused most", "share of the class", "conv2d", "dead"):
+    for words in (
+        "validation images",
+        "learned kernels",
+        "confused most",
+        "share of the class",
+        "conv2d",
+        "dead",
+    ):
         assert words in printed
     for name in ("filters", "feature-maps", "heatmaps", "confusions", "activity"):
         assert f"{tmp_path / name}.png" in printed.replace("\n", "")
@@ -33,7 +40,18 @@ def test_it_prints_tables_and_draws_the_pictures(
 def test_json_holds_pairs_layers_and_pictures(
     at: list[str], trained: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["explain", "trained", "--image", "2", "--split", "test", "--output", str(tmp_path), "--json", *at]
+    words = [
+        "explain",
+        "trained",
+        "--image",
+        "2",
+        "--split",
+        "test",
+        "--output",
+        str(tmp_path),
+        "--json",
+        *at,
+    ]
     assert run(words) == 0
     value = json.loads(capfd.readouterr().out)
     assert value["run"] == trained.id

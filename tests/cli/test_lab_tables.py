@@ -8,7 +8,7 @@ from rich.console import Console
 
 from eyetune.cli.lab_tables import lab_tables
 from eyetune.records.lab import LabRecord
-from eyetune.testing_labs import fabricated_lab
+from eyetune.testing.labs import fabricated_lab
 
 LARGE = fabricated_lab(100)
 
@@ -35,7 +35,9 @@ def test_the_best_fifteen_the_steps_test_and_the_answer_are_shown(width: int) ->
 
 
 def test_figures_are_never_cut_by_long_names() -> None:
-    effect = LARGE.techniques[0].model_copy(update={"label": "a-long-name-" * 9 + "[b]", "validation_accuracy": 0.9})
+    effect = LARGE.techniques[0].model_copy(
+        update={"label": "a-long-name-" * 9 + "[b]", "validation_accuracy": 0.9}
+    )
     text = printed(LARGE.model_copy(update={"techniques": (effect, *LARGE.techniques[1:])}))
     assert "90.00% ± 0.40" in text
     assert "a-long-name-" * 9 + "[b]" in "".join(line[:25].strip() for line in text.splitlines())
@@ -51,6 +53,10 @@ def test_only_sure_interactions_are_named() -> None:
 def test_a_lab_in_which_nothing_helped() -> None:
     record = fabricated_lab(3, combine=False)
     text = printed(record.model_copy(update={"final": record.final_baseline, "complete": False}))
-    for words in ("No technique was worth adding", "Time ran out", "learning-rate=0.001: It is the baseline"):
+    for words in (
+        "No technique was worth adding",
+        "Time ran out",
+        "learning-rate=0.001: It is the baseline",
+    ):
         assert words in text
     assert "difference:" not in text

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from eyetune.analysis.studies import front, ranked, summary_sentences, warnings
+from eyetune.analysis.study_summary import front, ranked, summary_sentences, warnings
 from eyetune.cli.study_tables import LEADERS, studies_table, study_tables, trial_table
 from eyetune.records.study import TrialState
-from eyetune.testing_studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
+from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
 
 STUDY = fabricated_study(60, failing=0.15, infeasible=0.1)
 IMPORTANCES = {name: 0.5 / place for place, name in enumerate(STUDY.record.space.names, start=1)}
@@ -24,7 +24,12 @@ def printed(shown: list[RenderableType], width: int = 80) -> str:
 
 def tables(study: FabricatedStudy, width: int = 80) -> str:
     words = warnings(study.record, study.trials)
-    return printed(study_tables(study.record, study.trials, IMPORTANCES, words, [Path("/studies/report.html")]), width)
+    return printed(
+        study_tables(
+            study.record, study.trials, IMPORTANCES, words, [Path("/studies/report.html")]
+        ),
+        width,
+    )
 
 
 def flat(text: str) -> str:
@@ -39,7 +44,10 @@ def test_the_best_trials_importances_warnings_and_the_summary(width: int) -> Non
     for one in order[:LEADERS]:
         assert f"{one.objectives[0]:.2%}" in text  # type: ignore[index]
     assert f"... and {len(order) - LEADERS} more" in text
-    for words in (*warnings(STUDY.record, STUDY.trials), *summary_sentences(STUDY.record, STUDY.trials)):
+    for words in (
+        *warnings(STUDY.record, STUDY.trials),
+        *summary_sentences(STUDY.record, STUDY.trials),
+    ):
         assert flat(words) in flat(text)
     bars = [line.count("█") for line in text.splitlines() if "█" in line]
     assert bars == sorted(bars, reverse=True)
@@ -69,20 +77,28 @@ def test_words_of_users_are_no_markup() -> None:
 
 
 @pytest.mark.parametrize(
-    "study", [fabricated_study(0), fabricated_study(4, failing=1), fabricated_study(4, infeasible=1)]
+    "study",
+    [fabricated_study(0), fabricated_study(4, failing=1), fabricated_study(4, infeasible=1)],
 )
 def test_a_study_without_a_result(study: FabricatedStudy) -> None:
-    text = flat(printed(study_tables(study.record, study.trials, {}, warnings(study.record, study.trials))))
+    text = flat(
+        printed(study_tables(study.record, study.trials, {}, warnings(study.record, study.trials)))
+    )
     assert summary_sentences(study.record, study.trials)[0] in text
     assert "The best trials" not in text
 
 
 def test_studies_are_listed_with_their_trials_and_why_they_ended() -> None:
-    under_way = fabricated_study(3, complete=False, name="other").record.model_copy(update={"id": "0" * 8})
+    under_way = fabricated_study(3, complete=False, name="other").record.model_copy(
+        update={"id": "0" * 8}
+    )
     text = printed([studies_table([STUDY.record, under_way], {STUDY.record.id: 1234})])
     assert max(map(len, text.splitlines())) <= 80
     rows = [line.split() for line in text.splitlines() if "2026" in line]
-    assert [row[:3] for row in rows] == [["first", "57d1e5ab", "complete"], ["other", "00000000", "running"]]
+    assert [row[:3] for row in rows] == [
+        ["first", "57d1e5ab", "complete"],
+        ["other", "00000000", "running"],
+    ]
     assert "1,234" in rows[0]
     assert "0" in rows[1]
     assert "eyetune tune" in printed([studies_table([], {})])
@@ -107,4 +123,6 @@ def test_one_that_failed_shows_its_whole_error_and_one_that_is_infeasible_its_re
     for line in failed.error.splitlines():
         assert line in text
     infeasible = next(one for one in STUDY.trials if one.state is TrialState.INFEASIBLE)
-    assert f"Infeasible: {infeasible.infeasible[0]}" in printed(trial_table(STUDY.record, infeasible))
+    assert f"Infeasible: {infeasible.infeasible[0]}" in printed(
+        trial_table(STUDY.record, infeasible)
+    )

@@ -1,4 +1,6 @@
-"""Variations of training images: each does what its name says, repeats with its seed, and stays in range."""
+"""Variations of training images: each does what its name says, repeats with its seed, and stays in
+range.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from eyetune.data.augment import augment
 from eyetune.errors import RecipeError
 from eyetune.recipe import AugmentSection
-from eyetune.testing import tiny_dataset, tiny_images
+from eyetune.testing.datasets import tiny_dataset, tiny_images
 from eyetune.training.pipeline import training_batches
 
 IMAGES = tiny_images(12, 3, size=16)[0].astype(np.float32) / 255
@@ -21,7 +23,9 @@ LABELS = np.eye(12, dtype=np.float32)  # a class of its own for each image, so t
 
 
 def vary(seed: int = 0, images: Any = IMAGES, **values: Any) -> tuple[Any, Any]:
-    varied = augment(tf.constant(images), tf.constant(LABELS[: len(images)]), AugmentSection(**values), [seed, 0])
+    varied = augment(
+        tf.constant(images), tf.constant(LABELS[: len(images)]), AugmentSection(**values), [seed, 0]
+    )
     return varied[0].numpy(), varied[1].numpy()
 
 
@@ -55,7 +59,9 @@ def test_nothing_asked_for_changes_nothing() -> None:
 
 def test_a_flip_mirrors_about_half_of_the_images() -> None:
     images, _ = vary(flip=True)
-    mirrored = [np.array_equal(one, image[:, ::-1]) for one, image in zip(images, IMAGES, strict=True)]
+    mirrored = [
+        np.array_equal(one, image[:, ::-1]) for one, image in zip(images, IMAGES, strict=True)
+    ]
     kept = [np.array_equal(one, image) for one, image in zip(images, IMAGES, strict=True)]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
     assert 2 <= sum(mirrored) <= 10
@@ -126,8 +132,14 @@ def test_cutmix_labels_follow_the_area() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sampled_from([(8, 12, 1), (15, 9, 3), (32, 32, 3)]), st.integers(1, 5), st.sampled_from(VARIATIONS))
-def test_any_shape_of_image_and_batch_works(shape: tuple[int, int, int], count: int, values: dict[str, Any]) -> None:
+@given(
+    st.sampled_from([(8, 12, 1), (15, 9, 3), (32, 32, 3)]),
+    st.integers(1, 5),
+    st.sampled_from(VARIATIONS),
+)
+def test_any_shape_of_image_and_batch_works(
+    shape: tuple[int, int, int], count: int, values: dict[str, Any]
+) -> None:
     images = np.random.default_rng(0).random((count, *shape), np.float32)
     varied, labels = vary(images=images, **values)
     assert varied.shape == images.shape
@@ -142,7 +154,9 @@ def epoch_of(section: AugmentSection, *, seed: int = 0, epoch: int = 0) -> tuple
     batches, set_epoch = training_batches(DATASET.train, 3, 8, seed, section)
     set_epoch(epoch)
     parts = [(images.numpy(), labels.numpy()) for images, labels in batches]
-    return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+    return np.concatenate([images for images, _ in parts]), np.concatenate(
+        [labels for _, labels in parts]
+    )
 
 
 def test_an_epochs_variations_hang_on_seed_and_epoch_alone() -> None:
@@ -150,7 +164,8 @@ def test_an_epochs_variations_hang_on_seed_and_epoch_alone() -> None:
     first, _ = epoch_of(section)
     np.testing.assert_array_equal(first, epoch_of(section)[0])
     assert not np.array_equal(
-        np.sort(first.sum(axis=(1, 2, 3))), np.sort(epoch_of(section, epoch=1)[0].sum(axis=(1, 2, 3)))
+        np.sort(first.sum(axis=(1, 2, 3))),
+        np.sort(epoch_of(section, epoch=1)[0].sum(axis=(1, 2, 3))),
     )
     assert not np.array_equal(first, epoch_of(section, seed=1)[0])
 

@@ -15,7 +15,7 @@ import pytest
 from eyetune.data import Dataset, Split, cache, load
 from eyetune.data.cache import Decoded
 from eyetune.errors import DataError
-from eyetune.testing import tiny_images, write_cifar10, write_image_folder
+from eyetune.testing.datasets import tiny_images, write_cifar10, write_image_folder
 
 KEY = {"kind": "made", "source": "made up", "state": 1}
 
@@ -27,7 +27,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(seed: int = 0) -> Decoded:
-    return Decoded("made", ("a", "b"), {"train": Split(*tiny_images(10, 2, size=8, seed=seed))}, ("a note",))
+    return Decoded(
+        "made", ("a", "b"), {"train": Split(*tiny_images(10, 2, size=8, seed=seed))}, ("a note",)
+    )
 
 
 class Builder:
@@ -127,7 +129,9 @@ def test_a_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path):
 
 
 def same_images(one: Dataset, other: Dataset) -> bool:
-    return np.array_equal(one.train.images, other.train.images) and np.array_equal(one.test.labels, other.test.labels)
+    return np.array_equal(one.train.images, other.train.images) and np.array_equal(
+        one.test.labels, other.test.labels
+    )
 
 
 def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path: Path):
@@ -247,18 +251,25 @@ def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path):
     assert build.built == 2
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DataError) as caught:
         load("digits")
-    assert caught.value.what == f"The image cache {tmp_path / 'file' / 'cache' / 'datasets'} cannot be written."
+    assert (
+        caught.value.what
+        == f"The image cache {tmp_path / 'file' / 'cache' / 'datasets'} cannot be written."
+    )
     assert caught.value.received == os.strerror(errno.ENOTDIR)
     assert caught.value.fix == "Name a folder that you may write to in EYETUNE_CACHE."
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_and_leaves_nothing_behind(code: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    code: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
     save = np.save
 
     def save_until_full(path: Path, array: Any) -> None:
@@ -276,8 +287,12 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(code: int, own_cache: Pat
     assert cache.fetch(KEY, made).name == "made"
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "gone"), DataError("broken"), KeyboardInterrupt()])
-def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(error: BaseException, own_cache: Path):
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "gone"), DataError("broken"), KeyboardInterrupt()]
+)
+def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(
+    error: BaseException, own_cache: Path
+):
     def build() -> Decoded:
         raise error
 
@@ -339,7 +354,11 @@ def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk():
             asked.append(start)
             yield ROWS[start : start + 4]
 
-    first, again, other = computed(batches), computed(batches), computed(lambda: iter([ROWS + 1]), network=2)
+    first, again, other = (
+        computed(batches),
+        computed(batches),
+        computed(lambda: iter([ROWS + 1]), network=2),
+    )
     assert asked == [0, 4, 8]
     for rows in (first, again):
         assert isinstance(rows, np.memmap)
@@ -350,7 +369,10 @@ def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk():
 def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path):
     cache.fetch(KEY, made)
     computed(lambda: iter([ROWS]))
-    assert [(entry.name, entry.source) for entry in cache.entries()] == [("made", "made up"), ("rows", "made up")]
+    assert [(entry.name, entry.source) for entry in cache.entries()] == [
+        ("made", "made up"),
+        ("rows", "made up"),
+    ]
     size = sum(entry.size_bytes for entry in cache.entries())
     assert cache.clear() == size > 80
     assert cache.entries() == []

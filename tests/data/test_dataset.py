@@ -11,7 +11,7 @@ from eyetune.data import Dataset
 from eyetune.data.dataset import normalise, one_hot, readable
 from eyetune.errors import DataError
 from eyetune.recipe import Recipe
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,11 @@ def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1():
     assert (scaled[0], scaled[-1]) == (0, 1)
 
 
-@given(st.integers(1, 20).flatmap(lambda count: st.tuples(st.just(count), st.lists(st.integers(0, count - 1)))))
+@given(
+    st.integers(1, 20).flatmap(
+        lambda count: st.tuples(st.just(count), st.lists(st.integers(0, count - 1)))
+    )
+)
 def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(case: tuple[int, list[int]]):
     num_classes, labels = case
     rows = one_hot(np.array(labels, np.int64), num_classes)
@@ -46,7 +50,14 @@ def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(case: tuple[i
 
 @pytest.mark.parametrize(
     ("size", "train", "validation", "test"),
-    [(10, 8, 2, 2), (50, 40, 10, 10), (7, 5, 2, 1), (5, 4, 1, 1), (70, 56, 14, 14), (79, 63, 16, 15)],
+    [
+        (10, 8, 2, 2),
+        (50, 40, 10, 10),
+        (7, 5, 2, 1),
+        (5, 4, 1, 1),
+        (70, 56, 14, 14),
+        (79, 63, 16, 15),
+    ],
 )
 def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the_rest(
     dataset: Dataset, size: int, train: int, validation: int, test: int
@@ -69,7 +80,10 @@ def test_a_subset_within_the_training_images_copies_nothing(dataset: Dataset):
 
 
 def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(dataset: Dataset):
-    assert len({dataset.fingerprint, dataset.subset(10).fingerprint, dataset.subset(20).fingerprint}) == 3
+    assert (
+        len({dataset.fingerprint, dataset.subset(10).fingerprint, dataset.subset(20).fingerprint})
+        == 3
+    )
     assert dataset.subset(80) is dataset
     assert dataset.subset(10**9) is dataset
 
@@ -124,7 +138,9 @@ def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset):
 
 def test_a_preview_draws_the_images_or_what_a_recipe_makes_of_them(dataset: Dataset):
     plain = dataset.preview(per_class=5, classes=2)
-    varied = dataset.preview(Recipe().with_(augment__flip=True, augment__noise=0.1), per_class=5, classes=2)
+    varied = dataset.preview(
+        Recipe().with_(augment__flip=True, augment__noise=0.1), per_class=5, classes=2
+    )
     unchanged = dataset.preview(Recipe(), per_class=5, classes=2)
     assert plain.height < dataset.preview(per_class=5).height
     assert plain.size == varied.size == unchanged.size

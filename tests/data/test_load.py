@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eyetune.data import KNOWN_SOURCES, Dataset, load
 from eyetune.data.load import shape_of
 from eyetune.errors import DataError, EyetuneError, SourceError, UsageError
-from eyetune.testing import (
+from eyetune.testing.datasets import (
     cifar10_files,
     tiny_images,
     write_archive,
@@ -72,7 +72,11 @@ def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path):
 def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Path):
     dataset = load(write_npz(tmp_path / "a.npz", 300), test=0.1, validation=0.3)
     assert sizes(dataset) == [189, 81, 30]
-    assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [[63] * 3, [27] * 3, [10] * 3]
+    assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [
+        [63] * 3,
+        [27] * 3,
+        [10] * 3,
+    ]
 
 
 def test_splits_that_are_made_up_share_no_image_and_lose_none(tmp_path: Path):
@@ -114,14 +118,18 @@ def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert load("~/a.npz").source == str((tmp_path / "a.npz").resolve())
 
 
-def test_a_relative_path_becomes_an_absolute_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_relative_path_becomes_an_absolute_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     write_image_folder(tmp_path / "pets")
     assert load("pets").source == str((tmp_path / "pets").resolve())
     assert load(Path("pets")).source == str((tmp_path / "pets").resolve())
 
 
-def test_an_archive_of_another_data_set_than_asked_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_archive_of_another_data_set_than_asked_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     write_archive(tmp_path / "cifar-100-python.tar.gz", cifar10_files(), "cifar-100-python")
     monkeypatch.setenv("EYETUNE_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
@@ -156,7 +164,9 @@ def test_a_missing_path_is_told_in_full(name: str, tmp_path: Path, monkeypatch: 
     assert caught.value.received == f"{tmp_path / name}, which does not exist"
 
 
-@pytest.mark.parametrize("source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"])
+@pytest.mark.parametrize(
+    "source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"]
+)
 def test_what_cannot_be_a_path_is_an_unknown_source(source: str):
     with pytest.raises(SourceError):
         load(source)
@@ -169,8 +179,12 @@ def test_any_text_that_names_nothing_is_an_unknown_source(source: str):
         load(name)
 
 
-@pytest.mark.parametrize(("name", "received"), [("notes.txt", ".txt"), ("notes", "a file without an ending")])
-def test_a_file_of_another_kind_is_refused_with_those_that_are_read(name: str, received: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "received"), [("notes.txt", ".txt"), ("notes", "a file without an ending")]
+)
+def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
+    name: str, received: str, tmp_path: Path
+):
     (tmp_path / name).touch()
     with pytest.raises(SourceError) as caught:
         load(tmp_path / name)
@@ -244,7 +258,11 @@ def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path:
     images, labels = tiny_images(30, 3, size=8)
     changed = images.copy()
     changed[0, 0, 0, 0] ^= 1
-    for name, contents in (("a", (images, labels)), ("b", (changed, labels)), ("c", (images, (labels + 1) % 3))):
+    for name, contents in (
+        ("a", (images, labels)),
+        ("b", (changed, labels)),
+        ("c", (images, (labels + 1) % 3)),
+    ):
         np.savez(tmp_path / f"{name}.npz", x=contents[0], y=contents[1])
     path = tmp_path / "a.npz"
     datasets = [
@@ -294,9 +312,16 @@ def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
     with pytest.raises(SourceError) as caught:
         load("cifar10")
     error = caught.value
-    looked = "EYETUNE_DATA is not set" if directory is None else f"EYETUNE_DATA ({tmp_path / directory}) holds none"
+    looked = (
+        "EYETUNE_DATA is not set"
+        if directory is None
+        else f"EYETUNE_DATA ({tmp_path / directory}) holds none"
+    )
     assert error.what == "cifar10 is not on this machine and could not be downloaded."
-    assert "cifar-10-python.tar.gz or cifar-10-binary.tar.gz in the folder that EYETUNE_DATA names" in str(error)
+    assert (
+        "cifar-10-python.tar.gz or cifar-10-binary.tar.gz in the folder that EYETUNE_DATA names"
+        in str(error)
+    )
     assert error.received == (
         f"{looked}; Keras's downloader: URL fetch failure on somewhere: None -- Name or service not known"
     )
@@ -331,7 +356,9 @@ def test_a_download_is_cached_and_keeps_standard_output_clean(
 
 
 def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path):
-    unreadable = Path("/proc/self/mem")  # reading it from its start fails, also for the administrator
+    unreadable = Path(
+        "/proc/self/mem"
+    )  # reading it from its start fails, also for the administrator
     if not unreadable.is_file():
         pytest.skip("needs a /proc")
     (tmp_path / "a.npz").symlink_to(unreadable)
@@ -343,10 +370,17 @@ def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path)
 
 def test_loading_needs_no_keras():
     script = "import sys; from eyetune.data import load; load('digits'); sys.exit('keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], timeout=60, env=os.environ, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], timeout=60, env=os.environ, check=False
+        ).returncode
+        == 0
+    )
 
 
-def test_the_environment_may_name_the_extracted_folder_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_may_name_the_extracted_folder_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     for name, content in cifar10_files(images_per_batch=5).items():
@@ -355,7 +389,9 @@ def test_the_environment_may_name_the_extracted_folder_itself(tmp_path: Path, mo
     assert len(load("cifar10").test) == 5
 
 
-def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_name_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(write_image_folder(tmp_path / "images"))
     with pytest.raises(SourceError, match="There is no data source"):
         load("")
@@ -363,7 +399,10 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("subset", [0, 100])
 def test_the_last_training_may_take_the_validation_images_too(subset: int):
-    usual, whole = load("digits", subset=subset), load("digits", subset=subset, train_on_validation=True)
+    usual, whole = (
+        load("digits", subset=subset),
+        load("digits", subset=subset, train_on_validation=True),
+    )
     assert len(whole.train) == len(usual.train) + len(usual.validation)
     np.testing.assert_array_equal(whole.train.images[: len(usual.train)], usual.train.images)
     np.testing.assert_array_equal(whole.train.images[len(usual.train) :], usual.validation.images)
@@ -375,7 +414,9 @@ def test_the_last_training_may_take_the_validation_images_too(subset: int):
 
 
 def test_validation_images_that_come_apart_are_joined_to_the_training_images(tmp_path: Path):
-    path = write_npz(tmp_path / "own.npz", x_val=np.full((4, 8, 8, 3), 7, np.uint8), y_val=np.array([0, 1, 2, 0]))
+    path = write_npz(
+        tmp_path / "own.npz", x_val=np.full((4, 8, 8, 3), 7, np.uint8), y_val=np.array([0, 1, 2, 0])
+    )
     usual, whole = load(path), load(path, train_on_validation=True)
     assert len(usual.validation) == 4
     assert len(whole.train) == len(usual.train) + 4

@@ -13,7 +13,7 @@ from eyetune.data import Dataset, Split
 from eyetune.data.dataset import Images
 from eyetune.data.preview import describe, sample_grid, save_picture, to_picture, variation_grid
 from eyetune.errors import EyetuneError, UsageError, WorkspaceError
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 
 MARGIN = 4
 
@@ -29,7 +29,11 @@ def tiles(dataset: Dataset, grid: Image.Image, per_class: int, scale: int) -> np
     left = grid.width - per_class * (side + MARGIN)
     pixels = np.asarray(grid)
     cut = [
-        [pixels[MARGIN + row * (side + MARGIN) :, left + column * (side + MARGIN) :][:side:scale, :side:scale]]
+        [
+            pixels[MARGIN + row * (side + MARGIN) :, left + column * (side + MARGIN) :][
+                :side:scale, :side:scale
+            ]
+        ]
         for row in range(dataset.num_classes)
         for column in range(per_class)
     ]
@@ -56,12 +60,18 @@ def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(
     assert facts["first_names"][:3] == ["class 0", "class 1", "class 2"]
     assert facts["first_one_hot"][:3] == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert facts["classes"] == ["class 0", "class 1", "class 2"]
-    assert (facts["name"], facts["source"], facts["fingerprint"]) == ("tiny", "tiny", dataset.fingerprint)
+    assert (facts["name"], facts["source"], facts["fingerprint"]) == (
+        "tiny",
+        "tiny",
+        dataset.fingerprint,
+    )
     assert facts["notes"] == ["a note"]
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_the_grid_shows_the_first_training_images_of_each_class_in_its_row(dataset: Dataset, scale: int):
+def test_the_grid_shows_the_first_training_images_of_each_class_in_its_row(
+    dataset: Dataset, scale: int
+):
     drawn = tiles(dataset, sample_grid(dataset, per_class=5, scale=scale), 5, scale)
     for label in range(3):
         assert np.array_equal(drawn[label], dataset.train.images[dataset.train.labels == label][:5])
@@ -69,7 +79,8 @@ def test_the_grid_shows_the_first_training_images_of_each_class_in_its_row(datas
 
 def test_small_images_are_enlarged_to_about_48_pixels(dataset: Dataset):
     assert np.array_equal(
-        np.asarray(sample_grid(dataset, per_class=2)), np.asarray(sample_grid(dataset, per_class=2, scale=3))
+        np.asarray(sample_grid(dataset, per_class=2)),
+        np.asarray(sample_grid(dataset, per_class=2, scale=3)),
     )
 
 
@@ -98,7 +109,10 @@ def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset)
 
 def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset):
     def number(images: Images) -> Images:
-        return np.arange(len(images), dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis] + 0 * images
+        return (
+            np.arange(len(images), dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis]
+            + 0 * images
+        )
 
     drawn = tiles(dataset, variation_grid(dataset, number, per_class=3, scale=1), 3, 1)
     assert drawn[:, 1:, 0, 0, 0].tolist() == [[0, 3], [1, 4], [2, 5]]
@@ -161,7 +175,9 @@ def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path:
         ("folder.png", WorkspaceError, "cannot be written"),
     ],
 )
-def test_a_picture_that_cannot_be_written_is_told(name: str, kind: type[EyetuneError], what: str, tmp_path: Path):
+def test_a_picture_that_cannot_be_written_is_told(
+    name: str, kind: type[EyetuneError], what: str, tmp_path: Path
+):
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(kind) as caught:

@@ -20,12 +20,17 @@ def labels_of(sizes: list[int]) -> NDArray[np.int64]:
 
 
 def largest_excess(sizes: list[int], order: NDArray[np.int64]) -> list[Fraction]:
-    """Return for each class how far its count in any prefix gets from the prefix's length times its share."""
+    """Return for each class how far its count in any prefix gets from the prefix's length times its
+    share.
+    """
     labels = labels_of(sizes)[order]
     counts = np.cumsum(labels[:, np.newaxis] == np.arange(len(sizes)), axis=0)
     total = len(labels)
     return [
-        max(abs(int(count) - Fraction((prefix + 1) * size, total)) for prefix, count in enumerate(counts[:, label]))
+        max(
+            abs(int(count) - Fraction((prefix + 1) * size, total))
+            for prefix, count in enumerate(counts[:, label])
+        )
         for label, size in enumerate(sizes)
     ]
 
@@ -39,7 +44,9 @@ def test_the_order_is_a_permutation(sizes: list[int], seed: int):
 @given(class_sizes, seeds)
 @example([100] + [1] * 20, 0)
 @example([7] * 10, 0)
-def test_every_prefix_holds_each_class_in_proportion_within_the_stated_bound(sizes: list[int], seed: int):
+def test_every_prefix_holds_each_class_in_proportion_within_the_stated_bound(
+    sizes: list[int], seed: int
+):
     excess = largest_excess(sizes, stratified_order(labels_of(sizes), seed))
     for size, found in zip(sizes, excess, strict=True):
         share = Fraction(size, sum(sizes))
@@ -85,9 +92,17 @@ def numbered(count: int) -> Split:
 
 @pytest.mark.parametrize(
     ("count", "share", "sizes"),
-    [(10, 0.2, (8, 2)), (50_000, 0.2, (40_000, 10_000)), (3, 0.01, (2, 1)), (3, 0.99, (1, 2)), (2, 0.5, (1, 1))],
+    [
+        (10, 0.2, (8, 2)),
+        (50_000, 0.2, (40_000, 10_000)),
+        (3, 0.01, (2, 1)),
+        (3, 0.99, (1, 2)),
+        (2, 0.5, (1, 1)),
+    ],
 )
-def test_a_cut_leaves_at_least_one_image_on_each_side(count: int, share: float, sizes: tuple[int, int]):
+def test_a_cut_leaves_at_least_one_image_on_each_side(
+    count: int, share: float, sizes: tuple[int, int]
+):
     first, second = cut(numbered(count), share)
     assert (len(first), len(second)) == sizes
     assert np.array_equal(np.concatenate([first.labels, second.labels]), np.arange(count))

@@ -1,4 +1,6 @@
-"""The way to a board from the command line: one JSON object is printed, and the exit status says how it went."""
+"""The way to a board from the command line: one JSON object is printed, and the exit status says
+how it went.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,23 @@ from typing import Any
 
 import pytest
 
-from eyetune.device.exported import MODEL
-from eyetune.run import Run
+from eyetune.api.run import Run
+from eyetune.device.export.export_folder import MODEL
 
 pytestmark = pytest.mark.slow
 
 
 def eyetune(*words: str | Path, workspace: Path) -> tuple[int, Any, str]:
-    """Run a command as a user does, with --json; return its status, its object and what it said besides."""
+    """Run a command as a user does, with --json; return its status, its object and what it said
+    besides.
+    """
     settings = {**os.environ, "EYETUNE_WORKSPACE": str(workspace)}
     settings.pop("TF_CPP_MIN_LOG_LEVEL", None)
     program = "import sys; from eyetune.cli.main import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", program, *map(str, words), "--json"]
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(
+        command, env=settings, capture_output=True, text=True, check=False, timeout=280
+    )
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
@@ -31,10 +37,14 @@ def test_from_a_run_to_proven_firmware(trained: Run, tmp_path: Path) -> None:
     place, home = tmp_path / "firmware", trained.workspace.folder
     status, fits, _ = eyetune("fit-check", trained.id, "--board", "esp-eye", workspace=home)
     assert (status, fits["fits"]) == (0, True)
-    status, done, said = eyetune("export", trained.id, "--output", place, "--format", "c", workspace=home)
+    status, done, said = eyetune(
+        "export", trained.id, "--output", place, "--format", "c", workspace=home
+    )
     assert status == 0, said
     assert done["flash_bytes"] == (place / MODEL).stat().st_size
-    assert abs(done["flash_bytes"] / fits["flash_bytes"] - 1) < 0.06  # of an untrained network's few zero biases
+    assert (
+        abs(done["flash_bytes"] / fits["flash_bytes"] - 1) < 0.06
+    )  # of an untrained network's few zero biases
     assert "Saved artifact" not in said
     status, proof, said = eyetune("verify", place, "--images", "10", workspace=home)
     assert (status, proof["passed"], proof["num_images"]) == (0, True, 10), said

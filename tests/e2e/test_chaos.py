@@ -1,4 +1,6 @@
-"""A study whose workers and whose coordinator are killed at random moments ends as if they had not been."""
+"""A study whose workers and whose coordinator are killed at random moments ends as if they had not
+been.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +61,8 @@ class Network(keras_tuner.HyperModel):
             keras.layers.Conv2D(filters, 3, strides=4, activation="relu"),
             keras.layers.Flatten(),
         ])
-        # Declared with its condition: one that appears late joins the space when its first trial is built, which hangs
-        # on the timing with several workers, and so would the suggestions.
+        # Declared with its condition: one that appears late joins the space when its first trial is
+        # built, which hangs on the timing with several workers, and so would the suggestions.
         head = hp.Choice("head", ["direct", "dropped"])
         with hp.conditional_scope("head", ["dropped"]):
             rate = hp.Float("rate", 0.1, 0.5, step=0.1)
@@ -82,16 +84,32 @@ class Sitting:
 
     def __init__(self, folder: Path, archive: Path) -> None:
         folder.mkdir()
-        self.diary, self.place = folder / "diary", Workspace(folder / "workspace")
+        self.diary, self.workspace = folder / "diary", Workspace(folder / "workspace")
         (folder / "model.py").write_text(MODEL)
-        self.begin_words = [f"{folder / 'model.py'}:Network", "--data", str(archive), "--sampler", "random"]
+        self.begin_words = [
+            f"{folder / 'model.py'}:Network",
+            "--data",
+            str(archive),
+            "--sampler",
+            "random",
+        ]
         self.begin_words += ["--schedule", "hyperband", "--max-epochs", "4", "--seed", "3"]
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, *, resume: bool = False) -> subprocess.Popen[str]:
         words = ["--resume"] if resume else self.begin_words
-        command = [sys.executable, "-m", "eyetune", "tune", *words, "--name", "chaos", "--workers", str(NUM_WORKERS)]
-        command += ["--json", "--workspace", str(self.place.folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "eyetune",
+            "tune",
+            *words,
+            "--name",
+            "chaos",
+            "--workers",
+            str(NUM_WORKERS),
+        ]
+        command += ["--json", "--workspace", str(self.workspace.folder)]
         environment = {**os.environ, "DIARY": str(self.diary)}
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -110,31 +128,51 @@ class Sitting:
 
     def outline(self) -> list[Any]:
         """Return what is recorded of the study, without times and ids."""
-        (record,) = self.place.studies.all()
+        (record,) = self.workspace.studies.all()
         assert record.state is StudyState.COMPLETE
         return [
-            (record.ending, record.space, record.settings.model_copy(update={"recipe": self.recipe(record)})),
+            (
+                record.ending,
+                record.space,
+                record.settings.model_copy(update={"recipe": self.recipe(record)}),
+            ),
             *(
                 (
                     trial.with_(seconds=0.0, run=None),
                     [
-                        (e.epoch, e.loss, e.accuracy, e.val_loss, e.val_accuracy, e.learning_rate, e.others)
-                        for e in self.place.history(trial.run or "")
+                        (
+                            e.epoch,
+                            e.loss,
+                            e.accuracy,
+                            e.val_loss,
+                            e.val_accuracy,
+                            e.learning_rate,
+                            e.others,
+                        )
+                        for e in self.workspace.history(trial.run or "")
                     ],
-                    (run := self.place.run(trial.run or "")).state,
+                    (run := self.workspace.run(trial.run or "")).state,
                     run.results,
                 )
-                for trial in self.place.studies.trials(record.id)
+                for trial in self.workspace.studies.trials(record.id)
             ),
         ]
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    return [
+        child
+        for child in psutil.Process(process.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
 
 
-def disturb(study: Sitting, process: subprocess.Popen[str], what: str, after: int, chance: random.Random) -> bool:
-    """Kill a worker or the coordinator a moment after so many epochs have begun; tell whether there was one to kill."""
+def disturb(
+    study: Sitting, process: subprocess.Popen[str], what: str, after: int, chance: random.Random
+) -> bool:
+    """Kill a worker or the coordinator a moment after so many epochs have begun; tell whether there
+    was one to kill.
+    """
     while len(study.lines("begin")) < after:
         if process.poll() is not None:
             return False
@@ -153,7 +191,9 @@ def disturb(study: Sitting, process: subprocess.Popen[str], what: str, after: in
     return True
 
 
-def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(archive: Path, tmp_path: Path) -> None:
+def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(
+    archive: Path, tmp_path: Path
+) -> None:
     whole, broken = Sitting(tmp_path / "whole", archive), Sitting(tmp_path / "broken", archive)
     output, errors = whole.start().communicate()
     assert whole.process is not None
@@ -176,7 +216,9 @@ def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(archive: Path, t
     assert kills["coordinator"] >= 2
 
     differing = [
-        (mine, theirs) for mine, theirs in zip(broken.outline(), whole.outline(), strict=True) if mine != theirs
+        (mine, theirs)
+        for mine, theirs in zip(broken.outline(), whole.outline(), strict=True)
+        if mine != theirs
     ]
     assert not differing, differing
     assert json.loads(output)["epochs_trained"] == planned.total()

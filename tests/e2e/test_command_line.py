@@ -18,10 +18,9 @@ EYETUNE = [sys.executable, "-m", "eyetune"]
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
 
-# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests start.
-HEARING_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
-)
+# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests
+# start.
+HEARING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
 
 
 def start(*words: str | Path) -> subprocess.Popen[str]:
@@ -30,7 +29,9 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
 
 
 def finish(*words: str | Path) -> Any:
-    done = subprocess.run([*EYETUNE, *map(str, words), "--json"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*EYETUNE, *map(str, words), "--json"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -54,7 +55,9 @@ def whole(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_training_is_resumed_bit_for_bit(words: list[str], whole: Any, how: signal.Signals) -> None:
+def test_a_killed_training_is_resumed_bit_for_bit(
+    words: list[str], whole: Any, how: signal.Signals
+) -> None:
     with start("train", *words) as process:
         wait_for_epoch(process, 2)
         process.send_signal(how)
@@ -75,7 +78,10 @@ def test_two_processes_cannot_train_one_run(archive: Path) -> None:
         try:
             wait_for_epoch(process, 1)
             second = subprocess.run(
-                [*EYETUNE, "train", "--resume", "latest"], capture_output=True, text=True, check=False
+                [*EYETUNE, "train", "--resume", "latest"],
+                capture_output=True,
+                text=True,
+                check=False,
             )
         finally:
             process.kill()
@@ -95,7 +101,9 @@ def test_help_comes_at_once() -> None:
 
 def test_output_can_be_cut_short() -> None:
     shell = f"{sys.executable} -m eyetune recipe | head -n 1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False
+    )
     assert done.stdout.startswith("[data]")
     assert done.returncode == 0
     assert done.stderr == ""
@@ -103,7 +111,9 @@ def test_output_can_be_cut_short() -> None:
 
 def test_real_images_are_learned_from(real_data: Path) -> None:
     archive = real_data / "cifar-10-python.tar.gz"
-    value = finish("train", "--data", archive, "--subset", "5000", "--epochs", "3", "--learning-rate", "0.002")
+    value = finish(
+        "train", "--data", archive, "--subset", "5000", "--epochs", "3", "--learning-rate", "0.002"
+    )
     assert value["data"]["num_train"] == 4000
     assert value["data"]["num_test"] == 1000
     assert 0.35 < value["test_accuracy"] < 0.7
@@ -121,7 +131,19 @@ def test_a_killed_lab_goes_on_and_repeats_no_finished_run(archive: Path, tmp_pat
     )
     slow = ["--learning-rate", "1e-5", "--set", "fit.epochs=6"]
     tried = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
-    words = ["lab", "--data", archive, *SMALL, *slow, "--techniques", tried, "--file", own, "--final-seeds", "1"]
+    words = [
+        "lab",
+        "--data",
+        archive,
+        *SMALL,
+        *slow,
+        "--techniques",
+        tried,
+        "--file",
+        own,
+        "--final-seeds",
+        "1",
+    ]
     with start(*words, "--workers", "2") as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("[2/"))
@@ -138,7 +160,14 @@ def test_a_killed_lab_goes_on_and_repeats_no_finished_run(archive: Path, tmp_pat
     }
     trained = [(json.dumps(run["recipe"], sort_keys=True), run["seed"]) for run in after.values()]
     assert len(trained) == len(set(trained))
-    assert set(value) >= {"baseline", "techniques", "combination", "answer", "test_accuracy", "report"}
+    assert set(value) >= {
+        "baseline",
+        "techniques",
+        "combination",
+        "answer",
+        "test_accuracy",
+        "report",
+    }
     expected = {"name", "value", "validation_accuracy", "difference", "interval", "seconds"}
     assert all(set(one) >= expected for one in value["techniques"])
     assert [one["name"] for one in value["techniques"]][-1] == "tiny-start"
@@ -155,10 +184,30 @@ def test_the_process_that_coordinates_never_loads_keras(archive: Path) -> None:
         "    status = run(sys.argv[1:])\n"
         "    sys.exit(status or ('keras' in sys.modules) + 2 * ('tensorflow' in sys.modules))\n"
     )
-    words = ["lab", "--data", archive, *SMALL, "--epochs", "1", "--techniques", "flip", "--final-seeds", "1"]
+    words = [
+        "lab",
+        "--data",
+        archive,
+        *SMALL,
+        "--epochs",
+        "1",
+        "--techniques",
+        "flip",
+        "--final-seeds",
+        "1",
+    ]
     words += ["--workers", "1"]
-    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "flip=true" in done.stdout
-    noise = [line for line in done.stderr.splitlines() if "oneDNN" in line or "WARNING" in line or "tensorflow" in line]
+    noise = [
+        line
+        for line in done.stderr.splitlines()
+        if "oneDNN" in line or "WARNING" in line or "tensorflow" in line
+    ]
     assert noise == []

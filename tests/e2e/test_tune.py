@@ -1,4 +1,6 @@
-"""`eyetune tune` as a user runs it: real processes, real (tiny) trainings, real signals, and whatever goes wrong."""
+"""`eyetune tune` as a user runs it: real processes, real (tiny) trainings, real signals, and
+whatever goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,13 @@ import pytest
 
 from eyetune.cli.main import run
 from eyetune.records import Workspace
-from eyetune.testing import write_cifar10
+from eyetune.testing.datasets import write_cifar10
 
 pytestmark = pytest.mark.slow
 
-# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests start.
-HEARING_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
-)
+# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests
+# start.
+HEARING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
 MODEL = """
 import time
 
@@ -86,7 +87,9 @@ def finish(*words: str | Path) -> Any:
 @contextmanager
 def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HEARING_CTRL_C, *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process
         finally:
@@ -106,7 +109,12 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> Non
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files of a user: model functions and a space."""
     path = tmp_path_factory.mktemp("user")
-    for name, text in (("model.py", MODEL), ("broken.py", BROKEN), ("changed.py", CHANGED), ("space.toml", SPACE)):
+    for name, text in (
+        ("model.py", MODEL),
+        ("broken.py", BROKEN),
+        ("changed.py", CHANGED),
+        ("space.toml", SPACE),
+    ):
         (path / name).write_text(text)
     return path
 
@@ -125,7 +133,14 @@ def first(folder: Path, archive: Path) -> Any:
         "2",
     ]
     words += ["--sampler", "grid", "--trials", "20", "--workers", "2", "--max-parameters", "100000"]
-    words += ["--trial-time", f"{LIMIT_SECONDS}s", "--trial-memory", "3.5", "--workspace", folder / "workspace"]
+    words += [
+        "--trial-time",
+        f"{LIMIT_SECONDS}s",
+        "--trial-memory",
+        "3.5",
+        "--workspace",
+        folder / "workspace",
+    ]
     return finish(*words)
 
 
@@ -135,8 +150,18 @@ def at(folder: Path) -> list[str | Path]:
     return ["--workspace", folder / "workspace"]
 
 
-def test_a_model_function_is_searched_and_what_goes_wrong_costs_its_own_trial(first: Any, at: list[str | Path]) -> None:
-    assert {"study", "trials", "configurations", "epochs_trained", "best", "seconds", "report"} <= set(first)
+def test_a_model_function_is_searched_and_what_goes_wrong_costs_its_own_trial(
+    first: Any, at: list[str | Path]
+) -> None:
+    assert {
+        "study",
+        "trials",
+        "configurations",
+        "epochs_trained",
+        "best",
+        "seconds",
+        "report",
+    } <= set(first)
     assert Path(first["report"]).exists()
     assert first["best"]["hyperparameters"]["kind"] == "good"
     assert 0 <= first["best"]["val_accuracy"] <= 1
@@ -176,7 +201,9 @@ def test_what_was_searched_is_listed_and_compared(first: Any, at: list[str | Pat
     assert [one["label"] for one in compared["differences"]] == [good[1]]
 
 
-def test_another_function_or_objective_cannot_go_on_with_it(first: Any, folder: Path, at: list[str | Path]) -> None:
+def test_another_function_or_objective_cannot_go_on_with_it(
+    first: Any, folder: Path, at: list[str | Path]
+) -> None:
     words: list[str | Path] = ["tune", "--resume", "--name", first["study"], *at]
     changed = call(*words[:1], f"{folder / 'changed.py'}:build_model", *words[1:])
     assert changed.returncode == 2
@@ -187,7 +214,9 @@ def test_another_function_or_objective_cannot_go_on_with_it(first: Any, folder: 
     assert "objective: val_accuracy (max) became val_loss (min)" in other.stderr
 
 
-def test_a_function_that_always_raises_ends_the_study_with_its_words(folder: Path, archive: Path) -> None:
+def test_a_function_that_always_raises_ends_the_study_with_its_words(
+    folder: Path, archive: Path
+) -> None:
     words: list[str | Path] = [
         "tune",
         f"{folder / 'broken.py'}:build_model",
@@ -228,11 +257,14 @@ def test_small_networks_for_a_board_with_two_objectives(tmp_path: Path) -> None:
     assert all((one["epochs"], one["run"]) == (0, None) for one in refused)
     assert any("parameters < 20000 is broken" in one["infeasible"][0] for one in refused)
     assert all(one["parameters"] < 20000 for one in done)
-    assert all(one["network"]["flash_bytes"] > 0 and one["network"]["arena_bytes"] > 0 for one in done)
+    assert all(
+        one["network"]["flash_bytes"] > 0 and one["network"]["arena_bytes"] > 0 for one in done
+    )
     assert [one["name"] for one in value["objectives"]] == ["val_accuracy", "parameters"]
     assert value["epochs_trained"] == 4
     assert not any(
-        one["val_accuracy"] > value["best"]["val_accuracy"] and one["parameters"] < value["best"]["parameters"]
+        one["val_accuracy"] > value["best"]["val_accuracy"]
+        and one["parameters"] < value["best"]["parameters"]
         for one in done
     )
     assert (Path(value["report"]).parent / "plots" / "front.png").exists()
@@ -241,15 +273,28 @@ def test_small_networks_for_a_board_with_two_objectives(tmp_path: Path) -> None:
 def test_interrupted_it_goes_on_and_ends_in_time_with_a_usable_best(
     folder: Path, archive: Path, workspace: Path
 ) -> None:
-    seed = finish("train", "--data", archive, "--epochs", "3000", *SMALL, "--set", "fit.early_stopping=1")
+    seed = finish(
+        "train", "--data", archive, "--epochs", "3000", *SMALL, "--set", "fit.early_stopping=1"
+    )
     assert seed["state"] == "COMPLETE"
-    words: list[str | Path] = ["tune", "--space", folder / "space.toml", "--data", archive, "--epochs", "3000", *SMALL]
+    words: list[str | Path] = [
+        "tune",
+        "--space",
+        folder / "space.toml",
+        "--data",
+        archive,
+        "--epochs",
+        "3000",
+        *SMALL,
+    ]
     words += ["--set", "fit.early_stopping=0", "--name", "timed", "--workers", "1"]
-    place = Workspace(workspace)
+    records = Workspace(workspace)
 
     def has_begun() -> bool:
-        trials = [one for record in place.studies.all() for one in place.studies.trials(record.id)]
-        return any(len(place.history(trial.run)) > 2 for trial in trials if trial.run)
+        trials = [
+            one for record in records.studies.all() for one in records.studies.trials(record.id)
+        ]
+        return any(len(records.history(trial.run)) > 2 for trial in trials if trial.run)
 
     with started(*words) as process:
         wait_until(has_begun, process)
@@ -270,7 +315,9 @@ def test_interrupted_it_goes_on_and_ends_in_time_with_a_usable_best(
     assert "model.width" in changed.stderr
 
     began = time.monotonic()
-    value = finish("tune", "--resume", "--name", "timed", "--time", f"{paused['seconds'] + MORE_SECONDS:.0f}s")
+    value = finish(
+        "tune", "--resume", "--name", "timed", "--time", f"{paused['seconds'] + MORE_SECONDS:.0f}s"
+    )
     assert time.monotonic() - began < MORE_SECONDS + 60
     assert value["ending"] == "the time is up"
     assert value["all_trials"][0]["epochs"] > trial["epochs"]
@@ -305,7 +352,12 @@ def test_interrupted_it_goes_on_and_ends_in_time_with_a_usable_best(
     ],
 )
 def test_wrong_words_are_refused_before_any_work(
-    words: list[str], received: str, folder: Path, archive: Path, workspace: Path, capfd: pytest.CaptureFixture[str]
+    words: list[str],
+    received: str,
+    folder: Path,
+    archive: Path,
+    workspace: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     (folder / "unknown.toml").write_text('["model.bloks.0.filters"]\nvalues = [1, 2]\n')
     (folder / "wrong.py").write_text("def build_model(hp:\n    pass\n")

@@ -54,7 +54,10 @@ def test_the_default_is_the_labs_network_layer_for_layer() -> None:
         ({"dense": [128, 64]}, {"Dense": 3}),
         ({"dense": []}, {"Dense": 1}),
         ({"blocks": [16, 32, 64]}, {"Conv2D": 3, "MaxPooling2D": 3}),
-        ({"blocks": [{"filters": 8, "convolutions": 2, "pool_size": 1}]}, {"Conv2D": 2, "MaxPooling2D": 0}),
+        (
+            {"blocks": [{"filters": 8, "convolutions": 2, "pool_size": 1}]},
+            {"Conv2D": 2, "MaxPooling2D": 0},
+        ),
     ],
 )
 def test_a_variation_changes_the_layers(edits: dict[str, Any], expected: dict[str, int]) -> None:
@@ -64,7 +67,9 @@ def test_a_variation_changes_the_layers(edits: dict[str, Any], expected: dict[st
 
 def test_an_activation_can_be_of_one_layer_alone() -> None:
     model = build(Recipe().with_({"model.blocks.0.activation": "tanh"}).model, IMAGES, 10)
-    activations = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    activations = [
+        layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")
+    ]
     assert activations == ["tanh", "relu", "relu", "softmax"]
 
 
@@ -85,7 +90,11 @@ def test_mixed_precision_keeps_weights_and_softmax_in_float32() -> None:
     ("edits", "shape", "where"),
     [
         ({"blocks": [8, 8, 8, 8, 8]}, IMAGES, "convolution 1 of block 3"),
-        ({"blocks": [{"filters": 8, "pool_size": 16}, {"filters": 8, "pool_size": 16}]}, IMAGES, "convolution 1 of"),
+        (
+            {"blocks": [{"filters": 8, "pool_size": 16}, {"filters": 8, "pool_size": 16}]},
+            IMAGES,
+            "convolution 1 of",
+        ),
         ({"blocks": [{"filters": 8, "kernel_size": 9}]}, (8, 8, 3), "convolution 1 of block 0"),
         ({"padding": "same", "blocks": [8] * 6}, IMAGES, "the pooling of block 5"),
     ],
@@ -127,7 +136,9 @@ def test_structure_counts_multiply_adds_of_every_kind_of_layer() -> None:
 
 
 def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
-    inner = keras.Sequential([keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()])
+    inner = keras.Sequential(
+        [keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    )
     inner.trainable = False
     model = keras.Sequential([keras.layers.Input((8, 8, 3)), inner, keras.layers.Dense(2)])
     network = structure(model)
@@ -137,7 +148,13 @@ def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("lab", 167_562), ("vgg", 551_914), ("resnet8", 78_714), ("resnet20", 274_042), ("mobilenet", 40_202)],
+    [
+        ("lab", 167_562),
+        ("vgg", 551_914),
+        ("resnet8", 78_714),
+        ("resnet20", 274_042),
+        ("mobilenet", 40_202),
+    ],
 )
 def test_a_known_network_is_built_from_its_name(name: str, parameters: int) -> None:
     model = build(Recipe().with_(model=name).model, IMAGES, 10)
@@ -148,7 +165,9 @@ def test_a_known_network_is_built_from_its_name(name: str, parameters: int) -> N
 @pytest.mark.parametrize("name", list(ZOO))
 def test_width_scales_every_known_network(name: str) -> None:
     counts = [
-        build(Recipe().with_({"model": name, "model.width": width}).model, IMAGES, 10).count_params()
+        build(
+            Recipe().with_({"model": name, "model.width": width}).model, IMAGES, 10
+        ).count_params()
         for width in (0.25, 1, 2)
     ]
     assert counts == sorted(counts)
@@ -164,14 +183,22 @@ def test_a_known_network_goes_to_toml_and_back_and_can_be_edited() -> None:
 
 
 def test_residual_blocks_add_their_input() -> None:
-    block = {"filters": 3, "convolutions": 2, "residual": True, "pool_size": 1, "activation": "linear"}
+    block = {
+        "filters": 3,
+        "convolutions": 2,
+        "residual": True,
+        "pool_size": 1,
+        "activation": "linear",
+    }
     section = edited(blocks=[block], dense=[])
     model = build(section, (8, 8, 3), 2)
     for layer in model.layers:
         if "conv" in layer.name:
             layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
     images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
-    inner = keras.Model(model.inputs, next(layer for layer in model.layers if "add" in layer.name).output)
+    inner = keras.Model(
+        model.inputs, next(layer for layer in model.layers if "add" in layer.name).output
+    )
     np.testing.assert_array_equal(inner(images), images)
 
 

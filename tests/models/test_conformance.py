@@ -1,4 +1,6 @@
-"""The same model definitions through KerasTuner itself and through eyetune: same space, values and networks."""
+"""The same model definitions through KerasTuner itself and through eyetune: same space, values and
+networks.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ import keras_tuner
 import pytest
 
 from eyetune.errors import FunctionError
-from eyetune.models.functions import build_with, discover, keep, space_of
-from eyetune.space import Choice, Range, Space
+from eyetune.models.model_function import build_with, discover, keep, space_of
+from eyetune.space.space import Choice, Range, Space
 
 SHAPE = (12, 12, 3)
 
@@ -21,7 +23,9 @@ SHAPE = (12, 12, 3)
 def finished(model: Any, rate: float = 0.001, optimizer: Any = None) -> Any:
     model.add(keras.layers.Flatten())
     model.add(keras.layers.Dense(3, activation="softmax"))
-    model.compile(optimizer or keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizer or keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
@@ -34,11 +38,17 @@ def lab(hp: Any) -> Any:
     model = started()
     for i in range(hp.Int("conv_layers", 1, 3)):
         model.add(
-            keras.layers.Conv2D(hp.Int(f"filters_{i}", min_value=4, max_value=16, step=4), (3, 3), activation="relu")
+            keras.layers.Conv2D(
+                hp.Int(f"filters_{i}", min_value=4, max_value=16, step=4), (3, 3), activation="relu"
+            )
         )
         model.add(keras.layers.MaxPooling2D((2, 2), padding="same"))
     model.add(keras.layers.Flatten())
-    model.add(keras.layers.Dense(units=hp.Int("units", min_value=4, max_value=16, step=4), activation="relu"))
+    model.add(
+        keras.layers.Dense(
+            units=hp.Int("units", min_value=4, max_value=16, step=4), activation="relu"
+        )
+    )
     return finished(model, hp.Choice("learning_rate", values=[1e-2, 1e-3, 1e-4]))
 
 
@@ -99,7 +109,11 @@ def late(hp: Any) -> Any:
 
 def fixed(hp: Any) -> Any:
     model = started()
-    model.add(keras.layers.Conv2D(hp.Fixed("filters", 3), hp.Fixed("kernel", 3), activation=hp.Fixed("how", "relu")))
+    model.add(
+        keras.layers.Conv2D(
+            hp.Fixed("filters", 3), hp.Fixed("kernel", 3), activation=hp.Fixed("how", "relu")
+        )
+    )
     hp.Fixed("slope", 0.5)
     hp.Fixed("bias", True)
     return finished(model)
@@ -122,7 +136,10 @@ def parents(hp: Any) -> Any:
     momentum = hp.Float("momentum", 0.5, 0.9, parent_name="optimizer", parent_values=["sgd"])
     hp.Choice("true", [True, False])
     assert (momentum is None) == (name == "adam")
-    return finished(model, optimizer=keras.optimizers.SGD(rate, momentum) if momentum else keras.optimizers.Adam(rate))
+    return finished(
+        model,
+        optimizer=keras.optimizers.SGD(rate, momentum) if momentum else keras.optimizers.Adam(rate),
+    )
 
 
 def again(hp: Any) -> Any:
@@ -157,8 +174,16 @@ class Case:
 
 
 CASES = [
-    Case(lab, ({}, {"conv_layers": 2, "filters_0": 8, "filters_1": 12, "units": 16, "learning_rate": 1e-4})),
-    Case(conditional, ({"kind": "mlp", "units": 8}, {"kind": "cnn"}, {"kind": "plain", "filters": 2})),
+    Case(
+        lab,
+        (
+            {},
+            {"conv_layers": 2, "filters_0": 8, "filters_1": 12, "units": 16, "learning_rate": 1e-4},
+        ),
+    ),
+    Case(
+        conditional, ({"kind": "mlp", "units": 8}, {"kind": "cnn"}, {"kind": "plain", "filters": 2})
+    ),
     Case(nested, ({"deep": True, "kind": "wide", "filters": 8}, {"deep": True}, {})),
     Case(scoped, ({"first/filters": 3, "second/rest/pool": False}, {"first/rest/size": 2})),
     Case(late, ({"dropout": True, "rate": 0.3}, {"dropout": True}, {"dropout": False})),
@@ -172,7 +197,9 @@ BY_NAME = [pytest.param(case, id=case.function.__name__) for case in CASES]
 
 
 def trial_of(tuner: Any, values: Mapping[str, Any]) -> Any:
-    """Return hyperparameters as a trial has them: a value for each one that counts, and for no other."""
+    """Return hyperparameters as a trial has them: a value for each one that counts, and for no
+    other.
+    """
     hyperparameters = tuner.oracle.get_space()
     hyperparameters.values = dict(values)
     for one in hyperparameters.space:
@@ -196,8 +223,13 @@ def test_space_values_and_networks_are_those_of_keras_tuner(case: Case, tmp_path
         assert mine[one.name].default == one.default
         assert type(mine[one.name].default) is type(one.default)
         if case.function is not again:
-            conditions = [(condition.parent, list(condition.values)) for condition in mine[one.name].conditions]
-            assert conditions == [(condition.name, condition.values) for condition in one.conditions]
+            conditions = [
+                (condition.parent, list(condition.values))
+                for condition in mine[one.name].conditions
+            ]
+            assert conditions == [
+                (condition.name, condition.values) for condition in one.conditions
+            ]
     for values in case.values:
         assert_same_network(word, values, tuner)
 
@@ -210,7 +242,9 @@ def assert_same_network(word: str, values: Mapping[str, Any], tuner: Any) -> Non
     assert built.model.get_config() == theirs.get_config()
     assert [one.shape for one in built.model.weights] == [one.shape for one in theirs.weights]
     assert built.model.optimizer.get_config() == theirs.optimizer.get_config()
-    assert built.values == {name: value for name, value in hyperparameters.values.items() if name in built.values}
+    assert built.values == {
+        name: value for name, value in hyperparameters.values.items() if name in built.values
+    }
     assert {name for name in values if hyperparameters.is_active(name)} <= set(built.values)
     assert set(built.values) <= set(built.space.names)
 
@@ -236,12 +270,18 @@ def test_no_value_of_a_grid_is_another_than_keras_tuners(tmp_path: Path) -> None
     for sampling in ("log", "reverse_log"):
         without_step = kinds.Int("a", 3, 9, sampling=sampling)
         found = {without_step.prob_to_value(index / 1000) for index in range(1000)}
-        assert found == set(Range(name="a", low=3, high=9, sampling=sampling, whole=True).grid() or ())
+        assert found == set(
+            Range(name="a", low=3, high=9, sampling=sampling, whole=True).grid() or ()
+        )
 
 
 def test_a_step_reaches_the_upper_end_as_keras_tuner_documents(tmp_path: Path) -> None:
-    """KerasTuner's documentation promises 0, 0.2 ... 1.0; its code loses the last value to rounding."""
-    assert Range(name="a", low=0.0, high=1.0, step=0.2, whole=False).grid() == pytest.approx((0, 0.2, 0.4, 0.6, 0.8, 1))
+    """KerasTuner's documentation promises 0, 0.2 ... 1.0; its code loses the last value to
+    rounding.
+    """
+    assert Range(name="a", low=0.0, high=1.0, step=0.2, whole=False).grid() == pytest.approx(
+        (0, 0.2, 0.4, 0.6, 0.8, 1)
+    )
 
 
 def test_a_hyperparameter_that_no_network_needs_is_there_all_the_same() -> None:

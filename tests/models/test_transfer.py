@@ -1,4 +1,6 @@
-"""Pre-trained networks: fed as Keras feeds them, with weights of every kind of file, refused where they do not fit."""
+"""Pre-trained networks: fed as Keras feeds them, with weights of every kind of file, refused where
+they do not fit.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,8 @@ def test_a_base_gets_its_own_preprocessing(base: str, pixels: Any) -> None:
 
 
 def test_efficientnet_gets_what_keras_gives_its_imagenet_weights(pixels: Any) -> None:
-    # Keras normalizes by the file's mean and variance, and then once more by the root of the deviation.
+    # Keras normalizes by the file's mean and variance, and then once more by the root of the
+    # deviation.
     network = build(section("efficientnet_b0"), IMAGES, 10)
     base = base_of(network)
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -85,7 +88,9 @@ def test_features_and_head_make_up_the_network_and_share_its_weights(pixels: Any
 def test_thawing_leaves_batch_normalization_and_earlier_layers_alone() -> None:
     network = build(section(), IMAGES, 10)
     thaw(network, "conv_pw_13")
-    assert [layer.name for layer in base_of(network).layers if layer.trainable_weights] == ["conv_pw_13"]
+    assert [layer.name for layer in base_of(network).layers if layer.trainable_weights] == [
+        "conv_pw_13"
+    ]
     thaw(network, "")
     assert base_of(network).trainable_weights == []
 
@@ -97,7 +102,9 @@ def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
     network.compile("sgd", "categorical_crossentropy", run_eagerly=True)
     network.fit(pixels, np.eye(2), verbose=0)
     after = {layer.name: layer.get_weights() for layer in base_of(network).layers if layer.weights}
-    changed = {name for name, values in before.items() if not all(map(np.array_equal, values, after[name]))}
+    changed = {
+        name for name, values in before.items() if not all(map(np.array_equal, values, after[name]))
+    }
     assert changed <= {"conv_pw_13"}
 
 
@@ -106,10 +113,17 @@ def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
     [
         ({}, (32, 32, 1), "takes colour images only", "in colour"),
         ({}, (31, 48, 3), "images are too small", "larger images"),
-        ({"trainable_from": "conv_pw_14"}, IMAGES, "has no layer conv_pw_14", "Did you mean conv_pw_4?"),
+        (
+            {"trainable_from": "conv_pw_14"},
+            IMAGES,
+            "has no layer conv_pw_14",
+            "Did you mean conv_pw_4?",
+        ),
     ],
 )
-def test_what_a_base_cannot_take_is_refused(values: dict[str, Any], shape: Any, what: str, fix: str) -> None:
+def test_what_a_base_cannot_take_is_refused(
+    values: dict[str, Any], shape: Any, what: str, fix: str
+) -> None:
     with pytest.raises(RecipeError, match=what) as caught:
         check(section(**values), shape)
     assert fix in str(caught.value.fix)
@@ -128,13 +142,19 @@ def write_legacy(path: Path, base: Any, *, rename: str = "{}") -> None:
         stored.attrs["layer_names"] = [name.encode() for name in names]
         for name, layer in zip(names, base.layers, strict=True):
             group = stored.create_group(name)
-            group.attrs["weight_names"] = [f"{name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = [
+                f"{name}/{weight.name}:0".encode() for weight in layer.weights
+            ]
             for weight in layer.weights:
                 group[f"{name}/{weight.name}:0"] = weight.numpy()
 
 
 def named(base: Any) -> dict[str, Any]:
-    return {f"{layer.name}/{weight.name}": weight.numpy() for layer in base.layers for weight in layer.weights}
+    return {
+        f"{layer.name}/{weight.name}": weight.numpy()
+        for layer in base.layers
+        for weight in layer.weights
+    }
 
 
 def write(path: Path, base: Any) -> None:
@@ -184,7 +204,9 @@ def test_weights_that_do_not_fit_are_refused_with_the_layer_and_the_shapes(
     tmp_path: Path, base: Any, change: Any, wrong: str, expected: str, received: str
 ) -> None:
     changed = {name: change(name, value) for name, value in named(base).items()}
-    np.savez(tmp_path / "w.npz", **{name: value for name, value in changed.items() if value is not None})
+    np.savez(
+        tmp_path / "w.npz", **{name: value for name, value in changed.items() if value is not None}
+    )
     with pytest.raises(RecipeError, match=f"do not fit vgg16: its layer {wrong}") as caught:
         load(section("vgg16", weights=str(tmp_path / "w.npz")))
     assert caught.value.expected == expected
@@ -212,8 +234,12 @@ def test_without_a_connection_the_error_says_which_file_goes_where(
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nothing listens there
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))  # Keras reads the variable on import
-    with pytest.raises(RecipeError, match="ImageNet weights of mobilenet_v2 are not on this machine") as caught:
+    monkeypatch.setattr(
+        "keras.src.backend.config._KERAS_DIR", str(tmp_path)
+    )  # Keras reads the variable on import
+    with pytest.raises(
+        RecipeError, match="ImageNet weights of mobilenet_v2 are not on this machine"
+    ) as caught:
         load(section("mobilenet_v2"))
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     assert str(caught.value.expected).startswith(str(tmp_path / "models" / name))

@@ -32,11 +32,18 @@ LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 
 def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     """Return what a field takes by its type and limits; lists hold `size` tables, or 4 at most."""
-    limits = {name: getattr(rule, name) for rule in field.metadata for name in LIMITS if hasattr(rule, name)}
+    limits = {
+        name: getattr(rule, name)
+        for rule in field.metadata
+        for name in LIMITS
+        if hasattr(rule, name)
+    }
     low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt", 10**9))
     kind = field.annotation
     if kind == dict[str, HyperparameterValue]:
-        return st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=3)
+        return st.dictionaries(
+            st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=3
+        )
     plain: dict[Any, st.SearchStrategy[Any]] = {
         bool: st.booleans(),
         str: st.text(min_size=1),
@@ -53,11 +60,14 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     return st.sampled_from(get_args(kind))
 
 
-def section_values(section: type[pydantic.BaseModel], size: int | None = None) -> st.SearchStrategy[dict[str, Any]]:
+def section_values(
+    section: type[pydantic.BaseModel], size: int | None = None
+) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             name: section_values(field.annotation, size)
-            if isinstance(field.annotation, type) and issubclass(field.annotation, pydantic.BaseModel)
+            if isinstance(field.annotation, type)
+            and issubclass(field.annotation, pydantic.BaseModel)
             else field_values(field, size)
             for name, field in section.model_fields.items()
         }
@@ -90,15 +100,23 @@ def settled(values: dict[str, Any]) -> Recipe:
         fit["fine_tune_epochs"] = 0
     if values["loss"]["teacher"]:
         fit["class_weight"] = "none"
-    optimizer["warmup_epochs"] = 0 if optimizer["schedule"] == "plateau" else min(optimizer["warmup_epochs"], 0.5)
+    optimizer["warmup_epochs"] = (
+        0 if optimizer["schedule"] == "plateau" else min(optimizer["warmup_epochs"], 0.5)
+    )
     return made(values)
 
 
 def settle_base(model: dict[str, Any]) -> None:
-    """Have blocks or a base, and each only with what belongs to it; model functions have tests of their own."""
+    """Have blocks or a base, and each only with what belongs to it; model functions have tests of
+    their own.
+    """
     model |= {"function": "", "hyperparameters": {}}
     if model["base"] == "none":
-        model |= {"weights": "imagenet", "trainable_from": "", "blocks": model["blocks"] or [{"filters": 8}]}
+        model |= {
+            "weights": "imagenet",
+            "trainable_from": "",
+            "blocks": model["blocks"] or [{"filters": 8}],
+        }
     else:
         model |= {"blocks": [], "width": 1.0, "padding": "valid", "batch_norm": False}
 
@@ -135,7 +153,9 @@ def test_an_edit_changes_its_value_and_nothing_else(recipe: Recipe, other: Recip
 def test_the_difference_as_edits_turns_one_recipe_into_the_other(recipe: Recipe, other: Recipe):
     difference = recipe.difference(other)
     assert made({path: theirs for path, (_, theirs) in difference.items()}, recipe) == other
-    assert other.difference(recipe) == {path: (theirs, mine) for path, (mine, theirs) in difference.items()}
+    assert other.difference(recipe) == {
+        path: (theirs, mine) for path, (mine, theirs) in difference.items()
+    }
 
 
 @given(recipes, recipes)
@@ -162,9 +182,15 @@ def test_the_default_recipe_is_the_labs():
     recipe = Recipe()
     assert (recipe.data.source, recipe.data.validation, recipe.data.subset) == ("cifar10", 0.2, 0)
     assert recipe.model.blocks == (Block(filters=32), Block(filters=64))
-    assert {(block.kernel_size, block.convolutions, block.pool_size) for block in recipe.model.blocks} == {(3, 1, 2)}
+    assert {
+        (block.kernel_size, block.convolutions, block.pool_size) for block in recipe.model.blocks
+    } == {(3, 1, 2)}
     assert recipe.model.dense == (DenseLayer(units=64),)
-    assert (recipe.model.activation, recipe.model.dropout, recipe.model.batch_norm) == ("relu", 0.0, False)
+    assert (recipe.model.activation, recipe.model.dropout, recipe.model.batch_norm) == (
+        "relu",
+        0.0,
+        False,
+    )
     assert (recipe.optimizer.name, recipe.optimizer.learning_rate) == ("adam", 0.001)
     assert (recipe.loss.name, recipe.loss.label_smoothing) == ("categorical_crossentropy", 0.0)
     assert (recipe.fit.epochs, recipe.fit.batch_size, recipe.fit.early_stopping) == (10, 32, 0)
@@ -187,11 +213,26 @@ def test_a_recipe_cannot_be_changed_in_place():
     [
         ({"modle": {}}, "modle", "modle", f"Did you mean model? Known: {SECTIONS}."),
         ({"fit": {"epoch": 3}}, "fit.epoch", "epoch", "Did you mean epochs?"),
-        ({"optimizer": {"lerning_rate": 1}}, "optimizer.lerning_rate", "lerning_rate", "Did you mean learning_rate?"),
+        (
+            {"optimizer": {"lerning_rate": 1}},
+            "optimizer.lerning_rate",
+            "lerning_rate",
+            "Did you mean learning_rate?",
+        ),
         ({"model": {"block": []}}, "model.block", "block", "Did you mean blocks?"),
-        ({"model": {"blocks": [{"filter": 3}]}}, "model.blocks.0.filter", "filter", "Did you mean filters?"),
+        (
+            {"model": {"blocks": [{"filter": 3}]}},
+            "model.blocks.0.filter",
+            "filter",
+            "Did you mean filters?",
+        ),
         ({"model": {"dense": [{"unit": 3}]}}, "model.dense.0.unit", "unit", "Did you mean units?"),
-        ({"loss": {"zzz": 1}}, "loss.zzz", "zzz", "Known: name, label_smoothing, teacher, teacher_share, temperature."),
+        (
+            {"loss": {"zzz": 1}},
+            "loss.zzz",
+            "zzz",
+            "Known: name, label_smoothing, teacher, teacher_share, temperature.",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
@@ -207,10 +248,34 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
 @pytest.mark.parametrize(
     ("values", "path", "expected", "received", "fix"),
     [
-        ({"optimizer": {"learning_rate": -0.1}}, "optimizer.learning_rate", "greater than 0", "-0.1", None),
-        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate", "a finite number", "nan", None),
-        ({"loss": {"label_smoothing": float("inf")}}, "loss.label_smoothing", "a finite number", "inf", None),
-        ({"optimizer": {"learning_rate": "fast"}}, "optimizer.learning_rate", "a number", "'fast'", None),
+        (
+            {"optimizer": {"learning_rate": -0.1}},
+            "optimizer.learning_rate",
+            "greater than 0",
+            "-0.1",
+            None,
+        ),
+        (
+            {"optimizer": {"learning_rate": float("nan")}},
+            "optimizer.learning_rate",
+            "a finite number",
+            "nan",
+            None,
+        ),
+        (
+            {"loss": {"label_smoothing": float("inf")}},
+            "loss.label_smoothing",
+            "a finite number",
+            "inf",
+            None,
+        ),
+        (
+            {"optimizer": {"learning_rate": "fast"}},
+            "optimizer.learning_rate",
+            "a number",
+            "'fast'",
+            None,
+        ),
         ({"fit": {"epochs": 0}}, "fit.epochs", "greater than or equal to 1", "0", None),
         ({"fit": {"epochs": 2.5}}, "fit.epochs", "a whole number", "2.5", None),
         ({"fit": 3}, "fit", "a table of values", "3", None),
@@ -220,9 +285,21 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
         ({"model": {"blocks": []}}, "model.blocks", "at least 1 in the list", "[]", None),
         ({"model": {"blocks": 16}}, "model.blocks", "a list", "16", None),
         ({"model": {"blocks": [True]}}, "model.blocks.0", "a table of values", "True", None),
-        ({"model": {"blocks": [32, 0]}}, "model.blocks.1.filters", "greater than or equal to 1", "0", None),
+        (
+            {"model": {"blocks": [32, 0]}},
+            "model.blocks.1.filters",
+            "greater than or equal to 1",
+            "0",
+            None,
+        ),
         ({"data": {"source": ""}}, "data.source", "at least 1 character", "''", None),
-        ({"optimizer": {"name": "adm"}}, "optimizer.name", "'adam'", "'adm'", "Did you mean adam? Known: adam, sgd,"),
+        (
+            {"optimizer": {"name": "adm"}},
+            "optimizer.name",
+            "'adam'",
+            "'adm'",
+            "Did you mean adam? Known: adam, sgd,",
+        ),
         (
             {"model": {"blocks": [{"activation": "rellu"}]}},
             "model.blocks.0.activation",
@@ -263,12 +340,20 @@ def test_a_long_wrong_value_is_shown_in_part():
     ("optimizer", "words"),
     [
         ({"momentum": 0.9}, "momentum is for sgd and rmsprop, but the optimizer is adam"),
-        ({"name": "sgd", "nesterov": True}, "nesterov needs the optimizer sgd and a momentum above 0"),
-        ({"name": "rmsprop", "momentum": 0.9, "nesterov": True}, "nesterov needs the optimizer sgd"),
+        (
+            {"name": "sgd", "nesterov": True},
+            "nesterov needs the optimizer sgd and a momentum above 0",
+        ),
+        (
+            {"name": "rmsprop", "momentum": 0.9, "nesterov": True},
+            "nesterov needs the optimizer sgd",
+        ),
         ({"schedule": "plateau", "warmup_epochs": 1}, "it has no warm-up"),
     ],
 )
-def test_an_optimizer_is_given_no_value_that_it_does_not_have(optimizer: dict[str, Any], words: str):
+def test_an_optimizer_is_given_no_value_that_it_does_not_have(
+    optimizer: dict[str, Any], words: str
+):
     error = error_of({"optimizer": optimizer})
     assert error.what.startswith("The recipe contradicts itself at optimizer: ")
     assert words in error.what
@@ -278,15 +363,36 @@ def test_an_optimizer_is_given_no_value_that_it_does_not_have(optimizer: dict[st
     ("values", "what"),
     [
         ({"augment": {"copies": 2}}, "at augment: copies need something that varies them"),
-        ({"fit": {"epochs": 3}, "optimizer": {"warmup_epochs": 3}}, "warmup_epochs (3) must be below fit.epochs (3)"),
-        ({"model": {"base": "vgg16", "blocks": [8]}}, "at model: base vgg16 stands in place of the blocks"),
+        (
+            {"fit": {"epochs": 3}, "optimizer": {"warmup_epochs": 3}},
+            "warmup_epochs (3) must be below fit.epochs (3)",
+        ),
+        (
+            {"model": {"base": "vgg16", "blocks": [8]}},
+            "at model: base vgg16 stands in place of the blocks",
+        ),
         ({"model": {"base": "vgg16", "batch_norm": True}}, "at model: batch_norm is of blocks"),
-        ({"model": {"weights": "random"}}, "at model: weights is of a pre-trained network, but base is none"),
-        ({"model": {"trainable_from": "conv1"}}, "at model: trainable_from is of a pre-trained network"),
-        ({"fit": {"fine_tune_epochs": 3}}, "fit.fine_tune_epochs train a pre-trained network further"),
-        ({"model": "vgg16", "fit": {"fine_tune_epochs": 3}}, "fit.fine_tune_epochs need model.trainable_from"),
+        (
+            {"model": {"weights": "random"}},
+            "at model: weights is of a pre-trained network, but base is none",
+        ),
+        (
+            {"model": {"trainable_from": "conv1"}},
+            "at model: trainable_from is of a pre-trained network",
+        ),
+        (
+            {"fit": {"fine_tune_epochs": 3}},
+            "fit.fine_tune_epochs train a pre-trained network further",
+        ),
+        (
+            {"model": "vgg16", "fit": {"fine_tune_epochs": 3}},
+            "fit.fine_tune_epochs need model.trainable_from",
+        ),
         ({"fit": {"fine_tune_epochs": 3, "early_stopping": 2}}, "at fit: early_stopping would end"),
-        ({"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}}, "so fit.class_weight must be none"),
+        (
+            {"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}},
+            "so fit.class_weight must be none",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_told(values: dict[str, Any], what: str):
@@ -329,7 +435,10 @@ def test_fine_tuning_adds_its_epochs():
 def test_sgd_has_keras_rate_of_its_own_until_one_is_given():
     assert Recipe.make({"optimizer": {"name": "sgd"}}).optimizer.learning_rate == 0.01
     assert Recipe().with_(optimizer__name="sgd").optimizer.learning_rate == 0.01
-    assert Recipe().with_(optimizer__name="sgd").with_(optimizer__name="adam").optimizer.learning_rate == 0.001
+    assert (
+        Recipe().with_(optimizer__name="sgd").with_(optimizer__name="adam").optimizer.learning_rate
+        == 0.001
+    )
     given_rate = Recipe().with_(optimizer__learning_rate=0.5)
     assert given_rate.with_(optimizer__name="sgd").optimizer.learning_rate == 0.5
 
@@ -347,13 +456,23 @@ def test_plain_numbers_stand_for_blocks_and_dense_layers():
         ({"model.blocks.1": {"filters": 5}}, "model.blocks.1.filters", 5),
         ({"model.blocks.1": 7}, "model.blocks.1.filters", 7),
         ({"model.blocks": [1, 2, 3]}, "model.blocks.2.filters", 3),
-        ({"model.blocks": [1, 2, 3], "model.blocks.2.activation": "tanh"}, "model.blocks.2.activation", "tanh"),
-        ({"model.blocks.2.activation": "tanh", "model.blocks": [1, 2, 3]}, "model.blocks.2.activation", "tanh"),
+        (
+            {"model.blocks": [1, 2, 3], "model.blocks.2.activation": "tanh"},
+            "model.blocks.2.activation",
+            "tanh",
+        ),
+        (
+            {"model.blocks.2.activation": "tanh", "model.blocks": [1, 2, 3]},
+            "model.blocks.2.activation",
+            "tanh",
+        ),
         ({"fit": {"epochs": 3}, "fit.batch_size": 7}, "fit.batch_size", 7),
         ({"fit.batch_size": 7, "fit": {"epochs": 3}}, "fit.epochs", 3),
     ],
 )
-def test_lists_and_sections_are_edited_whole_or_in_part(edits: dict[str, Any], path: str, value: object):
+def test_lists_and_sections_are_edited_whole_or_in_part(
+    edits: dict[str, Any], path: str, value: object
+):
     assert Recipe().with_(edits).values()[path] == value
 
 
@@ -386,21 +505,39 @@ def test_edits_that_contradict_each_other_alone_may_come_together():
 @pytest.mark.parametrize(
     ("path", "parts"),
     [
-        ("optimizer.nme", {"received": "nme", "fix": "Did you mean name? Known: name, learning_rate, "}),
-        ("optimizr.name", {"received": "optimizr", "fix": f"Did you mean optimizer? Known: {SECTIONS}."}),
+        (
+            "optimizer.nme",
+            {"received": "nme", "fix": "Did you mean name? Known: name, learning_rate, "},
+        ),
+        (
+            "optimizr.name",
+            {"received": "optimizr", "fix": f"Did you mean optimizer? Known: {SECTIONS}."},
+        ),
         ("epochs", {"received": "epochs", "fix": f"Known: {SECTIONS}."}),
         ("", {"received": "", "fix": f"Known: {SECTIONS}."}),
         (
             "model.blocks.2.filters",
-            {"received": "2", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+            {
+                "received": "2",
+                "expected": "model.blocks: a place from 0 to 1",
+                "fix": "To make the list longer",
+            },
         ),
         (
             "model.blocks.-1.filters",
-            {"received": "-1", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+            {
+                "received": "-1",
+                "expected": "model.blocks: a place from 0 to 1",
+                "fix": "To make the list longer",
+            },
         ),
         (
             "model.blocks.².filters",
-            {"received": "²", "expected": "model.blocks: a place from 0 to 1", "fix": "To make the list longer"},
+            {
+                "received": "²",
+                "expected": "model.blocks: a place from 0 to 1",
+                "fix": "To make the list longer",
+            },
         ),
         ("fit.epochs.x", {"received": "x", "expected": "nothing below fit.epochs"}),
     ],
@@ -415,7 +552,9 @@ def test_an_edit_of_a_place_that_is_not_there_says_what_is(path: str, parts: dic
 
 
 def test_a_wrong_edit_is_blamed_on_the_edited_recipe():
-    with pytest.raises(RecipeError, match=r"The edited recipe has a value that cannot be used at fit\.epochs"):
+    with pytest.raises(
+        RecipeError, match=r"The edited recipe has a value that cannot be used at fit\.epochs"
+    ):
         Recipe().with_({"fit.epochs": -1})
 
 
@@ -436,7 +575,11 @@ def test_difference_names_what_only_one_of_two_recipes_has():
         ('model.activation="tanh"', "model.activation", "tanh"),
         (" fit.epochs = 20 ", "fit.epochs", 20),
         ("model.batch_norm=true", "model.batch_norm", True),
-        ("model.blocks=[16, {filters=32, pool_size=1}]", "model.blocks", [16, {"filters": 32, "pool_size": 1}]),
+        (
+            "model.blocks=[16, {filters=32, pool_size=1}]",
+            "model.blocks",
+            [16, {"filters": 32, "pool_size": 1}],
+        ),
         ("data.source=pictures/a=b", "data.source", "pictures/a=b"),
         ("data.source=", "data.source", ""),
         ("data.source=1\nfit = 2", "data.source", "1\nfit = 2"),
@@ -490,8 +633,12 @@ def test_a_recipe_file_that_cannot_be_used_is_named_with_the_reason(
     assert received in (caught.value.received or "")
 
 
-@pytest.mark.parametrize(("name", "reason"), [("nowhere.toml", "No such file"), (".", "Is a directory")])
-def test_a_recipe_file_that_is_not_there_says_how_to_get_one(tmp_path: Path, name: str, reason: str):
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nowhere.toml", "No such file"), (".", "Is a directory")]
+)
+def test_a_recipe_file_that_is_not_there_says_how_to_get_one(
+    tmp_path: Path, name: str, reason: str
+):
     with pytest.raises(RecipeError) as caught:
         Recipe.load(tmp_path / name)
     assert caught.value.what == f"The recipe {tmp_path / name} cannot be read."
@@ -512,12 +659,17 @@ def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(values: d
     ("edits", "words"),
     [
         ({"model": "m.py:build", "model.dropout": 0.3}, "dropout would do nothing"),
-        ({"model": "m.py:build", "optimizer.learning_rate": 0.1}, "optimizer and loss would do nothing"),
+        (
+            {"model": "m.py:build", "optimizer.learning_rate": 0.1},
+            "optimizer and loss would do nothing",
+        ),
         ({"model.hyperparameters": {"units": 8}}, "there is none"),
         ({"fit.monitor": "val_acc"}, "Did you mean val_accuracy?"),
     ],
 )
-def test_what_a_model_function_does_itself_is_not_asked_for_beside_it(edits: dict[str, Any], words: str):
+def test_what_a_model_function_does_itself_is_not_asked_for_beside_it(
+    edits: dict[str, Any], words: str
+):
     with pytest.raises(RecipeError, match="contradicts itself") as caught:
         Recipe().with_(edits)
     assert words in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from eyetune.errors import LabNotFoundError, WorkspaceError
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
-from eyetune.testing_labs import fabricated_lab
+from eyetune.testing.labs import fabricated_lab
 
 
 def save(workspace: Path, lab_id: str, *, days: int = 0) -> LabRecord:
@@ -27,8 +27,12 @@ def test_a_lab_is_read_back_as_it_was_written(workspace: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["lab.json"]
     again = Workspace(workspace).find_lab()
     assert again == lab
-    assert [type(one.value) for one in again.techniques] == [type(one.value) for one in lab.techniques]
-    assert [one.recipe.fingerprint for one in again.leaderboard] == [one.recipe.fingerprint for one in lab.leaderboard]
+    assert [type(one.value) for one in again.techniques] == [
+        type(one.value) for one in lab.techniques
+    ]
+    assert [one.recipe.fingerprint for one in again.leaderboard] == [
+        one.recipe.fingerprint for one in lab.leaderboard
+    ]
 
 
 def test_labs_come_oldest_first_and_the_latest_is_the_newest(workspace: Path) -> None:
@@ -48,7 +52,11 @@ def test_a_lab_is_found_by_its_id_or_the_beginning_of_it(workspace: Path) -> Non
     for lab_id in ("lab-1", "lab-10", "other"):
         save(workspace, lab_id)
     records = Workspace(workspace)
-    assert [records.find_lab(word).id for word in ("lab-1", "lab-10", "o")] == ["lab-1", "lab-10", "other"]
+    assert [records.find_lab(word).id for word in ("lab-1", "lab-10", "o")] == [
+        "lab-1",
+        "lab-10",
+        "other",
+    ]
     with pytest.raises(LabNotFoundError, match="Several labs match lab") as several:
         records.find_lab("lab")
     assert several.value.received == "lab-1, lab-10"
@@ -68,9 +76,12 @@ def test_where_there_is_no_lab_one_is_told_how_to_make_one(workspace: Path, word
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("{", "EOF"), ("{}", "id: Field required"), ('{"id": "\\ud800"}', ""), ("\0", "")]
+    ("content", "said"),
+    [("{", "EOF"), ("{}", "id: Field required"), ('{"id": "\\ud800"}', ""), ("\0", "")],
 )
-def test_a_damaged_lab_is_named_and_does_no_harm_to_others(workspace: Path, content: str, said: str) -> None:
+def test_a_damaged_lab_is_named_and_does_no_harm_to_others(
+    workspace: Path, content: str, said: str
+) -> None:
     save(workspace, "good")
     path = Workspace(workspace).lab_folder("bad") / "lab.json"
     path.parent.mkdir()

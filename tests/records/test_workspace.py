@@ -1,4 +1,6 @@
-"""Records: written as they happen, read back equal, found, deleted, restored, and safe from all that goes wrong."""
+"""Records: written as they happen, read back equal, found, deleted, restored, and safe from all
+that goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, WorkspaceError
-from eyetune.history import Epoch
-from eyetune.network import Layer, Network
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace, database, query, schema
 from eyetune.records.run import DataRecord, Results
+from eyetune.values.history import Epoch
+from eyetune.values.network import Layer, Network
 
 NETWORK = Network((8, 8, 3), (Layer("dense", "Dense", "relu", (10,), 1930, 1920, 10),), 1930)
 DATA = DataRecord("tiny", "/images", "abc", ("cat", "dog"), (8, 8, 3), 60, 20, 20, ("a note",))
@@ -33,7 +35,12 @@ def epoch(number: int, accuracy: float = 0.5) -> Epoch:
 
 def add_run(workspace: Workspace, *, name: str = "", recipe: Recipe | None = None) -> RunRecord:
     return workspace.create_run(
-        recipe=recipe or Recipe(), data=DATA, network=NETWORK, seed=7, precision="float32", name=name
+        recipe=recipe or Recipe(),
+        data=DATA,
+        network=NETWORK,
+        seed=7,
+        precision="float32",
+        name=name,
     )
 
 
@@ -87,7 +94,11 @@ def test_a_run_whose_process_is_gone_shows_as_paused(workspace: Path) -> None:
 def test_two_cannot_claim_one_run(workspace: Path) -> None:
     records = Workspace(workspace)
     run = add_run(records)
-    with records.claim(run.id), pytest.raises(RunBusyError, match=run.id), Workspace(workspace).claim(run.id):
+    with (
+        records.claim(run.id),
+        pytest.raises(RunBusyError, match=run.id),
+        Workspace(workspace).claim(run.id),
+    ):
         pass
     with records.claim(run.id):
         pass
@@ -98,7 +109,7 @@ def test_killing_a_writer_loses_nothing_that_was_committed(workspace: Path) -> N
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_workspace import add_run, epoch
+from tests.records.test_workspace import add_run, epoch
 from eyetune.records import Workspace
 records = Workspace(sys.argv[1])
 run = add_run(records)
@@ -106,7 +117,7 @@ for number in range(1, 100):
     records.save_epoch(run.id, epoch(number))
     print(number, flush=True)
 """
-    words = [sys.executable, "-c", program, str(workspace), str(Path(__file__).parent)]
+    words = [sys.executable, "-c", program, str(workspace), str(Path(__file__).parents[2])]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         printed = [int(writer.stdout.readline()) for _ in range(5)]
@@ -122,7 +133,13 @@ def test_a_run_is_found_by(workspace: Path, reference: str) -> None:
     records = Workspace(workspace)
     add_run(records, name="older")
     run = add_run(records, name="the one")
-    words = {"id": run.id, "prefix": run.id[:6], "PREFIX": run.id[:6].upper(), "name": "the one", "latest": "latest"}
+    words = {
+        "id": run.id,
+        "prefix": run.id[:6],
+        "PREFIX": run.id[:6].upper(),
+        "name": "the one",
+        "latest": "latest",
+    }
     assert records.find(words[reference]).id == run.id
 
 
@@ -258,7 +275,9 @@ def test_a_full_disk_is_named(workspace: Path) -> None:
     from sqlalchemy import event
 
     # SQLite answers a file that may not grow as it answers a full disk.
-    event.listen(records._engine, "connect", lambda raw, _: raw.execute(f"pragma max_page_count = {pages}"))
+    event.listen(
+        records._engine, "connect", lambda raw, _: raw.execute(f"pragma max_page_count = {pages}")
+    )
     records._engine.dispose()
 
     def fill() -> None:
@@ -298,7 +317,11 @@ def test_a_filter_that_cannot_be_met_is_refused(workspace: Path, condition: str)
 
 def test_runs_are_sorted_with_those_that_lack_the_figure_last(workspace: Path) -> None:
     records = Workspace(workspace)
-    middle, unfinished, best = add_complete(records, 0.6), add_run(records), add_complete(records, 0.8)
+    middle, unfinished, best = (
+        add_complete(records, 0.6),
+        add_run(records),
+        add_complete(records, 0.8),
+    )
     ordered = query.order(records.runs(), "validation_accuracy", descending=True)
     assert [run.id for run in ordered] == [best.id, middle.id, unfinished.id]
     with pytest.raises(UsageError, match="no loss"):
@@ -330,7 +353,9 @@ def test_only_a_run_that_diverged_or_is_complete_is_over(workspace: Path) -> Non
 def test_damaged_predictions_are_told(workspace: Path) -> None:
     records = Workspace(workspace)
     run = add_run(records)
-    records.save_predictions(run.id, "validation", np.ones((2, 3), np.float32), np.zeros(2, np.int64))
+    records.save_predictions(
+        run.id, "validation", np.ones((2, 3), np.float32), np.zeros(2, np.int64)
+    )
     path = records.run_folder(run.id) / "validation-predictions.npz"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(WorkspaceError, match="cannot be read"):

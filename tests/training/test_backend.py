@@ -30,7 +30,9 @@ def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
     assert words in str(chosen)
 
 
-@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")])
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
+)
 def test_auto_goes_by_the_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
 ) -> None:
@@ -54,13 +56,20 @@ def test_a_named_precision_is_obeyed() -> None:
 @pytest.mark.slow
 def test_tensorflow_keeps_its_messages_to_itself_unless_it_is_asked() -> None:
     program = (
-        "import eyetune as et; from eyetune.testing import tiny_dataset; "
+        "import eyetune as et; from eyetune.testing.datasets import tiny_dataset; "
         "recipe = et.Recipe().with_(model__blocks=[4], fit__epochs=1, augment__flip=True); "
         "[et.train(recipe, tiny_dataset(), progress=False, plots=False) for _ in range(3)]"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    environment = {
+        name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout + done.stderr == ""
     loud = {**environment, "TF_CPP_MIN_LOG_LEVEL": "0"}
     start = [sys.executable, "-c", "import eyetune as et; et.start_keras()"]
-    assert "oneDNN" in subprocess.run(start, env=loud, capture_output=True, text=True, check=True).stderr
+    assert (
+        "oneDNN"
+        in subprocess.run(start, env=loud, capture_output=True, text=True, check=True).stderr
+    )

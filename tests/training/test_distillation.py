@@ -1,4 +1,6 @@
-"""Distillation: the loss by hand, the teacher asked once or about each varied image, and refused where it is wrong."""
+"""Distillation: the loss by hand, the teacher asked once or about each varied image, and refused
+where it is wrong.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import pytest
 from eyetune.data import cache
 from eyetune.errors import CheckpointError, RecipeError, TrainingError
 from eyetune.recipe import LossSection, Recipe
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.distillation import lessons, open_teacher, right
 from eyetune.training.evaluate import probabilities, save_model
@@ -21,7 +23,9 @@ from eyetune.training.optimizers import build_loss
 from eyetune.training.pipeline import training_batches
 
 DATASET = tiny_dataset()
-SMALL = Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.batch_size": 20, "fit.epochs": 2})
+SMALL = Recipe().with_(
+    {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 20, "fit.epochs": 2}
+)
 
 
 def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
@@ -33,7 +37,9 @@ def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
     path = folder / "model.keras"
-    save_model(train(folder, SMALL.with_({"fit.epochs": 6, "optimizer.learning_rate": 0.01})).model, path)
+    save_model(
+        train(folder, SMALL.with_({"fit.epochs": 6, "optimizer.learning_rate": 0.01})).model, path
+    )
     return path
 
 
@@ -58,7 +64,10 @@ def test_the_loss_is_that_of_the_paper_and_plain_without_a_teacher() -> None:
 
 def test_accuracy_goes_by_the_labels_also_where_mixed_ones_are_smaller_than_the_teachers() -> None:
     labels = np.array([[0.6, 0.4, 0.01, 0.99], [0.2, 0.8, 0.99, 0.01]], np.float32)
-    assert np.asarray(right(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))).tolist() == [1.0, 0.0]
+    assert np.asarray(right(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))).tolist() == [
+        1.0,
+        0.0,
+    ]
 
 
 def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teacher: Path) -> None:
@@ -68,7 +77,9 @@ def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teac
     taught = train(tmp_path / "a", recipe, on_note=notes.append)
     again = train(tmp_path / "b", recipe, on_note=notes.append, stop_after=1)
     again = train(tmp_path / "b", recipe, on_note=notes.append, resume=True)
-    assert [epoch.val_loss for epoch in again.history] == [epoch.val_loss for epoch in taught.history]
+    assert [epoch.val_loss for epoch in again.history] == [
+        epoch.val_loss for epoch in taught.history
+    ]
     assert notes == ["Asking the teacher: computed once for all trainings, 60 images"]
     assert [one.name for one in cache.entries()] == ["probabilities of a teacher"]
     plain = train(tmp_path / "plain", SMALL)
@@ -78,7 +89,9 @@ def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teac
     assert taught.history[-1].val_loss == pytest.approx(-np.log(said).mean(), rel=1e-4)
 
 
-def test_the_teacher_sees_the_varied_image_that_the_student_sees(tmp_path: Path, teacher: Path) -> None:
+def test_the_teacher_sees_the_varied_image_that_the_student_sees(
+    tmp_path: Path, teacher: Path
+) -> None:
     section = SMALL.with_(augment__noise=0.2).augment
 
     def mean_of(images: Any) -> Any:
@@ -98,7 +111,9 @@ def test_the_teacher_sees_the_varied_image_that_the_student_sees(tmp_path: Path,
     ]
 
 
-def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(tmp_path: Path, teacher: Path) -> None:
+def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(
+    tmp_path: Path, teacher: Path
+) -> None:
     recipe = SMALL.with_(loss__teacher=str(teacher))
     with pytest.raises(RecipeError, match="other images or classes") as caught:
         check(recipe, tiny_dataset(num_classes=4))
@@ -112,7 +127,9 @@ def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(tm
         check(recipe, DATASET, damaged)
 
 
-def test_a_checkpoint_under_another_teacher_is_another_training(tmp_path: Path, teacher: Path) -> None:
+def test_a_checkpoint_under_another_teacher_is_another_training(
+    tmp_path: Path, teacher: Path
+) -> None:
     own = tmp_path / "own.keras"
     own.write_bytes(teacher.read_bytes())
     recipe = SMALL.with_(loss__teacher="some-run")

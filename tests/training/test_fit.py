@@ -12,16 +12,19 @@ import pytest
 
 from eyetune.data import Split
 from eyetune.errors import CheckpointError, DataError, DivergedError, WorkspaceError
-from eyetune.history import Epoch, Progress
 from eyetune.recipe import Recipe
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.evaluate import probabilities
-from eyetune.training.fit import BEST, LAST, Ending, Fitted, fit
+from eyetune.training.fit import Ending, Fitted, fit
+from eyetune.values.history import Epoch, Progress
+from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 
 DATASET = tiny_dataset()
-SMALL = Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3})
+SMALL = Recipe().with_(
+    {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3}
+)
 
 
 class CrashError(Exception):
@@ -30,7 +33,14 @@ class CrashError(Exception):
 
 def train(folder: Path, recipe: Recipe = SMALL, *, seed: int = 0, **options: Any) -> Fitted:
     folder.mkdir(exist_ok=True)
-    return fit(recipe, DATASET, folder, seed=seed, arithmetic=choose_arithmetic(recipe.fit.precision), **options)
+    return fit(
+        recipe,
+        DATASET,
+        folder,
+        seed=seed,
+        arithmetic=choose_arithmetic(recipe.fit.precision),
+        **options,
+    )
 
 
 def crash_after(number: int) -> Any:
@@ -46,7 +56,9 @@ def weights(fitted: Fitted) -> list[Any]:
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
-    return [(epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history]
+    return [
+        (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history
+    ]
 
 
 def assert_equal(one: Fitted, other: Fitted) -> None:
@@ -57,7 +69,9 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
 
 def test_training_learns_and_reports_each_epoch(tmp_path: Path) -> None:
     seen: list[Epoch] = []
-    fitted = train(tmp_path, SMALL.with_(fit__epochs=6, optimizer__learning_rate=0.01), on_epoch=seen.append)
+    fitted = train(
+        tmp_path, SMALL.with_(fit__epochs=6, optimizer__learning_rate=0.01), on_epoch=seen.append
+    )
     assert fitted.ending is Ending.COMPLETE
     assert tuple(seen) == fitted.history
     assert [epoch.epoch for epoch in seen] == [1, 2, 3, 4, 5, 6]
@@ -72,11 +86,17 @@ def test_progress_reaches_the_last_image_of_each_epoch(tmp_path: Path) -> None:
     assert [(one.epoch, one.images) for one in seen] == [
         (epoch, images) for epoch in (1, 2) for images in (16, 32, 48, 60)
     ]
-    assert all(one.num_images == 60 and one.num_epochs == 2 and math.isfinite(one.loss) for one in seen)
+    assert all(
+        one.num_images == 60 and one.num_epochs == 2 and math.isfinite(one.loss) for one in seen
+    )
 
 
 def test_the_same_seed_gives_the_same_result_and_another_seed_another(tmp_path: Path) -> None:
-    first, again, other = train(tmp_path / "a"), train(tmp_path / "b"), train(tmp_path / "c", seed=1)
+    first, again, other = (
+        train(tmp_path / "a"),
+        train(tmp_path / "b"),
+        train(tmp_path / "c", seed=1),
+    )
     assert_equal(first, again)
     assert metrics(first) != metrics(other)
 
@@ -90,7 +110,9 @@ def test_the_same_seed_gives_the_same_result_and_another_seed_another(tmp_path: 
         {"model.dropout": 0.5, "fit.early_stopping": 2},
     ],
 )
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path, edits: dict[str, Any]) -> None:
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path: Path, edits: dict[str, Any]
+) -> None:
     recipe = SMALL.with_({"fit.epochs": 4, **edits})
     whole = train(tmp_path / "whole", recipe)
     with pytest.raises(CrashError):
@@ -103,9 +125,9 @@ def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Pa
 
 def test_resuming_a_finished_training_trains_nothing(tmp_path: Path) -> None:
     whole = train(tmp_path)
-    before = (tmp_path / LAST).stat().st_mtime_ns
+    before = (tmp_path / CHECKPOINT_FILE).stat().st_mtime_ns
     assert_equal(whole, train(tmp_path, resume=True))
-    assert (tmp_path / LAST).stat().st_mtime_ns == before
+    assert (tmp_path / CHECKPOINT_FILE).stat().st_mtime_ns == before
 
 
 def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
@@ -124,9 +146,15 @@ def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "edits",
-    [{}, {"optimizer.schedule": "one_cycle", "augment.noise": 0.05}, {"fit.early_stopping": 3, "model.dropout": 0.3}],
+    [
+        {},
+        {"optimizer.schedule": "one_cycle", "augment.noise": 0.05},
+        {"fit.early_stopping": 3, "model.dropout": 0.3},
+    ],
 )
-def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(tmp_path: Path, edits: dict[str, Any]) -> None:
+def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
+    tmp_path: Path, edits: dict[str, Any]
+) -> None:
     recipe = SMALL.with_({"fit.epochs": 4, **edits})
     first = train(tmp_path / "parts", recipe, stop_after=1)
     assert (first.ending, len(first.history), first.kept_epoch) == (Ending.PAUSED, 1, 1)
@@ -142,29 +170,41 @@ def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(tmp_path: Path, e
 
 def test_early_stopping_ends_with_the_best_epochs_weights(tmp_path: Path) -> None:
     # A rate so large that validation gets worse, but not so large that the loss is lost.
-    recipe = SMALL.with_({"fit.epochs": 40, "fit.early_stopping": 2, "optimizer.learning_rate": 0.3})
+    recipe = SMALL.with_(
+        {"fit.epochs": 40, "fit.early_stopping": 2, "optimizer.learning_rate": 0.3}
+    )
     fitted = train(tmp_path, recipe)
     losses = [epoch.val_loss for epoch in fitted.history]
     best = losses.index(min(losses)) + 1
     assert len(losses) == best + 2 < 40
     assert fitted.kept_epoch == best
-    kept = checkpoint.load(tmp_path / BEST)
+    kept = checkpoint.load(tmp_path / BEST_CHECKPOINT_FILE)
     np.testing.assert_array_equal(weights(fitted)[0], kept.model[0])
 
 
 def test_without_restore_best_the_last_epoch_is_kept(tmp_path: Path) -> None:
     recipe = SMALL.with_(
-        {"fit.epochs": 40, "fit.early_stopping": 2, "fit.restore_best": False, "optimizer.learning_rate": 0.3}
+        {
+            "fit.epochs": 40,
+            "fit.early_stopping": 2,
+            "fit.restore_best": False,
+            "optimizer.learning_rate": 0.3,
+        }
     )
     fitted = train(tmp_path, recipe)
     assert fitted.kept_epoch == len(fitted.history) < 40
-    assert not (tmp_path / BEST).exists()
+    assert not (tmp_path / BEST_CHECKPOINT_FILE).exists()
 
 
 def test_a_diverging_training_says_where_and_what_to_try(tmp_path: Path) -> None:
     # Without a relu to die nothing holds the weights back.
     recipe = SMALL.with_(
-        {"optimizer.name": "sgd", "optimizer.learning_rate": 100, "fit.epochs": 20, "model.activation": "linear"}
+        {
+            "optimizer.name": "sgd",
+            "optimizer.learning_rate": 100,
+            "fit.epochs": 20,
+            "model.activation": "linear",
+        }
     )
     with pytest.raises(DivergedError) as caught:
         train(tmp_path, recipe)
@@ -181,7 +221,11 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("edits", "seed", "named"),
-    [({"optimizer.learning_rate": 0.5}, 0, "recipe"), ({}, 5, "seed"), ({"fit.precision": "bfloat16"}, 0, "precision")],
+    [
+        ({"optimizer.learning_rate": 0.5}, 0, "recipe"),
+        ({}, 5, "seed"),
+        ({"fit.precision": "bfloat16"}, 0, "precision"),
+    ],
 )
 def test_a_checkpoint_of_another_training_is_refused(
     tmp_path: Path, edits: dict[str, Any], seed: int, named: str
@@ -193,14 +237,16 @@ def test_a_checkpoint_of_another_training_is_refused(
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"\x00" * 100])
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes) -> None:
-    (tmp_path / LAST).write_bytes(damage)
+    (tmp_path / CHECKPOINT_FILE).write_bytes(damage)
     with pytest.raises(CheckpointError, match=r"checkpoint\.npz cannot be read"):
         train(tmp_path, resume=True)
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(tmp_path, SMALL.with_(fit__epochs=1))
-    before = (tmp_path / LAST).read_bytes()
+    before = (tmp_path / CHECKPOINT_FILE).read_bytes()
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -208,7 +254,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(WorkspaceError, match="the disk is full"):
         train(tmp_path, SMALL.with_(fit__epochs=1))
-    assert (tmp_path / LAST).read_bytes() == before
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -219,7 +265,9 @@ def test_balanced_class_weights_make_rare_classes_count(tmp_path: Path) -> None:
     def rare_probability(folder: str, class_weight: str) -> float:
         (tmp_path / folder).mkdir()
         recipe = SMALL.with_(fit__class_weight=class_weight, fit__epochs=2)
-        fitted = fit(recipe, uneven, tmp_path / folder, seed=0, arithmetic=choose_arithmetic("float32"))
+        fitted = fit(
+            recipe, uneven, tmp_path / folder, seed=0, arithmetic=choose_arithmetic("float32")
+        )
         return float(probabilities(fitted.model, uneven.validation)[:, 1:].mean())
 
     assert rare_probability("balanced", "balanced") > 1.15 * rare_probability("none", "none")
@@ -229,15 +277,21 @@ def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path) -> None:
     fitted = train(tmp_path, SMALL.with_(fit__precision="bfloat16"))
     assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
     assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
-    assert metrics(fitted) != metrics(train(tmp_path / "float32", SMALL.with_(fit__precision="float32")))
+    assert metrics(fitted) != metrics(
+        train(tmp_path / "float32", SMALL.with_(fit__precision="float32"))
+    )
 
 
 def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> None:
-    recipe = SMALL.with_({"fit.weight_averaging": 0.9, "optimizer.learning_rate": 0.05, "fit.epochs": 4})
+    recipe = SMALL.with_(
+        {"fit.weight_averaging": 0.9, "optimizer.learning_rate": 0.05, "fit.epochs": 4}
+    )
     fitted = train(tmp_path, recipe)
-    raw = checkpoint.load(tmp_path / LAST).model
+    raw = checkpoint.load(tmp_path / CHECKPOINT_FILE).model
     assert not np.array_equal(weights(fitted)[0], raw[0])
-    right = probabilities(fitted.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    right = (
+        probabilities(fitted.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    )
     assert right.mean() == pytest.approx(fitted.history[-1].val_accuracy)
     with pytest.raises(CrashError):
         train(tmp_path / "broken", recipe, on_epoch=crash_after(2))

@@ -19,7 +19,13 @@ def test_every_optimizer_builds_with_its_rate(name: str) -> None:
 
 
 def test_values_reach_the_optimizer() -> None:
-    section = {"name": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "clip_norm": 1.5}
+    section = {
+        "name": "sgd",
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 0.01,
+        "clip_norm": 1.5,
+    }
     optimizer = build_optimizer(Recipe.make({"optimizer": section}))
     assert (optimizer.momentum, optimizer.nesterov, optimizer.weight_decay, optimizer.clipnorm) == (
         0.9,
@@ -31,7 +37,8 @@ def test_values_reach_the_optimizer() -> None:
 
 def test_what_is_left_open_keeps_kerass_default() -> None:
     assert (
-        build_optimizer(Recipe().with_(optimizer__name="adamw")).weight_decay == keras.optimizers.AdamW().weight_decay
+        build_optimizer(Recipe().with_(optimizer__name="adamw")).weight_decay
+        == keras.optimizers.AdamW().weight_decay
     )
 
 

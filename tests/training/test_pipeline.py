@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.pipeline import evaluation_batches, training_batches
 
 DATASET = tiny_dataset(num_train=50)
@@ -15,7 +15,11 @@ DATASET = tiny_dataset(num_train=50)
 def collect(batches: Any) -> tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     parts = [(np.asarray(images), np.asarray(labels)) for images, labels in batches]
     sizes = [len(images) for images, _ in parts]
-    return sizes, np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+    return (
+        sizes,
+        np.concatenate([images for images, _ in parts]),
+        np.concatenate([labels for _, labels in parts]),
+    )
 
 
 def test_evaluation_batches_are_the_labs_arrays_in_order() -> None:
@@ -53,7 +57,9 @@ def test_seeds_beyond_32_bits_are_told_apart() -> None:
 
 
 def test_pipelines_are_not_tuned_while_they_run() -> None:
-    """The thread that does it is waited for at the end of each pass: an eighth of the time of two trainings at once."""
+    """The thread that does it is waited for at the end of each pass: an eighth of the time of two
+    trainings at once.
+    """
     batches, _ = training_batches(DATASET.train, 3, 16, 0)
     assert not batches.options().autotune.enabled
     assert not evaluation_batches(DATASET.train, 3).options().autotune.enabled

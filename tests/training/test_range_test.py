@@ -10,21 +10,25 @@ import keras
 import numpy as np
 import pytest
 
-from eyetune.analysis.rates import rising_rates
+from eyetune.analysis.learning_rates import rising_rates
 from eyetune.data import Dataset, Split
 from eyetune.errors import DataError
 from eyetune.recipe import Recipe
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import fit
 from eyetune.training.range_test import batches_per_epoch, step_losses
 
 DATASET = tiny_dataset()
-SMALL = Recipe().with_({"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3})
+SMALL = Recipe().with_(
+    {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 3}
+)
 
 
 def losses(recipe: Recipe, rates: list[float], dataset: Dataset = DATASET) -> list[float]:
-    return list(step_losses(recipe, dataset, rates, seed=0, arithmetic=choose_arithmetic("float32")))
+    return list(
+        step_losses(recipe, dataset, rates, seed=0, arithmetic=choose_arithmetic("float32"))
+    )
 
 
 def test_at_a_fixed_rate_the_steps_are_those_of_a_training(tmp_path: Any) -> None:
@@ -52,7 +56,9 @@ def test_each_step_has_its_rate_and_no_schedule_interferes(monkeypatch: pytest.M
 
 
 def test_no_step_is_trained_before_it_is_asked_for_and_the_images_come_again() -> None:
-    steps = step_losses(SMALL, DATASET, [1e-3] * 100, seed=0, arithmetic=choose_arithmetic("float32"))
+    steps = step_losses(
+        SMALL, DATASET, [1e-3] * 100, seed=0, arithmetic=choose_arithmetic("float32")
+    )
     assert len(list(islice(steps, 9))) == 9  # more than two passes of four batches
     assert batches_per_epoch(SMALL, DATASET) == 4
     assert batches_per_epoch(SMALL.with_(augment__flip=True, augment__copies=2), DATASET) == 12

@@ -1,4 +1,6 @@
-"""Transfer learning: features computed once, a head trained on them, fine-tuning, all resumable bit for bit."""
+"""Transfer learning: features computed once, a head trained on them, fine-tuning, all resumable bit
+for bit.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,17 @@ import pytest
 
 from eyetune.data import cache
 from eyetune.errors import CheckpointError, RecipeError
-from eyetune.history import Epoch
 from eyetune.models.transfer import base_of, build_base
 from eyetune.models.weights import load
 from eyetune.recipe import Recipe
-from eyetune.testing import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.evaluate import load_model, probabilities, save_model
-from eyetune.training.fit import LAST, Ending, Fitted, fit
+from eyetune.training.fit import Ending, Fitted, fit
 from eyetune.training.stages import stages
+from eyetune.values.history import Epoch
+from eyetune.values.run_files import CHECKPOINT_FILE
 
 DATASET = tiny_dataset(num_train=30, size=32)
 BLOCK = ("block5_conv1", "block5_conv2", "block5_conv3")
@@ -43,8 +46,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def transfer(weights: Path) -> Recipe:
-    edits = {"model": "vgg16", "model.weights": str(weights), "model.dense": [8], "model.dropout": 0.2}
-    return Recipe().with_({**edits, "fit.epochs": 2, "fit.batch_size": 10, "fit.precision": "float32"})
+    edits = {
+        "model": "vgg16",
+        "model.weights": str(weights),
+        "model.dense": [8],
+        "model.dropout": 0.2,
+    }
+    return Recipe().with_(
+        {**edits, "fit.epochs": 2, "fit.batch_size": 10, "fit.precision": "float32"}
+    )
 
 
 @pytest.fixture
@@ -62,11 +72,20 @@ def tuned(transfer: Recipe) -> Recipe:
 
 def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
     folder.mkdir(exist_ok=True)
-    return fit(recipe, DATASET, folder, seed=0, arithmetic=choose_arithmetic(recipe.fit.precision), **options)
+    return fit(
+        recipe,
+        DATASET,
+        folder,
+        seed=0,
+        arithmetic=choose_arithmetic(recipe.fit.precision),
+        **options,
+    )
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
-    return [(epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history]
+    return [
+        (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history
+    ]
 
 
 def assert_equal(one: Fitted, other: Fitted) -> None:
@@ -76,10 +95,14 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
 
 
 def base_weights(fitted: Fitted) -> dict[str, Any]:
-    return {layer.name: layer.get_weights() for layer in base_of(fitted.model).layers if layer.weights}
+    return {
+        layer.name: layer.get_weights() for layer in base_of(fitted.model).layers if layer.weights
+    }
 
 
-def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(tmp_path: Path, transfer: Recipe) -> None:
+def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(
+    tmp_path: Path, transfer: Recipe
+) -> None:
     cache.clear()
     notes: list[str] = []
     first = train(tmp_path / "a", transfer, on_note=notes.append)
@@ -87,7 +110,9 @@ def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(tmp_p
         "Features of the train images from vgg16",
         "Features of the validation images from vgg16",
     ]
-    again = train(tmp_path / "b", transfer.with_(optimizer__learning_rate=0.1), on_note=notes.append)
+    again = train(
+        tmp_path / "b", transfer.with_(optimizer__learning_rate=0.1), on_note=notes.append
+    )
     assert len(notes) == 2
     assert [(one.name, one.source) for one in cache.entries()] == [("vgg16 features", "tiny")] * 2
     original = load(transfer.model)
@@ -96,13 +121,19 @@ def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(tmp_p
         for kept, given in zip(base_weights(fitted).values(), original.layers, strict=True):
             np.testing.assert_array_equal(kept[0], given[0])
     # What the head learned on features is what the whole network says of images.
-    right = probabilities(first.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    right = (
+        probabilities(first.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
+    )
     assert right.mean() == pytest.approx(first.history[-1].val_accuracy)
-    assert sum(array.size for array in checkpoint.load(tmp_path / "a" / LAST).model) < 10_000  # the head alone
+    assert (
+        sum(array.size for array in checkpoint.load(tmp_path / "a" / CHECKPOINT_FILE).model)
+        < 10_000
+    )  # the head alone
     path = tmp_path / "model.keras"
     save_model(first.model, path)
     np.testing.assert_array_equal(
-        probabilities(load_model(path), DATASET.validation), probabilities(first.model, DATASET.validation)
+        probabilities(load_model(path), DATASET.validation),
+        probabilities(first.model, DATASET.validation),
     )
 
 
@@ -116,7 +147,9 @@ def test_training_on_features_is_training_the_whole_network(
     np.testing.assert_allclose(metrics(on_images), metrics(on_features), rtol=1e-3)
 
 
-def test_augmentation_sends_the_images_through_the_frozen_base(tmp_path: Path, transfer: Recipe) -> None:
+def test_augmentation_sends_the_images_through_the_frozen_base(
+    tmp_path: Path, transfer: Recipe
+) -> None:
     recipe = transfer.with_({"augment.noise": 0.1, "fit.epochs": 1})
     notes: list[str] = []
     fitted = train(tmp_path, recipe, on_note=notes.append)
@@ -127,7 +160,9 @@ def test_augmentation_sends_the_images_through_the_frozen_base(tmp_path: Path, t
         np.testing.assert_array_equal(kept[0], given[0])
 
 
-def test_fine_tuning_trains_the_named_layers_on_from_the_head(tmp_path: Path, tuned: Recipe) -> None:
+def test_fine_tuning_trains_the_named_layers_on_from_the_head(
+    tmp_path: Path, tuned: Recipe
+) -> None:
     fitted = train(tmp_path, tuned)
     assert [epoch.epoch for epoch in fitted.history] == [1, 2, 3, 4]
     assert [round(epoch.learning_rate, 6) for epoch in fitted.history] == [0.01, 0.01, 0.001, 0.001]
@@ -168,7 +203,9 @@ def test_a_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tun
     assert_equal(_whole(tmp_path.parent, tuned), train(tmp_path / "broken", tuned, resume=True))
 
 
-def test_other_weights_under_the_same_name_are_another_training(tmp_path: Path, transfer: Recipe) -> None:
+def test_other_weights_under_the_same_name_are_another_training(
+    tmp_path: Path, transfer: Recipe
+) -> None:
     path = tmp_path / "own.weights.h5"
     path.write_bytes(Path(transfer.model.weights).read_bytes())
     recipe = transfer.with_(model__weights=str(path))
@@ -178,14 +215,18 @@ def test_other_weights_under_the_same_name_are_another_training(tmp_path: Path, 
         train(tmp_path / "run", recipe, resume=True)
 
 
-def test_wrong_weights_are_refused_before_anything_is_trained(tmp_path: Path, transfer: Recipe) -> None:
+def test_wrong_weights_are_refused_before_anything_is_trained(
+    tmp_path: Path, transfer: Recipe
+) -> None:
     with pytest.raises(RecipeError, match="cannot be read"):
         train(tmp_path, transfer.with_(model__weights=str(tmp_path / "missing.h5")))
     assert not list(tmp_path.glob("*.npz"))
 
 
 def test_a_random_base_is_the_same_for_the_same_seed(tmp_path: Path, transfer: Recipe) -> None:
-    recipe = transfer.with_({"model.weights": "random", "fit.epochs": 2, "fit.precision": "bfloat16"})
+    recipe = transfer.with_(
+        {"model.weights": "random", "fit.epochs": 2, "fit.precision": "bfloat16"}
+    )
     whole = train(tmp_path / "whole", recipe)
     train(tmp_path / "parts", recipe, stop_after=1)
     assert_equal(whole, train(tmp_path / "parts", recipe, resume=True))

@@ -1,4 +1,6 @@
-"""The runner: trains what is missing, finds what is there, and survives whatever happens to a worker."""
+"""The runner: trains what is missing, finds what is there, and survives whatever happens to a
+worker.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from typing import Any
 
 import pytest
 
+from eyetune.api.run import Run
 from eyetune.errors import WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.report.progress import WorkersDisplay
-from eyetune.run import Run
+from eyetune.report.progress.training_progress import WorkersDisplay
+from eyetune.training.job import inspect_apart
 from eyetune.tuning.dispatch import MOST_TRIES
 from eyetune.tuning.executors import LocalExecutor
-from eyetune.tuning.jobs import inspect_apart
 from eyetune.tuning.runner import Plan, Runner
 
 
@@ -59,15 +61,19 @@ class Elsewhere:
         return future.result()
 
 
-def runner(place: Workspace, executor: Any) -> Runner:
-    return Runner(place, executor, WorkersDisplay(enabled=False))
+def runner(workspace: Workspace, executor: Any) -> Runner:
+    return Runner(workspace, executor, WorkersDisplay(enabled=False))
 
 
-def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, executor: LocalExecutor) -> None:
-    place = Workspace()
+def test_what_is_missing_is_trained_and_what_is_there_is_found(
+    recipe: Recipe, executor: LocalExecutor
+) -> None:
+    workspace = Workspace()
     faster = recipe.with_(optimizer__learning_rate=0.01)
     hopeless = recipe.with_({"model.blocks": [4, 4, 4, 4, 4, 4]})
-    diverging = recipe.with_({"optimizer.name": "sgd", "optimizer.learning_rate": 100.0, "model.activation": "linear"})
+    diverging = recipe.with_(
+        {"optimizer.name": "sgd", "optimizer.learning_rate": 100.0, "model.activation": "linear"}
+    )
     plans = [
         Plan("baseline", recipe, 0),
         Plan("faster", faster, 0),
@@ -75,13 +81,15 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, e
         Plan("diverging", diverging, 0),
         Plan("the same", recipe, 0),
     ]
-    baseline, faster_done, hopeless_done, diverging_done, same = runner(place, executor).train(plans)
+    baseline, faster_done, hopeless_done, diverging_done, same = runner(workspace, executor).train(
+        plans
+    )
     assert baseline.run is not None
     assert baseline.run.state is RunState.COMPLETE
-    assert len(place.history(baseline.run.id)) == 2
+    assert len(workspace.history(baseline.run.id)) == 2
     assert baseline.run.results is not None
     assert baseline.run.results.test_accuracy is None  # nobody has looked at test
-    assert place.predictions(baseline.run.id, "test") is None
+    assert workspace.predictions(baseline.run.id, "test") is None
     assert baseline.run.threads == executor.threads
     assert faster_done.run is not None
     assert faster_done.run.state is RunState.COMPLETE
@@ -92,11 +100,17 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(recipe: Recipe, e
     assert "diverged" in diverging_done.reason
     assert same.run is not None
     assert same.run.id == baseline.run.id
-    assert len(place.runs()) == 3
+    assert len(workspace.runs()) == 3
 
-    again = runner(place, Elsewhere()).train([plans[0], plans[1], plans[3]])  # an executor that trains nothing
+    again = runner(workspace, Elsewhere()).train(
+        [plans[0], plans[1], plans[3]]
+    )  # an executor that trains nothing
     assert [one.found for one in again] == [True, True, True]
-    assert [one.run and one.run.id for one in again] == [baseline.run.id, faster_done.run.id, diverging_done.run.id]
+    assert [one.run and one.run.id for one in again] == [
+        baseline.run.id,
+        faster_done.run.id,
+        diverging_done.run.id,
+    ]
     assert "diverged" in again[2].reason
 
 
@@ -107,7 +121,9 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
     whole, broken = Workspace(tmp_path / "whole"), Workspace(tmp_path / "broken")
     (undisturbed,) = runner(whole, executor).train([Plan("whole", longer, 3)])
     done: list[Any] = []
-    thread = threading.Thread(target=lambda: done.extend(runner(broken, executor).train([Plan("broken", longer, 3)])))
+    thread = threading.Thread(
+        target=lambda: done.extend(runner(broken, executor).train([Plan("broken", longer, 3)]))
+    )
     thread.start()
     while not broken.runs() or len(broken.history(broken.runs()[0].id)) < 3:
         time.sleep(0.02)
@@ -123,7 +139,9 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
 
 
 def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) -> None:
-    dead = WorkerLostError("A worker process ended.", fix="If the machine ran out of memory: fewer --workers.")
+    dead = WorkerLostError(
+        "A worker process ended.", fix="If the machine ran out of memory: fewer --workers."
+    )
     elsewhere = Elsewhere(*[dead] * 5)
     (one,) = runner(Workspace(), elsewhere).train([Plan("doomed", recipe, 0)])
     assert len(elsewhere.jobs) == MOST_TRIES == 3
@@ -133,38 +151,46 @@ def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) ->
     assert "memory" in (one.run.error or "")
 
 
-def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(recipe: Recipe, executor: LocalExecutor) -> None:
-    place = Workspace()
+def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(
+    recipe: Recipe, executor: LocalExecutor
+) -> None:
+    workspace = Workspace()
     with pytest.raises(KeyboardInterrupt):
-        runner(place, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
-    states = {run.name: run.state for run in place.runs()}
+        runner(workspace, Elsewhere(KeyboardInterrupt())).train(
+            [Plan("one", recipe, 0), Plan("other", recipe, 1)]
+        )
+    states = {run.name: run.state for run in workspace.runs()}
     assert states == {"one": RunState.PAUSED}
-    (paused,) = place.runs()
-    done = runner(place, executor).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
+    (paused,) = workspace.runs()
+    done = runner(workspace, executor).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
     assert done[0].run is not None
     assert done[0].run.id == paused.id
     assert all(one.run is not None and one.run.state is RunState.COMPLETE for one in done)
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(recipe: Recipe) -> None:
-    place = Workspace()
+    workspace = Workspace()
     with pytest.raises(KeyboardInterrupt):
-        runner(place, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0)])
-    with place.claim(place.runs()[0].id):
-        found = place.runs()[0]
+        runner(workspace, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0)])
+    with workspace.claim(workspace.runs()[0].id):
+        found = workspace.runs()[0]
         assert found.state is RunState.PAUSED
-        (one,) = runner(place, Elsewhere()).train([Plan("one", recipe, 0)])
+        (one,) = runner(workspace, Elsewhere()).train([Plan("one", recipe, 0)])
     assert "another process" in one.reason
 
 
 def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
-    place = Workspace()
-    (one,) = runner(place, Elsewhere()).train([Plan("late", recipe, 0)], may_start=lambda: False)
+    workspace = Workspace()
+    (one,) = runner(workspace, Elsewhere()).train(
+        [Plan("late", recipe, 0)], may_start=lambda: False
+    )
     assert one.reason == "out of time"
-    assert place.runs() == []
+    assert workspace.runs() == []
 
 
-def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(recipe: Recipe, trained: Run) -> None:
+def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(
+    recipe: Recipe, trained: Run
+) -> None:
     taught = recipe.with_(loss__teacher="trained")
     elsewhere = Elsewhere(RuntimeError("nothing is trained here"))
     (done,) = runner(trained.workspace, elsewhere).train([Plan("taught", taught, 0)])

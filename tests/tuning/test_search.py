@@ -1,4 +1,6 @@
-"""The search of a study, with trainings that are a formula: what is granted, kept, recorded and gone on with."""
+"""The search of a study, with trainings that are a formula: what is granted, kept, recorded and
+gone on with.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyetune.api import Study
+from eyetune.api.study import Study
 from eyetune.errors import TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
@@ -26,14 +28,14 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
-from eyetune.space import Choice, Space
-from eyetune.testing import tiny_dataset
-from eyetune.testing_search import SimulatedExecutor, quick_curve
-from eyetune.tuning.jobs import inspect_apart
-from eyetune.tuning.keeping import Keeping
+from eyetune.space.presets import recipe_space
+from eyetune.space.space import Choice, Space
+from eyetune.testing.datasets import tiny_dataset
+from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
+from eyetune.training.job import inspect_apart
 from eyetune.tuning.objectives import read_constraint, read_objective
+from eyetune.tuning.retention import Keeping
 from eyetune.tuning.search import Seed, search
-from eyetune.tuning.spaces import recipe_space
 
 
 class Silence:
@@ -59,7 +61,7 @@ class Silence:
                 raise KeyboardInterrupt
 
 
-def new(place: Workspace, **words: Any) -> StudyRecord:
+def new(workspace: Workspace, **words: Any) -> StudyRecord:
     max_epochs = words.pop("max_epochs", 9)
     recipe, space = recipe_space("lab", Recipe().with_(fit__epochs=max_epochs))
     schedule = words.pop("schedule", "full")
@@ -74,21 +76,28 @@ def new(place: Workspace, **words: Any) -> StudyRecord:
         "budget": words.pop("budget", Budget()),
         **words,
     }
-    return place.studies.create("study", StudySettings(**values))
+    return workspace.studies.create("study", StudySettings(**values))
 
 
 def do(
-    place: Workspace, record: StudyRecord, executor: SimulatedExecutor | None = None, display: Any = None, **words: Any
+    workspace: Workspace,
+    record: StudyRecord,
+    executor: SimulatedExecutor | None = None,
+    display: Any = None,
+    **words: Any,
 ) -> StudyRecord:
-    with executor or SimulatedExecutor() as crew, place.studies.claim(record.id):
-        return search(record, place, crew, display or Silence(), tiny_dataset(), **words)
+    with executor or SimulatedExecutor() as crew, workspace.studies.claim(record.id):
+        return search(record, workspace, crew, display or Silence(), tiny_dataset(), **words)
 
 
-def outline(place: Workspace, record: StudyRecord) -> list[Any]:
+def outline(workspace: Workspace, record: StudyRecord) -> list[Any]:
     """Return everything of a study but times."""
-    trials = place.studies.trials(record.id)
+    trials = workspace.studies.trials(record.id)
     return [
-        (trial.with_(seconds=0.0), [epoch.val_accuracy for epoch in place.history(trial.run)] if trial.run else [])
+        (
+            trial.with_(seconds=0.0),
+            [epoch.val_accuracy for epoch in workspace.history(trial.run)] if trial.run else [],
+        )
         for trial in trials
     ]
 
@@ -96,44 +105,56 @@ def outline(place: Workspace, record: StudyRecord) -> list[Any]:
 @pytest.mark.parametrize("schedule", ["full", "halving", "hyperband", "median"])
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_every_epoch_is_trained_once_and_all_are_accounted_for(schedule: str, sampler: str) -> None:
-    place = Workspace()
+    workspace = Workspace()
     budget = Budget() if schedule == "hyperband" else Budget(trials=12)
-    record = new(place, schedule=schedule, sampler=sampler, budget=budget)
+    record = new(workspace, schedule=schedule, sampler=sampler, budget=budget)
     executor = SimulatedExecutor(3, seconds=0.001)
-    done = do(place, record, executor)
-    trials = place.studies.trials(record.id)
+    done = do(workspace, record, executor)
+    trials = workspace.studies.trials(record.id)
     assert done.state is StudyState.COMPLETE
     assert set(executor.trained.values()) == {1}
     assert sum(executor.trained.values()) == sum(trial.epochs for trial in trials)
-    assert sum(trial.epochs for trial in trials) == sum(len(place.history(trial.run)) for trial in trials if trial.run)
+    assert sum(trial.epochs for trial in trials) == sum(
+        len(workspace.history(trial.run)) for trial in trials if trial.run
+    )
     assert not any(trial.is_open for trial in trials)
     keys = [record.space.key(trial.values) for trial in trials]
     assert len(set(keys)) == len(keys)
     for trial in trials:
         assert [rung.epochs for rung in trial.rungs] == sorted(rung.epochs for rung in trial.rungs)
-        run = place.run(trial.run or "")
-        assert run.state is (RunState.COMPLETE if trial.state is TrialState.COMPLETE else RunState.STOPPED)
+        run = workspace.run(trial.run or "")
+        assert run.state is (
+            RunState.COMPLETE if trial.state is TrialState.COMPLETE else RunState.STOPPED
+        )
 
 
 def test_hyperband_trains_what_keras_tuner_would_for_ten_epochs() -> None:
-    place = Workspace()
-    record = new(place, schedule="hyperband", max_epochs=10)
-    do(place, record)
-    trials = place.studies.trials(record.id)
-    assert sum(len(trial.rungs) for trial in trials) == 30  # KerasTuner counts each promotion as a trial
+    workspace = Workspace()
+    record = new(workspace, schedule="hyperband", max_epochs=10)
+    do(workspace, record)
+    trials = workspace.studies.trials(record.id)
+    assert (
+        sum(len(trial.rungs) for trial in trials) == 30
+    )  # KerasTuner counts each promotion as a trial
     # It counts 120 epochs; a promoted trial that goes on has trained its first ones already.
     assert sum(trial.epochs for trial in trials) <= 120
 
 
 @settings(max_examples=15)
-@given(st.lists(st.integers(0, 25), max_size=6), st.integers(1, 3), st.sampled_from(["full", "hyperband"]))
+@given(
+    st.lists(st.integers(0, 25), max_size=6),
+    st.integers(1, 3),
+    st.sampled_from(["full", "hyperband"]),
+)
 def test_interrupted_anywhere_and_gone_on_with_it_ends_as_if_it_had_not_been(
     interruptions: list[int], workers: int, schedule: str
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Workspace(Path(folder) / "whole"), Workspace(Path(folder) / "broken")
         words: dict[str, Any] = {"schedule": schedule, "max_epochs": 4}
-        if workers == 1:  # with several, who gets an infeasible one's place hangs on when that is found out
+        if (
+            workers == 1
+        ):  # with several, who gets an infeasible one's place hangs on when that is found out
             words["constraints"] = ("parameters < 1500",)
         words["budget"] = Budget() if schedule == "hyperband" else Budget(trials=8)
         expected = new(whole, **words)
@@ -149,34 +170,39 @@ def test_interrupted_anywhere_and_gone_on_with_it_ends_as_if_it_had_not_been(
             trained += executor.trained
         received = outline(broken, record)
         runs = {trial.number: trial.run for trial, _ in received}
-        adapted = [(trial.with_(run=runs[trial.number]), history) for trial, history in outline(whole, expected)]
+        adapted = [
+            (trial.with_(run=runs[trial.number]), history)
+            for trial, history in outline(whole, expected)
+        ]
         assert received == adapted
         assert set(trained.values()) <= {1}
 
 
 @pytest.mark.parametrize("schedule", ["halving", "median"])
 def test_a_schedule_that_goes_by_who_comes_first_trains_nothing_twice_either(schedule: str) -> None:
-    place = Workspace()
-    record = new(place, schedule=schedule, budget=Budget(trials=15), sampler="tpe")
+    workspace = Workspace()
+    record = new(workspace, schedule=schedule, budget=Budget(trials=15), sampler="tpe")
     trained: Counter[tuple[str, int]] = Counter()
     for after in (5, 20, 40, None):
         executor = SimulatedExecutor(2, seconds=0.001)
         with suppress(KeyboardInterrupt):
-            done = do(place, record, executor, Silence(after))
+            done = do(workspace, record, executor, Silence(after))
         trained += executor.trained
     assert done.state is StudyState.COMPLETE
     assert set(trained.values()) == {1}
-    trials = place.studies.trials(record.id)
+    trials = workspace.studies.trials(record.id)
     assert len(trials) == 15
     assert sum(trained.values()) == sum(trial.epochs for trial in trials)
 
 
 def test_what_breaks_a_constraint_costs_no_epoch_and_its_place_goes_to_another() -> None:
-    place = Workspace()
-    record = new(place, constraints=("parameters < 1000",), budget=Budget(trials=8), sampler="tpe")
+    workspace = Workspace()
+    record = new(
+        workspace, constraints=("parameters < 1000",), budget=Budget(trials=8), sampler="tpe"
+    )
     executor = SimulatedExecutor()
-    do(place, record, executor)
-    trials = place.studies.trials(record.id)
+    do(workspace, record, executor)
+    trials = workspace.studies.trials(record.id)
     rejected = [trial for trial in trials if trial.state is TrialState.INFEASIBLE]
     assert len(trials) - len(rejected) == 8
     assert rejected
@@ -188,65 +214,77 @@ def test_what_breaks_a_constraint_costs_no_epoch_and_its_place_goes_to_another()
 
 
 def test_when_no_network_keeps_to_the_constraints_the_study_ends_and_says_so() -> None:
-    place = Workspace()
-    record = new(place, constraints=("parameters < 10",), budget=Budget(trials=5))
-    done = do(place, record)
+    workspace = Workspace()
+    record = new(workspace, constraints=("parameters < 10",), budget=Budget(trials=5))
+    done = do(workspace, record)
     assert "break a constraint" in done.ending
-    assert not any(trial.epochs for trial in place.studies.trials(record.id))
+    assert not any(trial.epochs for trial in workspace.studies.trials(record.id))
 
 
 def test_a_small_space_ends_when_every_combination_has_been_tried() -> None:
-    place = Workspace()
-    space = Space.make([Choice(name="optimizer.learning_rate", values=(0.01, 0.001, 0.0001), ordered=True)])
-    record = new(place, space=space, budget=Budget(trials=10), sampler="tpe")
-    done = do(place, record)
+    workspace = Workspace()
+    space = Space.make(
+        [Choice(name="optimizer.learning_rate", values=(0.01, 0.001, 0.0001), ordered=True)]
+    )
+    record = new(workspace, space=space, budget=Budget(trials=10), sampler="tpe")
+    done = do(workspace, record)
     assert done.ending == "every combination has been tried"
-    assert len(place.studies.trials(record.id)) == 3
+    assert len(workspace.studies.trials(record.id)) == 3
 
 
 def test_the_budget_of_epochs_is_never_exceeded() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(epochs=30), max_epochs=9, iterations=None)
-    done = do(place, record, SimulatedExecutor(3))
-    assert sum(trial.epochs for trial in place.studies.trials(record.id)) == 27  # a fourth trial would take nine more
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(epochs=30), max_epochs=9, iterations=None)
+    done = do(workspace, record, SimulatedExecutor(3))
+    assert (
+        sum(trial.epochs for trial in workspace.studies.trials(record.id)) == 27
+    )  # a fourth trial would take nine more
     assert done.ending == "the epochs are spent"
 
 
 def test_a_target_that_is_reached_ends_the_study() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(trials=50, target=0.5))
-    done = do(place, record)
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=50, target=0.5))
+    done = do(workspace, record)
     assert "target of 0.5 is reached" in done.ending
-    assert len(place.studies.trials(record.id)) < 50
+    assert len(workspace.studies.trials(record.id)) < 50
 
 
 def test_when_the_time_is_up_the_best_so_far_is_usable_and_later_it_goes_on() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(seconds=3.0), iterations=None, max_epochs=50)
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(seconds=3.0), iterations=None, max_epochs=50)
     executor = SimulatedExecutor(2, seconds=0.2)  # a trial takes longer than there is time
-    done = do(place, record, executor)
+    done = do(workspace, record, executor)
     assert done.ending == "the time is up"
-    trials = place.studies.trials(record.id)
-    best = max((trial for trial in trials if trial.objectives), key=lambda trial: (trial.objectives or (0.0,))[0])
+    trials = workspace.studies.trials(record.id)
+    best = max(
+        (trial for trial in trials if trial.objectives),
+        key=lambda trial: (trial.objectives or (0.0,))[0],
+    )
     assert best.partial is not None
-    run = place.run(best.run or "")
+    run = workspace.run(best.run or "")
     assert run.results is not None
     assert run.state is RunState.STOPPED
     more = done.settings.model_copy(update={"budget": Budget(trials=len(trials))})
     again = SimulatedExecutor(2)
-    do(place, done.model_copy(update={"settings": more}), again)
+    do(workspace, done.model_copy(update={"settings": more}), again)
     assert set((executor.trained + again.trained).values()) == {1}
-    assert all(trial.state is TrialState.COMPLETE for trial in place.studies.trials(record.id))
+    assert all(trial.state is TrialState.COMPLETE for trial in workspace.studies.trials(record.id))
 
 
 def test_a_worker_that_dies_costs_nothing_and_one_that_keeps_dying_costs_its_trial() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(trials=4), max_epochs=5)
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=4), max_epochs=5)
     executor = SimulatedExecutor(1, dies=lambda number: number in (0, 3, 4, 5))
-    do(place, record, executor)
-    states = [trial.state for trial in place.studies.trials(record.id)]
-    assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAILED, TrialState.COMPLETE]
-    assert "ended in the middle" in place.studies.trials(record.id)[2].error
+    do(workspace, record, executor)
+    states = [trial.state for trial in workspace.studies.trials(record.id)]
+    assert states == [
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.FAILED,
+        TrialState.COMPLETE,
+    ]
+    assert "ended in the middle" in workspace.studies.trials(record.id)[2].error
     assert set(executor.trained.values()) == {1}
 
 
@@ -254,13 +292,15 @@ def test_a_study_whose_trials_all_fail_stops_early_and_says_why() -> None:
     def broken(recipe: Recipe, epoch: int) -> float:
         raise ValueError("no such layer")
 
-    place = Workspace()
-    record = new(place, budget=Budget(trials=50))
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=50))
     with pytest.raises(TrainingError, match="The first 5 trials all failed") as caught:
-        do(place, record, SimulatedExecutor(1, curve=broken))
+        do(workspace, record, SimulatedExecutor(1, curve=broken))
     assert "no such layer" in (caught.value.received or "")
-    trials = place.studies.trials(record.id)
-    assert [trial.state for trial in trials] == [TrialState.FAILED] * 5  # the last one, which the words name, too
+    trials = workspace.studies.trials(record.id)
+    assert [trial.state for trial in trials] == [
+        TrialState.FAILED
+    ] * 5  # the last one, which the words name, too
     assert "no such layer" in trials[-1].error
 
 
@@ -284,28 +324,35 @@ def lose_worker() -> None:
 
 
 def test_a_worker_that_dies_while_it_builds_a_network_costs_nothing_unless_it_always_does() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(trials=3))
-    do(place, record, LosingInspections({0, 1}))
-    assert [trial.state for trial in place.studies.trials(record.id)] == [TrialState.COMPLETE] * 3
-    record = place.studies.create("unlucky", record.settings)
-    do(place, record, LosingInspections({1, 2, 3}))
-    states = [trial.state for trial in place.studies.trials(record.id)]
-    assert states == [TrialState.COMPLETE, TrialState.FAILED, TrialState.COMPLETE, TrialState.COMPLETE]
-    assert "ended in the middle" in place.studies.trials(record.id)[1].error
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=3))
+    do(workspace, record, LosingInspections({0, 1}))
+    assert [trial.state for trial in workspace.studies.trials(record.id)] == [
+        TrialState.COMPLETE
+    ] * 3
+    record = workspace.studies.create("unlucky", record.settings)
+    do(workspace, record, LosingInspections({1, 2, 3}))
+    states = [trial.state for trial in workspace.studies.trials(record.id)]
+    assert states == [
+        TrialState.COMPLETE,
+        TrialState.FAILED,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+    ]
+    assert "ended in the middle" in workspace.studies.trials(record.id)[1].error
 
 
 def test_with_two_objectives_the_front_is_kept_usable() -> None:
-    place = Workspace()
+    workspace = Workspace()
     record = new(
-        place,
+        workspace,
         objectives=("val_accuracy", "parameters"),
         schedule="halving",
         sampler="nsga2",
         budget=Budget(trials=20),
     )
-    do(place, record)
-    trials = [trial for trial in place.studies.trials(record.id) if trial.objectives]
+    do(workspace, record)
+    trials = [trial for trial in workspace.studies.trials(record.id) if trial.objectives]
     values = [(trial.objectives or (0, 0)) for trial in trials]
     front = [
         trial
@@ -314,28 +361,34 @@ def test_with_two_objectives_the_front_is_kept_usable() -> None:
     ]
     assert len(front) > 1
     for trial in front:
-        assert place.run(trial.run or "").results is not None
+        assert workspace.run(trial.run or "").results is not None
 
 
 def test_only_checkpoints_that_may_still_be_needed_are_on_disk() -> None:
-    place = Workspace()
-    record = new(place, schedule="hyperband", max_epochs=9)
+    workspace = Workspace()
+    record = new(workspace, schedule="hyperband", max_epochs=9)
     with pytest.raises(KeyboardInterrupt):
-        do(place, record, SimulatedExecutor(1), Silence(60))
-    for trial in place.studies.trials(record.id):
-        kept = trial.run is not None and (place.run_folder(trial.run) / "checkpoint.npz").exists()
+        do(workspace, record, SimulatedExecutor(1), Silence(60))
+    for trial in workspace.studies.trials(record.id):
+        kept = (
+            trial.run is not None and (workspace.run_folder(trial.run) / "checkpoint.npz").exists()
+        )
         if trial.state is TrialState.PAUSED:
             assert kept
         if trial.state is TrialState.COMPLETE:
             assert not kept
-    do(place, record, SimulatedExecutor(1))
-    left = [trial for trial in place.studies.trials(record.id) if list(place.run_folder(trial.run or "").glob("*.npz"))]
+    do(workspace, record, SimulatedExecutor(1))
+    left = [
+        trial
+        for trial in workspace.studies.trials(record.id)
+        if list(workspace.run_folder(trial.run or "").glob("*.npz"))
+    ]
     assert all(trial.state is TrialState.COMPLETE for trial in left)  # predictions only
 
 
 def test_runs_made_by_hand_seed_the_search() -> None:
-    place = Workspace()
-    record = new(place, sampler="tpe", budget=Budget(trials=15))
+    workspace = Workspace()
+    record = new(workspace, sampler="tpe", budget=Budget(trials=15))
     good = {
         "model.blocks.count": 3,
         "model.blocks.0.filters": 128,
@@ -344,15 +397,21 @@ def test_runs_made_by_hand_seed_the_search() -> None:
         "model.dense.0.units": 64,
         "optimizer.learning_rate": 0.001,
     }
-    do(place, record, seeds=(Seed(good, (0.9,)),))
-    assert good not in [trial.values for trial in place.studies.trials(record.id)]  # it is known already
+    do(workspace, record, seeds=(Seed(good, (0.9,)),))
+    assert good not in [
+        trial.values for trial in workspace.studies.trials(record.id)
+    ]  # it is known already
 
 
 def test_the_value_of_a_trial_is_that_of_its_best_epoch() -> None:
-    place = Workspace()
-    record = new(place, budget=Budget(trials=1), max_epochs=5)
-    do(place, record, SimulatedExecutor(1, curve=lambda _, epoch: [0.1, 0.2, 0.6, 0.4, 0.5][epoch - 1]))
-    (trial,) = place.studies.trials(record.id)
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=1), max_epochs=5)
+    do(
+        workspace,
+        record,
+        SimulatedExecutor(1, curve=lambda _, epoch: [0.1, 0.2, 0.6, 0.4, 0.5][epoch - 1]),
+    )
+    (trial,) = workspace.studies.trials(record.id)
     assert trial.objectives == (0.6,)
     assert quick_curve(Recipe(), 3) > quick_curve(Recipe(), 2)
 
@@ -363,62 +422,77 @@ def test_epochs_of_trainings_that_fail_are_spent_too() -> None:
             raise ValueError("no more")
         return quick_curve(recipe, epoch)
 
-    place = Workspace()
-    record = new(place, budget=Budget(epochs=40), iterations=None, max_epochs=9)
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(epochs=40), iterations=None, max_epochs=9)
     executor = SimulatedExecutor(1, curve=breaks)
     with pytest.raises(TrainingError, match="all failed"):
-        do(place, record, executor)
-    trials = place.studies.trials(record.id)
+        do(workspace, record, executor)
+    trials = workspace.studies.trials(record.id)
     assert sum(trial.epochs for trial in trials) == sum(executor.trained.values()) > 0
 
 
 def test_combinations_that_are_all_tried_do_not_leave_the_best_untrained() -> None:
-    place = Workspace()
-    space = Space.make([Choice(name="optimizer.learning_rate", values=(0.01, 0.001, 0.0001), ordered=True)])
-    record = new(place, space=space, schedule="hyperband", max_epochs=9)
-    done = do(place, record)
-    trials = place.studies.trials(record.id)
+    workspace = Workspace()
+    space = Space.make(
+        [Choice(name="optimizer.learning_rate", values=(0.01, 0.001, 0.0001), ordered=True)]
+    )
+    record = new(workspace, space=space, schedule="hyperband", max_epochs=9)
+    done = do(workspace, record)
+    trials = workspace.studies.trials(record.id)
     assert done.ending == "every combination has been tried"
     assert max(trial.epochs for trial in trials) == 9
     assert not any(trial.is_open for trial in trials)
 
 
 def test_of_equal_trials_the_first_is_best_and_its_network_is_kept() -> None:
-    place = Workspace()
-    record = new(place, schedule="halving", budget=Budget(trials=6), max_epochs=3)
-    do(place, record, SimulatedExecutor(3, curve=lambda *_: 0.5, seconds=0.001))
-    best = Study(place, place.studies.get(record.id)).best_trial
-    assert place.run(best.run or "").results is not None
+    workspace = Workspace()
+    record = new(workspace, schedule="halving", budget=Budget(trials=6), max_epochs=3)
+    do(workspace, record, SimulatedExecutor(3, curve=lambda *_: 0.5, seconds=0.001))
+    best = Study(workspace, workspace.studies.get(record.id)).best_trial
+    assert workspace.run(best.run or "").results is not None
 
 
 def test_a_trial_whose_run_was_purged_fails_and_the_study_goes_on() -> None:
-    place = Workspace()
-    record = new(place, schedule="halving", budget=Budget(trials=6), max_epochs=9)
+    workspace = Workspace()
+    record = new(workspace, schedule="halving", budget=Budget(trials=6), max_epochs=9)
     with pytest.raises(KeyboardInterrupt):
-        do(place, record, SimulatedExecutor(1), Silence(12))
-    gone = next(trial for trial in place.studies.trials(record.id) if trial.run and trial.is_open)
-    place.purge(gone.run or "")
-    done = do(place, record, SimulatedExecutor(1))
+        do(workspace, record, SimulatedExecutor(1), Silence(12))
+    gone = next(
+        trial for trial in workspace.studies.trials(record.id) if trial.run and trial.is_open
+    )
+    workspace.purge(gone.run or "")
+    done = do(workspace, record, SimulatedExecutor(1))
     assert done.state is StudyState.COMPLETE
-    after = place.studies.trials(record.id)[gone.number]
+    after = workspace.studies.trials(record.id)[gone.number]
     assert after.state in (TrialState.FAILED, TrialState.STOPPED)
 
 
 @pytest.mark.parametrize("iterations", [None, 1, 2])
 def test_what_a_study_was_asked_for_is_recorded_as_it_was(iterations: int | None) -> None:
-    place = Workspace()
-    record = new(place, schedule="hyperband", iterations=iterations, constraints=("parameters < 1e6",))
-    assert place.studies.get(record.id).settings == record.settings
+    workspace = Workspace()
+    record = new(
+        workspace, schedule="hyperband", iterations=iterations, constraints=("parameters < 1e6",)
+    )
+    assert workspace.studies.get(record.id).settings == record.settings
     assert record.settings.schedule.iterations == iterations
 
 
 def test_a_trial_that_becomes_no_number_is_never_the_best() -> None:
     def sometimes(recipe: Recipe, epoch: int) -> float:
-        return float("nan") if recipe.optimizer.learning_rate == 0.01 else quick_curve(recipe, epoch)
+        return (
+            float("nan") if recipe.optimizer.learning_rate == 0.01 else quick_curve(recipe, epoch)
+        )
 
     keeping = Keeping(Workspace(), (read_objective("val_accuracy"),))
-    sound = TrialRecord(number=1, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(0.2,)),))
-    lost = TrialRecord(number=0, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(float("nan"),)),))
+    sound = TrialRecord(
+        number=1, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(0.2,)),)
+    )
+    lost = TrialRecord(
+        number=0,
+        state=TrialState.PAUSED,
+        values={},
+        rungs=(Rung(epochs=1, values=(float("nan"),)),),
+    )
     for trial in (lost, sound):
         keeping.note(trial)
     assert keeping.best == sound

@@ -1,4 +1,6 @@
-"""Which answers are worth a look: the classes that are confused most, and the surest right and wrong answers."""
+"""Which answers are worth a look: the classes that are confused most, and the surest right and
+wrong answers.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class ConfusedPair:
 def confused_pairs(
     probabilities: Probabilities, labels: Labels, count: int, *, examples: int = 3
 ) -> tuple[ConfusedPair, ...]:
-    """Return the pairs of classes that are confused most, the most images first; cat for dog and dog for cat are two.
+    """Return the pairs of classes that are confused most, the most images first; cat for dog and
+    dog for cat are two.
 
     Args:
         probabilities: Shape (N, number of classes).
@@ -70,13 +73,20 @@ def confused_pairs(
         chosen = _surest(np.flatnonzero((labels == true) & (predicted == taken_for)), confidence)
         number = len(chosen)
         pairs.append(
-            ConfusedPair(true, taken_for, number, number / int(of_class[true]), tuple(chosen[:examples].tolist()))
+            ConfusedPair(
+                true,
+                taken_for,
+                number,
+                number / int(of_class[true]),
+                tuple(chosen[:examples].tolist()),
+            )
         )
     return tuple(pairs)
 
 
 def surest_right(probabilities: Probabilities, labels: Labels, count: int) -> NDArray[np.int64]:
-    """Return the positions of the surest right answers, of as many classes as there are before any class again.
+    """Return the positions of the surest right answers, of as many classes as there are before any
+    class again.
 
     Example:
         >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.9, 0.1]], np.float32)
@@ -89,7 +99,8 @@ def surest_right(probabilities: Probabilities, labels: Labels, count: int) -> ND
 
 
 def surest_wrong(probabilities: Probabilities, labels: Labels, count: int) -> NDArray[np.int64]:
-    """Return the positions of the surest wrong answers, of as many true classes as there are before any class again.
+    """Return the positions of the surest wrong answers, of as many true classes as there are before
+    any class again.
 
     Example:
         >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]], np.float32)

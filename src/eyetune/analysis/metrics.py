@@ -23,10 +23,13 @@ class Evaluation:
         num_images: Images that were classified.
         loss: Mean cross-entropy.
         accuracy: Share classified right.
-        accuracy_interval: 95% Wilson interval of the accuracy, for the chance of having drawn these images.
-        class_accuracy: Share of each class that was classified right (NaN for a class without images).
+        accuracy_interval: 95% Wilson interval of the accuracy, for the chance of having drawn these
+            images.
+        class_accuracy: Share of each class that was classified right (NaN for a class without
+            images).
         confusion: How many images of each true class (row) were taken for each class (column).
-        calibration_error: Expected calibration error: how far confidence is from accuracy on average.
+        calibration_error: Expected calibration error: how far confidence is from accuracy on
+            average.
     """
 
     num_images: int
@@ -69,7 +72,9 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     confusion = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
     of_class = confusion.sum(axis=1)
     by_class = np.where(of_class > 0, confusion.diagonal() / np.maximum(of_class, 1), np.nan)
-    chosen = np.clip(probabilities[np.arange(len(labels)), labels].astype(np.float64), SMALLEST_PROBABILITY, 1)
+    chosen = np.clip(
+        probabilities[np.arange(len(labels)), labels].astype(np.float64), SMALLEST_PROBABILITY, 1
+    )
     right = int(confusion.trace())
     return Evaluation(
         num_images=len(labels),
@@ -83,7 +88,8 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95% interval of a share (Wilson, 1927; it stays within 0 to 1, also for few trials).
+    """Return the 95% interval of a share (Wilson, 1927; it stays within 0 to 1, also for few
+    trials).
 
     Example:
         >>> [round(bound, 3) for bound in wilson_interval(7000, 10000)]
@@ -95,11 +101,15 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS) -> float:
-    """Return the expected calibration error with bins of equal width (Guo et al., 2017, arXiv:1706.04599).
+def calibration_error(
+    probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS
+) -> float:
+    """Return the expected calibration error with bins of equal width (Guo et al., 2017,
+    arXiv:1706.04599).
 
-    Images are sorted by confidence, the largest probability, into bins; the result is the mean distance of a
-    bin's accuracy from its confidence, weighed by its images: 0 is perfect, 1 the worst.
+    Images are sorted by confidence, the largest probability, into bins; the result is the mean
+    distance of a bin's accuracy from its confidence, weighed by its images: 0 is perfect, 1 the
+    worst.
 
     Example:
         >>> calibration_error(np.array([[1.0, 0.0], [1.0, 0.0]], np.float32), np.array([0, 1]))
@@ -113,7 +123,9 @@ def calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def confident_mistakes(probabilities: Probabilities, labels: Labels, count: int) -> NDArray[np.int64]:
+def confident_mistakes(
+    probabilities: Probabilities, labels: Labels, count: int
+) -> NDArray[np.int64]:
     """Return the positions of the wrongly classified images, the most confident mistake first.
 
     Example:

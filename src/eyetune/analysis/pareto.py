@@ -8,7 +8,8 @@ from operator import ge
 
 
 def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
-    """Return the places of the points that no other is as cheap and as accurate as, the cheapest first.
+    """Return the places of the points that no other is as cheap and as accurate as, the cheapest
+    first.
 
     Of equal points the first counts.
 
@@ -22,7 +23,9 @@ def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[in
     """
     front: list[int] = []
     best = float("-inf")
-    for place in sorted(range(len(costs)), key=lambda place: (costs[place], -accuracies[place], place)):
+    for place in sorted(
+        range(len(costs)), key=lambda place: (costs[place], -accuracies[place], place)
+    ):
         if accuracies[place] > best:
             front.append(place)
             best = accuracies[place]
@@ -40,10 +43,11 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def non_dominated(scores: Sequence[Sequence[float]]) -> list[int]:
-    """Return the places of the scores that no others dominate, those with the highest first score first.
+    """Return the places of the scores that no others dominate, those with the highest first score
+    first.
 
-    Of equal scores the first counts. Scores that are not all finite are never among them: a network that diverged may
-    well be the smallest.
+    Of equal scores the first counts. Scores that are not all finite are never among them: a network
+    that diverged may well be the smallest.
 
     Args:
         scores: A value an objective each, higher is better, as many in each.

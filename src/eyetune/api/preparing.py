@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from eyetune.data import Dataset
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.report.progress import TrainingDisplay, decoding_bar
-from eyetune.run import load_data
+from eyetune.report.progress.training_progress import TrainingDisplay
 
 
 def checked_recipe(recipe: Recipe | None) -> Recipe:
@@ -38,7 +36,9 @@ def check_seed(seed: int) -> None:
     from eyetune.training.backend import LARGEST_SEED
 
     if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError("The seed is out of range.", expected=f"0 to {LARGEST_SEED}", received=seed)
+        raise UsageError(
+            "The seed is out of range.", expected=f"0 to {LARGEST_SEED}", received=seed
+        )
 
 
 def start(threads: int, *, progress: bool) -> None:
@@ -49,12 +49,6 @@ def start(threads: int, *, progress: bool) -> None:
         with TrainingDisplay(0, enabled=progress) as display:
             display.note("Loading Keras ...")
     start_keras(threads)
-
-
-def loaded(recipe: Recipe, source: str | Path | None, *, progress: bool) -> Dataset:
-    """Load the images of a recipe, or those of another source in its way, with a bar while files are decoded."""
-    with decoding_bar(enabled=progress) as on_progress:
-        return load_data(recipe, source, on_progress=on_progress)
 
 
 def workspace_of(workspace: str | Path | Workspace | None) -> Workspace:

@@ -1,4 +1,6 @@
-"""A recorded study, and what can be asked of it: the best, tables, pictures, one more training of the winner."""
+"""A recorded study, and what can be asked of it: the best, tables, pictures, one more training of
+the winner.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eyetune.api.preparing import workspace_of
-from eyetune.api.training import train
+from eyetune.api.run import Run
+from eyetune.api.train import train
 from eyetune.errors import TrainingError, UsageError
-from eyetune.history import History
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
-from eyetune.run import Run
 from eyetune.tuning.trials import trial_recipe
+from eyetune.values.history import History
 
 if TYPE_CHECKING:
     import pandas
 
-    from eyetune.report.picture import Picture
+    from eyetune.report.figures.picture import Picture
 
 REPORT_FILE = "report.html"
 FEWEST_FOR_IMPORTANCE = 4
@@ -65,12 +67,13 @@ class Study:
         return tuple(self.workspace.studies.trials(self.record.id))
 
     def best(self, count: int = 1) -> list[TrialRecord]:
-        """Return the best trials, the best first; with several objectives those in the first fronts.
+        """Return the best trials, the best first; with several objectives those in the first
+        fronts.
 
         Args:
             count: How many, at most.
         """
-        from eyetune.analysis.studies import ranked
+        from eyetune.analysis.study_summary import ranked
 
         return ranked(self.record.settings.objectives, self.trials)[:count]
 
@@ -116,22 +119,32 @@ class Study:
         """
         trial = trial or self.best_trial
         if trial.run is None:
-            raise UsageError(f"Trial {trial.number} of study {self.name} has no run.", received=str(trial.state))
+            raise UsageError(
+                f"Trial {trial.number} of study {self.name} has no run.", received=str(trial.state)
+            )
         return Run(self.workspace, self.workspace.run(trial.run))
 
     def best_model(self) -> Any:
-        """Return the network of the best trial as a Keras model, with the weights of its best epoch."""
+        """Return the network of the best trial as a Keras model, with the weights of its best
+        epoch.
+        """
         return self.run().model()
 
     def retrain(
-        self, *, epochs: int = 50, early_stopping: int = 5, seed: int = 0, name: str = "", progress: bool = True
+        self,
+        *,
+        epochs: int = 50,
+        early_stopping: int = 5,
+        seed: int = 0,
+        name: str = "",
+        progress: bool = True,
     ) -> Run:
         """Train the best trial's recipe anew, for longer, as the lab does after its search.
 
         Args:
             epochs: At most.
-            early_stopping: End after so many epochs without a lower validation loss (0: never), with the best epoch's
-                weights.
+            early_stopping: End after so many epochs without a lower validation loss (0: never),
+                with the best epoch's weights.
             seed: Of everything that is random.
             name: What to call the run; by default the study's name with "/best".
             progress: As for `train`.
@@ -139,10 +152,18 @@ class Study:
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
         edits |= {"fit.keep_best": False, "fit.monitor": "val_loss"}
         recipe = self.best_recipe.with_(edits)
-        return train(recipe, name=name or f"{self.name}/best", seed=seed, workspace=self.workspace, progress=progress)
+        return train(
+            recipe,
+            name=name or f"{self.name}/best",
+            seed=seed,
+            workspace=self.workspace,
+            progress=progress,
+        )
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Return the trials as a table, a row a trial: number, state, objectives, hyperparameters, epochs, seconds."""
+        """Return the trials as a table, a row a trial: number, state, objectives, hyperparameters,
+        epochs, seconds.
+        """
         import pandas
 
         objectives = self.record.settings.objectives
@@ -162,59 +183,65 @@ class Study:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """How much of the spread of the first objective each hyperparameter explains, 0 to 1; empty with few trials."""
+        """How much of the spread of the first objective each hyperparameter explains, 0 to 1; empty
+        with few trials.
+        """
         from eyetune.analysis.importance import importances
 
         first = self.record.settings.objectives[0]
-        tried = [(trial.all_values, first.oriented(trial.objectives[0])) for trial in self.trials if trial.objectives]
+        tried = [
+            (trial.all_values, first.oriented(trial.objectives[0]))
+            for trial in self.trials
+            if trial.objectives
+        ]
         return importances(self.record.space, tried) if len(tried) >= FEWEST_FOR_IMPORTANCE else {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to mind, in words."""
-        from eyetune.analysis.studies import warnings
+        from eyetune.analysis.study_summary import warnings
 
         return tuple(warnings(self.record, self.trials))
 
     def plot(self) -> Picture:
         """Draw the best value so far against the epochs that were trained."""
-        from eyetune.report.study_figures import best_curve
+        from eyetune.report.figures.study_figures import best_curve
 
         return best_curve(self.record, self.trials)
 
     def plot_curves(self) -> Picture:
         """Draw the learning curves of all trials."""
-        from eyetune.report.study_figures import learning_curves
+        from eyetune.report.figures.study_figures import learning_curves
 
         return learning_curves(self.record, self.trials, self.histories)
 
     def plot_parallel(self) -> Picture:
         """Draw each trial as a line across its hyperparameters (parallel coordinates)."""
-        from eyetune.report.study_figures import parallel_coordinates
+        from eyetune.report.figures.study_figures import parallel_coordinates
 
         return parallel_coordinates(self.record, self.trials)
 
     def plot_importances(self) -> Picture:
         """Draw how much each hyperparameter matters."""
-        from eyetune.report.study_figures import importance_bars
+        from eyetune.report.figures.study_figures import importance_bars
 
         return importance_bars(self.importances)
 
     def plot_slices(self) -> Picture:
         """Draw the objective against each hyperparameter."""
-        from eyetune.report.study_figures import slices
+        from eyetune.report.figures.study_figures import slices
 
         return slices(self.record, self.trials)
 
     def plot_front(self) -> Picture:
         """Draw two objectives against each other, with the Pareto front."""
-        from eyetune.report.study_figures import pareto_picture
+        from eyetune.report.figures.study_figures import pareto_picture
 
         return pareto_picture(self.record, self.trials)
 
     def save_plots(self, folder: Path | None = None) -> list[Path]:
         """Write all pictures as PNG and SVG, by default into the study's folder."""
-        from eyetune.report.figures import save
+        from eyetune.report.figures.run_figures import save
 
         target = folder or self.folder / "plots"
         pictures = {
@@ -230,20 +257,21 @@ class Study:
         return [path for name, draw in pictures.items() for path in save(draw(), target, name)]
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the report, one HTML file that opens anywhere, and return it; by default into the study's folder.
+        """Write the report, one HTML file that opens anywhere, and return it; by default into the
+        study's folder.
 
         Raises:
             WorkspaceError: It cannot be written.
         """
-        from eyetune.report.page import write_page
-        from eyetune.report.study_page import study_page
+        from eyetune.report.pages.page import write_page
+        from eyetune.report.pages.study_page import study_page
 
         page = study_page(self.record, self.trials, self.histories, self.importances)
         return write_page(page, Path(path) if path else self.folder / REPORT_FILE)
 
     def to_json(self) -> dict[str, Any]:
         """Return the study as plain JSON values."""
-        from eyetune.analysis.studies import num_trials
+        from eyetune.analysis.study_summary import num_trials
 
         objectives = self.record.settings.objectives
         best = self.best()
@@ -262,7 +290,10 @@ class Study:
             "space": self.record.space.model_dump(mode="json")["distributions"],
             "sampler": self.record.settings.sampler,
             "schedule": self.record.settings.schedule.model_dump(),
-            "states": {str(state): sum(trial.state is state for trial in self.trials) for state in TrialState},
+            "states": {
+                str(state): sum(trial.state is state for trial in self.trials)
+                for state in TrialState
+            },
             "importances": self.importances,
             "warnings": list(self.warnings),
             "all_trials": [dict(summary(trial, objectives)) for trial in self.trials],
@@ -270,7 +301,7 @@ class Study:
         }
 
     def _repr_html_(self) -> str:
-        from eyetune.report.study_page import study_summary
+        from eyetune.report.pages.study_page import study_summary
 
         return study_summary(self.record, self.trials)
 
@@ -280,11 +311,13 @@ class Study:
         return f"<Study {self.name}: {self.state}, {len(self.trials)} trials{value}>"
 
 
-def open_study(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Study:
+def open_study(
+    reference: str = "latest", *, workspace: str | Path | Workspace | None = None
+) -> Study:
     """Return a recorded study by name, id, beginning of an id, or "latest".
 
     Raises:
         StudyNotFoundError: No study or several match.
     """
-    place = workspace_of(workspace)
-    return Study(place, place.studies.find(str(reference)))
+    workspace = workspace_of(workspace)
+    return Study(workspace, workspace.studies.find(str(reference)))

@@ -33,7 +33,9 @@ class Common:
 
     json: Annotated[bool, Parameter(group=COMMON, negative="")] = False
     """Print one JSON object on standard output; everything else goes to standard error."""
-    workspace: Annotated[Path | None, Parameter(group=COMMON, env_var="EYETUNE_WORKSPACE", show_default=False)] = None
+    workspace: Annotated[
+        Path | None, Parameter(group=COMMON, env_var="EYETUNE_WORKSPACE", show_default=False)
+    ] = None
     """Folder of the records, by default ./eyetune-workspace."""
     debug: Annotated[bool, Parameter(group=COMMON, negative="")] = False
     """Show the traceback of an error."""
@@ -82,13 +84,19 @@ class RecipeFlags:
     """Side in pixels to which the images of a folder are resized."""
     skip_unreadable: Annotated[bool, Parameter(group=RECIPE, negative="")] = False
     """Leave out image files that cannot be read, instead of stopping."""
-    technique: Annotated[tuple[str, ...], Parameter(group=RECIPE, negative="", show_default=False)] = ()
+    technique: Annotated[
+        tuple[str, ...], Parameter(group=RECIPE, negative="", show_default=False)
+    ] = ()
     """A technique, as name=value; may be repeated. `eyetune techniques` lists them."""
-    set: Annotated[tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)] = ()
+    set: Annotated[
+        tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)
+    ] = ()
     """Any value by its path, as path=value; may be repeated. `eyetune recipe` shows all paths."""
 
     def apply(self, start: str | None, common: Common) -> Recipe:
-        """Return a recipe with the flags' edits: that of a TOML file or of a run, or the default one."""
+        """Return a recipe with the flags' edits: that of a TOML file or of a run, or the default
+        one.
+        """
         from eyetune.recipe import Recipe, parse_edits
 
         named = {
@@ -104,13 +112,18 @@ class RecipeFlags:
             "data.image_size": self.image_size,
             "data.skip_unreadable": self.skip_unreadable or None,
         }
-        edits = {path: value for path, value in named.items() if value is not None} | parse_edits(self.set)
+        edits = {path: value for path, value in named.items() if value is not None} | parse_edits(
+            self.set
+        )
         if start is None:
             recipe = Recipe()
         elif is_recipe_file(start):
             recipe = Recipe.load(start)
         elif Path(start).is_dir():
-            raise UsageError(f"{start} is a folder, not a recipe or a run.", fix=f"If it holds images: --data {start}")
+            raise UsageError(
+                f"{start} is a folder, not a recipe or a run.",
+                fix=f"If it holds images: --data {start}",
+            )
         else:
             recipe = common.open_workspace().find(start).recipe
         for word in self.technique:
@@ -142,9 +155,14 @@ def output() -> Console:
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # rich would leave with status 1; the reader having seen enough is no failure
+            # rich would leave with status 1; the reader having seen enough is no failure
+            raise BrokenPipeError
 
-    return Output(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=not sys.stdout.isatty())
+    return Output(
+        highlight=False,
+        width=None if sys.stdout.isatty() else 120,
+        soft_wrap=not sys.stdout.isatty(),
+    )
 
 
 def say(words: str) -> None:
@@ -175,6 +193,8 @@ def read_seconds(words: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", words.strip().lower())
     if match is None or float(match[1]) <= 0:
         raise UsageError(
-            "A duration cannot be read.", expected="a number above 0 with s, m or h, such as 30m", received=words
+            "A duration cannot be read.",
+            expected="a number above 0 with s, m or h, such as 30m",
+            received=words,
         )
     return float(match[1]) * _UNITS[match[2]]

@@ -10,7 +10,9 @@ from cyclopts import App, Parameter
 from eyetune.cli.common import Common, load_keras
 from eyetune.errors import UsageError
 
-app = App(name="data", help="Look at images and labels before training on them.", help_format="plaintext")
+app = App(
+    name="data", help="Look at images and labels before training on them.", help_format="plaintext"
+)
 _NO_COMMON = Common()
 MOST_PER_CLASS = 200
 
@@ -29,7 +31,8 @@ def show(
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show shapes, types, value ranges, class counts and first labels, and draw samples of every class.
+    """Show shapes, types, value ranges, class counts and first labels, and draw samples of every
+    class.
 
     For example:
 
@@ -46,8 +49,8 @@ def show(
     output
         The picture; by default `data-NAME.png` in the workspace.
     augment
-        Draw what the network would see with this variation, as name=value of the recipe's augment section; may be
-        repeated. The first picture of each row is unchanged.
+        Draw what the network would see with this variation, as name=value of the recipe's augment
+        section; may be repeated. The first picture of each row is unchanged.
     per_class
         Samples in a row.
     subset
@@ -68,8 +71,8 @@ def show(
     from eyetune.cli.tables import dataset_tables
     from eyetune.data.preview import describe, sample_grid, save_picture, variation_grid
     from eyetune.recipe import Recipe, parse_edits
-    from eyetune.report.progress import decoding_bar
-    from eyetune.run import load_data
+    from eyetune.report.progress.training_progress import decoding_bar
+    from eyetune.training.images import load_data
 
     edits = {
         "data.source": source,
@@ -82,12 +85,18 @@ def show(
     recipe = Recipe().with_(edits)  # one place checks the ranges
     with decoding_bar() as on_progress:
         dataset = load_data(recipe, on_progress=on_progress)
-    path = output or common.open_workspace().folder / f"data-{dataset.name}{'-augmented' if augment else ''}.png"
+    path = (
+        output
+        or common.open_workspace().folder
+        / f"data-{dataset.name}{'-augmented' if augment else ''}.png"
+    )
     if recipe.augment.active:
         load_keras()
         from eyetune.data.augment import variations
 
-        grid = variation_grid(dataset, lambda images: variations(images, recipe.augment), per_class=per_class)
+        grid = variation_grid(
+            dataset, lambda images: variations(images, recipe.augment), per_class=per_class
+        )
     else:
         grid = sample_grid(dataset, per_class=per_class)
     save_picture(grid, path)
@@ -107,7 +116,12 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
     from eyetune.data import KNOWN_SOURCES, cache
 
     cached = [
-        {"name": entry.name, "source": entry.source, "size_bytes": entry.size_bytes, "folder": str(entry.folder)}
+        {
+            "name": entry.name,
+            "source": entry.source,
+            "size_bytes": entry.size_bytes,
+            "folder": str(entry.folder),
+        }
         for entry in cache.entries()
     ]
     value = {"known": KNOWN_SOURCES, "cached": cached, "cache": str(cache.directory())}

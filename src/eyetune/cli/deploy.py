@@ -33,10 +33,11 @@ def deploy(  # noqa: PLR0913 (flags)
     flags: RecipeFlags = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Search under a board's limits, train the best, export it, prove it on test images: one command, one report.
+    """Search under a board's limits, train the best, export it, prove it on test images: one
+    command, one report.
 
-    Half of the time goes into the search, most of the rest into one longer training of the best. The exit status is 1
-    where the proof fails.
+    Half of the time goes into the search, most of the rest into one longer training of the best.
+    The exit status is 1 where the proof fails.
 
     For example:
 
@@ -49,7 +50,8 @@ def deploy(  # noqa: PLR0913 (flags)
     Parameters
     ----------
     start
-        A model function to search, as file.py:name; or a recipe's TOML file or a run that every trial begins from.
+        A model function to search, as file.py:name; or a recipe's TOML file or a run that every
+        trial begins from.
     board
         A name of `eyetune boards`, or the path of a TOML file.
     time
@@ -73,13 +75,17 @@ def deploy(  # noqa: PLR0913 (flags)
     workers
         Trainings at once in the search, by default one for each core.
     """
-    from eyetune import api
+    import eyetune
 
     function = start if is_function(start) else None
     given = start if function is None else None
-    recipe = None if given is None and flags == RecipeFlags(data=flags.data) else flags.apply(given, common)
+    recipe = (
+        None
+        if given is None and flags == RecipeFlags(data=flags.data)
+        else flags.apply(given, common)
+    )
     try:
-        done = api.deploy(
+        done = eyetune.deploy(
             flags.data,
             output,
             board=board,

@@ -14,7 +14,7 @@ from eyetune.cli.common import Common, load_keras
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.explanation import Explanation
+    from eyetune.api.explain import Explanation
 
 _NO_COMMON = Common()
 
@@ -28,11 +28,13 @@ def explain(
     output: Path | None = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show what a network has learned: its filters, feature maps of an image, where it looks, what it confuses.
+    """Show what a network has learned: its filters, feature maps of an image, where it looks, what
+    it confuses.
 
-    Draws five pictures: the filters of the first convolution; the feature maps of one image, layer by layer; where
-    the network looks (Grad-CAM) when it is sure and right, and sure and wrong; which classes are confused, with
-    examples; and how many units of each layer are dead, zero or saturated.
+    Draws five pictures: the filters of the first convolution; the feature maps of one image, layer
+    by layer; where the network looks (Grad-CAM) when it is sure and right, and sure and wrong;
+    which classes are confused, with examples; and how many units of each layer are dead, zero or
+    saturated.
 
     For example:
 
@@ -53,7 +55,7 @@ def explain(
     output
         Folder of the pictures; by default `explanation` in the run's.
     """
-    from eyetune.api import open_run
+    from eyetune.api.compare import open_run
 
     chosen = open_run(run, workspace=common.open_workspace())
     meant = int(image) if _is_number(image) else image
@@ -63,7 +65,12 @@ def explain(
     paths = explained.save(output or chosen.folder / "explanation")
     pictures = [str(path) for path in paths]
     value = {"run": chosen.id, **explained.to_json(), "pictures": pictures}
-    common.show(value, *_tables(explained), "Pictures:", *(escape(path) for path in pictures if path.endswith(".png")))
+    common.show(
+        value,
+        *_tables(explained),
+        "Pictures:",
+        *(escape(path) for path in pictures if path.endswith(".png")),
+    )
 
 
 def _is_number(word: str) -> bool:
@@ -72,9 +79,16 @@ def _is_number(word: str) -> bool:
 
 def _tables(explained: Explanation) -> list[RenderableType]:
     """Show what an explanation says, in sentences and in tables."""
-    shown: list[RenderableType] = [f"[bold]{escape(explained.label)}[/bold], {explained.split} images", ""]
+    shown: list[RenderableType] = [
+        f"[bold]{escape(explained.label)}[/bold], {explained.split} images",
+        "",
+    ]
     shown += [escape(sentence) for sentence in explained.sentences]
-    shown += [_pairs_table(explained)] if explained.pairs else ["", f"No mistakes on the {explained.split} images."]
+    shown += (
+        [_pairs_table(explained)]
+        if explained.pairs
+        else ["", f"No mistakes on the {explained.split} images."]
+    )
     return shown + ([_activity_table(explained)] if explained.activity else [])
 
 
@@ -87,7 +101,9 @@ def _pairs_table(explained: Explanation) -> Table:
     table.add_column("surest (image number)")
     for pair in explained.pairs:
         names = (escape(explained.class_names[label]) for label in (pair.true, pair.predicted))
-        table.add_row(*names, f"{pair.count:,}", f"{pair.share:.1%}", ", ".join(map(str, pair.examples)))
+        table.add_row(
+            *names, f"{pair.count:,}", f"{pair.share:.1%}", ", ".join(map(str, pair.examples))
+        )
     return table
 
 

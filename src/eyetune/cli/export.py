@@ -15,10 +15,12 @@ from eyetune.cli.common import Common
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.api import Export
-    from eyetune.device.verify import Verification
+    from eyetune.api.export import Export
+    from eyetune.device.export.verify import Verification
 
-Formats = Annotated[tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)]
+Formats = Annotated[
+    tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)
+]
 _NO_COMMON = Common()
 
 
@@ -34,8 +36,8 @@ def export(
 ) -> None:
     """Make of a run what a board needs: the int8 network, firmware around it, and a report.
 
-    Ranges are measured on training images, and float and int8 are compared on validation images. `eyetune verify`
-    proves the result on test images.
+    Ranges are measured on training images, and float and int8 are compared on validation images.
+    `eyetune verify` proves the result on test images.
 
     For example:
 
@@ -56,9 +58,16 @@ def export(
     overwrite
         Replace an export that is there. Anything else is never written over.
     """
-    from eyetune import api
+    import eyetune
 
-    done = api.export(run, output, board=board, formats=format, overwrite=overwrite, workspace=common.open_workspace())
+    done = eyetune.export(
+        run,
+        output,
+        board=board,
+        formats=format,
+        overwrite=overwrite,
+        workspace=common.open_workspace(),
+    )
     common.show(done.to_json(), *export_lines(done))
 
 
@@ -70,7 +79,8 @@ def verify(
     images: int | None = None,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Prove an export on real images with TensorFlow Lite Micro's own interpreter, and compare it with LiteRT.
+    """Prove an export on real images with TensorFlow Lite Micro's own interpreter, and compare it
+    with LiteRT.
 
     The exit status is 1 where the proof fails.
 
@@ -89,11 +99,15 @@ def verify(
     images
         Only the first so many of them.
     """
-    from eyetune import api
+    import eyetune
 
-    found = api.verify(folder, split=split, num_images=images, workspace=common.open_workspace())
+    found = eyetune.verify(
+        folder, split=split, num_images=images, workspace=common.open_workspace()
+    )
     common.show(
-        {"folder": str(folder), **found.to_json()}, *verification_lines(found), f"Report: {folder / 'report.html'}"
+        {"folder": str(folder), **found.to_json()},
+        *verification_lines(found),
+        f"Report: {folder / 'report.html'}",
     )
     return 0 if found.passed else 1
 
@@ -124,7 +138,7 @@ def flash(
         Speed in bits a second.
     """
     from eyetune.cli.common import say
-    from eyetune.device.flash import flash as write
+    from eyetune.device.export.flash import flash as write
 
     project = folder / "esp-idf" if (folder / "esp-idf").is_dir() else folder
     write(project, port, baud=baud, on_line=say)
@@ -149,10 +163,15 @@ def export_lines(done: Export) -> list[RenderableType]:
         "operators": ", ".join(manifest.operators),
     }
     if manifest.latency_ms is not None:
-        rows["time an image"] = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms, predicted"
+        rows["time an image"] = (
+            f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms, predicted"
+        )
     for name, value in rows.items():
         table.add_row(name, escape(value))
-    lines: list[RenderableType] = [f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}", table]
+    lines: list[RenderableType] = [
+        f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}",
+        table,
+    ]
     lines += [escape(note) for note in done.notes]
     folders = ", ".join(f"{form}/" for form in manifest.formats)
     return [
@@ -174,6 +193,9 @@ def verification_lines(found: Verification) -> list[RenderableType]:
     if found.agreement is not None:
         table.add_row("same class", f"{found.agreement:.2%} ({escape(found.reference)})")
     if found.arena is not None:
-        table.add_row("tensor arena", f"{found.arena.bytes:,} bytes used, {found.arena_limit_bytes:,} set aside")
+        table.add_row(
+            "tensor arena",
+            f"{found.arena.bytes:,} bytes used, {found.arena_limit_bytes:,} set aside",
+        )
     words = "[green]The proof holds.[/green]" if found.passed else "[red]The proof fails.[/red]"
     return [words, table, *(escape(one) for one in (*found.failures, *found.warnings))]

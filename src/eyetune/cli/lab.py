@@ -30,9 +30,10 @@ def lab(
 ) -> int:
     """Find out which technique, which combination gives the best result, and how sure we can be.
 
-    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks how each pair
-    gets on; then trains the best and the baseline on training and validation images, and tries them on test, once.
-    What is recorded already is not trained again: after Ctrl-C or a crash the same words go on where it stopped.
+    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks
+    how each pair gets on; then trains the best and the baseline on training and validation images,
+    and tries them on test, once. What is recorded already is not trained again: after Ctrl-C or a
+    crash the same words go on where it stopped.
 
     For example:
 
@@ -47,23 +48,27 @@ def lab(
     start
         The baseline: a recipe's TOML file, or a run; by default the lab's recipe.
     techniques
-        What to try: names (all their values) or name=value, with commas between, or several times; by default every
-        technique that needs nothing but the images. `eyetune techniques` lists them.
+        What to try: names (all their values) or name=value, with commas between, or several times;
+        by default every technique that needs nothing but the images. `eyetune techniques` lists
+        them.
     file
-        A Python file with techniques of your own, which are then tried too (see `eyetune techniques`); may be repeated.
+        A Python file with techniques of your own, which are then tried too (see `eyetune
+        techniques`); may be repeated.
     quick
         A dozen changes, few epochs and few images: an answer in minutes, and a less certain one.
     seeds
-        Trainings of each recipe that are compared; with several, the spread over seeds is part of the intervals.
+        Trainings of each recipe that are compared; with several, the spread over seeds is part of
+        the intervals.
     final_seeds
-        Trainings of the best recipe, and of the baseline, that are tried on test; by default 3 (with --quick 2).
+        Trainings of the best recipe, and of the baseline, that are tried on test; by default 3
+        (with --quick 2).
     time
         How long it may take, for example 90s, 30m or 2h; what was not tried by then is listed.
     workers
         Trainings at once, by default one for each core (as far as the memory goes).
     """
     from eyetune.techniques import load_file
-    from eyetune.techniques.plan import QUICK
+    from eyetune.techniques.lab.plan import QUICK
 
     words = [word for given in techniques for word in given.split(",") if word.strip()]
     if techniques and not words:
@@ -72,12 +77,12 @@ def lab(
     if own and (quick or words):  # else everything is tried, these too
         words = [*(words or QUICK), *own]
     recipe = flags.apply(start, common)
-    from eyetune import api
+    import eyetune
+    from eyetune.api.labs import REPORT_FILE
     from eyetune.cli.lab_tables import lab_tables
-    from eyetune.labs import REPORT_FILE
 
     try:
-        done = api.lab(
+        done = eyetune.lab(
             recipe,
             techniques=words,
             quick=quick,
@@ -90,5 +95,7 @@ def lab(
     except KeyboardInterrupt:
         say("Interrupted. What is trained is recorded: the same words go on where it stopped.")
         return INTERRUPTED
-    common.show(done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"]))
+    common.show(
+        done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"])
+    )
     return 0

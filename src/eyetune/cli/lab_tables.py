@@ -20,7 +20,8 @@ SKIPPED = 10
 
 
 def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[RenderableType]:
-    """Show a lab: the best, the combination's steps, what was skipped, test, the answer, and where the files lie.
+    """Show a lab: the best, the combination's steps, what was skipped, test, the answer, and where
+    the files lie.
 
     Args:
         record: The lab.
@@ -33,7 +34,9 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         "[dim]validation accuracy; points: over the baseline, with 95% interval; sure: p below 5% after Holm[/dim]",
     ]
     if len(record.seeds) == 1:
-        shown.append("[dim]one seed: what another one would change is not in the intervals; --seeds 3 puts it in[/dim]")
+        shown.append(
+            "[dim]one seed: what another one would change is not in the intervals; --seeds 3 puts it in[/dim]"
+        )
     others = len(record.leaderboard) - LEADERS
     shown += [f"... and {others} more, in the report"] if others > 0 else []
     shown += _steps(record) + _interactions(record) + _skipped(record) + _test(record)
@@ -56,7 +59,9 @@ def _leaderboard(record: LabRecord) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False)
+    return Table(
+        box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False
+    )
 
 
 def _accuracy_cells(one: Trained) -> tuple[str, ...]:
@@ -96,7 +101,9 @@ def _interactions(record: LabRecord) -> list[RenderableType]:
         return []
     if not sure:
         return ["No two parts of the combination surely help or hinder each other."]
-    lines: list[RenderableType] = ["[bold]Parts that surely help or hinder each other[/bold] (points beyond their sum)"]
+    lines: list[RenderableType] = [
+        "[bold]Parts that surely help or hinder each other[/bold] (points beyond their sum)"
+    ]
     for one in sure:
         low, high = one.interval
         words = f"{escape(one.first)} and {escape(one.second)}: {100 * one.difference:+.2f}"
@@ -108,13 +115,19 @@ def _skipped(record: LabRecord) -> list[RenderableType]:
     if not record.skipped:
         return []
     lines: list[RenderableType] = ["", f"[bold]Skipped[/bold] ({len(record.skipped)})"]
-    lines += [f"  {escape(f'{one.name}={one.value}')}: {escape(one.reason)}" for one in record.skipped[:SKIPPED]]
+    lines += [
+        f"  {escape(f'{one.name}={one.value}')}: {escape(one.reason)}"
+        for one in record.skipped[:SKIPPED]
+    ]
     others = len(record.skipped) - SKIPPED
     return lines + ([f"  ... and {others} more, in the report"] if others > 0 else [])
 
 
 def _test(record: LabRecord) -> list[RenderableType]:
-    lines: list[RenderableType] = ["", f"[bold]On test[/bold] ({record.num_test:,} images that no choice was made on)"]
+    lines: list[RenderableType] = [
+        "",
+        f"[bold]On test[/bold] ({record.num_test:,} images that no choice was made on)",
+    ]
     lines.append(f"  {_final(record.final_baseline)}")
     if record.final.runs == record.final_baseline.runs:
         return lines

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from eyetune.cli import (
-    board,
+    boards,
     data,
     deploy,
     explain,
     export,
-    importing,
+    import_studies,
+    inspect,
     lab,
-    look,
-    rates,
+    lr_find,
     report,
     runs,
     study,
@@ -32,29 +32,30 @@ from eyetune.errors import EyetuneError
 app = App(
     name="eyetune",
     suppress_keyboard_interrupt=False,
-    help="Tune image classifiers until they are as accurate as they can be and still fit the board.\n\n"
+    help="Tune image classifiers until they are as accurate as they can be and still fit the boards.\n\n"
     "Begin with:  eyetune train --data digits   (half a minute, needs no download)",
     help_format="plaintext",
 )
-# The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that needs them.
+# The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that
+# needs them.
 for command in (
     train.train,
-    rates.lr_find,
+    lr_find.lr_find,
     lab.lab,
     tune.tune,
-    board.fit_check,
+    boards.fit_check,
     export.export,
     export.verify,
     export.flash,
     deploy.deploy,
-    board.boards,
+    boards.boards,
     study.study,
-    look.show,
-    look.evaluate,
-    look.plot,
-    look.compare,
+    inspect.show,
+    inspect.evaluate,
+    inspect.plot,
+    inspect.compare,
     report.report,
-    look.predict,
+    inspect.predict,
     explain.explain,
     train.recipe,
     techniques.techniques,
@@ -62,16 +63,19 @@ for command in (
     app.command(command)
 app.command(runs.app)
 app.command(study.app)
-app.command(importing.app)
+app.command(import_studies.app)
 app.command(data.app)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit status: 0 done, 1 the work failed, 2 the words were wrong."""
+    """Run one command and leave with its exit status: 0 done, 1 the work failed, 2 the words were
+    wrong.
+    """
     given = list(sys.argv[1:] if words is None else words)
     status = run(given)
     if status == INTERRUPTED and "tensorflow" in sys.modules:
-        # Its threads still fetch images, by calling Python, which crashes while the interpreter is taken down.
+        # Its threads still fetch images, by calling Python, which crashes while the interpreter is
+        # taken down.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

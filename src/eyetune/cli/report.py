@@ -18,7 +18,8 @@ def report(
     browse: Annotated[bool, Parameter(name="--open", negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Write the report of a lab, or of runs: one HTML file with all its pictures, that opens anywhere.
+    """Write the report of a lab, or of runs: one HTML file with all its pictures, that opens
+    anywhere.
 
     For example:
 
@@ -29,14 +30,15 @@ def report(
     Parameters
     ----------
     references
-        Id of a lab or the beginning of it; or one or several runs by id or name. By default the latest lab, or the
-        latest run where there is no lab.
+        Id of a lab or the beginning of it; or one or several runs by id or name. By default the
+        latest lab, or the latest run where there is no lab.
     output
-        The file; by default report.html in the lab's folder, or a file in `reports` in the workspace.
+        The file; by default report.html in the lab's folder, or a file in `reports` in the
+        workspace.
     browse
         Open it in the browser.
     """
-    from eyetune.reporting import write_report
+    from eyetune.api.report import write_report
 
     written = write_report(*references, output=output, workspace=common.open_workspace())
     if browse:

@@ -33,7 +33,8 @@ def list_runs(
     Parameters
     ----------
     sort
-        Field to sort by: created_at, validation_accuracy, parameters, ..., or a recipe value by its path.
+        Field to sort by: created_at, validation_accuracy, parameters, ..., or a recipe value by its
+        path.
     reverse
         The largest first.
     filter
@@ -84,7 +85,9 @@ def delete(
     ids = [run.id for run in chosen]
     if not purge:
         say(f"To bring back: eyetune runs restore {' '.join(ids)}")
-    common.show({"deleted": ids, "purged": purge}, f"Deleted {', '.join(run.label for run in chosen)}")
+    common.show(
+        {"deleted": ids, "purged": purge}, f"Deleted {', '.join(run.label for run in chosen)}"
+    )
 
 
 @app.command
@@ -105,7 +108,10 @@ def restore(*runs: str, common: Common = _NO_COMMON) -> None:
     chosen = [workspace.find(reference, among=workspace.runs(deleted=True)) for reference in runs]
     for run in chosen:
         workspace.restore(run.id)
-    common.show({"restored": [run.id for run in chosen]}, f"Restored {', '.join(run.label for run in chosen)}")
+    common.show(
+        {"restored": [run.id for run in chosen]},
+        f"Restored {', '.join(run.label for run in chosen)}",
+    )
 
 
 def _check_named(runs: tuple[str, ...], verb: str) -> None:

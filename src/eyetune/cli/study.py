@@ -21,10 +21,11 @@ def study(
     browse: Annotated[bool, Parameter(name="--open", negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show a study: the best, what each hyperparameter matters, what to mind; and draw its pictures and its report.
+    """Show a study: the best, what each hyperparameter matters, what to mind; and draw its pictures
+    and its report.
 
-    The report holds the best value so far, learning curves, parallel coordinates, importances, slices and, with several
-    objectives, the Pareto front.
+    The report holds the best value so far, learning curves, parallel coordinates, importances,
+    slices and, with several objectives, the Pareto front.
 
     For example:
 
@@ -43,18 +44,22 @@ def study(
     browse
         Open the report in the browser.
     """
-    from eyetune import api
+    import eyetune
     from eyetune.cli.study_tables import study_tables, trial_table
     from eyetune.records.study import summary
 
-    found = api.open_study(name, workspace=common.open_workspace())
+    found = eyetune.open_study(name, workspace=common.open_workspace())
     if trial is not None:
         if not 0 <= trial < len(found.trials):
             raise UsageError(
-                f"Study {found.name} has no trial {trial}.", expected=f"0 to {len(found.trials) - 1}", received=trial
+                f"Study {found.name} has no trial {trial}.",
+                expected=f"0 to {len(found.trials) - 1}",
+                received=trial,
             )
         one = found.trials[trial]
-        common.show(dict(summary(one, found.record.settings.objectives)), *trial_table(found.record, one))
+        common.show(
+            dict(summary(one, found.record.settings.objectives)), *trial_table(found.record, one)
+        )
         return
     paths = []
     if found.trials:
@@ -64,7 +69,10 @@ def study(
         import webbrowser
 
         webbrowser.open(paths[0].resolve().as_uri())
-    common.show(found.to_json(), *study_tables(found.record, found.trials, found.importances, found.warnings, paths))
+    common.show(
+        found.to_json(),
+        *study_tables(found.record, found.trials, found.importances, found.warnings, paths),
+    )
 
 
 @app.default
@@ -77,10 +85,10 @@ def list_studies(*, common: Common = _NO_COMMON) -> None:
     """
     from eyetune.cli.study_tables import studies_table
 
-    place = common.open_workspace()
-    records, counts = place.studies.all(), place.studies.count_trials()
+    workspace = common.open_workspace()
+    records, counts = workspace.studies.all(), workspace.studies.count_trials()
     value = {
-        "workspace": str(place.folder),
+        "workspace": str(workspace.folder),
         "studies": [
             {
                 "study": one.name,
@@ -112,9 +120,12 @@ def delete(*names: str, common: Common = _NO_COMMON) -> None:
     """
     if not names:
         raise UsageError("There is no study to delete.", fix="eyetune studies delete NAME")
-    place = common.open_workspace()
-    chosen = [place.studies.find(name) for name in names]
+    workspace = common.open_workspace()
+    chosen = [workspace.studies.find(name) for name in names]
     for one in chosen:
-        place.studies.delete(one.id)
+        workspace.studies.delete(one.id)
     say("The runs of their trials are still there: eyetune runs")
-    common.show({"deleted": [one.name for one in chosen]}, f"Deleted {', '.join(one.name for one in chosen)}")
+    common.show(
+        {"deleted": [one.name for one in chosen]},
+        f"Deleted {', '.join(one.name for one in chosen)}",
+    )

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 LEADERS = 10
 BAR_WIDTH = 30
 MOST_IMPORTANCES = 12
-_STATE_STYLES = {"COMPLETE": "green", "RUNNING": "cyan", "PAUSED": "yellow", "FAILED": "red", "INFEASIBLE": "dim"}
+_STATE_STYLES = {
+    "COMPLETE": "green",
+    "RUNNING": "cyan",
+    "PAUSED": "yellow",
+    "FAILED": "red",
+    "INFEASIBLE": "dim",
+}
 
 
 def study_tables(
@@ -29,7 +35,8 @@ def study_tables(
     warnings: Sequence[str],
     paths: Sequence[Path] = (),
 ) -> list[RenderableType]:
-    """Show a study: what it found, the best trials, which hyperparameters matter, what to mind, where the files lie.
+    """Show a study: what it found, the best trials, which hyperparameters matter, what to mind,
+    where the files lie.
 
     Args:
         record: The study.
@@ -38,7 +45,7 @@ def study_tables(
         warnings: What to mind.
         paths: Files that were written, the report first.
     """
-    from eyetune.analysis.studies import num_trials, number_of, summary_sentences
+    from eyetune.analysis.study_summary import num_trials, number_of, summary_sentences
 
     configurations = number_of(len(trials), "configuration")
     shown: list[RenderableType] = [
@@ -49,19 +56,26 @@ def study_tables(
         *_importances(importances),
     ]
     shown += [f"[yellow]Mind:[/yellow] {escape(words)}" for words in warnings]
-    shown += [*([""] if warnings else []), *(escape(words) for words in summary_sentences(record, trials))]
+    shown += [
+        *([""] if warnings else []),
+        *(escape(words) for words in summary_sentences(record, trials)),
+    ]
     return shown + ([""] if paths else []) + [escape(str(path)) for path in paths]
 
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
-    from eyetune.analysis.studies import front, ranked, value_words
+    from eyetune.analysis.study_summary import front, ranked, value_words
 
     objectives = record.settings.objectives
     order = ranked(objectives, trials)
     if not order:
         return []
     num_front = len(front(objectives, trials)) if len(objectives) > 1 else 1
-    table = _table("The best trials" if num_front == 1 else f"The best trials (bold: {num_front} that none beats)")
+    table = _table(
+        "The best trials"
+        if num_front == 1
+        else f"The best trials (bold: {num_front} that none beats)"
+    )
     table.add_column("trial", justify="right", no_wrap=True)
     for name in (*(escape(one.name) for one in objectives), "epochs"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -70,15 +84,26 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
         table.add_column("state", no_wrap=True)
     table.add_column("hyperparameters", overflow="fold", min_width=18)
     for place, trial in enumerate(order[:LEADERS]):
-        values = [value_words(one.name, value) for one, value in zip(objectives, trial.objectives or (), strict=False)]
-        cells = (str(trial.number), *values, str(trial.epochs), *([_state(trial)] if roomy else []), _settings(trial))
+        values = [
+            value_words(one.name, value)
+            for one, value in zip(objectives, trial.objectives or (), strict=False)
+        ]
+        cells = (
+            str(trial.number),
+            *values,
+            str(trial.epochs),
+            *([_state(trial)] if roomy else []),
+            _settings(trial),
+        )
         table.add_row(*cells, style="bold" if place < num_front else "")
     others = len(order) - LEADERS
     return [table, *([f"... and {others:,} more, in the report"] if others > 0 else [])]
 
 
 def _table(title: str) -> Table:
-    return Table(box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False)
+    return Table(
+        box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False
+    )
 
 
 def _state(trial: TrialRecord) -> str:
@@ -87,14 +112,15 @@ def _state(trial: TrialRecord) -> str:
 
 
 def _settings(trial: TrialRecord) -> str:
-    from eyetune.analysis.studies import hyperparameter_words
+    from eyetune.analysis.study_summary import hyperparameter_words
 
     return escape(hyperparameter_words(trial))
 
 
 def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
     known = sorted(
-        ((name, share) for name, share in importances.items() if math.isfinite(share)), key=lambda one: -one[1]
+        ((name, share) for name, share in importances.items() if math.isfinite(share)),
+        key=lambda one: -one[1],
     )
     if not known:
         return []
@@ -139,14 +165,15 @@ def studies_table(records: Sequence[StudyRecord], counts: Mapping[str, int]) -> 
 
 
 def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    """Show one trial: where it stands, what it was built with, its rungs and its network; and its error, if any, whole.
+    """Show one trial: where it stands, what it was built with, its rungs and its network; and its
+    error, if any, whole.
 
     Args:
         record: Its study.
         trial: The trial.
     """
-    from eyetune.analysis.studies import number_of, objective_words, setting_words
-    from eyetune.space import describe
+    from eyetune.analysis.study_summary import number_of, objective_words, setting_words
+    from eyetune.space.space import describe
 
     reached = objective_words(record.settings.objectives, trial) or "no result"
     run = f", run {trial.run}" if trial.run else ""
@@ -165,11 +192,14 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
     shown += _rungs(record, trial)
     shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
     shown += [f"[yellow]Infeasible:[/yellow] {escape(reason)}" for reason in trial.infeasible]
-    return [*shown, *(["", f"[red]Failed:[/red] {escape(trial.error.strip())}"] if trial.error else [])]
+    return [
+        *shown,
+        *(["", f"[red]Failed:[/red] {escape(trial.error.strip())}"] if trial.error else []),
+    ]
 
 
 def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    from eyetune.analysis.studies import value_words
+    from eyetune.analysis.study_summary import value_words
 
     if not trial.rungs:
         return []

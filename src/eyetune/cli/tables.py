@@ -14,15 +14,15 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.analysis.compare import Comparison
-    from eyetune.analysis.flips import Flips
+    from eyetune.analysis.comparison import Comparison
     from eyetune.analysis.metrics import Evaluation
-    from eyetune.history import History
-    from eyetune.network import Network
+    from eyetune.analysis.tta import Flips
+    from eyetune.api.run import Prediction, Run
+    from eyetune.api.shown import ShownRangeTest
     from eyetune.records import RunRecord
-    from eyetune.run import Prediction, Run
-    from eyetune.shown import ShownRangeTest
     from eyetune.techniques import Technique
+    from eyetune.values.history import History
+    from eyetune.values.network import Network
 
 BARS = "▁▂▃▄▅▆▇█"
 MATRIX_CLASSES_AT_MOST = 20
@@ -46,7 +46,9 @@ def percent(share: float | None) -> str:
 
 
 def training_summary(run: Run) -> list[RenderableType]:
-    """Show a run as its training ends: what it reached, its curve, the verdict, what next, where the files lie."""
+    """Show a run as its training ends: what it reached, its curve, the verdict, what next, where
+    the files lie.
+    """
     shown: list[RenderableType] = [run_table(run)]
     if run.record.results is None:
         return shown
@@ -54,7 +56,9 @@ def training_summary(run: Run) -> list[RenderableType]:
     shown += ["", f"[bold]Verdict[/bold] ({verdict.level}): {escape(verdict.text)}"]
     shown += _suggestions(run)
     shown += ["", f"Pictures: {escape(str(run.folder / 'plots'))}"]
-    shown += [f"Look closer: eyetune evaluate {run.id}   eyetune show {run.id}   eyetune predict {run.id} IMAGE"]
+    shown += [
+        f"Look closer: eyetune evaluate {run.id}   eyetune show {run.id}   eyetune predict {run.id} IMAGE"
+    ]
     return shown
 
 
@@ -91,9 +95,13 @@ def _differences(record: RunRecord) -> str:
 
     default = Recipe().with_({"data.source": record.recipe.data.source})
     model = record.recipe.model
-    gone = model.has_base or model.has_function  # it is named; that there are no blocks then goes without saying
+    gone = (
+        model.has_base or model.has_function
+    )  # it is named; that there are no blocks then goes without saying
     changed = [
-        f"{path}={new}" for path, (_, new) in default.difference(record.recipe).items() if new is not None or not gone
+        f"{path}={new}"
+        for path, (_, new) in default.difference(record.recipe).items()
+        if new is not None or not gone
     ]
     return ", ".join(changed) or "the lab's"
 
@@ -110,7 +118,9 @@ def _curve_rows(history: History) -> dict[str, str]:
 
 
 def _suggestions(run: Run) -> list[RenderableType]:
-    lines: list[RenderableType] = ["", "[bold]To try next[/bold]"] if run.verdict.suggestions else []
+    lines: list[RenderableType] = (
+        ["", "[bold]To try next[/bold]"] if run.verdict.suggestions else []
+    )
     for one in run.verdict.suggestions:
         lines.append(f"  {one.technique}: {escape(one.reason)}")
         lines.append(f"    eyetune train {run.id} {escape(one.command)}")
@@ -170,7 +180,9 @@ def flips_lines(run: Run, split: str, found: Flips) -> list[RenderableType]:
     ]
     lines += [f"  {found.hint}"] if found.hint else []
     if split == "test":
-        lines.append(f"  Decide on validation whether to use it: eyetune evaluate {run.id} --split validation --flips")
+        lines.append(
+            f"  Decide on validation whether to use it: eyetune evaluate {run.id} --split validation --flips"
+        )
     return [*lines]
 
 
@@ -179,7 +191,16 @@ def comparison_tables(comparison: Comparison) -> list[RenderableType]:
     baseline, differences = comparison.baseline, comparison.differences
     table = Table(box=box.SIMPLE)
     table.add_column("", overflow="fold")
-    for name in ("accuracy", "points", "95% interval", "p", "", "at equal epochs", "at equal time", "time"):
+    for name in (
+        "accuracy",
+        "points",
+        "95% interval",
+        "p",
+        "",
+        "at equal epochs",
+        "at equal time",
+        "time",
+    ):
         table.add_column(name, justify="right", no_wrap=not name.startswith("at"))
     table.add_column("weights", justify="right", no_wrap=True)
     table.add_column("MACs", justify="right", no_wrap=True)
@@ -202,7 +223,11 @@ def comparison_tables(comparison: Comparison) -> list[RenderableType]:
             f"{one.parameters / 1e3:,.1f} k",
             f"{one.multiply_adds / 1e6:,.2f} M",
         )
-    spread = f" ± {baseline.seed_deviation:.2%} over seeds" if baseline.seed_deviation is not None else ""
+    spread = (
+        f" ± {baseline.seed_deviation:.2%} over seeds"
+        if baseline.seed_deviation is not None
+        else ""
+    )
     first = f"baseline {baseline.label}: {baseline.accuracy:.2%}{spread}, {baseline.seconds:,.0f} s"
     return [
         escape(first),
@@ -211,7 +236,9 @@ def comparison_tables(comparison: Comparison) -> list[RenderableType]:
     ]
 
 
-def range_test_tables(test: ShownRangeTest, schedule: str, command: str | None) -> list[RenderableType]:
+def range_test_tables(
+    test: ShownRangeTest, schedule: str, command: str | None
+) -> list[RenderableType]:
     """Show what a range test found, its curve in one line and the command that uses it."""
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
@@ -244,12 +271,16 @@ def _class_table(names: Sequence[str], result: Evaluation) -> Table:
         rival = f"{names[int(others.argmax())]} ({others.max()})" if others.any() else ""
         known = share == share  # noqa: PLR0124 (NaN, for a class without images, does not equal itself)
         bar = "█" * round(20 * share) if known else ""
-        table.add_row(escape(name), f"{share:.1%}" if known else "", bar, f"{row.sum():,}", escape(rival))
+        table.add_row(
+            escape(name), f"{share:.1%}" if known else "", bar, f"{row.sum():,}", escape(rival)
+        )
     return table
 
 
 def _confusion_table(names: Sequence[str], result: Evaluation) -> Table:
-    table = Table(box=box.SIMPLE, title="true class by row, predicted class by column", title_justify="left")
+    table = Table(
+        box=box.SIMPLE, title="true class by row, predicted class by column", title_justify="left"
+    )
     table.add_column("")
     for name in names:
         table.add_column(escape(name), justify="right", no_wrap=True)
@@ -305,8 +336,13 @@ def techniques_table(techniques: Sequence[Technique]) -> list[RenderableType]:
             table.add_row(f"[bold]{escape(one.group)}[/bold]", "", "")
             group = one.group
         short = one.why.partition(". ")[0].rstrip(".")
-        table.add_row(f"  {escape(one.name)}", escape(", ".join(map(_word, one.values))), escape(short))
-    return [table, "One in full: eyetune techniques NAME   Try one: eyetune train --technique NAME=VALUE"]
+        table.add_row(
+            f"  {escape(one.name)}", escape(", ".join(map(_word, one.values))), escape(short)
+        )
+    return [
+        table,
+        "One in full: eyetune techniques NAME   Try one: eyetune train --technique NAME=VALUE",
+    ]
 
 
 def technique_text(one: Technique) -> list[RenderableType]:
@@ -325,7 +361,9 @@ def _word(value: object) -> str:
 
 def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableType]:
     """Show what a dataset is made of."""
-    shown: list[RenderableType] = [f"[bold]{escape(facts['name'])}[/bold] from {escape(facts['source'])}"]
+    shown: list[RenderableType] = [
+        f"[bold]{escape(facts['name'])}[/bold] from {escape(facts['source'])}"
+    ]
     shown += [f"note: {escape(note)}" for note in facts["notes"]]
     splits = Table("split", "images", "type", "values", "mean", "labels", "type", box=box.SIMPLE)
     for name, split in facts["splits"].items():
@@ -339,12 +377,18 @@ def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableTy
             _shape(split["labels"]),
             split["labels_dtype"],
         )
-    classes = Table("label", "class", *facts["splits"], box=box.SIMPLE, title="images of each class")
+    classes = Table(
+        "label", "class", *facts["splits"], box=box.SIMPLE, title="images of each class"
+    )
     for label, name in enumerate(facts["classes"]):
         counts = [f"{split['class_counts'][label]:,}" for split in facts["splits"].values()]
         classes.add_row(str(label), escape(name), *counts)
-    first = Table("label", "class", "one-hot row", box=box.SIMPLE, title="the first training labels")
-    for label, name, row in zip(facts["first_labels"], facts["first_names"], facts["first_one_hot"], strict=True):
+    first = Table(
+        "label", "class", "one-hot row", box=box.SIMPLE, title="the first training labels"
+    )
+    for label, name, row in zip(
+        facts["first_labels"], facts["first_names"], facts["first_one_hot"], strict=True
+    ):
         shortened = row if len(row) <= MATRIX_CLASSES_AT_MOST else [*row[:8], "...", *row[-2:]]
         first.add_row(str(label), escape(name), escape(" ".join(str(value) for value in shortened)))
     return [*shown, splits, classes, first, f"Samples of each class: {escape(str(picture))}"]
@@ -356,9 +400,13 @@ def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
     for name, words in value["known"].items():
         known.add_row(name, words)
     title = f"decoded in {value['cache']}"
-    cached = Table("name", "source", "size", box=box.SIMPLE, title=escape(title), title_justify="left")
+    cached = Table(
+        "name", "source", "size", box=box.SIMPLE, title=escape(title), title_justify="left"
+    )
     for entry in value["cached"]:
-        cached.add_row(escape(entry["name"]), escape(entry["source"]), f"{entry['size_bytes'] / 1e6:,.0f} MB")
+        cached.add_row(
+            escape(entry["name"]), escape(entry["source"]), f"{entry['size_bytes'] / 1e6:,.0f} MB"
+        )
     also = "Also the path of a CIFAR archive, of a folder of images (a folder a class) or of an .npz file."
     return [known, also, cached] if value["cached"] else [known, also]
 

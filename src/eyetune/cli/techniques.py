@@ -31,7 +31,8 @@ def techniques(
     name
         A technique to explain.
     file
-        A Python file with techniques of your own, each a function under `@eyetune.techniques.technique`.
+        A Python file with techniques of your own, each a function under
+        `@eyetune.techniques.technique`.
     """
     from eyetune.cli.tables import technique_text, techniques_table
     from eyetune.techniques import find, load_file

@@ -44,14 +44,15 @@ def train(
     Parameters
     ----------
     start
-        What to begin with: a recipe's TOML file, or a run (its id, the beginning of it, its name, or latest), whose
-        recipe is trained anew; by default the lab's recipe.
+        What to begin with: a recipe's TOML file, or a run (its id, the beginning of it, its name,
+        or latest), whose recipe is trained anew; by default the lab's recipe.
     seed
         Of everything that is random; the same seed gives the same result.
     name
         What to call the run, besides its id.
     resume
-        Go on with this run from its last whole epoch: its id, the beginning of it, its name, or latest.
+        Go on with this run from its last whole epoch: its id, the beginning of it, its name, or
+        latest.
     threads
         Of the arithmetic; by default one for each core, and on --resume as many as before.
     deterministic
@@ -64,16 +65,18 @@ def train(
             received="both",
             fix="Leave out the recipe and its values, or leave out --resume and train a new run.",
         )
-    edited = None if resume is not None else flags.apply(start, common)  # wrong words fail before Keras loads
+    edited = (
+        None if resume is not None else flags.apply(start, common)
+    )  # wrong words fail before Keras loads
     workspace = common.open_workspace()
-    from eyetune import api
+    import eyetune
     from eyetune.cli.tables import training_summary
     from eyetune.records import RunState
 
     if resume is not None:
-        run = api.resume(resume, workspace=workspace, threads=threads)
+        run = eyetune.resume(resume, workspace=workspace, threads=threads)
     else:
-        run = api.train(
+        run = eyetune.train(
             edited,
             seed=seed,
             name=name,
@@ -83,7 +86,9 @@ def train(
         )
     if run.state is RunState.PAUSED:
         done, planned = len(run.history), run.recipe.fit.total_epochs
-        say(f"Interrupted after {done} of {planned} epochs. Go on with: eyetune train --resume {run.id}")
+        say(
+            f"Interrupted after {done} of {planned} epochs. Go on with: eyetune train --resume {run.id}"
+        )
     common.show(run.to_json(), *training_summary(run))
     return INTERRUPTED if run.state is RunState.PAUSED else 0
 

@@ -12,8 +12,8 @@ from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, is_function, re
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
-    from eyetune.api import Study
-    from eyetune.run import Run
+    from eyetune.api.run import Run
+    from eyetune.api.study import Study
 
 SEARCH = Group("Search", sort_key=1)
 BUDGET = Group("Budget: whichever comes first", sort_key=2)
@@ -34,10 +34,14 @@ class SearchFlags:
     networks for a board), fine (near the recipe), or a TOML file."""
     around: Annotated[str | None, Parameter(group=SEARCH)] = None
     """A run: search near its recipe."""
-    objective: Annotated[tuple[str, ...], Parameter(group=SEARCH, negative="", show_default=False)] = ()
+    objective: Annotated[
+        tuple[str, ...], Parameter(group=SEARCH, negative="", show_default=False)
+    ] = ()
     """What to make large or small; may be repeated: val_accuracy (the default), val_loss, parameters, multiply_adds,
     flash_bytes, arena_bytes, seconds, any metric of the model; name:max or name:min where it is not known."""
-    constraint: Annotated[tuple[str, ...], Parameter(group=SEARCH, negative="", show_default=False)] = ()
+    constraint: Annotated[
+        tuple[str, ...], Parameter(group=SEARCH, negative="", show_default=False)
+    ] = ()
     """A limit that is checked before any training, such as "parameters < 200000"; may be repeated."""
     board: Annotated[str | None, Parameter(group=SEARCH)] = None
     """A device whose flash and memory networks must fit: esp-eye, ... or the path of a profile."""
@@ -109,21 +113,26 @@ def tune(
     executor: Annotated[str | None, Parameter(show_default=False)] = None,
     engine: str = "eyetune",
     retrain_epochs: Annotated[int, Parameter(group=AFTER)] = 0,
-    against: Annotated[tuple[str, ...], Parameter(group=AFTER, negative="", show_default=False)] = (),
+    against: Annotated[
+        tuple[str, ...], Parameter(group=AFTER, negative="", show_default=False)
+    ] = (),
     common: Common = _NO_COMMON,
 ) -> int:
     """Search for the best network: of a KerasTuner build_model(hp) as it is, or of recipes.
 
-    Trials run side by side, pause and go on with their optimizers as they were, and are all recorded as runs. After
-    Ctrl-C or a crash, --resume goes on; at most the epochs under way are trained again.
+    Trials run side by side, pause and go on with their optimizers as they were, and are all
+    recorded as runs. After Ctrl-C or a crash, --resume goes on; at most the epochs under way are
+    trained again.
 
     For example:
 
-    eyetune tune model.py:build_model --data cifar10 --schedule hyperband --max-epochs 10 --name first
+    eyetune tune model.py:build_model --data cifar10 --schedule hyperband --max-epochs 10 --name
+    first
 
     eyetune tune --space small --data cifar10 --board esp-eye --time 30m
 
-    eyetune tune --space small --data cifar10 --objective val_accuracy --objective parameters --trials 60
+    eyetune tune --space small --data cifar10 --objective val_accuracy --objective parameters
+    --trials 60
 
     eyetune tune --around latest --trials 20 --retrain-epochs 50
 
@@ -132,8 +141,8 @@ def tune(
     Parameters
     ----------
     start
-        A model function, as file.py:name; or without one what recipes are searched from: a recipe's TOML file or a run
-        (by default the lab's recipe).
+        A model function, as file.py:name; or without one what recipes are searched from: a recipe's
+        TOML file or a run (by default the lab's recipe).
     name
         What to call the study.
     resume
@@ -141,31 +150,45 @@ def tune(
     workers
         Trainings at once, by default one for each core (as far as the memory goes).
     executor
-        Where trainings run: local (the default), ray (this machine's cluster, or the one that RAY_ADDRESS names) or
-        ray://HOST:PORT.
+        Where trainings run: local (the default), ray (this machine's cluster, or the one that
+        RAY_ADDRESS names) or ray://HOST:PORT.
     engine
         eyetune; or keras-tuner, to let KerasTuner itself search, for comparison.
     retrain_epochs
         Train the best anew for so many epochs at most, stopping early.
     against
-        Runs to compare the best with (the retrained one, if it was), by id or name; may be repeated.
+        Runs to compare the best with (the retrained one, if it was), by id or name; may be
+        repeated.
     """
-    from eyetune import api
+    import eyetune
 
     if engine == "keras-tuner" and (resume or executor not in (None, "local")):
-        raise UsageError("KerasTuner's own search cannot be resumed, and runs on this machine.", received=engine)
+        raise UsageError(
+            "KerasTuner's own search cannot be resumed, and runs on this machine.", received=engine
+        )
     function, recipe = _begun(start, search, flags, common, resume=resume)
-    rivals = [api.open_run(word, workspace=common.open_workspace()) for word in against]
-    words = {**search.words(), "name": name, "workers": workers, "workspace": common.open_workspace()}
+    rivals = [eyetune.open_run(word, workspace=common.open_workspace()) for word in against]
+    words = {
+        **search.words(),
+        "name": name,
+        "workers": workers,
+        "workspace": common.open_workspace(),
+    }
     data = flags.data
     try:
         if engine == "keras-tuner":
-            study = api.tune_with_keras_tuner(function, data, recipe=recipe, **words)
+            study = eyetune.tune_with_keras_tuner(function, data, recipe=recipe, **words)
         elif engine == "eyetune":
-            study = api.tune(function, data, recipe=recipe, resume=resume, executor=executor, **words)
+            study = eyetune.tune(
+                function, data, recipe=recipe, resume=resume, executor=executor, **words
+            )
         else:
-            raise UsageError("There is no such engine.", expected="eyetune or keras-tuner", received=engine)
-        retrained = study.retrain(epochs=retrain_epochs) if retrain_epochs and study.best() else None
+            raise UsageError(
+                "There is no such engine.", expected="eyetune or keras-tuner", received=engine
+            )
+        retrained = (
+            study.retrain(epochs=retrain_epochs) if retrain_epochs and study.best() else None
+        )
     except KeyboardInterrupt:
         known = f" --name {name}" if name else ""
         say(f"Interrupted. Every whole epoch is recorded. To go on: eyetune tune --resume{known}")
@@ -183,25 +206,35 @@ def _begun(
     only_data = RecipeFlags(data=flags.data)
     if search.around is not None:
         if start is not None:
-            raise UsageError("--around names what is searched near.", received=f"{start} besides --around")
+            raise UsageError(
+                "--around names what is searched near.", received=f"{start} besides --around"
+            )
         return None, flags.apply(search.around, common).with_(edits)
     if (start is None or has_function) and flags == only_data and not edits:
         return (start if has_function else None), None
     if resume and start is None and (flags != only_data or edits):
-        raise UsageError("With --resume the recipe is that of the study.", fix="Leave the recipe values out.")
+        raise UsageError(
+            "With --resume the recipe is that of the study.", fix="Leave the recipe values out."
+        )
     recipe = flags.apply(None if has_function else start, common)
     return (start if has_function else None), recipe.with_(edits) if edits else recipe
 
 
 def _show(study: Study, retrained: Run | None, rivals: list[Run], common: Common) -> None:
-    from eyetune import api
+    import eyetune
     from eyetune.api.study import REPORT_FILE
     from eyetune.cli.study_tables import study_tables
     from eyetune.cli.tables import comparison_tables
 
     value = study.to_json()
     shown: list[Any] = list(
-        study_tables(study.record, study.trials, study.importances, study.warnings, _paths(study, REPORT_FILE))
+        study_tables(
+            study.record,
+            study.trials,
+            study.importances,
+            study.warnings,
+            _paths(study, REPORT_FILE),
+        )
     )
     if retrained is not None:
         value["retrained"] = retrained.record.to_json()
@@ -212,7 +245,7 @@ def _show(study: Study, retrained: Run | None, rivals: list[Run], common: Common
             f"epoch {results.kept_epoch} of {retrained.record.num_epochs_done}"
         )
     if rivals:
-        comparison = api.compare(*rivals, retrained or study.run())
+        comparison = eyetune.compare(*rivals, retrained or study.run())
         shown += comparison_tables(comparison)
         value["comparison"] = comparison.to_json()
     common.show(value, *shown)

@@ -1,7 +1,9 @@
 """Variations of training images, made afresh in each epoch on their way into the network.
 
-Every random choice hangs on the seed that is handed in, so a resumed training sees what an unbroken one would have.
-Sources: cutout, DeVries and Taylor, 2017 (arXiv:1708.04552); mixup, Zhang et al., 2018 (arXiv:1710.09412); cutmix, Yun
+Every random choice hangs on the seed that is handed in, so a resumed training sees what an unbroken
+one would have.
+Sources: cutout, DeVries and Taylor, 2017 (arXiv:1708.04552); mixup, Zhang et al., 2018
+    (arXiv:1710.09412); cutmix, Yun
 et al., 2019 (arXiv:1905.04899).
 """
 
@@ -22,11 +24,13 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R
 
 
 def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tuple[Any, Any]:
-    """Vary a batch as a recipe says: place and size first, then colours, noise and cutout, then mixtures.
+    """Vary a batch as a recipe says: place and size first, then colours, noise and cutout, then
+    mixtures.
 
     Args:
         images: float32 in [0, 1], shape (N, height, width, channels).
-        labels: One-hot rows, float32, shape (N, number of classes); only mixup and cutmix change them.
+        labels: One-hot rows, float32, shape (N, number of classes); only mixup and cutmix change
+            them.
         section: The recipe's augment section.
         seed: Two integers; the same seed gives the same variations.
 
@@ -87,10 +91,13 @@ def _move(images: Any, section: AugmentSection, seeds: Iterator[Any]) -> Any:
         return images
     height, width = images.shape[1], images.shape[2]
     shift = tf.round(_uniform(images, next(seeds), -section.shift, section.shift, 2))
-    angle = _uniform(images, next(seeds), -math.radians(section.rotate), math.radians(section.rotate))
+    angle = _uniform(
+        images, next(seeds), -math.radians(section.rotate), math.radians(section.rotate)
+    )
     scale = 1 / (1 + _uniform(images, next(seeds), -section.zoom, section.zoom))
     cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # The transform says for each place of the result where its value comes from; it turns about the middle.
+    # The transform says for each place of the result where its value comes from; it turns about the
+    # middle.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     from_x = middle_x - cosine * middle_x + sine * middle_y + shift[:, 0]
     from_y = middle_y - sine * middle_x - cosine * middle_y + shift[:, 1]
@@ -116,7 +123,9 @@ def _color(images: Any, strength: float, seeds: Iterator[Any]) -> Any:
     channels = images.shape[-1]
     if channels == len(GREY_WEIGHTS):
         grey = tf.reduce_sum(images * tf.constant(GREY_WEIGHTS), axis=-1, keepdims=True)
-        images = grey + (images - grey) * _uniform(images, next(seeds), 1 - strength, 1 + strength, 1, 1, 1)
+        images = grey + (images - grey) * _uniform(
+            images, next(seeds), 1 - strength, 1 + strength, 1, 1, 1
+        )
     return images * _uniform(images, next(seeds), 1 - strength, 1 + strength, 1, 1, channels)
 
 
@@ -127,7 +136,9 @@ def _cutout(images: Any, side: int, seeds: Iterator[Any]) -> Any:
 
 
 def _box(images: Any, seed_x: Any, seed_y: Any, side: Any) -> Any:
-    """Return where a square of a given side lies in each image: booleans of shape (N, height, width, 1)."""
+    """Return where a square of a given side lies in each image: booleans of shape (N, height,
+    width, 1).
+    """
     height, width = images.shape[1], images.shape[2]
     half = side[:, tf.newaxis] / 2
     x, y = _uniform(images, seed_x, 0, width, 1), _uniform(images, seed_y, 0, height, 1)
@@ -136,11 +147,18 @@ def _box(images: Any, seed_x: Any, seed_y: Any, side: Any) -> Any:
     return (down[:, :, tf.newaxis] & across[:, tf.newaxis, :])[..., tf.newaxis]
 
 
-def _mix(images: Any, labels: Any, section: AugmentSection, seeds: Iterator[Any]) -> tuple[Any, Any]:
-    """Mix each image with its counterpart from the other end of the batch; with both kinds on, a coin says which."""
+def _mix(
+    images: Any, labels: Any, section: AugmentSection, seeds: Iterator[Any]
+) -> tuple[Any, Any]:
+    """Mix each image with its counterpart from the other end of the batch; with both kinds on, a
+    coin says which.
+    """
     if section.mixup and section.cutmix:
         coin = tf.random.stateless_uniform([], next(seeds)) < 0.5
-        mixed = _mixup(images, labels, section.mixup, seeds), _cutmix(images, labels, section.cutmix, seeds)
+        mixed = (
+            _mixup(images, labels, section.mixup, seeds),
+            _cutmix(images, labels, section.cutmix, seeds),
+        )
         images, labels = (tf.where(coin, one, other) for one, other in zip(*mixed, strict=True))
     elif section.mixup:
         images, labels = _mixup(images, labels, section.mixup, seeds)
@@ -151,7 +169,9 @@ def _mix(images: Any, labels: Any, section: AugmentSection, seeds: Iterator[Any]
 
 def _beta(images: Any, alpha: float, seeds: Iterator[Any]) -> Any:
     """Draw from Beta(alpha, alpha) for each image, as a ratio of gamma variates."""
-    one, other = (tf.random.stateless_gamma([tf.shape(images)[0]], next(seeds), alpha) for _ in range(2))
+    one, other = (
+        tf.random.stateless_gamma([tf.shape(images)[0]], next(seeds), alpha) for _ in range(2)
+    )
     return (one + 1e-12) / (one + other + 2e-12)
 
 
@@ -165,6 +185,8 @@ def _mixup(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tupl
 def _cutmix(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tuple[Any, Any]:
     side = tf.sqrt(1 - _beta(images, alpha, seeds)) * float(min(images.shape[1], images.shape[2]))
     inside = _box(images, next(seeds), next(seeds), side)
-    share = 1 - tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])  # what is left of the image itself
+    share = 1 - tf.reduce_mean(
+        tf.cast(inside, tf.float32), axis=[1, 2]
+    )  # what is left of the image itself
     mixed = tf.where(inside, tf.reverse(images, axis=[0]), images)
     return mixed, share * labels + (1 - share) * tf.reverse(labels, axis=[0])

@@ -50,7 +50,9 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset in the cache, or what a network made of one: its folder, name, source and size in bytes."""
+    """A dataset in the cache, or what a network made of one: its folder, name, source and size in
+    bytes.
+    """
 
     folder: Path
     name: str
@@ -77,8 +79,8 @@ def _root() -> Path:
 def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
     """Return the cached dataset of a key, building it first where there is none.
 
-    Two processes that ask at once build it once; a process that dies while building leaves nothing behind that
-    another would read.
+    Two processes that ask at once build it once; a process that dies while building leaves nothing
+    behind that another would read.
 
     Args:
         key: Plain values that say which source in which state, decoded in which way.
@@ -92,9 +94,15 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
 
 
 def computed(
-    key: Mapping[str, Any], shape: tuple[int, int], batches: Callable[[], Iterable[Floats]], *, name: str, source: str
+    key: Mapping[str, Any],
+    shape: tuple[int, int],
+    batches: Callable[[], Iterable[Floats]],
+    *,
+    name: str,
+    source: str,
 ) -> Floats:
-    """Return the cached rows of a key, computing them first where there are none, with the same care as `fetch`.
+    """Return the cached rows of a key, computing them first where there are none, with the same
+    care as `fetch`.
 
     Args:
         key: Plain values that say all that the rows follow from.
@@ -119,15 +127,23 @@ def computed(
             return None
         return values if values.shape == shape and _about(folder) is not None else None
 
-    return _kept(_computed_directory() / _name(text), read, lambda folder: _write_rows(folder, about, shape, batches()))
+    return _kept(
+        _computed_directory() / _name(text),
+        read,
+        lambda folder: _write_rows(folder, about, shape, batches()),
+    )
 
 
 def _name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
-def _kept(folder: Path, read: Callable[[Path], _Kept | None], write: Callable[[Path], None]) -> _Kept:
-    """Return what is in a folder, writing it first where it is not; of several processes one writes."""
+def _kept(
+    folder: Path, read: Callable[[Path], _Kept | None], write: Callable[[Path], None]
+) -> _Kept:
+    """Return what is in a folder, writing it first where it is not; of several processes one
+    writes.
+    """
     from filelock import FileLock
 
     found = read(folder)
@@ -147,7 +163,9 @@ def _kept(folder: Path, read: Callable[[Path], _Kept | None], write: Callable[[P
     finally:
         lock.release()
     if found is None:
-        raise DataError(f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again.")
+        raise DataError(
+            f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again."
+        )
     return found
 
 
@@ -158,7 +176,9 @@ def entries() -> list[Entry]:
         about = _about(path.parent)
         if about is not None:
             size = sum(file.stat().st_size for file in path.parent.iterdir())
-            found.append(Entry(path.parent, about["name"], json.loads(about["key"])["source"], size))
+            found.append(
+                Entry(path.parent, about["name"], json.loads(about["key"])["source"], size)
+            )
     return sorted(found, key=lambda entry: (entry.name, entry.source))
 
 
@@ -176,9 +196,13 @@ def _open(folder: Path) -> Decoded | None:
         return None
     try:
         splits = {name: _open_split(folder, name) for name in about["splits"]}
-    except Exception:  # an entry that was damaged from outside is built again, whatever it leads NumPy to
+    except (
+        Exception
+    ):  # an entry that was damaged from outside is built again, whatever it leads NumPy to
         return None
-    return Decoded(about["name"], tuple(about["class_names"]), splits, tuple(about["notes"]), about["digest"])
+    return Decoded(
+        about["name"], tuple(about["class_names"]), splits, tuple(about["notes"]), about["digest"]
+    )
 
 
 def _open_split(folder: Path, name: str) -> Split:
@@ -218,10 +242,17 @@ def _write(folder: Path, key: str, decoded: Decoded) -> None:
         (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
-def _write_rows(folder: Path, about: Mapping[str, Any], shape: tuple[int, int], batches: Iterable[Floats]) -> None:
+def _write_rows(
+    folder: Path, about: Mapping[str, Any], shape: tuple[int, int], batches: Iterable[Floats]
+) -> None:
     with _folder_at_once(folder) as partial, (partial / VALUES_FILE).open("wb") as stream:
-        # Written in order and not through a memory map, which would end the process where the disk is full.
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        # Written in order and not through a memory map, which would end the process where the disk
+        # is full.
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+            "fortran_order": False,
+            "shape": shape,
+        }
         np.lib.format.write_array_header_1_0(stream, header)
         for rows in batches:
             stream.write(np.ascontiguousarray(rows, np.float32).data)
@@ -232,7 +263,9 @@ def _write_rows(folder: Path, about: Mapping[str, Any], shape: tuple[int, int], 
 def _folder_at_once(folder: Path) -> Iterator[Path]:
     """Yield a folder to write into, which takes its name only when all is written."""
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent))
+        partial = Path(
+            tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent)
+        )
         try:
             yield partial
             shutil.rmtree(folder, ignore_errors=True)

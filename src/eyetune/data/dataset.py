@@ -34,7 +34,8 @@ class Split:
     """Some images and their labels.
 
     Attributes:
-        images: uint8, shape (N, height, width, channels), 0 to 255; usually a view of a memory-mapped file.
+        images: uint8, shape (N, height, width, channels), 0 to 255; usually a view of a
+            memory-mapped file.
         labels: int64, shape (N,), each from 0 to the number of classes less one.
     """
 
@@ -68,7 +69,8 @@ class Dataset:
         validation: What choices are made on.
         test: What is reported, once.
         fingerprint: The same for the same images, labels and splits only.
-        notes: What a user should know of how it was made (splits that were made up, files that were left out).
+        notes: What a user should know of how it was made (splits that were made up, files that were
+            left out).
         validation_is_seen: Whether the training split holds the validation images too.
 
     Example:
@@ -108,7 +110,8 @@ class Dataset:
         return dict(self.splits())[name]
 
     def arrays(self) -> tuple[Arrays, Arrays, Arrays]:
-        """Return all as Keras likes it: images divided by 255 and one-hot labels, float32, as in the lab.
+        """Return all as Keras likes it: images divided by 255 and one-hot labels, float32, as in
+        the lab.
 
         Example:
             >>> import eyetune as et
@@ -117,15 +120,20 @@ class Dataset:
             ('float32', 1.0, (1150, 10))
         """
         train, validation, test = (
-            Arrays(normalise(split.images), one_hot(split.labels, self.num_classes)) for _, split in self.splits()
+            Arrays(normalise(split.images), one_hot(split.labels, self.num_classes))
+            for _, split in self.splits()
         )
         return train, validation, test
 
-    def preview(self, recipe: Recipe | None = None, *, per_class: int = 10, classes: int = 10) -> Image.Image:
-        """Draw the first training images of each class, a row a class; a notebook shows the picture.
+    def preview(
+        self, recipe: Recipe | None = None, *, per_class: int = 10, classes: int = 10
+    ) -> Image.Image:
+        """Draw the first training images of each class, a row a class; a notebook shows the
+        picture.
 
         Args:
-            recipe: Draw one image of each class, and beside it what this recipe's augmentation makes of it.
+            recipe: Draw one image of each class, and beside it what this recipe's augmentation
+                makes of it.
             per_class: Images in a row.
             classes: Rows at most.
         """
@@ -146,10 +154,12 @@ class Dataset:
         return as_html(self)
 
     def subset(self, size: int) -> Dataset:
-        """Keep the first `size` training images in all: four fifths train, the rest validate; size/5 test.
+        """Keep the first `size` training images in all: four fifths train, the rest validate;
+        size/5 test.
 
         Args:
-            size: At least 5; more than there are keeps all. "In all" counts train and validation together.
+            size: At least 5; more than there are keeps all. "In all" counts train and validation
+                together.
         """
         available = len(self.train) + len(self.validation)
         if size >= available:
@@ -172,18 +182,24 @@ def _join(train: Split, validation: Split, size: int) -> Split:
     if size <= len(train):
         return train.take(0, size)
     rest = validation.take(0, size - len(train))
-    return Split(np.concatenate([train.images, rest.images]), np.concatenate([train.labels, rest.labels]))
+    return Split(
+        np.concatenate([train.images, rest.images]), np.concatenate([train.labels, rest.labels])
+    )
 
 
 def readable(name: str) -> str:
-    r"""Write out what no text can show: names of files and of classes can hold any bytes and control characters.
+    r"""Write out what no text can show: names of files and of classes can hold any bytes and
+    control characters.
 
     Example:
         >>> readable("a\tb\udcff")
         'a\\tb\\udcff'
     """
     hidden = ("Cc", "Cs")
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c for c in name)
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in hidden else c
+        for c in name
+    )
 
 
 def normalise(images: Images) -> Floats:
@@ -197,7 +213,8 @@ def normalise(images: Images) -> Floats:
 
 
 def one_hot(labels: Labels, num_classes: int) -> Floats:
-    """Turn labels into rows that are 1 in their class's column and 0 elsewhere, as `to_categorical`.
+    """Turn labels into rows that are 1 in their class's column and 0 elsewhere, as
+    `to_categorical`.
 
     Example:
         >>> one_hot(np.array([2, 0]), 3)

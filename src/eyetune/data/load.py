@@ -1,4 +1,6 @@
-"""The one way in: `load(source)` finds out what a source is, reads it through the cache and makes its splits."""
+"""The one way in: `load(source)` finds out what a source is, reads it through the cache and makes
+its splits.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from eyetune.data import cache, cifar, digits, folder, npz
+from eyetune._stderr import silenced
+from eyetune.data import cache
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Dataset, Split
+from eyetune.data.sources import cifar, digits, folder, npz
 from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
-from eyetune.quiet import silenced
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky, 2009)",
@@ -45,18 +48,22 @@ def load(
     """Load images and labels in three splits.
 
     Args:
-        source: "cifar10", "cifar100" or "digits"; or the path of a CIFAR archive or its folder, of a folder of
-            images (a folder a class, or train, validation and test folders of those) or of an .npz file.
-        validation: Share of the training images that validates, above 0 and below 1. CIFAR-10 keeps its order, so
-            0.2 gives the lab's split: the first 40,000 train. Other sources are split stratified and seeded.
+        source: "cifar10", "cifar100" or "digits"; or the path of a CIFAR archive or its folder, of
+            a folder of images (a folder a class, or train, validation and test folders of those) or
+            of an .npz file.
+        validation: Share of the training images that validates, above 0 and below 1. CIFAR-10 keeps
+            its order, so 0.2 gives the lab's split: the first 40,000 train. Other sources are split
+            stratified and seeded.
         test: Share of the images held out where the source has no test split.
-        subset: Use only the first so many training images: four fifths train, the rest validate (0: all).
+        subset: Use only the first so many training images: four fifths train, the rest validate (0:
+            all).
         image_size: Side of the square images made of image files and digits, in pixels.
         seed: Of the splits that are made up.
         skip_unreadable: Leave out image files that cannot be read, and count them in the notes.
-        train_on_validation: Let the training split hold the validation images too, for the last training of all, when
-            every choice is made; accuracy on validation then says nothing.
-        on_progress: Called with the number of decoded files and of all files, while a folder is decoded.
+        train_on_validation: Let the training split hold the validation images too, for the last
+            training of all, when every choice is made; accuracy on validation then says nothing.
+        on_progress: Called with the number of decoded files and of all files, while a folder is
+            decoded.
 
     Returns:
         The dataset; its images are views of a memory-mapped cache.
@@ -77,7 +84,9 @@ def load(
         decoded = cache.fetch({**key, "seed": seed}, lambda: _in_order(decode(), seed))
     except OSError as error:
         raise DataError(f"{path or name} cannot be read.", received=error) from None
-    shown = source if source in KNOWN_SOURCES or path is None else path  # a name stays valid where paths differ
+    shown = (
+        source if source in KNOWN_SOURCES or path is None else path
+    )  # a name stays valid where paths differ
     dataset = _with_splits(decoded, str(shown), validation, test)
     _check_usable(dataset)
     dataset = dataset.subset(subset) if subset else dataset
@@ -85,7 +94,9 @@ def load(
 
 
 def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
-    """Return the shape of a source's images and its number of classes; known names need not be on the machine."""
+    """Return the shape of a source's images and its number of classes; known names need not be on
+    the machine.
+    """
     known = {
         "cifar10": ((32, 32, 3), 10),
         "cifar100": ((32, 32, 3), 100),
@@ -100,9 +111,15 @@ def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
 def _check_ranges(validation: float, test: float, image_size: int) -> None:
     for name, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:
-            raise UsageError(f"The {name} share is out of its range.", expected="above 0, below 1", received=share)
+            raise UsageError(
+                f"The {name} share is out of its range.",
+                expected="above 0, below 1",
+                received=share,
+            )
     if image_size < 1:
-        raise UsageError("The image size is out of its range.", expected="at least 1 pixel", received=image_size)
+        raise UsageError(
+            "The image size is out of its range.", expected="at least 1 pixel", received=image_size
+        )
 
 
 def _locate(source: str) -> tuple[str, Path | None]:
@@ -112,7 +129,9 @@ def _locate(source: str) -> tuple[str, Path | None]:
     if source in KNOWN_SOURCES:
         return source, None
     path = Path(source)
-    with suppress(OSError, ValueError, RuntimeError):  # too long, a null byte in it, or in the home of nobody
+    with suppress(
+        OSError, ValueError, RuntimeError
+    ):  # too long, a null byte in it, or in the home of nobody
         path = path.expanduser()
         if source.strip() and path.exists():
             return _kind_of(path), path.resolve()
@@ -173,13 +192,17 @@ def _source(
             "image_size": image_size,
             "skip": skip_unreadable,
         }
-        return key, lambda: folder.read(listing, image_size, skip_unreadable=skip_unreadable, on_progress=on_progress)
+        return key, lambda: folder.read(
+            listing, image_size, skip_unreadable=skip_unreadable, on_progress=on_progress
+        )
     status = path.stat()
     key = {"kind": name, "source": str(path), "size": status.st_size, "time": status.st_mtime_ns}
     if name == "npz":
         return key, lambda: npz.read(path)
     if path.is_dir():
-        files = sorted((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in path.iterdir())
+        files = sorted(
+            (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in path.iterdir()
+        )
         key["state"] = hashlib.sha256(repr(files).encode()).hexdigest()[:20]
     expected = name if name in cifar.ARCHIVES else None
     return key, lambda: _decode_cifar(path, expected)
@@ -188,12 +211,16 @@ def _source(
 def _decode_cifar(path: Path, expected: str | None) -> Decoded:
     name, class_names, train, test = cifar.read(path)
     if expected is not None and name != expected:
-        raise DataError(f"{path} is another data set than asked for.", expected=expected, received=name)
+        raise DataError(
+            f"{path} is another data set than asked for.", expected=expected, received=name
+        )
     return Decoded(name, class_names, {"train": train, "test": test})
 
 
 def _download(name: str) -> Decoded:
-    """Let Keras download CIFAR; where it cannot, say what was tried and where a file would be found."""
+    """Let Keras download CIFAR; where it cannot, say what was tried and where a file would be
+    found.
+    """
     import socket
     import sys
 
@@ -229,7 +256,8 @@ def _not_found(name: str, error: Exception) -> SourceError:
 
 
 def _in_order(decoded: Decoded, seed: int) -> Decoded:
-    """Put the images of each split in stratified order; CIFAR-10 keeps its own, which the lab's split is cut from.
+    """Put the images of each split in stratified order; CIFAR-10 keeps its own, which the lab's
+    split is cut from.
 
     Validation and test are never cut, but a subset takes their first images.
     """
@@ -247,10 +275,14 @@ def _with_splits(decoded: Decoded, source: str, validation: float, test: float) 
     splits, notes = dict(decoded.splits), list(decoded.notes)
     train = splits["train"]
     if len(train) < 3:
-        raise DataError("There are too few images to split.", expected="at least 3", received=len(train))
+        raise DataError(
+            "There are too few images to split.", expected="at least 3", received=len(train)
+        )
     if "test" not in splits:
         train, splits["test"] = cut(train, test)
-        notes.append(f"the source has no test split: {len(splits['test']):,} images are held out as one")
+        notes.append(
+            f"the source has no test split: {len(splits['test']):,} images are held out as one"
+        )
     if "validation" not in splits:
         train, splits["validation"] = cut(train, validation)
     splits["train"] = train
@@ -276,7 +308,9 @@ def _with_validation(dataset: Dataset, decoded: Decoded) -> Dataset:
         whole = Split(images, np.concatenate([train.labels, validation.labels]))
     else:  # both were cut from one: the whole is a view of it
         whole = decoded.splits["train"].take(0, len(dataset.train) + len(dataset.validation))
-    return replace(dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole", validation_is_seen=True)
+    return replace(
+        dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole", validation_is_seen=True
+    )
 
 
 def _check_usable(dataset: Dataset) -> None:
@@ -286,8 +320,14 @@ def _check_usable(dataset: Dataset) -> None:
             expected="two classes or more",
             received=", ".join(dataset.class_names),
         )
-    needed = ("train", "validation") if dataset.source.endswith(".npz") else ("train", "validation", "test")
-    empty = [name for name in needed if not len(dataset.split(name))]  # a file of arrays may keep its test to itself
+    needed = (
+        ("train", "validation")
+        if dataset.source.endswith(".npz")
+        else ("train", "validation", "test")
+    )
+    empty = [
+        name for name in needed if not len(dataset.split(name))
+    ]  # a file of arrays may keep its test to itself
     if empty:
         raise DataError(
             f"{dataset.source} has no {' and no '.join(empty)} images.",

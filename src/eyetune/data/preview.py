@@ -1,4 +1,6 @@
-"""What a dataset looks like: its figures as plain values, and a picture with samples of every class."""
+"""What a dataset looks like: its figures as plain values, and a picture with samples of every
+class.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +53,19 @@ def _describe(split: Split, num_classes: int) -> dict[str, Any]:
 
 
 def sample_grid(
-    dataset: Dataset, *, per_class: int = 10, scale: int | None = None, classes: int = CLASSES_AT_MOST
+    dataset: Dataset,
+    *,
+    per_class: int = 10,
+    scale: int | None = None,
+    classes: int = CLASSES_AT_MOST,
 ) -> Image.Image:
     """Draw the first training images of each class, a row a class with its name.
 
     Args:
         dataset: What to draw from.
         per_class: Images in a row; a class with fewer has a shorter row.
-        scale: Screen pixels for each image pixel; by default as many as make images about 48 pixels wide.
+        scale: Screen pixels for each image pixel; by default as many as make images about 48 pixels
+            wide.
         classes: Rows at most.
     """
     labels = range(min(dataset.num_classes, classes))
@@ -74,7 +81,8 @@ def variation_grid(
     scale: int | None = None,
     classes: int = CLASSES_AT_MOST,
 ) -> Image.Image:
-    """Draw the first training image of each class as it is, and beside it what augmentation makes of it.
+    """Draw the first training image of each class as it is, and beside it what augmentation makes
+    of it.
 
     Args:
         dataset: What to draw from.
@@ -84,7 +92,9 @@ def variation_grid(
         classes: Rows at most.
     """
     # A subset may hold no image of a class.
-    first = np.concatenate([_members(dataset, label, 1) for label in range(min(dataset.num_classes, classes))])
+    first = np.concatenate(
+        [_members(dataset, label, 1) for label in range(min(dataset.num_classes, classes))]
+    )
     names = [dataset.class_names[label] for label in dataset.train.labels[first]]
     originals = np.asarray(dataset.train.images[first])
     times = max(per_class - 1, 1)
@@ -93,7 +103,9 @@ def variation_grid(
 
 
 def as_html(dataset: Dataset) -> str:
-    """Return a dataset as a notebook shows it: a table of its splits, and some images of each class."""
+    """Return a dataset as a notebook shows it: a table of its splits, and some images of each
+    class.
+    """
     head = "".join(f"<th>{word}</th>" for word in ("split", "images", "type", "values", "labels"))
     facts = {name: _describe(split, dataset.num_classes) for name, split in dataset.splits()}
     rows = "".join(
@@ -116,7 +128,9 @@ def _font() -> ImageFont.FreeTypeFont:
     """Return a font with letters of many languages: matplotlib's, since Pillow's own has few."""
     import matplotlib
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_PIXELS)
+    return ImageFont.truetype(
+        Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", FONT_PIXELS
+    )
 
 
 def _members(dataset: Dataset, label: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -152,7 +166,9 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     except OSError as error:
-        raise WorkspaceError(f"The picture {path} cannot be written.", received=error.strerror or error) from None
+        raise WorkspaceError(
+            f"The picture {path} cannot be written.", received=error.strerror or error
+        ) from None
     except ValueError:
         raise UsageError(
             "The picture has no known format.", expected="a name ending in .png", received=path.name
@@ -160,6 +176,8 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def to_picture(image: np.ndarray[Any, np.dtype[np.uint8]], scale: int = 1) -> Image.Image:
-    """Turn one uint8 image of shape (height, width, 1 or 3) into a picture, each pixel `scale` screen pixels."""
+    """Turn one uint8 image of shape (height, width, 1 or 3) into a picture, each pixel `scale`
+    screen pixels.
+    """
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)

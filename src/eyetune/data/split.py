@@ -1,4 +1,6 @@
-"""Making splits where the source has none: seeded, stratified, and such that every split is one slice."""
+"""Making splits where the source has none: seeded, stratified, and such that every split is one
+slice.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +11,23 @@ from eyetune.data.dataset import Labels, Split
 
 
 def stratified_order(labels: Labels, seed: int) -> NDArray[np.int64]:
-    """Return an order of the images in which every stretch holds the classes in their overall proportions.
+    """Return an order of the images in which every stretch holds the classes in their overall
+    proportions.
 
-    Each class is shuffled and its images are spread evenly over the whole, so any cut is a stratified split, any
-    first N images are a stratified subset, and both are plain slices of one memory-mapped file.
+    Each class is shuffled and its images are spread evenly over the whole, so any cut is a
+    stratified split, any first N images are a stratified subset, and both are plain slices of one
+    memory-mapped file.
 
     Args:
         labels: Shape (N,).
         seed: The same seed gives the same order.
 
     Returns:
-        Indices, shape (N,): a permutation of 0 to N-1. Any first M of them hold M * s images of a class whose share
-        is s, give or take (1 + s * (K - 2)) / 2 images, K being the number of classes: always less than one image
-        where the classes are of one size, half an image where there are two, and nearly K / 2 for a class that has
-        almost all the images. (Each class is within half an image of its place; the differences add up.)
+        Indices, shape (N,): a permutation of 0 to N-1. Any first M of them hold M * s images of a
+        class whose share is s, give or take (1 + s * (K - 2)) / 2 images, K being the number of
+        classes: always less than one image where the classes are of one size, half an image where
+        there are two, and nearly K / 2 for a class that has almost all the images. (Each class is
+        within half an image of its place; the differences add up.)
 
     Example:
         >>> labels = np.array([0, 0, 0, 0, 1, 1])
@@ -34,7 +39,8 @@ def stratified_order(labels: Labels, seed: int) -> NDArray[np.int64]:
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    # Classes of one size meet at equal positions: chance, not the class number, says who goes first.
+    # Classes of one size meet at equal positions: chance, not the class number, says who goes
+    # first.
     return np.lexsort((generator.permutation(len(labels)), position))
 
 

@@ -1,10 +1,12 @@
-"""The one way to a recipe's network: blocks of convolutions, a pre-trained base with a head, or a user's function."""
+"""The one way to a recipe's network: blocks of convolutions, a pre-trained base with a head, or a
+user's function.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eyetune.models import cnn, functions, transfer
+from eyetune.models import cnn, model_function, transfer
 from eyetune.recipe import ModelSection
 
 if TYPE_CHECKING:
@@ -12,20 +14,25 @@ if TYPE_CHECKING:
 
 
 def build(
-    section: ModelSection, image_shape: tuple[int, int, int], num_classes: int, *, dtype: str = "float32"
+    section: ModelSection,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    dtype: str = "float32",
 ) -> keras.Model:
-    """Build the network of a recipe, untrained: the base of one that has one holds random weights (see `weights`).
+    """Build the network of a recipe, untrained: the base of one that has one holds random weights
+    (see `weights`).
 
     Args:
         section: The recipe's model section.
         image_shape: Height and width in pixels, and channels.
         num_classes: Number of outputs, at least 2.
-        dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32. A model function
-            chooses for itself.
+        dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32. A
+            model function chooses for itself.
 
     Returns:
-        A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to probabilities of
-        shape (batch, num_classes).
+        A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to
+        probabilities of shape (batch, num_classes).
 
     Raises:
         RecipeError: The network cannot be built for such images.
@@ -38,7 +45,7 @@ def build(
         14748170
     """
     if section.has_function:
-        return functions.build(section, image_shape, num_classes)
+        return model_function.build(section, image_shape, num_classes)
     room = transfer if section.has_base else cnn
     return room.build(section, image_shape, num_classes, dtype=dtype)
 
@@ -47,11 +54,12 @@ def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
     """Refuse a network that cannot be built for such images, and say why.
 
     Raises:
-        RecipeError: The images shrink to nothing, or are none that the base can take, or it has no such layer.
+        RecipeError: The images shrink to nothing, or are none that the base can take, or it has no
+            such layer.
         FunctionError: The model function cannot be loaded.
     """
     if section.has_function:
-        functions.load(section.function)  # what it builds is checked when it is built
+        model_function.load(section.function)  # what it builds is checked when it is built
     elif section.has_base:
         transfer.check(section, image_shape)
     else:

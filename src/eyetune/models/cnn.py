@@ -14,19 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Part:
-    """Layers in a row; with a shortcut, their input (through the shortcut's layers) is added to their output."""
+    """Layers in a row; with a shortcut, their input (through the shortcut's layers) is added to
+    their output.
+    """
 
     layers: list[Any]
     shortcut: list[Any] | None = None
 
 
 def build(
-    section: ModelSection, image_shape: tuple[int, int, int], num_classes: int, *, dtype: str = "float32"
+    section: ModelSection,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Build the network of a recipe, untrained.
 
-    Blocks of convolutions and a max pooling, then flatten or global average pooling, then dense layers and a
-    softmax. The default is the lab's network, layer for layer.
+    Blocks of convolutions and a max pooling, then flatten or global average pooling, then dense
+    layers and a softmax. The default is the lab's network, layer for layer.
 
     Args:
         section: The recipe's model section.
@@ -35,8 +41,8 @@ def build(
         dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32.
 
     Returns:
-        A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to probabilities of
-        shape (batch, num_classes).
+        A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to
+        probabilities of shape (batch, num_classes).
 
     Raises:
         RecipeError: The images shrink to nothing on their way through the blocks.
@@ -60,7 +66,9 @@ def build(
     return _connect(parts, image_shape, section.kind, dtype)
 
 
-def _connect(parts: list[_Part], image_shape: tuple[int, int, int], name: str, dtype: str) -> keras.Model:
+def _connect(
+    parts: list[_Part], image_shape: tuple[int, int, int], name: str, dtype: str
+) -> keras.Model:
     import keras
 
     images = outputs = keras.layers.Input(image_shape)
@@ -94,20 +102,28 @@ def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> li
     for number in range(block.convolutions):
         stride = block.stride if number == 0 else 1
         last = number == block.convolutions - 1
-        inner += _convolution(block, section, stride, dtype, activation=None if last and block.residual else name)
+        inner += _convolution(
+            block, section, stride, dtype, activation=None if last and block.residual else name
+        )
     after = [layers.MaxPooling2D(block.pool_size, dtype=dtype)] if block.pool_size > 1 else []
     if not block.residual:
         return [_Part(inner + after)]
     shortcut = []
     if block.stride > 1 or channels != _filters(block, section):
         point = layers.Conv2D(
-            _filters(block, section), 1, strides=block.stride, use_bias=not section.batch_norm, dtype=dtype
+            _filters(block, section),
+            1,
+            strides=block.stride,
+            use_bias=not section.batch_norm,
+            dtype=dtype,
         )
         shortcut = [point, *_normalised(section, None, dtype)]
     return [_Part(inner, shortcut), _Part([layers.Activation(name, dtype=dtype), *after])]
 
 
-def _convolution(block: Block, section: ModelSection, stride: int, dtype: str, *, activation: str | None) -> list[Any]:
+def _convolution(
+    block: Block, section: ModelSection, stride: int, dtype: str, *, activation: str | None
+) -> list[Any]:
     """Return one convolution with what belongs to it; a depthwise-separable one is two."""
     from keras import layers
 
@@ -120,19 +136,30 @@ def _convolution(block: Block, section: ModelSection, stride: int, dtype: str, *
     }
     if block.depthwise:
         common |= {"activation": None if section.batch_norm else name}
-        depthwise = [layers.DepthwiseConv2D(block.kernel_size, **common), *_normalised(section, name, dtype)]
+        depthwise = [
+            layers.DepthwiseConv2D(block.kernel_size, **common),
+            *_normalised(section, name, dtype),
+        ]
         point = _convolution(
-            block.model_copy(update={"depthwise": False, "kernel_size": 1}), section, 1, dtype, activation=activation
+            block.model_copy(update={"depthwise": False, "kernel_size": 1}),
+            section,
+            1,
+            dtype,
+            activation=activation,
         )
         return depthwise + point
     if section.batch_norm:
         convolution = layers.Conv2D(_filters(block, section), block.kernel_size, **common)
         return [convolution, *_normalised(section, activation, dtype)]
-    return [layers.Conv2D(_filters(block, section), block.kernel_size, activation=activation, **common)]
+    return [
+        layers.Conv2D(_filters(block, section), block.kernel_size, activation=activation, **common)
+    ]
 
 
 def _normalised(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:
-    """Return what follows a convolution where batch normalization stands between it and its activation."""
+    """Return what follows a convolution where batch normalization stands between it and its
+    activation.
+    """
     from keras import layers
 
     if not section.batch_norm:
@@ -150,14 +177,19 @@ def head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
     for dense in section.dense:
         if section.dropout:
             found.append(layers.Dropout(section.dropout, dtype=dtype))
-        found.append(layers.Dense(dense.units, activation=dense.activation or section.activation, dtype=dtype))
+        found.append(
+            layers.Dense(
+                dense.units, activation=dense.activation or section.activation, dtype=dtype
+            )
+        )
     if section.dropout:
         found.append(layers.Dropout(section.dropout, dtype=dtype))
     return [*found, layers.Dense(num_classes, activation="softmax", dtype="float32")]
 
 
 def check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
-    """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is obscure.
+    """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is
+    obscure.
 
     Raises:
         RecipeError: An image is smaller than 1x1 after some layer.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from eyetune.network import Layer, Network
+from eyetune.values.network import Layer, Network
 
 if TYPE_CHECKING:
     import keras
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def structure(model: keras.Model) -> Network:
     """Return the layers of a built model in order, nested models unrolled.
 
-    Multiply-adds are counted for one image, in convolutions and dense layers: for a convolution, output positions
-    times kernel size times input channels (of its group) times output channels.
+    Multiply-adds are counted for one image, in convolutions and dense layers: for a convolution,
+    output positions times kernel size times input channels (of its group) times output channels.
 
     Example:
         >>> from eyetune.models.cnn import build
@@ -56,10 +56,15 @@ def _layer(layer: Any) -> Layer:
 
 
 def _output_shape(layer: Any) -> tuple[int, ...]:
-    """Return what a layer gives, at its first use and of several tensors the first; (): that is not known."""
+    """Return what a layer gives, at its first use and of several tensors the first; (): that is not
+    known.
+    """
     try:
         output = layer.output
-    except (AttributeError, ValueError):  # it is used several times, or inside a class of the user's own
+    except (
+        AttributeError,
+        ValueError,
+    ):  # it is used several times, or inside a class of the user's own
         nodes = getattr(layer, "_inbound_nodes", [])
         output = nodes[0].output_tensors if nodes else None
     while isinstance(output, list | tuple | dict):

@@ -1,8 +1,9 @@
-"""Transfer learning: a network that was pre-trained on ImageNet, frozen, with a small head for the classes at hand.
+"""Transfer learning: a network that was pre-trained on ImageNet, frozen, with a small head for the
+classes at hand.
 
-The base works as it does when it is used, also while a network around it is trained: its batch normalizations keep
-their statistics and its dropout is off. Keras's `base(images, training=False)` does not reach that, since `fit`
-passes its own `training` to every layer.
+The base works as it does when it is used, also while a network around it is trained: its batch
+normalizations keep their statistics and its dropout is off. Keras's `base(images, training=False)`
+does not reach that, since `fit` passes its own `training` to every layer.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ SMALLEST_SIDE = 32  # pixels: what Keras's applications take
 # Of the ImageNet images, by channel: red, green, blue.
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
-# Keras's ImageNet weights of EfficientNet want (x - mean) / deviation, but its normalization, whose weights come from
-# the file, divides by the root of the deviation only. Keras puts another division behind that where it loads those
-# weights itself; here it is done before, on the distance from the mean.
+# Keras's ImageNet weights of EfficientNet want (x - mean) / deviation, but its normalization, whose
+# weights come from the file, divides by the root of the deviation only. Keras puts another division
+# behind that where it loads those weights itself; here it is done before, on the distance from the
+# mean.
 _LIFT = tuple(deviation**-0.5 for deviation in _DEVIATION)
 
 
@@ -49,7 +51,11 @@ class Base:
     reverse: bool = False
 
 
-_CAFFE: dict[str, Any] = {"scale": (255.0,) * 3, "offset": (-123.68, -116.779, -103.939), "reverse": True}
+_CAFFE: dict[str, Any] = {
+    "scale": (255.0,) * 3,
+    "offset": (-123.68, -116.779, -103.939),
+    "reverse": True,
+}
 _SYMMETRIC: dict[str, Any] = {"scale": (2.0,) * 3, "offset": (-1.0,) * 3}
 _LIFTED: dict[str, Any] = {
     "scale": tuple(255 * lift for lift in _LIFT),
@@ -59,7 +65,9 @@ BASES = {
     "vgg16": Base("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE),
     "mobilenet_v1": Base("MobileNet", "mobilenet_1_0_224_tf_no_top.h5", **_SYMMETRIC),
     "mobilenet_v2": Base(
-        "MobileNetV2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", **_SYMMETRIC
+        "MobileNetV2",
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        **_SYMMETRIC,
     ),
     "efficientnet_b0": Base("EfficientNetB0", "efficientnetb0_notop.h5", **_LIFTED),
     "resnet50": Base("ResNet50", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE),
@@ -67,7 +75,11 @@ BASES = {
 
 
 def build(
-    section: ModelSection, image_shape: tuple[int, int, int], num_classes: int, *, dtype: str = "float32"
+    section: ModelSection,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Build a base with random weights, frozen, between its preprocessing and a head.
 
@@ -93,7 +105,9 @@ def build(
     _check_images(section.base, image_shape)
     chosen = BASES[section.base]
     images = keras.layers.Input(image_shape)
-    outputs = keras.layers.Rescaling(list(chosen.scale), offset=list(chosen.offset), dtype="float32")(images)
+    outputs = keras.layers.Rescaling(
+        list(chosen.scale), offset=list(chosen.offset), dtype="float32"
+    )(images)
     if chosen.reverse:
         outputs = keras.ops.flip(outputs, axis=-1)
     outputs = build_base(section.base, image_shape, dtype=dtype)(outputs)
@@ -102,7 +116,9 @@ def build(
     return keras.Model(images, outputs, name=f"{section.base}_transfer")
 
 
-def build_base(name: str, image_shape: tuple[int, int, int], *, dtype: str = "float32") -> keras.Model:
+def build_base(
+    name: str, image_shape: tuple[int, int, int], *, dtype: str = "float32"
+) -> keras.Model:
     """Build a base alone, with random weights, frozen and without dropout."""
     import keras
 
@@ -135,7 +151,9 @@ def base_of(network: keras.Model) -> keras.Model:
 
 
 def features_of(network: keras.Model) -> keras.Model:
-    """Return the part of a network that a frozen base leaves as it is: from images to float features in one row."""
+    """Return the part of a network that a frozen base leaves as it is: from images to float
+    features in one row.
+    """
     import keras
 
     flattened = network.layers[_place_of_base(network) + 1]
@@ -143,7 +161,9 @@ def features_of(network: keras.Model) -> keras.Model:
 
 
 def head_of(network: keras.Model) -> keras.Model:
-    """Return the rest of a network, from features to probabilities. Its layers are the network's own."""
+    """Return the rest of a network, from features to probabilities. Its layers are the network's
+    own.
+    """
     import keras
 
     place = _place_of_base(network)
@@ -156,15 +176,19 @@ def head_of(network: keras.Model) -> keras.Model:
 def _place_of_base(network: keras.Model) -> int:
     import keras
 
-    return next(place for place, layer in enumerate(network.layers) if isinstance(layer, keras.Model))
+    return next(
+        place for place, layer in enumerate(network.layers) if isinstance(layer, keras.Model)
+    )
 
 
 def thaw(network: keras.Model, first: str) -> None:
-    """Let the base be trained from a layer on; batch normalizations stay frozen, for they would lose their statistics.
+    """Let the base be trained from a layer on; batch normalizations stay frozen, for they would
+    lose their statistics.
 
     Args:
         network: From `build`.
-        first: Name of the layer, in the order of Keras's `summary`; empty freezes the base as a whole.
+        first: Name of the layer, in the order of Keras's `summary`; empty freezes the base as a
+            whole.
     """
     import keras
 
@@ -180,7 +204,8 @@ def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
     """Refuse images that a base cannot take, and a layer that it does not have.
 
     Raises:
-        RecipeError: The images are too small or have no three channels, or `trainable_from` names no layer.
+        RecipeError: The images are too small or have no three channels, or `trainable_from` names
+            no layer.
     """
     _check_images(section.base, image_shape)
     if not section.trainable_from:

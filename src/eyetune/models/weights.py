@@ -1,6 +1,8 @@
-"""Weights of pre-trained networks: found or downloaded, read from the usual kinds of files, checked layer by layer.
+"""Weights of pre-trained networks: found or downloaded, read from the usual kinds of files, checked
+layer by layer.
 
-Nothing in a file is run: HDF5 and NumPy files are read as plain arrays, and a `.keras` file in Keras's safe mode.
+Nothing in a file is run: HDF5 and NumPy files are read as plain arrays, and a `.keras` file in
+Keras's safe mode.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
 
 IMAGENET, RANDOM = "imagenet", "random"
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
-SMALLEST = (32, 32, 3)  # shapes of weights do not hang on the images: the smallest network is built soonest
+SMALLEST = (
+    32,
+    32,
+    3,
+)  # shapes of weights do not hang on the images: the smallest network is built soonest
 KINDS = ".weights.h5, .h5, .keras or .npz"
 
 Arrays = tuple[NDArray[Any], ...]
@@ -40,7 +46,8 @@ class Weights:
     """The weights of a base.
 
     Attributes:
-        layers: Arrays of each layer that has any, in the order of the base and of Keras's `layer.weights`.
+        layers: Arrays of each layer that has any, in the order of the base and of Keras's
+            `layer.weights`.
         digest: The same for the same weights only: sixteen hexadecimal digits.
     """
 
@@ -89,7 +96,9 @@ def taken(network: keras.Model) -> Weights:
 
 
 def settle(layer: Any) -> None:
-    """Let a layer that computes values from its weights do so anew: Keras's Normalization, after an assignment."""
+    """Let a layer that computes values from its weights do so anew: Keras's Normalization, after an
+    assignment.
+    """
     if hasattr(layer, "finalize_state"):
         layer.finalize_state()
 
@@ -137,7 +146,9 @@ def _fitting(layer: Any, found: Mapping[str, Arrays], path: Path, base: str) -> 
         raise RecipeError(
             f"The weights {path} do not fit {base}: its layer {name} {wrong}.",
             expected=f"{name}: {_shown(shapes)}",
-            received=f"layers {', '.join(list(found)[:8])}, ..." if received is None else f"{name}: {_shown(received)}",
+            received=f"layers {', '.join(list(found)[:8])}, ..."
+            if received is None
+            else f"{name}: {_shown(received)}",
             fix=f"Name a file with weights of {base}, for example {BASES[base].file}.",
         )
     return values
@@ -148,7 +159,9 @@ def _shown(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _key(name: str) -> str:
-    """Return a layer's name without the number that Keras gives the second normalization of a process."""
+    """Return a layer's name without the number that Keras gives the second normalization of a
+    process.
+    """
     return re.sub(r"^normalization_\d+$", "normalization", name)
 
 
@@ -164,7 +177,9 @@ def _from_npz(path: Path, expected: list[Any]) -> dict[str, Arrays]:
         names = {_key(layer.name): [weight.name for weight in layer.weights] for layer in expected}
         there = {name.partition("/")[0] for name in stored}
         return {
-            layer: tuple(stored[f"{layer}/{weight}"] for weight in weights if f"{layer}/{weight}" in stored)
+            layer: tuple(
+                stored[f"{layer}/{weight}"] for weight in weights if f"{layer}/{weight}" in stored
+            )
             for layer, weights in names.items()
             if layer in there
         }
@@ -192,16 +207,24 @@ def _from_hdf5(path: Path, expected: list[Any]) -> dict[str, Arrays]:
     import h5py  # comes with Keras
 
     with h5py.File(path, "r") as stored:
-        if "layer_names" in stored.attrs or "layer_names0" in stored.attrs or "model_weights" in stored:
+        if (
+            "layer_names" in stored.attrs
+            or "layer_names0" in stored.attrs
+            or "model_weights" in stored
+        ):
             return _from_legacy(stored.get("model_weights", stored), expected)
         return _from_groups(stored)
 
 
 def _from_legacy(stored: Any, expected: list[Any]) -> dict[str, Arrays]:
-    """Read the older format, in which Keras's own ImageNet weights are; it goes by order where names differ."""
+    """Read the older format, in which Keras's own ImageNet weights are; it goes by order where
+    names differ.
+    """
     found = {}
     for layer in _attributes(stored, "layer_names"):
-        values = tuple(stored[layer][weight][()] for weight in _attributes(stored[layer], "weight_names"))
+        values = tuple(
+            stored[layer][weight][()] for weight in _attributes(stored[layer], "weight_names")
+        )
         if values:
             found[_key(layer)] = values
     names = [_key(layer.name) for layer in expected]
@@ -212,7 +235,9 @@ def _from_legacy(stored: Any, expected: list[Any]) -> dict[str, Arrays]:
 
 def _attributes(group: Any, name: str) -> list[str]:
     """Return a list of names, which HDF5 holds in several pieces where it is long."""
-    pieces = [name] if name in group.attrs else [f"{name}{number}" for number in range(len(group.attrs))]
+    pieces = (
+        [name] if name in group.attrs else [f"{name}{number}" for number in range(len(group.attrs))]
+    )
     words = [word for piece in pieces if piece in group.attrs for word in group.attrs[piece]]
     return [word.decode() if isinstance(word, bytes) else str(word) for word in words]
 
@@ -231,13 +256,16 @@ def _from_groups(stored: Any) -> dict[str, Arrays]:
 
 
 def _download(base: str) -> keras.Model:
-    """Let Keras find or download its ImageNet weights; where it cannot, say which file belongs where."""
+    """Let Keras find or download its ImageNet weights; where it cannot, say which file belongs
+    where.
+    """
     import keras
 
     application = getattr(keras.applications, BASES[base].application)
     try:
         with _impatient(), redirect_stdout(sys.stderr):  # standard output is for results
-            # Keras has MobileNets for several sizes of images: this is the one that all have in common.
+            # Keras has MobileNets for several sizes of images: this is the one that all have in
+            # common.
             return application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
     except Exception as error:  # Keras raises a bare Exception where a download fails
         folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"

@@ -8,12 +8,14 @@ from typing import Any
 
 from eyetune.errors import RecipeError, nearest
 
-# Besides its own error, a ValueError, tomllib lets through Python's for a number of too many digits or deep nesting.
+# Besides its own error, a ValueError, tomllib lets through Python's for a number of too many digits
+# or deep nesting.
 NOT_TOML = (ValueError, RecursionError)
 
 
 def parse_edits(words: Iterable[str]) -> dict[str, Any]:
-    """Read edits as the command line gives them: `path=value`, the value in TOML, or else plain text.
+    """Read edits as the command line gives them: `path=value`, the value in TOML, or else plain
+    text.
 
     Raises:
         RecipeError: There is no equals sign or no path.
@@ -69,10 +71,14 @@ def _key(node: Any, name: str, path: str, parent: str) -> str | int:
     if isinstance(node, dict):
         raise RecipeError(f"A recipe has no {path}.", received=name, fix=nearest(name, node))
     if not isinstance(node, list | tuple):
-        raise RecipeError(f"A recipe has no {path}.", expected=f"nothing below {parent}", received=name)
+        raise RecipeError(
+            f"A recipe has no {path}.", expected=f"nothing below {parent}", received=name
+        )
     raise RecipeError(
         f"A recipe has no {path}.",
-        expected=f"{parent}: a place from 0 to {len(node) - 1}" if node else f"nothing in {parent}, which is empty",
+        expected=f"{parent}: a place from 0 to {len(node) - 1}"
+        if node
+        else f"nothing in {parent}, which is empty",
         received=name,
         fix=f"To make the list longer, give all of it, for example --set {parent}=[16, 32, 64].",
     )

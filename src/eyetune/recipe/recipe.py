@@ -1,7 +1,7 @@
 """A recipe: everything that defines one training, as one immutable value.
 
-The default recipe is the lab's: CIFAR-10, two convolutions with pooling, one hidden dense layer, Adam.
-It goes to TOML and back, and is edited by path:
+The default recipe is the lab's: CIFAR-10, two convolutions with pooling, one hidden dense layer,
+Adam. It goes to TOML and back, and is edited by path:
 
     >>> recipe = Recipe().with_({"optimizer.learning_rate": 1e-4, "model.blocks.0.activation": "tanh"})
     >>> recipe.optimizer.learning_rate, recipe.model.blocks[0].activation
@@ -24,6 +24,7 @@ import pydantic
 from pydantic import BeforeValidator, model_validator
 
 from eyetune.errors import RecipeError, nearest
+from eyetune.recipe.descriptions import explain, with_comments
 from eyetune.recipe.edits import NOT_TOML, leaves, put
 from eyetune.recipe.sections import (
     MONITORS,
@@ -36,7 +37,6 @@ from eyetune.recipe.sections import (
     Section,
     known_network,
 )
-from eyetune.recipe.words import explain, with_comments
 
 
 class Recipe(Section):
@@ -51,7 +51,8 @@ class Recipe(Section):
         fit: Epochs, batch size, early stopping, precision.
 
     Raises:
-        RecipeError: From `make`, `with_`, `from_toml` and `load`: a name is unknown or a value out of range.
+        RecipeError: From `make`, `with_`, `from_toml` and `load`: a name is unknown or a value out
+            of range.
 
     Example:
         >>> Recipe.make({"fit": {"epochs": 3}}).fit.epochs
@@ -77,9 +78,13 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fine_tuning_has_layers(self) -> Self:
         if self.fit.fine_tune_epochs and not self.model.has_base:
-            raise ValueError("fit.fine_tune_epochs train a pre-trained network further, but model.base is none")
+            raise ValueError(
+                "fit.fine_tune_epochs train a pre-trained network further, but model.base is none"
+            )
         if self.fit.fine_tune_epochs and not self.model.trainable_from:
-            raise ValueError("fit.fine_tune_epochs need model.trainable_from, the base's first layer that they train")
+            raise ValueError(
+                "fit.fine_tune_epochs need model.trainable_from, the base's first layer that they train"
+            )
         return self
 
     @model_validator(mode="after")
@@ -94,15 +99,21 @@ class Recipe(Section):
         if not self.model.has_function:
             return self
         if self.optimizer != OptimizerSection() or self.loss != LossSection():
-            raise ValueError("model.function compiles its network itself, so optimizer and loss would do nothing")
+            raise ValueError(
+                "model.function compiles its network itself, so optimizer and loss would do nothing"
+            )
         if self.fit.weight_averaging or self.fit.precision == "bfloat16":
-            raise ValueError("model.function goes without fit.weight_averaging and fit.precision=bfloat16")
+            raise ValueError(
+                "model.function goes without fit.weight_averaging and fit.precision=bfloat16"
+            )
         return self
 
     @model_validator(mode="after")
     def _teacher_counts_all_classes_alike(self) -> Self:
         if self.loss.teacher and self.fit.class_weight != "none":
-            raise ValueError("with loss.teacher all classes count alike, so fit.class_weight must be none")
+            raise ValueError(
+                "with loss.teacher all classes count alike, so fit.class_weight must be none"
+            )
         return self
 
     @classmethod
@@ -116,7 +127,8 @@ class Recipe(Section):
     def with_(self, edits: Mapping[str, Any] | None = None, /, **more: Any) -> Recipe:
         """Return a copy with some values changed.
 
-        A whole is changed before its parts: `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16.
+        A whole is changed before its parts: `{"model.blocks.2.filters": 16, "model.blocks": [8, 8,
+        8]}` makes 8, 8, 16.
 
         Args:
             edits: New values by path, for example `{"model.blocks.0.filters": 16}`.
@@ -125,18 +137,30 @@ class Recipe(Section):
         Raises:
             RecipeError: A path is unknown or a value out of its range.
         """
-        paths = {**(edits or {}), **{name.replace("__", "."): value for name, value in more.items()}}
-        wholes = {path: value for path, value in paths.items() if any(one.startswith(f"{path}.") for one in paths)}
+        paths = {
+            **(edits or {}),
+            **{name.replace("__", "."): value for name, value in more.items()},
+        }
+        wholes = {
+            path: value
+            for path, value in paths.items()
+            if any(one.startswith(f"{path}.") for one in paths)
+        }
         if wholes:
-            return self.with_(wholes).with_({path: value for path, value in paths.items() if path not in wholes})
-        # Values left at their default stay open, so that a default that hangs on another value follows it.
+            return self.with_(wholes).with_(
+                {path: value for path, value in paths.items() if path not in wholes}
+            )
+        # Values left at their default stay open, so that a default that hangs on another value
+        # follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():
             put(values, self.model_dump(), path, value)
         return Recipe.make(values, origin="the edited recipe")
 
     def to_toml(self, *, comments: bool = False) -> str:
-        """Return the recipe as TOML, every value written out; with `comments`, what each one means behind it."""
+        """Return the recipe as TOML, every value written out; with `comments`, what each one means
+        behind it.
+        """
         import tomli_w
 
         text = tomli_w.dumps(self.model_dump(mode="json", exclude_none=True), indent=2)
@@ -152,7 +176,9 @@ class Recipe(Section):
             values = tomllib.loads(text)
         except NOT_TOML as error:
             raise RecipeError(
-                f"{origin} is not valid TOML.", received=error, fix="See https://toml.io for the notation."
+                f"{origin} is not valid TOML.",
+                received=error,
+                fix="See https://toml.io for the notation.",
             ) from None
         return cls.make(values, origin=origin)
 
@@ -175,7 +201,8 @@ class Recipe(Section):
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that are the same for equal recipes only.
 
-        Values at their defaults are left out, so that those of recorded recipes stay when recipes learn new values.
+        Values at their defaults are left out, so that those of recorded recipes stay when recipes
+        learn new values.
         """
         text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -190,7 +217,8 @@ class Recipe(Section):
         return dict(leaves(self.model_dump()))
 
     def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
-        """Return the values that differ, by path: (mine, the other's); None where one has no such place.
+        """Return the values that differ, by path: (mine, the other's); None where one has no such
+        place.
 
         Example:
             >>> Recipe().difference(Recipe().with_(fit__epochs=20))
@@ -198,4 +226,8 @@ class Recipe(Section):
         """
         mine, theirs = self.values(), other.values()
         paths = [*mine, *(path for path in theirs if path not in mine)]
-        return {path: (mine.get(path), theirs.get(path)) for path in paths if mine.get(path) != theirs.get(path)}
+        return {
+            path: (mine.get(path), theirs.get(path))
+            for path in paths
+            if mine.get(path) != theirs.get(path)
+        }

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 # Names as in https://keras.io/api/layers/activations/
@@ -57,33 +65,61 @@ def _table(key: str) -> BeforeValidator:
 class DataSection(Section):
     """Which images, and how they are split."""
 
-    source: str = Field("cifar10", min_length=1, description="a name (`eyetune data list`) or a path")
-    validation: float = Field(0.2, gt=0, lt=1, description="share of the training images that validates")
-    test: float = Field(0.2, gt=0, lt=1, description="share held out as test where the source has no test split")
+    source: str = Field(
+        "cifar10", min_length=1, description="a name (`eyetune data list`) or a path"
+    )
+    validation: float = Field(
+        0.2, gt=0, lt=1, description="share of the training images that validates"
+    )
+    test: float = Field(
+        0.2, gt=0, lt=1, description="share held out as test where the source has no test split"
+    )
     subset: int = Field(0, ge=0, description="use only the first N training images (0: all)")
-    image_size: int = Field(32, ge=8, le=1024, description="side of the square images from a folder, in pixels")
+    image_size: int = Field(
+        32, ge=8, le=1024, description="side of the square images from a folder, in pixels"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
     skip_unreadable: bool = Field(False, description="leave out image files that cannot be read")
     train_on_validation: bool = Field(
-        False, description="train on the validation images too, once all choices are made: then only test tells"
+        False,
+        description="train on the validation images too, once all choices are made: then only test tells",
     )
 
 
 class AugmentSection(Section):
-    """Variations of the training images, made afresh in each epoch; validation and test stay as they are."""
+    """Variations of the training images, made afresh in each epoch; validation and test stay as
+    they are.
+    """
 
-    noise: float = Field(0.0, ge=0, le=1, description="standard deviation of Gaussian noise, on pixels of 0 to 1")
+    noise: float = Field(
+        0.0, ge=0, le=1, description="standard deviation of Gaussian noise, on pixels of 0 to 1"
+    )
     flip: bool = Field(False, description="left and right swapped, for every second image")
-    shift: int = Field(0, ge=0, le=512, description="largest shift in pixels; the border is filled by reflection")
+    shift: int = Field(
+        0, ge=0, le=512, description="largest shift in pixels; the border is filled by reflection"
+    )
     rotate: float = Field(0.0, ge=0, le=180, description="largest rotation, in degrees")
-    zoom: float = Field(0.0, ge=0, lt=1, description="largest share by which the picture grows or shrinks")
+    zoom: float = Field(
+        0.0, ge=0, lt=1, description="largest share by which the picture grows or shrinks"
+    )
     contrast: float = Field(0.0, ge=0, lt=1, description="largest share by which contrast changes")
-    color: float = Field(0.0, ge=0, lt=1, description="largest share by which saturation and each channel change")
-    cutout: int = Field(0, ge=0, le=512, description="side of a square that is painted over, in pixels")
-    mixup: float = Field(0.0, ge=0, le=10, description="alpha of mixup: two images laid over each other (0: off)")
-    cutmix: float = Field(0.0, ge=0, le=10, description="alpha of cutmix: a part of one image in another (0: off)")
+    color: float = Field(
+        0.0, ge=0, lt=1, description="largest share by which saturation and each channel change"
+    )
+    cutout: int = Field(
+        0, ge=0, le=512, description="side of a square that is painted over, in pixels"
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=10, description="alpha of mixup: two images laid over each other (0: off)"
+    )
+    cutmix: float = Field(
+        0.0, ge=0, le=10, description="alpha of cutmix: a part of one image in another (0: off)"
+    )
     copies: int = Field(
-        0, ge=0, le=50, description="variations added beside each unchanged image (0: every image is varied itself)"
+        0,
+        ge=0,
+        le=50,
+        description="variations added beside each unchanged image (0: every image is varied itself)",
     )
 
     @property
@@ -94,7 +130,9 @@ class AugmentSection(Section):
     @model_validator(mode="after")
     def _copies_vary(self) -> Self:
         if self.copies and not self.active:
-            raise ValueError("copies need something that varies them, for example augment.noise=0.05")
+            raise ValueError(
+                "copies need something that varies them, for example augment.noise=0.05"
+            )
         return self
 
 
@@ -105,10 +143,16 @@ class Block(Section):
     convolutions: int = Field(1, ge=1, le=16)
     kernel_size: int = Field(3, ge=1, le=31, description="side of the square kernel, in pixels")
     stride: int = Field(1, ge=1, le=8, description="step of the first convolution, in pixels")
-    residual: bool = Field(False, description="add the block's input to its output, before the last activation")
-    depthwise: bool = Field(False, description="depthwise-separable convolutions: far fewer weights")
+    residual: bool = Field(
+        False, description="add the block's input to its output, before the last activation"
+    )
+    depthwise: bool = Field(
+        False, description="depthwise-separable convolutions: far fewer weights"
+    )
     activation: ActivationName | None = Field(None, description="in place of the model's")
-    pool_size: int = Field(2, ge=1, le=16, description="side of the max pooling window (1: no pooling)")
+    pool_size: int = Field(
+        2, ge=1, le=16, description="side of the max pooling window (1: no pooling)"
+    )
 
 
 class DenseLayer(Section):
@@ -122,32 +166,49 @@ LAB_BLOCKS = (Block(filters=32), Block(filters=64))
 
 
 class ModelSection(Section):
-    """The network: blocks or a pre-trained base, then dense layers. The lab's: 32 and 64 filters, 64 units, relu.
+    """The network: blocks or a pre-trained base, then dense layers. The lab's: 32 and 64 filters,
+    64 units, relu.
 
     The name of a known network (`ZOO` and `PRETRAINED`) stands for its values: `model = "resnet8"`.
     """
 
     kind: Literal["cnn"] = "cnn"
-    function: str = Field("", description="a build_model(hp) in place of all below, as file.py:name")
-    hyperparameters: dict[str, HyperparameterValue] = Field({}, description="what the function's hp holds")
-    base: BaseName = Field("none", description="a pre-trained network in place of the blocks, its weights frozen")
-    weights: str = Field(
-        "imagenet", min_length=1, description="of the base: imagenet (downloaded by Keras), random, or a file"
+    function: str = Field(
+        "", description="a build_model(hp) in place of all below, as file.py:name"
     )
-    trainable_from: str = Field("", description="the base's first layer that fit.fine_tune_epochs train")
+    hyperparameters: dict[str, HyperparameterValue] = Field(
+        {}, description="what the function's hp holds"
+    )
+    base: BaseName = Field(
+        "none", description="a pre-trained network in place of the blocks, its weights frozen"
+    )
+    weights: str = Field(
+        "imagenet",
+        min_length=1,
+        description="of the base: imagenet (downloaded by Keras), random, or a file",
+    )
+    trainable_from: str = Field(
+        "", description="the base's first layer that fit.fine_tune_epochs train"
+    )
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
         default_factory=lambda values: (
             () if values.get("base", "none") != "none" or values.get("function") else LAB_BLOCKS
         ),
         max_length=32,
     )
-    dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field((DenseLayer(units=64),), max_length=16)
+    dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field(
+        (DenseLayer(units=64),), max_length=16
+    )
     activation: ActivationName = "relu"
     width: float = Field(1.0, gt=0, le=16, description="multiplies the filters of all blocks")
     padding: Literal["valid", "same"] = "valid"
-    batch_norm: bool = Field(False, description="batch normalization before each activation of a convolution")
+    batch_norm: bool = Field(
+        False, description="batch normalization before each activation of a convolution"
+    )
     global_pooling: bool = Field(False, description="global average pooling in place of flatten")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of activations dropped before each dense layer")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of activations dropped before each dense layer"
+    )
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())  # a table has no hash of its own
@@ -164,19 +225,27 @@ class ModelSection(Section):
 
     @field_validator("blocks")
     @classmethod
-    def _blocks_or_a_base(cls, blocks: tuple[Block, ...], info: ValidationInfo) -> tuple[Block, ...]:
+    def _blocks_or_a_base(
+        cls, blocks: tuple[Block, ...], info: ValidationInfo
+    ) -> tuple[Block, ...]:
         if not blocks and info.data.get("base") == "none" and not info.data.get("function"):
             raise PydanticCustomError("too_short", "at least 1 in the list")
         return blocks
 
     @model_validator(mode="after")
     def _function_in_place_of_all(self) -> Self:
-        others = {name: value for name, value in self if name not in ("kind", "function", "hyperparameters", "blocks")}
+        others = {
+            name: value
+            for name, value in self
+            if name not in ("kind", "function", "hyperparameters", "blocks")
+        }
         fields = type(self).model_fields
         changed = [name for name, value in others.items() if value != fields[name].default]
         if self.function and (changed or self.blocks):
             name = (changed or ["blocks"])[0]
-            raise ValueError(f"function {self.function} builds the network, so {name} would do nothing")
+            raise ValueError(
+                f"function {self.function} builds the network, so {name} would do nothing"
+            )
         if self.hyperparameters and not self.function:
             raise ValueError("hyperparameters are of a model function, but there is none")
         return self
@@ -189,10 +258,14 @@ class ModelSection(Section):
                     raise ValueError(f"{name} is of a pre-trained network, but base is none")
             return self
         if self.blocks:
-            raise ValueError(f"base {self.base} stands in place of the blocks, but there are some (blocks = [])")
+            raise ValueError(
+                f"base {self.base} stands in place of the blocks, but there are some (blocks = [])"
+            )
         for name in ("width", "padding", "batch_norm"):
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is of blocks, but base {self.base} stands in place of them")
+                raise ValueError(
+                    f"{name} is of blocks, but base {self.base} stands in place of them"
+                )
         return self
 
 
@@ -220,15 +293,22 @@ ZOO: dict[str, dict[str, Any]] = {
         "dropout": 0.3,
     },
     # MLPerf Tiny's image classification network (Banbury et al., 2021, arXiv:2106.07597)
-    "resnet8": {**_WHOLE, "blocks": [_STEM, *_stages(16, 32, 64, blocks=1, convolutions=2, residual=True)]},
+    "resnet8": {
+        **_WHOLE,
+        "blocks": [_STEM, *_stages(16, 32, 64, blocks=1, convolutions=2, residual=True)],
+    },
     # He et al., 2016 (arXiv:1512.03385), section 4.2
-    "resnet20": {**_WHOLE, "blocks": [_STEM, *_stages(16, 32, 64, blocks=3, convolutions=2, residual=True)]},
+    "resnet20": {
+        **_WHOLE,
+        "blocks": [_STEM, *_stages(16, 32, 64, blocks=3, convolutions=2, residual=True)],
+    },
     # Howard et al., 2017 (arXiv:1704.04861), at the size of CIFAR
     "mobilenet": {**_WHOLE, "blocks": [_STEM, *_stages(32, 64, 128, blocks=2, depthwise=True)]},
 }
 
-# Pre-trained networks, each with the lab's dense layer behind it. VGG16 is flattened, as in the lab; the others end in
-# an average, as they were trained. mobilenet_v1 has a number since `mobilenet` is the small one, trained from nothing.
+# Pre-trained networks, each with the lab's dense layer behind it. VGG16 is flattened, as in the
+# lab; the others end in an average, as they were trained. mobilenet_v1 has a number since
+# `mobilenet` is the small one, trained from nothing.
 PRETRAINED: dict[str, dict[str, Any]] = {
     # Simonyan and Zisserman, 2015 (arXiv:1409.1556)
     "vgg16": {"base": "vgg16"},
@@ -241,7 +321,8 @@ PRETRAINED: dict[str, dict[str, Any]] = {
     # He et al., 2016 (arXiv:1512.03385)
     "resnet50": {"base": "resnet50", "global_pooling": True},
 }
-# The first layer of the last stretch of each base: what fine-tuning trains where nothing else is known.
+# The first layer of the last stretch of each base: what fine-tuning trains where nothing else is
+# known.
 LAST_STRETCH = {
     "vgg16": "block5_conv1",
     "mobilenet_v1": "conv_dw_12",
@@ -259,7 +340,9 @@ def known_network(value: Any) -> Any:
     if ".py:" in value or value.endswith((".py", ".pickle")):
         return {"function": value}
     if value not in NETWORKS:
-        raise PydanticCustomError("unknown_network", "the name of a known network, or a table of values")
+        raise PydanticCustomError(
+            "unknown_network", "the name of a known network, or a table of values"
+        )
     return NETWORKS[value]
 
 
@@ -268,38 +351,58 @@ class OptimizerSection(Section):
 
     name: OptimizerName = "adam"
     learning_rate: float = Field(
-        default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001), gt=0, le=100
+        default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001),
+        gt=0,
+        le=100,
     )
     schedule: Schedule = Field("constant", description="how the rate changes over the training")
-    warmup_epochs: float = Field(0.0, ge=0, le=1000, description="epochs in which the rate rises from 0")
+    warmup_epochs: float = Field(
+        0.0, ge=0, le=1000, description="epochs in which the rate rises from 0"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
     weight_decay: float = Field(0.0, ge=0, le=1)
-    clip_norm: float = Field(0.0, ge=0, le=1e6, description="largest norm of a weight's gradient (0: any)")
+    clip_norm: float = Field(
+        0.0, ge=0, le=1e6, description="largest norm of a weight's gradient (0: any)"
+    )
     fine_tune_learning_rate: float = Field(
-        1e-5, gt=0, le=100, description="constant rate of fit.fine_tune_epochs; small, or what was learned is lost"
+        1e-5,
+        gt=0,
+        le=100,
+        description="constant rate of fit.fine_tune_epochs; small, or what was learned is lost",
     )
 
     @model_validator(mode="after")
     def _momentum_has_an_optimizer(self) -> Self:
         if self.momentum and self.name not in WITH_MOMENTUM:
-            raise ValueError(f"momentum is for {' and '.join(WITH_MOMENTUM)}, but the optimizer is {self.name}")
+            raise ValueError(
+                f"momentum is for {' and '.join(WITH_MOMENTUM)}, but the optimizer is {self.name}"
+            )
         if self.nesterov and not (self.name == "sgd" and self.momentum):
             raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
         if self.schedule == "plateau" and self.warmup_epochs:
-            raise ValueError("the schedule plateau goes by the validation loss alone: it has no warm-up")
+            raise ValueError(
+                "the schedule plateau goes by the validation loss alone: it has no warm-up"
+            )
         return self
 
 
 class LossSection(Section):
     """What the training makes small."""
 
-    name: Literal["categorical_crossentropy", "categorical_focal_crossentropy"] = "categorical_crossentropy"
+    name: Literal["categorical_crossentropy", "categorical_focal_crossentropy"] = (
+        "categorical_crossentropy"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    teacher: str = Field("", description="a run or a .keras file whose probabilities are learned too (distillation)")
+    teacher: str = Field(
+        "", description="a run or a .keras file whose probabilities are learned too (distillation)"
+    )
     teacher_share: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
     temperature: float = Field(
-        2.0, gt=0, le=100, description="how much both probabilities are softened before they are compared (1: not)"
+        2.0,
+        gt=0,
+        le=100,
+        description="how much both probabilities are softened before they are compared (1: not)",
     )
 
 
@@ -308,21 +411,35 @@ class FitSection(Section):
 
     epochs: int = Field(10, ge=1, le=100_000)
     fine_tune_epochs: int = Field(
-        0, ge=0, le=100_000, description="epochs after those, which train the base from model.trainable_from on"
+        0,
+        ge=0,
+        le=100_000,
+        description="epochs after those, which train the base from model.trainable_from on",
     )
     batch_size: int = Field(32, ge=1, le=65536)
     early_stopping: int = Field(
         0, ge=0, description="stop after this many epochs without a better `monitor` (0: never)"
     )
     monitor: str = Field(
-        "val_loss", min_length=1, description=f"what early stopping and keep_best go by: {' | '.join(MONITORS)}"
+        "val_loss",
+        min_length=1,
+        description=f"what early stopping and keep_best go by: {' | '.join(MONITORS)}",
     )
-    restore_best: bool = Field(True, description="with early stopping, end with the best epoch's weights")
-    keep_best: bool = Field(False, description="end with the best epoch's weights, also without early stopping")
-    precision: Precision = Field("auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic")
+    restore_best: bool = Field(
+        True, description="with early stopping, end with the best epoch's weights"
+    )
+    keep_best: bool = Field(
+        False, description="end with the best epoch's weights, also without early stopping"
+    )
+    precision: Precision = Field(
+        "auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic"
+    )
     class_weight: Literal["none", "balanced"] = "none"
     weight_averaging: float = Field(
-        0.0, ge=0, lt=1, description="share that the running average of weights keeps at each step (0: no average)"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share that the running average of weights keeps at each step (0: no average)",
     )
 
     @property

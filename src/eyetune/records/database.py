@@ -18,15 +18,18 @@ BUSY_TIMEOUT_SECONDS = 30.0
 def connect(folder: Path) -> Engine:
     """Open the database of a workspace, made or migrated where needed.
 
-    SQLite's rollback journal is kept rather than its write-ahead log: the log fails on network file systems, where
-    clusters keep their homes, and one small commit an epoch does not need its speed.
+    SQLite's rollback journal is kept rather than its write-ahead log: the log fails on network file
+    systems, where clusters keep their homes, and one small commit an epoch does not need its speed.
 
     Raises:
-        WorkspaceError: The folder cannot be written, the database is damaged, or a newer eyetune made it.
+        WorkspaceError: The folder cannot be written, the database is damaged, or a newer eyetune
+            made it.
     """
     path = folder / FILE_NAME
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
-    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+    event.listen(
+        engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON")
+    )
     with explained(path), engine.connect() as connection:
         version = _version(connection)
     if version != VERSION:
@@ -58,7 +61,9 @@ def _migrate(engine: Engine, path: Path) -> None:
     from filelock import FileLock
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with FileLock(path.with_suffix(".lock")), explained(path), engine.connect() as connection:
         version = _version(connection)
@@ -89,7 +94,10 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
         what = "is damaged or not a database"
         fix = "Restore it from a copy, or move it away: the runs' folders beside it hold recipes and networks."
     elif "full" in reason:
-        what, fix = "cannot grow: the disk is full", "Make room, then try again: what was recorded is still there."
+        what, fix = (
+            "cannot grow: the disk is full",
+            "Make room, then try again: what was recorded is still there.",
+        )
     else:
         what = "cannot be opened or written"
         fix = "Check that you may write to this folder, or name another one with --workspace."

@@ -1,4 +1,6 @@
-"""A lab as it is recorded: what each technique was worth, which combination was best, and the answer."""
+"""A lab as it is recorded: what each technique was worth, which combination was best, and the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,8 @@ class Trained(_Record):
 
 
 class Effect(Trained):
-    """A recipe that was trained, and how it compares with another. Differences are of shares: 0.01 is one point.
+    """A recipe that was trained, and how it compares with another. Differences are of shares: 0.01
+    is one point.
 
     Attributes:
         name: The technique.
@@ -85,7 +88,9 @@ class Effect(Trained):
 
 
 class Step(_Record):
-    """One step of the greedy combination: what was added to what was kept before, and whether it was kept."""
+    """One step of the greedy combination: what was added to what was kept before, and whether it
+    was kept.
+    """
 
     effect: Effect
     kept: bool
@@ -97,7 +102,8 @@ class Interaction(_Record):
     Attributes:
         first: One technique with its value.
         second: The other.
-        difference: Of the accuracies: both, less each, plus the baseline's. Above 0 they help each other.
+        difference: Of the accuracies: both, less each, plus the baseline's. Above 0 they help each
+            other.
         interval: 95% interval.
         p_value: Corrected for how many pairs were tried (Holm).
         finding: In words.
@@ -120,7 +126,8 @@ class Skipped(_Record):
 
 
 class Explanation(_Record):
-    """What is said of a technique, kept with the lab: one of the user's own is not known when the lab is shown.
+    """What is said of a technique, kept with the lab: one of the user's own is not known when the
+    lab is shown.
 
     Attributes:
         name: The technique.
@@ -138,7 +145,8 @@ class Explanation(_Record):
 
 
 class Final(_Record):
-    """A recipe trained on training and validation images together, with several seeds, and tried on test.
+    """A recipe trained on training and validation images together, with several seeds, and tried on
+    test.
 
     Attributes:
         label: What to call it.
@@ -223,7 +231,11 @@ class LabRecord(_Record):
     @property
     def leaderboard(self) -> tuple[Trained, ...]:
         """Everything that was trained for a comparison, the best first."""
-        everything = (self.baseline, *self.techniques, *((self.combination,) if self.combination else ()))
+        everything = (
+            self.baseline,
+            *self.techniques,
+            *((self.combination,) if self.combination else ()),
+        )
         return tuple(sorted(everything, key=lambda one: -one.validation_accuracy))
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""The files of labs in a workspace: a folder a lab, `labs/<id>/lab.json`, found again by id or as the latest."""
+"""The files of labs in a workspace: a folder a lab, `labs/<id>/lab.json`, found again by id or as
+the latest.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ LATEST = "latest"
 
 
 def write(folder: Path, record: LabRecord) -> Path:
-    """Write a lab into its folder, which is made, and return the file; it is there whole or not at all.
+    """Write a lab into its folder, which is made, and return the file; it is there whole or not at
+    all.
 
     Raises:
         WorkspaceError: It cannot be written.
@@ -59,7 +62,9 @@ def read_all(folder: Path) -> list[LabRecord]:
     Raises:
         WorkspaceError: A file is damaged.
     """
-    return sorted((read(path) for path in _paths(folder)), key=lambda record: (record.created_at, record.id))
+    return sorted(
+        (read(path) for path in _paths(folder)), key=lambda record: (record.created_at, record.id)
+    )
 
 
 def find(folder: Path, reference: str) -> LabRecord:
@@ -95,7 +100,9 @@ def _newest(folder: Path) -> LabRecord:
     return max(labs, key=lambda record: (record.created_at, record.id))
 
 
-def _not_found(folder: Path, reference: str, ids: Sequence[str], matching: Sequence[str]) -> LabNotFoundError:
+def _not_found(
+    folder: Path, reference: str, ids: Sequence[str], matching: Sequence[str]
+) -> LabNotFoundError:
     if matching:
         return LabNotFoundError(
             f"Several labs match {reference}.",
@@ -104,7 +111,9 @@ def _not_found(folder: Path, reference: str, ids: Sequence[str], matching: Seque
             fix="Give more of the id.",
         )
     if not ids:
-        return LabNotFoundError(f"There is no lab in {folder.parent} yet.", received=reference, fix="eyetune lab")
+        return LabNotFoundError(
+            f"There is no lab in {folder.parent} yet.", received=reference, fix="eyetune lab"
+        )
     return LabNotFoundError(
         f"No lab matches {reference!r} in {folder.parent}.",
         expected=f"an id or its beginning, or {LATEST}",

@@ -17,7 +17,8 @@ _CONDITION = re.compile(r"\s*([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*")
 
 
 def fields(run: RunRecord) -> dict[str, Any]:
-    """Return everything of a run that can be sorted and filtered by; recipe values go by their path.
+    """Return everything of a run that can be sorted and filtered by; recipe values go by their
+    path.
 
     A figure that the run does not have (yet) is None.
     """
@@ -43,7 +44,8 @@ def fields(run: RunRecord) -> dict[str, Any]:
 
 
 def choose(runs: Iterable[RunRecord], conditions: Sequence[str]) -> list[RunRecord]:
-    """Keep the runs that meet all conditions, such as "validation_accuracy>0.7" or "optimizer.name=sgd".
+    """Keep the runs that meet all conditions, such as "validation_accuracy>0.7" or
+    "optimizer.name=sgd".
 
     A run that lacks the figure does not meet the condition.
 
@@ -82,7 +84,9 @@ def order(runs: Iterable[RunRecord], field: str, *, descending: bool = False) ->
 def _check_field(runs: Sequence[RunRecord], field: str) -> None:
     known = {name for run in runs for name in fields(run)}
     if runs and field not in known:
-        raise UsageError(f"A run has no {field}.", received=field, fix=nearest(field, sorted(known)))
+        raise UsageError(
+            f"A run has no {field}.", received=field, fix=nearest(field, sorted(known))
+        )
 
 
 def _meets(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
@@ -94,5 +98,7 @@ def _meets(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
         try:
             return compare(float(value), float(text))
         except ValueError:
-            raise UsageError("A filter compares a number with text.", expected="a number", received=text) from None
+            raise UsageError(
+                "A filter compares a number with text.", expected="a number", received=text
+            ) from None
     return compare(str(value), text)

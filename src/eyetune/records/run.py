@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from eyetune.network import Network
+from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
+from eyetune.values.network import Network
 
 DIVERGED = "the training diverged"  # in the error of a run whose loss did
 
@@ -60,7 +61,8 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """What a complete run reached. Accuracies are 0 to 1 and those of the kept epoch's network in float32.
+    """What a complete run reached. Accuracies are 0 to 1 and those of the kept epoch's network in
+    float32.
 
     Attributes:
         kept_epoch: The epoch whose weights were kept.
@@ -68,7 +70,8 @@ class Results:
         validation_accuracy: On the validation images: what choices are made on.
         test_loss: Cross-entropy on the test images (None: nobody has looked at them).
         test_accuracy: On the test images: what is reported (None: nobody has looked at them).
-        linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not computed).
+        linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not
+            computed).
     """
 
     kept_epoch: int
@@ -157,3 +160,18 @@ class RunRecord:
             "error": self.error,
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
         }
+
+
+def require_results(record: RunRecord) -> Results:
+    """Return what a complete run reached.
+
+    Raises:
+        UsageError: The run is not complete.
+    """
+    if record.results is None:
+        raise UsageError(
+            f"Run {record.label} is {record.state}: it has no results yet.",
+            received=f"{record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs",
+            fix=f"eyetune train --resume {record.id}",
+        )
+    return record.results

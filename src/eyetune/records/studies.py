@@ -32,8 +32,8 @@ _SAVE_TRIAL = upsert(trials).on_conflict_do_update(
 class Studies:
     """The studies of a workspace; `Workspace.studies` has it."""
 
-    def __init__(self, place: Workspace) -> None:
-        self._place = place
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
 
     # Writing: by the one process that holds the study.
 
@@ -63,7 +63,9 @@ class Studies:
         study_id = study_id or new_id()
         name = name or study_id
         if name == LATEST:
-            raise UsageError(f"A study cannot be named {LATEST}: that word means the newest one.", received=name)
+            raise UsageError(
+                f"A study cannot be named {LATEST}: that word means the newest one.", received=name
+            )
         if any(one.name == name for one in self.all()):
             raise UsageError(
                 f"There is a study named {name} already.",
@@ -83,7 +85,7 @@ class Studies:
             "ending": "",
             "versions": dict(versions or {}),
         }
-        with self._place.writing() as connection:
+        with self._workspace.writing() as connection:
             connection.execute(insert(studies).values(values))
         return self.get(study_id)
 
@@ -96,20 +98,22 @@ class Studies:
             "seconds": record.seconds,
             "ending": record.ending,
         }
-        with self._place.writing() as connection:
+        with self._workspace.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))
 
     def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
-        """Record trials, all of them or, where that fails, none; one that is recorded already is replaced."""
+        """Record trials, all of them or, where that fails, none; one that is recorded already is
+        replaced.
+        """
         rows = [_row(study_id, trial) for trial in changed]
         if not rows:
             return
-        with self._place.writing() as connection:
+        with self._workspace.writing() as connection:
             connection.execute(_SAVE_TRIAL, rows)
 
     def delete(self, study_id: str) -> None:
         """Delete a study, its trials and its folder; their runs stay."""
-        with self.claim(study_id), self._place.writing() as connection:
+        with self.claim(study_id), self._workspace.writing() as connection:
             connection.execute(delete(studies).where(studies.c.id == study_id))
         shutil.rmtree(self.folder(study_id), ignore_errors=True)
 
@@ -171,7 +175,7 @@ class Studies:
             )
         newest = ", ".join(one.name for one in reversed(known[-5:])) or "none yet"
         raise StudyNotFoundError(
-            f"No study matches {reference!r} in {self._place.folder}.",
+            f"No study matches {reference!r} in {self._workspace.folder}.",
             expected=f"a name, an id or its beginning, or {LATEST}",
             received=reference,
             fix=f"`eyetune studies` lists them; the newest: {newest}. To begin one: eyetune tune",
@@ -180,37 +184,39 @@ class Studies:
     def trials(self, study_id: str) -> list[TrialRecord]:
         """Return the trials of a study in the order of their numbers."""
         query = select(trials).where(trials.c.study_id == study_id).order_by(trials.c.number)
-        if not self._place.exists:
+        if not self._workspace.exists:
             return []
-        with self._place.reading() as connection:
+        with self._workspace.reading() as connection:
             rows = connection.execute(query).all()
         return [_trial(row) for row in rows]
 
     def run_ids(self) -> frozenset[str]:
         """Return the runs of all trials of all studies."""
-        if not self._place.exists:
+        if not self._workspace.exists:
             return frozenset()
-        with self._place.reading() as connection:
+        with self._workspace.reading() as connection:
             rows = connection.execute(select(trials.c.run).where(trials.c.run.is_not(None))).all()
         return frozenset(row[0] for row in rows)
 
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""
-        if not self._place.exists:
+        if not self._workspace.exists:
             return {}
-        with self._place.reading() as connection:
-            rows = connection.execute(select(trials.c.study_id, func.count()).group_by(trials.c.study_id)).all()
+        with self._workspace.reading() as connection:
+            rows = connection.execute(
+                select(trials.c.study_id, func.count()).group_by(trials.c.study_id)
+            ).all()
         return {row[0]: row[1] for row in rows}
 
     def folder(self, study_id: str) -> Path:
         """Return the folder of a study's files."""
-        return self._place.folder / "studies" / study_id
+        return self._workspace.folder / "studies" / study_id
 
     def _select(self, condition: Any) -> list[StudyRecord]:
-        if not self._place.exists:
+        if not self._workspace.exists:
             return []
         query = select(studies).where(condition).order_by(studies.c.created_at, studies.c.id)
-        with self._place.reading() as connection:
+        with self._workspace.reading() as connection:
             rows = connection.execute(query).all()
         return [self._study(row) for row in rows]
 
@@ -219,7 +225,9 @@ class Studies:
         if state is StudyState.RUNNING and not self._is_claimed(row.id):
             state = StudyState.PAUSED  # its process died without a word
         values = {name: getattr(row, name) for name in studies.columns.keys()}  # noqa: SIM118 (it is no dictionary)
-        return StudyRecord.model_validate({**values, "state": state, "created_at": row.created_at.replace(tzinfo=UTC)})
+        return StudyRecord.model_validate(
+            {**values, "state": state, "created_at": row.created_at.replace(tzinfo=UTC)}
+        )
 
     def _is_claimed(self, study_id: str) -> bool:
         lock = FileLock(self.folder(study_id) / "lock")

@@ -1,4 +1,6 @@
-"""A study and its trials as they are recorded: what was asked for, what was tried, and what came of it."""
+"""A study and its trials as they are recorded: what was asked for, what was tried, and what came of
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune.recipe import Recipe
-from eyetune.space import Space, Value
+from eyetune.space.space import Space, Value
 
 Direction = Literal["max", "min"]
 SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]
@@ -25,7 +27,8 @@ class Objective(_Record):
     """What a study makes large or small.
 
     Attributes:
-        name: A metric of an epoch (val_accuracy), or what a network costs (parameters, flash_bytes).
+        name: A metric of an epoch (val_accuracy), or what a network costs (parameters,
+            flash_bytes).
         direction: "max" or "min".
     """
 
@@ -48,7 +51,9 @@ class Constraint(_Record):
         return f"{self.name} {self.sign} {self.limit:,.10g}".replace(",", "")
 
     def excess(self, value: float) -> float:
-        """Return how far a value is beyond the limit: at most 0 where it is met, as Optuna counts it."""
+        """Return how far a value is beyond the limit: at most 0 where it is met, as Optuna counts
+        it.
+        """
         distance = value - self.limit if self.sign in ("<", "<=") else self.limit - value
         return distance or (1e-9 if self.sign in ("<", ">") else 0.0)
 
@@ -61,7 +66,8 @@ class ScheduleSettings(_Record):
         max_epochs: Of a trial, 1 or more.
         min_epochs: Of a trial's first rung.
         factor: One of so many trials goes on at each rung, and so many times as long; above 1.
-        iterations: How often hyperband runs through all its brackets (None: until another budget ends it).
+        iterations: How often hyperband runs through all its brackets (None: until another budget
+            ends it).
     """
 
     name: ScheduleName = "full"
@@ -106,7 +112,8 @@ class StudySettings(_Record):
 
     Attributes:
         recipe: What every trial begins from; with a model function, the recipe that names it.
-        space: What a trial may set: paths of recipe values, or the function's hyperparameters as it was first read.
+        space: What a trial may set: paths of recipe values, or the function's hyperparameters as it
+            was first read.
         objectives: At least one; the first counts where one is needed.
         constraints: On what is known before training.
         board: The device that networks must fit, or "".
@@ -117,7 +124,8 @@ class StudySettings(_Record):
         seed: Of the suggestions; every trial trains with `recipe` and this seed too.
         workers: Trainings at once, when it began.
         executor: Where they run: "local", "ray" or "ray://HOST:PORT".
-        tune_new_entries: Whether hyperparameters that appear late are searched too, or stay at their defaults.
+        tune_new_entries: Whether hyperparameters that appear late are searched too, or stay at
+            their defaults.
         engine: "eyetune", or "keras-tuner" for one that KerasTuner did.
         seeds: Ids of runs made by hand that the sampler knew from the beginning.
     """
@@ -149,7 +157,9 @@ class StudyState(StrEnum):
 
     RUNNING = "RUNNING"  # a process is at work on it
     PAUSED = "PAUSED"  # it was interrupted and can be resumed
-    COMPLETE = "COMPLETE"  # its budget is spent, its target reached, or there is nothing left to try
+    COMPLETE = (
+        "COMPLETE"  # its budget is spent, its target reached, or there is nothing left to try
+    )
 
 
 class StudyRecord(_Record):
@@ -221,8 +231,10 @@ class TrialRecord(_Record):
         epochs: Trained so far.
         is_over: Whether it would not train on if it was granted more: the end, or early stopping.
         rungs: Those reached, in order.
-        partial: What it had reached when it was ended on its way to the next rung (None: it was not).
-        network: What is known of its network before training: parameters, multiply_adds, flash_bytes, ...
+        partial: What it had reached when it was ended on its way to the next rung (None: it was
+            not).
+        network: What is known of its network before training: parameters, multiply_adds,
+            flash_bytes, ...
         infeasible: The constraints that it breaks, in words.
         error: What happened to a FAILED one, with the traceback of a user's function.
         seconds: Of its training.

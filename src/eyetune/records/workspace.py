@@ -22,8 +22,6 @@ from sqlalchemy import Engine, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, WorkspaceError
-from eyetune.history import Epoch, History
-from eyetune.network import Network
 from eyetune.recipe import Recipe
 from eyetune.records import database, lab_files
 from eyetune.records.lab import LabRecord
@@ -31,17 +29,22 @@ from eyetune.records.lab_files import LATEST
 from eyetune.records.run import DataRecord, Results, RunRecord, RunState
 from eyetune.records.schema import epochs, runs
 from eyetune.records.studies import Studies
+from eyetune.values.history import Epoch, History
+from eyetune.values.network import Network
+from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE, MODEL_FILE
 
 DEFAULT_FOLDER = "eyetune-workspace"
 _AT_ONCE = 500  # of the names in one query: SQLite takes so many for sure
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
 _SAVE_EPOCH = upsert(epochs).on_conflict_do_update(
-    index_elements=["run_id", "epoch"], set_={name: upsert(epochs).excluded[name] for name in _EPOCH_FIELDS}
+    index_elements=["run_id", "epoch"],
+    set_={name: upsert(epochs).excluded[name] for name in _EPOCH_FIELDS},
 )
 
 
 class Workspace:
-    """Records of runs in a folder; made when something is first written, so that looking leaves no trace.
+    """Records of runs in a folder; made when something is first written, so that looking leaves no
+    trace.
 
     Args:
         folder: The folder; by default what EYETUNE_WORKSPACE names, or `./eyetune-workspace`.
@@ -61,7 +64,9 @@ class Workspace:
         self._current = _Current()
 
     def prepare(self) -> None:
-        """Make or open the workspace now, so that one that cannot be used fails before any work is done."""
+        """Make or open the workspace now, so that one that cannot be used fails before any work is
+        done.
+        """
         _ = self._engine
 
     # Writing: by the one process that trains the run.
@@ -81,7 +86,8 @@ class Workspace:
         state: RunState = RunState.RUNNING,
         run_id: str | None = None,
     ) -> RunRecord:
-        """Record a new run, as RUNNING or as WAITING for a process, and make its folder with the recipe in it.
+        """Record a new run, as RUNNING or as WAITING for a process, and make its folder with the
+        recipe in it.
 
         Args:
             recipe: What is trained.
@@ -94,13 +100,16 @@ class Workspace:
             name: What to call it, or "".
             versions: Of what trains it.
             state: Where it stands.
-            run_id: Where it hangs on something else; a run that has it already, left by a crash, is replaced.
+            run_id: Where it hangs on something else; a run that has it already, left by a crash, is
+                replaced.
 
         Raises:
             UsageError: The name is the word that means the newest run.
         """
         if name == LATEST:
-            raise UsageError(f"A run cannot be named {LATEST}: that word means the newest one.", received=name)
+            raise UsageError(
+                f"A run cannot be named {LATEST}: that word means the newest one.", received=name
+            )
         self.prepare()
         if run_id is not None:
             self._forget(run_id)
@@ -139,16 +148,25 @@ class Workspace:
         """Record whole epochs, all of them or, where that fails, none."""
         if not history:
             return
-        rows = [{"run_id": run_id, **asdict(epoch), "others": epoch.others or None} for epoch in history]
+        rows = [
+            {"run_id": run_id, **asdict(epoch), "others": epoch.others or None} for epoch in history
+        ]
         with self.writing() as connection:
             connection.execute(_SAVE_EPOCH, rows)
 
     def set_state(
-        self, run_id: str, state: RunState, *, results: Results | None = None, error: str | None = None
+        self,
+        run_id: str,
+        state: RunState,
+        *,
+        results: Results | None = None,
+        error: str | None = None,
     ) -> None:
         """Record where a run stands, with its results or its error."""
         values: dict[str, Any] = {"state": state, "error": error}
-        if results is not None or state is RunState.RUNNING:  # what trains on has no results any more
+        if (
+            results is not None or state is RunState.RUNNING
+        ):  # what trains on has no results any more
             values["results"] = null() if results is None else asdict(results)
         with self.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
@@ -159,7 +177,8 @@ class Workspace:
 
         Args:
             run_id: Of the run.
-            patience_seconds: How long to wait for it: whoever lists the runs holds each for a moment.
+            patience_seconds: How long to wait for it: whoever lists the runs holds each for a
+                moment.
 
         Raises:
             RunBusyError: Another process holds it.
@@ -193,7 +212,9 @@ class Workspace:
             raise _unwritable(path, error) from None
 
     def save_lab(self, record: LabRecord) -> Path:
-        """Write a lab's record into its folder, in place of an earlier one with its id, and return the file."""
+        """Write a lab's record into its folder, in place of an earlier one with its id, and return
+        the file.
+        """
         return lab_files.write(self.lab_folder(record.id), record)
 
     def delete(self, run_id: str) -> None:
@@ -212,8 +233,10 @@ class Workspace:
             self._forget(run_id)
 
     def drop_checkpoints(self, run_id: str, *, model: bool = False) -> None:
-        """Delete the checkpoints of a run that will not be trained further, and with `model` its network too."""
-        names = ("checkpoint.npz", "best.npz", *(("model.keras",) if model else ()))
+        """Delete the checkpoints of a run that will not be trained further, and with `model` its
+        network too.
+        """
+        names = (CHECKPOINT_FILE, BEST_CHECKPOINT_FILE, *((MODEL_FILE,) if model else ()))
         for name in names:
             (self.run_folder(run_id) / name).unlink(missing_ok=True)
 
@@ -232,11 +255,15 @@ class Workspace:
         """
         found = list(self._select(runs.c.id == run_id))
         if not found:
-            raise RunNotFoundError(f"Run {run_id} is not there any more.", fix="eyetune runs lists those that are.")
+            raise RunNotFoundError(
+                f"Run {run_id} is not there any more.", fix="eyetune runs lists those that are."
+            )
         return found[0]
 
     def same(self, recipe: Recipe, data_fingerprint: str, seed: int) -> list[RunRecord]:
-        """Return the runs of a recipe on the same images with the same seed, oldest first, the deleted left out."""
+        """Return the runs of a recipe on the same images with the same seed, oldest first, the
+        deleted left out.
+        """
         chosen = (runs.c.recipe_fingerprint == recipe.fingerprint) & (runs.c.seed == seed)
         found = self._select(chosen & runs.c.deleted_at.is_(None))
         return [run for run in found if run.data.fingerprint == data_fingerprint]
@@ -266,8 +293,12 @@ class Workspace:
                 received=", ".join(run.label for run in matching),
                 fix="Give more digits of the id.",
             )
-        if among is None and any(reference in (run.id, run.name) for run in self.runs(deleted=True)):
-            raise RunNotFoundError(f"Run {reference} is deleted.", fix=f"eyetune runs restore {reference}")
+        if among is None and any(
+            reference in (run.id, run.name) for run in self.runs(deleted=True)
+        ):
+            raise RunNotFoundError(
+                f"Run {reference} is deleted.", fix=f"eyetune runs restore {reference}"
+            )
         newest = ", ".join(run.label for run in reversed(known[-5:])) or "none yet"
         raise RunNotFoundError(
             f"No run matches {reference!r} in {self.folder}.",
@@ -286,14 +317,24 @@ class Workspace:
         for start in range(0, len(run_ids), _AT_ONCE):
             chosen = epochs.c.run_id.in_(run_ids[start : start + _AT_ONCE])
             with self.reading() as connection:
-                rows = connection.execute(select(epochs).where(chosen).order_by(epochs.c.epoch)).mappings().all()
+                rows = (
+                    connection.execute(select(epochs).where(chosen).order_by(epochs.c.epoch))
+                    .mappings()
+                    .all()
+                )
             for row in rows:
-                values = {name: row[name] for name in _EPOCH_FIELDS} | {"others": row["others"] or {}}
+                values = {name: row[name] for name in _EPOCH_FIELDS} | {
+                    "others": row["others"] or {}
+                }
                 found[row["run_id"]].append(Epoch(**values))
         return {run_id: tuple(history) for run_id, history in found.items()}
 
-    def predictions(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
-        """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has them."""
+    def predictions(
+        self, run_id: str, split: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Return a run's probabilities, shape (N, classes), and the labels of a split, if it has
+        them.
+        """
         try:
             with np.load(self._predictions(run_id, split), allow_pickle=False) as stored:
                 return stored["probabilities"], stored["labels"]
@@ -413,7 +454,9 @@ class Workspace:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all that is written within at once, or, where that fails, nothing of it; reads within see it."""
+        """Write all that is written within at once, or, where that fails, nothing of it; reads
+        within see it.
+        """
         with self.writing():
             yield
 
@@ -423,16 +466,24 @@ class Workspace:
         if self._current.connection is not None:
             yield self._current.connection
             return
-        with database.explained(self.folder / database.FILE_NAME), self._engine.connect() as connection:
+        with (
+            database.explained(self.folder / database.FILE_NAME),
+            self._engine.connect() as connection,
+        ):
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
-        """Connect to the database to write: all that is done within, or nothing; within a transaction as part of it."""
+        """Connect to the database to write: all that is done within, or nothing; within a
+        transaction as part of it.
+        """
         if self._current.connection is not None:
             yield self._current.connection
             return
-        with database.explained(self.folder / database.FILE_NAME), self._engine.begin() as connection:
+        with (
+            database.explained(self.folder / database.FILE_NAME),
+            self._engine.begin() as connection,
+        ):
             self._current.connection = connection
             try:
                 yield connection
@@ -455,4 +506,6 @@ def _unwritable(path: Path, error: OSError) -> WorkspaceError:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)  # SQLite keeps no time zones: all times in it are UTC
+    return datetime.now(UTC).replace(
+        tzinfo=None
+    )  # SQLite keeps no time zones: all times in it are UTC

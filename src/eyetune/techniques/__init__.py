@@ -1,4 +1,6 @@
-"""Techniques: named edits of a recipe, each with why it can help, when it hurts, and the values worth trying."""
+"""Techniques: named edits of a recipe, each with why it can help, when it hurts, and the values
+worth trying.
+"""
 
 from eyetune.techniques.registry import Technique, find, load_file, technique, techniques
 

@@ -4,8 +4,8 @@ A technique of one's own is a function in a Python file:
 
     from eyetune.techniques import technique
 
-    @technique("wide-start", values=(64, 128), why="The first layer sees the most detail.", hurts="It costs time.")
-    def wide_start(recipe, value):
+    @technique("wide-start", values=(64, 128), why="The first layer sees the most detail.",
+    hurts="It costs time.") def wide_start(recipe, value):
         return recipe.with_({"model.blocks.0.filters": value})
 """
 
@@ -55,7 +55,11 @@ class Technique:
     @property
     def file(self) -> str:
         """The file of one of a user's own; "" for those that come with eyetune."""
-        return "" if self.edit.__module__.startswith("eyetune.") else inspect.getsourcefile(self.edit) or ""
+        return (
+            ""
+            if self.edit.__module__.startswith("eyetune.")
+            else inspect.getsourcefile(self.edit) or ""
+        )
 
     def apply(self, recipe: Recipe, value: Value) -> Recipe:
         """Return the recipe with the technique applied; any value that the recipe takes will do.
@@ -89,7 +93,11 @@ class Technique:
             f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
             for name, text in rows.items()
         )
-        more = f"<p><a href='{html.escape(self.link)}'>{html.escape(self.link)}</a></p>" if self.link else ""
+        more = (
+            f"<p><a href='{html.escape(self.link)}'>{html.escape(self.link)}</a></p>"
+            if self.link
+            else ""
+        )
         return f"<p><b>{html.escape(self.name)}</b></p><table>{cells}</table>{more}"
 
     def typed(self, value: Value) -> Value:
@@ -123,13 +131,21 @@ def technique(
     """Register a function `(recipe, value) -> recipe` as a technique.
 
     Raises:
-        UsageError: The name is taken by another function or cannot be one, or the values are none or no plain values.
+        UsageError: The name is taken by another function or cannot be one, or the values are none
+            or no plain values.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise UsageError("A technique cannot be named so.", expected="small letters, digits and hyphens", received=name)
+        raise UsageError(
+            "A technique cannot be named so.",
+            expected="small letters, digits and hyphens",
+            received=name,
+        )
     values = tuple(values)
     if not values:
-        raise UsageError(f"The technique {name} has no values to try.", fix="Give values=(...) with at least one.")
+        raise UsageError(
+            f"The technique {name} has no values to try.",
+            fix="Give values=(...) with at least one.",
+        )
     wrong = [one for one in values if not isinstance(one, int | float | str | bool)]
     if wrong:
         raise UsageError(
@@ -141,7 +157,9 @@ def technique(
     def register(edit: Edit) -> Edit:
         taken = _known.get(name)
         if taken is not None and inspect.getsourcefile(taken.edit) != inspect.getsourcefile(edit):
-            raise UsageError(f"There is a technique {name} already.", fix="Give yours another name.")
+            raise UsageError(
+                f"There is a technique {name} already.", fix="Give yours another name."
+            )
         words = " ".join(why.split()), " ".join(hurts.split())
         _known[name] = Technique(name, group, values, *words, link, edit, needs)
         return edit
@@ -192,9 +210,11 @@ def load_file(path: str | Path) -> tuple[str, ...]:
             fix="It must be a Python file that runs by itself: try it with `python FILE`.",
         ) from error
     source = Path(path).resolve()
-    return tuple(one.name for one in _known.values() if one.file and Path(one.file).resolve() == source)
+    return tuple(
+        one.name for one in _known.values() if one.file and Path(one.file).resolve() == source
+    )
 
 
 @cache
 def _load_ladder() -> None:
-    from eyetune.techniques import ladder, pretrained  # noqa: F401  importing them registers their techniques
+    from eyetune.techniques import catalog, pretrained_catalog  # noqa: F401  importing them registers their techniques

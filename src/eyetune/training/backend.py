@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from eyetune._stderr import silenced
 from eyetune.errors import UsageError
-from eyetune.quiet import silenced
 from eyetune.recipe import Precision
 
-# The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone (avx512_bf16)
-# do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed of float32 with those.
+# The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone
+# (avx512_bf16) do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed
+# of float32 with those.
 MATRIX_FLAG = "amx_bf16"
 LARGEST_SEED = 2**32 - 1  # what NumPy's global generator takes
 CUDA_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's tensor cores take bfloat16
@@ -38,7 +39,8 @@ class Arithmetic:
 
 
 def choose_arithmetic(precision: Precision) -> Arithmetic:
-    """Turn a recipe's precision into what this machine does; "auto" is bfloat16 only where that is native.
+    """Turn a recipe's precision into what this machine does; "auto" is bfloat16 only where that is
+    native.
 
     Example:
         >>> choose_arithmetic("float32").policy
@@ -76,32 +78,42 @@ def _native_bfloat16() -> tuple[bool, str]:
 def _gpu_capabilities() -> list[tuple[int, int]]:
     import tensorflow as tf
 
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    details = [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
     return [detail.get("compute_capability", (0, 0)) for detail in details]
 
 
 def _processor_flags() -> frozenset[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux: no TensorFlow build there multiplies bfloat16 natively on the processor
+    except (
+        OSError
+    ):  # not Linux: no TensorFlow build there multiplies bfloat16 natively on the processor
         return frozenset()
     return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def start_keras(threads: int = 0) -> None:
-    """Import Keras and start TensorFlow, without what they tell about themselves, then and during trainings.
+    """Import Keras and start TensorFlow, without what they tell about themselves, then and during
+    trainings.
 
-    TF_CPP_MIN_LOG_LEVEL in the environment says otherwise: 0 lets everything through. What fails still raises.
+    TF_CPP_MIN_LOG_LEVEL in the environment says otherwise: 0 lets everything through. What fails
+    still raises.
 
     Args:
-        threads: Of each operation and between operations (0: TensorFlow's choice, one for each core).
+        threads: Of each operation and between operations (0: TensorFlow's choice, one for each
+            core).
 
     Raises:
         UsageError: The number is negative, or TensorFlow already runs with another one.
     """
     if threads < 0:
         raise UsageError(
-            "The number of threads is negative.", expected="0 (one for each core) or more", received=threads
+            "The number of threads is negative.",
+            expected="0 (one for each core) or more",
+            received=threads,
         )
     with silenced():
         import keras  # noqa: F401
@@ -119,8 +131,8 @@ def prepare(*, seed: int, deterministic: bool = True) -> None:
 
     Args:
         seed: For Python, NumPy and Keras, 0 to LARGEST_SEED.
-        deterministic: Use only operations that give the same result each time. On a processor it costs nothing
-            that could be measured.
+        deterministic: Use only operations that give the same result each time. On a processor it
+            costs nothing that could be measured.
     """
     import keras
     import tensorflow as tf
@@ -134,7 +146,10 @@ def _set_threads(threads: int) -> None:
     import tensorflow as tf
 
     threading = tf.config.threading
-    current = threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
+    current = (
+        threading.get_intra_op_parallelism_threads(),
+        threading.get_inter_op_parallelism_threads(),
+    )
     if current == (threads, threads):
         return
     try:

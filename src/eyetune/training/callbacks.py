@@ -1,4 +1,6 @@
-"""What happens between the batches and epochs of a fit: progress, divergence, checkpoints, early stopping."""
+"""What happens between the batches and epochs of a fit: progress, divergence, checkpoints, early
+stopping.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,14 @@ from typing import Any
 import keras
 
 from eyetune.errors import DivergedError
-from eyetune.history import Epoch, History, Progress, best_epoch
 from eyetune.recipe import FitSection, Recipe
-from eyetune.training.schedules import plateau_rate
+from eyetune.training.lr_schedules import plateau_rate
+from eyetune.values.history import Epoch, History, Progress, best_epoch
 
 
 def should_stop(history: History, section: FitSection) -> bool:
-    """Tell from the history alone whether training is over, so that a resumed run decides as an unbroken one.
+    """Tell from the history alone whether training is over, so that a resumed run decides as an
+    unbroken one.
 
     Keras's EarlyStopping counts inside itself and starts anew on each `fit`.
 
@@ -30,20 +33,25 @@ def should_stop(history: History, section: FitSection) -> bool:
     if len(history) >= section.total_epochs:
         return True
     best = best_epoch(history, section.monitor)
-    return bool(section.early_stopping and best and len(history) - best.epoch >= section.early_stopping)
+    return bool(
+        section.early_stopping and best and len(history) - best.epoch >= section.early_stopping
+    )
 
 
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """The one callback of a stage; `history` is what it saw, `set_epoch` tells the pipeline which epoch comes.
+    """The one callback of a stage; `history` is what it saw, `set_epoch` tells the pipeline which
+    epoch comes.
 
     Args:
         recipe: For epochs, batch size, early stopping, schedule and averaging.
         history: Epochs that were trained before.
         num_images: Training images of an epoch.
-        save: Writes a checkpoint of the history so far; the second argument says whether it is the best to keep.
+        save: Writes a checkpoint of the history so far; the second argument says whether it is the
+            best to keep.
         on_epoch: Called with each epoch after its checkpoint is written.
         on_progress: Called after every few batches.
-        stop_after: Epochs in the history after which to stop for now (None: only when training is over).
+        stop_after: Epochs in the history after which to stop for now (None: only when training is
+            over).
         accuracy: What the network calls its accuracy.
         validate: Measures on the validation images, asked where an epoch came without.
     """
@@ -90,7 +98,9 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     @property
     def stops(self) -> bool:
         """Whether no epoch is to be trained now: none is left, or so many were asked for."""
-        return self.finished or (self._stop_after is not None and len(self.history) >= self._stop_after)
+        return self.finished or (
+            self._stop_after is not None and len(self.history) >= self._stop_after
+        )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Set the order of the images and, by the history, the rate."""
@@ -107,7 +117,15 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._training_seconds = seconds = time.perf_counter() - self._started_at
         images = min((batch + 1) * self.batch_size, self.num_images)
         self._on_progress(
-            Progress(epoch, section.total_epochs, images, self.num_images, loss, accuracy, images / seconds)
+            Progress(
+                epoch,
+                section.total_epochs,
+                images,
+                self.num_images,
+                loss,
+                accuracy,
+                images / seconds,
+            )
         )
 
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002
@@ -142,7 +160,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def named(logs: Mapping[str, Any], accuracy: str) -> dict[str, Any]:
-    """Return what an epoch measured by the names of `Epoch`; what has no place of its own is among the others.
+    """Return what an epoch measured by the names of `Epoch`; what has no place of its own is among
+    the others.
 
     Example:
         >>> named({"loss": 2.0, "acc": 0.1, "val_loss": 2.2, "val_acc": 0.2}, "acc")["others"]
@@ -175,7 +194,9 @@ def goes_back(section: FitSection) -> bool:
 
 
 def check_finite(recipe: Recipe, epoch: int, loss: float, learning_rate: float) -> None:
-    """Raise a DivergedError with what to try for this recipe, where a loss is not a number any more."""
+    """Raise a DivergedError with what to try for this recipe, where a loss is not a number any
+    more.
+    """
     if math.isfinite(loss):
         return
     if recipe.model.has_function:

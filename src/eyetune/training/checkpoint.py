@@ -1,8 +1,9 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped, in one file, written atomically.
+"""Checkpoints: all that a training needs to go on as if it had never stopped, in one file, written
+atomically.
 
-Weights, the states of random layers, the optimizer's variables and the history go into one `.npz` of plain arrays.
-Keras's own weight files lose the state of an optimizer that is not built yet when they are read. An `.npz` opened
-with allow_pickle=False can run no code.
+Weights, the states of random layers, the optimizer's variables and the history go into one `.npz`
+of plain arrays. Keras's own weight files lose the state of an optimizer that is not built yet when
+they are read. An `.npz` opened with allow_pickle=False can run no code.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyetune.errors import CheckpointError, WorkspaceError
-from eyetune.history import Epoch, History, as_rows
+from eyetune.values.history import Epoch, History, as_rows
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +36,8 @@ class Checkpoint:
     Attributes:
         history: Every whole epoch up to it.
         identity: What it belongs to: recipe, data, seed, precision.
-        model: The network's variables that training changes, random states included, in Keras's order.
+        model: The network's variables that training changes, random states included, in Keras's
+            order.
         optimizer: The optimizer's variables, in Keras's order.
         state: What else the training needs to go on: plain values and arrays.
         has_frozen: Whether the network's variables are all there, those of frozen layers too.
@@ -58,23 +60,36 @@ def save(
     state: Mapping[str, Any] | None = None,
     with_frozen: bool = False,
 ) -> None:
-    """Write a checkpoint; a crash at any moment leaves the old one or the new one, never half of one.
+    """Write a checkpoint; a crash at any moment leaves the old one or the new one, never half of
+    one.
 
     Args:
         path: Of the file.
         model: Compiled; the variables that training changes are written, random states included.
         history: Every whole epoch.
         identity: What it belongs to.
-        state: What else the training needs to go on: numbers, words, None, lists and dictionaries of them, arrays.
-        with_frozen: Write the variables of frozen layers too, where nothing else says what they are.
+        state: What else the training needs to go on: numbers, words, None, lists and dictionaries
+            of them, arrays.
+        with_frozen: Write the variables of frozen layers too, where nothing else says what they
+            are.
 
     Raises:
-        WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is still there.
+        WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is
+            still there.
     """
-    about: dict[str, Any] = {"format": FORMAT, "identity": dict(identity), "history": as_rows(history)}
+    about: dict[str, Any] = {
+        "format": FORMAT,
+        "identity": dict(identity),
+        "history": as_rows(history),
+    }
     variables = model.variables if with_frozen else _changing(model)
-    arrays: dict[str, Any] = {f"model/{index}": np.asarray(variable) for index, variable in enumerate(variables)}
-    arrays |= {f"optimizer/{index}": np.asarray(variable) for index, variable in enumerate(model.optimizer.variables)}
+    arrays: dict[str, Any] = {
+        f"model/{index}": np.asarray(variable) for index, variable in enumerate(variables)
+    }
+    arrays |= {
+        f"optimizer/{index}": np.asarray(variable)
+        for index, variable in enumerate(model.optimizer.variables)
+    }
     if state is not None or with_frozen:
         kept: list[Any] = []
         about |= {"state": _without_arrays(state or {}, kept), "has_frozen": with_frozen}
@@ -93,7 +108,8 @@ def save(
 
 
 def copy(path: Path, to: Path) -> None:
-    """Let a checkpoint be there under another name too, as one file with two names where the disk has such.
+    """Let a checkpoint be there under another name too, as one file with two names where the disk
+    has such.
 
     Neither is ever written in place, so each can be replaced without a change of the other.
 
@@ -173,7 +189,11 @@ def _with_arrays(value: Any, arrays: tuple[np.ndarray[Any, Any], ...]) -> Any:
         return [_with_arrays(one, arrays) for one in value]
     if isinstance(value, dict) and value:
         named = value.get("values", {})
-        return arrays[value["array"]] if "array" in value else {one: _with_arrays(named[one], arrays) for one in named}
+        return (
+            arrays[value["array"]]
+            if "array" in value
+            else {one: _with_arrays(named[one], arrays) for one in named}
+        )
     return value
 
 
@@ -188,15 +208,24 @@ def restore(model: keras.Model, checkpoint: Checkpoint, *, with_optimizer: bool 
     Raises:
         CheckpointError: The network or the optimizer has other variables.
     """
-    _assign("network", model.variables if checkpoint.has_frozen else _changing(model), checkpoint.model)
+    _assign(
+        "network", model.variables if checkpoint.has_frozen else _changing(model), checkpoint.model
+    )
     if with_optimizer:
         model.optimizer.build(model.trainable_variables)
         _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
 
 
 def _changing(model: keras.Model) -> list[Any]:
-    """Return the variables that training can change: those of frozen layers come from the file of their weights."""
-    frozen = {id(variable) for layer in _leaves(model) if not layer.trainable for variable in layer.variables}
+    """Return the variables that training can change: those of frozen layers come from the file of
+    their weights.
+    """
+    frozen = {
+        id(variable)
+        for layer in _leaves(model)
+        if not layer.trainable
+        for variable in layer.variables
+    }
     return [variable for variable in model.variables if id(variable) not in frozen]
 
 
@@ -215,7 +244,9 @@ def _assign(what: str, variables: list[Any], values: tuple[np.ndarray[Any, Any],
     received = [value.shape for value in values]
     if expected != received:
         raise CheckpointError(
-            f"The checkpoint is of another {what}.", expected=f"shapes {expected}", received=f"shapes {received}"
+            f"The checkpoint is of another {what}.",
+            expected=f"shapes {expected}",
+            received=f"shapes {received}",
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

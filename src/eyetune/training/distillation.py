@@ -1,6 +1,8 @@
-"""Distillation: a small network learns what a trained one says of the training images, besides their labels.
+"""Distillation: a small network learns what a trained one says of the training images, besides
+their labels.
 
-Source: Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531). Where images are varied, the teacher is asked about the very
+Source: Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531). Where images are varied, the teacher is
+    asked about the very
 picture that the student sees (consistent teaching: Beyer et al., 2022, arXiv:2106.05237).
 """
 
@@ -47,7 +49,8 @@ def open_teacher(recipe: Recipe, dataset: Dataset, path: Path | None = None) -> 
         path: The teacher's `.keras` file, where the recipe names a run.
 
     Raises:
-        RecipeError: The file is not there, or its network takes other images or knows another number of classes.
+        RecipeError: The file is not there, or its network takes other images or knows another
+            number of classes.
         TrainingError: The file is damaged.
     """
     if not recipe.loss.teacher:
@@ -88,14 +91,24 @@ def _read(path: Path, _size: int, _time: int) -> Teacher:
 
 
 def lessons(
-    teacher: Teacher, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None] = lambda _: None
+    teacher: Teacher,
+    recipe: Recipe,
+    dataset: Dataset,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Lessons:
-    """Return what a teacher says of the training images: computed once and kept, or asked for where images vary."""
+    """Return what a teacher says of the training images: computed once and kept, or asked for where
+    images vary.
+    """
     if recipe.augment.active:
         return lambda images: teacher.network(images, training=False)
     split = dataset.train
     return cache.computed(
-        {"kind": "probabilities", "data": dataset.fingerprint, "split": "train", "network": teacher.digest},
+        {
+            "kind": "probabilities",
+            "data": dataset.fingerprint,
+            "split": "train",
+            "network": teacher.digest,
+        },
         (len(split), dataset.num_classes),
         lambda: predicted(teacher.network, split, "Asking the teacher", on_note),
         name="probabilities of a teacher",
@@ -106,9 +119,9 @@ def lessons(
 def distilled(usual: keras.losses.Loss, section: LossSection) -> keras.losses.Loss:
     """Return a loss that takes the teacher's probabilities beside the one-hot labels.
 
-    It is share * T**2 * (cross-entropy of the teacher's and the student's softened probabilities) plus (1 - share)
-    times the usual loss; T**2 keeps the teacher's gradients as large at any temperature T. Labels alone, as in
-    validation, get the usual loss.
+    It is share * T**2 * (cross-entropy of the teacher's and the student's softened probabilities)
+    plus (1 - share) times the usual loss; T**2 keeps the teacher's gradients as large at any
+    temperature T. Labels alone, as in validation, get the usual loss.
 
     Args:
         usual: The loss for one-hot labels.
@@ -132,14 +145,18 @@ def distilled(usual: keras.losses.Loss, section: LossSection) -> keras.losses.Lo
 
 
 def _logits(probabilities: Any) -> Any:
-    """Return logarithms, which are logits: what a softmax was taken of, up to a constant that a softmax drops."""
+    """Return logarithms, which are logits: what a softmax was taken of, up to a constant that a
+    softmax drops.
+    """
     import keras
 
     return keras.ops.log(keras.ops.maximum(probabilities, SMALLEST_PROBABILITY))
 
 
 def right(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 for each image whose likeliest class is that of its label, else 0; the teacher does not count."""
+    """Return 1 for each image whose likeliest class is that of its label, else 0; the teacher does
+    not count.
+    """
     import keras
 
     labels = keras.ops.argmax(y_true[:, : y_pred.shape[-1]], axis=-1)

@@ -1,4 +1,6 @@
-"""What a trained network says of images: class probabilities, from which everything else is computed."""
+"""What a trained network says of images: class probabilities, from which everything else is
+computed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from eyetune.data.dataset import Floats, Images, Split, normalise
 from eyetune.errors import DataError, TrainingError, WorkspaceError
-from eyetune.models import functions
+from eyetune.models import model_function
 from eyetune.recipe import Recipe
 from eyetune.training.backend import start_keras
 from eyetune.training.pipeline import evaluation_batches
@@ -29,7 +31,9 @@ def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -
         mirrored: Swap left and right of each image first.
     """
     step = -1 if mirrored else 1
-    batches = evaluation_batches(split, model.output_shape[-1]).map(lambda images, _: images[:, :, ::step])
+    batches = evaluation_batches(split, model.output_shape[-1]).map(
+        lambda images, _: images[:, :, ::step]
+    )
     return np.asarray(model.predict(batches, verbose=0), np.float32)
 
 
@@ -41,7 +45,9 @@ def classify(model: keras.Model, images: Images) -> Floats:
     """
     expected = tuple(model.input_shape[1:])
     if images.shape[1:] != expected:
-        raise DataError("The network takes other images.", expected=expected, received=images.shape[1:])
+        raise DataError(
+            "The network takes other images.", expected=expected, received=images.shape[1:]
+        )
     return np.asarray(model(normalise(images), training=False), np.float32)
 
 
@@ -56,14 +62,16 @@ def save_model(model: keras.Model, path: Path) -> None:
         model.save(partial)
         partial.replace(path)
     except OSError as error:
-        raise WorkspaceError(f"The network {path} cannot be written.", received=error.strerror or error) from None
+        raise WorkspaceError(
+            f"The network {path} cannot be written.", received=error.strerror or error
+        ) from None
 
 
 def load_model(path: Path) -> keras.Model:
     """Load a network that was saved with a run; code inside the file is never run.
 
-    Where the recipe beside it names a model function, layers may be of the user's own classes, and the user's file is
-    run again, as it was for the training.
+    Where the recipe beside it names a model function, layers may be of the user's own classes, and
+    the user's file is run again, as it was for the training.
 
     Raises:
         TrainingError: The file is missing or damaged.
@@ -87,8 +95,10 @@ def load_model(path: Path) -> keras.Model:
         ) from None
 
 
-def _their_function(path: Path) -> functions.Loaded | None:
-    """Load the model function of the recipe beside a network, if it has one: it knows the classes of its layers."""
+def _their_function(path: Path) -> model_function.Loaded | None:
+    """Load the model function of the recipe beside a network, if it has one: it knows the classes
+    of its layers.
+    """
     beside = path.with_name(RECIPE_FILE)
     recipe = Recipe.load(beside) if beside.is_file() else Recipe()
-    return functions.load(recipe.model.function) if recipe.model.has_function else None
+    return model_function.load(recipe.model.function) if recipe.model.has_function else None

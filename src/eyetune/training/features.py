@@ -1,4 +1,6 @@
-"""What a frozen base makes of images: computed once, kept on disk, used by every training that needs the same."""
+"""What a frozen base makes of images: computed once, kept on disk, used by every training that
+needs the same.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ class FrozenBase:
     Attributes:
         section: The recipe's model section.
         weights: Of the base.
-        dataset: Its fingerprint, with the digest of the weights, says what the features follow from.
+        dataset: Its fingerprint, with the digest of the weights, says what the features follow
+            from.
         on_note: Called with a line now and then while features are computed.
     """
 
@@ -77,7 +80,10 @@ class FrozenBase:
             },
             (len(split), self._network.output_shape[-1]),
             lambda: predicted(
-                self._network, split, f"Features of the {name} images from {self.section.base}", self.on_note
+                self._network,
+                split,
+                f"Features of the {name} images from {self.section.base}",
+                self.on_note,
             ),
             name=f"{self.section.base} features",
             source=self.dataset.source,
@@ -91,7 +97,9 @@ class FrozenBase:
         return features_of(network)
 
 
-def predicted(model: keras.Model, split: Split, title: str, on_note: Callable[[str], None]) -> Iterator[Floats]:
+def predicted(
+    model: keras.Model, split: Split, title: str, on_note: Callable[[str], None]
+) -> Iterator[Floats]:
     """Yield what a network says of a split's images, batch by batch, with a note now and then."""
     total, done, noted = len(split), 0, time.monotonic()
     on_note(f"{title}: computed once for all trainings, {total:,} images")

@@ -1,7 +1,7 @@
 """Fit one run: train a recipe's network on a dataset, epoch by epoch, with a checkpoint after each.
 
-Nothing here writes records or draws: epochs and progress are handed to the caller as they happen, and the outcome
-is returned. A worker process can therefore run it and send back values.
+Nothing here writes records or draws: epochs and progress are handed to the caller as they happen,
+and the outcome is returned. A worker process can therefore run it and send back values.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.data.dataset import Dataset, Split
 from eyetune.errors import CheckpointError, DataError, FunctionError, RecipeError
-from eyetune.history import Epoch, History, Progress
 from eyetune.models import build as networks
 from eyetune.models import weights as pretrained
 from eyetune.recipe import Recipe
-from eyetune.space import Space, Values
+from eyetune.space.space import Space, Values
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
 from eyetune.training.callbacks import EpochCallback, should_stop
 from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import lessons, open_teacher
+from eyetune.training.fast_fit import hastened, steps_at_once
 from eyetune.training.features import FrozenBase
-from eyetune.training.pipeline import Lessons, Rows, evaluation_batches, images_per_epoch, training_batches
-from eyetune.training.speed import hastened, steps_at_once
+from eyetune.training.pipeline import (
+    Lessons,
+    Rows,
+    evaluation_batches,
+    images_per_epoch,
+    training_batches,
+)
 from eyetune.training.stages import Stage, compiled, stages
+from eyetune.values.history import Epoch, History, Progress
+from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     import keras
-
-LAST = "checkpoint.npz"
-BEST = "best.npz"
 
 
 class Ending(StrEnum):
@@ -52,7 +56,8 @@ class Fitted:
     Attributes:
         ending: Why it came back.
         history: Every whole epoch, earlier parts of a resumed training included.
-        kept_epoch: The epoch whose weights the network has now: the last, or with early stopping the best (0: none).
+        kept_epoch: The epoch whose weights the network has now: the last, or with early stopping
+            the best (0: none).
         model: The network in float32, whatever the arithmetic was.
         hyperparameters: All that a model function used, in its training too.
         space: Those, with what they may be.
@@ -90,13 +95,21 @@ class Training:
 
     def compiled(self, stage: Stage) -> keras.Model:
         """Return what a stage trains."""
-        return compiled(stage, self.network, images_per_epoch(self.dataset.train, self.recipe.augment))
+        return compiled(
+            stage, self.network, images_per_epoch(self.dataset.train, self.recipe.augment)
+        )
 
     def rows(self, stage: Stage, name: str) -> Rows:
         """Return what a stage learns from or is validated on: images, or features of them."""
-        return self.base.features(name) if stage.on_features and self.base else self.dataset.split(name)
+        return (
+            self.base.features(name)
+            if stage.on_features and self.base
+            else self.dataset.split(name)
+        )
 
-    def batches(self, stage: Stage, batch_size: int | None = None) -> tuple[Any, Callable[[int], None]]:
+    def batches(
+        self, stage: Stage, batch_size: int | None = None
+    ) -> tuple[Any, Callable[[int], None]]:
         """Return what a stage learns from, and the function that says which epoch comes next."""
         return training_batches(
             self.rows(stage, "train"),
@@ -126,17 +139,20 @@ def fit(
     """Train the network of a recipe.
 
     Args:
-        recipe: What to train and how; where it names a model function, that builds and compiles the network.
+        recipe: What to train and how; where it names a model function, that builds and compiles the
+            network.
         dataset: Training and validation images; test is not touched.
         folder: Where checkpoints go; it must exist.
         seed: Of the first weights, the order of images and everything else that is random.
         arithmetic: From `choose_arithmetic`.
         deterministic: Use only operations that repeat exactly.
         resume: Go on from the folder's last checkpoint, if it has one.
-        stop_after: Come back PAUSED once so many epochs are in the history, 1 or more, where the training is not over
-            by then (None: never). Resumed later, it goes on as if it had not stopped.
+        stop_after: Come back PAUSED once so many epochs are in the history, 1 or more, where the
+            training is not over by then (None: never). Resumed later, it goes on as if it had not
+            stopped.
         teacher: File of the network that teaches, where the recipe's teacher is a run.
-        on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with those before.
+        on_epoch: Called with each whole epoch once its checkpoint is on disk; on resume first with
+            those before.
         on_progress: Called after every few batches.
         on_note: Called with a line where something takes time before the first epoch.
 
@@ -145,14 +161,16 @@ def fit(
 
     Raises:
         DivergedError: The loss became NaN or infinite.
-        RecipeError: The network cannot be built for these images, or its weights or its teacher cannot be used.
-        FunctionError: A model function cannot be loaded, raised an exception or built what cannot be trained.
+        RecipeError: The network cannot be built for these images, or its weights or its teacher
+            cannot be used.
+        FunctionError: A model function cannot be loaded, raised an exception or built what cannot
+            be trained.
         DataError: The batch is larger than the training data, or features cannot be kept.
         CheckpointError: On resume, the checkpoint is damaged or of another training.
         WorkspaceError: A checkpoint cannot be written.
     """
     if recipe.model.has_function:
-        from eyetune.training.functions import fit_function
+        from eyetune.training.model_function.user_fit import fit_function
 
         return fit_function(
             recipe,
@@ -177,7 +195,9 @@ def fit(
     stored = stored_in(folder, training.identity) if resume else None
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    history, interrupted = _through_stages(training, folder, stored, stop_after, on_epoch, on_progress)
+    history, interrupted = _through_stages(
+        training, folder, stored, stop_after, on_epoch, on_progress
+    )
     finished = should_stop(history, recipe.fit)
     ending = Ending.INTERRUPTED if interrupted else Ending.COMPLETE if finished else Ending.PAUSED
     return _outcome(training, folder, ending, history)
@@ -193,9 +213,11 @@ def begin(
     teacher: Path | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Training:
-    """Check a training, set the seeds and build the network, with the weights that its base begins with.
+    """Check a training, set the seeds and build the network, with the weights that its base begins
+    with.
 
-    Arguments and errors are those of `fit`; a model function is refused, since it does all of this itself.
+    Arguments and errors are those of `fit`; a model function is refused, since it does all of this
+    itself.
     """
     if recipe.model.has_function:
         raise FunctionError(
@@ -207,7 +229,9 @@ def begin(
     teaching = open_teacher(recipe, dataset, teacher)
     taught = lessons(teaching, recipe, dataset, on_note) if teaching else None
     prepare(seed=seed, deterministic=deterministic)
-    network = networks.build(recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy)
+    network = networks.build(
+        recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
+    )
     base = _base(network, recipe, dataset, on_note)
     identity = {
         "recipe": recipe.fingerprint,
@@ -221,7 +245,8 @@ def begin(
 
 
 def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None:
-    """Refuse what cannot be trained, before any work is done; weights of a base are downloaded here.
+    """Refuse what cannot be trained, before any work is done; weights of a base are downloaded
+    here.
 
     Args:
         recipe: What is to be trained.
@@ -230,8 +255,8 @@ def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None
 
     Raises:
         DataError: The batch is larger than the training data.
-        RecipeError: A variation leaves nothing of the images, the network shrinks them to nothing, or the weights of
-            its base or its teacher are missing or of another network.
+        RecipeError: A variation leaves nothing of the images, the network shrinks them to nothing,
+            or the weights of its base or its teacher are missing or of another network.
     """
     networks.check(recipe.model, dataset.image_shape)
     if recipe.fit.batch_size > len(dataset.train):
@@ -253,11 +278,15 @@ def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None
         pretrained.load(recipe.model)
 
 
-def _base(network: keras.Model, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None]) -> FrozenBase | None:
+def _base(
+    network: keras.Model, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None]
+) -> FrozenBase | None:
     """Give the base of a network, where it has one, the weights that it begins with."""
     if not recipe.model.has_base:
         return None
-    weights = pretrained.load(recipe.model) or pretrained.taken(network)  # random ones are those that it has
+    weights = pretrained.load(recipe.model) or pretrained.taken(
+        network
+    )  # random ones are those that it has
     pretrained.put(weights, network)
     return FrozenBase(recipe.model, weights, dataset, on_note)
 
@@ -294,7 +323,9 @@ def _through_stages(
                 return history, True
         if watcher.stops:
             break
-        model.optimizer.finalize_variable_values(model.trainable_variables)  # the next stage goes on from the average
+        model.optimizer.finalize_variable_values(
+            model.trainable_variables
+        )  # the next stage goes on from the average
     return history, False
 
 
@@ -312,7 +343,9 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
                 epochs=stage.end,
                 initial_epoch=len(watcher.history),
                 steps_per_epoch=len(batches),  # unasked, Keras begins each pass twice
-                validation_data=evaluation_batches(training.rows(stage, "validation"), dataset.num_classes),
+                validation_data=evaluation_batches(
+                    training.rows(stage, "validation"), dataset.num_classes
+                ),
                 class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
                 shuffle=False,  # the pipeline shuffles
                 callbacks=[watcher],
@@ -329,7 +362,7 @@ def stored_in(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
     Raises:
         CheckpointError: It is damaged or of another training.
     """
-    path = folder / LAST
+    path = folder / CHECKPOINT_FILE
     if not path.exists():
         return None
     stored = checkpoints.load(path)
@@ -343,15 +376,19 @@ def stored_in(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
     return stored
 
 
-def _save(model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool) -> None:
-    path = folder / (BEST if best else LAST)
+def _save(
+    model: keras.Model, folder: Path, identity: dict[str, Any], history: History, best: bool
+) -> None:
+    path = folder / (BEST_CHECKPOINT_FILE if best else CHECKPOINT_FILE)
     checkpoints.save(path, model, history, identity)
     if best:
-        checkpoints.copy(path, folder / LAST)
+        checkpoints.copy(path, folder / CHECKPOINT_FILE)
 
 
 def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
-    """Weigh each class by the inverse of its share, so that all count alike (scikit-learn's "balanced")."""
+    """Weigh each class by the inverse of its share, so that all count alike (scikit-learn's
+    "balanced").
+    """
     if recipe.fit.class_weight == "none":
         return None
     counts = split.class_counts(num_classes)
@@ -359,18 +396,29 @@ def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, fl
 
 
 def _outcome(training: Training, folder: Path, ending: Ending, history: History) -> Fitted:
-    """Build the network afresh in float32, as it is evaluated and exported, with the weights that count."""
+    """Build the network afresh in float32, as it is evaluated and exported, with the weights that
+    count.
+    """
     recipe, dataset = training.recipe, training.dataset
-    prepare(seed=training.seed, deterministic=False)  # whatever was computed before, the same random states come along
+    prepare(
+        seed=training.seed, deterministic=False
+    )  # whatever was computed before, the same random states come along
     model = networks.build(recipe.model, dataset.image_shape, dataset.num_classes)
     if training.base:
         pretrained.put(training.base.weights, model)
         pretrained.put(training.base.weights, training.network)
     if not history:
         return Fitted(ending, history, 0, model)
-    stored = checkpoints.load(folder / (BEST if (folder / BEST).exists() else LAST))
-    trained = training.compiled(next(one for one in stages(recipe) if one.leads_to(len(stored.history))))
+    stored = checkpoints.load(
+        folder
+        / (BEST_CHECKPOINT_FILE if (folder / BEST_CHECKPOINT_FILE).exists() else CHECKPOINT_FILE)
+    )
+    trained = training.compiled(
+        next(one for one in stages(recipe) if one.leads_to(len(stored.history)))
+    )
     checkpoints.restore(trained, stored)
-    trained.optimizer.finalize_variable_values(trained.trainable_variables)  # with averaging, the average counts
+    trained.optimizer.finalize_variable_values(
+        trained.trainable_variables
+    )  # with averaging, the average counts
     model.set_weights(training.network.get_weights())
     return Fitted(ending, history, len(stored.history), model)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.recipe import LossSection, Recipe
 from eyetune.training.distillation import distilled, right
-from eyetune.training.schedules import build_rate
+from eyetune.training.lr_schedules import build_rate
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +19,8 @@ _CLASSES = {
 
 
 def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizers.Optimizer:
-    """Build the optimizer; what the recipe leaves at 0 keeps Keras's default (AdamW decays weights by 0.004).
+    """Build the optimizer; what the recipe leaves at 0 keeps Keras's default (AdamW decays weights
+    by 0.004).
 
     Args:
         recipe: Its optimizer and fit sections count.
@@ -32,7 +33,9 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
     import keras
 
     section = recipe.optimizer
-    options: dict[str, Any] = {"learning_rate": build_rate(section, steps_per_epoch, recipe.fit.epochs)}
+    options: dict[str, Any] = {
+        "learning_rate": build_rate(section, steps_per_epoch, recipe.fit.epochs)
+    }
     if section.momentum:
         options["momentum"] = section.momentum
     if section.nesterov:
@@ -47,7 +50,9 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
 
 
 def build_loss(section: LossSection) -> keras.losses.Loss:
-    """Build the loss function for one-hot labels, and with a teacher for labels with its probabilities beside them."""
+    """Build the loss function for one-hot labels, and with a teacher for labels with its
+    probabilities beside them.
+    """
     import keras
 
     classes = {
@@ -59,7 +64,8 @@ def build_loss(section: LossSection) -> keras.losses.Loss:
 
 
 def build_metrics(section: LossSection) -> list[Any]:
-    """Build what is measured beside the loss: accuracy, which goes by the labels and not by a teacher.
+    """Build what is measured beside the loss: accuracy, which goes by the labels and not by a
+    teacher.
 
     Example:
         >>> build_metrics(LossSection())
@@ -67,4 +73,8 @@ def build_metrics(section: LossSection) -> list[Any]:
     """
     import keras
 
-    return [keras.metrics.MeanMetricWrapper(right, name="accuracy")] if section.teacher else ["accuracy"]
+    return (
+        [keras.metrics.MeanMetricWrapper(right, name="accuracy")]
+        if section.teacher
+        else ["accuracy"]
+    )

@@ -1,4 +1,6 @@
-"""Batches for `model.fit`: read from memory-mapped files, shuffled anew each epoch, images normalised on the way."""
+"""Batches for `model.fit`: read from memory-mapped files, shuffled anew each epoch, images
+normalised on the way.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,18 @@ EVALUATION_BATCH_SIZE = 256
 EVALUATION_PIXELS = 2**20  # in a batch of larger images, whose feature maps would fill the memory
 PREFETCHED_BATCHES = 4
 
-# What a teacher says of training images: rows of probabilities in their order, or a function from images to those.
+# What a teacher says of training images: rows of probabilities in their order, or a function from
+# images to those.
 Lessons = Floats | Callable[[Any], Any]
-# From float32 images and one-hot labels to what a user's network takes: without channels, or class numbers.
+# From float32 images and one-hot labels to what a user's network takes: without channels, or class
+# numbers.
 Adapt = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class Rows(Protocol):
-    """What batches are read from: a split with its uint8 images, or float32 features of images, and labels."""
+    """What batches are read from: a split with its uint8 images, or float32 features of images, and
+    labels.
+    """
 
     @property
     def images(self) -> NDArray[Any]:
@@ -45,24 +51,28 @@ def training_batches(
     lessons: Lessons | None = None,
     adapt: Adapt | None = None,
 ) -> tuple[Any, Callable[[int], None]]:
-    """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch comes next.
+    """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch
+    comes next.
 
-    The order of an epoch and its variations hang on the seed and the epoch alone, so a resumed training sees what an
-    uninterrupted one would have seen. Only the images of a batch are read at a time: they stay in the memory-mapped
-    file.
+    The order of an epoch and its variations hang on the seed and the epoch alone, so a resumed
+    training sees what an uninterrupted one would have seen. Only the images of a batch are read at
+    a time: they stay in the memory-mapped file.
 
     Args:
-        split: uint8 images of shape (N, height, width, channels), or features of shape (N, numbers).
+        split: uint8 images of shape (N, height, width, channels), or features of shape (N,
+            numbers).
         num_classes: Columns of the one-hot labels.
         batch_size: Images in a batch; the last of an epoch may be smaller.
         seed: 0 or above.
         section: Which variations to make of them.
-        lessons: A teacher's probabilities, or where images vary a function that asks it about each varied one.
+        lessons: A teacher's probabilities, or where images vary a function that asks it about each
+            varied one.
         adapt: Turns a batch into what the network takes, where that is something else.
 
     Returns:
-        Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be called before
-        each epoch is iterated. With a teacher its probabilities stand beside the labels, in as many columns again.
+        Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be
+        called before each epoch is iterated. With a teacher its probabilities stand beside the
+        labels, in as many columns again.
     """
     import tensorflow as tf
 
@@ -74,7 +84,9 @@ def training_batches(
 
     def order(_: Any) -> Any:
         indices = tf.range(total, dtype=tf.int32)
-        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(indices, key()))
+        return tf.data.Dataset.from_tensor_slices(
+            tf.random.experimental.stateless_shuffle(indices, key())
+        )
 
     batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
@@ -84,13 +96,17 @@ def training_batches(
     else:
         batches = batches.map(_plain if lessons is None or callable(lessons) else _taught(lessons))
     if callable(lessons):
-        batches = batches.map(lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1)))
+        batches = batches.map(
+            lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1))
+        )
     if adapt:
         batches = batches.map(adapt)
     return _finished(batches, math.ceil(total / batch_size)), epoch.assign
 
 
-def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = None, adapt: Adapt | None = None) -> Any:
+def evaluation_batches(
+    split: Rows, num_classes: int, batch_size: int | None = None, adapt: Adapt | None = None
+) -> Any:
     """Return all images of a split in their order, as batches like those of training."""
     import tensorflow as tf
 
@@ -103,20 +119,24 @@ def evaluation_batches(split: Rows, num_classes: int, batch_size: int | None = N
 def _finished(batches: Any, num_batches: int) -> Any:
     """Make batches ahead of time, as many as are said to come.
 
-    TensorFlow's tuning of pipelines is off: there is nothing here to tune, and where all cores are busy the thread that
-    does it takes up to half a second to end, at the end of each pass over the images.
-    See https://www.tensorflow.org/api_docs/python/tf/data/experimental/AutotuneOptions.
+    TensorFlow's tuning of pipelines is off: there is nothing here to tune, and where all cores are
+    busy the thread that does it takes up to half a second to end, at the end of each pass over the
+    images. See https://www.tensorflow.org/api_docs/python/tf/data/experimental/AutotuneOptions.
     """
     import tensorflow as tf
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    counted = batches.prefetch(PREFETCHED_BATCHES).apply(tf.data.experimental.assert_cardinality(num_batches))
+    counted = batches.prefetch(PREFETCHED_BATCHES).apply(
+        tf.data.experimental.assert_cardinality(num_batches)
+    )
     return counted.with_options(options)
 
 
 def evaluation_batch_size(split: Rows) -> int:
-    """Return how many images are evaluated at a time: fewer of large ones, so that memory does not grow with them."""
+    """Return how many images are evaluated at a time: fewer of large ones, so that memory does not
+    grow with them.
+    """
     pixels = math.prod(split.images.shape[1:3])
     return min(EVALUATION_BATCH_SIZE, max(1, EVALUATION_PIXELS // pixels))
 
@@ -134,28 +154,39 @@ def _taught(lessons: Floats) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
     rows = tf.constant(lessons)
-    return lambda _number, indices, images, labels: (images, tf.concat([labels, tf.gather(rows, indices)], axis=1))
+    return lambda _number, indices, images, labels: (
+        images,
+        tf.concat([labels, tf.gather(rows, indices)], axis=1),
+    )
 
 
-def _numbered_reader(split: Rows, num_classes: int) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
+def _numbered_reader(
+    split: Rows, num_classes: int
+) -> Callable[[Any, Any], tuple[Any, Any, Any, Any]]:
     import tensorflow as tf
 
     read = _reader(split, num_classes)
 
     def read_numbered(number: Any, indices: Any) -> tuple[Any, Any, Any, Any]:
-        images, labels = read(tf.math.floormod(indices, len(split)))  # copies come after the images themselves
+        images, labels = read(
+            tf.math.floormod(indices, len(split))
+        )  # copies come after the images themselves
         return number, indices, images, labels
 
     return read_numbered
 
 
-def _augmenter(section: AugmentSection, num_images: int, key: Callable[[], Any]) -> Callable[..., tuple[Any, Any]]:
+def _augmenter(
+    section: AugmentSection, num_images: int, key: Callable[[], Any]
+) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
     from eyetune.data.augment import augment
 
     def vary(number: Any, indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:
-        varied = augment(images, labels, section, tf.random.experimental.stateless_fold_in(key(), number))
+        varied = augment(
+            images, labels, section, tf.random.experimental.stateless_fold_in(key(), number)
+        )
         if not section.copies:
             return varied
         copied = indices >= num_images
@@ -175,7 +206,9 @@ def _reader(split: Rows, num_classes: int) -> Callable[[Any], tuple[Any, Any]]:
     kind = tf.as_dtype(split.images.dtype)
 
     def read(indices: Any) -> tuple[Any, Any]:
-        values = tf.numpy_function(lambda chosen: split.images[chosen], [indices], kind, stateful=False)
+        values = tf.numpy_function(
+            lambda chosen: split.images[chosen], [indices], kind, stateful=False
+        )
         values.set_shape(image_shape)
         images = tf.cast(values, tf.float32) / 255.0 if kind == tf.uint8 else values
         return images, tf.one_hot(tf.gather(labels, indices), num_classes)

@@ -1,6 +1,7 @@
 """The steps of a learning-rate range test: real training, with a rate of its own for every step.
 
-Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks (arXiv:1506.01186), section 3.3.
+Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks (arXiv:1506.01186),
+    section 3.3.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def step_losses(
 ) -> Iterator[float]:
     """Train one batch at each rate in turn, and yield its loss as it was before the step.
 
-    Network, loss, optimizer, augmentation and order of the images are those of `fit`; the recipe's own rate, schedule
-    and warm-up give way to the rates. Where there are more rates than batches, the images are passed over again.
-    Only training images are looked at.
+    Network, loss, optimizer, augmentation and order of the images are those of `fit`; the recipe's
+    own rate, schedule and warm-up give way to the rates. Where there are more rates than batches,
+    the images are passed over again. Only training images are looked at.
 
     Args:
         recipe: What to train.
@@ -55,7 +56,9 @@ def step_losses(
     weights = class_weight(recipe, dataset.train, dataset.num_classes)
     for rate, (images, labels) in zip(rates, _endless(training, first), strict=False):
         model.optimizer.learning_rate = rate
-        yield float(model.train_on_batch(images, labels, class_weight=weights, return_dict=True)["loss"])
+        yield float(
+            model.train_on_batch(images, labels, class_weight=weights, return_dict=True)["loss"]
+        )
 
 
 def batches_per_epoch(recipe: Recipe, dataset: Dataset) -> int:

@@ -1,6 +1,8 @@
-"""The stages of a training: what is trained from which epoch to which, on images or on features of them.
+"""The stages of a training: what is trained from which epoch to which, on images or on features of
+them.
 
-Most recipes have one stage. With a pre-trained base the first trains the head alone, and a second may fine-tune.
+Most recipes have one stage. With a pre-trained base the first trains the head alone, and a second
+may fine-tune.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ class Stage:
         start: Epochs before it.
         end: Epochs when it is over.
         recipe: The training's recipe, with this stage's rate and schedule.
-        on_features: Whether the head alone is trained, on features of the images that are computed once.
-        trainable_from: The base's first layer that is trained (empty: the base is frozen, or there is none).
+        on_features: Whether the head alone is trained, on features of the images that are computed
+            once.
+        trainable_from: The base's first layer that is trained (empty: the base is frozen, or there
+            is none).
     """
 
     start: int
@@ -60,7 +64,10 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
             "optimizer.warmup_epochs": 0,
         }
     )
-    return (first, Stage(fit.epochs, fit.total_epochs, slow, trainable_from=recipe.model.trainable_from))
+    return (
+        first,
+        Stage(fit.epochs, fit.total_epochs, slow, trainable_from=recipe.model.trainable_from),
+    )
 
 
 def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras.Model:

@@ -1,4 +1,6 @@
-"""Runs that workers train now: handed over, listened to, tried again where a worker died, and recorded."""
+"""Runs that workers train now: handed over, listened to, tried again where a worker died, and
+recorded.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
-from eyetune.history import Epoch, Progress
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
+from eyetune.training.job import Job, NewsReader, Outcome, work_apart
 from eyetune.tuning.executors import Executor
-from eyetune.tuning.jobs import Job, NewsReader, Outcome, work_apart
 from eyetune.tuning.recording import job_of, record_failure, record_outcome
+from eyetune.values.history import Epoch, Progress
 
 MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
 SECONDS_BETWEEN_LOOKS = 0.3
@@ -87,17 +89,18 @@ class Dispatcher:
         place: Where runs are recorded.
         executor: Who works.
         display: Where it is shown.
-        linear: Returns the accuracy of a linear classifier on a recipe's images, None where it says nothing.
+        linear: Returns the accuracy of a linear classifier on a recipe's images, None where it says
+            nothing.
     """
 
     def __init__(
         self,
-        place: Workspace,
+        workspace: Workspace,
         executor: Executor,
         display: Display,
         linear: Callable[[Recipe], float | None] = lambda _: None,
     ) -> None:
-        self._place = place
+        self._workspace = workspace
         self._executor = executor
         self._display = display
         self._linear = linear
@@ -116,19 +119,29 @@ class Dispatcher:
         """
         record = errand.record
         claim = ExitStack()
-        claim.enter_context(self._place.claim(record.id, patience_seconds=PATIENCE_SECONDS))
-        self._place.set_state(record.id, RunState.RUNNING)
-        self._display.begin(record.id, errand.label, errand.stop_after or record.recipe.fit.total_epochs)
-        job = job_of(self._place, record, splits=errand.splits, stop_after=errand.stop_after, conclude=errand.conclude)
+        claim.enter_context(self._workspace.claim(record.id, patience_seconds=PATIENCE_SECONDS))
+        self._workspace.set_state(record.id, RunState.RUNNING)
+        self._display.begin(
+            record.id, errand.label, errand.stop_after or record.recipe.fit.total_epochs
+        )
+        job = job_of(
+            self._workspace,
+            record,
+            splits=errand.splits,
+            stop_after=errand.stop_after,
+            conclude=errand.conclude,
+        )
         one = _Active(
             errand,
             replace(job, threads=self._executor.threads),
-            NewsReader(self._place.run_folder(record.id)),
+            NewsReader(self._workspace.run_folder(record.id)),
             claim,
         )
         self._submit(one)
 
-    def wait(self, *, also: Iterable[Future[Any]] = (), seconds: float = SECONDS_BETWEEN_LOOKS) -> None:
+    def wait(
+        self, *, also: Iterable[Future[Any]] = (), seconds: float = SECONDS_BETWEEN_LOOKS
+    ) -> None:
         """Wait until something ends, but not for long.
 
         Args:
@@ -161,8 +174,8 @@ class Dispatcher:
                 self._tell(one)
             one.claim.close()  # from now on a run that says RUNNING counts as paused
             with suppress(WorkspaceError, RunNotFoundError):
-                if self._place.run(one.errand.record.id).state is RunState.PAUSED:
-                    self._place.set_state(one.errand.record.id, RunState.PAUSED)
+                if self._workspace.run(one.errand.record.id).state is RunState.PAUSED:
+                    self._workspace.set_state(one.errand.record.id, RunState.PAUSED)
         self._active.clear()
 
     def _submit(self, one: _Active) -> None:
@@ -174,14 +187,18 @@ class Dispatcher:
 
     def _tell(self, one: _Active) -> None:
         news = list(one.news.read())
-        epochs = [epoch for epoch in news if isinstance(epoch, Epoch) and epoch.epoch not in one.told]
-        self._place.save_epochs(one.errand.record.id, epochs)
+        epochs = [
+            epoch for epoch in news if isinstance(epoch, Epoch) and epoch.epoch not in one.told
+        ]
+        self._workspace.save_epochs(one.errand.record.id, epochs)
         one.told |= {epoch.epoch for epoch in epochs}
         for each in news:
             self._display.on_news(one.errand.record.id, each)
 
     def _finish(self, one: _Active, future: Future[Outcome]) -> Ended | None:
-        """Record what came of a job; None: its worker died, and it is to be tried again from its last checkpoint."""
+        """Record what came of a job; None: its worker died, and it is to be tried again from its
+        last checkpoint.
+        """
         self._tell(one)
         run_id = one.errand.record.id
         try:
@@ -191,14 +208,24 @@ class Dispatcher:
                 one.tries += 1
                 words = f"its worker died ({error.received}); it goes on with another one"
                 self._display.note(f"{one.errand.label}: {words}")
-                one.news = NewsReader(self._place.run_folder(run_id))
+                one.news = NewsReader(self._workspace.run_folder(run_id))
                 return None
-            return self._close(one, Ended(one.errand, record_failure(self._place, run_id, error), error=error))
-        except Exception as error:  # whatever a training raises is that run's failure and no other's
-            return self._close(one, Ended(one.errand, record_failure(self._place, run_id, error), error=error))
-        self._place.save_epochs(run_id, [epoch for epoch in outcome.history if epoch.epoch not in one.told])
+            return self._close(
+                one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
+            )
+        except (
+            Exception
+        ) as error:  # whatever a training raises is that run's failure and no other's
+            return self._close(
+                one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
+            )
+        self._workspace.save_epochs(
+            run_id, [epoch for epoch in outcome.history if epoch.epoch not in one.told]
+        )
         recipe = one.errand.record.recipe
-        record = record_outcome(self._place, one.errand.record, outcome, lambda: self._linear(recipe))
+        record = record_outcome(
+            self._workspace, one.errand.record, outcome, lambda: self._linear(recipe)
+        )
         return self._close(one, Ended(one.errand, record, outcome))
 
     def _close(self, one: _Active, ended: Ended) -> Ended:

@@ -1,4 +1,6 @@
-"""What a study makes large or small, and the limits it keeps to: read from words, and computed for a trial."""
+"""What a study makes large or small, and the limits it keeps to: read from words, and computed for
+a trial.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
 
 from eyetune.errors import UsageError, nearest
-from eyetune.history import Epoch, History, best_epoch, is_better_high
 from eyetune.records.study import Constraint, Direction, Objective
+from eyetune.values.history import Epoch, History, best_epoch, is_better_high
 
 # What is known of a network before any training, all the better the smaller.
-BEFORE_TRAINING = ("parameters", "trainable_parameters", "multiply_adds", "flash_bytes", "arena_bytes")
+BEFORE_TRAINING = (
+    "parameters",
+    "trainable_parameters",
+    "multiply_adds",
+    "flash_bytes",
+    "arena_bytes",
+)
 ON_A_BOARD = ("flash_bytes", "arena_bytes")  # which take a look at the int8 network's graph
 SECONDS = "seconds"  # of training, which is known only after it
 USUAL = ("val_accuracy", "val_loss", "accuracy", "loss")
@@ -40,7 +48,9 @@ def read_objective(word: str) -> Objective:
             received=word,
         )
     small = name in BEFORE_TRAINING or name == SECONDS or not is_better_high(name)
-    return Objective(name=name, direction=cast("Direction", direction or ("min" if small else "max")))
+    return Objective(
+        name=name, direction=cast("Direction", direction or ("min" if small else "max"))
+    )
 
 
 def read_constraint(word: str) -> Constraint:
@@ -78,9 +88,14 @@ def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Const
 
 
 def values_of(
-    objectives: Sequence[Objective], history: History, network: Mapping[str, float], *, seconds: float = 0.0
+    objectives: Sequence[Objective],
+    history: History,
+    network: Mapping[str, float],
+    *,
+    seconds: float = 0.0,
 ) -> tuple[float, ...]:
-    """Return the objectives' values of a trial: all metrics of one epoch, the best by the first of them.
+    """Return the objectives' values of a trial: all metrics of one epoch, the best by the first of
+    them.
 
     It is the epoch whose network is kept (`monitor_of`).
 
@@ -98,7 +113,8 @@ def values_of(
 
 
 def monitor_of(objectives: Sequence[Objective]) -> str:
-    """Return the metric by which the best epoch of a trial is kept, its direction behind it where its name is silent.
+    """Return the metric by which the best epoch of a trial is kept, its direction behind it where
+    its name is silent.
 
     Example:
         >>> monitor_of([read_objective("parameters"), read_objective("val_accuracy")]), monitor_of([])
@@ -117,17 +133,23 @@ def _is_cost(objective: Objective) -> bool:
     return objective.name in BEFORE_TRAINING or objective.name == SECONDS
 
 
-def _best(objectives: Sequence[Objective], history: History, network: Mapping[str, float]) -> Epoch | None:
+def _best(
+    objectives: Sequence[Objective], history: History, network: Mapping[str, float]
+) -> Epoch | None:
     monitor = monitor_of(objectives)
     try:
         return best_epoch(history, monitor)
     except KeyError:
         known = [*USUAL, *history[0].others, *network, SECONDS]
         name = monitor.partition(":")[0]
-        raise UsageError(f"Nothing measures the objective {name}.", received=name, fix=nearest(name, known)) from None
+        raise UsageError(
+            f"Nothing measures the objective {name}.", received=name, fix=nearest(name, known)
+        ) from None
 
 
-def _value(objective: Objective, kept: Epoch | None, network: Mapping[str, float], seconds: float) -> float:
+def _value(
+    objective: Objective, kept: Epoch | None, network: Mapping[str, float], seconds: float
+) -> float:
     if objective.name == SECONDS:
         return seconds
     if objective.name in network:
@@ -143,7 +165,9 @@ def _value(objective: Objective, kept: Epoch | None, network: Mapping[str, float
         ) from None
 
 
-def broken(constraints: Iterable[Constraint], network: Mapping[str, float]) -> list[tuple[Constraint, float]]:
+def broken(
+    constraints: Iterable[Constraint], network: Mapping[str, float]
+) -> list[tuple[Constraint, float]]:
     """Return the constraints that a network breaks, each with how far (above 0)."""
     excesses = [(one, one.excess(network[one.name])) for one in constraints if one.name in network]
     return [(one, excess) for one, excess in excesses if excess > 0]

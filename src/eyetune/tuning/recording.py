@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 
-from eyetune.analysis.linear import linear_accuracy
+from eyetune.analysis.linear_baseline import linear_accuracy
 from eyetune.analysis.metrics import evaluate
 from eyetune.data import Dataset
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import DataRecord, Results
-from eyetune.run import teacher_file
-from eyetune.tuning.jobs import Job, Outcome
+from eyetune.training.job import Job, Outcome
+from eyetune.tuning.references import teacher_file
 
 
 def describe(dataset: Dataset) -> DataRecord:
@@ -44,7 +44,7 @@ def _versions() -> dict[str, str]:
 
 
 def job_of(
-    place: Workspace,
+    workspace: Workspace,
     record: RunRecord,
     *,
     splits: tuple[str, ...] = ("validation", "test"),
@@ -54,35 +54,37 @@ def job_of(
     """Return the job that trains a recorded run to its end, or for now up to so many epochs."""
     return Job(
         recipe=record.recipe,
-        folder=place.run_folder(record.id),
+        folder=workspace.run_folder(record.id),
         seed=record.seed,
         precision=record.precision,
         threads=record.threads,
         deterministic=record.deterministic,
         splits=splits,
-        teacher=teacher_file(place, record.recipe),
+        teacher=teacher_file(workspace, record.recipe),
         stop_after=stop_after,
         conclude=conclude,
     )
 
 
 def record_outcome(
-    place: Workspace, record: RunRecord, outcome: Outcome, linear: Callable[[], float | None]
+    workspace: Workspace, record: RunRecord, outcome: Outcome, linear: Callable[[], float | None]
 ) -> RunRecord:
-    """Record what came of a job: COMPLETE with its results and predictions, STOPPED with those, or PAUSED.
+    """Record what came of a job: COMPLETE with its results and predictions, STOPPED with those, or
+    PAUSED.
 
     Args:
-        place: Where the run is recorded.
+        workspace: Where the run is recorded.
         record: The run.
         outcome: Of its job.
-        linear: Returns the accuracy of a linear classifier on the same images, None where it says nothing.
+        linear: Returns the accuracy of a linear classifier on the same images, None where it says
+            nothing.
     """
     if not outcome.predictions:
-        place.set_state(record.id, RunState.PAUSED)
-        return place.run(record.id)
+        workspace.set_state(record.id, RunState.PAUSED)
+        return workspace.run(record.id)
     figures = {}
     for name, (probabilities, labels) in outcome.predictions.items():
-        place.save_predictions(record.id, name, probabilities, labels)
+        workspace.save_predictions(record.id, name, probabilities, labels)
         figures[name] = evaluate(probabilities, labels)
     test = figures.get("test")
     results = Results(
@@ -94,24 +96,28 @@ def record_outcome(
         linear_accuracy=linear(),
     )
     state = RunState.COMPLETE if outcome.is_over else RunState.STOPPED
-    place.set_state(record.id, state, results=results)
-    return place.run(record.id)
+    workspace.set_state(record.id, state, results=results)
+    return workspace.run(record.id)
 
 
-def record_failure(place: Workspace, run_id: str, error: BaseException) -> RunRecord:
+def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> RunRecord:
     """Record that a run cannot go on, and why; after Ctrl-C it can."""
     if isinstance(error, KeyboardInterrupt):
-        place.set_state(run_id, RunState.PAUSED)
+        workspace.set_state(run_id, RunState.PAUSED)
     else:
-        words = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-        place.set_state(run_id, RunState.FAILED, error=words)
-    return place.run(run_id)
+        words = (
+            str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+        )
+        workspace.set_state(run_id, RunState.FAILED, error=words)
+    return workspace.run(run_id)
 
 
 def yardstick(dataset: Dataset) -> float | None:
-    """Return the validation accuracy of a linear classifier on the pixels, where a run is judged by it.
+    """Return the validation accuracy of a linear classifier on the pixels, where a run is judged by
+    it.
 
-    CIFAR-10 is judged by the lab's bands instead, and where validation images are trained on it would say nothing.
+    CIFAR-10 is judged by the lab's bands instead, and where validation images are trained on it
+    would say nothing.
     """
     if dataset.name == "cifar10" or dataset.validation_is_seen:
         return None

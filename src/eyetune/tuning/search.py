@@ -1,7 +1,7 @@
 """The search of a study: suggestions out, results in, until its budget is spent.
 
-Everything that happens is recorded before the next thing happens, so a search that was killed goes on where it was:
-the schedule and the sampler are made anew and told what is recorded.
+Everything that happens is recorded before the next thing happens, so a search that was killed goes
+on where it was: the schedule and the sampler are made anew and told what is recorded.
 """
 
 from __future__ import annotations
@@ -13,20 +13,37 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from eyetune.data import Dataset
-from eyetune.errors import RecipeError, RunBusyError, RunNotFoundError, TrainingError, UsageError, WorkerLostError
+from eyetune.errors import (
+    RecipeError,
+    RunBusyError,
+    RunNotFoundError,
+    TrainingError,
+    UsageError,
+    WorkerLostError,
+)
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
-from eyetune.space import Values
+from eyetune.space.space import Values
+from eyetune.training.job import Inspection, inspect_apart
+from eyetune.tuning.budget import OUT_OF_TIME, Spending
 from eyetune.tuning.dispatch import MOST_TRIES, Dispatcher, Display, Ended, Errand, first_line
 from eyetune.tuning.executors import Executor
-from eyetune.tuning.jobs import Inspection, inspect_apart
-from eyetune.tuning.keeping import MODELS_KEPT, Keeping
 from eyetune.tuning.objectives import needs_footprint
 from eyetune.tuning.recording import describe, versions
+from eyetune.tuning.retention import MODELS_KEPT, Keeping
 from eyetune.tuning.samplers import Sampler
-from eyetune.tuning.schedules import Grant, Schedule, make_schedule
-from eyetune.tuning.spending import OUT_OF_TIME, Spending
-from eyetune.tuning.trials import cut_off, excesses, failed, inspected, reached, run_id, scores, trial_recipe, words_of
+from eyetune.tuning.schedulers import Grant, Schedule, make_schedule
+from eyetune.tuning.trials import (
+    cut_off,
+    excesses,
+    failed,
+    inspected,
+    reached,
+    run_id,
+    scores,
+    trial_recipe,
+    words_of,
+)
 
 MOST_FAILURES = 5  # in a row and from the start: then it is not the trials, it is the study
 MOST_INFEASIBLE = 300  # in a row
@@ -51,19 +68,20 @@ class Seed:
 
 def search(
     record: StudyRecord,
-    place: Workspace,
+    workspace: Workspace,
     executor: Executor,
     display: StudyDisplay,
     dataset: Dataset,
     seeds: tuple[Seed, ...] = (),
 ) -> StudyRecord:
-    """Do a study, or go on with it, until its budget is spent; the caller holds it (`Studies.claim`).
+    """Do a study, or go on with it, until its budget is spent; the caller holds it
+    (`Studies.claim`).
 
     Raises:
         TrainingError: Every trial fails.
         KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
     """
-    under_way = _Search(record, place, executor, display, dataset, seeds)
+    under_way = _Search(record, workspace, executor, display, dataset, seeds)
     return under_way.run()
 
 
@@ -73,18 +91,23 @@ class _Search:
     def __init__(
         self,
         record: StudyRecord,
-        place: Workspace,
+        workspace: Workspace,
         executor: Executor,
         display: StudyDisplay,
         dataset: Dataset,
         seeds: tuple[Seed, ...],
     ) -> None:
-        self.record, self.place, self.executor, self.display = record, place, executor, display
+        self.record, self.workspace, self.executor, self.display = (
+            record,
+            workspace,
+            executor,
+            display,
+        )
         self.settings: StudySettings = record.settings
         self.dataset = dataset
-        self.trials = {trial.number: trial for trial in place.studies.trials(record.id)}
-        self.dispatcher = Dispatcher(place, executor, display)
-        self.keeping = Keeping(place, self.settings.objectives)
+        self.trials = {trial.number: trial for trial in workspace.studies.trials(record.id)}
+        self.dispatcher = Dispatcher(workspace, executor, display)
+        self.keeping = Keeping(workspace, self.settings.objectives)
         self.schedule, self.sampler = self._schedule(), self._sampler(seeds)
         self.waiting: deque[int] = deque()  # of an earlier sitting, to be gone on with first
         self.inspecting: dict[Future[tuple[Inspection, ...]], int] = {}
@@ -144,7 +167,9 @@ class _Search:
 
     @staticmethod
     def _is_replaced(trial: TrialRecord) -> bool:
-        return trial.state is TrialState.INFEASIBLE or (trial.state is TrialState.FAILED and trial.run is None)
+        return trial.state is TrialState.INFEASIBLE or (
+            trial.state is TrialState.FAILED and trial.run is None
+        )
 
     # The loop.
 
@@ -193,7 +218,7 @@ class _Search:
     def _close(self) -> None:
         """Let those that waited for others go on without them."""
         self.is_closed = True
-        with self.place.transaction():
+        with self.workspace.transaction():
             self._keep(*self._stopped(self.schedule.close()))
         self.keeping.sweep()
 
@@ -250,7 +275,9 @@ class _Search:
         """Let a trial that paused go on; one that had stopped early is at its next rung already."""
         trial = self.trials[grant.trial if grant.trial is not None else 0]
         self.schedule.start(trial.number, grant)
-        granted = trial.with_(state=TrialState.RUNNING, rung=grant.rung, epochs_granted=grant.epochs)
+        granted = trial.with_(
+            state=TrialState.RUNNING, rung=grant.rung, epochs_granted=grant.epochs
+        )
         if trial.is_over:
             self._reach(granted.with_(epochs_granted=trial.epochs), is_over=True)
             return
@@ -329,7 +356,7 @@ class _Search:
             self._grow(inspection)
         recipe = trial_recipe(self.settings, trial)
         assert inspection.network is not None
-        run = self.place.create_run(
+        run = self.workspace.create_run(
             recipe=recipe,
             data=describe(self.dataset),
             network=inspection.network,
@@ -355,16 +382,21 @@ class _Search:
 
     def _train(self, trial: TrialRecord) -> None:
         try:
-            run = self.place.run(trial.run or "")
+            run = self.workspace.run(trial.run or "")
             total = run.recipe.fit.total_epochs
             stop_after = trial.epochs_granted if trial.epochs_granted < total else None
             self.dispatcher.begin(self._errand(trial, run, stop_after=stop_after))
-        except (RunBusyError, RunNotFoundError) as error:  # another process has it, or it was purged
+        except (
+            RunBusyError,
+            RunNotFoundError,
+        ) as error:  # another process has it, or it was purged
             self._fail(trial, error)
             return
         self.running[run.id] = trial.number
 
-    def _errand(self, trial: TrialRecord, run: RunRecord, *, stop_after: int | None, conclude: bool = False) -> Errand:
+    def _errand(
+        self, trial: TrialRecord, run: RunRecord, *, stop_after: int | None, conclude: bool = False
+    ) -> Errand:
         limits = self.settings.limits
         return Errand(
             run,
@@ -376,9 +408,11 @@ class _Search:
         )
 
     def _collect(self) -> None:
-        """Wait for whatever ends next, and see to it; what follows from it is recorded at once or not at all."""
+        """Wait for whatever ends next, and see to it; what follows from it is recorded at once or
+        not at all.
+        """
         self.dispatcher.wait(also=self.inspecting)
-        with self.place.transaction():
+        with self.workspace.transaction():
             for ended in self.dispatcher.look():
                 self._ended(ended)
             for future in [future for future in self.inspecting if future.done()]:
@@ -391,7 +425,11 @@ class _Search:
         if outcome is None:
             self._fail(trial, ended.error or AssertionError())
             return
-        seen = {name: value for name, value in outcome.hyperparameters.items() if name not in trial.values}
+        seen = {
+            name: value
+            for name, value in outcome.hyperparameters.items()
+            if name not in trial.values
+        }
         trial = trial.with_(more_values={**trial.more_values, **seen})
         if self.settings.tune_new_entries and outcome.space.distributions:
             self._grow(Inspection(None, "float32", space=outcome.space))
@@ -400,7 +438,7 @@ class _Search:
     def _reach(self, trial: TrialRecord, *, is_over: bool) -> None:
         """Record that a trial has reached its rung, and let schedule and sampler know."""
         assert trial.run is not None
-        history = self.place.history(trial.run)
+        history = self.workspace.history(trial.run)
         try:
             trial = reached(self.settings.objectives, trial, history, is_over=is_over)
         except UsageError as error:  # nothing measures an objective
@@ -412,7 +450,9 @@ class _Search:
         self.trials[trial.number] = trial
         self.spending.settle(trial)
         self.keeping.note(trial)
-        self._keep(trial, *self._stopped(out - {trial.number}), *self._stopped(out & {trial.number}))
+        self._keep(
+            trial, *self._stopped(out - {trial.number}), *self._stopped(out & {trial.number})
+        )
         self._tell_sampler(self.trials[trial.number])
         for number in out - {trial.number}:
             self._tell_sampler(self.trials[number])
@@ -420,10 +460,14 @@ class _Search:
     def _stopped(self, numbers: frozenset[int]) -> list[TrialRecord]:
         """Return the trials that have no chance any more, as they are recorded from now on."""
         paused = [self.trials[number] for number in sorted(numbers)]
-        return [trial.with_(state=TrialState.STOPPED) for trial in paused if trial.state is TrialState.PAUSED]
+        return [
+            trial.with_(state=TrialState.STOPPED)
+            for trial in paused
+            if trial.state is TrialState.PAUSED
+        ]
 
     def _fail(self, trial: TrialRecord, error: Exception) -> None:
-        trial = failed(trial, self.place.history(trial.run or ""), error)
+        trial = failed(trial, self.workspace.history(trial.run or ""), error)
         self.spending.settle(trial)
         out = self.schedule.report(trial.number, None)
         self._keep(trial, *self._stopped(out - {trial.number}))
@@ -433,15 +477,20 @@ class _Search:
     def _tell_sampler(self, trial: TrialRecord) -> None:
         """Tell the sampler what came of a trial, once; what it is told later it passes over.
 
-        With halving and median, where a trial may wait to the end of the study, that is what it was worth at the first
-        rung, which all reach; else what it was worth when nothing more would come of it.
+        With halving and median, where a trial may wait to the end of the study, that is what it was
+        worth at the first rung, which all reach; else what it was worth when nothing more would
+        come of it.
         """
         at_first_rung = self.settings.schedule.name in ("halving", "median") and bool(trial.rungs)
         if trial.is_open and not at_first_rung:
             return
         infeasible = trial.state is TrialState.INFEASIBLE
         values = trial.rungs[0].values if at_first_rung else trial.objectives
-        values = None if infeasible or (trial.state is TrialState.FAILED and not at_first_rung) else values
+        values = (
+            None
+            if infeasible or (trial.state is TrialState.FAILED and not at_first_rung)
+            else values
+        )
         excess = excesses(self.settings, trial) if infeasible else ()
         self.sampler.tell(trial.number, values, excess=excess, infeasible=infeasible)
 
@@ -452,11 +501,11 @@ class _Search:
         for trial in changed:
             self.trials[trial.number] = trial
         latest = {trial.number: self.trials[trial.number] for trial in changed}
-        self.place.studies.save_trials(self.record.id, latest.values())
+        self.workspace.studies.save_trials(self.record.id, latest.values())
         for trial in latest.values():
             self.display.on_trial(trial)
             if trial.state is TrialState.STOPPED and trial.run is not None:
-                self.place.set_state(trial.run, RunState.STOPPED)
+                self.workspace.set_state(trial.run, RunState.STOPPED)
             self.keeping.tidy(trial)
 
     def _save(self, state: StudyState = StudyState.RUNNING, ending: str = "") -> None:
@@ -464,7 +513,7 @@ class _Search:
             return
         self.saved_at = time.monotonic()
         update = {"seconds": self.spending.seconds, "state": state, "ending": ending}
-        self.place.studies.save(self.record.model_copy(update=update))
+        self.workspace.studies.save(self.record.model_copy(update=update))
 
     def _leave(self) -> None:
         """Stop what is under way; its whole epochs are recorded."""
@@ -476,32 +525,41 @@ class _Search:
         self.dispatcher.pause()
         under_way = [self.trials[number] for number in numbers]
         objectives = self.settings.objectives
-        changed = [cut_off(objectives, trial, self.place.history(trial.run or "")) for trial in under_way]
+        changed = [
+            cut_off(objectives, trial, self.workspace.history(trial.run or ""))
+            for trial in under_way
+        ]
         for trial in changed:
             self.spending.settle(trial)
             self.keeping.note(trial)
-        with self.place.transaction():
+        with self.workspace.transaction():
             self._keep(*changed)
 
     def _finish(self, ending: str) -> StudyRecord:
-        """Make the best network usable, and record the end; after a limited time what was under way can go on."""
+        """Make the best network usable, and record the end; after a limited time what was under way
+        can go on.
+        """
         self._conclude(1 if ending == OUT_OF_TIME else MODELS_KEPT)
         if ending != OUT_OF_TIME:
             paused = [trial for trial in self.trials.values() if trial.state is TrialState.PAUSED]
-            with self.place.transaction():
+            with self.workspace.transaction():
                 self._keep(*(trial.with_(state=TrialState.STOPPED) for trial in paused))
             self.keeping.sweep()
         self._save(StudyState.COMPLETE, ending)
-        return self.place.studies.get(self.record.id)
+        return self.workspace.studies.get(self.record.id)
 
     def _conclude(self, most: int) -> None:
         """Save network and predictions of the best trials that were not trained to their end."""
         for trial in self.keeping.front[:most]:
-            run = self.place.run(trial.run or "")
+            run = self.workspace.run(trial.run or "")
             if run.results is None and trial.epochs:
-                self.dispatcher.begin(self._errand(trial, run, stop_after=trial.epochs, conclude=True))
+                self.dispatcher.begin(
+                    self._errand(trial, run, stop_after=trial.epochs, conclude=True)
+                )
         while self.dispatcher.num_active:
             self.dispatcher.wait()
             for ended in self.dispatcher.look():
                 if ended.error is not None:
-                    self.display.note(f"{ended.errand.label} has no network: {first_line(ended.error)}")
+                    self.display.note(
+                        f"{ended.errand.label} has no network: {first_line(ended.error)}"
+                    )

@@ -1,16 +1,18 @@
-"""One trial: the recipe that it trains, what its inspection and its jobs say, and the record that follows from it."""
+"""One trial: the recipe that it trains, what its inspection and its jobs say, and the record that
+follows from it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
 from eyetune.errors import EyetuneError, UsageError
-from eyetune.history import History
 from eyetune.recipe import Recipe
 from eyetune.records.study import Objective, Rung, StudySettings, TrialRecord, TrialState
-from eyetune.tuning.jobs import Inspection
+from eyetune.space.presets import apply
+from eyetune.training.job import Inspection
 from eyetune.tuning.objectives import broken, values_of
-from eyetune.tuning.spaces import apply
+from eyetune.values.history import History
 
 
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
@@ -25,7 +27,9 @@ def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
 
 
 def run_id(study_id: str, number: int) -> str:
-    """Return the id of a trial's run: always the same, so that one that a crash left behind is found and replaced."""
+    """Return the id of a trial's run: always the same, so that one that a crash left behind is
+    found and replaced.
+    """
     return hashlib.sha256(f"{study_id}/{number}".encode()).hexdigest()[:8]
 
 
@@ -44,29 +48,44 @@ def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspectio
     )
     most = settings.limits.parameters
     if most is not None and inspection.costs["parameters"] > most:
-        reasons = (*reasons, f"the network is larger than allowed: {inspection.costs['parameters']:,.0f} parameters")
-    more = {name: value for name, value in inspection.hyperparameters.items() if name not in trial.values}
+        reasons = (
+            *reasons,
+            f"the network is larger than allowed: {inspection.costs['parameters']:,.0f} parameters",
+        )
+    more = {
+        name: value
+        for name, value in inspection.hyperparameters.items()
+        if name not in trial.values
+    }
     state = TrialState.INFEASIBLE if reasons else TrialState.WAITING
-    return trial.with_(state=state, more_values=more, network=dict(inspection.costs), infeasible=reasons)
+    return trial.with_(
+        state=state, more_values=more, network=dict(inspection.costs), infeasible=reasons
+    )
 
 
 def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:
     """Return how far an infeasible trial breaks what it breaks, for a sampler to learn from."""
-    found = [excess / max(one.limit, 1.0) for one, excess in broken(settings.constraints, trial.network)]
+    found = [
+        excess / max(one.limit, 1.0) for one, excess in broken(settings.constraints, trial.network)
+    ]
     most = settings.limits.parameters
     if most is not None and trial.network.get("parameters", 0) > most:
         found.append(trial.network["parameters"] / most - 1)
     return tuple(found) or (1.0,)
 
 
-def reached(objectives: tuple[Objective, ...], trial: TrialRecord, history: History, *, is_over: bool) -> TrialRecord:
+def reached(
+    objectives: tuple[Objective, ...], trial: TrialRecord, history: History, *, is_over: bool
+) -> TrialRecord:
     """Return a trial that has reached the rung that it was granted.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     seconds = sum(epoch.duration_seconds for epoch in history)
-    rung = Rung(epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds))
+    rung = Rung(
+        epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds)
+    )
     return trial.with_(
         state=TrialState.COMPLETE if is_over else TrialState.PAUSED,
         epochs=len(history),
@@ -84,7 +103,10 @@ def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: Hist
     seconds = sum(epoch.duration_seconds for epoch in history)
     trial = trial.with_(epochs=len(history), seconds=seconds)
     try:
-        rung = Rung(epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds))
+        rung = Rung(
+            epochs=len(history),
+            values=values_of(objectives, history, trial.network, seconds=seconds),
+        )
     except UsageError:  # nothing measures an objective
         return trial
     return trial.with_(partial=rung)
@@ -93,7 +115,9 @@ def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: Hist
 def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialRecord:
     """Return a trial that cannot go on, with the epochs that it cost."""
     seconds = sum(epoch.duration_seconds for epoch in history)
-    return trial.with_(state=TrialState.FAILED, error=words_of(error), epochs=len(history), seconds=seconds)
+    return trial.with_(
+        state=TrialState.FAILED, error=words_of(error), epochs=len(history), seconds=seconds
+    )
 
 
 def words_of(error: BaseException) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eyetune.device.boards import Board
-from eyetune.device.firmware.boards import context as board_context
+from eyetune.device.boards.profiles import Board
+from eyetune.device.firmware.board_support import context as board_context
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.device.firmware.rendering import render_all, write_all
 from eyetune.device.firmware.resolver import add_methods
@@ -17,7 +17,15 @@ _ALIGNMENT = 16  # bytes, of the tensor arena
 _SKETCH = "eyetune_camera"
 _NETWORK = ("model_data.h", "model_data.c.j2", "labels.h.j2", "settings.h.j2")
 _CAMERA = (
-    *("board.h.j2", "camera.h", "camera.cpp", "classifier.h", "classifier.cpp.j2", "image.h", "image.c"),
+    *(
+        "board.h.j2",
+        "camera.h",
+        "camera.cpp",
+        "classifier.h",
+        "classifier.cpp.j2",
+        "image.h",
+        "image.c",
+    ),
     *("look.h", "look.cpp", "result.h", "result.c"),
 )
 
@@ -35,7 +43,9 @@ def write(form: str, folder: Path, model: FirmwareModel, board: Board) -> tuple[
         return write_arduino(folder, model, board)
     if form == "c":
         return write_c_array(folder, model)
-    raise UsageError("There is no such format.", received=form, fix=nearest(form, ("esp-idf", "arduino", "c")))
+    raise UsageError(
+        "There is no such format.", received=form, fix=nearest(form, ("esp-idf", "arduino", "c"))
+    )
 
 
 def write_esp_idf(folder: Path, model: FirmwareModel, board: Board) -> tuple[Path, ...]:
@@ -49,8 +59,8 @@ def write_esp_idf(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
         board: A board with a chip of ESP-IDF and a camera.
 
     Raises:
-        UsageError: The folder is not an empty one, the board has no such chip or camera, TensorFlow Lite Micro lacks an
-            operator, or the images are larger than what the camera captures.
+        UsageError: The folder is not an empty one, the board has no such chip or camera, TensorFlow
+            Lite Micro lacks an operator, or the images are larger than what the camera captures.
         BoardError: The board has no room for the network.
     """
     own = ("CMakeLists.txt", "partitions.csv.j2", "sdkconfig.defaults.j2", "README.md.j2")
@@ -65,7 +75,8 @@ def write_arduino(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
     The same network and board give the same bytes.
 
     Args:
-        folder: An empty folder; the sketch lies in `eyetune_camera` in it, since a sketch has its folder's name.
+        folder: An empty folder; the sketch lies in `eyetune_camera` in it, since a sketch has its
+            folder's name.
         model: The network.
         board: A board with a chip of ESP-IDF and a camera.
 
@@ -83,7 +94,8 @@ def write_arduino(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
 
 
 def write_c_array(folder: Path, model: FirmwareModel) -> tuple[Path, ...]:
-    """Write a network as a C array with its labels and settings, for any board, and return the files.
+    """Write a network as a C array with its labels and settings, for any board, and return the
+    files.
 
     Args:
         folder: An empty folder.

@@ -1,4 +1,6 @@
-"""From the camera's picture to the network's image, as the firmware's image.c does it; and which picture that is."""
+"""From the camera's picture to the network's image, as the firmware's image.c does it; and which
+picture that is.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from numpy.typing import NDArray
 
 from eyetune.errors import UsageError
 
-# Sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB of memory. All of them are as
-# old as its version 2; 128X128 and 320X320 are younger.
+# Sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB of memory.
+# All of them are as old as its version 2; 128X128 and 320X320 are younger.
 # https://github.com/espressif/esp32-camera/blob/master/driver/sensor.c
 _FRAMES = (
     ("FRAMESIZE_96X96", 96, 96),
@@ -53,7 +55,8 @@ class CameraFrame:
 
 
 def camera_frame(image_shape: tuple[int, int, int]) -> CameraFrame:
-    """Return the smallest frame of the camera that is at least as large as images, and what of it becomes one.
+    """Return the smallest frame of the camera that is at least as large as images, and what of it
+    becomes one.
 
     Args:
         image_shape: Height, width and channels of the images.
@@ -71,7 +74,9 @@ def camera_frame(image_shape: tuple[int, int, int]) -> CameraFrame:
     height, width, _ = checked_shape(image_shape)
     for name, frame_width, frame_height in _FRAMES:
         if frame_width >= width and frame_height >= height:
-            return CameraFrame(name, frame_width, frame_height, *_middle(frame_width, frame_height, width, height))
+            return CameraFrame(
+                name, frame_width, frame_height, *_middle(frame_width, frame_height, width, height)
+            )
     _, largest_width, largest_height = _FRAMES[-1]
     raise UsageError(
         "The network's images are larger than what the camera captures.",
@@ -97,10 +102,12 @@ def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.int8]:
-    """Make the network's image of a picture of the camera, with the same whole numbers as the firmware's image.c.
+    """Make the network's image of a picture of the camera, with the same whole numbers as the
+    firmware's image.c.
 
-    The middle of the picture, as much as has the image's proportions, becomes the image: a value is the mean of the
-    area that it stands for, rounded. Gray is made of the rounded colours by ITU-R BT.601, as Pillow does.
+    The middle of the picture, as much as has the image's proportions, becomes the image: a value is
+    the mean of the area that it stands for, rounded. Gray is made of the rounded colours by ITU-R
+    BT.601, as Pillow does.
 
     Args:
         frame: A picture in RGB565, the high byte first, shape (height, width, 2).
@@ -122,7 +129,13 @@ def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> N
     frame_height, frame_width, _ = frame.shape
     left, top, crop_width, crop_height = _middle(frame_width, frame_height, width, height)
     colours = _colours(frame[top : top + crop_height, left : left + crop_width])
-    sums = np.einsum("yr,rcn,xc->yxn", _shares(crop_height, height), colours, _shares(crop_width, width), optimize=True)
+    sums = np.einsum(
+        "yr,rcn,xc->yxn",
+        _shares(crop_height, height),
+        colours,
+        _shares(crop_width, width),
+        optimize=True,
+    )
     area = crop_height * crop_width
     means = (sums + area // 2) // area
     if channels == 1:
@@ -133,7 +146,12 @@ def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> N
 
 def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
     right = frame.ndim == 3 and frame.shape[2] == _BYTES_A_PIXEL and frame.dtype == np.uint8
-    if not right or frame.shape[0] < height or frame.shape[1] < width or frame.size > _BYTES_A_PIXEL * _MOST_PIXELS:
+    if (
+        not right
+        or frame.shape[0] < height
+        or frame.shape[1] < width
+        or frame.size > _BYTES_A_PIXEL * _MOST_PIXELS
+    ):
         raise UsageError(
             "The picture cannot become an image.",
             expected=f"uint8 of shape (height, width, 2), from {height} x {width} to 4096 x 4096 pixels",
@@ -141,24 +159,36 @@ def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
         )
 
 
-def _middle(frame_width: int, frame_height: int, width: int, height: int) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the largest part in the middle that has an image's proportions."""
+def _middle(
+    frame_width: int, frame_height: int, width: int, height: int
+) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of the largest part in the middle that has an image's
+    proportions.
+    """
     crop_width, crop_height = frame_width, frame_height
     if frame_width * height >= frame_height * width:
         crop_width = frame_height * width // height
     else:
         crop_height = frame_width * height // width
-    return (frame_width - crop_width) // 2, (frame_height - crop_height) // 2, crop_width, crop_height
+    return (
+        (frame_width - crop_width) // 2,
+        (frame_height - crop_height) // 2,
+        crop_width,
+        crop_height,
+    )
 
 
 def _colours(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return red, green and blue of RGB565, each a byte whose lowest bits are 0."""
     high, low = pixels[..., 0].astype(np.int64), pixels[..., 1].astype(np.int64)
-    return np.stack([high & 0xF8, (high & 0x07) << 5 | (low & 0xE0) >> 3, (low & 0x1F) << 3], axis=-1)
+    return np.stack(
+        [high & 0xF8, (high & 0x07) << 5 | (low & 0xE0) >> 3, (low & 0x1F) << 3], axis=-1
+    )
 
 
 def _shares(length: int, size: int) -> NDArray[np.int64]:
-    """Return how much of each of `length` pixels lies in each of `size` values, shape (size, length).
+    """Return how much of each of `length` pixels lies in each of `size` values, shape (size,
+    length).
 
     Along the axis, a pixel is `size` long and a value is `length` long.
     """

@@ -20,11 +20,13 @@ class FirmwareModel:
         title: What it is, for comments and the README; may hold anything.
         image_shape: Height, width and channels (1 or 3).
         class_names: In the order of the scores; may hold anything.
-        operators: Builtin operators by their names in TensorFlow Lite's schema, for example CONV_2D.
+        operators: Builtin operators by their names in TensorFlow Lite's schema, for example
+            CONV_2D.
         arena_bytes: How much memory it needs at most, measured or predicted.
         output_scale: A probability is (score - output_zero_point) * output_scale.
         output_zero_point: From -128 to 127.
-        expected: Lines of serial output for the README, as a computer answers, with the time that is predicted.
+        expected: Lines of serial output for the README, as a computer answers, with the time that
+            is predicted.
 
     Raises:
         UsageError: A value cannot be used.
@@ -49,10 +51,20 @@ class FirmwareModel:
                 received=f"{len(self.content):,} bytes that begin with {self.content[:8]!r}",
             )
         if not self.class_names or not self.operators:
-            raise UsageError("The network has no classes or no operators.", expected="one or more of both")
+            raise UsageError(
+                "The network has no classes or no operators.", expected="one or more of both"
+            )
         if self.arena_bytes < 1:
-            raise UsageError("The tensor arena is too small.", expected="1 byte or more", received=self.arena_bytes)
-        if not (math.isfinite(self.output_scale) and self.output_scale > 0 and -128 <= self.output_zero_point <= 127):
+            raise UsageError(
+                "The tensor arena is too small.",
+                expected="1 byte or more",
+                received=self.arena_bytes,
+            )
+        if not (
+            math.isfinite(self.output_scale)
+            and self.output_scale > 0
+            and -128 <= self.output_zero_point <= 127
+        ):
             raise UsageError(
                 "The scores of the network cannot be read.",
                 expected="a finite scale above 0 and a zero point from -128 to 127",

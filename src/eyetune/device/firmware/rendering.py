@@ -16,7 +16,8 @@ def render_all(files: Iterable[tuple[str, str]], context: Mapping[str, Any]) -> 
     """Return the contents of files by their paths.
 
     Args:
-        files: Of each the path that it is to have and the template's; one that ends in .j2 is filled.
+        files: Of each the path that it is to have and the template's; one that ends in .j2 is
+            filled.
         context: The values that templates name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined

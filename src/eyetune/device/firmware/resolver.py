@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eyetune.device.operators import SUPPORTED, in_place_of
+from eyetune.device.estimate.operators import SUPPORTED, in_place_of
 from eyetune.errors import UsageError
 
 # Names that are not spelled word by word.
@@ -20,7 +20,8 @@ _SPELLED = {
 
 
 def add_methods(operators: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods that add these operators, each once, in the order in which they first come.
+    """Return the methods that add these operators, each once, in the order in which they first
+    come.
 
     Args:
         operators: Names of builtin operators, as in TensorFlow Lite's schema.

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 
 def read_result(scores: NDArray[np.int8], scale: float, zero_point: int) -> tuple[int, int]:
-    """Return the class with the highest score, of several the first, and its confidence in per mille.
+    """Return the class with the highest score, of several the first, and its confidence in per
+    mille.
 
     Args:
         scores: Of all classes, shape (number of classes,).

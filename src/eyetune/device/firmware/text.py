@@ -1,4 +1,6 @@
-"""Words that a user wrote, inside C sources and Markdown: they never end the string, comment or line they stand in."""
+"""Words that a user wrote, inside C sources and Markdown: they never end the string, comment or
+line they stand in.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,21 @@ def one_line(text: str) -> str:
 
 
 def c_string(text: str) -> str:
-    r"""Return text as a C string literal in UTF-8: control characters are spaces, all but plain ASCII is in octal.
+    r"""Return text as a C string literal in UTF-8: control characters are spaces, all but plain
+    ASCII is in octal.
 
-    Backslashes, quotes and question marks are in octal too, so that nothing in it is an escape or a trigraph.
+    Backslashes, quotes and question marks are in octal too, so that nothing in it is an escape or a
+    trigraph.
 
     Example:
         >>> print(c_string('a "cat"?'))
         "a \042cat\042\077"
     """
-    return '"' + "".join(_c_letter(byte) for byte in without_controls(text).encode("utf-8", "replace")) + '"'
+    return (
+        '"'
+        + "".join(_c_letter(byte) for byte in without_controls(text).encode("utf-8", "replace"))
+        + '"'
+    )
 
 
 def without_controls(text: str) -> str:
@@ -39,7 +47,9 @@ def without_controls(text: str) -> str:
         >>> without_controls("a\\x00b\\r\\n")
         'a b  '
     """
-    return "".join(" " if ord(letter) < 32 or 127 <= ord(letter) < 160 else letter for letter in text)
+    return "".join(
+        " " if ord(letter) < 32 or 127 <= ord(letter) < 160 else letter for letter in text
+    )
 
 
 def _c_letter(byte: int) -> str:
@@ -48,7 +58,8 @@ def _c_letter(byte: int) -> str:
 
 
 def comment(text: str) -> str:
-    """Return text for the inside of a C comment between /* and */: one line that does not end the comment.
+    """Return text for the inside of a C comment between /* and */: one line that does not end the
+    comment.
 
     Example:
         >>> comment("*/ int x; /*")
@@ -89,5 +100,6 @@ def byte_lines(content: bytes) -> Iterator[str]:
 
 
 FILTERS = {
-    one.__name__: one for one in (one_line, c_string, without_controls, comment, markdown, float_literal, byte_lines)
+    one.__name__: one
+    for one in (one_line, c_string, without_controls, comment, markdown, float_literal, byte_lines)
 }

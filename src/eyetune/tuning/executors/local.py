@@ -1,7 +1,8 @@
 """Processes on this machine, each with a fresh interpreter.
 
-A worker may die or run out of time without harm to the others: pebble starts another in its place. That is why it is
-used, and not `concurrent.futures.ProcessPoolExecutor`, which is broken for good by one dead worker.
+A worker may die or run out of time without harm to the others: pebble starts another in its place.
+That is why it is used, and not `concurrent.futures.ProcessPoolExecutor`, which is broken for good
+by one dead worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from eyetune.errors import EyetuneError, OutOfTimeError, UsageError, WorkerLostError
-from eyetune.tuning.executors.common import JOBS_PER_PROCESS, Result, pack, settle, unpack, work
+from eyetune.tuning.executors.executor import JOBS_PER_PROCESS, Result, pack, settle, unpack, work
 from eyetune.tuning.executors.machine import memory_bytes, usable_cores
 from eyetune.tuning.executors.spawning import WorkerContext
 
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from pebble import ProcessPool
 
 WATCH_SECONDS = 0.5
-BYTES_PER_WORKER = 1_500_000_000  # what a training of a small network takes, TensorFlow and its images included
+BYTES_PER_WORKER = (
+    1_500_000_000  # what a training of a small network takes, TensorFlow and its images included
+)
 MOST_WORKERS_UNASKED = 8
 
 
@@ -55,10 +58,12 @@ class LocalExecutor:
 
     def __init__(self, num_workers: int, *, jobs_per_process: int = JOBS_PER_PROCESS) -> None:
         if num_workers < 1:
-            raise UsageError("The number of workers is too small.", expected="1 or more", received=num_workers)
+            raise UsageError(
+                "The number of workers is too small.", expected="1 or more", received=num_workers
+            )
         self.num_workers = num_workers
-        # Several workers on one core each get more done than one on all of them: small networks have little to share.
-        # What cores are left over are worth more as threads than idle.
+        # Several workers on one core each get more done than one on all of them: small networks
+        # have little to share. What cores are left over are worth more as threads than idle.
         self.threads = 0 if num_workers == 1 else max(1, usable_cores() // num_workers)
         self._jobs_per_process = jobs_per_process
         self._notes = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
@@ -91,7 +96,9 @@ class LocalExecutor:
         job = (pack(function, arguments), limit_bytes, note)
         answer: Future[bytes] = self._pool.schedule(_work, args=job, timeout=limit_seconds)
         future: Future[Result] = Future()
-        answer.add_done_callback(lambda _: settle(future, lambda: cast(Result, _outcome(answer, note, limit_seconds))))
+        answer.add_done_callback(
+            lambda _: settle(future, lambda: cast(Result, _outcome(answer, note, limit_seconds)))
+        )
         future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
 
@@ -103,7 +110,10 @@ class LocalExecutor:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop()  # what is still running when we leave is not wanted any more
         self._notes.cleanup()
@@ -152,7 +162,8 @@ def _how_it_ended(error: Exception) -> str:
 
 
 def default_workers() -> int:
-    """Return how many workers suit this machine or container: one a core, as far as its memory goes.
+    """Return how many workers suit this machine or container: one a core, as far as its memory
+    goes.
 
     Example:
         >>> 1 <= default_workers() <= 8
@@ -162,11 +173,17 @@ def default_workers() -> int:
 
 
 def _begin(coordinator: int, temporary: str) -> None:
-    """Prepare a worker process: Ctrl-C is the coordinator's business, and without a coordinator there is no work."""
+    """Prepare a worker process: Ctrl-C is the coordinator's business, and without a coordinator
+    there is no work.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tempfile.tempdir = temporary  # what TensorFlow leaves there when a process is killed goes with the executor
+    tempfile.tempdir = (
+        temporary  # what TensorFlow leaves there when a process is killed goes with the executor
+    )
     os.dup2(2, 1)  # what a user's function prints is no result of ours
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow loads: several would talk at once
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # before TensorFlow loads: several would talk at once
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
 

@@ -15,7 +15,9 @@ def usable_cores(cgroups: Path = CGROUPS) -> int:
     Args:
         cgroups: Where Linux shows the limits of a container.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return max(1, min([cores, *_quotas(cgroups)]))
 
 
@@ -26,7 +28,8 @@ def memory_bytes(cgroups: Path = CGROUPS) -> int:
         cgroups: Where Linux shows the limits of a container.
 
     Source:
-        https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max, cpu.max), and its first version.
+        https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max, cpu.max), and its first
+        version.
     """
     import psutil
 
@@ -38,8 +41,15 @@ def memory_bytes(cgroups: Path = CGROUPS) -> int:
 def _quotas(cgroups: Path) -> list[int]:
     """Return the cores' worth of time that a container may take, for each limit that is set."""
     second = _words(cgroups / "cpu.max")
-    first = [*_words(cgroups / "cpu" / "cpu.cfs_quota_us"), *_words(cgroups / "cpu" / "cpu.cfs_period_us")]
-    pairs = [words for words in (second, first) if len(words) == 2 and all(word.isdigit() for word in words)]
+    first = [
+        *_words(cgroups / "cpu" / "cpu.cfs_quota_us"),
+        *_words(cgroups / "cpu" / "cpu.cfs_period_us"),
+    ]
+    pairs = [
+        words
+        for words in (second, first)
+        if len(words) == 2 and all(word.isdigit() for word in words)
+    ]
     return [math.ceil(int(quota) / int(period)) for quota, period in pairs]
 
 

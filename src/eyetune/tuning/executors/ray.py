@@ -1,8 +1,10 @@
-"""Worker processes of a Ray cluster: several machines, their CPUs and GPUs (`pip install 'eyetune[ray]'`).
+"""Worker processes of a Ray cluster: several machines, their CPUs and GPUs (`pip install
+'eyetune[ray]'`).
 
-Ray starts the processes, places the jobs and notices what dies. The files of a study (checkpoints, news) are in its
-workspace, and images in the cache or where EYETUNE_DATA says: each machine of the cluster must see these folders under
-the same path, on a network file system for example. Each needs the same eyetune, Python and Ray.
+Ray starts the processes, places the jobs and notices what dies. The files of a study (checkpoints,
+news) are in its workspace, and images in the cache or where EYETUNE_DATA says: each machine of the
+cluster must see these folders under the same path, on a network file system for example. Each needs
+the same eyetune, Python and Ray.
 """
 
 from __future__ import annotations
@@ -31,8 +33,16 @@ from eyetune.errors import (
     WorkerLostError,
     WorkspaceError,
 )
-from eyetune.tuning.executors.cluster import capacity, connect, load_ray
-from eyetune.tuning.executors.common import JOBS_PER_PROCESS, LESS_MEMORY, Result, pack, settle, unpack, work
+from eyetune.tuning.executors.executor import (
+    JOBS_PER_PROCESS,
+    LESS_MEMORY,
+    Result,
+    pack,
+    settle,
+    unpack,
+    work,
+)
+from eyetune.tuning.executors.ray_cluster import capacity, connect, load_ray
 
 CLIENT_SCHEME = "ray://"
 LOOK_SECONDS = 0.25
@@ -54,12 +64,16 @@ class Surroundings:
 
     @staticmethod
     def here(gpus_per_job: float) -> Surroundings:
-        """Return those of this process, for jobs with or without graphics processors (which Ray itself chooses)."""
+        """Return those of this process, for jobs with or without graphics processors (which Ray
+        itself chooses).
+        """
         named = [(name, os.environ[name]) for name in SHARED_VARIABLES if name in os.environ]
         # TensorFlow reads its own when it loads, which is when the first job is done.
         log_level = ("TF_CPP_MIN_LOG_LEVEL", os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"))
         no_gpu = [("CUDA_VISIBLE_DEVICES", "")] if gpus_per_job == 0 else []
-        return Surroundings((*named, *no_gpu, log_level), tuple(str(Path(path).absolute()) for path in sys.path))
+        return Surroundings(
+            (*named, *no_gpu, log_level), tuple(str(Path(path).absolute()) for path in sys.path)
+        )
 
     def enter(self) -> None:
         """Make this process, a worker's, find what the other one does."""
@@ -75,7 +89,8 @@ class _Submitted:
         number: Of the job.
         future: Its result to be.
         limit_seconds: How long it may take.
-        began: When it was first seen to be done (`time.monotonic`); None before that, and without a limit.
+        began: When it was first seen to be done (`time.monotonic`); None before that, and without a
+            limit.
         is_late: It has been ended since it took too long.
         tells: It reports to the ledger, since it has a limit.
     """
@@ -89,7 +104,9 @@ class _Submitted:
 
 
 class Ledger:
-    """What jobs tell before they are over: that they have begun, and why their process must end. A Ray actor."""
+    """What jobs tell before they are over: that they have begun, and why their process must end. A
+    Ray actor.
+    """
 
     def __init__(self) -> None:
         self._begun: set[int] = set()
@@ -116,20 +133,22 @@ class Ledger:
 class RayExecutor:
     """Worker processes of a Ray cluster; a context manager (see `Executor`).
 
-    Every machine of the cluster must see the workspace, the cache of images and the data under the same paths.
+    Every machine of the cluster must see the workspace, the cache of images and the data under the
+    same paths.
 
     Args:
         num_workers: How many jobs at once; by default as many as the cluster has processors for.
-        address: `HOST:PORT` or `ray://HOST:PORT` of a cluster, `auto` for the one that this machine is part of; None
-            for what RAY_ADDRESS names, or else a Ray of this machine alone that lasts as long as the executor.
+        address: `HOST:PORT` or `ray://HOST:PORT` of a cluster, `auto` for the one that this machine
+            is part of; None for what RAY_ADDRESS names, or else a Ray of this machine alone that
+            lasts as long as the executor.
         cpus_per_job: Cores that are reserved for each job, and threads of its arithmetic.
-        gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible. With 0, jobs use
-            none: TensorFlow takes all the memory of each one that it sees.
+        gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible.
+            With 0, jobs use none: TensorFlow takes all the memory of each one that it sees.
         jobs_per_process: How many jobs a process does before another takes its place.
 
     Raises:
-        UsageError: Ray is not installed, the cluster cannot be reached or has no room for such a job, or a number is
-            out of its range.
+        UsageError: Ray is not installed, the cluster cannot be reached or has no room for such a
+            job, or a number is out of its range.
 
     Source:
         https://docs.ray.io/en/latest/ray-core/walkthrough.html
@@ -196,7 +215,10 @@ class RayExecutor:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with self._changed:
             self._is_over = True
@@ -218,8 +240,15 @@ class RayExecutor:
     def _new_ledger(self) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=True)
-        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+        here = NodeAffinitySchedulingStrategy(
+            self._ray.get_runtime_context().get_node_id(), soft=True
+        )
+        options = {
+            "num_cpus": 0,
+            "max_restarts": -1,
+            "max_task_retries": -1,
+            "scheduling_strategy": here,
+        }
         return self._ray.remote(Ledger).options(**options).remote()
 
     def _end(self, reference: Any) -> None:
@@ -227,7 +256,9 @@ class RayExecutor:
             self._ray.cancel(reference, force=True)
 
     def _tend(self) -> None:
-        """Give futures their results and end what takes too long, for as long as the executor lasts."""
+        """Give futures their results and end what takes too long, for as long as the executor
+        lasts.
+        """
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._submitted or self._is_over)
@@ -265,7 +296,9 @@ class RayExecutor:
                 self._end(reference)
 
     def _ask(self, question: Any, *arguments: Any) -> Any:
-        """Return what the ledger answers, None where it cannot be reached: its machine may have died too."""
+        """Return what the ledger answers, None where it cannot be reached: its machine may have
+        died too.
+        """
         with suppress(Exception):
             return self._ray.get(question.remote(*arguments), timeout=TELL_SECONDS)
         return None
@@ -277,7 +310,8 @@ class RayExecutor:
         except Exception as error:
             if job.is_late:
                 raise OutOfTimeError(
-                    "A training took longer than its time limit.", expected=f"at most {job.limit_seconds:g} s"
+                    "A training took longer than its time limit.",
+                    expected=f"at most {job.limit_seconds:g} s",
                 ) from None
             raise_translated(error, reason)
         try:
@@ -300,8 +334,12 @@ def raise_translated(error: Exception, reason: EyetuneError | None) -> NoReturn:
         raise reason from None
     if isinstance(error, exceptions.OutOfMemoryError):
         words = str(error).splitlines()[0]
-        raise OutOfMemoryError("A machine of the cluster ran out of memory.", received=words, fix=LESS_MEMORY) from None
-    if isinstance(error, exceptions.RayTaskError):  # what jobs raise comes back as a value: this was raised before
+        raise OutOfMemoryError(
+            "A machine of the cluster ran out of memory.", received=words, fix=LESS_MEMORY
+        ) from None
+    if isinstance(
+        error, exceptions.RayTaskError
+    ):  # what jobs raise comes back as a value: this was raised before
         raise TrainingError(
             "A worker of the cluster could not begin a job.",
             received=f"{type(error.cause).__name__}: {error.cause}",
@@ -319,7 +357,9 @@ def _lost(error: Exception) -> NoReturn:
 
 
 def noticing(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in a worker; a file that it does not find for want of a folder is noted so on the error."""
+    """Call a function in a worker; a file that it does not find for want of a folder is noted so on
+    the error.
+    """
     try:
         return function(*arguments)
     except FileNotFoundError as error:
@@ -343,7 +383,9 @@ def raise_if_unseen(error: FileNotFoundError) -> None:
         ) from error.__cause__
 
 
-def _work(number: int, job: bytes, limit_bytes: int | None, ledger: Any, surroundings: Surroundings) -> bytes:
+def _work(
+    number: int, job: bytes, limit_bytes: int | None, ledger: Any, surroundings: Surroundings
+) -> bytes:
     surroundings.enter()
     if ledger is not None:
         ledger.begin.remote(number)
@@ -356,8 +398,14 @@ def _tell(ledger: Any, number: int, reason: EyetuneError) -> None:
 
 def _check_numbers(num_workers: int | None, cpus_per_job: float, gpus_per_job: float) -> None:
     if num_workers is not None and num_workers < 1:
-        raise UsageError("The number of workers is too small.", expected="1 or more", received=num_workers)
+        raise UsageError(
+            "The number of workers is too small.", expected="1 or more", received=num_workers
+        )
     if not cpus_per_job > 0:
-        raise UsageError("A job needs a processor.", expected="CPUs per job above 0", received=cpus_per_job)
+        raise UsageError(
+            "A job needs a processor.", expected="CPUs per job above 0", received=cpus_per_job
+        )
     if not gpus_per_job >= 0:
-        raise UsageError("GPUs per job must not be negative.", expected="0 or more", received=gpus_per_job)
+        raise UsageError(
+            "GPUs per job must not be negative.", expected="0 or more", received=gpus_per_job
+        )

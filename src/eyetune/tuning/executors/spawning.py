@@ -1,8 +1,8 @@
 """Starting worker processes that know nothing of the script that started them.
 
-`multiprocessing` runs the main module of a program in every process that it starts, so a script needs
-`if __name__ == "__main__":` around what it does. Jobs need nothing of that module: a worker that does not run it lets
-a plain script start workers.
+`multiprocessing` runs the main module of a program in every process that it starts, so a script
+needs `if __name__ == "__main__":` around what it does. Jobs need nothing of that module: a worker
+that does not run it lets a plain script start workers.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _without_main_module() -> Iterator[None]:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Start processes that are deaf to Ctrl-C from their first moment; they ignore it once they can."""
+    """Start processes that are deaf to Ctrl-C from their first moment; they ignore it once they
+    can.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

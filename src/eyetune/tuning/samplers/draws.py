@@ -1,7 +1,7 @@
 """Suggestions that ask for no results: at random, evenly spread, and one by one.
 
-Each hangs on the seed and the number of the trial alone, so that studies which were interrupted, or which have several
-trials under way, try the same as others.
+Each hangs on the seed and the number of the trial alone, so that studies which were interrupted, or
+which have several trials under way, try the same as others.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from eyetune.distributions import Axes
 from eyetune.errors import SpaceError
-from eyetune.space import MOST_POINTS, Space, Value
+from eyetune.space.encoding import Axes
+from eyetune.space.space import MOST_POINTS, Space, Value
 
 Draw = Callable[[int, int], dict[str, Value]]  # from the number of a trial and the attempt
 
@@ -27,8 +27,11 @@ def random_draw(space: Space, axes: Axes, seed: int, number: int, attempt: int) 
     return from_shares(space, axes, generator(seed, number, attempt).random(len(axes)).tolist())
 
 
-def quasi_random_draw(space: Space, axes: Axes, seed: int, number: int, attempt: int) -> dict[str, Value]:
-    """Return the values at a place of a scrambled Sobol sequence, which fills the space more evenly than chance.
+def quasi_random_draw(
+    space: Space, axes: Axes, seed: int, number: int, attempt: int
+) -> dict[str, Value]:
+    """Return the values at a place of a scrambled Sobol sequence, which fills the space more evenly
+    than chance.
 
     Source: Owen, 1998, Scrambling Sobol' and Niederreiter-Xing Points, by scipy.stats.qmc.
     """
@@ -43,14 +46,20 @@ def quasi_random_draw(space: Space, axes: Axes, seed: int, number: int, attempt:
 
 
 def from_shares(space: Space, axes: Axes, shares: Sequence[float]) -> dict[str, Value]:
-    """Return the values at a place of the unit cube that has a side for each hyperparameter; only those that count."""
+    """Return the values at a place of the unit cube that has a side for each hyperparameter; only
+    those that count.
+    """
     return space.active(
-        {name: axis.value(axis.at(share)) for (name, axis), share in zip(axes.items(), shares, strict=True)}
+        {
+            name: axis.value(axis.at(share))
+            for (name, axis), share in zip(axes.items(), shares, strict=True)
+        }
     )
 
 
 def shuffled_points(space: Space, seed: int) -> list[dict[str, Value]]:
-    """Return every combination of values once, in an order of chance: a search that ends early is not one-sided.
+    """Return every combination of values once, in an order of chance: a search that ends early is
+    not one-sided.
 
     Raises:
         SpaceError: There is no end of them, or there are too many.

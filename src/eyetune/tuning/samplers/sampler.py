@@ -1,4 +1,6 @@
-"""The samplers behind one seam: each suggests values for a trial, and none suggests what is known already."""
+"""The samplers behind one seam: each suggests values for a trial, and none suggests what is known
+already.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, final
 
-from eyetune.distributions import axes
 from eyetune.errors import UsageError
 from eyetune.records.study import Objective, SamplerName
-from eyetune.space import Space, Value, Values
+from eyetune.space.encoding import axes
+from eyetune.space.space import Space, Value, Values
 from eyetune.tuning.samplers.draws import Draw, quasi_random_draw, random_draw, shuffled_points
-from eyetune.tuning.samplers.learner import Learner, Outcome
+from eyetune.tuning.samplers.optuna_sampler import Learner, Outcome
 
 ONE_OBJECTIVE: tuple[SamplerName, ...] = ("gp", "cma-es")
 ANY_OBJECTIVES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random", "quasi-random", "grid")
@@ -29,7 +31,8 @@ class Suggestion:
 
     Attributes:
         values: Of the hyperparameters that count.
-        state: JSON values that the sampler wants to have back with the trial when a study goes on (`Sampler.add`).
+        state: JSON values that the sampler wants to have back with the trial when a study goes on
+            (`Sampler.add`).
     """
 
     values: dict[str, Value]
@@ -40,18 +43,19 @@ class Suggestion:
 class Sampler:
     """A sampler by name; what it knows is what it was told.
 
-    A suggestion hangs on the seed, on the number of its trial, and on what was suggested, told and added before: a
-    sampler that is made anew from the records suggests what the old one would have. Those of random, quasi-random and
-    grid hang on no results, and on nothing but the trials with lower numbers.
+    A suggestion hangs on the seed, on the number of its trial, and on what was suggested, told and
+    added before: a sampler that is made anew from the records suggests what the old one would have.
+    Those of random, quasi-random and grid hang on no results, and on nothing but the trials with
+    lower numbers.
 
     - random: at random, each value on its scale.
     - quasi-random: a scrambled Sobol sequence.
     - grid: every combination once, in an order of chance.
-    - tpe: tree-structured Parzen estimators (Optuna's): what is frequent among the good trials and rare among the rest.
-      Hyperparameters are looked at together, those with conditions in groups.
+    - tpe: tree-structured Parzen estimators (Optuna's): what is frequent among the good trials and
+      rare among the rest. Hyperparameters are looked at together, those with conditions in groups.
     - gp: a Gaussian process and expected improvement, for few, costly trials.
-    - cma-es: covariance matrix adaptation (Optuna's), for numbers that always count; other hyperparameters (unordered
-      choices, and those with conditions) are drawn at random.
+    - cma-es: covariance matrix adaptation (Optuna's), for numbers that always count; other
+      hyperparameters (unordered choices, and those with conditions) are drawn at random.
     - nsga2: a genetic algorithm (Optuna's) for several objectives.
 
     Args:
@@ -65,7 +69,7 @@ class Sampler:
         SpaceError: A grid of a space that has no end of values.
 
     Example:
-        >>> from eyetune.space import Choice
+        >>> from eyetune.space.space import Choice
         >>> space = Space.make([Choice(name="units", values=(32, 64, 128), ordered=True)])
         >>> sampler = Sampler("random", space, [Objective(name="val_accuracy", direction="max")], seed=0)
         >>> tried = []
@@ -76,7 +80,9 @@ class Sampler:
         [32, 64, 128]
     """
 
-    def __init__(self, name: SamplerName, space: Space, objectives: Sequence[Objective], *, seed: int) -> None:
+    def __init__(
+        self, name: SamplerName, space: Space, objectives: Sequence[Objective], *, seed: int
+    ) -> None:
         if name in ONE_OBJECTIVE and len(objectives) > 1:
             raise UsageError(
                 f"The sampler {name} knows one objective only.",
@@ -86,7 +92,9 @@ class Sampler:
         self._name = name
         self._objectives = tuple(objectives)
         self._seed = seed
-        self._first: dict[str, int] = {}  # the lowest number that each known combination was tried under
+        self._first: dict[
+            str, int
+        ] = {}  # the lowest number that each known combination was tried under
         self._learner: Learner | None = None
         self._set_space(space)
         if name == "grid":
@@ -99,7 +107,10 @@ class Sampler:
         draw = quasi_random_draw if self._name == "quasi-random" else random_draw
         self._draw: Draw = partial(draw, space, axes(space), self._seed)
         self._points: list[dict[str, Value]] | None = None
-        self._place, self._number = 0, -1  # all points before this place were known to the trial of this number
+        self._place, self._number = (
+            0,
+            -1,
+        )  # all points before this place were known to the trial of this number
 
     def suggest(self, number: int) -> Suggestion | None:
         """Suggest values for a trial, which counts as running until it is told.
@@ -128,7 +139,9 @@ class Sampler:
         return Suggestion(other.values, self._learner.replace(number, other.values))
 
     def _foreseen(self, number: int) -> Suggestion | None:
-        return next((Suggestion(one) for one in self._candidates(number) if self._is_new(number, one)), None)
+        return next(
+            (Suggestion(one) for one in self._candidates(number) if self._is_new(number, one)), None
+        )
 
     def _candidates(self, number: int) -> Iterator[dict[str, Value]]:
         if self._name != "grid":
@@ -157,9 +170,15 @@ class Sampler:
         self._first[key] = min(number, self._first.get(key, number))
 
     def tell(
-        self, number: int, values: Sequence[float] | None, *, excess: Sequence[float] = (), infeasible: bool = False
+        self,
+        number: int,
+        values: Sequence[float] | None,
+        *,
+        excess: Sequence[float] = (),
+        infeasible: bool = False,
     ) -> None:
-        """Take in what came of a trial that was suggested or added; what is told of it again is passed over.
+        """Take in what came of a trial that was suggested or added; what is told of it again is
+        passed over.
 
         Args:
             number: Of the trial.
@@ -181,14 +200,16 @@ class Sampler:
         excess: Sequence[float] = (),
         infeasible: bool = False,
     ) -> None:
-        """Take in a trial from the records, or a run from before the study (under a number below 0, each its own).
+        """Take in a trial from the records, or a run from before the study (under a number below 0,
+        each its own).
 
         Trials are added in the order in which they were suggested.
 
         Args:
             number: Of the trial.
-            values: Of its hyperparameters. Those that lie between steps count as the nearest; a trial with one that has
-                no place in the space is not tried again, but nothing is learned from it.
+            values: Of its hyperparameters. Those that lie between steps count as the nearest; a
+                trial with one that has no place in the space is not tried again, but nothing is
+                learned from it.
             objectives: Values of the objectives; None: it failed, is infeasible, or is running.
             running: Whether it will be told later.
             state: What came with its suggestion.

@@ -31,7 +31,9 @@ def upgrade() -> None:
     op.create_index("ix_runs_recipe_fingerprint", "runs", ["recipe_fingerprint"])
     op.create_table(
         "epochs",
-        sa.Column("run_id", sa.String, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "run_id", sa.String, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("epoch", sa.Integer, primary_key=True),
         sa.Column("loss", sa.Float, nullable=False),
         sa.Column("accuracy", sa.Float, nullable=False),

@@ -26,7 +26,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "trials",
-        sa.Column("study_id", sa.String, sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "study_id", sa.String, sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("state", sa.String, nullable=False),
         sa.Column("run", sa.String),

@@ -1,0 +1,1 @@
+"""Atomic writes and file locks: the one place for both idioms."""

@@ -1,0 +1,367 @@
+"""Which recipe is better, by how much, and how sure we are: from predictions on the same validation
+images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.errors import DataError
+from eyetune.values.history import History
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The runs of one recipe, one for each seed.
+
+    Attributes:
+        label: What to call it.
+        right: Whether each validation image was classified right, booleans of shape (seeds,
+            images).
+        histories: The epochs of each run.
+        parameters: Weights of its network.
+        multiply_adds: Multiply-adds for one image.
+    """
+
+    label: str
+    right: NDArray[np.bool_]
+    histories: tuple[History, ...]
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the validation images classified right, 0 to 1, on average over the seeds."""
+        return float(self.right.mean())
+
+    @property
+    def seed_deviation(self) -> float | None:
+        """Standard deviation of the accuracy over the seeds (None with one seed)."""
+        return float(self.right.mean(axis=1).std(ddof=1)) if len(self.right) > 1 else None
+
+    @property
+    def seconds(self) -> float:
+        """Mean training time of a run."""
+        return float(
+            np.mean(
+                [sum(epoch.duration_seconds for epoch in history) for history in self.histories]
+            )
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its figures as plain JSON values."""
+        return {
+            "label": self.label,
+            "validation_accuracy": self.accuracy,
+            "seed_deviation": self.seed_deviation,
+            "seconds": self.seconds,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a candidate compares with the baseline. Differences are of shares: 0.01 is one point.
+
+    Attributes:
+        label: The candidate.
+        accuracy: Its validation accuracy.
+        difference: Its accuracy less the baseline's.
+        interval: 95% interval of the difference, by a paired bootstrap over the validation images
+            and the seeds.
+        chance_of_better: How likely it is that the candidate is the better one, 0 to 1: the share
+            of bootstrap draws.
+        p_value: Probability of a difference as large by chance alone, corrected for how many were
+            compared (Holm).
+        seed_deviation: Standard deviation over seeds (None with one seed).
+        at_equal_epochs: The difference when both are stopped after as many epochs as the shorter
+            one has.
+        at_equal_seconds: The difference when both are stopped after as much time as the shorter one
+            took.
+        seconds: Mean training time.
+        parameters: Weights of the network.
+        multiply_adds: Multiply-adds for one image.
+    """
+
+    label: str
+    accuracy: float
+    difference: float
+    interval: tuple[float, float]
+    chance_of_better: float
+    p_value: float
+    seed_deviation: float | None
+    at_equal_epochs: float
+    at_equal_seconds: float
+    seconds: float
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def certain(self) -> bool:
+        """Whether chance alone is an unlikely explanation (corrected p below 5%)."""
+        return self.p_value < 1 - CONFIDENCE
+
+    @property
+    def words(self) -> str:
+        """The finding in words."""
+        if not self.certain:
+            return "no difference that we can be sure of"
+        return "better" if self.difference > 0 else "worse"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as plain JSON values."""
+        return {
+            "label": self.label,
+            "validation_accuracy": self.accuracy,
+            "difference": self.difference,
+            "interval": list(self.interval),
+            "p_value": self.p_value,
+            "finding": self.words,
+            "seed_deviation": self.seed_deviation,
+            "difference_at_equal_epochs": self.at_equal_epochs,
+            "difference_at_equal_seconds": self.at_equal_seconds,
+            "seconds": self.seconds,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How candidates compare with a baseline.
+
+    Attributes:
+        baseline: What the others are compared with.
+        differences: One for each candidate, in the order in which they were given.
+    """
+
+    baseline: Candidate
+    differences: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values."""
+        return {
+            "baseline": self.baseline.to_json(),
+            "differences": [one.to_json() for one in self.differences],
+        }
+
+
+def compare(
+    baseline: Candidate, candidates: Sequence[Candidate], *, seed: int = 0
+) -> list[Difference]:
+    """Compare each candidate with the baseline.
+
+    Args:
+        baseline: What the others are compared with.
+        candidates: At least one, all on the baseline's validation images.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: The numbers of validation images differ.
+    """
+    found = [_difference(baseline, candidate, seed) for candidate in candidates]
+    corrected = holm([one.p_value for one in found])
+    return [replace(one, p_value=p_value) for one, p_value in zip(found, corrected, strict=True)]
+
+
+def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Difference:
+    if baseline.right.shape[1] != candidate.right.shape[1]:
+        raise DataError(
+            f"{candidate.label} was not validated on the images of {baseline.label}.",
+            expected=f"{baseline.right.shape[1]} images",
+            received=candidate.right.shape[1],
+        )
+    drawn = bootstrap_differences(candidate.right, baseline.right, seed=seed)
+    return Difference(
+        label=candidate.label,
+        accuracy=candidate.accuracy,
+        difference=candidate.accuracy - baseline.accuracy,
+        interval=interval_of(drawn),
+        chance_of_better=float((drawn > 0).mean() + (drawn == 0).mean() / 2),
+        p_value=p_value_of(drawn),
+        seed_deviation=candidate.seed_deviation,
+        at_equal_epochs=_at_equal(baseline, candidate, _epoch_ends),
+        at_equal_seconds=_at_equal(baseline, candidate, _second_ends),
+        seconds=candidate.seconds,
+        parameters=candidate.parameters,
+        multiply_adds=candidate.multiply_adds,
+    )
+
+
+def bootstrap_differences(
+    candidate: NDArray[np.bool_],
+    baseline: NDArray[np.bool_],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> NDArray[np.float64]:
+    """Draw differences of accuracy as other validation images and other seeds would have given
+    them.
+
+    Images are drawn with replacement, the same for both (paired); where there are several seeds,
+    they are drawn too, so that the spread over seeds widens the interval. Images that fare alike
+    are drawn together: how often each kind comes is multinomial, which is the bootstrap itself and
+    takes milliseconds.
+
+    Args:
+        candidate: Booleans of shape (seeds, images).
+        baseline: Booleans of shape (seeds, images), as many images.
+        seed: Of the draws.
+        resamples: How many differences to draw.
+
+    Returns:
+        Shape (resamples,).
+
+    Example:
+        >>> right = np.array([[True] * 60 + [False] * 40])
+        >>> other = np.array([[True] * 50 + [False] * 50])
+        >>> bool(abs(bootstrap_differences(right, other).mean() - 0.1) < 0.005)
+        True
+    """
+    return bootstrap_contrast([(1, candidate), (-1, baseline)], seed=seed, resamples=resamples)
+
+
+def bootstrap_contrast(
+    terms: Sequence[tuple[float, NDArray[np.bool_]]], *, seed: int = 0, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Draw weighted sums of accuracies on the same images as other images and other seeds would
+    have given them.
+
+    Args:
+        terms: Weights with booleans of shape (seeds, images), all of as many images.
+        seed: Of the draws.
+        resamples: How many to draw.
+
+    Returns:
+        Shape (resamples,).
+    """
+    generator = np.random.default_rng(seed)
+    several = any(len(right) > 1 for _, right in terms)
+    rounds = 200 if several else 1  # draws of seeds, each with its share of draws of images
+    drawn = []
+    for _ in range(rounds):
+        sums = sum(weight * _mean_of_other_seeds(right, generator) for weight, right in terms)
+        kinds, counts = np.unique(np.round(sums, 12), return_counts=True)
+        images = counts.sum()
+        drawn.append(
+            generator.multinomial(images, counts / images, size=resamples // rounds)
+            @ kinds
+            / images
+        )
+    return np.concatenate(drawn)
+
+
+def _mean_of_other_seeds(
+    right: NDArray[np.bool_], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return each image's mean over seeds that are drawn anew.
+
+    Means of n drawn values spread by (n - 1) / n too little in variance; for two or three seeds
+    that matters.
+    """
+    mean: NDArray[np.float64] = right.mean(axis=0)
+    count = len(right)
+    if count == 1:
+        return mean
+    drawn = right[generator.integers(count, size=count)].mean(axis=0)
+    return np.asarray(mean + math.sqrt(count / (count - 1)) * (drawn - mean))
+
+
+def interval_of(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95% interval of bootstrap draws."""
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A difference with its 95% interval and the probability of one as large by chance alone."""
+
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def interaction(
+    baseline: Candidate, first: Candidate, second: Candidate, both: Candidate, *, seed: int = 0
+) -> Contrast:
+    """Return what two changes together are worth beyond the sum of each by itself.
+
+    Above 0 they help each other; below 0 they do in part the same, or are in each other's way.
+
+    Args:
+        baseline: Without either.
+        first: With one.
+        second: With the other.
+        both: With both.
+        seed: Of the bootstrap.
+    """
+    terms = [(1.0, both.right), (-1.0, first.right), (-1.0, second.right), (1.0, baseline.right)]
+    value = sum(weight * float(right.mean()) for weight, right in terms)
+    drawn = bootstrap_contrast(terms, seed=seed)
+    return Contrast(value, interval_of(drawn), p_value_of(drawn))
+
+
+def p_value_of(drawn: NDArray[np.float64]) -> float:
+    """Return twice the share of bootstrap draws on the other side of zero, and never less than one
+    draw's.
+    """
+    beyond = min((drawn <= 0).mean(), (drawn >= 0).mean())
+    return float(min(1.0, 2 * max(beyond, 1 / len(drawn))))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for how many comparisons there are (Holm, 1979, Scandinavian Journal of
+    Statistics 6, 65-70).
+
+    Example:
+        >>> [round(value, 3) for value in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+    """
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
+def _epoch_ends(history: History) -> list[float]:
+    return [float(epoch.epoch) for epoch in history]
+
+
+def _second_ends(history: History) -> list[float]:
+    return list(accumulate(epoch.duration_seconds for epoch in history))
+
+
+def _at_equal(baseline: Candidate, candidate: Candidate, ends: Any) -> float:
+    """Return the difference of the curves where the shorter of both ends."""
+    limit = min(max(ends(history)) for history in (*baseline.histories, *candidate.histories))
+    mine, theirs = (
+        np.mean([_value_at(history, ends(history), limit) for history in one.histories])
+        for one in (candidate, baseline)
+    )
+    return float(mine - theirs)
+
+
+def _value_at(history: History, ends: Sequence[float], limit: float) -> float:
+    """Return the validation accuracy of the last epoch that ends by the limit (of the first, if
+    none does).
+    """
+    done = [
+        epoch.val_accuracy
+        for epoch, end in zip(history, ends, strict=True)
+        if end <= limit * (1 + 1e-9)
+    ]
+    return done[-1] if done else history[0].val_accuracy

@@ -1,0 +1,74 @@
+"""Open a recorded run, and compare several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from eyetune.analysis.comparison import compare as paired
+from eyetune.api.preparing import workspace_of
+from eyetune.api.run import Run
+from eyetune.api.shown import ShownComparison
+from eyetune.errors import DataError, UsageError
+from eyetune.records import Workspace
+from eyetune.techniques.lab.findings import candidate
+
+
+def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
+    """Return a recorded run by id, beginning of an id, name, or "latest"."""
+    workspace = workspace_of(workspace)
+    return Run(workspace, workspace.find(str(reference)))
+
+
+def compare(*runs: Run) -> ShownComparison:
+    """Compare runs with the first one, by their predictions on the same validation images.
+
+    Runs of one recipe with different seeds are taken together; of several with one seed, which say
+    the same, the last counts.
+
+    Returns:
+        The baseline and the others' differences from it; a notebook shows a table and a forest
+        plot, `plot()` draws it.
+
+    Raises:
+        UsageError: There is nothing to compare, or a run is not complete.
+        DataError: The runs were validated on different images.
+
+    Example:
+        >>> import eyetune as et
+        >>> comparison = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
+        >>> comparison.differences[0].words                              # doctest: +SKIP
+        'better'
+    """
+    groups: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recipe.fingerprint, {})[run.record.seed] = run
+    if len(groups) < 2:
+        raise UsageError(
+            "There is nothing to compare.",
+            expected="runs of two recipes or more",
+            received=f"{len(runs)} run(s) of {len(groups)} recipe(s)",
+        )
+    prints = {run.record.data.fingerprint: run.record.label for run in runs}
+    if len(prints) > 1:
+        raise DataError(
+            "The runs were validated on different images: their accuracies cannot be compared.",
+            expected="runs on the same data, split and subset",
+            received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
+        )
+    baseline, *others = (
+        candidate(
+            _label(group),
+            next(iter(group.values())).workspace,
+            [run.record for run in group.values()],
+            "validation",
+        )
+        for group in groups.values()
+    )
+    return ShownComparison(baseline, tuple(paired(baseline, others)))
+
+
+def _label(group: Mapping[int, Run]) -> str:
+    first = next(iter(group.values()))
+    seeds = f" ({len(group)} seeds)" if len(group) > 1 else ""
+    return f"{first.record.name or first.id}{seeds}"

@@ -1,0 +1,1 @@
+"""Everything that speaks KerasTuner's language."""

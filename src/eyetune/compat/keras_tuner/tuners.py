@@ -1,0 +1,452 @@
+"""KerasTuner's tuners, drop-in: a script runs with `kt.Hyperband(...)` replaced by
+`et.Hyperband(...)`.
+
+They take what KerasTuner's take and give what they give; behind them is a study, searched in
+parallel and recorded, so that running the script again goes on where it was. `directory` is the
+workspace, `project_name` the study's name.
+
+See https://keras.io/keras_tuner/api/tuners/.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eyetune.api.preparing import workspace_of
+from eyetune.api.study import Study, open_study
+from eyetune.api.tune import tune
+from eyetune.compat.keras_tuner.arguments import differences, objective_words, refuse
+from eyetune.compat.keras_tuner.hyperparameters import as_hypermodel, hyperparameters_of, preset
+from eyetune.errors import StudyChangedError, UsageError, nearest
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.space.space import Space, describe
+from eyetune.tuning.schedulers.plans import hyperband_brackets
+
+UNTITLED = "untitled_project"
+
+
+class Tuner:
+    """What all four share; use one of them.
+
+    Args:
+        hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
+        objective: A metric's name, a `keras_tuner.Objective`, or a list of them (a Pareto front,
+            not their sum).
+        hyperparameters: A `keras_tuner.HyperParameters` whose entries stand for those of the same
+            name.
+        tune_new_entries: Whether hyperparameters that are not in it are searched too.
+        max_model_size: Most parameters of a network.
+        directory: The workspace; by default the usual one.
+        project_name: Of the study.
+        overwrite: Delete a study of this name, with its runs.
+        workers: Trainings at once; by default one for each core, as far as the memory goes.
+        seed: Of suggestions and trainings, by default 0.
+        settings: Of `tune`: sampler, schedule and their own.
+        others: Arguments of KerasTuner that mean nothing here.
+
+    Raises:
+        UsageError: An argument is unknown, or means nothing here.
+    """
+
+    def __init__(  # noqa: PLR0913 (those of KerasTuner's)
+        self,
+        hypermodel: Any,
+        objective: Any,
+        settings: Mapping[str, Any],
+        *,
+        seed: int | None = None,
+        hyperparameters: Any = None,
+        tune_new_entries: bool = True,
+        max_model_size: int | None = None,
+        directory: str | Path | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        workers: int | None = None,
+        max_retries_per_trial: int = 0,  # noqa: ARG002 (a trial whose worker died goes on by itself)
+        max_consecutive_failed_trials: int = 3,  # noqa: ARG002 (a study ends when its first trials all fail)
+        **others: Any,
+    ) -> None:
+        refuse(others)
+        if hypermodel is None:
+            raise UsageError(
+                "A tuner needs a model function.", expected="build_model(hp) or a HyperModel"
+            )
+        if hyperparameters is None and not tune_new_entries:
+            raise UsageError(
+                "tune_new_entries=False leaves nothing to tune.",
+                fix="Give the hyperparameters to tune, too.",
+            )
+        self.project_name = project_name or UNTITLED
+        self.workspace: Workspace = workspace_of(directory)
+        self._given = preset(hypermodel, hyperparameters, tune_new_entries=tune_new_entries)
+        self._settings = dict(settings)
+        self._words: dict[str, Any] = {
+            "objective": objective_words(objective),
+            "max_parameters": max_model_size,
+            "seed": seed,
+            "workers": workers,
+        }
+        self._study: Study | None = None
+        if overwrite:
+            _delete(self.workspace, self.project_name)
+
+    @property
+    def hypermodel(self) -> Any:
+        """The `keras_tuner.HyperModel`, whose `build(hp)` makes a network."""
+        from eyetune.models.model_function import keep, load
+
+        if isinstance(self._given, str | Path | type):
+            return load(keep(self._given, self.workspace.folder / "functions")).hypermodel
+        return as_hypermodel(self._given)
+
+    @cached_property
+    def space(self) -> Space:
+        """What is searched, as it is read off the model function before the search."""
+        from eyetune.models.model_function import discover, keep
+        from eyetune.training.backend import start_keras
+
+        start_keras()
+        return discover(keep(self._given, self.workspace.folder / "functions"))
+
+    def search(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, Any] | None = None,
+        verbose: int | str = "auto",
+        **fit_arguments: Any,
+    ) -> None:
+        """Search, or go on with a search of this name; arguments are those of Keras's `fit`.
+
+        Args:
+            x: Images as an array: uint8 of 0 to 255, or floating point of 0 to 1.
+            y: Labels: one-hot rows or whole numbers.
+            epochs: Of each trial; Hyperband goes by its own `max_epochs`, as KerasTuner's does.
+            batch_size: Images in each step; by default Keras's 32.
+            validation_split: Share of the last images to choose on.
+            validation_data: Images and labels to choose on instead.
+            verbose: 0 shows nothing.
+            fit_arguments: callbacks, class_weight and the like; each trial gets a copy.
+
+        Raises:
+            StudyChangedError: The study of this name was another search.
+            TrainingError: Every trial failed.
+            EyetuneError: Whatever `tune` raises.
+        """
+        if x is None or y is None:
+            raise UsageError(
+                "A search needs images and labels.",
+                expected="arrays, as in search(x_train, y_train, ...)",
+                fix="Of a tf.data.Dataset or a generator: collect them with NumPy.",
+            )
+        self._check(fit_arguments)
+        known = _named(self.workspace, self.project_name)
+        settings = {**self._settings, **self._length(epochs)}
+        if known is not None and self._is_done(known, settings):
+            self._study = Study(self.workspace, known)
+            print(f"The search {self.project_name} is complete; overwrite=True begins anew.")
+            return
+        if known is not None:
+            print(f"Going on with the search {self.project_name}; overwrite=True begins anew.")
+        num_images = len(x) if validation_data is not None else int(len(x) * (1 - validation_split))
+        batch_size = max(1, min(batch_size or 32, num_images))  # what Keras does with a larger one
+        section = {"fit.epochs": settings["max_epochs"], "fit.batch_size": batch_size}
+        given = {name: value for name, value in fit_arguments.items() if value is not None}
+        try:
+            self._study = tune(
+                self._given,
+                (x, y),
+                recipe=Recipe().with_(section),
+                fit_arguments=given,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                name=self.project_name,
+                resume=known is not None,
+                workspace=self.workspace,
+                progress=verbose != 0,
+                **self._words,
+                **settings,
+            )
+        except StudyChangedError as error:
+            raise self._changed(error.received or error.what) from None
+        _ = self._study.best_trial  # where every trial failed, this says so
+
+    def _check(self, fit_arguments: Mapping[str, Any]) -> None:
+        """Refuse what Keras's `fit` does not take; a HyperModel's own may take anything."""
+        import keras
+        import keras_tuner
+
+        if "initial_epoch" in fit_arguments:
+            raise UsageError(
+                "Each trial begins with its first epoch.",
+                received="initial_epoch",
+                fix="Leave it out.",
+            )
+        known = inspect.signature(keras.Model.fit).parameters
+        unknown = [name for name in fit_arguments if name not in known]
+        if unknown and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
+            raise UsageError(
+                f"Keras's fit takes no {unknown[0]}.",
+                received=unknown[0],
+                fix=nearest(unknown[0], known),
+            )
+
+    def _length(self, epochs: int) -> dict[str, Any]:
+        """Return how long a trial is, and of a grid how many there are."""
+        length = {} if "max_epochs" in self._settings else {"max_epochs": epochs}
+        is_whole_grid = self._settings["sampler"] == "grid" and self._settings["trials"] is None
+        return length | ({"trials": self.space.size()} if is_whole_grid else {})
+
+    def _is_done(self, known: StudyRecord, settings: Mapping[str, Any]) -> bool:
+        """Tell whether a study is over, and nothing more was asked for; one that was another search
+        is refused.
+        """
+        if known.state is not StudyState.COMPLETE:
+            return False
+        asked = {**self._words, **settings}
+        changed = [
+            *known.settings.space.difference(self.space),
+            *differences(known.settings, asked),
+        ]
+        if changed:
+            raise self._changed("; ".join(changed))
+        trials = self.workspace.studies.trials(known.id)
+        most, tried = (
+            settings.get("trials"),
+            sum(trial.state is not TrialState.INFEASIBLE for trial in trials),
+        )
+        return most is None or most == known.settings.budget.trials or most <= tried
+
+    def _changed(self, what: str) -> StudyChangedError:
+        return StudyChangedError(
+            f"The search {self.project_name} was another one.",
+            received=what,
+            fix="Choose another project_name, or begin anew with overwrite=True.",
+        )
+
+    @property
+    def study(self) -> Study:
+        """The eyetune study: its trials, curves, pictures, report.
+
+        Raises:
+            StudyNotFoundError: There was no search yet.
+        """
+        if self._study is None:
+            self.reload()
+        assert self._study is not None
+        return self._study
+
+    def reload(self) -> None:
+        """Read the study from the workspace.
+
+        Raises:
+            StudyNotFoundError: There was no search yet.
+        """
+        self._study = open_study(self.project_name, workspace=self.workspace)
+
+    @property
+    def remaining_trials(self) -> int | None:
+        """Trials left; None where their number is not limited."""
+        most = self._settings.get("trials")
+        known = _named(self.workspace, self.project_name)
+        tried = self.workspace.studies.count_trials().get(known.id, 0) if known else 0
+        return None if most is None else max(0, most - tried)
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
+        """Return the `keras_tuner.HyperParameters` of the best trials, the best first."""
+        space = self.study.record.space
+        return [
+            hyperparameters_of(space, self._values(trial)) for trial in self.study.best(num_trials)
+        ]
+
+    def _values(self, trial: TrialRecord) -> dict[str, Any]:
+        plan = {
+            "tuner/epochs": trial.epochs_granted,
+            "tuner/initial_epoch": 0,
+        }  # scripts train as long again
+        return {
+            **trial.all_values,
+            **(plan if self._settings.get("schedule") == "hyperband" else {}),
+        }
+
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """Return the networks of the best trials as Keras models with the weights of their best
+        epochs.
+
+        Raises:
+            UsageError: One of them is not kept: only those trained to the end are, and the best.
+        """
+        from eyetune.values.run_files import MODEL_FILE
+
+        runs = [self.study.run(trial) for trial in self.study.best(num_models)]
+        for place, run in enumerate(runs):
+            if not (run.folder / MODEL_FILE).exists():
+                raise UsageError(
+                    f"The network of run {run.record.label} is not kept.",
+                    expected=f"at most {place} networks" if place else "a search with a result",
+                    received=f"num_models={num_models}",
+                    fix="get_best_hyperparameters has the values of all; build and train one of them.",
+                )
+        return [run.model() for run in runs]
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Print what is searched.
+
+        Args:
+            extended: Print the conditions, too.
+        """
+        space = self._study.record.space if self._study else self.space  # which may have grown
+        print("Search space summary")
+        print(f"Default search space size: {len(space)}")
+        for one in space.distributions:
+            print(f"{one.name}: {describe(one)} (default {one.default})")
+            for condition in one.conditions if extended else ():
+                print(f"  while {condition.parent} is {' or '.join(map(str, condition.values))}")
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Print the best trials.
+
+        Args:
+            num_trials: How many, at most.
+        """
+        objectives = self.study.record.settings.objectives
+        print("Results summary")
+        print(f"Results in {self.study.folder}")
+        print(f"Showing {num_trials} best trials")
+        for trial in self.study.best(num_trials):
+            print(f"\nTrial {trial.number} summary: {trial.epochs} epochs, {trial.state}")
+            for name, value in trial.all_values.items():
+                print(f"{name}: {value}")
+            for one, value in zip(objectives, trial.objectives or (), strict=True):
+                print(f"{one.name}: {value:.6g}")
+
+
+class Hyperband(Tuner):
+    """KerasTuner's Hyperband, drop-in: brackets of the same sizes, searched in parallel, nothing
+    trained twice.
+
+    Args:
+        hypermodel: As for all tuners (`Tuner`).
+        objective: As for all tuners.
+        max_epochs: Of a trial that goes through all rounds.
+        factor: One in so many goes on to the next round.
+        hyperband_iterations: How often all brackets are run through.
+        others: As for all tuners.
+
+    Source: Li et al. 2018, https://jmlr.org/papers/v18/16-558.html;
+        https://keras.io/keras_tuner/api/tuners/hyperband/
+
+    Example:
+        >>> tuner = Hyperband(lambda hp: ..., objective="val_accuracy", max_epochs=10, factor=3)
+        >>> tuner.search(x, y, epochs=50, validation_split=0.2)  # doctest: +SKIP
+        >>> tuner.get_best_hyperparameters()[0].values           # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_epochs: int = 100,
+        factor: float = 3,
+        hyperband_iterations: int = 1,
+        **others: Any,
+    ) -> None:
+        if not isinstance(hyperband_iterations, int) or hyperband_iterations < 1:
+            raise UsageError(
+                "Hyperband needs to know how often it runs.",
+                expected="1 or more",
+                received=f"hyperband_iterations={hyperband_iterations}",
+                fix='For as long as there is time: eyetune.tune(..., schedule="hyperband", seconds=3600)',
+            )
+        settings: dict[str, Any] = {"schedule": "hyperband", "sampler": "random"}
+        settings |= {"max_epochs": max_epochs, "factor": factor}
+        if hyperband_iterations > 1:
+            once = sum(plan.places[0] for plan in hyperband_brackets(max_epochs, factor))
+            settings["trials"] = hyperband_iterations * once
+        super().__init__(hypermodel, objective, settings, **others)
+
+
+class RandomSearch(Tuner):
+    """KerasTuner's RandomSearch, drop-in.
+
+    Args:
+        hypermodel: As for all tuners (`Tuner`).
+        objective: As for all tuners.
+        max_trials: How many trials.
+        others: As for all tuners.
+
+    Source: https://keras.io/keras_tuner/api/tuners/random/
+    """
+
+    def __init__(
+        self, hypermodel: Any = None, objective: Any = None, max_trials: int = 10, **others: Any
+    ) -> None:
+        super().__init__(
+            hypermodel, objective, {"sampler": "random", "trials": max_trials}, **others
+        )
+
+
+class BayesianOptimization(Tuner):
+    """KerasTuner's BayesianOptimization, drop-in: a Gaussian process suggests.
+
+    Args:
+        hypermodel: As for all tuners (`Tuner`).
+        objective: As for all tuners.
+        max_trials: How many trials.
+        others: As for all tuners.
+
+    Source: https://keras.io/keras_tuner/api/tuners/bayesian/
+    """
+
+    def __init__(
+        self, hypermodel: Any = None, objective: Any = None, max_trials: int = 10, **others: Any
+    ) -> None:
+        super().__init__(hypermodel, objective, {"sampler": "gp", "trials": max_trials}, **others)
+
+
+class GridSearch(Tuner):
+    """KerasTuner's GridSearch, drop-in; a range without end needs a step.
+
+    Args:
+        hypermodel: As for all tuners (`Tuner`).
+        objective: As for all tuners.
+        max_trials: How many trials; by default every combination.
+        others: As for all tuners.
+
+    Source: https://keras.io/keras_tuner/api/tuners/grid/
+    """
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_trials: int | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(hypermodel, objective, {"sampler": "grid", "trials": max_trials}, **others)
+
+
+def _named(workspace: Workspace, name: str) -> StudyRecord | None:
+    """Return the study of exactly this name."""
+    return next((one for one in workspace.studies.all() if one.name == name), None)
+
+
+def _delete(workspace: Workspace, name: str) -> None:
+    """Delete a study and the runs of its trials for good."""
+    record = _named(workspace, name)
+    if record is None:
+        return
+    runs = [trial.run for trial in workspace.studies.trials(record.id) if trial.run is not None]
+    workspace.studies.delete(record.id)
+    for run in runs:
+        workspace.purge(run)

@@ -1,0 +1,271 @@
+"""Images in folders: a folder a class, with or without train, validation and test folders above
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from eyetune.data.cache import Decoded
+from eyetune.data.dataset import Images, Split, readable
+from eyetune.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "BMP",
+    "GIF",
+)  # by content; MPO is what some phones call .jpg
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
+LISTED_AT_MOST = 20
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder, before anything is decoded.
+
+    Attributes:
+        root: The folder.
+        class_names: Names of the class folders, sorted.
+        files: For each split (only "train" where there are no split folders), its (file, label)
+            pairs.
+        notes: What a user should know.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    files: Mapping[str, tuple[tuple[Path, int], ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """A hash of the names, sizes and times of all files: it changes when one of them does."""
+        digest = hashlib.sha256()
+        for split, files in self.files.items():
+            for path, label in files:
+                status = path.stat()
+                line = f"{split}\0{path.relative_to(self.root)}\0{label}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                digest.update(line.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()[:20]
+
+
+def survey(root: Path) -> Listing:
+    """List the images of a folder by split and class.
+
+    Raises:
+        DataError: There are no classes or only one, a class is empty, or the splits differ in their
+            classes.
+    """
+    tops = {
+        split: next((root / name for name in names if (root / name).is_dir()), None)
+        for split, names in SPLIT_FOLDERS.items()
+    }
+    train = tops["train"]
+    splits = (
+        {split: top for split, top in tops.items() if top is not None} if train else {"train": root}
+    )
+    classes = {split: _class_folders(top) for split, top in splits.items()}
+    class_names = tuple(classes["train"])
+    _check_classes(splits, classes)
+    found: dict[str, tuple[tuple[Path, int], ...]] = {}
+    empty, ignored = [], 0
+    for split, folders in classes.items():
+        pairs: list[tuple[Path, int]] = []
+        for name, folder in folders.items():
+            files = sorted(
+                path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder)
+            )
+            images = [path for path in files if path.suffix.lower() in SUFFIXES]
+            ignored += len(files) - len(images)
+            pairs += [(path, class_names.index(name)) for path in images]
+            if not images:
+                empty.append(folder)
+        found[split] = tuple(pairs)
+    if empty:
+        raise DataError(
+            f"{len(empty)} class folder{'s hold' if len(empty) > 1 else ' holds'} no images.",
+            expected=f"files ending in {', '.join(SUFFIXES)}",
+            received="nothing in " + _listed(str(path) for path in empty),
+            fix="Add images or remove the folder.",
+        )
+    notes = (f"{ignored} file(s) that are not images were left out",) if ignored else ()
+    return Listing(root, tuple(map(readable, class_names)), found, notes)
+
+
+def read(
+    listing: Listing,
+    image_size: int,
+    *,
+    skip_unreadable: bool,
+    on_progress: OnProgress | None = None,
+) -> Decoded:
+    """Decode all images to `image_size` square RGB.
+
+    Args:
+        listing: From `survey`.
+        image_size: Side in pixels; other proportions are stretched to the square.
+        skip_unreadable: Leave out what cannot be decoded, and count it in the notes.
+        on_progress: Called with how many images are done and how many there are.
+
+    Raises:
+        DataError: Some images cannot be read; all of them are named.
+    """
+    total = sum(len(files) for files in listing.files.values())
+    done = 0
+    image_shape = (image_size, image_size, 3)
+    splits, unreadable = {}, []
+    with ThreadPoolExecutor() as threads:
+        for split, files in listing.files.items():
+            images = np.empty((len(files), *image_shape), np.uint8)
+            good = np.ones(len(files), bool)
+            decoded = threads.map(
+                lambda path: _try_decode(path, image_shape), (path for path, _ in files)
+            )
+            for index, result in enumerate(decoded):
+                if isinstance(result, str):
+                    unreadable.append(f"{files[index][0].relative_to(listing.root)} ({result})")
+                    good[index] = False
+                else:
+                    images[index] = result
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, total)
+            labels = np.array([label for _, label in files], np.int64)
+            splits[split] = (
+                Split(images, labels) if good.all() else Split(images[good], labels[good])
+            )
+    if unreadable and not skip_unreadable:
+        raise DataError(
+            f"{len(unreadable)} of {total} images in {listing.root} cannot be read.",
+            received=_listed(unreadable),
+            fix="Repair or remove them, or leave them out with --skip-unreadable.",
+        )
+    notes = listing.notes
+    if unreadable:
+        notes = (
+            *notes,
+            f"{len(unreadable)} unreadable image(s) were left out: {_listed(unreadable)}",
+        )
+    return Decoded(readable(listing.root.name), listing.class_names, splits, notes)
+
+
+def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
+    """Decode one image file, of any size and mode, to uint8 of shape (height, width, channels);
+    channels are 1 or 3.
+
+    A camera's rotation mark is obeyed, transparency becomes white, an animation gives its first
+    frame, and 16-bit and floating-point values are scaled to 0 to 255.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    result = _try_decode(path, image_shape)
+    if isinstance(result, str):
+        raise DataError(
+            f"The image {path} cannot be read.",
+            expected="a file in PNG, JPEG, WebP, BMP or GIF",
+            received=result,
+        )
+    return result
+
+
+def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8] | str:
+    """Return the pixels, or in words why there are none."""
+    height, width, channels = image_shape
+    try:
+        with Image.open(path) as image:
+            if image.format not in FORMATS:
+                return f"{image.format}, which is not read here"
+            # JPEGs far larger than needed decode at a fraction of their size, several times faster.
+            image.draft("RGB", (2 * width, 2 * height))
+            resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)
+    except UnidentifiedImageError:
+        return "0 bytes" if path.stat().st_size == 0 else "not an image"
+    except tuple(_TOLD_BY_KIND) as error:
+        return _TOLD_BY_KIND[type(error)]
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
+        return str(error) or type(error).__name__
+    pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
+    return pixels.reshape(image_shape)
+
+
+_TOLD_BY_KIND: dict[type[Exception], str] = {
+    FileNotFoundError: "there is no such file",
+    IsADirectoryError: "a folder",
+    Image.DecompressionBombError: "too many pixels",
+}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Obey a camera's rotation mark; one that cannot be read says nothing."""
+    try:
+        image.getexif()
+    except Exception:  # Pillow's parser raises whatever broken marks lead it to
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(
+        ("I", "F")
+    ):  # 16 and 32 bits a channel, which Pillow would clip at 255
+        values = np.asarray(image, np.float64)
+        top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1.0)
+        return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert(
+            "RGB"
+        )
+    return image.convert("RGB")
+
+
+def _class_folders(top: Path) -> dict[str, Path]:
+    folders = sorted(
+        path for path in top.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+    return {path.name: path for path in folders}
+
+
+def _check_classes(splits: Mapping[str, Path], classes: Mapping[str, Mapping[str, Path]]) -> None:
+    names = list(classes["train"])
+    if len(names) < 2:
+        raise DataError(
+            f"{splits['train']} holds {'no class folder' if not names else 'only one class'}.",
+            expected="a folder of images for each of two classes or more",
+            received=", ".join(names) or "no folders",
+            fix="Put the images of each class into a folder of its own that bears the class's name.",
+        )
+    for split, folders in classes.items():
+        if list(folders) != names:
+            raise DataError(
+                f"The {split} images have other classes than the training images.",
+                expected=", ".join(names),
+                received=", ".join(folders) or "no folders",
+            )
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _listed(items: Iterable[str]) -> str:
+    names = [readable(item) for item in items]
+    more = f" and {len(names) - LISTED_AT_MOST} more" if len(names) > LISTED_AT_MOST else ""
+    return ", ".join(names[:LISTED_AT_MOST]) + more

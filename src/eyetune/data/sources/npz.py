@@ -1,0 +1,176 @@
+"""Images and labels from one `.npz` file of NumPy arrays, with the names that Keras's own data sets
+use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.data.cache import Decoded
+from eyetune.data.dataset import Images, Labels, Split, readable
+from eyetune.errors import DataError
+
+# (split, names of its images, names of its labels): the first that is there counts.
+_NAMES = (
+    ("train", ("x_train", "images", "x"), ("y_train", "labels", "y")),
+    ("validation", ("x_val", "x_validation"), ("y_val", "y_validation")),
+    ("test", ("x_test",), ("y_test",)),
+)
+MOST_CLASSES = 10_000
+NUMBER_KINDS = "iuf"  # NumPy's letters for whole numbers with and without sign, and floating point
+LARGEST_NUMBER = 2.0**53  # what lies beyond is no label, and a whole number might not hold it
+
+
+def read(path: Path) -> Decoded:
+    """Read a file with x_train and y_train, and if it has them x_val, y_val, x_test, y_test and
+    class_names.
+
+    `images` and `labels`, or `x` and `y`, do for training images without splits. Images are uint8
+    of 0 to 255 or floating point of 0 to 1, shape (N, H, W) or (N, H, W, C) with 1 or 3 channels.
+    Labels are whole numbers of shape (N,) or (N, 1), or one-hot rows.
+
+    Raises:
+        DataError: The file is no .npz, or its arrays do not fit this description.
+    """
+    arrays = _arrays(path)
+    splits = {}
+    for split, image_names, label_names in _NAMES:
+        x = next((name for name in image_names if name in arrays), None)
+        y = next((name for name in label_names if name in arrays), None)
+        if x is not None and y is not None:
+            splits[split] = _split(path, x, arrays[x], y, arrays[y])
+        elif split == "train" or x is not None or y is not None:
+            raise DataError(
+                f"{path} lacks the {split} images or their labels.",
+                expected=f"{image_names[0]} and {label_names[0]}",
+                received=", ".join(sorted(arrays)) or "no arrays",
+            )
+    shapes = {name: split.images.shape[1:] for name, split in splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(
+            f"{path} holds images of several shapes.", expected="one shape", received=shapes
+        )
+    return Decoded(path.stem, _class_names(path, arrays, splits), splits)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+            if not all(
+                isinstance(values, np.ndarray) for values in arrays.values()
+            ):  # NumPy gives other files' bytes
+                raise ValueError("it holds files that are no arrays")
+            return arrays
+    except Exception as error:  # zip, zlib and NumPy raise more than a dozen kinds for broken files
+        raise DataError(
+            f"{path} cannot be read as an .npz file.",
+            expected="plain arrays saved with numpy.savez",
+            received=f"{path.stat().st_size:,} bytes ({error})",
+        ) from None
+
+
+def _split(path: Path, x: str, images: NDArray[Any], y: str, labels: NDArray[Any]) -> Split:
+    images = as_images(
+        images, f"{x} in {path}", may_be_empty=x == "x_test"
+    )  # whoever has none keeps them to himself
+    whole = as_labels(labels, f"{y} in {path}")
+    if len(images) != len(whole):
+        raise DataError(
+            f"{path} has not one label an image.",
+            expected=f"{len(images)} labels in {y}",
+            received=f"{len(whole)}",
+        )
+    return Split(images, whole)
+
+
+def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) -> Images:
+    """Return images as uint8 of shape (N, height, width, channels).
+
+    Args:
+        values: uint8 of 0 to 255 or floating point of 0 to 1, shape (N, H, W) or (N, H, W, 1 or 3).
+        name: What to call them in an error.
+        may_be_empty: Whether N may be 0.
+
+    Raises:
+        DataError: They are no images.
+    """
+    if values.ndim == 3:
+        values = values[..., np.newaxis]
+    if values.ndim != 4 or values.shape[-1] not in (1, 3) or not all(values.shape[may_be_empty:]):
+        raise DataError(
+            f"{name} does not hold images.",
+            expected="shape (N, height, width) or (N, height, width, 1 or 3)",
+            received=f"shape {values.shape}",
+        )
+    if values.dtype == np.uint8:
+        return values
+    # The comparison is false for NaN too.
+    if values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all()):
+        return np.round(values * 255).astype(np.uint8)
+    if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
+        return values.astype(np.uint8)
+    numeric = values.dtype.kind in NUMBER_KINDS
+    received = f"{values.dtype}{f' of {values.min()} to {values.max()}' if numeric else ''}"
+    raise DataError(
+        f"{name} does not hold pixel values.",
+        expected="whole numbers of 0 to 255, or floating point of 0 to 1",
+        received=received,
+    )
+
+
+def as_labels(values: NDArray[Any], name: str) -> Labels:
+    """Return labels as int64 of shape (N,).
+
+    Args:
+        values: Whole numbers of shape (N,) or (N, 1), or one-hot rows.
+        name: What to call them in an error.
+
+    Raises:
+        DataError: They are no labels.
+    """
+    numbers = (
+        values.astype(np.float64)
+        if values.dtype.kind in NUMBER_KINDS
+        else np.full(values.shape, np.nan)
+    )
+    if numbers.ndim == 2 and numbers.shape[1] > 1:
+        if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
+            raise DataError(f"{name} has two columns or more, but its rows are not one-hot.")
+        return np.asarray(numbers.argmax(axis=1), np.int64)
+    flat = numbers.reshape(-1)
+    if not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
+        raise DataError(
+            f"{name} does not hold labels.", expected="whole numbers", received=f"{values.dtype}"
+        )
+    return np.asarray(np.clip(flat, -LARGEST_NUMBER, LARGEST_NUMBER), np.int64)
+
+
+def _class_names(
+    path: Path, arrays: Mapping[str, NDArray[Any]], splits: Mapping[str, Split]
+) -> tuple[str, ...]:
+    labels = np.concatenate([split.labels for split in splits.values()])
+    named = arrays.get("class_names")
+    if named is not None and named.ndim != 1:
+        raise DataError(
+            f"class_names in {path} is not a list.",
+            expected="shape (N,)",
+            received=f"shape {named.shape}",
+        )
+    names = range(int(labels.max(initial=0)) + 1) if named is None else named.tolist()
+    count = len(names)
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= min(count, MOST_CLASSES):
+        raise DataError(
+            f"{path} holds a label out of range.",
+            expected=f"0 to {min(count, MOST_CLASSES) - 1}",
+            received=f"{labels.min()} to {labels.max()}",
+        )
+    return tuple(
+        readable(name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name))
+        for name in names
+    )

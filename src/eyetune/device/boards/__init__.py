@@ -1,0 +1,1 @@
+"""Board profiles: what each device offers, as data."""

@@ -1,0 +1,1 @@
+"""Will a network fit a board? Flash, tensor arena, latency and operators, before any training."""

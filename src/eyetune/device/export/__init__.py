@@ -1,0 +1,1 @@
+"""From a trained network to a verified int8 model and onto a board."""

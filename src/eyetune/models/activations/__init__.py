@@ -1,0 +1,1 @@
+"""What happens inside a trained network: traces, feature maps, Grad-CAM."""

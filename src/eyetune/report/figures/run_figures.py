@@ -1,0 +1,269 @@
+"""Figures of runs: curves, confusion, mistakes. Each function returns a matplotlib figure that
+nothing else holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.errors import WorkspaceError
+from eyetune.values.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from eyetune.analysis.learning_rates import RangeTest
+    from eyetune.report.figures.picture import Picture
+
+NUMBERED_CELLS_AT_MOST = 20  # classes above which a confusion matrix shows colours only
+FORMATS = ("png", "svg")
+
+
+def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
+    """Draw accuracy and loss by epoch, training dashed and validation solid, several runs overlaid.
+
+    Args:
+        histories: Epochs by the label of their run, at least one.
+        title: Above both panels.
+    """
+    figure = _figure(11, 4.2)
+    accuracy, loss = figure.subplots(1, 2)
+    for number, (label, history) in enumerate(histories.items()):
+        epochs = [epoch.epoch for epoch in history]
+        for axes, train, validation in (
+            (accuracy, "accuracy", "val_accuracy"),
+            (loss, "loss", "val_loss"),
+        ):
+            marker = "o" if len(history) < 2 else None
+            style = {"color": f"C{number}", "marker": marker, "markersize": 4}
+            axes.plot(
+                epochs,
+                [getattr(epoch, train) for epoch in history],
+                linestyle="--",
+                alpha=0.7,
+                **style,
+            )
+            values = [getattr(epoch, validation) for epoch in history]
+            axes.plot(epochs, values, label=plain(label), **style)
+    one = len(histories) == 1
+    for axes, name in ((accuracy, "accuracy"), (loss, "loss (cross-entropy)")):
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    _style_legend(accuracy, one=one)
+    if title:
+        figure.suptitle(plain(title))
+    return figure
+
+
+def _style_legend(axes: Axes, *, one: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    colour = "C0" if one else "0.4"
+    styles = [
+        Line2D([], [], linestyle="--", alpha=0.7, label="training", color=colour),
+        Line2D([], [], label="validation", color=colour),
+    ]
+    runs = [] if one else axes.get_legend_handles_labels()[0]
+    axes.legend(handles=[*runs, *styles], fontsize="small", loc="lower right")
+
+
+def confusion_matrix(
+    confusion: NDArray[np.int64], class_names: Sequence[str], *, title: str = "Confusion matrix"
+) -> Picture:
+    """Draw how many images of each true class (row) were taken for each class (column)."""
+    count = len(class_names)
+    side = min(max(4.5, 0.62 * count + 1.5), 16)
+    figure = _figure(side + 0.8, side)
+    axes = figure.subplots()
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(
+        drawn,
+        ax=axes,
+        fraction=0.046,
+        format=lambda value, _: f"{value:.0%}",
+        label="share of the row",
+    )
+    ticks = range(0, count, max(1, count // 40))
+    names = [plain(class_names[tick]) for tick in ticks]
+    axes.set_xticks(ticks, names, rotation=45, ha="right")
+    axes.set_yticks(ticks, names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(plain(title))
+    if count <= NUMBERED_CELLS_AT_MOST:
+        for row, column in np.ndindex(count, count):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text = f"{confusion[row, column]}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
+    return figure
+
+
+def mistakes(
+    images: NDArray[np.uint8],
+    labels: Sequence[int],
+    probabilities: NDArray[np.float32],
+    class_names: Sequence[str],
+    *,
+    title: str = "The most confident mistakes",
+) -> Picture:
+    """Draw wrongly classified images with their true class, and the predicted one with its
+    probability.
+
+    Args:
+        images: uint8, shape (N, height, width, channels): those to draw, in order.
+        labels: Their true classes.
+        probabilities: Shape (N, number of classes).
+        class_names: In the order of the labels.
+        title: Above all.
+    """
+    columns = min(6, max(len(images), 1))
+    rows = max(1, -(-len(images) // columns))
+    figure = _figure(1.75 * columns + 0.4, 2.2 * rows + 0.5)
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, label, row in zip(grid, images, labels, probabilities, strict=False):
+        axes.imshow(
+            image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None, interpolation="nearest"
+        )
+        predicted = int(row.argmax())
+        words = (
+            f"{class_names[label]}\ntaken for {class_names[predicted]}\n{row[predicted]:.0%} sure"
+        )
+        axes.set_title(plain(words), fontsize=8)
+    figure.suptitle(plain(title) if len(images) else "No mistakes")
+    return figure
+
+
+def forest(
+    differences: Sequence[tuple[str, float, tuple[float, float], bool]],
+    *,
+    baseline: str,
+    title: str = "",
+) -> Picture:
+    """Draw differences from a baseline with their intervals, the best on top; those that are sure
+    are in colour.
+
+    Args:
+        differences: For each candidate its label, difference, interval (shares: 0.01 is a point)
+            and whether it is sure.
+        baseline: What they are compared with.
+        title: Above the plot.
+    """
+    ordered = sorted(differences, key=lambda one: one[1])
+    figure = _figure(8.5, 1.6 + 0.38 * len(ordered))
+    axes = figure.subplots()
+    axes.axvline(0, color="0.3", linewidth=1)
+    for height, (_, difference, (low, high), sure) in enumerate(ordered):
+        colour = ("C2" if difference > 0 else "C3") if sure else "0.55"
+        axes.plot(
+            [100 * low, 100 * high],
+            [height, height],
+            color=colour,
+            linewidth=2.5,
+            solid_capstyle="round",
+        )
+        axes.plot(100 * difference, height, "o", color=colour, markersize=7)
+    axes.set_yticks(range(len(ordered)), [plain(label) for label, *_ in ordered])
+    axes.set_ylim(-0.7, len(ordered) - 0.3)
+    words = (
+        f"difference in validation accuracy from {baseline}, points (95% interval; grey: not sure)"
+    )
+    axes.set_xlabel(plain(words))
+    axes.grid(axis="x", alpha=0.3)
+    if title:
+        axes.set_title(plain(title))
+    return figure
+
+
+def range_test(test: RangeTest, *, title: str = "") -> Picture:
+    """Draw loss against learning rate: each step faint, the running average strong, the suggestion
+    and usable range.
+
+    The loss axis shows what matters, from below the lowest average to above the loss at the start;
+    where training diverges the curve leaves it.
+
+    Args:
+        test: From `judge`.
+        title: Above the plot.
+    """
+    figure = _figure(8.5, 4.4)
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    axes.plot(
+        test.rates, test.losses, color="C0", alpha=0.3, linewidth=1, label="loss of each step"
+    )
+    axes.plot(test.rates, test.smoothed, color="C0", linewidth=2.2, label="running average")
+    if test.usable is not None and test.suggestion is not None:
+        low, high = test.usable
+        axes.axvspan(low, high, color="C2", alpha=0.13, label=f"usable: {low:g} to {high:g}")
+        axes.axvline(
+            test.suggestion, color="C3", linestyle="--", label=f"suggested: {test.suggestion:g}"
+        )
+    if len(test.losses):
+        axes.set_ylim(*_loss_limits(test))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="upper left")
+    if title:
+        axes.set_title(plain(title))
+    return figure
+
+
+def _loss_limits(test: RangeTest) -> tuple[float, float]:
+    """Return the part of the loss axis on which the fall can be seen, whatever comes after it."""
+    lowest = int(test.smoothed.argmin())
+    before = test.losses[: lowest + 1]
+    low, high = float(before.min()), float(max(before.max(), test.smoothed[: lowest + 1].max()))
+    room = max(high - low, 0.02 * abs(high), 1e-6)
+    return low - 0.1 * room, high + 0.6 * room
+
+
+def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in one or several formats and return the files.
+
+    Raises:
+        WorkspaceError: A file cannot be written.
+    """
+    from eyetune.report.figures.picture import DOTS_PER_INCH, UNCUT, svg_style
+
+    paths = [folder / f"{name}.{kind}" for kind in formats]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with svg_style():
+            for path in paths:
+                metadata = {"Date": None} if path.suffix == ".svg" else {}
+                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The picture {folder / name} cannot be written.",
+            received=error.strerror or error,
+            fix="Name another folder with --output.",
+        ) from None
+    return paths
+
+
+def plain(text: str) -> str:
+    """Keep a dollar sign in a name from being read as the start of a formula, and what no SVG may
+    hold out of it.
+    """
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+    return shown.replace("$", r"\$")
+
+
+def _figure(width_inches: float, height_inches: float) -> Picture:
+    from eyetune.report.figures.picture import Picture
+
+    return Picture(figsize=(width_inches, height_inches), layout="constrained")

@@ -1,0 +1,369 @@
+"""Figures of a study: the best so far, learning curves, importances, objectives against each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal
+
+from eyetune.analysis.study_summary import best_so_far, front, ranked, value_words
+from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
+from eyetune.report.figures.forest_plot import wrapped
+from eyetune.report.figures.lab_figures import STRONG
+from eyetune.report.figures.run_figures import plain
+from eyetune.report.figures.study_axes import (
+    BEST,
+    LOOKS,
+    RASTER_FROM,
+    count_epochs,
+    draw_states,
+    figure_of,
+    legend_below,
+    nothing,
+    shown_range,
+    state_handles,
+    style_objective,
+)
+from eyetune.report.figures.study_space import parallel_coordinates, slices
+from eyetune.values.history import Epoch, History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from eyetune.report.figures.picture import Picture
+
+__all__ = [
+    "best_curve",
+    "importance_bars",
+    "learning_curves",
+    "parallel_coordinates",
+    "pareto_picture",
+    "slices",
+]
+
+NO_RESULT = "No trial has a result"
+_RUNGS_NAMED = 8
+_PARAMETERS = Objective(name="parameters", direction="min")
+
+
+def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
+    """Draw the best first objective so far against the epochs trained, and each trial as a dot
+    where it ended.
+
+    Trials stand in the order in which they were suggested: those that were trained side by side
+    follow one another. Failed and infeasible ones are marks at the edge.
+
+    Args:
+        record: The study.
+        trials: All of it.
+    """
+    steps = [step for step in best_so_far(record, trials) if math.isfinite(step.value)]
+    if not steps:
+        return nothing(NO_RESULT)
+    first = record.settings.objectives[0]
+    figure = figure_of(9.5, 4.6)
+    axes = figure.subplots()
+    draw_states(axes, [(step.trial, step.epochs, step.value) for step in steps])
+    end = sum(trial.epochs for trial in trials)
+    line = [*((step.epochs, step.best) for step in steps), (end, steps[-1].best)]
+    axes.step(*zip(*line, strict=True), where="post", color=BEST, linewidth=2.2, zorder=1)
+    hidden = style_objective(axes, first, [step.value for step in steps], room=0.16)
+    best = next(step for step in steps if step.value == steps[-1].best)
+    up = 1 if first.direction == "max" else -1
+    axes.annotate(
+        f"trial {best.trial.number}: {value_words(first.name, best.value)}", (best.epochs, best.value),
+        xytext=(0, 9 * up), textcoords="offset points", color="#a85708", weight="bold", fontsize=9.5,
+        ha="left" if best.epochs < 0.15 * end else "right" if best.epochs > 0.85 * end else "center",
+        va="bottom" if up > 0 else "top",
+    )  # fmt: skip
+    _mark_unfinished(axes, trials, at=0.025 if up > 0 else 0.975)
+    axes.set_xlim(-0.02 * end, 1.02 * end)
+    count_epochs(axes)
+    axes.set_xlabel(f"epochs trained, trials in the order of their suggestion{_beyond(hidden)}")
+    axes.spines[["right", "top"]].set_visible(False)
+    handles = [_line_handle("best so far", color=BEST, linewidth=2.2), *state_handles(trials)]
+    legend_below(figure, handles, columns=5)
+    return figure
+
+
+def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) -> None:
+    """Mark the trials without a result at the edge, where the study stood with them."""
+    places = axes.get_xaxis_transform()
+    epochs = 0
+    without: dict[TrialState, list[int]] = {TrialState.FAILED: [], TrialState.INFEASIBLE: []}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        epochs += trial.epochs
+        if trial.objectives is None and trial.state in without:
+            without[trial.state].append(epochs)
+    for state, marks in without.items():
+        if marks:  # one that is empty and not clipped would claim room at the figure's edge
+            style = {**LOOKS[state], "linestyle": "none", "clip_on": False, "zorder": 2}
+            axes.plot(marks, [at] * len(marks), transform=places, **style)
+
+
+def _line_handle(label: str, **style: Any) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **style)
+
+
+def _beyond(hidden: int) -> str:
+    return f" ({hidden} far worse not drawn)" if hidden else ""
+
+
+def learning_curves(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    histories: Mapping[str, History],
+    *,
+    best: int = 4,
+) -> Picture:
+    """Draw the first objective, or validation accuracy where that is no metric, by epoch: the best
+    over all others.
+
+    A dot is where a trial paused; rungs are dotted.
+
+    Args:
+        record: The study.
+        trials: All of it.
+        histories: Epochs by the id of their run; runs that are missing or empty are not drawn.
+        best: How many are drawn strong.
+    """
+    found = {
+        trial.number: histories[trial.run]
+        for trial in trials
+        if trial.run and histories.get(trial.run)
+    }
+    if not found:
+        return nothing("No trial has a learning curve")
+    objective = metric_of(record, next(iter(found.values()))[0])
+    order = [trial for trial in ranked(record.settings.objectives, trials) if trial.number in found]
+    strong = order[:best]
+    figure = figure_of(9.5, 5)
+    axes = figure.subplots()
+    _draw_others(
+        axes,
+        [found[number] for number in found if number not in {one.number for one in strong}],
+        objective,
+    )
+    handles: list[Any] = []
+    for place, trial in reversed(list(enumerate(strong))):
+        epochs, values = _curve(found[trial.number], objective)
+        style: dict[str, Any] = {"color": STRONG[place], "linewidth": 2.4 if place == 0 else 1.6}
+        axes.plot(
+            epochs,
+            values,
+            zorder=4 - 0.1 * place,
+            marker="o" if len(epochs) == 1 else None,
+            **style,
+        )
+        paused = [rung.epochs for rung in trial.rungs if rung.epochs <= len(values)]
+        axes.plot(
+            paused,
+            [values[rung - 1] for rung in paused],
+            "o",
+            color=STRONG[place],
+            markersize=5,
+            zorder=4.5,
+        )
+        words = f"trial {trial.number} ({value_words(objective.name, _peak(values, objective))})"
+        handles.insert(0, _line_handle(words, **style))
+    ends = [_curve(history, objective)[1][-1] for history in found.values()]
+    drawn = [value for trial in strong for value in _curve(found[trial.number], objective)[1]]
+    hidden = style_objective(axes, objective, ends, always=shown_range(objective, drawn))
+    _draw_rungs(axes, trials)
+    axes.set_xlabel(f"epoch{_beyond(hidden)}")
+    axes.spines[["right", "top"]].set_visible(False)
+    others = len(found) - len(strong)
+    if others:
+        handles.append(_line_handle(f"the other {others}", color="0.6", linewidth=0.8))
+    legend_below(figure, handles, columns=5)
+    return figure
+
+
+def metric_of(record: StudyRecord, epoch: Epoch) -> Objective:
+    """Return the first objective that epochs measure; where none is, validation accuracy."""
+    for one in record.settings.objectives:
+        try:
+            epoch.value(one.name)
+        except KeyError:
+            continue
+        return one
+    return Objective(name="val_accuracy", direction="max")
+
+
+def _curve(history: History, objective: Objective) -> tuple[list[int], list[float]]:
+    return [epoch.epoch for epoch in history], [epoch.value(objective.name) for epoch in history]
+
+
+def _peak(values: Sequence[float], objective: Objective) -> float:
+    return max(values) if objective.direction == "max" else min(values)
+
+
+def _draw_others(axes: Axes, histories: Sequence[History], objective: Objective) -> None:
+    from matplotlib.collections import LineCollection
+
+    curves = [list(zip(*_curve(history, objective), strict=True)) for history in histories]
+    faint = 0.55 if len(curves) <= 60 else 0.25
+    raster = len(curves) > RASTER_FROM
+    bundle = LineCollection(
+        curves, colors="0.55", linewidths=0.8, alpha=faint, zorder=1, rasterized=raster
+    )
+    axes.add_collection(bundle)
+    ends = [curve[-1] for curve in curves]
+    if ends:
+        style: dict[str, Any] = {"color": "0.55", "markersize": 2.6, "alpha": min(1.0, 1.6 * faint)}
+        axes.plot(*zip(*ends, strict=True), "o", **style, zorder=1, rasterized=raster)
+
+
+def _draw_rungs(axes: Axes, trials: Sequence[TrialRecord]) -> None:
+    longest = max((trial.epochs for trial in trials), default=1)
+    axes.set_xlim(1 - 0.02 * longest, longest * 1.02 + 0.1)
+    count_epochs(axes)
+    rungs = sorted({rung.epochs for trial in trials for rung in trial.rungs})
+    if len(rungs) > _RUNGS_NAMED:  # full length, ended early here and there: no rungs of a schedule
+        return
+    for epochs in rungs:
+        axes.axvline(epochs, color="0.35", linewidth=1, linestyle=":", zorder=0.5)
+        count = sum(any(rung.epochs == epochs for rung in trial.rungs) for trial in trials)
+        axes.annotate(
+            f"{count} reached", (epochs, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3),
+            textcoords="offset points", ha="center", va="bottom", fontsize=8, color="0.35", annotation_clip=False,
+        )  # fmt: skip
+
+
+def importance_bars(importances: Mapping[str, float]) -> Picture:
+    """Draw how much of the spread of the objective each hyperparameter explains, the most important
+    on top.
+
+    Args:
+        importances: Shares by name, 0 to 1.
+    """
+    known = {name: share for name, share in importances.items() if math.isfinite(share)}
+    if not known:
+        return nothing("Too few trials to tell which hyperparameters matter")
+    order = sorted(known.items(), key=lambda one: one[1])
+    names = [plain(wrapped(name, 32)) for name, _ in order]
+    figure = figure_of(8, 1.1 + 0.34 * len(order) + 0.14 * sum(name.count("\n") for name in names))
+    axes = figure.subplots()
+    shares = [share for _, share in order]
+    axes.barh(range(len(order)), shares, color=STRONG[0], height=0.62)
+    for height, share in enumerate(shares):
+        axes.annotate(
+            f"{share:.0%}" if share >= 0.01 or not share else "<1%", (share, height), xytext=(4, 0),
+            textcoords="offset points", va="center", fontsize=9,
+        )  # fmt: skip
+    axes.set_yticks(range(len(order)), names)
+    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.set_xlim(0, 1.12 * max(*shares, 0.01))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("share of the first objective's spread that it explains")
+    axes.spines[["right", "top"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    return figure
+
+
+def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
+    """Draw objectives against each other, those that no other trial beats in all of them ringed.
+
+    With one objective it is drawn against the network's parameters; with three or more there is a
+    panel a pair.
+
+    Args:
+        record: The study.
+        trials: All of it.
+    """
+    objectives = record.settings.objectives
+    points = {trial.number: trial.objectives for trial in trials if trial.objectives is not None}
+    if len(objectives) == 1:
+        sized = {trial.number: trial.network.get(_PARAMETERS.name) for trial in trials}
+        objectives = (*objectives, _PARAMETERS)
+        points = {
+            number: (*values, size)
+            for number, values in points.items()
+            if (size := sized[number]) is not None
+        }
+    points = {
+        number: values for number, values in points.items() if all(map(math.isfinite, values))
+    }
+    if not points:
+        return nothing(NO_RESULT)
+    shown = [trial for trial in trials if trial.number in points]
+    best = front(objectives, [_with_values(trial, points[trial.number]) for trial in shown])
+    pairs = list(combinations(range(len(objectives)), 2))[:6]
+    columns = min(len(pairs), 3)
+    rows = -(-len(pairs) // columns)
+    figure = figure_of(
+        9.5 if columns == 1 else 4.4 * columns, (5.2 if columns == 1 else 3.9) * rows
+    )
+    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.06}).ravel()
+    for axes in panels[len(pairs) :]:
+        axes.axis("off")
+    for axes, (second, first) in zip(panels, pairs, strict=False):
+        _draw_pair(axes, objectives, (first, second), shown, points, best)
+    if len(pairs) == 1:
+        _name_some(panels[0], best, points)
+    ring = _line_handle(
+        f"beaten by none ({len(best)})",
+        linestyle="none",
+        marker="o",
+        markersize=9,
+        markerfacecolor="none",
+        color=BEST,
+    )
+    legend_below(figure, [ring, *state_handles(shown)])
+    return figure
+
+
+def _with_values(trial: TrialRecord, values: tuple[float, ...]) -> TrialRecord:
+    last = trial.partial or trial.rungs[-1]
+    return trial.with_(partial=last.model_copy(update={"values": values}))
+
+
+def _draw_pair(
+    axes: Axes,
+    objectives: Sequence[Objective],
+    pair: tuple[int, int],
+    trials: Sequence[TrialRecord],
+    points: Mapping[int, tuple[float, ...]],
+    best: Sequence[TrialRecord],
+) -> None:
+    first, second = pair
+    draw_states(
+        axes, [(one, points[one.number][first], points[one.number][second]) for one in trials]
+    )
+    ringed = sorted((points[one.number][first], points[one.number][second]) for one in best)
+    if len(objectives) == 2:
+        # What is reached for sure between two points is the worse of both: the corner on the bad
+        # side.
+        where: Literal["pre", "post"] = "post" if objectives[first].direction == "min" else "pre"
+        axes.step(*zip(*ringed, strict=True), where=where, color=BEST, linewidth=1.4, zorder=1)
+    axes.plot(
+        *zip(*ringed, strict=True), "o", markerfacecolor="none", color=BEST, markersize=10, zorder=3
+    )
+    sides: tuple[tuple[int, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
+    for place, which in sides:
+        values = [points[one.number][place] for one in trials]
+        always = [points[one.number][place] for one in best]
+        style_objective(axes, objectives[place], values, which=which, room=0.1, always=always)
+    axes.spines[["right", "top"]].set_visible(False)
+
+
+def _name_some(
+    axes: Axes, best: Sequence[TrialRecord], points: Mapping[int, tuple[float, ...]]
+) -> None:
+    """Write the numbers of the front's trials beside them, as far as there is room."""
+    last = None
+    for trial in best:
+        value, cost = points[trial.number][:2]
+        place = axes.transAxes.inverted().transform(axes.transData.transform((cost, value)))
+        if last is not None and abs(place - last).max() < 0.045:
+            continue
+        last = place
+        axes.annotate(
+            str(trial.number), (cost, value), xytext=(-7, 6), textcoords="offset points", ha="right", fontsize=8.5,
+            color="#a85708", zorder=4,
+        )  # fmt: skip

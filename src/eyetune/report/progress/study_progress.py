@@ -1,0 +1,404 @@
+"""The progress of a study: a live table on a terminal, a line a trial in a notebook and elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from eyetune.analysis.study_summary import (
+    STATE_WORDS,
+    error_line,
+    hyperparameter_words,
+    number_of,
+    objective_words,
+    value_words,
+)
+from eyetune.records.study import StudyRecord, TrialRecord, TrialState
+from eyetune.report.pages.page import duration
+from eyetune.report.progress.notebook import in_notebook
+from eyetune.values.history import Epoch
+from eyetune.values.history import Progress as Position
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleOptions, RenderResult
+
+REFRESHES_PER_SECOND = 2.5
+BEST_SHOWN = 3
+MOST_RUNNING = 12  # rows of trials that run: a cluster's would fill the screen
+_TOLD = (
+    TrialState.PAUSED,
+    TrialState.COMPLETE,
+    TrialState.STOPPED,
+    TrialState.FAILED,
+    TrialState.INFEASIBLE,
+)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A training that runs now: what it is, how far it is, and what it had reached at its last
+    epoch.
+    """
+
+    label: str
+    num_epochs: int
+    trial: TrialRecord | None = None
+    epoch: int = 0
+    share: float = 0.0
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is kept of a trial: enough to see what changed."""
+
+    state: TrialState
+    num_rungs: int
+    epochs: int
+    score: float | None
+
+
+class Tally:
+    """Where a study stands, kept up to date trial by trial without looking at all others.
+
+    Args:
+        record: The study.
+        trials: Those that there are already.
+
+    Example:
+        >>> from eyetune.testing.studies import fabricated_study
+        >>> study = fabricated_study(22)
+        >>> tally = Tally(study.record, study.trials)
+        >>> tally.num_trials, tally.epochs, tally.best[0].number
+        (22, 120, 20)
+    """
+
+    def __init__(self, record: StudyRecord, trials: Sequence[TrialRecord] = ()) -> None:
+        self._first = record.settings.objectives[0]
+        self._known: dict[int, _Known] = {}
+        self._order: list[tuple[float, int]] = []  # scores with their sign turned: the best first
+        self._best: dict[int, TrialRecord] = {}
+        self.counts: Counter[TrialState] = Counter()
+        self.epochs = 0
+        for trial in trials:
+            self.note(trial)
+
+    @property
+    def num_trials(self) -> int:
+        """How many trials there are."""
+        return len(self._known)
+
+    @property
+    def best(self) -> list[TrialRecord]:
+        """The best few by the first objective, the best first."""
+        return [self._best[number] for _, number in self._order[:BEST_SHOWN]]
+
+    def state(self, number: int) -> TrialState | None:
+        """Return where a trial stood when it was last told of; None: it was not."""
+        known = self._known.get(number)
+        return known.state if known else None
+
+    def note(self, trial: TrialRecord) -> bool:
+        """Take note of a trial, and return whether it has come to a rung or an end that was not
+        known yet.
+        """
+        before = self._known.get(trial.number)
+        score = self._score(trial)
+        now = _Known(trial.state, len(trial.rungs), trial.epochs, score)
+        self._known[trial.number] = now
+        if before is not None:
+            self.counts[before.state] -= 1
+            self._remove(before.score, trial.number)
+        self.counts[trial.state] += 1
+        self.epochs += trial.epochs - (before.epochs if before else 0)
+        if score is not None:
+            insort(self._order, (-score, trial.number))
+        self._keep_best(trial)
+        return before is None or (before.state, before.num_rungs) != (now.state, now.num_rungs)
+
+    def _score(self, trial: TrialRecord) -> float | None:
+        if trial.objectives is None or not math.isfinite(trial.objectives[0]):
+            return None
+        return self._first.oriented(trial.objectives[0])
+
+    def _remove(self, score: float | None, number: int) -> None:
+        if score is not None:
+            del self._order[bisect_left(self._order, (-score, number))]
+
+    def _keep_best(self, trial: TrialRecord) -> None:
+        # Of all that have a result: where one falls behind, one that was not shown takes its place.
+        if self._known[trial.number].score is None:
+            self._best.pop(trial.number, None)
+        else:
+            self._best[trial.number] = trial
+
+
+def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
+    """Return in one line what came of a trial.
+
+    Example:
+        >>> from eyetune.testing.studies import fabricated_study
+        >>> study = fabricated_study(22)
+        >>> trial_line(study.record, study.trials[20]).partition("  learning_rate")[0]
+        'trial 20  val_accuracy 71.76%  10 epochs, bracket 2  trained to the end'
+    """
+    words = [f"trial {trial.number}", objective_words(record.settings.objectives, trial)]
+    if trial.state is TrialState.FAILED:
+        words.append(f"failed: {error_line(trial)}")
+    elif trial.state is TrialState.INFEASIBLE:
+        words.append(f"infeasible: {'; '.join(trial.infeasible)}")
+    else:
+        words += [
+            f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
+            STATE_WORDS[trial.state],
+        ]
+    return "  ".join(filter(None, [*words, hyperparameter_words(trial)]))
+
+
+def seconds_left(
+    record: StudyRecord, *, passed: float, before: float, epochs: float, planned_epochs: int | None
+) -> float | None:
+    """Estimate how long a study goes on; None where nobody can tell.
+
+    Args:
+        record: The study; a limit of its time counts first.
+        passed: Seconds of this sitting.
+        before: Seconds of earlier sittings.
+        epochs: Trained in this sitting, parts of epochs counted.
+        planned_epochs: Still to be trained in this sitting, from its start.
+
+    Example:
+        >>> from eyetune.testing.studies import fabricated_study
+        >>> seconds_left(fabricated_study(1).record, passed=60, before=0, epochs=30, planned_epochs=120)
+        180.0
+    """
+    budget = record.settings.budget.seconds
+    by_time = None if budget is None else max(0.0, budget - before - passed)
+    if planned_epochs is None or epochs < 1:
+        return by_time
+    by_epochs = passed / epochs * max(0.0, planned_epochs - epochs)
+    return by_epochs if by_time is None else min(by_time, by_epochs)
+
+
+class StudyDisplay:
+    """Shows a study while it runs; a context manager.
+
+    On a terminal: the trials that run now, the best few, and where the study stands. Elsewhere a
+    line for each trial that reaches a rung, ends, fails or is infeasible.
+
+    Args:
+        record: The study, as it is when this sitting begins.
+        trials: Those of earlier sittings.
+        planned_epochs: How many epochs the whole study will train, where its schedule says so; by
+            default what the budget says.
+        enabled: Whether to show anything at all.
+        clock: Returns seconds.
+    """
+
+    def __init__(
+        self,
+        record: StudyRecord,
+        trials: Sequence[TrialRecord] = (),
+        *,
+        planned_epochs: int | None = None,
+        enabled: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        lines_only = (
+            {"file": sys.stdout, "force_terminal": False} if in_notebook() else {"file": sys.stderr}
+        )
+        self._console = Console(
+            quiet=not enabled, force_jupyter=False, highlight=False, **lines_only
+        )
+        self._record = record
+        self._tally = Tally(record, trials)
+        self._rows: dict[str, _Row] = {}
+        self._clock = clock
+        self._started_at = clock()
+        self._epochs_before = self._tally.epochs
+        self._planned = planned_epochs if planned_epochs is not None else planned(record)
+        self._lock = threading.RLock()  # the table is drawn by a thread of its own
+        self._live = Live(
+            self,
+            console=self._console,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            transient=True,
+            auto_refresh=True,
+        )
+        self._is_live = enabled and self._console.is_terminal
+
+    def __enter__(self) -> Self:
+        if self._is_live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_live:
+            self._live.stop()
+
+    def note(self, words: str) -> None:
+        """Print a line about the whole."""
+        self._console.print(words, markup=False, soft_wrap=True)
+
+    def begin(self, key: str, label: str, num_epochs: int) -> None:
+        """Show a training that begins, under a key of its own."""
+        with self._lock:
+            self._rows[key] = _Row(label, num_epochs)
+
+    def on_news(self, key: str, news: Epoch | Position) -> None:
+        """Move a training's row."""
+        with self._lock:
+            row = self._rows.get(key)
+            if row is None:
+                return
+            if isinstance(news, Epoch):
+                self._rows[key] = replace(
+                    row, epoch=news.epoch, share=0.0, accuracy=news.val_accuracy
+                )
+            else:
+                share = news.images / max(1, news.num_images)
+                self._rows[key] = replace(row, epoch=news.epoch - 1, share=share)
+
+    def end(self, key: str, words: str) -> None:
+        """Take a training's row away and print a line about how it ended."""
+        with self._lock:
+            self._rows.pop(key, None)
+        if words:
+            self.note(words)
+
+    def on_trial(self, trial: TrialRecord) -> None:
+        """Take note of where a trial stands now; one that has come somewhere gets a line where
+        there is no table.
+
+        A trial that had paused and is stopped since others were better gets no second line.
+        """
+        with self._lock:
+            was_paused = self._tally.state(trial.number) is TrialState.PAUSED
+            is_news = self._tally.note(trial)
+            key = trial.run or ""
+            if trial.state is TrialState.RUNNING and key in self._rows:
+                row = self._rows[key]
+                reached = max(row.epoch, trial.epochs)
+                self._rows[key] = replace(
+                    row, trial=trial, num_epochs=trial.epochs_granted, epoch=reached
+                )
+            elif trial.state is not TrialState.RUNNING:
+                self._rows.pop(key, None)
+        is_told = trial.state in _TOLD and not (was_paused and trial.state is TrialState.STOPPED)
+        if is_news and is_told and (not self._is_live or trial.state is TrialState.FAILED):
+            self.note(trial_line(self._record, trial))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        with self._lock:
+            shown = Group(*([self._running()] if self._rows else []), *self._best(), self._status())
+        yield shown
+
+    def _running(self) -> Table:
+        table = _table()
+        for words in ("running", "epochs", "bracket", "validation", "hyperparameters"):
+            table.add_column(
+                words,
+                no_wrap=True,
+                overflow="ellipsis",
+                ratio=1 if words == "hyperparameters" else None,
+            )
+        rows = list(self._rows.values())
+        for row in rows[:MOST_RUNNING]:
+            trial = row.trial
+            table.add_row(
+                escape(row.label),
+                f"{row.epoch} of {row.num_epochs}",
+                "" if trial is None else str(trial.bracket),
+                "" if row.accuracy is None else f"{row.accuracy:.1%}",
+                "" if trial is None else escape(hyperparameter_words(trial)),
+            )
+        if len(rows) > MOST_RUNNING:
+            table.add_row(f"and {len(rows) - MOST_RUNNING} more", "", "", "", "")
+        return table
+
+    def _best(self) -> list[Table]:
+        best = self._tally.best
+        if not best:
+            return []
+        table = _table()
+        objectives = self._record.settings.objectives
+        for words in ("best", *(one.name for one in objectives), "epochs", "hyperparameters"):
+            table.add_column(
+                escape(words),
+                no_wrap=True,
+                overflow="ellipsis",
+                ratio=1 if words == "hyperparameters" else None,
+            )
+        for trial in best:
+            values = [
+                value_words(one.name, v)
+                for one, v in zip(objectives, trial.objectives or (), strict=False)
+            ]
+            words = escape(hyperparameter_words(trial))
+            table.add_row(f"trial {trial.number}", *values, str(trial.epochs), words)
+        return [table]
+
+    def _status(self) -> str:
+        counts = [
+            f"{count:,} {STATE_WORDS[state]}"
+            for state in STATE_WORDS
+            if (count := self._tally.counts[state])
+        ]
+        trained = self._tally.epochs + sum(_underway(row) for row in self._rows.values())
+        passed = self._clock() - self._started_at
+        left = seconds_left(
+            self._record,
+            passed=passed,
+            before=self._record.seconds,
+            epochs=trained - self._epochs_before,
+            planned_epochs=None if self._planned is None else self._planned - self._epochs_before,
+        )
+        most = "" if self._planned is None else f" of {self._planned:,} at most"
+        times = f"{duration(self._record.seconds + passed)} passed"
+        times += "" if left is None else f", {duration(left)} left"
+        trials = f"{number_of(self._tally.num_trials, 'trial')}: {', '.join(counts) or 'none yet'}"
+        return f"[bold]{escape(self._record.name)}[/bold]  {trials}\n{trained:,.0f} epochs{most} trained, {times}"
+
+
+def _underway(row: _Row) -> float:
+    """Return the epochs of a running trial that its record does not count yet."""
+    return max(0.0, row.epoch + row.share - (row.trial.epochs if row.trial else 0))
+
+
+def planned(record: StudyRecord) -> int | None:
+    """Return how many epochs a study's budget allows at most; None where it says nothing of them.
+
+    Example:
+        >>> from eyetune.testing.studies import fabricated_study
+        >>> planned(fabricated_study(22).record) is None  # Hyperband stops most of them
+        True
+    """
+    settings = record.settings
+    budget = settings.budget
+    if budget.epochs is not None:
+        return budget.epochs
+    if budget.trials is not None and settings.schedule.name == "full":
+        return budget.trials * settings.schedule.max_epochs
+    return None
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, expand=True, header_style="dim", padding=(0, 2, 0, 0))

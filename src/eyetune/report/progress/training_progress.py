@@ -1,0 +1,286 @@
+"""The progress of trainings: live bars on a terminal, a line below a notebook's cell, plain lines
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+from eyetune.report.progress.notebook import CellOutput, in_notebook
+from eyetune.values.history import Epoch
+from eyetune.values.history import Progress as Position
+
+
+def epoch_line(epoch: Epoch, num_epochs: int) -> str:
+    """Return one epoch in one line.
+
+    Example:
+        >>> epoch_line(Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0), 10)
+        'epoch  1/10  loss 1.500  accuracy 45.0%  validation loss 1.300  accuracy 53.0%  9.9 s
+        4,321 images/s'
+    """
+    width = len(str(num_epochs))
+    return (
+        f"epoch {epoch.epoch:{width}}/{num_epochs}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}  "
+        f"validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}  "
+        f"{epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
+    )
+
+
+def progress_line(position: Position) -> str:
+    """Return how far an epoch is in one line.
+
+    Example:
+        >>> progress_line(Position(1, 10, 3200, 8000, 1.5, 0.45, 4321.0))
+        'epoch 1/10  3,200 of 8,000 images  loss 1.500  accuracy 45.0%  4,321 images/s'
+    """
+    return (
+        f"epoch {position.epoch}/{position.num_epochs}  {position.images:,} of {position.num_images:,} images  "
+        f"loss {position.loss:.3f}  accuracy {position.accuracy:.1%}  {position.images_per_second:,.0f} images/s"
+    )
+
+
+def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:
+    """Show a bar while image files are decoded, on a terminal; yields what is to be told (files
+    done, all files).
+    """
+    return counting_bar("decoding images", enabled=enabled)
+
+
+@contextmanager
+def counting_bar(words: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while things are done one by one, on a terminal.
+
+    Args:
+        words: What is done.
+        enabled: Whether to show anything at all.
+
+    Yields:
+        What is to be told: how many are done, of how many.
+    """
+    console = Console(file=sys.stderr, force_jupyter=False)
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = enabled and console.is_terminal and not in_notebook()
+    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
+def step_bar(
+    num_steps: int, words: str, *, enabled: bool = True
+) -> Iterator[Callable[[int, float, float], None]]:
+    """Show the steps of a range test: a bar on a terminal, a line below a notebook's cell, a line a
+    tenth elsewhere.
+
+    Args:
+        num_steps: How many are planned.
+        words: What is done, shown first.
+        enabled: Whether to show anything at all.
+
+    Yields:
+        What is to be told of each step: its number from 1, its rate and its loss.
+    """
+    cell = CellOutput() if enabled and in_notebook() else None
+    console = Console(file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False)
+    if cell:
+        cell.note(words)
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+    columns = (
+        TextColumn("step"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+    )
+    hidden = console.quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        task = bar.add_task("", total=num_steps)
+
+        def on_step(step: int, rate: float, loss: float) -> None:
+            figures = f"rate {rate:.1e}  loss {loss:.3f}"
+            bar.update(task, completed=step, description=figures)
+            line = f"step {step:{len(str(num_steps))}}/{num_steps}  {figures}"
+            if cell:
+                cell.passing(line)
+            if hidden and step % max(1, num_steps // 10) == 0:
+                console.print(line, highlight=False, soft_wrap=True)
+
+        try:
+            yield on_step
+        finally:
+            if cell:
+                cell.close()
+
+
+class TrainingDisplay:
+    """Shows a training; a context manager.
+
+    Args:
+        num_epochs: How many there will be at most.
+        enabled: Whether to show anything at all.
+    """
+
+    def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
+        self._num_epochs = num_epochs
+        self._cell = CellOutput() if enabled and in_notebook() else None
+        enabled = (
+            enabled and self._cell is None
+        )  # a notebook shows standard error as if something were wrong
+        self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[num_epochs]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]:,.0f} images/s"),
+            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not enabled or not self._console.is_terminal,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._cell:
+            self._cell.close()
+
+    def note(self, words: str) -> None:
+        """Print a line about the training as a whole."""
+        if self._cell:
+            self._cell.note(words)
+        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def on_progress(self, position: Position) -> None:
+        """Move the bar, which spans all epochs, so that the time left is that of the whole
+        training.
+        """
+        fields: dict[str, Any] = {
+            "epoch": position.epoch,
+            "num_epochs": position.num_epochs,
+            "pace": position.images_per_second,
+            "loss": position.loss,
+            "accuracy": position.accuracy,
+        }
+        if self._cell:
+            self._cell.passing(progress_line(position))
+        done = (position.epoch - 1) * position.num_images + position.images
+        if self._task is None:
+            self._task = self._bar.add_task(
+                "", total=self._num_epochs * position.num_images, completed=done, **fields
+            )
+        else:
+            self._bar.update(self._task, completed=done, **fields)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Print the epoch's line above the bar."""
+        if self._cell:
+            self._cell.line(epoch_line(epoch, self._num_epochs))
+        self._console.print(epoch_line(epoch, self._num_epochs), highlight=False, soft_wrap=True)
+
+
+class WorkersDisplay:
+    """Shows many trainings at once: a bar over all, a row for each that is under way; a context
+    manager.
+
+    Elsewhere than on a terminal it prints a line for each training that ends.
+
+    Args:
+        enabled: Whether to show anything at all.
+    """
+
+    def __init__(self, *, enabled: bool = True) -> None:
+        lines_only = (
+            {"file": sys.stdout, "force_terminal": False} if in_notebook() else {"file": sys.stderr}
+        )
+        self._console = Console(quiet=not enabled, force_jupyter=False, **lines_only)
+        self._bar = Progress(
+            TextColumn(
+                "{task.description}",
+                table_column=Column(max_width=48, no_wrap=True, overflow="ellipsis"),
+            ),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not enabled or not self._console.is_terminal,
+            transient=True,
+        )
+        self._all = self._bar.add_task("all trainings", total=0, words="")
+        self._rows: dict[str, TaskID] = {}
+        self._expected = self._ended = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, words: str) -> None:
+        """Print a line about the whole."""
+        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def expect(self, num_trainings: int, num_found: int = 0) -> None:
+        """Say how many more trainings there will be, and how many are recorded already."""
+        if num_trainings and num_found:
+            self.note(f"{num_found} of {num_trainings + num_found} trainings are recorded already")
+        self._expected += num_trainings
+        self._bar.update(self._all, total=self._expected)
+
+    def begin(self, key: str, label: str, num_epochs: int) -> None:
+        """Show a training that begins, under a key of its own."""
+        self._rows[key] = self._bar.add_task(f"  {escape(label)}", total=num_epochs, words="epochs")
+
+    def on_news(self, key: str, news: Epoch | Position) -> None:
+        """Move a training's row."""
+        if key not in self._rows:
+            return
+        if isinstance(news, Epoch):
+            words = f"epochs, {news.val_accuracy:.1%} on validation"
+            self._bar.update(self._rows[key], completed=news.epoch, words=words)
+        else:
+            words = f"epochs, {news.images_per_second:,.0f} images/s"
+            self._bar.update(self._rows[key], completed=news.epoch - 1, words=words)
+
+    def end(self, key: str, words: str) -> None:
+        """Take a training's row away and print a line about how it ended."""
+        if key in self._rows:
+            self._bar.remove_task(self._rows.pop(key))
+        self._ended += 1
+        self._bar.update(self._all, completed=self._ended)
+        width = len(str(self._expected))
+        self.note(f"[{self._ended:{width}}/{self._expected}] {words}")

@@ -1,0 +1,1 @@
+"""Spaces: the hyperparameters that a study may set, as plain data."""

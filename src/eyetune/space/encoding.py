@@ -1,0 +1,178 @@
+"""Hyperparameters as samplers see them: each an axis of plain numbers, and the way from a value to
+its number and back.
+
+Ordered choices and everything with steps go by their place in the list of values, since Optuna's
+logarithmic distributions take no steps and its categories know no neighbours. Values on a
+logarithmic scale that is seen from the upper end are mirrored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from eyetune.space.space import Choice, Range, Space, Value, Values
+
+if TYPE_CHECKING:
+    import optuna
+
+Kind = Literal["category", "index", "number"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One hyperparameter as numbers from `low` to `high`, both included.
+
+    Attributes:
+        name: Of the hyperparameter.
+        kind: "category" and "index" number their `values` from 0, which are alike where neighbours
+            are (index) or not (category); a "number" is the value itself.
+        low: The smallest number.
+        high: The largest.
+        whole: Whether only whole numbers count.
+        log: Whether they are spread over logarithms.
+        mirrored: Whether numbers rise where values fall: value = low + high - number.
+        values: What categories and indices stand for.
+
+    Example:
+        >>> axis = Axis.of(Range(name="units", low=8, high=64, step=2, sampling="log", whole=True))
+        >>> axis.values, axis.number(32), axis.value(0)
+        ((8, 16, 32, 64), 2, 8)
+    """
+
+    name: str
+    kind: Kind
+    low: int | float
+    high: int | float
+    whole: bool = True
+    log: bool = False
+    mirrored: bool = False
+    values: tuple[Value, ...] = ()
+
+    @classmethod
+    def of(cls, one: Choice | Range) -> Axis:
+        """Make the axis of a hyperparameter."""
+        if isinstance(one, Choice):
+            values = tuple({json.dumps(value): value for value in one.values}.values())
+            return cls(
+                one.name, "index" if one.ordered else "category", 0, len(values) - 1, values=values
+            )
+        if one.step is not None and (grid := one.grid()) is not None:
+            return cls(one.name, "index", 0, len(grid) - 1, values=grid)
+        log, mirrored = one.sampling != "linear", one.sampling == "reverse_log"
+        return cls(
+            one.name, "number", one.low, one.high, whole=one.whole, log=log, mirrored=mirrored
+        )
+
+    def value(self, number: float) -> Value:
+        """Return the value that a number stands for."""
+        if self.kind != "number":
+            return self.values[int(number)]
+        value = self.low + self.high - number if self.mirrored else number
+        value = min(max(value, self.low), self.high)  # rounding must not lead out of the range
+        return int(value) if self.whole else float(value)
+
+    def number(self, value: Value) -> int | float | None:
+        """Return the number of a value, of the nearest one where it lies between steps; None: it
+        has no place here.
+        """
+        if self.kind == "number":
+            if isinstance(value, bool | str) or not self.low <= value <= self.high:
+                return None
+            number = self.low + self.high - value if self.mirrored else value
+            return int(number) if self.whole else min(max(float(number), self.low), self.high)
+        for index, one in enumerate(self.values):
+            if one == value and isinstance(one, bool) == isinstance(value, bool):
+                return index
+        return self._nearest(value)
+
+    def _nearest(self, value: Value) -> int | None:
+        numbers = [float(one) for one in self.values if not isinstance(one, bool | str)]
+        if (
+            self.kind == "category"
+            or isinstance(value, bool | str)
+            or len(numbers) < len(self.values)
+        ):
+            return None
+        if not min(numbers) <= value <= max(numbers):
+            return None
+        return min(range(len(numbers)), key=lambda index: abs(numbers[index] - value))
+
+    def at(self, share: float) -> int | float:
+        """Return the number at a share of the axis, from 0 to 1; every number gets its due part of
+        it.
+        """
+        if not self.log:
+            number = self.low + share * (self.high - self.low + self.whole)
+            return min(math.floor(number), int(self.high)) if self.whole else number
+        margin = 0.5 if self.whole else 0.0
+        low, high = math.log(self.low - margin), math.log(self.high + margin)
+        number = math.exp(low + share * (high - low))
+        return min(max(round(number) if self.whole else number, self.low), self.high)
+
+    def share(self, number: float) -> float:
+        """Return where on the axis a number lies, from 0 to 1."""
+        if self.low == self.high:
+            return 0.5
+        if self.log:
+            return math.log(number / self.low) / math.log(self.high / self.low)
+        return (number - self.low) / (self.high - self.low)
+
+    def distribution(self) -> optuna.distributions.BaseDistribution:
+        """Return the axis as Optuna knows it."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        if self.kind == "category":
+            return CategoricalDistribution(range(len(self.values)))
+        if self.whole:
+            return IntDistribution(int(self.low), int(self.high), log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
+
+    def suggest(self, trial: optuna.Trial) -> int | float:
+        """Ask Optuna for a number."""
+        if self.kind == "category":
+            return int(trial.suggest_categorical(self.name, range(len(self.values))))
+        if self.whole:
+            return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(self.name, self.low, self.high, log=self.log)
+
+
+Axes = Mapping[str, Axis]
+
+
+def axes(space: Space) -> dict[str, Axis]:
+    """Return the axis of each hyperparameter of a space, in its order."""
+    return {one.name: Axis.of(one) for one in space.distributions}
+
+
+def numbers(space: Space, known: Axes, values: Values) -> dict[str, int | float] | None:
+    """Return the values that count as numbers; None: one of them has no place in the space."""
+    found: dict[str, int | float] = {}
+    for name, value in space.active(values).items():
+        number = known[name].number(value)
+        if number is None:
+            return None
+        found[name] = number
+    return found
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's log and its warnings about experimental parts from users, who have not called
+    it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import optuna  # in a notebook without widgets it warns too
+
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)

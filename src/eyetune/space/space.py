@@ -1,0 +1,478 @@
+"""A space: the hyperparameters that a study may set, each with its values and the conditions under
+which it counts.
+
+A space is plain data. It is read off a user's `build_model(hp)`, or written as TOML for recipes, a
+table for each hyperparameter:
+
+    >>> space = Space.from_toml('''
+    ... ["optimizer.learning_rate"]
+    ... values = [1e-2, 1e-3, 1e-4]
+    ... ["model.blocks.count"]
+    ... low = 1
+    ... high = 3
+    ... ["model.blocks.2.filters"]
+    ... low = 32
+    ... high = 128
+    ... step = 32
+    ... when = { "model.blocks.count" = [3] }
+    ... ''')
+    >>> space.defaults()
+    {'optimizer.learning_rate': 0.01, 'model.blocks.count': 1}
+    >>> space.size()
+    18
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eyetune.errors import SpaceError, nearest
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+Sampling = Literal["linear", "log", "reverse_log"]
+
+MOST_POINTS = 1_000_000  # beyond so many a space counts as without end
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Condition(_Part):
+    """A hyperparameter counts only while another one has one of these values."""
+
+    parent: str
+    values: tuple[Value, ...]
+
+    def holds(self, values: Values) -> bool:
+        """Tell whether it is met; it is not where the other one does not count itself."""
+        return self.parent in values and values[self.parent] in self.values
+
+
+class Choice(_Part):
+    """One of some values.
+
+    Attributes:
+        name: Of the hyperparameter.
+        values: What it may be, at least one, all of one type.
+        ordered: Whether neighbours in the list are alike, as numbers in order are.
+        default: Where a search begins; the first unless something else is said.
+        conditions: All of them must hold for it to count.
+    """
+
+    kind: Literal["choice"] = "choice"
+    name: str = Field(min_length=1)
+    values: tuple[Value, ...] = Field(min_length=1)
+    ordered: bool = False
+    default: Value = Field(
+        default_factory=lambda checked: checked["values"][0] if "values" in checked else 0
+    )
+    conditions: tuple[Condition, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_is_a_value(self) -> Self:
+        if self.default not in self.values:
+            raise ValueError(f"the default of {self.name}, {self.default!r}, is none of its values")
+        return self
+
+    def grid(self) -> tuple[Value, ...] | None:
+        """Return every value in order; None where there is no end of them."""
+        return self.values
+
+    def contains(self, value: Value) -> bool:
+        """Tell whether it is one of the values."""
+        return any(
+            value == one and isinstance(value, bool) == isinstance(one, bool) for one in self.values
+        )
+
+    def edge(self, value: Value) -> str:
+        """Say at which end of ordered values one lies; an empty word: at none."""
+        if not self.ordered or len(self.values) < 3 or value not in self.values:
+            return ""
+        return {0: "first", len(self.values) - 1: "last"}.get(self.values.index(value), "")
+
+
+class Range(_Part):
+    """A number between two ends, both included.
+
+    Attributes:
+        name: Of the hyperparameter.
+        low: The smallest value.
+        high: The largest; with a step perhaps never reached.
+        step: From one value to the next: added where sampling is linear, else a factor. None: whole
+            numbers each, other numbers without gaps.
+        sampling: What is spread evenly: the values, their logarithms, or logarithms as seen from
+            the upper end.
+        whole: Whether values are whole numbers.
+        default: Where a search begins; the lowest unless something else is said.
+        conditions: All of them must hold for it to count.
+    """
+
+    kind: Literal["range"] = "range"
+    name: str = Field(min_length=1)
+    low: int | float
+    high: int | float
+    step: int | float | None = None
+    sampling: Sampling = "linear"
+    whole: bool
+    default: int | float = Field(default_factory=lambda checked: checked.get("low", 0))
+    conditions: tuple[Condition, ...] = ()
+
+    @model_validator(mode="after")
+    def _ends_and_step_make_sense(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(
+                f"{self.name} has a lower end, {self.low}, above its upper end, {self.high}"
+            )
+        if self.sampling != "linear" and self.low <= 0:
+            raise ValueError(
+                f"{self.name} is spread over logarithms, so its lower end must be above 0, not {self.low}"
+            )
+        least = 0 if self.sampling == "linear" else 1
+        if self.step is not None and self.step <= least:
+            raise ValueError(f"{self.name} needs a step above {least}, not {self.step}")
+        return self
+
+    def grid(self) -> tuple[Value, ...] | None:
+        """Return every value in order; None where there is no end of them, or more than
+        MOST_POINTS.
+        """
+        if self.low == self.high:
+            return (int(self.low) if self.whole else float(self.low),)
+        step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
+        if step is None:
+            return tuple(range(int(self.low), int(self.high) + 1)) if self._is_countable() else None
+        count = self._steps(step) + 1
+        if count > MOST_POINTS:
+            return None
+        return tuple(dict.fromkeys(self._at(index, count - 1, step) for index in range(count)))
+
+    def _is_countable(self) -> bool:
+        return self.whole and self.high - self.low < MOST_POINTS
+
+    def _steps(self, step: float) -> int:
+        if self.sampling == "linear":
+            return math.floor((self.high - self.low) / step + 1e-8)
+        return math.floor(math.log(self.high / self.low, step) + 1e-8)
+
+    def _at(self, index: int, last: int, step: float) -> Value:
+        if self.sampling == "linear":
+            value = self.low + index * step
+        elif self.sampling == "log":
+            value = self.low * math.pow(step, index)
+        else:
+            value = self.high + self.low - self.low * math.pow(step, last - index)
+        return int(value) if self.whole else float(value)
+
+    def contains(self, value: Value) -> bool:
+        """Tell whether it lies between the ends, and is whole where it must be; steps are not
+        looked at.
+        """
+        if isinstance(value, bool | str) or (self.whole and value != int(value)):
+            return False
+        return self.low <= value <= self.high
+
+    def edge(self, value: Value) -> str:
+        """Say at which end a value lies; an empty word: at none."""
+        grid = self.grid()
+        if grid is not None and len(grid) < 3:
+            return ""
+        ends = (grid[0], grid[-1]) if grid is not None else (self.low, self.high)
+        return "lowest" if value == ends[0] else "highest" if value == ends[1] else ""
+
+
+Distribution = Annotated[Choice | Range, Field(discriminator="kind")]
+
+
+class Space(_Part):
+    """Hyperparameters in order; each comes after those that its conditions name.
+
+    Raises:
+        SpaceError: From `make`, `from_toml` and `load`: a name or a value cannot be used.
+    """
+
+    distributions: tuple[Distribution, ...] = ()
+
+    @model_validator(mode="after")
+    def _parents_come_first(self) -> Self:
+        known: set[str] = set()
+        for one in self.distributions:
+            if one.name in known:
+                raise ValueError(f"{one.name} is there twice")
+            missing = [
+                condition.parent for condition in one.conditions if condition.parent not in known
+            ]
+            if missing:
+                raise ValueError(f"{one.name} hangs on {missing[0]}, which must come before it")
+            known.add(one.name)
+        return self
+
+    @classmethod
+    def make(cls, distributions: Any, *, origin: str = "the space") -> Space:
+        """Build a space from distributions or plain values of them; `origin` says in an error where
+        they came from.
+        """
+        try:
+            return cls.model_validate({"distributions": tuple(distributions)})
+        except pydantic.ValidationError as error:
+            raise _explain(error, origin) from None
+
+    @classmethod
+    def from_toml(cls, text: str, *, origin: str = "the space") -> Space:
+        """Read a space from TOML: a table a hyperparameter, with `values`, or with `low` and
+        `high`.
+        """
+        try:
+            tables = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SpaceError(
+                f"{origin} is not valid TOML.",
+                received=error,
+                fix="See https://toml.io for the notation.",
+            ) from None
+        return cls.make(
+            [_read(name, table, origin) for name, table in tables.items()], origin=origin
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Space:
+        """Read a space from a TOML file."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpaceError(f"The space {path} cannot be read.", received=error) from None
+        return cls.from_toml(text, origin=str(path))
+
+    def to_toml(self) -> str:
+        """Write the space as `from_toml` reads it."""
+        import tomli_w
+
+        return tomli_w.dumps({one.name: _table(one) for one in self.distributions})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the hyperparameters, in order."""
+        return tuple(one.name for one in self.distributions)
+
+    def __len__(self) -> int:
+        return len(self.distributions)
+
+    def __getitem__(self, name: str) -> Choice | Range:
+        return next(one for one in self.distributions if one.name == name)
+
+    def active(self, values: Values) -> dict[str, Value]:
+        """Keep of some values those that count: known here, and with all conditions met.
+
+        Example:
+            >>> space = Space.make([
+            ...     Choice(name="kind", values=("cnn", "mlp")),
+            ...     Range(name="units", low=8, high=64, whole=True,
+            ...           conditions=(Condition(parent="kind", values=("mlp",)),)),
+            ... ])
+            >>> space.active({"kind": "cnn", "units": 32}), space.active({"kind": "mlp", "units": 32})
+            ({'kind': 'cnn'}, {'kind': 'mlp', 'units': 32})
+        """
+        kept: dict[str, Value] = {}
+        for one in self.distributions:
+            if one.name in values and _counts(one, kept):
+                kept[one.name] = values[one.name]
+        return kept
+
+    def complete(self, values: Values) -> dict[str, Value]:
+        """Return the values that count, those that are missing at their defaults."""
+        kept: dict[str, Value] = {}
+        for one in self.distributions:
+            if _counts(one, kept):
+                kept[one.name] = values.get(one.name, one.default)
+        return kept
+
+    def defaults(self) -> dict[str, Value]:
+        """Return the values that count where nothing is chosen."""
+        return self.complete({})
+
+    def contains(self, values: Values) -> bool:
+        """Tell whether these are values of this space: all that count and no others."""
+        return dict(values) == self.active(values) == self.complete(values) and all(
+            self[name].contains(value) for name, value in values.items()
+        )
+
+    def key(self, values: Values) -> str:
+        """Return a text that is the same for values that come to the same."""
+        return json.dumps(self.active(values), sort_keys=True)
+
+    def points(self) -> Iterator[dict[str, Value]]:
+        """Yield every combination of values once, the last hyperparameter changing fastest.
+
+        Raises:
+            SpaceError: A hyperparameter has no end of values.
+        """
+        endless = [one.name for one in self.distributions if one.grid() is None]
+        if endless:
+            raise SpaceError(
+                f"{endless[0]} has no end of values.",
+                expected="a step, or a list of values",
+                fix="Give it a step, or choose another sampler than grid.",
+            )
+        yield from self._points_from(0, {})
+
+    def _points_from(self, place: int, chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        if place == len(self.distributions):
+            yield dict(chosen)
+            return
+        one = self.distributions[place]
+        if not _counts(one, chosen):
+            yield from self._points_from(place + 1, chosen)
+            return
+        for value in one.grid() or ():
+            yield from self._points_from(place + 1, {**chosen, one.name: value})
+
+    def size(self) -> int | None:
+        """Return how many combinations there are; None where there is no end of them, or more than
+        MOST_POINTS.
+        """
+        if any(one.grid() is None for one in self.distributions):
+            return None
+        if not any(one.conditions for one in self.distributions):
+            count = math.prod(len(one.grid() or ()) for one in self.distributions)
+            return count if count <= MOST_POINTS else None
+        counted = 0
+        for _ in self.points():
+            counted += 1
+            if counted > MOST_POINTS:
+                return None
+        return counted
+
+    def merge(self, other: Space) -> Space:
+        """Return this space with the hyperparameters of another one that are new; known ones stay
+        as they are.
+        """
+        new = [one for one in other.distributions if one.name not in self.names]
+        return Space(distributions=(*self.distributions, *new)) if new else self
+
+    def difference(self, other: Space) -> tuple[str, ...]:
+        """Say in words where another space differs; hyperparameters in another order are no
+        difference.
+
+        Example:
+            >>> one = Space.make([Choice(name="units", values=(32, 64))])
+            >>> one.difference(Space.make([Choice(name="units", values=(32, 128))]))
+            ('units: 32, 64 became 32, 128',)
+        """
+        mine = {one.name: _words(one) for one in self.distributions}
+        theirs = {one.name: _words(one) for one in other.distributions}
+        gone = [f"{name} is gone" for name in mine if name not in theirs]
+        new = [f"{name} is new: {words}" for name, words in theirs.items() if name not in mine]
+        changed = [
+            f"{name}: {words} became {theirs[name]}"
+            for name, words in mine.items()
+            if name in theirs and theirs[name] != words
+        ]
+        return (*changed, *gone, *new)
+
+    def on_the_edge(self, values: Values) -> dict[str, str]:
+        """Return which of some values lie at an end of their range, and at which: perhaps better
+        ones lie beyond.
+        """
+        edges = {name: self[name].edge(value) for name, value in self.active(values).items()}
+        return {name: edge for name, edge in edges.items() if edge}
+
+
+def describe(one: Choice | Range) -> str:
+    """Write the values of a hyperparameter for a person, without its conditions.
+
+    Example:
+        >>> describe(Range(name="units", low=32, high=128, step=32, whole=True))
+        '32 to 128 in steps of 32'
+    """
+    if isinstance(one, Choice):
+        return ", ".join(
+            str(value).lower() if isinstance(value, bool) else str(value) for value in one.values
+        )
+    words = f"{one.low:g} to {one.high:g}"
+    if one.step is not None:
+        words += (
+            f" in steps of {one.step:g}"
+            if one.sampling == "linear"
+            else f", each {one.step:g} times the last"
+        )
+    return words if one.sampling == "linear" else f"{words} ({one.sampling.replace('_', ' ')})"
+
+
+def _words(one: Choice | Range) -> str:
+    conditions = "; ".join(
+        f"while {condition.parent} is {' or '.join(map(str, condition.values))}"
+        for condition in one.conditions
+    )
+    return f"{describe(one)} {conditions}".strip()
+
+
+def _counts(one: Choice | Range, chosen: Values) -> bool:
+    return all(condition.holds(chosen) for condition in one.conditions)
+
+
+_KNOWN = ("values", "ordered", "low", "high", "step", "sampling", "default", "when")
+
+
+def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
+    """Return one table of a TOML space as plain values of a distribution."""
+    if not isinstance(table, dict):
+        raise SpaceError(
+            f"{origin} has a hyperparameter, {name}, that is no table.",
+            expected=f'["{name}"], and below it values = [...], or low = ... and high = ...',
+            received=repr(table),
+        )
+    unknown = [word for word in table if word not in _KNOWN]
+    if unknown:  # a path without quotation marks makes tables within tables
+        raise SpaceError(
+            f"{origin} has an unknown name in {name}.",
+            received=unknown[0],
+            fix=f'{nearest(unknown[0], _KNOWN)} A path with dots stands in quotation marks: ["{name}.{unknown[0]}"].',
+        )
+    plain = {word: value for word, value in table.items() if word != "when"}
+    conditions = [
+        {"parent": parent, "values": tuple(values if isinstance(values, list) else [values])}
+        for parent, values in table.get("when", {}).items()
+    ]
+    if "values" in plain:
+        values = plain["values"]
+        numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+        plain = {
+            "ordered": numbers and list(values) in (sorted(values), sorted(values, reverse=True)),
+            **plain,
+        }
+        return {"kind": "choice", "name": name, "conditions": conditions, **plain}
+    whole = all(isinstance(plain.get(word, 0), int) for word in ("low", "high", "step"))
+    whole = whole and plain.get("sampling", "linear") != "reverse_log"
+    return {"kind": "range", "name": name, "conditions": conditions, "whole": whole, **plain}
+
+
+def _table(one: Choice | Range) -> dict[str, Any]:
+    values = one.model_dump(
+        exclude_defaults=True, exclude_none=True, exclude={"kind", "name", "conditions", "whole"}
+    )
+    when = {condition.parent: list(condition.values) for condition in one.conditions}
+    return {**values, **({"when": when} if when else {})}
+
+
+def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:
+    """Turn pydantic's first complaint into one error that names the hyperparameter."""
+    first = error.errors()[0]
+    origin = origin[0].upper() + origin[1:]
+    path = ".".join(str(part) for part in first["loc"][1:] if part not in ("choice", "range"))
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return SpaceError(f"{origin} cannot be used: {message}.")
+    return SpaceError(
+        f"{origin} has a value that cannot be used, at {path}.",
+        expected=message,
+        received=first["input"],
+    )

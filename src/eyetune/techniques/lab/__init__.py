@@ -1,0 +1,1 @@
+"""The lab: every technique compared with the baseline, the best ones combined."""

@@ -1,0 +1,1 @@
+"""For tests of eyetune and of plug-ins: tiny datasets, fabricated records, simulated executors."""

@@ -1,0 +1,188 @@
+"""Searches without Keras: an executor whose trainings are a formula, for tests and benchmarks of
+everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from eyetune.errors import WorkerLostError
+from eyetune.recipe import Recipe
+from eyetune.training.job import (
+    NEWS_FILE,
+    Inspection,
+    Job,
+    News,
+    Outcome,
+    inspect_apart,
+    work_apart,
+)
+from eyetune.values.history import Epoch, History
+from eyetune.values.network import Layer, Network
+
+Result = TypeVar("Result")
+Curve = Callable[[Recipe, int], float]
+
+CHECKPOINT = (
+    "checkpoint.npz"  # the name that a real one has, so that it is kept and deleted as such
+)
+
+
+def quick_curve(recipe: Recipe, epoch: int) -> float:
+    """Return a made-up validation accuracy: best at a rate of 0.003 and wide layers, and rising
+    with the epochs.
+
+    Example:
+        >>> quick_curve(Recipe(), 1) < quick_curve(Recipe(), 10) < 0.9
+        True
+    """
+    rate = recipe.optimizer.learning_rate
+    width = sum(block.filters for block in recipe.model.blocks)
+    reached = 0.9 - 0.1 * abs(np.log10(rate / 0.003)) - 2 / width
+    return float(max(0.1, reached * (1 - 0.5 ** (epoch + 1))))
+
+
+class SimulatedExecutor:
+    """Does jobs in threads by a formula: no network is built and no image read (see `Executor`).
+
+    What it "trained" it keeps in the run's folder as a checkpoint, and counts: an epoch that is
+    trained twice shows.
+
+    Args:
+        num_workers: Jobs at once.
+        curve: Validation accuracy of a recipe after an epoch.
+        seconds: How long an epoch takes at most; jobs end in an order that hangs on chance.
+        seed: Of that chance.
+        dies: Tells of a job, by its number, whether its worker dies after its first epoch.
+    """
+
+    threads = 1
+
+    def __init__(
+        self,
+        num_workers: int = 2,
+        *,
+        curve: Curve = quick_curve,
+        seconds: float = 0.0,
+        seed: int = 0,
+        dies: Callable[[int], bool] = lambda _: False,
+    ) -> None:
+        self.num_workers = num_workers
+        self.trained: Counter[tuple[str, int]] = Counter()
+        self.num_inspected = self.num_jobs = 0
+        self._curve, self._seconds, self._dies = curve, seconds, dies
+        self._chance = random.Random(seed)
+        self._pool = ThreadPoolExecutor(num_workers)
+        self._lock = threading.Lock()
+
+    def submit(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        limit_seconds: float | None = None,  # noqa: ARG002 (it keeps to none)
+        limit_bytes: int | None = None,  # noqa: ARG002
+    ) -> Future[Result]:
+        """Simulate what a worker would do; a job that is cancelled ends after its epoch."""
+        future: Future[Any] = Future()
+        do: Callable[[], Any] = partial(function, *arguments)
+        if function is inspect_apart:
+            do = partial(self._inspect, *arguments)
+        if function is work_apart:
+            do = partial(self._work, arguments[0], future)
+        self._pool.submit(self._settle, future, do)
+        return future
+
+    def _settle(self, future: Future[Any], do: Callable[[], Any]) -> None:
+        try:
+            value = do()
+        except Exception as error:
+            if not future.cancelled():
+                future.set_exception(error)
+        else:
+            if not future.cancelled():
+                future.set_result(value)
+
+    def result(self, future: Future[Result]) -> Result:
+        """Return what a job returned."""
+        return future.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _inspect(self, recipes: tuple[Recipe, ...], *_: object) -> tuple[Inspection, ...]:
+        self.num_inspected += len(recipes)
+        return tuple(_inspection(recipe) for recipe in recipes)
+
+    def _work(self, job: Job, future: Future[Any]) -> Outcome:
+        with self._lock:
+            number, self.num_jobs = self.num_jobs, self.num_jobs + 1
+        history = _stored(job.folder)
+        end = min(job.stop_after or job.recipe.fit.epochs, job.recipe.fit.epochs)
+        while len(history) < end and not future.cancelled():
+            time.sleep(self._chance.random() * self._seconds)
+            history = self._train(job, history)
+            if self._dies(number):
+                raise WorkerLostError(
+                    "A worker process ended in the middle of a training.", received="killed"
+                )
+        is_over = len(history) >= job.recipe.fit.epochs
+        kept = max(range(len(history)), key=lambda place: history[place].val_accuracy) + 1
+        labels = np.array([0, 1], np.int64)
+        predictions = (
+            {"validation": (np.eye(2, dtype=np.float32), labels)} if is_over or job.conclude else {}
+        )
+        return Outcome(history, kept, predictions, is_over)
+
+    def _train(self, job: Job, history: History) -> History:
+        number = len(history) + 1
+        accuracy = self._curve(job.recipe, number)
+        epoch = Epoch(number, 1 - accuracy, accuracy, 1 - accuracy, accuracy, 0.001, 1.0, 1000.0)
+        with self._lock:
+            self.trained[(job.folder.name, number)] += 1
+        history = (*history, epoch)
+        (job.folder / CHECKPOINT).write_text(
+            json.dumps([asdict(one) for one in history]), encoding="utf-8"
+        )
+        with (job.folder / NEWS_FILE).open("a", encoding="utf-8") as stream:
+            News(stream.write).on_epoch(epoch)
+        return history
+
+
+def _stored(folder: Path) -> History:
+    try:
+        rows = json.loads((folder / CHECKPOINT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    return tuple(Epoch(**row) for row in rows)
+
+
+def _inspection(recipe: Recipe) -> Inspection:
+    parameters = sum(block.filters * 9 for block in recipe.model.blocks)
+    layer = Layer("dense", "Dense", "", (10,), parameters, parameters, 10)
+    costs = {
+        "parameters": parameters,
+        "trainable_parameters": parameters,
+        "multiply_adds": parameters,
+    }
+    return Inspection(Network((8, 8, 3), (layer,), parameters), "float32", None, costs)

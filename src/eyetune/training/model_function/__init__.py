@@ -1,0 +1,1 @@
+"""Training the network of a user's model function with the user's own `fit`."""

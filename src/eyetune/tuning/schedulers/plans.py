@@ -1,0 +1,157 @@
+"""Rungs and brackets: after how many epochs trials pause, and how many go on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from eyetune.errors import UsageError
+
+# Early enough to save most of the epochs of a poor trial, late enough that its curve has begun to
+# tell.
+MEDIAN_STEPS = 5
+
+
+@dataclass(frozen=True)
+class BracketPlan:
+    """What a bracket of Hyperband gives out.
+
+    Attributes:
+        places: How many trials each round takes; the first round's are new ones.
+        epochs: How many epochs in all they have trained at the end of the round.
+    """
+
+    places: tuple[int, ...]
+    epochs: tuple[int, ...]
+
+    @property
+    def num_grants(self) -> int:
+        """How often a trial is begun or promoted. KerasTuner calls each of these a trial."""
+        return sum(self.places)
+
+    @property
+    def epochs_trained(self) -> int:
+        """How many epochs are trained, when a promoted trial goes on from where it paused."""
+        steps = (self.epochs[0], *(after - before for before, after in pairwise(self.epochs)))
+        return sum(places * step for places, step in zip(self.places, steps, strict=True))
+
+    def limited(self, num_trials: int) -> BracketPlan:
+        """Return the plan for fewer new trials, with as large a share of each round going on."""
+        first = min(num_trials, self.places[0])
+        return BracketPlan(
+            tuple(-(-places * first // self.places[0]) for places in self.places), self.epochs
+        )
+
+
+def hyperband_brackets(
+    max_epochs: int, factor: float = 3, min_epochs: int = 1
+) -> tuple[BracketPlan, ...]:
+    """Return the brackets of one iteration of Hyperband as KerasTuner makes them, the one with most
+    rounds first.
+
+    They differ a little from those of Li et al. 2018 (JMLR 18-185,
+    https://jmlr.org/papers/v18/16-558.html): sizes are rounded up from the last round's
+    (https://keras.io/keras_tuner/api/tuners/hyperband/).
+
+    Args:
+        max_epochs: What the trials of a last round have trained.
+        factor: One in so many goes on, to so many times the epochs; above 1.
+        min_epochs: No round is shorter.
+
+    Raises:
+        UsageError: A value is out of its range.
+
+    Example:
+        >>> for bracket in hyperband_brackets(10):
+        ...     print(bracket.places, bracket.epochs)
+        (12, 4, 2) (2, 4, 10)
+        (6, 2) (4, 10)
+        (4,) (10,)
+    """
+    check_epochs(max_epochs, min_epochs, factor)
+    num_brackets = 0
+    epochs: float = max_epochs
+    while epochs >= min_epochs:
+        epochs /= factor
+        num_brackets += 1
+    last_size = math.ceil(1 + math.log(max_epochs / min_epochs, factor))
+    return tuple(
+        BracketPlan(
+            tuple(math.ceil(last_size / (last + 1) * factor**rest) for rest in range(last, -1, -1)),
+            tuple(math.ceil(max_epochs / factor**rest) for rest in range(last, -1, -1)),
+        )
+        for last in range(num_brackets - 1, -1, -1)
+    )
+
+
+def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tuple[int, ...]:
+    """Return the rungs of successive halving: `min_epochs * factor**k`, and `max_epochs`.
+
+    A power that lies closer to `max_epochs` than to the rung below gives way to it: to pause there
+    would decide little.
+
+    Raises:
+        UsageError: A value is out of its range.
+
+    Example:
+        >>> halving_rungs(27), halving_rungs(10), halving_rungs(50)
+        ((1, 3, 9, 27), (1, 3, 10), (1, 3, 9, 27, 50))
+    """
+    check_epochs(max_epochs, min_epochs, factor)
+    rungs: list[int] = []
+    epochs: float = min_epochs
+    while epochs * math.sqrt(factor) <= max_epochs:
+        rungs.append(round(epochs))
+        epochs *= factor
+    return tuple(sorted({*rungs, max_epochs}))
+
+
+def median_rungs(max_epochs: int, min_epochs: int = 1) -> tuple[int, ...]:
+    """Return the rungs of the median rule: every fifth of `max_epochs`, from `min_epochs` on.
+
+    Raises:
+        UsageError: A value is out of its range.
+
+    Example:
+        >>> median_rungs(10), median_rungs(3), median_rungs(50, min_epochs=15)
+        ((2, 4, 6, 8, 10), (1, 2, 3), (20, 30, 40, 50))
+    """
+    check_epochs(max_epochs, min_epochs)
+    rungs = {-(-max_epochs * step // MEDIAN_STEPS) for step in range(1, MEDIAN_STEPS + 1)}
+    return tuple(sorted(epochs for epochs in rungs if epochs >= min_epochs))
+
+
+def check_epochs(max_epochs: int, min_epochs: int, factor: float = 3) -> None:
+    """Refuse numbers of epochs and factors that make no rungs.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+    check_count("max_epochs", max_epochs)
+    check_count("min_epochs", min_epochs)
+    if min_epochs > max_epochs:
+        raise UsageError(
+            "A trial cannot pause after more epochs than it may train.",
+            expected=f"min_epochs of at most max_epochs, {max_epochs}",
+            received=min_epochs,
+            fix="Lower min_epochs or raise max_epochs.",
+        )
+    if not 1 < factor < math.inf:
+        raise UsageError(
+            "With this factor no trial would be left out.",
+            expected="a factor above 1; 3 is usual: one trial in three goes on",
+            received=factor,
+        )
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse what is not a whole number of at least 1.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(
+            f"{name} is out of its range.", expected="a whole number of at least 1", received=value
+        )

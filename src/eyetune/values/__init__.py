@@ -1,0 +1,1 @@
+"""Values that training, records, analysis and reports share; they need NumPy at most."""

@@ -1,0 +1,80 @@
+"""What a network is made of and what it costs, as plain values that need no Keras.
+
+`models.structure` reads them off a Keras model; records keep them, tables and diagrams show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Attributes:
+        name: Its name in the Keras model.
+        kind: Its class, for example "Conv2D".
+        settings: What tells it from its siblings, for example "3x3, relu".
+        output_shape: Shape of what it gives for one image, without the batch.
+        parameters: Number of weights, trained or not.
+        multiply_adds: Multiplications with addition for one image (0 where it has none of note).
+        activation_bytes: Bytes of its output for one image in int8, as on a board (one each
+            element).
+    """
+
+    name: str
+    kind: str
+    settings: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network: the shape of one image and the layers in order."""
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    trainable_parameters: int
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, trained or not."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with addition to classify one image."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all layers' outputs for one image in int8; a board needs less, since it reuses
+        them.
+        """
+        return sum(layer.activation_bytes for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the network as plain JSON values, totals included."""
+        return {
+            "input_shape": list(self.input_shape),
+            "layers": [
+                {**asdict(layer), "output_shape": list(layer.output_shape)} for layer in self.layers
+            ],
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "multiply_adds": self.multiply_adds,
+            "activation_bytes": self.activation_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Network:
+        """Read back what `to_json` gave."""
+        rows: Sequence[Mapping[str, Any]] = value["layers"]
+        layers = tuple(Layer(**{**row, "output_shape": tuple(row["output_shape"])}) for row in rows)
+        return cls(tuple(value["input_shape"]), layers, value["trainable_parameters"])

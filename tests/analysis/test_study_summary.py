@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.analysis.study_summary import (
+    best_so_far,
+    front,
+    num_trials,
+    ranked,
+    summary_sentences,
+    value_words,
+    warnings,
+)
+from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
+from eyetune.testing.studies import ACCURACY, PARAMETERS, FabricatedStudy, fabricated_study
+
+LOSS = Objective(name="val_loss", direction="min")
+LAB = fabricated_study(22, failing=0)
+
+
+def trial(
+    number: int, *values: float, state: TrialState = TrialState.COMPLETE, epochs: int = 10
+) -> TrialRecord:
+    rungs = (Rung(epochs=epochs, values=values),) if values else ()
+    return TrialRecord(
+        number=number,
+        state=state,
+        values={},
+        rungs=rungs,
+        epochs=epochs if values else 0,
+        seconds=2.0,
+    )
+
+
+def with_trials(*trials: TrialRecord, study: FabricatedStudy = LAB) -> FabricatedStudy:
+    return FabricatedStudy(study.record, trials, {})
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12), st.sampled_from([ACCURACY, LOSS])
+)
+def test_the_best_so_far_never_falls_and_is_the_best_of_all_before(
+    values: list[float | None], objective: Objective
+) -> None:
+    trials = [
+        trial(number, *([] if value is None else [value])) for number, value in enumerate(values)
+    ]
+    settings = LAB.record.settings.model_copy(update={"objectives": (objective,)})
+    steps = best_so_far(LAB.record.model_copy(update={"settings": settings}), trials[::-1])
+    known = [value for value in values if value is not None]
+    pick = max if objective.direction == "max" else min
+    assert [step.value for step in steps] == known
+    assert [step.best for step in steps] == [
+        pick(known[: place + 1]) for place in range(len(known))
+    ]
+    assert [step.epochs for step in steps] == [10 * (place + 1) for place in range(len(known))]
+
+
+def test_what_diverged_is_never_the_best_and_ranks_last() -> None:
+    trials = [trial(0, math.nan), trial(1, 0.4), trial(2), trial(3, 0.6), trial(4, math.inf)]
+    assert [one.number for one in ranked((ACCURACY,), trials)] == [3, 1, 0, 4]
+    steps = best_so_far(LAB.record, trials)
+    assert math.isnan(steps[0].best)
+    assert [step.best for step in steps[1:]] == [0.4, 0.6, 0.6]
+
+
+def test_with_several_objectives_those_come_first_that_none_beats() -> None:
+    objectives = (ACCURACY, PARAMETERS)
+    trials = [
+        trial(0, 0.9, 900.0),
+        trial(1, 0.8, 950.0),
+        trial(2, 0.5, 100.0),
+        trial(3, 0.95, 2000.0),
+    ]
+    assert [one.number for one in ranked(objectives, trials)] == [3, 0, 2, 1]
+    assert [one.number for one in front(objectives, trials)] == [3, 0, 2]
+
+
+def test_the_labs_search_counts_as_many_trials_as_keras_tuner_does() -> None:
+    assert num_trials(LAB.trials) == 30
+    assert sum(one.epochs for one in LAB.trials) == 120
+    infeasible = trial(22, state=TrialState.INFEASIBLE)
+    failed = trial(23, state=TrialState.FAILED)
+    assert num_trials([*LAB.trials, infeasible, failed]) == 31
+
+
+def test_the_summary_says_what_was_found_what_it_took_and_why_it_ended() -> None:
+    first, second = summary_sentences(LAB.record, LAB.trials)
+    best = max(LAB.trials, key=lambda one: one.objectives or ())
+    assert first.startswith(
+        f"The best of 22 trials is trial {best.number}: val_accuracy {best.objectives[0]:.2%}"
+    )  # type: ignore[index]
+    for name in best.values:
+        assert f"{name}=" in first
+    assert "8 were trained to the end and 14 stopped early" in second
+    assert "120 epochs were trained of 220" in second
+    assert second.endswith("it ended because all trials are done.")
+
+
+@pytest.mark.parametrize(
+    ("trials", "state", "words"),
+    [
+        ((), StudyState.RUNNING, "No trial has begun yet; it is under way."),
+        ((trial(0, state=TrialState.FAILED),), StudyState.PAUSED, "It failed"),
+        ((trial(0, 0.5),), StudyState.PAUSED, "it was interrupted and can go on."),
+        ((trial(0, 0.5, epochs=1),), StudyState.COMPLETE, "1 epoch was trained of 10"),
+    ],
+)
+def test_the_summary_of_studies_that_hardly_began(
+    trials: tuple[TrialRecord, ...], state: StudyState, words: str
+) -> None:
+    record = LAB.record.model_copy(update={"state": state})
+    assert words in " ".join(summary_sentences(record, trials))
+
+
+def test_with_several_objectives_the_summary_names_each() -> None:
+    study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS), failing=0)
+    first = summary_sentences(study.record, study.trials)[0]
+    best = max(study.trials, key=lambda one: one.objectives or ())
+    assert (
+        f"val_accuracy {best.objectives[0]:.2%} and parameters {best.objectives[1]:,.0f}" in first
+    )  # type: ignore[index]
+
+
+def best_with(**values: object) -> FabricatedStudy:
+    """A study whose best trial, of the middle ones, has some values; all others are as they were."""
+    order = ranked((ACCURACY,), LAB.trials)
+    best = order[0]
+    changed = best.with_(values={**best.values, **values})
+    rest = [one for one in LAB.trials if one.number != best.number]
+    moved = (
+        changed.with_(number=0),
+        *(one.with_(number=1 + place) for place, one in enumerate(rest)),
+    )
+    return with_trials(*moved)
+
+
+def test_a_best_value_at_an_end_of_its_range_is_told_with_the_end_and_where_better_may_lie() -> (
+    None
+):
+    inside = best_with(conv_layers=2, units=128)
+    assert warnings(inside.record, inside.trials) == []
+    low = best_with(conv_layers=2, units=32)
+    (words,) = warnings(low.record, low.trials)
+    assert words == (
+        "The best units, 32, is the lowest of what was searched (32 to 512 in steps of 32): a lower one may be better "
+        "still."
+    )
+    high = best_with(conv_layers=2, units=512)
+    (words,) = warnings(high.record, high.trials)
+    assert "highest" in words
+    assert "a higher one" in words
+
+
+def test_an_end_says_nothing_where_no_other_value_was_tried() -> None:
+    same = [
+        one.with_(values={**one.values, "conv_layers": 1})
+        for one in best_with(conv_layers=1).trials
+    ]
+    assert not [words for words in warnings(LAB.record, same) if "conv_layers" in words]
+
+
+def test_all_infeasible_many_failed_and_why() -> None:
+    study = fabricated_study(9, infeasible=1)
+    (words,) = warnings(study.record, study.trials)
+    assert "No trial was feasible" in words
+    assert "9 of 9 failed at this: parameters < 400000 is broken" in words
+    one, other = "ValueError: a\nTraceback ...", "MemoryError: b"
+    failed = [
+        trial(n, state=TrialState.FAILED).with_(error=one if n < 3 else other) for n in range(4)
+    ]
+    (words,) = warnings(LAB.record, failed)
+    assert words == "4 of 4 trials failed, 3 of them with: ValueError: a"
+    few = [*(trial(n, 0.5) for n in range(40)), *failed]
+    assert warnings(LAB.record, few) == []
+
+
+def test_a_best_that_the_last_trials_found_may_be_worth_a_larger_budget() -> None:
+    rising = [trial(n, 0.5 + n / 100) for n in range(20)]
+    (words,) = warnings(LAB.record, rising)
+    assert words.startswith(
+        "The best was found by the last 2 trials (val_accuracy 67.00% before, 69.00% now)"
+    )
+    assert "larger budget" in words
+    assert warnings(LAB.record, [trial(n, 0.5 - n / 100) for n in range(20)]) == []
+    assert warnings(LAB.record, rising[:9]) == []
+
+
+def test_a_best_that_was_not_trained_to_its_end_is_told() -> None:
+    cut = [trial(0, 0.9, state=TrialState.PAUSED, epochs=4), trial(1, 0.5)]
+    (words,) = warnings(LAB.record, cut)
+    assert "4 of 10 epochs only" in words
+    running = LAB.record.model_copy(update={"state": StudyState.RUNNING})
+    assert warnings(running, cut) == []
+
+
+def test_values_that_cannot_be_are_written_too() -> None:
+    assert value_words("val_accuracy", math.nan) == "NaN"
+    assert value_words("val_loss", math.inf) == "inf"
+    assert value_words("val_accuracy", 71.0) == "71"

@@ -1,0 +1,339 @@
+"""KerasTuner's tuners, drop-in: the lab's own script, and what its users do with a tuner."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyetune.api.study import Study
+from eyetune.compat.keras_tuner.tuners import (
+    BayesianOptimization,
+    GridSearch,
+    Hyperband,
+    RandomSearch,
+    Tuner,
+)
+from eyetune.errors import StudyChangedError, StudyNotFoundError, TrainingError, UsageError
+from eyetune.records import Workspace
+from eyetune.records.study import StudyState, TrialState
+from eyetune.testing.datasets import tiny_images
+
+# The last step of the lab, with images of its size, few of them. No `if __name__ == "__main__":`,
+# as in the lab.
+SCRIPT = """
+import keras
+import numpy as np
+from eyetune.api.study import Study
+from eyetune.api.tuners import Hyperband
+from eyetune.testing import tiny_images
+from keras import layers, models
+from keras.utils import to_categorical
+
+(x_train, y_train), (x_test, y_test) = tiny_images(60, 10), tiny_images(20, 10, seed=1)
+x_train, x_test = x_train / 255.0, x_test / 255.0
+y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
+
+
+def build_model(hp):
+    model = models.Sequential()
+    model.add(layers.Input(shape=(32, 32, 3)))
+    for i in range(hp.Int("conv_layers", 1, 3)):
+        model.add(layers.Conv2D(hp.Int(f"filters_{i}", 32, 128, step=32), (3, 3), activation="relu"))
+        model.add(layers.MaxPooling2D((2, 2)))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(hp.Int("units", min_value=32, max_value=128, step=32), activation="relu"))
+    model.add(layers.Dense(10, activation="softmax"))
+    rate = hp.Choice("learning_rate", values=[1e-2, 1e-3, 1e-4])
+    model.compile(keras.optimizers.Adam(learning_rate=rate), "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+tuner = Hyperband(
+    build_model, objective="val_accuracy", max_epochs=2, factor=3, directory="my_dir", project_name="intro_to_kt"
+)
+stop_early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5)
+tuner.search(x_train, y_train, epochs=50, validation_split=0.2, callbacks=[stop_early])
+best_hps = tuner.get_best_hyperparameters(num_trials=1)[0]
+print("units:", best_hps.get("units"), "rate:", best_hps.get("learning_rate"))
+model = tuner.hypermodel.build(best_hps)
+history = model.fit(x_train, y_train, epochs=2, validation_split=0.2, verbose=0)
+print("epochs:", len(history.history["val_accuracy"]))
+print("test:", model.evaluate(x_test, y_test, verbose=0)[1] >= 0)
+"""
+
+
+def build_model(hp: Any) -> Any:
+    """Build a network so small that eager arithmetic is the quickest."""
+    import keras
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    if hp.Boolean("wide"):
+        with hp.conditional_scope("wide", [True]):
+            model.add(keras.layers.Dense(hp.Int("units", 4, 8, step=4), activation="relu"))
+    model.add(keras.layers.Dense(3, activation="softmax"))
+    rate = hp.Choice("learning_rate", [1e-1, 1e-2])
+    model.compile(
+        keras.optimizers.Adam(rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        run_eagerly=True,
+    )
+    return model
+
+
+def another(hp: Any) -> Any:
+    """Build the network of a space with one hyperparameter more."""
+    hp.Choice("unused", ["a", "b"])
+    return build_model(hp)
+
+
+def make(kind: type[Tuner] = RandomSearch, **words: Any) -> Any:
+    """Return a tuner for two trials."""
+    usual = {"objective": "val_accuracy", "max_trials": 2, "workers": 1}
+    return kind(words.pop("hypermodel", build_model), **{**usual, **words})
+
+
+def searched(tuner: Any, **words: Any) -> Any:
+    """Let a tuner search."""
+    images, labels = tiny_images(30, 3, size=8)
+    tuner.search(
+        images / 255.0, labels, **{"epochs": 1, "validation_split": 0.2, "verbose": 0, **words}
+    )
+    return tuner
+
+
+@pytest.mark.slow
+class TestScript:
+    def test_the_lab_s_own_script(self, tmp_path: Path) -> None:
+        shown = self.run(tmp_path).splitlines()
+        assert "epochs: 2" in shown
+        assert "test: True" in shown
+        workspace = Workspace(tmp_path / "my_dir")
+        study = workspace.studies.find("intro_to_kt")
+        trials = workspace.studies.trials(study.id)
+        assert study.state is StudyState.COMPLETE
+        assert [trial.state for trial in trials] == [
+            TrialState.COMPLETE
+        ] * 2  # KerasTuner's brackets of R=2
+        assert [trial.epochs for trial in trials] == [
+            2,
+            2,
+        ]  # and not 50, which Hyperband does not look at
+        values = Study(workspace, study).best_values
+        assert f"units: {values['units']} rate: {values['learning_rate']}" in shown
+
+    def run(self, folder: Path) -> str:
+        path = folder / "lab.py"
+        path.write_text(SCRIPT)
+        done = subprocess.run(
+            [sys.executable, str(path)],
+            cwd=folder,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.mark.slow
+class TestAfterASearch:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("place")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def tuner(cls, place: Path) -> Any:
+        return searched(make(directory=place, project_name="first"), batch_size=8)
+
+    def test_best_hyperparameters(self, tuner: Any) -> None:
+        import keras_tuner
+
+        found = tuner.get_best_hyperparameters(num_trials=5)
+        assert [one.values for one in found] == [trial.all_values for trial in tuner.study.best(5)]
+        assert all(isinstance(one, keras_tuner.HyperParameters) for one in found)
+        assert {one.name for one in found[0].space} == {"wide", "units", "learning_rate"}
+        rate = float(tuner.hypermodel.build(found[0]).optimizer.learning_rate)
+        assert rate == pytest.approx(found[0]["learning_rate"])
+
+    def test_best_models_have_the_trained_weights(self, tuner: Any) -> None:
+        images, labels = tiny_images(30, 3, size=8)
+        (model,) = tuner.get_best_models()
+        predicted = model.predict(images[24:] / 255.0, verbose=0).argmax(axis=1)
+        assert (predicted == labels[24:]).mean() == pytest.approx(tuner.study.best_value)
+
+    def test_summaries(self, tuner: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        tuner.search_space_summary(extended=True)
+        tuner.results_summary(1)
+        shown = capsys.readouterr().out
+        assert "Default search space size: 3" in shown
+        assert "units: 4 to 8 in steps of 4 (default 4)\n  while wide is True" in shown
+        assert shown.count(" summary: 1 epochs, COMPLETE") == 1
+        assert f"val_accuracy: {tuner.study.best_value:.6g}" in shown
+
+    def test_what_was_asked_for(self, tuner: Any) -> None:
+        settings = tuner.study.record.settings
+        assert (settings.sampler, settings.schedule.name, settings.budget.trials) == (
+            "random",
+            "full",
+            2,
+        )
+        assert settings.recipe.fit.batch_size == 8
+        assert tuner.remaining_trials == 0
+        assert [run.recipe.fit.epochs for run in tuner.workspace.runs()] == [1, 1]
+
+    def test_again(self, tuner: Any, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        again = searched(make(directory=place, project_name="first"))
+        assert (
+            capsys.readouterr().out == "The search first is complete; overwrite=True begins anew.\n"
+        )
+        assert again.study.trials == tuner.study.trials
+
+    @pytest.mark.parametrize(
+        ("words", "received"),
+        [
+            ({"hypermodel": another}, "unused is new: a, b"),
+            ({"objective": "val_loss"}, "objective: val_accuracy:max became val_loss:min"),
+            ({"seed": 3}, "seed: 0 became 3"),
+            ({"hypermodel": another, "max_trials": 9}, "unused is new: a, b"),
+        ],
+    )
+    @pytest.mark.usefixtures("tuner")
+    def test_another_search_of_the_same_name(
+        self, place: Path, words: dict[str, Any], received: str
+    ) -> None:
+        with pytest.raises(StudyChangedError) as caught:
+            searched(make(directory=place, project_name="first", **words))
+        assert caught.value.received == received
+        assert "overwrite=True" in (caught.value.fix or "")
+
+    def test_reload(self, tuner: Any, place: Path) -> None:
+        fresh = make(directory=place, project_name="first")
+        fresh.reload()
+        assert fresh.study.trials == tuner.study.trials
+
+
+@pytest.mark.slow
+def test_hyperparameters_given_ahead_and_overwriting(tmp_path: Path) -> None:
+    import keras_tuner
+
+    known = keras_tuner.HyperParameters()
+    known.Fixed("learning_rate", 0.003)
+    known.Boolean("wide")
+    tuner = make(hyperparameters=known, tune_new_entries=False, directory=tmp_path, max_trials=1)
+    assert tuner.space.names == ("learning_rate", "wide")
+    searched(tuner)
+    assert {trial.values["learning_rate"] for trial in tuner.study.trials} == {0.003}
+    (run,) = tuner.workspace.runs()
+    make(overwrite=True, directory=tmp_path)
+    assert tuner.workspace.runs() == tuner.workspace.runs(deleted=True) == []
+    assert not tuner.workspace.run_folder(run.id).exists()
+    with pytest.raises(StudyNotFoundError):
+        _ = make(directory=tmp_path).study
+
+
+@pytest.mark.slow
+def test_a_search_in_which_every_trial_fails(tmp_path: Path) -> None:
+    import keras_tuner
+
+    class Failing(keras_tuner.HyperModel):  # type: ignore[misc]
+        def build(self, hp: Any) -> Any:
+            return build_model(hp)
+
+        def fit(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("no such training")
+
+    with pytest.raises(TrainingError, match="No trial of study untitled_project has a result"):
+        searched(make(hypermodel=Failing(), directory=tmp_path, max_trials=1))
+    (trial,) = make(directory=tmp_path).study.trials
+    assert trial.state is TrialState.FAILED
+    assert "RuntimeError: no such training" in trial.error
+
+
+class TestArguments:
+    @pytest.mark.parametrize("kind", [Hyperband, RandomSearch, BayesianOptimization, GridSearch])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            {"executions_per_trial": 3},
+            {"optimizer": "adam"},
+            {"loss": "mse"},
+            {"metrics": ["accuracy"]},
+            {"distribution_strategy": object()},
+            {"logger": object()},
+            {"tuner_id": "tuner1"},
+            {"allow_new_entries": False},
+        ],
+    )
+    def test_what_means_nothing_here(self, kind: type[Tuner], words: dict[str, Any]) -> None:
+        with pytest.raises(UsageError, match=f"{next(iter(words))} means nothing here") as caught:
+            kind(build_model, "val_loss", **words)
+        assert caught.value.fix
+
+    def test_what_changes_nothing_is_taken(self) -> None:
+        words = {
+            "executions_per_trial": 1,
+            "logger": None,
+            "allow_new_entries": True,
+            "max_retries_per_trial": 2,
+        }
+        assert BayesianOptimization(
+            build_model, "val_loss", alpha=1e-4, beta=2.6, **words
+        ).project_name
+        assert Hyperband(
+            build_model, "val_loss", max_consecutive_failed_trials=8, **words
+        ).project_name
+
+    def test_unknown_arguments(self) -> None:
+        with pytest.raises(UsageError, match="no argument max_trails") as caught:
+            RandomSearch(build_model, "val_loss", max_trails=3)
+        assert "max_trials" in (caught.value.fix or "")
+
+    @pytest.mark.parametrize(
+        "objective", [None, "val_perplexity", 3, ["val_loss", "val_perplexity"]]
+    )
+    def test_objectives_that_cannot_be_used(self, objective: Any) -> None:
+        with pytest.raises(UsageError):
+            RandomSearch(build_model, objective)
+
+    def test_nothing_to_tune(self) -> None:
+        with pytest.raises(UsageError, match="leaves nothing to tune"):
+            RandomSearch(build_model, "val_loss", tune_new_entries=False)
+        with pytest.raises(UsageError, match="needs a model function"):
+            RandomSearch(objective="val_loss")
+
+    @pytest.mark.parametrize("iterations", [0, None, float("inf"), 1.5])
+    def test_hyperband_without_end(self, iterations: Any) -> None:
+        with pytest.raises(UsageError, match="how often"):
+            Hyperband(build_model, "val_loss", hyperband_iterations=iterations)
+
+    def test_what_a_search_cannot_take(self) -> None:
+        with pytest.raises(UsageError, match="needs images and labels"):
+            make().search([[1]])
+        with pytest.raises(UsageError, match="takes no epoch") as caught:
+            searched(make(), epoch=3)
+        assert "Did you mean epochs?" in (caught.value.fix or "")
+        with pytest.raises(UsageError, match="Nothing validates"):
+            searched(make(), validation_split=0.0)
+        assert Workspace().studies.all() == []
+
+    def test_overwriting_spares_studies_of_other_names(self) -> None:
+        from eyetune.recipe import Recipe
+        from eyetune.records.study import Objective, StudySettings
+        from eyetune.space.space import Space
+
+        objective = Objective(name="val_loss", direction="min")
+        settings = StudySettings(recipe=Recipe(), space=Space(), objectives=(objective,))
+        kept = Workspace().studies.create("kept", settings)
+        for name in ("latest", kept.id, kept.id[:4]):
+            make(project_name=name, overwrite=True)
+        assert [one.name for one in Workspace().studies.all()] == ["kept"]

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from eyetune.data import Dataset, load
+from eyetune.data.sources import folder
+from eyetune.errors import DataError
+from eyetune.testing.datasets import tiny_images, write_image_folder
+
+SHAPE = (8, 8, 3)
+RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
+
+
+def plain(colour: Any, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Image.Image:
+    return Image.new(mode, size, colour)
+
+
+def decoded(path: Path, shape: tuple[int, int, int] = SHAPE) -> np.ndarray[Any, Any]:
+    return folder.decode(path, shape).astype(int)
+
+
+def halves(first: Any, second: Any, size: tuple[int, int] = (20, 10)) -> Image.Image:
+    """Return a picture with one colour left and another right."""
+    image = plain(first, size=size)
+    image.paste(second, (size[0] // 2, 0, *size))
+    return image
+
+
+def write_classes(root: Path, names: tuple[str, ...] = ("cat", "dog"), count: int = 5) -> Path:
+    for label, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            plain((40 * label, number, 0)).save(root / name / f"{number}.png")
+    return root
+
+
+def all_labels(dataset: Dataset) -> np.ndarray[Any, Any]:
+    return np.concatenate([split.labels for _, split in dataset.splits()])
+
+
+@pytest.mark.parametrize(
+    "suffix", [".png", ".bmp", ".gif", ".webp", ".jpg", ".jpeg", ".PNG", ".JPG"]
+)
+def test_every_format_is_decoded_to_its_colours(suffix: str, tmp_path: Path):
+    settings = {"quality": 95, "subsampling": 0} if suffix.lower() in (".jpg", ".jpeg") else {}
+    settings |= {"lossless": True} if suffix == ".webp" else {}
+    halves(RED, BLUE, (8, 8)).save(tmp_path / f"a{suffix}", **settings)
+    pixels = decoded(tmp_path / f"a{suffix}")
+    assert pixels.shape == SHAPE
+    assert np.abs(pixels[:, :4] - RED).max() <= 8
+    assert np.abs(pixels[:, 4:] - BLUE).max() <= 8
+
+
+def palette(transparent: bool) -> Image.Image:
+    image = plain(0, "P")
+    image.putpalette([10, 20, 30, *RED])
+    if transparent:
+        image.info["transparency"] = 0
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "suffix", "colour"),
+    [
+        (plain(77, "L"), ".png", (77, 77, 77)),
+        (plain((77, 255), "LA"), ".png", (77, 77, 77)),
+        (plain((0, 0), "LA"), ".png", WHITE),
+        (plain((0, 128), "LA"), ".png", (127, 127, 127)),
+        (palette(transparent=False), ".png", (10, 20, 30)),
+        (palette(transparent=True), ".png", WHITE),
+        (palette(transparent=True), ".gif", WHITE),
+        (plain((10, 20, 30, 255), "RGBA"), ".png", (10, 20, 30)),
+        (plain((10, 20, 30, 0), "RGBA"), ".png", WHITE),
+        (plain((0, 255, 255, 0), "CMYK"), ".jpg", RED),
+        (plain(1, "1"), ".png", WHITE),
+        (plain(0, "1"), ".bmp", (0, 0, 0)),
+        (Image.fromarray(np.full((8, 8), 65535, np.uint16)), ".png", WHITE),
+        (Image.fromarray(np.full((8, 8), 32896, np.uint16)), ".png", (128, 128, 128)),
+        (Image.fromarray(np.full((8, 8), 255, np.uint16)), ".png", (0, 0, 0)),
+    ],
+)
+def test_every_mode_becomes_rgb_with_transparency_as_white(
+    image: Image.Image, suffix: str, colour: tuple[int, int, int], tmp_path: Path
+):
+    image.save(tmp_path / f"a{suffix}")
+    pixels = decoded(tmp_path / f"a{suffix}")
+    assert np.abs(pixels - colour).max() <= 1
+
+
+def test_an_animation_gives_its_first_frame(tmp_path: Path):
+    plain(RED).save(tmp_path / "a.gif", save_all=True, append_images=[plain(BLUE), plain(WHITE)])
+    assert decoded(tmp_path / "a.gif")[4, 4].tolist() == [*RED]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize(
+    ("orientation", "red"),
+    [(1, np.s_[:, 0]), (2, np.s_[:, -1]), (3, np.s_[:, -1]), (6, np.s_[0]), (8, np.s_[-1])],
+)
+def test_a_cameras_rotation_mark_is_obeyed(orientation: int, red: Any, suffix: str, tmp_path: Path):
+    mark = Image.Exif()
+    mark[0x0112] = orientation
+    halves(RED, BLUE, (64, 32)).save(tmp_path / f"a{suffix}", exif=mark, quality=95)
+    pixels = decoded(tmp_path / f"a{suffix}")
+    assert np.abs(pixels[red] - RED).max() < 40
+    assert np.abs(pixels[::-1, ::-1][red] - BLUE).max() < 40
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_broken_rotation_mark_says_nothing(suffix: str, tmp_path: Path):
+    plain((90, 90, 90)).save(tmp_path / f"a{suffix}", exif=b"Exif\0\0garbage")
+    assert np.abs(decoded(tmp_path / f"a{suffix}") - 90).max() <= 2
+    plain((90, 90, 90)).save(tmp_path / f"b{suffix}", exif=b"garbage")
+    assert np.abs(decoded(tmp_path / f"b{suffix}") - 90).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(100, 10), (10, 100), (3000, 2000), (1, 1)])
+def test_other_proportions_are_stretched_to_the_square(size: tuple[int, int], tmp_path: Path):
+    plain((10, 200, 30), size=size).save(tmp_path / "a.jpg", quality=95)
+    pixels = decoded(tmp_path / "a.jpg")
+    assert pixels.shape == SHAPE
+    assert np.abs(pixels - (10, 200, 30)).max() <= 4
+
+
+def test_an_image_of_the_wanted_size_is_left_as_it_is(tmp_path: Path):
+    image = tiny_images(1, 1, size=16)[0][0]
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert np.array_equal(decoded(tmp_path / "a.png", (16, 16, 3)), image)
+
+
+def test_grey_and_oblong_shapes_can_be_asked_for(tmp_path: Path):
+    halves(RED, WHITE).save(tmp_path / "a.png")
+    pixels = decoded(tmp_path / "a.png", (4, 6, 1))
+    assert pixels.shape == (4, 6, 1)
+    assert pixels[0, 0, 0] == round(0.299 * 255)
+    assert pixels[0, 5, 0] == 255
+
+
+def truncated_jpeg(path: Path) -> None:
+    Image.fromarray(tiny_images(1, 1, size=64)[0][0]).save(path, format="JPEG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def truncated_png(path: Path) -> None:
+    Image.fromarray(tiny_images(1, 1, size=64)[0][0]).save(path, format="PNG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def enormous_png(path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+UNREADABLE = {
+    "0 bytes": lambda path: path.write_bytes(b""),
+    "not an image": lambda path: path.write_text("just text", encoding="utf-8"),
+    "truncated": truncated_jpeg,
+    "broken": truncated_png,
+    "too many pixels": enormous_png,
+}
+REASONS = {**{reason: reason for reason in UNREADABLE}, "broken": ""}
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_path: Path):
+    UNREADABLE[reason](tmp_path / "a.png")
+    with pytest.raises(DataError) as caught:
+        decoded(tmp_path / "a.png")
+    assert caught.value.what == f"The image {tmp_path / 'a.png'} cannot be read."
+    assert caught.value.expected == "a file in PNG, JPEG, WebP, BMP or GIF"
+    assert REASONS[reason] in (caught.value.received or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nowhere.png", "there is no such file"), (".", "a folder")]
+)
+def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path):
+    with pytest.raises(DataError) as caught:
+        decoded(tmp_path / name)
+    assert caught.value.received == reason
+
+
+@pytest.fixture
+def partly_unreadable(tmp_path: Path) -> Path:
+    root = write_classes(tmp_path / "pets")
+    for number, write in enumerate(UNREADABLE.values()):
+        write(root / "cat" / f"bad{number}.png")
+    return root
+
+
+def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path):
+    with pytest.raises(DataError) as caught:
+        load(partly_unreadable)
+    assert caught.value.what == f"5 of 15 images in {partly_unreadable} cannot be read."
+    names = [f"{Path('cat', f'bad{number}.png')} (" for number in range(5)]
+    assert all(name in (caught.value.received or "") for name in names)
+    assert "--skip-unreadable" in (caught.value.fix or "")
+
+
+def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Path):
+    dataset = load(partly_unreadable, skip_unreadable=True)
+    assert np.bincount(all_labels(dataset)).tolist() == [5, 5]
+    note = next(note for note in dataset.notes if "unreadable" in note)
+    assert note.startswith("5 unreadable image(s) were left out: ")
+    assert str(Path("cat", "bad0.png")) in note
+
+
+def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path):
+    root = write_classes(tmp_path / "pets")
+    for number in range(25):
+        (root / "cat" / f"bad{number:02}.png").touch()
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert (caught.value.received or "").endswith("bad19.png (0 bytes) and 5 more")
+
+
+def test_a_split_of_unreadable_images_alone_is_refused(tmp_path: Path):
+    write_classes(tmp_path / "pets" / "train")
+    for path in (write_classes(tmp_path / "pets" / "test", count=1)).rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="has no test images"):
+        load(tmp_path / "pets", skip_unreadable=True)
+
+
+def test_one_folder_a_class_is_split_stratified(tmp_path: Path):
+    dataset = load(write_image_folder(tmp_path / "pets", per_class=25))
+    assert dataset.name == "pets"
+    assert dataset.class_names == ("cat", "dog", "owl")
+    assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [
+        [16] * 3,
+        [4] * 3,
+        [5] * 3,
+    ]
+    assert dataset.notes == ("the source has no test split: 15 images are held out as one",)
+
+
+def test_each_image_bears_the_label_of_its_folder(tmp_path: Path):
+    root = tmp_path / "colours"
+    for name, colour in (("blue", BLUE), ("red", RED), ("white", WHITE)):
+        (root / name).mkdir(parents=True)
+        for number in range(5):
+            plain(colour).save(root / name / f"{number}.png")
+    dataset = load(root, image_size=8)
+    assert dataset.class_names == ("blue", "red", "white")
+    for _, split in dataset.splits():
+        assert [image[0, 0].tolist() for image in split.images] == [
+            [[*BLUE], [*RED], [*WHITE]][label] for label in split.labels
+        ]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("train", "validation", "test"), ("training", "val", "testing"), ("train", "valid", "test")],
+)
+def test_split_folders_are_kept_as_splits(train: str, validation: str, test: str, tmp_path: Path):
+    for name, count in ((train, 6), (validation, 2), (test, 3)):
+        write_classes(tmp_path / "pets" / name, count=count)
+    dataset = load(tmp_path / "pets")
+    assert [len(split) for _, split in dataset.splits()] == [12, 4, 6]
+    assert dataset.class_names == ("cat", "dog")
+    assert dataset.notes == ()
+
+
+def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_path: Path):
+    write_classes(tmp_path / "pets" / "train", count=10)
+    write_classes(tmp_path / "pets" / "test", count=3)
+    dataset = load(tmp_path / "pets")
+    assert [len(split) for _, split in dataset.splits()] == [16, 4, 6]
+
+
+@pytest.mark.parametrize("suffix", [*folder.SUFFIXES, ".PNG", ".JPeG"])
+def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path: Path):
+    root = write_classes(tmp_path / "pets")
+    plain(RED).save(root / "cat" / f"a{suffix}")
+    dataset = load(root)
+    assert len(all_labels(dataset)) == 11
+    assert "not images" not in " ".join(dataset.notes)
+
+
+def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none(tmp_path: Path):
+    root = write_classes(tmp_path / "pets")
+    (root / "cat" / "siamese" / "young").mkdir(parents=True)
+    (root / "cat" / "siamese" / "young" / "a.png").write_bytes(
+        (root / "cat" / "0.png").read_bytes()
+    )
+    for hidden in (".DS_Store", "cat/.hidden.png", "cat/.thumbs/a.png", ".git/a.png"):
+        (root / hidden).parent.mkdir(exist_ok=True)
+        (root / hidden).write_bytes(b"x")
+    for other in ("cat/labels.txt", "dog/notes", "readme.md"):
+        (root / other).write_bytes(b"x")
+    dataset = load(root)
+    assert dataset.class_names == ("cat", "dog")
+    assert np.bincount(all_labels(dataset)).tolist() == [6, 5]
+    assert "2 file(s) that are not images were left out" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    "name", ["café 😀", "猫", "a b", "$^$", "-rf", "%s", "a\nb", os.fsdecode(b"bad\xff")]
+)
+def test_odd_class_names_are_read_and_can_be_shown(name: str, tmp_path: Path):
+    try:
+        root = write_classes(tmp_path / "pets", ("cat", name))
+    except OSError:
+        pytest.skip("the file system does not take the name")
+    dataset = load(root)
+    assert sorted(all_labels(dataset)) == [0] * 5 + [1] * 5
+    assert load(root).class_names == dataset.class_names
+    for shown in dataset.class_names:
+        assert shown.encode().decode() == shown
+        assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    ("folders", "what", "received"),
+    [
+        (["cat"], "holds only one class.", "cat"),
+        ([], "holds no class folder.", "no folders"),
+        (["train"], "holds no class folder.", "no folders"),
+        (["train/cat"], "holds only one class.", "cat"),
+    ],
+)
+def test_fewer_than_two_classes_are_refused_with_the_layout(
+    folders: list[str], what: str, received: str, tmp_path: Path
+):
+    (tmp_path / "pets").mkdir()
+    for name in folders:
+        (tmp_path / "pets" / name).mkdir(parents=True)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "pets")
+    assert caught.value.what.endswith(what)
+    assert caught.value.received == received
+    assert "a folder of its own" in (caught.value.fix or "")
+
+
+def test_empty_class_folders_are_all_named(tmp_path: Path):
+    root = write_classes(tmp_path / "pets")
+    (root / "eel").mkdir()
+    (root / "owl").mkdir()
+    (root / "owl" / "owl.txt").touch()
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert caught.value.what == "2 class folders hold no images."
+    assert caught.value.received == f"nothing in {root / 'eel'}, {root / 'owl'}"
+    assert ".png" in (caught.value.expected or "")
+
+
+@pytest.mark.parametrize("test", [("cat",), ("cat", "dog", "owl"), ("cat", "owl"), ("Cat", "dog")])
+def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: Path):
+    write_classes(tmp_path / "pets" / "train")
+    write_classes(tmp_path / "pets" / "test", test)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "pets")
+    assert caught.value.what == "The test images have other classes than the training images."
+    assert caught.value.details() == {"expected": "cat, dog", "received": ", ".join(sorted(test))}
+
+
+def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path):
+    seen: list[tuple[int, int]] = []
+    load(
+        write_classes(tmp_path / "pets"), on_progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_picture_of_another_format_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "drawing.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EOF\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        folder.decode(path, (8, 8, 3))

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from eyetune.data import load
+from eyetune.data.sources import npz
+from eyetune.errors import DataError, EyetuneError
+from eyetune.testing.datasets import tiny_images
+
+IMAGES, LABELS = tiny_images(12, 3, size=8)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pets.npz"
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scratch") / "any.npz"
+
+
+def error_of(path: Path, **contents: Any) -> DataError:
+    np.savez(path, **contents)
+    with pytest.raises(DataError) as caught:
+        npz.read(path)
+    assert str(path) in caught.value.what
+    return caught.value
+
+
+def test_keras_names_give_the_splits(path: Path):
+    np.savez(
+        path,
+        x_train=IMAGES[:6],
+        y_train=LABELS[:6, np.newaxis],
+        x_test=IMAGES[6:],
+        y_test=LABELS[6:, np.newaxis],
+    )
+    found = npz.read(path)
+    assert found.name == "pets"
+    assert found.class_names == ("0", "1", "2")
+    assert set(found.splits) == {"train", "test"}
+    assert np.array_equal(found.splits["train"].images, IMAGES[:6])
+    assert np.array_equal(found.splits["train"].labels, LABELS[:6])
+    assert np.array_equal(found.splits["test"].images, IMAGES[6:])
+    assert found.splits["test"].labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("names", [("x_val", "y_val"), ("x_validation", "y_validation")])
+def test_a_validation_split_is_kept(names: tuple[str, str], path: Path):
+    np.savez(path, x_train=IMAGES, y_train=LABELS, **{names[0]: IMAGES[:3], names[1]: LABELS[:3]})
+    dataset = load(path)
+    assert len(dataset.validation) == 3
+    assert len(dataset.train) + len(dataset.test) == 12
+
+
+@pytest.mark.parametrize("names", [("images", "labels"), ("x", "y")])
+def test_images_without_splits_are_split(names: tuple[str, str], path: Path):
+    np.savez_compressed(path, **{names[0]: IMAGES, names[1]: LABELS})
+    dataset = load(path)
+    assert [len(split) for _, split in dataset.splits()] == [8, 2, 2]
+    assert dataset.notes == ("the source has no test split: 2 images are held out as one",)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_floating_point_of_0_to_1_becomes_the_bytes_that_it_came_from(dtype: Any, path: Path):
+    every = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    np.savez(path, x=(every / 255).astype(dtype), y=[0, 1, 0, 1])
+    assert np.array_equal(npz.read(path).splits["train"].images[..., 0], every)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int64, np.uint64])
+def test_whole_numbers_of_0_to_255_become_bytes(dtype: Any, path: Path):
+    np.savez(path, x=IMAGES.astype(dtype), y=LABELS)
+    images = npz.read(path).splits["train"].images
+    assert images.dtype == np.uint8
+    assert np.array_equal(images, IMAGES)
+
+
+@pytest.mark.parametrize("shape", [(12, 8, 8), (12, 8, 8, 1)])
+def test_grey_images_get_one_channel(shape: tuple[int, ...], path: Path):
+    np.savez(path, x=IMAGES[..., 0].reshape(shape), y=LABELS)
+    dataset = load(path)
+    assert dataset.image_shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64, np.float32, np.float64])
+def test_one_hot_rows_and_every_kind_of_number_give_the_labels(dtype: Any, path: Path):
+    for labels in (LABELS, LABELS[:, np.newaxis], np.eye(3)[LABELS]):
+        np.savez(path, x=IMAGES, y=labels.astype(dtype))
+        assert np.array_equal(npz.read(path).splits["train"].labels, LABELS)
+
+
+@pytest.mark.parametrize("names", [["cat", "dog", "owl"], [b"cat", b"dog", b"owl"]])
+def test_class_names_are_taken_from_the_file(names: list[Any], path: Path):
+    np.savez(path, x=IMAGES, y=LABELS, class_names=names)
+    assert npz.read(path).class_names == ("cat", "dog", "owl")
+
+
+def test_class_names_that_no_text_can_show_are_written_out(path: Path):
+    np.savez(path, x=IMAGES, y=LABELS, class_names=["a\nb", "a\x01", "café"])
+    assert npz.read(path).class_names == ("a\\nb", "a\\x01", "café")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "expected", "received"),
+    [
+        (LABELS - 1, None, "0 to 1", "-1 to 1"),
+        (LABELS, ["cat", "dog"], "0 to 1", "0 to 2"),
+        (LABELS * 50_000, None, "0 to 9999", "0 to 100000"),
+        (
+            LABELS.astype(np.uint64) + 2**63,
+            None,
+            "0 to 9999",
+            "9007199254740992 to 9007199254740992",
+        ),
+        (LABELS * 1e300, None, "0 to 9999", "0 to 9007199254740992"),
+    ],
+)
+def test_labels_out_of_range_are_told(
+    labels: Any,
+    names: list[str] | None,
+    expected: str,
+    received: str,
+    path: Path,
+    recwarn: pytest.WarningsRecorder,
+):
+    error = error_of(path, x=IMAGES, y=labels, **({} if names is None else {"class_names": names}))
+    assert error.what.endswith("holds a label out of range.")
+    assert error.details() == {"expected": expected, "received": received}
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LABELS + 0.5,
+        np.where(LABELS == 1, np.nan, LABELS),
+        np.where(LABELS == 1, np.inf, LABELS),
+        LABELS.astype(str),
+        LABELS > 0,
+        LABELS.astype(complex),
+        LABELS.astype("m8[s]"),
+        LABELS.astype("M8[s]"),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(labels: Any, path: Path):
+    error = error_of(path, x=IMAGES, y=labels)
+    assert error.what == f"y in {path} does not hold labels."
+    assert error.details() == {"expected": "whole numbers", "received": str(labels.dtype)}
+
+
+@pytest.mark.parametrize("change", [0.5, 2.0, np.nan])
+def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path):
+    rows = np.eye(3)[LABELS]
+    rows[0, 0] = change
+    assert error_of(path, x=IMAGES, y=rows).what.endswith("its rows are not one-hot.")
+    assert error_of(path, x=IMAGES, y=np.zeros((12, 3))).what.endswith("its rows are not one-hot.")
+    assert error_of(path, x=IMAGES, y=np.ones((12, 3))).what.endswith("its rows are not one-hot.")
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (IMAGES / 255 * 2, "float64 of 0."),
+        (IMAGES.astype(np.float32), "float32 of "),
+        (np.where(IMAGES > 200, np.nan, 0.5), "float64 of nan to nan"),
+        (IMAGES.astype(np.int16) - 300, "int16 of -"),
+        (IMAGES.astype(np.int16) + 200, "int16 of 2"),
+        (IMAGES > 100, "bool"),
+        (IMAGES.astype(complex), "complex128"),
+        (IMAGES.astype("m8[s]"), "timedelta64[s]"),
+        (IMAGES.astype(str), "<U3"),
+    ],
+)
+def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path: Path):
+    error = error_of(path, x=images, y=LABELS)
+    assert error.what == f"x in {path} does not hold pixel values."
+    assert error.expected == "whole numbers of 0 to 255, or floating point of 0 to 1"
+    assert (error.received or "").startswith(received)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(12, 192), (12, 8, 8, 2), (12, 8, 8, 4), (12, 0, 8, 3), (0, 8, 8, 3), (), (1, 12, 8, 8, 3)],
+)
+def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...], path: Path):
+    error = error_of(path, x=np.zeros(shape, np.uint8), y=LABELS)
+    assert error.what == f"x in {path} does not hold images."
+    assert error.received == f"shape {shape}"
+
+
+def test_splits_of_several_shapes_are_refused(path: Path):
+    error = error_of(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, :4], y_test=LABELS)
+    assert error.what.endswith("holds images of several shapes.")
+
+
+@pytest.mark.parametrize(
+    "labels", [LABELS[:-1], np.zeros(0, np.int64), np.zeros((12, 3, 2), np.int64), np.int64(1)]
+)
+def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path):
+    error = error_of(path, x=IMAGES, y=labels)
+    assert error.what.endswith("has not one label an image.")
+    assert error.expected == "12 labels in y"
+    assert error.received == str(labels.size)
+
+
+@pytest.mark.parametrize(
+    ("contents", "what", "received"),
+    [
+        ({"x_train": IMAGES}, "lacks the train images or their labels.", "x_train"),
+        ({"y_train": LABELS}, "lacks the train images or their labels.", "y_train"),
+        (
+            {"pictures": IMAGES, "y": LABELS},
+            "lacks the train images or their labels.",
+            "pictures, y",
+        ),
+        ({}, "lacks the train images or their labels.", "no arrays"),
+        (
+            {"x": IMAGES, "y": LABELS, "x_test": IMAGES},
+            "lacks the test images or their labels.",
+            "x, x_test, y",
+        ),
+        (
+            {"x": IMAGES, "y": LABELS, "y_val": LABELS},
+            "lacks the validation images or their labels.",
+            "x, y, y_val",
+        ),
+    ],
+)
+def test_missing_arrays_are_told_with_those_that_are_there(
+    contents: dict[str, Any], what: str, received: str, path: Path
+):
+    error = error_of(path, **contents)
+    assert error.what.endswith(what)
+    assert error.received == received
+
+
+@pytest.mark.parametrize("names", [np.array("cat"), np.array([["cat"], ["dog"], ["owl"]])])
+def test_class_names_that_are_no_list_are_refused(names: Any, path: Path):
+    error = error_of(path, x=IMAGES, y=LABELS, class_names=names)
+    assert error.what.startswith("class_names in ")
+    assert error.received == f"shape {names.shape}"
+
+
+class Mine:
+    """An object that NumPy can only save as a pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("the pickle was opened",)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "class_names", "unrelated"])
+def test_object_arrays_are_refused_unopened(name: str, path: Path):
+    contents = {"x": IMAGES, "y": LABELS, name: np.array([Mine()], dtype=object)}
+    error = error_of(path, **contents)
+    assert error.what.endswith("cannot be read as an .npz file.")
+    assert "Object arrays cannot be loaded" in (error.received or "")
+
+
+def test_files_that_are_no_arrays_are_refused(path: Path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train", b"raw")
+        archive.writestr("y_train.npy", b"raw")
+    with pytest.raises(DataError, match="it holds files that are no arrays"):
+        npz.read(path)
+
+
+def as_npy(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, IMAGES)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"plain text"),
+        lambda path: path.write_bytes(b"PK\x03\x04 no zip"),
+        as_npy,
+    ],
+)
+def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path):
+    write(path)
+    with pytest.raises(DataError) as caught:
+        npz.read(path)
+    assert caught.value.what == f"{path} cannot be read as an .npz file."
+    assert caught.value.expected == "plain arrays saved with numpy.savez"
+    assert (caught.value.received or "").startswith(f"{path.stat().st_size:,} bytes")
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: bytes):
+    scratch.write_bytes(content)
+    with pytest.raises(EyetuneError):
+        npz.read(scratch)
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_a_damaged_file_is_arrays_or_an_error_for_the_user(scratch: Path, data: st.DataObject):
+    save = data.draw(st.sampled_from([np.savez, np.savez_compressed]))
+    save(scratch, x=IMAGES, y=LABELS)
+    content = bytearray(scratch.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[
+            data.draw(st.integers(0, 200) | st.integers(len(content) - 200, len(content) - 1))
+        ] = data.draw(st.integers(0, 255))
+    scratch.write_bytes(content)
+    with contextlib.suppress(EyetuneError):
+        npz.read(scratch)
+
+
+@given(
+    arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(max_dims=4, max_side=4, min_dims=0)),
+    arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(max_dims=2, max_side=4, min_dims=0)),
+    st.none()
+    | arrays.arrays(
+        arrays.scalar_dtypes(), arrays.array_shapes(max_dims=2, max_side=3, min_dims=0)
+    ),
+    st.booleans(),
+)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_arrays_of_any_kind_and_shape_are_images_or_an_error_for_the_user(
+    scratch: Path, x: Any, y: Any, names: Any, good_images: bool
+):
+    contents = {"x": IMAGES[: len(y)] if good_images and y.ndim and len(y) else x, "y": y}
+    np.savez(scratch, **contents, **({} if names is None else {"class_names": names}))
+    with contextlib.suppress(EyetuneError):
+        found = npz.read(scratch)
+        assert found.splits["train"].images.dtype == np.uint8
+        assert found.splits["train"].labels.max() < len(found.class_names)

@@ -1,0 +1,316 @@
+"""The firmware's C against Python: from the camera's picture to the network's image, from scores to
+an answer.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import struct
+import subprocess
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from eyetune.device.firmware import camera_frame, preprocess, read_result
+from eyetune.errors import UsageError
+
+GCC = shutil.which("gcc")
+needs_gcc = pytest.mark.skipif(GCC is None, reason="gcc compiles the firmware's C for this machine")
+STRICT = ("-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+# Memory is taken in exactly the size that is needed, so that the sanitizer sees a byte too far.
+HARNESS = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include "image.h"
+#include "result.h"
+
+static void need(int condition) { if (!condition) exit(2); }
+
+static void image(void)
+{
+    uint32_t sizes[5];
+    need(fread(sizes, 4, 5, stdin) == 5);
+    const size_t frame_bytes = (size_t)2 * sizes[0] * sizes[1], image_bytes = (size_t)sizes[2] * sizes[3] * sizes[4];
+    uint8_t *frame = malloc(frame_bytes);
+    int8_t *values = malloc(image_bytes);
+    need(frame && values && fread(frame, 1, frame_bytes, stdin) == frame_bytes);
+    const CameraPicture picture = {frame, sizes[0], sizes[1]};
+    const NetworkImage filled = {values, sizes[2], sizes[3], sizes[4]};
+    fill_image(picture, filled);
+    need(fwrite(values, 1, image_bytes, stdout) == image_bytes);
+    free(frame);
+    free(values);
+}
+
+static void result(void)
+{
+    uint32_t count;
+    float scale;
+    int32_t zero_point;
+    need(fread(&count, 4, 1, stdin) == 1 && fread(&scale, 4, 1, stdin) == 1 && fread(&zero_point, 4, 1, stdin) == 1);
+    int8_t *scores = malloc(count);
+    need(scores && fread(scores, 1, count, stdin) == count);
+    const Result answer = read_result(scores, count, scale, zero_point);
+    need(fwrite(&answer, 4, 2, stdout) == 2);
+    free(scores);
+}
+
+int main(void)
+{
+    for (int kind = getchar(); kind != EOF; kind = getchar()) {
+        if (kind == 'i') image(); else result();
+    }
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("harness")
+    sources = resources.files("eyetune.device.firmware") / "templates" / "source"
+    for name in ("image.c", "image.h", "result.c", "result.h"):
+        (folder / name).write_text((sources / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "harness.c").write_text(HARNESS, encoding="utf-8")
+    program = folder / "harness"
+    command = [
+        str(GCC),
+        *STRICT,
+        *SANITIZED,
+        "harness.c",
+        "image.c",
+        "result.c",
+        "-o",
+        str(program),
+    ]
+    built = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+def answered(harness: Path, request: bytes) -> bytes:
+    done = subprocess.run([harness], input=request, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def image_in_c(
+    harness: Path, frame: NDArray[np.uint8], shape: tuple[int, int, int]
+) -> NDArray[np.int8]:
+    sizes = struct.pack("=5I", frame.shape[1], frame.shape[0], shape[1], shape[0], shape[2])
+    given_back = answered(harness, b"i" + sizes + frame.tobytes())
+    return np.frombuffer(given_back, np.int8).reshape(shape)
+
+
+def random_frame(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 2), dtype=np.uint8)
+
+
+def colours(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Read RGB565 bit by bit, in another way than the code does."""
+    words = frame[..., 0].astype(int) * 256 + frame[..., 1]
+    return np.stack([words // 2048 * 8, words // 32 % 64 * 4, words % 32 * 8], axis=-1).astype(
+        np.uint8
+    )
+
+
+def value_by_definition(
+    channel: NDArray[np.uint8], row: int, column: int, height: int, width: int
+) -> int:
+    """Integrate over the area that a value stands for, in exact fractions, and round half up."""
+    rows, columns = (
+        Fraction(length, size) for length, size in zip(channel.shape, (height, width), strict=True)
+    )
+    total = Fraction(0)
+    for y in range(channel.shape[0]):
+        part_y = min(Fraction(y + 1), (row + 1) * rows) - max(Fraction(y), row * rows)
+        for x in range(channel.shape[1]):
+            part_x = min(Fraction(x + 1), (column + 1) * columns) - max(
+                Fraction(x), column * columns
+            )
+            if part_x > 0 and part_y > 0:
+                total += part_x * part_y * int(channel[y, x])
+    return math.floor(total / (rows * columns) + Fraction(1, 2))
+
+
+@st.composite
+def requests(draw: st.DrawFn, largest: int = 40) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+    """Draw a picture of any size and the shape of an image that is not larger."""
+    height, width = (draw(st.integers(1, largest)) for _ in range(2))
+    shape = (
+        draw(st.integers(1, height)),
+        draw(st.integers(1, width)),
+        draw(st.sampled_from([1, 3])),
+    )
+    return random_frame(height, width, draw(st.integers(0, 2**32 - 1))), shape
+
+
+@needs_gcc
+@given(request=requests())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_c_and_python_make_the_same_image_of_every_picture(
+    harness: Path, request: tuple[NDArray[np.uint8], tuple[int, int, int]]
+) -> None:
+    frame, shape = request
+    np.testing.assert_array_equal(image_in_c(harness, frame, shape), preprocess(frame, shape))
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *((32, 32, 3), (32, 32, 1), (28, 28, 1), (64, 48, 3)),
+        *((96, 96, 1), (128, 128, 3), (224, 224, 3), (480, 640, 3)),
+    ],
+)
+def test_c_and_python_agree_on_the_frames_that_the_camera_captures(
+    harness: Path, shape: tuple[int, int, int]
+) -> None:
+    frame = camera_frame(shape)
+    picture = random_frame(frame.height, frame.width, seed=sum(shape))
+    np.testing.assert_array_equal(image_in_c(harness, picture, shape), preprocess(picture, shape))
+
+
+@needs_gcc
+@pytest.mark.parametrize("byte", [0x00, 0xFF])
+def test_sums_stay_within_32_bits_in_the_brightest_largest_picture(
+    harness: Path, byte: int
+) -> None:
+    frame = np.full((1200, 1600, 2), byte, np.uint8)
+    expected = np.array([[[248, 252, 248]]]) * (byte // 255) - 128
+    np.testing.assert_array_equal(image_in_c(harness, frame, (1, 1, 3)), expected)
+    np.testing.assert_array_equal(preprocess(frame, (1, 1, 3)), expected)
+
+
+@given(request=requests(largest=9))
+@settings(max_examples=60, deadline=None)
+def test_a_value_is_the_rounded_mean_of_its_area(
+    request: tuple[NDArray[np.uint8], tuple[int, int, int]],
+) -> None:
+    frame, (height, width, _) = request
+    image = preprocess(frame, (height, width, 3))
+    # The largest part in the middle with the image's proportions, whole pixels.
+    crop_width = min(frame.shape[1], frame.shape[0] * width // height)
+    crop_height = min(frame.shape[0], frame.shape[1] * height // width)
+    top, left = (frame.shape[0] - crop_height) // 2, (frame.shape[1] - crop_width) // 2
+    cropped = colours(frame)[top : top + crop_height, left : left + crop_width]
+    for row, column, channel in np.ndindex(height, width, 3):
+        expected = value_by_definition(cropped[..., channel], row, column, height, width)
+        assert image[row, column, channel] == expected - 128
+
+
+def test_a_frame_of_96_becomes_32_by_means_of_three_by_three() -> None:
+    frame = random_frame(96, 96)
+    blocks = colours(frame).reshape(32, 3, 32, 3, 3).astype(int).sum(axis=(1, 3))
+    np.testing.assert_array_equal(preprocess(frame, (32, 32, 3)), (blocks + 4) // 9 - 128)
+
+
+def test_gray_is_pillows_gray() -> None:
+    frame = random_frame(60, 80)
+    gray = np.asarray(Image.fromarray(colours(frame)).convert("L")).astype(int)
+    np.testing.assert_array_equal(preprocess(frame, (60, 80, 1))[..., 0], gray - 128)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "expected"),
+    [
+        ((0xF8, 0x00), (248, 0, 0)),
+        ((0x07, 0xE0), (0, 252, 0)),
+        ((0x00, 0x1F), (0, 0, 248)),
+        ((0x10, 0xA3), (16, 20, 24)),
+    ],
+)
+def test_the_high_byte_comes_first(pixel: tuple[int, int], expected: tuple[int, int, int]) -> None:
+    frame = np.full((2, 2, 2), pixel, np.uint8)
+    assert tuple(preprocess(frame, (1, 1, 3)).astype(int)[0, 0] + 128) == expected
+
+
+@pytest.mark.parametrize(
+    ("frame", "shape"),
+    [
+        (np.zeros((31, 96, 2), np.uint8), (32, 32, 3)),
+        (np.zeros((96, 31, 2), np.uint8), (32, 32, 3)),
+        (np.zeros((96, 96, 3), np.uint8), (32, 32, 3)),
+        (np.zeros((96, 96), np.uint8), (32, 32, 3)),
+        (np.zeros((96, 96, 2), np.int16), (32, 32, 3)),
+        (np.zeros((96, 96, 2), np.uint8), (32, 32, 2)),
+        (np.zeros((96, 96, 2), np.uint8), (0, 32, 3)),
+        (np.broadcast_to(np.zeros(1, np.uint8), (5000, 4000, 2)), (32, 32, 3)),
+    ],
+)
+def test_a_picture_that_cannot_become_an_image_is_refused(
+    frame: NDArray[np.uint8], shape: tuple[int, int, int]
+) -> None:
+    with pytest.raises(UsageError, match="image"):
+        preprocess(frame, shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "crop"),
+    [
+        ((32, 32, 3), "FRAMESIZE_96X96", (0, 0, 96, 96)),
+        ((97, 97, 3), "FRAMESIZE_QQVGA", (20, 0, 120, 120)),
+        ((128, 128, 3), "FRAMESIZE_240X240", (0, 0, 240, 240)),
+        ((120, 160, 1), "FRAMESIZE_QQVGA", (0, 0, 160, 120)),
+        ((32, 64, 3), "FRAMESIZE_96X96", (0, 24, 96, 48)),
+        ((296, 296, 1), "FRAMESIZE_CIF", (52, 0, 296, 296)),
+        ((480, 640, 3), "FRAMESIZE_VGA", (0, 0, 640, 480)),
+    ],
+)
+def test_the_smallest_frame_that_is_large_enough(
+    shape: tuple[int, int, int], name: str, crop: tuple[int, int, int, int]
+) -> None:
+    frame = camera_frame(shape)
+    assert frame.name == name
+    assert (frame.left, frame.top, frame.crop_width, frame.crop_height) == crop
+    assert frame.bytes == 2 * frame.width * frame.height
+
+
+def test_images_larger_than_every_frame_are_refused_with_the_largest() -> None:
+    with pytest.raises(UsageError) as caught:
+        camera_frame((481, 640, 3))
+    assert caught.value.expected == "at most 480 x 640 pixels (height, width)"
+    assert caught.value.received == "481 x 640"
+
+
+@needs_gcc
+@given(
+    scores=st.lists(st.integers(-128, 127), min_size=1, max_size=12),
+    scale=st.one_of(
+        st.just(1 / 256),
+        st.floats(width=32, min_value=0, exclude_min=True, allow_infinity=False, allow_nan=False),
+    ),
+    zero_point=st.integers(-128, 127),
+)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_c_and_python_read_the_same_answer(
+    harness: Path, scores: list[int], scale: float, zero_point: int
+) -> None:
+    values = np.array(scores, np.int8)
+    request = b"r" + struct.pack("=Ifi", len(scores), scale, zero_point) + values.tobytes()
+    assert struct.unpack("=2I", answered(harness, request)) == read_result(
+        values, scale, zero_point
+    )
+
+
+@given(scores=st.lists(st.integers(-128, 127), min_size=1, max_size=12))
+def test_the_answer_is_the_first_of_the_best_and_its_confidence_is_rounded(
+    scores: list[int],
+) -> None:
+    number, per_mille = read_result(np.array(scores, np.int8), 1 / 256, -128)
+    assert number == scores.index(max(scores))
+    assert per_mille == math.floor(Fraction(max(scores) + 128, 256) * 1000 + Fraction(1, 2))

@@ -1,0 +1,364 @@
+"""Model functions: kept, loaded, refused with the reason, and networks that fit the images."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from eyetune.errors import FunctionError
+from eyetune.models.build import build
+from eyetune.models.model_function import build_with, discover, keep, load
+from eyetune.models.structure import structure
+from eyetune.recipe import ModelSection
+
+SHAPE = (8, 8, 3)
+FILE = """
+import keras
+import kerastuner as kt
+from {neighbour} import UNITS
+
+def build_model(hp):
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(hp.Int("units", 1, UNITS)),
+                              keras.layers.Dense(3, "softmax")])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+class Model(kt.HyperModel):
+    def build(self, hp):
+        return build_model(hp)
+
+made = Model()
+number = 3
+"""
+
+
+def compiled(
+    *layers: Any, loss: Any = "categorical_crossentropy", metrics: Any = ("accuracy",)
+) -> Any:
+    model = keras.Sequential(list(layers))
+    model.compile("adam", loss, metrics=list(metrics))
+    return model
+
+
+def returning(make: Any) -> Any:
+    return lambda _: make()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a user's file beside a module of its own."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    neighbour = f"neighbour_{abs(hash(str(tmp_path)))}"
+    (folder / f"{neighbour}.py").write_text("UNITS = 5\n")
+    path = folder / "model.py"
+    path.write_text(FILE.format(neighbour=neighbour))
+    return path
+
+
+@pytest.mark.parametrize("name", ["", ":build_model", ":Model", ":made"])
+def test_a_file_is_kept_and_later_edits_of_it_change_nothing(
+    file: Path, tmp_path: Path, name: str
+) -> None:
+    word = keep(f"{file}{name}", tmp_path / "functions")
+    file.write_text("raise SystemExit('edited')")
+    built = build_with(word, {"units": 4}, SHAPE, 3)
+    assert built.values == {"units": 4}
+    assert built.model.layers[1].units == 4
+    assert discover(word)["units"].grid() == (1, 2, 3, 4, 5)
+    assert keep(word, tmp_path / "functions") == word
+    assert load(word) is load(word)
+
+
+def test_the_same_file_is_kept_once_and_another_one_apart(file: Path, tmp_path: Path) -> None:
+    word = keep(file, tmp_path / "functions")
+    assert keep(str(file), tmp_path / "functions") == word
+    file.write_text(file.read_text() + "\n# edited\n")
+    assert keep(file, tmp_path / "functions") != word
+    with_arguments = keep(file, tmp_path / "functions", {"batch_size": 8})
+    assert load(with_arguments).arguments == {"batch_size": 8}
+
+
+def test_an_object_is_kept_with_its_code_and_the_arguments_of_the_search(tmp_path: Path) -> None:
+    units = 6
+
+    class Own(keras_tuner.HyperModel):  # type: ignore[misc]
+        def build(self, hp: Any) -> Any:  # noqa: ARG002
+            return compiled(
+                keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(3, "softmax")
+            )
+
+    stop = keras.callbacks.EarlyStopping(patience=3)
+    for function in (Own, Own(), Own().build):
+        word = keep(function, tmp_path / "functions", {"callbacks": [stop]})
+        assert load(word).arguments["callbacks"][0].patience == 3
+        assert build_with(word, {}, SHAPE, 3).model.layers[1].units == 6
+
+
+def test_a_function_of_a_users_module_is_kept_with_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "their_networks.py"
+    path.write_text(
+        FILE.format(neighbour="math")
+        .replace("import UNITS", "import floor as UNITS")
+        .replace("UNITS)", "9)")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    word = keep(importlib.import_module("their_networks").Model, tmp_path / "functions")
+    path.unlink()
+    monkeypatch.delitem(sys.modules, "their_networks")
+    assert build_with(word, {"units": 7}, SHAPE, 3).model.layers[1].units == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "what"),
+    [
+        (None, "build_model", "There is no file"),
+        ("def build_model(hp) pass", "build_model", "not valid Python"),
+        ("def build_model(hp): pass", "build_modle", "has no build_modle"),
+        ("1 / 0\ndef build_model(hp): pass", "build_model", "cannot be imported"),
+        ("import sys; sys.exit(3)\nbuild_model = 3", "build_model", "cannot be imported"),
+        ("build_model = 3", "build_model", "cannot be called"),
+        (
+            "import keras_tuner as kt\nclass M(kt.HyperModel):\n def __init__(self, n): pass",
+            "M",
+            "without arguments",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
+    tmp_path: Path, text: str | None, name: str, what: str
+) -> None:
+    path = tmp_path / "model.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(FunctionError, match=what):
+        load(keep(f"{path}:{name}", tmp_path / "functions"))
+
+
+def test_the_error_of_an_import_shows_their_line_and_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("\n\n1 / 0\ndef build_model(hp): pass\n")
+    with pytest.raises(FunctionError) as caught:
+        load(keep(f"{tmp_path}/model.py", tmp_path / "functions"))
+    received = str(caught.value.received)
+    assert "line 3" in received
+    assert received.endswith("ZeroDivisionError: division by zero")
+    assert "importlib" not in received
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(FunctionError) as caught:
+        keep(f"{file}:build_modl", tmp_path / "functions")
+    assert "Did you mean build_model?" in str(caught.value.fix)
+
+
+def test_what_cannot_be_pickled_is_named(tmp_path: Path) -> None:
+    lock = threading.Lock()
+
+    def build_model(hp: Any) -> Any:
+        return lock
+
+    with pytest.raises(FunctionError, match="the function build_model") as caught:
+        keep(build_model, tmp_path)
+    assert "lock" in str(caught.value.received)
+    with pytest.raises(FunctionError, match="cannot be called"):
+        keep(3, tmp_path)
+
+
+def test_an_exception_in_the_function_shows_their_lines_and_values(tmp_path: Path) -> None:
+    def build_model(hp: Any) -> Any:
+        return compiled(keras.layers.Dense(hp.Int("units", -3, 3)))
+
+    with pytest.raises(FunctionError, match="units=-1") as caught:
+        build_with(keep(build_model, tmp_path), {"units": -1}, SHAPE, 3)
+    received = str(caught.value.received)
+    assert "hp.Int" in received.splitlines()[1]
+    assert "building.py" not in received
+
+
+FLAT = keras.layers.Flatten
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "received"),
+    [
+        (lambda: None, "no Keras model", "NoneType"),
+        (lambda: 3, "no Keras model", "int"),
+        (lambda: keras.Sequential([FLAT(), keras.layers.Dense(3)]), "not compiled", ""),
+        (
+            lambda: compiled(FLAT(), keras.layers.Dense(4, "softmax")),
+            "do not fit the classes",
+            "(batch, 4)",
+        ),
+        (
+            lambda: compiled(keras.layers.Dense(3, "softmax")),
+            "do not fit the classes",
+            "(batch, 8, 8, 3)",
+        ),
+        (
+            lambda: compiled(keras.Input((9, 9, 3)), FLAT(), keras.layers.Dense(3)),
+            "takes other images",
+            "(9, 9, 3)",
+        ),
+        (
+            lambda: compiled(keras.Input((8, 8)), FLAT(), keras.layers.Dense(3)),
+            "takes other images",
+            "(8, 8)",
+        ),
+        (
+            lambda: compiled(keras.layers.Conv2D(2, 9), FLAT(), keras.layers.Dense(3)),
+            "cannot be built",
+            "ValueError",
+        ),
+        (
+            lambda: compiled(FLAT(), keras.layers.Dense(3), metrics=[]),
+            "does not measure its accuracy",
+            "loss",
+        ),
+        (
+            lambda: compiled(FLAT(), keras.layers.Dense(3), metrics=["mse"]),
+            "not measure its accuracy",
+            "mse",
+        ),
+        (
+            lambda: compiled(FLAT(), keras.layers.Dense(3), loss=lambda _, __: 1 / 0),
+            "does not fit its outputs",
+            "Zero",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_any_training(
+    tmp_path: Path, make: Any, what: str, received: str
+) -> None:
+    with pytest.raises(FunctionError, match=what) as caught:
+        build_with(keep(returning(make), tmp_path), {}, SHAPE, 3)
+    assert received in str(caught.value.received or "")
+
+
+def test_a_network_without_an_accuracy_says_how_to_measure_it(tmp_path: Path) -> None:
+    with pytest.raises(FunctionError) as caught:
+        build_with(
+            keep(lambda _: compiled(FLAT(), keras.layers.Dense(3), metrics=[]), tmp_path),
+            {},
+            SHAPE,
+            3,
+        )
+    assert "metrics=['accuracy']" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics", "integers", "accuracy"),
+    [
+        ("categorical_crossentropy", ["accuracy"], False, "accuracy"),
+        (
+            "sparse_categorical_crossentropy",
+            ["sparse_top_k_categorical_accuracy", "acc"],
+            True,
+            "acc",
+        ),
+        (
+            keras.losses.SparseCategoricalCrossentropy,
+            ["sparse_categorical_accuracy"],
+            True,
+            "sparse_categorical_accuracy",
+        ),
+        (
+            keras.losses.CategoricalFocalCrossentropy,
+            [keras.metrics.CategoricalAccuracy],
+            False,
+            "categorical_accuracy",
+        ),
+        (keras.losses.sparse_categorical_crossentropy, ["accuracy"], True, "accuracy"),
+        ("mse", ["categorical_accuracy"], False, "categorical_accuracy"),
+    ],
+)
+def test_labels_and_accuracy_are_told_by_the_compiled_network(
+    tmp_path: Path, loss: Any, metrics: list[Any], integers: bool, accuracy: str
+) -> None:
+    def build_model(hp: Any) -> Any:
+        measured = [one() if isinstance(one, type) else one for one in metrics]
+        made = loss() if isinstance(loss, type) else loss
+        return compiled(FLAT(), keras.layers.Dense(3, "softmax"), loss=made, metrics=measured)
+
+    fit = build_with(keep(build_model, tmp_path), {}, SHAPE, 3).fit
+    assert (fit.integer_labels, fit.accuracy, fit.has_channels, fit.gives_logits) == (
+        integers,
+        accuracy,
+        True,
+        False,
+    )
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_network_of_images_without_channels_gets_them_so(tmp_path: Path, given: bool) -> None:
+    def build_model(hp: Any) -> Any:
+        layers = [keras.layers.LSTM(2), keras.layers.Dense(3, "softmax")]
+        return compiled(*([keras.Input((8, 8))] if given else []), *layers)
+
+    word = keep(build_model, tmp_path)
+    assert not build_with(word, {}, (8, 8, 1), 3).fit.has_channels
+    model = build(ModelSection(function=word), (8, 8, 1), 3)
+    assert model.input_shape == (None, 8, 8, 1)
+    assert model(np.zeros((2, 8, 8, 1))).shape == (2, 3)
+
+
+def test_logits_become_probabilities(tmp_path: Path) -> None:
+    def build_model(hp: Any) -> Any:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return compiled(FLAT(), keras.layers.Dense(3), loss=loss)
+
+    model = build(ModelSection(function=keep(build_model, tmp_path)), SHAPE, 3)
+    assert np.asarray(model(np.ones((2, *SHAPE)))).sum(axis=1) == pytest.approx(1)
+    assert structure(model).parameters == 8 * 8 * 3 * 3 + 3
+
+
+class OwnClass(keras.Model):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = FLAT()
+        self.last = keras.layers.Dense(3, "softmax")
+
+    def call(self, images: Any) -> Any:
+        return self.last(self.flat(images))
+
+
+def test_a_model_of_the_users_own_class_is_counted(tmp_path: Path) -> None:
+    def build_model(hp: Any) -> Any:
+        model = OwnClass()
+        model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    network = structure(build(ModelSection(function=keep(build_model, tmp_path)), SHAPE, 3))
+    assert (network.input_shape, network.parameters) == (SHAPE, 8 * 8 * 3 * 3 + 3)
+
+
+def test_a_mixed_policy_ends_with_the_function_and_evaluation_is_in_float32(tmp_path: Path) -> None:
+    def build_model(hp: Any) -> Any:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        return compiled(
+            keras.Input(SHAPE), FLAT(), keras.layers.Dense(3, "softmax", dtype="float32")
+        )
+
+    built = build_with(keep(build_model, tmp_path), {}, SHAPE, 3)
+    assert keras.config.dtype_policy().name == "float32"
+    assert built.model.layers[0].compute_dtype == "bfloat16"
+    assert {layer.compute_dtype for layer in built.classifier.layers} == {"float32"}
+    np.testing.assert_array_equal(built.classifier.get_weights()[0], built.model.get_weights()[0])
+
+
+def test_the_same_seed_gives_the_same_first_weights(tmp_path: Path) -> None:
+    word = keep(lambda _: compiled(FLAT(), keras.layers.Dense(3)), tmp_path)
+    one, same, other = (
+        build_with(word, {}, SHAPE, 3, seed=seed).model.get_weights()[0] for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)

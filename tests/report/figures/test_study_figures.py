@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from eyetune.analysis.study_summary import best_so_far, count_states, front, ranked
+from eyetune.records.study import Objective, Rung, TrialState
+from eyetune.report.figures.picture import Picture, svg_bytes
+from eyetune.report.figures.study_axes import Scale, name_lines, short, shown_range
+from eyetune.report.figures.study_figures import (
+    best_curve,
+    importance_bars,
+    learning_curves,
+    parallel_coordinates,
+    pareto_picture,
+    slices,
+)
+from eyetune.report.figures.study_space import MOST_AXES, MOST_LINES
+from eyetune.space.space import Choice, Range, Space
+from eyetune.testing.studies import (
+    ACCURACY,
+    PARAMETERS,
+    SECONDS,
+    FabricatedStudy,
+    fabricated_space,
+    fabricated_study,
+)
+
+LOSS = Objective(name="val_loss", direction="min")
+WORDY = Space.make(
+    [
+        *fabricated_space(3).distributions,
+        Choice(
+            name="a/very/long/name/of_what_somebody/calls_a_hyperparameter",
+            values=("re$lu", "leaky relu " * 4),
+        ),
+        Choice(name="blocks.0.kind", values=tuple("abcdefghijklmnop")),
+        Range(name="fixed", low=3, high=3, whole=True),
+        Range(name="momentum", low=0.5, high=0.999, sampling="reverse_log", whole=False),
+    ]
+)
+STUDIES = {
+    "none": fabricated_study(0),
+    "one": fabricated_study(1, failing=0),
+    "three, under way": fabricated_study(3, complete=False),
+    "typical": fabricated_study(26, failing=0.1, infeasible=0.2),
+    "many": fabricated_study(300),
+    "failed": fabricated_study(5, failing=1),
+    "infeasible": fabricated_study(5, infeasible=1),
+    "twelve hyperparameters": fabricated_study(30, space=fabricated_space(12)),
+    "long words": fabricated_study(30, space=WORDY),
+    "loss": fabricated_study(30, objectives=(LOSS,)),
+    "two objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS)),
+    "three objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS, SECONDS)),
+    "fixed": fabricated_study(4, space=Space.make([Choice(name="one", values=(1,))])),
+}
+DRAWINGS: dict[str, Callable[[FabricatedStudy], Picture]] = {
+    "best": lambda study: best_curve(study.record, study.trials),
+    "curves": lambda study: learning_curves(study.record, study.trials, study.histories),
+    "parallel": lambda study: parallel_coordinates(study.record, study.trials),
+    "slices": lambda study: slices(study.record, study.trials),
+    "pareto": lambda study: pareto_picture(study.record, study.trials),
+}
+TYPICAL, MANY = STUDIES["typical"], STUDIES["many"]
+
+
+def lines(axes: Axes, **style: Any) -> list[Any]:
+    return [
+        line
+        for line in axes.lines
+        if all(getattr(line, f"get_{name}")() == value for name, value in style.items())
+    ]
+
+
+def legend(figure: Picture) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("drawn", DRAWINGS)
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_can_be_drawn(study: str, drawn: str) -> None:
+    assert svg_bytes(DRAWINGS[drawn](STUDIES[study])).startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("drawn", DRAWINGS)
+@pytest.mark.parametrize("study", ["none", "failed", "infeasible"])
+def test_where_nothing_has_a_result_that_is_said(study: str, drawn: str) -> None:
+    figure = DRAWINGS[drawn](STUDIES[study])
+    assert [text.get_text()[:8] for text in figure.texts] == ["No trial"]
+    assert not any(axes.has_data() for axes in figure.axes)
+
+
+@pytest.mark.parametrize("drawn", DRAWINGS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_training_that_came_apart_presses_nothing_together(drawn: str, value: float) -> None:
+    broken = TYPICAL.trials[0].with_(
+        rungs=(Rung(epochs=2, values=(value,)),), state=TrialState.STOPPED
+    )
+    far = TYPICAL.trials[1].with_(rungs=(Rung(epochs=2, values=(-1e9,)),))
+    study = FabricatedStudy(TYPICAL.record, (broken, far, *TYPICAL.trials[2:]), TYPICAL.histories)
+    figure = DRAWINGS[drawn](study)
+    FigureCanvasAgg(figure).draw()
+    low, high = figure.axes[0].get_ylim()
+    assert -0.5 < low < high < 1.5
+
+
+def test_the_best_so_far_is_a_staircase_over_dots_of_each_state() -> None:
+    figure = best_curve(TYPICAL.record, TYPICAL.trials)
+    (axes,) = figure.axes
+    steps = best_so_far(TYPICAL.record, TYPICAL.trials)
+    (staircase,) = lines(axes, drawstyle="steps-post")
+    assert list(staircase.get_ydata())[:-1] == [step.best for step in steps]
+    assert list(staircase.get_xdata()) == [
+        *(step.epochs for step in steps),
+        sum(t.epochs for t in TYPICAL.trials),
+    ]
+    drawn = {
+        (x, y)
+        for line in lines(axes, linestyle="None")
+        for x, y in zip(*line.get_data(), strict=True)
+    }
+    assert {(step.epochs, step.value) for step in steps} <= drawn
+    best = steps[-1].best
+    assert [text.get_text().partition(": ")[2] for text in axes.texts] == [f"{best:.2%}"]
+    assert legend(figure)[0] == "best so far"
+    counted = [
+        sum(t.state is state for t in TYPICAL.trials)
+        for state in (TrialState.COMPLETE, TrialState.FAILED)
+    ]
+    assert f"trained to the end ({counted[0]})" in legend(figure)
+    assert f"failed ({counted[1]})" in legend(figure)
+    assert len(
+        {(line.get_marker(), line.get_markerfacecolor()) for line in lines(axes, linestyle="None")}
+    ) == len(count_states(TYPICAL.trials))
+
+
+def test_a_loss_falls_and_its_best_is_named_below() -> None:
+    study = STUDIES["loss"]
+    (axes,) = best_curve(study.record, study.trials).axes
+    (staircase,) = lines(axes, drawstyle="steps-post")
+    assert all(np.diff(staircase.get_ydata()) <= 0)
+    assert axes.texts[0].get_verticalalignment() == "top"
+    assert "lower is better" in axes.get_ylabel()
+
+
+def test_learning_curves_of_the_best_are_strong_and_rungs_are_marked() -> None:
+    figure = learning_curves(MANY.record, MANY.trials, MANY.histories, best=3)
+    (axes,) = figure.axes
+    order = ranked((ACCURACY,), MANY.trials)
+    labels = legend(figure)
+    assert [label.partition(" (")[0] for label in labels[:3]] == [
+        f"trial {one.number}" for one in order[:3]
+    ]
+    assert labels[3] == f"the other {len(MANY.histories) - 3}"
+    best = MANY.histories[order[0].run or ""]
+    thickest = max(
+        axes.lines, key=lambda line: line.get_linewidth() if line.get_linestyle() == "-" else 0
+    )
+    assert list(thickest.get_ydata()) == [epoch.val_accuracy for epoch in best]
+    dotted = lines(axes, linestyle=":")
+    assert [line.get_xdata()[0] for line in dotted] == [2, 4, 10]
+    reached = [
+        sum(any(rung.epochs == epochs for rung in t.rungs) for t in MANY.trials)
+        for epochs in (2, 4, 10)
+    ]
+    assert [text.get_text() for text in axes.texts] == [f"{count} reached" for count in reached]
+    assert sum(len(bundle.get_paths()) for bundle in axes.collections) == len(MANY.histories) - 3
+
+
+def test_runs_whose_epochs_are_gone_are_left_out() -> None:
+    assert not any(
+        axes.has_data() for axes in learning_curves(TYPICAL.record, TYPICAL.trials, {}).axes
+    )
+    some = dict(list(TYPICAL.histories.items())[:2])
+    assert len(legend(learning_curves(TYPICAL.record, TYPICAL.trials, some))) == 2
+
+
+def test_an_objective_that_epochs_do_not_measure_gives_way_to_one_that_they_do() -> None:
+    study = fabricated_study(8, objectives=(PARAMETERS, ACCURACY))
+    (axes,) = learning_curves(study.record, study.trials, study.histories).axes
+    assert axes.get_ylabel().startswith("val accuracy")
+
+
+def test_parallel_coordinates_have_an_axis_a_hyperparameter_and_break_off_where_one_does_not_count() -> (
+    None
+):
+    figure = parallel_coordinates(TYPICAL.record, TYPICAL.trials)
+    (axes,) = figure.axes
+    words = [text.get_text() for text in axes.texts]
+    for name in TYPICAL.record.space.names:
+        assert name_lines(name, 14) in words
+    assert {"relu", "tanh", "gelu", "1e-5", "0.01"} <= set(words)
+    tried = ranked((ACCURACY,), TYPICAL.trials)
+    bundle, _, best = axes.collections
+    assert len(bundle.get_paths()) == len(tried) - 1
+    broken = [(path.codes == path.MOVETO).sum() > 2 for path in reversed(bundle.get_paths())]
+    assert broken == ["filters_2" not in one.values for one in tried[1:]]
+    assert any(broken)
+    assert best.get_zorder() > bundle.get_zorder()
+    place = Scale(TYPICAL.record.space["learning_rate"]).place(tried[0].values["learning_rate"])
+    assert best.get_paths()[0].vertices[0][1] == pytest.approx(place)
+
+
+def test_lines_through_one_category_lie_apart_the_better_the_higher() -> None:
+    (axes,) = parallel_coordinates(MANY.record, MANY.trials).axes
+    column = MANY.record.space.names.index("activation")
+    bundle = axes.collections[0]
+    tried = ranked((ACCURACY,), MANY.trials)[1:]
+    places: dict[Any, list[float]] = {}
+    for path, one in zip(reversed(bundle.get_paths()), tried, strict=True):
+        crossing = [y for x, y in path.vertices if x == column][-1]
+        places.setdefault(one.values["activation"], []).append(crossing)
+    for crossings in places.values():
+        assert crossings == sorted(set(crossings), reverse=True)
+    ranges = sorted((min(one), max(one)) for one in places.values())
+    assert ranges[0][1] < ranges[1][0] < ranges[1][1] < ranges[2][0]
+
+
+def test_too_many_hyperparameters_or_trials_are_told() -> None:
+    wide = fabricated_study(3, space=fabricated_space(MOST_AXES + 4), failing=0)
+    assert (
+        legend(parallel_coordinates(wide.record, wide.trials))[-1]
+        == "4 more hyperparameters are not drawn"
+    )
+    long = fabricated_study(MOST_LINES + 100, failing=0, space=fabricated_space(2))
+    figure = parallel_coordinates(long.record, long.trials)
+    assert legend(figure)[-1] == f"the best {MOST_LINES} of {MOST_LINES + 100} are drawn"
+    assert len(figure.axes[0].collections[0].get_paths()) == MOST_LINES - 1
+
+
+def test_importances_are_bars_the_largest_on_top() -> None:
+    (axes,) = importance_bars({"a": 0.1, "b": 0.7, "c": 0.2, "d": math.nan, "e": 0.004}).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["e", "a", "c", "b"]
+    assert [bar.get_width() for bar in axes.patches] == [0.004, 0.1, 0.2, 0.7]
+    assert [text.get_text() for text in axes.texts] == ["<1%", "10%", "20%", "70%"]
+    assert "Too few" in importance_bars({}).texts[0].get_text()
+
+
+def test_slices_have_a_panel_a_hyperparameter_over_its_whole_range() -> None:
+    figure = slices(TYPICAL.record, TYPICAL.trials)
+    assert [axes.get_title() for axes in figure.axes] == list(TYPICAL.record.space.names)
+    tried = ranked((ACCURACY,), TYPICAL.trials)
+    for axes, name in zip(figure.axes, TYPICAL.record.space.names, strict=True):
+        dots = [y for line in axes.lines if line.get_marker() != "*" for y in line.get_ydata()]
+        assert sorted(dots) == sorted(one.objectives[0] for one in tried if name in one.values)  # type: ignore[index]
+        ends = [label.get_text() for label in axes.get_xticklabels()]
+        one = TYPICAL.record.space[name]
+        expected = (
+            [short(value) for value in one.values]
+            if isinstance(one, Choice)
+            else [short(one.low), short(one.high)]
+        )
+        assert set(expected) <= set(ends)
+        stars = lines(axes, marker="*")
+        assert len(stars) == (name in tried[0].values)
+
+
+def test_what_cannot_vary_has_no_axis() -> None:
+    study = STUDIES["long words"]
+    assert "fixed" not in [axes.get_title() for axes in slices(study.record, study.trials).axes]
+    assert (
+        "nothing that varies"
+        in slices(STUDIES["fixed"].record, STUDIES["fixed"].trials).texts[0].get_text()
+    )
+
+
+@pytest.mark.parametrize("name", ["two objectives", "three objectives"])
+def test_the_front_is_ringed_in_every_pair_of_objectives(name: str) -> None:
+    study = STUDIES[name]
+    objectives = study.record.settings.objectives
+    best = front(objectives, study.trials)
+    figure = pareto_picture(study.record, study.trials)
+    pairs = list(combinations(range(len(objectives)), 2))
+    assert len(figure.axes) == len(pairs)
+    for axes, (up, along) in zip(figure.axes, pairs, strict=True):
+        (rings,) = [line for line in axes.lines if line.get_markersize() == 10]
+        expected = sorted(
+            (one.objectives[along], one.objectives[up]) for one in best if one.objectives
+        )
+        assert list(zip(*rings.get_data(), strict=True)) == expected
+        assert objectives[up].name.replace("_", " ") in axes.get_ylabel()
+        left, right = axes.get_xlim()
+        assert all(left <= x <= right for x, _ in expected)
+    assert legend(figure)[0] == f"beaten by none ({len(best)})"
+
+
+def test_with_one_objective_it_is_drawn_against_the_size_of_the_network() -> None:
+    (axes,) = pareto_picture(MANY.record, MANY.trials).axes
+    assert axes.get_xlabel().startswith("parameters")
+    assert axes.get_xscale() == "log"
+
+
+def test_dots_of_a_long_study_are_drawn_as_an_image() -> None:
+    trials = [trial.with_(number=n) for n, trial in enumerate(MANY.trials * 5)]
+    assert len(svg_bytes(best_curve(MANY.record, trials))) < 400_000
+    assert len(svg_bytes(learning_curves(MANY.record, trials, MANY.histories))) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("one", "value", "place"),
+    [
+        (Range(name="a", low=1e-4, high=1e-2, sampling="log", whole=False), 1e-3, 0.5),
+        (Range(name="a", low=0, high=10, whole=True), 10, 1.0),
+        (Range(name="a", low=0.9, high=0.99, sampling="reverse_log", whole=False), 0.99, 1.0),
+        (Range(name="a", low=0.9, high=0.99, sampling="reverse_log", whole=False), 0.9, 0.0),
+        (Range(name="a", low=4, high=4, whole=True), 4, 0.5),
+        (Range(name="a", low=0, high=10, whole=True), 11, None),
+        (Choice(name="a", values=("x", "y")), "y", 0.75),
+        (Choice(name="a", values=(True, False)), 1, None),
+    ],
+)
+def test_values_have_their_place_on_an_axis(
+    one: Choice | Range, value: Any, place: float | None
+) -> None:
+    assert Scale(one).place(value) == (None if place is None else pytest.approx(place))
+
+
+def test_long_names_are_broken_where_their_words_end_and_cut() -> None:
+    assert name_lines("learning_rate", 11) == "learning_\nrate"
+    lines_of = name_lines("a/very/long/name/of_what_somebody/calls_a_hyperparameter", 13).split(
+        "\n"
+    )
+    assert len(lines_of) == 3
+    assert max(map(len, lines_of)) <= 14
+    assert lines_of[1].endswith("…")
+    assert lines_of[2].endswith("…") or lines_of[2].endswith("hyperparameter")
+
+
+def test_the_shown_range_holds_the_best_whatever_the_rest() -> None:
+    assert shown_range(LOSS, [1.0, 1.1, 1.2, 1e9]) == (1.0, 1.2)
+    assert shown_range(ACCURACY, [0.5]) == (0.5, 0.5)

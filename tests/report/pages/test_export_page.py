@@ -1,0 +1,72 @@
+"""The page of an export: what was found is in it, and what a user wrote is shown and never run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from eyetune.report.pages.export_page import export_page
+
+BOARD = {
+    "title": "ESP-EYE", "partition_bytes": 4_128_768, "firmware_bytes": 460_800, "arena_bytes": 102_400,
+    "psram_bytes": 4_194_304, "quirks": ["Hold the button."],
+}  # fmt: skip
+MANIFEST: dict[str, Any] = {
+    "run": "3f2a1b4c", "label": "3f2a1b4c lab", "class_names": ["cat", "dog"], "image_shape": [32, 32, 3],
+    "board": BOARD, "formats": ["esp-idf"], "operators": ["CONV_2D", "SOFTMAX"], "flash_bytes": 174_496,
+    "arena_bytes": 40_960, "multiply_adds": 4_040_704, "latency_ms": 180.4, "latency_error_ms": 63.1,
+    "calibration_images": 200, "validation_images": 2000, "float_validation_accuracy": 0.7, "steps": [],
+    "int8_validation_accuracy": 0.695, "versions": {"keras": "3.15.1"},
+}  # fmt: skip
+VERIFICATION: dict[str, Any] = {
+    "passed": True, "failures": [], "warnings": [], "split": "test", "num_images": 10_000, "float_accuracy": 0.71,
+    "int8_accuracy": 0.7, "agreement": 0.999, "arena": {"head_bytes": 36_000, "tail_bytes": 3_696, "bytes": 39_696},
+    "arena_limit_bytes": 40_960, "interpreter": "tflite-micro 0.1", "reference": "LiteRT", "versions": {"numpy": "2"},
+}  # fmt: skip
+
+
+def test_an_export_shows_what_it_takes_and_that_it_is_not_proven() -> None:
+    page = export_page(MANIFEST)
+    for words in (
+        "174,496 of 3,667,968 bytes",
+        "40,960 of 102,400",
+        "180 ± 63 ms",
+        "69.50%",
+        "-0.50",
+        "Hold the button.",
+    ):
+        assert words in page
+    assert "Not verified yet" in page
+    assert "<h2>How it was found</h2>" not in page
+
+
+def test_a_proof_is_shown_with_who_decided() -> None:
+    page = export_page(MANIFEST, VERIFICATION)
+    for words in (
+        "Passed",
+        "99.90% of the images",
+        "10,000 test images, in tflite-micro 0.1",
+        "39,696 bytes",
+    ):
+        assert words in page
+
+
+@pytest.mark.parametrize("name", ["agreement", "arena", "float_accuracy"])
+def test_what_was_not_measured_is_not_made_up(name: str) -> None:
+    page = export_page(
+        MANIFEST, {**VERIFICATION, name: None, "passed": False, "failures": ["Something failed."]}
+    )
+    assert "Failed" in page
+    assert "Something failed." in page
+
+
+def test_a_large_arena_is_held_against_external_memory() -> None:
+    assert "204,800 of 4,194,304 bytes" in export_page({**MANIFEST, "arena_bytes": 204_800})
+
+
+def test_what_a_user_wrote_is_shown_and_never_run() -> None:
+    evil = "<script>alert(1)</script>"
+    page = export_page({**MANIFEST, "label": evil, "steps": [evil], "operators": [evil]})
+    assert evil not in page
+    assert "&lt;script&gt;" in page

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from eyetune.errors import WorkspaceError
+from eyetune.report.figures.run_figures import curves
+from eyetune.report.pages.page import drawing, marked_lines, recipe_changes, render, write_page
+from eyetune.values.history import Epoch
+
+HISTORY = tuple(Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.001, 1.0, 100.0) for number in (1, 2))
+
+
+def test_a_page_is_written_whole_into_a_new_folder_in_place_of_an_earlier_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "new" / "page.html"
+    for html in ("<p>ü</p>", "<p>later</p>"):
+        assert write_page(html, path) == path
+        assert path.read_text(encoding="utf-8") == html
+    assert [file.name for file in path.parent.iterdir()] == ["page.html"]
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkspaceError, match="cannot be written") as caught:
+        write_page("", tmp_path / "file" / "page.html")
+    assert caught.value.received in (os.strerror(errno.ENOTDIR), os.strerror(errno.EEXIST))
+    assert "--output" in (caught.value.fix or "")
+
+
+def test_drawings_of_one_page_share_no_id() -> None:
+    one, two = (drawing(curves({"a": HISTORY}), name, "Curves.") for name in ("one", "two"))
+    assert 'clip-path="url(#one-' in one.svg
+    assert one.svg.replace("one-", "two-") == two.svg
+    for part in ("<metadata", "<style", "<?xml", "<!DOCTYPE", "xmlns"):
+        assert part not in one.svg
+    assert 'aria-label="Curves."' in one.svg
+    assert one.width == pytest.approx(11 * 72, rel=0.05)
+    assert not one.tall
+
+
+def test_a_value_that_a_template_needs_must_be_there() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render("lab_summary", {})
+
+
+def test_changes_of_recipes_are_words() -> None:
+    rows = recipe_changes({"augment.flip": (False, True), "optimizer.clip_norm": (None, 1.5)})
+    assert [[cell.text for cell in row] for row in rows] == [
+        ["augment.flip", "false", "true"],
+        ["optimizer.clip_norm", "none", "1.5"],
+    ]
+
+
+def test_lines_that_moved_are_marked_where_they_differ() -> None:
+    assert marked_lines("a\nb\nc", "a\nc\nd") == [("a", False), ("b", True), ("c", False)]
+    assert marked_lines("", "a") == []

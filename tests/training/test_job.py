@@ -1,0 +1,132 @@
+"""Jobs: what a worker tells while it trains, and what it returns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.errors import RunBusyError
+from eyetune.recipe import Recipe
+from eyetune.testing.datasets import tiny_dataset
+from eyetune.training.job import NEWS_FILE, Job, News, NewsReader, inspect, work
+from eyetune.values.history import Epoch, Progress
+
+SMALL = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
+
+
+MODEL = """
+import keras
+
+{policy}
+
+
+def build_model(hp):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, "softmax", dtype="float32")]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *layers])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
+
+
+def epoch(number: int) -> Epoch:
+    return Epoch(number, 1.0, 0.5, 1.1, 0.4, 0.001, 2.0, 100.0)
+
+
+def test_a_job_trains_saves_and_classifies_what_it_is_asked_to(tmp_path: Path) -> None:
+    dataset, recipe = tiny_dataset(), Recipe().with_(SMALL)
+    told: list[int] = []
+    job = Job(recipe, tmp_path, 0, "float32", splits=("validation",))
+    outcome = work(job, dataset, on_epoch=lambda one: told.append(one.epoch))
+    assert told == [1, 2]
+    assert outcome.kept_epoch == 2
+    assert set(outcome.predictions) == {"validation"}
+    probabilities, labels = outcome.predictions["validation"]
+    assert probabilities.shape == (20, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert labels.tolist() == dataset.validation.labels.tolist()
+    assert (tmp_path / "model.keras").exists()
+
+
+def test_two_processes_do_not_work_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock
+
+    monkeypatch.setattr("eyetune.training.job.ORPHAN_SECONDS", 0.2)
+    with FileLock(tmp_path / "work.lock"), pytest.raises(RunBusyError):
+        work(Job(Recipe().with_(SMALL), tmp_path, 0, "float32"), tiny_dataset())
+
+
+def test_inspection_tells_the_network_or_why_there_is_none() -> None:
+    good = inspect(Recipe().with_(SMALL), tiny_dataset())
+    assert good.network is not None
+    assert good.network.parameters == 4 * 28 + 7 * 7 * 4 * 8 + 8 + 8 * 3 + 3
+    assert good.precision in ("float32", "bfloat16")
+    bad = inspect(Recipe().with_({"model.blocks": [4, 4, 4, 4]}), tiny_dataset())
+    assert bad.network is None
+    assert "shrinks its images to nothing" in str(bad.error)
+
+
+@pytest.mark.parametrize(
+    ("policy", "precision"),
+    [("", "float32"), ('keras.config.set_dtype_policy("mixed_bfloat16")', "bfloat16")],
+)
+def test_the_arithmetic_of_a_model_function_is_what_its_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, precision: str
+) -> None:
+    monkeypatch.setattr(
+        "eyetune.training.backend._native_bfloat16",
+        lambda: (not policy, "it is as the test wants it"),
+    )
+    path = tmp_path / "model.py"
+    path.write_text(MODEL.format(policy=policy), encoding="utf-8")
+    inspection = inspect(Recipe().with_({"model.function": f"{path}:build_model"}), tiny_dataset())
+    assert (inspection.error, inspection.precision) == (None, precision)
+
+
+@given(st.lists(st.sampled_from(["epoch", "progress"]), max_size=12), st.data())
+def test_news_arrive_whole_in_order_and_once(kinds: list[str], data: st.DataObject) -> None:
+    """Whatever moment the reader looks at, even in the middle of a line."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())
+    told = [
+        epoch(n) if kind == "epoch" else Progress(n, 9, 1, 2, 0.5, 0.5, 1.0)
+        for n, kind in enumerate(kinds, 1)
+    ]
+    text = "".join(
+        json.dumps({"epoch" if isinstance(one, Epoch) else "progress": asdict(one)}) + "\n"
+        for one in told
+    ).encode()
+    reader, read, at = NewsReader(folder), [], 0
+    while at < len(text):
+        step = data.draw(st.integers(1, len(text) - at))
+        with (folder / NEWS_FILE).open("ab") as stream:
+            stream.write(text[at : at + step])
+        at += step
+        read += list(reader.read())
+    assert read == told
+    assert list(reader.read()) == []
+
+
+def test_progress_is_told_about_once_a_second_and_epochs_always() -> None:
+    lines: list[str] = []
+    news = News(lines.append)
+    for images in range(50):
+        news.on_progress(Progress(1, 2, images, 50, 0.5, 0.5, 1.0))
+    news.on_epoch(epoch(1))
+    news.on_epoch(epoch(2))
+    kinds = [next(iter(json.loads(line))) for line in lines]
+    assert kinds.count("epoch") == 2
+    assert 1 <= kinds.count("progress") <= 3
+
+
+def test_old_news_are_not_read_again(tmp_path: Path) -> None:
+    (tmp_path / NEWS_FILE).write_text(json.dumps({"epoch": asdict(epoch(1))}) + "\n")
+    assert list(NewsReader(tmp_path).read()) == []

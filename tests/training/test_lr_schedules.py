@@ -1,0 +1,127 @@
+"""Learning-rate schedules: the curve of each, and that Keras follows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eyetune.errors import RecipeError
+from eyetune.recipe import OptimizerSection, Recipe, Schedule
+from eyetune.testing.datasets import tiny_dataset
+from eyetune.training.backend import choose_arithmetic
+from eyetune.training.fit import fit
+from eyetune.training.lr_schedules import plateau_rate, rates
+from eyetune.training.optimizers import build_optimizer
+from eyetune.values.history import Epoch
+
+
+def curve(schedule: str, **values: Any) -> Any:
+    return rates(OptimizerSection(learning_rate=1.0, schedule=schedule, **values), 10, 10)  # type: ignore[arg-type]
+
+
+def test_each_schedule_has_its_shape() -> None:
+    assert set(curve("constant")) == {1.0}
+    cosine = curve("cosine")
+    assert cosine[0] == 1
+    assert cosine[50] == pytest.approx(0.5)
+    assert (np.diff(cosine) < 0).all()
+    cycle = curve("one_cycle")
+    assert cycle[0] == pytest.approx(1 / 25)
+    assert np.argmax(cycle) == 30
+    assert cycle[-1] < 0.01
+    steps = [curve("step")[at] for at in (0, 49, 50, 74, 75, 99)]
+    assert steps == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert curve("exponential")[50] == pytest.approx(0.1)
+
+
+@given(
+    st.sampled_from([name for name in get_args(Schedule) if name != "plateau"]),
+    st.floats(0, 5),
+    st.integers(1, 40),
+    st.integers(6, 30),
+    st.floats(1e-6, 10),
+)
+def test_every_rate_is_above_zero_and_at_most_the_recipes(
+    schedule: Any, warmup: float, steps: int, epochs: int, rate: float
+) -> None:
+    section = OptimizerSection(learning_rate=rate, schedule=schedule, warmup_epochs=warmup)
+    values = rates(section, steps, epochs)
+    assert values.shape == (steps * epochs,)
+    assert (values > 0).all()
+    assert values.max() <= np.float32(rate) * 1.0001
+
+
+def test_the_warm_up_rises_in_a_straight_line() -> None:
+    values = curve("cosine", warmup_epochs=2)
+    np.testing.assert_allclose(values[:20], (np.arange(20) + 1) / 20, rtol=1e-6)
+    assert values[20] == 1
+
+
+def test_kerass_cosine_decay_agrees() -> None:
+    theirs = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=100)
+    np.testing.assert_allclose(
+        curve("cosine"), [float(theirs(step)) for step in range(100)], atol=1e-6
+    )
+
+
+def test_the_optimizer_follows_the_curve() -> None:
+    recipe = Recipe().with_({"optimizer.schedule": "one_cycle", "fit.epochs": 2})
+    optimizer = build_optimizer(recipe, steps_per_epoch=5)
+    weight = keras.Variable(np.ones(1, np.float32))
+    optimizer.build([weight])
+    expected = rates(recipe.optimizer, 5, 2)
+    for step in range(12):
+        assert float(optimizer.learning_rate) == expected[min(step, 9)]
+        optimizer.apply([np.zeros(1, np.float32)])
+
+
+def history(*losses: float) -> tuple[Epoch, ...]:
+    return tuple(Epoch(number + 1, 1, 1, loss, 1, 1, 1, 1) for number, loss in enumerate(losses))
+
+
+def test_plateau_reduces_after_two_epochs_without_a_better_loss() -> None:
+    section = OptimizerSection(learning_rate=1.0, schedule="plateau")
+    assert plateau_rate(section, history(3, 2, 1)) == 1
+    assert plateau_rate(section, history(3, 2, 2)) == 1
+    assert plateau_rate(section, history(3, 2, 2, 2)) == pytest.approx(0.3)
+    assert plateau_rate(section, history(3, 2, 2, 2, 1, 1, 1)) == pytest.approx(0.09)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_a_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: str) -> None:
+    recipe = Recipe().with_(
+        {
+            "model.blocks": [2],
+            "model.dense": [],
+            "fit.batch_size": 20,
+            "fit.epochs": 6,
+            "optimizer.schedule": schedule,
+        }
+    )
+    fitted = fit(recipe, tiny_dataset(), tmp_path, seed=0, arithmetic=choose_arithmetic("float32"))
+    recorded = [epoch.learning_rate for epoch in fitted.history]
+    if schedule == "plateau":
+        expected = [plateau_rate(recipe.optimizer, fitted.history[:number]) for number in range(6)]
+    else:
+        curve = rates(recipe.optimizer, 3, 6)
+        expected = [float(curve[min(3 * (number + 1), 17)]) for number in range(6)]
+    assert recorded == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"optimizer.schedule": "plateau", "optimizer.warmup_epochs": 1},
+        {"optimizer.warmup_epochs": 10},
+        {"optimizer.schedule": "cosin"},
+    ],
+)
+def test_contradictions_are_refused(edits: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        Recipe().with_(edits)
