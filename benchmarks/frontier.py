@@ -56,7 +56,7 @@ class Point:
     int8_accuracy: float
     flash_bytes: int
     arena_bytes: int
-    multiply_adds: int
+    macs: int
     latency: str
     seconds: float
 
@@ -84,7 +84,7 @@ def measure(name: str, subset: int, epochs: int, num_images: int | None) -> Poin
         proof.int8_accuracy,
         known.flash_bytes,
         proof.arena.bytes if proof.arena else known.arena_bytes,
-        known.multiply_adds,
+        known.macs,
         f"{known.latency_ms:,.0f} ± {known.latency_error_ms:,.0f} ms",
         time.perf_counter() - began,
     )
@@ -120,7 +120,7 @@ def main() -> None:
         point = measure(name, subset, epochs, images)
         print(
             f"| {point.name} | {point.float_accuracy:.2%} | {point.int8_accuracy:.2%} | {point.flash_bytes:,} | "
-            f"{point.arena_bytes:,} | {point.multiply_adds / 1e6:.1f} | {point.latency} | {point.seconds:.0f} |",
+            f"{point.arena_bytes:,} | {point.macs / 1e6:.1f} | {point.latency} | {point.seconds:.0f} |",
             flush=True,
         )
 

@@ -19,7 +19,7 @@ import psutil
 
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import Budget, Objective, ScheduleSettings, StudySettings, TrialRecord
+from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings, TrialRecord
 from eyetune.report.progress.study_progress import StudyDisplay
 from eyetune.space.space import Choice, Range, Space
 from eyetune.testing.datasets import tiny_dataset
@@ -76,7 +76,7 @@ def main() -> None:
         space=SPACE,
         objectives=(Objective(name="val_accuracy", direction="max"),),
         sampler=arguments.sampler,
-        schedule=ScheduleSettings(
+        schedule=SchedulerSettings(
             name=arguments.schedule, max_epochs=arguments.max_epochs, iterations=None
         ),
         budget=Budget(trials=arguments.trials),

@@ -100,7 +100,7 @@ def _work(hyperparameters: Any) -> float:
     values = hyperparameters.values
     num_epochs = values["tuner/epochs"] - values["tuner/initial_epoch"]
     network = structure(build_model(hyperparameters))  # type: ignore[no-untyped-call]
-    return float(num_epochs * network.multiply_adds / WORK_UNIT)
+    return float(num_epochs * network.macs / WORK_UNIT)
 
 
 def with_eyetune(

@@ -16,11 +16,11 @@ import pytest
 from eyetune.cli.main import app
 from eyetune.device.boards.profiles import board, boards
 from eyetune.recipe import Recipe
-from eyetune.records.study import SamplerName, ScheduleName
+from eyetune.records.study import SamplerName, SchedulerName
 from eyetune.space.presets import BUILT_IN, recipe_space
 from eyetune.space.space import Space
 from eyetune.tuning.objectives import BEFORE_TRAINING
-from eyetune.tuning.schedulers import make_schedule
+from eyetune.tuning.schedulers import make_scheduler
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -151,14 +151,14 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 def test_the_tables_of_tuning_name_all_that_there_is() -> None:
     assert set(rows("Which sampler")) == set(get_args(SamplerName))
-    assert set(rows("Which schedule")) == set(get_args(ScheduleName))
+    assert set(rows("Which schedule")) == set(get_args(SchedulerName))
     assert set(rows("Spaces of recipes")) == set(BUILT_IN)
     better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
     for name in (*BEFORE_TRAINING, *(one.name for one in boards())):
         assert f"`{name}`" in better, name
 
 
-@pytest.mark.parametrize("name", get_args(ScheduleName))
+@pytest.mark.parametrize("name", get_args(SchedulerName))
 def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
     said = [int(re.search(r"\d+", cell)[0]) for cell in rows("Which schedule")[name][-1].split("|")]  # type: ignore[index]
     planned = name == "hyperband"
@@ -169,11 +169,11 @@ def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
         )
 
 
-def simulated(name: ScheduleName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
+def simulated(name: SchedulerName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
     """Return trials, trials trained to the end and epochs of a study whose trials are as good as
     chance has it.
     """
-    schedule = make_schedule(
+    schedule = make_scheduler(
         name, max_epochs=10, num_trials=num_trials, iterations=None if num_trials else 1
     )
     chance = random.Random(seed)

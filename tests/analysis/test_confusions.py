@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eyetune.analysis.confusions import confused_pairs, surest_right, surest_wrong
+from eyetune.analysis.confusions import confused_pairs, most_confident_correct, most_confident_wrong
 
 
 def answers(*rows: tuple[int, int, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,17 +65,17 @@ def test_all_pairs_together_are_all_mistakes(rows: list[tuple[int, int, float]])
 def test_the_surest_right_answers_are_of_different_classes_first(
     count: int, expected: list[int]
 ) -> None:
-    assert surest_right(*SOME, count).tolist() == expected
+    assert most_confident_correct(*SOME, count).tolist() == expected
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [5]), (2, [5, 3]), (9, [5, 3, 1, 6, 0])])
 def test_the_surest_wrong_answers_are_of_different_classes_first(
     count: int, expected: list[int]
 ) -> None:
-    assert surest_wrong(*SOME, count).tolist() == expected
+    assert most_confident_wrong(*SOME, count).tolist() == expected
 
 
 def test_a_network_without_mistakes_confuses_nothing() -> None:
     perfect = answers((0, 0, 0.9), (1, 1, 0.9))
     assert confused_pairs(*perfect, 5) == ()
-    assert surest_wrong(*perfect, 5).shape == (0,)
+    assert most_confident_wrong(*perfect, 5).shape == (0,)

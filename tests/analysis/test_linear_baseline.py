@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eyetune.analysis.linear_baseline import MOST_IMAGES, linear_accuracy
+from eyetune.analysis.linear_baseline import MAX_IMAGES, linear_accuracy
 from eyetune.testing.datasets import tiny_images
 
 
@@ -50,7 +50,7 @@ def test_large_images_are_thinned_out_first():
 
 
 def test_the_first_images_are_enough():
-    images, labels = tiny_images(2 * MOST_IMAGES, 2, size=2)
+    images, labels = tiny_images(2 * MAX_IMAGES, 2, size=2)
     misleading = labels.copy()
-    misleading[MOST_IMAGES:] = 1 - misleading[MOST_IMAGES:]
+    misleading[MAX_IMAGES:] = 1 - misleading[MAX_IMAGES:]
     assert linear_accuracy(images, misleading, images[:100], labels[:100]) == 1.0

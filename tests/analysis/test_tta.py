@@ -1,4 +1,4 @@
-"""Flips: what they give, how sure that is, and when they are not for these images."""
+"""TtaGain: what they give, how sure that is, and when they are not for these images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eyetune.analysis.metrics import evaluate
-from eyetune.analysis.tta import flips
+from eyetune.analysis.tta import tta_gain
 
 
 def predictions(
@@ -29,7 +29,7 @@ LABELS = np.arange(800) % 4
 
 
 def test_two_independent_looks_are_better_than_one() -> None:
-    found = flips(predictions(LABELS, 0.7, seed=1), predictions(LABELS, 0.7, seed=2), LABELS)
+    found = tta_gain(predictions(LABELS, 0.7, seed=1), predictions(LABELS, 0.7, seed=2), LABELS)
     assert found.finding == "better"
     assert found.difference_interval[0] > 0
     assert found.difference_interval[0] < found.difference < found.difference_interval[1]
@@ -38,7 +38,7 @@ def test_two_independent_looks_are_better_than_one() -> None:
 
 
 def test_mirror_images_of_another_meaning_are_worse_and_hinted_at() -> None:
-    found = flips(
+    found = tta_gain(
         predictions(LABELS, 0.7, seed=1),
         predictions(LABELS, 0.2, seed=2, sure_when_wrong=0.95),
         LABELS,
@@ -53,7 +53,7 @@ def test_mirror_images_of_another_meaning_are_worse_and_hinted_at() -> None:
 @given(st.integers(0, 1000), st.integers(1, 40))
 def test_symmetric_images_change_nothing(seed: int, count: int) -> None:
     plain = predictions(LABELS[:count], 0.6, seed=seed)
-    found = flips(plain, plain, LABELS[:count])
+    found = tta_gain(plain, plain, LABELS[:count])
     assert found.difference == 0
     assert found.difference_interval == (0, 0)
     assert found.finding == "no difference that we can be sure of"

@@ -46,7 +46,7 @@ def test_the_labs_vgg16_does_not() -> None:
     check = fit_check(Recipe().with_({"model": "vgg16"}))
     assert not check.fits
     assert "flash" in check.reasons[0]
-    assert check.costliest.limit == "flash"
+    assert check.bottleneck.limit == "flash"
     assert len(check.advice) == len(check.reasons) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_board_of_ones_own(tmp_path: Path) -> None:
     assert len(check.reasons) == len(check.advice) == 2
     assert check.latency is None
     assert check.to_json()["latency_ms"] is None
-    assert check.costliest.limit == "flash"
+    assert check.bottleneck.limit == "flash"
 
 
 def test_code_in_a_keras_file_is_not_run_unless_that_is_allowed(tmp_path: Path) -> None:

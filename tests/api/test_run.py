@@ -296,7 +296,7 @@ def test_a_test_that_diverges_ends_early_and_says_so() -> None:
 
 def test_flips_are_reported_beside_the_recorded_predictions(trained: et.Run) -> None:
     before = trained.evaluation("validation")
-    found = trained.evaluate_flips("validation")
+    found = trained.evaluate_tta("validation")
     assert found.plain.accuracy == before.accuracy
     x, y = trained.dataset().arrays()[1]
     model = trained.model()
@@ -307,7 +307,7 @@ def test_flips_are_reported_beside_the_recorded_predictions(trained: et.Run) -> 
     assert found.averaged.loss == pytest.approx(-np.log((mean * y).sum(axis=1)).mean(), rel=1e-4)
     assert trained.evaluation("validation").to_json() == before.to_json()
     with pytest.raises(DataError, match="not those that run"):
-        trained.evaluate_flips("validation", dataset=tiny_dataset())
+        trained.evaluate_tta("validation", dataset=tiny_dataset())
 
 
 def test_a_comparison_is_one_value_that_draws_itself(trained: et.Run) -> None:
@@ -365,10 +365,10 @@ def _interrupt(*_: Any) -> None:
 def test_transfer_learning_from_a_file_is_recorded_shown_and_loaded_as_one_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyetune.models.transfer import build_base
+    from eyetune.models.transfer import build_backbone
 
     monkeypatch.chdir(tmp_path)
-    build_base("vgg16", (32, 32, 3)).save_weights("own.weights.h5")
+    build_backbone("vgg16", (32, 32, 3)).save_weights("own.weights.h5")
     recipe = SMALL.with_({"model": "vgg16", "model.weights": "own.weights.h5", "fit.epochs": 1})
     data = tiny_dataset(num_train=30, size=32)
     run = et.train(recipe, data, workspace=tmp_path / "w", progress=False)

@@ -138,7 +138,7 @@ def test_evaluate_shows_flips_beside_the_plain_accuracy(
     found = value["with_flips"]
     assert found["difference"] == pytest.approx(found["accuracy"] - value["accuracy"])
     assert found["difference_interval"][0] <= found["difference"] <= found["difference_interval"][1]
-    assert found["multiply_adds"] == 2 * trained.record.network.multiply_adds
+    assert found["multiply_adds"] == 2 * trained.record.network.macs
     assert eyetune("evaluate", "trained", "--flips", *at) == 0
     for words in (
         "With flips",

@@ -106,7 +106,7 @@ def test_a_network_that_shrinks_to_nothing_is_refused_by_place(
         build(edited(**edits), shape, 10)
 
 
-def test_structure_counts_multiply_adds_of_every_kind_of_layer() -> None:
+def test_structure_counts_mac_of_every_kind_of_layer() -> None:
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -121,7 +121,7 @@ def test_structure_counts_multiply_adds_of_every_kind_of_layer() -> None:
         ]
     )
     network = structure(model)
-    counted = {layer.name: layer.multiply_adds for layer in network.layers if layer.multiply_adds}
+    counted = {layer.name: layer.macs for layer in network.layers if layer.macs}
     assert counted == {
         "strided": 4 * 4 * 9 * 4 * 6,
         "depthwise": 4 * 4 * 9 * 6,

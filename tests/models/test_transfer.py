@@ -15,7 +15,14 @@ import pytest
 from eyetune.errors import RecipeError
 from eyetune.models.build import build, check
 from eyetune.models.structure import structure
-from eyetune.models.transfer import BASES, base_of, build_base, features_of, head_of, thaw
+from eyetune.models.transfer import (
+    BACKBONES,
+    backbone_of,
+    build_backbone,
+    features_of,
+    head_of,
+    thaw,
+)
 from eyetune.models.weights import Weights, load, put, taken
 from eyetune.recipe import LAST_STRETCH, ModelSection
 
@@ -45,21 +52,21 @@ def pixels() -> Any:
     return np.random.default_rng(0).random((2, *IMAGES), np.float32)
 
 
-@pytest.mark.parametrize("base", list(BASES))
+@pytest.mark.parametrize("base", list(BACKBONES))
 def test_each_base_is_built_whole_frozen_and_counted_once(base: str) -> None:
     network = build(section(base, trainable_from=LAST_STRETCH[base]), IMAGES, 10)
     check(section(base, trainable_from=LAST_STRETCH[base]), IMAGES)  # the layer is there
     found = structure(network)
-    head = 64 * base_of(network).output_shape[-1] + 64 + 650
+    head = 64 * backbone_of(network).output_shape[-1] + 64 + 650
     assert found.parameters == network.count_params() == PARAMETERS[base] + head
     assert found.trainable_parameters == head
-    assert {layer.rate for layer in base_of(network).layers if hasattr(layer, "rate")} <= {0.0}
+    assert {layer.rate for layer in backbone_of(network).layers if hasattr(layer, "rate")} <= {0.0}
 
 
 @pytest.mark.parametrize("base", ["vgg16", "mobilenet_v1"])
 def test_a_base_gets_its_own_preprocessing(base: str, pixels: Any) -> None:
     network = build(section(base), IMAGES, 10)
-    expected = base_of(network)(PREPROCESS[base](pixels * 255.0))
+    expected = backbone_of(network)(PREPROCESS[base](pixels * 255.0))
     found = features_of(network)(pixels)
     np.testing.assert_allclose(found, np.asarray(expected).reshape(2, -1), rtol=1e-4, atol=1e-12)
 
@@ -68,7 +75,7 @@ def test_efficientnet_gets_what_keras_gives_its_imagenet_weights(pixels: Any) ->
     # Keras normalizes by the file's mean and variance, and then once more by the root of the
     # deviation.
     network = build(section("efficientnet_b0"), IMAGES, 10)
-    base = base_of(network)
+    base = backbone_of(network)
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     normalization = next(layer for layer in base.layers if type(layer).__name__ == "Normalization")
     normalization.set_weights([mean, deviation, np.array(1)])
@@ -88,20 +95,24 @@ def test_features_and_head_make_up_the_network_and_share_its_weights(pixels: Any
 def test_thawing_leaves_batch_normalization_and_earlier_layers_alone() -> None:
     network = build(section(), IMAGES, 10)
     thaw(network, "conv_pw_13")
-    assert [layer.name for layer in base_of(network).layers if layer.trainable_weights] == [
+    assert [layer.name for layer in backbone_of(network).layers if layer.trainable_weights] == [
         "conv_pw_13"
     ]
     thaw(network, "")
-    assert base_of(network).trainable_weights == []
+    assert backbone_of(network).trainable_weights == []
 
 
 def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
     network = build(section(dense=[]), IMAGES, 2)
     thaw(network, "conv_pw_13")
-    before = {layer.name: layer.get_weights() for layer in base_of(network).layers if layer.weights}
+    before = {
+        layer.name: layer.get_weights() for layer in backbone_of(network).layers if layer.weights
+    }
     network.compile("sgd", "categorical_crossentropy", run_eagerly=True)
     network.fit(pixels, np.eye(2), verbose=0)
-    after = {layer.name: layer.get_weights() for layer in base_of(network).layers if layer.weights}
+    after = {
+        layer.name: layer.get_weights() for layer in backbone_of(network).layers if layer.weights
+    }
     changed = {
         name for name, values in before.items() if not all(map(np.array_equal, values, after[name]))
     }
@@ -132,7 +143,7 @@ def test_what_a_base_cannot_take_is_refused(
 @pytest.fixture(scope="module")
 def base() -> Any:
     keras.utils.set_random_seed(3)
-    return build_base("vgg16", IMAGES)
+    return build_backbone("vgg16", IMAGES)
 
 
 def write_legacy(path: Path, base: Any, *, rename: str = "{}") -> None:
@@ -162,7 +173,7 @@ def write(path: Path, base: Any) -> None:
         np.savez(path, **named(base))
     elif path.suffix == ".keras":
         network = build(section("vgg16", dense=[4]), IMAGES, 3)
-        base_of(network).set_weights(base.get_weights())
+        backbone_of(network).set_weights(base.get_weights())
         network.save(path)
     elif path.name.endswith(".weights.h5"):
         base.save_weights(path)
@@ -177,7 +188,7 @@ def test_weights_come_from_every_kind_of_file(tmp_path: Path, base: Any, name: s
     assert weights is not None
     network = build(section("vgg16"), IMAGES, 10)
     put(weights, network)
-    for mine, theirs in zip(base_of(network).get_weights(), base.get_weights(), strict=True):
+    for mine, theirs in zip(backbone_of(network).get_weights(), base.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert taken(network).digest == weights.digest
 
@@ -260,4 +271,4 @@ def test_keras_asks_for_the_file_that_the_error_names(
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
     with pytest.raises(RecipeError, match="offline"):
         load(section(base))
-    assert asked == [BASES[base].file]
+    assert asked == [BACKBONES[base].file]

@@ -17,7 +17,7 @@ from eyetune.recipe import (
     LAST_STRETCH,
     MONITORS,
     PRETRAINED,
-    BaseName,
+    BackboneName,
     Block,
     DenseLayer,
     HyperparameterValue,
@@ -414,7 +414,7 @@ def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it():
 
 
 def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained():
-    assert not Recipe().with_(model="mobilenet").model.has_base
+    assert not Recipe().with_(model="mobilenet").model.has_backbone
     assert Recipe().with_(model="mobilenet_v1").model.base == "mobilenet_v1"
     with pytest.raises(RecipeError, match=r"model\.base") as caught:
         Recipe().with_({"model.base": "mobilenet"})
@@ -422,7 +422,7 @@ def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained():
 
 
 def test_every_base_has_a_name_and_a_last_stretch():
-    bases = set(get_args(BaseName)) - {"none"}
+    bases = set(get_args(BackboneName)) - {"none"}
     assert set(PRETRAINED) == set(LAST_STRETCH) == bases
     assert all(PRETRAINED[name]["base"] == name for name in bases)
 

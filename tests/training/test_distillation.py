@@ -16,7 +16,7 @@ from eyetune.errors import CheckpointError, RecipeError, TrainingError
 from eyetune.recipe import LossSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
-from eyetune.training.distillation import lessons, open_teacher, right
+from eyetune.training.distillation import open_teacher, right, teacher_predictions
 from eyetune.training.evaluate import probabilities, save_model
 from eyetune.training.fit import Fitted, check, fit
 from eyetune.training.optimizers import build_loss
@@ -145,5 +145,5 @@ def test_lessons_on_other_data_are_not_taken(teacher: Path) -> None:
     assert opened is not None
     notes: list[str] = []
     for fingerprint in ("one", "two", "one"):
-        lessons(opened, recipe, replace(DATASET, fingerprint=fingerprint), notes.append)
+        teacher_predictions(opened, recipe, replace(DATASET, fingerprint=fingerprint), notes.append)
     assert len(notes) == 2

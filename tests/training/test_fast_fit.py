@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from eyetune.training.fast_fit import hastened, refine, steps_at_once
+from eyetune.training.fast_fit import fast_fit, speed_up_updates, steps_at_once
 
 NUMBERS = np.random.default_rng(0)
 IMAGES = NUMBERS.random((70, 8, 8, 3), np.float32)
@@ -52,7 +52,7 @@ OPTIMIZERS = {
 def test_a_hastened_network_learns_what_a_plain_one_learns(name: str) -> None:
     plain, fast = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
     before = plain.fit(batches(), epochs=3, shuffle=False, verbose=0).history
-    with hastened(fast, batches(48), 16, 3):  # of 70 images: 48 and 22, the last step on 6
+    with fast_fit(fast, batches(48), 16, 3):  # of 70 images: 48 and 22, the last step on 6
         after = fast.fit(batches(48), epochs=3, shuffle=False, verbose=0).history
     for measured in ("loss", "accuracy"):
         np.testing.assert_allclose(before[measured], after[measured], rtol=1e-4)
@@ -76,7 +76,7 @@ def test_the_graph_is_traced_once_and_keras_makes_its_own_again(
 
     monkeypatch.setattr(keras.Model, "train_step", counted)
     model = network(keras.optimizers.Adam())
-    with hastened(model, batches(16 * steps), 16, steps):
+    with fast_fit(model, batches(16 * steps), 16, steps):
         model.fit(batches(16 * steps), verbose=0)
     assert traced == 1
     assert len(model.fit(batches(), epochs=2, verbose=0).history["loss"]) == 2
@@ -86,7 +86,7 @@ def test_class_weights_count_in_each_step() -> None:
     plain, fast = network(keras.optimizers.SGD(0.1)), network(keras.optimizers.SGD(0.1))
     weights = {0: 3.0, 1: 0.5, 2: 1.0, 3: 0.0}
     before = plain.fit(batches(), class_weight=weights, shuffle=False, verbose=0).history["loss"]
-    with hastened(fast, batches(64), 16, 4):
+    with fast_fit(fast, batches(64), 16, 4):
         after = fast.fit(batches(64), class_weight=weights, shuffle=False, verbose=0).history[
             "loss"
         ]
@@ -116,7 +116,7 @@ def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:
         rows, (keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)), strict=True
     ):
         if one is rows[1]:
-            refine(optimizer)
+            speed_up_updates(optimizer)
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.gather(one.value, [0, 2]))
         optimizer.apply([tape.gradient(loss, one.value)], [one])
@@ -126,7 +126,7 @@ def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:
 def test_half_precision_is_updated_as_keras_does() -> None:
     halves = [keras.Variable(np.ones(3), dtype="bfloat16") for _ in range(2)]
     optimizers = [keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)]
-    refine(optimizers[1])
+    speed_up_updates(optimizers[1])
     for one, optimizer in zip(halves, optimizers, strict=True):
         optimizer.apply([tf.constant([0.5, 1.0, 2.0], tf.bfloat16)], [one])
     np.testing.assert_array_equal(*(np.asarray(one.value).astype(np.float32) for one in halves))
@@ -137,7 +137,7 @@ def test_no_weight_is_updated_before_all_gradients_are_there(optimizer: Any) -> 
     weights = [keras.Variable(np.ones(shape, np.float32)) for shape in ((4, 3), (3, 2))]
     refined = optimizer(0.1)
     refined.build(weights)
-    refine(refined)
+    speed_up_updates(refined)
     gradients: list[tf.Tensor] = []
 
     @tf.function

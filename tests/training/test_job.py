@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eyetune.errors import RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.job import NEWS_FILE, Job, News, NewsReader, inspect, work
+from eyetune.training.job import PROGRESS_FILE, Job, ProgressLog, ProgressLogReader, inspect, work
 from eyetune.values.history import Epoch, Progress
 
 SMALL = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
@@ -104,10 +104,10 @@ def test_news_arrive_whole_in_order_and_once(kinds: list[str], data: st.DataObje
         json.dumps({"epoch" if isinstance(one, Epoch) else "progress": asdict(one)}) + "\n"
         for one in told
     ).encode()
-    reader, read, at = NewsReader(folder), [], 0
+    reader, read, at = ProgressLogReader(folder), [], 0
     while at < len(text):
         step = data.draw(st.integers(1, len(text) - at))
-        with (folder / NEWS_FILE).open("ab") as stream:
+        with (folder / PROGRESS_FILE).open("ab") as stream:
             stream.write(text[at : at + step])
         at += step
         read += list(reader.read())
@@ -117,7 +117,7 @@ def test_news_arrive_whole_in_order_and_once(kinds: list[str], data: st.DataObje
 
 def test_progress_is_told_about_once_a_second_and_epochs_always() -> None:
     lines: list[str] = []
-    news = News(lines.append)
+    news = ProgressLog(lines.append)
     for images in range(50):
         news.on_progress(Progress(1, 2, images, 50, 0.5, 0.5, 1.0))
     news.on_epoch(epoch(1))
@@ -128,5 +128,5 @@ def test_progress_is_told_about_once_a_second_and_epochs_always() -> None:
 
 
 def test_old_news_are_not_read_again(tmp_path: Path) -> None:
-    (tmp_path / NEWS_FILE).write_text(json.dumps({"epoch": asdict(epoch(1))}) + "\n")
-    assert list(NewsReader(tmp_path).read()) == []
+    (tmp_path / PROGRESS_FILE).write_text(json.dumps({"epoch": asdict(epoch(1))}) + "\n")
+    assert list(ProgressLogReader(tmp_path).read()) == []

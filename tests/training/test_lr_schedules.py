@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyetune.errors import RecipeError
-from eyetune.recipe import OptimizerSection, Recipe, Schedule
+from eyetune.recipe import LearningRateSchedule, OptimizerSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import fit
@@ -41,7 +41,7 @@ def test_each_schedule_has_its_shape() -> None:
 
 
 @given(
-    st.sampled_from([name for name in get_args(Schedule) if name != "plateau"]),
+    st.sampled_from([name for name in get_args(LearningRateSchedule) if name != "plateau"]),
     st.floats(0, 5),
     st.integers(1, 40),
     st.integers(6, 30),

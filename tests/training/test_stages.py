@@ -13,7 +13,7 @@ import pytest
 
 from eyetune.data import cache
 from eyetune.errors import CheckpointError, RecipeError
-from eyetune.models.transfer import base_of, build_base
+from eyetune.models.transfer import backbone_of, build_backbone
 from eyetune.models.weights import load
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
@@ -40,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     keras.utils.set_random_seed(1)
     path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
-    build_base("vgg16", (32, 32, 3)).save_weights(path)
+    build_backbone("vgg16", (32, 32, 3)).save_weights(path)
     return path
 
 
@@ -96,7 +96,9 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
 
 def base_weights(fitted: Fitted) -> dict[str, Any]:
     return {
-        layer.name: layer.get_weights() for layer in base_of(fitted.model).layers if layer.weights
+        layer.name: layer.get_weights()
+        for layer in backbone_of(fitted.model).layers
+        if layer.weights
     }
 
 
@@ -210,7 +212,7 @@ def test_other_weights_under_the_same_name_are_another_training(
     path.write_bytes(Path(transfer.model.weights).read_bytes())
     recipe = transfer.with_(model__weights=str(path))
     train(tmp_path / "run", recipe, stop_after=1)
-    build_base("vgg16", (32, 32, 3)).save_weights(path)
+    build_backbone("vgg16", (32, 32, 3)).save_weights(path)
     with pytest.raises(CheckpointError, match="its weights differ"):
         train(tmp_path / "run", recipe, resume=True)
 

@@ -22,7 +22,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.training.job import inspect_apart
-from eyetune.tuning.dispatch import MOST_TRIES
+from eyetune.tuning.dispatch import MAX_TRIES
 from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.runner import Plan, Runner
 
@@ -144,7 +144,7 @@ def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) ->
     )
     elsewhere = Elsewhere(*[dead] * 5)
     (one,) = runner(Workspace(), elsewhere).train([Plan("doomed", recipe, 0)])
-    assert len(elsewhere.jobs) == MOST_TRIES == 3
+    assert len(elsewhere.jobs) == MAX_TRIES == 3
     assert one.run is not None
     assert one.run.state is RunState.FAILED
     assert "worker process ended" in one.reason

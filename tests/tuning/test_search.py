@@ -21,7 +21,7 @@ from eyetune.records import RunState, Workspace
 from eyetune.records.study import (
     Budget,
     Rung,
-    ScheduleSettings,
+    SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
@@ -34,7 +34,7 @@ from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
 from eyetune.tuning.objectives import read_constraint, read_objective
-from eyetune.tuning.retention import Keeping
+from eyetune.tuning.retention import ModelRetention
 from eyetune.tuning.search import Seed, search
 
 
@@ -71,7 +71,7 @@ def new(workspace: Workspace, **words: Any) -> StudyRecord:
         "space": words.pop("space", space),
         "objectives": tuple(map(read_objective, words.pop("objectives", ("val_accuracy",)))),
         "constraints": tuple(map(read_constraint, words.pop("constraints", ()))),
-        "schedule": ScheduleSettings(name=schedule, max_epochs=max_epochs, iterations=iterations),
+        "schedule": SchedulerSettings(name=schedule, max_epochs=max_epochs, iterations=iterations),
         "sampler": words.pop("sampler", "random"),
         "budget": words.pop("budget", Budget()),
         **words,
@@ -483,7 +483,7 @@ def test_a_trial_that_becomes_no_number_is_never_the_best() -> None:
             float("nan") if recipe.optimizer.learning_rate == 0.01 else quick_curve(recipe, epoch)
         )
 
-    keeping = Keeping(Workspace(), (read_objective("val_accuracy"),))
+    keeping = ModelRetention(Workspace(), (read_objective("val_accuracy"),))
     sound = TrialRecord(
         number=1, state=TrialState.PAUSED, values={}, rungs=(Rung(epochs=1, values=(0.2,)),)
     )

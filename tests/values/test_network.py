@@ -29,7 +29,7 @@ def test_a_network_comes_back_from_json_as_it_was(network: Network):
 
 def test_totals_add_up_over_the_layers():
     assert TWO_LAYERS.parameters == 288_906
-    assert TWO_LAYERS.multiply_adds == 1_065_600
+    assert TWO_LAYERS.macs == 1_065_600
     assert TWO_LAYERS.activation_bytes == 28_810
 
 

@@ -30,14 +30,14 @@ class Candidate:
             images).
         histories: The epochs of each run.
         parameters: Weights of its network.
-        multiply_adds: Multiply-adds for one image.
+        macs: Multiply-adds for one image.
     """
 
     label: str
     right: NDArray[np.bool_]
     histories: tuple[History, ...]
     parameters: int
-    multiply_adds: int
+    macs: int
 
     @property
     def accuracy(self) -> float:
@@ -66,7 +66,8 @@ class Candidate:
             "seed_deviation": self.seed_deviation,
             "seconds": self.seconds,
             "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
+            "macs": self.macs,
+            "multiply_adds": self.macs,
         }
 
 
@@ -91,7 +92,7 @@ class Difference:
             took.
         seconds: Mean training time.
         parameters: Weights of the network.
-        multiply_adds: Multiply-adds for one image.
+        macs: Multiply-adds for one image.
     """
 
     label: str
@@ -105,7 +106,7 @@ class Difference:
     at_equal_seconds: float
     seconds: float
     parameters: int
-    multiply_adds: int
+    macs: int
 
     @property
     def certain(self) -> bool:
@@ -133,7 +134,8 @@ class Difference:
             "difference_at_equal_seconds": self.at_equal_seconds,
             "seconds": self.seconds,
             "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
+            "macs": self.macs,
+            "multiply_adds": self.macs,
         }
 
 
@@ -195,7 +197,7 @@ def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Differe
         at_equal_seconds=_at_equal(baseline, candidate, _second_ends),
         seconds=candidate.seconds,
         parameters=candidate.parameters,
-        multiply_adds=candidate.multiply_adds,
+        macs=candidate.macs,
     )
 
 

@@ -84,13 +84,15 @@ def confused_pairs(
     return tuple(pairs)
 
 
-def surest_right(probabilities: Probabilities, labels: Labels, count: int) -> NDArray[np.int64]:
+def most_confident_correct(
+    probabilities: Probabilities, labels: Labels, count: int
+) -> NDArray[np.int64]:
     """Return the positions of the surest right answers, of as many classes as there are before any
     class again.
 
     Example:
         >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.9, 0.1]], np.float32)
-        >>> surest_right(answers, np.array([0, 0, 1, 1]), 2)
+        >>> most_confident_correct(answers, np.array([0, 0, 1, 1]), 2)
         array([0, 2])
     """
     right = np.flatnonzero(probabilities.argmax(axis=1) == labels)
@@ -98,13 +100,15 @@ def surest_right(probabilities: Probabilities, labels: Labels, count: int) -> ND
     return _varied(order, labels[order].tolist(), count)
 
 
-def surest_wrong(probabilities: Probabilities, labels: Labels, count: int) -> NDArray[np.int64]:
+def most_confident_wrong(
+    probabilities: Probabilities, labels: Labels, count: int
+) -> NDArray[np.int64]:
     """Return the positions of the surest wrong answers, of as many true classes as there are before
     any class again.
 
     Example:
         >>> answers = np.array([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]], np.float32)
-        >>> surest_wrong(answers, np.array([1, 1, 1, 0]), 2)
+        >>> most_confident_wrong(answers, np.array([1, 1, 1, 0]), 2)
         array([0, 3])
     """
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from eyetune.space.encoding import axes, numbers, quiet_optuna
 from eyetune.space.space import Space, Values
 
-FEWEST_TRIALS = 10  # of a study; the best tenth of them is compared with all
-FEWEST_OF_ONE = 5  # trials that have a hyperparameter
+MIN_TRIALS = 10  # of a study; the best tenth of them is compared with all
+MIN_TRIALS_OF_ONE = 5  # trials that have a hyperparameter
 
 Trials = Sequence[tuple[Values, float]]
 
@@ -69,10 +69,10 @@ def left_out(space: Space, trials: Trials) -> dict[str, str]:
         having = sum(name in found for found, _ in known)
         if axis.low == axis.high:
             reasons[name] = "it has one value only"
-        elif len(known) < FEWEST_TRIALS:
-            reasons[name] = f"only {len(known)} trials are finished; {FEWEST_TRIALS} are needed"
-        elif having < FEWEST_OF_ONE:
-            reasons[name] = f"only {having} of the trials have it; {FEWEST_OF_ONE} are needed"
+        elif len(known) < MIN_TRIALS:
+            reasons[name] = f"only {len(known)} trials are finished; {MIN_TRIALS} are needed"
+        elif having < MIN_TRIALS_OF_ONE:
+            reasons[name] = f"only {having} of the trials have it; {MIN_TRIALS_OF_ONE} are needed"
     return reasons
 
 

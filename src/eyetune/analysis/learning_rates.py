@@ -23,13 +23,13 @@ from eyetune.errors import UsageError
 
 SMALLEST = 1e-6
 LARGEST = 10.0
-LARGEST_EVER = 100.0  # what a recipe takes as a rate
+MAX_RATE = 100.0  # what a recipe takes as a rate
 NARROWEST = 10.0  # largest by smallest rate: a tenth of the best must still have been tried
 STEPS = 500
-FEWEST_STEPS = 20
-MOST_STEPS = 100_000
+MIN_STEPS = 20
+MAX_STEPS = 100_000
 PASSES = 10  # over small data, before the default number of steps goes down
-FEWEST_BY_DEFAULT = 50
+MIN_DEFAULT_STEPS = 50
 
 MEMORY_SHARE = 0.05  # share of the steps that the running average looks back on
 SHORTEST_MEMORY = 2.0
@@ -45,7 +45,7 @@ CLEAR_FALL = 5.0
 DEVIATION_OF_MEDIAN = (
     1.4826  # standard deviation by the median of absolute values, of a normal distribution
 )
-SMALLEST_FALL = 0.005  # ... and at least this share of the loss it began with
+MIN_FALL = 0.005  # ... and at least this share of the loss it began with
 
 Floats = NDArray[np.float64]
 
@@ -107,10 +107,10 @@ def check_range(smallest: float, largest: float, steps: int | None = None) -> No
     Example:
         >>> check_range(1e-6, 10, 200)
     """
-    if not 0 < smallest < largest <= LARGEST_EVER:  # NaN fails too
+    if not 0 < smallest < largest <= MAX_RATE:  # NaN fails too
         raise UsageError(
             "The rates make no range.",
-            expected=f"smallest above 0, below largest, and largest at most {LARGEST_EVER:g}",
+            expected=f"smallest above 0, below largest, and largest at most {MAX_RATE:g}",
             received=f"smallest {smallest:g}, largest {largest:g}",
             fix=f"eyetune lr-find --smallest {SMALLEST:g} --largest {LARGEST:g}",
         )
@@ -120,10 +120,10 @@ def check_range(smallest: float, largest: float, steps: int | None = None) -> No
             expected=f"a largest rate of at least {NARROWEST:g} times the smallest: {NARROWEST * smallest:g}",
             received=f"{largest:g}",
         )
-    if steps is not None and not FEWEST_STEPS <= steps <= MOST_STEPS:
+    if steps is not None and not MIN_STEPS <= steps <= MAX_STEPS:
         raise UsageError(
             "The number of steps is out of its range.",
-            expected=f"{FEWEST_STEPS} to {MOST_STEPS:,} (--steps); {STEPS} do for most networks",
+            expected=f"{MIN_STEPS} to {MAX_STEPS:,} (--steps); {STEPS} do for most networks",
             received=steps,
         )
 
@@ -136,7 +136,7 @@ def default_steps(batches_per_epoch: int) -> int:
         >>> default_steps(1250), default_steps(20), default_steps(1)
         (500, 200, 50)
     """
-    return min(STEPS, max(FEWEST_BY_DEFAULT, PASSES * batches_per_epoch))
+    return min(STEPS, max(MIN_DEFAULT_STEPS, PASSES * batches_per_epoch))
 
 
 def rising_rates(smallest: float, largest: float, num_steps: int) -> list[float]:
@@ -232,7 +232,7 @@ def judge(rates: Sequence[float], losses: Sequence[float], num_steps: int) -> Ra
         )
     lowest = first + int(averages[first:].argmin())
     fall, chance = averages[first] - averages[lowest], _chance(raw[: lowest + 1], num_steps)
-    if fall <= max(chance, SMALLEST_FALL * averages[first]):
+    if fall <= max(chance, MIN_FALL * averages[first]):
         return found(None, None, _why_nothing(averages[first:], num_steps))
     above = np.flatnonzero(
         averages[first:lowest] > averages[first] - max(FALLEN_SHARE * fall, chance)

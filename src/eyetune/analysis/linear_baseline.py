@@ -1,13 +1,13 @@
-"""The yardstick for a data set that nobody knows: how far a linear classifier on the pixels gets."""
+"""The linear_baseline for a data set that nobody knows: how far a linear classifier on the pixels gets."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_IMAGES = 5000
-MOST_PIXELS = 32  # along a side: more adds time and nothing to a linear classifier
-MOST_ITERATIONS = 200
+MAX_IMAGES = 5000
+MAX_PIXELS = 32  # along a side: more adds time and nothing to a linear classifier
+MAX_ITERATIONS = 200
 
 
 def linear_accuracy(
@@ -38,16 +38,16 @@ def linear_accuracy(
     from sklearn.preprocessing import StandardScaler
 
     classifier = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.01, max_iter=MOST_ITERATIONS)
+        StandardScaler(), LogisticRegression(C=0.01, max_iter=MAX_ITERATIONS)
     )
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", ConvergenceWarning
         )  # nearly converged is a good enough yardstick
-        classifier.fit(_pixels(train_images[:MOST_IMAGES]), train_labels[:MOST_IMAGES])
-    return float(classifier.score(_pixels(images[:MOST_IMAGES]), labels[:MOST_IMAGES]))
+        classifier.fit(_pixels(train_images[:MAX_IMAGES]), train_labels[:MAX_IMAGES])
+    return float(classifier.score(_pixels(images[:MAX_IMAGES]), labels[:MAX_IMAGES]))
 
 
 def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    step = max(1, -(-max(images.shape[1:3]) // MOST_PIXELS))
+    step = max(1, -(-max(images.shape[1:3]) // MAX_PIXELS))
     return images[:, ::step, ::step].reshape(len(images), -1).astype(np.float32) / np.float32(255)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CALIBRATION_BINS = 15
-SMALLEST_PROBABILITY = 1e-7  # as Keras clips, so that losses agree
+MIN_PROBABILITY = 1e-7  # as Keras clips, so that losses agree
 
 Probabilities = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -73,7 +73,7 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     of_class = confusion.sum(axis=1)
     by_class = np.where(of_class > 0, confusion.diagonal() / np.maximum(of_class, 1), np.nan)
     chosen = np.clip(
-        probabilities[np.arange(len(labels)), labels].astype(np.float64), SMALLEST_PROBABILITY, 1
+        probabilities[np.arange(len(labels)), labels].astype(np.float64), MIN_PROBABILITY, 1
     )
     right = int(confusion.trace())
     return Evaluation(

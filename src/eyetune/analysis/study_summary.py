@@ -15,7 +15,7 @@ MANY_FAILED = 0.1  # of the trials: below it, it is bad luck of single configura
 LATE_SHARE = (
     0.1  # of the trials: chance alone puts the best into the last tenth in one study of ten
 )
-FEWEST_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
+MIN_TRIALS_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
 STATE_WORDS = {
     TrialState.COMPLETE: "trained to the end",
     TrialState.STOPPED: "stopped early",
@@ -265,7 +265,7 @@ def _unfinished(record: StudyRecord, best: TrialRecord) -> list[str]:
 def _late(
     record: StudyRecord, trials: Sequence[TrialRecord], order: Sequence[TrialRecord]
 ) -> list[str]:
-    if len(order) < FEWEST_TO_BE_LATE:
+    if len(order) < MIN_TRIALS_TO_BE_LATE:
         return []
     steps = best_so_far(record, trials)
     begin = len(steps) - max(1, round(LATE_SHARE * len(steps)))

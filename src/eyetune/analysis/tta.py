@@ -21,7 +21,7 @@ OTHER_MEANING = 0.05
 
 
 @dataclass(frozen=True)
-class Flips:
+class TtaGain:
     """How classifying each image together with its mirror image does, against the image alone.
     Shares are 0 to 1.
 
@@ -72,7 +72,7 @@ class Flips:
         }
 
 
-def flips(plain: Probabilities, mirrored: Probabilities, labels: Labels) -> Flips:
+def tta_gain(plain: Probabilities, mirrored: Probabilities, labels: Labels) -> TtaGain:
     """Compare the mean of two predictions with the first of them.
 
     Args:
@@ -83,14 +83,14 @@ def flips(plain: Probabilities, mirrored: Probabilities, labels: Labels) -> Flip
     Example:
         >>> plain = np.array([[0.6, 0.4], [0.6, 0.4]], np.float32)
         >>> mirrored = np.array([[0.9, 0.1], [0.1, 0.9]], np.float32)
-        >>> found = flips(plain, mirrored, np.array([0, 1]))
+        >>> found = tta_gain(plain, mirrored, np.array([0, 1]))
         >>> found.plain.accuracy, found.averaged.accuracy, found.difference
         (0.5, 1.0, 0.5)
     """
     averaged: Probabilities = np.asarray((plain + mirrored) / 2, np.float32)
     right = [(one.argmax(axis=1) == labels)[np.newaxis] for one in (averaged, plain)]
     before, after = evaluate(plain, labels), evaluate(averaged, labels)
-    return Flips(
+    return TtaGain(
         plain=before,
         averaged=after,
         mirrored_accuracy=float((mirrored.argmax(axis=1) == labels).mean()),

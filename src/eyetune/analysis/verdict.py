@@ -31,7 +31,7 @@ FEW_EPOCHS = 5  # a training as short as this may show nothing yet
 # validation accuracy gained per epoch at the end: ten more would bring about three points
 RISING_PER_EPOCH = 0.003
 FINE_TUNE_EPOCHS = 5
-LARGEST_RATE = 10.0  # a learning rate above it is not worth a try
+MAX_LEARNING_RATE = 10.0  # a learning rate above it is not worth a try
 
 
 @dataclass(frozen=True)
@@ -286,12 +286,12 @@ def _suggest_training(recipe: Recipe, level: str, rising: bool) -> list[Suggesti
                 f"--learning-rate {other:g}",
             )
             for size, other in (("large", rate / 10), ("small", rate * 10))
-            if other <= LARGEST_RATE
+            if other <= MAX_LEARNING_RATE
         ]
     if rising:
         longer = f"--epochs {2 * epochs}"
         found.append(Suggestion("epochs", "the curve was still rising", longer))
-    if rising and 3 * rate <= LARGEST_RATE:
+    if rising and 3 * rate <= MAX_LEARNING_RATE:
         found.append(
             Suggestion(
                 "learning rate",
@@ -342,7 +342,7 @@ def _suggest_against_overfitting(facts: Facts) -> list[Suggestion]:
 
 
 def _suggest_networks(recipe: Recipe, overfitting: bool) -> list[Suggestion]:
-    if recipe.model.has_base:
+    if recipe.model.has_backbone:
         return _suggest_fine_tuning(recipe)
     found = []
     if not recipe.model.batch_norm:

@@ -31,11 +31,11 @@ from eyetune.report.progress.training_progress import TrainingDisplay
 
 SEARCH_SHARE = 0.5  # of the time; most of the rest trains the best for longer
 PROOF_SHARE = 0.1
-MOST_EPOCHS = 100
-LEAST_PROOF_IMAGES = 200
+MAX_EPOCHS = 100
+MIN_PROOF_IMAGES = 200
 # Of both interpreters together, on one core (12.5 million multiply-adds took 11 to 12 ms in
 # TensorFlow Lite Micro).
-_PROOF_SECONDS_PER_MULTIPLY_ADD = 2.5e-9
+_PROOF_SECONDS_PER_MAC = 2.5e-9
 _PROOF_SECONDS_PER_IMAGE = 5e-4
 
 
@@ -221,7 +221,7 @@ def _epochs_within(study: Study, seconds: float) -> int:
     """
     history = study.histories[study.run().id]
     one = statistics.median(epoch.duration_seconds for epoch in history)
-    return max(len(history), min(MOST_EPOCHS, int(seconds / one)))
+    return max(len(history), min(MAX_EPOCHS, int(seconds / one)))
 
 
 def _winner(study: Study, longer: Run) -> Run:
@@ -252,8 +252,5 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
 
 def _images_to_prove(run: Run, seconds: float) -> int:
     """Return how many test images there is time for."""
-    one = (
-        _PROOF_SECONDS_PER_IMAGE
-        + _PROOF_SECONDS_PER_MULTIPLY_ADD * run.record.network.multiply_adds
-    )
-    return min(run.record.data.num_test, max(LEAST_PROOF_IMAGES, int(seconds / one)))
+    one = _PROOF_SECONDS_PER_IMAGE + _PROOF_SECONDS_PER_MAC * run.record.network.macs
+    return min(run.record.data.num_test, max(MIN_PROOF_IMAGES, int(seconds / one)))

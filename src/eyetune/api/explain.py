@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.analysis.confusions import ConfusedPair, confused_pairs, surest_right, surest_wrong
+from eyetune.analysis.confusions import (
+    ConfusedPair,
+    confused_pairs,
+    most_confident_correct,
+    most_confident_wrong,
+)
 from eyetune.data.dataset import Floats, Images, Split, normalise
 from eyetune.errors import DataError, UsageError
 from eyetune.report.figures.activation_figures import Answers
@@ -307,8 +312,8 @@ def explain(
     from eyetune.models.activations.layers import activity, first_filters
 
     pairs = confused_pairs(predicted, split.labels, PAIRS_SHOWN, examples=EXAMPLES_OF_A_PAIR)
-    right = surest_right(predicted, split.labels, ANSWERS_SHOWN)
-    wrong = surest_wrong(predicted, split.labels, ANSWERS_SHOWN)
+    right = most_confident_correct(predicted, split.labels, ANSWERS_SHOWN)
+    wrong = most_confident_wrong(predicted, split.labels, ANSWERS_SHOWN)
     places = [right, wrong, *(np.array(pair.examples, np.int64) for pair in pairs)]
     layer, answers = _answers(model, split, predicted, places)
     sample = np.unique(np.linspace(0, len(split) - 1, SAMPLED_IMAGES).round().astype(int))

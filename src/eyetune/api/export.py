@@ -28,7 +28,7 @@ from eyetune.device.export.export_folder import (
     Format,
     Manifest,
 )
-from eyetune.device.export.verify import MOST_LOST, Verification, accuracy
+from eyetune.device.export.verify import MAX_LOST, Verification, accuracy
 from eyetune.errors import (
     BoardError,
     DataError,
@@ -190,7 +190,7 @@ def _quantized(run: Run, network: Any, dataset: Dataset, board: Board) -> _Quant
     from eyetune.device.export.quantize import quantize
 
     judged = dataset.validation.take(0, VALIDATION_IMAGES)
-    least = _float_accuracy(run, len(judged)) - MOST_LOST
+    least = _float_accuracy(run, len(judged)) - MAX_LOST
     tries: list[_Quantized] = []
     sizes = dict.fromkeys(min(size, len(dataset.train)) for size in CALIBRATION_IMAGES)
     for size in sizes:
@@ -257,7 +257,7 @@ def _described(
         flash_bytes=model.size_bytes,
         arena_bytes=set_aside,
         arena_is_measured=has_micro(),
-        multiply_adds=model.multiply_adds,
+        macs=model.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,
         calibration_images=best.num_images,
@@ -318,7 +318,7 @@ def _write(
 def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know of an export."""
     notes = []
-    if manifest.lost > MOST_LOST:
+    if manifest.lost > MAX_LOST:
         notes.append(
             f"int8 costs {100 * manifest.lost:.1f} points of validation accuracy, whatever ranges were measured on. "
             "Batch normalization and relu6 in place of swish or elu often help: train such a network."

@@ -18,9 +18,10 @@ from eyetune.errors import EyetuneError, FunctionError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.sections import NETWORKS
 from eyetune.records import Workspace
+from eyetune.values.renamed_keys import with_earlier_names
 
 if TYPE_CHECKING:
-    from eyetune.device.estimate.footprint import Costliest, Footprint
+    from eyetune.device.estimate.footprint import Bottleneck, Footprint
     from eyetune.device.estimate.latency import Latency
 
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
@@ -61,9 +62,9 @@ class FitCheck:
         return self.footprint.latency(self.board)
 
     @cached_property
-    def costliest(self) -> Costliest:
+    def bottleneck(self) -> Bottleneck:
         """The layer that costs most of what there is too little of, or of the time."""
-        return self.footprint.costliest(self.board)
+        return self.footprint.bottleneck(self.board)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -81,14 +82,14 @@ class FitCheck:
             "largest_internal_arena_bytes": self.board.arena_bytes,
             "largest_arena_bytes": self.board.largest_arena_bytes,
             "parameters": needs.parameters,
-            "multiply_adds": needs.multiply_adds,
-            "multiply_adds_by_kind": needs.multiply_adds_by_kind,
+            **with_earlier_names({"macs": needs.macs, "macs_by_kind": needs.macs_by_kind}),
             "latency_ms": time.milliseconds if time else None,
             "latency_error": time.error_milliseconds if time else None,
             "unsupported": list(needs.unsupported),
             "unknown": list(needs.unknown),
-            "costliest_layer": asdict(self.costliest),
-            "layers": [asdict(cost) for cost in needs.layer_costs(self.board)],
+            "bottleneck": with_earlier_names(asdict(self.bottleneck)),
+            "costliest_layer": with_earlier_names(asdict(self.bottleneck)),
+            "layers": [with_earlier_names(asdict(cost)) for cost in needs.layer_costs(self.board)],
         }
 
 
@@ -119,7 +120,7 @@ def fit_check(
     Example:
         >>> import eyetune as et
         >>> check = et.fit_check("resnet8", "nucleo-l4r5zi")
-        >>> check.fits, check.footprint.multiply_adds
+        >>> check.fits, check.footprint.macs
         (True, 12501632)
     """
     target = board if isinstance(board, Board) else board_of(board)

@@ -65,7 +65,7 @@ def lab(
     """
     from eyetune.techniques.lab.plan import QUICK as QUICK_CHOICES
     from eyetune.techniques.lab.plan import LabPlan, choose
-    from eyetune.techniques.lab.run_lab import climb
+    from eyetune.techniques.lab.run_lab import run_lab
     from eyetune.tuning.executors import default_workers
 
     if isinstance(data, Dataset):
@@ -102,7 +102,7 @@ def lab(
         seconds=seconds,
     )
     with WorkersDisplay(enabled=progress) as display:
-        record = climb(plan, workspace, display)
+        record = run_lab(plan, workspace, display)
         display.note("Drawing ...")
         workspace.save_lab(record)
         done = Lab(workspace, record)

@@ -33,12 +33,10 @@ def check_seed(seed: int) -> None:
     Raises:
         UsageError: It is.
     """
-    from eyetune.training.backend import LARGEST_SEED
+    from eyetune.training.backend import MAX_SEED
 
-    if not 0 <= seed <= LARGEST_SEED:
-        raise UsageError(
-            "The seed is out of range.", expected=f"0 to {LARGEST_SEED}", received=seed
-        )
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError("The seed is out of range.", expected=f"0 to {MAX_SEED}", received=seed)
 
 
 def start(threads: int, *, progress: bool) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eyetune.report.pages.runs_page import ComparisonPart, RunPart
 
 LATEST = "latest"
-_CLASSES_AT_MOST = 60  # of a confusion matrix that can be read
+_MAX_CLASSES = 60  # of a confusion matrix that can be read
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _part(run: Run, place: int) -> RunPart:
     if run.record.results is None:
         return RunPart(run.record, run.history, None, (network,))
     split, notes, drawings = run.shown_split, [], [network]
-    if len(run.record.data.class_names) <= _CLASSES_AT_MOST:
+    if len(run.record.data.class_names) <= _MAX_CLASSES:
         caption = f"Which classes are taken for which, on the {split} images."
         drawings.append(drawing(run.plot_confusion(), f"confusion-{place}", caption))
     mistakes = _mistakes(run, place)

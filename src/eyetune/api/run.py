@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
-from eyetune.analysis.tta import Flips, flips
+from eyetune.analysis.tta import TtaGain, tta_gain
 from eyetune.analysis.verdict import Facts, Verdict, diagnose
 from eyetune.data import Dataset
 from eyetune.data.dataset import Images
@@ -139,7 +139,7 @@ class Run:
         self.workspace.save_predictions(self.id, split, predicted, images.labels)
         return evaluate(predicted, images.labels)
 
-    def evaluate_flips(self, split: str = "test", *, dataset: Dataset | None = None) -> Flips:
+    def evaluate_tta(self, split: str = "test", *, dataset: Dataset | None = None) -> TtaGain:
         """Classify a split's mirror images too, average the probabilities, and compare with the
         images alone.
 
@@ -158,7 +158,7 @@ class Run:
 
         plain, labels = self._predictions(split)
         images = self.checked(dataset or self.dataset()).split(split)
-        return flips(plain, probabilities(self.model(), images, mirrored=True), labels)
+        return tta_gain(plain, probabilities(self.model(), images, mirrored=True), labels)
 
     @property
     def shown_split(self) -> str:

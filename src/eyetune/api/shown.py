@@ -74,7 +74,7 @@ def _accuracy(accuracy: float, seed_deviation: float | None) -> str:
 
 
 def _costs(one: Candidate | Difference) -> tuple[str, str, str]:
-    return f"{one.seconds:,.0f}", f"{one.parameters:,}", f"{one.multiply_adds:,}"
+    return f"{one.seconds:,.0f}", f"{one.parameters:,}", f"{one.macs:,}"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

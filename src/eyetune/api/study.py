@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 REPORT_FILE = "report.html"
-FEWEST_FOR_IMPORTANCE = 4
+MIN_TRIALS_FOR_IMPORTANCE = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -194,7 +194,9 @@ class Study:
             for trial in self.trials
             if trial.objectives
         ]
-        return importances(self.record.space, tried) if len(tried) >= FEWEST_FOR_IMPORTANCE else {}
+        return (
+            importances(self.record.space, tried) if len(tried) >= MIN_TRIALS_FOR_IMPORTANCE else {}
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:

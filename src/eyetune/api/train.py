@@ -18,10 +18,10 @@ from eyetune.tuning.load_images import load_images
 from eyetune.tuning.recording import (
     describe,
     job_of,
+    linear_baseline,
     record_failure,
     record_outcome,
     versions,
-    yardstick,
 )
 from eyetune.tuning.references import resolve, teacher_file
 from eyetune.values.history import Epoch
@@ -89,7 +89,7 @@ def train(
         name=name,
         versions=versions(),
     )
-    return _carry_on(workspace, record, dataset, progress=progress, plots=plots)
+    return _run_search(workspace, record, dataset, progress=progress, plots=plots)
 
 
 def resume(
@@ -125,10 +125,10 @@ def resume(
     run = Run(workspace, record)
     dataset = run.checked(data) if data else run.dataset()
     start(record.threads if threads is None else threads, progress=progress)
-    return _carry_on(workspace, record, dataset, progress=progress)
+    return _run_search(workspace, record, dataset, progress=progress)
 
 
-def _carry_on(
+def _run_search(
     workspace: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool, plots: bool = True
 ) -> Run:
     """Train a recorded run to its end from wherever it stands, and record what comes of it."""
@@ -156,7 +156,9 @@ def _carry_on(
                 on_progress=display.on_progress,
                 on_note=display.note,
             )
-        run = Run(workspace, record_outcome(workspace, record, outcome, lambda: yardstick(dataset)))
+        run = Run(
+            workspace, record_outcome(workspace, record, outcome, lambda: linear_baseline(dataset))
+        )
     if plots and run.state is RunState.COMPLETE:
         display.note("Drawing ...")
         run.save_plots(dataset=dataset)

@@ -24,7 +24,13 @@ from eyetune.tuning.objectives import broken, values_of
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import Seed, search
-from eyetune.tuning.settings import Base, Wishes, carried_on, checked, new_settings
+from eyetune.tuning.settings import (
+    StartingPoint,
+    TuneOptions,
+    checked,
+    new_settings,
+    resumed_record,
+)
 
 
 def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the rest out)
@@ -122,7 +128,7 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
     """
     _check_words(data, validation_data, seed)
     workspace = workspace_of(workspace)
-    wishes = Wishes(
+    options = TuneOptions(
         objectives=_words(objective),
         constraints=_words(constraints),
         board=board,
@@ -161,12 +167,12 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
             crew.submit(start, crew.threads)
         if known is None:
             record = _created(
-                workspace, name, new_settings(workspace, base, wishes, crew, executor)
+                workspace, name, new_settings(workspace, base, options, crew, executor)
             )
             hold.enter_context(workspace.studies.claim(record.id))
         else:
-            record = carried_on(workspace, known, base, wishes, crew)
-        record = _carry_on(workspace, record, crew, progress=progress)
+            record = resumed_record(workspace, known, base, options, crew)
+        record = _run_search(workspace, record, crew, progress=progress)
     study = Study(workspace, record)
     if plots and study.trials:
         study.save_plots()
@@ -223,20 +229,20 @@ def _base(
     recipe: Recipe | None,
     around: str | None,
     fit_arguments: Mapping[str, Any] | None,
-) -> Base:
+) -> StartingPoint:
     if build_model is None:
         if fit_arguments:
             raise UsageError(
                 "fit_arguments are for a model function.", fix="Of a recipe, set its fit section."
             )
         start = workspace.find(around).recipe if around else checked_recipe(recipe)
-        return Base(start, is_given=bool(around) or recipe is not None)
+        return StartingPoint(start, is_given=bool(around) or recipe is not None)
     from eyetune.models.model_function import keep
 
     if around:
         raise UsageError("A model function has a space of its own.", received=f"around={around}")
     word = keep(build_model, workspace.folder / "functions", dict(fit_arguments or {}))
-    return Base(checked_recipe(recipe).with_({"model": {"function": word}}), is_given=True)
+    return StartingPoint(checked_recipe(recipe).with_({"model": {"function": word}}), is_given=True)
 
 
 def _created(workspace: Workspace, name: str, settings: StudySettings) -> StudyRecord:
@@ -253,7 +259,7 @@ def _created(workspace: Workspace, name: str, settings: StudySettings) -> StudyR
     )
 
 
-def _carry_on(
+def _run_search(
     workspace: Workspace, record: StudyRecord, crew: Executor, *, progress: bool
 ) -> StudyRecord:
     from eyetune.report.progress.study_progress import StudyDisplay
@@ -323,7 +329,11 @@ def _seed(
     workspace: Workspace, settings: StudySettings, space: Space, run: RunRecord
 ) -> Seed | None:
     values = values_in(run.recipe, settings.recipe, space)
-    costs = {"parameters": run.network.parameters, "multiply_adds": run.network.multiply_adds}
+    costs = {
+        "parameters": run.network.parameters,
+        "macs": run.network.macs,
+        "multiply_adds": run.network.macs,
+    }
     if values is None or broken(settings.constraints, costs):
         return None
     try:

@@ -155,7 +155,7 @@ def _fit_shown(found: FitCheck) -> list[RenderableType]:
     shown: list[RenderableType] = [
         f"[bold]{escape(found.what)}[/bold] {verdict} {escape(found.board.title)}"
     ]
-    shown += [_bars(found), f"[bold]Costs most[/bold]  {escape(found.costliest.words)}"]
+    shown += [_bars(found), f"[bold]Costs most[/bold]  {escape(found.bottleneck.words)}"]
     if found.footprint.unknown:
         unknown = ", ".join(found.footprint.unknown)
         shown.append(f"[bold]Not known[/bold]   {escape(unknown)}: only its size was judged.")
@@ -195,8 +195,8 @@ def _bars(found: FitCheck) -> Table:
     )
     slower = ", slower with the arena in external RAM" if time and in_psram else ""
     table.add_row("time an image", "", f"{words}{slower}")
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in needs.multiply_adds_by_kind.items())
-    table.add_row("multiply-adds", "", f"{needs.multiply_adds:,}{f' ({kinds})' if kinds else ''}")
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in needs.macs_by_kind.items())
+    table.add_row("multiply-adds", "", f"{needs.macs:,}{f' ({kinds})' if kinds else ''}")
     table.add_row("parameters", "", f"{needs.parameters:,}")
     return table
 

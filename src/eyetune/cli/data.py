@@ -14,7 +14,7 @@ app = App(
     name="data", help="Look at images and labels before training on them.", help_format="plaintext"
 )
 _NO_COMMON = Common()
-MOST_PER_CLASS = 200
+MAX_PER_CLASS = 200
 
 
 @app.command
@@ -62,10 +62,10 @@ def show(
     skip_unreadable
         Leave out image files that cannot be read, instead of stopping.
     """
-    if not 1 <= per_class <= MOST_PER_CLASS:
+    if not 1 <= per_class <= MAX_PER_CLASS:
         raise UsageError(
             "The number of samples is out of range.",
-            expected=f"--per-class of 1 to {MOST_PER_CLASS}",
+            expected=f"--per-class of 1 to {MAX_PER_CLASS}",
             received=per_class,
         )
     from eyetune.cli.tables import dataset_tables

@@ -159,7 +159,7 @@ def export_lines(done: Export) -> list[RenderableType]:
         "flash": f"{manifest.flash_bytes:,} of {board.largest_model_bytes:,} bytes",
         "tensor arena": f"{manifest.arena_bytes:,} of {room:,} bytes, "
         f"{'measured' if manifest.arena_is_measured else 'predicted'}",
-        "multiply-adds": f"{manifest.multiply_adds:,}",
+        "multiply-adds": f"{manifest.macs:,}",
         "operators": ", ".join(manifest.operators),
     }
     if manifest.latency_ms is not None:

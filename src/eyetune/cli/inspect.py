@@ -49,7 +49,7 @@ def evaluate(
         Show besides what averaging the predictions for each image and its mirror image would give.
     """
     from eyetune.api.compare import open_run
-    from eyetune.cli.tables import evaluation_tables, flips_lines
+    from eyetune.cli.tables import evaluation_tables, tta_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
     anew = recompute or chosen.workspace.predictions(chosen.id, split) is None
@@ -63,12 +63,13 @@ def evaluate(
         value["verdict"] = chosen.verdict.to_json()
     shown = evaluation_tables(chosen, split, result)
     if flips:
-        found = chosen.evaluate_flips(split)
+        found = chosen.evaluate_tta(split)
         value["with_flips"] = {
             **found.to_json(),
-            "multiply_adds": 2 * chosen.record.network.multiply_adds,
+            "macs": 2 * chosen.record.network.macs,
+            "multiply_adds": 2 * chosen.record.network.macs,
         }
-        shown += flips_lines(chosen, split, found)
+        shown += tta_lines(chosen, split, found)
     common.show(value, *shown)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEADERS = 10
 BAR_WIDTH = 30
-MOST_IMPORTANCES = 12
+MAX_IMPORTANCES = 12
 _STATE_STYLES = {
     "COMPLETE": "green",
     "RUNNING": "cyan",
@@ -129,7 +129,7 @@ def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
     table.add_column("importance", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, width=BAR_WIDTH)
     longest = max(known[0][1], 0.01)
-    for name, share in known[:MOST_IMPORTANCES]:
+    for name, share in known[:MAX_IMPORTANCES]:
         bar = "█" * round(BAR_WIDTH * max(share, 0.0) / longest)
         table.add_row(escape(name), f"{share:.0%}", f"[blue]{bar}[/]")
     return [table]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from eyetune.analysis.comparison import Comparison
     from eyetune.analysis.metrics import Evaluation
-    from eyetune.analysis.tta import Flips
+    from eyetune.analysis.tta import TtaGain
     from eyetune.api.run import Prediction, Run
     from eyetune.api.shown import ShownRangeTest
     from eyetune.records import RunRecord
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eyetune.values.network import Network
 
 BARS = "▁▂▃▄▅▆▇█"
-MATRIX_CLASSES_AT_MOST = 20
+MAX_MATRIX_CLASSES = 20
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -72,7 +72,7 @@ def run_table(run: Run) -> Table:
         f"{record.data.num_test:,} test",
         **({"note": "; ".join(record.data.notes)} if record.data.notes else {}),
         "recipe": _differences(record),
-        "parameters": f"{record.network.parameters:,} ({record.network.multiply_adds:,} multiply-adds an image)",
+        "parameters": f"{record.network.parameters:,} ({record.network.macs:,} multiply-adds an image)",
         "arithmetic": f"{record.precision}, seed {record.seed}",
         "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
@@ -96,7 +96,7 @@ def _differences(record: RunRecord) -> str:
     default = Recipe().with_({"data.source": record.recipe.data.source})
     model = record.recipe.model
     gone = (
-        model.has_base or model.has_function
+        model.has_backbone or model.has_function
     )  # it is named; that there are no blocks then goes without saying
     changed = [
         f"{path}={new}"
@@ -134,7 +134,7 @@ def network_table(network: Network) -> Table:
     table.add_column("settings")
     table.add_column("output shape")
     table.add_column("parameters", f"{network.parameters:,}", justify="right")
-    table.add_column("multiply-adds", f"{network.multiply_adds:,}", justify="right")
+    table.add_column("multiply-adds", f"{network.macs:,}", justify="right")
     table.add_column("activation bytes (int8)", f"{network.activation_bytes:,}", justify="right")
     table.add_row("image", "", _shape(network.input_shape), "", "", "")
     for layer in network.layers:
@@ -143,7 +143,7 @@ def network_table(network: Network) -> Table:
             layer.settings,
             _shape(layer.output_shape),
             f"{layer.parameters:,}",
-            f"{layer.multiply_adds:,}",
+            f"{layer.macs:,}",
             f"{layer.activation_bytes:,}",
         )
     return table
@@ -159,18 +159,18 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
         f"expected calibration error {result.calibration_error:.2%}",
         _class_table(names, result),
     ]
-    if len(names) <= MATRIX_CLASSES_AT_MOST:
+    if len(names) <= MAX_MATRIX_CLASSES:
         shown.append(_confusion_table(names, result))
     if split == "test":
         shown.append(f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}")
     return shown
 
 
-def flips_lines(run: Run, split: str, found: Flips) -> list[RenderableType]:
+def tta_lines(run: Run, split: str, found: TtaGain) -> list[RenderableType]:
     """Show what averaging over mirror images gives, beside the plain accuracy."""
     low, high = found.averaged.accuracy_interval
     points, (less, more) = 100 * found.difference, found.difference_interval
-    macs = run.record.network.multiply_adds
+    macs = run.record.network.macs
     lines = [
         "",
         f"[bold]With flips[/bold] (each image and its mirror image, probabilities averaged): accuracy "
@@ -221,7 +221,7 @@ def comparison_tables(comparison: Comparison) -> list[RenderableType]:
             f"{100 * one.at_equal_seconds:+.2f}",
             f"{one.seconds:,.0f} s",
             f"{one.parameters / 1e3:,.1f} k",
-            f"{one.multiply_adds / 1e6:,.2f} M",
+            f"{one.macs / 1e6:,.2f} M",
         )
     spread = (
         f" ± {baseline.seed_deviation:.2%} over seeds"
@@ -389,7 +389,7 @@ def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableTy
     for label, name, row in zip(
         facts["first_labels"], facts["first_names"], facts["first_one_hot"], strict=True
     ):
-        shortened = row if len(row) <= MATRIX_CLASSES_AT_MOST else [*row[:8], "...", *row[-2:]]
+        shortened = row if len(row) <= MAX_MATRIX_CLASSES else [*row[:8], "...", *row[-2:]]
         first.add_row(str(label), escape(name), escape(" ".join(str(value) for value in shortened)))
     return [*shown, splits, classes, first, f"Samples of each class: {escape(str(picture))}"]
 

@@ -18,7 +18,7 @@ from eyetune.data.dataset import Dataset, Images, Split, one_hot, readable
 from eyetune.errors import UsageError, WorkspaceError
 
 PREVIEWED_LABELS = 10
-CLASSES_AT_MOST = 100
+MAX_CLASSES_SHOWN = 100
 MARGIN = 4
 FONT_PIXELS = 13
 
@@ -57,7 +57,7 @@ def sample_grid(
     *,
     per_class: int = 10,
     scale: int | None = None,
-    classes: int = CLASSES_AT_MOST,
+    classes: int = MAX_CLASSES_SHOWN,
 ) -> Image.Image:
     """Draw the first training images of each class, a row a class with its name.
 
@@ -79,7 +79,7 @@ def variation_grid(
     *,
     per_class: int = 10,
     scale: int | None = None,
-    classes: int = CLASSES_AT_MOST,
+    classes: int = MAX_CLASSES_SHOWN,
 ) -> Image.Image:
     """Draw the first training image of each class as it is, and beside it what augmentation makes
     of it.

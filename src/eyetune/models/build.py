@@ -46,7 +46,7 @@ def build(
     """
     if section.has_function:
         return model_function.build(section, image_shape, num_classes)
-    room = transfer if section.has_base else cnn
+    room = transfer if section.has_backbone else cnn
     return room.build(section, image_shape, num_classes, dtype=dtype)
 
 
@@ -60,7 +60,7 @@ def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
     """
     if section.has_function:
         model_function.load(section.function)  # what it builds is checked when it is built
-    elif section.has_base:
+    elif section.has_backbone:
         transfer.check(section, image_shape)
     else:
         cnn.check_sizes(section, image_shape)

@@ -21,7 +21,7 @@ def structure(model: keras.Model) -> Network:
         >>> from eyetune.models.cnn import build
         >>> from eyetune.recipe import ModelSection
         >>> network = structure(build(ModelSection(), (32, 32, 3), 10))
-        >>> network.parameters, network.multiply_adds
+        >>> network.parameters, network.macs
         (167562, 4040704)
     """
     layers = tuple(_layer(layer) for layer in (_flatten(model) or [model]))
@@ -50,7 +50,7 @@ def _layer(layer: Any) -> Layer:
         settings=", ".join(settings(layer)),
         output_shape=shape,
         parameters=layer.count_params() if layer.built else 0,
-        multiply_adds=_multiply_adds(layer, shape),
+        macs=_macs(layer, shape),
         activation_bytes=math.prod(shape) if shape else 0,
     )
 
@@ -95,7 +95,7 @@ def settings(layer: Any) -> list[str]:
     return words
 
 
-def _multiply_adds(layer: Any, output_shape: tuple[int, ...]) -> int:
+def _macs(layer: Any, output_shape: tuple[int, ...]) -> int:
     """Count by kernel: each weight of it is used once at each position of the output."""
     positions = math.prod(output_shape[:-1])
     match type(layer).__name__:

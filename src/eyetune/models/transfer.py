@@ -20,7 +20,7 @@ from eyetune.recipe import ModelSection
 if TYPE_CHECKING:
     import keras
 
-SMALLEST_SIDE = 32  # pixels: what Keras's applications take
+MIN_SIDE = 32  # pixels: what Keras's applications take
 
 # Of the ImageNet images, by channel: red, green, blue.
 _MEAN = (0.485, 0.456, 0.406)
@@ -33,7 +33,7 @@ _LIFT = tuple(deviation**-0.5 for deviation in _DEVIATION)
 
 
 @dataclass(frozen=True)
-class Base:
+class Backbone:
     """A pre-trained network of Keras.
 
     Attributes:
@@ -61,16 +61,18 @@ _LIFTED: dict[str, Any] = {
     "scale": tuple(255 * lift for lift in _LIFT),
     "offset": tuple(255 * mean * (1 - lift) for mean, lift in zip(_MEAN, _LIFT, strict=True)),
 }
-BASES = {
-    "vgg16": Base("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE),
-    "mobilenet_v1": Base("MobileNet", "mobilenet_1_0_224_tf_no_top.h5", **_SYMMETRIC),
-    "mobilenet_v2": Base(
+BACKBONES = {
+    "vgg16": Backbone("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE),
+    "mobilenet_v1": Backbone("MobileNet", "mobilenet_1_0_224_tf_no_top.h5", **_SYMMETRIC),
+    "mobilenet_v2": Backbone(
         "MobileNetV2",
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
         **_SYMMETRIC,
     ),
-    "efficientnet_b0": Base("EfficientNetB0", "efficientnetb0_notop.h5", **_LIFTED),
-    "resnet50": Base("ResNet50", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE),
+    "efficientnet_b0": Backbone("EfficientNetB0", "efficientnetb0_notop.h5", **_LIFTED),
+    "resnet50": Backbone(
+        "ResNet50", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", **_CAFFE
+    ),
 }
 
 
@@ -103,27 +105,27 @@ def build(
     import keras
 
     _check_images(section.base, image_shape)
-    chosen = BASES[section.base]
+    chosen = BACKBONES[section.base]
     images = keras.layers.Input(image_shape)
     outputs = keras.layers.Rescaling(
         list(chosen.scale), offset=list(chosen.offset), dtype="float32"
     )(images)
     if chosen.reverse:
         outputs = keras.ops.flip(outputs, axis=-1)
-    outputs = build_base(section.base, image_shape, dtype=dtype)(outputs)
+    outputs = build_backbone(section.base, image_shape, dtype=dtype)(outputs)
     for layer in cnn.head(section, num_classes, dtype):
         outputs = layer(outputs)
     return keras.Model(images, outputs, name=f"{section.base}_transfer")
 
 
-def build_base(
+def build_backbone(
     name: str, image_shape: tuple[int, int, int], *, dtype: str = "float32"
 ) -> keras.Model:
     """Build a base alone, with random weights, frozen and without dropout."""
     import keras
 
     with _policy(dtype):
-        application = getattr(keras.applications, BASES[name].application)
+        application = getattr(keras.applications, BACKBONES[name].application)
         base = application(include_top=False, weights=None, input_shape=image_shape)
     base.trainable = False
     for layer in base.layers:
@@ -145,7 +147,7 @@ def _policy(dtype: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def base_of(network: keras.Model) -> keras.Model:
+def backbone_of(network: keras.Model) -> keras.Model:
     """Return the base in a network from `build`."""
     return network.layers[_place_of_base(network)]
 
@@ -192,7 +194,7 @@ def thaw(network: keras.Model, first: str) -> None:
     """
     import keras
 
-    base = base_of(network)
+    base = backbone_of(network)
     base.trainable = bool(first)
     names = [layer.name for layer in base.layers]
     for place, layer in enumerate(base.layers):
@@ -210,7 +212,9 @@ def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
     _check_images(section.base, image_shape)
     if not section.trainable_from:
         return
-    names = [layer.name for layer in build_base(section.base, image_shape).layers if layer.weights]
+    names = [
+        layer.name for layer in build_backbone(section.base, image_shape).layers if layer.weights
+    ]
     if section.trainable_from not in names:
         raise RecipeError(
             f"{section.base} has no layer {section.trainable_from} to train from.",
@@ -229,10 +233,10 @@ def _check_images(base: str, image_shape: tuple[int, int, int]) -> None:
             received=f"{channels} channel(s)",
             fix="Store the images in colour (grey: the same values three times), or use a network without a base.",
         )
-    if min(height, width) < SMALLEST_SIDE:
+    if min(height, width) < MIN_SIDE:
         raise RecipeError(
             f"The images are too small for the base {base}.",
-            expected=f"at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels",
+            expected=f"at least {MIN_SIDE}x{MIN_SIDE} pixels",
             received=f"{height}x{width}",
             fix="Use larger images (of a folder: --image-size 32), or a network without a base.",
         )

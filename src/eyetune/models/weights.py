@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import RecipeError
-from eyetune.models.transfer import BASES, base_of, build_base
+from eyetune.models.transfer import BACKBONES, backbone_of, build_backbone
 from eyetune.recipe import ModelSection
 
 if TYPE_CHECKING:
@@ -85,17 +85,17 @@ def load(section: ModelSection) -> Weights | None:
 
 def put(weights: Weights, network: keras.Model) -> None:
     """Put weights into the base of a network from `transfer.build`."""
-    for layer, values in zip(_weighted(base_of(network)), weights.layers, strict=True):
+    for layer, values in zip(_weighted(backbone_of(network)), weights.layers, strict=True):
         layer.set_weights(values)
-        settle(layer)
+        resolve_shapes(layer)
 
 
 def taken(network: keras.Model) -> Weights:
     """Return the weights that the base of a network has now."""
-    return _weights(tuple(layer.get_weights()) for layer in _weighted(base_of(network)))
+    return _weights(tuple(layer.get_weights()) for layer in _weighted(backbone_of(network)))
 
 
-def settle(layer: Any) -> None:
+def resolve_shapes(layer: Any) -> None:
     """Let a layer that computes values from its weights do so anew: Keras's Normalization, after an
     assignment.
     """
@@ -121,7 +121,7 @@ def _weights(layers: Iterable[Arrays]) -> Weights:
 def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
     if source == IMAGENET:
         return _weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
-    path, expected = Path(source), _weighted(build_base(base, SMALLEST))
+    path, expected = Path(source), _weighted(build_backbone(base, SMALLEST))
     try:
         found = _reader(path)(path, expected)
     except RecipeError:
@@ -149,7 +149,7 @@ def _fitting(layer: Any, found: Mapping[str, Arrays], path: Path, base: str) -> 
             received=f"layers {', '.join(list(found)[:8])}, ..."
             if received is None
             else f"{name}: {_shown(received)}",
-            fix=f"Name a file with weights of {base}, for example {BASES[base].file}.",
+            fix=f"Name a file with weights of {base}, for example {BACKBONES[base].file}.",
         )
     return values
 
@@ -261,7 +261,7 @@ def _download(base: str) -> keras.Model:
     """
     import keras
 
-    application = getattr(keras.applications, BASES[base].application)
+    application = getattr(keras.applications, BACKBONES[base].application)
     try:
         with _impatient(), redirect_stdout(sys.stderr):  # standard output is for results
             # Keras has MobileNets for several sizes of images: this is the one that all have in
@@ -269,7 +269,7 @@ def _download(base: str) -> keras.Model:
             return application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
     except Exception as error:  # Keras raises a bare Exception where a download fails
         folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-        name = BASES[base].file
+        name = BACKBONES[base].file
         raise RecipeError(
             f"The ImageNet weights of {base} are not on this machine and could not be downloaded.",
             expected=f"{folder / name}, or a connection",

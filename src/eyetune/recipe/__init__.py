@@ -9,18 +9,18 @@ from eyetune.recipe.sections import (
     ZOO,
     ActivationName,
     AugmentSection,
-    BaseName,
+    BackboneName,
     Block,
     DataSection,
     DenseLayer,
     FitSection,
     HyperparameterValue,
+    LearningRateSchedule,
     LossSection,
     ModelSection,
     OptimizerName,
     OptimizerSection,
     Precision,
-    Schedule,
 )
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "ZOO",
     "ActivationName",
     "AugmentSection",
-    "BaseName",
+    "BackboneName",
     "Block",
     "DataSection",
     "DenseLayer",
@@ -42,6 +42,6 @@ __all__ = [
     "OptimizerSection",
     "Precision",
     "Recipe",
-    "Schedule",
+    "LearningRateSchedule",
     "parse_edits",
 ]

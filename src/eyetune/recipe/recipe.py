@@ -77,7 +77,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fine_tuning_has_layers(self) -> Self:
-        if self.fit.fine_tune_epochs and not self.model.has_base:
+        if self.fit.fine_tune_epochs and not self.model.has_backbone:
             raise ValueError(
                 "fit.fine_tune_epochs train a pre-trained network further, but model.base is none"
             )

@@ -24,10 +24,12 @@ ActivationName = Literal[
 OptimizerName = Literal[
     "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion", "muon",
 ]  # fmt: skip
-Schedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
+LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "float32", "bfloat16"]
 # A pre-trained network of https://keras.io/api/applications/, or none
-BaseName = Literal["none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"]
+BackboneName = Literal[
+    "none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"
+]
 # What every training measures; a model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 HyperparameterValue = bool | int | float | str
@@ -179,7 +181,7 @@ class ModelSection(Section):
     hyperparameters: dict[str, HyperparameterValue] = Field(
         {}, description="what the function's hp holds"
     )
-    base: BaseName = Field(
+    base: BackboneName = Field(
         "none", description="a pre-trained network in place of the blocks, its weights frozen"
     )
     weights: str = Field(
@@ -219,7 +221,7 @@ class ModelSection(Section):
         return bool(self.function)
 
     @property
-    def has_base(self) -> bool:
+    def has_backbone(self) -> bool:
         """Whether a pre-trained network stands in place of the blocks."""
         return self.base != "none"
 
@@ -252,7 +254,7 @@ class ModelSection(Section):
 
     @model_validator(mode="after")
     def _base_in_place_of_blocks(self) -> Self:
-        if not self.has_base:
+        if not self.has_backbone:
             for name in ("weights", "trainable_from"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} is of a pre-trained network, but base is none")
@@ -355,7 +357,9 @@ class OptimizerSection(Section):
         gt=0,
         le=100,
     )
-    schedule: Schedule = Field("constant", description="how the rate changes over the training")
+    schedule: LearningRateSchedule = Field(
+        "constant", description="how the rate changes over the training"
+    )
     warmup_epochs: float = Field(
         0.0, ge=0, le=1000, description="epochs in which the rate rises from 0"
     )

@@ -7,9 +7,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from eyetune.recipe import Recipe
+from eyetune.values.renamed_keys import RenamedKeys
 
 Value = int | float | str | bool
 
@@ -24,7 +25,7 @@ def value_word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class _Record(BaseModel):
+class _Record(RenamedKeys):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -39,7 +40,7 @@ class Trained(_Record):
         seed_deviation: Standard deviation over the seeds (None with one seed).
         seconds: Mean training time.
         parameters: Weights of the network.
-        multiply_adds: Multiply-adds for one image.
+        macs: Multiply-adds for one image.
     """
 
     label: str
@@ -49,7 +50,7 @@ class Trained(_Record):
     seed_deviation: float | None
     seconds: float
     parameters: int
-    multiply_adds: int
+    macs: int
 
 
 class Effect(Trained):
@@ -157,7 +158,7 @@ class Final(_Record):
         test_deviation: Their standard deviation (None with one seed).
         seconds: Mean training time.
         parameters: Weights of the network.
-        multiply_adds: Multiply-adds for one image.
+        macs: Multiply-adds for one image.
     """
 
     label: str
@@ -168,7 +169,7 @@ class Final(_Record):
     test_deviation: float | None
     seconds: float
     parameters: int
-    multiply_adds: int
+    macs: int
 
 
 class LabRecord(_Record):

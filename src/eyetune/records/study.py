@@ -16,7 +16,7 @@ from eyetune.space.space import Space, Value
 
 Direction = Literal["max", "min"]
 SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]
-ScheduleName = Literal["full", "halving", "hyperband", "median"]
+SchedulerName = Literal["full", "halving", "hyperband", "median"]
 
 
 class _Record(BaseModel):
@@ -58,7 +58,7 @@ class Constraint(_Record):
         return distance or (1e-9 if self.sign in ("<", ">") else 0.0)
 
 
-class ScheduleSettings(_Record):
+class SchedulerSettings(_Record):
     """How a study gives out epochs.
 
     Attributes:
@@ -70,7 +70,7 @@ class ScheduleSettings(_Record):
             ends it).
     """
 
-    name: ScheduleName = "full"
+    name: SchedulerName = "full"
     max_epochs: int = Field(10, ge=1)
     min_epochs: int = Field(1, ge=1)
     factor: float = Field(3.0, gt=1)
@@ -136,7 +136,7 @@ class StudySettings(_Record):
     constraints: tuple[Constraint, ...] = ()
     board: str = ""
     sampler: SamplerName = "tpe"
-    schedule: ScheduleSettings = ScheduleSettings()
+    schedule: SchedulerSettings = SchedulerSettings()
     budget: Budget = Budget()
     limits: Limits = Limits()
     seed: int = 0

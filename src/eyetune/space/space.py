@@ -40,7 +40,7 @@ Value = bool | int | float | str
 Values = Mapping[str, Value]
 Sampling = Literal["linear", "log", "reverse_log"]
 
-MOST_POINTS = 1_000_000  # beyond so many a space counts as without end
+MAX_POINTS = 1_000_000  # beyond so many a space counts as without end
 
 
 class _Part(BaseModel):
@@ -144,7 +144,7 @@ class Range(_Part):
 
     def grid(self) -> tuple[Value, ...] | None:
         """Return every value in order; None where there is no end of them, or more than
-        MOST_POINTS.
+        MAX_POINTS.
         """
         if self.low == self.high:
             return (int(self.low) if self.whole else float(self.low),)
@@ -152,12 +152,12 @@ class Range(_Part):
         if step is None:
             return tuple(range(int(self.low), int(self.high) + 1)) if self._is_countable() else None
         count = self._steps(step) + 1
-        if count > MOST_POINTS:
+        if count > MAX_POINTS:
             return None
         return tuple(dict.fromkeys(self._at(index, count - 1, step) for index in range(count)))
 
     def _is_countable(self) -> bool:
-        return self.whole and self.high - self.low < MOST_POINTS
+        return self.whole and self.high - self.low < MAX_POINTS
 
     def _steps(self, step: float) -> int:
         if self.sampling == "linear":
@@ -337,17 +337,17 @@ class Space(_Part):
 
     def size(self) -> int | None:
         """Return how many combinations there are; None where there is no end of them, or more than
-        MOST_POINTS.
+        MAX_POINTS.
         """
         if any(one.grid() is None for one in self.distributions):
             return None
         if not any(one.conditions for one in self.distributions):
             count = math.prod(len(one.grid() or ()) for one in self.distributions)
-            return count if count <= MOST_POINTS else None
+            return count if count <= MAX_POINTS else None
         counted = 0
         for _ in self.points():
             counted += 1
-            if counted > MOST_POINTS:
+            if counted > MAX_POINTS:
                 return None
         return counted
 

@@ -489,7 +489,7 @@ def _each(recipe: Recipe, **changes: Any) -> list[Any]:
 
 
 def _blocks(recipe: Recipe) -> tuple[Block, ...]:
-    if recipe.model.has_base:
+    if recipe.model.has_backbone:
         raise RecipeError(
             f"The technique changes blocks, but the network is {recipe.model.base}, which has none of its own.",
             expected="a recipe whose model.base is none",

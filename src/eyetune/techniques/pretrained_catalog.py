@@ -53,7 +53,7 @@ def _known(name: str) -> str:
     needs=IMAGENET,
 )
 def _fine_tuning(recipe: Recipe, value: str) -> Recipe:
-    start = recipe if recipe.model.has_base else _transfer(recipe, "vgg16")
+    start = recipe if recipe.model.has_backbone else _transfer(recipe, "vgg16")
     edits = {
         "model.trainable_from": value,
         "fit.fine_tune_epochs": FINE_TUNE_EPOCHS,

@@ -23,7 +23,7 @@ from eyetune.values.history import Epoch, History
 from eyetune.values.network import Layer, Network
 
 BASELINE = 0.68
-PARAMETERS, MULTIPLY_ADDS = 167_562, 3_200_000
+PARAMETERS, MACS = 167_562, 3_200_000
 _DATA = DataRecord(
     "cifar10", "cifar10", "abc", tuple("abcdefghij"), (32, 32, 3), 40_000, 10_000, 10_000
 )
@@ -210,7 +210,7 @@ class _Fabrication:
             seed_deviation=0.004 if len(self._seeds) > 1 else None,
             seconds=75.0 * cost * recipe.fit.epochs / 10,
             parameters=round(PARAMETERS * cost),
-            multiply_adds=round(MULTIPLY_ADDS * cost),
+            macs=round(MACS * cost),
         )
 
     def _final(self, label: str, recipe: Recipe, accuracy: float) -> Final:
@@ -225,7 +225,7 @@ class _Fabrication:
             test_deviation=float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
             seconds=95.0 * cost,
             parameters=round(PARAMETERS * cost),
-            multiply_adds=round(MULTIPLY_ADDS * cost),
+            macs=round(MACS * cost),
         )
 
     def _cost(self, recipe: Recipe) -> float:
@@ -247,7 +247,7 @@ class _Fabrication:
             "softmax",
             (10,),
             round(PARAMETERS * cost),
-            round(MULTIPLY_ADDS * cost),
+            round(MACS * cost),
             10,
         )
         network = Network((32, 32, 3), (layer,), layer.parameters)

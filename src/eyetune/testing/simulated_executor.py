@@ -22,11 +22,11 @@ import numpy as np
 from eyetune.errors import WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.training.job import (
-    NEWS_FILE,
+    PROGRESS_FILE,
     Inspection,
     Job,
-    News,
     Outcome,
+    ProgressLog,
     inspect_apart,
     work_apart,
 )
@@ -164,8 +164,8 @@ class SimulatedExecutor:
         (job.folder / CHECKPOINT).write_text(
             json.dumps([asdict(one) for one in history]), encoding="utf-8"
         )
-        with (job.folder / NEWS_FILE).open("a", encoding="utf-8") as stream:
-            News(stream.write).on_epoch(epoch)
+        with (job.folder / PROGRESS_FILE).open("a", encoding="utf-8") as stream:
+            ProgressLog(stream.write).on_epoch(epoch)
         return history
 
 
@@ -183,6 +183,7 @@ def _inspection(recipe: Recipe) -> Inspection:
     costs = {
         "parameters": parameters,
         "trainable_parameters": parameters,
+        "macs": parameters,
         "multiply_adds": parameters,
     }
     return Inspection(Network((8, 8, 3), (layer,), parameters), "float32", None, costs)

@@ -23,7 +23,7 @@ from eyetune.records.study import (
     Constraint,
     Objective,
     Rung,
-    ScheduleSettings,
+    SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
@@ -132,7 +132,7 @@ def fabricated_study(
         space=making.space,
         objectives=making.objectives,
         constraints=(LIMIT,) if infeasible else (),
-        schedule=ScheduleSettings(name="hyperband", max_epochs=MAX_EPOCHS),
+        schedule=SchedulerSettings(name="hyperband", max_epochs=MAX_EPOCHS),
         budget=Budget(trials=num_trials or None),
         workers=2,
     )

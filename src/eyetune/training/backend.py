@@ -15,7 +15,7 @@ from eyetune.recipe import Precision
 # (avx512_bf16) do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed
 # of float32 with those.
 MATRIX_FLAG = "amx_bf16"
-LARGEST_SEED = 2**32 - 1  # what NumPy's global generator takes
+MAX_SEED = 2**32 - 1  # what NumPy's global generator takes
 CUDA_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's tensor cores take bfloat16
 
 
@@ -130,7 +130,7 @@ def prepare(*, seed: int, deterministic: bool = True) -> None:
     """Set seeds and determinism for what is built and trained next in this process.
 
     Args:
-        seed: For Python, NumPy and Keras, 0 to LARGEST_SEED.
+        seed: For Python, NumPy and Keras, 0 to MAX_SEED.
         deterministic: Use only operations that give the same result each time. On a processor it
             costs nothing that could be measured.
     """

@@ -215,7 +215,7 @@ def _tries(recipe: Recipe, learning_rate: float) -> list[str]:
     tries = [f"a smaller rate (--learning-rate {learning_rate / 10:g})"]
     if not recipe.optimizer.clip_norm:
         tries.append("clipped gradients (--set optimizer.clip_norm=1)")
-    if not recipe.model.batch_norm and not recipe.model.has_base:
+    if not recipe.model.batch_norm and not recipe.model.has_backbone:
         tries.append("batch normalization (--set model.batch_norm=true)")
     if recipe.fit.precision != "float32":
         tries.append("full precision (--set fit.precision=float32)")

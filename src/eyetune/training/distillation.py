@@ -19,12 +19,12 @@ from eyetune.data import Dataset, cache
 from eyetune.errors import RecipeError
 from eyetune.recipe import LossSection, Recipe
 from eyetune.training.features import predicted
-from eyetune.training.pipeline import Lessons
+from eyetune.training.pipeline import TeacherPredictions
 
 if TYPE_CHECKING:
     import keras
 
-SMALLEST_PROBABILITY = 1e-7  # Keras's epsilon: its logarithm is finite
+MIN_PROBABILITY = 1e-7  # Keras's epsilon: its logarithm is finite
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ def _read(path: Path, _size: int, _time: int) -> Teacher:
     return Teacher(network, digest)
 
 
-def lessons(
+def teacher_predictions(
     teacher: Teacher,
     recipe: Recipe,
     dataset: Dataset,
     on_note: Callable[[str], None] = lambda _: None,
-) -> Lessons:
+) -> TeacherPredictions:
     """Return what a teacher says of the training images: computed once and kept, or asked for where
     images vary.
     """
@@ -150,7 +150,7 @@ def _logits(probabilities: Any) -> Any:
     """
     import keras
 
-    return keras.ops.log(keras.ops.maximum(probabilities, SMALLEST_PROBABILITY))
+    return keras.ops.log(keras.ops.maximum(probabilities, MIN_PROBABILITY))
 
 
 def right(y_true: Any, y_pred: Any) -> Any:

@@ -5,7 +5,7 @@ benchmarks/tuner_vs_keras_tuner.py).
   the other.
 - The graph of a step is traced once and not twice.
 - The optimizer updates weights when all gradients are there, and Adam in one operation (see
-  `refine`).
+  `speed_up_updates`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import keras
 
-MOST_STEPS_AT_ONCE = 8
-MOST_BYTES_AT_ONCE = 2**24  # of large images, several of which would fill the memory
+MAX_STEPS_AT_ONCE = 8
+MAX_BYTES_AT_ONCE = 2**24  # of large images, several of which would fill the memory
 CALLS_PER_EPOCH = 10  # at least, for a lively progress bar
 
 
@@ -42,12 +42,12 @@ def steps_at_once(
     if own_step or model.run_eagerly or model.steps_per_execution != 1:
         return 1
     steps = math.ceil(images_per_epoch / batch_size) // CALLS_PER_EPOCH
-    room = MOST_BYTES_AT_ONCE // (4 * batch_size * math.prod(image_shape))
-    return max(1, min(MOST_STEPS_AT_ONCE, steps, room))
+    room = MAX_BYTES_AT_ONCE // (4 * batch_size * math.prod(image_shape))
+    return max(1, min(MAX_STEPS_AT_ONCE, steps, room))
 
 
 @contextmanager
-def hastened(model: keras.Model, batches: Any, batch_size: int, steps: int) -> Iterator[None]:
+def fast_fit(model: keras.Model, batches: Any, batch_size: int, steps: int) -> Iterator[None]:
     """Within it, `fit` of a compiled network is fast, and trains several steps on each batch of the
     pipeline.
 
@@ -58,7 +58,7 @@ def hastened(model: keras.Model, batches: Any, batch_size: int, steps: int) -> I
         batch_size: Images in each step.
         steps: From `steps_at_once`.
     """
-    refine(model.optimizer)
+    speed_up_updates(model.optimizer)
     build_state(model, batches)
     if steps == 1:
         yield
@@ -99,7 +99,7 @@ def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]
     return function
 
 
-def refine(optimizer: keras.optimizers.Optimizer) -> None:
+def speed_up_updates(optimizer: keras.optimizers.Optimizer) -> None:
     """Let an optimizer update its variables in less time; results differ by rounding alone, if at
     all.
 

@@ -43,7 +43,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class FrozenBase:
+class FrozenBackbone:
     """A frozen base and the images that it looks at.
 
     Attributes:

@@ -23,12 +23,12 @@ from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import Arithmetic, prepare
 from eyetune.training.callbacks import EpochCallback, should_stop
 from eyetune.training.checkpoint import Checkpoint
-from eyetune.training.distillation import lessons, open_teacher
-from eyetune.training.fast_fit import hastened, steps_at_once
-from eyetune.training.features import FrozenBase
+from eyetune.training.distillation import open_teacher, teacher_predictions
+from eyetune.training.fast_fit import fast_fit, steps_at_once
+from eyetune.training.features import FrozenBackbone
 from eyetune.training.pipeline import (
-    Lessons,
     Rows,
+    TeacherPredictions,
     evaluation_batches,
     images_per_epoch,
     training_batches,
@@ -81,7 +81,7 @@ class Training:
         seed: Of everything that is random.
         network: The whole network.
         base: The pre-trained base with its weights; None where there is none.
-        lessons: What a teacher says, if there is one.
+        teacher_predictions: What a teacher says, if there is one.
         identity: What its checkpoints belong to.
     """
 
@@ -89,8 +89,8 @@ class Training:
     dataset: Dataset
     seed: int
     network: keras.Model
-    base: FrozenBase | None
-    lessons: Lessons | None
+    base: FrozenBackbone | None
+    teacher_predictions: TeacherPredictions | None
     identity: dict[str, Any]
 
     def compiled(self, stage: Stage) -> keras.Model:
@@ -117,7 +117,7 @@ class Training:
             batch_size or self.recipe.fit.batch_size,
             self.seed,
             self.recipe.augment,
-            self.lessons,
+            self.teacher_predictions,
         )
 
 
@@ -227,7 +227,7 @@ def begin(
         )
     check(recipe, dataset, teacher)
     teaching = open_teacher(recipe, dataset, teacher)
-    taught = lessons(teaching, recipe, dataset, on_note) if teaching else None
+    taught = teacher_predictions(teaching, recipe, dataset, on_note) if teaching else None
     prepare(seed=seed, deterministic=deterministic)
     network = networks.build(
         recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
@@ -274,21 +274,21 @@ def check(recipe: Recipe, dataset: Dataset, teacher: Path | None = None) -> None
                 received=size,
             )
     open_teacher(recipe, dataset, teacher)
-    if recipe.model.has_base:
+    if recipe.model.has_backbone:
         pretrained.load(recipe.model)
 
 
 def _base(
     network: keras.Model, recipe: Recipe, dataset: Dataset, on_note: Callable[[str], None]
-) -> FrozenBase | None:
+) -> FrozenBackbone | None:
     """Give the base of a network, where it has one, the weights that it begins with."""
-    if not recipe.model.has_base:
+    if not recipe.model.has_backbone:
         return None
     weights = pretrained.load(recipe.model) or pretrained.taken(
         network
     )  # random ones are those that it has
     pretrained.put(weights, network)
-    return FrozenBase(recipe.model, weights, dataset, on_note)
+    return FrozenBackbone(recipe.model, weights, dataset, on_note)
 
 
 def _through_stages(
@@ -337,7 +337,7 @@ def _fit(training: Training, stage: Stage, model: keras.Model, watcher: EpochCal
         steps = steps_at_once(model, watcher.num_images, rows.images.shape[1:], size)
         watcher.batch_size = size * steps
         batches, watcher.set_epoch = training.batches(stage, size * steps)
-        with hastened(model, batches, size, steps):
+        with fast_fit(model, batches, size, steps):
             model.fit(
                 batches,
                 epochs=stage.end,

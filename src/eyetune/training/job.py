@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from eyetune.models.model_function import Built
 
-NEWS_FILE = "news.jsonl"
-SECONDS_BETWEEN_NEWS = 1.0
+PROGRESS_FILE = "news.jsonl"
+SECONDS_BETWEEN_PROGRESS = 1.0
 ORPHAN_SECONDS = (
     30.0  # how long to wait for a worker of a coordinator that was killed to notice it and end
 )
@@ -201,8 +201,11 @@ def work_apart(job: Job) -> Outcome:
     leave no harm.
     """
     start(job.threads)
-    with _cleared(), (job.folder / NEWS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
-        news = News(stream.write)
+    with (
+        _cleared(),
+        (job.folder / PROGRESS_FILE).open("a", encoding="utf-8", buffering=1) as stream,
+    ):
+        news = ProgressLog(stream.write)
         return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
 
 
@@ -304,7 +307,8 @@ def _costs(model: Any, network: Network, *, with_footprint: bool) -> dict[str, f
     costs: dict[str, float] = {
         "parameters": network.parameters,
         "trainable_parameters": network.trainable_parameters,
-        "multiply_adds": network.multiply_adds,
+        "macs": network.macs,
+        "multiply_adds": network.macs,
     }
     if with_footprint:
         from eyetune.device.estimate.footprint import footprint
@@ -323,7 +327,7 @@ def _loaded(recipe: Recipe) -> Dataset:
     return load_data(recipe)
 
 
-class News:
+class ProgressLog:
     """Writes what happens in a training as lines of JSON; progress within an epoch about once a
     second.
     """
@@ -338,16 +342,16 @@ class News:
 
     def on_progress(self, progress: Progress) -> None:
         """Tell how far the epoch is."""
-        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_NEWS:
+        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_PROGRESS:
             self._told_at = time.monotonic()
             self._write(json.dumps({"progress": asdict(progress)}) + "\n")
 
 
-class NewsReader:
+class ProgressLogReader:
     """Reads the news of a run's folder that were written since it last looked."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NEWS_FILE
+        self._path = folder / PROGRESS_FILE
         self._path.unlink(
             missing_ok=True
         )  # those of an earlier attempt come again from its checkpoint

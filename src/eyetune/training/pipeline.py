@@ -20,7 +20,7 @@ PREFETCHED_BATCHES = 4
 
 # What a teacher says of training images: rows of probabilities in their order, or a function from
 # images to those.
-Lessons = Floats | Callable[[Any], Any]
+TeacherPredictions = Floats | Callable[[Any], Any]
 # From float32 images and one-hot labels to what a user's network takes: without channels, or class
 # numbers.
 Adapt = Callable[[Any, Any], tuple[Any, Any]]
@@ -48,7 +48,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     section: AugmentSection = UNCHANGED,
-    lessons: Lessons | None = None,
+    teacher_predictions: TeacherPredictions | None = None,
     adapt: Adapt | None = None,
 ) -> tuple[Any, Callable[[int], None]]:
     """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch
@@ -65,7 +65,7 @@ def training_batches(
         batch_size: Images in a batch; the last of an epoch may be smaller.
         seed: 0 or above.
         section: Which variations to make of them.
-        lessons: A teacher's probabilities, or where images vary a function that asks it about each
+        teacher_predictions: A teacher's probabilities, or where images vary a function that asks it about each
             varied one.
         adapt: Turns a batch into what the network takes, where that is something else.
 
@@ -94,10 +94,17 @@ def training_batches(
         parallel = tf.data.AUTOTUNE  # one for each thread, as nothing is tuned
         batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=parallel)
     else:
-        batches = batches.map(_plain if lessons is None or callable(lessons) else _taught(lessons))
-    if callable(lessons):
         batches = batches.map(
-            lambda images, labels: (images, tf.concat([labels, lessons(images)], axis=1))
+            _plain
+            if teacher_predictions is None or callable(teacher_predictions)
+            else _taught(teacher_predictions)
+        )
+    if callable(teacher_predictions):
+        batches = batches.map(
+            lambda images, labels: (
+                images,
+                tf.concat([labels, teacher_predictions(images)], axis=1),
+            )
         )
     if adapt:
         batches = batches.map(adapt)
@@ -150,10 +157,10 @@ def _plain(_number: Any, _indices: Any, images: Any, labels: Any) -> tuple[Any, 
     return images, labels
 
 
-def _taught(lessons: Floats) -> Callable[..., tuple[Any, Any]]:
+def _taught(teacher_predictions: Floats) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
-    rows = tf.constant(lessons)
+    rows = tf.constant(teacher_predictions)
     return lambda _number, indices, images, labels: (
         images,
         tf.concat([labels, tf.gather(rows, indices)], axis=1),

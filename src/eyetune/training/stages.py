@@ -53,7 +53,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
         [(0, 10, True), (10, 15, False)]
     """
     fit = recipe.fit
-    cacheable = recipe.model.has_base and not recipe.augment.active
+    cacheable = recipe.model.has_backbone and not recipe.augment.active
     first = Stage(0, fit.epochs, recipe, on_features=cacheable)
     if not fit.fine_tune_epochs:
         return (first,)
@@ -79,7 +79,7 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
         images_per_epoch: Training images of an epoch, copies included.
     """
     recipe = stage.recipe
-    if recipe.model.has_base:
+    if recipe.model.has_backbone:
         thaw(network, stage.trainable_from)
     model = head_of(network) if stage.on_features else network
     steps = math.ceil(images_per_epoch / recipe.fit.batch_size)

@@ -10,7 +10,7 @@ SECONDS_TO_CONCLUDE = 20.0  # of limited time, kept for the network of the best 
 OUT_OF_TIME = "the time is up"
 
 
-class Spending:
+class BudgetTracker:
     """The budget of a study under way.
 
     Args:
@@ -33,11 +33,11 @@ class Spending:
 
     def promise(self, trial: TrialRecord) -> None:
         """Take note that a trial may train up to the epochs that it was granted."""
-        self.settle(trial)
+        self.release(trial)
         self._promised[trial.number] = trial.epochs_granted
         self._num_promised += max(0, trial.epochs_granted - trial.epochs)
 
-    def settle(self, trial: TrialRecord) -> None:
+    def release(self, trial: TrialRecord) -> None:
         """Take note of what a trial has trained; what was promised to it is over with that."""
         granted = self._promised.pop(trial.number, 0)
         before = self._trained.get(trial.number, 0)

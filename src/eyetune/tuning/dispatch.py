@@ -13,12 +13,12 @@ from typing import Any, Protocol
 from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.training.job import Job, NewsReader, Outcome, work_apart
+from eyetune.training.job import Job, Outcome, ProgressLogReader, work_apart
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import job_of, record_failure, record_outcome
 from eyetune.values.history import Epoch, Progress
 
-MOST_TRIES = 3  # of a job whose worker died: once, and again at most twice
+MAX_TRIES = 3  # of a job whose worker died: once, and again at most twice
 SECONDS_BETWEEN_LOOKS = 0.3
 PATIENCE_SECONDS = 1.0
 
@@ -40,7 +40,7 @@ class Display(Protocol):
 
 
 @dataclass(frozen=True)
-class Errand:
+class RunJob:
     """What a worker is to do for a run.
 
     Attributes:
@@ -66,7 +66,7 @@ class Errand:
 class Ended:
     """What came of an errand: its outcome, or why there is none; the run is as it is recorded now."""
 
-    errand: Errand
+    errand: RunJob
     record: RunRecord
     outcome: Outcome | None = None
     error: Exception | None = None
@@ -74,9 +74,9 @@ class Ended:
 
 @dataclass
 class _Active:
-    errand: Errand
+    errand: RunJob
     job: Job
-    news: NewsReader
+    news: ProgressLogReader
     claim: ExitStack
     tries: int = 1
     told: set[int] = field(default_factory=set)
@@ -111,7 +111,7 @@ class Dispatcher:
         """Runs that workers train now."""
         return len(self._active)
 
-    def begin(self, errand: Errand) -> None:
+    def begin(self, errand: RunJob) -> None:
         """Hand a run to a worker; its threads are the worker's, whatever the run began with.
 
         Raises:
@@ -134,7 +134,7 @@ class Dispatcher:
         one = _Active(
             errand,
             replace(job, threads=self._executor.threads),
-            NewsReader(self._workspace.run_folder(record.id)),
+            ProgressLogReader(self._workspace.run_folder(record.id)),
             claim,
         )
         self._submit(one)
@@ -204,11 +204,11 @@ class Dispatcher:
         try:
             outcome = self._executor.result(future)
         except WorkerLostError as error:
-            if one.tries < MOST_TRIES:
+            if one.tries < MAX_TRIES:
                 one.tries += 1
                 words = f"its worker died ({error.received}); it goes on with another one"
                 self._display.note(f"{one.errand.label}: {words}")
-                one.news = NewsReader(self._workspace.run_folder(run_id))
+                one.news = ProgressLogReader(self._workspace.run_folder(run_id))
                 return None
             return self._close(
                 one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)

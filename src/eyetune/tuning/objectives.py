@@ -16,6 +16,7 @@ from eyetune.values.history import Epoch, History, best_epoch, is_better_high
 BEFORE_TRAINING = (
     "parameters",
     "trainable_parameters",
+    "macs",
     "multiply_adds",
     "flash_bytes",
     "arena_bytes",

@@ -112,7 +112,7 @@ def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> R
     return workspace.run(run_id)
 
 
-def yardstick(dataset: Dataset) -> float | None:
+def linear_baseline(dataset: Dataset) -> float | None:
     """Return the validation accuracy of a linear classifier on the pixels, where a run is judged by
     it.
 

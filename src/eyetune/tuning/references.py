@@ -26,7 +26,7 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
         from eyetune.models.model_function import keep
 
         edits["model.function"] = keep(recipe.model.function, workspace.folder / "functions")
-    if recipe.model.has_base and recipe.model.weights not in ("imagenet", "random"):
+    if recipe.model.has_backbone and recipe.model.weights not in ("imagenet", "random"):
         edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())
     named = recipe.loss.teacher
     if named.endswith(".keras"):

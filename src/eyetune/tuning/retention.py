@@ -13,7 +13,7 @@ MODELS_KEPT = (
 )
 
 
-class Keeping:
+class ModelRetention:
     """Keeps the checkpoints of trials that may go on and of the best, and the networks of the best
     complete ones.
 

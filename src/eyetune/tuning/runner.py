@@ -17,16 +17,16 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.training.images import load_data
 from eyetune.training.job import Inspection, inspect_apart
-from eyetune.tuning.dispatch import Dispatcher, Ended, Errand, first_line
+from eyetune.tuning.dispatch import Dispatcher, Ended, RunJob, first_line
 from eyetune.tuning.executors import Executor
-from eyetune.tuning.recording import describe, versions, yardstick
+from eyetune.tuning.recording import describe, linear_baseline, versions
 from eyetune.tuning.references import resolve, teacher_file
 
 OUT_OF_TIME = "out of time"
 LIMIT_FACTOR = (
     50  # a training may take so many times as long as the longest before it: then it hangs
 )
-LEAST_LIMIT_SECONDS = 3600.0
+MIN_LIMIT_SECONDS = 3600.0
 INSPECTED_AT_ONCE = 8
 
 
@@ -254,12 +254,12 @@ class Runner:
             return Done(plan, None, OUT_OF_TIME)
         record = self._create(plan, start) if isinstance(start, Inspection) else start
         limit = (
-            max(LEAST_LIMIT_SECONDS, LIMIT_FACTOR * self._longest_seconds)
+            max(MIN_LIMIT_SECONDS, LIMIT_FACTOR * self._longest_seconds)
             if self._longest_seconds
             else None
         )
         try:
-            self._dispatcher.begin(Errand(record, plan.label, plan.splits, limit_seconds=limit))
+            self._dispatcher.begin(RunJob(record, plan.label, plan.splits, limit_seconds=limit))
         except RunBusyError as error:
             return Done(plan, record, first_line(error))
         return record
@@ -287,7 +287,7 @@ class Runner:
     def _yardstick(self, recipe: Recipe) -> float | None:
         dataset = self.dataset(recipe)
         if dataset.fingerprint not in self._yardsticks:
-            self._yardsticks[dataset.fingerprint] = yardstick(dataset)
+            self._yardsticks[dataset.fingerprint] = linear_baseline(dataset)
         return self._yardsticks[dataset.fingerprint]
 
 

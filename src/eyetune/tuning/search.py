@@ -25,14 +25,14 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
 from eyetune.space.space import Values
 from eyetune.training.job import Inspection, inspect_apart
-from eyetune.tuning.budget import OUT_OF_TIME, Spending
-from eyetune.tuning.dispatch import MOST_TRIES, Dispatcher, Display, Ended, Errand, first_line
+from eyetune.tuning.budget import OUT_OF_TIME, BudgetTracker
+from eyetune.tuning.dispatch import MAX_TRIES, Dispatcher, Display, Ended, RunJob, first_line
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.objectives import needs_footprint
 from eyetune.tuning.recording import describe, versions
-from eyetune.tuning.retention import MODELS_KEPT, Keeping
+from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.tuning.samplers import Sampler
-from eyetune.tuning.schedulers import Grant, Schedule, make_schedule
+from eyetune.tuning.schedulers import Promotion, Scheduler, make_scheduler
 from eyetune.tuning.trials import (
     cut_off,
     excesses,
@@ -45,9 +45,9 @@ from eyetune.tuning.trials import (
     words_of,
 )
 
-MOST_FAILURES = 5  # in a row and from the start: then it is not the trials, it is the study
-MOST_INFEASIBLE = 300  # in a row
-MOST_UNBUILT = 20  # in a row
+MAX_FAILURES = 5  # in a row and from the start: then it is not the trials, it is the study
+MAX_INFEASIBLE = 300  # in a row
+MAX_UNBUILT = 20  # in a row
 SECONDS_BETWEEN_SAVES = 5.0
 
 
@@ -107,14 +107,16 @@ class _Search:
         self.dataset = dataset
         self.trials = {trial.number: trial for trial in workspace.studies.trials(record.id)}
         self.dispatcher = Dispatcher(workspace, executor, display)
-        self.keeping = Keeping(workspace, self.settings.objectives)
+        self.retention = ModelRetention(workspace, self.settings.objectives)
         self.schedule, self.sampler = self._schedule(), self._sampler(seeds)
         self.waiting: deque[int] = deque()  # of an earlier sitting, to be gone on with first
         self.inspecting: dict[Future[tuple[Inspection, ...]], int] = {}
         self.lost_inspections: Counter[int] = Counter()
         self.running: dict[str, int] = {}
         self.saved_at = time.monotonic()
-        self.spending = Spending(self.settings.budget, self.settings.objectives[0], record.seconds)
+        self.budget = BudgetTracker(
+            self.settings.budget, self.settings.objectives[0], record.seconds
+        )
         self.failures: list[TrialRecord] = []  # of this sitting
         self.infeasible = self.unbuilt = 0  # in a row
         self.is_exhausted = self.is_closed = False
@@ -123,9 +125,9 @@ class _Search:
 
     # From the records.
 
-    def _schedule(self) -> Schedule:
+    def _schedule(self) -> Scheduler:
         asked, budget = self.settings.schedule, self.settings.budget
-        return make_schedule(
+        return make_scheduler(
             asked.name,
             max_epochs=asked.max_epochs,
             min_epochs=asked.min_epochs,
@@ -156,14 +158,14 @@ class _Search:
             if failed:
                 by_rung = [*by_rung[:granted], None]
             self.schedule.restore(number, trial.bracket, granted, by_rung, is_stopped=stopped)
-            self.spending.settle(trial)
+            self.budget.release(trial)
             if trial.state in (TrialState.WAITING, TrialState.RUNNING):
                 self.waiting.append(number)
-                self.spending.promise(trial)
-            self.keeping.note(trial)
+                self.budget.promise(trial)
+            self.retention.note(trial)
         for trial in self.trials.values():
-            self.keeping.tidy(trial)
-        self.keeping.sweep()
+            self.retention.tidy(trial)
+        self.retention.sweep()
 
     @staticmethod
     def _is_replaced(trial: TrialRecord) -> bool:
@@ -178,7 +180,7 @@ class _Search:
         ending = ""
         try:
             while not ending:
-                ending = self.spending.ending(self.keeping.best)
+                ending = self.budget.ending(self.retention.best)
                 if not ending:
                     self._hand_out()
                     self._collect()
@@ -209,9 +211,9 @@ class _Search:
         """Say why no new trial can be begun; an empty word where one can."""
         if self.is_exhausted:
             return "every combination has been tried"
-        if self.infeasible >= MOST_INFEASIBLE:
+        if self.infeasible >= MAX_INFEASIBLE:
             return f"{self.infeasible} suggestions in a row break a constraint"
-        if self.unbuilt >= MOST_UNBUILT:
+        if self.unbuilt >= MAX_UNBUILT:
             return f"the networks of {self.unbuilt} trials in a row could not be built"
         return ""
 
@@ -220,14 +222,14 @@ class _Search:
         self.is_closed = True
         with self.workspace.transaction():
             self._keep(*self._stopped(self.schedule.close()))
-        self.keeping.sweep()
+        self.retention.sweep()
 
     @property
     def num_busy(self) -> int:
         """Jobs that workers do now."""
         return len(self.running) + len(self.inspecting)
 
-    def _next_grant(self) -> Grant | None:
+    def _next_grant(self) -> Promotion | None:
         """Return what the schedule grants next, where the budget allows it."""
         grant = self.schedule.next()
         if grant is None:
@@ -235,7 +237,7 @@ class _Search:
         if grant.trial is None and self._no_more_trials():
             return None
         done = 0 if grant.trial is None else self.trials[grant.trial].epochs
-        return grant if self.spending.allows(grant.epochs - done) else None
+        return grant if self.budget.allows(grant.epochs - done) else None
 
     def _hand_out(self) -> None:
         while self.num_busy < self.executor.num_workers:
@@ -250,7 +252,7 @@ class _Search:
             else:
                 self._promote(grant)
 
-    def _begin(self, grant: Grant) -> None:
+    def _begin(self, grant: Promotion) -> None:
         """Suggest a new trial, and let its network be built."""
         number = len(self.trials)
         suggestion = self.sampler.suggest(number)
@@ -267,11 +269,11 @@ class _Search:
             rung=grant.rung,
             epochs_granted=grant.epochs,
         )
-        self.spending.promise(trial)
+        self.budget.promise(trial)
         self._keep(trial)
         self._inspect(trial)
 
-    def _promote(self, grant: Grant) -> None:
+    def _promote(self, grant: Promotion) -> None:
         """Let a trial that paused go on; one that had stopped early is at its next rung already."""
         trial = self.trials[grant.trial if grant.trial is not None else 0]
         self.schedule.start(trial.number, grant)
@@ -281,7 +283,7 @@ class _Search:
         if trial.is_over:
             self._reach(granted.with_(epochs_granted=trial.epochs), is_over=True)
             return
-        self.spending.promise(granted)
+        self.budget.promise(granted)
         self._keep(granted)
         self._train(granted)
 
@@ -317,7 +319,7 @@ class _Search:
     def _reject(self, trial: TrialRecord) -> None:
         """Record a trial that will not be trained, and give its place in the schedule to another."""
         self.schedule.replace(trial.number)
-        self.spending.settle(trial)
+        self.budget.release(trial)
         if trial.state is TrialState.INFEASIBLE:
             self.infeasible += 1
         else:
@@ -327,7 +329,7 @@ class _Search:
         self._tell_sampler(trial)
 
     def _raise_if_all_fail(self) -> None:
-        if not self.has_result and len(self.failures) >= MOST_FAILURES:
+        if not self.has_result and len(self.failures) >= MAX_FAILURES:
             last = self.failures[-1]
             raise TrainingError(
                 f"The first {len(self.failures)} trials all failed.",
@@ -341,7 +343,7 @@ class _Search:
             (inspection,) = self.executor.result(future)
         except Exception as error:
             self.lost_inspections[number] += isinstance(error, WorkerLostError)
-            if isinstance(error, WorkerLostError) and self.lost_inspections[number] < MOST_TRIES:
+            if isinstance(error, WorkerLostError) and self.lost_inspections[number] < MAX_TRIES:
                 self._inspect(trial)
                 return
             # Its worker dies of it again and again: too large a network, for one.
@@ -396,9 +398,9 @@ class _Search:
 
     def _errand(
         self, trial: TrialRecord, run: RunRecord, *, stop_after: int | None, conclude: bool = False
-    ) -> Errand:
+    ) -> RunJob:
         limits = self.settings.limits
-        return Errand(
+        return RunJob(
             run,
             f"trial {trial.number}",
             stop_after=stop_after,
@@ -417,7 +419,7 @@ class _Search:
                 self._ended(ended)
             for future in [future for future in self.inspecting if future.done()]:
                 self._inspected(self.inspecting.pop(future), future)
-        self.keeping.sweep()
+        self.retention.sweep()
 
     def _ended(self, ended: Ended) -> None:
         trial = self.trials[self.running.pop(ended.record.id)]
@@ -448,8 +450,8 @@ class _Search:
         assert trial.objectives is not None
         out = self.schedule.report(trial.number, scores(self.settings.objectives, trial.objectives))
         self.trials[trial.number] = trial
-        self.spending.settle(trial)
-        self.keeping.note(trial)
+        self.budget.release(trial)
+        self.retention.note(trial)
         self._keep(
             trial, *self._stopped(out - {trial.number}), *self._stopped(out & {trial.number})
         )
@@ -468,7 +470,7 @@ class _Search:
 
     def _fail(self, trial: TrialRecord, error: Exception) -> None:
         trial = failed(trial, self.workspace.history(trial.run or ""), error)
-        self.spending.settle(trial)
+        self.budget.release(trial)
         out = self.schedule.report(trial.number, None)
         self._keep(trial, *self._stopped(out - {trial.number}))
         self._tell_sampler(trial)
@@ -494,7 +496,7 @@ class _Search:
         excess = excesses(self.settings, trial) if infeasible else ()
         self.sampler.tell(trial.number, values, excess=excess, infeasible=infeasible)
 
-    # Keeping.
+    # ModelRetention.
 
     def _keep(self, *changed: TrialRecord) -> None:
         """Record trials, and set aside the checkpoints that nobody needs any more."""
@@ -506,13 +508,13 @@ class _Search:
             self.display.on_trial(trial)
             if trial.state is TrialState.STOPPED and trial.run is not None:
                 self.workspace.set_state(trial.run, RunState.STOPPED)
-            self.keeping.tidy(trial)
+            self.retention.tidy(trial)
 
     def _save(self, state: StudyState = StudyState.RUNNING, ending: str = "") -> None:
         if state is StudyState.RUNNING and time.monotonic() - self.saved_at < SECONDS_BETWEEN_SAVES:
             return
         self.saved_at = time.monotonic()
-        update = {"seconds": self.spending.seconds, "state": state, "ending": ending}
+        update = {"seconds": self.budget.seconds, "state": state, "ending": ending}
         self.workspace.studies.save(self.record.model_copy(update=update))
 
     def _leave(self) -> None:
@@ -530,8 +532,8 @@ class _Search:
             for trial in under_way
         ]
         for trial in changed:
-            self.spending.settle(trial)
-            self.keeping.note(trial)
+            self.budget.release(trial)
+            self.retention.note(trial)
         with self.workspace.transaction():
             self._keep(*changed)
 
@@ -544,13 +546,13 @@ class _Search:
             paused = [trial for trial in self.trials.values() if trial.state is TrialState.PAUSED]
             with self.workspace.transaction():
                 self._keep(*(trial.with_(state=TrialState.STOPPED) for trial in paused))
-            self.keeping.sweep()
+            self.retention.sweep()
         self._save(StudyState.COMPLETE, ending)
         return self.workspace.studies.get(self.record.id)
 
     def _conclude(self, most: int) -> None:
         """Save network and predictions of the best trials that were not trained to their end."""
-        for trial in self.keeping.front[:most]:
+        for trial in self.retention.front[:most]:
             run = self.workspace.run(trial.run or "")
             if run.results is None and trial.epochs:
                 self.dispatcher.begin(

@@ -20,8 +20,8 @@ from eyetune.records.study import (
     Limits,
     Objective,
     SamplerName,
-    ScheduleName,
-    ScheduleSettings,
+    SchedulerName,
+    SchedulerSettings,
     StudyRecord,
     StudySettings,
     TrialState,
@@ -41,13 +41,13 @@ from eyetune.tuning.objectives import (
     read_objective,
 )
 from eyetune.tuning.references import resolve
-from eyetune.tuning.schedulers import make_schedule
+from eyetune.tuning.schedulers import make_scheduler
 
-TRIALS_UNASKED = 30  # where nothing else ends a study
+DEFAULT_TRIALS = 30  # where nothing else ends a study
 
 
 @dataclass(frozen=True)
-class Wishes:
+class TuneOptions:
     """What a study was asked for in words; None: nothing was said, so the usual, or what is
     recorded, holds.
 
@@ -81,7 +81,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Base:
+class StartingPoint:
     """What trials begin from, as far as the caller named it.
 
     Attributes:
@@ -99,44 +99,48 @@ class Base:
 
 
 def new_settings(
-    workspace: Workspace, base: Base, wishes: Wishes, crew: Executor, executor: str
+    workspace: Workspace, base: StartingPoint, options: TuneOptions, crew: Executor, executor: str
 ) -> StudySettings:
     """Return the settings of a new study.
 
     Args:
         workspace: The workspace.
         base: What trials begin from.
-        wishes: What was asked for.
+        options: What was asked for.
         crew: Whose worker reads a model function's space.
         executor: Its name.
 
     Raises:
         UsageError: Words that cannot be used.
     """
-    objectives = tuple(read_objective(word) for word in wishes.objectives or ("val_accuracy",))
+    objectives = tuple(read_objective(word) for word in options.objectives or ("val_accuracy",))
     if len({one.name for one in objectives}) < len(objectives):
         raise UsageError("An objective is there twice.", received=_shown(objectives))
-    recipe, space = _begin(workspace, base, wishes.max_epochs, objectives, crew)
+    recipe, space = _begin(workspace, base, options.max_epochs, objectives, crew)
     usual_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings(
         recipe=recipe,
         space=space,
         objectives=objectives,
-        constraints=_constraints(wishes.constraints or (), wishes.board or ""),
-        board=wishes.board or "",
-        sampler=_known("sampler", wishes.sampler or usual_sampler, get_args(SamplerName)),
-        schedule=_schedule(wishes, recipe.fit.total_epochs),
-        budget=_budget(wishes),
-        limits=wishes.limits,
-        seed=wishes.seed or 0,
+        constraints=_constraints(options.constraints or (), options.board or ""),
+        board=options.board or "",
+        sampler=_known("sampler", options.sampler or usual_sampler, get_args(SamplerName)),
+        schedule=_schedule(options, recipe.fit.total_epochs),
+        budget=_budget(options),
+        limits=options.limits,
+        seed=options.seed or 0,
         workers=crew.num_workers,
         executor=executor,
-        tune_new_entries=wishes.tune_new_entries is not False,
+        tune_new_entries=options.tune_new_entries is not False,
     )
 
 
-def carried_on(
-    workspace: Workspace, known: StudyRecord, base: Base, wishes: Wishes, crew: Executor
+def resumed_record(
+    workspace: Workspace,
+    known: StudyRecord,
+    base: StartingPoint,
+    options: TuneOptions,
+    crew: Executor,
 ) -> StudyRecord:
     """Return a recorded study that is to go on, with the budget, limits and workers that are asked
     for now.
@@ -153,7 +157,7 @@ def carried_on(
             f"Study {known.name} was done by KerasTuner.",
             fix="Begin a new study with another name.",
         )
-    changed = _changes(settings, wishes)
+    changed = _changes(settings, options)
     if base.is_given or base.space is not None:
         source = base.data or settings.recipe.data.source
         epochs = settings.schedule.max_epochs
@@ -172,11 +176,11 @@ def carried_on(
             fix="Leave these words out; or begin a new study with another --name and without --resume.",
         )
     schedule = settings.schedule
-    if wishes.budget != Budget():
+    if options.budget != Budget():
         schedule = schedule.model_copy(update={"iterations": None})
     update = {
-        "budget": _extended(workspace, known, wishes.budget),
-        "limits": settings.limits.model_copy(update=wishes.limits.model_dump(exclude_none=True)),
+        "budget": _extended(workspace, known, options.budget),
+        "limits": settings.limits.model_copy(update=options.limits.model_dump(exclude_none=True)),
         "schedule": schedule,
         "workers": crew.num_workers,
     }
@@ -186,7 +190,7 @@ def carried_on(
 def _extended(workspace: Workspace, known: StudyRecord, asked: Budget) -> Budget:
     """Return the budget of a study that goes on: what is asked for now in place of what was."""
     budget = known.settings.budget
-    if asked != Budget() and asked.trials is None and budget.trials == TRIALS_UNASKED:
+    if asked != Budget() and asked.trials is None and budget.trials == DEFAULT_TRIALS:
         budget = budget.model_copy(update={"trials": None})  # nobody had asked for it
     budget = budget.model_copy(update=asked.model_dump(exclude_none=True))
     begun = sum(
@@ -203,7 +207,7 @@ def _extended(workspace: Workspace, known: StudyRecord, asked: Budget) -> Budget
 
 def _begin(
     workspace: Workspace,
-    base: Base,
+    base: StartingPoint,
     max_epochs: int | None,
     objectives: tuple[Objective, ...],
     crew: Executor,
@@ -279,22 +283,22 @@ def _known(what: str, word: str, names: Sequence[str]) -> Any:
     return word
 
 
-def _schedule(wishes: Wishes, max_epochs: int) -> ScheduleSettings:
-    settings: ScheduleSettings = checked(
-        ScheduleSettings,
-        name=_known("schedule", wishes.schedule or "full", get_args(ScheduleName)),
+def _schedule(options: TuneOptions, max_epochs: int) -> SchedulerSettings:
+    settings: SchedulerSettings = checked(
+        SchedulerSettings,
+        name=_known("schedule", options.schedule or "full", get_args(SchedulerName)),
         max_epochs=max_epochs,
-        min_epochs=1 if wishes.min_epochs is None else wishes.min_epochs,
-        factor=3.0 if wishes.factor is None else wishes.factor,
-        iterations=1 if wishes.budget == Budget() else None,
+        min_epochs=1 if options.min_epochs is None else options.min_epochs,
+        factor=3.0 if options.factor is None else options.factor,
+        iterations=1 if options.budget == Budget() else None,
     )
-    schedule = make_schedule(
+    schedule = make_scheduler(
         settings.name,
         max_epochs=settings.max_epochs,
         min_epochs=settings.min_epochs,
         factor=settings.factor,
     )
-    first, most = schedule.next(), wishes.budget.epochs
+    first, most = schedule.next(), options.budget.epochs
     if first is not None and most is not None and most < first.epochs:
         raise UsageError(
             "The epochs are not enough for one trial.",
@@ -304,37 +308,37 @@ def _schedule(wishes: Wishes, max_epochs: int) -> ScheduleSettings:
     return settings
 
 
-def _budget(wishes: Wishes) -> Budget:
+def _budget(options: TuneOptions) -> Budget:
     """Return when the study ends: where nothing that must come to pass ends it, after so many
     trials.
     """
-    budget = wishes.budget
-    if (wishes.schedule == "hyperband" and budget.target is None) or any(
+    budget = options.budget
+    if (options.schedule == "hyperband" and budget.target is None) or any(
         (budget.trials, budget.epochs, budget.seconds)
     ):
         return budget
-    return budget.model_copy(update={"trials": TRIALS_UNASKED})
+    return budget.model_copy(update={"trials": DEFAULT_TRIALS})
 
 
-def _changes(settings: StudySettings, wishes: Wishes) -> list[str]:
+def _changes(settings: StudySettings, options: TuneOptions) -> list[str]:
     """Say in which of the words a study differs from what is asked for now."""
     constraints = (
-        None if wishes.constraints is None else _constraints(wishes.constraints, settings.board)
+        None if options.constraints is None else _constraints(options.constraints, settings.board)
     )
     objectives = (
-        None if wishes.objectives is None else tuple(map(read_objective, wishes.objectives))
+        None if options.objectives is None else tuple(map(read_objective, options.objectives))
     )
     asked: dict[str, tuple[object, object]] = {
         "objective": (objectives, settings.objectives),
         "constraint": (constraints, settings.constraints),
-        "board": (wishes.board, settings.board),
-        "sampler": (wishes.sampler, settings.sampler),
-        "schedule": (wishes.schedule, settings.schedule.name),
-        "max_epochs": (wishes.max_epochs, settings.schedule.max_epochs),
-        "min_epochs": (wishes.min_epochs, settings.schedule.min_epochs),
-        "factor": (wishes.factor, settings.schedule.factor),
-        "seed": (wishes.seed, settings.seed),
-        "tune_new_entries": (wishes.tune_new_entries, settings.tune_new_entries),
+        "board": (options.board, settings.board),
+        "sampler": (options.sampler, settings.sampler),
+        "schedule": (options.schedule, settings.schedule.name),
+        "max_epochs": (options.max_epochs, settings.schedule.max_epochs),
+        "min_epochs": (options.min_epochs, settings.schedule.min_epochs),
+        "factor": (options.factor, settings.schedule.factor),
+        "seed": (options.seed, settings.seed),
+        "tune_new_entries": (options.tune_new_entries, settings.tune_new_entries),
     }
     return [
         f"{what}: {_shown(recorded)} became {_shown(wanted)}"

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eyetune.values.renamed_keys import with_current_names, with_earlier_names
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -20,7 +22,7 @@ class Layer:
         settings: What tells it from its siblings, for example "3x3, relu".
         output_shape: Shape of what it gives for one image, without the batch.
         parameters: Number of weights, trained or not.
-        multiply_adds: Multiplications with addition for one image (0 where it has none of note).
+        macs: Multiplications with addition for one image (0 where it has none of note).
         activation_bytes: Bytes of its output for one image in int8, as on a board (one each
             element).
     """
@@ -30,7 +32,7 @@ class Layer:
     settings: str
     output_shape: tuple[int, ...]
     parameters: int
-    multiply_adds: int
+    macs: int
     activation_bytes: int
 
 
@@ -48,9 +50,9 @@ class Network:
         return sum(layer.parameters for layer in self.layers)
 
     @property
-    def multiply_adds(self) -> int:
+    def macs(self) -> int:
         """Multiplications with addition to classify one image."""
-        return sum(layer.multiply_adds for layer in self.layers)
+        return sum(layer.macs for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
@@ -61,20 +63,26 @@ class Network:
 
     def to_json(self) -> dict[str, Any]:
         """Return the network as plain JSON values, totals included."""
-        return {
-            "input_shape": list(self.input_shape),
-            "layers": [
-                {**asdict(layer), "output_shape": list(layer.output_shape)} for layer in self.layers
-            ],
-            "parameters": self.parameters,
-            "trainable_parameters": self.trainable_parameters,
-            "multiply_adds": self.multiply_adds,
-            "activation_bytes": self.activation_bytes,
-        }
+        return with_earlier_names(
+            {
+                "input_shape": list(self.input_shape),
+                "layers": [
+                    with_earlier_names({**asdict(layer), "output_shape": list(layer.output_shape)})
+                    for layer in self.layers
+                ],
+                "parameters": self.parameters,
+                "trainable_parameters": self.trainable_parameters,
+                "macs": self.macs,
+                "activation_bytes": self.activation_bytes,
+            }
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Network:
         """Read back what `to_json` gave."""
         rows: Sequence[Mapping[str, Any]] = value["layers"]
-        layers = tuple(Layer(**{**row, "output_shape": tuple(row["output_shape"])}) for row in rows)
+        layers = tuple(
+            Layer(**{**with_current_names(row), "output_shape": tuple(row["output_shape"])})
+            for row in rows
+        )
         return cls(tuple(value["input_shape"]), layers, value["trainable_parameters"])

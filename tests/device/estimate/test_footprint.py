@@ -73,7 +73,7 @@ def test_the_labs_network() -> None:
     assert needs.flash_bytes == pytest.approx(
         174_496, rel=0.02
     )  # of untrained weights, whose biases are left out
-    assert (needs.parameters, needs.multiply_adds) == (167_562, 4_040_704)
+    assert (needs.parameters, needs.macs) == (167_562, 4_040_704)
     assert needs.unsupported == needs.unknown == ()
 
 
@@ -334,7 +334,7 @@ def test_the_prediction_is_what_comes_of_the_conversion(name: str) -> None:
     # The file itself, as it is read and planned, has the same operators and memory.
     found = footprint_of(read(content))
     assert found.head_bytes == predicted.head_bytes
-    assert found.multiply_adds == predicted.multiply_adds
+    assert found.macs == predicted.macs
     assert found.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
     assert found.unsupported == ()
     if has_micro():
@@ -420,13 +420,13 @@ def test_a_shared_layer_has_its_weights_once() -> None:
     assert twice.flash_bytes - once.flash_bytes > 3 * 3 * 8 * 8
     assert once.arena_bytes == twice.arena_bytes
     assert once.parameters * 2 == twice.parameters
-    assert once.multiply_adds == twice.multiply_adds
+    assert once.macs == twice.macs
 
 
 @pytest.mark.parametrize("name", ["lab", "resnet8", "mobilenet", "mobilenet_v2"])
-def test_multiply_adds_are_those_of_the_structure(name: str) -> None:
+def test_mac_are_those_of_the_structure(name: str) -> None:
     model = network(name)
-    assert footprint(model).multiply_adds == structure(model).multiply_adds
+    assert footprint(model).macs == structure(model).macs
 
 
 @pytest.mark.parametrize("model", [network, branches])
@@ -467,7 +467,7 @@ def test_the_labs_vgg16_is_too_large_and_that_is_told_in_a_second() -> None:
     (advice,) = needs.advice(eye)
     assert time.perf_counter() - start < 1
     assert "bytes of flash; ESP-EYE has room for 3,667,968" in reason
-    worst = needs.costliest(eye)
+    worst = needs.bottleneck(eye)
     assert (worst.limit, worst.layer) == (
         "flash",
         "vgg16/block4_conv2",
@@ -481,19 +481,19 @@ def test_the_layer_that_costs_most_is_that_of_the_limit_that_is_broken() -> None
     eye, nucleo = board("esp-eye"), board("nucleo-l4r5zi")
     stack = (layers.Conv2D(8, 3, name="first"), layers.Flatten(), layers.Dense(64, name="last"))
     fitting = footprint(sequential(*stack))
-    assert fitting.costliest(eye).limit == "time"
+    assert fitting.bottleneck(eye).limit == "time"
     wide = footprint(
         sequential(layers.Flatten(), layers.Dense(64, name="wide"), shape=(224, 224, 3))
     )
-    assert (wide.costliest(eye).limit, wide.costliest(eye).layer) == ("flash", "wide")
-    assert wide.costliest(eye).share == pytest.approx(1, abs=0.01)
+    assert (wide.bottleneck(eye).limit, wide.bottleneck(eye).layer) == ("flash", "wide")
+    assert wide.bottleneck(eye).share == pytest.approx(1, abs=0.01)
     large = sequential(
         layers.Conv2D(4, 3, strides=2, name="small"),
         layers.Conv2D(64, 3, padding="same", name="large"),
         layers.GlobalAveragePooling2D(),
         shape=(256, 256, 3),
     )
-    found = footprint(large).costliest(nucleo)
+    found = footprint(large).bottleneck(nucleo)
     assert (found.limit, found.layer) == ("arena", "large")
     assert f"{127 * 127 * (4 + 64):,}"[:5] in found.words
 
@@ -505,7 +505,7 @@ def test_layer_costs_add_up_to_the_whole() -> None:
         costs = needs.layer_costs(eye)
         time_of_all = needs.latency(eye)
         assert time_of_all is not None
-        assert sum(cost.multiply_adds for cost in costs) == needs.multiply_adds
+        assert sum(cost.macs for cost in costs) == needs.macs
         assert sum(cost.milliseconds or 0 for cost in costs) == pytest.approx(
             time_of_all.milliseconds
         )
@@ -514,12 +514,12 @@ def test_layer_costs_add_up_to_the_whole() -> None:
         assert len({cost.name for cost in costs}) == len(costs)
 
 
-def test_multiply_adds_are_told_by_the_kind_of_operator() -> None:
-    assert footprint(network()).multiply_adds_by_kind == {
+def test_mac_are_told_by_the_kind_of_operator() -> None:
+    assert footprint(network()).macs_by_kind == {
         "CONV_2D": 3_892_608,
         "FULLY_CONNECTED": 148_096,
     }
-    assert list(footprint(network("mobilenet")).multiply_adds_by_kind) == [
+    assert list(footprint(network("mobilenet")).macs_by_kind) == [
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
         "FULLY_CONNECTED",
@@ -553,7 +553,7 @@ def test_a_board_without_a_cost_model_gets_all_but_the_time() -> None:
     own = board("esp-eye").model_copy(update={"cost": None})
     needs = footprint(network())
     assert needs.latency(own) is None
-    found = needs.costliest(own)
+    found = needs.bottleneck(own)
     assert found.layer.startswith("conv2d")  # by multiply-adds
     assert "of the multiply-adds" in found.words
 

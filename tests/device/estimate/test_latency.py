@@ -62,7 +62,7 @@ def known(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Latency:
 
 
 @pytest.mark.parametrize(
-    ("name", "network", "multiply_adds", "milliseconds"),
+    ("name", "network", "macs", "milliseconds"),
     [
         # esp-tflite-micro, person detection with ESP-NN
         ("esp-eye", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 380),
@@ -78,10 +78,10 @@ def known(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Latency:
     ],
 )
 def test_published_times_lie_within_the_error(
-    name: str, network: Any, multiply_adds: float, milliseconds: float
+    name: str, network: Any, macs: float, milliseconds: float
 ) -> None:
     graph = lower(network())
-    assert graph.multiply_adds == pytest.approx(multiply_adds, rel=0.03)  # it is the same network
+    assert graph.macs == pytest.approx(macs, rel=0.03)  # it is the same network
     found = known(graph, name)
     assert found.low <= milliseconds <= found.high, found.milliseconds
 
@@ -91,13 +91,13 @@ def test_a_large_network_on_the_s3_has_its_arena_in_external_ram() -> None:
         input_shape=(224, 224, 3), weights=None, include_preprocessing=False
     )
     graph = lower(network)
-    assert graph.multiply_adds == pytest.approx(56.5e6, rel=0.03)
+    assert graph.macs == pytest.approx(56.5e6, rel=0.03)
     found = known(graph, "esp32-s3-eye", arena_in_psram=True)
     assert found.low <= 1434 <= found.high, found.milliseconds  # ms, of esp-tflite-micro
 
 
-def test_a_network_of_which_only_the_multiply_adds_are_published() -> None:
-    step = Operator("CONV_2D", ("all",), (0,), 1, multiply_adds=3_080_000)  # TinyMaix's for CIFAR
+def test_a_network_of_which_only_the_mac_are_published() -> None:
+    step = Operator("CONV_2D", ("all",), (0,), 1, macs=3_080_000)  # TinyMaix's for CIFAR
     found = known(Graph((Tensor((32, 32, 16)), Tensor((16,))), (step,), (0,), (1,)), "esp-eye")
     assert found.low <= 132 <= found.high, found.milliseconds
 
@@ -105,7 +105,7 @@ def test_a_network_of_which_only_the_multiply_adds_are_published() -> None:
 def steps(*kinds: str, size: int = 100) -> Graph:
     """Return a chain of operators with a thousand multiply-adds each."""
     made = tuple(
-        Operator(kind, (f"layer{place}",), (place,), place + 1, multiply_adds=1000)
+        Operator(kind, (f"layer{place}",), (place,), place + 1, macs=1000)
         for place, kind in enumerate(kinds)
     )
     return Graph((Tensor((size,)),) * (len(kinds) + 1), made, (0,), (len(kinds),))
@@ -146,9 +146,9 @@ def test_a_new_shape_takes_no_time() -> None:
     assert known(steps("RESHAPE"), "esp-eye").milliseconds == 0
 
 
-def test_few_input_channels_cost_more_a_multiply_add() -> None:
+def test_few_input_channels_cost_more_a_mac() -> None:
     def of(channels: int) -> float:
-        step = Operator("CONV_2D", ("conv",), (0,), 1, multiply_adds=1000)
+        step = Operator("CONV_2D", ("conv",), (0,), 1, macs=1000)
         return known(
             Graph((Tensor((8, 8, channels)), Tensor((1,))), (step,), (0,), (1,)), "esp32-s3-eye"
         ).milliseconds

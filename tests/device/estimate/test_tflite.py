@@ -126,11 +126,11 @@ def test_what_is_in_a_file(content: bytes, tmp_path: Path) -> None:
 def test_it_needs_what_was_predicted_of_the_network(content: bytes) -> None:
     predicted, found = footprint(network()), footprint_of(read(content))
     assert found.flash_bytes == len(content)
-    assert (found.head_bytes, found.multiply_adds) == (
+    assert (found.head_bytes, found.macs) == (
         predicted.head_bytes,
-        predicted.multiply_adds,
+        predicted.macs,
     )
-    assert found.multiply_adds_by_kind == predicted.multiply_adds_by_kind
+    assert found.macs_by_kind == predicted.macs_by_kind
     assert found.parameters == predicted.parameters == network().count_params()
     assert found.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
     assert found.unsupported == found.unknown == ()
@@ -266,7 +266,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eyetune.device.estimate.tflite.LARGEST_FILE_BYTES", 1000)
+    monkeypatch.setattr("eyetune.device.estimate.tflite.MAX_FILE_BYTES", 1000)
     (tmp_path / "huge.tflite").write_bytes(b"\0" * 1001)
     with pytest.raises(UsageError, match="too large"):
         read(tmp_path / "huge.tflite")
@@ -282,7 +282,7 @@ def outcome(content: bytes) -> None:
         needs = footprint_of(model)
         needs.fits(board("esp-eye"))
         for one in (board("esp-eye"), board("esp32-s3-eye")):
-            needs.costliest(one)
+            needs.bottleneck(one)
             needs.advice(one)
             needs.latency(one)
     except UsageError:

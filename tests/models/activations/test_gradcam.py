@@ -87,7 +87,7 @@ def test_images_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> No
     model, images = red_or_blue(), np.random.default_rng(0).random((7, 8, 8, 3), np.float32)
     classes = np.arange(7) % 2
     together = heatmaps(model, images, classes)
-    monkeypatch.setattr(trace, "LARGEST_BATCH", 1)
+    monkeypatch.setattr(trace, "MAX_BATCH", 1)
     alone = heatmaps(model, images, classes)
     assert together is not None
     assert alone is not None

@@ -80,7 +80,7 @@ def test_bounded_activations_are_saturated_at_both_ends(
 def test_batches_do_not_change_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     model, given = lab(), images(25)
     whole = activity(model, given)
-    monkeypatch.setattr(trace, "LARGEST_BATCH", 4)
+    monkeypatch.setattr(trace, "MAX_BATCH", 4)
     assert activity(model, given) == whole
 
 

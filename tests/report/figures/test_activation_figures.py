@@ -118,7 +118,7 @@ def test_of_a_deep_network_the_layers_before_an_activation_are_left_out_first() 
     figure = activation_figures.feature_maps(
         np.zeros((4, 4, 1), np.uint8), many, np.ones(1, np.float32), ("one",)
     )
-    assert len(figure.axes) == activation_figures.ROWS_AT_MOST + 2
+    assert len(figure.axes) == activation_figures.MAX_ROWS + 2
     assert {"act0", "act49"} <= set(words(figure).split("\n"))
 
 
@@ -129,7 +129,7 @@ def test_of_many_classes_the_likeliest_are_named() -> None:
         np.zeros((4, 4, 1), np.uint8), [], probabilities, names
     ).axes[-1]
     assert [tick.get_text() for tick in answer.get_xticklabels()][:2] == ["class 99", "class 98"]
-    assert len(answer.patches) == activation_figures.NAMED_BARS_AT_MOST
+    assert len(answer.patches) == activation_figures.MAX_NAMED_BARS
 
 
 def test_heatmaps_show_right_answers_in_two_rows_and_wrong_ones_in_three() -> None:

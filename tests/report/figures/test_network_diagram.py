@@ -17,11 +17,9 @@ from eyetune.values.network import Layer, Network
 
 
 def layer(
-    kind: str, settings: str, shape: tuple[int, ...], parameters: int = 0, multiply_adds: int = 0
+    kind: str, settings: str, shape: tuple[int, ...], parameters: int = 0, macs: int = 0
 ) -> Layer:
-    return Layer(
-        kind.lower(), kind, settings, shape, parameters, multiply_adds, int(np.prod(shape))
-    )
+    return Layer(kind.lower(), kind, settings, shape, parameters, macs, int(np.prod(shape)))
 
 
 LAB = Network(
@@ -80,7 +78,7 @@ def test_weights_stand_above_the_layers_that_have_some():
     assert weights == [f"{number}\nweights" for number in ("896", "18,496", "147,520", "650")]
 
 
-def test_the_title_adds_up_parameters_and_multiply_adds():
+def test_the_title_adds_up_parameters_and_macs():
     (axes,) = network_diagram(LAB, title="The lab's").axes
     assert axes.get_title() == "The lab's\n167,562 parameters, 4,040,704 multiply-adds an image"
     (untitled,) = network_diagram(LAB).axes

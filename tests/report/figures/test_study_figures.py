@@ -22,7 +22,7 @@ from eyetune.report.figures.study_figures import (
     pareto_picture,
     slices,
 )
-from eyetune.report.figures.study_space import MOST_AXES, MOST_LINES
+from eyetune.report.figures.study_space import MAX_AXES, MAX_LINES
 from eyetune.space.space import Choice, Range, Space
 from eyetune.testing.studies import (
     ACCURACY,
@@ -224,15 +224,15 @@ def test_lines_through_one_category_lie_apart_the_better_the_higher() -> None:
 
 
 def test_too_many_hyperparameters_or_trials_are_told() -> None:
-    wide = fabricated_study(3, space=fabricated_space(MOST_AXES + 4), failing=0)
+    wide = fabricated_study(3, space=fabricated_space(MAX_AXES + 4), failing=0)
     assert (
         legend(parallel_coordinates(wide.record, wide.trials))[-1]
         == "4 more hyperparameters are not drawn"
     )
-    long = fabricated_study(MOST_LINES + 100, failing=0, space=fabricated_space(2))
+    long = fabricated_study(MAX_LINES + 100, failing=0, space=fabricated_space(2))
     figure = parallel_coordinates(long.record, long.trials)
-    assert legend(figure)[-1] == f"the best {MOST_LINES} of {MOST_LINES + 100} are drawn"
-    assert len(figure.axes[0].collections[0].get_paths()) == MOST_LINES - 1
+    assert legend(figure)[-1] == f"the best {MAX_LINES} of {MAX_LINES + 100} are drawn"
+    assert len(figure.axes[0].collections[0].get_paths()) == MAX_LINES - 1
 
 
 def test_importances_are_bars_the_largest_on_top() -> None:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from eyetune.analysis.study_summary import ranked, summary_sentences, value_words, warnings
-from eyetune.records.study import Budget, ScheduleSettings, StudyState, TrialState
+from eyetune.records.study import Budget, SchedulerSettings, StudyState, TrialState
 from eyetune.report.pages.study_page import (
     HEADINGS,
     budget_words,
@@ -150,7 +150,7 @@ def test_how_it_was_searched_and_how_to_go_on(tree: Element) -> None:
 def test_every_sampler_and_schedule_has_words(schedule: str, sampler: str) -> None:
     changes = {
         "sampler": sampler,
-        "schedule": ScheduleSettings.model_validate({"name": schedule}),
+        "schedule": SchedulerSettings.model_validate({"name": schedule}),
         "board": "esp-eye",
     }
     record = STUDY.record.model_copy(

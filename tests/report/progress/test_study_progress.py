@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from eyetune.records.study import Budget, Rung, ScheduleSettings, TrialRecord, TrialState
+from eyetune.records.study import Budget, Rung, SchedulerSettings, TrialRecord, TrialState
 from eyetune.report.progress.study_progress import (
-    MOST_RUNNING,
+    MAX_RUNNING,
     StudyDisplay,
     Tally,
     planned,
@@ -139,16 +139,16 @@ def test_what_a_budget_allows_at_most() -> None:
         (Budget(trials=5), "halving", None),
         (Budget(), "full", None),
     ):
-        schedule = ScheduleSettings.model_validate({"name": name})
+        schedule = SchedulerSettings.model_validate({"name": name})
         settings = RECORD.settings.model_copy(update={"budget": budget, "schedule": schedule})
         assert planned(RECORD.model_copy(update={"settings": settings})) == epochs
 
 
 def test_a_cluster_does_not_fill_the_screen(display: StudyDisplay) -> None:
-    for number in range(MOST_RUNNING + 30):
+    for number in range(MAX_RUNNING + 30):
         display.begin(str(number), f"trial {number}", 10)
     assert "and 30 more" in shown(display)
-    assert shown(display).count("trial ") == MOST_RUNNING
+    assert shown(display).count("trial ") == MAX_RUNNING
 
 
 def test_elsewhere_a_line_a_trial_that_comes_to_a_rung_or_an_end(

@@ -18,7 +18,7 @@ from eyetune.records.lab import LabRecord
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.techniques.lab.findings import candidate
 from eyetune.techniques.lab.plan import Choice, LabPlan, choose
-from eyetune.techniques.lab.run_lab import KEPT_FROM, climb
+from eyetune.techniques.lab.run_lab import KEPT_FROM, run_lab
 from eyetune.techniques.registry import Technique
 
 WORDS = (
@@ -55,7 +55,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def record(workspace: Workspace, archive: Path) -> LabRecord:
-    return climb(plan(archive), workspace, WorkersDisplay(enabled=False))
+    return run_lab(plan(archive), workspace, WorkersDisplay(enabled=False))
 
 
 def runs_of(workspace: Workspace, ids: tuple[str, ...]) -> list[Run]:
@@ -154,7 +154,7 @@ def test_the_same_lab_again_trains_nothing(
 ) -> None:
     before = {run.id: run.state for run in workspace.runs()}
     assert set(before.values()) == {RunState.COMPLETE}
-    again = climb(plan(archive), workspace, WorkersDisplay(enabled=False))
+    again = run_lab(plan(archive), workspace, WorkersDisplay(enabled=False))
     assert {run.id: run.state for run in workspace.runs()} == before
     changing = {"created_at", "seconds"}
     assert again.model_dump(exclude=changing) == record.model_dump(exclude=changing)
@@ -178,7 +178,7 @@ def test_two_labs_do_not_work_in_one_workspace(archive: Path) -> None:
     workspace = Workspace()
     workspace.prepare()
     with FileLock(workspace.folder / "lab.lock"), pytest.raises(RunBusyError, match="Another lab"):
-        climb(plan(archive), workspace, WorkersDisplay(enabled=False))
+        run_lab(plan(archive), workspace, WorkersDisplay(enabled=False))
 
 
 def test_without_time_the_baseline_is_still_trained_and_the_rest_is_listed(archive: Path) -> None:
@@ -186,7 +186,7 @@ def test_without_time_the_baseline_is_still_trained_and_the_rest_is_listed(archi
     hurried = LabPlan(
         values.baseline, "images", values.choices[:2], final_seeds=2, workers=1, seconds=1e-6
     )
-    record = climb(hurried, Workspace(), WorkersDisplay(enabled=False))
+    record = run_lab(hurried, Workspace(), WorkersDisplay(enabled=False))
     assert not record.complete
     assert {one.reason for one in record.skipped} == {"out of time"}
     assert len(record.final.runs) == 1

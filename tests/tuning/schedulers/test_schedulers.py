@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyetune.errors import UsageError
-from eyetune.records.study import ScheduleName
+from eyetune.records.study import SchedulerName
 from eyetune.tuning.schedulers import (
-    Grant,
-    Schedule,
+    Promotion,
+    Scheduler,
     halving_rungs,
     hyperband_brackets,
-    make_schedule,
+    make_scheduler,
     median_rungs,
     ranking,
 )
@@ -48,7 +48,7 @@ class Simulation:
 
     def __init__(
         self,
-        schedule: Schedule,
+        schedule: Scheduler,
         score_of: ScoreOf,
         *,
         seed: int = 0,
@@ -62,7 +62,7 @@ class Simulation:
         self.replaced = replaced
         self.trials: dict[int, Trial] = {}
         self.running: list[int] = []
-        self.grants: list[tuple[int, Grant]] = []
+        self.grants: list[tuple[int, Promotion]] = []
         self.num_numbers = 0
 
     def run(self, num_reports: float = math.inf) -> Simulation:
@@ -87,7 +87,7 @@ class Simulation:
             one.is_stopped = one.scores[-1] is not None
         return True
 
-    def take(self, grant: Grant) -> None:
+    def take(self, grant: Promotion) -> None:
         trial = self.num_numbers if grant.trial is None else grant.trial
         assert trial not in self.schedule.out
         self.schedule.start(trial, grant)
@@ -100,7 +100,7 @@ class Simulation:
         self.trials[trial] = Trial(grant.bracket, grant.rung, grant.epochs, scores)
         self.running.append(trial)
 
-    def rebuilt(self, schedule: Schedule) -> Simulation:
+    def rebuilt(self, schedule: Scheduler) -> Simulation:
         """Return a simulation at the same point, its schedule told what is recorded."""
         other = Simulation(
             schedule, self.score_of, num_workers=self.num_workers, replaced=self.replaced
@@ -148,14 +148,14 @@ def best_of(trials: Sequence[int], scores: Sequence[Scores | None], places: int)
 
 
 def test_full_gives_every_trial_all_epochs_at_once() -> None:
-    done = Simulation(make_schedule("full", max_epochs=7, num_trials=5), by_number).run()
-    assert [grant for _, grant in done.grants] == [Grant(None, 0, 0, 7)] * 5
+    done = Simulation(make_scheduler("full", max_epochs=7, num_trials=5), by_number).run()
+    assert [grant for _, grant in done.grants] == [Promotion(None, 0, 0, 7)] * 5
     assert done.schedule.out == frozenset(range(5))
 
 
 def test_without_a_limit_there_is_always_a_new_trial() -> None:
     for name in ("full", "halving", "median"):
-        simulation = Simulation(make_schedule(name, max_epochs=9), by_number).run(200)
+        simulation = Simulation(make_scheduler(name, max_epochs=9), by_number).run(200)
         assert simulation.schedule.next() is not None
         assert not simulation.schedule.is_over
 
@@ -194,7 +194,7 @@ def test_halving_promotes_the_best_share_of_those_that_are_there(
 ) -> None:
     factor = 3
     simulation = Simulation(
-        make_schedule("halving", max_epochs=9, factor=factor),
+        make_scheduler("halving", max_epochs=9, factor=factor),
         scoring(seed, num_objectives=num_objectives, failed=0.1),
         seed=seed,
         num_workers=num_workers,
@@ -204,7 +204,7 @@ def test_halving_promotes_the_best_share_of_those_that_are_there(
         assert simulation.schedule.next() == expected_by_halving(simulation, factor)
 
 
-def expected_by_halving(simulation: Simulation, factor: int) -> Grant:
+def expected_by_halving(simulation: Simulation, factor: int) -> Promotion:
     for rung in (1, 0):
         there = [
             (number, one.scores[rung])
@@ -214,19 +214,19 @@ def expected_by_halving(simulation: Simulation, factor: int) -> Grant:
         for place in ranking([scores for _, scores in there])[: len(there) // factor]:
             number = there[place][0]
             if simulation.trials[number].rung == rung:
-                return Grant(number, 0, rung + 1, (1, 3, 9)[rung + 1])
-    return Grant(None, 0, 0, 1)
+                return Promotion(number, 0, rung + 1, (1, 3, 9)[rung + 1])
+    return Promotion(None, 0, 0, 1)
 
 
 def test_a_trial_overtaken_before_its_promotion_is_not_promoted() -> None:
-    schedule = make_schedule("halving", max_epochs=3, factor=2)
+    schedule = make_scheduler("halving", max_epochs=3, factor=2)
     for trial in range(3):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
     schedule.report(0, (0.1,))
     schedule.report(1, (0.0,))
-    assert schedule.next() == Grant(0, 0, 1, 2)
+    assert schedule.next() == Promotion(0, 0, 1, 2)
     schedule.report(2, (0.5,))
-    assert schedule.next() == Grant(2, 0, 1, 2)
+    assert schedule.next() == Promotion(2, 0, 1, 2)
 
 
 @pytest.mark.parametrize("num_trials", [1, 2, 3, 10, 27, 40])
@@ -234,7 +234,7 @@ def test_a_trial_overtaken_before_its_promotion_is_not_promoted() -> None:
 def test_the_best_of_a_limited_halving_reaches_the_end(
     num_trials: int, num_objectives: int
 ) -> None:
-    schedule = make_schedule("halving", max_epochs=27, num_trials=num_trials)
+    schedule = make_scheduler("halving", max_epochs=27, num_trials=num_trials)
     done = Simulation(
         schedule, lambda trial, _: (float(trial),) * num_objectives, num_workers=3
     ).run()
@@ -244,7 +244,7 @@ def test_the_best_of_a_limited_halving_reaches_the_end(
 
 
 def test_limited_halving_gives_up_a_trial_as_soon_as_it_has_no_chance() -> None:
-    schedule = make_schedule("halving", max_epochs=9, num_trials=9)
+    schedule = make_scheduler("halving", max_epochs=9, num_trials=9)
     done = Simulation(schedule, lambda trial, _: (-float(trial),), num_workers=1).run(4)
     assert done.epochs == {0: 3, 1: 1, 2: 1}
     assert schedule.out == frozenset()
@@ -263,7 +263,7 @@ def test_hyperband_has_the_known_numbers(max_epochs: int, num_grants: int, epoch
     assert sum(plan.num_grants for plan in plans) == num_grants
     assert sum(plan.epochs_trained for plan in plans) == epochs
     done = Simulation(
-        make_schedule("hyperband", max_epochs=max_epochs), scoring(1), num_workers=3
+        make_scheduler("hyperband", max_epochs=max_epochs), scoring(1), num_workers=3
     ).run()
     assert len(done.grants) == num_grants
     assert epochs_trained(done) == epochs
@@ -321,7 +321,7 @@ def test_hyperband_gives_what_waiting_for_every_round_would_give(
     iterations: int,
 ) -> None:
     score_of = scoring(seed, num_objectives=num_objectives, failed=failed)
-    schedule = make_schedule(
+    schedule = make_scheduler(
         "hyperband", max_epochs=max_epochs, factor=factor, iterations=iterations
     )
     done = Simulation(schedule, score_of, seed=seed, num_workers=num_workers).run()
@@ -339,7 +339,7 @@ def test_hyperband_gives_what_waiting_for_every_round_would_give(
 
 
 def test_hyperband_waits_for_nobody_while_there_is_something_to_do() -> None:
-    schedule = make_schedule("hyperband", max_epochs=10, iterations=2)
+    schedule = make_scheduler("hyperband", max_epochs=10, iterations=2)
     simulation = Simulation(schedule, by_number, num_workers=44)
     for _ in range(44):  # two iterations of 12 + 6 + 4 new trials: none has reported yet
         grant = schedule.next()
@@ -354,47 +354,47 @@ def test_hyperband_waits_for_nobody_while_there_is_something_to_do() -> None:
 
 
 def test_hyperband_promotes_at_once_whoever_is_certain() -> None:
-    schedule = make_schedule("hyperband", max_epochs=10)
+    schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(12):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
     for trial in range(8):
         assert schedule.report(trial, (float(trial),)) == (
             frozenset({trial - 4}) if trial >= 4 else frozenset()
         )
-    assert schedule.next() == Grant(None, 1, 0, 4)  # four are to come, who may be the best four
+    assert schedule.next() == Promotion(None, 1, 0, 4)  # four are to come, who may be the best four
     schedule.report(8, (8.0,))
-    assert schedule.next() == Grant(8, 0, 1, 4)
+    assert schedule.next() == Promotion(8, 0, 1, 4)
     assert schedule.report(9, None) == {9}
-    schedule.start(8, Grant(8, 0, 1, 4))
-    assert schedule.next() == Grant(7, 0, 1, 4)
+    schedule.start(8, Promotion(8, 0, 1, 4))
+    assert schedule.next() == Promotion(7, 0, 1, 4)
 
 
 def test_hyperband_is_certain_in_a_later_round_while_an_earlier_one_goes_on() -> None:
-    schedule = make_schedule("hyperband", max_epochs=10)
+    schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(18):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
     for trial in range(11):
         schedule.report(trial, (float(trial),))
     for trial in (10, 9, 8):
-        schedule.start(trial, Grant(trial, 0, 1, 4))
+        schedule.start(trial, Promotion(trial, 0, 1, 4))
     for trial in (10, 9, 8):
         schedule.report(trial, (float(trial),))
-    assert schedule.next() == Grant(
+    assert schedule.next() == Promotion(
         10, 0, 2, 10
     )  # trial 7 or 11 is the only one to come, and two go on
 
 
 def test_of_two_brackets_the_earlier_is_promoted_from_first() -> None:
-    schedule = make_schedule("hyperband", max_epochs=10)
+    schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(18):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
     for trial in reversed(range(18)):
         schedule.report(trial, (float(trial),))
-    assert schedule.next() == Grant(11, 0, 1, 4)
+    assert schedule.next() == Promotion(11, 0, 1, 4)
 
 
 def test_a_replaced_trial_leaves_its_place_to_another() -> None:
-    schedule = make_schedule("hyperband", max_epochs=10)
+    schedule = make_scheduler("hyperband", max_epochs=10)
     done = Simulation(schedule, scoring(3), num_workers=4, replaced=0.4).run()
     assert len(done.trials) == 22
     assert done.num_numbers > 22
@@ -404,7 +404,7 @@ def test_a_replaced_trial_leaves_its_place_to_another() -> None:
         == 120
     )
     done = Simulation(
-        make_schedule("full", max_epochs=2, num_trials=10), by_number, replaced=0.5
+        make_scheduler("full", max_epochs=2, num_trials=10), by_number, replaced=0.5
     ).run()
     assert len(done.trials) == 10
 
@@ -418,7 +418,7 @@ def test_a_replaced_trial_leaves_its_place_to_another() -> None:
 def test_a_limit_makes_the_last_bracket_smaller(
     num_trials: int, iterations: int | None, seed: int
 ) -> None:
-    schedule = make_schedule(
+    schedule = make_scheduler(
         "hyperband", max_epochs=10, num_trials=num_trials, iterations=iterations
     )
     done = Simulation(schedule, scoring(seed), seed=seed, num_workers=3).run()
@@ -445,7 +445,7 @@ def test_median_rungs_are_fifths() -> None:
 def test_median_stops_at_once_what_is_worse_than_the_median_of_the_others(
     seed: int, num_workers: int
 ) -> None:
-    schedule = make_schedule("median", max_epochs=10, num_trials=25)
+    schedule = make_scheduler("median", max_epochs=10, num_trials=25)
     simulation = Simulation(schedule, scoring(seed), seed=seed, num_workers=num_workers)
     reached: dict[int, dict[int, float]] = {rung: {} for rung in range(5)}
     while simulation.step():
@@ -464,7 +464,7 @@ def test_median_stops_at_once_what_is_worse_than_the_median_of_the_others(
 
 
 def test_median_goes_by_fronts_with_several_objectives() -> None:
-    schedule = make_schedule("median", max_epochs=5)
+    schedule = make_scheduler("median", max_epochs=5)
     for trial in range(8):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
     for trial in range(5):
@@ -478,7 +478,7 @@ def test_median_goes_by_fronts_with_several_objectives() -> None:
 
 
 @given(
-    name=st.sampled_from(get_args(ScheduleName)),
+    name=st.sampled_from(get_args(SchedulerName)),
     seed=st.integers(0, 10**6),
     num_workers=st.integers(1, 6),
     num_reports=st.integers(0, 60),
@@ -489,7 +489,7 @@ def test_median_goes_by_fronts_with_several_objectives() -> None:
 )
 @settings(deadline=None, max_examples=300)
 def test_a_rebuilt_schedule_goes_on_as_before(
-    name: ScheduleName,
+    name: SchedulerName,
     seed: int,
     num_workers: int,
     num_reports: int,
@@ -498,8 +498,8 @@ def test_a_rebuilt_schedule_goes_on_as_before(
     failed: float,
     replaced: float,
 ) -> None:
-    def make() -> Schedule:
-        return make_schedule(name, max_epochs=9, num_trials=num_trials, iterations=None)
+    def make() -> Scheduler:
+        return make_scheduler(name, max_epochs=9, num_trials=num_trials, iterations=None)
 
     score_of = scoring(seed, num_objectives=num_objectives, failed=failed)
     one = Simulation(make(), score_of, seed=seed, num_workers=num_workers, replaced=replaced).run(
@@ -516,10 +516,10 @@ def test_a_rebuilt_schedule_goes_on_as_before(
     assert other.schedule.out == one.schedule.out
 
 
-@pytest.mark.parametrize("name", get_args(ScheduleName))
-def test_promotions_come_before_new_trials_and_the_highest_first(name: ScheduleName) -> None:
+@pytest.mark.parametrize("name", get_args(SchedulerName))
+def test_promotions_come_before_new_trials_and_the_highest_first(name: SchedulerName) -> None:
     simulation = Simulation(
-        make_schedule(name, max_epochs=27, iterations=None), scoring(2), num_workers=1
+        make_scheduler(name, max_epochs=27, iterations=None), scoring(2), num_workers=1
     )
     for _ in range(100):
         simulation.step()
@@ -530,9 +530,9 @@ def test_promotions_come_before_new_trials_and_the_highest_first(name: ScheduleN
         assert following is None or following.rung <= grant.rung
 
 
-@pytest.mark.parametrize("name", get_args(ScheduleName))
-def test_ten_thousand_trials_cost_well_under_a_millisecond_each(name: ScheduleName) -> None:
-    schedule = make_schedule(name, max_epochs=81, num_trials=10_000, iterations=None)
+@pytest.mark.parametrize("name", get_args(SchedulerName))
+def test_ten_thousand_trials_cost_well_under_a_millisecond_each(name: SchedulerName) -> None:
+    schedule = make_scheduler(name, max_epochs=81, num_trials=10_000, iterations=None)
     random = Random(0)
     simulation = Simulation(schedule, lambda *_: (random.random(),), num_workers=8)
     begin = time.perf_counter()
@@ -556,27 +556,27 @@ def test_ten_thousand_trials_cost_well_under_a_millisecond_each(name: ScheduleNa
         {"iterations": 0},
     ],
 )
-@pytest.mark.parametrize("name", get_args(ScheduleName))
-def test_values_out_of_range_are_refused(name: ScheduleName, values: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", get_args(SchedulerName))
+def test_values_out_of_range_are_refused(name: SchedulerName, values: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        make_schedule(name, **{"max_epochs": 10, **values})
+        make_scheduler(name, **{"max_epochs": 10, **values})
 
 
 def test_an_unknown_schedule_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="hyperband"):
-        make_schedule("hyperbnd", max_epochs=10)  # type: ignore[arg-type]
+        make_scheduler("hyperbnd", max_epochs=10)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
-    schedule = make_schedule("halving", max_epochs=9, num_trials=3)
+    schedule = make_scheduler("halving", max_epochs=9, num_trials=3)
     new = schedule.next() or pytest.fail("no grant")
     schedule.start(0, new)
     refused: list[Callable[[], object]] = [
         lambda: schedule.start(0, new),
-        lambda: schedule.start(1, Grant(0, 0, 1, 3)),
-        lambda: schedule.start(1, Grant(1, 0, 1, 3)),
-        lambda: schedule.start(1, Grant(None, 1, 0, 1)),
-        lambda: schedule.start(1, Grant(None, 0, 0, 9)),
+        lambda: schedule.start(1, Promotion(0, 0, 1, 3)),
+        lambda: schedule.start(1, Promotion(1, 0, 1, 3)),
+        lambda: schedule.start(1, Promotion(None, 1, 0, 1)),
+        lambda: schedule.start(1, Promotion(None, 0, 0, 9)),
         lambda: schedule.report(1, (0.5,)),
         lambda: schedule.report(0, ()),
         lambda: schedule.replace(1),

@@ -24,7 +24,7 @@ from eyetune.tuning.executors import Executor, make_executor
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS, read_objective
 from eyetune.tuning.recording import versions
-from eyetune.tuning.settings import Base, Wishes, checked, new_settings
+from eyetune.tuning.settings import StartingPoint, TuneOptions, checked, new_settings
 
 INSTEAD = {
     "space": "KerasTuner searches model functions alone; leave the engine to eyetune to search recipes.",
@@ -110,7 +110,7 @@ def tune_with_keras_tuner(  # noqa: PLR0913 (the words of `tune`)
     _refuse({**others, **({"trials": trials} if is_hyperband else {"factor": factor})})
     _check_objectives(words)
     workspace = workspace_of(workspace)
-    wishes = Wishes(
+    options = TuneOptions(
         objectives=words or None,
         sampler=sampler,
         schedule=schedule,
@@ -125,9 +125,11 @@ def tune_with_keras_tuner(  # noqa: PLR0913 (the words of `tune`)
         data = keep_arrays(
             workspace, *data, validation_data=validation_data, validation_split=validation_split
         )
-    base = Base(_recipe(workspace, build_model, recipe, fit_arguments), data=data, is_given=True)
+    base = StartingPoint(
+        _recipe(workspace, build_model, recipe, fit_arguments), data=data, is_given=True
+    )
     with make_executor("local", 1) as crew:
-        settings = new_settings(workspace, base, wishes, crew, "local").model_copy(
+        settings = new_settings(workspace, base, options, crew, "local").model_copy(
             update={"engine": "keras-tuner"}
         )
         images = load_images(settings.recipe, progress=progress)

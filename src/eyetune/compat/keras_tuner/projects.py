@@ -28,7 +28,7 @@ from eyetune.records.study import (
     Objective,
     Rung,
     SamplerName,
-    ScheduleSettings,
+    SchedulerSettings,
     TrialRecord,
     TrialState,
 )
@@ -173,7 +173,7 @@ class Project:
     space: Space
     objectives: tuple[Objective, ...]
     sampler: SamplerName
-    schedule: ScheduleSettings
+    schedule: SchedulerSettings
     seed: int
     trials: tuple[TrialRecord, ...]
     metrics: Mapping[int, list[tuple[int, dict[str, float]]]]
@@ -339,17 +339,19 @@ def _sampler(state: _State, trials: Sequence[_Trial]) -> SamplerName:
     return "grid" if drew_nothing and state.max_epochs is None else "random"
 
 
-def _schedule(state: _State, trials: Sequence[_Trial], known: Known) -> ScheduleSettings:
+def _schedule(state: _State, trials: Sequence[_Trial], known: Known) -> SchedulerSettings:
     if state.max_epochs is not None:
         rounds = state.hyperband_iterations
         iterations = (
             int(rounds) if rounds is not None and math.isfinite(rounds) and rounds >= 1 else None
         )
         factor = state.factor or 3.0
-        return ScheduleSettings(
+        return SchedulerSettings(
             name="hyperband", max_epochs=state.max_epochs, factor=factor, iterations=iterations
         )
-    return ScheduleSettings(max_epochs=max([1, *(_epochs(one, known.histories) for one in trials)]))
+    return SchedulerSettings(
+        max_epochs=max([1, *(_epochs(one, known.histories) for one in trials)])
+    )
 
 
 def _epochs(trial: _Trial, histories: Mapping[str, History]) -> int:
@@ -384,7 +386,7 @@ class _Reader:
     space: Space
     objectives: tuple[Objective, ...]
     histories: Mapping[str, History]
-    schedule: ScheduleSettings
+    schedule: SchedulerSettings
     most_patient: int  # KerasTuner counts brackets down, we count them up
 
     def record(self, number: int, chain: Sequence[_Trial]) -> TrialRecord:

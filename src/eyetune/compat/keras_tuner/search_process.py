@@ -22,7 +22,7 @@ from eyetune.compat.keras_tuner.projects import Known, Project, read_project
 from eyetune.data import Dataset
 from eyetune.errors import FunctionError, UsageError
 from eyetune.models.model_function import Built
-from eyetune.records.study import Objective, SamplerName, ScheduleName, StudySettings
+from eyetune.records.study import Objective, SamplerName, SchedulerName, StudySettings
 from eyetune.training.images import load_data
 from eyetune.tuning.dispatch import Display
 from eyetune.tuning.executors import Executor
@@ -42,7 +42,7 @@ BY_SAMPLER: Mapping[str, str] = {
 }
 
 
-def what_it_has(sampler: str | None, schedule: str | None) -> tuple[SamplerName, ScheduleName]:
+def what_it_has(sampler: str | None, schedule: str | None) -> tuple[SamplerName, SchedulerName]:
     """Return the sampler and the schedule that a search by KerasTuner comes to.
 
     Args:

@@ -26,7 +26,7 @@ from eyetune.data.dataset import Split
 from eyetune.errors import DataError
 
 IMAGE_BYTES = 3 * 32 * 32
-LARGEST_MEMBER_BYTES = 400_000_000  # the official largest is 155 MB: a larger one is not CIFAR
+MAX_MEMBER_BYTES = 400_000_000  # the official largest is 155 MB: a larger one is not CIFAR
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -187,10 +187,10 @@ def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]
                 raise tarfile.ReadError(f"{name} of {member.size:,} bytes")
             if not member.isfile() or name not in wanted:
                 continue
-            if member.size > LARGEST_MEMBER_BYTES:
+            if member.size > MAX_MEMBER_BYTES:
                 raise DataError(
                     f"{path} is not a CIFAR archive.",
-                    expected=f"files of at most {LARGEST_MEMBER_BYTES:,} bytes",
+                    expected=f"files of at most {MAX_MEMBER_BYTES:,} bytes",
                     received=f"{name} of {member.size:,} bytes",
                 )
             file = archive.extractfile(member)

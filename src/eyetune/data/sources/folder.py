@@ -32,7 +32,7 @@ SPLIT_FOLDERS = {
     "validation": ("validation", "val", "valid"),
     "test": ("test", "testing"),
 }
-LISTED_AT_MOST = 20
+MAX_LISTED = 20
 OnProgress = Callable[[int, int], None]
 
 
@@ -267,5 +267,5 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 def _listed(items: Iterable[str]) -> str:
     names = [readable(item) for item in items]
-    more = f" and {len(names) - LISTED_AT_MOST} more" if len(names) > LISTED_AT_MOST else ""
-    return ", ".join(names[:LISTED_AT_MOST]) + more
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more

@@ -21,9 +21,9 @@ _NAMES = (
     ("validation", ("x_val", "x_validation"), ("y_val", "y_validation")),
     ("test", ("x_test",), ("y_test",)),
 )
-MOST_CLASSES = 10_000
+MAX_CLASSES = 10_000
 NUMBER_KINDS = "iuf"  # NumPy's letters for whole numbers with and without sign, and floating point
-LARGEST_NUMBER = 2.0**53  # what lies beyond is no label, and a whole number might not hold it
+MAX_NUMBER = 2.0**53  # what lies beyond is no label, and a whole number might not hold it
 
 
 def read(path: Path) -> Decoded:
@@ -148,7 +148,7 @@ def as_labels(values: NDArray[Any], name: str) -> Labels:
         raise DataError(
             f"{name} does not hold labels.", expected="whole numbers", received=f"{values.dtype}"
         )
-    return np.asarray(np.clip(flat, -LARGEST_NUMBER, LARGEST_NUMBER), np.int64)
+    return np.asarray(np.clip(flat, -MAX_NUMBER, MAX_NUMBER), np.int64)
 
 
 def _class_names(
@@ -164,10 +164,10 @@ def _class_names(
         )
     names = range(int(labels.max(initial=0)) + 1) if named is None else named.tolist()
     count = len(names)
-    if labels.min(initial=0) < 0 or labels.max(initial=0) >= min(count, MOST_CLASSES):
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= min(count, MAX_CLASSES):
         raise DataError(
             f"{path} holds a label out of range.",
-            expected=f"0 to {min(count, MOST_CLASSES) - 1}",
+            expected=f"0 to {min(count, MAX_CLASSES) - 1}",
             received=f"{labels.min()} to {labels.max()}",
         )
     return tuple(

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from eyetune.errors import UsageError, nearest
 
 DEFAULT = "esp-eye"
-_LARGEST_FILE_BYTES = 1_000_000  # of a board's file; those that come along have 3,000
+_MAX_FILE_BYTES = 1_000_000  # of a board's file; those that come along have 3,000
 
 
 class _Part(BaseModel):
@@ -210,9 +210,9 @@ def _folder() -> Any:
 def _read(path: Path) -> Board:
     try:
         with path.open("rb") as stream:
-            content = stream.read(_LARGEST_FILE_BYTES + 1)
-        if len(content) > _LARGEST_FILE_BYTES:
-            raise OSError(0, f"it has more than {_LARGEST_FILE_BYTES:,} bytes")
+            content = stream.read(_MAX_FILE_BYTES + 1)
+        if len(content) > _MAX_FILE_BYTES:
+            raise OSError(0, f"it has more than {_MAX_FILE_BYTES:,} bytes")
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         reason = (

@@ -46,19 +46,19 @@ class LayerCost:
         name: Of the Keras layer, or of the operator in a .tflite file.
         flash_bytes: Its weights and other constants.
         arena_bytes: What is alive in the tensor arena while it runs, at its fullest step.
-        multiply_adds: Multiplications with addition for one image.
+        macs: Multiplications with addition for one image.
         milliseconds: Time for one image; None where the board has no cost model.
     """
 
     name: str
     flash_bytes: int
     arena_bytes: int
-    multiply_adds: int
+    macs: int
     milliseconds: float | None = None
 
 
 @dataclass(frozen=True)
-class Costliest:
+class Bottleneck:
     """The layer that costs most of what there is too little of.
 
     Attributes:
@@ -84,7 +84,7 @@ class Footprint:
         head_bytes: Of the tensor arena, what the tensors take.
         tail_bytes: Of the tensor arena, what the interpreter remembers.
         parameters: Number of weights, trained or not.
-        multiply_adds: Multiplications with addition to classify one image.
+        macs: Multiplications with addition to classify one image.
         graph: The operators and tensors that these figures come from.
         unsupported: Layers that TensorFlow Lite Micro cannot run, each with the operator that it
             lacks.
@@ -96,7 +96,7 @@ class Footprint:
     head_bytes: int
     tail_bytes: int
     parameters: int
-    multiply_adds: int
+    macs: int
     graph: Graph
     unsupported: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -107,9 +107,9 @@ class Footprint:
         return self.head_bytes + self.tail_bytes
 
     @property
-    def multiply_adds_by_kind(self) -> dict[str, int]:
+    def macs_by_kind(self) -> dict[str, int]:
         """Multiplications with addition by the kind of operator, the most first."""
-        return self.graph.multiply_adds_by_kind
+        return self.graph.macs_by_kind
 
     def arena_bytes_on(self, board: Board) -> int:
         """Return the tensor arena on a board: more than elsewhere where convolutions copy what they
@@ -177,7 +177,7 @@ class Footprint:
         if self.flash_bytes > board.largest_model_bytes:
             worst = self._costliest(board, "flash")
             found.append(
-                f"{worst.words} {_SMALLER_LAYER if worst.share > _MOST_OF_IT else _SMALLER_NETWORK}"
+                f"{worst.words} {_SMALLER_LAYER if worst.share > _MAX_SHARE else _SMALLER_NETWORK}"
             )
         if self.arena_bytes_on(board) > board.largest_arena_bytes:
             found.append(f"{self._costliest(board, 'arena').words} {_SMALLER_ARENA}")
@@ -209,12 +209,12 @@ class Footprint:
                 name,
                 before.flash_bytes + operator.constant_bytes,
                 max(before.arena_bytes, alive),
-                before.multiply_adds + operator.multiply_adds,
+                before.macs + operator.macs,
                 None if milliseconds is None else (before.milliseconds or 0.0) + milliseconds,
             )
         return tuple(costs.values())
 
-    def costliest(self, board: Board) -> Costliest:
+    def bottleneck(self, board: Board) -> Bottleneck:
         """Return the layer that costs most: of the flash or the arena where the board has too
         little, else of the time.
 
@@ -222,7 +222,7 @@ class Footprint:
             >>> from eyetune.device.boards.profiles import board
             >>> from eyetune.models.build import build
             >>> from eyetune.recipe import ModelSection
-            >>> footprint(build(ModelSection(), (32, 32, 3), 10)).costliest(board("esp-eye")).limit
+            >>> footprint(build(ModelSection(), (32, 32, 3), 10)).bottleneck(board("esp-eye")).limit
             'time'
         """
         if self.flash_bytes > board.largest_model_bytes:
@@ -231,10 +231,10 @@ class Footprint:
             board, "arena" if self.arena_bytes_on(board) > board.largest_arena_bytes else "time"
         )
 
-    def _costliest(self, board: Board, limit: Limit) -> Costliest:
+    def _costliest(self, board: Board, limit: Limit) -> Bottleneck:
         costs = self.layer_costs(board)
         if not costs:
-            return Costliest("", limit, 0.0, "The network has no layers.")
+            return Bottleneck("", limit, 0.0, "The network has no layers.")
         time_unknown = costs[0].milliseconds is None
         if limit == "flash":
             most = max(costs, key=lambda cost: cost.flash_bytes)
@@ -247,22 +247,22 @@ class Footprint:
             share = most.arena_bytes / self.arena_bytes_on(board)
             words = f"runs while {most.arena_bytes:,} bytes of tensors are alive"
         else:
-            most = max(costs, key=lambda cost: (cost.milliseconds or 0.0, cost.multiply_adds))
+            most = max(costs, key=lambda cost: (cost.milliseconds or 0.0, cost.macs))
             whole = sum(_work(cost) for cost in costs)
             share = _work(most) / whole if whole else 0.0
             what = "" if most.milliseconds is None else f"about {most.milliseconds:,.1f} ms for "
-            words = f"takes {what}{most.multiply_adds:,} multiply-adds"
+            words = f"takes {what}{most.macs:,} multiply-adds"
         whole_words = {
             "flash": "flash",
             "arena": "arena",
             "time": "multiply-adds" if time_unknown else "time",
         }[limit]
-        return Costliest(
+        return Bottleneck(
             most.name, limit, share, f"Layer {most.name} {words}: {share:.0%} of the {whole_words}."
         )
 
 
-_MOST_OF_IT = 0.4  # the share from which on one layer is to blame
+_MAX_SHARE = 0.4  # the share from which on one layer is to blame
 _SMALLER_LAYER = (
     "Give it fewer units or filters, or put a pooling before it; global average pooling in place of Flatten makes the "
     "dense layer behind it much smaller."
@@ -276,7 +276,7 @@ _SMALLER_ARENA = "Use smaller images, a stride or pooling earlier, or fewer filt
 
 def _work(cost: LayerCost) -> float:
     """Return what a layer takes of the time, or of the multiply-adds where no time is known."""
-    return cost.multiply_adds if cost.milliseconds is None else cost.milliseconds
+    return cost.macs if cost.milliseconds is None else cost.milliseconds
 
 
 def _short(what: str, needed: int, kind: str, board: Board, room: int) -> str:
@@ -307,7 +307,7 @@ def footprint(model: keras.Model, *, fresh_names: bool = False) -> Footprint:
         >>> from eyetune.models.build import build
         >>> from eyetune.recipe import ModelSection
         >>> needs = footprint(build(ModelSection(), (32, 32, 3), 10))
-        >>> needs.head_bytes, needs.parameters, needs.multiply_adds
+        >>> needs.head_bytes, needs.parameters, needs.macs
         (36000, 167562, 4040704)
     """
     graph = with_fresh_names(lower(model)) if fresh_names else lower(model)
@@ -321,7 +321,7 @@ def of_graph(graph: Graph, size_bytes: int, parameters: int) -> Footprint:
         head_bytes=head_bytes(graph),
         tail_bytes=tail_bytes(graph),
         parameters=parameters,
-        multiply_adds=graph.multiply_adds,
+        macs=graph.macs,
         graph=graph,
         unsupported=_named(
             operator for operator in graph.operators if not _supported(graph, operator)

@@ -63,7 +63,7 @@ class Operator:
         constants: Weights, biases, shapes and axes.
         channels: Number of output channels that are quantized each on its own, in a convolution or
             dense layer.
-        multiply_adds: Multiplications with addition, where it has weights.
+        macs: Multiplications with addition, where it has weights.
         activation: The relu that it ends in ("": none).
         scratch_bytes: Memory that it needs while it runs, beside its tensors.
         names: How many names the converter joins into that of its output, which takes flash too.
@@ -76,7 +76,7 @@ class Operator:
     output: int
     constants: tuple[Constant, ...] = ()
     channels: int = 0
-    multiply_adds: int = 0
+    macs: int = 0
     activation: str = ""
     scratch_bytes: int = 0
     names: int = 1
@@ -113,18 +113,18 @@ class Graph:
         return (*self.inputs, *(place for operator in self.operators for place in operator.outputs))
 
     @property
-    def multiply_adds(self) -> int:
+    def macs(self) -> int:
         """Multiplications with addition of all operators."""
-        return sum(operator.multiply_adds for operator in self.operators)
+        return sum(operator.macs for operator in self.operators)
 
     @property
-    def multiply_adds_by_kind(self) -> dict[str, int]:
+    def macs_by_kind(self) -> dict[str, int]:
         """Multiplications with addition by the kind of operator, the most first; without those that
         have none.
         """
         counts: Counter[str] = Counter()
         for operator in self.operators:
-            counts[operator.kind] += operator.multiply_adds
+            counts[operator.kind] += operator.macs
         return {kind: count for kind, count in counts.most_common() if count}
 
 
@@ -225,7 +225,7 @@ def fused(graph: Graph) -> Graph:
         >>> fused(graph).operators
         (Operator(kind='CONV_2D', layers=('conv', 'relu'), inputs=(0,), output=2, constants=(),
         channels=0, \
-multiply_adds=0, activation='RELU', scratch_bytes=0, names=2, more_outputs=()),)
+macs=0, activation='RELU', scratch_bytes=0, names=2, more_outputs=()),)
     """
     readers = _readers(graph)
     made: dict[int, Operator] = {}  # by what they write, in order

@@ -60,7 +60,7 @@ def latency(graph: Graph, board: Board, *, arena_in_psram: bool) -> Latency | No
     Example:
         >>> from eyetune.device.boards.profiles import board
         >>> from eyetune.device.estimate.graph import Tensor
-        >>> step = Operator("FULLY_CONNECTED", ("dense",), (0,), 1, multiply_adds=1_000_000)
+        >>> step = Operator("FULLY_CONNECTED", ("dense",), (0,), 1, macs=1_000_000)
         >>> graph = Graph((Tensor((1000,)), Tensor((1000,))), (step,), (0,), (1,))
         >>> time = latency(graph, board("esp-eye"), arena_in_psram=False)
         >>> f"{time.milliseconds:.1f} ± {time.error_milliseconds:.1f} ms"
@@ -87,13 +87,11 @@ def cycles(graph: Graph, operator: Operator, cost: Cost) -> float:
     match operator.kind:
         case "CONV_2D" | "TRANSPOSE_CONV":
             channels = graph.tensors[operator.inputs[0]].shape[-1] if operator.inputs else 1
-            return (
-                operator.multiply_adds * cost.convolution_cycles(channels) + outputs * cost.output
-            )
+            return operator.macs * cost.convolution_cycles(channels) + outputs * cost.output
         case "DEPTHWISE_CONV_2D":
-            return operator.multiply_adds * cost.depthwise + outputs * cost.output
+            return operator.macs * cost.depthwise + outputs * cost.output
         case "FULLY_CONNECTED" | "BATCH_MATMUL":
-            return operator.multiply_adds * cost.dense
+            return operator.macs * cost.dense
         case kind if kind in _POOLS:
             return inputs * cost.pool
         case kind if kind in _FREE:

@@ -159,7 +159,7 @@ def _weighted(
         shape,
         constants=tuple(constants),
         channels=channels,
-        multiply_adds=math.prod(shape[:-1]) * size,
+        macs=math.prod(shape[:-1]) * size,
         names=_names(kind, call.layer),
     )
 
@@ -186,7 +186,7 @@ def _transposed(call: Call) -> int:
         "TRANSPOSE_CONV",
         constants=(Constant(size, channels), Constant(16), *bias),
         channels=channels,
-        multiply_adds=math.prod(call.input_shape()[:-1]) * size,
+        macs=math.prod(call.input_shape()[:-1]) * size,
         names=_names("TRANSPOSE_CONV", call.layer),
         scratch_bytes=4 * math.prod(call.shape),  # sums in int32
     )

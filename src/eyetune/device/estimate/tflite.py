@@ -28,13 +28,13 @@ from eyetune.device.estimate.graph import (
 )
 from eyetune.errors import UsageError
 
-LARGEST_FILE_BYTES = 1 << 30  # the largest board that is known has flash of 0.01 GB
-_MOST_OPERATORS = 4000  # what was made for boards has at most some hundred
-_MOST_TENSORS = 4 * _MOST_OPERATORS
-_MOST_INPUTS = 4 * _MOST_OPERATORS  # of all operators together
-_LARGEST_RANK = 8
+MAX_FILE_BYTES = 1 << 30  # the largest board that is known has flash of 0.01 GB
+_MAX_OPERATORS = 4000  # what was made for boards has at most some hundred
+_MAX_TENSORS = 4 * _MAX_OPERATORS
+_MAX_INPUTS = 4 * _MAX_OPERATORS  # of all operators together
+_MAX_RANK = 8
 _IDENTIFIER = b"TFL3"
-_LONGEST_NAME = 80  # characters
+_MAX_NAME = 80  # characters
 # Bytes of an element, by the name of its type.
 _ELEMENT_BYTES = {
     **dict.fromkeys(("INT8", "UINT8", "BOOL", "INT4", "UINT4", "INT2"), 1),
@@ -94,9 +94,9 @@ class TfliteModel:
     parameters: int
 
     @property
-    def multiply_adds(self) -> int:
+    def macs(self) -> int:
         """Multiplications with addition to classify one image."""
-        return self.graph.multiply_adds
+        return self.graph.macs
 
 
 def read(source: Path | bytes) -> TfliteModel:
@@ -148,17 +148,17 @@ def footprint_of(model: TfliteModel) -> Footprint:
 def _content(path: Path) -> tuple[bytes, str]:
     try:
         with path.expanduser().open("rb") as stream:
-            content = stream.read(LARGEST_FILE_BYTES + 1)
+            content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         raise UsageError(
             "The .tflite file cannot be read.",
             received=f"{path}: {getattr(error, 'strerror', None) or error}",
             fix="Name a file that is there and that you may read.",
         ) from None
-    if len(content) > LARGEST_FILE_BYTES:
+    if len(content) > MAX_FILE_BYTES:
         raise UsageError(
             "The .tflite file is too large.",
-            expected=f"at most {LARGEST_FILE_BYTES:,} bytes; a board has flash of some millions",
+            expected=f"at most {MAX_FILE_BYTES:,} bytes; a board has flash of some millions",
             received=path,
             fix="Convert a smaller network.",
         )
@@ -263,9 +263,9 @@ class _Reader:
 
     def _tensors(self, subgraph: Any) -> Iterator[_Stored]:
         room = self._size  # for names, each of which is copied whole
-        for place in range(self._bounded(subgraph.TensorsLength(), _MOST_TENSORS, "tensors")):
+        for place in range(self._bounded(subgraph.TensorsLength(), _MAX_TENSORS, "tensors")):
             tensor = subgraph.Tensors(place)
-            rank, known_rank = (_at_most(_LARGEST_RANK, count) for count in self._ranks(tensor))
+            rank, known_rank = (_at_most(_MAX_RANK, count) for count in self._ranks(tensor))
             shape = tuple(tensor.Shape(axis) for axis in range(rank))
             signature = tuple(tensor.ShapeSignature(axis) for axis in range(known_rank))
             name = tensor.Name() or b""
@@ -315,8 +315,8 @@ class _Reader:
         return length or None
 
     def _steps(self, subgraph: Any, stored: tuple[_Stored, ...]) -> Iterator[_Step]:
-        room = _MOST_INPUTS
-        for place in range(self._bounded(subgraph.OperatorsLength(), _MOST_OPERATORS, "operators")):
+        room = _MAX_INPUTS
+        for place in range(self._bounded(subgraph.OperatorsLength(), _MAX_OPERATORS, "operators")):
             operator = subgraph.Operators(place)
             num_inputs, num_outputs = operator.InputsLength(), operator.OutputsLength()
             room = room - num_inputs - num_outputs
@@ -484,9 +484,7 @@ def _operator(step: _Step, stored: tuple[_Stored, ...], layer: str) -> Operator:
         output=step.outputs[0],
         constants=constants,
         channels=_channels(step.kind, output, weights),
-        multiply_adds=_multiply_adds(
-            step.kind, output, weights, [stored[index] for index in flowing]
-        ),
+        macs=_macs(step.kind, output, weights, [stored[index] for index in flowing]),
         scratch_bytes=4 * math.prod(output.shape)
         if step.kind == "TRANSPOSE_CONV"
         else 0,  # sums in int32
@@ -503,9 +501,7 @@ def _channels(kind: str, output: _Stored, weights: _Stored | None) -> int:
     return output.shape[-1] if kind in CONVOLUTIONS or weights.scales > 1 else 0
 
 
-def _multiply_adds(
-    kind: str, output: _Stored, weights: _Stored | None, flowing: list[_Stored]
-) -> int:
+def _macs(kind: str, output: _Stored, weights: _Stored | None, flowing: list[_Stored]) -> int:
     """Count by kernel: each weight is used once at each position of the output."""
     if weights is None or kind not in WITH_WEIGHTS or not flowing:
         return 0
@@ -543,8 +539,8 @@ def _layer_names(steps: tuple[_Step, ...], stored: tuple[_Stored, ...]) -> Itera
 
 def _printable(name: bytes) -> str:
     """Return a name as it can be shown: the file may hold anything."""
-    text = name[: 4 * _LONGEST_NAME].decode("utf-8", errors="replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_LONGEST_NAME]
+    text = name[: 4 * _MAX_NAME].decode("utf-8", errors="replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_MAX_NAME]
 
 
 def _at_most(most: int, count: int) -> int:

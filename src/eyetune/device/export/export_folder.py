@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from eyetune.device.boards.profiles import Board
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
+from eyetune.values.renamed_keys import RenamedKeys
 
 MANIFEST = "eyetune-export.json"
 MODEL = "model.tflite"
@@ -35,7 +36,7 @@ Format = Literal["esp-idf", "arduino", "c"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-class Manifest(BaseModel):
+class Manifest(RenamedKeys):
     """What an export is, as its folder says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +56,7 @@ class Manifest(BaseModel):
     flash_bytes: int = Field(gt=0, description="of the .tflite file")
     arena_bytes: int = Field(gt=0, description="what the firmware sets aside for the tensor arena")
     arena_is_measured: bool = Field(description="in TensorFlow Lite Micro; else predicted")
-    multiply_adds: int = Field(ge=0)
+    macs: int = Field(ge=0)
     latency_ms: float | None = Field(None, description="predicted")
     latency_error_ms: float | None = Field(
         None, description="half the width of the range that it is expected in"

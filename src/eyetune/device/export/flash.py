@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyetune.errors import BoardError, UsageError
 
 _ARGUMENTS = "flasher_args.json"  # which ESP-IDF's build leaves behind
-_LARGEST_ARGUMENTS_BYTES = 1_000_000
+_MAX_ARGUMENTS_BYTES = 1_000_000
 _LAST_OFFSET = 2**31
 _LINES_KEPT = 20  # of what esptool says, to tell what went wrong
 _FATAL = "A fatal error occurred:"  # what esptool says before the reason
@@ -176,9 +176,9 @@ def _read(build: Path) -> _Built:
         )
     try:
         with path.open("rb") as stream:
-            content = stream.read(_LARGEST_ARGUMENTS_BYTES + 1)
-        if len(content) > _LARGEST_ARGUMENTS_BYTES:
-            raise _damaged(path, f"it has more than {_LARGEST_ARGUMENTS_BYTES:,} bytes")
+            content = stream.read(_MAX_ARGUMENTS_BYTES + 1)
+        if len(content) > _MAX_ARGUMENTS_BYTES:
+            raise _damaged(path, f"it has more than {_MAX_ARGUMENTS_BYTES:,} bytes")
         return _Built.model_validate_json(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]

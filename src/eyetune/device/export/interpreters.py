@@ -25,8 +25,8 @@ OnImage = Callable[[int], object]
 
 MICRO = "tflite-micro"
 _ALLOCATION = re.compile(r"Arena allocation (total|head|tail) (\d+)")
-_LEAST_ARENA = 16 * 1024
-_LARGEST_ARENA = 256 * 1024 * 1024
+_MIN_ARENA = 16 * 1024
+_MAX_ARENA = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class Micro:
         BoardError: It cannot run the model: an operator is missing, or no arena is large enough.
     """
 
-    def __init__(self, content: bytes, arena_bytes: int = _LEAST_ARENA) -> None:
-        self._interpreter = _micro_interpreter(content, max(arena_bytes, _LEAST_ARENA))
+    def __init__(self, content: bytes, arena_bytes: int = _MIN_ARENA) -> None:
+        self._interpreter = _micro_interpreter(content, max(arena_bytes, _MIN_ARENA))
 
     def scores(self, images: Images, on_image: OnImage = lambda _: None) -> Scores:
         """Return the int8 output for each image, shape (N, classes).
@@ -118,7 +118,7 @@ def _micro_interpreter(content: bytes, arena_bytes: int) -> Any:
     from tflite_micro import runtime
 
     words = ""
-    while arena_bytes <= _LARGEST_ARENA:
+    while arena_bytes <= _MAX_ARENA:
         try:
             with caught() as heard:
                 return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)

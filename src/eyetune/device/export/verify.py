@@ -22,10 +22,10 @@ from eyetune.device.export.interpreters import (
     micro_version,
 )
 
-LEAST_AGREEMENT = (
+MIN_AGREEMENT = (
     0.995  # of the likeliest class with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500
 )
-MOST_LOST = 0.01  # of the accuracy, by int8
+MAX_LOST = 0.01  # of the accuracy, by int8
 WITHOUT_MICRO = (
     "TensorFlow Lite Micro has no wheel for this machine: LiteRT's reference kernels classified in its place, and what "
     "the tensor arena takes was predicted and not measured."
@@ -74,10 +74,10 @@ class Verification:
     def failures(self) -> tuple[str, ...]:
         """Why the model is not to be trusted; none where the proof holds."""
         found = [f"{name} is not as it was exported." for name in self.changed_files]
-        if self.agreement is not None and self.agreement < LEAST_AGREEMENT:
+        if self.agreement is not None and self.agreement < MIN_AGREEMENT:
             found.append(
                 f"{self.interpreter} and {self.reference} agree on {self.agreement:.2%} of the images; at least "
-                f"{LEAST_AGREEMENT:.1%} are expected."
+                f"{MIN_AGREEMENT:.1%} are expected."
             )
         if self.arena and self.arena.bytes > self.arena_limit_bytes:
             found.append(
@@ -89,7 +89,7 @@ class Verification:
     def warnings(self) -> tuple[str, ...]:
         """What to mind, though the proof holds."""
         found = []
-        if self.lost is not None and self.lost > MOST_LOST:
+        if self.lost is not None and self.lost > MAX_LOST:
             found.append(f"int8 costs {100 * self.lost:.1f} points of accuracy.")
         if self.left_out:
             found.append(self.left_out)

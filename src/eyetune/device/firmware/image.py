@@ -23,7 +23,7 @@ _FRAMES = (
     ("FRAMESIZE_VGA", 640, 480),
 )
 _BYTES_A_PIXEL = 2  # RGB565
-_MOST_PIXELS = 4096 * 4096  # of a frame: image.c adds up in 32 bits
+_MAX_PIXELS = 4096 * 4096  # of a frame: image.c adds up in 32 bits
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
         not right
         or frame.shape[0] < height
         or frame.shape[1] < width
-        or frame.size > _BYTES_A_PIXEL * _MOST_PIXELS
+        or frame.size > _BYTES_A_PIXEL * _MAX_PIXELS
     ):
         raise UsageError(
             "The picture cannot become an image.",

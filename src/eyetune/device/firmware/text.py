@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 _BYTES_A_LINE = 16
-_LONGEST_COMMENT = 200  # letters
+_MAX_COMMENT = 200  # letters
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&#|~])")
 
 
@@ -65,7 +65,7 @@ def comment(text: str) -> str:
         >>> comment("*/ int x; /*")
         '* / int x; / *'
     """
-    return one_line(text)[:_LONGEST_COMMENT].replace("*/", "* /").replace("/*", "/ *")
+    return one_line(text)[:_MAX_COMMENT].replace("*/", "* /").replace("/*", "/ *")
 
 
 def markdown(text: str) -> str:

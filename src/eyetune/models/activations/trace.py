@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 BATCH_BYTES = 128 * 2**20  # of all layers' outputs together; one batch is in memory at a time
-LARGEST_BATCH = 128
+MAX_BATCH = 128
 # Activations that are layers of their own, by the function that they are.
 _ACTIVATION_LAYERS = {
     "ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
@@ -182,6 +182,6 @@ def batches(images: NDArray[np.float32], steps: tuple[Step, ...]) -> Iterator[sl
     BATCH_BYTES.
     """
     bytes_per_image = 4 * sum(int(np.prod(step.shape)) for step in steps)
-    size = int(np.clip(BATCH_BYTES // max(bytes_per_image, 1), 1, LARGEST_BATCH))
+    size = int(np.clip(BATCH_BYTES // max(bytes_per_image, 1), 1, MAX_BATCH))
     for start in range(0, len(images), size):
         yield slice(start, start + size)

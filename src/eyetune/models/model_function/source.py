@@ -29,7 +29,7 @@ DEFAULT_NAME = "build_model"
 PICKLE = "function.pickle"
 ARGUMENTS = "arguments.pickle"
 ORIGIN = "origin.json"
-MOST_LOADED = 16
+MAX_LOADED = 16
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _written(folder: Path, contents: Mapping[str, bytes]) -> Path:
     return place
 
 
-@lru_cache(maxsize=MOST_LOADED)
+@lru_cache(maxsize=MAX_LOADED)
 def load(word: str) -> Loaded:
     """Load a model function; Keras must be started.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eyetune.errors import FunctionError
 
-MOST_FRAMES = 12
+MAX_FRAMES = 12
 NOT_THEIRS = ("eyetune", "keras_tuner", "keras", "tensorflow", "importlib", "cloudpickle")
 
 
@@ -25,7 +25,7 @@ def their_traceback(error: BaseException) -> str:
         ZeroDivisionError: division by zero
     """
     frames = _their_frames(error)
-    lines = traceback.format_list(frames[:1] + frames[max(1, len(frames) - MOST_FRAMES + 1) :])
+    lines = traceback.format_list(frames[:1] + frames[max(1, len(frames) - MAX_FRAMES + 1) :])
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 
 

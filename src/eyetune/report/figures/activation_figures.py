@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from eyetune.report.figures.picture import Picture
 
-TILES_AT_MOST = 64  # filters drawn
-ROWS_AT_MOST = 20  # layers drawn, of those that have a picture
-NAMED_BARS_AT_MOST = 12  # classes drawn of an answer
+MAX_TILES = 64  # filters drawn
+MAX_ROWS = 20  # layers drawn, of those that have a picture
+MAX_NAMED_BARS = 12  # classes drawn of an answer
 HEATMAP_PIXELS = 128  # side to which a heatmap is enlarged
-NAME_LETTERS_AT_MOST = 17  # of a class, above a tile
+MAX_NAME_LETTERS = 17  # of a class, above a tile
 _PITCH = 1.06  # from one tile to the next, a tile being 1
 _ACROSS, _DOWN = 1.15, 1.25  # the same where each has a caption
 _INCHES_A_TILE = 1.3
@@ -59,7 +59,7 @@ class Answers:
 
 def filters(learned: Filters, *, title: str = "") -> Picture:
     """Draw the kernels of the first convolution as tiles, the strongest first."""
-    tiles = learned.tiles[:TILES_AT_MOST]
+    tiles = learned.tiles[:MAX_TILES]
     columns = min(16, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     figure = _figure(max(6.5, 0.72 * columns), 0.9 * rows + 1.4)
@@ -135,12 +135,11 @@ def _rows(maps: Sequence[FeatureMap]) -> list[FeatureMap]:
     evenly.
     """
     chosen = list(maps)
-    if len(chosen) > ROWS_AT_MOST:
+    if len(chosen) > MAX_ROWS:
         chosen = [one for one in chosen if one.activation or "Conv" not in one.kind]
-    if len(chosen) > ROWS_AT_MOST:
+    if len(chosen) > MAX_ROWS:
         chosen = [
-            chosen[place]
-            for place in np.linspace(0, len(chosen) - 1, ROWS_AT_MOST).round().astype(int)
+            chosen[place] for place in np.linspace(0, len(chosen) - 1, MAX_ROWS).round().astype(int)
         ]
     return chosen
 
@@ -179,8 +178,8 @@ def _number(axes: Axes, text: str, x: float, y: float) -> None:
 def _draw_answer(axes: Axes, answer: NDArray[np.float32], class_names: Sequence[str]) -> None:
     """Draw the probabilities of the likeliest classes; all in their order where there are few."""
     order = np.arange(len(answer))
-    if len(order) > NAMED_BARS_AT_MOST:
-        order = np.argsort(-answer, kind="stable")[:NAMED_BARS_AT_MOST]
+    if len(order) > MAX_NAMED_BARS:
+        order = np.argsort(-answer, kind="stable")[:MAX_NAMED_BARS]
     shown = answer[order]
     colours = [_FOR if value == answer.max() else "0.7" for value in shown]
     bars = axes.bar(range(len(order)), shown, color=colours)
@@ -262,7 +261,7 @@ def _draw_looks(
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME_LETTERS_AT_MOST else f"{name[: NAME_LETTERS_AT_MOST - 1]}…"
+    return name if len(name) <= MAX_NAME_LETTERS else f"{name[: MAX_NAME_LETTERS - 1]}…"
 
 
 def confusions(

@@ -23,7 +23,7 @@ _HEAD, _FOOT = 0.55, 0.6  # inches above and below the rows
 _PLOT, _FIGURES = 5.2, 1.55  # inches: width of the axes and of the column of figures at their right
 _COLUMN_ENDS = (56.0, 104.0)  # points right of the axes: where the columns of figures end
 _GAP = 0.15  # inches between columns
-_LONGEST = 38  # characters of a label, before it is broken into lines
+_MAX_LENGTH = 38  # characters of a label, before it is broken into lines
 _FONT = 8.5
 
 
@@ -203,7 +203,7 @@ def _limits(effects: Sequence[Effect]) -> tuple[float, float]:
     return left - margin, right + margin
 
 
-def wrapped(text: str, longest: int = _LONGEST) -> str:
+def wrapped(text: str, longest: int = _MAX_LENGTH) -> str:
     """Break a label that is long into lines.
 
     Example:

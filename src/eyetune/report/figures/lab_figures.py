@@ -27,8 +27,11 @@ STRONG = (
     "#7b3fa0",
     "#0a8f8f",
 )  # the combination and the best techniques; told apart by anyone
-Cost = Literal["parameters", "multiply_adds"]
-COSTS: dict[Cost, str] = {"parameters": "parameters", "multiply_adds": "multiply-adds an image"}
+Cost = Literal["parameters", "macs"]
+COSTS: dict[Cost, str] = {
+    "parameters": "parameters",
+    "macs": "multiply-accumulates (MACs) for one image",
+}
 
 
 def lab_curves(record: LabRecord, histories: Mapping[str, History], *, best: int = 3) -> Picture:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eyetune.analysis.learning_rates import RangeTest
     from eyetune.report.figures.picture import Picture
 
-NUMBERED_CELLS_AT_MOST = 20  # classes above which a confusion matrix shows colours only
+MAX_NUMBERED_CELLS = 20  # classes above which a confusion matrix shows colours only
 FORMATS = ("png", "svg")
 
 
@@ -99,7 +99,7 @@ def confusion_matrix(
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(plain(title))
-    if count <= NUMBERED_CELLS_AT_MOST:
+    if count <= MAX_NUMBERED_CELLS:
         for row, column in np.ndindex(count, count):
             colour = "white" if shares[row, column] > 0.5 else "black"
             text = f"{confusion[row, column]}"

@@ -45,7 +45,7 @@ LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.FAILED: {"marker": "x", "color": "#c0392b", "markersize": 6},
     TrialState.INFEASIBLE: {"marker": "|", "color": GREY, "markersize": 7},
 }
-_LONGEST_TICK = 12  # characters of a value, before it is cut
+_MAX_TICK = 12  # characters of a value, before it is cut
 RASTER_FROM = 1000  # trials, from which on a page would grow by megabytes
 _MANY = 100  # trials, from which on dots get smaller
 
@@ -308,7 +308,7 @@ def short(value: Value) -> str:
             else f"{value:.1e}".replace(".0e-0", "e-").replace("e-0", "e-")
         )
     words = setting_words(value)
-    return words if len(words) <= _LONGEST_TICK else f"{words[: _LONGEST_TICK - 1]}…"
+    return words if len(words) <= _MAX_TICK else f"{words[: _MAX_TICK - 1]}…"
 
 
 def _numbers(one: Range, most: int) -> list[int | float]:

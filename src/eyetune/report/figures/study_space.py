@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from eyetune.report.figures.picture import Picture
 
-MOST_AXES = 16  # of hyperparameters that can be told apart side by side
-MOST_LINES = 500
+MAX_AXES = 16  # of hyperparameters that can be told apart side by side
+MAX_LINES = 500
 _FEW_VALUES = 8  # with more, lines through one value are rare
 
 
@@ -60,11 +60,11 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
     varied = _varied(record)
     if not order or not varied:
         return nothing("No trial has a result" if varied else "The space has nothing that varies")
-    shown = varied[:MOST_AXES]
+    shown = varied[:MAX_AXES]
     figure = figure_of(min(max(1.15 * (len(shown) + 1) + 1, 8.0), 12.5), 5.0)
     axes = figure.subplots()
     low, high = shown_range(first, [_value(one) for one in order])
-    lines = order[:MOST_LINES]
+    lines = order[:MAX_LINES]
     places = _places(shown, lines)
     ends = with_room(low, high)
     reached = [min(max((_value(one) - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0) for one in lines]
@@ -246,14 +246,14 @@ def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int)
     if len(order) > 1:
         handles.append(Line2D([], [], color=colours(0.95), linewidth=1.6, label="good"))
         handles.append(Line2D([], [], color=colours(0.1), linewidth=1.2, label="poor"))
-    if len(order) > MOST_LINES:
+    if len(order) > MAX_LINES:
         handles.append(
             Line2D(
-                [], [], linestyle="none", label=f"the best {MOST_LINES} of {len(order):,} are drawn"
+                [], [], linestyle="none", label=f"the best {MAX_LINES} of {len(order):,} are drawn"
             )
         )
-    if num_axes > MOST_AXES:
-        more = f"{num_axes - MOST_AXES} more hyperparameters are not drawn"
+    if num_axes > MAX_AXES:
+        more = f"{num_axes - MAX_AXES} more hyperparameters are not drawn"
         handles.append(Line2D([], [], linestyle="none", label=more))
     return handles
 

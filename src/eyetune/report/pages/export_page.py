@@ -101,7 +101,7 @@ def _bar(words: str, needed: int, room: int) -> dict[str, Any]:
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    facts = [("multiply-adds an image", f"{manifest['multiply_adds']:,}")]
+    facts = [("multiply-adds an image", f"{manifest['macs']:,}")]
     if manifest["latency_ms"] is not None:
         words = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
         facts.append(("an image, predicted", words))

@@ -256,7 +256,7 @@ def _cost_cells(one: Trained | Final) -> list[Cell]:
     return [
         Cell(f"{one.seconds:,.0f}", one.seconds),
         Cell(lab_figures.quantity(one.parameters), one.parameters),
-        Cell(lab_figures.quantity(one.multiply_adds), one.multiply_adds),
+        Cell(lab_figures.quantity(one.macs), one.macs),
     ]
 
 

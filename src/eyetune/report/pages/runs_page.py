@@ -108,7 +108,7 @@ def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
     changed = _lab_recipe(record).difference(record.recipe)
     gone = (
-        record.recipe.model.has_base
+        record.recipe.model.has_backbone
     )  # a base is named; that there are no blocks then goes without saying
     shown = [f"{path}={new}" for path, (_, new) in changed.items() if new is not None or not gone]
     words = ", ".join(shown) or "nothing"
@@ -128,7 +128,7 @@ def _summary(part: RunPart) -> Row:
             _accuracy(test),
             Cell(duration(record.duration_seconds), record.duration_seconds),
             Cell(quantity(record.network.parameters), record.network.parameters),
-            Cell(quantity(record.network.multiply_adds), record.network.multiply_adds),
+            Cell(quantity(record.network.macs), record.network.macs),
             Cell(str(record.seed), record.seed),
         )
     )
@@ -177,7 +177,7 @@ def _difference(one: Difference) -> Row:
             signed(one.at_equal_seconds),
             Cell(f"{one.seconds:,.0f}", one.seconds),
             Cell(quantity(one.parameters), one.parameters),
-            Cell(quantity(one.multiply_adds), one.multiply_adds),
+            Cell(quantity(one.macs), one.macs),
         )
     )
 

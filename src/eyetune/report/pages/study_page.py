@@ -24,9 +24,15 @@ from eyetune.analysis.study_summary import (
     value_words,
     warnings,
 )
-from eyetune.records.study import ScheduleSettings, StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import (
+    SchedulerSettings,
+    StudyRecord,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.report.figures import study_figures
-from eyetune.report.figures.study_space import MOST_AXES
+from eyetune.report.figures.study_space import MAX_AXES
 from eyetune.report.pages.page import Cell, Drawing, Row, drawing, duration, render
 from eyetune.space.space import describe
 from eyetune.values.history import History
@@ -47,8 +53,8 @@ HEADINGS = {
     "method": "How it was searched",
     "again": "Going on",
 }
-MOST_ROWS = 1000  # of trials: a page with more takes browsers seconds
-MOST_FAILURES = 100
+MAX_ROWS = 1000  # of trials: a page with more takes browsers seconds
+MAX_FAILURES = 100
 SAMPLERS = {
     "random": "random values",
     "grid": "every combination in order (grid)",
@@ -80,7 +86,7 @@ def study_page(
     parts: dict[str, Any] = {
         "best": _best_rows(record, order, importances),
         "warnings": warnings(record, trials),
-        "trials": trial_rows(record, trials)[:MOST_ROWS],
+        "trials": trial_rows(record, trials)[:MAX_ROWS],
         "failures": [
             (f"Trial {one.number}: {error_line(one)}", _whole(one))
             for one in _in(trials, TrialState.FAILED)
@@ -103,7 +109,7 @@ def study_page(
         "trial_headings": trial_headings(record),
         "trials_words": _trials_words(trials),
         "num_failures": len(_in(trials, TrialState.FAILED)),
-        "most_failures": MOST_FAILURES,
+        "most_failures": MAX_FAILURES,
         "versions": list(record.versions.items()),
     }
     return render("study", context)
@@ -137,7 +143,7 @@ def study_summary(record: StudyRecord, trials: Sequence[TrialRecord], *, limit: 
 
 def trial_headings(record: StudyRecord) -> list[str]:
     """Return the headings of the table of trials."""
-    names = record.space.names if len(record.space) <= MOST_AXES else ("hyperparameters",)
+    names = record.space.names if len(record.space) <= MAX_AXES else ("hyperparameters",)
     objectives = [one.name for one in record.settings.objectives]
     return [
         "trial",
@@ -194,11 +200,11 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     return words
 
 
-def schedule_words(schedule: ScheduleSettings) -> str:
+def schedule_words(schedule: SchedulerSettings) -> str:
     """Say how a schedule gives out epochs.
 
     Example:
-        >>> schedule_words(ScheduleSettings(name="full", max_epochs=10))
+        >>> schedule_words(SchedulerSettings(name="full", max_epochs=10))
         'Every trial was trained for up to 10 epochs.'
     """
     most = number_of(schedule.max_epochs, "epoch")
@@ -302,7 +308,7 @@ def _row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
     objectives = record.settings.objectives
     reached = trial.objectives or (None,) * len(objectives)
     values = trial.all_values
-    if len(record.space) <= MOST_AXES:
+    if len(record.space) <= MAX_AXES:
         settings = [
             _setting(values[name]) if name in values else Cell("") for name in record.space.names
         ]
@@ -345,7 +351,7 @@ def _infeasible_rows(trials: Sequence[TrialRecord]) -> list[Row]:
 
 
 def _trials_words(trials: Sequence[TrialRecord]) -> str:
-    shown = f"The first {MOST_ROWS:,} of {len(trials):,}, t" if len(trials) > MOST_ROWS else "T"
+    shown = f"The first {MAX_ROWS:,} of {len(trials):,}, t" if len(trials) > MAX_ROWS else "T"
     return f"{shown}he best first; in bold what no other trial beats. A click on a heading sorts."
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 REFRESHES_PER_SECOND = 2.5
 BEST_SHOWN = 3
-MOST_RUNNING = 12  # rows of trials that run: a cluster's would fill the screen
+MAX_RUNNING = 12  # rows of trials that run: a cluster's would fill the screen
 _TOLD = (
     TrialState.PAUSED,
     TrialState.COMPLETE,
@@ -321,7 +321,7 @@ class StudyDisplay:
                 ratio=1 if words == "hyperparameters" else None,
             )
         rows = list(self._rows.values())
-        for row in rows[:MOST_RUNNING]:
+        for row in rows[:MAX_RUNNING]:
             trial = row.trial
             table.add_row(
                 escape(row.label),
@@ -330,8 +330,8 @@ class StudyDisplay:
                 "" if row.accuracy is None else f"{row.accuracy:.1%}",
                 "" if trial is None else escape(hyperparameter_words(trial)),
             )
-        if len(rows) > MOST_RUNNING:
-            table.add_row(f"and {len(rows) - MOST_RUNNING} more", "", "", "", "")
+        if len(rows) > MAX_RUNNING:
+            table.add_row(f"and {len(rows) - MAX_RUNNING} more", "", "", "", "")
         return table
 
     def _best(self) -> list[Table]:

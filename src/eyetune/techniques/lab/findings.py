@@ -81,7 +81,7 @@ def candidate(label: str, workspace: Workspace, runs: Sequence[RunRecord], split
         right=np.stack([correct_answers(workspace, run, split) for run in runs]),
         histories=tuple(workspace.history(run.id) for run in runs),
         parameters=network.parameters,
-        multiply_adds=network.multiply_adds,
+        macs=network.macs,
     )
 
 
@@ -112,7 +112,7 @@ def trained(result: Result) -> Trained:
         seed_deviation=one.seed_deviation,
         seconds=one.seconds,
         parameters=one.parameters,
-        multiply_adds=one.multiply_adds,
+        macs=one.macs,
     )
 
 
@@ -168,7 +168,7 @@ def _final(result: Result) -> Final:
         test_deviation=one.seed_deviation,
         seconds=one.seconds,
         parameters=one.parameters,
-        multiply_adds=one.multiply_adds,
+        macs=one.macs,
     )
 
 

@@ -31,9 +31,9 @@ from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.runner import Done, Plan, Runner
 
 SHARE_OF_SINGLES = 0.5  # of a limited time, for the techniques by themselves
-MOST_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
-MOST_SECOND_CHANCES = 6  # of what did not help alone
-MOST_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
+MAX_ADDITIONS = 12  # winners that the combination tries to stack: each costs a training
+MAX_SECOND_CHANCES = 6  # of what did not help alone
+MAX_PAIRED = 6  # parts of the combination that are tried in pairs: 15 pairs
 KEPT_FROM = (
     0.9  # how likely an addition must be to help: by what is merely lucky the stack would get worse
 )
@@ -48,7 +48,7 @@ class _Part:
 
 
 @dataclass
-class _Climb:
+class _LabRun:
     """A lab under way."""
 
     plan: LabPlan
@@ -116,7 +116,7 @@ class _Climb:
         return self.seconds_left(share) > self.longest_seconds + last
 
 
-def climb(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> LabRecord:
+def run_lab(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> LabRecord:
     """Do a lab from wherever it stands and return its record.
 
     Raises:
@@ -125,7 +125,7 @@ def climb(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> LabRe
     """
     workspace.prepare()
     with _alone(workspace), LocalExecutor(plan.workers) as executor:
-        lab = _Climb(plan, Runner(workspace, executor, display), workspace, display)
+        lab = _LabRun(plan, Runner(workspace, executor, display), workspace, display)
         baseline, tried = _try_each(lab)
         effects = _effects(baseline, tried)
         steps, parts, best = _stack(lab, baseline, effects)
@@ -168,7 +168,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         lock.release()
 
 
-def _try_each(lab: _Climb) -> tuple[Result, list[tuple[Choice, Result]]]:
+def _try_each(lab: _LabRun) -> tuple[Result, list[tuple[Choice, Result]]]:
     """Train the baseline and each choice by itself."""
     plan = lab.plan
     recipes: list[tuple[Choice, Recipe]] = []
@@ -242,11 +242,11 @@ def _additions(
             best.setdefault(effect.name, (choice, effect))
     winners = [choice for choice, effect in best.values() if effect.difference > 0]
     others = [choice for choice, effect in best.values() if effect.difference <= 0]
-    return winners[:MOST_ADDITIONS], others[:MOST_SECOND_CHANCES]
+    return winners[:MAX_ADDITIONS], others[:MAX_SECOND_CHANCES]
 
 
 def _stack(
-    lab: _Climb, baseline: Result, effects: Sequence[tuple[Choice, Effect]]
+    lab: _LabRun, baseline: Result, effects: Sequence[tuple[Choice, Effect]]
 ) -> tuple[list[Step], list[_Part], Result]:
     """Add winners one after another, and keep each addition only where it helps what was kept
     before it.
@@ -287,7 +287,7 @@ def _stack(
     return steps, parts, current
 
 
-def _fillers(lab: _Climb, parts: Sequence[_Part]) -> list[tuple[str, Recipe]]:
+def _fillers(lab: _LabRun, parts: Sequence[_Part]) -> list[tuple[str, Recipe]]:
     """Return the pairs that will be asked for at the end and that workers without work can train
     meanwhile.
     """
@@ -301,9 +301,9 @@ def _fillers(lab: _Climb, parts: Sequence[_Part]) -> list[tuple[str, Recipe]]:
 
 
 def _pair_recipes(
-    lab: _Climb, parts: Sequence[_Part]
+    lab: _LabRun, parts: Sequence[_Part]
 ) -> Iterator[tuple[str, Recipe, tuple[Choice, Choice]]]:
-    for one, other in combinations([part.choice for part in parts[:MOST_PAIRED]], 2):
+    for one, other in combinations([part.choice for part in parts[:MAX_PAIRED]], 2):
         try:
             recipe = other.apply(one.apply(lab.plan.baseline))
         except RecipeError:
@@ -311,7 +311,7 @@ def _pair_recipes(
         yield f"{one.label} + {other.label}", recipe, (one, other)
 
 
-def _added(lab: _Climb, recipe: Recipe, parts: Sequence[_Part], choice: Choice) -> Recipe | None:
+def _added(lab: _LabRun, recipe: Recipe, parts: Sequence[_Part], choice: Choice) -> Recipe | None:
     """Return the recipe with a choice added; None where that changes nothing, or undoes a part that
     was kept.
     """
@@ -340,7 +340,7 @@ def _changes(before: Recipe, after: Recipe) -> dict[str, object]:
 
 
 def _pairs(
-    lab: _Climb, baseline: Result, alone: dict[str, Result], parts: Sequence[_Part]
+    lab: _LabRun, baseline: Result, alone: dict[str, Result], parts: Sequence[_Part]
 ) -> list[Interaction]:
     """Train each pair of the combination's parts by itself, and see whether they are worth more
     together.
@@ -376,7 +376,7 @@ def _finding(difference: float, p_value: float) -> str:
     return "they help each other" if difference > 0 else "in part they do the same"
 
 
-def _finals(lab: _Climb, baseline: Result, best: Result) -> tuple[Result, Result]:
+def _finals(lab: _LabRun, baseline: Result, best: Result) -> tuple[Result, Result]:
     """Train the baseline and the best recipe on training and validation images, and try them on
     test.
     """

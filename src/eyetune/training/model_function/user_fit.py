@@ -34,7 +34,7 @@ from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import prepare
 from eyetune.training.callbacks import EpochCallback, goes_back, named
 from eyetune.training.checkpoint import Checkpoint
-from eyetune.training.fast_fit import hastened, steps_at_once
+from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.fit import Ending, Fitted, check, class_weight, stored_in
 from eyetune.training.model_function.scaled_images import plain
 from eyetune.training.model_function.user_callbacks import (
@@ -318,7 +318,7 @@ class FunctionTraining:
         settings = {
             name: given[name] for name in ("class_weight", "validation_freq") if name in given
         }
-        with hastened(self.model, batches, size, steps):
+        with fast_fit(self.model, batches, size, steps):
             self._original_fit(
                 batches,
                 epochs=shift + last,

@@ -28,7 +28,7 @@ JOBS_PER_PROCESS = (
 )
 MEMORY_LOOK_SECONDS = 0.1
 OUT_OF_MEMORY_EXIT = 86  # for whoever reads a log; the coordinator gets words
-MOST_CHARACTERS = 300  # of an error: TensorFlow can fill pages
+MAX_CHARACTERS = 300  # of an error: TensorFlow can fill pages
 LESS_MEMORY = "Smaller batches, a smaller network, or a higher limit."
 
 
@@ -147,7 +147,7 @@ def unpack(outcome: bytes) -> Any:
     return value
 
 
-def settle(future: Future[Result], outcome: Callable[[], Result]) -> None:
+def resolve_future(future: Future[Result], outcome: Callable[[], Result]) -> None:
     """Give a future its result, or what is raised instead, unless it has been cancelled."""
     if not future.set_running_or_notify_cancel():
         return
@@ -195,7 +195,7 @@ def _watch_memory(
 
 def _raised(error: BaseException, limit_bytes: int | None) -> _Raised:
     trace = "".join(traceback.format_exception(error))
-    words = " ".join(traceback.format_exception_only(error)[-1].split())[:MOST_CHARACTERS]
+    words = " ".join(traceback.format_exception_only(error)[-1].split())[:MAX_CHARACTERS]
     if _is_out_of_memory(error):
         error = _out_of_memory(limit_bytes, words)
     if not isinstance(error, Exception):

@@ -26,7 +26,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from eyetune.errors import EyetuneError, OutOfTimeError, UsageError, WorkerLostError
-from eyetune.tuning.executors.executor import JOBS_PER_PROCESS, Result, pack, settle, unpack, work
+from eyetune.tuning.executors.executor import (
+    JOBS_PER_PROCESS,
+    Result,
+    pack,
+    resolve_future,
+    unpack,
+    work,
+)
 from eyetune.tuning.executors.machine import memory_bytes, usable_cores
 from eyetune.tuning.executors.spawning import WorkerContext
 
@@ -37,7 +44,7 @@ WATCH_SECONDS = 0.5
 BYTES_PER_WORKER = (
     1_500_000_000  # what a training of a small network takes, TensorFlow and its images included
 )
-MOST_WORKERS_UNASKED = 8
+MAX_DEFAULT_WORKERS = 8
 
 
 class LocalExecutor:
@@ -97,7 +104,9 @@ class LocalExecutor:
         answer: Future[bytes] = self._pool.schedule(_work, args=job, timeout=limit_seconds)
         future: Future[Result] = Future()
         answer.add_done_callback(
-            lambda _: settle(future, lambda: cast(Result, _outcome(answer, note, limit_seconds)))
+            lambda _: resolve_future(
+                future, lambda: cast(Result, _outcome(answer, note, limit_seconds))
+            )
         )
         future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
@@ -169,7 +178,7 @@ def default_workers() -> int:
         >>> 1 <= default_workers() <= 8
         True
     """
-    return max(1, min(usable_cores(), memory_bytes() // BYTES_PER_WORKER, MOST_WORKERS_UNASKED))
+    return max(1, min(usable_cores(), memory_bytes() // BYTES_PER_WORKER, MAX_DEFAULT_WORKERS))
 
 
 def _begin(coordinator: int, temporary: str) -> None:

@@ -38,7 +38,7 @@ from eyetune.tuning.executors.executor import (
     LESS_MEMORY,
     Result,
     pack,
-    settle,
+    resolve_future,
     unpack,
     work,
 )
@@ -273,13 +273,13 @@ class RayExecutor:
                 continue
             for reference in done:
                 job = self._submitted.pop(reference)
-                settle(job.future, partial(self._outcome, reference, job))
+                resolve_future(job.future, partial(self._outcome, reference, job))
 
     def _give_up(self, error: Exception) -> None:
         with self._changed:
             jobs = [self._submitted.pop(reference) for reference in list(self._submitted)]
         for job in jobs:
-            settle(job.future, partial(_lost, error))
+            resolve_future(job.future, partial(_lost, error))
 
     def _end_late_jobs(self) -> None:
         if all(job.limit_seconds is None for job in list(self._submitted.values())):

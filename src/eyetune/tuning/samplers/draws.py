@@ -12,7 +12,7 @@ import numpy as np
 
 from eyetune.errors import SpaceError
 from eyetune.space.encoding import Axes
-from eyetune.space.space import MOST_POINTS, Space, Value
+from eyetune.space.space import MAX_POINTS, Space, Value
 
 Draw = Callable[[int, int], dict[str, Value]]  # from the number of a trial and the attempt
 
@@ -67,7 +67,7 @@ def shuffled_points(space: Space, seed: int) -> list[dict[str, Value]]:
     if space.size() is None:
         next(space.points())  # says which hyperparameter has no end of values
         raise SpaceError(
-            f"The space has more than {MOST_POINTS:,} combinations.",
+            f"The space has more than {MAX_POINTS:,} combinations.",
             fix="Give it fewer values, or choose another sampler than grid.",
         )
     points = list(space.points())

@@ -29,7 +29,7 @@ CANDIDATES = 24  # of which tpe takes the best
 # Time goes with the trials that are learned from (tpe), or with their cube (gp). Beyond so many,
 # these are the best and the newest, half and half: tpe never takes more than 25 trials for good
 # ones, and weighs old ones little.
-MOST_TRIALS: Mapping[SamplerName, int] = MappingProxyType({"tpe": 500, "gp": 200})
+MAX_TRIALS: Mapping[SamplerName, int] = MappingProxyType({"tpe": 500, "gp": 200})
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class _Asked:
 
 
 @final
-class Learner:
+class OptunaSampler:
     """One of Optuna's samplers, or the Gaussian process, with the study that it learns from."""
 
     def __init__(
@@ -248,7 +248,7 @@ class Learner:
         self._count += 1
 
     def _rank(self, place: int, outcome: Outcome) -> None:
-        if outcome.values is not None and self._name in MOST_TRIALS:
+        if outcome.values is not None and self._name in MAX_TRIALS:
             for ranking, sign, value in zip(
                 self._ranking, self._signs, outcome.values, strict=True
             ):
@@ -263,7 +263,7 @@ class Learner:
         """Choose the trials to learn from: the best by each objective, those that run, and the
         newest.
         """
-        most = MOST_TRIALS.get(self._name)
+        most = MAX_TRIALS.get(self._name)
         if most is None or len(self._begun) <= most:
             return None
         best = {

@@ -15,14 +15,14 @@ from eyetune.records.study import Objective, SamplerName
 from eyetune.space.encoding import axes
 from eyetune.space.space import Space, Value, Values
 from eyetune.tuning.samplers.draws import Draw, quasi_random_draw, random_draw, shuffled_points
-from eyetune.tuning.samplers.optuna_sampler import Learner, Outcome
+from eyetune.tuning.samplers.optuna_sampler import OptunaSampler, Outcome
 
 ONE_OBJECTIVE: tuple[SamplerName, ...] = ("gp", "cma-es")
 ANY_OBJECTIVES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random", "quasi-random", "grid")
 FORESEEABLE: tuple[SamplerName, ...] = ("random", "quasi-random", "grid")  # hang on no results
 
-MOST_ASKED = 8  # how often a learning sampler may come up with what is known before chance decides
-MOST_DRAWN = 50  # how often chance may, before the points that are left are looked for
+MAX_ASKED = 8  # how often a learning sampler may come up with what is known before chance decides
+MAX_DRAWN = 50  # how often chance may, before the points that are left are looked for
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class Sampler:
         self._first: dict[
             str, int
         ] = {}  # the lowest number that each known combination was tried under
-        self._learner: Learner | None = None
+        self._learner: OptunaSampler | None = None
         self._set_space(space)
         if name == "grid":
             self._all_points()
         elif name not in FORESEEABLE:
-            self._learner = Learner(name, space, objectives, seed=seed)
+            self._learner = OptunaSampler(name, space, objectives, seed=seed)
 
     def _set_space(self, space: Space) -> None:
         self._space = space
@@ -128,7 +128,7 @@ class Sampler:
 
     def _learned(self, number: int) -> Suggestion | None:
         assert self._learner is not None
-        for attempt in range(MOST_ASKED):
+        for attempt in range(MAX_ASKED):
             values = self._learner.ask(number, attempt)
             if self._is_new(number, values):
                 return Suggestion(values, self._learner.accept(number, values))
@@ -145,7 +145,7 @@ class Sampler:
 
     def _candidates(self, number: int) -> Iterator[dict[str, Value]]:
         if self._name != "grid":
-            yield from (self._draw(number, attempt) for attempt in range(MOST_DRAWN))
+            yield from (self._draw(number, attempt) for attempt in range(MAX_DRAWN))
             if self._space.size() is None:
                 return
         points = self._all_points()

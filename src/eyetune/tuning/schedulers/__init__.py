@@ -2,7 +2,7 @@
 may go on.
 """
 
-from eyetune.tuning.schedulers.make_scheduler import make_schedule
+from eyetune.tuning.schedulers.make_scheduler import make_scheduler
 from eyetune.tuning.schedulers.plans import (
     BracketPlan,
     halving_rungs,
@@ -10,15 +10,15 @@ from eyetune.tuning.schedulers.plans import (
     median_rungs,
 )
 from eyetune.tuning.schedulers.ranking import ranking
-from eyetune.tuning.schedulers.scheduler import Grant, Schedule
+from eyetune.tuning.schedulers.scheduler import Promotion, Scheduler
 
 __all__ = [
     "BracketPlan",
-    "Grant",
-    "Schedule",
+    "Promotion",
+    "Scheduler",
     "halving_rungs",
     "hyperband_brackets",
-    "make_schedule",
+    "make_scheduler",
     "median_rungs",
     "ranking",
 ]

@@ -1,4 +1,4 @@
-"""A bracket at work: trials that climb the same rungs, and the rule for who of them may go on."""
+"""A bracket at work: trials that run_lab the same rungs, and the rule for who of them may go on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from eyetune.tuning.schedulers.fronts import Scores
-from eyetune.tuning.schedulers.rungs import Standing, standing_for
+from eyetune.tuning.schedulers.rungs import RungRanking, rung_ranking_for
 
 # Before so many trials a median says little; Optuna's median pruner waits for as many.
 FIRST_TRIALS = 5
@@ -62,7 +62,7 @@ def median_stop() -> Rule:
 
 @final
 class Bracket:
-    """Trials that climb the same rungs.
+    """Trials that run_lab the same rungs.
 
     Args:
         epochs: The rungs.
@@ -79,7 +79,7 @@ class Bracket:
         self._entered = [0] * len(epochs)
         self._finished = [0] * len(epochs)
         self._failed = [0] * len(epochs)
-        self._standings: list[Standing] = [standing_for(1) for _ in range(self._last)]
+        self._standings: list[RungRanking] = [rung_ranking_for(1) for _ in range(self._last)]
         self._coming: list[float] = [num_trials] * self._last
 
     @property
@@ -132,7 +132,7 @@ class Bracket:
             self._failed[rung] += 1
         elif rung < self._last:
             if not len(self._standings[rung]):
-                self._standings[rung] = standing_for(len(scores))
+                self._standings[rung] = rung_ranking_for(len(scores))
             self._standings[rung].add(trial, scores)
 
     def decide(self, trial: int, rung: int, *, is_stopped: bool | None = None) -> list[int]:

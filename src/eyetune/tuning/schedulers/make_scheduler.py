@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from eyetune.errors import UsageError, nearest
-from eyetune.records.study import ScheduleName
+from eyetune.records.study import SchedulerName
 from eyetune.tuning.schedulers.brackets import Bracket, Rule, best_of_round, median_stop, top_share
 from eyetune.tuning.schedulers.plans import (
     BracketPlan,
@@ -17,18 +17,18 @@ from eyetune.tuning.schedulers.plans import (
     hyperband_brackets,
     median_rungs,
 )
-from eyetune.tuning.schedulers.scheduler import Schedule
+from eyetune.tuning.schedulers.scheduler import Scheduler
 
 
-def make_schedule(
-    name: ScheduleName,
+def make_scheduler(
+    name: SchedulerName,
     *,
     max_epochs: int,
     min_epochs: int = 1,
     factor: float = 3,
     num_trials: int | None = None,
     iterations: int | None = 1,
-) -> Schedule:
+) -> Scheduler:
     """Return a schedule as it is before the first trial.
 
     Args:
@@ -48,14 +48,14 @@ def make_schedule(
         UsageError: The name is unknown or a value is out of its range.
 
     Example:
-        >>> make_schedule("hyperband", max_epochs=10).next()
-        Grant(trial=None, bracket=0, rung=0, epochs=2)
-        >>> make_schedule("full", max_epochs=10).next()
-        Grant(trial=None, bracket=0, rung=0, epochs=10)
+        >>> make_scheduler("hyperband", max_epochs=10).next()
+        Promotion(trial=None, bracket=0, rung=0, epochs=2)
+        >>> make_scheduler("full", max_epochs=10).next()
+        Promotion(trial=None, bracket=0, rung=0, epochs=10)
     """
-    if name not in get_args(ScheduleName):
+    if name not in get_args(SchedulerName):
         raise UsageError(
-            f"There is no schedule {name!r}.", fix=nearest(str(name), get_args(ScheduleName))
+            f"There is no schedule {name!r}.", fix=nearest(str(name), get_args(SchedulerName))
         )
     check_epochs(max_epochs, min_epochs, factor)
     if num_trials is not None:
@@ -77,14 +77,14 @@ def make_schedule(
             )
 
 
-def _single(rungs: tuple[int, ...], num_trials: int | None, rule: Rule) -> Schedule:
+def _single(rungs: tuple[int, ...], num_trials: int | None, rule: Rule) -> Scheduler:
     places = math.inf if num_trials is None else num_trials
-    return Schedule(lambda number: None if number else Bracket(rungs, places, rule))
+    return Scheduler(lambda number: None if number else Bracket(rungs, places, rule))
 
 
 def _repeated(
     plans: Sequence[BracketPlan], num_trials: int | None, iterations: int | None
-) -> Schedule:
+) -> Scheduler:
     sizes = [plan.places[0] for plan in plans]
 
     def open_bracket(number: int) -> Bracket | None:
@@ -99,4 +99,4 @@ def _repeated(
             plan = plan.limited(left)
         return Bracket(plan.epochs, plan.places[0], best_of_round(plan.places))
 
-    return Schedule(open_bracket)
+    return Scheduler(open_bracket)

@@ -12,7 +12,7 @@ from eyetune.tuning.schedulers.fronts import Fronts, Scores
 from eyetune.tuning.schedulers.ranking import comparable
 
 
-class Standing(ABC):
+class RungRanking(ABC):
     """Who reached a rung, and which of them wait there: neither gone on nor given up."""
 
     @abstractmethod
@@ -54,7 +54,7 @@ class Standing(ABC):
 
 
 @final
-class _ScalarStanding(Standing):
+class _ScalarStanding(RungRanking):
     """A standing by one objective. Each operation costs two binary searches."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class _ScalarStanding(Standing):
 
 
 @final
-class _ParetoStanding(Standing):
+class _ParetoStanding(RungRanking):
     """A standing by several objectives: fronts, and the crowding within them."""
 
     def __init__(self) -> None:
@@ -188,6 +188,6 @@ class _ParetoStanding(Standing):
                     self._ahead[worse] += 1
 
 
-def standing_for(num_objectives: int) -> Standing:
+def rung_ranking_for(num_objectives: int) -> RungRanking:
     """Return an empty standing for so many objectives."""
     return _ScalarStanding() if num_objectives == 1 else _ParetoStanding()

@@ -12,7 +12,7 @@ from eyetune.tuning.schedulers.fronts import Scores
 
 
 @dataclass(frozen=True)
-class Grant:
+class Promotion:
     """Leave to train.
 
     Attributes:
@@ -29,8 +29,8 @@ class Grant:
 
 
 @final
-class Schedule:
-    """Gives out epochs to trials. `make_schedule` makes one.
+class Scheduler:
+    """Gives out epochs to trials. `make_scheduler` makes one.
 
     It changes only by what it is told, and what it grants hangs on nothing else. Told what was
     recorded (`restore`, the trials in the order of their numbers) it goes on as before.
@@ -39,8 +39,8 @@ class Schedule:
         open_bracket: Makes the bracket with a number; None where there is no such.
 
     Example:
-        >>> from eyetune.tuning.schedulers import make_schedule
-        >>> schedule = make_schedule("halving", max_epochs=9, num_trials=3)
+        >>> from eyetune.tuning.schedulers import make_scheduler
+        >>> schedule = make_scheduler("halving", max_epochs=9, num_trials=3)
         >>> for trial, accuracy in enumerate([0.3, 0.5, 0.4]):
         ...     schedule.start(trial, schedule.next())
         ...     print(sorted(schedule.report(trial, (accuracy,))))
@@ -48,7 +48,7 @@ class Schedule:
         [0]
         [2]
         >>> schedule.next()
-        Grant(trial=1, bracket=0, rung=1, epochs=3)
+        Promotion(trial=1, bracket=0, rung=1, epochs=3)
     """
 
     def __init__(self, open_bracket: Callable[[int], Bracket | None]) -> None:
@@ -56,13 +56,13 @@ class Schedule:
         self._brackets: dict[int, Bracket] = {}
         self._num_opened = 0
         self._upcoming = open_bracket(0)
-        self._running: dict[int, Grant] = {}
+        self._running: dict[int, Promotion] = {}
         self._started: set[int] = set()
         self._out: set[int] = set()
         self._num_objectives: int | None = None
-        self._decision: tuple[Grant | None] | None = None
+        self._decision: tuple[Promotion | None] | None = None
 
-    def next(self) -> Grant | None:
+    def next(self) -> Promotion | None:
         """Return what a free worker should do now; None: nothing now. Asked twice, it says the
         same.
 
@@ -84,7 +84,7 @@ class Schedule:
         """
         return frozenset(self._out)
 
-    def start(self, trial: int, grant: Grant) -> None:
+    def start(self, trial: int, grant: Promotion) -> None:
         """Take a grant: the trial works on it.
 
         Args:
@@ -209,14 +209,14 @@ class Schedule:
             if rung < len(scores_by_rung):
                 room.arrive(trial, rung, scores_by_rung[rung])
         if len(scores_by_rung) == granted_rung:
-            self._running[trial] = Grant(
+            self._running[trial] = Promotion(
                 trial if granted_rung else None, bracket, granted_rung, room.epochs[granted_rung]
             )
             self._decision = None
         else:
             self._settle(bracket, room.decide(trial, granted_rung, is_stopped=is_stopped))
 
-    def _is_to_be_had(self, trial: int, grant: Grant) -> bool:
+    def _is_to_be_had(self, trial: int, grant: Promotion) -> bool:
         is_upcoming = grant.bracket == self._num_opened and grant.trial is None
         bracket = self._upcoming if is_upcoming else self._brackets.get(grant.bracket)
         if (
@@ -235,22 +235,22 @@ class Schedule:
         ) and grant.epochs == bracket.epochs[grant.rung]
         return is_theirs and is_plausible and bracket.may_enter(trial, grant.rung)
 
-    def _promotion(self) -> Grant | None:
-        best: Grant | None = None
+    def _promotion(self) -> Promotion | None:
+        best: Promotion | None = None
         for number, bracket in self._brackets.items():
             found = bracket.promotion()
             if found is not None and (best is None or found[1] > best.rung):
-                best = Grant(found[0], number, found[1], bracket.epochs[found[1]])
+                best = Promotion(found[0], number, found[1], bracket.epochs[found[1]])
         return best
 
-    def _opening(self) -> Grant | None:
+    def _opening(self) -> Promotion | None:
         for number, bracket in self._brackets.items():
             if bracket.has_place:
-                return Grant(None, number, 0, bracket.epochs[0])
+                return Promotion(None, number, 0, bracket.epochs[0])
         return (
             None
             if self._upcoming is None
-            else Grant(None, self._num_opened, 0, self._upcoming.epochs[0])
+            else Promotion(None, self._num_opened, 0, self._upcoming.epochs[0])
         )
 
     def _open(self) -> None:
@@ -266,7 +266,7 @@ class Schedule:
         self._decision = None
         return frozenset(out)
 
-    def _grant_of(self, trial: int) -> Grant:
+    def _grant_of(self, trial: int) -> Promotion:
         if trial not in self._running:
             raise UsageError(
                 f"Trial {trial} is not running.",
