@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import eyetune as et
-from eyetune.api.lab import lab
+from eyetune.api.lab import QUICK, _quick
 from eyetune.cli.common import read_seconds
 from eyetune.cli.main import run
 from eyetune.errors import EyetuneError, RecipeError, UsageError
@@ -44,12 +44,12 @@ def test_what_cannot_be_done_is_refused_before_any_training(
 
 
 def test_quick_gives_way_to_what_was_asked_for() -> None:
-    plain = lab._quick(Recipe())
-    assert plain.values() | lab.QUICK == plain.values()
+    plain = _quick(Recipe())
+    assert plain.values() | QUICK == plain.values()
     asked = Recipe().with_({"fit.epochs": 3, "data.subset": 500})
-    assert lab._quick(asked) == asked
+    assert _quick(asked) == asked
     written = Recipe.from_toml(Recipe().to_toml())  # a file that holds every value is as quick
-    assert lab._quick(written).values() == plain.values()
+    assert _quick(written).values() == plain.values()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import eyetune as et
-from eyetune import api
 from eyetune.errors import DataError, DivergedError, RecipeError, RunNotFoundError, UsageError
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
@@ -176,7 +175,7 @@ def test_an_interrupted_run_is_paused_and_resumed_as_if_it_had_not_been(
     assert len(paused.history) == 2
     with pytest.raises(UsageError, match="no results yet"):
         _ = paused.test_accuracy
-    resumed = api.resume(paused.id, progress=False)
+    resumed = et.resume(paused.id, progress=False)
     assert resumed.id == paused.id
     assert resumed.state is RunState.COMPLETE
     assert resumed.results == trained.results
@@ -204,14 +203,14 @@ def test_a_crash_between_checkpoint_and_record_trains_no_epoch_twice(
         patch.setattr(
             TrainingDisplay, "on_progress", lambda _, position: started.append(position.epoch)
         )
-        resumed = api.resume(failed.id, progress=False)
+        resumed = et.resume(failed.id, progress=False)
     assert set(started) == {3}
     assert resumed.results == trained.results
 
 
 def test_a_complete_run_is_not_resumed(trained: et.Run) -> None:
     with pytest.raises(UsageError, match="nothing to resume"):
-        api.resume(trained.id, workspace=trained.workspace)
+        et.resume(trained.id, workspace=trained.workspace)
 
 
 def test_a_run_is_not_resumed_on_other_images(
@@ -224,7 +223,7 @@ def test_a_run_is_not_resumed_on_other_images(
     path.unlink()
     write_cifar10(tmp_path, images_per_batch=30)
     with pytest.raises(DataError, match="not those that run"):
-        api.resume(paused.id, progress=False)
+        et.resume(paused.id, progress=False)
 
 
 def test_a_diverged_run_is_recorded_as_failed_with_the_reason() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eyetune._files import replaced_file
 from eyetune.data.sources.npz import as_images, as_labels
 from eyetune.errors import DataError, UsageError, WorkspaceError
 from eyetune.records import Workspace
@@ -93,12 +94,10 @@ def _checked(x_name: str, x: Any, y_name: str, y: Any) -> tuple[Any, Any]:
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:
-    partial = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+        with replaced_file(path) as partial, partial.open("wb") as stream:
             np.savez(stream, **arrays)
-        partial.replace(path)
     except OSError as error:
         raise WorkspaceError(
             f"{path} cannot be written.",

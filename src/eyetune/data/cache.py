@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from eyetune._files import acquire_lock, replaced_folder
 from eyetune.data.dataset import Floats, Split
 from eyetune.errors import DataError
 
@@ -144,24 +144,19 @@ def _kept(
     """Return what is in a folder, writing it first where it is not; of several processes one
     writes.
     """
-    from filelock import FileLock
-
     found = read(folder)
     if found is not None:
         return found
-    lock = FileLock(folder.with_suffix(".lock"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = acquire_lock(folder.with_suffix(".lock"), timeout_seconds=None)
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
-    try:
+    with lock:
         found = read(folder)
         if found is None:
             write(folder)
             found = read(folder)
-    finally:
-        lock.release()
     if found is None:
         raise DataError(
             f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again."
@@ -263,15 +258,8 @@ def _write_rows(
 def _folder_at_once(folder: Path) -> Iterator[Path]:
     """Yield a folder to write into, which takes its name only when all is written."""
     try:
-        partial = Path(
-            tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=folder.parent)
-        )
-        try:
+        with replaced_folder(folder) as partial:
             yield partial
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
 

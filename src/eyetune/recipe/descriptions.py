@@ -22,7 +22,8 @@ def with_comments(text: str, root: type[BaseModel]) -> str:
         words = ""
         if line.startswith("["):
             section = _section_at(root, line.strip("[]").split("."))
-            words = (section.__doc__ or "").partition(".")[0] if line.count(".") == 0 else ""
+            first_sentence = " ".join((section.__doc__ or "").split()).partition(".")[0]
+            words = first_sentence if line.count(".") == 0 else ""
         elif re.match(r"\w+ = (?!\[$)", line):
             words = _meaning(section, line.partition(" ")[0])
         lines.append(f"{line}  # {words}" if words else line)

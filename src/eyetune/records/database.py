@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
 
+from eyetune._files import acquire_lock
 from eyetune.errors import WorkspaceError
 from eyetune.records.schema import VERSION
 
@@ -58,14 +59,14 @@ def _migrate(engine: Engine, path: Path) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-    from filelock import FileLock
 
     config = Config()
     config.set_main_option(
         "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
     )
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    with FileLock(path.with_suffix(".lock")), explained(path), engine.connect() as connection:
+    lock = acquire_lock(path.with_suffix(".lock"), timeout_seconds=None)
+    with lock, explained(path), engine.connect() as connection:
         version = _version(connection)
         if version is None and inspect(connection).get_table_names():
             raise WorkspaceError(

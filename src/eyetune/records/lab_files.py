@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydantic
 
+from eyetune._files import write_text
 from eyetune.errors import LabNotFoundError, WorkspaceError
 from eyetune.records.lab import LabRecord
 
@@ -24,11 +25,9 @@ def write(folder: Path, record: LabRecord) -> Path:
         WorkspaceError: It cannot be written.
     """
     path = folder / FILE_NAME
-    partial = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_text(path, record.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise WorkspaceError(
             f"{path} cannot be written.",

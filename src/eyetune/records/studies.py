@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from eyetune._files import LockedError, acquire_lock
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
 from eyetune.records.lab_files import LATEST
 from eyetune.records.schema import studies, trials
@@ -124,10 +124,9 @@ class Studies:
         Raises:
             StudyBusyError: Another process holds it.
         """
-        lock = FileLock(self.folder(study_id) / "lock")
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            lock = acquire_lock(self.folder(study_id) / "lock")
+        except LockedError:
             raise StudyBusyError(
                 f"Another process is at work on study {self.get(study_id).name}.",
                 fix="Wait for it to end or stop it; or begin another study with another --name.",
@@ -138,10 +137,8 @@ class Studies:
                 received=error.strerror or error,
                 fix="Check the folder's permissions, then try again.",
             ) from None
-        try:
+        with lock:
             yield
-        finally:
-            lock.release()
 
     # Reading.
 
@@ -230,11 +227,10 @@ class Studies:
         )
 
     def _is_claimed(self, study_id: str) -> bool:
-        lock = FileLock(self.folder(study_id) / "lock")
         try:
-            with lock.acquire(timeout=0):
+            with acquire_lock(self.folder(study_id) / "lock"):
                 return False
-        except Timeout:
+        except LockedError:
             return True
         except OSError:  # without its folder, or the right to write there, nobody can tell
             return False

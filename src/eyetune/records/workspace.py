@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sqlalchemy import Engine, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from eyetune._files import LockedError, acquire_lock, replaced_file
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import database, lab_files
@@ -183,31 +183,26 @@ class Workspace:
         Raises:
             RunBusyError: Another process holds it.
         """
-        lock = FileLock(self.run_folder(run_id) / "lock")
         try:
-            lock.acquire(timeout=patience_seconds)
-        except Timeout:
+            lock = acquire_lock(self.run_folder(run_id) / "lock", timeout_seconds=patience_seconds)
+        except LockedError:
             raise RunBusyError(
                 f"Run {run_id} is being trained by another process.",
                 fix="Wait for that process to end, or stop it.",
             ) from None
         except OSError as error:
             raise _unwritable(self.run_folder(run_id), error) from None
-        try:
+        with lock:
             yield
-        finally:
-            lock.release()
 
     def save_predictions(
         self, run_id: str, split: str, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> None:
         """Keep what a run's network says of a split ("validation" or "test")."""
         path = self._predictions(run_id, split)
-        partial = path.with_suffix(".part")
         try:
-            with partial.open("wb") as stream:
+            with replaced_file(path) as partial, partial.open("wb") as stream:
                 np.savez(stream, probabilities=probabilities, labels=labels)
-            partial.replace(path)
         except OSError as error:
             raise _unwritable(path, error) from None
 

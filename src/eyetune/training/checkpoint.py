@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eyetune._files import replaced_file
 from eyetune.errors import CheckpointError, WorkspaceError
 from eyetune.values.history import Epoch, History, as_rows
 
@@ -94,17 +94,11 @@ def save(
         kept: list[Any] = []
         about |= {"state": _without_arrays(state or {}, kept), "has_frozen": with_frozen}
         arrays |= {f"state/{index}": array for index, array in enumerate(kept)}
-    partial = path.with_suffix(f".{os.getpid()}.part")
     try:
-        with partial.open("wb") as stream:
+        with replaced_file(path, durable=True) as partial, partial.open("wb") as stream:
             np.savez(stream, about=np.array(json.dumps(about)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def copy(path: Path, to: Path) -> None:
@@ -116,17 +110,14 @@ def copy(path: Path, to: Path) -> None:
     Raises:
         WorkspaceError: It cannot be copied; what was there before still is.
     """
-    partial = to.with_suffix(f".{os.getpid()}.part")
     try:
-        try:
-            partial.hardlink_to(path)
-        except OSError:
-            shutil.copyfile(path, partial)
-        partial.replace(to)
+        with replaced_file(to) as partial:
+            try:
+                partial.hardlink_to(path)
+            except OSError:
+                shutil.copyfile(path, partial)
     except OSError as error:
         raise _unwritable(to, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> WorkspaceError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eyetune._files import replaced_file
 from eyetune.data.dataset import Floats, Images, Split, normalise
 from eyetune.errors import DataError, TrainingError, WorkspaceError
 from eyetune.models import model_function
@@ -57,10 +58,9 @@ def save_model(model: keras.Model, path: Path) -> None:
     Raises:
         WorkspaceError: The file cannot be written.
     """
-    partial = path.with_name(f"partial-{path.name}")  # Keras goes by the ending
     try:
-        model.save(partial)
-        partial.replace(path)
+        with replaced_file(path) as partial:
+            model.save(partial)
     except OSError as error:
         raise WorkspaceError(
             f"The network {path} cannot be written.", received=error.strerror or error

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from eyetune._files import LockedError, acquire_lock
 from eyetune.data import Dataset
 from eyetune.errors import EyetuneError, RunBusyError, TrainingError
 from eyetune.recipe import Recipe
@@ -177,13 +177,14 @@ def _alone(folder: Path) -> Iterator[None]:
     a second.
     """
     try:
-        with FileLock(folder / "work.lock", timeout=ORPHAN_SECONDS):
-            yield
-    except Timeout:
+        lock = acquire_lock(folder / "work.lock", timeout_seconds=ORPHAN_SECONDS)
+    except LockedError:
         raise RunBusyError(
             f"Another process is at work in {folder}.",
             fix="Wait for that process to end, or stop it.",
         ) from None
+    with lock:
+        yield
 
 
 @cache

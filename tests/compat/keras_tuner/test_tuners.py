@@ -29,7 +29,7 @@ SCRIPT = """
 import keras
 import numpy as np
 from eyetune.api.study import Study
-from eyetune.api.tuners import Hyperband
+from eyetune.compat.keras_tuner.tuners import Hyperband
 from eyetune.testing import tiny_images
 from keras import layers, models
 from keras.utils import to_categorical

@@ -270,7 +270,7 @@ def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_
     )
     script = f"""
         from pathlib import Path
-        from eyetune.data import cifar
+        from eyetune.data.sources import cifar
         from eyetune.errors import DataError
         try:
             cifar.read(Path({str(archive)!r}))

@@ -106,7 +106,7 @@ def test_without_interactions_that_is_said() -> None:
     assert "no two parts" in interaction_matrix(fabricated_lab(3, combine=False)).get_suptitle()
 
 
-@pytest.mark.parametrize("by", ["parameters", "multiply_adds"])
+@pytest.mark.parametrize("by", ["parameters", "macs"])
 def test_cost_is_drawn_on_a_log_scale_and_the_front_is_named(by: str) -> None:
     figure = cost_picture(LARGE, by=by)  # type: ignore[arg-type]
     axes = figure.axes[0]

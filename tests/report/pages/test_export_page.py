@@ -15,7 +15,7 @@ BOARD = {
 MANIFEST: dict[str, Any] = {
     "run": "3f2a1b4c", "label": "3f2a1b4c lab", "class_names": ["cat", "dog"], "image_shape": [32, 32, 3],
     "board": BOARD, "formats": ["esp-idf"], "operators": ["CONV_2D", "SOFTMAX"], "flash_bytes": 174_496,
-    "arena_bytes": 40_960, "multiply_adds": 4_040_704, "latency_ms": 180.4, "latency_error_ms": 63.1,
+    "arena_bytes": 40_960, "macs": 4_040_704, "latency_ms": 180.4, "latency_error_ms": 63.1,
     "calibration_images": 200, "validation_images": 2000, "float_validation_accuracy": 0.7, "steps": [],
     "int8_validation_accuracy": 0.695, "versions": {"keras": "3.15.1"},
 }  # fmt: skip

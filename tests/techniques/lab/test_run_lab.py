@@ -10,11 +10,11 @@ from filelock import FileLock
 
 from eyetune.analysis.comparison import compare
 from eyetune.api.labs import Lab
-from eyetune.api.run import Run
 from eyetune.errors import RunBusyError
 from eyetune.recipe import Recipe
-from eyetune.records import RunState, Workspace
+from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.lab import LabRecord
+from eyetune.records.predictions import correct_answers
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.techniques.lab.findings import candidate
 from eyetune.techniques.lab.plan import Choice, LabPlan, choose
@@ -58,8 +58,8 @@ def record(workspace: Workspace, archive: Path) -> LabRecord:
     return run_lab(plan(archive), workspace, WorkersDisplay(enabled=False))
 
 
-def runs_of(workspace: Workspace, ids: tuple[str, ...]) -> list[Run]:
-    return [Run(workspace, workspace.run(run_id)) for run_id in ids]
+def runs_of(workspace: Workspace, ids: tuple[str, ...]) -> list[RunRecord]:
+    return [workspace.run(run_id) for run_id in ids]
 
 
 def test_each_change_is_tried_by_itself_with_every_seed(
@@ -67,7 +67,7 @@ def test_each_change_is_tried_by_itself_with_every_seed(
 ) -> None:
     assert [one.label for one in record.techniques] == list(WORDS[:4])
     for one in (record.baseline, *record.techniques):
-        assert [run.record.seed for run in runs_of(workspace, one.runs)] == [0, 1]
+        assert [run.seed for run in runs_of(workspace, one.runs)] == [0, 1]
         assert {run.recipe.fingerprint for run in runs_of(workspace, one.runs)} == {
             one.recipe.fingerprint
         }
@@ -81,9 +81,11 @@ def test_what_cannot_be_tried_is_listed_with_its_reason(record: LabRecord) -> No
 
 
 def test_the_effects_are_those_of_a_comparison(record: LabRecord, workspace: Workspace) -> None:
-    baseline = candidate("baseline", runs_of(workspace, record.baseline.runs), "validation")
+    baseline = candidate(
+        "baseline", workspace, runs_of(workspace, record.baseline.runs), "validation"
+    )
     others = [
-        candidate(one.label, runs_of(workspace, one.runs), "validation")
+        candidate(one.label, workspace, runs_of(workspace, one.runs), "validation")
         for one in record.techniques
     ]
     for effect, difference in zip(record.techniques, compare(baseline, others), strict=True):
@@ -109,7 +111,7 @@ def test_only_what_helps_is_stacked(record: LabRecord, workspace: Workspace) -> 
     current = record.baseline.runs
     for step in record.steps:
         before, after = (
-            candidate("", runs_of(workspace, ids), "validation")
+            candidate("", workspace, runs_of(workspace, ids), "validation")
             for ids in (current, step.effect.runs)
         )
         (difference,) = compare(before, [after])
@@ -140,8 +142,11 @@ def test_test_is_touched_by_the_last_trainings_only(
     assert looked_at == last
     for run in runs_of(workspace, record.final.runs):
         assert run.recipe.data.train_on_validation
-        assert run.record.data.num_train == record.num_train + record.num_validation
-    accuracies = [float(run.right("test").mean()) for run in runs_of(workspace, record.final.runs)]
+        assert run.data.num_train == record.num_train + record.num_validation
+    accuracies = [
+        float(correct_answers(workspace, run, "test").mean())
+        for run in runs_of(workspace, record.final.runs)
+    ]
     assert record.final.test_accuracies == tuple(accuracies)
     assert record.final.test_accuracy == pytest.approx(np.mean(accuracies))
     assert record.test_difference == pytest.approx(

@@ -12,19 +12,19 @@ DIR/verification.json      what `eyetune verify` found, once it has been run
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pydantic
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
-from eyetune.values.renamed_keys import RenamedKeys
+from eyetune.values.renamed_keys import with_earlier_names
 
 MANIFEST = "eyetune-export.json"
 MODEL = "model.tflite"
@@ -36,10 +36,10 @@ Format = Literal["esp-idf", "arduino", "c"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-class Manifest(RenamedKeys):
+class Manifest(BaseModel):
     """What an export is, as its folder says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     format: Literal[1] = 1
     run: str = Field(description="id of the run")
@@ -56,7 +56,7 @@ class Manifest(RenamedKeys):
     flash_bytes: int = Field(gt=0, description="of the .tflite file")
     arena_bytes: int = Field(gt=0, description="what the firmware sets aside for the tensor arena")
     arena_is_measured: bool = Field(description="in TensorFlow Lite Micro; else predicted")
-    macs: int = Field(ge=0)
+    macs: int = Field(ge=0, alias="multiply_adds")  # the file keeps the name of format 1
     latency_ms: float | None = Field(None, description="predicted")
     latency_error_ms: float | None = Field(
         None, description="half the width of the range that it is expected in"
@@ -175,37 +175,22 @@ def written_whole(folder: Path) -> Iterator[Path]:
     Raises:
         WorkspaceError: The disk is full or the place cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.part")
-    former = folder.with_name(f".{folder.name}.former")
     try:
-        _clear(partial)
-        partial.mkdir(parents=True)
-        yield partial
-        _clear(former)
-        if folder.exists():
-            folder.rename(former)
-        partial.rename(folder)
-        _clear(former)
+        with replaced_folder(folder) as partial:
+            yield partial
     except OSError as error:
         raise WorkspaceError(
             f"The export {folder} cannot be written.",
             received=error.strerror or error,
             fix="Make room, or name another folder with --output.",
         ) from None
-    finally:
-        if former.exists() and not folder.exists():
-            former.rename(folder)
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _clear(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write what an export is into its folder."""
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    (folder / MANIFEST).write_text(
+        manifest.model_dump_json(indent=2, by_alias=True), encoding="utf-8"
+    )
 
 
 def shown_labels(class_names: tuple[str, ...]) -> str:
@@ -215,4 +200,4 @@ def shown_labels(class_names: tuple[str, ...]) -> str:
 
 def as_values(manifest: Manifest) -> dict[str, Any]:
     """Return what an export is as plain JSON values."""
-    return manifest.model_dump(mode="json")
+    return with_earlier_names(manifest.model_dump(mode="json"))

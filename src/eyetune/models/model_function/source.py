@@ -8,7 +8,6 @@ import hashlib
 import importlib.util
 import inspect
 import json
-import os
 import pickle
 import symtable
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from eyetune._files import write_bytes
 from eyetune.errors import FunctionError, nearest
 from eyetune.models.model_function.tracebacks import their_traceback
 
@@ -230,9 +230,7 @@ def _written(folder: Path, contents: Mapping[str, bytes]) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         if not (place / name).exists():
-            partial = place / f"{name}.{os.getpid()}.part"
-            partial.write_bytes(content)
-            partial.replace(place / name)
+            write_bytes(place / name, content)
     return place
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -85,11 +86,9 @@ def write_page(html: str, path: Path) -> Path:
     Raises:
         WorkspaceError: It cannot be written.
     """
-    partial = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
+        write_text(path, html)
     except OSError as error:
         raise WorkspaceError(
             f"The report {path} cannot be written.",

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, count
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from eyetune._files import LockedError, acquire_lock
 from eyetune.analysis.comparison import CONFIDENCE, compare, holm, interaction
 from eyetune.errors import RecipeError, RunBusyError, TrainingError, WorkspaceError
 from eyetune.recipe import Recipe
@@ -148,10 +148,9 @@ def run_lab(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> Lab
 
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
-    lock = FileLock(workspace.folder / "lab.lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        lock = acquire_lock(workspace.folder / "lab.lock")
+    except LockedError:
         raise RunBusyError(
             f"Another lab is at work in {workspace.folder}.",
             fix="Wait for it to end, or name another workspace with --workspace.",
@@ -162,10 +161,8 @@ def _alone(workspace: Workspace) -> Iterator[None]:
             received=error.strerror or error,
             fix="Check the folder's permissions, or name another one with --workspace.",
         ) from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _try_each(lab: _LabRun) -> tuple[Result, list[tuple[Choice, Result]]]:
