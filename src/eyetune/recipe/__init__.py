@@ -36,12 +36,12 @@ __all__ = [
     "DenseLayer",
     "FitSection",
     "HyperparameterValue",
+    "LearningRateSchedule",
     "LossSection",
     "ModelSection",
     "OptimizerName",
     "OptimizerSection",
     "Precision",
     "Recipe",
-    "LearningRateSchedule",
     "parse_edits",
 ]
