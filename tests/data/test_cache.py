@@ -52,7 +52,7 @@ def leftovers(cache_folder: Path) -> list[str]:
     return [path.name for path in cache_folder.glob("*") if path.suffix != ".lock"]
 
 
-def test_what_was_built_once_is_opened_ever_after():
+def test_what_was_built_once_is_opened_ever_after() -> None:
     build = Builder()
     first, second = cache.fetch(KEY, build), cache.fetch(KEY, build)
     assert build.built == 1
@@ -63,7 +63,7 @@ def test_what_was_built_once_is_opened_ever_after():
     assert first.digest == second.digest != ""
 
 
-def test_images_are_mapped_from_their_file_and_cannot_be_written():
+def test_images_are_mapped_from_their_file_and_cannot_be_written() -> None:
     images = cache.fetch(KEY, made).splits["train"].images
     assert isinstance(images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
@@ -71,7 +71,7 @@ def test_images_are_mapped_from_their_file_and_cannot_be_written():
 
 
 @pytest.mark.parametrize("change", [{"state": 2}, {"source": "another"}, {"more": 1}])
-def test_another_key_is_built_anew(change: dict[str, Any]):
+def test_another_key_is_built_anew(change: dict[str, Any]) -> None:
     build = Builder()
     cache.fetch(KEY, build)
     cache.fetch({**KEY, **change}, build)
@@ -84,7 +84,7 @@ def digest_of(images: Any, labels: Any, names: tuple[str, ...] = ("a", "b")) -> 
     return cache.fetch(key, lambda: Decoded("made", names, {"train": Split(images, labels)})).digest
 
 
-def test_digests_are_the_same_for_the_same_images_shapes_labels_and_names_only():
+def test_digests_are_the_same_for_the_same_images_shapes_labels_and_names_only() -> None:
     images, labels = tiny_images(10, 2, size=8)
     other = images.copy()
     other[-1, -1, -1, -1] ^= 1
@@ -106,7 +106,7 @@ def calls_of(load_it: Any) -> int:
     return len(calls)
 
 
-def test_a_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path):
+def test_a_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path) -> None:
     root = write_image_folder(tmp_path / "pets", per_class=5)
     image = root / "cat" / "0000.png"
 
@@ -134,7 +134,7 @@ def same_images(one: Dataset, other: Dataset) -> bool:
     )
 
 
-def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path: Path):
+def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path: Path) -> None:
     archive = write_cifar10(tmp_path)
     first = load(archive)
     status = archive.stat()
@@ -146,7 +146,7 @@ def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path:
         load(archive)
 
 
-def test_a_changed_npz_file_gives_its_new_images(tmp_path: Path):
+def test_a_changed_npz_file_gives_its_new_images(tmp_path: Path) -> None:
     path = tmp_path / "pets.npz"
     for seed in (0, 1):
         images, labels = tiny_images(30, 3, size=8, seed=seed)
@@ -186,7 +186,7 @@ def start(tmp_path: Path, me: str, other: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_processes_at_once_build_once_and_get_the_same(tmp_path: Path, own_cache: Path):
+def test_two_processes_at_once_build_once_and_get_the_same(tmp_path: Path, own_cache: Path) -> None:
     processes = [start(tmp_path, "one", "two"), start(tmp_path, "two", "one")]
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
@@ -195,7 +195,7 @@ def test_two_processes_at_once_build_once_and_get_the_same(tmp_path: Path, own_c
     assert leftovers(own_cache) == [entry_folder(own_cache).name]
 
 
-def test_a_process_that_dies_while_it_builds_leaves_nothing_that_is_read(tmp_path: Path):
+def test_a_process_that_dies_while_it_builds_leaves_nothing_that_is_read(tmp_path: Path) -> None:
     process = start(tmp_path, "dies")
     process.communicate(timeout=60)
     assert process.returncode == 9
@@ -224,7 +224,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("name", ["about.json", "train-images.npy", "train-labels.npy"])
 @pytest.mark.parametrize("how", ["missing", "empty", "half", "noise", "json", "zip"])
-def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path):
+def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path) -> None:
     build = Builder()
     first = cache.fetch(KEY, build)
     damage(entry_folder(own_cache) / name, how)
@@ -237,13 +237,13 @@ def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path):
 
 
 @pytest.mark.parametrize("about", ["{}", "[]", "", '{"name": 5}', "\xff"])
-def test_a_damaged_entry_is_not_listed(about: str, own_cache: Path):
+def test_a_damaged_entry_is_not_listed(about: str, own_cache: Path) -> None:
     cache.fetch(KEY, made)
     (entry_folder(own_cache) / "about.json").write_text(about, encoding="latin-1")
     assert cache.entries() == []
 
 
-def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path):
+def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path) -> None:
     build = Builder()
     cache.fetch(KEY, build)
     np.save(entry_folder(own_cache) / "train-labels.npy", np.zeros(3, np.int64))
@@ -253,7 +253,7 @@ def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path):
 
 def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DataError) as caught:
@@ -269,7 +269,7 @@ def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_told_and_leaves_nothing_behind(
     code: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     save = np.save
 
     def save_until_full(path: Path, array: Any) -> None:
@@ -292,7 +292,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
 )
 def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(
     error: BaseException, own_cache: Path
-):
+) -> None:
     def build() -> Decoded:
         raise error
 
@@ -303,14 +303,14 @@ def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(
     assert cache.fetch(KEY, made).name == "made"
 
 
-def test_entries_tell_name_source_and_size(own_cache: Path):
+def test_entries_tell_name_source_and_size(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     (entry,) = cache.entries()
     assert (entry.name, entry.source, entry.folder) == ("made", "made up", entry_folder(own_cache))
     assert 10 * 8 * 8 * 3 + 10 * 8 < entry.size_bytes < 4096
 
 
-def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path):
+def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     cache.fetch({**KEY, "state": 2}, made)
     size = sum(entry.size_bytes for entry in cache.entries())
@@ -322,7 +322,7 @@ def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path):
 
 def test_the_cache_lies_where_the_environment_says_or_at_the_systems_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     assert cache.directory() == tmp_path / "cache" / "datasets"
     for value in (None, ""):
         monkeypatch.delenv("EYETUNE_CACHE", raising=False)
@@ -332,7 +332,7 @@ def test_the_cache_lies_where_the_environment_says_or_at_the_systems_place(
         assert cache.directory().is_absolute()
 
 
-def test_an_entry_is_described_in_plain_json(own_cache: Path):
+def test_an_entry_is_described_in_plain_json(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     about = json.loads((entry_folder(own_cache) / "about.json").read_text(encoding="utf-8"))
     assert json.loads(about["key"])["source"] == "made up"
@@ -346,7 +346,7 @@ def computed(batches: Any, **key: Any) -> Any:
     return cache.computed({"kind": "rows", **key}, (10, 2), batches, name="rows", source="made up")
 
 
-def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk():
+def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk() -> None:
     asked: list[int] = []
 
     def batches() -> Any:
@@ -366,7 +366,7 @@ def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk():
     np.testing.assert_array_equal(other, ROWS + 1)
 
 
-def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path):
+def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path) -> None:
     cache.fetch(KEY, made)
     computed(lambda: iter([ROWS]))
     assert [(entry.name, entry.source) for entry in cache.entries()] == [
@@ -379,7 +379,7 @@ def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path):
     assert not list((tmp_path / "cache").rglob("*.npy"))
 
 
-def test_a_computation_that_breaks_off_leaves_nothing_that_is_read(tmp_path: Path):
+def test_a_computation_that_breaks_off_leaves_nothing_that_is_read(tmp_path: Path) -> None:
     def broken() -> Any:
         yield ROWS[:4]
         raise KeyboardInterrupt
@@ -390,7 +390,7 @@ def test_a_computation_that_breaks_off_leaves_nothing_that_is_read(tmp_path: Pat
     np.testing.assert_array_equal(computed(lambda: iter([ROWS])), ROWS)
 
 
-def test_damaged_rows_are_computed_again(tmp_path: Path):
+def test_damaged_rows_are_computed_again(tmp_path: Path) -> None:
     computed(lambda: iter([ROWS]))
     (path,) = (tmp_path / "cache").rglob("values.npy")
     for content in (b"", path.read_bytes()[:-8], b"damaged"):
@@ -398,7 +398,7 @@ def test_damaged_rows_are_computed_again(tmp_path: Path):
         np.testing.assert_array_equal(computed(lambda: iter([ROWS])), ROWS)
 
 
-def test_a_full_disk_is_an_error_and_no_crash(monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_an_error_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -19,7 +19,7 @@ def dataset() -> Dataset:
     return tiny_dataset(num_classes=4, num_train=60, size=8)
 
 
-def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset):
+def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset) -> None:
     from keras.utils import to_categorical
 
     for (_, split), (x, y) in zip(dataset.splits(), dataset.arrays(), strict=True):
@@ -28,10 +28,10 @@ def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset):
         assert np.array_equal(y, to_categorical(split.labels, 4))
 
 
-def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1():
+def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1() -> None:
     values = np.arange(256, dtype=np.uint8)
     scaled = normalise(values)
-    assert np.array_equal(scaled, np.float32([value / 255 for value in range(256)]))
+    assert np.array_equal(scaled, np.array([value / 255 for value in range(256)], np.float32))
     assert (scaled[0], scaled[-1]) == (0, 1)
 
 
@@ -40,7 +40,9 @@ def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1():
         lambda count: st.tuples(st.just(count), st.lists(st.integers(0, count - 1)))
     )
 )
-def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(case: tuple[int, list[int]]):
+def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(
+    case: tuple[int, list[int]],
+) -> None:
     num_classes, labels = case
     rows = one_hot(np.array(labels, np.int64), num_classes)
     assert rows.shape == (len(labels), num_classes)
@@ -61,7 +63,7 @@ def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(case: tuple[i
 )
 def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the_rest(
     dataset: Dataset, size: int, train: int, validation: int, test: int
-):
+) -> None:
     subset = dataset.subset(size)
     assert [len(split) for _, split in subset.splits()] == [train, validation, test]
     images = np.concatenate([dataset.train.images, dataset.validation.images])
@@ -73,13 +75,13 @@ def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the
     assert np.array_equal(subset.test.images, dataset.test.images[:test])
 
 
-def test_a_subset_within_the_training_images_copies_nothing(dataset: Dataset):
+def test_a_subset_within_the_training_images_copies_nothing(dataset: Dataset) -> None:
     subset = dataset.subset(50)
     assert np.shares_memory(subset.train.images, dataset.train.images)
     assert np.shares_memory(subset.validation.images, dataset.train.images)
 
 
-def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(dataset: Dataset):
+def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(dataset: Dataset) -> None:
     assert (
         len({dataset.fingerprint, dataset.subset(10).fingerprint, dataset.subset(20).fingerprint})
         == 3
@@ -89,24 +91,24 @@ def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(datase
 
 
 @pytest.mark.parametrize("size", [4, 0, -3])
-def test_a_subset_too_small_to_split_is_refused(dataset: Dataset, size: int):
+def test_a_subset_too_small_to_split_is_refused(dataset: Dataset, size: int) -> None:
     with pytest.raises(DataError) as caught:
         dataset.subset(size)
     assert caught.value.details() == {"expected": "at least 5 images", "received": str(size)}
 
 
-def test_splits_come_by_name_and_in_order(dataset: Dataset):
+def test_splits_come_by_name_and_in_order(dataset: Dataset) -> None:
     assert [name for name, _ in dataset.splits()] == ["train", "validation", "test"]
     assert dataset.split("validation") is dataset.validation
     assert dataset.image_shape == (8, 8, 3)
     assert dataset.num_classes == 4
 
 
-def test_class_counts_name_the_absent_classes_too(dataset: Dataset):
+def test_class_counts_name_the_absent_classes_too(dataset: Dataset) -> None:
     assert dataset.train.class_counts(6).tolist() == [15, 15, 15, 15, 0, 0]
 
 
-def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset):
+def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.name = "other"  # type: ignore[misc]
 
@@ -121,12 +123,12 @@ def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset):
         ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
     ],
 )
-def test_names_are_shown_as_they_are_but_for_what_no_text_can_show(name: str, shown: str):
+def test_names_are_shown_as_they_are_but_for_what_no_text_can_show(name: str, shown: str) -> None:
     assert readable(name) == shown
     assert shown.encode()
 
 
-def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset):
+def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset) -> None:
     shown = dataclasses.replace(dataset, name="<b>", notes=("left out: a<b",))._repr_html_()
     assert "60 x 8 x 8 x 3" in shown
     assert "uint8" in shown
@@ -136,7 +138,7 @@ def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset):
     assert "<b><b>" not in shown
 
 
-def test_a_preview_draws_the_images_or_what_a_recipe_makes_of_them(dataset: Dataset):
+def test_a_preview_draws_the_images_or_what_a_recipe_makes_of_them(dataset: Dataset) -> None:
     plain = dataset.preview(per_class=5, classes=2)
     varied = dataset.preview(
         Recipe().with_(augment__flip=True, augment__noise=0.1), per_class=5, classes=2

@@ -38,7 +38,7 @@ def write_npz(path: Path, num_images: int = 30, **more: Any) -> Path:
     return path
 
 
-def test_the_labs_split_is_the_first_four_fifths_in_the_archives_order(tmp_path: Path):
+def test_the_labs_split_is_the_first_four_fifths_in_the_archives_order(tmp_path: Path) -> None:
     dataset = load(write_cifar10(tmp_path, images_per_batch=20))
     images, labels = tiny_images(120, 10)
     assert sizes(dataset) == [80, 20, 20]
@@ -50,17 +50,17 @@ def test_the_labs_split_is_the_first_four_fifths_in_the_archives_order(tmp_path:
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_no_seed_changes_the_labs_split(seed: int, tmp_path: Path):
+def test_no_seed_changes_the_labs_split(seed: int, tmp_path: Path) -> None:
     dataset = load(write_cifar10(tmp_path), seed=seed)
     assert np.array_equal(dataset.train.images, tiny_images(120, 10)[0][:80])
 
 
 @pytest.mark.parametrize(("share", "train"), [(0.1, 90), (0.5, 50), (0.25, 75)])
-def test_the_validation_share_moves_the_cut(share: float, train: int, tmp_path: Path):
+def test_the_validation_share_moves_the_cut(share: float, train: int, tmp_path: Path) -> None:
     assert sizes(load(write_cifar10(tmp_path), validation=share)) == [train, 100 - train, 20]
 
 
-def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path):
+def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path) -> None:
     dataset = load(write_cifar10(tmp_path), subset=50)
     images, _ = tiny_images(120, 10)
     assert sizes(dataset) == [40, 10, 10]
@@ -69,7 +69,7 @@ def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path):
     assert np.array_equal(dataset.test.images, images[100:110])
 
 
-def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Path):
+def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Path) -> None:
     dataset = load(write_npz(tmp_path / "a.npz", 300), test=0.1, validation=0.3)
     assert sizes(dataset) == [189, 81, 30]
     assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [
@@ -79,7 +79,7 @@ def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Pat
     ]
 
 
-def test_splits_that_are_made_up_share_no_image_and_lose_none(tmp_path: Path):
+def test_splits_that_are_made_up_share_no_image_and_lose_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.arange(90, dtype=np.uint8)[:, np.newaxis, np.newaxis], y=np.arange(90) % 3)
     dataset = load(path, seed=3)
@@ -104,14 +104,14 @@ def environment_extracted(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("prepare", [environment_folder, write_cifar10, environment_extracted])
 def test_known_names_are_found_where_the_environment_says(
     prepare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("EYETUNE_DATA", str(prepare(tmp_path)))
     dataset = load("cifar10")
     assert dataset.source == dataset.name == "cifar10"
     assert np.array_equal(dataset.train.images, tiny_images(120, 10)[0][:80])
 
 
-def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write_npz(tmp_path / "a.npz")
@@ -120,7 +120,7 @@ def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_relative_path_becomes_an_absolute_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.chdir(tmp_path)
     write_image_folder(tmp_path / "pets")
     assert load("pets").source == str((tmp_path / "pets").resolve())
@@ -129,7 +129,7 @@ def test_a_relative_path_becomes_an_absolute_source(
 
 def test_an_archive_of_another_data_set_than_asked_for_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     write_archive(tmp_path / "cifar-100-python.tar.gz", cifar10_files(), "cifar-100-python")
     monkeypatch.setenv("EYETUNE_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
@@ -147,7 +147,7 @@ def test_an_archive_of_another_data_set_than_asked_for_is_refused(
         ("zzz", "zzz", "Known: cifar10, cifar100, digits."),
     ],
 )
-def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str, fix: str):
+def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str, fix: str) -> None:
     with pytest.raises(SourceError) as caught:
         load(source)
     assert caught.value.what == f"There is no data source {source}."
@@ -157,7 +157,9 @@ def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str
 
 
 @pytest.mark.parametrize("name", ["nowhere/pets", "nowhere.npz", "cifar-10-python.tar.gz"])
-def test_a_missing_path_is_told_in_full(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_path_is_told_in_full(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SourceError) as caught:
         load(name)
@@ -167,13 +169,13 @@ def test_a_missing_path_is_told_in_full(name: str, tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     "source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"]
 )
-def test_what_cannot_be_a_path_is_an_unknown_source(source: str):
+def test_what_cannot_be_a_path_is_an_unknown_source(source: str) -> None:
     with pytest.raises(SourceError):
         load(source)
 
 
 @given(st.text(min_size=1, max_size=20))
-def test_any_text_that_names_nothing_is_an_unknown_source(source: str):
+def test_any_text_that_names_nothing_is_an_unknown_source(source: str) -> None:
     name = f"nowhere {source}"
     with pytest.raises(EyetuneError):
         load(name)
@@ -184,7 +186,7 @@ def test_any_text_that_names_nothing_is_an_unknown_source(source: str):
 )
 def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
     name: str, received: str, tmp_path: Path
-):
+) -> None:
     (tmp_path / name).touch()
     with pytest.raises(SourceError) as caught:
         load(tmp_path / name)
@@ -204,7 +206,7 @@ def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
         ({"image_size": -32}, "The image size"),
     ],
 )
-def test_shares_and_sizes_out_of_range_are_refused(change: dict[str, Any], what: str):
+def test_shares_and_sizes_out_of_range_are_refused(change: dict[str, Any], what: str) -> None:
     with pytest.raises(UsageError) as caught:
         load("digits", **change)
     assert caught.value.what == f"{what} is out of its range."
@@ -219,19 +221,19 @@ def test_shares_and_sizes_out_of_range_are_refused(change: dict[str, Any], what:
 )
 def test_too_few_images_and_classes_without_any_are_refused(
     num_images: int, names: dict[str, Any], what: str, tmp_path: Path
-):
+) -> None:
     with pytest.raises(DataError) as caught:
         load(write_npz(tmp_path / "a.npz", num_images, **names))
     assert caught.value.what == what
 
 
-def test_one_class_alone_is_refused(tmp_path: Path):
+def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(9, 3, size=8)[0], y=np.zeros(9, np.int64))
     with pytest.raises(DataError, match="holds only one class"):
         load(tmp_path / "a.npz")
 
 
-def test_the_fewest_images_that_can_be_split_are_three(tmp_path: Path):
+def test_the_fewest_images_that_can_be_split_are_three(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(6, 3, size=8)[0], y=[0, 1] * 3)
     assert sizes(load(tmp_path / "a.npz")) == [4, 1, 1]
 
@@ -248,13 +250,13 @@ def write_elsewhere(tmp_path: Path, kind: str, place: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["folder", "npz", "archive"])
-def test_equal_content_in_two_places_has_one_fingerprint(kind: str, tmp_path: Path):
+def test_equal_content_in_two_places_has_one_fingerprint(kind: str, tmp_path: Path) -> None:
     one, two = (load(write_elsewhere(tmp_path, kind, place)) for place in ("one", "two"))
     assert one.fingerprint == two.fingerprint
     assert one.source != two.source
 
 
-def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path: Path):
+def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path: Path) -> None:
     images, labels = tiny_images(30, 3, size=8)
     changed = images.copy()
     changed[0, 0, 0, 0] ^= 1
@@ -278,19 +280,19 @@ def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path:
     assert load(path).fingerprint == datasets[0].fingerprint
 
 
-def test_images_are_views_of_one_mapped_file(tmp_path: Path):
+def test_images_are_views_of_one_mapped_file(tmp_path: Path) -> None:
     dataset = load(write_npz(tmp_path / "a.npz", 90), subset=20)
     assert isinstance(dataset.train.images, np.memmap)
     assert not dataset.train.images.flags.owndata
 
 
 @pytest.mark.parametrize("source", KNOWN_SOURCES)
-def test_the_shape_of_a_known_source_is_known_without_it(source: str):
+def test_the_shape_of_a_known_source_is_known_without_it(source: str) -> None:
     size = 16 if source == "digits" else 32
     assert shape_of(source, 16) == ((size, size, 3), 100 if source == "cifar100" else 10)
 
 
-def test_the_shape_of_another_source_is_read_from_it(tmp_path: Path):
+def test_the_shape_of_another_source_is_read_from_it(tmp_path: Path) -> None:
     assert shape_of(str(write_npz(tmp_path / "a.npz")), 16) == ((8, 8, 3), 3)
     assert shape_of(str(write_image_folder(tmp_path / "pets")), 16) == ((16, 16, 3), 3)
 
@@ -298,7 +300,7 @@ def test_the_shape_of_another_source_is_read_from_it(tmp_path: Path):
 @pytest.mark.parametrize("directory", [None, "empty", "nowhere", "other.tar.gz"])
 def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
     directory: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     from keras.datasets import cifar10
 
     def fail() -> None:
@@ -332,7 +334,7 @@ def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
 
 def test_a_download_is_cached_and_keeps_standard_output_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     from keras.datasets import cifar10
 
     images, labels = tiny_images(120, 10)
@@ -355,7 +357,7 @@ def test_a_download_is_cached_and_keeps_standard_output_clean(
     assert capsys.readouterr().out == ""
 
 
-def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path):
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path) -> None:
     unreadable = Path(
         "/proc/self/mem"
     )  # reading it from its start fails, also for the administrator
@@ -368,7 +370,7 @@ def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path)
     assert "cannot be read" in caught.value.what
 
 
-def test_loading_needs_no_keras():
+def test_loading_needs_no_keras() -> None:
     script = "import sys; from eyetune.data import load; load('digits'); sys.exit('keras' in sys.modules)"
     assert (
         subprocess.run(
@@ -398,7 +400,7 @@ def test_an_empty_name_is_not_the_current_folder(
 
 
 @pytest.mark.parametrize("subset", [0, 100])
-def test_the_last_training_may_take_the_validation_images_too(subset: int):
+def test_the_last_training_may_take_the_validation_images_too(subset: int) -> None:
     usual, whole = (
         load("digits", subset=subset),
         load("digits", subset=subset, train_on_validation=True),
@@ -413,7 +415,9 @@ def test_the_last_training_may_take_the_validation_images_too(subset: int):
     assert whole.fingerprint != usual.fingerprint
 
 
-def test_validation_images_that_come_apart_are_joined_to_the_training_images(tmp_path: Path):
+def test_validation_images_that_come_apart_are_joined_to_the_training_images(
+    tmp_path: Path,
+) -> None:
     path = write_npz(
         tmp_path / "own.npz", x_val=np.full((4, 8, 8, 3), 7, np.uint8), y_val=np.array([0, 1, 2, 0])
     )

@@ -40,7 +40,7 @@ def tiles(dataset: Dataset, grid: Image.Image, per_class: int, scale: int) -> np
     return np.stack(cut).reshape(dataset.num_classes, per_class, 16, 16, 3)
 
 
-def test_a_description_is_plain_json_with_the_figures_of_each_split(dataset: Dataset):
+def test_a_description_is_plain_json_with_the_figures_of_each_split(dataset: Dataset) -> None:
     facts = json.loads(json.dumps(describe(dataset)))
     assert list(facts["splits"]) == ["train", "validation", "test"]
     for name, split in dataset.splits():
@@ -54,7 +54,9 @@ def test_a_description_is_plain_json_with_the_figures_of_each_split(dataset: Dat
         assert found["class_counts"] == np.bincount(split.labels).tolist()
 
 
-def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(dataset: Dataset):
+def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(
+    dataset: Dataset,
+) -> None:
     facts = describe(dataset)
     assert facts["first_labels"] == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     assert facts["first_names"][:3] == ["class 0", "class 1", "class 2"]
@@ -71,20 +73,20 @@ def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(
 @pytest.mark.parametrize("scale", [1, 3])
 def test_the_grid_shows_the_first_training_images_of_each_class_in_its_row(
     dataset: Dataset, scale: int
-):
+) -> None:
     drawn = tiles(dataset, sample_grid(dataset, per_class=5, scale=scale), 5, scale)
     for label in range(3):
         assert np.array_equal(drawn[label], dataset.train.images[dataset.train.labels == label][:5])
 
 
-def test_small_images_are_enlarged_to_about_48_pixels(dataset: Dataset):
+def test_small_images_are_enlarged_to_about_48_pixels(dataset: Dataset) -> None:
     assert np.array_equal(
         np.asarray(sample_grid(dataset, per_class=2)),
         np.asarray(sample_grid(dataset, per_class=2, scale=3)),
     )
 
 
-def test_a_class_with_few_images_has_a_shorter_row(dataset: Dataset):
+def test_a_class_with_few_images_has_a_shorter_row(dataset: Dataset) -> None:
     few = replace(dataset, train=dataset.train.take(0, 4))
     drawn = tiles(few, sample_grid(few, per_class=3, scale=1), 2, 1)
     assert np.array_equal(drawn[0], few.train.images[few.train.labels == 0])
@@ -92,7 +94,7 @@ def test_a_class_with_few_images_has_a_shorter_row(dataset: Dataset):
     assert (drawn[1:, 1] == 255).all()
 
 
-def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset):
+def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset) -> None:
     calls = []
 
     def darken(images: Images) -> Images:
@@ -107,7 +109,7 @@ def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset)
     assert calls == [9]
 
 
-def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset):
+def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset) -> None:
     def number(images: Images) -> Images:
         return (
             np.arange(len(images), dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis]
@@ -118,7 +120,7 @@ def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset):
     assert drawn[:, 1:, 0, 0, 0].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_a_class_without_training_images_has_no_row_of_variations(dataset: Dataset):
+def test_a_class_without_training_images_has_no_row_of_variations(dataset: Dataset) -> None:
     without = replace(dataset, class_names=("A", "A", "W"), train=dataset.train.take(1, 3))
     grid = variation_grid(without, lambda images: images, per_class=2, scale=3)
     assert grid.height == 2 * (48 + MARGIN) + MARGIN
@@ -131,7 +133,7 @@ def row_name(grid: Image.Image, row: int, per_class: int) -> Image.Image:
     return grid.crop((0, MARGIN + row * side, grid.width - per_class * side, row * side + side))
 
 
-def test_each_row_bears_the_name_of_its_class(dataset: Dataset):
+def test_each_row_bears_the_name_of_its_class(dataset: Dataset) -> None:
     named = replace(dataset, class_names=("A", "A", "W"))
     grid = sample_grid(named, per_class=1, scale=3)
     rows = [row_name(grid, row, 1) for row in range(3)]
@@ -139,12 +141,12 @@ def test_each_row_bears_the_name_of_its_class(dataset: Dataset):
     assert ImageChops.difference(rows[0], rows[2]).getbbox() is not None
 
 
-def test_a_hundred_classes_at_most_are_drawn():
+def test_a_hundred_classes_at_most_are_drawn() -> None:
     many = tiny_dataset(num_classes=120, num_train=120, size=8)
     assert sample_grid(many, per_class=1, scale=1).height == 100 * (8 + MARGIN) + MARGIN
 
 
-def test_grey_images_are_drawn_in_grey():
+def test_grey_images_are_drawn_in_grey() -> None:
     images = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
     picture = to_picture(images[0], 2)
     assert (picture.mode, picture.size) == ("RGB", (16, 16))
@@ -154,12 +156,12 @@ def test_grey_images_are_drawn_in_grey():
 
 
 @pytest.mark.parametrize("names", [("猫", "😀"), ("$^$", "a\\nb"), ("x" * 200, "y"), (" ", "é")])
-def test_any_readable_name_can_be_drawn(dataset: Dataset, names: tuple[str, str]):
+def test_any_readable_name_can_be_drawn(dataset: Dataset, names: tuple[str, str]) -> None:
     grid = sample_grid(replace(dataset, class_names=(*names, "c")), per_class=1, scale=1)
     assert grid.width > 16
 
 
-def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path: Path):
+def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path: Path) -> None:
     grid = sample_grid(dataset, per_class=1)
     save_picture(grid, tmp_path / "new" / "folder" / "a.png")
     with Image.open(tmp_path / "new" / "folder" / "a.png") as read:
@@ -177,7 +179,7 @@ def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path:
 )
 def test_a_picture_that_cannot_be_written_is_told(
     name: str, kind: type[EyetuneError], what: str, tmp_path: Path
-):
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(kind) as caught:

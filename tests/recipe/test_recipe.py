@@ -139,18 +139,22 @@ def error_of(values: dict[str, Any]) -> RecipeError:
 
 
 @given(recipes)
-def test_a_recipe_comes_back_from_toml_as_it_was(recipe: Recipe):
+def test_a_recipe_comes_back_from_toml_as_it_was(recipe: Recipe) -> None:
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
 @given(recipes_of_one_shape, recipes_of_one_shape, free_paths)
-def test_an_edit_changes_its_value_and_nothing_else(recipe: Recipe, other: Recipe, path: str):
+def test_an_edit_changes_its_value_and_nothing_else(
+    recipe: Recipe, other: Recipe, path: str
+) -> None:
     value = other.values()[path]
     assert made({path: value}, recipe).values() == {**recipe.values(), path: value}
 
 
 @given(recipes_of_one_shape, recipes_of_one_shape)
-def test_the_difference_as_edits_turns_one_recipe_into_the_other(recipe: Recipe, other: Recipe):
+def test_the_difference_as_edits_turns_one_recipe_into_the_other(
+    recipe: Recipe, other: Recipe
+) -> None:
     difference = recipe.difference(other)
     assert made({path: theirs for path, (_, theirs) in difference.items()}, recipe) == other
     assert other.difference(recipe) == {
@@ -159,26 +163,26 @@ def test_the_difference_as_edits_turns_one_recipe_into_the_other(recipe: Recipe,
 
 
 @given(recipes, recipes)
-def test_fingerprints_are_the_same_for_equal_recipes_only(recipe: Recipe, other: Recipe):
+def test_fingerprints_are_the_same_for_equal_recipes_only(recipe: Recipe, other: Recipe) -> None:
     assert (recipe.fingerprint == other.fingerprint) == (recipe == other)
     assert Recipe.from_toml(recipe.to_toml()).fingerprint == recipe.fingerprint
 
 
 @given(st.text() | toml_like)
 @settings(max_examples=300)
-def test_any_text_is_a_recipe_or_a_recipe_error(text: str):
+def test_any_text_is_a_recipe_or_a_recipe_error(text: str) -> None:
     with contextlib.suppress(RecipeError):
         Recipe.from_toml(text)
 
 
 @given(st.text() | toml_like, st.sampled_from(list(Recipe().values())), st.booleans())
 @settings(max_examples=300)
-def test_any_edit_gives_a_recipe_or_a_recipe_error(text: str, path: str, known: bool):
+def test_any_edit_gives_a_recipe_or_a_recipe_error(text: str, path: str, known: bool) -> None:
     with contextlib.suppress(RecipeError):
         Recipe().with_(parse_edits([f"{path}={text}" if known else text]))
 
 
-def test_the_default_recipe_is_the_labs():
+def test_the_default_recipe_is_the_labs() -> None:
     recipe = Recipe()
     assert (recipe.data.source, recipe.data.validation, recipe.data.subset) == ("cifar10", 0.2, 0)
     assert recipe.model.blocks == (Block(filters=32), Block(filters=64))
@@ -196,12 +200,12 @@ def test_the_default_recipe_is_the_labs():
     assert (recipe.fit.epochs, recipe.fit.batch_size, recipe.fit.early_stopping) == (10, 32, 0)
 
 
-def test_the_fingerprint_is_sixteen_hexadecimal_digits():
+def test_the_fingerprint_is_sixteen_hexadecimal_digits() -> None:
     assert re.fullmatch("[0-9a-f]{16}", Recipe().fingerprint)
     assert Recipe().fingerprint == Recipe.from_toml("").fingerprint
 
 
-def test_a_recipe_cannot_be_changed_in_place():
+def test_a_recipe_cannot_be_changed_in_place() -> None:
     recipe = Recipe()
     with pytest.raises(pydantic.ValidationError):
         recipe.fit.epochs = 3  # type: ignore[misc]
@@ -237,7 +241,7 @@ def test_a_recipe_cannot_be_changed_in_place():
 )
 def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
     values: dict[str, Any], path: str, name: str, hint: str
-):
+) -> None:
     error = error_of(values)
     assert error.what == f"The recipe has an unknown name, {path}."
     assert error.received == name
@@ -311,7 +315,7 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
 )
 def test_a_value_out_of_range_is_refused_with_its_path_the_range_and_the_value(
     values: dict[str, Any], path: str, expected: str, received: str, fix: str | None
-):
+) -> None:
     error = error_of(values)
     assert error.what == f"The recipe has a value that cannot be used at {path}."
     assert error.expected is not None
@@ -321,7 +325,7 @@ def test_a_value_out_of_range_is_refused_with_its_path_the_range_and_the_value(
     assert (error.fix or "").startswith(fix or "")
 
 
-def test_several_wrong_values_are_counted_and_the_first_is_told():
+def test_several_wrong_values_are_counted_and_the_first_is_told() -> None:
     error = error_of({"fit": {"epochs": 0, "batch_size": 0}, "model": {"dropout": 2}})
     assert (
         error.what
@@ -329,7 +333,7 @@ def test_several_wrong_values_are_counted_and_the_first_is_told():
     )
 
 
-def test_a_long_wrong_value_is_shown_in_part():
+def test_a_long_wrong_value_is_shown_in_part() -> None:
     error = error_of({"fit": {"epochs": "x" * 1000}})
     assert error.received is not None
     assert len(error.received) == 100
@@ -353,7 +357,7 @@ def test_a_long_wrong_value_is_shown_in_part():
 )
 def test_an_optimizer_is_given_no_value_that_it_does_not_have(
     optimizer: dict[str, Any], words: str
-):
+) -> None:
     error = error_of({"optimizer": optimizer})
     assert error.what.startswith("The recipe contradicts itself at optimizer: ")
     assert words in error.what
@@ -395,13 +399,13 @@ def test_an_optimizer_is_given_no_value_that_it_does_not_have(
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_told(values: dict[str, Any], what: str):
+def test_values_that_contradict_each_other_are_told(values: dict[str, Any], what: str) -> None:
     error = error_of(values)
     assert "contradicts itself" in error.what
     assert what in error.what
 
 
-def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it():
+def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it() -> None:
     transfer = Recipe().with_(model="vgg16")
     assert (transfer.model.base, transfer.model.blocks) == ("vgg16", ())
     assert transfer.model.dense == (DenseLayer(units=64),)  # as in the lab
@@ -413,7 +417,7 @@ def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it():
     assert caught.value.expected == "nothing in model.blocks, which is empty"
 
 
-def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained():
+def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained() -> None:
     assert not Recipe().with_(model="mobilenet").model.has_backbone
     assert Recipe().with_(model="mobilenet_v1").model.base == "mobilenet_v1"
     with pytest.raises(RecipeError, match=r"model\.base") as caught:
@@ -421,18 +425,18 @@ def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained():
     assert "Did you mean mobilenet_v" in str(caught.value.fix)
 
 
-def test_every_base_has_a_name_and_a_last_stretch():
+def test_every_base_has_a_name_and_a_last_stretch() -> None:
     bases = set(get_args(BackboneName)) - {"none"}
     assert set(PRETRAINED) == set(LAST_STRETCH) == bases
     assert all(PRETRAINED[name]["base"] == name for name in bases)
 
 
-def test_fine_tuning_adds_its_epochs():
+def test_fine_tuning_adds_its_epochs() -> None:
     edits = {"model": "vgg16", "model.trainable_from": "block5_conv1", "fit.fine_tune_epochs": 5}
     assert Recipe().with_(edits).fit.total_epochs == 15
 
 
-def test_sgd_has_keras_rate_of_its_own_until_one_is_given():
+def test_sgd_has_keras_rate_of_its_own_until_one_is_given() -> None:
     assert Recipe.make({"optimizer": {"name": "sgd"}}).optimizer.learning_rate == 0.01
     assert Recipe().with_(optimizer__name="sgd").optimizer.learning_rate == 0.01
     assert (
@@ -443,7 +447,7 @@ def test_sgd_has_keras_rate_of_its_own_until_one_is_given():
     assert given_rate.with_(optimizer__name="sgd").optimizer.learning_rate == 0.5
 
 
-def test_plain_numbers_stand_for_blocks_and_dense_layers():
+def test_plain_numbers_stand_for_blocks_and_dense_layers() -> None:
     recipe = Recipe.make({"model": {"blocks": [8, {"filters": 16, "pool_size": 1}], "dense": [5]}})
     assert recipe.model.blocks == (Block(filters=8), Block(filters=16, pool_size=1))
     assert recipe.model.dense == (DenseLayer(units=5),)
@@ -472,24 +476,24 @@ def test_plain_numbers_stand_for_blocks_and_dense_layers():
 )
 def test_lists_and_sections_are_edited_whole_or_in_part(
     edits: dict[str, Any], path: str, value: object
-):
+) -> None:
     assert Recipe().with_(edits).values()[path] == value
 
 
-def test_an_edit_of_one_block_leaves_the_others_and_its_own_rest_alone():
+def test_an_edit_of_one_block_leaves_the_others_and_its_own_rest_alone() -> None:
     recipe = Recipe.make({"model": {"blocks": [{"filters": 8, "pool_size": 1}, 16]}})
     edited = recipe.with_({"model.blocks.0.kernel_size": 5})
     assert edited.model.blocks == (Block(filters=8, pool_size=1, kernel_size=5), Block(filters=16))
     assert recipe.model.blocks[0].kernel_size == 3
 
 
-def test_all_dense_layers_can_be_taken_out():
+def test_all_dense_layers_can_be_taken_out() -> None:
     recipe = Recipe().with_({"model.dense": []})
     assert recipe.model.dense == ()
     assert Recipe().difference(recipe) == {"model.dense.0.units": (64, None)}
 
 
-def test_edits_are_left_as_they_were_given():
+def test_edits_are_left_as_they_were_given() -> None:
     edits = {"model": {"padding": "same"}, "model.activation": "tanh"}
     before = copy.deepcopy(edits)
     edited = Recipe().with_(edits)
@@ -497,7 +501,7 @@ def test_edits_are_left_as_they_were_given():
     assert edits == before
 
 
-def test_edits_that_contradict_each_other_alone_may_come_together():
+def test_edits_that_contradict_each_other_alone_may_come_together() -> None:
     recipe = Recipe().with_({"optimizer.momentum": 0.9, "optimizer.name": "sgd"})
     assert recipe.optimizer.momentum == 0.9
 
@@ -542,7 +546,9 @@ def test_edits_that_contradict_each_other_alone_may_come_together():
         ("fit.epochs.x", {"received": "x", "expected": "nothing below fit.epochs"}),
     ],
 )
-def test_an_edit_of_a_place_that_is_not_there_says_what_is(path: str, parts: dict[str, str]):
+def test_an_edit_of_a_place_that_is_not_there_says_what_is(
+    path: str, parts: dict[str, str]
+) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe().with_({path: 1})
     assert caught.value.what == f"A recipe has no {path}."
@@ -551,14 +557,14 @@ def test_an_edit_of_a_place_that_is_not_there_says_what_is(path: str, parts: dic
         assert caught.value.details()[name].startswith(words)
 
 
-def test_a_wrong_edit_is_blamed_on_the_edited_recipe():
+def test_a_wrong_edit_is_blamed_on_the_edited_recipe() -> None:
     with pytest.raises(
         RecipeError, match=r"The edited recipe has a value that cannot be used at fit\.epochs"
     ):
         Recipe().with_({"fit.epochs": -1})
 
 
-def test_difference_names_what_only_one_of_two_recipes_has():
+def test_difference_names_what_only_one_of_two_recipes_has() -> None:
     smaller = Recipe().with_({"model.blocks": [32]})
     difference = Recipe().difference(smaller)
     assert difference["model.blocks.1.filters"] == (64, None)
@@ -587,16 +593,18 @@ def test_difference_names_what_only_one_of_two_recipes_has():
         ("model.blocks=" + "[" * 5000, "model.blocks", "[" * 5000),
     ],
 )
-def test_words_become_edits_with_toml_values_or_plain_text(word: str, path: str, value: object):
+def test_words_become_edits_with_toml_values_or_plain_text(
+    word: str, path: str, value: object
+) -> None:
     assert parse_edits([word]) == {path: value}
 
 
-def test_the_last_of_two_edits_of_one_place_counts():
+def test_the_last_of_two_edits_of_one_place_counts() -> None:
     assert parse_edits(["fit.epochs=1", "fit.epochs=2"]) == {"fit.epochs": 2}
 
 
 @pytest.mark.parametrize("word", ["fit.epochs", "=3", " = 3", ""])
-def test_a_word_that_is_no_edit_is_refused_with_an_example(word: str):
+def test_a_word_that_is_no_edit_is_refused_with_an_example(word: str) -> None:
     with pytest.raises(RecipeError) as caught:
         parse_edits([word])
     assert caught.value.what == "An edit is not of the form path=value."
@@ -604,7 +612,7 @@ def test_a_word_that_is_no_edit_is_refused_with_an_example(word: str):
     assert caught.value.fix == "Write, for example, optimizer.learning_rate=1e-4."
 
 
-def test_a_recipe_file_gives_what_it_names_and_defaults_for_the_rest(tmp_path: Path):
+def test_a_recipe_file_gives_what_it_names_and_defaults_for_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('[optimizer]\nname = "sgd"\nmomentum = 0.9\n', encoding="utf-8")
     assert Recipe.load(path) == Recipe().with_(optimizer__name="sgd", optimizer__momentum=0.9)
@@ -623,7 +631,7 @@ def test_a_recipe_file_gives_what_it_names_and_defaults_for_the_rest(tmp_path: P
 )
 def test_a_recipe_file_that_cannot_be_used_is_named_with_the_reason(
     tmp_path: Path, content: bytes, what: str, received: str
-):
+) -> None:
     path = tmp_path / "recipe.toml"
     path.write_bytes(content)
     with pytest.raises(RecipeError) as caught:
@@ -638,7 +646,7 @@ def test_a_recipe_file_that_cannot_be_used_is_named_with_the_reason(
 )
 def test_a_recipe_file_that_is_not_there_says_how_to_get_one(
     tmp_path: Path, name: str, reason: str
-):
+) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.load(tmp_path / name)
     assert caught.value.what == f"The recipe {tmp_path / name} cannot be read."
@@ -648,7 +656,9 @@ def test_a_recipe_file_that_is_not_there_says_how_to_get_one(
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=4))
-def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(values: dict[str, Any]):
+def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(
+    values: dict[str, Any],
+) -> None:
     recipe = Recipe().with_({"model": "model.py:build_model", "model.hyperparameters": values})
     assert recipe.model.has_function
     assert Recipe.from_toml(recipe.to_toml(comments=True)) == recipe
@@ -669,7 +679,7 @@ def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(values: d
 )
 def test_what_a_model_function_does_itself_is_not_asked_for_beside_it(
     edits: dict[str, Any], words: str
-):
+) -> None:
     with pytest.raises(RecipeError, match="contradicts itself") as caught:
         Recipe().with_(edits)
     assert words in str(caught.value)

@@ -21,8 +21,8 @@ from eyetune.training.optimizers import build_optimizer
 from eyetune.values.history import Epoch
 
 
-def curve(schedule: str, **values: Any) -> Any:
-    return rates(OptimizerSection(learning_rate=1.0, schedule=schedule, **values), 10, 10)  # type: ignore[arg-type]
+def curve(schedule: LearningRateSchedule, **values: Any) -> Any:
+    return rates(OptimizerSection(learning_rate=1.0, schedule=schedule, **values), 10, 10)
 
 
 def test_each_schedule_has_its_shape() -> None:

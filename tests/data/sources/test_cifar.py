@@ -62,7 +62,7 @@ def cifar100_files(*, binary: bool = False) -> Files:
     files = {}
     for name, part in (("train", slice(0, TRAIN)), ("test", slice(TRAIN, None))):
         if binary:
-            columns = [coarse[part, np.newaxis], labels[part, np.newaxis], rows[part]]
+            columns: list[Any] = [coarse[part, np.newaxis], labels[part, np.newaxis], rows[part]]
             files[f"{name}.bin"] = np.concatenate(columns, axis=1).astype(np.uint8).tobytes()
         else:
             batch = {b"data": rows[part], b"fine_labels": labels[part].tolist()}
@@ -136,7 +136,7 @@ def same(one: Split, other: Split) -> bool:
 @pytest.mark.parametrize(("name", "binary"), KINDS)
 def test_every_official_layout_is_read_from_every_container(
     name: str, binary: bool, container: str, tmp_path: Path
-):
+) -> None:
     files = official_files(name, binary=binary)
     path = CONTAINERS[container](tmp_path / container, files, FOLDERS[name, binary])
     found, class_names, train, test = cifar.read(path)
@@ -150,7 +150,9 @@ def test_every_official_layout_is_read_from_every_container(
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_red_comes_before_green_before_blue_and_rows_from_the_top(order: Any, tmp_path: Path):
+def test_red_comes_before_green_before_blue_and_rows_from_the_top(
+    order: Any, tmp_path: Path
+) -> None:
     row = np.zeros(3072, np.uint8)
     row[0], row[1], row[32], row[1024 + 31], row[2048 + 1023] = 10, 20, 30, 40, 50
     data = np.asarray(np.stack([row, row + 1]), order=order)
@@ -165,7 +167,7 @@ def test_red_comes_before_green_before_blue_and_rows_from_the_top(order: Any, tm
     assert np.array_equal(train.images[1], image + 1)
 
 
-def test_the_labs_split_of_the_real_images_keeps_the_archives_order(real_data: Path):
+def test_the_labs_split_of_the_real_images_keeps_the_archives_order(real_data: Path) -> None:
     archive = real_data / "cifar-10-python.tar.gz"
     if not archive.is_file():
         pytest.skip(f"EYETUNE_DATA holds no {archive.name}")
@@ -189,7 +191,9 @@ def test_the_labs_split_of_the_real_images_keeps_the_archives_order(real_data: P
         )
 
 
-def test_reading_an_archive_extracts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reading_an_archive_extracts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.chdir(home)
@@ -242,7 +246,7 @@ HOSTILE: dict[str, Callable[[str], bytes]] = {
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
     attack: str, member: str, tmp_path: Path
-):
+) -> None:
     content = HOSTILE[attack](str(tmp_path / "ran"))
     error = error_of({**cifar10_files(images_per_batch=2), member: content}, tmp_path)
     assert not (tmp_path / "ran").exists()
@@ -255,14 +259,14 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
 @pytest.mark.parametrize(
     "attack", [name for name in HOSTILE if name != "a name within an admitted one"]
 )
-def test_the_hostile_pickles_do_run_where_nothing_stops_them(attack: str, tmp_path: Path):
+def test_the_hostile_pickles_do_run_where_nothing_stops_them(attack: str, tmp_path: Path) -> None:
     content = HOSTILE[attack](str(tmp_path / "ran"))
     with contextlib.suppress(Exception):
         pickle.loads(content)
     assert (tmp_path / "ran").exists()
 
 
-def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_path: Path):
+def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_path: Path) -> None:
     array = b"cnumpy\nndarray\n((I1\ntcnumpy\ndtype\n(S'O'\ntRC\x08AAAAAAAAtR"
     content = b"\x80\x03}(C\x04data" + array + b"C\x06labels]u."
     archive = write_archive(
@@ -288,7 +292,7 @@ def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_
     assert "cannot be read as a CIFAR batch" in done.stdout
 
 
-def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path):
+def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
     content = b"\x80\x03}r\xff\xff\xff\xff."
     error = error_of({**cifar10_files(images_per_batch=2), "data_batch_1": content}, tmp_path)
     assert "more notes than bytes" in (error.received or "")
@@ -298,7 +302,7 @@ def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.1, 0.5, 0.9, 0.95])
 def test_a_truncated_archive_is_told_with_its_size_and_to_be_downloaded_again(
     container: str, share: float, tmp_path: Path
-):
+) -> None:
     whole = CONTAINERS[container](tmp_path / container, cifar10_files(images_per_batch=20), "c")
     content = whole.read_bytes()[: int(share * whole.stat().st_size)]
     whole.write_bytes(content)
@@ -314,7 +318,7 @@ def test_a_truncated_archive_is_told_with_its_size_and_to_be_downloaded_again(
         assert (caught.value.received or "").startswith(f"{len(content):,} bytes")
 
 
-def test_even_the_last_byte_of_a_compressed_archive_is_missed(tmp_path: Path):
+def test_even_the_last_byte_of_a_compressed_archive_is_missed(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "c.tar.gz", cifar10_files(images_per_batch=2), "c")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="is truncated"):
@@ -329,7 +333,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(data=st.data())
 def test_a_flipped_bit_in_a_compressed_archive_never_changes_an_image(
     scratch: Path, data: st.DataObject
-):
+) -> None:
     path = write_archive(scratch / "c.tar.gz", cifar10_files(images_per_batch=1), "c")
     _, _, train, test = cifar.read(path)
     content = bytearray(path.read_bytes())
@@ -344,7 +348,7 @@ def test_a_flipped_bit_in_a_compressed_archive_never_changes_an_image(
 @given(st.binary(max_size=2000), st.sampled_from(["", "gzip"]))
 def test_any_bytes_are_an_archive_or_an_error_for_the_user(
     scratch: Path, content: bytes, packing: str
-):
+) -> None:
     path = scratch / "any.tar.gz"
     path.write_bytes(gzip.compress(content) if packing else content)
     with pytest.raises(EyetuneError):
@@ -355,7 +359,7 @@ def test_any_bytes_are_an_archive_or_an_error_for_the_user(
 @settings(max_examples=150)
 def test_an_archive_with_damaged_headers_is_read_or_an_error_for_the_user(
     scratch: Path, data: st.DataObject
-):
+) -> None:
     files = cifar10_files(images_per_batch=1, binary=True)
     content = bytearray(write_tar(scratch / "h.tar", files, "c").read_bytes())
     start = 512 * data.draw(st.sampled_from([0, 8, 16, 24]))
@@ -374,7 +378,9 @@ def test_an_archive_with_damaged_headers_is_read_or_an_error_for_the_user(
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 @given(data=st.data())
 @settings(max_examples=200)
-def test_a_damaged_pickle_is_read_or_an_error_for_the_user(scratch: Path, data: st.DataObject):
+def test_a_damaged_pickle_is_read_or_an_error_for_the_user(
+    scratch: Path, data: st.DataObject
+) -> None:
     files = cifar10_files(images_per_batch=1)
     name = data.draw(st.sampled_from(["data_batch_1", "batches.meta"]))
     content = bytearray(files[name])
@@ -412,7 +418,7 @@ def header_of(name: str, size: int) -> bytes:
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_header_with_an_impossible_size_is_refused_at_once(
     name: str, size: int, received: str, packed: bool, tmp_path: Path
-):
+) -> None:
     content = header_of(name, size) + b"x" * 1024
     path = tmp_path / "c.tar.gz"
     path.write_bytes(gzip.compress(content) if packed else content)
@@ -422,7 +428,7 @@ def test_a_header_with_an_impossible_size_is_refused_at_once(
 
 
 @pytest.mark.parametrize("name", cifar.LAYOUTS[0].files)
-def test_a_missing_file_is_named(name: str, tmp_path: Path):
+def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     files = cifar10_files(images_per_batch=2)
     del files[name]
     error = error_of(files, tmp_path)
@@ -441,7 +447,9 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path):
         ({}, "none of the files"),
     ],
 )
-def test_another_archive_is_told_with_what_it_holds(files: Files, received: str, tmp_path: Path):
+def test_another_archive_is_told_with_what_it_holds(
+    files: Files, received: str, tmp_path: Path
+) -> None:
     error = error_of(files, tmp_path)
     assert error.what.endswith("is not a CIFAR archive.")
     assert "data_batch_1 and test_batch" in (error.expected or "")
@@ -451,7 +459,7 @@ def test_another_archive_is_told_with_what_it_holds(files: Files, received: str,
 @pytest.mark.parametrize(
     "content", [b"", b"plain text", b"PK\x03\x04", gzip.compress(b"plain text")]
 )
-def test_a_file_that_is_no_archive_is_told(content: bytes, tmp_path: Path):
+def test_a_file_that_is_no_archive_is_told(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "c.tar.gz"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -461,7 +469,7 @@ def test_a_file_that_is_no_archive_is_told(content: bytes, tmp_path: Path):
 
 
 @pytest.mark.parametrize("label", [10, 255, -1])
-def test_a_label_out_of_range_is_told(label: int, tmp_path: Path):
+def test_a_label_out_of_range_is_told(label: int, tmp_path: Path) -> None:
     error = error_of(
         changed("data_batch_3", lambda batch: batch[b"labels"].__setitem__(1, label)), tmp_path
     )
@@ -470,7 +478,7 @@ def test_a_label_out_of_range_is_told(label: int, tmp_path: Path):
     assert error.details() == {"expected": "0 to 9", "received": str(label)}
 
 
-def test_a_label_out_of_range_is_told_in_the_binary_layout_too(tmp_path: Path):
+def test_a_label_out_of_range_is_told_in_the_binary_layout_too(tmp_path: Path) -> None:
     files = cifar100_files(binary=True)
     records = bytearray(files["train.bin"])
     records[0] = 255  # a coarse label, which does not count
@@ -504,13 +512,13 @@ def test_a_label_out_of_range_is_told_in_the_binary_layout_too(tmp_path: Path):
 )
 def test_a_batch_with_other_images_or_labels_is_refused(
     change: dict[bytes, Any], what: str, tmp_path: Path
-):
+) -> None:
     error = error_of(changed("data_batch_2", lambda batch: batch.update(change)), tmp_path)
     assert "data_batch_2 in " in error.what
     assert error.what.endswith(what)
 
 
-def test_the_shape_that_came_is_told(tmp_path: Path):
+def test_the_shape_that_came_is_told(tmp_path: Path) -> None:
     data = np.zeros((2, 3071), np.float32)
     error = error_of(changed("data_batch_2", lambda batch: batch.update({b"data": data})), tmp_path)
     assert error.details() == {
@@ -520,7 +528,7 @@ def test_the_shape_that_came_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize("value", [[], b"bytes", 3, None])
-def test_a_batch_that_is_no_dictionary_is_refused(value: object, tmp_path: Path):
+def test_a_batch_that_is_no_dictionary_is_refused(value: object, tmp_path: Path) -> None:
     error = error_of(
         {**cifar10_files(images_per_batch=2), "test_batch": pickle.dumps(value)}, tmp_path
     )
@@ -529,7 +537,7 @@ def test_a_batch_that_is_no_dictionary_is_refused(value: object, tmp_path: Path)
 
 
 @pytest.mark.parametrize("names", [[b"cat"], [], None, 5, b"airplane", [b"a"] * 9 + [3], {b"a": 1}])
-def test_wrong_class_names_are_refused(names: object, tmp_path: Path):
+def test_wrong_class_names_are_refused(names: object, tmp_path: Path) -> None:
     error = error_of(
         changed("batches.meta", lambda value: value.update({b"label_names": names})), tmp_path
     )
@@ -537,14 +545,14 @@ def test_wrong_class_names_are_refused(names: object, tmp_path: Path):
     assert error.expected == "10 class names"
 
 
-def test_class_names_pickled_as_text_are_read_too(tmp_path: Path):
+def test_class_names_pickled_as_text_are_read_too(tmp_path: Path) -> None:
     names = [f"class {number}" for number in range(10)]
     files = changed("batches.meta", lambda value: value.update({b"label_names": names}))
     assert cifar.read(write_archive(tmp_path / "c.tar.gz", files, "c"))[1] == tuple(names)
 
 
 @pytest.mark.parametrize("binary", [False, True])
-def test_batches_of_several_sizes_are_counted(binary: bool, tmp_path: Path):
+def test_batches_of_several_sizes_are_counted(binary: bool, tmp_path: Path) -> None:
     files = cifar10_files(images_per_batch=3, binary=binary)
     name = "data_batch_4.bin" if binary else "data_batch_4"
     error = error_of(
@@ -555,7 +563,7 @@ def test_batches_of_several_sizes_are_counted(binary: bool, tmp_path: Path):
     assert f"{name}: 2" in (error.received or "")
 
 
-def test_the_number_of_images_in_the_names_file_counts(tmp_path: Path):
+def test_the_number_of_images_in_the_names_file_counts(tmp_path: Path) -> None:
     error = error_of(
         changed("batches.meta", lambda value: value.update({b"num_cases_per_batch": 10_000})),
         tmp_path,
@@ -565,7 +573,7 @@ def test_the_number_of_images_in_the_names_file_counts(tmp_path: Path):
 
 
 @pytest.mark.parametrize("cut", [-1, 1])
-def test_a_binary_batch_of_a_broken_length_is_truncated(cut: int, tmp_path: Path):
+def test_a_binary_batch_of_a_broken_length_is_truncated(cut: int, tmp_path: Path) -> None:
     files = cifar10_files(images_per_batch=2, binary=True)
     content = (files["data_batch_1.bin"] + b"x")[: 2 * 3073 + cut]
     error = error_of({**files, "data_batch_1.bin": content}, tmp_path)
@@ -580,7 +588,7 @@ def test_a_binary_batch_of_a_broken_length_is_truncated(cut: int, tmp_path: Path
 @pytest.mark.parametrize(("name", "binary"), KINDS)
 def test_archives_and_folders_are_found_by_their_official_names(
     name: str, binary: bool, tmp_path: Path
-):
+) -> None:
     assert cifar.find(tmp_path, name) is None
     folder = write_folder(
         tmp_path / "c", official_files(name, binary=binary), FOLDERS[name, binary]
@@ -593,7 +601,7 @@ def test_archives_and_folders_are_found_by_their_official_names(
     assert cifar.find(tmp_path, name) == archive
 
 
-def test_a_file_that_cannot_be_read_in_a_folder_is_a_data_error(tmp_path: Path):
+def test_a_file_that_cannot_be_read_in_a_folder_is_a_data_error(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "c", cifar10_files(images_per_batch=2), "cifar-10-batches-py")
     unreadable = Path(
         "/proc/self/mem"

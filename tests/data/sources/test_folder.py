@@ -49,9 +49,12 @@ def all_labels(dataset: Dataset) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     "suffix", [".png", ".bmp", ".gif", ".webp", ".jpg", ".jpeg", ".PNG", ".JPG"]
 )
-def test_every_format_is_decoded_to_its_colours(suffix: str, tmp_path: Path):
-    settings = {"quality": 95, "subsampling": 0} if suffix.lower() in (".jpg", ".jpeg") else {}
-    settings |= {"lossless": True} if suffix == ".webp" else {}
+def test_every_format_is_decoded_to_its_colours(suffix: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {}
+    if suffix.lower() in (".jpg", ".jpeg"):
+        settings = {"quality": 95, "subsampling": 0}
+    elif suffix == ".webp":
+        settings = {"lossless": True}
     halves(RED, BLUE, (8, 8)).save(tmp_path / f"a{suffix}", **settings)
     pixels = decoded(tmp_path / f"a{suffix}")
     assert pixels.shape == SHAPE
@@ -89,13 +92,13 @@ def palette(transparent: bool) -> Image.Image:
 )
 def test_every_mode_becomes_rgb_with_transparency_as_white(
     image: Image.Image, suffix: str, colour: tuple[int, int, int], tmp_path: Path
-):
+) -> None:
     image.save(tmp_path / f"a{suffix}")
     pixels = decoded(tmp_path / f"a{suffix}")
     assert np.abs(pixels - colour).max() <= 1
 
 
-def test_an_animation_gives_its_first_frame(tmp_path: Path):
+def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     plain(RED).save(tmp_path / "a.gif", save_all=True, append_images=[plain(BLUE), plain(WHITE)])
     assert decoded(tmp_path / "a.gif")[4, 4].tolist() == [*RED]
 
@@ -105,7 +108,9 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path):
     ("orientation", "red"),
     [(1, np.s_[:, 0]), (2, np.s_[:, -1]), (3, np.s_[:, -1]), (6, np.s_[0]), (8, np.s_[-1])],
 )
-def test_a_cameras_rotation_mark_is_obeyed(orientation: int, red: Any, suffix: str, tmp_path: Path):
+def test_a_cameras_rotation_mark_is_obeyed(
+    orientation: int, red: Any, suffix: str, tmp_path: Path
+) -> None:
     mark = Image.Exif()
     mark[0x0112] = orientation
     halves(RED, BLUE, (64, 32)).save(tmp_path / f"a{suffix}", exif=mark, quality=95)
@@ -115,7 +120,7 @@ def test_a_cameras_rotation_mark_is_obeyed(orientation: int, red: Any, suffix: s
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_a_broken_rotation_mark_says_nothing(suffix: str, tmp_path: Path):
+def test_a_broken_rotation_mark_says_nothing(suffix: str, tmp_path: Path) -> None:
     plain((90, 90, 90)).save(tmp_path / f"a{suffix}", exif=b"Exif\0\0garbage")
     assert np.abs(decoded(tmp_path / f"a{suffix}") - 90).max() <= 2
     plain((90, 90, 90)).save(tmp_path / f"b{suffix}", exif=b"garbage")
@@ -123,20 +128,22 @@ def test_a_broken_rotation_mark_says_nothing(suffix: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("size", [(100, 10), (10, 100), (3000, 2000), (1, 1)])
-def test_other_proportions_are_stretched_to_the_square(size: tuple[int, int], tmp_path: Path):
+def test_other_proportions_are_stretched_to_the_square(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
     plain((10, 200, 30), size=size).save(tmp_path / "a.jpg", quality=95)
     pixels = decoded(tmp_path / "a.jpg")
     assert pixels.shape == SHAPE
     assert np.abs(pixels - (10, 200, 30)).max() <= 4
 
 
-def test_an_image_of_the_wanted_size_is_left_as_it_is(tmp_path: Path):
+def test_an_image_of_the_wanted_size_is_left_as_it_is(tmp_path: Path) -> None:
     image = tiny_images(1, 1, size=16)[0][0]
     Image.fromarray(image).save(tmp_path / "a.png")
     assert np.array_equal(decoded(tmp_path / "a.png", (16, 16, 3)), image)
 
 
-def test_grey_and_oblong_shapes_can_be_asked_for(tmp_path: Path):
+def test_grey_and_oblong_shapes_can_be_asked_for(tmp_path: Path) -> None:
     halves(RED, WHITE).save(tmp_path / "a.png")
     pixels = decoded(tmp_path / "a.png", (4, 6, 1))
     assert pixels.shape == (4, 6, 1)
@@ -175,7 +182,7 @@ REASONS = {**{reason: reason for reason in UNREADABLE}, "broken": ""}
 
 
 @pytest.mark.parametrize("reason", UNREADABLE)
-def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_path: Path):
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_path: Path) -> None:
     UNREADABLE[reason](tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / "a.png")
@@ -187,7 +194,7 @@ def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_pat
 @pytest.mark.parametrize(
     ("name", "reason"), [("nowhere.png", "there is no such file"), (".", "a folder")]
 )
-def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path):
+def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / name)
     assert caught.value.received == reason
@@ -201,7 +208,7 @@ def partly_unreadable(tmp_path: Path) -> Path:
     return root
 
 
-def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path):
+def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(partly_unreadable)
     assert caught.value.what == f"5 of 15 images in {partly_unreadable} cannot be read."
@@ -210,7 +217,7 @@ def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path)
     assert "--skip-unreadable" in (caught.value.fix or "")
 
 
-def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Path):
+def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Path) -> None:
     dataset = load(partly_unreadable, skip_unreadable=True)
     assert np.bincount(all_labels(dataset)).tolist() == [5, 5]
     note = next(note for note in dataset.notes if "unreadable" in note)
@@ -218,7 +225,7 @@ def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Pa
     assert str(Path("cat", "bad0.png")) in note
 
 
-def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path):
+def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets")
     for number in range(25):
         (root / "cat" / f"bad{number:02}.png").touch()
@@ -227,7 +234,7 @@ def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path):
     assert (caught.value.received or "").endswith("bad19.png (0 bytes) and 5 more")
 
 
-def test_a_split_of_unreadable_images_alone_is_refused(tmp_path: Path):
+def test_a_split_of_unreadable_images_alone_is_refused(tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train")
     for path in (write_classes(tmp_path / "pets" / "test", count=1)).rglob("*.png"):
         path.write_bytes(b"")
@@ -235,7 +242,7 @@ def test_a_split_of_unreadable_images_alone_is_refused(tmp_path: Path):
         load(tmp_path / "pets", skip_unreadable=True)
 
 
-def test_one_folder_a_class_is_split_stratified(tmp_path: Path):
+def test_one_folder_a_class_is_split_stratified(tmp_path: Path) -> None:
     dataset = load(write_image_folder(tmp_path / "pets", per_class=25))
     assert dataset.name == "pets"
     assert dataset.class_names == ("cat", "dog", "owl")
@@ -247,7 +254,7 @@ def test_one_folder_a_class_is_split_stratified(tmp_path: Path):
     assert dataset.notes == ("the source has no test split: 15 images are held out as one",)
 
 
-def test_each_image_bears_the_label_of_its_folder(tmp_path: Path):
+def test_each_image_bears_the_label_of_its_folder(tmp_path: Path) -> None:
     root = tmp_path / "colours"
     for name, colour in (("blue", BLUE), ("red", RED), ("white", WHITE)):
         (root / name).mkdir(parents=True)
@@ -265,7 +272,9 @@ def test_each_image_bears_the_label_of_its_folder(tmp_path: Path):
     ("train", "validation", "test"),
     [("train", "validation", "test"), ("training", "val", "testing"), ("train", "valid", "test")],
 )
-def test_split_folders_are_kept_as_splits(train: str, validation: str, test: str, tmp_path: Path):
+def test_split_folders_are_kept_as_splits(
+    train: str, validation: str, test: str, tmp_path: Path
+) -> None:
     for name, count in ((train, 6), (validation, 2), (test, 3)):
         write_classes(tmp_path / "pets" / name, count=count)
     dataset = load(tmp_path / "pets")
@@ -274,7 +283,7 @@ def test_split_folders_are_kept_as_splits(train: str, validation: str, test: str
     assert dataset.notes == ()
 
 
-def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_path: Path):
+def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train", count=10)
     write_classes(tmp_path / "pets" / "test", count=3)
     dataset = load(tmp_path / "pets")
@@ -282,7 +291,7 @@ def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_p
 
 
 @pytest.mark.parametrize("suffix", [*folder.SUFFIXES, ".PNG", ".JPeG"])
-def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path: Path):
+def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets")
     plain(RED).save(root / "cat" / f"a{suffix}")
     dataset = load(root)
@@ -290,7 +299,9 @@ def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path
     assert "not images" not in " ".join(dataset.notes)
 
 
-def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none(tmp_path: Path):
+def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none(
+    tmp_path: Path,
+) -> None:
     root = write_classes(tmp_path / "pets")
     (root / "cat" / "siamese" / "young").mkdir(parents=True)
     (root / "cat" / "siamese" / "young" / "a.png").write_bytes(
@@ -310,7 +321,7 @@ def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none
 @pytest.mark.parametrize(
     "name", ["café 😀", "猫", "a b", "$^$", "-rf", "%s", "a\nb", os.fsdecode(b"bad\xff")]
 )
-def test_odd_class_names_are_read_and_can_be_shown(name: str, tmp_path: Path):
+def test_odd_class_names_are_read_and_can_be_shown(name: str, tmp_path: Path) -> None:
     try:
         root = write_classes(tmp_path / "pets", ("cat", name))
     except OSError:
@@ -334,7 +345,7 @@ def test_odd_class_names_are_read_and_can_be_shown(name: str, tmp_path: Path):
 )
 def test_fewer_than_two_classes_are_refused_with_the_layout(
     folders: list[str], what: str, received: str, tmp_path: Path
-):
+) -> None:
     (tmp_path / "pets").mkdir()
     for name in folders:
         (tmp_path / "pets" / name).mkdir(parents=True)
@@ -345,7 +356,7 @@ def test_fewer_than_two_classes_are_refused_with_the_layout(
     assert "a folder of its own" in (caught.value.fix or "")
 
 
-def test_empty_class_folders_are_all_named(tmp_path: Path):
+def test_empty_class_folders_are_all_named(tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets")
     (root / "eel").mkdir()
     (root / "owl").mkdir()
@@ -358,7 +369,7 @@ def test_empty_class_folders_are_all_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize("test", [("cat",), ("cat", "dog", "owl"), ("cat", "owl"), ("Cat", "dog")])
-def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: Path):
+def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train")
     write_classes(tmp_path / "pets" / "test", test)
     with pytest.raises(DataError) as caught:
@@ -367,7 +378,7 @@ def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: 
     assert caught.value.details() == {"expected": "cat, dog", "received": ", ".join(sorted(test))}
 
 
-def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path):
+def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     load(
         write_classes(tmp_path / "pets"), on_progress=lambda done, total: seen.append((done, total))

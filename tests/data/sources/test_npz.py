@@ -37,7 +37,7 @@ def error_of(path: Path, **contents: Any) -> DataError:
     return caught.value
 
 
-def test_keras_names_give_the_splits(path: Path):
+def test_keras_names_give_the_splits(path: Path) -> None:
     np.savez(
         path,
         x_train=IMAGES[:6],
@@ -56,30 +56,34 @@ def test_keras_names_give_the_splits(path: Path):
 
 
 @pytest.mark.parametrize("names", [("x_val", "y_val"), ("x_validation", "y_validation")])
-def test_a_validation_split_is_kept(names: tuple[str, str], path: Path):
-    np.savez(path, x_train=IMAGES, y_train=LABELS, **{names[0]: IMAGES[:3], names[1]: LABELS[:3]})
+def test_a_validation_split_is_kept(names: tuple[str, str], path: Path) -> None:
+    arrays: dict[str, Any] = {names[0]: IMAGES[:3], names[1]: LABELS[:3]}
+    np.savez(path, x_train=IMAGES, y_train=LABELS, **arrays)
     dataset = load(path)
     assert len(dataset.validation) == 3
     assert len(dataset.train) + len(dataset.test) == 12
 
 
 @pytest.mark.parametrize("names", [("images", "labels"), ("x", "y")])
-def test_images_without_splits_are_split(names: tuple[str, str], path: Path):
-    np.savez_compressed(path, **{names[0]: IMAGES, names[1]: LABELS})
+def test_images_without_splits_are_split(names: tuple[str, str], path: Path) -> None:
+    arrays: dict[str, Any] = {names[0]: IMAGES, names[1]: LABELS}
+    np.savez_compressed(path, **arrays)
     dataset = load(path)
     assert [len(split) for _, split in dataset.splits()] == [8, 2, 2]
     assert dataset.notes == ("the source has no test split: 2 images are held out as one",)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
-def test_floating_point_of_0_to_1_becomes_the_bytes_that_it_came_from(dtype: Any, path: Path):
+def test_floating_point_of_0_to_1_becomes_the_bytes_that_it_came_from(
+    dtype: Any, path: Path
+) -> None:
     every = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
     np.savez(path, x=(every / 255).astype(dtype), y=[0, 1, 0, 1])
     assert np.array_equal(npz.read(path).splits["train"].images[..., 0], every)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int64, np.uint64])
-def test_whole_numbers_of_0_to_255_become_bytes(dtype: Any, path: Path):
+def test_whole_numbers_of_0_to_255_become_bytes(dtype: Any, path: Path) -> None:
     np.savez(path, x=IMAGES.astype(dtype), y=LABELS)
     images = npz.read(path).splits["train"].images
     assert images.dtype == np.uint8
@@ -87,26 +91,26 @@ def test_whole_numbers_of_0_to_255_become_bytes(dtype: Any, path: Path):
 
 
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 8, 8, 1)])
-def test_grey_images_get_one_channel(shape: tuple[int, ...], path: Path):
+def test_grey_images_get_one_channel(shape: tuple[int, ...], path: Path) -> None:
     np.savez(path, x=IMAGES[..., 0].reshape(shape), y=LABELS)
     dataset = load(path)
     assert dataset.image_shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64, np.float32, np.float64])
-def test_one_hot_rows_and_every_kind_of_number_give_the_labels(dtype: Any, path: Path):
+def test_one_hot_rows_and_every_kind_of_number_give_the_labels(dtype: Any, path: Path) -> None:
     for labels in (LABELS, LABELS[:, np.newaxis], np.eye(3)[LABELS]):
         np.savez(path, x=IMAGES, y=labels.astype(dtype))
         assert np.array_equal(npz.read(path).splits["train"].labels, LABELS)
 
 
 @pytest.mark.parametrize("names", [["cat", "dog", "owl"], [b"cat", b"dog", b"owl"]])
-def test_class_names_are_taken_from_the_file(names: list[Any], path: Path):
+def test_class_names_are_taken_from_the_file(names: list[Any], path: Path) -> None:
     np.savez(path, x=IMAGES, y=LABELS, class_names=names)
     assert npz.read(path).class_names == ("cat", "dog", "owl")
 
 
-def test_class_names_that_no_text_can_show_are_written_out(path: Path):
+def test_class_names_that_no_text_can_show_are_written_out(path: Path) -> None:
     np.savez(path, x=IMAGES, y=LABELS, class_names=["a\nb", "a\x01", "café"])
     assert npz.read(path).class_names == ("a\\nb", "a\\x01", "café")
 
@@ -133,7 +137,7 @@ def test_labels_out_of_range_are_told(
     received: str,
     path: Path,
     recwarn: pytest.WarningsRecorder,
-):
+) -> None:
     error = error_of(path, x=IMAGES, y=labels, **({} if names is None else {"class_names": names}))
     assert error.what.endswith("holds a label out of range.")
     assert error.details() == {"expected": expected, "received": received}
@@ -153,14 +157,14 @@ def test_labels_out_of_range_are_told(
         LABELS.astype("M8[s]"),
     ],
 )
-def test_labels_that_are_no_whole_numbers_are_refused(labels: Any, path: Path):
+def test_labels_that_are_no_whole_numbers_are_refused(labels: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=labels)
     assert error.what == f"y in {path} does not hold labels."
     assert error.details() == {"expected": "whole numbers", "received": str(labels.dtype)}
 
 
 @pytest.mark.parametrize("change", [0.5, 2.0, np.nan])
-def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path):
+def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path) -> None:
     rows = np.eye(3)[LABELS]
     rows[0, 0] = change
     assert error_of(path, x=IMAGES, y=rows).what.endswith("its rows are not one-hot.")
@@ -182,7 +186,7 @@ def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path):
         (IMAGES.astype(str), "<U3"),
     ],
 )
-def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path: Path):
+def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path: Path) -> None:
     error = error_of(path, x=images, y=LABELS)
     assert error.what == f"x in {path} does not hold pixel values."
     assert error.expected == "whole numbers of 0 to 255, or floating point of 0 to 1"
@@ -193,13 +197,13 @@ def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path:
     "shape",
     [(12, 192), (12, 8, 8, 2), (12, 8, 8, 4), (12, 0, 8, 3), (0, 8, 8, 3), (), (1, 12, 8, 8, 3)],
 )
-def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...], path: Path):
+def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...], path: Path) -> None:
     error = error_of(path, x=np.zeros(shape, np.uint8), y=LABELS)
     assert error.what == f"x in {path} does not hold images."
     assert error.received == f"shape {shape}"
 
 
-def test_splits_of_several_shapes_are_refused(path: Path):
+def test_splits_of_several_shapes_are_refused(path: Path) -> None:
     error = error_of(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, :4], y_test=LABELS)
     assert error.what.endswith("holds images of several shapes.")
 
@@ -207,7 +211,7 @@ def test_splits_of_several_shapes_are_refused(path: Path):
 @pytest.mark.parametrize(
     "labels", [LABELS[:-1], np.zeros(0, np.int64), np.zeros((12, 3, 2), np.int64), np.int64(1)]
 )
-def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path):
+def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=labels)
     assert error.what.endswith("has not one label an image.")
     assert error.expected == "12 labels in y"
@@ -239,14 +243,14 @@ def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path):
 )
 def test_missing_arrays_are_told_with_those_that_are_there(
     contents: dict[str, Any], what: str, received: str, path: Path
-):
+) -> None:
     error = error_of(path, **contents)
     assert error.what.endswith(what)
     assert error.received == received
 
 
 @pytest.mark.parametrize("names", [np.array("cat"), np.array([["cat"], ["dog"], ["owl"]])])
-def test_class_names_that_are_no_list_are_refused(names: Any, path: Path):
+def test_class_names_that_are_no_list_are_refused(names: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=LABELS, class_names=names)
     assert error.what.startswith("class_names in ")
     assert error.received == f"shape {names.shape}"
@@ -260,14 +264,14 @@ class Mine:
 
 
 @pytest.mark.parametrize("name", ["x", "y", "class_names", "unrelated"])
-def test_object_arrays_are_refused_unopened(name: str, path: Path):
+def test_object_arrays_are_refused_unopened(name: str, path: Path) -> None:
     contents = {"x": IMAGES, "y": LABELS, name: np.array([Mine()], dtype=object)}
     error = error_of(path, **contents)
     assert error.what.endswith("cannot be read as an .npz file.")
     assert "Object arrays cannot be loaded" in (error.received or "")
 
 
-def test_files_that_are_no_arrays_are_refused(path: Path):
+def test_files_that_are_no_arrays_are_refused(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x_train", b"raw")
         archive.writestr("y_train.npy", b"raw")
@@ -289,7 +293,7 @@ def as_npy(path: Path) -> None:
         as_npy,
     ],
 )
-def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path):
+def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path) -> None:
     write(path)
     with pytest.raises(DataError) as caught:
         npz.read(path)
@@ -299,7 +303,7 @@ def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path):
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: bytes):
+def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: bytes) -> None:
     scratch.write_bytes(content)
     with pytest.raises(EyetuneError):
         npz.read(scratch)
@@ -307,7 +311,9 @@ def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: b
 
 @given(data=st.data())
 @settings(max_examples=300)
-def test_a_damaged_file_is_arrays_or_an_error_for_the_user(scratch: Path, data: st.DataObject):
+def test_a_damaged_file_is_arrays_or_an_error_for_the_user(
+    scratch: Path, data: st.DataObject
+) -> None:
     save = data.draw(st.sampled_from([np.savez, np.savez_compressed]))
     save(scratch, x=IMAGES, y=LABELS)
     content = bytearray(scratch.read_bytes())
@@ -332,7 +338,7 @@ def test_a_damaged_file_is_arrays_or_an_error_for_the_user(scratch: Path, data: 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_arrays_of_any_kind_and_shape_are_images_or_an_error_for_the_user(
     scratch: Path, x: Any, y: Any, names: Any, good_images: bool
-):
+) -> None:
     contents = {"x": IMAGES[: len(y)] if good_images and y.ndim and len(y) else x, "y": y}
     np.savez(scratch, **contents, **({} if names is None else {"class_names": names}))
     with contextlib.suppress(EyetuneError):

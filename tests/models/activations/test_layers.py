@@ -178,4 +178,5 @@ def test_without_a_convolution_there_is_no_filter_and_no_heatmap() -> None:
     )
     assert first_filters(model) is None
     assert heatmaps(model, images(1), np.array([0])) is None
-    assert activity(model, images(1)) == feature_maps(model, images(1)[0]) == ()
+    assert activity(model, images(1)) == ()
+    assert feature_maps(model, images(1)[0]) == ()

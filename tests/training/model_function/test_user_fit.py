@@ -258,9 +258,12 @@ def test_tensorflow_gets_no_seed_in_an_epoch_since_it_would_forget_its_graphs(
 ) -> None:
     seeds: list[int] = []
     original = tf.random.set_seed
-    monkeypatch.setattr(
-        "tensorflow.random.set_seed", lambda seed: (seeds.append(seed), original(seed))
-    )
+
+    def set_seed(seed: int) -> None:
+        seeds.append(seed)
+        original(seed)
+
+    monkeypatch.setattr("tensorflow.random.set_seed", set_seed)
     train(tmp_path / "short", recipe_of(simple, tmp_path, fit__epochs=1))
     of_one_epoch = len(seeds)
     train(tmp_path / "long", recipe_of(simple, tmp_path, fit__epochs=3))
