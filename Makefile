@@ -40,11 +40,13 @@ notebook: install  ## open the lesson in JupyterLab, which is installed if it is
 
 test: lint fast  ## everything that CI checks
 
-lint: $(VENV)/.development  ## ruff, mypy --strict and the import rules
+lint: $(VENV)/.development  ## ruff, mypy --strict, import contracts, spelling, discouraged phrases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python tools/check_phrases.py
 
 fast: $(VENV)/.development  ## the tests alone
 	$(BIN)/python -m pytest
