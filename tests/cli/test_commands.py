@@ -514,7 +514,7 @@ def test_techniques_are_listed_explained_and_applied(
         "recipe", "--technique", "flip", "--technique", "schedule=cosine", "--set", "fit.epochs=4"
     )
     assert (recipe["augment"]["flip"], recipe["optimizer"]["schedule"]) == (True, "cosine")
-    monkeypatch.setattr(registry, "_known", dict(registry._known))
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     path = tmp_path / "mine.py"
     path.write_text(
         "from eyetune.techniques import technique\n"

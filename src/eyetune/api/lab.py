@@ -14,8 +14,8 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import WorkersDisplay
+from eyetune.techniques.catalog.transfer import TEACHER
 from eyetune.techniques.lab.plan import Choice
-from eyetune.techniques.pretrained_catalog import TEACHER
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.references import resolve
 

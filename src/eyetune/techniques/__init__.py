@@ -1,6 +1,4 @@
-"""Techniques: named edits of a recipe, each with why it can help, when it hurts, and the values
-worth trying.
-"""
+"""Techniques: named edits of a recipe, each with its benefits, its risks and values to try."""
 
 from eyetune.techniques.registry import Technique, find, load_file, technique, techniques
 

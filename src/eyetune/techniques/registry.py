@@ -1,11 +1,16 @@
 """The registry of techniques, and the decorator that adds one.
 
-A technique of one's own is a function in a Python file:
+A technique of your own is a function in a Python file:
 
     from eyetune.techniques import technique
 
-    @technique("wide-start", values=(64, 128), why="The first layer sees the most detail.",
-    hurts="It costs time.") def wide_start(recipe, value):
+    @technique(
+        "wide-start",
+        values=(64, 128),
+        why="The first layer sees the most detail.",
+        hurts="It costs time.",
+    )
+    def wide_start(recipe, value):
         return recipe.with_({"model.blocks.0.filters": value})
 """
 
@@ -26,6 +31,7 @@ from eyetune.recipe import Recipe
 
 Value = int | float | str | bool
 Edit = Callable[[Recipe, Any], Recipe]
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,14 @@ class Technique:
     """A named edit of a recipe.
 
     Attributes:
-        name: Words joined by hyphens.
-        group: The kind of technique, to list it under.
+        name: Lowercase words joined by hyphens.
+        group: The kind of technique, for lists.
         values: The values worth trying, in order.
         why: Why it can help, in a paragraph for someone who has never trained a network.
-        hurts: When it does harm or nothing.
-        link: The paper or Keras page.
-        edit: Makes the edited recipe from a recipe and a value.
-        needs: What must be there that a bare machine lacks, in words; empty: nothing.
+        hurts: When it does harm or has no effect.
+        link: The paper or the page in Keras's documentation.
+        edit: Function that returns the edited recipe, given a recipe and a value.
+        needs: What it needs beyond the images, as text. Default: "" (nothing).
     """
 
     name: str
@@ -54,29 +60,27 @@ class Technique:
 
     @property
     def file(self) -> str:
-        """The file of one of a user's own; "" for those that come with eyetune."""
-        return (
-            ""
-            if self.edit.__module__.startswith("eyetune.")
-            else inspect.getsourcefile(self.edit) or ""
-        )
+        """The Python file of a technique of the user's own; "" for those of eyetune."""
+        if self.edit.__module__.startswith("eyetune."):
+            return ""
+        return inspect.getsourcefile(self.edit) or ""
 
     def apply(self, recipe: Recipe, value: Value) -> Recipe:
-        """Return the recipe with the technique applied; any value that the recipe takes will do.
+        """Return the recipe with the technique applied.
+
+        Args:
+            recipe: The recipe to start from.
+            value: Any value that the recipe accepts, also beyond `values`.
 
         Raises:
-            RecipeError: The value is of the wrong type or out of range.
+            RecipeError: The value has the wrong type or is out of range.
         """
         try:
-            edited = self.edit(recipe, self.typed(value))
+            edited = self.edit(recipe, self.parse_value(value))
         except EyetuneError:
             raise
-        except Exception as error:  # a technique can be anybody's code
-            raise RecipeError(
-                f"The technique {self.name} cannot use this value.",
-                expected=f"one like {', '.join(map(str, self.values))}",
-                received=f"{value!r} ({type(error).__name__}: {error})",
-            ) from error
+        except Exception as error:  # a technique can be anyone's code
+            raise self.value_error(value, error) from error
         if not isinstance(edited, Recipe):
             raise RecipeError(
                 f"The technique {self.name} returned no recipe.",
@@ -85,26 +89,11 @@ class Technique:
             )
         return edited
 
-    def _repr_html_(self) -> str:
-        values = ", ".join(map(str, self.values))
-        rows = {"why": self.why, "when it hurts": self.hurts, "values worth trying": values}
-        rows |= {"needs": self.needs} if self.needs else {}
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for name, text in rows.items()
-        )
-        more = (
-            f"<p><a href='{html.escape(self.link)}'>{html.escape(self.link)}</a></p>"
-            if self.link
-            else ""
-        )
-        return f"<p><b>{html.escape(self.name)}</b></p><table>{cells}</table>{more}"
-
-    def typed(self, value: Value) -> Value:
-        """Turn a word from the command line into the type of the technique's own values.
+    def parse_value(self, value: Value) -> Value:
+        """Convert text from the command line to the type of the technique's values.
 
         Raises:
-            ValueError: The word is of another type.
+            ValueError: The text has another type.
         """
         if not isinstance(value, str) or isinstance(self.values[0], str):
             return value
@@ -112,10 +101,39 @@ class Technique:
             if value.lower() not in ("true", "false"):
                 raise ValueError("neither true nor false")
             return value.lower() == "true"
-        return int(value) if all(isinstance(one, int) for one in self.values) else float(value)
+        if all(isinstance(listed, int) for listed in self.values):
+            return int(value)
+        return float(value)
+
+    def value_error(self, value: Value, error: Exception) -> RecipeError:
+        """Return the error that says why a value cannot be used."""
+        return RecipeError(
+            f"The technique {self.name} cannot use this value.",
+            expected=f"a value such as {', '.join(map(str, self.values))}",
+            received=f"{value!r} ({type(error).__name__}: {error})",
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "why": self.why,
+            "when it hurts": self.hurts,
+            "values worth trying": ", ".join(map(str, self.values)),
+        }
+        if self.needs:
+            rows["needs"] = self.needs
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
+            for name, text in rows.items()
+        )
+        shown = f"<p><b>{html.escape(self.name)}</b></p><table>{cells}</table>"
+        if self.link:
+            link = html.escape(self.link)
+            shown += f"<p><a href='{link}'>{link}</a></p>"
+        return shown
 
 
-_known: dict[str, Technique] = {}
+_registered: dict[str, Technique] = {}
 
 
 def technique(
@@ -130,72 +148,90 @@ def technique(
 ) -> Callable[[Edit], Edit]:
     """Register a function `(recipe, value) -> recipe` as a technique.
 
+    Args:
+        name: Lowercase words joined by hyphens; not the name of another technique.
+        values: The values worth trying, at least one.
+        why: Why it can help.
+        hurts: When it does harm or has no effect.
+        link: A page to read more. Default: "" (none).
+        group: The kind of technique, for lists.
+        needs: What it needs beyond the images, as text. Techniques that need something are only
+            tried when they are named. Default: "" (nothing).
+
+    Returns:
+        The decorator; it returns the function unchanged.
+
     Raises:
-        UsageError: The name is taken by another function or cannot be one, or the values are none
-            or no plain values.
+        UsageError: The name is taken or not valid, or there are no usable values.
     """
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+    if not _NAME.fullmatch(name):
         raise UsageError(
-            "A technique cannot be named so.",
-            expected="small letters, digits and hyphens",
+            "This cannot be the name of a technique.",
+            expected="lowercase letters, digits and hyphens",
             received=name,
         )
     values = tuple(values)
     if not values:
         raise UsageError(
             f"The technique {name} has no values to try.",
-            fix="Give values=(...) with at least one.",
+            fix="Pass values=(...) with at least one value.",
         )
-    wrong = [one for one in values if not isinstance(one, int | float | str | bool)]
-    if wrong:
-        raise UsageError(
-            f"The technique {name} has a value that cannot be one.",
-            expected="numbers, words, True or False",
-            received=repr(wrong[0]),
-        )
+    for value in values:
+        if not isinstance(value, int | float | str | bool):
+            raise UsageError(
+                f"The technique {name} has a value that cannot be used.",
+                expected="numbers, strings, True or False",
+                received=repr(value),
+            )
 
     def register(edit: Edit) -> Edit:
-        taken = _known.get(name)
-        if taken is not None and inspect.getsourcefile(taken.edit) != inspect.getsourcefile(edit):
+        other = _registered.get(name)
+        if other is not None and inspect.getsourcefile(other.edit) != inspect.getsourcefile(edit):
             raise UsageError(
-                f"There is a technique {name} already.", fix="Give yours another name."
+                f"There is already a technique {name}.", fix="Give yours another name."
             )
-        words = " ".join(why.split()), " ".join(hurts.split())
-        _known[name] = Technique(name, group, values, *words, link, edit, needs)
+        _registered[name] = Technique(
+            name, group, values, " ".join(why.split()), " ".join(hurts.split()), link, edit, needs
+        )
         return edit
 
     return register
 
 
 def techniques() -> tuple[Technique, ...]:
-    """Return all techniques, in the order in which they teach best; those of one's own come last."""
-    _load_ladder()
-    return tuple(_known.values())
+    """Return all techniques, in the order in which they are best taught, your own last."""
+    _load_catalog()
+    return tuple(_registered.values())
 
 
 def find(name: str) -> Technique:
     """Return a technique by its name.
 
     Raises:
-        UsageError: There is none of this name.
+        UsageError: There is no technique of this name.
 
     Example:
         >>> find("learning-rate").apply(Recipe(), 1e-4).optimizer.learning_rate
         0.0001
     """
-    _load_ladder()
-    if name not in _known:
-        raise UsageError(f"There is no technique {name}.", received=name, fix=nearest(name, _known))
-    return _known[name]
+    _load_catalog()
+    if name not in _registered:
+        raise UsageError(
+            f"There is no technique {name}.", received=name, fix=nearest(name, _registered)
+        )
+    return _registered[name]
 
 
 def load_file(path: str | Path) -> tuple[str, ...]:
-    """Run a Python file of one's own, whose techniques are then known, and return their names.
+    """Run a Python file that registers techniques, and return the names of its techniques.
+
+    Args:
+        path: A file of the user's own; it can be loaded more than once.
 
     Raises:
         UsageError: The file is missing or fails.
     """
-    _load_ladder()
+    _load_catalog()
     try:
         spec = importlib.util.spec_from_file_location(f"eyetune_techniques_{Path(path).stem}", path)
         if spec is None or spec.loader is None:
@@ -205,16 +241,20 @@ def load_file(path: str | Path) -> tuple[str, ...]:
         raise
     except Exception as error:  # the user's own code can raise anything
         raise UsageError(
-            f"The techniques in {path} cannot be loaded.",
+            f"Cannot load the techniques in {path}.",
             received=f"{type(error).__name__}: {error}",
             fix="It must be a Python file that runs by itself: try it with `python FILE`.",
         ) from error
     source = Path(path).resolve()
     return tuple(
-        one.name for one in _known.values() if one.file and Path(one.file).resolve() == source
+        registered.name
+        for registered in _registered.values()
+        if registered.file and Path(registered.file).resolve() == source
     )
 
 
 @cache
-def _load_ladder() -> None:
-    from eyetune.techniques import catalog, pretrained_catalog  # noqa: F401  importing them registers their techniques
+def _load_catalog() -> None:
+    from eyetune.techniques.catalog import register_all
+
+    register_all()

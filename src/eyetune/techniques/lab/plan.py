@@ -120,7 +120,7 @@ def _read(word: str) -> list[Choice]:
     if not equals:
         return [Choice(technique, one) for one in technique.values]
     try:
-        return [Choice(technique, technique.typed(value))]
+        return [Choice(technique, technique.parse_value(value))]
     except ValueError as error:
         raise RecipeError(
             f"The technique {name} cannot use this value.",
