@@ -1,43 +1,54 @@
-"""Every error that eyetune raises on purpose.
+"""Every error that eyetune raises on purpose, and the exit status that it gives a command.
 
     EyetuneError                    exit status 1: the work failed
-    ├── UsageError                  exit status 2: the words were wrong
+    ├── UsageError                  exit status 2: a usage error; also a ValueError
+    │   ├── ArgumentTypeError       an argument of the wrong type; also a TypeError
     │   ├── RecipeError             a recipe with an unknown name or a value out of range
-    │   ├── SpaceError              a space with a name or a value that cannot be used
-    │   ├── FunctionError           a model function that cannot be loaded, or whose network cannot
-    be trained │   ├── SourceError             a data source that is not there │   ├──
-    RunNotFoundError        a run id that matches no run, or several │   ├── LabNotFoundError
-    a lab id that matches no lab, or several │   ├── StudyNotFoundError      a study's name that
-    matches no study, or several │   └── StudyChangedError       a study that is to go on with
-    another space, objective or data ├── DataError                   images or labels that cannot be
-    used ├── BoardError                  a network that a board cannot hold or run ├── TrainingError
-    a training that could not be carried out │   ├── DivergedError           its loss became NaN or
-    infinite │   ├── CheckpointError         its checkpoint cannot be read or is of another network
-    │   ├── WorkerLostError         its worker process ended before it was done │   ├──
-    OutOfTimeError          it took longer than it was given │   └── OutOfMemoryError        it took
-    more memory than it was given └── WorkspaceError              the records cannot be opened, read
-    or written
-        └── RunBusyError            another process is at work on the run
-            └── StudyBusyError      another process is at work on the study
+    │   ├── SpaceError              a search space with an invalid name or value
+    │   ├── FunctionError           a model function that cannot be loaded, built or trained
+    │   ├── SourceError             a data source that is unknown or missing
+    │   ├── NotFoundError           a reference that matches no record, or more than one
+    │   │   ├── RunNotFoundError    ... for a run
+    │   │   ├── LabNotFoundError    ... for a lab
+    │   │   └── StudyNotFoundError  ... for a study
+    │   └── StudyChangedError       a study resumed with another space, objective, model or data
+    ├── DataError                   images or labels that cannot be used
+    ├── BoardError                  a network that a board cannot hold or run
+    ├── TrainingError               a training that failed
+    │   ├── DivergedError           its loss became NaN or infinite
+    │   ├── CheckpointError         its checkpoint is unreadable or belongs to another network
+    │   ├── WorkerLostError         its worker process ended early
+    │   ├── OutOfTimeError          it exceeded its time limit
+    │   └── OutOfMemoryError        it exceeded its memory limit
+    └── WorkspaceError              records that cannot be opened, read or written
+        └── RunBusyError            a run that another process is training
+            └── StudyBusyError      a study that another process is running
 
-Each one says what happened, and where they help, what was expected, what was received and how to
-fix it.
+An error says what happened and, where it helps, what was expected, what was received and how to
+fix it. To react to an error, use its class and its fields; the sentences are for people.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+MAX_LISTED = 8  # names: a longer list is shortened to its nearest ones
+NUM_NEAREST = 5
 
 
 class EyetuneError(Exception):
     """An error that a user can act on.
 
     Args:
-        what: What happened, in one sentence.
+        message: What happened, in one sentence.
         expected: What would have been right.
-        received: What came instead.
+        received: What was given instead.
         fix: What to do about it.
+
+    Attributes:
+        exit_status: The exit status of a command that ends with this error.
 
     Example:
         >>> print(EyetuneError("No such board.", received="esp", fix="Name one of `eyetune boards`."))
@@ -49,41 +60,58 @@ class EyetuneError(Exception):
     exit_status = 1
 
     def __init__(
-        self, what: str, *, expected: object = None, received: object = None, fix: str | None = None
+        self,
+        message: str,
+        *,
+        expected: object = None,
+        received: object = None,
+        fix: str | None = None,
     ) -> None:
-        super().__init__(what)
-        self.what = what
+        super().__init__(message)
+        self.message = message
         self.expected = None if expected is None else str(expected)
         self.received = None if received is None else str(received)
         self.fix = fix
 
+    @property
+    def what(self) -> str:
+        """The message, by the name that it had before version 0.1."""
+        return self.message
+
     def details(self) -> dict[str, str]:
-        """Return the parts that were given, by name, in the order in which they are shown."""
+        """Return the given parts by name, in the order in which they are shown."""
         parts = {"expected": self.expected, "received": self.received, "fix": self.fix}
         return {name: value for name, value in parts.items() if value is not None}
 
     def __str__(self) -> str:
-        lines = [self.what]
-        lines += [f"  {name + ':':<9} {value}" for name, value in self.details().items()]
+        lines = [self.message]
+        for name, value in self.details().items():
+            lines.append(f"  {name + ':':<9} {value}")
         return "\n".join(lines)
 
     def _render_traceback_(self) -> list[str]:
-        """Show a notebook the words alone; IPython asks for this in place of a traceback."""
+        """Return what IPython shows in a notebook: the error without a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle by their positional arguments alone; worker processes must lose nothing.
-        return (_rebuild, (type(self), self.what, self.details()))
+        return (_rebuild, (type(self), self.message, dict(vars(self))))
 
 
-def _rebuild(kind: type[EyetuneError], what: str, details: dict[str, str]) -> EyetuneError:
-    return kind(what, **details)
+def _rebuild(kind: type[EyetuneError], message: str, fields: dict[str, Any]) -> EyetuneError:
+    error = kind(message)
+    vars(error).update(fields)
+    return error
 
 
-class UsageError(EyetuneError):
-    """The words of a command or call were wrong."""
+class UsageError(EyetuneError, ValueError):
+    """A command or a call has an invalid argument."""
 
     exit_status = 2
+
+
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument has a type that the function does not accept."""
 
 
 class RecipeError(UsageError):
@@ -91,7 +119,7 @@ class RecipeError(UsageError):
 
 
 class SpaceError(UsageError):
-    """A space holds an unknown name or a value that cannot be used."""
+    """A search space holds an invalid name or value."""
 
 
 class FunctionError(UsageError):
@@ -99,23 +127,52 @@ class FunctionError(UsageError):
 
 
 class SourceError(UsageError):
-    """A data source is unknown or not there."""
+    """A data source is unknown or missing."""
 
 
-class RunNotFoundError(UsageError):
-    """A run id matches no run, or more than one."""
+class NotFoundError(UsageError):
+    """A reference (an id, the beginning of an id, or a name) does not identify one record.
+
+    Args:
+        message: What happened, in one sentence.
+        matches: The records that match, by id or label; empty where none does.
+        expected: What would have been right.
+        received: What was given instead.
+        fix: What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        matches: Sequence[str] = (),
+        expected: object = None,
+        received: object = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, received=received, fix=fix)
+        self.matches = tuple(matches)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether several records match, rather than none."""
+        return len(self.matches) > 1
 
 
-class LabNotFoundError(UsageError):
-    """A lab id matches no lab, or more than one."""
+class RunNotFoundError(NotFoundError):
+    """A reference matches no run, or more than one."""
 
 
-class StudyNotFoundError(UsageError):
-    """A study's name or id matches no study, or more than one."""
+class LabNotFoundError(NotFoundError):
+    """A reference matches no lab, or more than one."""
+
+
+class StudyNotFoundError(NotFoundError):
+    """A reference matches no study, or more than one."""
 
 
 class StudyChangedError(UsageError):
-    """A study is to go on with another space, objective, model or data than it began with."""
+    """A study was resumed with another space, objective, model or data than it started with."""
 
 
 class DataError(EyetuneError):
@@ -123,11 +180,11 @@ class DataError(EyetuneError):
 
 
 class BoardError(EyetuneError):
-    """A network cannot be held or run by a board, or cannot be brought to it."""
+    """A board cannot hold or run a network, or the network cannot be written to it."""
 
 
 class TrainingError(EyetuneError):
-    """A training could not be carried out."""
+    """A training failed."""
 
 
 class DivergedError(TrainingError):
@@ -139,15 +196,15 @@ class CheckpointError(TrainingError):
 
 
 class WorkerLostError(TrainingError):
-    """A worker process ended in the middle of its job: it was killed, or ran out of memory."""
+    """A worker process ended during its job: it was killed, or ran out of memory."""
 
 
 class OutOfTimeError(TrainingError):
-    """A job took longer than its time limit."""
+    """A job exceeded its time limit."""
 
 
 class OutOfMemoryError(TrainingError):
-    """A job took more memory than its limit."""
+    """A job exceeded its memory limit."""
 
 
 class WorkspaceError(EyetuneError):
@@ -155,24 +212,42 @@ class WorkspaceError(EyetuneError):
 
 
 class RunBusyError(WorkspaceError):
-    """Another process is at work on the run."""
+    """Another process is training the run."""
 
 
 class StudyBusyError(RunBusyError):
-    """Another process is at work on the study."""
+    """Another process is running the study."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known names could have been meant, for the `fix` of an error.
+def nearest(name: str, names: Iterable[str], *, listed_by: str | None = None) -> str:
+    """Return a sentence that suggests valid names, for the `fix` of an error.
+
+    A short list is given in full and in its order, a long one as the five names that are most
+    similar, the nearest first.
+
+    Args:
+        name: The name that was not valid.
+        names: All valid names.
+        listed_by: A command that lists all names; mentioned where the list is shortened.
 
     Example:
         >>> nearest("lerning_rate", ["learning_rate", "momentum"])
-        'Did you mean learning_rate? Known: learning_rate, momentum.'
+        'Did you mean learning_rate? Valid names: learning_rate, momentum.'
         >>> nearest("zzz", ["adam", "sgd"])
-        'Known: adam, sgd.'
+        'Valid names: adam, sgd.'
+        >>> nearest("fold-9", [f"fold-{i}" for i in range(20)], listed_by="eyetune folds")
+        'Did you mean fold-9? Nearest: fold-9, fold-19, fold-0, fold-1, fold-2 (20 in all: eyetune folds).'
     """
-    names = list(known)
-    by_folded = {candidate.lower(): candidate for candidate in names}
+    candidates = list(names)
+    by_folded = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.lower(), by_folded, n=1)
     hint = f"Did you mean {by_folded[close[0]]}? " if close else ""
-    return f"{hint}Known: {', '.join(names)}."
+    if len(candidates) <= MAX_LISTED:
+        return f"{hint}Valid names: {', '.join(candidates)}."
+    ranked = sorted(candidates, key=lambda candidate: -_similarity(name, candidate))
+    all_names = f"{len(candidates)} in all" + (f": {listed_by}" if listed_by else "")
+    return f"{hint}Nearest: {', '.join(ranked[:NUM_NEAREST])} ({all_names})."
+
+
+def _similarity(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()

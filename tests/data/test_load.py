@@ -141,10 +141,10 @@ def test_an_archive_of_another_data_set_than_asked_for_is_refused(
 @pytest.mark.parametrize(
     ("source", "received", "fix"),
     [
-        ("cifar", "cifar", "Did you mean cifar10? Known: cifar10, cifar100, digits."),
+        ("cifar", "cifar", "Did you mean cifar10? Valid names: cifar10, cifar100, digits."),
         ("digit", "digit", "Did you mean digits?"),
         ("CIFAR100", "CIFAR100", "Did you mean cifar100?"),
-        ("zzz", "zzz", "Known: cifar10, cifar100, digits."),
+        ("zzz", "zzz", "Valid names: cifar10, cifar100, digits."),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str, fix: str) -> None:

@@ -215,7 +215,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
 @pytest.mark.parametrize(
     ("values", "path", "name", "hint"),
     [
-        ({"modle": {}}, "modle", "modle", f"Did you mean model? Known: {SECTIONS}."),
+        ({"modle": {}}, "modle", "modle", f"Did you mean model? Valid names: {SECTIONS}."),
         ({"fit": {"epoch": 3}}, "fit.epoch", "epoch", "Did you mean epochs?"),
         (
             {"optimizer": {"lerning_rate": 1}},
@@ -235,7 +235,7 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
             {"loss": {"zzz": 1}},
             "loss.zzz",
             "zzz",
-            "Known: name, label_smoothing, teacher, teacher_share, temperature.",
+            "Valid names: name, label_smoothing, teacher, teacher_share, temperature.",
         ),
     ],
 )
@@ -302,7 +302,7 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
             "optimizer.name",
             "'adam'",
             "'adm'",
-            "Did you mean adam? Known: adam, sgd,",
+            "Did you mean adam?",
         ),
         (
             {"model": {"blocks": [{"activation": "rellu"}]}},
@@ -511,14 +511,14 @@ def test_edits_that_contradict_each_other_alone_may_come_together() -> None:
     [
         (
             "optimizer.nme",
-            {"received": "nme", "fix": "Did you mean name? Known: name, learning_rate, "},
+            {"received": "nme", "fix": "Did you mean name?"},
         ),
         (
             "optimizr.name",
-            {"received": "optimizr", "fix": f"Did you mean optimizer? Known: {SECTIONS}."},
+            {"received": "optimizr", "fix": f"Did you mean optimizer? Valid names: {SECTIONS}."},
         ),
-        ("epochs", {"received": "epochs", "fix": f"Known: {SECTIONS}."}),
-        ("", {"received": "", "fix": f"Known: {SECTIONS}."}),
+        ("epochs", {"received": "epochs", "fix": f"Valid names: {SECTIONS}."}),
+        ("", {"received": "", "fix": f"Valid names: {SECTIONS}."}),
         (
             "model.blocks.2.filters",
             {

@@ -83,9 +83,9 @@ def _find(workspace: Workspace, reference: str) -> Lab | Run:
         try:
             return Run(workspace, workspace.find(reference))
         except RunNotFoundError as no_run:
-            if "Several" in no_run.what:
+            if no_run.is_ambiguous:
                 raise
-            if "Several" in no_lab.what:
+            if no_lab.is_ambiguous:
                 raise no_lab from None
             raise LabNotFoundError(
                 f"No lab and no run matches {reference!r} in {workspace.folder}.",

@@ -129,12 +129,13 @@ def _locate(source: str) -> tuple[str, Path | None]:
     if source in KNOWN_SOURCES:
         return source, None
     path = Path(source)
-    with suppress(
-        OSError, ValueError, RuntimeError
-    ):  # too long, a null byte in it, or in the home of nobody
+    exists = False
+    # A path can be too long, contain a null byte or be in the home of an unknown user.
+    with suppress(OSError, ValueError, RuntimeError):
         path = path.expanduser()
-        if source.strip() and path.exists():
-            return _kind_of(path), path.resolve()
+        exists = bool(source.strip()) and path.exists()
+    if exists:
+        return _kind_of(path), path.resolve()
     looks_like_path = os.sep in source or path.suffix in (".npz", ".gz", ".tar", ".zip")
     raise SourceError(
         f"There is no data source {source}.",

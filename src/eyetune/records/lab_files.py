@@ -105,6 +105,7 @@ def _not_found(
     if matching:
         return LabNotFoundError(
             f"Several labs match {reference}.",
+            matches=matching,
             expected="the id of one lab",
             received=", ".join(matching),
             fix="Give more of the id.",

@@ -167,6 +167,7 @@ class Studies:
         if matching:
             raise StudyNotFoundError(
                 f"Several studies match {reference}.",
+                matches=[study.id for study in matching],
                 received=", ".join(f"{one.name} ({one.id})" for one in matching),
                 fix="Give more digits of the id.",
             )

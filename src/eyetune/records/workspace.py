@@ -284,6 +284,7 @@ class Workspace:
         if matching:
             raise RunNotFoundError(
                 f"Several runs match {reference}.",
+                matches=[run.id for run in matching],
                 expected="the id or name of one run",
                 received=", ".join(run.label for run in matching),
                 fix="Give more digits of the id.",

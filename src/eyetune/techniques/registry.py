@@ -217,7 +217,9 @@ def find(name: str) -> Technique:
     _load_catalog()
     if name not in _registered:
         raise UsageError(
-            f"There is no technique {name}.", received=name, fix=nearest(name, _registered)
+            f"There is no technique {name}.",
+            received=name,
+            fix=nearest(name, _registered, listed_by="eyetune techniques"),
         )
     return _registered[name]
 

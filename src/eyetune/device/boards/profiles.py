@@ -199,7 +199,7 @@ def board(name: str | Path) -> Board:
         "There is no such board.",
         expected="the name of a board, or the path of a .toml file that describes one",
         received=text,
-        fix=nearest(text, known),
+        fix=nearest(text, known, listed_by="eyetune boards"),
     )
 
 

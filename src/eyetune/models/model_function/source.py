@@ -139,8 +139,9 @@ def _check_source(path: Path, name: str) -> None:
     """Refuse what can be seen without running it: the process that coordinates a study loads no
     Keras.
     """
+    _existing(path)
     try:
-        with tokenize.open(_existing(path)) as stream:
+        with tokenize.open(path) as stream:
             source = stream.read()
         symbols = symtable.symtable(source, path.name, "exec").get_symbols()
     except (SyntaxError, ValueError) as error:
