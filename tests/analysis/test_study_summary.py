@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     best_so_far,
-    front,
     num_trials,
-    ranked,
     summary_sentences,
     value_words,
     warnings,
@@ -60,24 +59,11 @@ def test_the_best_so_far_never_falls_and_is_the_best_of_all_before(
     assert [step.epochs for step in steps] == [10 * (place + 1) for place in range(len(known))]
 
 
-def test_what_diverged_is_never_the_best_and_ranks_last() -> None:
+def test_best_so_far_passes_over_results_that_diverged() -> None:
     trials = [trial(0, math.nan), trial(1, 0.4), trial(2), trial(3, 0.6), trial(4, math.inf)]
-    assert [one.number for one in ranked((ACCURACY,), trials)] == [3, 1, 0, 4]
     steps = best_so_far(LAB.record, trials)
     assert math.isnan(steps[0].best)
     assert [step.best for step in steps[1:]] == [0.4, 0.6, 0.6]
-
-
-def test_with_several_objectives_those_come_first_that_none_beats() -> None:
-    objectives = (ACCURACY, PARAMETERS)
-    trials = [
-        trial(0, 0.9, 900.0),
-        trial(1, 0.8, 950.0),
-        trial(2, 0.5, 100.0),
-        trial(3, 0.95, 2000.0),
-    ]
-    assert [one.number for one in ranked(objectives, trials)] == [3, 0, 2, 1]
-    assert [one.number for one in front(objectives, trials)] == [3, 0, 2]
 
 
 def test_the_labs_search_counts_as_many_trials_as_keras_tuner_does() -> None:
@@ -128,7 +114,7 @@ def test_with_several_objectives_the_summary_names_each() -> None:
 
 def best_with(**values: object) -> FabricatedStudy:
     """A study whose best trial, of the middle ones, has some values; all others are as they were."""
-    order = ranked((ACCURACY,), LAB.trials)
+    order = rank_trials((ACCURACY,), LAB.trials)
     best = order[0]
     changed = best.with_(values={**best.values, **values})
     rest = [one for one in LAB.trials if one.number != best.number]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from eyetune.analysis.study_summary import front, ranked, summary_sentences, warnings
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+from eyetune.analysis.study_summary import summary_sentences, warnings
 from eyetune.cli.study_tables import LEADERS, studies_table, study_tables, trial_table
 from eyetune.records.study import TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
@@ -40,7 +41,7 @@ def flat(text: str) -> str:
 def test_the_best_trials_importances_warnings_and_the_summary(width: int) -> None:
     text = tables(STUDY, width)
     assert max(map(len, text.splitlines())) <= width
-    order = ranked((ACCURACY,), STUDY.trials)
+    order = rank_trials((ACCURACY,), STUDY.trials)
     for one in order[:LEADERS]:
         assert f"{one.objectives[0]:.2%}" in text  # type: ignore[index]
     assert f"... and {len(order) - LEADERS} more" in text
@@ -60,8 +61,8 @@ def test_three_objectives_fit_into_eighty_columns_whole() -> None:
     text = tables(study)
     assert max(map(len, text.splitlines())) <= 80
     objectives = study.record.settings.objectives
-    assert f"bold: {len(front(objectives, study.trials))} that none beats" in text
-    best = ranked(objectives, study.trials)[0]
+    assert f"bold: {len(non_dominated_trials(objectives, study.trials))} that none beats" in text
+    best = rank_trials(objectives, study.trials)[0]
     for word in (f"{best.objectives[1]:,.0f}", "dropout=0.2267"):  # type: ignore[index]
         assert word in text
 
@@ -105,7 +106,7 @@ def test_studies_are_listed_with_their_trials_and_why_they_ended() -> None:
 
 
 def test_one_trial_with_its_rungs_its_network_and_what_was_searched() -> None:
-    best = ranked((ACCURACY,), STUDY.trials)[0]
+    best = rank_trials((ACCURACY,), STUDY.trials)[0]
     text = printed(trial_table(STUDY.record, best.with_(more_values={"late": 3})))
     for name in best.values:
         assert name in text

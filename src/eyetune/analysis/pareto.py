@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from operator import ge
 
@@ -40,26 +39,3 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
         (True, False, False)
     """
     return tuple(one) != tuple(other) and all(map(ge, one, other))
-
-
-def non_dominated(scores: Sequence[Sequence[float]]) -> list[int]:
-    """Return the places of the scores that no others dominate, those with the highest first score
-    first.
-
-    Of equal scores the first counts. Scores that are not all finite are never among them: a network
-    that diverged may well be the smallest.
-
-    Args:
-        scores: A value an objective each, higher is better, as many in each.
-
-    Example:
-        >>> non_dominated([(0.9, -30), (0.8, -40), (0.6, -10), (0.9, -30)])
-        [0, 2]
-    """
-    known = [place for place, one in enumerate(scores) if all(map(math.isfinite, one))]
-    front: list[int] = []
-    # The highest first: whoever comes later dominates none of those before.
-    for place in sorted(known, key=lambda place: ([-value for value in scores[place]], place)):
-        if not any(all(map(ge, scores[better], scores[place])) for better in front):
-            front.append(place)
-    return front

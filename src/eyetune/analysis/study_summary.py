@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eyetune.analysis.pareto import non_dominated
+from eyetune.analysis.ranking import rank_trials
 from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.space import Value, describe
 
@@ -62,36 +62,11 @@ def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step
         if trial.objectives is None:
             continue
         value = trial.objectives[0]
-        if math.isfinite(value) and (
-            math.isnan(best) or first.oriented(value) > first.oriented(best)
-        ):
+        is_comparable = all(math.isfinite(value) for value in trial.objectives)
+        if is_comparable and (math.isnan(best) or first.oriented(value) > first.oriented(best)):
             best = value
         steps.append(Step(trial, value, best, epochs, seconds))
     return steps
-
-
-def ranked(objectives: Sequence[Objective], trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials that have a result, the best first.
-
-    With several objectives, those come first that no other one beats in all; among these and among
-    the others the first objective decides. What is equal keeps its order; a value that is not
-    finite is last.
-    """
-    tried = [trial for trial in trials if trial.objectives is not None]
-    scores = [_scores(objectives, trial) for trial in tried]
-    front = set(non_dominated(scores))
-    order = sorted(
-        range(len(tried)), key=lambda place: (place not in front, -_number(scores[place][0]), place)
-    )
-    return [tried[place] for place in order]
-
-
-def front(objectives: Sequence[Objective], trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials that no other one beats in all objectives, the best in the first one first."""
-    tried = [trial for trial in trials if trial.objectives is not None]
-    return [
-        tried[place] for place in non_dominated([_scores(objectives, trial) for trial in tried])
-    ]
 
 
 def num_trials(trials: Sequence[TrialRecord]) -> int:
@@ -132,7 +107,7 @@ def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> lis
     """
     if not trials:
         return [f"No trial has begun yet; {_ending(record)}"]
-    best = ranked(record.settings.objectives, trials)[:1]
+    best = rank_trials(record.settings.objectives, trials)[:1]
     found = _found(record, best[0], len(trials)) if best else "No trial has a result."
     return [found, f"{_fates(trials)}; {_saved(record, trials)}; {_ending(record)}"]
 
@@ -202,7 +177,7 @@ def warnings(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         record: The study.
         trials: All of it.
     """
-    order = ranked(record.settings.objectives, trials)
+    order = rank_trials(record.settings.objectives, trials)
     words = [*_infeasible(trials), *_failed(trials)]
     if order:
         words += [
@@ -342,13 +317,3 @@ def number_of(count: int, noun: str) -> str:
 
 def _list(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def _scores(objectives: Sequence[Objective], trial: TrialRecord) -> tuple[float, ...]:
-    return tuple(
-        one.oriented(value) for one, value in zip(objectives, trial.objectives or (), strict=False)
-    )
-
-
-def _number(score: float) -> float:
-    return score if math.isfinite(score) else -math.inf

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eyetune.analysis.ranking import rank_trials
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.train import train
@@ -67,15 +68,15 @@ class Study:
         return tuple(self.workspace.studies.trials(self.record.id))
 
     def best(self, count: int = 1) -> list[TrialRecord]:
-        """Return the best trials, the best first; with several objectives those in the first
-        fronts.
+        """Return the best trials, the best first.
+
+        With several objectives, the trials that no other one beats come first, and among these
+        the first objective decides; see `eyetune.analysis.ranking`.
 
         Args:
-            count: How many, at most.
+            count: Number of trials, at most.
         """
-        from eyetune.analysis.study_summary import ranked
-
-        return ranked(self.record.settings.objectives, self.trials)[:count]
+        return rank_trials(self.record.settings.objectives, self.trials)[:count]
 
     @property
     def best_trial(self) -> TrialRecord:

@@ -64,13 +64,14 @@ def study_tables(
 
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
-    from eyetune.analysis.study_summary import front, ranked, value_words
+    from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+    from eyetune.analysis.study_summary import value_words
 
     objectives = record.settings.objectives
-    order = ranked(objectives, trials)
+    order = rank_trials(objectives, trials)
     if not order:
         return []
-    num_front = len(front(objectives, trials)) if len(objectives) > 1 else 1
+    num_front = len(non_dominated_trials(objectives, trials)) if len(objectives) > 1 else 1
     table = _table(
         "The best trials"
         if num_front == 1

@@ -171,6 +171,11 @@ class TestAfterASearch:
         predicted = model.predict(images[24:] / 255.0, verbose=0).argmax(axis=1)
         assert (predicted == labels[24:]).mean() == pytest.approx(tuner.study.best_value)
 
+    def test_get_best_models_returns_as_many_networks_as_are_kept(self, tuner: Any) -> None:
+        assert len(tuner.get_best_models(2)) == 2
+        with pytest.raises(UsageError):
+            tuner.get_best_models(3)
+
     def test_summaries(self, tuner: Any, capsys: pytest.CaptureFixture[str]) -> None:
         tuner.search_space_summary(extended=True)
         tuner.results_summary(1)

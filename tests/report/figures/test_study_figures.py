@@ -10,7 +10,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from eyetune.analysis.study_summary import best_so_far, count_states, front, ranked
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+from eyetune.analysis.study_summary import best_so_far, count_states
 from eyetune.records.study import Objective, Rung, TrialState
 from eyetune.report.figures.picture import Picture, svg_bytes
 from eyetune.report.figures.study_axes import Scale, name_lines, short, shown_range
@@ -153,7 +154,7 @@ def test_a_loss_falls_and_its_best_is_named_below() -> None:
 def test_learning_curves_of_the_best_are_strong_and_rungs_are_marked() -> None:
     figure = learning_curves(MANY.record, MANY.trials, MANY.histories, best=3)
     (axes,) = figure.axes
-    order = ranked((ACCURACY,), MANY.trials)
+    order = rank_trials((ACCURACY,), MANY.trials)
     labels = legend(figure)
     assert [label.partition(" (")[0] for label in labels[:3]] == [
         f"trial {one.number}" for one in order[:3]
@@ -197,7 +198,7 @@ def test_parallel_coordinates_have_an_axis_a_hyperparameter_and_break_off_where_
     for name in TYPICAL.record.space.names:
         assert name_lines(name, 14) in words
     assert {"relu", "tanh", "gelu", "1e-5", "0.01"} <= set(words)
-    tried = ranked((ACCURACY,), TYPICAL.trials)
+    tried = rank_trials((ACCURACY,), TYPICAL.trials)
     bundle, _, best = axes.collections
     assert len(bundle.get_paths()) == len(tried) - 1
     broken = [(path.codes == path.MOVETO).sum() > 2 for path in reversed(bundle.get_paths())]
@@ -212,7 +213,7 @@ def test_lines_through_one_category_lie_apart_the_better_the_higher() -> None:
     (axes,) = parallel_coordinates(MANY.record, MANY.trials).axes
     column = MANY.record.space.names.index("activation")
     bundle = axes.collections[0]
-    tried = ranked((ACCURACY,), MANY.trials)[1:]
+    tried = rank_trials((ACCURACY,), MANY.trials)[1:]
     places: dict[Any, list[float]] = {}
     for path, one in zip(reversed(bundle.get_paths()), tried, strict=True):
         crossing = [y for x, y in path.vertices if x == column][-1]
@@ -247,7 +248,7 @@ def test_importances_are_bars_the_largest_on_top() -> None:
 def test_slices_have_a_panel_a_hyperparameter_over_its_whole_range() -> None:
     figure = slices(TYPICAL.record, TYPICAL.trials)
     assert [axes.get_title() for axes in figure.axes] == list(TYPICAL.record.space.names)
-    tried = ranked((ACCURACY,), TYPICAL.trials)
+    tried = rank_trials((ACCURACY,), TYPICAL.trials)
     for axes, name in zip(figure.axes, TYPICAL.record.space.names, strict=True):
         dots = [y for line in axes.lines if line.get_marker() != "*" for y in line.get_ydata()]
         assert sorted(dots) == sorted(one.objectives[0] for one in tried if name in one.values)  # type: ignore[index]
@@ -276,7 +277,7 @@ def test_what_cannot_vary_has_no_axis() -> None:
 def test_the_front_is_ringed_in_every_pair_of_objectives(name: str) -> None:
     study = STUDIES[name]
     objectives = study.record.settings.objectives
-    best = front(objectives, study.trials)
+    best = non_dominated_trials(objectives, study.trials)
     figure = pareto_picture(study.record, study.trials)
     pairs = list(combinations(range(len(objectives)), 2))
     assert len(figure.axes) == len(pairs)

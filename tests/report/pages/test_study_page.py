@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from eyetune.analysis.study_summary import ranked, summary_sentences, value_words, warnings
+from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.study_summary import summary_sentences, value_words, warnings
 from eyetune.records.study import Budget, SchedulerSettings, StudyState, TrialState
 from eyetune.report.pages.study_page import (
     HEADINGS,
@@ -77,7 +78,7 @@ def test_nothing_comes_from_elsewhere(tree: Element, page: str) -> None:
 def test_the_best_hyperparameters_with_what_was_searched_and_where_they_lie_at_an_end(
     tree: Element,
 ) -> None:
-    best = ranked((ACCURACY,), STUDY.trials)[0]
+    best = rank_trials((ACCURACY,), STUDY.trials)[0]
     shown = {row[0]: row[1:] for row in rows(tree, "best")}
     assert list(shown) == list(best.values)
     assert shown["conv_layers"] == ["3", "1 to 3", "the highest", "25%"]
@@ -87,7 +88,7 @@ def test_the_best_hyperparameters_with_what_was_searched_and_where_they_lie_at_a
 def test_every_trial_is_in_the_table_the_best_first_and_can_be_sorted(tree: Element) -> None:
     shown = rows(tree, "trials")
     assert len(shown) == len(STUDY.trials)
-    order = ranked((ACCURACY,), STUDY.trials)
+    order = rank_trials((ACCURACY,), STUDY.trials)
     assert [row[0] for row in shown[: len(order)]] == [str(one.number) for one in order]
     assert [row[1] for row in shown[: len(order)]] == [
         value_words("val_accuracy", one.objectives[0]) for one in order
@@ -131,7 +132,7 @@ def test_how_it_was_searched_and_how_to_go_on(tree: Element) -> None:
         "60 trials",
     ):
         assert words in searched
-    best = ranked((ACCURACY,), STUDY.trials)[0]
+    best = rank_trials((ACCURACY,), STUDY.trials)[0]
     again = section(tree, "again").text
     for words in (
         "eyetune tune --resume --name first --trials 120",

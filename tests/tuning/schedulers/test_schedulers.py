@@ -25,8 +25,8 @@ from eyetune.tuning.schedulers import (
     hyperband_brackets,
     make_scheduler,
     median_rungs,
-    ranking,
 )
+from tests.tuning.schedulers.promotion_order import promotion_order
 
 Scores = tuple[float, ...]
 ScoreOf = Callable[[int, int], Scores | None]
@@ -140,7 +140,7 @@ def by_number(trial: int, rung: int) -> Scores:
 
 
 def best_of(trials: Sequence[int], scores: Sequence[Scores | None], places: int) -> list[int]:
-    kept = [place for place in ranking(scores) if scores[place] is not None]
+    kept = [place for place in promotion_order(scores) if scores[place] is not None]
     return sorted(trials[place] for place in kept[:places])
 
 
@@ -211,7 +211,7 @@ def expected_by_halving(simulation: Simulation, factor: int) -> Promotion:
             for number, one in sorted(simulation.trials.items())
             if len(one.scores) > rung and one.scores[rung] is not None
         ]
-        for place in ranking([scores for _, scores in there])[: len(there) // factor]:
+        for place in promotion_order([scores for _, scores in there])[: len(there) // factor]:
             number = there[place][0]
             if simulation.trials[number].rung == rung:
                 return Promotion(number, 0, rung + 1, (1, 3, 9)[rung + 1])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.api.preparing import workspace_of
+from eyetune.api.run import Run
 from eyetune.api.study import Study, open_study
 from eyetune.api.tune import tune
 from eyetune.compat.keras_tuner.arguments import differences, objective_words, refuse
@@ -283,21 +284,37 @@ class Tuner:
         """Return the networks of the best trials as Keras models with the weights of their best
         epochs.
 
+        Trials that were stopped early have no network and are passed over, unless one of them is
+        the best.
+
+        Args:
+            num_models: Number of networks, 1 to 10.
+
         Raises:
-            UsageError: One of them is not kept: only those trained to the end are, and the best.
+            UsageError: Fewer networks are kept: those of the 10 best trials that were trained to
+                the end, and the best trial's.
         """
         from eyetune.values.run_files import MODEL_FILE
 
-        runs = [self.study.run(trial) for trial in self.study.best(num_models)]
-        for place, run in enumerate(runs):
-            if not (run.folder / MODEL_FILE).exists():
-                raise UsageError(
-                    f"The network of run {run.record.label} is not kept.",
-                    expected=f"at most {place} networks" if place else "a search with a result",
-                    received=f"num_models={num_models}",
-                    fix="get_best_hyperparameters has the values of all; build and train one of them.",
-                )
-        return [run.model() for run in runs]
+        networks: list[Run] = []
+        for trial in self.study.best(len(self.study.trials)):
+            if trial.run is None or len(networks) == num_models:
+                continue
+            run = self.study.run(trial)
+            if (run.folder / MODEL_FILE).exists():
+                networks.append(run)
+            elif trial.state is TrialState.COMPLETE:
+                break
+        if len(networks) < num_models:
+            raise UsageError(
+                f"Study {self.study.name} does not keep that many networks.",
+                expected=f"at most {len(networks)} networks"
+                if networks
+                else "a search with a result",
+                received=f"num_models={num_models}",
+                fix="get_best_hyperparameters has the values of all; build and train one of them.",
+            )
+        return [run.model() for run in networks]
 
     def search_space_summary(self, extended: bool = False) -> None:
         """Print what is searched.

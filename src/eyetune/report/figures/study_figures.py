@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
-from eyetune.analysis.study_summary import best_so_far, front, ranked, value_words
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+from eyetune.analysis.study_summary import best_so_far, value_words
 from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
 from eyetune.report.figures.forest_plot import wrapped
 from eyetune.report.figures.lab_figures import STRONG
@@ -69,7 +70,8 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     line = [*((step.epochs, step.best) for step in steps), (end, steps[-1].best)]
     axes.step(*zip(*line, strict=True), where="post", color=BEST, linewidth=2.2, zorder=1)
     hidden = style_objective(axes, first, [step.value for step in steps], room=0.16)
-    best = next(step for step in steps if step.value == steps[-1].best)
+    winner = rank_trials(record.settings.objectives, trials)[0]
+    best = next(step for step in steps if step.trial.number == winner.number)
     up = 1 if first.direction == "max" else -1
     axes.annotate(
         f"trial {best.trial.number}: {value_words(first.name, best.value)}", (best.epochs, best.value),
@@ -138,7 +140,9 @@ def learning_curves(
     if not found:
         return nothing("No trial has a learning curve")
     objective = metric_of(record, next(iter(found.values()))[0])
-    order = [trial for trial in ranked(record.settings.objectives, trials) if trial.number in found]
+    order = [
+        trial for trial in rank_trials(record.settings.objectives, trials) if trial.number in found
+    ]
     strong = order[:best]
     figure = figure_of(9.5, 5)
     axes = figure.subplots()
@@ -292,7 +296,9 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
     if not points:
         return nothing(NO_RESULT)
     shown = [trial for trial in trials if trial.number in points]
-    best = front(objectives, [_with_values(trial, points[trial.number]) for trial in shown])
+    best = non_dominated_trials(
+        objectives, [_with_values(trial, points[trial.number]) for trial in shown]
+    )
     pairs = list(combinations(range(len(objectives)), 2))[:6]
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eyetune.analysis.study_summary import ranked, value_words
+from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.study_summary import value_words
 from eyetune.records.study import Objective, StudyRecord, TrialRecord
 from eyetune.report.figures.lab_figures import STRONG
 from eyetune.report.figures.study_axes import (
@@ -56,7 +57,7 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
         trials: All of it.
     """
     first = record.settings.objectives[0]
-    order = [one for one in ranked(record.settings.objectives[:1], trials) if _is_finite(one)]
+    order = _by_first_objective(record, trials)
     varied = _varied(record)
     if not order or not varied:
         return nothing("No trial has a result" if varied else "The space has nothing that varies")
@@ -83,8 +84,12 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
     return figure
 
 
-def _is_finite(trial: TrialRecord) -> bool:
-    return trial.objectives is not None and math.isfinite(trial.objectives[0])
+def _by_first_objective(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials with a finite first objective, the best in it first: so is the best."""
+    first = record.settings.objectives[0]
+    order = rank_trials(record.settings.objectives, trials)
+    drawn = [trial for trial in order if math.isfinite(_value(trial))]
+    return sorted(drawn, key=lambda trial: -first.oriented(_value(trial)))
 
 
 def _value(trial: TrialRecord) -> float:
@@ -267,7 +272,7 @@ def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
         trials: All of it.
     """
     first = record.settings.objectives[0]
-    order = [one for one in ranked(record.settings.objectives[:1], trials) if _is_finite(one)]
+    order = _by_first_objective(record, trials)
     varied = _varied(record)
     if not order or not varied:
         return nothing("No trial has a result" if varied else "The space has nothing that varies")

@@ -9,16 +9,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import (
     STATE_WORDS,
     count_states,
     epochs_without_stopping,
     error_line,
-    front,
     hyperparameter_words,
     num_trials,
     number_of,
-    ranked,
     setting_words,
     summary_sentences,
     value_words,
@@ -81,7 +80,7 @@ def study_page(
         importances: Share of the first objective's spread that each hyperparameter explains; empty
             where unknown.
     """
-    order = ranked(record.settings.objectives, trials)
+    order = rank_trials(record.settings.objectives, trials)
     drawings = _drawings(record, trials, histories, importances) if order else {}
     parts: dict[str, Any] = {
         "best": _best_rows(record, order, importances),
@@ -127,7 +126,7 @@ def study_summary(record: StudyRecord, trials: Sequence[TrialRecord], *, limit: 
     rows = trial_rows(record, trials)
     picture = (
         study_figures.best_curve(record, trials)._repr_png_()
-        if ranked(record.settings.objectives, trials)
+        if rank_trials(record.settings.objectives, trials)
         else b""
     )
     context = {
@@ -163,10 +162,11 @@ def trial_rows(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Row]:
     a result last.
     """
     objectives = record.settings.objectives
-    order = ranked(objectives, trials)
+    order = rank_trials(objectives, trials)
     placed = {one.number for one in order}
     strong = {
-        one.number for one in (front(objectives, trials) if len(objectives) > 1 else order[:1])
+        one.number
+        for one in (non_dominated_trials(objectives, trials) if len(objectives) > 1 else order[:1])
     }
     rows = [_row(record, one, "combination" if one.number in strong else "") for one in order]
     return rows + [_row(record, one, "dropped") for one in trials if one.number not in placed]
@@ -239,7 +239,7 @@ def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     """Return the words that go on with a study, show it, and train its best network for longer."""
     name = shlex.quote(record.name)
     more = f" --trials {2 * max(1, len(trials))}" if record.state is StudyState.COMPLETE else ""
-    best = ranked(record.settings.objectives, trials)[:1]
+    best = rank_trials(record.settings.objectives, trials)[:1]
     train = [
         f"eyetune train {one.run} --epochs 50 --set fit.early_stopping=5" for one in best if one.run
     ]

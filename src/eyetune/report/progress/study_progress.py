@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     STATE_WORDS,
     error_line,
@@ -87,10 +88,11 @@ class Tally:
     """
 
     def __init__(self, record: StudyRecord, trials: Sequence[TrialRecord] = ()) -> None:
-        self._first = record.settings.objectives[0]
+        self._objectives = record.settings.objectives
         self._known: dict[int, _Known] = {}
         self._order: list[tuple[float, int]] = []  # scores with their sign turned: the best first
-        self._best: dict[int, TrialRecord] = {}
+        self._with_result: dict[int, TrialRecord] = {}
+        self._ranked: list[TrialRecord] | None = None  # with several objectives; None: unknown
         self.counts: Counter[TrialState] = Counter()
         self.epochs = 0
         for trial in trials:
@@ -103,8 +105,12 @@ class Tally:
 
     @property
     def best(self) -> list[TrialRecord]:
-        """The best few by the first objective, the best first."""
-        return [self._best[number] for _, number in self._order[:BEST_SHOWN]]
+        """The best few trials, the best first, in the order of `rank_trials`."""
+        if len(self._objectives) == 1:
+            return [self._with_result[number] for _, number in self._order[:BEST_SHOWN]]
+        if self._ranked is None:
+            self._ranked = rank_trials(self._objectives, list(self._with_result.values()))
+        return self._ranked[:BEST_SHOWN]
 
     def state(self, number: int) -> TrialState | None:
         """Return where a trial stood when it was last told of; None: it was not."""
@@ -132,7 +138,7 @@ class Tally:
     def _score(self, trial: TrialRecord) -> float | None:
         if trial.objectives is None or not math.isfinite(trial.objectives[0]):
             return None
-        return self._first.oriented(trial.objectives[0])
+        return self._objectives[0].oriented(trial.objectives[0])
 
     def _remove(self, score: float | None, number: int) -> None:
         if score is not None:
@@ -141,9 +147,10 @@ class Tally:
     def _keep_best(self, trial: TrialRecord) -> None:
         # Of all that have a result: where one falls behind, one that was not shown takes its place.
         if self._known[trial.number].score is None:
-            self._best.pop(trial.number, None)
+            self._with_result.pop(trial.number, None)
         else:
-            self._best[trial.number] = trial
+            self._with_result[trial.number] = trial
+        self._ranked = None
 
 
 def trial_line(record: StudyRecord, trial: TrialRecord) -> str:

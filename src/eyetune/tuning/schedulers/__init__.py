@@ -9,7 +9,6 @@ from eyetune.tuning.schedulers.plans import (
     hyperband_brackets,
     median_rungs,
 )
-from eyetune.tuning.schedulers.ranking import ranking
 from eyetune.tuning.schedulers.scheduler import Promotion, Scheduler
 
 __all__ = [
@@ -20,5 +19,4 @@ __all__ = [
     "hyperband_brackets",
     "make_scheduler",
     "median_rungs",
-    "ranking",
 ]

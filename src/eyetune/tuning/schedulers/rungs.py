@@ -8,8 +8,8 @@ from itertools import islice
 from typing import final
 
 from eyetune.analysis.pareto import dominates
+from eyetune.analysis.ranking import comparable
 from eyetune.tuning.schedulers.fronts import Fronts, Scores
-from eyetune.tuning.schedulers.ranking import comparable
 
 
 class RungRanking(ABC):

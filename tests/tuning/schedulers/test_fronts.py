@@ -1,40 +1,30 @@
-"""Ranking: by fronts, then by crowding, NaN and failures last; the same whether sorted at once or
-as scores come in.
-"""
+"""Fronts kept as scores come in have the order of promotion that sorting at once gives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyetune.errors import UsageError
-from eyetune.tuning.schedulers import ranking
+from eyetune.analysis.ranking import comparable
 from eyetune.tuning.schedulers.fronts import Fronts
+from tests.tuning.schedulers.promotion_order import promotion_order
 
 Scores = tuple[float, ...]
 
 
-def test_ranking_puts_nan_after_all_others_and_failed_last() -> None:
-    assert ranking([None, (math.nan,), (-1.0,), (2.0,), (-1.0,)]) == [3, 2, 4, 1, 0]
-    assert ranking([(math.nan, 99.0), (0.1, 1.0), None, (0.2, 0.5)]) == [1, 3, 0, 2]
-    assert ranking([]) == []
-    assert ranking([None, None]) == [0, 1]
+def test_promotion_order_puts_nan_and_failed_trials_last() -> None:
+    assert promotion_order([None, (math.nan,), (-1.0,), (2.0,), (-1.0,)]) == [3, 2, 4, 1, 0]
+    assert promotion_order([(math.nan, 99.0), (0.1, 1.0), None, (0.2, 0.5)]) == [1, 3, 0, 2]
+    assert promotion_order([]) == []
+    assert promotion_order([None, None]) == [0, 1]
 
 
-def test_scores_of_different_lengths_cannot_be_ranked() -> None:
-    with pytest.raises(UsageError):
-        ranking([(1.0,), (1.0, 2.0)])
-    with pytest.raises(UsageError):
-        ranking([()])
-
-
-def test_crowding_prefers_the_ends_and_then_those_with_room() -> None:
+def test_promotion_order_prefers_ends_and_then_room() -> None:
     line = [(0.0, 10.0), (1.0, 9.0), (2.0, 8.0), (6.0, 4.0), (10.0, 0.0)]
-    assert ranking(line) == [0, 4, 3, 2, 1]
+    assert promotion_order(line) == [0, 4, 3, 2, 1]
 
 
 @given(
@@ -42,10 +32,11 @@ def test_crowding_prefers_the_ends_and_then_those_with_room() -> None:
     data=st.data(),
 )
 @settings(deadline=None)
-def test_ranking_orders_by_fronts(num_objectives: int, data: st.DataObject) -> None:
+def test_fronts_keep_the_promotion_order(num_objectives: int, data: st.DataObject) -> None:
     value = st.sampled_from([0.0, 1.0, 2.0, 3.0, math.inf, -math.inf])
-    points = data.draw(st.lists(st.tuples(*[value] * num_objectives), max_size=25))
-    order = ranking(points)
+    drawn = data.draw(st.lists(st.tuples(*[value] * num_objectives), max_size=25))
+    points = [comparable(point) for point in drawn]
+    order = promotion_order(points)
     assert sorted(order) == list(range(len(points)))
     depth = depths(points)
     assert [depth[place] for place in order] == sorted(depth)
