@@ -71,7 +71,7 @@ def run_table(run: Run) -> Table:
         "data": f"{record.data.name}: {record.data.num_train:,} train, {record.data.num_validation:,} validation, "
         f"{record.data.num_test:,} test",
         **({"note": "; ".join(record.data.notes)} if record.data.notes else {}),
-        "recipe": _differences(record),
+        "recipe": _changes(record),
         "parameters": f"{record.network.parameters:,} ({record.network.macs:,} multiply-adds an image)",
         "arithmetic": f"{record.precision}, seed {record.seed}",
         "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
@@ -90,20 +90,11 @@ def run_table(run: Run) -> Table:
     return table
 
 
-def _differences(record: RunRecord) -> str:
-    from eyetune.recipe import Recipe
+def _changes(record: RunRecord) -> str:
+    from eyetune.recipe.changes import changes_from_default
 
-    default = Recipe().with_({"data.source": record.recipe.data.source})
-    model = record.recipe.model
-    gone = (
-        model.has_backbone or model.has_function
-    )  # it is named; that there are no blocks then goes without saying
-    changed = [
-        f"{path}={new}"
-        for path, (_, new) in default.difference(record.recipe).items()
-        if new is not None or not gone
-    ]
-    return ", ".join(changed) or "the lab's"
+    texts = [change.text for change in changes_from_default(record.recipe)]
+    return ", ".join(texts) or "the lab's"
 
 
 def _curve_rows(history: History) -> dict[str, str]:
@@ -317,7 +308,7 @@ def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
             escape(run.name),
             str(run.state),
             escape(run.data.name),
-            escape(_differences(run)),
+            escape(_changes(run)),
             f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
             f"{run.network.parameters:,}",
             f"{results.validation_accuracy:.2%}" if results else "",

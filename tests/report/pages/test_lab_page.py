@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from eyetune.recipe.changes import recipe_changes
 from eyetune.records.lab import Explanation, LabRecord
 from eyetune.report.pages.lab_page import HEADINGS, commands, lab_page, lab_summary
 from eyetune.testing.labs import fabricated_history, fabricated_lab
@@ -215,7 +216,7 @@ def test_recipes_are_toml_with_their_differences_marked(tree: Element, large: La
         assert marked
         assert marked >= set(recipe.to_toml().splitlines()) - set(other.to_toml().splitlines())
     changes = rows(tree, "recipes")
-    assert [row[0] for row in changes] == list(finals[0].difference(finals[1]))
+    assert [row[0] for row in changes] == [change.path for change in recipe_changes(*finals)]
 
 
 def test_how_it_was_measured_and_how_to_do_it_again(tree: Element, large: LabRecord) -> None:

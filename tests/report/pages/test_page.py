@@ -8,8 +8,9 @@ import jinja2
 import pytest
 
 from eyetune.errors import WorkspaceError
+from eyetune.recipe import Recipe
 from eyetune.report.figures.run_figures import curves
-from eyetune.report.pages.page import drawing, marked_lines, recipe_changes, render, write_page
+from eyetune.report.pages.page import change_rows, drawing, marked_lines, render, write_page
 from eyetune.values.history import Epoch
 
 HISTORY = tuple(Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.001, 1.0, 100.0) for number in (1, 2))
@@ -49,11 +50,11 @@ def test_a_value_that_a_template_needs_must_be_there() -> None:
         render("lab_summary", {})
 
 
-def test_changes_of_recipes_are_words() -> None:
-    rows = recipe_changes({"augment.flip": (False, True), "optimizer.clip_norm": (None, 1.5)})
-    assert [[cell.text for cell in row] for row in rows] == [
+def test_change_rows_hold_path_old_and_new_value() -> None:
+    rows = change_rows(Recipe(), Recipe().with_({"augment.flip": True, "optimizer.clip_norm": 1.5}))
+    assert [[cell.text for cell in row.cells] for row in rows] == [
         ["augment.flip", "false", "true"],
-        ["optimizer.clip_norm", "none", "1.5"],
+        ["optimizer.clip_norm", "0.0", "1.5"],
     ]
 
 

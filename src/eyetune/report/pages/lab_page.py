@@ -12,13 +12,13 @@ from eyetune.report.figures.forest_plot import effects_forest
 from eyetune.report.pages.page import (
     Cell,
     Row,
+    change_rows,
     drawing,
     duration,
     finding,
     interval_words,
     marked_lines,
     probability,
-    recipe_changes,
     render,
     signed,
     web_link,
@@ -347,9 +347,7 @@ def _recipes(record: LabRecord) -> dict[str, Any]:
     baseline, winner = record.final_baseline, record.final
     texts = baseline.recipe.to_toml(), winner.recipe.to_toml()
     return {
-        "changes": [
-            Row(cells) for cells in recipe_changes(baseline.recipe.difference(winner.recipe))
-        ],
+        "changes": change_rows(baseline.recipe, winner.recipe),
         "baseline_label": baseline.label,
         "winner_label": winner.label,
         "baseline_toml": marked_lines(*texts),

@@ -14,10 +14,12 @@ from xml.etree import ElementTree
 
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
+from eyetune.recipe.changes import recipe_changes, value_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from eyetune.recipe import Recipe
     from eyetune.report.figures.picture import Picture
 
 _XLINK = "{http://www.w3.org/1999/xlink}"
@@ -161,20 +163,13 @@ def marked_lines(text: str, other: str) -> list[tuple[str, bool]]:
     return [(line, place not in same) for place, line in enumerate(mine)]
 
 
-def recipe_changes(changes: Mapping[str, tuple[Any, Any]]) -> list[list[Cell]]:
-    """Return a table's rows of the values that differ between two recipes: path, the one's and the
-    other's.
-    """
-    return [
-        [Cell(path), Cell(_value(mine)), Cell(_value(theirs))]
-        for path, (mine, theirs) in changes.items()
-    ]
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def change_rows(before: Recipe, after: Recipe) -> list[Row]:
+    """Return a table of the settings that differ between two recipes: path, old and new value."""
+    rows = []
+    for change in recipe_changes(before, after):
+        values = (change.path, value_text(change.before), value_text(change.after))
+        rows.append(Row([Cell(value) for value in values]))
+    return rows
 
 
 def web_link(link: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from eyetune.analysis.comparison import Candidate, Difference
 from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
+from eyetune.recipe.changes import changes_from_default
 from eyetune.records import RunRecord
 from eyetune.report.figures.lab_figures import quantity
 from eyetune.report.figures.run_figures import curves, forest
@@ -106,12 +107,8 @@ def _contents(
 
 def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
-    changed = _lab_recipe(record).difference(record.recipe)
-    gone = (
-        record.recipe.model.has_backbone
-    )  # a base is named; that there are no blocks then goes without saying
-    shown = [f"{path}={new}" for path, (_, new) in changed.items() if new is not None or not gone]
-    words = ", ".join(shown) or "nothing"
+    changes = [change.text for change in changes_from_default(record.recipe)]
+    words = ", ".join(changes) or "nothing"
     validation = results.validation_accuracy if results else None
     test = results.test_accuracy if results else None
     return Row(
