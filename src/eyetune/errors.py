@@ -4,6 +4,7 @@
     ├── UsageError                  exit status 2: a usage error; also a ValueError
     │   ├── ArgumentTypeError       an argument of the wrong type; also a TypeError
     │   ├── RecipeError             a recipe with an unknown name or a value out of range
+    │   │   └── RecipeConflictError a recipe with values that exclude each other
     │   ├── SpaceError              a search space with an invalid name or value
     │   ├── FunctionError           a model function that cannot be loaded, built or trained
     │   ├── SourceError             a data source that is unknown or missing
@@ -116,6 +117,10 @@ class ArgumentTypeError(UsageError, TypeError):
 
 class RecipeError(UsageError):
     """A recipe holds an unknown name or a value out of its range."""
+
+
+class RecipeConflictError(RecipeError):
+    """A recipe holds values that exclude each other."""
 
 
 class SpaceError(UsageError):

@@ -12,7 +12,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from eyetune.errors import RecipeError
+from eyetune.errors import RecipeConflictError, RecipeError
 from eyetune.recipe import (
     LAST_STRETCH,
     MONITORS,
@@ -26,7 +26,6 @@ from eyetune.recipe import (
 )
 from eyetune.recipe.sections import WITH_MOMENTUM
 
-SECTIONS = ", ".join(Recipe.model_fields)
 LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 
 
@@ -75,17 +74,15 @@ def section_values(
 
 
 def made(values: dict[str, Any], base: Recipe | None = None) -> Recipe:
-    """Return the recipe of some values, or the edited base; leave out what contradicts itself."""
+    """Return the recipe of some values, or the edited base; skip values that exclude each other."""
     try:
         return Recipe.make(values) if base is None else base.with_(values)
-    except RecipeError as error:
-        if "contradicts itself" in error.what:
-            reject()
-        raise
+    except RecipeConflictError:
+        reject()
 
 
 def settled(values: dict[str, Any]) -> Recipe:
-    """Take back what contradicts the rest most often, so that few are left out."""
+    """Resolve the most frequent conflicts, so that few examples are skipped."""
     augment, optimizer = values["augment"], values["optimizer"]
     if not any(value for name, value in augment.items() if name != "copies"):
         augment["copies"] = 0
@@ -107,9 +104,7 @@ def settled(values: dict[str, Any]) -> Recipe:
 
 
 def settle_base(model: dict[str, Any]) -> None:
-    """Have blocks or a base, and each only with what belongs to it; model functions have tests of
-    their own.
-    """
+    """Keep either blocks or a backbone, with their values; model functions are tested elsewhere."""
     model |= {"function": "", "hyperparameters": {}}
     if model["base"] == "none":
         model |= {
@@ -139,22 +134,18 @@ def error_of(values: dict[str, Any]) -> RecipeError:
 
 
 @given(recipes)
-def test_a_recipe_comes_back_from_toml_as_it_was(recipe: Recipe) -> None:
+def test_recipe_survives_toml(recipe: Recipe) -> None:
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
 @given(recipes_of_one_shape, recipes_of_one_shape, free_paths)
-def test_an_edit_changes_its_value_and_nothing_else(
-    recipe: Recipe, other: Recipe, path: str
-) -> None:
+def test_edit_changes_only_its_value(recipe: Recipe, other: Recipe, path: str) -> None:
     value = other.values()[path]
     assert made({path: value}, recipe).values() == {**recipe.values(), path: value}
 
 
 @given(recipes_of_one_shape, recipes_of_one_shape)
-def test_the_difference_as_edits_turns_one_recipe_into_the_other(
-    recipe: Recipe, other: Recipe
-) -> None:
+def test_difference_as_edits_makes_the_other_recipe(recipe: Recipe, other: Recipe) -> None:
     difference = recipe.difference(other)
     assert made({path: theirs for path, (_, theirs) in difference.items()}, recipe) == other
     assert other.difference(recipe) == {
@@ -163,26 +154,28 @@ def test_the_difference_as_edits_turns_one_recipe_into_the_other(
 
 
 @given(recipes, recipes)
-def test_fingerprints_are_the_same_for_equal_recipes_only(recipe: Recipe, other: Recipe) -> None:
+def test_fingerprint_is_equal_for_equal_recipes_only(recipe: Recipe, other: Recipe) -> None:
     assert (recipe.fingerprint == other.fingerprint) == (recipe == other)
     assert Recipe.from_toml(recipe.to_toml()).fingerprint == recipe.fingerprint
 
 
 @given(st.text() | toml_like)
 @settings(max_examples=300)
-def test_any_text_is_a_recipe_or_a_recipe_error(text: str) -> None:
+def test_from_toml_of_any_text_raises_only_recipe_errors(text: str) -> None:
     with contextlib.suppress(RecipeError):
         Recipe.from_toml(text)
 
 
 @given(st.text() | toml_like, st.sampled_from(list(Recipe().values())), st.booleans())
 @settings(max_examples=300)
-def test_any_edit_gives_a_recipe_or_a_recipe_error(text: str, path: str, known: bool) -> None:
+def test_parse_edits_of_any_text_raises_only_recipe_errors(
+    text: str, path: str, known: bool
+) -> None:
     with contextlib.suppress(RecipeError):
         Recipe().with_(parse_edits([f"{path}={text}" if known else text]))
 
 
-def test_the_default_recipe_is_the_labs() -> None:
+def test_default_recipe_is_the_labs() -> None:
     recipe = Recipe()
     assert (recipe.data.source, recipe.data.validation, recipe.data.subset) == ("cifar10", 0.2, 0)
     assert recipe.model.blocks == (Block(filters=32), Block(filters=64))
@@ -200,12 +193,12 @@ def test_the_default_recipe_is_the_labs() -> None:
     assert (recipe.fit.epochs, recipe.fit.batch_size, recipe.fit.early_stopping) == (10, 32, 0)
 
 
-def test_the_fingerprint_is_sixteen_hexadecimal_digits() -> None:
+def test_fingerprint_has_sixteen_hexadecimal_digits() -> None:
     assert re.fullmatch("[0-9a-f]{16}", Recipe().fingerprint)
     assert Recipe().fingerprint == Recipe.from_toml("").fingerprint
 
 
-def test_a_recipe_cannot_be_changed_in_place() -> None:
+def test_recipe_is_immutable() -> None:
     recipe = Recipe()
     with pytest.raises(pydantic.ValidationError):
         recipe.fit.epochs = 3  # type: ignore[misc]
@@ -213,44 +206,43 @@ def test_a_recipe_cannot_be_changed_in_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "path", "name", "hint"),
+    ("values", "path", "name", "suggestion"),
     [
-        ({"modle": {}}, "modle", "modle", f"Did you mean model? Valid names: {SECTIONS}."),
-        ({"fit": {"epoch": 3}}, "fit.epoch", "epoch", "Did you mean epochs?"),
+        ({"modle": {}}, "modle", "modle", "model"),
+        ({"fit": {"epoch": 3}}, "fit.epoch", "epoch", "epochs"),
         (
             {"optimizer": {"lerning_rate": 1}},
             "optimizer.lerning_rate",
             "lerning_rate",
-            "Did you mean learning_rate?",
+            "learning_rate",
         ),
-        ({"model": {"block": []}}, "model.block", "block", "Did you mean blocks?"),
+        ({"model": {"block": []}}, "model.block", "block", "blocks"),
         (
             {"model": {"blocks": [{"filter": 3}]}},
             "model.blocks.0.filter",
             "filter",
-            "Did you mean filters?",
+            "filters",
         ),
-        ({"model": {"dense": [{"unit": 3}]}}, "model.dense.0.unit", "unit", "Did you mean units?"),
+        ({"model": {"dense": [{"unit": 3}]}}, "model.dense.0.unit", "unit", "units"),
         (
             {"loss": {"zzz": 1}},
             "loss.zzz",
             "zzz",
-            "Valid names: name, label_smoothing, teacher, teacher_share, temperature.",
+            "label_smoothing",
         ),
     ],
 )
-def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
-    values: dict[str, Any], path: str, name: str, hint: str
+def test_unknown_name_suggests_the_nearest_at_each_level(
+    values: dict[str, Any], path: str, name: str, suggestion: str
 ) -> None:
     error = error_of(values)
-    assert error.what == f"The recipe has an unknown name, {path}."
+    assert path in error.message
     assert error.received == name
-    assert error.fix is not None
-    assert error.fix.startswith(hint)
+    assert suggestion in str(error.fix)
 
 
 @pytest.mark.parametrize(
-    ("values", "path", "expected", "received", "fix"),
+    ("values", "path", "expected", "received", "suggestion"),
     [
         (
             {"optimizer": {"learning_rate": -0.1}},
@@ -302,38 +294,36 @@ def test_an_unknown_name_is_refused_at_each_level_with_the_nearest_one(
             "optimizer.name",
             "'adam'",
             "'adm'",
-            "Did you mean adam?",
+            "adam",
         ),
         (
             {"model": {"blocks": [{"activation": "rellu"}]}},
             "model.blocks.0.activation",
             "'relu'",
             "'rellu'",
-            "Did you mean relu?",
+            "relu",
         ),
     ],
 )
-def test_a_value_out_of_range_is_refused_with_its_path_the_range_and_the_value(
-    values: dict[str, Any], path: str, expected: str, received: str, fix: str | None
+def test_invalid_value_reports_path_range_and_value(
+    values: dict[str, Any], path: str, expected: str, received: str, suggestion: str | None
 ) -> None:
     error = error_of(values)
-    assert error.what == f"The recipe has a value that cannot be used at {path}."
-    assert error.expected is not None
-    assert expected in error.expected
+    assert path in error.message
+    assert expected in str(error.expected)
     assert error.received == received
-    assert (error.fix is None) == (fix is None)
-    assert (error.fix or "").startswith(fix or "")
+    assert (error.fix is None) == (suggestion is None)
+    assert (suggestion or "") in str(error.fix)
 
 
-def test_several_wrong_values_are_counted_and_the_first_is_told() -> None:
+def test_several_invalid_values_are_all_named() -> None:
     error = error_of({"fit": {"epochs": 0, "batch_size": 0}, "model": {"dropout": 2}})
-    assert (
-        error.what
-        == "The recipe has a value that cannot be used at model.dropout (also wrong: fit.epochs, fit.batch_size)."
-    )
+    for path in ("model.dropout", "fit.epochs", "fit.batch_size"):
+        assert path in error.message
+    assert error.received == "2"
 
 
-def test_a_long_wrong_value_is_shown_in_part() -> None:
+def test_long_invalid_value_is_shortened() -> None:
     error = error_of({"fit": {"epochs": "x" * 1000}})
     assert error.received is not None
     assert len(error.received) == 100
@@ -341,102 +331,95 @@ def test_a_long_wrong_value_is_shown_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "words"),
+    ("optimizer", "names"),
     [
-        ({"momentum": 0.9}, "momentum is for sgd and rmsprop, but the optimizer is adam"),
+        ({"momentum": 0.9}, ("momentum", "sgd", "rmsprop", "adam")),
         (
             {"name": "sgd", "nesterov": True},
-            "nesterov needs the optimizer sgd and a momentum above 0",
+            ("nesterov", "momentum"),
         ),
         (
             {"name": "rmsprop", "momentum": 0.9, "nesterov": True},
-            "nesterov needs the optimizer sgd",
+            ("nesterov", "sgd"),
         ),
-        ({"schedule": "plateau", "warmup_epochs": 1}, "it has no warm-up"),
+        ({"schedule": "plateau", "warmup_epochs": 1}, ("plateau",)),
     ],
 )
-def test_an_optimizer_is_given_no_value_that_it_does_not_have(
-    optimizer: dict[str, Any], words: str
+def test_optimizer_rejects_values_it_does_not_support(
+    optimizer: dict[str, Any], names: tuple[str, ...]
 ) -> None:
     error = error_of({"optimizer": optimizer})
-    assert error.what.startswith("The recipe contradicts itself at optimizer: ")
-    assert words in error.what
+    assert isinstance(error, RecipeConflictError)
+    for name in ("optimizer", *names):
+        assert name in error.message
 
 
 @pytest.mark.parametrize(
-    ("values", "what"),
+    ("values", "names"),
     [
-        ({"augment": {"copies": 2}}, "at augment: copies need something that varies them"),
+        ({"augment": {"copies": 2}}, ("augment", "copies")),
         (
             {"fit": {"epochs": 3}, "optimizer": {"warmup_epochs": 3}},
-            "warmup_epochs (3) must be below fit.epochs (3)",
+            ("optimizer.warmup_epochs", "fit.epochs"),
         ),
-        (
-            {"model": {"base": "vgg16", "blocks": [8]}},
-            "at model: base vgg16 stands in place of the blocks",
-        ),
-        ({"model": {"base": "vgg16", "batch_norm": True}}, "at model: batch_norm is of blocks"),
-        (
-            {"model": {"weights": "random"}},
-            "at model: weights is of a pre-trained network, but base is none",
-        ),
-        (
-            {"model": {"trainable_from": "conv1"}},
-            "at model: trainable_from is of a pre-trained network",
-        ),
-        (
-            {"fit": {"fine_tune_epochs": 3}},
-            "fit.fine_tune_epochs train a pre-trained network further",
-        ),
+        ({"model": {"base": "vgg16", "blocks": [8]}}, ("base vgg16", "blocks")),
+        ({"model": {"base": "vgg16", "batch_norm": True}}, ("batch_norm", "base vgg16")),
+        ({"model": {"weights": "random"}}, ("weights", "base")),
+        ({"model": {"trainable_from": "conv1"}}, ("trainable_from", "base")),
+        ({"fit": {"fine_tune_epochs": 3}}, ("fit.fine_tune_epochs", "model.base")),
         (
             {"model": "vgg16", "fit": {"fine_tune_epochs": 3}},
-            "fit.fine_tune_epochs need model.trainable_from",
+            ("fit.fine_tune_epochs", "model.trainable_from"),
         ),
-        ({"fit": {"fine_tune_epochs": 3, "early_stopping": 2}}, "at fit: early_stopping would end"),
+        (
+            {"fit": {"fine_tune_epochs": 3, "early_stopping": 2}},
+            ("fine_tune_epochs", "early_stopping"),
+        ),
         (
             {"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}},
-            "so fit.class_weight must be none",
+            ("loss.teacher", "fit.class_weight"),
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_told(values: dict[str, Any], what: str) -> None:
+def test_conflict_names_both_values(values: dict[str, Any], names: tuple[str, str]) -> None:
     error = error_of(values)
-    assert "contradicts itself" in error.what
-    assert what in error.what
+    assert isinstance(error, RecipeConflictError)
+    for name in names:
+        assert name in error.message
 
 
-def test_a_base_stands_in_place_of_the_blocks_and_blocks_come_back_without_it() -> None:
+def test_backbone_replaces_blocks_until_it_is_removed() -> None:
     transfer = Recipe().with_(model="vgg16")
     assert (transfer.model.base, transfer.model.blocks) == ("vgg16", ())
     assert transfer.model.dense == (DenseLayer(units=64),)  # as in the lab
     assert not transfer.model.global_pooling
     assert Recipe().with_({"model.base": "resnet50"}).model.blocks == ()
     assert Recipe().with_({"model.base": "resnet50"}).with_({"model.base": "none"}) == Recipe()
-    with pytest.raises(RecipeError, match=r"model\.blocks\.0\.filters") as caught:
+    with pytest.raises(RecipeError) as caught:
         transfer.with_({"model.blocks.0.filters": 8})
-    assert caught.value.expected == "nothing in model.blocks, which is empty"
+    assert "model.blocks" in str(caught.value.expected)
 
 
-def test_mobilenet_is_trained_from_nothing_and_mobilenet_v1_is_pre_trained() -> None:
+def test_mobilenet_is_not_pretrained_and_mobilenet_v1_is() -> None:
     assert not Recipe().with_(model="mobilenet").model.has_backbone
     assert Recipe().with_(model="mobilenet_v1").model.base == "mobilenet_v1"
-    with pytest.raises(RecipeError, match=r"model\.base") as caught:
+    with pytest.raises(RecipeError) as caught:
         Recipe().with_({"model.base": "mobilenet"})
-    assert "Did you mean mobilenet_v" in str(caught.value.fix)
+    assert "mobilenet_v" in str(caught.value.fix)
 
 
-def test_every_base_has_a_name_and_a_last_stretch() -> None:
+def test_every_backbone_has_a_name_and_a_last_stretch() -> None:
     bases = set(get_args(BackboneName)) - {"none"}
     assert set(PRETRAINED) == set(LAST_STRETCH) == bases
     assert all(PRETRAINED[name]["base"] == name for name in bases)
 
 
-def test_fine_tuning_adds_its_epochs() -> None:
+def test_total_epochs_include_fine_tuning() -> None:
     edits = {"model": "vgg16", "model.trainable_from": "block5_conv1", "fit.fine_tune_epochs": 5}
     assert Recipe().with_(edits).fit.total_epochs == 15
 
 
-def test_sgd_has_keras_rate_of_its_own_until_one_is_given() -> None:
+def test_learning_rate_defaults_to_that_of_the_optimizer() -> None:
     assert Recipe.make({"optimizer": {"name": "sgd"}}).optimizer.learning_rate == 0.01
     assert Recipe().with_(optimizer__name="sgd").optimizer.learning_rate == 0.01
     assert (
@@ -474,26 +457,26 @@ def test_plain_numbers_stand_for_blocks_and_dense_layers() -> None:
         ({"fit.batch_size": 7, "fit": {"epochs": 3}}, "fit.epochs", 3),
     ],
 )
-def test_lists_and_sections_are_edited_whole_or_in_part(
+def test_edits_replace_lists_and_sections_or_their_parts(
     edits: dict[str, Any], path: str, value: object
 ) -> None:
     assert Recipe().with_(edits).values()[path] == value
 
 
-def test_an_edit_of_one_block_leaves_the_others_and_its_own_rest_alone() -> None:
+def test_edit_of_one_block_keeps_its_other_values() -> None:
     recipe = Recipe.make({"model": {"blocks": [{"filters": 8, "pool_size": 1}, 16]}})
     edited = recipe.with_({"model.blocks.0.kernel_size": 5})
     assert edited.model.blocks == (Block(filters=8, pool_size=1, kernel_size=5), Block(filters=16))
     assert recipe.model.blocks[0].kernel_size == 3
 
 
-def test_all_dense_layers_can_be_taken_out() -> None:
+def test_edit_can_remove_all_dense_layers() -> None:
     recipe = Recipe().with_({"model.dense": []})
     assert recipe.model.dense == ()
     assert Recipe().difference(recipe) == {"model.dense.0.units": (64, None)}
 
 
-def test_edits_are_left_as_they_were_given() -> None:
+def test_with_does_not_change_the_given_edits() -> None:
     edits = {"model": {"padding": "same"}, "model.activation": "tanh"}
     before = copy.deepcopy(edits)
     edited = Recipe().with_(edits)
@@ -501,70 +484,44 @@ def test_edits_are_left_as_they_were_given() -> None:
     assert edits == before
 
 
-def test_edits_that_contradict_each_other_alone_may_come_together() -> None:
+def test_edits_are_validated_together() -> None:
     recipe = Recipe().with_({"optimizer.momentum": 0.9, "optimizer.name": "sgd"})
     assert recipe.optimizer.momentum == 0.9
 
 
 @pytest.mark.parametrize(
-    ("path", "parts"),
+    ("path", "received", "expected", "suggestion"),
     [
-        (
-            "optimizer.nme",
-            {"received": "nme", "fix": "Did you mean name?"},
-        ),
-        (
-            "optimizr.name",
-            {"received": "optimizr", "fix": f"Did you mean optimizer? Valid names: {SECTIONS}."},
-        ),
-        ("epochs", {"received": "epochs", "fix": f"Valid names: {SECTIONS}."}),
-        ("", {"received": "", "fix": f"Valid names: {SECTIONS}."}),
-        (
-            "model.blocks.2.filters",
-            {
-                "received": "2",
-                "expected": "model.blocks: a place from 0 to 1",
-                "fix": "To make the list longer",
-            },
-        ),
-        (
-            "model.blocks.-1.filters",
-            {
-                "received": "-1",
-                "expected": "model.blocks: a place from 0 to 1",
-                "fix": "To make the list longer",
-            },
-        ),
-        (
-            "model.blocks.².filters",
-            {
-                "received": "²",
-                "expected": "model.blocks: a place from 0 to 1",
-                "fix": "To make the list longer",
-            },
-        ),
-        ("fit.epochs.x", {"received": "x", "expected": "nothing below fit.epochs"}),
+        ("optimizer.nme", "nme", None, "name"),
+        ("optimizr.name", "optimizr", None, "optimizer"),
+        ("epochs", "epochs", None, "fit"),
+        ("", "", None, "fit"),
+        ("model.blocks.2.filters", "2", "from 0 to 1", "--set model.blocks="),
+        ("model.blocks.-1.filters", "-1", "from 0 to 1", "--set model.blocks="),
+        ("model.blocks.².filters", "²", "from 0 to 1", "--set model.blocks="),
+        ("fit.epochs.x", "x", "fit.epochs", None),
     ],
 )
-def test_an_edit_of_a_place_that_is_not_there_says_what_is(
-    path: str, parts: dict[str, str]
+def test_edit_of_an_unknown_path_suggests_existing_ones(
+    path: str, received: str, expected: str | None, suggestion: str | None
 ) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe().with_({path: 1})
-    assert caught.value.what == f"A recipe has no {path}."
-    assert caught.value.details().keys() == parts.keys()
-    for name, words in parts.items():
-        assert caught.value.details()[name].startswith(words)
+    error = caught.value
+    assert path in error.message
+    assert error.received == received
+    assert (expected or "None") in str(error.expected)
+    assert (suggestion or "None") in str(error.fix)
 
 
-def test_a_wrong_edit_is_blamed_on_the_edited_recipe() -> None:
-    with pytest.raises(
-        RecipeError, match=r"The edited recipe has a value that cannot be used at fit\.epochs"
-    ):
+def test_edit_out_of_range_names_its_path() -> None:
+    with pytest.raises(RecipeError) as caught:
         Recipe().with_({"fit.epochs": -1})
+    assert "fit.epochs" in caught.value.message
+    assert caught.value.received == "-1"
 
 
-def test_difference_names_what_only_one_of_two_recipes_has() -> None:
+def test_difference_includes_paths_of_one_recipe_only() -> None:
     smaller = Recipe().with_({"model.blocks": [32]})
     difference = Recipe().difference(smaller)
     assert difference["model.blocks.1.filters"] == (64, None)
@@ -573,7 +530,7 @@ def test_difference_names_what_only_one_of_two_recipes_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "path", "value"),
+    ("text", "path", "value"),
     [
         ("fit.epochs=20", "fit.epochs", 20),
         ("optimizer.learning_rate=1e-4", "optimizer.learning_rate", 1e-4),
@@ -593,26 +550,23 @@ def test_difference_names_what_only_one_of_two_recipes_has() -> None:
         ("model.blocks=" + "[" * 5000, "model.blocks", "[" * 5000),
     ],
 )
-def test_words_become_edits_with_toml_values_or_plain_text(
-    word: str, path: str, value: object
-) -> None:
-    assert parse_edits([word]) == {path: value}
+def test_parse_edits_reads_toml_values_or_plain_text(text: str, path: str, value: object) -> None:
+    assert parse_edits([text]) == {path: value}
 
 
-def test_the_last_of_two_edits_of_one_place_counts() -> None:
+def test_parse_edits_keeps_the_last_edit_of_a_path() -> None:
     assert parse_edits(["fit.epochs=1", "fit.epochs=2"]) == {"fit.epochs": 2}
 
 
-@pytest.mark.parametrize("word", ["fit.epochs", "=3", " = 3", ""])
-def test_a_word_that_is_no_edit_is_refused_with_an_example(word: str) -> None:
+@pytest.mark.parametrize("text", ["fit.epochs", "=3", " = 3", ""])
+def test_parse_edits_rejects_text_without_a_path_or_sign(text: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        parse_edits([word])
-    assert caught.value.what == "An edit is not of the form path=value."
-    assert caught.value.received == word
-    assert caught.value.fix == "Write, for example, optimizer.learning_rate=1e-4."
+        parse_edits([text])
+    assert caught.value.received == text
+    assert "optimizer.learning_rate=1e-4" in str(caught.value.fix)
 
 
-def test_a_recipe_file_gives_what_it_names_and_defaults_for_the_rest(tmp_path: Path) -> None:
+def test_load_fills_missing_values_with_defaults(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('[optimizer]\nname = "sgd"\nmomentum = 0.9\n', encoding="utf-8")
     assert Recipe.load(path) == Recipe().with_(optimizer__name="sgd", optimizer__momentum=0.9)
@@ -620,43 +574,42 @@ def test_a_recipe_file_gives_what_it_names_and_defaults_for_the_rest(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("content", "what", "received"),
+    ("content", "received"),
     [
-        (b"[fit\nepochs = 3", "is not valid TOML.", "line 1"),
-        (b"[fit]\nepochs = " + b"9" * 5000, "is not valid TOML.", "5000 digits"),
-        (b"x = " + b"[" * 5000, "is not valid TOML.", "recursion"),
-        (b"[data]\nsource = 'caf\xe9'", "is not a text file.", "0xe9"),
-        (b"[fit]\nepochs = 0", "has a value that cannot be used at fit.epochs.", "0"),
+        (b"[fit\nepochs = 3", "line 1"),
+        (b"[fit]\nepochs = " + b"9" * 5000, "5000 digits"),
+        (b"x = " + b"[" * 5000, "recursion"),
+        (b"[data]\nsource = 'caf\xe9'", "0xe9"),
+        (b"[fit]\nepochs = 0", "0"),
     ],
 )
-def test_a_recipe_file_that_cannot_be_used_is_named_with_the_reason(
-    tmp_path: Path, content: bytes, what: str, received: str
+def test_load_names_an_invalid_file_and_the_reason(
+    tmp_path: Path, content: bytes, received: str
 ) -> None:
     path = tmp_path / "recipe.toml"
     path.write_bytes(content)
     with pytest.raises(RecipeError) as caught:
         Recipe.load(path)
-    assert str(path) in caught.value.what
-    assert caught.value.what.endswith(what)
+    assert str(path) in caught.value.message
     assert received in (caught.value.received or "")
 
 
 @pytest.mark.parametrize(
     ("name", "reason"), [("nowhere.toml", "No such file"), (".", "Is a directory")]
 )
-def test_a_recipe_file_that_is_not_there_says_how_to_get_one(
+def test_load_of_a_missing_file_says_how_to_create_one(
     tmp_path: Path, name: str, reason: str
 ) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.load(tmp_path / name)
-    assert caught.value.what == f"The recipe {tmp_path / name} cannot be read."
+    assert str(tmp_path / name) in caught.value.message
     assert reason in (caught.value.received or "")
     assert "eyetune recipe" in (caught.value.fix or "")
     assert caught.value.exit_status == 2
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=4))
-def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(
+def test_recipe_with_model_function_survives_toml(
     values: dict[str, Any],
 ) -> None:
     recipe = Recipe().with_({"model": "model.py:build_model", "model.hyperparameters": values})
@@ -666,20 +619,15 @@ def test_a_recipe_with_a_model_function_comes_back_from_toml_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("edits", "words"),
+    ("edits", "name"),
     [
-        ({"model": "m.py:build", "model.dropout": 0.3}, "dropout would do nothing"),
-        (
-            {"model": "m.py:build", "optimizer.learning_rate": 0.1},
-            "optimizer and loss would do nothing",
-        ),
-        ({"model.hyperparameters": {"units": 8}}, "there is none"),
-        ({"fit.monitor": "val_acc"}, "Did you mean val_accuracy?"),
+        ({"model": "m.py:build", "model.dropout": 0.3}, "dropout"),
+        ({"model": "m.py:build", "optimizer.learning_rate": 0.1}, "optimizer"),
+        ({"model.hyperparameters": {"units": 8}}, "function"),
+        ({"fit.monitor": "val_acc"}, "val_accuracy"),
     ],
 )
-def test_what_a_model_function_does_itself_is_not_asked_for_beside_it(
-    edits: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(RecipeError, match="contradicts itself") as caught:
+def test_model_function_excludes_what_it_does_itself(edits: dict[str, Any], name: str) -> None:
+    with pytest.raises(RecipeConflictError) as caught:
         Recipe().with_(edits)
-    assert words in str(caught.value)
+    assert name in caught.value.message

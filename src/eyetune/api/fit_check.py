@@ -16,7 +16,7 @@ from eyetune.device.boards.profiles import Board
 from eyetune.device.boards.profiles import board as board_of
 from eyetune.errors import EyetuneError, FunctionError, UsageError, nearest
 from eyetune.recipe import Recipe
-from eyetune.recipe.sections import NETWORKS
+from eyetune.recipe.known_networks import NETWORKS
 from eyetune.records import Workspace
 from eyetune.values.renamed_keys import with_earlier_names
 

@@ -1,12 +1,10 @@
 """Recipes: everything that defines one training, as one immutable value."""
 
 from eyetune.recipe.edits import parse_edits
+from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, ZOO
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
-    LAST_STRETCH,
     MONITORS,
-    PRETRAINED,
-    ZOO,
     ActivationName,
     AugmentSection,
     BackboneName,

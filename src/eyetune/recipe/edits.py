@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eyetune.errors import RecipeError, nearest
 
-# Besides its own error, a ValueError, tomllib lets through Python's for a number of too many digits
-# or deep nesting.
+# Besides its own error (a ValueError), tomllib passes on Python's errors for integers of too many
+# digits and for deep nesting.
 NOT_TOML = (ValueError, RecursionError)
 
 
-def parse_edits(words: Iterable[str]) -> dict[str, Any]:
-    """Read edits as the command line gives them: `path=value`, the value in TOML, or else plain
-    text.
+def parse_edits(texts: Iterable[str]) -> dict[str, Any]:
+    """Parse edits of the form `path=value`; the value is TOML, or else plain text.
+
+    Args:
+        texts: Edits as on the command line. The last of several edits of one path counts.
+
+    Returns:
+        The new values by path.
 
     Raises:
-        RecipeError: There is no equals sign or no path.
+        RecipeError: The equals sign or the path is missing.
 
     Example:
         >>> parse_edits(["fit.epochs=20", "model.activation=tanh", "model.blocks=[16, 32]"])
         {'fit.epochs': 20, 'model.activation': 'tanh', 'model.blocks': [16, 32]}
     """
     edits = {}
-    for word in words:
-        path, equals, text = word.partition("=")
+    for text in texts:
+        path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise RecipeError(
-                "An edit is not of the form path=value.",
-                received=word,
+                "An edit must have the form path=value.",
+                received=text,
                 fix="Write, for example, optimizer.learning_rate=1e-4.",
             )
-        edits[path.strip()] = _toml_value(text.strip())
+        edits[path.strip()] = _toml_value(value.strip())
     return edits
 
 
@@ -46,7 +51,17 @@ def _toml_value(text: str) -> Any:
 
 
 def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
-    """Set one value by path in nested plain values, filling the way down from the full recipe."""
+    """Set one value by path in nested plain values.
+
+    Args:
+        values: Changed in place; may lack sections.
+        full: Every value of the recipe, from which missing lists are taken.
+        path: Names and indices, separated by dots.
+        value: The new value.
+
+    Raises:
+        RecipeError: The full recipe has no such path.
+    """
     node: Any = values
     names = path.split(".")
     for depth, name in enumerate(names):
@@ -64,32 +79,34 @@ def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:
 
 
 def _key(node: Any, name: str, path: str, parent: str) -> str | int:
-    if isinstance(node, dict) and name in node:
-        return name
-    if isinstance(node, list | tuple) and name in map(str, range(len(node))):
-        return int(name)
+    """Return the key or index of a name in a node."""
+    message = f"A recipe has no {path}."
     if isinstance(node, dict):
-        raise RecipeError(f"A recipe has no {path}.", received=name, fix=nearest(name, node))
+        if name in node:
+            return name
+        raise RecipeError(message, received=name, fix=nearest(name, node))
     if not isinstance(node, list | tuple):
-        raise RecipeError(
-            f"A recipe has no {path}.", expected=f"nothing below {parent}", received=name
-        )
+        raise RecipeError(message, expected=f"nothing below {parent}", received=name)
+    indices = [str(index) for index in range(len(node))]
+    if name in indices:
+        return int(name)
+    expected = f"{parent} is empty"
+    if node:
+        expected = f"an index of {parent} from 0 to {len(node) - 1}"
     raise RecipeError(
-        f"A recipe has no {path}.",
-        expected=f"{parent}: a place from 0 to {len(node) - 1}"
-        if node
-        else f"nothing in {parent}, which is empty",
+        message,
+        expected=expected,
         received=name,
-        fix=f"To make the list longer, give all of it, for example --set {parent}=[16, 32, 64].",
+        fix=f"To extend the list, set all of it, for example --set {parent}=[16, 32, 64].",
     )
 
 
 def join(*names: object) -> str:
-    """Return the path of some names, the empty ones left out."""
+    """Return the path made of some names; empty names are skipped."""
     return ".".join(str(name) for name in names if name != "")
 
 
-def leaves(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every plain value in nested values with its path."""
     if isinstance(value, dict):
         for key, child in value.items():

@@ -1,9 +1,10 @@
 """A recipe: everything that defines one training, as one immutable value.
 
 The default recipe is the lab's: CIFAR-10, two convolutions with pooling, one hidden dense layer,
-Adam. It goes to TOML and back, and is edited by path:
+Adam. A recipe can be written to TOML, read back, and edited by path:
 
-    >>> recipe = Recipe().with_({"optimizer.learning_rate": 1e-4, "model.blocks.0.activation": "tanh"})
+    >>> edits = {"optimizer.learning_rate": 1e-4, "model.blocks.0.activation": "tanh"}
+    >>> recipe = Recipe().with_(edits)
     >>> recipe.optimizer.learning_rate, recipe.model.blocks[0].activation
     (0.0001, 'tanh')
     >>> Recipe.from_toml(recipe.to_toml()) == recipe
@@ -26,6 +27,7 @@ from pydantic import BeforeValidator, model_validator
 from eyetune.errors import RecipeError, nearest
 from eyetune.recipe.descriptions import explain, with_comments
 from eyetune.recipe.edits import NOT_TOML, leaves, put
+from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.sections import (
     MONITORS,
     AugmentSection,
@@ -35,7 +37,6 @@ from eyetune.recipe.sections import (
     ModelSection,
     OptimizerSection,
     Section,
-    known_network,
 )
 
 
@@ -43,16 +44,17 @@ class Recipe(Section):
     """Everything that defines one training.
 
     Args:
-        data: Source, split and subset.
-        augment: Variations of the training images.
+        data: The images: source, split and subset.
+        augment: Random changes to the training images.
         model: The network.
-        optimizer: Name, rate and the rest.
-        loss: Loss function and label smoothing.
-        fit: Epochs, batch size, early stopping, precision.
+        optimizer: The optimizer, its learning rate and the schedule of that rate.
+        loss: The loss function, label smoothing and distillation.
+        fit: Epochs, batch size, early stopping and precision.
 
     Raises:
-        RecipeError: From `make`, `with_`, `from_toml` and `load`: a name is unknown or a value out
-            of range.
+        RecipeError: From `make`, `with_`, `from_toml` and `load`: a name is unknown or a value is
+            out of range.
+        RecipeConflictError: From the same: values exclude each other.
 
     Example:
         >>> Recipe.make({"fit": {"epochs": 3}}).fit.epochs
@@ -67,58 +69,68 @@ class Recipe(Section):
     fit: FitSection = FitSection()
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> Self:
+    def _check_warmup_ends(self) -> Self:
         if self.optimizer.warmup_epochs >= self.fit.epochs:
             raise ValueError(
-                f"optimizer.warmup_epochs ({self.optimizer.warmup_epochs:g}) must be below fit.epochs "
-                f"({self.fit.epochs})"
+                f"optimizer.warmup_epochs ({self.optimizer.warmup_epochs:g}) must be below "
+                f"fit.epochs ({self.fit.epochs})"
             )
         return self
 
     @model_validator(mode="after")
-    def _fine_tuning_has_layers(self) -> Self:
+    def _check_fine_tuning_has_layers(self) -> Self:
         if self.fit.fine_tune_epochs and not self.model.has_backbone:
             raise ValueError(
-                "fit.fine_tune_epochs train a pre-trained network further, but model.base is none"
+                "fit.fine_tune_epochs needs a pre-trained network, but model.base is none"
             )
         if self.fit.fine_tune_epochs and not self.model.trainable_from:
             raise ValueError(
-                "fit.fine_tune_epochs need model.trainable_from, the base's first layer that they train"
+                "fit.fine_tune_epochs needs model.trainable_from, the first layer of the base that "
+                "it trains"
             )
         return self
 
     @model_validator(mode="after")
-    def _something_measures_the_monitor(self) -> Self:
+    def _check_monitor_is_measured(self) -> Self:
         if self.fit.monitor.partition(":")[0] not in MONITORS and not self.model.has_function:
             hint = nearest(self.fit.monitor, MONITORS).rstrip(".")
-            raise ValueError(f"nothing in it measures fit.monitor, {self.fit.monitor}. {hint}")
+            raise ValueError(f"fit.monitor is {self.fit.monitor}, which is not measured. {hint}")
         return self
 
     @model_validator(mode="after")
-    def _function_does_the_rest(self) -> Self:
+    def _check_function_compiles_itself(self) -> Self:
         if not self.model.has_function:
             return self
         if self.optimizer != OptimizerSection() or self.loss != LossSection():
             raise ValueError(
-                "model.function compiles its network itself, so optimizer and loss would do nothing"
+                "model.function compiles its network itself, so optimizer and loss would have no "
+                "effect"
             )
         if self.fit.weight_averaging or self.fit.precision == "bfloat16":
             raise ValueError(
-                "model.function goes without fit.weight_averaging and fit.precision=bfloat16"
+                "model.function does not support fit.weight_averaging and fit.precision=bfloat16"
             )
         return self
 
     @model_validator(mode="after")
-    def _teacher_counts_all_classes_alike(self) -> Self:
+    def _check_teacher_without_class_weights(self) -> Self:
         if self.loss.teacher and self.fit.class_weight != "none":
             raise ValueError(
-                "with loss.teacher all classes count alike, so fit.class_weight must be none"
+                "loss.teacher does not support class weights: fit.class_weight must be none"
             )
         return self
 
     @classmethod
     def make(cls, values: Mapping[str, Any], *, origin: str = "the recipe") -> Recipe:
-        """Build a recipe from nested dictionaries; `origin` says in an error where they came from."""
+        """Build a recipe from nested dictionaries.
+
+        Args:
+            values: Sections by name, each a dictionary of values.
+            origin: Where the values came from, for error messages.
+
+        Raises:
+            RecipeError: A name is unknown or a value is out of range.
+        """
         try:
             return cls.model_validate(values)
         except pydantic.ValidationError as error:
@@ -127,39 +139,38 @@ class Recipe(Section):
     def with_(self, edits: Mapping[str, Any] | None = None, /, **more: Any) -> Recipe:
         """Return a copy with some values changed.
 
-        A whole is changed before its parts: `{"model.blocks.2.filters": 16, "model.blocks": [8, 8,
-        8]}` makes 8, 8, 16.
+        Sections and lists are replaced before their parts, whatever the order of the edits:
+        `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16.
 
         Args:
             edits: New values by path, for example `{"model.blocks.0.filters": 16}`.
-            more: The same with a double underscore for the dot: `optimizer__learning_rate=0.01`.
+            more: The same, with two underscores in place of a dot: `optimizer__learning_rate=0.01`.
 
         Raises:
-            RecipeError: A path is unknown or a value out of its range.
+            RecipeError: A path is unknown or a value is out of range.
         """
-        paths = {
-            **(edits or {}),
-            **{name.replace("__", "."): value for name, value in more.items()},
-        }
-        wholes = {
-            path: value
-            for path, value in paths.items()
-            if any(one.startswith(f"{path}.") for one in paths)
-        }
+        paths = dict(edits or {})
+        for name, value in more.items():
+            paths[name.replace("__", ".")] = value
+
+        def has_parts(path: str) -> bool:
+            return any(other.startswith(f"{path}.") for other in paths)
+
+        wholes = {path: value for path, value in paths.items() if has_parts(path)}
         if wholes:
-            return self.with_(wholes).with_(
-                {path: value for path, value in paths.items() if path not in wholes}
-            )
-        # Values left at their default stay open, so that a default that hangs on another value
-        # follows it.
+            parts = {path: value for path, value in paths.items() if path not in wholes}
+            return self.with_(wholes).with_(parts)
+        # Unset values stay unset, so that a default that depends on another value follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():
             put(values, self.model_dump(), path, value)
         return Recipe.make(values, origin="the edited recipe")
 
     def to_toml(self, *, comments: bool = False) -> str:
-        """Return the recipe as TOML, every value written out; with `comments`, what each one means
-        behind it.
+        """Return the recipe as TOML with every value.
+
+        Args:
+            comments: Add a comment to each value that says what it means.
         """
         import tomli_w
 
@@ -171,7 +182,15 @@ class Recipe(Section):
 
     @classmethod
     def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:
-        """Read a recipe from TOML; what is not given takes the default."""
+        """Read a recipe from TOML; missing values take their defaults.
+
+        Args:
+            text: The TOML document.
+            origin: Where it came from, for error messages.
+
+        Raises:
+            RecipeError: The text is not TOML, a name is unknown or a value is out of range.
+        """
         try:
             values = tomllib.loads(text)
         except NOT_TOML as error:
@@ -184,14 +203,18 @@ class Recipe(Section):
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
-        """Read a recipe from a TOML file."""
+        """Read a recipe from a TOML file.
+
+        Raises:
+            RecipeError: The file cannot be read, or is not a recipe.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise RecipeError(
                 f"The recipe {path} cannot be read.",
                 received=error.strerror or error,
-                fix="`eyetune recipe > recipe.toml` writes one to begin with.",
+                fix="To create a recipe file: `eyetune recipe > recipe.toml`.",
             ) from None
         except UnicodeDecodeError as error:
             raise RecipeError(f"The recipe {path} is not a text file.", received=error) from None
@@ -199,10 +222,10 @@ class Recipe(Section):
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that are the same for equal recipes only.
+        """Sixteen hexadecimal digits, the same for equal recipes only.
 
-        Values at their defaults are left out, so that those of recorded recipes stay when recipes
-        learn new values.
+        Default values are left out, so that the fingerprints of recorded recipes stay valid when
+        recipes get new values.
         """
         text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -217,17 +240,20 @@ class Recipe(Section):
         return dict(leaves(self.model_dump()))
 
     def difference(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
-        """Return the values that differ, by path: (mine, the other's); None where one has no such
-        place.
+        """Return the values that differ from another recipe's.
+
+        Returns:
+            Pairs (own value, other value) by path; None where a recipe has no such path.
 
         Example:
             >>> Recipe().difference(Recipe().with_(fit__epochs=20))
             {'fit.epochs': (10, 20)}
         """
-        mine, theirs = self.values(), other.values()
-        paths = [*mine, *(path for path in theirs if path not in mine)]
-        return {
-            path: (mine.get(path), theirs.get(path))
-            for path in paths
-            if mine.get(path) != theirs.get(path)
-        }
+        own_values = self.values()
+        other_values = other.values()
+        result = {}
+        for path in dict.fromkeys([*own_values, *other_values]):
+            own, others = own_values.get(path), other_values.get(path)
+            if own != others:
+                result[path] = (own, others)
+        return result

@@ -1,4 +1,4 @@
-"""The sections of a recipe: every value with its range, its default and what it means."""
+"""The sections of a recipe: every value with its range, its default and its meaning."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from pydantic_core import PydanticCustomError
 
 # Names as in https://keras.io/api/layers/activations/
 ActivationName = Literal[
-    "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "hard_silu", "hard_swish",
-    "tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign", "mish", "linear",
+    "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "hard_silu",
+    "hard_swish", "tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign", "mish", "linear",
 ]  # fmt: skip
 # Names as in https://keras.io/api/optimizers/
 OptimizerName = Literal[
-    "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion", "muon",
+    "adam", "sgd", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "adamax", "ftrl", "lion",
+    "muon",
 ]  # fmt: skip
 LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -30,12 +31,12 @@ Precision = Literal["auto", "float32", "bfloat16"]
 BackboneName = Literal[
     "none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"
 ]
-# What every training measures; a model function may measure more.
+# Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 HyperparameterValue = bool | int | float | str
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
-KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's own default is 0.001 for every other optimizer
+KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's default is 0.001 for every other optimizer
 
 
 class Section(BaseModel):
@@ -45,152 +46,181 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Keep numbers and truth values apart, which pydantic takes for each other."""
-        kind = cls.model_fields[str(info.field_name)].annotation
-        if kind in (int, float) and isinstance(value, bool):
+    def _reject_mixed_up_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep numbers and Booleans apart: pydantic accepts each for the other."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if annotation in (int, float) and isinstance(value, bool):
             raise PydanticCustomError("number_type", "a number")
-        if kind is bool and not isinstance(value, bool):
+        if annotation is bool and not isinstance(value, bool):
             raise PydanticCustomError("truth_type", "true or false")
         return value
 
 
 def _table(key: str) -> BeforeValidator:
-    """Let a plain number stand for a table that holds only that one value."""
+    """Accept a plain integer for a table with only this one key."""
 
     def expand(value: Any) -> Any:
-        return {key: value} if isinstance(value, int) and not isinstance(value, bool) else value
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        return {key: value} if is_integer else value
 
     return BeforeValidator(expand)
 
 
 class DataSection(Section):
-    """Which images, and how they are split."""
+    """The images and how they are split."""
 
     source: str = Field(
-        "cifar10", min_length=1, description="a name (`eyetune data list`) or a path"
+        "cifar10",
+        min_length=1,
+        description="name of a known data set (`eyetune data list`), or a path",
     )
     validation: float = Field(
-        0.2, gt=0, lt=1, description="share of the training images that validates"
+        0.2, gt=0, lt=1, description="share of the training images used for validation"
     )
     test: float = Field(
-        0.2, gt=0, lt=1, description="share held out as test where the source has no test split"
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of the images held out for testing, if the source has no test split",
     )
     subset: int = Field(0, ge=0, description="use only the first N training images (0: all)")
     image_size: int = Field(
-        32, ge=8, le=1024, description="side of the square images from a folder, in pixels"
+        32,
+        ge=8,
+        le=1024,
+        description="side length of the square images made from a folder, in pixels",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="of the split, where the source has none")
-    skip_unreadable: bool = Field(False, description="leave out image files that cannot be read")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="random seed of the split, if the source is not split"
+    )
+    skip_unreadable: bool = Field(False, description="skip image files that cannot be read")
     train_on_validation: bool = Field(
         False,
-        description="train on the validation images too, once all choices are made: then only test tells",
+        description=(
+            "also train on the validation images, for the final training: "
+            "only the test result is meaningful then"
+        ),
     )
 
 
 class AugmentSection(Section):
-    """Variations of the training images, made afresh in each epoch; validation and test stay as
-    they are.
-    """
+    """Random changes to the training images, different in every epoch."""
 
     noise: float = Field(
-        0.0, ge=0, le=1, description="standard deviation of Gaussian noise, on pixels of 0 to 1"
+        0.0,
+        ge=0,
+        le=1,
+        description="standard deviation of Gaussian noise, for pixel values from 0 to 1",
     )
-    flip: bool = Field(False, description="left and right swapped, for every second image")
+    flip: bool = Field(False, description="mirror half of the images horizontally, at random")
     shift: int = Field(
-        0, ge=0, le=512, description="largest shift in pixels; the border is filled by reflection"
+        0, ge=0, le=512, description="largest shift, in pixels; the border is filled by reflection"
     )
     rotate: float = Field(0.0, ge=0, le=180, description="largest rotation, in degrees")
     zoom: float = Field(
-        0.0, ge=0, lt=1, description="largest share by which the picture grows or shrinks"
+        0.0, ge=0, lt=1, description="largest relative change of size (0.2: by up to 20%)"
     )
-    contrast: float = Field(0.0, ge=0, lt=1, description="largest share by which contrast changes")
+    contrast: float = Field(0.0, ge=0, lt=1, description="largest relative change of contrast")
     color: float = Field(
-        0.0, ge=0, lt=1, description="largest share by which saturation and each channel change"
+        0.0, ge=0, lt=1, description="largest relative change of saturation and of each channel"
     )
     cutout: int = Field(
-        0, ge=0, le=512, description="side of a square that is painted over, in pixels"
+        0, ge=0, le=512, description="side length of a square that is painted over, in pixels"
     )
     mixup: float = Field(
-        0.0, ge=0, le=10, description="alpha of mixup: two images laid over each other (0: off)"
+        0.0, ge=0, le=10, description="alpha of mixup, which blends two images (0: off)"
     )
     cutmix: float = Field(
-        0.0, ge=0, le=10, description="alpha of cutmix: a part of one image in another (0: off)"
+        0.0,
+        ge=0,
+        le=10,
+        description="alpha of CutMix, which pastes a part of one image into another (0: off)",
     )
     copies: int = Field(
         0,
         ge=0,
         le=50,
-        description="variations added beside each unchanged image (0: every image is varied itself)",
+        description=(
+            "augmented copies added to each unchanged image (0: the images themselves are changed)"
+        ),
     )
 
     @property
     def active(self) -> bool:
-        """Whether anything is varied."""
+        """Whether any image is changed."""
         return any(value for name, value in self if name != "copies")
 
     @model_validator(mode="after")
-    def _copies_vary(self) -> Self:
+    def _check_copies(self) -> Self:
         if self.copies and not self.active:
             raise ValueError(
-                "copies need something that varies them, for example augment.noise=0.05"
+                "copies need an augmentation that changes them, for example augment.noise=0.05"
             )
         return self
 
 
 class Block(Section):
-    """Convolutions, each with an activation, then a max pooling."""
+    """Convolutions, each with an activation, followed by max pooling."""
 
-    filters: int = Field(32, ge=1, le=4096)
-    convolutions: int = Field(1, ge=1, le=16)
-    kernel_size: int = Field(3, ge=1, le=31, description="side of the square kernel, in pixels")
-    stride: int = Field(1, ge=1, le=8, description="step of the first convolution, in pixels")
+    filters: int = Field(32, ge=1, le=4096, description="filters of each convolution")
+    convolutions: int = Field(1, ge=1, le=16, description="convolutions in a row")
+    kernel_size: int = Field(
+        3, ge=1, le=31, description="side length of the square kernel, in pixels"
+    )
+    stride: int = Field(1, ge=1, le=8, description="stride of the first convolution, in pixels")
     residual: bool = Field(
         False, description="add the block's input to its output, before the last activation"
     )
     depthwise: bool = Field(
-        False, description="depthwise-separable convolutions: far fewer weights"
+        False, description="depthwise-separable convolutions, which have far fewer weights"
     )
-    activation: ActivationName | None = Field(None, description="in place of the model's")
+    activation: ActivationName | None = Field(
+        None, description="activation of this block, instead of the model's"
+    )
     pool_size: int = Field(
-        2, ge=1, le=16, description="side of the max pooling window (1: no pooling)"
+        2, ge=1, le=16, description="side length of the max pooling window (1: no pooling)"
     )
 
 
 class DenseLayer(Section):
     """A hidden fully connected layer."""
 
-    units: int = Field(64, ge=1, le=65536)
-    activation: ActivationName | None = Field(None, description="in place of the model's")
+    units: int = Field(64, ge=1, le=65536, description="outputs of the layer")
+    activation: ActivationName | None = Field(
+        None, description="activation of this layer, instead of the model's"
+    )
 
 
 LAB_BLOCKS = (Block(filters=32), Block(filters=64))
 
 
 class ModelSection(Section):
-    """The network: blocks or a pre-trained base, then dense layers. The lab's: 32 and 64 filters,
-    64 units, relu.
+    """The network: blocks or a pre-trained backbone, followed by dense layers.
 
-    The name of a known network (`ZOO` and `PRETRAINED`) stands for its values: `model = "resnet8"`.
+    The default is the lab's network: blocks of 32 and 64 filters, 64 hidden units, ReLU. The name
+    of a known network (see `recipe.known_networks`) stands for its values: `model = "resnet8"`.
     """
 
     kind: Literal["cnn"] = "cnn"
     function: str = Field(
-        "", description="a build_model(hp) in place of all below, as file.py:name"
+        "",
+        description=(
+            "a build_model(hp) function that builds the network instead, written file.py:name"
+        ),
     )
     hyperparameters: dict[str, HyperparameterValue] = Field(
-        {}, description="what the function's hp holds"
+        {}, description="hyperparameter values (hp) for the function"
     )
     base: BackboneName = Field(
-        "none", description="a pre-trained network in place of the blocks, its weights frozen"
+        "none", description="a pre-trained network instead of the blocks, with frozen weights"
     )
     weights: str = Field(
         "imagenet",
         min_length=1,
-        description="of the base: imagenet (downloaded by Keras), random, or a file",
+        description="weights of the base: imagenet (downloaded by Keras), random, or a file",
     )
     trainable_from: str = Field(
-        "", description="the base's first layer that fit.fine_tune_epochs train"
+        "", description="the base's first layer that fit.fine_tune_epochs trains"
     )
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
         default_factory=lambda values: (
@@ -201,19 +231,21 @@ class ModelSection(Section):
     dense: tuple[Annotated[DenseLayer, _table("units")], ...] = Field(
         (DenseLayer(units=64),), max_length=16
     )
-    activation: ActivationName = "relu"
-    width: float = Field(1.0, gt=0, le=16, description="multiplies the filters of all blocks")
-    padding: Literal["valid", "same"] = "valid"
-    batch_norm: bool = Field(
-        False, description="batch normalization before each activation of a convolution"
+    activation: ActivationName = Field(
+        "relu", description="activation of all convolutions and hidden dense layers"
     )
-    global_pooling: bool = Field(False, description="global average pooling in place of flatten")
+    width: float = Field(1.0, gt=0, le=16, description="multiplies the filters of all blocks")
+    padding: Literal["valid", "same"] = Field("valid", description="padding of the convolutions")
+    batch_norm: bool = Field(
+        False, description="batch normalization between each convolution and its activation"
+    )
+    global_pooling: bool = Field(False, description="global average pooling instead of flattening")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of activations dropped before each dense layer"
     )
 
     def __hash__(self) -> int:
-        return hash(self.model_dump_json())  # a table has no hash of its own
+        return hash(self.model_dump_json())  # a dictionary has no hash
 
     @property
     def has_function(self) -> bool:
@@ -222,12 +254,12 @@ class ModelSection(Section):
 
     @property
     def has_backbone(self) -> bool:
-        """Whether a pre-trained network stands in place of the blocks."""
+        """Whether the network has a pre-trained backbone instead of blocks."""
         return self.base != "none"
 
     @field_validator("blocks")
     @classmethod
-    def _blocks_or_a_base(
+    def _check_blocks_or_backbone(
         cls, blocks: tuple[Block, ...], info: ValidationInfo
     ) -> tuple[Block, ...]:
         if not blocks and info.data.get("base") == "none" and not info.data.get("function"):
@@ -235,149 +267,76 @@ class ModelSection(Section):
         return blocks
 
     @model_validator(mode="after")
-    def _function_in_place_of_all(self) -> Self:
-        others = {
-            name: value
-            for name, value in self
-            if name not in ("kind", "function", "hyperparameters", "blocks")
-        }
-        fields = type(self).model_fields
-        changed = [name for name, value in others.items() if value != fields[name].default]
-        if self.function and (changed or self.blocks):
-            name = (changed or ["blocks"])[0]
-            raise ValueError(
-                f"function {self.function} builds the network, so {name} would do nothing"
-            )
+    def _check_function_alone(self) -> Self:
         if self.hyperparameters and not self.function:
-            raise ValueError("hyperparameters are of a model function, but there is none")
+            raise ValueError("hyperparameters are for a model function, but function is empty")
+        if not self.function:
+            return self
+        ignored = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in ("kind", "function", "hyperparameters", "blocks")
+            and getattr(self, name) != field.default
+        ]
+        if self.blocks:
+            ignored.append("blocks")
+        if ignored:
+            raise ValueError(
+                f"function {self.function} builds the network, so {ignored[0]} would have no effect"
+            )
         return self
 
     @model_validator(mode="after")
-    def _base_in_place_of_blocks(self) -> Self:
+    def _check_backbone_alone(self) -> Self:
         if not self.has_backbone:
             for name in ("weights", "trainable_from"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise ValueError(f"{name} is of a pre-trained network, but base is none")
+                    raise ValueError(f"{name} is for a pre-trained network, but base is none")
             return self
         if self.blocks:
-            raise ValueError(
-                f"base {self.base} stands in place of the blocks, but there are some (blocks = [])"
-            )
+            raise ValueError(f"base {self.base} replaces the blocks, so blocks must be []")
         for name in ("width", "padding", "batch_norm"):
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(
-                    f"{name} is of blocks, but base {self.base} stands in place of them"
-                )
+                raise ValueError(f"{name} is for blocks, but base {self.base} replaces them")
         return self
 
 
-def _stages(*filters: int, blocks: int, **values: Any) -> list[dict[str, Any]]:
-    """Return blocks in stages, each stage after the first halving the picture as it begins."""
-    return [
-        {"filters": count, "stride": 2 if stage and not block else 1, "pool_size": 1, **values}
-        for stage, count in enumerate(filters)
-        for block in range(blocks)
-    ]
-
-
-_STEM = {"filters": 16, "pool_size": 1}
-_WHOLE = {"padding": "same", "batch_norm": True, "global_pooling": True, "dense": []}
-
-# Known networks, each as values of the model section; `model.width` makes them wider or narrower.
-ZOO: dict[str, dict[str, Any]] = {
-    "lab": {},
-    # Simonyan and Zisserman, 2015 (arXiv:1409.1556), at the size of CIFAR
-    "vgg": {
-        "blocks": [{"filters": count, "convolutions": 2} for count in (32, 64, 128)],
-        "padding": "same",
-        "batch_norm": True,
-        "dense": [128],
-        "dropout": 0.3,
-    },
-    # MLPerf Tiny's image classification network (Banbury et al., 2021, arXiv:2106.07597)
-    "resnet8": {
-        **_WHOLE,
-        "blocks": [_STEM, *_stages(16, 32, 64, blocks=1, convolutions=2, residual=True)],
-    },
-    # He et al., 2016 (arXiv:1512.03385), section 4.2
-    "resnet20": {
-        **_WHOLE,
-        "blocks": [_STEM, *_stages(16, 32, 64, blocks=3, convolutions=2, residual=True)],
-    },
-    # Howard et al., 2017 (arXiv:1704.04861), at the size of CIFAR
-    "mobilenet": {**_WHOLE, "blocks": [_STEM, *_stages(32, 64, 128, blocks=2, depthwise=True)]},
-}
-
-# Pre-trained networks, each with the lab's dense layer behind it. VGG16 is flattened, as in the
-# lab; the others end in an average, as they were trained. mobilenet_v1 has a number since
-# `mobilenet` is the small one, trained from nothing.
-PRETRAINED: dict[str, dict[str, Any]] = {
-    # Simonyan and Zisserman, 2015 (arXiv:1409.1556)
-    "vgg16": {"base": "vgg16"},
-    # Howard et al., 2017 (arXiv:1704.04861)
-    "mobilenet_v1": {"base": "mobilenet_v1", "global_pooling": True},
-    # Sandler et al., 2018 (arXiv:1801.04381)
-    "mobilenet_v2": {"base": "mobilenet_v2", "global_pooling": True},
-    # Tan and Le, 2019 (arXiv:1905.11946)
-    "efficientnet_b0": {"base": "efficientnet_b0", "global_pooling": True},
-    # He et al., 2016 (arXiv:1512.03385)
-    "resnet50": {"base": "resnet50", "global_pooling": True},
-}
-# The first layer of the last stretch of each base: what fine-tuning trains where nothing else is
-# known.
-LAST_STRETCH = {
-    "vgg16": "block5_conv1",
-    "mobilenet_v1": "conv_dw_12",
-    "mobilenet_v2": "block_14_expand",
-    "efficientnet_b0": "block7a_expand_conv",
-    "resnet50": "conv5_block1_1_conv",
-}
-NETWORKS = {**ZOO, **PRETRAINED}
-
-
-def known_network(value: Any) -> Any:
-    """Let a name stand for a known network's values, and file.py:name for a model function."""
-    if not isinstance(value, str):
-        return value
-    if ".py:" in value or value.endswith((".py", ".pickle")):
-        return {"function": value}
-    if value not in NETWORKS:
-        raise PydanticCustomError(
-            "unknown_network", "the name of a known network, or a table of values"
-        )
-    return NETWORKS[value]
-
-
 class OptimizerSection(Section):
-    """How the weights are moved."""
+    """How the weights are updated."""
 
     name: OptimizerName = "adam"
     learning_rate: float = Field(
         default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001),
         gt=0,
         le=100,
+        description="learning rate, which `schedule` may change",
     )
     schedule: LearningRateSchedule = Field(
-        "constant", description="how the rate changes over the training"
+        "constant", description="how the learning rate changes during the training"
     )
     warmup_epochs: float = Field(
-        0.0, ge=0, le=1000, description="epochs in which the rate rises from 0"
+        0.0, ge=0, le=1000, description="epochs in which the learning rate rises from 0"
     )
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
-    nesterov: bool = Field(False, description="Nesterov momentum, of sgd")
-    weight_decay: float = Field(0.0, ge=0, le=1)
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    nesterov: bool = Field(False, description="Nesterov momentum, for sgd")
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, description="decoupled weight decay (0: the optimizer's default)"
+    )
     clip_norm: float = Field(
-        0.0, ge=0, le=1e6, description="largest norm of a weight's gradient (0: any)"
+        0.0, ge=0, le=1e6, description="largest norm of each weight's gradient (0: no limit)"
     )
     fine_tune_learning_rate: float = Field(
         1e-5,
         gt=0,
         le=100,
-        description="constant rate of fit.fine_tune_epochs; small, or what was learned is lost",
+        description=(
+            "constant learning rate of fit.fine_tune_epochs; "
+            "a small one preserves the pre-trained weights"
+        ),
     )
 
     @model_validator(mode="after")
-    def _momentum_has_an_optimizer(self) -> Self:
+    def _check_optimizer_supports_values(self) -> Self:
         if self.momentum and self.name not in WITH_MOMENTUM:
             raise ValueError(
                 f"momentum is for {' and '.join(WITH_MOMENTUM)}, but the optimizer is {self.name}"
@@ -386,73 +345,84 @@ class OptimizerSection(Section):
             raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ValueError(
-                "the schedule plateau goes by the validation loss alone: it has no warm-up"
+                "the schedule plateau depends on the validation loss alone: it has no warm-up"
             )
         return self
 
 
 class LossSection(Section):
-    """What the training makes small."""
+    """The function that training minimizes."""
 
     name: Literal["categorical_crossentropy", "categorical_focal_crossentropy"] = (
         "categorical_crossentropy"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each label spread over all classes"
+    )
     teacher: str = Field(
-        "", description="a run or a .keras file whose probabilities are learned too (distillation)"
+        "",
+        description=(
+            "a run or a .keras file whose predictions are learned as well as the labels "
+            "(distillation)"
+        ),
     )
     teacher_share: float = Field(0.5, gt=0, le=1, description="share of the teacher in the loss")
     temperature: float = Field(
         2.0,
         gt=0,
         le=100,
-        description="how much both probabilities are softened before they are compared (1: not)",
+        description="softens the predictions of teacher and network before comparison (1: off)",
     )
 
 
 class FitSection(Section):
-    """How long, in what portions and with what arithmetic."""
+    """The length, batch size and arithmetic of the training."""
 
-    epochs: int = Field(10, ge=1, le=100_000)
+    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training images")
     fine_tune_epochs: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="epochs after those, which train the base from model.trainable_from on",
+        description="additional epochs that also train the base, from model.trainable_from on",
     )
-    batch_size: int = Field(32, ge=1, le=65536)
+    batch_size: int = Field(32, ge=1, le=65536, description="images in each training step")
     early_stopping: int = Field(
         0, ge=0, description="stop after this many epochs without a better `monitor` (0: never)"
     )
     monitor: str = Field(
         "val_loss",
         min_length=1,
-        description=f"what early stopping and keep_best go by: {' | '.join(MONITORS)}",
+        description=f"metric for early_stopping and keep_best: {' | '.join(MONITORS)}",
     )
     restore_best: bool = Field(
-        True, description="with early stopping, end with the best epoch's weights"
+        True, description="with early stopping, return to the weights of the best epoch"
     )
     keep_best: bool = Field(
-        False, description="end with the best epoch's weights, also without early stopping"
+        False, description="always return to the weights of the best epoch at the end"
     )
     precision: Precision = Field(
-        "auto", description="bfloat16 is mixed: float32 weights, bfloat16 arithmetic"
+        "auto", description="bfloat16 is mixed precision: float32 weights, bfloat16 arithmetic"
     )
-    class_weight: Literal["none", "balanced"] = "none"
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="balanced gives all classes the same total weight"
+    )
     weight_averaging: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share that the running average of weights keeps at each step (0: no average)",
+        description="decay of the running average of weights, for each step (0: no average)",
     )
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of all stages."""
+        """Number of epochs, fine-tuning included."""
         return self.epochs + self.fine_tune_epochs
 
     @model_validator(mode="after")
-    def _stages_have_a_length(self) -> Self:
+    def _check_stages_have_fixed_lengths(self) -> Self:
         if self.fine_tune_epochs and self.early_stopping:
-            raise ValueError("early_stopping would end what fine_tune_epochs are to carry on")
+            raise ValueError(
+                "early_stopping would end the training before fine_tune_epochs start: "
+                "set one of them to 0"
+            )
         return self
