@@ -59,13 +59,13 @@ def test_one_call_ends_with_proven_firmware_and_one_report(
 @pytest.mark.timeout(600)
 def test_resumed_it_trains_nothing_again(made: tuple[et.Deployment, dict[str, Any]]) -> None:
     done, words = made
-    before = len(done.study.workspace.runs())
+    before = len(done.study.workspace.runs.all())
     keep = {
         name: words[name]
         for name in ("output", "seconds", "name", "workspace", "workers", "progress")
     }
     again = et.deploy(**keep, resume=True)
-    assert len(again.study.workspace.runs()) == before
+    assert len(again.study.workspace.runs.all()) == before
     assert again.run.id == done.run.id
     assert (again.export.folder / MANIFEST).is_file()
 

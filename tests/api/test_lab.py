@@ -40,7 +40,7 @@ def test_what_cannot_be_done_is_refused_before_any_training(
 ) -> None:
     with pytest.raises(error, match=message):
         et.lab(**{"data": "digits", "progress": False, **words})
-    assert Workspace().runs() == []
+    assert Workspace().runs.all() == []
 
 
 def test_quick_gives_way_to_what_was_asked_for() -> None:
@@ -84,4 +84,4 @@ def test_wrong_words_have_exit_status_2(
     captured = capfd.readouterr()
     assert captured.err.startswith("error: ")
     assert "Traceback" not in captured.err
-    assert Workspace().runs() == []
+    assert Workspace().runs.all() == []

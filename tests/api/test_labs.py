@@ -18,7 +18,7 @@ from eyetune.testing.labs import fabricated_lab
 
 def make(folder: Path, num_effects: int) -> Lab:
     workspace = Workspace(folder)
-    workspace.save_lab(fabricated_lab(num_effects, seeds=(0,), workspace=workspace))
+    workspace.labs.save(fabricated_lab(num_effects, seeds=(0,), workspace=workspace))
     return et.open_lab(workspace=folder)
 
 
@@ -66,7 +66,7 @@ def test_its_json_is_plain_and_names_the_report_once_it_is_written(
 def test_a_report_is_written_though_its_runs_are_gone(workspace: Path) -> None:
     lab = make(workspace, 1)
     for run in lab.histories:
-        lab.workspace.purge(run)
+        lab.workspace.runs.purge(run)
     again = et.open_lab()
     assert set(again.histories.values()) == {()}
     assert "<svg" in again.report().read_text(encoding="utf-8")

@@ -32,22 +32,22 @@ def add_run(
     data: DataRecord = DATA,
 ) -> Run:
     recipe = Recipe().with_({"data.source": "/nowhere", "optimizer.learning_rate": rate})
-    record = workspace.create_run(
+    record = workspace.runs.create(
         recipe=recipe, data=data, network=NETWORK, seed=0, precision="float32", name=name
     )
     for epoch in fabricated_history(2, right / 40):
-        workspace.save_epoch(record.id, epoch)
+        workspace.runs.save_epochs(record.id, [epoch])
     labels = np.arange(40) % 2
     predicted = np.where(np.arange(40) < right, labels, 1 - labels)
     if complete:
         for split in ("validation", "test"):
-            workspace.save_predictions(
+            workspace.predictions.save(
                 record.id, split, np.eye(2, dtype=np.float32)[predicted], labels
             )
         results = Results(2, 1.0, right / 40, 1.0, right / 40, 0.5)
-        workspace.set_state(record.id, RunState.COMPLETE, results=results)
+        workspace.runs.set_state(record.id, RunState.COMPLETE, results=results)
     else:
-        workspace.set_state(record.id, RunState.FAILED, error=f"It went wrong {EVIL}")
+        workspace.runs.set_state(record.id, RunState.FAILED, error=f"It went wrong {EVIL}")
     return et.open_run(record.id, workspace=workspace)
 
 
@@ -64,16 +64,16 @@ def test_without_words_the_latest_lab_is_reported_or_else_the_latest_run(
     written = et.write_report()
     assert (written.lab, [run.id for run in written.runs]) == (None, [newest.id])
     assert written.path == workspace.folder / "reports" / f"{newest.id}.html"
-    workspace.save_lab(fabricated_lab(3))
+    workspace.labs.save(fabricated_lab(3))
     written = et.write_report()
     assert written.lab is not None
     assert (written.lab.id, written.runs) == ("lab-1", ())
-    assert written.path == workspace.lab_folder("lab-1") / "report.html"
+    assert written.path == workspace.labs.folder("lab-1") / "report.html"
 
 
 def test_runs_and_labs_are_told_apart_by_their_ids(workspace: Workspace, tmp_path: Path) -> None:
     run = add_run(workspace, name="mine")
-    workspace.save_lab(fabricated_lab(3))
+    workspace.labs.save(fabricated_lab(3))
     for words in (["mine"], [run.id[:6]], [run]):
         assert et.write_report(*words, output=tmp_path / "one.html").runs[0].id == run.id
     assert et.write_report("lab", output=str(tmp_path / "two.html")).path == tmp_path / "two.html"
@@ -88,7 +88,7 @@ def test_runs_and_labs_are_told_apart_by_their_ids(workspace: Workspace, tmp_pat
 def test_what_several_match_is_told(workspace: Workspace) -> None:
     for _ in range(2):
         add_run(workspace, name="same")
-        workspace.save_lab(fabricated_lab(3, lab_id=f"lab-{_}"))
+        workspace.labs.save(fabricated_lab(3, lab_id=f"lab-{_}"))
     with pytest.raises(RunNotFoundError, match="Several runs match same"):
         et.write_report("same")
     with pytest.raises(LabNotFoundError, match="Several labs match lab-"):

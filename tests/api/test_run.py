@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -196,8 +197,8 @@ def test_a_crash_between_checkpoint_and_record_trains_no_epoch_twice(
     failed = et.open_run("latest")
     assert failed.state is RunState.FAILED
     # The record of the second epoch is lost here on purpose; its checkpoint is not.
-    with failed.workspace.writing() as connection:
-        connection.exec_driver_sql("delete from epochs where epoch = 2")
+    with sqlite3.connect(failed.workspace.folder / "eyetune.sqlite") as connection:
+        connection.execute("delete from epochs where epoch = 2")
     started: list[int] = []
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -246,7 +247,7 @@ def test_a_diverged_run_is_recorded_as_failed_with_the_reason() -> None:
 def test_a_negative_seed_is_refused_before_anything_is_recorded() -> None:
     with pytest.raises(UsageError, match="seed is out of range"):
         et.train(SMALL, tiny_dataset(), seed=-1)
-    assert et.Workspace().runs() == []
+    assert et.Workspace().runs.all() == []
 
 
 def test_pictures_can_be_left_out_and_drawn_later() -> None:
@@ -272,7 +273,7 @@ def test_a_rate_is_found_without_a_trace_in_the_records() -> None:
     assert found.suggestion is not None
     assert 1e-4 < found.suggestion < 0.1
     assert len(found.rates) == len(found.losses) == len(found.smoothed) <= 60
-    assert et.Workspace().runs() == []
+    assert et.Workspace().runs.all() == []
     again = et.find_learning_rate(recipe, tiny_dataset(), largest=1.0, steps=60, progress=False)
     assert again.losses.tolist() == found.losses.tolist()
 
@@ -334,7 +335,7 @@ def test_a_run_teaches_another_and_is_recorded_by_its_id(tmp_path: Path, trained
     )
     again = et.train(file, data, workspace=tmp_path, progress=False)
     assert again.history[-1].val_loss == student.history[-1].val_loss
-    student.workspace.purge(student.id)
+    student.workspace.runs.purge(student.id)
 
 
 def test_a_teacher_that_is_not_there_or_not_finished_is_refused_before_a_run_is_recorded(
@@ -354,7 +355,7 @@ def test_a_teacher_that_is_not_there_or_not_finished_is_refused_before_a_run_is_
             workspace=workspace,
             progress=False,
         )
-    assert [run.id for run in workspace.runs()] == [paused.id]
+    assert [run.id for run in workspace.runs.all()] == [paused.id]
 
 
 def _interrupt(*_: Any) -> None:
@@ -383,4 +384,4 @@ def test_transfer_learning_from_a_file_is_recorded_shown_and_loaded_as_one_netwo
         et.train(
             recipe.with_(model__weights="other.h5"), data, workspace=tmp_path / "w", progress=False
         )
-    assert len(run.workspace.runs()) == 1
+    assert len(run.workspace.runs.all()) == 1

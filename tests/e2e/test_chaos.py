@@ -149,9 +149,9 @@ class Sitting:
                             e.learning_rate,
                             e.others,
                         )
-                        for e in self.workspace.history(trial.run or "")
+                        for e in self.workspace.runs.history(trial.run or "")
                     ],
-                    (run := self.workspace.run(trial.run or "")).state,
+                    (run := self.workspace.runs.get(trial.run or "")).state,
                     run.results,
                 )
                 for trial in self.workspace.studies.trials(record.id)

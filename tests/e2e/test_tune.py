@@ -294,7 +294,7 @@ def test_interrupted_it_goes_on_and_ends_in_time_with_a_usable_best(
         trials = [
             one for record in records.studies.all() for one in records.studies.trials(record.id)
         ]
-        return any(len(records.history(trial.run)) > 2 for trial in trials if trial.run)
+        return any(len(records.runs.history(trial.run)) > 2 for trial in trials if trial.run)
 
     with started(*words) as process:
         wait_until(has_begun, process)

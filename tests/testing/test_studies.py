@@ -17,11 +17,13 @@ def test_a_study_is_recorded_as_a_search_records_it(workspace: Path) -> None:
     assert tuple(records.studies.trials(study.record.id)) == study.trials
     trained = [trial for trial in study.trials if trial.run]
     for trial in trained:
-        run = records.run(trial.run or "")
-        assert records.history(run.id) == study.histories[run.id]
+        run = records.runs.get(trial.run or "")
+        assert records.runs.history(run.id) == study.histories[run.id]
         assert (run.state is RunState.COMPLETE) == (trial.state is TrialState.COMPLETE)
-        assert trial.objectives == (max(epoch.val_accuracy for epoch in records.history(run.id)),)
-        assert trial.epochs == len(records.history(run.id)) == trial.rungs[-1].epochs
+        assert trial.objectives == (
+            max(epoch.val_accuracy for epoch in records.runs.history(run.id)),
+        )
+        assert trial.epochs == len(records.runs.history(run.id)) == trial.rungs[-1].epochs
     assert len(trained) < 22
 
 

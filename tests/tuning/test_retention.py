@@ -16,7 +16,7 @@ SIZE = Objective(name="parameters", direction="min")
 
 
 def model_file(workspace: Workspace, trial: TrialRecord) -> Path:
-    return workspace.run_folder(trial.run or "") / MODEL_FILE
+    return workspace.runs.folder(trial.run or "") / MODEL_FILE
 
 
 @pytest.mark.parametrize("objectives", [(ACCURACY,), (ACCURACY, SIZE)], ids=["one", "two"])

@@ -86,10 +86,10 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(
     )
     assert baseline.run is not None
     assert baseline.run.state is RunState.COMPLETE
-    assert len(workspace.history(baseline.run.id)) == 2
+    assert len(workspace.runs.history(baseline.run.id)) == 2
     assert baseline.run.results is not None
     assert baseline.run.results.test_accuracy is None  # nobody has looked at test
-    assert workspace.predictions(baseline.run.id, "test") is None
+    assert workspace.predictions.load(baseline.run.id, "test") is None
     assert baseline.run.threads == executor.threads
     assert faster_done.run is not None
     assert faster_done.run.state is RunState.COMPLETE
@@ -100,7 +100,7 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(
     assert "diverged" in diverging_done.reason
     assert same.run is not None
     assert same.run.id == baseline.run.id
-    assert len(workspace.runs()) == 3
+    assert len(workspace.runs.all()) == 3
 
     again = runner(workspace, Elsewhere()).train(
         [plans[0], plans[1], plans[3]]
@@ -125,7 +125,7 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
         target=lambda: done.extend(runner(broken, executor).train([Plan("broken", longer, 3)]))
     )
     thread.start()
-    while not broken.runs() or len(broken.history(broken.runs()[0].id)) < 3:
+    while not broken.runs.all() or len(broken.runs.history(broken.runs.all()[0].id)) < 3:
         time.sleep(0.02)
     for worker in multiprocessing.active_children():
         os.kill(worker.pid or 0, signal.SIGKILL)
@@ -133,9 +133,9 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
     assert undisturbed.run is not None
     (one,) = done
     assert one.run.state is RunState.COMPLETE
-    expected, received = whole.history(undisturbed.run.id), broken.history(one.run.id)
+    expected, received = whole.runs.history(undisturbed.run.id), broken.runs.history(one.run.id)
     assert [epoch.val_loss for epoch in received] == [epoch.val_loss for epoch in expected]
-    assert len(broken.runs()) == 1
+    assert len(broken.runs.all()) == 1
 
 
 def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) -> None:
@@ -159,9 +159,9 @@ def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(
         runner(workspace, Elsewhere(KeyboardInterrupt())).train(
             [Plan("one", recipe, 0), Plan("other", recipe, 1)]
         )
-    states = {run.name: run.state for run in workspace.runs()}
+    states = {run.name: run.state for run in workspace.runs.all()}
     assert states == {"one": RunState.PAUSED}
-    (paused,) = workspace.runs()
+    (paused,) = workspace.runs.all()
     done = runner(workspace, executor).train([Plan("one", recipe, 0), Plan("other", recipe, 1)])
     assert done[0].run is not None
     assert done[0].run.id == paused.id
@@ -172,8 +172,8 @@ def test_a_run_that_another_process_trains_is_left_to_it(recipe: Recipe) -> None
     workspace = Workspace()
     with pytest.raises(KeyboardInterrupt):
         runner(workspace, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0)])
-    with workspace.claim(workspace.runs()[0].id):
-        found = workspace.runs()[0]
+    with workspace.runs.claim(workspace.runs.all()[0].id):
+        found = workspace.runs.all()[0]
         assert found.state is RunState.PAUSED
         (one,) = runner(workspace, Elsewhere()).train([Plan("one", recipe, 0)])
     assert "another process" in one.reason
@@ -185,7 +185,7 @@ def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
         [Plan("late", recipe, 0)], may_start=lambda: False
     )
     assert one.reason == "out of time"
-    assert workspace.runs() == []
+    assert workspace.runs.all() == []
 
 
 def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(
@@ -197,4 +197,4 @@ def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(
     (job,) = elsewhere.jobs
     assert (job.teacher, job.recipe.loss.teacher) == (trained.folder / "model.keras", trained.id)
     assert done.plan.recipe == taught
-    trained.workspace.purge(job.folder.name)
+    trained.workspace.runs.purge(job.folder.name)

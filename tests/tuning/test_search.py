@@ -96,7 +96,9 @@ def outline(workspace: Workspace, record: StudyRecord) -> list[Any]:
     return [
         (
             trial.with_(seconds=0.0),
-            [epoch.val_accuracy for epoch in workspace.history(trial.run)] if trial.run else [],
+            [epoch.val_accuracy for epoch in workspace.runs.history(trial.run)]
+            if trial.run
+            else [],
         )
         for trial in trials
     ]
@@ -115,14 +117,14 @@ def test_every_epoch_is_trained_once_and_all_are_accounted_for(schedule: str, sa
     assert set(executor.trained.values()) == {1}
     assert sum(executor.trained.values()) == sum(trial.epochs for trial in trials)
     assert sum(trial.epochs for trial in trials) == sum(
-        len(workspace.history(trial.run)) for trial in trials if trial.run
+        len(workspace.runs.history(trial.run)) for trial in trials if trial.run
     )
     assert not any(trial.is_open for trial in trials)
     keys = [record.space.key(trial.values) for trial in trials]
     assert len(set(keys)) == len(keys)
     for trial in trials:
         assert [rung.epochs for rung in trial.rungs] == sorted(rung.epochs for rung in trial.rungs)
-        run = workspace.run(trial.run or "")
+        run = workspace.runs.get(trial.run or "")
         assert run.state is (
             RunState.COMPLETE if trial.state is TrialState.COMPLETE else RunState.STOPPED
         )
@@ -262,7 +264,7 @@ def test_when_the_time_is_up_the_best_so_far_is_usable_and_later_it_goes_on() ->
         key=lambda trial: (trial.objectives or (0.0,))[0],
     )
     assert best.partial is not None
-    run = workspace.run(best.run or "")
+    run = workspace.runs.get(best.run or "")
     assert run.results is not None
     assert run.state is RunState.STOPPED
     more = done.settings.model_copy(update={"budget": Budget(trials=len(trials))})
@@ -361,7 +363,7 @@ def test_with_two_objectives_the_front_is_kept_usable() -> None:
     ]
     assert len(front) > 1
     for trial in front:
-        assert workspace.run(trial.run or "").results is not None
+        assert workspace.runs.get(trial.run or "").results is not None
 
 
 def test_only_checkpoints_that_may_still_be_needed_are_on_disk() -> None:
@@ -371,7 +373,7 @@ def test_only_checkpoints_that_may_still_be_needed_are_on_disk() -> None:
         do(workspace, record, SimulatedExecutor(1), Silence(60))
     for trial in workspace.studies.trials(record.id):
         kept = (
-            trial.run is not None and (workspace.run_folder(trial.run) / "checkpoint.npz").exists()
+            trial.run is not None and (workspace.runs.folder(trial.run) / "checkpoint.npz").exists()
         )
         if trial.state is TrialState.PAUSED:
             assert kept
@@ -381,7 +383,7 @@ def test_only_checkpoints_that_may_still_be_needed_are_on_disk() -> None:
     left = [
         trial
         for trial in workspace.studies.trials(record.id)
-        if list(workspace.run_folder(trial.run or "").glob("*.npz"))
+        if list(workspace.runs.folder(trial.run or "").glob("*.npz"))
     ]
     assert all(trial.state is TrialState.COMPLETE for trial in left)  # predictions only
 
@@ -449,7 +451,7 @@ def test_of_equal_trials_the_first_is_best_and_its_network_is_kept() -> None:
     record = new(workspace, schedule="halving", budget=Budget(trials=6), max_epochs=3)
     do(workspace, record, SimulatedExecutor(3, curve=lambda *_: 0.5, seconds=0.001))
     best = Study(workspace, workspace.studies.get(record.id)).best_trial
-    assert workspace.run(best.run or "").results is not None
+    assert workspace.runs.get(best.run or "").results is not None
 
 
 def test_a_trial_whose_run_was_purged_fails_and_the_study_goes_on() -> None:
@@ -460,7 +462,7 @@ def test_a_trial_whose_run_was_purged_fails_and_the_study_goes_on() -> None:
     gone = next(
         trial for trial in workspace.studies.trials(record.id) if trial.run and trial.is_open
     )
-    workspace.purge(gone.run or "")
+    workspace.runs.purge(gone.run or "")
     done = do(workspace, record, SimulatedExecutor(1))
     assert done.state is StudyState.COMPLETE
     after = workspace.studies.trials(record.id)[gone.number]

@@ -17,7 +17,7 @@ from eyetune.techniques.lab.findings import candidate
 def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
     """Return a recorded run by id, beginning of an id, name, or "latest"."""
     workspace = workspace_of(workspace)
-    return Run(workspace, workspace.find(str(reference)))
+    return Run(workspace, workspace.runs.find(str(reference)))
 
 
 def compare(*runs: Run) -> ShownComparison:

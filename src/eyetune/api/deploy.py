@@ -189,7 +189,7 @@ def _trained_longer(study: Study, seconds: float, seed: int, *, progress: bool) 
     """Train the best recipe for as many epochs as the time has room for, or go on with that."""
     label = f"{study.name}/deployed"
     try:
-        run = Run(study.workspace, study.workspace.find(label))
+        run = Run(study.workspace, study.workspace.runs.find(label))
     except RunNotFoundError:
         run = None
     if run is not None and run.state is RunState.COMPLETE:

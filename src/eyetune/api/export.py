@@ -424,8 +424,8 @@ def _float_on(
     here any more.
     """
     try:
-        run = Run(place := workspace_of(workspace), place.find(manifest.run))
-        if place.predictions(run.id, split) is None:
+        run = Run(place := workspace_of(workspace), place.runs.find(manifest.run))
+        if place.predictions.load(run.id, split) is None:
             run.evaluate(split, dataset=dataset)
         return float(run.right(split)[:num_images].mean())
     except (RunNotFoundError, TrainingError):  # its run, or its network, is gone

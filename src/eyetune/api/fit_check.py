@@ -196,9 +196,9 @@ def _found_run(run: Run) -> _Found:
 
 def _run(word: str, workspace: Workspace) -> Run:
     try:
-        return Run(workspace, workspace.find(word))
+        return Run(workspace, workspace.runs.find(word))
     except EyetuneError as error:
-        if workspace.exists and workspace.runs():
+        if workspace.exists and workspace.runs.all():
             raise
         raise UsageError(
             f"There is no network or run {word!r}.",

@@ -104,7 +104,7 @@ def lab(
     with WorkersDisplay(enabled=progress) as display:
         record = run_lab(plan, workspace, display)
         display.note("Drawing ...")
-        workspace.save_lab(record)
+        workspace.labs.save(record)
         done = Lab(workspace, record)
         done.save_plots()
         done.report()

@@ -48,7 +48,7 @@ class Lab:
     @property
     def folder(self) -> Path:
         """Where its files lie: lab.json, and the report and pictures once they are written."""
-        return self.workspace.lab_folder(self.id)
+        return self.workspace.labs.folder(self.id)
 
     @property
     def answer(self) -> str:
@@ -66,7 +66,7 @@ class Lab:
     def histories(self) -> dict[str, History]:
         """Epochs of the compared runs by their ids; those of purged runs are empty."""
         runs = {run for one in self.record.leaderboard for run in one.runs}
-        return {run: self.workspace.history(run) for run in sorted(runs)}
+        return {run: self.workspace.runs.history(run) for run in sorted(runs)}
 
     def plot(self) -> Picture:
         """Draw what each technique was worth, with intervals."""
@@ -156,7 +156,7 @@ def open_lab(reference: str = "latest", *, workspace: str | Path | Workspace | N
         WorkspaceError: Its file is damaged.
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
-    return Lab(place, place.find_lab(str(reference)))
+    return Lab(place, place.labs.find(str(reference)))
 
 
 def _explanations() -> list[Explanation]:

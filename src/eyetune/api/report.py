@@ -78,10 +78,10 @@ def write_report(
 def _find(workspace: Workspace, reference: str) -> Lab | Run:
     """Return the lab, or else the run, that a user means."""
     try:
-        return Lab(workspace, workspace.find_lab(reference))
+        return Lab(workspace, workspace.labs.find(reference))
     except LabNotFoundError as no_lab:
         try:
-            return Run(workspace, workspace.find(reference))
+            return Run(workspace, workspace.runs.find(reference))
         except RunNotFoundError as no_run:
             if no_run.is_ambiguous:
                 raise

@@ -73,12 +73,12 @@ class Run:
     @cached_property
     def history(self) -> History:
         """Its epochs."""
-        return self.workspace.history(self.id)
+        return self.workspace.runs.history(self.id)
 
     @property
     def folder(self) -> Path:
         """Where its files lie: recipe.toml, model.keras, checkpoint, predictions and plots."""
-        return self.workspace.run_folder(self.id)
+        return self.workspace.runs.folder(self.id)
 
     @property
     def results(self) -> Results:
@@ -136,7 +136,7 @@ class Run:
                 fix="Classify your own: run.model().evaluate(x_test, y_test)",
             )
         predicted = probabilities(self.model(), images)
-        self.workspace.save_predictions(self.id, split, predicted, images.labels)
+        self.workspace.predictions.save(self.id, split, predicted, images.labels)
         return evaluate(predicted, images.labels)
 
     def evaluate_tta(self, split: str = "test", *, dataset: Dataset | None = None) -> TtaGain:
@@ -163,7 +163,9 @@ class Run:
     @property
     def shown_split(self) -> str:
         """The split that pictures show: test where the run has been tried on it, else validation."""
-        return "test" if self.workspace.predictions(self.id, "test") is not None else "validation"
+        return (
+            "test" if self.workspace.predictions.load(self.id, "test") is not None else "validation"
+        )
 
     def right(self, split: str) -> NDArray[np.bool_]:
         """Return for each image of a split whether it was classified right, from the recorded
@@ -307,7 +309,7 @@ class Run:
 
         chosen = self.image_to_explain(image, split)
         images = (self.checked(dataset) if dataset else self.dataset()).split(split)
-        if self.workspace.predictions(self.id, split) is None:
+        if self.workspace.predictions.load(self.id, split) is None:
             self.evaluate(split, dataset=dataset)
         probabilities, _ = self._predictions(split)
         names = self.record.data.class_names
@@ -398,7 +400,7 @@ class Run:
         return self.plot().as_html("accuracy and loss by epoch")
 
     def _sibling(self, reference: str) -> Run:
-        return Run(self.workspace, self.workspace.find(reference))
+        return Run(self.workspace, self.workspace.runs.find(reference))
 
     def __repr__(self) -> str:
         record = self.record

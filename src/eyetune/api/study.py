@@ -123,7 +123,7 @@ class Study:
             raise UsageError(
                 f"Trial {trial.number} of study {self.name} has no run.", received=str(trial.state)
             )
-        return Run(self.workspace, self.workspace.run(trial.run))
+        return Run(self.workspace, self.workspace.runs.get(trial.run))
 
     def best_model(self) -> Any:
         """Return the network of the best trial as a Keras model, with the weights of its best
@@ -180,7 +180,7 @@ class Study:
     def histories(self) -> dict[str, History]:
         """Epochs of the trials' runs, by the run's id."""
         runs = [trial.run for trial in self.trials if trial.run is not None]
-        return self.workspace.histories(runs)
+        return self.workspace.runs.histories(runs)
 
     @cached_property
     def importances(self) -> dict[str, float]:

@@ -78,7 +78,7 @@ def train(
     inspected = inspect(recipe, dataset, teacher_file(workspace, recipe))
     if inspected.network is None:
         raise inspected.error or AssertionError
-    record = workspace.create_run(
+    record = workspace.runs.create(
         recipe=recipe,
         data=describe(dataset),
         network=inspected.network,
@@ -116,7 +116,7 @@ def resume(
         RunBusyError: Another process is training it.
     """
     workspace = workspace_of(workspace)
-    record = workspace.find(reference)
+    record = workspace.runs.find(reference)
     if record.state is RunState.COMPLETE:
         raise UsageError(
             f"Run {record.label} is complete: there is nothing to resume.",
@@ -138,15 +138,15 @@ def _run_search(
     arithmetic = (
         arithmetic_as_built(record.precision) if has_function else choose_arithmetic(precision)
     )
-    with workspace.claim(record.id), _failures_recorded(workspace, record.id):
-        workspace.set_state(record.id, RunState.RUNNING)
+    with workspace.runs.claim(record.id), _failures_recorded(workspace, record.id):
+        workspace.runs.set_state(record.id, RunState.RUNNING)
         with TrainingDisplay(record.recipe.fit.total_epochs, enabled=progress) as display:
             display.note(
                 f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}"
             )
 
             def on_epoch(epoch: Epoch) -> None:
-                workspace.save_epoch(record.id, epoch)
+                workspace.runs.save_epochs(record.id, [epoch])
                 display.on_epoch(epoch)
 
             outcome = work(

@@ -235,7 +235,7 @@ def _base(
             raise UsageError(
                 "fit_arguments are for a model function.", fix="Of a recipe, set its fit section."
             )
-        start = workspace.find(around).recipe if around else checked_recipe(recipe)
+        start = workspace.runs.find(around).recipe if around else checked_recipe(recipe)
         return StartingPoint(start, is_given=bool(around) or recipe is not None)
     from eyetune.models.model_function import keep
 
@@ -303,7 +303,7 @@ def _seeding(workspace: Workspace, settings: StudySettings, fingerprint: str) ->
     of_trials = workspace.studies.run_ids()
     made_by_hand = [
         run
-        for run in workspace.runs()
+        for run in workspace.runs.all()
         if run.state is RunState.COMPLETE
         and run.id not in of_trials
         and run.data.fingerprint == fingerprint
@@ -319,7 +319,7 @@ def _seeding(workspace: Workspace, settings: StudySettings, fingerprint: str) ->
 
 def _seeds(workspace: Workspace, record: StudyRecord) -> tuple[Seed, ...]:
     """Return what the runs that a study began with reached; one that was purged since says nothing."""
-    runs = {run.id: run for run in workspace.runs()} if record.settings.seeds else {}
+    runs = {run.id: run for run in workspace.runs.all()} if record.settings.seeds else {}
     known = [runs[one] for one in record.settings.seeds if one in runs]
     found = [_seed(workspace, record.settings, record.settings.space, run) for run in known]
     return tuple(one for one in found if one is not None)
@@ -338,7 +338,7 @@ def _seed(
         return None
     try:
         reached = values_of(
-            settings.objectives, workspace.history(run.id), costs, seconds=run.duration_seconds
+            settings.objectives, workspace.runs.history(run.id), costs, seconds=run.duration_seconds
         )
     except EyetuneError:  # an objective that was not measured then
         return None

@@ -125,7 +125,7 @@ class RecipeFlags:
                 fix=f"If it holds images: --data {start}",
             )
         else:
-            recipe = common.open_workspace().find(start).recipe
+            recipe = common.open_workspace().runs.find(start).recipe
         for word in self.technique:
             recipe = _apply_technique(recipe, word)
         return recipe.with_(edits) if edits else recipe

@@ -52,7 +52,7 @@ def evaluate(
     from eyetune.cli.tables import evaluation_tables, tta_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
-    anew = recompute or chosen.workspace.predictions(chosen.id, split) is None
+    anew = recompute or chosen.workspace.predictions.load(chosen.id, split) is None
     if anew or flips:
         _ = chosen.results  # says what to do where there is no network yet
         load_keras()

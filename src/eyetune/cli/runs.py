@@ -46,7 +46,7 @@ def list_runs(
     from eyetune.records import query
 
     workspace = common.open_workspace()
-    chosen = query.choose(workspace.runs(deleted=deleted), filter)
+    chosen = query.choose(workspace.runs.all(deleted=deleted), filter)
     ordered = query.order(chosen, sort, descending=reverse)
     value = {"workspace": str(workspace.folder), "runs": [run.to_json() for run in ordered]}
     common.show(value, runs_table(ordered, workspace.folder))
@@ -75,13 +75,13 @@ def delete(
     """
     workspace = common.open_workspace()
     _check_named(runs, "delete")
-    known = [*workspace.runs(), *(workspace.runs(deleted=True) if purge else [])]
-    chosen = [workspace.find(reference, among=known) for reference in runs]
+    known = [*workspace.runs.all(), *(workspace.runs.all(deleted=True) if purge else [])]
+    chosen = [workspace.runs.find(reference, among=known) for reference in runs]
     for run in chosen:
         if purge:
-            workspace.purge(run.id)
+            workspace.runs.purge(run.id)
         else:
-            workspace.delete(run.id)
+            workspace.runs.delete(run.id)
     ids = [run.id for run in chosen]
     if not purge:
         say(f"To bring back: eyetune runs restore {' '.join(ids)}")
@@ -105,9 +105,11 @@ def restore(*runs: str, common: Common = _NO_COMMON) -> None:
     """
     workspace = common.open_workspace()
     _check_named(runs, "restore")
-    chosen = [workspace.find(reference, among=workspace.runs(deleted=True)) for reference in runs]
+    chosen = [
+        workspace.runs.find(reference, among=workspace.runs.all(deleted=True)) for reference in runs
+    ]
     for run in chosen:
-        workspace.restore(run.id)
+        workspace.runs.restore(run.id)
     common.show(
         {"restored": [run.id for run in chosen]},
         f"Restored {', '.join(run.label for run in chosen)}",

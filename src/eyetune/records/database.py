@@ -1,9 +1,11 @@
-"""Opening the workspace's SQLite database and bringing it to the schema of this version."""
+"""The SQLite database of a workspace: connections, transactions and migrations."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
@@ -16,22 +18,88 @@ FILE_NAME = "eyetune.sqlite"
 BUSY_TIMEOUT_SECONDS = 30.0
 
 
-def connect(folder: Path) -> Engine:
-    """Open the database of a workspace, made or migrated where needed.
+class Database:
+    """Connections to the database of a workspace, which is created when it is first needed.
+
+    Args:
+        folder: The workspace's folder.
+
+    Raises:
+        WorkspaceError: From any method: the folder or the database cannot be read or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self._current = _CurrentTransaction()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything has been recorded."""
+        return self.path.exists()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine of the database, which is created or migrated on first use."""
+        try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.folder} cannot be created.",
+                expected="a folder that you can write to",
+                received=error.strerror or error,
+                fix="Name another folder with --workspace or in EYETUNE_WORKSPACE.",
+            ) from None
+        return _connect(self.path)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Connect to read; within a transaction of this thread, what it has written is visible."""
+        if self._current.connection is not None:
+            yield self._current.connection
+            return
+        with _explained(self.path), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Connect to write everything in the block or, if it fails, nothing.
+
+        Within another `writing` block of this thread, the block becomes part of that one.
+        """
+        if self._current.connection is not None:
+            yield self._current.connection
+            return
+        with _explained(self.path), self.engine.begin() as connection:
+            self._current.connection = connection
+            try:
+                yield connection
+            finally:
+                self._current.connection = None
+
+
+class _CurrentTransaction(threading.local):
+    """The connection of this thread's transaction, while there is one."""
+
+    connection: Connection | None = None
+
+
+def _connect(path: Path) -> Engine:
+    """Open the database, created or migrated where needed.
 
     SQLite's rollback journal is kept rather than its write-ahead log: the log fails on network file
-    systems, where clusters keep their homes, and one small commit an epoch does not need its speed.
+    systems, where clusters keep their home folders, and one small commit per epoch does not need
+    its speed.
 
     Raises:
         WorkspaceError: The folder cannot be written, the database is damaged, or a newer eyetune
-            made it.
+            wrote it.
     """
-    path = folder / FILE_NAME
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(
         engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON")
     )
-    with explained(path), engine.connect() as connection:
+    with _explained(path), engine.connect() as connection:
         version = _version(connection)
     if version != VERSION:
         _migrate(engine, path)
@@ -39,8 +107,8 @@ def connect(folder: Path) -> Engine:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises within into a WorkspaceError about this database."""
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises in the block into a WorkspaceError about this database."""
     try:
         yield
     except exc.DBAPIError as error:
@@ -55,23 +123,23 @@ def _version(connection: Connection) -> str | None:
 
 
 def _migrate(engine: Engine, path: Path) -> None:
-    """Bring the database to VERSION; two processes that open it at once do so one after the other."""
+    """Bring the database to VERSION; of two processes that open it at once, one waits."""
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option(
-        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
-    )
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    migrations = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    known = {script.revision for script in revisions}
     lock = acquire_lock(path.with_suffix(".lock"), timeout_seconds=None)
-    with lock, explained(path), engine.connect() as connection:
+    with lock, _explained(path), engine.connect() as connection:
         version = _version(connection)
         if version is None and inspect(connection).get_table_names():
             raise WorkspaceError(
                 f"{path} is not a database of eyetune.",
-                expected="a database that eyetune made, or none",
+                expected="a database that eyetune wrote, or none",
                 received="tables of another program",
                 fix="Name another folder with --workspace.",
             )
@@ -88,18 +156,21 @@ def _migrate(engine: Engine, path: Path) -> None:
 
 
 def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
+    # SQLite's Python module has one exception class for most of these, so its text has to do.
     reason = str(error.orig)
     if "locked" in reason:
-        what, fix = "is in use by another process", "Wait for it to finish, then try again."
+        problem = "is in use by another process"
+        fix = "Wait for it to finish, then try again."
     elif "not a database" in reason or "malformed" in reason:
-        what = "is damaged or not a database"
-        fix = "Restore it from a copy, or move it away: the runs' folders beside it hold recipes and networks."
-    elif "full" in reason:
-        what, fix = (
-            "cannot grow: the disk is full",
-            "Make room, then try again: what was recorded is still there.",
+        problem = "is damaged or not a database"
+        fix = (
+            "Restore it from a copy, or move it away: "
+            "the folders of the runs beside it hold their recipes and networks."
         )
+    elif "full" in reason:
+        problem = "cannot grow: the disk is full"
+        fix = "Free some space, then try again: what was recorded is still there."
     else:
-        what = "cannot be opened or written"
-        fix = "Check that you may write to this folder, or name another one with --workspace."
-    return WorkspaceError(f"{path} {what}.", received=reason, fix=fix)
+        problem = "cannot be opened or written"
+        fix = "Check that you can write to this folder, or name another one with --workspace."
+    return WorkspaceError(f"{path} {problem}.", received=reason, fix=fix)

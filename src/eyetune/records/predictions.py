@@ -1,13 +1,74 @@
-"""The recorded predictions of a run, as comparisons and verdicts need them."""
+"""The predictions of runs, as files in their folders."""
 
 from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.errors import UsageError
+from eyetune._files import replaced_file
+from eyetune.errors import UsageError, WorkspaceError
+from eyetune.records.folders import unwritable
 from eyetune.records.run import RunRecord
-from eyetune.records.workspace import Workspace
+
+if TYPE_CHECKING:
+    from eyetune.records.workspace import Workspace
+
+
+class PredictionStore:
+    """The predictions of a workspace's runs on their validation and test images.
+
+    Args:
+        folder: The folder that holds the folders of the runs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(
+        self, run_id: str, split: str, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> None:
+        """Record what a run's network predicts for a split, in place of earlier predictions.
+
+        Args:
+            run_id: Id of the run.
+            split: "validation" or "test".
+            probabilities: Of each class for each image, shape (N, classes), 0 to 1.
+            labels: The true classes, shape (N,).
+
+        Raises:
+            WorkspaceError: The file cannot be written.
+        """
+        path = self._path(run_id, split)
+        try:
+            with replaced_file(path) as partial, partial.open("wb") as stream:
+                np.savez(stream, probabilities=probabilities, labels=labels)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def load(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Return probabilities, shape (N, classes), and labels, shape (N,); None if not recorded.
+
+        Raises:
+            WorkspaceError: The file is damaged.
+        """
+        try:
+            with np.load(self._path(run_id, split), allow_pickle=False) as stored:
+                return stored["probabilities"], stored["labels"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise WorkspaceError(
+                f"The {split} predictions of run {run_id} cannot be read.",
+                received=type(error).__name__,
+                fix=f"Compute them again: eyetune evaluate {run_id} --split {split} --recompute",
+            ) from None
+
+    def _path(self, run_id: str, split: str) -> Path:
+        return self._folder / run_id / f"{split}-predictions.npz"
 
 
 def require_predictions(
@@ -17,16 +78,16 @@ def require_predictions(
 
     Raises:
         UsageError: They are not recorded.
+        WorkspaceError: Their file is damaged.
     """
-    stored = workspace.predictions(record.id, split)
-    if stored is None:
-        raise UsageError(
-            f"Run {record.label} has no recorded predictions for {split}.",
-            fix=f"eyetune evaluate {record.id} --split {split}"
-            if record.results
-            else f"Finish it first: eyetune train --resume {record.id}",
-        )
-    return stored
+    stored = workspace.predictions.load(record.id, split)
+    if stored is not None:
+        return stored
+    if record.results:
+        fix = f"eyetune evaluate {record.id} --split {split}"
+    else:
+        fix = f"Finish the run first: eyetune train --resume {record.id}"
+    raise UsageError(f"Run {record.label} has no recorded predictions for {split}.", fix=fix)
 
 
 def correct_answers(workspace: Workspace, record: RunRecord, split: str) -> NDArray[np.bool_]:
@@ -34,6 +95,7 @@ def correct_answers(workspace: Workspace, record: RunRecord, split: str) -> NDAr
 
     Raises:
         UsageError: The run's predictions are not recorded.
+        WorkspaceError: Their file is damaged.
     """
     probabilities, labels = require_predictions(workspace, record, split)
     return np.asarray(probabilities.argmax(axis=1) == labels)

@@ -251,12 +251,12 @@ class _Fabrication:
             10,
         )
         network = Network((32, 32, 3), (layer,), layer.parameters)
-        record = self._workspace.create_run(
+        record = self._workspace.runs.create(
             recipe=recipe, data=_DATA, network=network, seed=seed, precision="float32"
         )
         for epoch in fabricated_history(recipe.fit.epochs, accuracy, seconds=7.5 * cost, seed=seed):
-            self._workspace.save_epoch(record.id, epoch)
-        self._workspace.set_state(
+            self._workspace.runs.save_epochs(record.id, [epoch])
+        self._workspace.runs.set_state(
             record.id, RunState.COMPLETE, results=Results(recipe.fit.epochs, 1.0, accuracy)
         )
         return record.id

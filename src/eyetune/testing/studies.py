@@ -298,7 +298,7 @@ class _Fabrication:
         history = self.histories.pop(trial.run)
         size = round(trial.network["parameters"])
         layer = Layer("dense", "Dense", "softmax", (10,), size, 20 * size, 10)
-        record = self._workspace.create_run(
+        record = self._workspace.runs.create(
             recipe=Recipe().with_(fit__epochs=MAX_EPOCHS),
             data=_DATA,
             network=Network((32, 32, 3), (layer,), size),
@@ -306,13 +306,15 @@ class _Fabrication:
             precision="float32",
             name=f"{name}/{trial.number}",
         )
-        self._workspace.save_epochs(record.id, history)
+        self._workspace.runs.save_epochs(record.id, history)
         if trial.state is TrialState.COMPLETE:
             results = Results(len(history), 1.0, max(epoch.val_accuracy for epoch in history))
-            self._workspace.set_state(record.id, RunState.COMPLETE, results=results)
+            self._workspace.runs.set_state(record.id, RunState.COMPLETE, results=results)
         else:
             stopped = trial.state is TrialState.STOPPED
-            self._workspace.set_state(record.id, RunState.STOPPED if stopped else RunState.PAUSED)
+            self._workspace.runs.set_state(
+                record.id, RunState.STOPPED if stopped else RunState.PAUSED
+            )
         self.histories[record.id] = history
         return trial.with_(run=record.id)
 

@@ -119,8 +119,8 @@ class Dispatcher:
         """
         record = errand.record
         claim = ExitStack()
-        claim.enter_context(self._workspace.claim(record.id, patience_seconds=PATIENCE_SECONDS))
-        self._workspace.set_state(record.id, RunState.RUNNING)
+        claim.enter_context(self._workspace.runs.claim(record.id, timeout_seconds=PATIENCE_SECONDS))
+        self._workspace.runs.set_state(record.id, RunState.RUNNING)
         self._display.begin(
             record.id, errand.label, errand.stop_after or record.recipe.fit.total_epochs
         )
@@ -134,7 +134,7 @@ class Dispatcher:
         one = _Active(
             errand,
             replace(job, threads=self._executor.threads),
-            ProgressLogReader(self._workspace.run_folder(record.id)),
+            ProgressLogReader(self._workspace.runs.folder(record.id)),
             claim,
         )
         self._submit(one)
@@ -174,8 +174,8 @@ class Dispatcher:
                 self._tell(one)
             one.claim.close()  # from now on a run that says RUNNING counts as paused
             with suppress(WorkspaceError, RunNotFoundError):
-                if self._workspace.run(one.errand.record.id).state is RunState.PAUSED:
-                    self._workspace.set_state(one.errand.record.id, RunState.PAUSED)
+                if self._workspace.runs.get(one.errand.record.id).state is RunState.PAUSED:
+                    self._workspace.runs.set_state(one.errand.record.id, RunState.PAUSED)
         self._active.clear()
 
     def _submit(self, one: _Active) -> None:
@@ -190,7 +190,7 @@ class Dispatcher:
         epochs = [
             epoch for epoch in news if isinstance(epoch, Epoch) and epoch.epoch not in one.told
         ]
-        self._workspace.save_epochs(one.errand.record.id, epochs)
+        self._workspace.runs.save_epochs(one.errand.record.id, epochs)
         one.told |= {epoch.epoch for epoch in epochs}
         for each in news:
             self._display.on_news(one.errand.record.id, each)
@@ -208,7 +208,7 @@ class Dispatcher:
                 one.tries += 1
                 words = f"its worker died ({error.received}); it goes on with another one"
                 self._display.note(f"{one.errand.label}: {words}")
-                one.news = ProgressLogReader(self._workspace.run_folder(run_id))
+                one.news = ProgressLogReader(self._workspace.runs.folder(run_id))
                 return None
             return self._close(
                 one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
@@ -219,7 +219,7 @@ class Dispatcher:
             return self._close(
                 one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
             )
-        self._workspace.save_epochs(
+        self._workspace.runs.save_epochs(
             run_id, [epoch for epoch in outcome.history if epoch.epoch not in one.told]
         )
         recipe = one.errand.record.recipe

@@ -54,7 +54,7 @@ def job_of(
     """Return the job that trains a recorded run to its end, or for now up to so many epochs."""
     return Job(
         recipe=record.recipe,
-        folder=workspace.run_folder(record.id),
+        folder=workspace.runs.folder(record.id),
         seed=record.seed,
         precision=record.precision,
         threads=record.threads,
@@ -80,11 +80,11 @@ def record_outcome(
             nothing.
     """
     if not outcome.predictions:
-        workspace.set_state(record.id, RunState.PAUSED)
-        return workspace.run(record.id)
+        workspace.runs.set_state(record.id, RunState.PAUSED)
+        return workspace.runs.get(record.id)
     figures = {}
     for name, (probabilities, labels) in outcome.predictions.items():
-        workspace.save_predictions(record.id, name, probabilities, labels)
+        workspace.predictions.save(record.id, name, probabilities, labels)
         figures[name] = evaluate(probabilities, labels)
     test = figures.get("test")
     results = Results(
@@ -96,20 +96,20 @@ def record_outcome(
         linear_accuracy=linear(),
     )
     state = RunState.COMPLETE if outcome.is_over else RunState.STOPPED
-    workspace.set_state(record.id, state, results=results)
-    return workspace.run(record.id)
+    workspace.runs.set_state(record.id, state, results=results)
+    return workspace.runs.get(record.id)
 
 
 def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> RunRecord:
     """Record that a run cannot go on, and why; after Ctrl-C it can."""
     if isinstance(error, KeyboardInterrupt):
-        workspace.set_state(run_id, RunState.PAUSED)
+        workspace.runs.set_state(run_id, RunState.PAUSED)
     else:
         words = (
             str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
         )
-        workspace.set_state(run_id, RunState.FAILED, error=words)
-    return workspace.run(run_id)
+        workspace.runs.set_state(run_id, RunState.FAILED, error=words)
+    return workspace.runs.get(run_id)
 
 
 def linear_baseline(dataset: Dataset) -> float | None:

@@ -32,7 +32,7 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
     if named.endswith(".keras"):
         edits["loss.teacher"] = str(Path(named).expanduser().resolve())
     elif named:
-        edits["loss.teacher"] = workspace.find(named).id
+        edits["loss.teacher"] = workspace.runs.find(named).id
     return recipe.with_(edits) if edits else recipe
 
 
@@ -46,6 +46,6 @@ def teacher_file(workspace: Workspace, recipe: Recipe) -> Path | None:
     named = recipe.loss.teacher
     if not named or named.endswith(".keras"):
         return Path(named) if named else None
-    run = workspace.find(named)
+    run = workspace.runs.find(named)
     require_results(run)
-    return workspace.run_folder(run.id) / MODEL_FILE
+    return workspace.runs.folder(run.id) / MODEL_FILE

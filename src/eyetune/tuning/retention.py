@@ -75,7 +75,7 @@ class ModelRetention:
         """Delete the files that were set aside. Call it once the trials' states are recorded."""
         unneeded, self._unneeded = self._unneeded, []
         for run, model in unneeded:
-            self._workspace.drop_checkpoints(run, model=model)
+            self._workspace.runs.drop_checkpoints(run, model=model)
 
     def _keep_model(self, trial: TrialRecord) -> None:
         """Keep the network of a complete trial, and set aside those that it makes unneeded.

@@ -142,7 +142,9 @@ class Runner:
 
     def _found(self, plan: Plan) -> RunRecord | None:
         """Return the run of a plan that is over already, or else one that can be gone on with."""
-        same = self._workspace.same(plan.recipe, self.dataset(plan.recipe).fingerprint, plan.seed)
+        same = self._workspace.runs.same(
+            plan.recipe, self.dataset(plan.recipe).fingerprint, plan.seed
+        )
         complete = [
             run
             for run in same
@@ -155,7 +157,7 @@ class Runner:
     def _has_predictions(self, run: RunRecord, plan: Plan) -> bool:
         try:
             return all(
-                self._workspace.predictions(run.id, split) is not None for split in plan.splits
+                self._workspace.predictions.load(run.id, split) is not None for split in plan.splits
             )
         except WorkspaceError:  # damaged: it is trained again
             return False
@@ -204,7 +206,7 @@ class Runner:
     def _create(self, plan: Plan, inspection: Inspection) -> RunRecord:
         assert inspection.network is not None
         dataset = self.dataset(plan.recipe)
-        return self._workspace.create_run(
+        return self._workspace.runs.create(
             recipe=plan.recipe,
             data=describe(dataset),
             network=inspection.network,

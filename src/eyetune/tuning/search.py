@@ -358,7 +358,7 @@ class _Search:
             self._grow(inspection)
         recipe = trial_recipe(self.settings, trial)
         assert inspection.network is not None
-        run = self.workspace.create_run(
+        run = self.workspace.runs.create(
             recipe=recipe,
             data=describe(self.dataset),
             network=inspection.network,
@@ -384,7 +384,7 @@ class _Search:
 
     def _train(self, trial: TrialRecord) -> None:
         try:
-            run = self.workspace.run(trial.run or "")
+            run = self.workspace.runs.get(trial.run or "")
             total = run.recipe.fit.total_epochs
             stop_after = trial.epochs_granted if trial.epochs_granted < total else None
             self.dispatcher.begin(self._errand(trial, run, stop_after=stop_after))
@@ -440,7 +440,7 @@ class _Search:
     def _reach(self, trial: TrialRecord, *, is_over: bool) -> None:
         """Record that a trial has reached its rung, and let schedule and sampler know."""
         assert trial.run is not None
-        history = self.workspace.history(trial.run)
+        history = self.workspace.runs.history(trial.run)
         try:
             trial = reached(self.settings.objectives, trial, history, is_over=is_over)
         except UsageError as error:  # nothing measures an objective
@@ -469,7 +469,7 @@ class _Search:
         ]
 
     def _fail(self, trial: TrialRecord, error: Exception) -> None:
-        trial = failed(trial, self.workspace.history(trial.run or ""), error)
+        trial = failed(trial, self.workspace.runs.history(trial.run or ""), error)
         self.budget.release(trial)
         out = self.schedule.report(trial.number, None)
         self._keep(trial, *self._stopped(out - {trial.number}))
@@ -507,7 +507,7 @@ class _Search:
         for trial in latest.values():
             self.display.on_trial(trial)
             if trial.state is TrialState.STOPPED and trial.run is not None:
-                self.workspace.set_state(trial.run, RunState.STOPPED)
+                self.workspace.runs.set_state(trial.run, RunState.STOPPED)
             self.retention.tidy(trial)
 
     def _save(self, state: StudyState = StudyState.RUNNING, ending: str = "") -> None:
@@ -528,7 +528,7 @@ class _Search:
         under_way = [self.trials[number] for number in numbers]
         objectives = self.settings.objectives
         changed = [
-            cut_off(objectives, trial, self.workspace.history(trial.run or ""))
+            cut_off(objectives, trial, self.workspace.runs.history(trial.run or ""))
             for trial in under_way
         ]
         for trial in changed:
@@ -553,7 +553,7 @@ class _Search:
     def _conclude(self, most: int) -> None:
         """Save network and predictions of the best trials that were not trained to their end."""
         for trial in self.retention.front[:most]:
-            run = self.workspace.run(trial.run or "")
+            run = self.workspace.runs.get(trial.run or "")
             if run.results is None and trial.epochs:
                 self.dispatcher.begin(
                     self._errand(trial, run, stop_after=trial.epochs, conclude=True)

@@ -194,7 +194,7 @@ class TestAfterASearch:
         )
         assert settings.recipe.fit.batch_size == 8
         assert tuner.remaining_trials == 0
-        assert [run.recipe.fit.epochs for run in tuner.workspace.runs()] == [1, 1]
+        assert [run.recipe.fit.epochs for run in tuner.workspace.runs.all()] == [1, 1]
 
     def test_again(self, tuner: Any, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         again = searched(make(directory=place, project_name="first"))
@@ -238,10 +238,10 @@ def test_hyperparameters_given_ahead_and_overwriting(tmp_path: Path) -> None:
     assert tuner.space.names == ("learning_rate", "wide")
     searched(tuner)
     assert {trial.values["learning_rate"] for trial in tuner.study.trials} == {0.003}
-    (run,) = tuner.workspace.runs()
+    (run,) = tuner.workspace.runs.all()
     make(overwrite=True, directory=tmp_path)
-    assert tuner.workspace.runs() == tuner.workspace.runs(deleted=True) == []
-    assert not tuner.workspace.run_folder(run.id).exists()
+    assert tuner.workspace.runs.all() == tuner.workspace.runs.all(deleted=True) == []
+    assert not tuner.workspace.runs.folder(run.id).exists()
     with pytest.raises(StudyNotFoundError):
         _ = make(directory=tmp_path).study
 

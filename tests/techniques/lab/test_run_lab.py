@@ -59,7 +59,7 @@ def record(workspace: Workspace, archive: Path) -> LabRecord:
 
 
 def runs_of(workspace: Workspace, ids: tuple[str, ...]) -> list[RunRecord]:
-    return [workspace.run(run_id) for run_id in ids]
+    return [workspace.runs.get(run_id) for run_id in ids]
 
 
 def test_each_change_is_tried_by_itself_with_every_seed(
@@ -137,7 +137,9 @@ def test_test_is_touched_by_the_last_trainings_only(
 ) -> None:
     last = {*record.final.runs, *record.final_baseline.runs}
     looked_at = {
-        run.id for run in workspace.runs() if workspace.predictions(run.id, "test") is not None
+        run.id
+        for run in workspace.runs.all()
+        if workspace.predictions.load(run.id, "test") is not None
     }
     assert looked_at == last
     for run in runs_of(workspace, record.final.runs):
@@ -157,10 +159,10 @@ def test_test_is_touched_by_the_last_trainings_only(
 def test_the_same_lab_again_trains_nothing(
     record: LabRecord, workspace: Workspace, archive: Path
 ) -> None:
-    before = {run.id: run.state for run in workspace.runs()}
+    before = {run.id: run.state for run in workspace.runs.all()}
     assert set(before.values()) == {RunState.COMPLETE}
     again = run_lab(plan(archive), workspace, WorkersDisplay(enabled=False))
-    assert {run.id: run.state for run in workspace.runs()} == before
+    assert {run.id: run.state for run in workspace.runs.all()} == before
     changing = {"created_at", "seconds"}
     assert again.model_dump(exclude=changing) == record.model_dump(exclude=changing)
 
@@ -172,8 +174,8 @@ def test_the_number_of_workers_changes_nothing_but_the_time(
 
 
 def test_it_is_kept_and_found_and_shows_itself(record: LabRecord, workspace: Workspace) -> None:
-    workspace.save_lab(record)
-    lab = Lab(workspace, workspace.find_lab("latest"))
+    workspace.labs.save(record)
+    lab = Lab(workspace, workspace.labs.find("latest"))
     assert lab.record == record
     assert record.answer in lab.report().read_text(encoding="utf-8").replace("&#39;", "'")
     assert len(lab.save_plots()) >= 6

@@ -466,4 +466,4 @@ def _delete(workspace: Workspace, name: str) -> None:
     runs = [trial.run for trial in workspace.studies.trials(record.id) if trial.run is not None]
     workspace.studies.delete(record.id)
     for run in runs:
-        workspace.purge(run)
+        workspace.runs.purge(run)

@@ -79,7 +79,7 @@ def candidate(label: str, workspace: Workspace, runs: Sequence[RunRecord], split
     return Candidate(
         label=label,
         right=np.stack([correct_answers(workspace, run, split) for run in runs]),
-        histories=tuple(workspace.history(run.id) for run in runs),
+        histories=tuple(workspace.runs.history(run.id) for run in runs),
         parameters=network.parameters,
         macs=network.macs,
     )

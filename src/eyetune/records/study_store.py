@@ -1,26 +1,24 @@
-"""The studies of a workspace: written by the one process that searches, read by all."""
+"""The studies of a workspace and their trials: written by the one process that searches."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from eyetune._files import LockedError, acquire_lock
-from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
-from eyetune.records.lab_files import LATEST
+from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
+from eyetune.records.database import Database
+from eyetune.records.folders import claim_folder, is_claimed
+from eyetune.records.lab_store import LATEST
 from eyetune.records.schema import studies, trials
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
-
-if TYPE_CHECKING:
-    from eyetune.records.workspace import Workspace
 
 _IN_COLUMNS = {"number", "state", "run"}  # the rest of a trial is JSON
 _SAVE_TRIAL = upsert(trials).on_conflict_do_update(
@@ -29,13 +27,20 @@ _SAVE_TRIAL = upsert(trials).on_conflict_do_update(
 )
 
 
-class Studies:
-    """The studies of a workspace; `Workspace.studies` has it."""
+class StudyStore:
+    """The studies of a workspace with their trials and folders.
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    Args:
+        database: The workspace's database.
+    """
 
-    # Writing: by the one process that holds the study.
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.root = database.folder / "studies"
+
+    def folder(self, study_id: str) -> Path:
+        """Return the folder of a study's files."""
+        return self.root / study_id
 
     def create(
         self,
@@ -85,7 +90,7 @@ class Studies:
             "ending": "",
             "versions": dict(versions or {}),
         }
-        with self._workspace.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(insert(studies).values(values))
         return self.get(study_id)
 
@@ -98,7 +103,7 @@ class Studies:
             "seconds": record.seconds,
             "ending": record.ending,
         }
-        with self._workspace.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))
 
     def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
@@ -108,39 +113,29 @@ class Studies:
         rows = [_row(study_id, trial) for trial in changed]
         if not rows:
             return
-        with self._workspace.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(_SAVE_TRIAL, rows)
 
     def delete(self, study_id: str) -> None:
         """Delete a study, its trials and its folder; their runs stay."""
-        with self.claim(study_id), self._workspace.writing() as connection:
+        with self.claim(study_id), self._database.writing() as connection:
             connection.execute(delete(studies).where(studies.c.id == study_id))
         shutil.rmtree(self.folder(study_id), ignore_errors=True)
 
-    @contextmanager
-    def claim(self, study_id: str) -> Iterator[None]:
+    def claim(self, study_id: str) -> AbstractContextManager[None]:
         """Hold a study for this process; the hold ends with the process, however that ends.
 
         Raises:
             StudyBusyError: Another process holds it.
         """
-        try:
-            lock = acquire_lock(self.folder(study_id) / "lock")
-        except LockedError:
-            raise StudyBusyError(
-                f"Another process is at work on study {self.get(study_id).name}.",
-                fix="Wait for it to end or stop it; or begin another study with another --name.",
-            ) from None
-        except OSError as error:
-            raise WorkspaceError(
-                f"{self.folder(study_id)} cannot be written.",
-                received=error.strerror or error,
-                fix="Check the folder's permissions, then try again.",
-            ) from None
-        with lock:
-            yield
 
-    # Reading.
+        def busy_error() -> StudyBusyError:
+            return StudyBusyError(
+                f"Another process is at work on study {self.get(study_id).name}.",
+                fix="Wait for it to end or stop it, or start another study with another --name.",
+            )
+
+        return claim_folder(self.folder(study_id), busy_error)
 
     def all(self) -> list[StudyRecord]:
         """Return the studies, oldest first."""
@@ -173,7 +168,7 @@ class Studies:
             )
         newest = ", ".join(one.name for one in reversed(known[-5:])) or "none yet"
         raise StudyNotFoundError(
-            f"No study matches {reference!r} in {self._workspace.folder}.",
+            f"No study matches {reference!r} in {self._database.folder}.",
             expected=f"a name, an id or its beginning, or {LATEST}",
             received=reference,
             fix=f"`eyetune studies` lists them; the newest: {newest}. To begin one: eyetune tune",
@@ -182,59 +177,46 @@ class Studies:
     def trials(self, study_id: str) -> list[TrialRecord]:
         """Return the trials of a study in the order of their numbers."""
         query = select(trials).where(trials.c.study_id == study_id).order_by(trials.c.number)
-        if not self._workspace.exists:
+        if not self._database.exists:
             return []
-        with self._workspace.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [_trial(row) for row in rows]
 
     def run_ids(self) -> frozenset[str]:
         """Return the runs of all trials of all studies."""
-        if not self._workspace.exists:
+        if not self._database.exists:
             return frozenset()
-        with self._workspace.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(select(trials.c.run).where(trials.c.run.is_not(None))).all()
         return frozenset(row[0] for row in rows)
 
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""
-        if not self._workspace.exists:
+        if not self._database.exists:
             return {}
-        with self._workspace.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(
                 select(trials.c.study_id, func.count()).group_by(trials.c.study_id)
             ).all()
         return {row[0]: row[1] for row in rows}
 
-    def folder(self, study_id: str) -> Path:
-        """Return the folder of a study's files."""
-        return self._workspace.folder / "studies" / study_id
-
     def _select(self, condition: Any) -> list[StudyRecord]:
-        if not self._workspace.exists:
+        if not self._database.exists:
             return []
         query = select(studies).where(condition).order_by(studies.c.created_at, studies.c.id)
-        with self._workspace.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return [self._study(row) for row in rows]
 
     def _study(self, row: Row[Any]) -> StudyRecord:
         state = StudyState(row.state)
-        if state is StudyState.RUNNING and not self._is_claimed(row.id):
-            state = StudyState.PAUSED  # its process died without a word
+        if state is StudyState.RUNNING and not is_claimed(self.folder(row.id)):
+            state = StudyState.PAUSED  # its process died before it could say so
         values = {name: getattr(row, name) for name in studies.columns.keys()}  # noqa: SIM118 (it is no dictionary)
         return StudyRecord.model_validate(
             {**values, "state": state, "created_at": row.created_at.replace(tzinfo=UTC)}
         )
-
-    def _is_claimed(self, study_id: str) -> bool:
-        try:
-            with acquire_lock(self.folder(study_id) / "lock"):
-                return False
-        except LockedError:
-            return True
-        except OSError:  # without its folder, or the right to write there, nobody can tell
-            return False
 
 
 def new_id() -> str:

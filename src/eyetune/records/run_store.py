@@ -1,0 +1,332 @@
+"""The runs of a workspace: written by the one process that trains each, read by all."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, null, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from eyetune.errors import RunBusyError, RunNotFoundError, UsageError
+from eyetune.recipe import Recipe
+from eyetune.records.database import Database
+from eyetune.records.folders import claim_folder, is_claimed, unwritable
+from eyetune.records.lab_store import LATEST
+from eyetune.records.run import DataRecord, Results, RunRecord, RunState
+from eyetune.records.schema import epochs, runs
+from eyetune.values.history import Epoch, History
+from eyetune.values.network import Network
+from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE, MODEL_FILE
+
+_MAX_IDS_PER_QUERY = 500  # every build of SQLite takes this many parameters
+_EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
+_SAVE_EPOCH = upsert(epochs).on_conflict_do_update(
+    index_elements=["run_id", "epoch"],
+    set_={name: upsert(epochs).excluded[name] for name in _EPOCH_FIELDS},
+)
+
+
+class RunStore:
+    """The runs of a workspace with their epochs and folders.
+
+    Args:
+        database: The workspace's database.
+
+    Attributes:
+        root: The folder that holds the folders of the runs.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.root = database.folder / "runs"
+
+    def folder(self, run_id: str) -> Path:
+        """Return the folder of a run's files."""
+        return self.root / run_id
+
+    def create(
+        self,
+        *,
+        recipe: Recipe,
+        data: DataRecord,
+        network: Network,
+        seed: int,
+        precision: str,
+        threads: int = 0,
+        deterministic: bool = True,
+        name: str = "",
+        versions: Mapping[str, str] | None = None,
+        state: RunState = RunState.RUNNING,
+        run_id: str | None = None,
+    ) -> RunRecord:
+        """Record a new run and create its folder with the recipe in it.
+
+        Args:
+            recipe: What is trained.
+            data: The images that it is trained on.
+            network: The network that the recipe builds.
+            seed: Random seed.
+            precision: "float32" or "bfloat16".
+            threads: Threads of the arithmetic; 0: one for each core.
+            deterministic: Whether only operations that repeat exactly are used.
+            name: A name for it. Default: none.
+            versions: Versions of eyetune and the libraries that matter.
+            state: RUNNING, or WAITING if no process trains it yet.
+            run_id: Its id, if it is determined elsewhere; a run that already has it, left by a
+                crash, is replaced. Default: a random one.
+
+        Raises:
+            UsageError: The name is "latest".
+        """
+        if name == LATEST:
+            raise UsageError(
+                f"A run cannot be named {LATEST}: that word means the newest one.", received=name
+            )
+        _ = self._database.engine
+        if run_id is not None:
+            self._forget(run_id)
+        run_id = run_id or secrets.token_hex(4)
+        folder = self.folder(run_id)
+        try:
+            folder.mkdir()
+            (folder / "recipe.toml").write_text(recipe.to_toml(comments=True), encoding="utf-8")
+        except OSError as error:
+            raise unwritable(folder, error) from None
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(runs).values(
+                    id=run_id,
+                    name=name,
+                    state=state,
+                    created_at=_utc_now(),
+                    seed=seed,
+                    recipe=recipe.model_dump(mode="json", exclude_none=True),
+                    recipe_fingerprint=recipe.fingerprint,
+                    data=asdict(data),
+                    network=network.to_json(),
+                    precision=precision,
+                    threads=threads,
+                    deterministic=deterministic,
+                    versions=dict(versions or {}),
+                )
+            )
+        return self.get(run_id)
+
+    def save_epochs(self, run_id: str, history: Sequence[Epoch]) -> None:
+        """Record completed epochs, all or none; an epoch that is already recorded is replaced."""
+        if not history:
+            return
+        rows = [
+            {"run_id": run_id, **asdict(epoch), "others": epoch.others or None} for epoch in history
+        ]
+        with self._database.writing() as connection:
+            connection.execute(_SAVE_EPOCH, rows)
+
+    def set_state(
+        self,
+        run_id: str,
+        state: RunState,
+        *,
+        results: Results | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record the state of a run, with its results or its error."""
+        values: dict[str, Any] = {"state": state, "error": error}
+        if results is not None:
+            values["results"] = asdict(results)
+        elif state is RunState.RUNNING:  # earlier results no longer hold once it trains on
+            values["results"] = null()
+        with self._database.writing() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+
+    def claim(self, run_id: str, *, timeout_seconds: float = 0.0) -> AbstractContextManager[None]:
+        """Hold a run for this process; the hold ends with the process, however that ends.
+
+        Args:
+            run_id: Id of the run.
+            timeout_seconds: How long to wait for it, in seconds: a process that lists the runs
+                holds each one for a moment.
+
+        Raises:
+            RunBusyError: Another process holds the run.
+        """
+
+        def busy_error() -> RunBusyError:
+            return RunBusyError(
+                f"Run {run_id} is being trained by another process.",
+                fix="Wait for that process to end, or stop it.",
+            )
+
+        return claim_folder(self.folder(run_id), busy_error, timeout_seconds=timeout_seconds)
+
+    def delete(self, run_id: str) -> None:
+        """Move a run to the trash; `restore` brings it back.
+
+        Raises:
+            RunBusyError: Another process is training it.
+        """
+        with self.claim(run_id), self._database.writing() as connection:
+            values = {"deleted_at": _utc_now()}
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+
+    def restore(self, run_id: str) -> None:
+        """Bring a deleted run back."""
+        with self._database.writing() as connection:
+            values = {"deleted_at": None}
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+
+    def purge(self, run_id: str) -> None:
+        """Delete a run's records and files for good.
+
+        Raises:
+            RunBusyError: Another process is training it.
+        """
+        with self.claim(run_id):
+            self._forget(run_id)
+
+    def drop_checkpoints(self, run_id: str, *, model: bool = False) -> None:
+        """Delete the checkpoints of a run that trains no further; with `model`, its network too."""
+        names = [CHECKPOINT_FILE, BEST_CHECKPOINT_FILE]
+        if model:
+            names.append(MODEL_FILE)
+        for name in names:
+            (self.folder(run_id) / name).unlink(missing_ok=True)
+
+    def all(self, *, deleted: bool = False) -> list[RunRecord]:
+        """Return the runs, oldest first; with `deleted`, those in the trash instead."""
+        is_chosen = runs.c.deleted_at.is_not(None) if deleted else runs.c.deleted_at.is_(None)
+        return self._select(is_chosen)
+
+    def get(self, run_id: str) -> RunRecord:
+        """Return one run by its whole id, deleted or not.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        records = self._select(runs.c.id == run_id)
+        if not records:
+            raise RunNotFoundError(f"Run {run_id} no longer exists.", fix="eyetune runs")
+        return records[0]
+
+    def same(self, recipe: Recipe, data_fingerprint: str, seed: int) -> list[RunRecord]:
+        """Return the runs of a recipe on the same images with the same seed, oldest first."""
+        has_recipe = (runs.c.recipe_fingerprint == recipe.fingerprint) & (runs.c.seed == seed)
+        records = self._select(has_recipe & runs.c.deleted_at.is_(None))
+        return [run for run in records if run.data.fingerprint == data_fingerprint]
+
+    def find(self, reference: str, *, among: Sequence[RunRecord] | None = None) -> RunRecord:
+        """Return the run that a user means: by id, the beginning of an id, name, or "latest".
+
+        Args:
+            reference: What the user wrote.
+            among: The runs to choose from; by default all that are not deleted.
+
+        Raises:
+            RunNotFoundError: No run or several match.
+        """
+        known = self.all() if among is None else among
+        if reference == LATEST and known:
+            return known[-1]
+        matching = [run for run in known if reference and reference in (run.id, run.name)]
+        if reference and not matching:
+            matching = [run for run in known if run.id.startswith(reference.lower())]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise RunNotFoundError(
+                f"Several runs match {reference}.",
+                matches=[run.id for run in matching],
+                expected="the id or name of one run",
+                received=", ".join(run.label for run in matching),
+                fix="Give more digits of the id.",
+            )
+        if among is None and any(reference in (run.id, run.name) for run in self.all(deleted=True)):
+            raise RunNotFoundError(
+                f"Run {reference} is deleted.", fix=f"eyetune runs restore {reference}"
+            )
+        newest = ", ".join(run.label for run in reversed(known[-5:])) or "none yet"
+        raise RunNotFoundError(
+            f"No run matches {reference!r} in {self._database.folder}.",
+            expected=f"an id or its beginning, a name, or {LATEST}",
+            received=reference,
+            fix=f"`eyetune runs` lists them; the newest: {newest}.",
+        )
+
+    def history(self, run_id: str) -> History:
+        """Return the epochs of a run in order; none for a run that does not exist."""
+        return self.histories([run_id])[run_id]
+
+    def histories(self, run_ids: Sequence[str]) -> dict[str, History]:
+        """Return the epochs of several runs by the runs' ids."""
+        epochs_by_run: dict[str, list[Epoch]] = {run_id: [] for run_id in run_ids}
+        for start in range(0, len(run_ids), _MAX_IDS_PER_QUERY):
+            is_chosen = epochs.c.run_id.in_(run_ids[start : start + _MAX_IDS_PER_QUERY])
+            query = select(epochs).where(is_chosen).order_by(epochs.c.epoch)
+            with self._database.reading() as connection:
+                rows = connection.execute(query).mappings().all()
+            for row in rows:
+                values = {name: row[name] for name in _EPOCH_FIELDS}
+                values["others"] = row["others"] or {}
+                epochs_by_run[row["run_id"]].append(Epoch(**values))
+        return {run_id: tuple(history) for run_id, history in epochs_by_run.items()}
+
+    def _forget(self, run_id: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(delete(runs).where(runs.c.id == run_id))
+        shutil.rmtree(self.folder(run_id), ignore_errors=True)
+
+    def _select(self, condition: ColumnElement[bool]) -> list[RunRecord]:
+        if not self._database.exists:
+            return []
+        num_epochs = func.count(epochs.c.epoch).label("num_epochs_done")
+        seconds = func.total(epochs.c.duration_seconds).label("duration_seconds")
+        # The speed over all epochs, which have equally many images, is the harmonic mean.
+        seconds_per_image = func.total(1.0 / epochs.c.images_per_second)
+        speed = (num_epochs / seconds_per_image).label("images_per_second")
+        query = (
+            select(runs, num_epochs, seconds, speed)
+            .outerjoin(epochs)
+            .where(condition)
+            .group_by(runs.c.id)
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return [self._record(row) for row in rows]
+
+    def _record(self, row: Row[Any]) -> RunRecord:
+        state = RunState(row.state)
+        if state is RunState.RUNNING and not is_claimed(self.folder(row.id)):
+            state = RunState.PAUSED  # its process died before it could say so
+        return RunRecord(
+            id=row.id,
+            name=row.name,
+            state=state,
+            created_at=row.created_at.replace(tzinfo=UTC),
+            seed=row.seed,
+            recipe=Recipe.make(row.recipe, origin=f"the recipe of run {row.id}"),
+            data=DataRecord.from_json(row.data),
+            network=Network.from_json(row.network),
+            precision=row.precision,
+            threads=row.threads,
+            deterministic=row.deterministic,
+            versions=row.versions,
+            num_epochs_done=row.num_epochs_done,
+            duration_seconds=row.duration_seconds,
+            images_per_second=row.images_per_second or 0.0,
+            results=Results(**row.results) if row.results else None,
+            error=row.error,
+            deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
+        )
+
+
+def _utc_now() -> datetime:
+    """Return the time as the database keeps it: in UTC, without a time zone, which SQLite lacks."""
+    return datetime.now(UTC).replace(tzinfo=None)
