@@ -357,13 +357,13 @@ def test_version(eyetune: Terminal) -> None:
         (["train", "--set", "nonsense"], 2, "path=value"),
         (["train", "missing.toml"], 2, "missing.toml"),
         (["train", "--no-such-flag"], 2, "--no-such-flag"),
-        (["train", "--resume", "latest", "--epochs", "3"], 2, "resumed as it was begun"),
+        (["train", "--resume", "latest", "--epochs", "3"], 2, "without a recipe"),
         (["train", "--resume", "ffff"], 2, "ffff"),
         (["no-such-command"], 2, "no-such-command"),
         (["evaluate", "ffff"], 2, "ffff"),
         (["evaluate", "--split", "train"], 2, "train"),
         (["plot", "ffff"], 2, "ffff"),
-        (["predict", "latest"], 2, "no image"),
+        (["predict", "latest"], 2, "No image"),
         (["report"], 2, "eyetune train"),
         (["report", "ffff"], 2, "ffff"),
         (["predict", "latest", "x.png", "--top", "0"], 2, "--top"),
@@ -450,7 +450,7 @@ def test_an_incomplete_run_is_pointed_to_resume(
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "on_progress", interrupt)
         assert eyetune("train", "--data", archive, "--epochs", "3", *SMALL) == 130
-    assert "Go on with: eyetune train --resume" in eyetune.errors
+    assert "eyetune train --resume" in eyetune.errors
     assert "PAUSED" in eyetune.output
     for words in (["evaluate"], ["evaluate", "--flips"], ["predict", "latest", "x.png"]):
         assert eyetune(*words) == 2

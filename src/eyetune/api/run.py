@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -174,13 +174,19 @@ class Run:
         return correct_answers(self.workspace, self.record, split)
 
     def predict(
-        self, images: str | Path | Sequence[str | Path] | Images, *, top: int = TOP_CLASSES
+        self,
+        images: str | Path | Sequence[str | Path] | Images,
+        *,
+        top: int = TOP_CLASSES,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Prediction]:
         """Classify images.
 
         Args:
             images: One file, several files, or uint8 pixels of shape (N, height, width, channels).
-            top: How many classes to return of each.
+            top: Number of classes to return for each image.
+            on_progress: Called after each decoded file with the number of files that are done and
+                their total.
 
         Raises:
             DataError: A file cannot be read as an image, or pixels are of another shape than the
@@ -195,7 +201,12 @@ class Run:
             labels = (
                 [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
             )
-            pixels = np.stack([decode(Path(path), self.record.data.image_shape) for path in labels])
+            decoded = []
+            for path in labels:
+                decoded.append(decode(Path(path), self.record.data.image_shape))
+                if on_progress is not None:
+                    on_progress(len(decoded), len(labels))
+            pixels = np.stack(decoded)
         names = self.record.data.class_names
         rows = classify(self.model(), pixels)
         return [

@@ -22,17 +22,16 @@ _BAR_WIDTH = 40  # characters
 
 
 def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
-    """List the boards that are known, or show one whole: memory, speed, camera, and what to mind.
+    """List the known boards, or show one in full.
 
-    A board is a file of values. One of your own is named by its path, here and in --board.
+    A board is a file of values: memory, speed, camera and known problems. To use your own, give
+    its path, here and in --board.
 
     For example:
 
-    eyetune boards
-
-    eyetune boards esp-eye
-
-    eyetune boards my-board.toml --json
+        eyetune boards
+        eyetune boards esp-eye
+        eyetune boards my-board.toml --json
 
     Parameters
     ----------
@@ -55,21 +54,18 @@ def fit_check(
     unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Tell whether a network fits a board before it is trained: flash, memory, time, and operators
-    that are missing.
+    """Check whether a network fits a board, before training it.
 
-    Exit status 1 says that it does not fit. Nothing is trained or converted: the size of the int8
-    network and its memory on the board are predicted from its layers, or read off a .tflite file.
+    It checks flash, memory, time per image and missing operators. The exit status is 1 where the
+    network does not fit. Nothing is trained or converted: the size of the int8 network and its
+    memory on the board are predicted from its layers, or read from a .tflite file.
 
     For example:
 
-    eyetune fit-check recipe.toml --board esp-eye
-
-    eyetune fit-check latest --board esp32-s3-eye
-
-    eyetune fit-check resnet8 --board nucleo-l4r5zi --json
-
-    eyetune fit-check network.keras
+        eyetune fit-check recipe.toml --board esp-eye
+        eyetune fit-check latest --board esp32-s3-eye
+        eyetune fit-check resnet8 --board nucleo-l4r5zi --json
+        eyetune fit-check network.keras
 
     Parameters
     ----------

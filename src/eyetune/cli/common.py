@@ -1,17 +1,19 @@
-"""What all commands share: their common flags and how they print."""
+"""What all commands share: their common options, and how they read arguments and print results."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import App, Group, Parameter
 
+from eyetune.cli.help_format import HelpFormatter
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,24 +22,56 @@ if TYPE_CHECKING:
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT, as shells have it
-COMMON = Group("For every command", sort_key=100)
-RECIPE = Group("Recipe values", sort_key=10)
+INTERRUPTED = 130  # exit status after Ctrl-C: 128 + SIGINT, as shells define it
+_FILE_SUFFIXES = (".png", ".svg", ".html", ".json", ".tflite", ".keras")
+_SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+_ARGUMENTS_GROUP = Group("Arguments", sort_key=0)
+_OPTIONS_GROUP = Group("Options", sort_key=10)
+_COMMON_GROUP = Group("Options of every command", sort_key=100)
+_RECIPE_GROUP = Group(
+    "Recipe options",
+    sort_key=50,
+    help="They change the recipe that START names. The defaults are those of the lab's recipe.",
+)
+_COMPACT_RECIPE_GROUP = Group(
+    "Recipe options",
+    sort_key=50,
+    help="Details: eyetune train --help",
+    help_formatter=HelpFormatter(is_compact=True),
+)
+
+
+def command_group(name: str, description: str) -> App:
+    """Return an application for commands, with the layout of help that all commands share."""
+    return App(
+        name=name,
+        help=description,
+        help_format="plaintext",
+        help_formatter=HelpFormatter(),
+        group_arguments=_ARGUMENTS_GROUP,
+        group_parameters=_OPTIONS_GROUP,
+    )
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Common:
-    """Flags of every command."""
+    """Options of every command."""
 
-    json: Annotated[bool, Parameter(group=COMMON, negative="")] = False
-    """Print one JSON object on standard output; everything else goes to standard error."""
+    json: Annotated[bool, Parameter(group=_COMMON_GROUP, negative="")] = False
+    """Print one JSON object on standard output, and everything else on standard error."""
     workspace: Annotated[
-        Path | None, Parameter(group=COMMON, env_var="EYETUNE_WORKSPACE", show_default=False)
+        Path | None,
+        Parameter(
+            group=_COMMON_GROUP,
+            env_var="EYETUNE_WORKSPACE",
+            metavar="FOLDER",
+            show_default="./eyetune-workspace",
+        ),
     ] = None
-    """Folder of the records, by default ./eyetune-workspace."""
-    debug: Annotated[bool, Parameter(group=COMMON, negative="")] = False
+    """Folder of the records."""
+    debug: Annotated[bool, Parameter(group=_COMMON_GROUP, negative="")] = False
     """Show the traceback of an error."""
 
     def open_workspace(self) -> Workspace:
@@ -46,60 +80,109 @@ class Common:
 
         return Workspace(self.workspace)
 
-    def show(self, value: Mapping[str, Any], *shown: RenderableType) -> None:
-        """Print a command's result: the value as JSON where that is asked for, else what is shown."""
+    def show(self, value: Mapping[str, Any], *parts: RenderableType) -> None:
+        """Print a command's result: with --json the value, otherwise the parts for people."""
         if self.json:
             print(json.dumps(value, allow_nan=False, default=str))
-        else:
-            console = output()
-            for one in shown:
-                console.print(one)
+            return
+        console = output()
+        for part in parts:
+            console.print(part)
+
+
+def _recipe_default(path: str) -> Callable[[Any], str]:
+    """Return a function that looks up a default when help is shown: recipes load slowly."""
+
+    def default(_: Any) -> str:
+        from eyetune.recipe import Recipe
+
+        value: Any = Recipe()
+        for name in path.split("."):
+            value = getattr(value, name)
+        return str(value)
+
+    return default
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RecipeFlags:
-    """Flags that edit a recipe: the common values by name, every value with --set."""
+    """Options that change a recipe: the usual values by name, and every value with --set.
 
-    data: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file."""
-    model: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """A known network: lab, vgg, resnet8, resnet20 or mobilenet (narrower: --set model.width=0.5); or a pre-trained
-    one, frozen: vgg16, mobilenet_v1, mobilenet_v2, efficientnet_b0 or resnet50."""
-    learning_rate: Annotated[float | None, Parameter(group=RECIPE)] = None
-    """Size of the optimizer's steps, for example 1e-4."""
-    optimizer: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """adam, sgd, rmsprop, adamw, nadam, adagrad, adadelta, adamax, ftrl, lion or muon."""
-    batch_size: Annotated[int | None, Parameter(group=RECIPE)] = None
-    """Images in each step."""
-    epochs: Annotated[int | None, Parameter(group=RECIPE)] = None
+    A first sentence stands alone in the compact help of `tune`, `lab` and `deploy`.
+    """
+
+    data: Annotated[
+        str | None, Parameter(metavar="NAME|PATH", show_default=_recipe_default("data.source"))
+    ] = None
+    """Data set: a name or a path. Names: cifar10, cifar100, digits. Paths: a CIFAR archive, a
+    folder with a folder of images for each class, or an .npz file."""
+    model: Annotated[str | None, Parameter(metavar="NAME", show_default="lab")] = None
+    """Network by name. From scratch: lab, vgg, resnet8, resnet20 or mobilenet (to make it
+    narrower: --set model.width=0.5). Pre-trained: vgg16, mobilenet_v1, mobilenet_v2,
+    efficientnet_b0 or resnet50, whose layers stay frozen."""
+    learning_rate: Annotated[
+        float | None, Parameter(show_default=_recipe_default("optimizer.learning_rate"))
+    ] = None
+    """Step size of the optimizer."""
+    optimizer: Annotated[
+        str | None, Parameter(metavar="NAME", show_default=_recipe_default("optimizer.name"))
+    ] = None
+    """Optimizer by name. One of adam, sgd, rmsprop, adamw, nadam, adagrad, adadelta, adamax, ftrl,
+    lion or muon."""
+    batch_size: Annotated[int | None, Parameter(show_default=_recipe_default("fit.batch_size"))] = (
+        None
+    )
+    """Images per step."""
+    epochs: Annotated[int | None, Parameter(show_default=_recipe_default("fit.epochs"))] = None
     """Passes over the training images."""
-    activation: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """Of all hidden layers: relu, tanh, gelu, ... (one layer: --set model.blocks.0.activation=tanh)."""
-    precision: Annotated[str | None, Parameter(group=RECIPE)] = None
-    """auto, float32 or bfloat16."""
-    subset: Annotated[int | None, Parameter(group=RECIPE)] = None
-    """Use only the first N training images: four fifths train, the rest validate; and N/5 test images."""
-    image_size: Annotated[int | None, Parameter(group=RECIPE)] = None
-    """Side in pixels to which the images of a folder are resized."""
-    skip_unreadable: Annotated[bool, Parameter(group=RECIPE, negative="")] = False
-    """Leave out image files that cannot be read, instead of stopping."""
+    activation: Annotated[
+        str | None, Parameter(metavar="NAME", show_default=_recipe_default("model.activation"))
+    ] = None
+    """Activation of all hidden layers. For example relu, tanh or gelu. To change one layer: --set
+    model.blocks.0.activation=tanh."""
+    precision: Annotated[
+        str | None, Parameter(metavar="NAME", show_default=_recipe_default("fit.precision"))
+    ] = None
+    """Arithmetic: auto, float32 or bfloat16."""
+    subset: Annotated[int | None, Parameter(show_default="all images")] = None
+    """Use the first N training images only. Four fifths of them train and the rest validate; the
+    test uses N/5 images."""
+    image_size: Annotated[
+        int | None, Parameter(show_default=_recipe_default("data.image_size"))
+    ] = None
+    """Side in pixels of images from a folder."""
+    skip_unreadable: Annotated[bool, Parameter(negative="")] = False
+    """Skip image files that cannot be read. Without it, they are an error."""
     technique: Annotated[
-        tuple[str, ...], Parameter(group=RECIPE, negative="", show_default=False)
+        tuple[str, ...], Parameter(negative="", metavar="NAME=VALUE", show_default=False)
     ] = ()
-    """A technique, as name=value; may be repeated. `eyetune techniques` lists them."""
+    """Apply a technique; repeatable. `eyetune techniques` lists them."""
     set: Annotated[
-        tuple[str, ...], Parameter(group=RECIPE, name="--set", negative="", show_default=False)
+        tuple[str, ...], Parameter(negative="", metavar="PATH=VALUE", show_default=False)
     ] = ()
-    """Any value by its path, as path=value; may be repeated. `eyetune recipe` shows all paths."""
+    """Set any value of the recipe; repeatable. `eyetune recipe` lists all paths."""
 
     def apply(self, start: str | None, common: Common) -> Recipe:
-        """Return a recipe with the flags' edits: that of a TOML file or of a run, or the default
-        one.
-        """
-        from eyetune.recipe import Recipe, parse_edits
+        """Return the recipe that `start` names, changed by these options.
 
-        named = {
+        Args:
+            start: A recipe file (.toml), or a reference to a run; None for the lab's recipe.
+            common: The common options, which name the workspace.
+
+        Raises:
+            UsageError: `start` names no recipe, or an option has an invalid value.
+        """
+        from eyetune.recipe import parse_edits
+
+        recipe = _starting_recipe(start, common)
+        for text in self.technique:
+            recipe = _apply_technique(recipe, text)
+        edits = self._named_edits() | parse_edits(self.set)
+        return recipe.with_(edits) if edits else recipe
+
+    def _named_edits(self) -> dict[str, Any]:
+        edits = {
             "data.source": self.data,
             "model": self.model,
             "optimizer.learning_rate": self.learning_rate,
@@ -112,89 +195,124 @@ class RecipeFlags:
             "data.image_size": self.image_size,
             "data.skip_unreadable": self.skip_unreadable or None,
         }
-        edits = {path: value for path, value in named.items() if value is not None} | parse_edits(
-            self.set
+        return {path: value for path, value in edits.items() if value is not None}
+
+
+RecipeOptions = Annotated[RecipeFlags, Parameter(group=_RECIPE_GROUP)]
+CompactRecipeOptions = Annotated[RecipeFlags, Parameter(group=_COMPACT_RECIPE_GROUP)]
+
+
+def _starting_recipe(start: str | None, common: Common) -> Recipe:
+    from eyetune.recipe import Recipe
+
+    if start is None:
+        return Recipe()
+    if is_recipe_file(start):
+        return Recipe.load(start)
+    if Path(start).is_dir():
+        raise UsageError(
+            f"{start} is a folder, not a recipe or a run.",
+            fix=f"If it holds images: --data {start}",
         )
-        if start is None:
-            recipe = Recipe()
-        elif is_recipe_file(start):
-            recipe = Recipe.load(start)
-        elif Path(start).is_dir():
-            raise UsageError(
-                f"{start} is a folder, not a recipe or a run.",
-                fix=f"If it holds images: --data {start}",
-            )
-        else:
-            recipe = common.open_workspace().runs.find(start).recipe
-        for word in self.technique:
-            recipe = _apply_technique(recipe, word)
-        return recipe.with_(edits) if edits else recipe
+    return common.open_workspace().runs.find(start).recipe
 
 
-def _apply_technique(recipe: Recipe, word: str) -> Recipe:
+def _apply_technique(recipe: Recipe, text: str) -> Recipe:
     from eyetune.techniques import find
 
-    name, _, value = word.partition("=")
-    chosen = find(name)
-    return chosen.apply(recipe, value or chosen.values[0])
+    name, _, value = text.partition("=")
+    technique = find(name)
+    return technique.apply(recipe, value or technique.values[0])
 
 
-def is_recipe_file(word: str) -> bool:
-    """Tell whether a word names a recipe's file, and not a run."""
-    return word.endswith(".toml") or Path(word).is_file()
+def is_recipe_file(text: str) -> bool:
+    """Return whether an argument names a recipe file rather than a run."""
+    return text.endswith(".toml") or Path(text).is_file()
 
 
-def is_function(word: str | None) -> bool:
-    """Tell whether a word names a model function, as file.py:name."""
-    return word is not None and (".py:" in word or word.endswith(".py"))
+def is_function(text: str | None) -> bool:
+    """Return whether an argument names a model function, as file.py:name."""
+    return text is not None and (".py:" in text or text.endswith(".py"))
+
+
+def check_output_folder(path: Path | None) -> None:
+    """Check that --output can name a folder, before any work is done.
+
+    Raises:
+        UsageError: It names a file, or looks like one.
+    """
+    if path is None:
+        return
+    if path.is_file() or (path.suffix in _FILE_SUFFIXES and not path.exists()):
+        raise UsageError(
+            "--output must name a folder: this command writes several files.",
+            expected="the path of a folder, which is created if necessary",
+            received=path,
+            fix=f"--output {path.with_suffix('')}",
+        )
+
+
+def check_output_file(path: Path | None) -> None:
+    """Check that --output can name a file, before any work is done.
+
+    Raises:
+        UsageError: It names a folder.
+    """
+    if path is not None and path.is_dir():
+        raise UsageError(
+            "--output must name a file: this command writes one.",
+            expected="the path of a file",
+            received=f"{path}, which is a folder",
+        )
 
 
 def output() -> Console:
-    """Return the console for results: standard output, as wide as needed where it is no terminal."""
+    """Return the console for results.
+
+    It is as wide as the terminal or as COLUMNS says, otherwise 120 columns.
+    """
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            # rich would leave with status 1; the reader having seen enough is no failure
+            # Rich would exit with status 1, but a reader that has seen enough is no failure.
             raise BrokenPipeError
 
-    return Output(
-        highlight=False,
-        width=None if sys.stdout.isatty() else 120,
-        soft_wrap=not sys.stdout.isatty(),
-    )
+    is_terminal = sys.stdout.isatty()
+    has_width = is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+    return Output(highlight=False, width=None if has_width else 120, soft_wrap=not is_terminal)
 
 
-def say(words: str) -> None:
-    """Tell the user something that is no result, on standard error."""
+def say(text: str) -> None:
+    """Print a message that is not a result, on standard error."""
     from rich.console import Console
 
-    Console(file=sys.stderr, highlight=False).print(words, markup=False, soft_wrap=True)
+    Console(file=sys.stderr, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
 def load_keras() -> None:
-    """Load Keras quietly, and say that it takes a moment."""
+    """Load Keras without its messages, and say that it takes a moment."""
     from eyetune.training.backend import start_keras
 
     say("Loading Keras ...")
     start_keras()
 
 
-def read_seconds(words: str) -> float:
-    """Read a duration such as 90s, 30m or 2h.
+def read_seconds(text: str) -> float:
+    """Read a duration such as 90s, 30m or 2h; a number alone is in seconds.
 
     Raises:
-        UsageError: It is none, or not above 0.
+        UsageError: It is not a duration, or not above 0.
 
     Example:
         >>> read_seconds("30m"), read_seconds("1.5h"), read_seconds("20")
         (1800.0, 5400.0, 20.0)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", words.strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([smh]?)", text.strip().lower())
     if match is None or float(match[1]) <= 0:
         raise UsageError(
             "A duration cannot be read.",
             expected="a number above 0 with s, m or h, such as 30m",
-            received=words,
+            received=text,
         )
-    return float(match[1]) * _UNITS[match[2]]
+    return float(match[1]) * _SECONDS_PER_UNIT[match[2]]

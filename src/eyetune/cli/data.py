@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from eyetune.cli.common import Common, load_keras
+from eyetune.cli.common import Common, check_output_file, command_group, load_keras
 from eyetune.errors import UsageError
 
-app = App(
-    name="data", help="Look at images and labels before training on them.", help_format="plaintext"
-)
+app = command_group("data", "Look at images and labels before training on them.")
 _NO_COMMON = Common()
 MAX_PER_CLASS = 200
 
@@ -22,7 +20,9 @@ def show(
     source: str,
     /,
     *,
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FILE", show_default="data-NAME.png in the workspace")
+    ] = None,
     augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     per_class: int = 10,
     subset: int = 0,
@@ -31,23 +31,22 @@ def show(
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show shapes, types, value ranges, class counts and first labels, and draw samples of every
-    class.
+    """Describe a data set and draw samples of every class.
+
+    It shows shapes, types, value ranges, class counts and the first labels.
 
     For example:
 
-    eyetune data show cifar10
-
-    eyetune data show cifar10 --augment flip=true --augment shift=4
-
-    eyetune data show photos/ --image-size 48 --output photos.png
+        eyetune data show cifar10
+        eyetune data show cifar10 --augment flip=true --augment shift=4
+        eyetune data show photos/ --image-size 48 --output photos.png
 
     Parameters
     ----------
     source
         cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file.
     output
-        The picture; by default `data-NAME.png` in the workspace.
+        File for the picture of the samples.
     augment
         Draw what the network would see with this variation, as name=value of the recipe's augment
         section; may be repeated. The first picture of each row is unchanged.
@@ -62,6 +61,7 @@ def show(
     skip_unreadable
         Leave out image files that cannot be read, instead of stopping.
     """
+    check_output_file(output)
     if not 1 <= per_class <= MAX_PER_CLASS:
         raise UsageError(
             "The number of samples is out of range.",
@@ -106,11 +106,11 @@ def show(
 
 @app.command(name="list")
 def list_sources(*, common: Common = _NO_COMMON) -> None:
-    """List the data sets that are known by name, and those that are decoded in the cache.
+    """List the data sets that have a name, and those in the cache.
 
     For example:
 
-    eyetune data list
+        eyetune data list
     """
     from eyetune.cli.tables import sources_tables
     from eyetune.data import KNOWN_SOURCES, cache
@@ -130,11 +130,13 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
 
 @app.command
 def clear(*, common: Common = _NO_COMMON) -> None:
-    """Empty the cache of decoded images; they are decoded again when they are next used.
+    """Empty the cache of decoded images.
+
+    Images are decoded again when they are next used.
 
     For example:
 
-    eyetune data clear
+        eyetune data clear
     """
     from eyetune.data import cache
 

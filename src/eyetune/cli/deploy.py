@@ -8,7 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.markup import escape
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, is_function, read_seconds, say
+from eyetune.cli.common import (
+    INTERRUPTED,
+    Common,
+    CompactRecipeOptions,
+    RecipeFlags,
+    check_output_folder,
+    is_function,
+    read_seconds,
+    say,
+)
 from eyetune.cli.export import Formats, export_lines, verification_lines
 
 _NO_COMMON = Common()
@@ -21,7 +30,9 @@ def deploy(  # noqa: PLR0913 (flags)
     *,
     board: str = "esp-eye",
     time: str = "20m",
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FOLDER", show_default="exports/NAME in the workspace")
+    ] = None,
     space: str | None = None,
     max_epochs: int | None = None,
     format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
@@ -30,22 +41,22 @@ def deploy(  # noqa: PLR0913 (flags)
     name: str = "",
     resume: Annotated[bool, Parameter(negative="")] = False,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
-    flags: RecipeFlags = _NO_FLAGS,
+    flags: CompactRecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Search under a board's limits, train the best, export it, prove it on test images: one
-    command, one report.
+    """Search, train, export and verify a network for a board.
+
+    The search keeps to the limits of the board. The best network is trained again for longer,
+    exported, and verified on test images; one report describes it all.
 
     Half of the time goes into the search, most of the rest into one longer training of the best.
     The exit status is 1 where the proof fails.
 
     For example:
 
-    eyetune deploy --data photos/ --board esp-eye --time 20m --output firmware
-
-    eyetune deploy --data cifar10 --time 1h --name camera
-
-    eyetune deploy --resume --name camera
+        eyetune deploy --data photos/ --board esp-eye --time 20m --output firmware
+        eyetune deploy --data cifar10 --time 1h --name camera
+        eyetune deploy --resume --name camera
 
     Parameters
     ----------
@@ -57,7 +68,7 @@ def deploy(  # noqa: PLR0913 (flags)
     time
         For all of it, for example 90s, 20m or 2h.
     output
-        The folder to make; by default exports/NAME in the workspace.
+        Folder for the export, which is created.
     space
         What recipes may change: small (the default), lab, fine or a TOML file.
     max_epochs
@@ -77,6 +88,7 @@ def deploy(  # noqa: PLR0913 (flags)
     """
     import eyetune
 
+    check_output_folder(output)
     function = start if is_function(start) else None
     given = start if function is None else None
     recipe = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from cyclopts import Parameter
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from eyetune.cli.common import Common, load_keras
+from eyetune.cli.common import Common, check_output_folder, load_keras
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,11 +26,12 @@ def explain(
     *,
     image: str = "0",
     split: Literal["validation", "test"] = "validation",
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FOLDER", show_default="explanation in the run's folder")
+    ] = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show what a network has learned: its filters, feature maps of an image, where it looks, what
-    it confuses.
+    """Show what a network has learned, in pictures and tables.
 
     Draws five pictures: the filters of the first convolution; the feature maps of one image, layer
     by layer; where the network looks (Grad-CAM) when it is sure and right, and sure and wrong;
@@ -38,11 +40,9 @@ def explain(
 
     For example:
 
-    eyetune explain latest
-
-    eyetune explain 3f2a --image 12 --output pictures
-
-    eyetune explain latest --image photo.jpg --split test --json
+        eyetune explain latest
+        eyetune explain 3f2a --image 12 --output pictures
+        eyetune explain latest --image photo.jpg --split test --json
 
     Parameters
     ----------
@@ -53,8 +53,9 @@ def explain(
     split
         Whose images to explain it with. Choose on validation; test is for the report.
     output
-        Folder of the pictures; by default `explanation` in the run's.
+        Folder for the pictures (PNG and SVG).
     """
+    check_output_folder(output)
     from eyetune.api.compare import open_run
 
     chosen = open_run(run, workspace=common.open_workspace())

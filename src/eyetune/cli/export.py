@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from eyetune.cli.common import Common
+from eyetune.cli.common import Common, check_output_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,21 +29,22 @@ def export(
     /,
     *,
     board: str = "esp-eye",
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FOLDER", show_default="exports/ID in the workspace")
+    ] = None,
     format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Make of a run what a board needs: the int8 network, firmware around it, and a report.
+    """Export a run for a board: int8 network, firmware and report.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
     `eyetune verify` proves the result on test images.
 
     For example:
 
-    eyetune export latest --board esp-eye --output firmware
-
-    eyetune export 3f2a --format esp-idf --format c --json
+        eyetune export latest --board esp-eye --output firmware
+        eyetune export 3f2a --format esp-idf --format c --json
 
     Parameters
     ----------
@@ -52,12 +53,13 @@ def export(
     board
         A name of `eyetune boards`, or the path of a TOML file.
     output
-        The folder to make; by default exports/ID in the workspace.
+        Folder for the export, which is created.
     format
         Of the firmware: esp-idf (the default), arduino or c; may be repeated.
     overwrite
         Replace an export that is there. Anything else is never written over.
     """
+    check_output_folder(output)
     import eyetune
 
     done = eyetune.export(
@@ -79,16 +81,15 @@ def verify(
     images: int | None = None,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Prove an export on real images with TensorFlow Lite Micro's own interpreter, and compare it
-    with LiteRT.
+    """Verify an export on real images, with the board's interpreter.
 
-    The exit status is 1 where the proof fails.
+    TensorFlow Lite Micro runs the network as the board would, and LiteRT is the reference. The
+    exit status is 1 where the verification fails.
 
     For example:
 
-    eyetune verify firmware
-
-    eyetune verify firmware --split validation --images 500 --json
+        eyetune verify firmware
+        eyetune verify firmware --split validation --images 500 --json
 
     Parameters
     ----------
@@ -120,13 +121,14 @@ def flash(
     baud: int = 460_800,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Write built firmware to a board over its serial port, with esptool.
+    """Write built firmware to a board over its serial port.
+
+    It needs esptool.
 
     For example:
 
-    eyetune flash firmware
-
-    eyetune flash firmware --port /dev/ttyUSB0
+        eyetune flash firmware
+        eyetune flash firmware --port /dev/ttyUSB0
 
     Parameters
     ----------

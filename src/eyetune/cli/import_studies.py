@@ -1,19 +1,15 @@
-"""`eyetune import`: what other tools have done, as our records."""
+"""`eyetune import`: the results of other tools, as records of the workspace."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from eyetune.cli.common import Common
+from eyetune.cli.common import Common, command_group
 
-app = App(
-    name="import",
-    help="Read what other tools have done into the workspace.",
-    help_format="plaintext",
-)
+app = command_group("import", "Import the results of other tools.")
 _NO_COMMON = Common()
 
 
@@ -22,30 +18,31 @@ def keras_tuner(
     directory: Path,
     /,
     *,
-    name: str = "",
-    objective: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    name: Annotated[str, Parameter(show_default="the name of the folder")] = "",
+    objective: Annotated[
+        tuple[str, ...], Parameter(negative="", metavar="NAME:MIN|MAX", show_default=False)
+    ] = (),
     common: Common = _NO_COMMON,
 ) -> None:
-    """Read a project folder of KerasTuner as a study: its trials, their values and their scores.
+    """Import a project folder of KerasTuner as a study.
 
-    Nothing in the folder is changed, and its networks stay where they are. A trial that Hyperband
-    promoted becomes a further rung of the trial that it goes on with.
+    The study holds its trials, their values and their scores. The folder is not changed, and its
+    networks stay where they are. A trial that Hyperband promoted becomes a further rung of the
+    trial that it continues.
 
     For example:
 
-    eyetune import keras-tuner my_dir/my_project
-
-    eyetune import keras-tuner untitled_project --name first --json
+        eyetune import keras-tuner my_dir/my_project
+        eyetune import keras-tuner untitled_project --name first --json
 
     Parameters
     ----------
     directory
-        The folder with oracle.json: directory/project_name of the search.
+        The folder that contains oracle.json: directory/project_name of the search.
     name
-        What to call the study; by default the name of the folder.
+        Name of the study.
     objective
-        What it searched for, where that cannot be told from its scores, such as val_auc:max; may be
-        repeated.
+        Objective of the search, such as val_auc:max, if the scores do not show it; repeatable.
     """
     from eyetune.cli.study_tables import study_tables
     from eyetune.compat.keras_tuner.importing import import_keras_tuner

@@ -1,4 +1,4 @@
-"""`eyetune evaluate`, `plot`, `predict` and `show`: looking at what was trained."""
+"""`eyetune show`, `evaluate`, `predict`, `plot` and `compare`: inspecting trained runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import Common, RecipeFlags, is_recipe_file, load_keras
+from eyetune.cli.common import (
+    Common,
+    RecipeFlags,
+    RecipeOptions,
+    check_output_folder,
+    is_recipe_file,
+    load_keras,
+)
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eyetune.recipe import Recipe
     from eyetune.values.network import Network
 
+MAX_FILE_NAME = 200  # characters of a name that lists runs
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
 
@@ -24,80 +34,86 @@ def evaluate(
     *,
     split: Literal["test", "validation"] = "test",
     recompute: Annotated[bool, Parameter(negative="")] = False,
-    flips: Annotated[bool, Parameter(negative="")] = False,
+    tta: Annotated[bool, Parameter(negative="")] = False,
+    flips: Annotated[bool, Parameter(negative="", show=False)] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show loss, accuracy, accuracy by class, confusion matrix and calibration error of a run.
+    """Show the accuracy of a run, overall and by class.
+
+    It shows loss, accuracy, accuracy by class, confusion matrix and calibration error.
 
     For example:
 
-    eyetune evaluate latest
-
-    eyetune evaluate 3f2a --split validation --json
-
-    eyetune evaluate latest --split validation --flips
+        eyetune evaluate latest
+        eyetune evaluate 3f2a --split validation --json
+        eyetune evaluate latest --split validation --tta
 
     Parameters
     ----------
     run
-        Id of a run, the beginning of it, its name, or latest.
+        The run: its id, the beginning of the id, its name, or `latest`.
     split
-        Which images. Choose on validation; look at test once, at the end.
+        Split to evaluate on. Make choices on validation; use test once, at the end.
     recompute
-        Classify the images again, instead of using the predictions that the run recorded.
+        Classify the images again instead of using the recorded predictions.
+    tta
+        Also evaluate with test-time augmentation: the mean of the predictions for each image and
+        its mirror image.
     flips
-        Show besides what averaging the predictions for each image and its mirror image would give.
+        The name of --tta before version 0.1.
     """
+    with_tta = tta or flips
     from eyetune.api.compare import open_run
     from eyetune.cli.tables import evaluation_tables, tta_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
-    anew = recompute or chosen.workspace.predictions.load(chosen.id, split) is None
-    if anew or flips:
-        _ = chosen.results  # says what to do where there is no network yet
+    is_recorded = chosen.workspace.predictions.load(chosen.id, split) is not None
+    is_computed = recompute or not is_recorded
+    if is_computed or with_tta:
+        _ = chosen.results  # raises a UsageError if there is no trained network yet
         load_keras()
-    result = chosen.evaluate(split) if anew else chosen.evaluation(split)
+    result = chosen.evaluate(split) if is_computed else chosen.evaluation(split)
     names = chosen.record.data.class_names
     value = {"run": chosen.id, "split": split, **result.to_json(), "classes": list(names)}
     if split == "test":
         value["verdict"] = chosen.verdict.to_json()
-    shown = evaluation_tables(chosen, split, result)
-    if flips:
-        found = chosen.evaluate_tta(split)
-        value["with_flips"] = {
-            **found.to_json(),
-            "macs": 2 * chosen.record.network.macs,
-            "multiply_adds": 2 * chosen.record.network.macs,
-        }
-        shown += tta_lines(chosen, split, found)
-    common.show(value, *shown)
+    parts = evaluation_tables(chosen, split, result)
+    if with_tta:
+        gain = chosen.evaluate_tta(split)
+        macs = 2 * chosen.record.network.macs
+        value["with_tta"] = {**gain.to_json(), "macs": macs}
+        # The names of earlier versions.
+        value["with_flips"] = {**value["with_tta"], "multiply_adds": macs}
+        parts += tta_lines(chosen, split, gain)
+    common.show(value, *parts)
 
 
 def compare(
     *runs: str,
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FOLDER", show_default="plots in the workspace")
+    ] = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Compare runs with the first one: which is better, by how much, and how sure we are.
+    """Compare runs with a baseline: how much better, how certain.
 
-    Runs of one recipe with different seeds are taken together. Differences are of validation
-    accuracy, with a 95% interval from a paired bootstrap over the same images; p-values are
-    corrected for how many are compared (Holm).
+    Runs of one recipe with different seeds are combined. Differences are of validation accuracy,
+    with a 95% interval from a paired bootstrap over the same images; p-values are corrected for
+    the number of comparisons (Holm).
 
     For example:
 
-    eyetune compare baseline augmented
-
-    eyetune compare 3f2a 77b0 91c4 --output pictures
+        eyetune compare baseline augmented
+        eyetune compare 3f2a 77b0 91c4 --output pictures
 
     Parameters
     ----------
     runs
-        Two or more: ids of runs, the beginnings of them, their names, or latest. The first is the
-        baseline.
+        Two or more runs: ids, beginnings of ids, names, or `latest`. The first is the baseline.
     output
-        Folder of the picture; by default `plots` in the workspace.
+        Folder for the pictures of the comparison (PNG and SVG).
     """
+    check_output_folder(output)
     import eyetune
     from eyetune.cli.tables import comparison_tables
     from eyetune.report.figures.run_figures import save
@@ -105,53 +121,59 @@ def compare(
     workspace = common.open_workspace()
     chosen = [eyetune.open_run(reference, workspace=workspace) for reference in runs]
     comparison = eyetune.compare(*chosen)
-    name = "comparison-" + "-".join(run.id for run in chosen)
-    paths = save(comparison.plot(), output or workspace.folder / "plots", name[:200])
+    file_name = "comparison-" + "-".join(run.id for run in chosen)
+    folder = output or workspace.folder / "plots"
+    paths = save(comparison.plot(), folder, file_name[:MAX_FILE_NAME])
     value = {**comparison.to_json(), "pictures": [str(path) for path in paths]}
     common.show(value, *comparison_tables(comparison), f"Picture: {paths[0]}")
 
 
 def plot(
     *runs: str,
-    output: Path | None = None,
+    output: Annotated[
+        Path | None,
+        Parameter(metavar="FOLDER", show_default="the run's folder, or plots in the workspace"),
+    ] = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Draw curves, confusion matrix, mistakes and network of a run; or the curves of several runs
-    in one picture.
+    """Draw the curves, confusion matrix and network of runs.
+
+    For one run it draws curves, confusion matrix, mistakes and network; for several runs, their
+    curves in one picture.
 
     For example:
 
-    eyetune plot latest
-
-    eyetune plot 3f2a 77b0 --output pictures
+        eyetune plot latest
+        eyetune plot 3f2a 77b0 --output pictures
 
     Parameters
     ----------
     runs
-        Ids of runs, the beginnings of them, their names, or latest (the default).
+        Runs: ids, beginnings of ids, names, or `latest` (the default).
     output
-        Folder of the pictures; by default the run's, or `plots` in the workspace for several.
+        Folder for the pictures (PNG and SVG).
     """
+    check_output_folder(output)
     from eyetune.api.compare import open_run
     from eyetune.report.figures.run_figures import save
 
     workspace = common.open_workspace()
     chosen = [open_run(reference, workspace=workspace) for reference in runs or ("latest",)]
-    empty = next((run for run in chosen if not run.history), None)
-    if empty is not None:
-        raise UsageError(
-            f"Run {empty.record.label} has no whole epoch to draw.",
-            received=f"{empty.state}: {empty.record.error or 'no epochs'}",
-        )
+    for run in chosen:
+        if not run.history:
+            raise UsageError(
+                f"Run {run.record.label} has no complete epoch to draw.",
+                received=f"{run.state}: {run.record.error or 'no epochs'}",
+            )
     if len(chosen) == 1:
         paths = chosen[0].save_plots(output)
     else:
-        name = "curves-" + "-".join(run.id for run in chosen)
-        paths = save(chosen[0].plot(*chosen[1:]), output or workspace.folder / "plots", name[:200])
-    lines = "\n".join(str(path) for path in paths)
-    common.show(
-        {"runs": [run.id for run in chosen], "pictures": [str(path) for path in paths]}, lines
-    )
+        figure = chosen[0].plot(*chosen[1:])
+        file_name = "curves-" + "-".join(run.id for run in chosen)
+        folder = output or workspace.folder / "plots"
+        paths = save(figure, folder, file_name[:MAX_FILE_NAME])
+    names = [str(path) for path in paths]
+    common.show({"runs": [run.id for run in chosen], "pictures": names}, "\n".join(names))
 
 
 def predict(
@@ -161,27 +183,30 @@ def predict(
     top: int = 3,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show the likeliest classes of image files.
+    """Classify image files with a trained run.
 
     For example:
 
-    eyetune predict latest photo.jpg another.png
+        eyetune predict latest photo.jpg another.png
+        eyetune predict 3f2a photos/ --top 1 --json
 
     Parameters
     ----------
     run
-        Id of a run, the beginning of it, its name, or latest.
+        The run: its id, the beginning of the id, its name, or `latest`.
     images
-        PNG, JPEG, WebP, BMP or GIF files of any size.
+        Image files (PNG, JPEG, WebP, BMP or GIF, of any size), or folders, of which all images are
+        classified, those in subfolders too.
     top
-        How many classes to show of each.
+        Number of classes to show for each image.
     """
-    if Path(run).is_file():
+    if Path(run).exists() and not images:
         raise UsageError(
-            f"{run} is a file, where the run should be named.", fix=f"eyetune predict latest {run}"
+            f"{run} is a path, but the first argument names the run.",
+            fix=f"eyetune predict latest {run}",
         )
     if not images:
-        raise UsageError("There is no image to look at.", fix=f"eyetune predict {run} photo.jpg")
+        raise UsageError("No image is given.", fix=f"eyetune predict {run} photo.jpg")
     if top < 1:
         raise UsageError(
             "The number of classes is too small.", expected="--top of 1 or more", received=top
@@ -189,72 +214,101 @@ def predict(
     from eyetune.api.compare import open_run
     from eyetune.cli.tables import prediction_table
 
+    paths = _image_files(images)
     chosen = open_run(run, workspace=common.open_workspace())
-    _ = chosen.results
+    _ = chosen.results  # raises a UsageError if there is no trained network yet
     load_keras()
-    predictions = chosen.predict(images, top=top)
-    value = {
-        "run": chosen.id,
-        "predictions": [
-            {
-                "image": one.image,
-                "classes": [{"name": name, "probability": share} for name, share in one.classes],
-            }
-            for one in predictions
-        ],
-    }
-    common.show(value, prediction_table(predictions))
+    from eyetune.report.progress.training_progress import decoding_bar
+
+    with decoding_bar() as on_progress:
+        predictions = chosen.predict(paths, top=top, on_progress=on_progress)
+    rows = []
+    for prediction in predictions:
+        classes = [{"name": name, "probability": share} for name, share in prediction.classes]
+        rows.append({"image": prediction.image, "classes": classes})
+    common.show({"run": chosen.id, "predictions": rows}, prediction_table(predictions))
+
+
+def _image_files(paths: Sequence[Path]) -> list[Path]:
+    """Return files as they are, and for a folder the images in it and in its subfolders, sorted.
+
+    Raises:
+        UsageError: A path does not exist, or a folder contains no images.
+    """
+    from eyetune.data.sources.folder import SUFFIXES
+
+    files = []
+    for path in paths:
+        if path.is_dir():
+            images = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            if not images:
+                raise UsageError(
+                    f"The folder {path} contains no images.",
+                    expected=f"files ending in {', '.join(SUFFIXES)}",
+                )
+            files += images
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UsageError(f"There is no file or folder {path}.", received=f"{path.absolute()}")
+    return files
 
 
 def show(
     target: str = "latest",
     /,
     *,
-    flags: RecipeFlags = _NO_FLAGS,
-    diagram: Path | None = None,
+    diagram: Annotated[Path | None, Parameter(metavar="FILE", show_default=False)] = None,
+    flags: RecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show a run, or the network that a recipe describes: each layer with shape, weights and cost,
-    and a drawing.
+    """Show a run or a recipe, and its network layer by layer.
+
+    Each layer is shown with its shape, parameters and cost.
 
     For example:
 
-    eyetune show latest
-
-    eyetune show recipe.toml --set model.batch_norm=true --diagram network.svg
+        eyetune show latest
+        eyetune show recipe.toml --set model.batch_norm=true --diagram network.svg
 
     Parameters
     ----------
     target
-        Id of a run, the beginning of it, its name, latest, or a recipe's TOML file.
+        A run (its id, the beginning of the id, its name, or `latest`) or a recipe file (.toml).
     diagram
-        Draw the network into this file (.svg or .png). That of a complete run lies in its folder
-        already.
+        File for a drawing of the network (.svg or .png). The folder of a complete run contains
+        one already.
     """
-    from eyetune.cli.tables import network_table, run_table
-
+    _check_diagram(diagram)
     if is_recipe_file(target):
-        recipe = flags.apply(target, common)
-        network = _network(recipe)
-        drawn = _draw(network, diagram)
-        common.show(
-            {"recipe": recipe.values(), "network": network.to_json(), **drawn},
-            network_table(network),
-        )
+        _show_recipe(flags.apply(target, common), diagram, common)
         return
     if flags != _NO_FLAGS:
         raise UsageError(
-            "A run is shown as it was trained.",
-            fix="Leave out the recipe values, or name a recipe.toml.",
+            "A run is shown as it was trained, without recipe options.",
+            fix="Leave out the recipe options, or name a recipe file.",
         )
-    from eyetune.api.compare import open_run
+    _show_run(target, diagram, common)
 
-    run = open_run(target, workspace=common.open_workspace())
+
+def _show_recipe(recipe: Recipe, diagram: Path | None, common: Common) -> None:
+    from eyetune.cli.tables import network_table
+
+    network = _network(recipe)
+    value = {"recipe": recipe.values(), "network": network.to_json(), **_draw(network, diagram)}
+    common.show(value, network_table(network))
+
+
+def _show_run(reference: str, diagram: Path | None, common: Common) -> None:
+    from eyetune.api.compare import open_run
+    from eyetune.cli.tables import network_table, run_table
+
+    run = open_run(reference, workspace=common.open_workspace())
     network = run.record.network
-    drawn = _draw(network, diagram)
-    value = {**run.to_json(), "network": network.to_json(), **drawn}
-    where = [f"Pictures: {run.folder / 'plots'}"] if (run.folder / "plots").exists() else []
-    common.show(value, run_table(run), network_table(network), *where)
+    value = {**run.to_json(), "network": network.to_json(), **_draw(network, diagram)}
+    plots = run.folder / "plots"
+    paths = [f"Pictures: {plots}"] if plots.exists() else []
+    common.show(value, run_table(run), network_table(network), *paths)
 
 
 def _network(recipe: Recipe) -> Network:
@@ -269,18 +323,21 @@ def _network(recipe: Recipe) -> Network:
     return structure(build(recipe.model, image_shape, num_classes))
 
 
+def _check_diagram(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() not in (".svg", ".png"):
+        raise UsageError(
+            "The drawing has an unknown format.",
+            expected="a file name that ends in .svg or .png",
+            received=path,
+        )
+
+
 def _draw(network: Network, path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     from eyetune.report.figures.network_diagram import network_diagram
-    from eyetune.report.figures.run_figures import FORMATS, save
+    from eyetune.report.figures.run_figures import save
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise UsageError(
-            "The drawing has no known format.",
-            expected="a name ending in .svg or .png",
-            received=path,
-        )
-    save(network_diagram(network), path.parent, path.stem, [kind])
+    format_name = path.suffix.removeprefix(".").lower()
+    save(network_diagram(network), path.parent, path.stem, [format_name])
     return {"diagram": str(path)}

@@ -7,7 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, read_seconds, say
+from eyetune.cli.common import (
+    INTERRUPTED,
+    Common,
+    CompactRecipeOptions,
+    RecipeFlags,
+    read_seconds,
+    say,
+)
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
@@ -18,7 +25,7 @@ def lab(
     start: str | None = None,
     /,
     *,
-    flags: RecipeFlags = _NO_FLAGS,
+    flags: CompactRecipeOptions = _NO_FLAGS,
     techniques: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     file: Annotated[tuple[Path, ...], Parameter(negative="", show_default=False)] = (),
     quick: Annotated[bool, Parameter(negative="")] = False,
@@ -28,7 +35,7 @@ def lab(
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Find out which technique, which combination gives the best result, and how sure we can be.
+    """Find the techniques that help, one at a time and combined.
 
     Trains the baseline and each technique's values, one change at a time; stacks what helped; looks
     how each pair gets on; then trains the best and the baseline on training and validation images,
@@ -37,11 +44,9 @@ def lab(
 
     For example:
 
-    eyetune lab --data digits --quick
-
-    eyetune lab --data cifar10 --subset 5000 --epochs 3
-
-    eyetune lab --techniques flip,shift,batch-norm,learning-rate=0.003 --seeds 3 --time 2h
+        eyetune lab --data digits --quick
+        eyetune lab --data cifar10 --subset 5000 --epochs 3
+        eyetune lab --techniques flip,shift,learning-rate=0.003 --seeds 3 --time 2h
 
     Parameters
     ----------

@@ -10,61 +10,76 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.analysis.learning_rates import LARGEST, SMALLEST, check_range
-from eyetune.cli.common import Common, RecipeFlags
+from eyetune.cli.common import Common, RecipeFlags, RecipeOptions, check_output_folder
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
-RATE = "optimizer.learning_rate"
+_LEARNING_RATE = "optimizer.learning_rate"
+
+
+def _default_smallest(_: object) -> str:
+    from eyetune.analysis.learning_rates import SMALLEST
+
+    return f"{SMALLEST:g}"
+
+
+def _default_largest(_: object) -> str:
+    from eyetune.analysis.learning_rates import LARGEST
+
+    return f"{LARGEST:g}"
 
 
 def lr_find(
     start: str | None = None,
     /,
     *,
-    flags: RecipeFlags = _NO_FLAGS,
-    smallest: float = SMALLEST,
-    largest: float = LARGEST,
-    steps: Annotated[int | None, Parameter(show_default=False)] = None,
+    smallest: Annotated[float | None, Parameter(show_default=_default_smallest)] = None,
+    largest: Annotated[float | None, Parameter(show_default=_default_largest)] = None,
+    steps: Annotated[int | None, Parameter(show_default="500, fewer for small data")] = None,
     seed: int = 0,
-    threads: int = 0,
-    output: Path | None = None,
+    threads: Annotated[int, Parameter(show_default="one per core")] = 0,
+    output: Annotated[
+        Path | None, Parameter(metavar="FOLDER", show_default="plots in the workspace")
+    ] = None,
+    flags: RecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Find the learning rate to train with, by a range test (Smith, 2017, arXiv:1506.01186), and
-    draw its curve.
+    """Find a learning rate with a range test.
 
-    For some hundred steps the network trains while the rate rises from far too small to far too
-    large, in place of the recipe's own rate and schedule. Only training images are looked at;
-    nothing is recorded as a run.
+    The network trains for a few hundred steps while the learning rate rises from far too small to
+    far too large (Smith, 2017, arXiv:1506.01186). The recipe's own rate and schedule are not used.
+    The test sees training images only, and no run is recorded.
 
     For example:
 
-    eyetune lr-find --data digits
-
-    eyetune lr-find --optimizer sgd --set optimizer.momentum=0.9 --steps 1000
-
-    eyetune lr-find recipe.toml --smallest 1e-4 --largest 1
+        eyetune lr-find --data digits
+        eyetune lr-find --optimizer sgd --set optimizer.momentum=0.9 --steps 1000
+        eyetune lr-find recipe.toml --smallest 1e-4 --largest 1
 
     Parameters
     ----------
     start
-        What to begin with: a recipe's TOML file, or a run, whose recipe is tested; by default the
-        lab's recipe.
+        Recipe to test: a recipe file (.toml) or a run. Default: the lab's recipe.
     smallest
-        The first rate.
+        First learning rate.
     largest
-        The last rate; the test ends before it where the loss diverges.
+        Last learning rate; the test ends earlier if the loss diverges.
     steps
-        From the smallest rate to the largest; by default 500, fewer on small data.
+        Number of steps from the first to the last learning rate.
     seed
-        Of everything that is random; the same seed gives the same curve.
+        Random seed; the same seed gives the same curve.
     threads
-        Of the arithmetic; 0 for one for each core.
+        Number of threads.
     output
-        Folder of the picture; by default `plots` in the workspace.
+        Folder for the pictures of the curve (PNG and SVG).
     """
-    recipe = flags.apply(start, common)  # wrong words fail before Keras loads
+    check_output_folder(output)
+    # Invalid arguments fail before Keras loads.
+    recipe = flags.apply(start, common)
+    from eyetune.analysis.learning_rates import LARGEST, SMALLEST, check_range
+
+    smallest = SMALLEST if smallest is None else smallest
+    largest = LARGEST if largest is None else largest
     check_range(smallest, largest, steps)
     import eyetune
     from eyetune.cli.tables import range_test_tables
@@ -81,12 +96,11 @@ def lr_find(
         workspace=workspace,
     )
     folder = output or workspace.folder / "plots"
-    paths = save(
-        test.plot(), folder, f"learning-rate-{recipe.optimizer.name}-{recipe.fingerprint[:8]}"
-    )
-    command = (
-        None if test.suggestion is None else train_command(start, flags, common, test.suggestion)
-    )
+    file_name = f"learning-rate-{recipe.optimizer.name}-{recipe.fingerprint[:8]}"
+    paths = save(test.plot(), folder, file_name)
+    command = None
+    if test.suggestion is not None:
+        command = train_command(start, flags, common, test.suggestion)
     schedule = recipe.optimizer.schedule
     value = {
         **test.to_json(),
@@ -97,27 +111,34 @@ def lr_find(
     common.show(value, *range_test_tables(test, schedule, command), f"Picture: {paths[0]}")
 
 
-def train_command(start: str | None, flags: RecipeFlags, common: Common, rate: float) -> str:
-    """Return the command that trains what was tested, at another rate.
+def train_command(
+    start: str | None, flags: RecipeFlags, common: Common, learning_rate: float
+) -> str:
+    """Return the command that trains the tested recipe with another learning rate.
 
     Example:
-        >>> train_command("recipe.toml", RecipeFlags(optimizer="sgd", set=("fit.epochs=3",)), Common(), 0.01)
+        >>> flags = RecipeFlags(optimizer="sgd", set=("fit.epochs=3",))
+        >>> train_command("recipe.toml", flags, Common(), 0.01)
         'eyetune train recipe.toml --optimizer sgd --set fit.epochs=3 --learning-rate 0.01'
     """
-    words = ["eyetune", "train", *([start] if start else [])]
-    for one in fields(flags):
-        value = getattr(flags, one.name)
-        name = f"--{one.name.replace('_', '-')}"
-        if one.name == "learning_rate" or value is None or value is False:
+    arguments = ["eyetune", "train"]
+    if start:
+        arguments.append(start)
+    for field in fields(flags):
+        value = getattr(flags, field.name)
+        option = f"--{field.name.replace('_', '-')}"
+        if field.name == "learning_rate" or value is None or value is False:
             continue
         if isinstance(value, tuple):
             for item in value:
-                words += [] if item.replace(" ", "").startswith(f"{RATE}=") else [name, item]
+                if item.partition("=")[0].strip() != _LEARNING_RATE:
+                    arguments += [option, item]
+        elif value is True:
+            arguments.append(option)
         else:
-            words += [name] if value is True else [name, str(value)]
-    words += ["--learning-rate", f"{rate:g}"]
-    if common.workspace is not None and str(common.workspace) != os.environ.get(
-        "EYETUNE_WORKSPACE"
-    ):
-        words += ["--workspace", str(common.workspace)]
-    return shlex.join(words)
+            arguments += [option, str(value)]
+    arguments += ["--learning-rate", f"{learning_rate:g}"]
+    workspace = common.workspace
+    if workspace is not None and str(workspace) != os.environ.get("EYETUNE_WORKSPACE"):
+        arguments += ["--workspace", str(workspace)]
+    return shlex.join(arguments)

@@ -1,4 +1,4 @@
-"""The entry of the command line: its commands, and what becomes of an error."""
+"""The entry point of the command line: its commands, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
+# No module of the command line imports anything heavy: Keras, SQLAlchemy, NumPy and the like are
+# imported by the command that needs them.
 from eyetune.cli import (
     boards,
+    completion,
     data,
     deploy,
     explain,
@@ -26,75 +29,104 @@ from eyetune.cli import (
     train,
     tune,
 )
-from eyetune.cli.common import INTERRUPTED
+from eyetune.cli.common import INTERRUPTED, command_group
 from eyetune.errors import EyetuneError
 
-app = App(
-    name="eyetune",
-    suppress_keyboard_interrupt=False,
-    help="Tune image classifiers until they are as accurate as they can be and still fit the boards.\n\n"
-    "Begin with:  eyetune train --data digits   (half a minute, needs no download)",
-    help_format="plaintext",
+USAGE_ERROR = 2
+
+_OPTIONS = Group("Options", sort_key=90)
+
+app = command_group(
+    "eyetune",
+    """Tune image classifiers so that they are accurate and fit a microcontroller board.
+
+Start with:
+
+    eyetune train --data digits
+
+It takes half a minute and downloads nothing. `eyetune COMMAND --help` explains a command.
+""",
 )
-# The modules below import nothing heavy: Keras, SQLAlchemy and the like come with the command that
-# needs them.
-for command in (
-    train.train,
-    lr_find.lr_find,
-    lab.lab,
-    tune.tune,
-    boards.fit_check,
-    export.export,
-    export.verify,
-    export.flash,
-    deploy.deploy,
-    boards.boards,
-    study.study,
-    inspect.show,
-    inspect.evaluate,
-    inspect.plot,
-    inspect.compare,
-    report.report,
-    inspect.predict,
-    explain.explain,
-    train.recipe,
-    techniques.techniques,
-):
-    app.command(command)
-app.command(runs.app)
-app.command(study.app)
-app.command(import_studies.app)
-app.command(data.app)
+app.suppress_keyboard_interrupt = False
+app["--help"].group = app["--version"].group = _OPTIONS
+app["--help"].help = "Show this help."
+app["--version"].help = "Show the version."
+
+# Groups and their commands, in the order in which they are used.
+_COMMANDS = {
+    "Look at data": (data.app,),
+    "Train and compare": (
+        train.train,
+        lr_find.lr_find,
+        train.recipe,
+        inspect.show,
+        inspect.evaluate,
+        inspect.predict,
+        inspect.plot,
+        explain.explain,
+        inspect.compare,
+        report.report,
+    ),
+    "Search": (
+        techniques.techniques,
+        lab.lab,
+        tune.tune,
+        study.study,
+        import_studies.app,
+    ),
+    "Bring a network to a board": (
+        boards.boards,
+        boards.fit_check,
+        deploy.deploy,
+        export.export,
+        export.verify,
+        export.flash,
+    ),
+    "List and clean up": (runs.app, study.app, completion.completion),
+}
+for _position, (_title, _members) in enumerate(_COMMANDS.items()):
+    _group = Group(_title, sort_key=_position)
+    for _order, _member in enumerate(_members):
+        if isinstance(_member, App):
+            _member.group = _group
+            _member.sort_key = _order
+            app.command(_member)
+        else:
+            app.command(_member, group=_group, sort_key=_order)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit status: 0 done, 1 the work failed, 2 the words were
-    wrong.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its status.
+
+    The status is 0 for success, 1 for a failure, 2 for a usage error and 130 after Ctrl-C.
     """
-    given = list(sys.argv[1:] if words is None else words)
-    status = run(given)
+    status = run(list(sys.argv[1:] if arguments is None else arguments))
     if status == INTERRUPTED and "tensorflow" in sys.modules:
-        # Its threads still fetch images, by calling Python, which crashes while the interpreter is
-        # taken down.
+        # TensorFlow's threads still call Python to fetch images, which would crash while the
+        # interpreter shuts down.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
 
 
-def run(words: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
+    is_debugging = "--debug" in arguments
     try:
-        status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        status = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except CycloptsError as error:
-        _report(words, str(error), {}, f"eyetune {_command(words)}--help shows what it takes.")
-        return 2
+        fix = f"Read its usage: eyetune {_command(arguments)}--help"
+        _report(arguments, type(error).__name__, str(error), {"fix": fix})
+        return USAGE_ERROR
     except EyetuneError as error:
-        if "--debug" in words:
+        if is_debugging:
             raise
-        _report(words, error.what, error.details(), None)
+        _report(arguments, type(error).__name__, error.message, error.details())
         return error.exit_status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -103,24 +135,27 @@ def run(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if "--debug" in words:
+        if is_debugging:
             raise
-        what = f"Something that should not happen: {type(error).__name__}: {error}"
-        _report(words, what, {"fix": "Run it again with --debug and report what it prints."}, None)
+        message = f"Internal error, please report it: {type(error).__name__}: {error}"
+        fix = "Run the command again with --debug and report its output."
+        _report(arguments, type(error).__name__, message, {"fix": fix})
         return 1
 
 
-def _command(words: Sequence[str]) -> str:
-    """Return the command that was meant, with a space behind it, for a hint."""
-    first = words[0] if words else ""
-    return f"{first} " if first in set(app) else ""
+def _command(arguments: Sequence[str]) -> str:
+    """Return the command that was meant with a space after it, or an empty text."""
+    name = arguments[0] if arguments else ""
+    return f"{name} " if name in set(app) else ""
 
 
-def _report(words: Sequence[str], what: str, details: dict[str, str], hint: str | None) -> None:
-    """Say what went wrong on standard error, and with --json also as an object on standard output."""
-    if "--json" in words:
-        print(json.dumps({"error": {"what": what, **details}}))
-    lines = [f"error: {what}"] + [f"  {name + ':':<9} {value}" for name, value in details.items()]
-    if hint:
-        lines.append(f"  {'fix:':<9} {hint}")
+def _report(arguments: Sequence[str], kind: str, message: str, details: dict[str, str]) -> None:
+    """Print an error on standard error, and with --json also as an object on standard output."""
+    if "--json" in arguments:
+        # "what" is the name that earlier versions gave to the message.
+        error = {"type": kind, "message": message, "what": message, **details}
+        print(json.dumps({"error": error}))
+    lines = [f"error: {message}"]
+    for name, value in details.items():
+        lines.append(f"  {name + ':':<9} {value}")
     print("\n".join(lines), file=sys.stderr)

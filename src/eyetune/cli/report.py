@@ -7,25 +7,31 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import Common
+from eyetune.cli.common import Common, check_output_file
 
 _NO_COMMON = Common()
 
 
 def report(
     *references: str,
-    output: Path | None = None,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FILE",
+            show_default="report.html in the lab's folder, or reports/ in the workspace",
+        ),
+    ] = None,
     browse: Annotated[bool, Parameter(name="--open", negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Write the report of a lab, or of runs: one HTML file with all its pictures, that opens
-    anywhere.
+    """Write one HTML file about a lab or about runs.
+
+    The file contains all its pictures and opens anywhere.
 
     For example:
 
-    eyetune report --open
-
-    eyetune report 3f2a 77b0 --output runs.html
+        eyetune report --open
+        eyetune report 3f2a 77b0 --output runs.html
 
     Parameters
     ----------
@@ -33,11 +39,11 @@ def report(
         Id of a lab or the beginning of it; or one or several runs by id or name. By default the
         latest lab, or the latest run where there is no lab.
     output
-        The file; by default report.html in the lab's folder, or a file in `reports` in the
-        workspace.
+        File for the report (HTML).
     browse
         Open it in the browser.
     """
+    check_output_file(output)
     from eyetune.api.report import write_report
 
     written = write_report(*references, output=output, workspace=common.open_workspace())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from eyetune.cli.common import Common, say
+from eyetune.cli.common import Common, command_group, say
 from eyetune.errors import UsageError
 
-app = App(name="runs", help_format="plaintext")
+app = command_group("runs", "List, filter, delete and restore runs.")
 _NO_COMMON = Common()
 
 
@@ -26,9 +26,8 @@ def list_runs(
 
     For example:
 
-    eyetune runs --sort validation_accuracy --reverse
-
-    eyetune runs --filter data=cifar10 --filter 'test_accuracy>0.7' --filter optimizer.name=sgd
+        eyetune runs --sort validation_accuracy --reverse
+        eyetune runs --filter data=cifar10 --filter 'test_accuracy>0.7'
 
     Parameters
     ----------
@@ -58,13 +57,14 @@ def delete(
     purge: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Delete runs; `eyetune runs restore` brings them back, unless --purge deletes their files too.
+    """Delete runs.
+
+    `eyetune runs restore` brings them back, unless --purge deletes their files too.
 
     For example:
 
-    eyetune runs delete 3f2a 77b0
-
-    eyetune runs delete 3f2a --purge
+        eyetune runs delete 3f2a 77b0
+        eyetune runs delete 3f2a --purge
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def restore(*runs: str, common: Common = _NO_COMMON) -> None:
 
     For example:
 
-    eyetune runs restore 3f2a
+        eyetune runs restore 3f2a
 
     Parameters
     ----------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from eyetune.cli.common import Common, say
+from eyetune.cli.common import Common, command_group, say
 from eyetune.errors import UsageError
 
-app = App(name="studies", help_format="plaintext")
+app = command_group("studies", "List and delete studies.")
 _NO_COMMON = Common()
 
 
@@ -21,19 +21,16 @@ def study(
     browse: Annotated[bool, Parameter(name="--open", negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show a study: the best, what each hyperparameter matters, what to mind; and draw its pictures
-    and its report.
+    """Show a study: its best trials, and its plots and report.
 
     The report holds the best value so far, learning curves, parallel coordinates, importances,
     slices and, with several objectives, the Pareto front.
 
     For example:
 
-    eyetune study
-
-    eyetune study first --open
-
-    eyetune study first --trial 7
+        eyetune study
+        eyetune study first --open
+        eyetune study first --trial 7
 
     Parameters
     ----------
@@ -81,7 +78,7 @@ def list_studies(*, common: Common = _NO_COMMON) -> None:
 
     For example:
 
-    eyetune studies
+        eyetune studies
     """
     from eyetune.cli.study_tables import studies_table
 
@@ -111,7 +108,7 @@ def delete(*names: str, common: Common = _NO_COMMON) -> None:
 
     For example:
 
-    eyetune studies delete first
+        eyetune studies delete first
 
     Parameters
     ----------

@@ -16,15 +16,15 @@ def techniques(
     file: Path | None = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """List the techniques, or explain one: why it can help, when it hurts, the values worth trying.
+    """List the techniques, or explain one.
+
+    An explanation says why a technique can help, when it hurts, and which values are worth trying.
 
     For example:
 
-    eyetune techniques
-
-    eyetune techniques learning-rate
-
-    eyetune train --technique flip=true --technique schedule=cosine
+        eyetune techniques
+        eyetune techniques learning-rate
+        eyetune train --technique flip=true --technique schedule=cosine
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, say
+from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, RecipeOptions, say
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
@@ -17,57 +17,53 @@ def train(
     start: str | None = None,
     /,
     *,
-    flags: RecipeFlags = _NO_FLAGS,
     seed: int = 0,
     name: str = "",
-    resume: Annotated[str | None, Parameter(show_default=False)] = None,
-    threads: Annotated[int | None, Parameter(show_default=False)] = None,
+    resume: Annotated[str | None, Parameter(metavar="RUN", show_default=False)] = None,
+    threads: Annotated[int | None, Parameter(show_default="one per core")] = None,
     deterministic: bool = True,
+    flags: RecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Train a network, evaluate it on its test images, draw its curves and record it all.
+    """Train a network, evaluate it and record the run.
 
-    Without words it trains the lab's network on CIFAR-10. Ctrl-C keeps every whole epoch.
+    The run is evaluated on validation and test images, and its curves are drawn. Without arguments
+    the lab's network is trained on CIFAR-10. Ctrl-C keeps all complete epochs.
 
     For example:
 
-    eyetune train --data digits
-
-    eyetune train --optimizer sgd --learning-rate 0.01 --epochs 20
-
-    eyetune train recipe.toml --set model.blocks.0.activation=tanh --seed 1
-
-    eyetune train latest --epochs 20
-
-    eyetune train --resume latest
+        eyetune train --data digits
+        eyetune train --optimizer sgd --learning-rate 0.01 --epochs 20
+        eyetune train recipe.toml --set model.blocks.0.activation=tanh --seed 1
+        eyetune train latest --epochs 20
+        eyetune train --resume latest
 
     Parameters
     ----------
     start
-        What to begin with: a recipe's TOML file, or a run (its id, the beginning of it, its name,
-        or latest), whose recipe is trained anew; by default the lab's recipe.
+        Recipe to start from: a recipe file (.toml), or a run whose recipe is trained again (its
+        id, the beginning of the id, its name, or `latest`). Default: the lab's recipe.
     seed
-        Of everything that is random; the same seed gives the same result.
+        Random seed; the same seed gives the same result.
     name
-        What to call the run, besides its id.
+        Name of the run, in addition to its id.
     resume
-        Go on with this run from its last whole epoch: its id, the beginning of it, its name, or
-        latest.
+        Resume this run after its last complete epoch: its id, the beginning of the id, its name,
+        or `latest`.
     threads
-        Of the arithmetic; by default one for each core, and on --resume as many as before.
+        Number of threads; a resumed run keeps its number unless this is given.
     deterministic
-        Use only operations that repeat exactly.
+        Use only operations that give the same result every time.
     """
     if resume is not None and (start is not None or flags != _NO_FLAGS or seed or name):
         raise UsageError(
-            "A run is resumed as it was begun.",
-            expected="--resume RUN without a recipe or values of one",
+            "A resumed run keeps its recipe, seed and name.",
+            expected="--resume RUN without a recipe, recipe options, --seed or --name",
             received="both",
-            fix="Leave out the recipe and its values, or leave out --resume and train a new run.",
+            fix="Leave out the other options, or leave out --resume to train a new run.",
         )
-    edited = (
-        None if resume is not None else flags.apply(start, common)
-    )  # wrong words fail before Keras loads
+    # The recipe is checked first: an invalid argument fails before Keras loads.
+    recipe = None if resume is not None else flags.apply(start, common)
     workspace = common.open_workspace()
     import eyetune
     from eyetune.cli.tables import training_summary
@@ -77,7 +73,7 @@ def train(
         run = eyetune.resume(resume, workspace=workspace, threads=threads)
     else:
         run = eyetune.train(
-            edited,
+            recipe,
             seed=seed,
             name=name,
             workspace=workspace,
@@ -85,9 +81,11 @@ def train(
             deterministic=deterministic,
         )
     if run.state is RunState.PAUSED:
-        done, planned = len(run.history), run.recipe.fit.total_epochs
+        num_done = len(run.history)
+        num_planned = run.recipe.fit.total_epochs
         say(
-            f"Interrupted after {done} of {planned} epochs. Go on with: eyetune train --resume {run.id}"
+            f"Interrupted after {num_done} of {num_planned} epochs. "
+            f"To continue: eyetune train --resume {run.id}"
         )
     common.show(run.to_json(), *training_summary(run))
     return INTERRUPTED if run.state is RunState.PAUSED else 0
@@ -97,21 +95,20 @@ def recipe(
     start: str | None = None,
     /,
     *,
-    flags: RecipeFlags = _NO_FLAGS,
+    flags: RecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Print a recipe as TOML with every value written out, to edit and train.
+    """Print a recipe as TOML, with every value, to edit and train.
 
     For example:
 
-    eyetune recipe > recipe.toml
-
-    eyetune recipe recipe.toml --set model.batch_norm=true
+        eyetune recipe > recipe.toml
+        eyetune recipe recipe.toml --set model.batch_norm=true
 
     Parameters
     ----------
     start
-        What to begin with: a recipe's TOML file, or a run; by default the lab's recipe.
+        Recipe to start from: a recipe file (.toml) or a run. Default: the lab's recipe.
     """
     edited = flags.apply(start, common)
     if common.json:

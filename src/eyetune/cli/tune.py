@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, is_function, read_seconds, say
+from eyetune.cli.common import (
+    INTERRUPTED,
+    Common,
+    CompactRecipeOptions,
+    RecipeFlags,
+    is_function,
+    read_seconds,
+    say,
+)
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +114,7 @@ def tune(
     /,
     *,
     search: SearchFlags = SearchFlags(),
-    flags: RecipeFlags = _NO_FLAGS,
+    flags: CompactRecipeOptions = _NO_FLAGS,
     name: str = "",
     resume: Annotated[bool, Parameter(negative="")] = False,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
@@ -118,7 +126,9 @@ def tune(
     ] = (),
     common: Common = _NO_COMMON,
 ) -> int:
-    """Search for the best network: of a KerasTuner build_model(hp) as it is, or of recipes.
+    """Search for the best hyperparameters, in parallel.
+
+    The search is over recipes, or over a KerasTuner build_model(hp) as it is.
 
     Trials run side by side, pause and go on with their optimizers as they were, and are all
     recorded as runs. After Ctrl-C or a crash, --resume goes on; at most the epochs under way are
@@ -126,17 +136,11 @@ def tune(
 
     For example:
 
-    eyetune tune model.py:build_model --data cifar10 --schedule hyperband --max-epochs 10 --name
-    first
-
-    eyetune tune --space small --data cifar10 --board esp-eye --time 30m
-
-    eyetune tune --space small --data cifar10 --objective val_accuracy --objective parameters
-    --trials 60
-
-    eyetune tune --around latest --trials 20 --retrain-epochs 50
-
-    eyetune tune --resume --name first --trials 60
+        eyetune tune model.py:build_model --data cifar10 --schedule hyperband
+        eyetune tune --space small --data cifar10 --board esp-eye --time 30m
+        eyetune tune --space small --objective val_accuracy --objective parameters
+        eyetune tune --around latest --trials 20 --retrain-epochs 50
+        eyetune tune --resume --name first --trials 60
 
     Parameters
     ----------
