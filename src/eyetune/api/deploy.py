@@ -129,8 +129,8 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
 
     Example:
         >>> import eyetune as et
-        # doctest: +SKIP
-        >>> et.deploy("photos", "firmware", seconds=1200).verification.int8_accuracy
+        >>> deployment = et.deploy("photos", "firmware", seconds=1200)  # doctest: +SKIP
+        >>> deployment.verification.int8_accuracy  # doctest: +SKIP
         0.912
     """
     began = time.monotonic()

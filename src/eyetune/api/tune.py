@@ -122,8 +122,7 @@ def tune(  # noqa: PLR0913 (a user says what he wants by name, and leaves the re
 
     Example:
         >>> import eyetune as et
-        # doctest: +SKIP
-        >>> study = et.tune("model.py:build_model", data="cifar10", schedule="hyperband")
+        >>> study = et.tune("model.py:build_model", "cifar10")  # doctest: +SKIP
         >>> study.best_values, study.best_model()                                         # doctest: +SKIP
     """
     _check_words(data, validation_data, seed)

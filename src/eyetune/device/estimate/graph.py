@@ -221,11 +221,11 @@ def fused(graph: Graph) -> Graph:
 
     Example:
         >>> convolution = Operator("CONV_2D", ("conv",), (0,), 1)
-        >>> graph = Graph((Tensor((4,)),) * 3, (convolution, Operator("RELU", ("relu",), (1,), 2)), (0,), (2,))
-        >>> fused(graph).operators
-        (Operator(kind='CONV_2D', layers=('conv', 'relu'), inputs=(0,), output=2, constants=(),
-        channels=0, \
-macs=0, activation='RELU', scratch_bytes=0, names=2, more_outputs=()),)
+        >>> relu = Operator("RELU", ("relu",), (1,), 2)
+        >>> graph = Graph((Tensor((4,)),) * 3, (convolution, relu), (0,), (2,))
+        >>> for operator in fused(graph).operators:
+        ...     print(operator.kind, operator.layers, operator.activation)
+        CONV_2D ('conv', 'relu') RELU
     """
     readers = _readers(graph)
     made: dict[int, Operator] = {}  # by what they write, in order

@@ -32,9 +32,9 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
     """Return one epoch in one line.
 
     Example:
-        >>> epoch_line(Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0), 10)
-        'epoch  1/10  loss 1.500  accuracy 45.0%  validation loss 1.300  accuracy 53.0%  9.9 s
-        4,321 images/s'
+        >>> line = epoch_line(Epoch(1, 1.5, 0.45, 1.3, 0.53, 0.001, 9.9, 4321.0), 10)
+        >>> line.split("  ")[:4]
+        ['epoch', '1/10', 'loss 1.500', 'accuracy 45.0%']
     """
     width = len(str(num_epochs))
     return (
