@@ -1,16 +1,25 @@
-# One environment, .venv, made from the pinned requirements. `make help` lists what there is.
+# One environment, .venv, made from the pinned requirements. `make help` lists the targets.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Each test process needs a core and up to 4 GB. A file of tests stays in one process, which shares its fixtures.
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# Tests that need neither Keras nor other processes.
+QUICK_TESTS := $(wildcard tests/analysis tests/recipe tests/records tests/space tests/tools tests/values \
+  tests/techniques/test_registry.py tests/tuning/schedulers tests/test_errors.py tests/test_files.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo notebook test lint fast lock clean
+.PHONY: help install develop demo notebook quick test lint pytest wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
 
-install: $(VENV)/.runtime  ## make .venv with eyetune in it
+install: $(VENV)/.runtime  ## make .venv and install eyetune in it
+
+develop: $(VENV)/.development  ## install the development tools too
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else \
@@ -33,14 +42,17 @@ $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 demo: install  ## a dozen techniques compared on handwritten digits (no download of data)
 	$(BIN)/eyetune lab --data digits --quick
 
-notebook: install  ## open the lesson in JupyterLab, which is installed if it is not there
+notebook: install  ## open the lesson in JupyterLab, which is installed first if it is missing
 	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
 	  { echo "Installing JupyterLab into $(VENV) ..."; $(PIP_INSTALL) jupyterlab; }
 	$(BIN)/python -m jupyterlab notebooks/lab.ipynb
 
-test: lint fast  ## everything that CI checks
+quick: lint  ## lint and the fastest tests, in 90 seconds
+	$(PYTEST) --quiet $(QUICK_TESTS) -m "not slow"
 
-lint: $(VENV)/.development  ## ruff, mypy --strict, import contracts, spelling, discouraged phrases
+test: lint pytest  ## lint and all tests, in 12 minutes on two cores
+
+lint: develop  ## ruff, mypy --strict, import contracts, spelling, discouraged phrases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -48,10 +60,13 @@ lint: $(VENV)/.development  ## ruff, mypy --strict, import contracts, spelling, 
 	$(BIN)/codespell
 	$(BIN)/python tools/check_phrases.py
 
-fast: $(VENV)/.development  ## the tests alone
-	$(BIN)/python -m pytest
+pytest: develop  ## all tests, without lint
+	$(PYTEST)
 
-lock: | $(BIN)/python  ## pin the dependencies again after a change in pyproject.toml
+wheel: develop  ## build the wheel, install it into a new environment and use it
+	$(BIN)/python tools/check_wheel.py
+
+lock: | $(BIN)/python  ## pin the dependencies after a change in pyproject.toml
 	@$(PIP_INSTALL) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header pyproject.toml requirements/build.in --output-file requirements/runtime.txt
@@ -59,5 +74,5 @@ lock: | $(BIN)/python  ## pin the dependencies again after a change in pyproject
 	  --no-header --group dev pyproject.toml requirements/build.in --constraints requirements/runtime.txt \
 	  --output-file requirements/development.txt
 
-clean:  ## remove .venv and the caches of the tools
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean:  ## remove .venv, the built distributions and the caches of the tools
+	rm -rf $(VENV) build dist src/eyetune.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,25 +1,36 @@
-"""What all tests share: a cache and a workspace of their own, and one small trained run."""
+"""Fixtures and settings that all tests share."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from eyetune.api.run import Run
-from eyetune.recipe import Recipe
-from eyetune.testing.datasets import write_cifar10
+if TYPE_CHECKING:
+    from eyetune.api.run import Run
 
+# One thread per test process, also in the processes that tests start: the networks are too small to
+# gain from more, and two test processes on two cores would compete. Set before NumPy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-settings.register_profile("eyetune", deadline=None)  # a busy machine is no failure
+settings.register_profile("eyetune", deadline=None)  # a busy machine is not a failure
 settings.load_profile("eyetune")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with slow tests first, so that two test processes finish at the same time."""
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Keep the tests out of the user's cache, also in the processes that they start."""
+    """Keep the tests, and the processes that they start, out of the user's image cache."""
     path = tmp_path_factory.mktemp("cache")
     os.environ["EYETUNE_CACHE"] = str(path)
     return path
@@ -27,7 +38,7 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a workspace of its own."""
+    """Give each test its own workspace."""
     path = tmp_path / "workspace"
     monkeypatch.setenv("EYETUNE_WORKSPACE", str(path))
     return path
@@ -36,20 +47,20 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a CIFAR-10 archive with few images."""
+    from eyetune.testing.datasets import write_cifar10
+
     return write_cifar10(tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Run:
-    """Return a complete run on the small archive, in a workspace of its own that tests must not
-    change.
-    """
+    """Return a complete run on the small archive, in its own workspace that tests must not change."""
     from eyetune.api.train import train
+    from eyetune.recipe import Recipe
 
     edits = {"model.blocks": [4], "model.dense": [8], "fit.epochs": 3, "fit.batch_size": 16}
-    recipe = Recipe().with_(edits)
     return train(
-        recipe,
+        Recipe().with_(edits),
         archive,
         name="trained",
         workspace=tmp_path_factory.mktemp("trained"),
@@ -59,8 +70,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Run:
 
 @pytest.fixture
 def real_data() -> Path:
-    """Return the folder of the real images, or skip the test where there are none."""
+    """Return the folder of the real CIFAR-10 images; skip the test if there is none."""
     directory = os.environ.get("EYETUNE_DATA")
     if not directory:
-        pytest.skip("EYETUNE_DATA names no folder with the real CIFAR-10 archive")
+        pytest.skip("EYETUNE_DATA does not name a folder with the real CIFAR-10 archive")
     return Path(directory)
