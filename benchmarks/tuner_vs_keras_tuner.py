@@ -115,7 +115,7 @@ def with_eyetune(
             f"{MODEL}:build_model",
             "cifar10",
             recipe=recipe,
-            schedule="hyperband",
+            scheduler="hyperband",
             max_epochs=epochs,
             seed=seed,
             workers=workers,

@@ -151,7 +151,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 def test_the_tables_of_tuning_name_all_that_there_is() -> None:
     assert set(rows("Which sampler")) == set(get_args(SamplerName))
-    assert set(rows("Which schedule")) == set(get_args(SchedulerName))
+    assert set(rows("Which scheduler")) == set(get_args(SchedulerName))
     assert set(rows("Spaces of recipes")) == set(BUILT_IN)
     better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
     for name in (*BEFORE_TRAINING, *(one.name for one in boards())):
@@ -160,7 +160,9 @@ def test_the_tables_of_tuning_name_all_that_there_is() -> None:
 
 @pytest.mark.parametrize("name", get_args(SchedulerName))
 def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
-    said = [int(re.search(r"\d+", cell)[0]) for cell in rows("Which schedule")[name][-1].split("|")]  # type: ignore[index]
+    said = [
+        int(re.search(r"\d+", cell)[0]) for cell in rows("Which scheduler")[name][-1].split("|")
+    ]  # type: ignore[index]
     planned = name == "hyperband"
     outcomes = [simulated(name, None if planned else 30, seed) for seed in range(20)]
     for told, found in zip(said, zip(*outcomes, strict=True), strict=True):

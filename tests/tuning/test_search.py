@@ -34,8 +34,9 @@ from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
 from eyetune.tuning.objectives import read_constraint, read_objective
+from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import ModelRetention
-from eyetune.tuning.search import Seed, search
+from eyetune.tuning.search import search
 
 
 class Silence:

@@ -151,7 +151,7 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
         space=space or (None if build_model or resume else "small"),
         recipe=recipe,
         board=board,
-        schedule=None if resume else "halving",
+        scheduler=None if resume else "halving",
         max_epochs=max_epochs,
         seconds=SEARCH_SHARE * seconds,
         seed=None if resume else seed,

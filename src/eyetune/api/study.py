@@ -292,6 +292,7 @@ class Study:
             "ending": self.record.ending,
             "space": self.record.space.model_dump(mode="json")["distributions"],
             "sampler": self.record.settings.sampler,
+            "scheduler": self.record.settings.schedule.model_dump(),
             "schedule": self.record.settings.schedule.model_dump(),
             "states": {
                 str(state): sum(trial.state is state for trial in self.trials)

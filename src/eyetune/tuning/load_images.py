@@ -1,8 +1,9 @@
-"""Load the images of a recipe with a progress bar."""
+"""Load the images of recipes with a progress bar, each data set once."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import final
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
@@ -11,7 +12,7 @@ from eyetune.training.images import load_data
 
 
 def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: bool) -> Dataset:
-    """Load the images of a recipe, or those of another source split and sized in the same way.
+    """Load the images of a recipe, or those of another source, split and resized alike.
 
     Args:
         recipe: Its data section names the source, the splits and the image size.
@@ -20,3 +21,26 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
     """
     with decoding_bar(enabled=progress) as on_progress:
         return load_data(recipe, source, on_progress=on_progress)
+
+
+@final
+class ImageLoader:
+    """Loads the images of recipes, and returns those it has loaded already.
+
+    Args:
+        progress: Show a bar while image files are decoded.
+    """
+
+    def __init__(self, *, progress: bool) -> None:
+        self._progress = progress
+        self._datasets: dict[str, Dataset] = {}
+
+    def load(self, recipe: Recipe) -> Dataset:
+        """Return the images of a recipe; those of an equal data section are loaded once."""
+        key = recipe.data.model_dump_json()
+        if key not in self._datasets:
+            dataset = load_images(recipe, progress=self._progress)
+            located = recipe.with_({"data.source": dataset.source})  # by its absolute path
+            self._datasets[key] = dataset
+            self._datasets[located.data.model_dump_json()] = dataset
+        return self._datasets[key]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Protocol
 
 from eyetune.data import Dataset
@@ -23,12 +22,12 @@ from eyetune.errors import (
 )
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
-from eyetune.space.space import Values
 from eyetune.training.job import Inspection, inspect_apart
 from eyetune.tuning.budget import OUT_OF_TIME, BudgetTracker
 from eyetune.tuning.dispatch import MAX_TRIES, Dispatcher, Display, Ended, RunJob, first_line
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.objectives import needs_footprint
+from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.recording import describe, versions
 from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.tuning.samplers import Sampler
@@ -56,14 +55,6 @@ class StudyDisplay(Display, Protocol):
 
     def on_trial(self, trial: TrialRecord) -> None:
         """Show where a trial stands now."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A run made by hand that seeds the search: its values in the space, and what it reached."""
-
-    values: Values
-    objectives: tuple[float, ...]
 
 
 def search(

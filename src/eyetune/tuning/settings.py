@@ -1,15 +1,10 @@
-"""From the words with which a study is asked for to its settings; for one that goes on, what may
-not have changed.
-"""
+"""The settings of a new study, and the check that a resumed study is asked for the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
-
-import pydantic
+from typing import Any
 
 from eyetune.errors import StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
@@ -17,10 +12,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import (
     Budget,
     Constraint,
-    Limits,
     Objective,
-    SamplerName,
-    SchedulerName,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
@@ -29,8 +21,16 @@ from eyetune.records.study import (
 from eyetune.space.presets import check_space, recipe_space
 from eyetune.space.space import Space
 from eyetune.training.job import discover_apart
+from eyetune.tuning.declared_options import (
+    budget_of,
+    check_choices,
+    declared_options,
+    limits_of,
+    recorded_section,
+    texts_of,
+)
 from eyetune.tuning.executors import Executor
-from eyetune.tuning.load_images import load_images
+from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import (
     BEFORE_TRAINING,
     ON_A_BOARD,
@@ -40,6 +40,7 @@ from eyetune.tuning.objectives import (
     read_constraint,
     read_objective,
 )
+from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.references import resolve
 from eyetune.tuning.schedulers import make_scheduler
 
@@ -47,47 +48,13 @@ DEFAULT_TRIALS = 30  # where nothing else ends a study
 
 
 @dataclass(frozen=True)
-class TuneOptions:
-    """What a study was asked for in words; None: nothing was said, so the usual, or what is
-    recorded, holds.
-
-    Attributes:
-        objectives: Names, or name:max or name:min.
-        constraints: Such as "parameters < 200000".
-        board: Whose limits networks must keep.
-        sampler: random, grid, quasi-random, tpe, gp, cma-es or nsga2.
-        schedule: full, halving, hyperband or median.
-        max_epochs: Of a trial; by default the recipe's.
-        min_epochs: Of a trial's first rung.
-        factor: Of halving and hyperband.
-        seed: Of the suggestions and of every trial.
-        tune_new_entries: Whether hyperparameters that appear late are searched too.
-        budget: When the study ends.
-        limits: Of one trial.
-    """
-
-    objectives: tuple[str, ...] | None = None
-    constraints: tuple[str, ...] | None = None
-    board: str | None = None
-    sampler: str | None = None
-    schedule: str | None = None
-    max_epochs: int | None = None
-    min_epochs: int | None = None
-    factor: float | None = None
-    seed: int | None = None
-    tune_new_entries: bool | None = None
-    budget: Budget = field(default_factory=Budget)
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
 class StartingPoint:
-    """What trials begin from, as far as the caller named it.
+    """What trials start from, as far as the caller named it.
 
     Attributes:
-        recipe: Of every trial.
-        space: What trials may change: a built-in space's name, a TOML file, or a space; None: the
-            function's, or `lab`.
+        recipe: Recipe of every trial.
+        space: What trials may change: a built-in space's name, a TOML file, or a space; None for
+            the function's own, or `lab`.
         data: A source in place of the recipe's.
         is_given: Whether the caller named a model function, a recipe or a run.
     """
@@ -99,145 +66,224 @@ class StartingPoint:
 
 
 def new_settings(
-    workspace: Workspace, base: StartingPoint, options: TuneOptions, crew: Executor, executor: str
+    workspace: Workspace,
+    start: StartingPoint,
+    options: TuneOptions,
+    executor: Executor,
+    images: ImageLoader,
 ) -> StudySettings:
     """Return the settings of a new study.
 
     Args:
-        workspace: The workspace.
-        base: What trials begin from.
-        options: What was asked for.
-        crew: Whose worker reads a model function's space.
-        executor: Its name.
+        workspace: Workspace that resolves references to runs and keeps model functions.
+        start: What trials start from.
+        options: What is asked for.
+        executor: Executor whose worker reads the space of a model function.
+        images: Loader of the study's images.
 
     Raises:
-        UsageError: Words that cannot be used.
+        UsageError: An option cannot be used.
     """
-    objectives = tuple(read_objective(word) for word in options.objectives or ("val_accuracy",))
-    if len({one.name for one in objectives}) < len(objectives):
-        raise UsageError("An objective is there twice.", received=_shown(objectives))
-    recipe, space = _begin(workspace, base, options.max_epochs, objectives, crew)
-    usual_sampler = "nsga2" if len(objectives) > 1 else "tpe"
-    return StudySettings(
-        recipe=recipe,
-        space=space,
-        objectives=objectives,
-        constraints=_constraints(options.constraints or (), options.board or ""),
-        board=options.board or "",
-        sampler=_known("sampler", options.sampler or usual_sampler, get_args(SamplerName)),
-        schedule=_schedule(options, recipe.fit.total_epochs),
-        budget=_budget(options),
-        limits=options.limits,
-        seed=options.seed or 0,
-        workers=crew.num_workers,
-        executor=executor,
-        tune_new_entries=options.tune_new_entries is not False,
+    check_choices(options)
+    objectives = _objectives(options) or (read_objective("val_accuracy"),)
+    if len({objective.name for objective in objectives}) < len(objectives):
+        raise UsageError("An objective is given twice.", received=_text(objectives))
+    budget, limits = budget_of(options), limits_of(options)
+    scheduler = recorded_section(options, "schedule", SchedulerSettings)
+    recipe, space = _recipe_and_space(
+        workspace, start, options.max_epochs, objectives, executor, images
+    )
+    default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
+    return StudySettings.model_validate(
+        {
+            "recipe": recipe,
+            "space": space,
+            "objectives": objectives,
+            "constraints": _constraints(options, options.board or ""),
+            "board": options.board or "",
+            "sampler": options.sampler or default_sampler,
+            "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
+            "budget": _ending_budget(budget, scheduler),
+            "limits": limits,
+            "seed": options.seed or 0,
+            "workers": executor.num_workers,
+            "executor": options.executor or "local",
+            "tune_new_entries": options.tune_new_entries is not False,
+        }
     )
 
 
 def resumed_record(
     workspace: Workspace,
-    known: StudyRecord,
-    base: StartingPoint,
+    record: StudyRecord,
+    start: StartingPoint,
     options: TuneOptions,
-    crew: Executor,
+    executor: Executor,
+    images: ImageLoader,
 ) -> StudyRecord:
-    """Return a recorded study that is to go on, with the budget, limits and workers that are asked
-    for now.
+    """Return a recorded study with the budget, limits and workers that are asked for now.
 
-    Arguments are those of `new_settings`, and:
-        known: The study as it is recorded.
+    Args:
+        workspace: Workspace of the study.
+        record: The study as it is recorded.
+        start: What trials start from, as far as the caller named it.
+        options: What is asked for now.
+        executor: Executor whose worker reads the space of a model function.
+        images: Loader of the study's images.
 
     Raises:
         StudyChangedError: It is asked for with another space, objective, model or data.
+        UsageError: An option cannot be used, or KerasTuner searched this study.
     """
-    settings = known.settings
+    settings = record.settings
     if settings.engine != "eyetune":
         raise UsageError(
-            f"Study {known.name} was done by KerasTuner.",
-            fix="Begin a new study with another name.",
+            f"Study {record.name} was searched by KerasTuner and cannot be resumed.",
+            fix="Start a new study with another name.",
         )
-    changed = _changes(settings, options)
-    if base.is_given or base.space is not None:
-        source = base.data or settings.recipe.data.source
-        epochs = settings.schedule.max_epochs
-        recipe, space = _begin(
-            workspace, replace(base, data=source), epochs, settings.objectives, crew
-        )
-        changed += [*settings.space.difference(space), *_recipe_changes(settings, recipe)]
-    elif base.data is not None:
-        images = load_images(_with_data(settings.recipe, base.data), None, progress=True)
-        changed += ["the images are others"] if images.fingerprint != known.data_fingerprint else []
+    changed = [
+        *_changed_options(settings, options),
+        *_changed_start(workspace, record, start, executor, images),
+    ]
     if changed:
         raise StudyChangedError(
-            f"Study {known.name} cannot go on as something else.",
-            expected="the same space, objectives, schedule and data; budget, limits and workers may change",
+            f"Study {record.name} cannot be resumed with other settings.",
+            expected="the same space, objectives, scheduler and data; "
+            "budget, limits and workers may change",
             received="; ".join(changed),
-            fix="Leave these words out; or begin a new study with another --name and without --resume.",
+            fix="Leave these options out, or start a new study: another --name, no --resume.",
         )
-    schedule = settings.schedule
-    if options.budget != Budget():
-        schedule = schedule.model_copy(update={"iterations": None})
+    budget, limits = budget_of(options), limits_of(options)
+    scheduler = settings.schedule
+    if budget != Budget():
+        scheduler = scheduler.model_copy(update={"iterations": None})
     update = {
-        "budget": _extended(workspace, known, options.budget),
-        "limits": settings.limits.model_copy(update=options.limits.model_dump(exclude_none=True)),
-        "schedule": schedule,
-        "workers": crew.num_workers,
+        "budget": _extended_budget(workspace, record, budget),
+        "limits": settings.limits.model_copy(update=limits.model_dump(exclude_none=True)),
+        "schedule": scheduler,
+        "workers": executor.num_workers,
     }
-    return known.model_copy(update={"settings": settings.model_copy(update=update)})
+    return record.model_copy(update={"settings": settings.model_copy(update=update)})
 
 
-def _extended(workspace: Workspace, known: StudyRecord, asked: Budget) -> Budget:
-    """Return the budget of a study that goes on: what is asked for now in place of what was."""
-    budget = known.settings.budget
+def _changed_options(settings: StudySettings, options: TuneOptions) -> list[str]:
+    """Describe the options that a resumed study must keep and that are asked for differently."""
+    changed = []
+    for option in declared_options():
+        if not option.declaration.is_fixed or getattr(options, option.name) is None:
+            continue
+        recorded: Any = settings
+        for name in option.declaration.recorded.split("."):
+            recorded = getattr(recorded, name)
+        value = getattr(options, option.name)
+        if option.name == "objective":
+            value = _objectives(options)
+        elif option.name == "constraints":
+            value = _constraints(options, settings.board)
+        if value != recorded:
+            changed.append(f"{option.name}: {_text(recorded)} became {_text(value)}")
+    return changed
+
+
+def _changed_start(
+    workspace: Workspace,
+    record: StudyRecord,
+    start: StartingPoint,
+    executor: Executor,
+    images: ImageLoader,
+) -> list[str]:
+    """Describe where a resumed study is asked for with another recipe, space or data."""
+    settings = record.settings
+    if start.is_given or start.space is not None:
+        start = replace(start, data=start.data or settings.recipe.data.source)
+        recipe, space = _recipe_and_space(
+            workspace,
+            start,
+            settings.schedule.max_epochs,
+            settings.objectives,
+            executor,
+            images,
+        )
+        return [*settings.space.difference(space), *_changed_recipe(settings.recipe, recipe)]
+    if start.data is not None:
+        dataset = images.load(_with_source(settings.recipe, start.data))
+        if dataset.fingerprint != record.data_fingerprint:
+            return ["the images are different"]
+    return []
+
+
+def _changed_recipe(recorded: Recipe, recipe: Recipe) -> list[str]:
+    changed = []
+    if recorded.model.has_function and recipe.model.has_function:
+        old_name, new_name = recorded.model.function, recipe.model.function
+        # A function of a notebook never has the same name twice.
+        if ".py" in old_name and ".py" in new_name and old_name != new_name:
+            changed.append("the file of the model function is different")
+        recipe = recipe.with_({"model": {"function": old_name}})
+    for path, (old, new) in recorded.difference(recipe).items():
+        changed.append(f"{path}: {_text(old)} became {_text(new)}")
+    return changed
+
+
+def _extended_budget(workspace: Workspace, record: StudyRecord, asked: Budget) -> Budget:
+    """Return the budget of a resumed study: what is asked for now replaces what was before."""
+    budget = record.settings.budget
     if asked != Budget() and asked.trials is None and budget.trials == DEFAULT_TRIALS:
-        budget = budget.model_copy(update={"trials": None})  # nobody had asked for it
+        budget = budget.model_copy(update={"trials": None})  # it was only the default
     budget = budget.model_copy(update=asked.model_dump(exclude_none=True))
-    begun = sum(
-        trial.state is not TrialState.INFEASIBLE for trial in workspace.studies.trials(known.id)
-    )
-    if budget.trials is not None and budget.trials < begun:
+    trials = workspace.studies.trials(record.id)
+    num_started = sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
+    if budget.trials is not None and budget.trials < num_started:
         raise UsageError(
-            f"Study {known.name} has begun more trials than that.",
-            expected=f"a budget of at least {begun} trials",
+            f"Study {record.name} has started more trials already.",
+            expected=f"a budget of at least {num_started} trials",
             received=budget.trials,
         )
     return budget
 
 
-def _begin(
+def _recipe_and_space(
     workspace: Workspace,
-    base: StartingPoint,
+    start: StartingPoint,
     max_epochs: int | None,
     objectives: tuple[Objective, ...],
-    crew: Executor,
+    executor: Executor,
+    images: ImageLoader,
 ) -> tuple[Recipe, Space]:
-    """Return what trials begin from, as long as a trial may be, and what they may change."""
-    if (
-        not base.recipe.model.has_function
-    ):  # what a function's networks measure is seen when one is trained
-        for one in objectives:
-            _known("objective", one.name, (*USUAL, *BEFORE_TRAINING, SECONDS))
-    recipe = _with_length(_with_data(base.recipe, base.data), max_epochs, objectives)
-    recipe, space = _space_of(recipe, base.space, crew)
+    """Return the recipe that trials start from, with their length, and what they may change."""
+    if not start.recipe.model.has_function:
+        _check_objective_names(objectives)
+    recipe = _with_source(start.recipe, start.data)
+    recipe = recipe.with_({"data.source": images.load(recipe).source})  # by its absolute path
+    recipe = _with_length(recipe, max_epochs, objectives)
+    recipe, space = _with_space(recipe, start.space, executor)
     return resolve(recipe, workspace), space
 
 
-def _with_data(recipe: Recipe, data: str | Path | None) -> Recipe:
-    """Return a recipe with a source by its absolute path, and with images to choose on."""
+def _check_objective_names(objectives: tuple[Objective, ...]) -> None:
+    """Refuse names that no recipe measures; what a model function measures is known later."""
+    names = (*USUAL, *BEFORE_TRAINING, SECONDS)
+    for objective in objectives:
+        if objective.name not in names:
+            raise UsageError(
+                f"{objective.name} is not a known objective.",
+                received=objective.name,
+                fix=nearest(objective.name, names),
+            )
+
+
+def _with_source(recipe: Recipe, source: str | Path | None) -> Recipe:
+    """Return a recipe with another source, if one is given, and images to validate on."""
     edits: dict[str, Any] = {"data.train_on_validation": False}
-    if data is not None:
-        edits["data.source"] = str(data)
-    recipe = recipe.with_(edits)
-    return recipe.with_({"data.source": load_images(recipe, progress=True).source})
+    if source is not None:
+        edits["data.source"] = str(source)
+    return recipe.with_(edits)
 
 
 def _with_length(
     recipe: Recipe, max_epochs: int | None, objectives: tuple[Objective, ...]
 ) -> Recipe:
-    """Return a recipe that trains as long as a trial may, and keeps the epoch that the first metric
-    says was best.
-    """
+    """Return a recipe that trains for `max_epochs` and keeps the epoch with the best metric."""
     epochs = recipe.fit.epochs if max_epochs is None else max_epochs
     edits: dict[str, Any] = {
         "fit.epochs": epochs,
@@ -249,141 +295,79 @@ def _with_length(
     return recipe.with_(edits)
 
 
-def _space_of(
-    recipe: Recipe, space: str | Path | Space | None, crew: Executor
+def _with_space(
+    recipe: Recipe, space: str | Path | Space | None, executor: Executor
 ) -> tuple[Recipe, Space]:
     if recipe.model.has_function:
         if space is not None:
             raise UsageError(
-                "A model function has a space of its own.",
+                "A model function defines its own space.",
                 received=space,
                 fix="Leave the space out.",
             )
-        return recipe, crew.result(crew.submit(discover_apart, recipe.model.function, crew.threads))
+        future = executor.submit(discover_apart, recipe.model.function, executor.threads)
+        return recipe, executor.result(future)
     if isinstance(space, Space):
         check_space(recipe, space)
         return recipe, space
     return recipe_space(str(space or "lab"), recipe)
 
 
-def _constraints(words: Sequence[str], board_name: str) -> tuple[Constraint, ...]:
-    own = tuple(read_constraint(word) for word in words)
-    if not board_name:
-        return own
-    from eyetune.device.boards.profiles import board
-
-    chosen = board(board_name)
-    limits = zip(ON_A_BOARD, (chosen.largest_model_bytes, chosen.largest_arena_bytes), strict=True)
-    return (*own, *(read_constraint(f"{name} <= {limit}") for name, limit in limits))
+def _objectives(options: TuneOptions) -> tuple[Objective, ...]:
+    texts = texts_of("objective", options.objective)
+    return tuple(read_objective(text) for text in texts)
 
 
-def _known(what: str, word: str, names: Sequence[str]) -> Any:
-    if word not in names:
-        raise UsageError(f"There is no {what} {word}.", received=word, fix=nearest(word, names))
-    return word
+def _constraints(options: TuneOptions, board_name: str) -> tuple[Constraint, ...]:
+    """Return the constraints that are asked for, and the limits of the board."""
+    texts = texts_of("constraints", options.constraints)
+    constraints = [read_constraint(text) for text in texts]
+    if board_name:
+        from eyetune.device.boards.profiles import board
+
+        profile = board(board_name)
+        limits = (profile.largest_model_bytes, profile.largest_arena_bytes)
+        for name, limit in zip(ON_A_BOARD, limits, strict=True):
+            constraints.append(Constraint(name=name, sign="<=", limit=limit))
+    return tuple(constraints)
 
 
-def _schedule(options: TuneOptions, max_epochs: int) -> SchedulerSettings:
-    settings: SchedulerSettings = checked(
-        SchedulerSettings,
-        name=_known("schedule", options.schedule or "full", get_args(SchedulerName)),
-        max_epochs=max_epochs,
-        min_epochs=1 if options.min_epochs is None else options.min_epochs,
-        factor=3.0 if options.factor is None else options.factor,
-        iterations=1 if options.budget == Budget() else None,
+def _scheduler_settings(
+    asked: SchedulerSettings, max_epochs: int, budget: Budget
+) -> SchedulerSettings:
+    """Return how epochs are distributed, checked against the budget."""
+    settings = asked.model_copy(
+        update={"max_epochs": max_epochs, "iterations": 1 if budget == Budget() else None}
     )
-    schedule = make_scheduler(
+    scheduler = make_scheduler(
         settings.name,
         max_epochs=settings.max_epochs,
         min_epochs=settings.min_epochs,
         factor=settings.factor,
     )
-    first, most = schedule.next(), options.budget.epochs
-    if first is not None and most is not None and most < first.epochs:
+    first = scheduler.next()
+    if first is not None and budget.epochs is not None and budget.epochs < first.epochs:
         raise UsageError(
             "The epochs are not enough for one trial.",
-            expected=f"at least {first.epochs}, what the first trial trains",
-            received=most,
+            expected=f"at least {first.epochs}, which the first trial trains",
+            received=budget.epochs,
         )
     return settings
 
 
-def _budget(options: TuneOptions) -> Budget:
-    """Return when the study ends: where nothing that must come to pass ends it, after so many
-    trials.
-    """
-    budget = options.budget
-    if (options.schedule == "hyperband" and budget.target is None) or any(
-        (budget.trials, budget.epochs, budget.seconds)
-    ):
+def _ending_budget(budget: Budget, scheduler: SchedulerSettings) -> Budget:
+    """Return a budget that ends the study: the default number of trials where nothing else does."""
+    is_limited = any((budget.trials, budget.epochs, budget.seconds))
+    ends_by_itself = scheduler.name == "hyperband" and budget.target is None
+    if is_limited or ends_by_itself:
         return budget
     return budget.model_copy(update={"trials": DEFAULT_TRIALS})
 
 
-def _changes(settings: StudySettings, options: TuneOptions) -> list[str]:
-    """Say in which of the words a study differs from what is asked for now."""
-    constraints = (
-        None if options.constraints is None else _constraints(options.constraints, settings.board)
-    )
-    objectives = (
-        None if options.objectives is None else tuple(map(read_objective, options.objectives))
-    )
-    asked: dict[str, tuple[object, object]] = {
-        "objective": (objectives, settings.objectives),
-        "constraint": (constraints, settings.constraints),
-        "board": (options.board, settings.board),
-        "sampler": (options.sampler, settings.sampler),
-        "schedule": (options.schedule, settings.schedule.name),
-        "max_epochs": (options.max_epochs, settings.schedule.max_epochs),
-        "min_epochs": (options.min_epochs, settings.schedule.min_epochs),
-        "factor": (options.factor, settings.schedule.factor),
-        "seed": (options.seed, settings.seed),
-        "tune_new_entries": (options.tune_new_entries, settings.tune_new_entries),
-    }
-    return [
-        f"{what}: {_shown(recorded)} became {_shown(wanted)}"
-        for what, (wanted, recorded) in asked.items()
-        if wanted is not None and wanted != recorded
-    ]
-
-
-def _recipe_changes(settings: StudySettings, recipe: Recipe) -> list[str]:
-    mine, changed = settings.recipe, []
-    if mine.model.has_function and recipe.model.has_function:
-        word, other = mine.model.function, recipe.model.function
-        if (
-            ".py" in word and ".py" in other and word != other
-        ):  # one of a notebook is never the same twice
-            changed = ["the file of the model function is another one"]
-        recipe = recipe.with_({"model": {"function": word}})
-    return changed + [
-        f"{path}: {_shown(old)} became {_shown(new)}"
-        for path, (old, new) in mine.difference(recipe).items()
-    ]
-
-
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
+    """Return a setting as it is shown in an error."""
     if isinstance(value, tuple):
-        return ", ".join(_shown(one) for one in value) or "none"
-    return (
-        f"{value.name} ({value.direction})"
-        if isinstance(value, Objective)
-        else str(value) or "none"
-    )
-
-
-def checked(kind: type[Any], **values: Any) -> Any:
-    """Build settings of a study.
-
-    Raises:
-        UsageError: A value is out of its range.
-    """
-    try:
-        return kind(**values)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(
-            f"{str(first['loc'][0]).replace('_', ' ')} cannot be used.",
-            expected=first["msg"].removeprefix("Input should be "),
-            received=first["input"],
-        ) from None
+        return ", ".join(_text(item) for item in value) or "none"
+    if isinstance(value, Objective):
+        return f"{value.name} ({value.direction})"
+    return str(value) or "none"

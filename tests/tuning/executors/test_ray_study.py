@@ -84,7 +84,7 @@ def study(folder: Path, archive: Path, **words: Any) -> Study:
         f"{folder / 'model.py'}:Network",
         archive,
         sampler="random",
-        schedule="hyperband",
+        scheduler="hyperband",
         max_epochs=4,
         workers=2,
         name="study",

@@ -1,0 +1,371 @@
+"""The options of a study, each declared once: type, default, sentence and where it is recorded.
+
+The keyword arguments of `eyetune.tune`, the flags of `eyetune tune`, the recorded settings, the
+check of a resumed study and the table in docs/tuning.md are derived from `TuneOptions` (see
+`declared_options`). Ranges come from the recorded settings in `eyetune.records.study`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.space.space import Space
+
+NO_LIMIT = "no limit"
+
+
+class OptionGroup(Enum):
+    """What an option is about; the value is a heading."""
+
+    INPUT = "Input"
+    SEARCH = "Search"
+    BUDGET = "Budget: whichever comes first"
+    LIMITS = "Limits of one trial"
+    STUDY = "Study"
+
+
+class FlagSyntax(Enum):
+    """How an option is written on the command line."""
+
+    VALUE = "value"  # as its type says
+    DURATION = "duration"  # 90s, 30m or 2h for seconds
+    GIGABYTES = "gigabytes"  # for bytes
+    TURNS_OFF = "turns off"  # a flag without a value that sets False
+    NONE = "none"  # the command line does not have it
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is declared of an option besides its name, its type and its unset value.
+
+    Attributes:
+        summary: One sentence.
+        group: What it is about.
+        default: What applies where it is not given, for people; "" for nothing.
+        recorded: Path of its value in `StudySettings`; "" where it is not recorded as it is.
+        is_fixed: Whether a resumed study must keep its value.
+        flag: Name on the command line, where it is not that of the keyword.
+        syntax: How it is written there.
+        flag_summary: One sentence, where the flag needs another.
+        former_names: Names of earlier versions, which are accepted and not shown.
+    """
+
+    summary: str
+    group: OptionGroup
+    default: str = ""
+    recorded: str = ""
+    is_fixed: bool = False
+    flag: str = ""
+    syntax: FlagSyntax = FlagSyntax.VALUE
+    flag_summary: str = ""
+    former_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """The arguments of `tune`; where one is None, the default or the recorded value applies."""
+
+    build_model: Annotated[
+        Any,
+        Option(
+            'KerasTuner\'s `build_model(hp)` or `HyperModel`, or "file.py:name" of one; without it '
+            "recipes are searched.",
+            OptionGroup.INPUT,
+            "recipes",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    data: Annotated[
+        Any,
+        Option(
+            "Source of the images (see `load`), or arrays (images, labels).",
+            OptionGroup.INPUT,
+            "the recipe's",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    _: KW_ONLY
+    recipe: Annotated[
+        Recipe | None,
+        Option(
+            "Recipe that every trial starts from; with a model function, its data, augment and fit "
+            "sections apply.",
+            OptionGroup.INPUT,
+            "the lab's",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    fit_arguments: Annotated[
+        Mapping[str, Any] | None,
+        Option(
+            "More arguments of Keras's `fit` for a model function, such as callbacks; each trial "
+            "gets a copy.",
+            OptionGroup.INPUT,
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    validation_data: Annotated[
+        tuple[Any, Any] | None,
+        Option(
+            "Images and labels to validate on, where `data` is a pair of arrays.",
+            OptionGroup.INPUT,
+            "a share of the training images",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    validation_split: Annotated[
+        float,
+        Option(
+            "Share of the last images to validate on, where `data` is a pair of arrays.",
+            OptionGroup.INPUT,
+            "0.2",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = 0.2
+    space: Annotated[
+        str | Path | Space | None,
+        Option(
+            "Values of a recipe that trials may change: lab (the lab's own search), small (small "
+            "networks for a board), fine (near the recipe) or a TOML file.",
+            OptionGroup.SEARCH,
+            "lab; fine with `around`; a model function has its own",
+        ),
+    ] = None
+    around: Annotated[
+        str | None,
+        Option("Run whose recipe every trial starts from.", OptionGroup.SEARCH),
+    ] = None
+    objective: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            "Quantity to optimize: val_accuracy, val_loss, parameters, macs, flash_bytes, "
+            "arena_bytes, seconds or a metric of the model; append :max or :min where the name "
+            "does not imply the direction.",
+            OptionGroup.SEARCH,
+            "val_accuracy",
+            recorded="objectives",
+            is_fixed=True,
+        ),
+    ] = None
+    constraints: Annotated[
+        str | Sequence[str] | None,
+        Option(
+            'Limit that a network must keep before it is trained, such as "parameters < 200000".',
+            OptionGroup.SEARCH,
+            recorded="constraints",
+            is_fixed=True,
+            flag="constraint",
+        ),
+    ] = None
+    board: Annotated[
+        str | None,
+        Option(
+            "Board whose flash and memory networks must fit: a name such as esp-eye, or the path "
+            "of a profile.",
+            OptionGroup.SEARCH,
+            recorded="board",
+            is_fixed=True,
+        ),
+    ] = None
+    sampler: Annotated[
+        str | None,
+        Option(
+            "Method that suggests the hyperparameters of each trial.",
+            OptionGroup.SEARCH,
+            "tpe; nsga2 with several objectives",
+            recorded="sampler",
+            is_fixed=True,
+        ),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        Option(
+            "Rule that distributes epochs over the trials.",
+            OptionGroup.SEARCH,
+            "full",
+            recorded="schedule.name",
+            is_fixed=True,
+            former_names=("schedule",),
+        ),
+    ] = None
+    max_epochs: Annotated[
+        int | None,
+        Option(
+            "Epochs of a trial that is trained to the end.",
+            OptionGroup.SEARCH,
+            "the recipe's fit.epochs",
+            recorded="schedule.max_epochs",
+            is_fixed=True,
+        ),
+    ] = None
+    min_epochs: Annotated[
+        int | None,
+        Option(
+            "Epochs of a trial before it may be stopped.",
+            OptionGroup.SEARCH,
+            "1",
+            recorded="schedule.min_epochs",
+            is_fixed=True,
+        ),
+    ] = None
+    factor: Annotated[
+        float | None,
+        Option(
+            "Reduction factor of halving and hyperband: one trial in `factor` is promoted.",
+            OptionGroup.SEARCH,
+            "3",
+            recorded="schedule.factor",
+            is_fixed=True,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Option(
+            "Random seed of the suggestions and of every training.",
+            OptionGroup.SEARCH,
+            "0",
+            recorded="seed",
+            is_fixed=True,
+        ),
+    ] = None
+    tune_new_entries: Annotated[
+        bool | None,
+        Option(
+            "Search hyperparameters that appear late, instead of leaving them at their defaults.",
+            OptionGroup.SEARCH,
+            "True",
+            recorded="tune_new_entries",
+            is_fixed=True,
+            flag="fixed-space",
+            syntax=FlagSyntax.TURNS_OFF,
+            flag_summary="Leave hyperparameters that appear late at their defaults.",
+        ),
+    ] = None
+    trials: Annotated[
+        int | None,
+        Option(
+            "New trials; infeasible ones do not count.",
+            OptionGroup.BUDGET,
+            "30; with hyperband, those of its brackets; no limit with another budget",
+            recorded="budget.trials",
+        ),
+    ] = None
+    epochs_total: Annotated[
+        int | None,
+        Option(
+            "Epochs of all trials together.",
+            OptionGroup.BUDGET,
+            NO_LIMIT,
+            recorded="budget.epochs",
+        ),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        Option(
+            "Wall time of the study, earlier invocations included.",
+            OptionGroup.BUDGET,
+            NO_LIMIT,
+            recorded="budget.seconds",
+            flag="time",
+            syntax=FlagSyntax.DURATION,
+        ),
+    ] = None
+    target: Annotated[
+        float | None,
+        Option(
+            "Value of the first objective that is good enough.",
+            OptionGroup.BUDGET,
+            recorded="budget.target",
+        ),
+    ] = None
+    max_parameters: Annotated[
+        int | None,
+        Option(
+            "Parameters of a network; a larger one is infeasible (KerasTuner's max_model_size).",
+            OptionGroup.LIMITS,
+            NO_LIMIT,
+            recorded="limits.parameters",
+        ),
+    ] = None
+    trial_seconds: Annotated[
+        float | None,
+        Option(
+            "Time that a trial may take from one rung to the next; beyond it, the trial fails.",
+            OptionGroup.LIMITS,
+            NO_LIMIT,
+            recorded="limits.seconds",
+            flag="trial-time",
+            syntax=FlagSyntax.DURATION,
+        ),
+    ] = None
+    trial_bytes: Annotated[
+        int | None,
+        Option(
+            "Memory that the worker of a trial may take; beyond it, the trial fails.",
+            OptionGroup.LIMITS,
+            NO_LIMIT,
+            recorded="limits.memory_bytes",
+            flag="trial-memory",
+            syntax=FlagSyntax.GIGABYTES,
+        ),
+    ] = None
+    name: Annotated[
+        str,
+        Option("Name of the study.", OptionGroup.STUDY, "its id"),
+    ] = ""
+    resume: Annotated[
+        bool,
+        Option("Resume the study of this name, or the latest one.", OptionGroup.STUDY, "False"),
+    ] = False
+    workers: Annotated[
+        int | None,
+        Option(
+            "Trainings that run in parallel.",
+            OptionGroup.STUDY,
+            "one for each core, as far as the memory allows",
+            recorded="workers",
+        ),
+    ] = None
+    executor: Annotated[
+        str | None,
+        Option(
+            "Where trainings run: local, ray (the cluster that RAY_ADDRESS names, or this machine) "
+            "or ray://HOST:PORT.",
+            OptionGroup.STUDY,
+            "local; that of the resumed study",
+            recorded="executor",
+        ),
+    ] = None
+    workspace: Annotated[
+        str | Path | Workspace | None,
+        Option(
+            "Folder of the records, or an open `Workspace`.",
+            OptionGroup.STUDY,
+            "EYETUNE_WORKSPACE, or ./eyetune-workspace",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = None
+    progress: Annotated[
+        bool,
+        Option(
+            "Show progress: on standard error, or in a notebook below the cell.",
+            OptionGroup.STUDY,
+            "True",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = True
+    plots: Annotated[
+        bool,
+        Option(
+            "Write figures and a report into the study's folder at the end.",
+            OptionGroup.STUDY,
+            "True",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = True

@@ -1,0 +1,27 @@
+"""Images are loaded once."""
+
+from __future__ import annotations
+
+import pytest
+
+from eyetune.data import Dataset
+from eyetune.recipe import Recipe
+from eyetune.training.images import load_data
+from eyetune.tuning.load_images import ImageLoader
+
+
+def test_image_loader_loads_each_data_section_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def counted(recipe: Recipe, source: None = None, *, on_progress: object) -> Dataset:
+        loaded.append(recipe.data.source)
+        return load_data(recipe, source)
+
+    monkeypatch.setattr("eyetune.tuning.load_images.load_data", counted)
+    images = ImageLoader(progress=False)
+    recipe = Recipe().with_(data__source="digits", data__subset=50)
+    dataset = images.load(recipe)
+    located = recipe.with_({"data.source": dataset.source, "fit.epochs": 3})
+    assert images.load(located) is dataset
+    images.load(recipe.with_(data__subset=60))
+    assert loaded == ["digits", "digits"]
