@@ -1,89 +1,47 @@
-"""The verdict on a run in plain words: how good is it, what holds it back, what to try next.
+"""The verdict on a run: how good it is, what holds it back and what to try next.
 
-Every sentence follows from figures; the thresholds stand below with their reasons.
+Every sentence follows from figures; the thresholds stand beside them with their reasons.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from eyetune.analysis.advice import Suggestion, suggest
+from eyetune.analysis.facts import LARGE_GAP, Facts
 
-from eyetune.analysis.metrics import wilson_interval
-from eyetune.recipe import LAST_STRETCH, Recipe
-from eyetune.values.history import Epoch, History, best_epoch
+Level = Literal["chance", "poor", "low", "good", "suspicious"]
 
 # The lab's guidance for CIFAR-10, on test accuracy.
 POOR_BELOW = 0.70
 LOW_BELOW = 0.80
-# the best published networks of any size reach about 99%; a small one near that has seen the test
+# The best published networks of any size reach about 99%; a small one near that has seen the test
+# images.
 SUSPICIOUS_FROM = 0.97
-UNEVEN_FROM = (
-    1.2  # times the mean class: from here on, naming the most frequent class beats drawing lots
-)
-# between training and validation accuracy: training accuracy is an average over the epoch, so it
-# lags
-LARGE_GAP = 0.08
-FEW_EPOCHS = 5  # a training as short as this may show nothing yet
-# validation accuracy gained per epoch at the end: ten more would bring about three points
-RISING_PER_EPOCH = 0.003
-FINE_TUNE_EPOCHS = 5
-MAX_LEARNING_RATE = 10.0  # a learning rate above it is not worth a try
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The figures that a verdict follows from. Accuracies are 0 to 1.
-
-    Attributes:
-        history: The epochs of the run.
-        recipe: What was trained.
-        dataset: Name of the dataset.
-        num_classes: Number of classes.
-        largest_class: Share of the validation images that the most frequent class has.
-        num_validation: Validation images; of a run that trained on them too, test images, as for
-            the next two.
-        validation_accuracy: Of the kept network.
-        test_accuracy: Of the kept network (None: not looked at).
-        linear_accuracy: Of a linear classifier on the pixels, on validation (None: not computed).
-    """
-
-    history: History
-    recipe: Recipe
-    dataset: str
-    num_classes: int
-    largest_class: float
-    num_validation: int
-    validation_accuracy: float
-    test_accuracy: float | None
-    linear_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A technique to try next, why, and the words that do it, after `eyetune train RUN`."""
-
-    technique: str
-    reason: str
-    command: str
+VERY_HIGH = 0.95  # on any images: what is left is little
+GUESS_ERRORS_LEFT = 0.25  # a good network makes at most a quarter of the errors of guessing
+LINEAR_ERRORS_LEFT = 0.5  # and at most half of those of a linear classifier
+LINEAR_TOLERANCE = 0.01  # accuracies as near as this are equal
+PERFECT = 0.999  # suspicious where a linear classifier is far from it
+LINEAR_FAR_FROM_PERFECT = 0.9
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to think of a run.
+    """The verdict on a run.
 
     Attributes:
         level: "chance", "poor", "low", "good" or "suspicious".
-        sentences: The verdict in plain words, the most important first.
-        overfitting: Whether it learned its training images better than what they have in common.
-        still_rising: Whether validation accuracy was still on its way up at the end.
+        sentences: The verdict as sentences, the most important first.
+        overfitting: Whether it memorizes its training images instead of learning what they have in
+            common.
+        still_rising: Whether validation was still improving when training ended.
         suggestions: What to try next, the most promising first.
     """
 
-    level: str
+    level: Level
     sentences: tuple[str, ...]
     overfitting: bool
     still_rising: bool
@@ -91,7 +49,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All sentences in one."""
+        """All sentences in one string."""
         return " ".join(self.sentences)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,279 +58,182 @@ class Verdict:
 
 
 def diagnose(facts: Facts) -> Verdict:
-    """Judge a complete run by its figures.
+    """Return the verdict on a complete run.
+
+    Args:
+        facts: The figures of the run.
 
     Example:
+        >>> from eyetune.recipe import Recipe
+        >>> from eyetune.values.history import Epoch
         >>> epochs = tuple(Epoch(i, 1.0, 0.70, 1.0, 0.69, 0.001, 1.0, 1.0) for i in range(1, 11))
-        >>> verdict = diagnose(Facts(epochs, Recipe(), "cifar10", 10, 0.1, 10_000, 0.69, 0.68))
+        >>> tenths = (0.1,) * 10
+        >>> facts = Facts(
+        ...     epochs, Recipe(), "cifar10", (32, 32, 3), 40_000, 10_000,
+        ...     class_shares=tenths, class_recall=(0.69,) * 10, predicted_shares=tenths,
+        ...     validation_accuracy=0.69, test_accuracy=0.68,
+        ... )
+        >>> verdict = diagnose(facts)
         >>> verdict.level, verdict.overfitting, verdict.still_rising
         ('poor', False, False)
     """
     level, sentences = _level(facts)
     if facts.recipe.data.train_on_validation:
         sentences.append(
-            "It was trained on its validation images too, so its curves tell nothing and only test counts."
+            "It was trained on its validation images too, so its curves say nothing about new "
+            "images: only test accuracy counts."
         )
         return Verdict(
             level, tuple(sentences), overfitting=False, still_rising=False, suggestions=()
         )
-    gap = _gap(facts)
-    slope = final_slope([epoch.val_accuracy for epoch in facts.history])
-    overfitting = level != "chance" and gap > LARGE_GAP
-    values = [epoch.val_accuracy for epoch in facts.history]
-    rising = slope > RISING_PER_EPOCH and values[-1] == max(values) and not overfitting
-    sentences += _overfitting_words(facts, gap) if overfitting else []
-    if rising:
-        sentences.append(
-            f"Validation accuracy was still rising by about {100 * slope:.1f} points an epoch when training ended: "
-            "it is not done learning (underfitting)."
-        )
-    if not overfitting and not rising and level in ("poor", "low"):
-        sentences.append(
-            f"The curve has levelled off with training and validation {abs(100 * gap):.1f} points apart: "
-            "the network itself is the limit."
-        )
-    return Verdict(
-        level,
-        tuple(sentences),
-        overfitting,
-        rising,
-        tuple(_suggest(facts, level, overfitting, rising)),
-    )
+    overfitting = facts.is_gap_large and not facts.is_loss_falling
+    still_rising = not overfitting and (facts.is_accuracy_rising or facts.is_loss_falling)
+    sentences += _class_sentences(facts)
+    sentences += _curve_sentences(facts, level, overfitting=overfitting, still_rising=still_rising)
+    suggestions = suggest(facts, level, overfitting=overfitting, still_rising=still_rising)
+    return Verdict(level, tuple(sentences), overfitting, still_rising, tuple(suggestions))
 
 
-def final_slope(values: Sequence[float]) -> float:
-    """Return how much a curve still gains per epoch, from a line through its last third (at least 3
-    epochs).
-
-    Example:
-        >>> round(final_slope([0.1, 0.3, 0.4, 0.5, 0.6, 0.7]), 2), final_slope([0.5])
-        (0.1, 0.0)
-    """
-    last = np.asarray(values[-max(3, len(values) // 3) :])
-    if len(last) < 2:
-        return 0.0
-    return float(np.polyfit(np.arange(len(last)), last, 1)[0])
-
-
-def _kept(facts: Facts) -> Epoch:
-    """Return the epoch whose weights were kept."""
-    section = facts.recipe.fit
-    best = (
-        best_epoch(facts.history, section.monitor)
-        if section.early_stopping and section.restore_best
-        else None
-    )
-    return best or facts.history[-1]
-
-
-def _gap(facts: Facts) -> float:
-    """Return how far training accuracy is above validation accuracy in the kept epoch."""
-    kept = _kept(facts)
-    return kept.accuracy - kept.val_accuracy
-
-
-def _level(facts: Facts) -> tuple[str, list[str]]:
+def _level(facts: Facts) -> tuple[Level, list[str]]:
     split = "validation" if facts.test_accuracy is None else "test"
     accuracy = facts.validation_accuracy if facts.test_accuracy is None else facts.test_accuracy
-    chance = 1 / facts.num_classes
-    uneven = facts.largest_class > UNEVEN_FROM * chance
-    guess = facts.largest_class if uneven else chance
-    right = round(facts.validation_accuracy * facts.num_validation)
-    low, _ = wilson_interval(right, facts.num_validation)
-    shown = f"{accuracy:.1%} of the {split} images are classified right"
-    if low <= guess:
-        always = f", or {guess:.1%} for always naming the most frequent class" if uneven else ""
-        return "chance", [
-            f"{shown}: no better than guessing ({chance:.1%} for {facts.num_classes} classes{always})."
-        ]
-    times = f"guessing would get {guess:.1%}"
+    achieved = f"{accuracy:.1%} of the {split} images are classified correctly"
+    low, _ = facts.accuracy_interval
+    if low <= facts.guess:
+        guesses = f"{1 / facts.num_classes:.1%} for {facts.num_classes} classes"
+        if facts.is_uneven:
+            guesses += f", or {facts.guess:.1%} for always naming the most frequent class"
+        return "chance", [f"{achieved}: no better than guessing ({guesses})."]
+    first = f"{achieved}; guessing would get {facts.guess:.1%}."
     if facts.dataset == "cifar10":
-        return _cifar10_level(accuracy, f"{shown}; {times}.")
-    return _other_level(facts, accuracy, low, f"{shown}; {times}.")
+        level, sentence = _cifar10_level(accuracy)
+        return level, [first, sentence]
+    if facts.linear_accuracy is None:
+        return _level_by_guessing(facts), [first]
+    level, judgement = _level_by_linear_classifier(facts, accuracy, facts.linear_accuracy)
+    second = (
+        f"A linear classifier on the pixels gets {facts.linear_accuracy:.1%} of the validation "
+        f"images, this network {facts.validation_accuracy:.1%}: {judgement}."
+    )
+    return level, [first, second]
 
 
-def _cifar10_level(accuracy: float, shown: str) -> tuple[str, list[str]]:
+def _cifar10_level(accuracy: float) -> tuple[Level, str]:
     if accuracy >= SUSPICIOUS_FROM:
-        return "suspicious", [
-            shown,
-            "So close to 100% is suspicious: check that no test image was trained on.",
-        ]
+        return "suspicious", (
+            "An accuracy this close to 100% is suspicious: check that no test image was trained on."
+        )
     if accuracy >= LOW_BELOW:
-        return "good", [
-            shown,
-            "That is good for CIFAR-10, where 80 to 90% is what one wants of a small network.",
-        ]
+        return "good", "That is good for CIFAR-10, where small networks reach 80 to 90%."
     if accuracy >= POOR_BELOW:
-        return "low", [shown, "That is low for CIFAR-10: 80 to 90% is what one wants."]
-    return "poor", [
-        shown,
-        "That is poor for CIFAR-10, where 80 to 90% is what one wants; it can be improved.",
-    ]
+        return "low", "That is low for CIFAR-10, where small networks reach 80 to 90%."
+    return "poor", "That is poor for CIFAR-10, where small networks reach 80 to 90%."
 
 
-def _other_level(facts: Facts, accuracy: float, low: float, shown: str) -> tuple[str, list[str]]:
-    """Judge on an unknown dataset: by the margin over a linear classifier, on the same validation
-    images.
+def _level_by_guessing(facts: Facts) -> Level:
+    errors = facts.num_validation - facts.num_correct
+    errors_of_guessing = (1 - facts.guess) * facts.num_validation
+    return "good" if errors <= GUESS_ERRORS_LEFT * errors_of_guessing else "low"
+
+
+def _level_by_linear_classifier(facts: Facts, accuracy: float, linear: float) -> tuple[Level, str]:
+    """Judge on unknown images by the margin over a linear classifier, on the validation images.
+
+    Images are counted, since a rounding error in the shares must not decide.
     """
-    linear = facts.linear_accuracy
-    if linear is None:
-        return ("good" if facts.validation_accuracy > 0.8 else "low"), [shown]
-    margin = facts.validation_accuracy - linear
-    against = f"A linear classifier on the pixels gets {linear:.1%} of the validation images, this network "
-    against += f"{facts.validation_accuracy:.1%}"
-    if margin <= -0.01:
-        return "poor", [shown, f"{against}: the network has not earned its cost yet."]
-    if low <= linear and margin <= 0.01:
-        if linear > 0.95:
-            return "good", [
-                shown,
-                f"{against}: both are close to all there is, so the simpler one would do.",
-            ]
-        return "poor", [shown, f"{against}: the network has not earned its cost yet."]
-    if accuracy > 0.999 and linear < 0.9:
-        return "suspicious", [
-            shown,
-            f"{against}: so close to 100% is suspicious. Check for copies among the splits.",
-        ]
-    # Half of what the linear classifier gets wrong is a clear gain on any dataset.
-    good = margin >= 0.5 * (1 - linear)
-    judged = "a clear gain" if good else "a gain, with room above"
-    return ("good" if good else "low"), [shown, f"{against}: {judged}."]
+    num_correct = facts.num_correct
+    linear_correct = round(linear * facts.num_validation)
+    tolerance = max(LINEAR_TOLERANCE * facts.num_validation, 1)
+    low, _ = facts.accuracy_interval
+    is_equal = abs(num_correct - linear_correct) <= tolerance
+    if num_correct < linear_correct - tolerance or (is_equal and low <= linear):
+        if is_equal and linear >= VERY_HIGH:
+            return "good", "both leave little to gain, so the simpler one would do"
+        return "poor", "the network is not worth its cost yet"
+    if accuracy > PERFECT and linear < LINEAR_FAR_FROM_PERFECT:
+        return "suspicious", (
+            "an accuracy this close to 100% is suspicious, so check for copies of images "
+            "in several splits"
+        )
+    errors = facts.num_validation - num_correct
+    linear_errors = facts.num_validation - linear_correct
+    if errors <= LINEAR_ERRORS_LEFT * linear_errors:
+        return "good", "a clear gain"
+    if num_correct >= VERY_HIGH * facts.num_validation:
+        return "good", "a gain where little is left to gain"
+    return "low", "a gain, with room for more"
 
 
-def _overfitting_words(facts: Facts, gap: float) -> list[str]:
-    kept = _kept(facts)
-    words = (
-        f"Training accuracy is {100 * gap:.1f} points above validation ({kept.accuracy:.1%} against "
-        f"{kept.val_accuracy:.1%}): it is learning its training images by heart (overfitting)"
-    )
-    best = best_epoch(facts.history, "val_loss")
-    if best and best.epoch < len(facts.history):
-        words += f", and validation loss has not improved since epoch {best.epoch}"
-    return [words + "."]
+def _class_sentences(facts: Facts) -> list[str]:
+    if facts.predicts_one_class:
+        extent = "every image" if max(facts.predicted_shares) == 1 else "almost every image"
+        frequent = ", which is the most frequent one" if facts.is_uneven else ""
+        return [f"It assigns {extent} to one class{frequent}."]
+    neglected = len(facts.neglected_classes)
+    if neglected:
+        noun = "class" if neglected == 1 else "classes"
+        return [f"It hardly ever recognizes {neglected} {noun} that few images belong to."]
+    return []
 
 
-def _suggest(facts: Facts, level: str, overfitting: bool, rising: bool) -> list[Suggestion]:
-    found = _suggest_training(facts.recipe, level, rising)
+def _curve_sentences(
+    facts: Facts, level: Level, *, overfitting: bool, still_rising: bool
+) -> list[str]:
     if overfitting:
-        found += _suggest_against_overfitting(facts)
-    if level in ("poor", "low"):
-        found += _suggest_networks(facts.recipe, overfitting)
-    return [one for one in found if _applies(one, facts.recipe)]
+        return _overfitting_sentences(facts, level)
+    if still_rising:
+        return _rising_sentences(facts)
+    if level in ("good", "suspicious"):
+        return []
+    if facts.is_short:
+        epochs = "One epoch is" if len(facts.history) == 1 else f"{len(facts.history)} epochs are"
+        return [f"{epochs} too few to show what the network can learn."]
+    if level == "chance" or math.isnan(facts.gap):
+        return []
+    return [_plateau_sentence(facts)]
 
 
-def _applies(suggestion: Suggestion, recipe: Recipe) -> bool:
-    """Tell whether a recipe can take what is suggested: what a model function builds and compiles
-    is its own.
-    """
-    return not recipe.model.has_function or not re.search(
-        r"model\.|--learning-rate", suggestion.command
+def _plateau_sentence(facts: Facts) -> str:
+    distance = f"{abs(100 * facts.gap):.1f} points {'above' if facts.gap >= 0 else 'below'}"
+    if facts.gap > LARGE_GAP:
+        return (
+            f"Training accuracy is {distance} validation accuracy, but with only "
+            f"{facts.num_validation:,} validation images that may be chance."
+        )
+    return (
+        f"Validation accuracy has levelled off with training accuracy {distance} it: the network "
+        "itself is the limit."
     )
 
 
-def _suggest_training(recipe: Recipe, level: str, rising: bool) -> list[Suggestion]:
-    rate, epochs = recipe.optimizer.learning_rate, recipe.fit.epochs
-    found = []
+def _overfitting_sentences(facts: Facts, level: Level) -> list[str]:
+    kept = facts.kept
+    sentence = (
+        f"Training accuracy is {100 * facts.gap:.1f} points above validation ({kept.accuracy:.1%} "
+        f"against {kept.val_accuracy:.1%}): the network memorizes its training images (overfitting)"
+    )
+    if facts.best_loss_epoch < len(facts.history):
+        sentence += f", and validation loss has not improved since epoch {facts.best_loss_epoch}"
     if level == "chance":
-        if epochs < FEW_EPOCHS:
-            found.append(
-                Suggestion("epochs", "so few may be too few to learn anything", "--epochs 10")
-            )
-        found += [
-            Suggestion(
-                "learning rate",
-                f"nothing was learned: steps may be too {size}",
-                f"--learning-rate {other:g}",
-            )
-            for size, other in (("large", rate / 10), ("small", rate * 10))
-            if other <= MAX_LEARNING_RATE
-        ]
-    if rising:
-        longer = f"--epochs {2 * epochs}"
-        found.append(Suggestion("epochs", "the curve was still rising", longer))
-    if rising and 3 * rate <= MAX_LEARNING_RATE:
-        found.append(
-            Suggestion(
-                "learning rate",
-                "a larger rate may get there sooner",
-                f"--learning-rate {3 * rate:g}",
-            )
-        )
-    return found
+        return [f"{sentence}.", "Check that the labels are right."]
+    return [f"{sentence}."]
 
 
-def _suggest_against_overfitting(facts: Facts) -> list[Suggestion]:
-    recipe, epochs = facts.recipe, facts.recipe.fit.epochs
-    found = []
-    if not recipe.augment.active:
-        # Mirrored digits are no digits: a flip is only proposed where it is known to be harmless.
-        flip = "--set augment.flip=true " if facts.dataset == "cifar10" else ""
-        found.append(
-            Suggestion(
-                "augmentation",
-                "no picture is seen twice",
-                f"{flip}--set augment.shift=2 --epochs {2 * epochs}",
-            )
+def _rising_sentences(facts: Facts) -> list[str]:
+    sentences = []
+    if facts.is_accuracy_rising:
+        sentences.append(
+            "Validation accuracy was still rising by about "
+            f"{100 * facts.accuracy_slope:.1f} points per epoch when training ended: the network "
+            "has not finished learning (underfitting)."
         )
-    if not recipe.model.dropout:
-        longer = " --epochs 20" if epochs < 20 else ""  # what is harder to learn takes longer
-        found.append(
-            Suggestion(
-                "dropout", "it makes learning by heart harder", f"--set model.dropout=0.3{longer}"
-            )
+    else:
+        sentences.append(
+            "Validation loss was still falling when training ended: the network has not finished "
+            "learning (underfitting)."
         )
-    if not recipe.fit.early_stopping and not recipe.fit.fine_tune_epochs:
-        found.append(
-            Suggestion(
-                "early stopping",
-                "keep the epoch with the best validation loss",
-                "--set fit.early_stopping=3",
-            )
+    if facts.gap > LARGE_GAP:
+        sentences.append(
+            f"Training accuracy is already {100 * facts.gap:.1f} points above validation accuracy."
         )
-    if recipe.model.dense and not recipe.model.global_pooling:
-        found.append(
-            Suggestion(
-                "global average pooling",
-                "most weights sit in the first dense layer, where overfitting begins",
-                "--set model.global_pooling=true",
-            )
-        )
-    return found
-
-
-def _suggest_networks(recipe: Recipe, overfitting: bool) -> list[Suggestion]:
-    if recipe.model.has_backbone:
-        return _suggest_fine_tuning(recipe)
-    found = []
-    if not recipe.model.batch_norm:
-        found.append(
-            Suggestion(
-                "batch normalization",
-                "it speeds learning and steadies it",
-                "--set model.batch_norm=true",
-            )
-        )
-    if not overfitting and all(block.convolutions == 1 for block in recipe.model.blocks):
-        edits = [
-            f"model.blocks.{place}.convolutions=2" for place in range(len(recipe.model.blocks))
-        ]
-        if recipe.model.padding != "same":  # else the picture shrinks at each of them
-            edits.insert(0, "model.padding=same")
-        command = " ".join(f"--set {edit}" for edit in edits)
-        found.append(
-            Suggestion("more convolutions", "a deeper network can tell more apart", command)
-        )
-    return found
-
-
-def _suggest_fine_tuning(recipe: Recipe) -> list[Suggestion]:
-    if recipe.fit.fine_tune_epochs:
-        return []
-    edits = [f"fit.fine_tune_epochs={FINE_TUNE_EPOCHS}"]
-    if not recipe.model.trainable_from:
-        edits.append(f"model.trainable_from={LAST_STRETCH[recipe.model.base]}")
-    if recipe.fit.early_stopping:
-        edits.append("fit.early_stopping=0")
-    command = " ".join(f"--set {edit}" for edit in edits)
-    return [Suggestion("fine-tuning", "the base's last layers can adapt to these images", command)]
+    return sentences

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.facts import Facts, run_facts
 from eyetune.analysis.metrics import Evaluation, confident_mistakes, evaluate
 from eyetune.analysis.tta import TtaGain, tta_gain
-from eyetune.analysis.verdict import Facts, Verdict, diagnose
+from eyetune.analysis.verdict import Verdict, diagnose
 from eyetune.data import Dataset
 from eyetune.data.dataset import Images
 from eyetune.errors import DataError, UsageError
@@ -427,20 +428,7 @@ class Run:
         return require_predictions(self.workspace, self.record, split)
 
     def _facts(self) -> Facts:
-        results = self.results
         judged = "test" if self.recipe.data.train_on_validation else "validation"
-        _, labels = self._predictions(judged)
-        counts = np.bincount(labels)
-        looked_at = self.shown_split == "test"
-        test_accuracy = float(self.right("test").mean()) if looked_at else None
-        return Facts(
-            history=self.history,
-            recipe=self.recipe,
-            dataset=self.record.data.name,
-            num_classes=len(self.record.data.class_names),
-            largest_class=float(counts.max() / counts.sum()),
-            num_validation=len(labels),
-            validation_accuracy=float(self.right(judged).mean()),
-            test_accuracy=test_accuracy,
-            linear_accuracy=results.linear_accuracy,
-        )
+        has_test = self.workspace.predictions.load(self.id, "test") is not None
+        test_accuracy = float(self.right("test").mean()) if has_test else None
+        return run_facts(self.record, self.history, *self._predictions(judged), test_accuracy)

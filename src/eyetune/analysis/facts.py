@@ -1,0 +1,263 @@
+"""The figures that the verdict on a run follows from, and what they say by themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eyetune.analysis.metrics import Labels, Probabilities, wilson_interval
+from eyetune.recipe import Recipe
+from eyetune.records import RunRecord
+from eyetune.records.run import require_results
+from eyetune.values.history import Epoch, History, best_epoch
+
+# Times the share of the mean class: above it, always naming the most frequent class beats guessing.
+UNEVEN_FROM = 1.2
+# Between training and validation accuracy. Training accuracy is an average over the epoch, so it
+# lags behind.
+LARGE_GAP = 0.08
+MIN_EPOCHS_FOR_TREND = 5  # a shorter training may not show yet where its curves lead
+# Validation accuracy gained per epoch at the end: ten more epochs would bring about three points.
+RISING_PER_EPOCH = 0.003
+# Share of the validation loss lost per epoch at the end: ten more epochs would bring a fifth.
+FALLING_PER_EPOCH = 0.02
+ONE_CLASS_FROM = 0.98  # of all predictions: then the network has chosen one class for all images
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The figures that a verdict follows from. Shares and accuracies are 0 to 1.
+
+    Attributes:
+        history: The epochs of the run.
+        recipe: The recipe that was trained.
+        dataset: Name of the dataset.
+        image_shape: Height and width in pixels, and channels.
+        num_train: Number of training images.
+        num_validation: Number of validation images. For a run that trained on them too, this and
+            the next three describe test images.
+        class_shares: Share of the validation images that each class has.
+        class_recall: Share of each class that is classified correctly (NaN for a class without
+            images).
+        predicted_shares: Share of the validation images that is assigned to each class.
+        validation_accuracy: Accuracy of the kept network on the validation images.
+        test_accuracy: Accuracy of the kept network on the test images (None: not measured).
+        linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not
+            computed).
+        kept_epoch: Number of the epoch whose weights were kept, from 1 (None: the last).
+        can_resize: Whether the images can be loaded at another size (`data.image_size`).
+    """
+
+    history: History
+    recipe: Recipe
+    dataset: str
+    image_shape: tuple[int, int, int]
+    num_train: int
+    num_validation: int
+    class_shares: tuple[float, ...]
+    class_recall: tuple[float, ...]
+    predicted_shares: tuple[float, ...]
+    validation_accuracy: float
+    test_accuracy: float | None
+    linear_accuracy: float | None = None
+    kept_epoch: int | None = None
+    can_resize: bool = False
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_shares)
+
+    @property
+    def kept(self) -> Epoch:
+        """The epoch whose weights were kept."""
+        for epoch in self.history:
+            if epoch.epoch == self.kept_epoch:
+                return epoch
+        return self.history[-1]
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether some classes have far more images than others."""
+        return max(self.class_shares) > UNEVEN_FROM / self.num_classes
+
+    @property
+    def guess(self) -> float:
+        """The accuracy of guessing: of always naming the most frequent class if that is better."""
+        return max(self.class_shares) if self.is_uneven else 1 / self.num_classes
+
+    @property
+    def num_correct(self) -> int:
+        """Number of validation images that are classified correctly."""
+        return round(self.validation_accuracy * self.num_validation)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """95% interval of the validation accuracy (Wilson)."""
+        return wilson_interval(self.num_correct, self.num_validation)
+
+    @property
+    def gap(self) -> float:
+        """Training accuracy less validation accuracy in the kept epoch."""
+        return self.kept.accuracy - self.kept.val_accuracy
+
+    @property
+    def is_gap_large(self) -> bool:
+        """Whether the gap is large, and no mere chance with as many images (95% interval)."""
+        if not self.gap > LARGE_GAP:  # also where a model function measures no accuracy (NaN)
+            return False
+        low, _ = difference_interval(
+            self.kept.accuracy, self.num_train, self.kept.val_accuracy, self.num_validation
+        )
+        return low > 0
+
+    @property
+    def is_loss_falling(self) -> bool:
+        """Whether validation loss was still falling clearly when training ended."""
+        losses = [epoch.val_loss for epoch in self.history]
+        if losses[-1] > min(losses):
+            return False
+        return final_slope(losses) < -FALLING_PER_EPOCH * abs(losses[-1])
+
+    @property
+    def accuracy_slope(self) -> float:
+        """Validation accuracy gained per epoch when training ended."""
+        return final_slope([epoch.val_accuracy for epoch in self.history])
+
+    @property
+    def is_accuracy_rising(self) -> bool:
+        """Whether validation accuracy was still rising clearly when training ended."""
+        values = [epoch.val_accuracy for epoch in self.history]
+        return self.accuracy_slope > RISING_PER_EPOCH and values[-1] == max(values)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether training was too short to show a trend."""
+        return len(self.history) < MIN_EPOCHS_FOR_TREND
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended training before its last epoch."""
+        fit = self.recipe.fit
+        return bool(fit.early_stopping) and len(self.history) < fit.total_epochs
+
+    @property
+    def best_loss_epoch(self) -> int:
+        """The epoch with the lowest validation loss."""
+        best = best_epoch(self.history, "val_loss")
+        return best.epoch if best else 0
+
+    @property
+    def predicts_one_class(self) -> bool:
+        """Whether the network assigns nearly all images to one class."""
+        return max(self.predicted_shares) >= ONE_CLASS_FROM
+
+    @property
+    def neglected_classes(self) -> tuple[int, ...]:
+        """Classes with few images of which the network surely recognizes less than half as many as
+        of all images.
+        """
+        if not self.is_uneven:
+            return ()
+        neglected = []
+        for label, share in enumerate(self.class_shares):
+            num_images = round(share * self.num_validation)
+            recall = self.class_recall[label]
+            if num_images == 0 or math.isnan(recall) or share >= 1 / self.num_classes:
+                continue
+            _, high = wilson_interval(round(recall * num_images), num_images)
+            if high < self.validation_accuracy / 2:
+                neglected.append(label)
+        return tuple(neglected)
+
+
+def run_facts(
+    record: RunRecord,
+    history: History,
+    probabilities: Probabilities,
+    labels: Labels,
+    test_accuracy: float | None,
+) -> Facts:
+    """Return the figures that the verdict on a complete run follows from.
+
+    Args:
+        record: The run, complete.
+        history: Its epochs.
+        probabilities: Of the validation images, shape (N, number of classes); of the test images
+            where the run was trained on its validation images.
+        labels: Of the same images, shape (N,).
+        test_accuracy: Accuracy on the test images, 0 to 1 (None: not measured).
+
+    Raises:
+        UsageError: The run is not complete.
+    """
+    results = require_results(record)
+    num_classes = len(record.data.class_names)
+    predicted = probabilities.argmax(axis=1)
+    images = np.bincount(labels, minlength=num_classes)
+    correct = np.bincount(labels[predicted == labels], minlength=num_classes)
+    recall = np.where(images > 0, correct / np.maximum(images, 1), np.nan)
+    return Facts(
+        history=history,
+        recipe=record.recipe,
+        dataset=record.data.name,
+        image_shape=record.data.image_shape,
+        num_train=record.data.num_train,
+        num_validation=len(labels),
+        class_shares=tuple((images / len(labels)).tolist()),
+        class_recall=tuple(recall.tolist()),
+        predicted_shares=tuple(
+            (np.bincount(predicted, minlength=num_classes) / len(labels)).tolist()
+        ),
+        validation_accuracy=float((predicted == labels).mean()),
+        test_accuracy=test_accuracy,
+        linear_accuracy=results.linear_accuracy,
+        kept_epoch=results.kept_epoch,
+        can_resize=Path(record.data.source).is_dir(),
+    )
+
+
+def difference_interval(
+    share: float, count: int, other_share: float, other_count: int
+) -> tuple[float, float]:
+    """Return the 95% interval of a share less another one (Newcombe, 1998, method 10).
+
+    Source: Newcombe, 1998, Interval estimation for the difference between independent proportions,
+    Statistics in Medicine 17, 873-890.
+
+    Args:
+        share: Of `count` cases, 0 to 1.
+        count: Number of cases, 1 or more.
+        other_share: Of `other_count` cases, 0 to 1.
+        other_count: Number of other cases, 1 or more.
+
+    Example:
+        >>> [round(bound, 2) for bound in difference_interval(0.75, 151, 0.55, 29)]
+        [0.02, 0.38]
+    """
+    low, high = wilson_interval(round(share * count), count)
+    other_low, other_high = wilson_interval(round(other_share * other_count), other_count)
+    difference = share - other_share
+    return (
+        difference - math.hypot(share - low, other_high - other_share),
+        difference + math.hypot(high - share, other_share - other_low),
+    )
+
+
+def final_slope(values: Sequence[float]) -> float:
+    """Return how much a curve gains per epoch at its end.
+
+    It is the slope of a line through the last third of the values, at least three of them.
+
+    Example:
+        >>> round(final_slope([0.1, 0.3, 0.4, 0.5, 0.6, 0.7]), 2), final_slope([0.5])
+        (0.1, 0.0)
+    """
+    last = np.asarray(values[-max(3, len(values) // 3) :])
+    if len(last) < 2:
+        return 0.0
+    return float(np.polyfit(np.arange(len(last)), last, 1)[0])
