@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from eyetune.cli.main import app
-from eyetune.device.boards.profiles import board, boards
+from eyetune.device.boards.profiles import boards, load_board
 from eyetune.recipe import Recipe
 from eyetune.records.study import SamplerName, SchedulerName
 from eyetune.space.presets import BUILT_IN, recipe_space
@@ -127,7 +127,7 @@ def test_the_board_of_the_document_is_one(tmp_path: Path) -> None:
     )
     assert found is not None
     (tmp_path / "mine.toml").write_text(found[1])
-    assert board(tmp_path / "mine.toml").largest_arena_bytes == 204_800
+    assert load_board(tmp_path / "mine.toml").max_arena_bytes == 204_800
 
 
 def test_the_space_of_the_document_shows_every_key_and_can_be_searched(at_home: Path) -> None:

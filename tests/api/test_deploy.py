@@ -76,7 +76,7 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path: Path) -> None:
     (place / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="no export"):
         et.deploy("digits", place)
-    with pytest.raises(UsageError, match="no such board"):
+    with pytest.raises(UsageError, match="no board named"):
         et.deploy("digits", board="esp-ey")
     with pytest.raises(UsageError, match="time"):
         et.deploy("digits", seconds=0)

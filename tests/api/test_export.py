@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(trained: Run, tmp_path
         et.export(trained, place, overwrite=True)
     with pytest.raises(UsageError, match="no such format"):
         et.export(trained, tmp_path / "new", formats=["esp-idv"])
-    with pytest.raises(UsageError, match="no such board"):
+    with pytest.raises(UsageError, match="no board named"):
         et.export(trained, tmp_path / "new", board="esp-ey")
     with pytest.raises(RunNotFoundError):
         et.export("nothing", tmp_path / "new", workspace=trained.workspace)

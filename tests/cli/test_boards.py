@@ -137,7 +137,7 @@ def test_a_board_of_ones_own_without_a_cost_model(
     ("words", "status", "said"),
     [
         (["lab", "--board", "esp-nose"], 2, "Did you mean esp-eye?"),
-        (["missing.tflite"], 2, "cannot be read"),
+        (["missing.tflite"], 2, "Cannot read"),
         (["missing.keras"], 2, "There is no such .keras file"),
         (["missing.toml"], 2, "missing.toml"),
         (["resnet9"], 2, "Did you mean resnet8?"),

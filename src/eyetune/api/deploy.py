@@ -19,7 +19,7 @@ from eyetune.api.study import Study
 from eyetune.api.train import resume as go_on
 from eyetune.api.train import train
 from eyetune.api.tune import tune
-from eyetune.device.boards.profiles import board as board_of
+from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.verify import Verification
 from eyetune.errors import RunNotFoundError, UsageError
@@ -139,7 +139,7 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
             "The time cannot be used.", expected="more than 0 seconds", received=seconds
         )
     workspace = workspace_of(workspace)
-    target = board_of(board)
+    target = load_board(board)
     wanted = checked_formats(formats)
     if output is not None:  # what is wrong with it is said before any work
         export_folder.check_place(

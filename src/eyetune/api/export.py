@@ -16,8 +16,7 @@ from eyetune.api.preparing import start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset, Split
 from eyetune.device import firmware
-from eyetune.device.boards.profiles import Board
-from eyetune.device.boards.profiles import board as board_of
+from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import (
     FORMATS,
@@ -129,7 +128,7 @@ def export(
     """
     chosen = run if isinstance(run, Run) else open_run(run, workspace=workspace)
     _ = chosen.results  # says what to do where it is not complete
-    target = board if isinstance(board, Board) else board_of(board)
+    target = board if isinstance(board, Board) else load_board(board)
     wanted = checked_formats(formats)
     folder = Path(output) if output is not None else chosen.workspace.folder / "exports" / chosen.id
     folder = folder.expanduser().absolute()
@@ -172,7 +171,7 @@ def checked_formats(words: Sequence[str]) -> tuple[Format, ...]:
 
 
 def _check_fits(needs: Footprint, board: Board) -> None:
-    reasons = needs.fits(board)
+    reasons = [violation.text for violation in needs.violations(board)]
     if reasons:
         raise BoardError(
             f"The network does not fit {board.title}.",

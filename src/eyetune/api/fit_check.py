@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eyetune.api.preparing import start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data.load import shape_of
-from eyetune.device.boards.profiles import Board
-from eyetune.device.boards.profiles import board as board_of
+from eyetune.device.boards.profiles import Board, load_board
 from eyetune.errors import EyetuneError, FunctionError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
@@ -21,8 +20,9 @@ from eyetune.records import Workspace
 from eyetune.values.renamed_keys import with_earlier_names
 
 if TYPE_CHECKING:
-    from eyetune.device.estimate.footprint import Bottleneck, Footprint
+    from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.latency import Latency
+    from eyetune.device.estimate.layer_costs import Bottleneck
 
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
 
@@ -49,7 +49,7 @@ class FitCheck:
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Why it does not fit; empty where it does."""
-        return self.footprint.fits(self.board)
+        return tuple(violation.text for violation in self.footprint.violations(self.board))
 
     @cached_property
     def advice(self) -> tuple[str, ...]:
@@ -69,6 +69,7 @@ class FitCheck:
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         needs, time = self.footprint, self.latency
+        bottleneck = {**asdict(self.bottleneck), "words": self.bottleneck.text}
         return {
             "what": self.what,
             "board": self.board.name,
@@ -76,19 +77,19 @@ class FitCheck:
             "reasons": list(self.reasons),
             "advice": list(self.advice),
             "flash_bytes": needs.flash_bytes,
-            "largest_model_bytes": self.board.largest_model_bytes,
+            "largest_model_bytes": self.board.max_model_bytes,
             "arena_bytes": needs.arena_bytes_on(self.board),
             "arena_in_psram": needs.arena_in_psram(self.board),
             "largest_internal_arena_bytes": self.board.arena_bytes,
-            "largest_arena_bytes": self.board.largest_arena_bytes,
+            "largest_arena_bytes": self.board.max_arena_bytes,
             "parameters": needs.parameters,
             **with_earlier_names({"macs": needs.macs, "macs_by_kind": needs.macs_by_kind}),
             "latency_ms": time.milliseconds if time else None,
             "latency_error": time.error_milliseconds if time else None,
             "unsupported": list(needs.unsupported),
             "unknown": list(needs.unknown),
-            "bottleneck": with_earlier_names(asdict(self.bottleneck)),
-            "costliest_layer": with_earlier_names(asdict(self.bottleneck)),
+            "bottleneck": bottleneck,
+            "costliest_layer": bottleneck,
             "layers": [with_earlier_names(asdict(cost)) for cost in needs.layer_costs(self.board)],
         }
 
@@ -123,7 +124,7 @@ def fit_check(
         >>> check.fits, check.footprint.macs
         (True, 12501632)
     """
-    target = board if isinstance(board, Board) else board_of(board)
+    target = board if isinstance(board, Board) else load_board(board)
     if isinstance(what, str | Path) and str(what).lower().endswith(".tflite"):
         from eyetune.device.estimate.tflite import footprint_of, read
 
@@ -132,7 +133,7 @@ def fit_check(
     start(0, progress=progress)
     from eyetune.device.estimate.footprint import footprint
 
-    return FitCheck(words, target, footprint(model(), fresh_names=is_ours))
+    return FitCheck(words, target, footprint(model(), renumber_layers=is_ours))
 
 
 # What was found: what it is in words, how to get the model of it, and whether that is built here

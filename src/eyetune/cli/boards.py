@@ -38,10 +38,10 @@ def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
     name
         A board to show whole, or the path of a .toml file that describes one.
     """
-    from eyetune.device.boards.profiles import board
     from eyetune.device.boards.profiles import boards as all_boards
+    from eyetune.device.boards.profiles import load_board
 
-    chosen = all_boards() if name is None else (board(name),)
+    chosen = all_boards() if name is None else (load_board(name),)
     value = {"boards": [_board_value(one) for one in chosen]}
     common.show(value, *([_boards_table(chosen)] if name is None else _board_shown(chosen[0])))
 
@@ -89,8 +89,8 @@ def fit_check(
 
 def _board_value(board: Board) -> dict[str, Any]:
     sizes = {
-        "largest_model_bytes": board.largest_model_bytes,
-        "largest_arena_bytes": board.largest_arena_bytes,
+        "largest_model_bytes": board.max_model_bytes,
+        "largest_arena_bytes": board.max_arena_bytes,
     }
     return {**board.model_dump(mode="json"), **sizes}
 
@@ -108,7 +108,7 @@ def _boards_table(boards: tuple[Board, ...]) -> Table:
             escape(one.name),
             one.chip,
             f"{one.clock_hz / 1e6:,.0f} MHz",
-            _size(one.largest_model_bytes),
+            _size(one.max_model_bytes),
             _size(one.arena_bytes),
             _size(one.psram_bytes) if one.psram_bytes else "none",
             "yes" if one.camera else "no",
@@ -151,7 +151,7 @@ def _fit_shown(found: FitCheck) -> list[RenderableType]:
     shown: list[RenderableType] = [
         f"[bold]{escape(found.what)}[/bold] {verdict} {escape(found.board.title)}"
     ]
-    shown += [_bars(found), f"[bold]Costs most[/bold]  {escape(found.bottleneck.words)}"]
+    shown += [_bars(found), f"[bold]Costs most[/bold]  {escape(found.bottleneck.text)}"]
     if found.footprint.unknown:
         unknown = ", ".join(found.footprint.unknown)
         shown.append(f"[bold]Not known[/bold]   {escape(unknown)}: only its size was judged.")
@@ -171,7 +171,7 @@ def _bars(found: FitCheck) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("flash", *_limited(needs.flash_bytes, board.largest_model_bytes, "bytes"))
+    table.add_row("flash", *_limited(needs.flash_bytes, board.max_model_bytes, "bytes"))
     in_psram, arena_bytes = needs.arena_in_psram(board), needs.arena_bytes_on(board)
     if board.psram_bytes:
         beyond = "yellow" if in_psram else "red"  # there is external RAM for it
@@ -180,9 +180,7 @@ def _bars(found: FitCheck) -> Table:
         )
     if in_psram or not board.psram_bytes:
         name = "external RAM" if in_psram else "RAM"
-        table.add_row(
-            name, *_limited(arena_bytes, board.largest_arena_bytes, "bytes for the arena")
-        )
+        table.add_row(name, *_limited(arena_bytes, board.max_arena_bytes, "bytes for the arena"))
     time = found.latency
     words = (
         "not known for this board"

@@ -158,7 +158,7 @@ def export_lines(done: Export) -> list[RenderableType]:
     room = board.arena_bytes if manifest.arena_bytes <= board.arena_bytes else board.psram_bytes
     rows = {
         "accuracy": f"{accuracies} ({manifest.validation_images:,} validation images)",
-        "flash": f"{manifest.flash_bytes:,} of {board.largest_model_bytes:,} bytes",
+        "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
         "tensor arena": f"{manifest.arena_bytes:,} of {room:,} bytes, "
         f"{'measured' if manifest.arena_is_measured else 'predicted'}",
         "multiply-adds": f"{manifest.macs:,}",

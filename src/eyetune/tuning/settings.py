@@ -323,10 +323,10 @@ def _constraints(options: TuneOptions, board_name: str) -> tuple[Constraint, ...
     texts = texts_of("constraints", options.constraints)
     constraints = [read_constraint(text) for text in texts]
     if board_name:
-        from eyetune.device.boards.profiles import board
+        from eyetune.device.boards.profiles import load_board
 
-        profile = board(board_name)
-        limits = (profile.largest_model_bytes, profile.largest_arena_bytes)
+        profile = load_board(board_name)
+        limits = (profile.max_model_bytes, profile.max_arena_bytes)
         for name, limit in zip(ON_A_BOARD, limits, strict=True):
             constraints.append(Constraint(name=name, sign="<=", limit=limit))
     return tuple(constraints)

@@ -1,4 +1,4 @@
-"""The memory planner: nothing overlaps, nothing is wasted where that can be told."""
+"""The memory planner and the tensor arena."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from eyetune.device.estimate.arena import (
     Buffer,
     aligned,
     alive_bytes,
-    buffers,
+    buffers_of,
     head_bytes,
-    plan,
+    plan_memory,
     with_copies,
 )
 from eyetune.device.estimate.graph import Constant, Graph, Operator, Tensor
@@ -32,66 +32,69 @@ def needs(draw: st.DrawFn) -> Buffer:
 LISTS = st.lists(needs(), max_size=20)
 
 
-def alive(one: Buffer, step: int) -> bool:
-    return one.first <= step <= one.last
+def is_alive(buffer: Buffer, step: int) -> bool:
+    return buffer.first <= step <= buffer.last
 
 
 @given(LISTS)
-def test_buffers_that_are_alive_together_do_not_overlap(wanted: list[Buffer]) -> None:
-    offsets = plan(wanted).offsets
+def test_plan_memory_separates_buffers_alive_together(buffers: list[Buffer]) -> None:
+    offsets = plan_memory(buffers).offsets
     for step in range(STEPS):
         spans = sorted(
-            (offset, offset + one.bytes)
-            for one, offset in zip(wanted, offsets, strict=True)
-            if alive(one, step)
+            (offset, offset + buffer.bytes)
+            for buffer, offset in zip(buffers, offsets, strict=True)
+            if is_alive(buffer, step)
         )
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
 @given(LISTS)
-def test_the_whole_is_between_the_fullest_step_and_the_sum(wanted: list[Buffer]) -> None:
+def test_plan_memory_size_is_between_peak_and_sum(buffers: list[Buffer]) -> None:
     fullest = max(
-        sum(aligned(one.bytes) for one in wanted if alive(one, step)) for step in range(STEPS)
+        sum(aligned(buffer.bytes) for buffer in buffers if is_alive(buffer, step))
+        for step in range(STEPS)
     )
-    assert fullest <= plan(wanted).bytes <= sum(aligned(one.bytes) for one in wanted)
+    assert fullest <= plan_memory(buffers).bytes <= sum(aligned(buffer.bytes) for buffer in buffers)
 
 
 @given(LISTS)
-def test_everything_is_aligned_and_within(wanted: list[Buffer]) -> None:
-    planned = plan(wanted)
+def test_plan_memory_aligns_every_buffer(buffers: list[Buffer]) -> None:
+    planned = plan_memory(buffers)
     assert planned.bytes % ALIGNMENT == 0
-    for one, offset in zip(wanted, planned.offsets, strict=True):
+    for buffer, offset in zip(buffers, planned.offsets, strict=True):
         assert offset % ALIGNMENT == 0
-        assert 0 <= offset <= planned.bytes - one.bytes
+        assert 0 <= offset <= planned.bytes - buffer.bytes
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=12))
-def test_a_chain_takes_its_largest_neighbours(sizes: list[int]) -> None:
-    chain = [Buffer(size, place, place + 1) for place, size in enumerate(sizes)]
-    pairs = [
-        aligned(one) + aligned(other) for one, other in zip(sizes, [*sizes[1:], 0], strict=True)
-    ]
-    assert plan(chain).bytes >= max(pairs)
+def test_plan_memory_of_a_chain_holds_its_largest_pair(sizes: list[int]) -> None:
+    chain = [Buffer(size, step, step + 1) for step, size in enumerate(sizes)]
+    neighbours = zip(sizes, [*sizes[1:], 0], strict=True)
+    pairs = [aligned(first) + aligned(second) for first, second in neighbours]
+    assert plan_memory(chain).bytes >= max(pairs)
     if len(set(sizes)) == 1:
-        assert plan(chain).bytes == max(pairs)
+        assert plan_memory(chain).bytes == max(pairs)
 
 
-def test_the_first_gap_is_taken() -> None:
-    # The largest lies at 0 and ends before the last one comes, which so has its place.
-    assert plan([Buffer(320, 0, 1), Buffer(160, 0, 3), Buffer(160, 2, 3)]).offsets == (0, 320, 0)
-    # Of the gap between 0 and 320 only 160 bytes are free while the last one is alive: it goes
-    # above.
-    assert plan(
+def test_plan_memory_takes_the_first_gap() -> None:
+    # The largest is at 0, and the last one takes its memory after it is no longer needed.
+    assert plan_memory([Buffer(320, 0, 1), Buffer(160, 0, 3), Buffer(160, 2, 3)]).offsets == (
+        0,
+        320,
+        0,
+    )
+    # Only 160 bytes between 0 and 320 are free while the last one is alive, so it goes above.
+    assert plan_memory(
         [Buffer(320, 0, 1), Buffer(176, 0, 2), Buffer(160, 2, 3), Buffer(96, 1, 2)]
     ).offsets == (0, 320, 0, 496)
 
 
-def test_of_equal_sizes_the_later_is_placed_first() -> None:
-    assert plan([Buffer(16, 0, 0), Buffer(16, 0, 0)]).offsets == (16, 0)
+def test_plan_memory_places_the_later_of_equals_first() -> None:
+    assert plan_memory([Buffer(16, 0, 0), Buffer(16, 0, 0)]).offsets == (16, 0)
 
 
 def diamond() -> Graph:
-    """0 goes to 1 and 2, which are added to 3."""
+    """Return a graph in which tensor 0 leads to 1 and 2, which are added to 3."""
     steps = [
         Operator("RELU", ("a",), (0,), 1),
         Operator("TANH", ("b",), (0,), 2),
@@ -102,8 +105,8 @@ def diamond() -> Graph:
     )
 
 
-def test_tensors_live_from_where_they_are_written_to_their_last_reader() -> None:
-    assert buffers(diamond()) == (
+def test_buffers_last_until_their_last_reader() -> None:
+    assert buffers_of(diamond()) == (
         Buffer(100, 0, 1),
         Buffer(200, 0, 2),
         Buffer(300, 1, 2),
@@ -111,11 +114,11 @@ def test_tensors_live_from_where_they_are_written_to_their_last_reader() -> None
     )
 
 
-def test_the_head_of_a_graph() -> None:
+def test_head_bytes_of_a_diamond() -> None:
     assert head_bytes(diamond()) == aligned(100) + aligned(200) + aligned(300)
 
 
-def test_scratch_memory_is_alive_with_its_operator_alone() -> None:
+def test_scratch_memory_is_alive_with_its_operator_only() -> None:
     steps = (
         Operator("TRANSPOSE_CONV", ("a",), (0,), 1, scratch_bytes=640),
         Operator("TANH", ("b",), (1,), 2),
@@ -124,13 +127,13 @@ def test_scratch_memory_is_alive_with_its_operator_alone() -> None:
     assert head_bytes(graph) == 16 + 160 + 640
 
 
-def test_an_operator_with_several_outputs() -> None:
+def test_buffers_of_an_operator_with_several_outputs() -> None:
     split = Operator("SPLIT", ("a",), (0,), 1, more_outputs=(2,))
     join = Operator("ADD", ("b",), (1, 2), 3)
     graph = Graph(
         (Tensor((64,)), Tensor((32,)), Tensor((32,)), Tensor((32,))), (split, join), (0,), (3,)
     )
-    assert buffers(graph) == (
+    assert buffers_of(graph) == (
         Buffer(64, 0, 0),
         Buffer(32, 0, 1),
         Buffer(32, 0, 1),
@@ -139,7 +142,7 @@ def test_an_operator_with_several_outputs() -> None:
     assert head_bytes(graph) == 128
 
 
-def test_what_is_alive_at_each_step() -> None:
+def test_alive_bytes_of_each_step() -> None:
     assert alive_bytes(diamond()) == (
         aligned(100) + aligned(200),
         aligned(100) + aligned(200) + aligned(300),
@@ -148,7 +151,7 @@ def test_what_is_alive_at_each_step() -> None:
     assert alive_bytes(Graph((Tensor((4,)),), (), (0,), (0,))) == ()
 
 
-def test_copies_of_convolutions_are_alive_with_them_alone() -> None:
+def test_copies_are_alive_with_their_convolution_only() -> None:
     steps = (
         Operator("CONV_2D", ("a",), (0,), 1, (Constant(9 * 16 * 16),)),
         Operator("RELU", ("b",), (1,), 2),
@@ -159,18 +162,18 @@ def test_copies_of_convolutions_are_alive_with_them_alone() -> None:
     copied = with_copies(graph)
     assert [operator.scratch_bytes > 0 for operator in copied.operators] == [True, False, False]
     before, after = alive_bytes(graph), alive_bytes(copied)
-    # ESP-NN's own formula for 3x3, 16 channels, padding 1: padded input, two sets of weights, the
-    # input's border, sums.
-    asked = 10 * 10 * 16 + 2 * 9 * 16 * 16 + 10 * 10 * 16 + 32 + 4 * 16
-    assert asked <= after[0] - before[0] <= 2 * asked
+    # ESP-NN's formula for 3x3, 16 channels, padding 1: the padded input, two sets of weights, the
+    # border of the input, and sums.
+    required = 10 * 10 * 16 + 2 * 9 * 16 * 16 + 10 * 10 * 16 + 32 + 4 * 16
+    assert required <= after[0] - before[0] <= 2 * required
     assert after[1:] == before[1:]
-    assert head_bytes(copied) >= head_bytes(graph) + asked - 64 * 16
+    assert head_bytes(copied) >= head_bytes(graph) + required - 64 * 16
 
 
-def test_float_tensors_take_four_bytes() -> None:
+def test_float_tensors_take_four_bytes_per_element() -> None:
     assert Tensor((2, 3), 4).bytes == 24
 
 
 @pytest.mark.parametrize(("size", "expected"), [(0, 0), (1, 16), (16, 16), (17, 32)])
-def test_alignment(size: int, expected: int) -> None:
+def test_aligned_rounds_up(size: int, expected: int) -> None:
     assert aligned(size) == expected

@@ -1,4 +1,4 @@
-"""Times, against published measurements of known networks."""
+"""Predicted times, against published measurements of known networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
-from eyetune.device.boards.profiles import board
+from eyetune.device.boards.profiles import load_board
 from eyetune.device.estimate.graph import Graph, Operator, Tensor
 from eyetune.device.estimate.latency import Latency, latency
 from eyetune.device.estimate.lowering import lower
@@ -19,8 +19,9 @@ from eyetune.recipe import Recipe
 
 
 def mobilenet(shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """Build the MobileNet of MLPerf Tiny's wake words, person detection and TinyMaix: a quarter of
-    the filters.
+    """Build the MobileNet with a quarter of the filters.
+
+    It is that of MLPerf Tiny's wake words, person detection and TinyMaix.
     """
     return keras.applications.MobileNet(
         input_shape=shape, alpha=0.25, weights=None, classes=num_classes
@@ -55,10 +56,10 @@ def resnet8() -> keras.Model:
     return build(Recipe.model_validate({"model": "resnet8"}).model, (32, 32, 3), 10)
 
 
-def known(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Latency:
-    found = latency(graph, board(name), arena_in_psram=arena_in_psram)
-    assert found is not None
-    return found
+def predicted(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Latency:
+    time = latency(graph, load_board(name), arena_in_psram=arena_in_psram)
+    assert time is not None
+    return time
 
 
 @pytest.mark.parametrize(
@@ -77,36 +78,36 @@ def known(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Latency:
         ("nucleo-l4r5zi", anomalies, 0.264e6, 10),
     ],
 )
-def test_published_times_lie_within_the_error(
+def test_latency_range_holds_published_times(
     name: str, network: Any, macs: float, milliseconds: float
 ) -> None:
     graph = lower(network())
-    assert graph.macs == pytest.approx(macs, rel=0.03)  # it is the same network
-    found = known(graph, name)
-    assert found.low <= milliseconds <= found.high, found.milliseconds
+    assert graph.macs == pytest.approx(macs, rel=0.03)  # the same network
+    time = predicted(graph, name)
+    assert time.low <= milliseconds <= time.high, time.milliseconds
 
 
-def test_a_large_network_on_the_s3_has_its_arena_in_external_ram() -> None:
+def test_latency_of_mobilenet_v3_in_psram_on_the_s3() -> None:
     network = keras.applications.MobileNetV3Small(
         input_shape=(224, 224, 3), weights=None, include_preprocessing=False
     )
     graph = lower(network)
     assert graph.macs == pytest.approx(56.5e6, rel=0.03)
-    found = known(graph, "esp32-s3-eye", arena_in_psram=True)
-    assert found.low <= 1434 <= found.high, found.milliseconds  # ms, of esp-tflite-micro
+    time = predicted(graph, "esp32-s3-eye", arena_in_psram=True)
+    assert time.low <= 1434 <= time.high, time.milliseconds  # ms, of esp-tflite-micro
 
 
-def test_a_network_of_which_only_the_mac_are_published() -> None:
+def test_latency_of_tinymaix_cifar_by_macs() -> None:
     step = Operator("CONV_2D", ("all",), (0,), 1, macs=3_080_000)  # TinyMaix's for CIFAR
-    found = known(Graph((Tensor((32, 32, 16)), Tensor((16,))), (step,), (0,), (1,)), "esp-eye")
-    assert found.low <= 132 <= found.high, found.milliseconds
+    time = predicted(Graph((Tensor((32, 32, 16)), Tensor((16,))), (step,), (0,), (1,)), "esp-eye")
+    assert time.low <= 132 <= time.high, time.milliseconds
 
 
 def steps(*kinds: str, size: int = 100) -> Graph:
-    """Return a chain of operators with a thousand multiply-adds each."""
+    """Return a chain of operators with a thousand MACs each."""
     made = tuple(
-        Operator(kind, (f"layer{place}",), (place,), place + 1, macs=1000)
-        for place, kind in enumerate(kinds)
+        Operator(kind, (f"layer{index}",), (index,), index + 1, macs=1000)
+        for index, kind in enumerate(kinds)
     )
     return Graph((Tensor((size,)),) * (len(kinds) + 1), made, (0,), (len(kinds),))
 
@@ -117,45 +118,45 @@ CHAINS = st.lists(
 
 
 @given(CHAINS, st.booleans())
-def test_the_operators_times_add_up(kinds: list[str], arena_in_psram: bool) -> None:
-    found = known(steps(*kinds), "esp-eye", arena_in_psram=arena_in_psram)
-    assert sum(found.operators) == pytest.approx(found.milliseconds)
-    assert len(found.operators) == len(kinds)
-    assert found.low == pytest.approx(found.milliseconds - found.error_milliseconds)
-    assert found.high == pytest.approx(found.milliseconds + found.error_milliseconds)
+def test_latency_is_the_sum_of_its_operators(kinds: list[str], arena_in_psram: bool) -> None:
+    time = predicted(steps(*kinds), "esp-eye", arena_in_psram=arena_in_psram)
+    assert sum(time.operators) == pytest.approx(time.milliseconds)
+    assert len(time.operators) == len(kinds)
+    assert time.low == pytest.approx(time.milliseconds - time.error_milliseconds)
+    assert time.high == pytest.approx(time.milliseconds + time.error_milliseconds)
 
 
 @given(CHAINS)
-def test_external_ram_is_slower_and_less_certain(kinds: list[str]) -> None:
+def test_latency_in_psram_is_longer_and_less_certain(kinds: list[str]) -> None:
     graph = steps(*kinds, "CONV_2D")
-    inside, outside = known(graph, "esp-eye"), known(graph, "esp-eye", arena_in_psram=True)
+    inside, outside = predicted(graph, "esp-eye"), predicted(graph, "esp-eye", arena_in_psram=True)
     assert outside.low == pytest.approx(1.15 * inside.low)
     assert outside.high == pytest.approx(2 * inside.high)
 
 
-def test_half_the_clock_takes_twice_the_time() -> None:
-    graph, eye = steps("CONV_2D", "ADD"), board("esp-eye")
+def test_latency_doubles_at_half_the_clock() -> None:
+    graph, eye = steps("CONV_2D", "ADD"), load_board("esp-eye")
     slow = latency(
         graph, eye.model_copy(update={"clock_hz": eye.clock_hz // 2}), arena_in_psram=False
     )
     assert slow is not None
-    assert slow.milliseconds == pytest.approx(2 * known(graph, "esp-eye").milliseconds)
+    assert slow.milliseconds == pytest.approx(2 * predicted(graph, "esp-eye").milliseconds)
 
 
-def test_a_new_shape_takes_no_time() -> None:
-    assert known(steps("RESHAPE"), "esp-eye").milliseconds == 0
+def test_latency_of_a_reshape_is_zero() -> None:
+    assert predicted(steps("RESHAPE"), "esp-eye").milliseconds == 0
 
 
-def test_few_input_channels_cost_more_a_mac() -> None:
-    def of(channels: int) -> float:
+def test_latency_per_mac_is_higher_for_few_channels() -> None:
+    def milliseconds(channels: int) -> float:
         step = Operator("CONV_2D", ("conv",), (0,), 1, macs=1000)
-        return known(
+        return predicted(
             Graph((Tensor((8, 8, channels)), Tensor((1,))), (step,), (0,), (1,)), "esp32-s3-eye"
         ).milliseconds
 
-    assert of(1) == of(15) > of(16) == of(64)
+    assert milliseconds(1) == milliseconds(15) > milliseconds(16) == milliseconds(64)
 
 
-def test_without_a_cost_model_the_time_is_not_known() -> None:
-    own = board("esp-eye").model_copy(update={"cost": None})
+def test_latency_without_a_cost_model_is_none() -> None:
+    own = load_board("esp-eye").model_copy(update={"cost": None})
     assert latency(steps("CONV_2D"), own, arena_in_psram=False) is None

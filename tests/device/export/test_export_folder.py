@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eyetune.device.boards.profiles import board
+from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import MANIFEST, Manifest
 from eyetune.errors import BoardError, UsageError, WorkspaceError
@@ -19,7 +19,7 @@ WHOLE = Manifest(
     data_fingerprint="abc",
     class_names=("cat", "dog"),
     image_shape=(32, 32, 3),
-    board=board("esp-eye"),
+    board=load_board("esp-eye"),
     formats=("esp-idf",),
     operators=("CONV_2D",),
     flash_bytes=1000,

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyetune.device import firmware
-from eyetune.device.boards.profiles import Board, board, boards
+from eyetune.device.boards.profiles import Board, boards, load_board
 from eyetune.device.estimate.operators import SUPPORTED
 from eyetune.device.firmware import FirmwareModel, preprocess, read_result
 from eyetune.errors import BoardError, EyetuneError, UsageError
@@ -262,7 +262,7 @@ inline void delay(unsigned) {}
 
 def made(folder: Path, form: str, model: FirmwareModel = MODEL, where: Board | None = None) -> Path:
     folder.mkdir(parents=True)
-    firmware.write(form, folder, model, where or board("esp-eye"))
+    firmware.write(form, folder, model, where or load_board("esp-eye"))
     return folder
 
 
@@ -333,7 +333,7 @@ START_IDF = 'extern "C" void app_main();\nint main() { app_main(); return 0; }\n
 
 def test_an_esp_idf_project_has_its_files(tmp_path: Path) -> None:
     (folder := tmp_path / "project").mkdir()
-    paths = firmware.write_esp_idf(folder, MODEL, board("esp-eye"))
+    paths = firmware.write_esp_idf(folder, MODEL, load_board("esp-eye"))
     assert {str(path.relative_to(folder)) for path in paths} == {
         *("CMakeLists.txt", "README.md", "partitions.csv", "sdkconfig.defaults"),
         *(
@@ -585,7 +585,7 @@ def test_no_name_or_title_breaks_out(
 @needs_gcc
 def test_all_hostile_names_at_once_compile_in_the_project(tmp_path: Path) -> None:
     model = dataclasses.replace(MODEL, class_names=tuple(HOSTILE), title="".join(HOSTILE))
-    hostile = board("esp-eye").model_copy(
+    hostile = load_board("esp-eye").model_copy(
         update={"title": 'ESP*/ "\\\n#error', "quirks": ("a\nb", "<script>")}
     )
     folder = made(tmp_path / "project", "esp-idf", model, hostile)
@@ -622,7 +622,7 @@ def test_the_readme_says_how_to_build_and_what_is_untested(tmp_path: Path) -> No
     ):
         assert words in text
     assert "    cat 97.3%\n    ```\n    # no heading\n" in text
-    assert all(quirk.split(",")[0] in text for quirk in board("esp-eye").quirks)
+    assert all(quirk.split(",")[0] in text for quirk in load_board("esp-eye").quirks)
     assert "/dev/ttyUSB0" in text
 
 
@@ -631,12 +631,12 @@ def test_nothing_is_written_over(tmp_path: Path, form: str) -> None:
     kept = tmp_path / "README.md"
     kept.write_text("mine")
     with pytest.raises(UsageError, match="cannot be written there"):
-        firmware.write(form, tmp_path, MODEL, board("esp-eye"))
+        firmware.write(form, tmp_path, MODEL, load_board("esp-eye"))
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert kept.read_text() == "mine"
     for place in (tmp_path / "missing", kept):
         with pytest.raises(UsageError, match="cannot be written there"):
-            firmware.write(form, place, MODEL, board("esp-eye"))
+            firmware.write(form, place, MODEL, load_board("esp-eye"))
 
 
 @pytest.mark.parametrize(
@@ -674,14 +674,16 @@ def test_a_network_that_the_board_cannot_hold_or_run_is_refused(
 ) -> None:
     for form in ("esp-idf", "arduino"):
         with pytest.raises(error) as caught:
-            firmware.write(form, tmp_path, dataclasses.replace(MODEL, **changes), board("esp-eye"))
+            firmware.write(
+                form, tmp_path, dataclasses.replace(MODEL, **changes), load_board("esp-eye")
+            )
         assert words in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_board_without_chip_or_camera_gets_a_c_array_only(tmp_path: Path) -> None:
-    bare = board("esp-eye").model_copy(update={"camera": None})
-    for where in (board("nucleo-l4r5zi"), bare):
+    bare = load_board("esp-eye").model_copy(update={"camera": None})
+    for where in (load_board("nucleo-l4r5zi"), bare):
         for form in ("esp-idf", "arduino"):
             with pytest.raises(UsageError, match="no such firmware") as caught:
                 firmware.write(form, tmp_path, MODEL, where)
@@ -703,13 +705,13 @@ def test_a_board_without_chip_or_camera_gets_a_c_array_only(tmp_path: Path) -> N
     ],
 )
 def test_a_board_with_values_that_esp_idf_does_not_know_is_refused(changes: dict[str, int]) -> None:
-    wrong = board("esp-eye").model_copy(update=changes)
+    wrong = load_board("esp-eye").model_copy(update=changes)
     with pytest.raises(UsageError, match="no settings"):
         firmware.check_board(wrong, ["esp-idf"], (32, 32, 3))
 
 
 def test_without_external_ram_picture_and_arena_share_the_internal_one(tmp_path: Path) -> None:
-    small = board("esp-eye").model_copy(update={"psram_bytes": 0, "psram_mode": ""})
+    small = load_board("esp-eye").model_copy(update={"psram_bytes": 0, "psram_mode": ""})
     folder = made(tmp_path / "project", "esp-idf", where=small)
     assert "SPIRAM" not in (folder / "sdkconfig.defaults").read_text()
     assert "#define HAS_PSRAM 0" in (folder / "main/board.h").read_text()
@@ -721,7 +723,7 @@ def test_without_external_ram_picture_and_arena_share_the_internal_one(tmp_path:
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such format"):
-        firmware.write("zephyr", tmp_path, MODEL, board("esp-eye"))
+        firmware.write("zephyr", tmp_path, MODEL, load_board("esp-eye"))
 
 
 def test_the_components_are_those_that_are_fast_enough(tmp_path: Path) -> None:

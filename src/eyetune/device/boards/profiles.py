@@ -1,6 +1,4 @@
-"""Boards: what each has room for, as data. The ones that come along lie beside this file in
-boards/.
-"""
+"""Board profiles: the limits, camera pins and cost model of each board, as data in TOML files."""
 
 from __future__ import annotations
 
@@ -8,8 +6,9 @@ import json
 import tomllib
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,25 +16,24 @@ from pydantic.fields import FieldInfo
 
 from eyetune.errors import UsageError, nearest
 
-DEFAULT = "esp-eye"
-_MAX_FILE_BYTES = 1_000_000  # of a board's file; those that come along have 3,000
+DEFAULT_BOARD = "esp-eye"
+_MAX_FILE_BYTES = 1_000_000  # the built-in profiles have about 3,000
+_MAX_SHOWN = 200  # characters of a wrong value in an error
 
 
-class _Part(BaseModel):
-    """A part of a board's file: immutable, and strict about names and kinds."""
+class _Section(BaseModel):
+    """A section of a profile: immutable, and strict about names and types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Camera(_Part):
-    """How a parallel camera is wired: numbers of GPIOs, -1 for what is not connected."""
+class Camera(_Section):
+    """The wiring of a parallel camera: GPIO numbers, -1 for a pin that is not connected."""
 
-    xclk: int = Field(ge=-1, description="GPIO of the clock that the camera is given")
-    sda: int = Field(ge=-1, description="GPIO of the control bus's data")
-    scl: int = Field(ge=-1, description="GPIO of the control bus's clock")
-    d0: int = Field(
-        ge=0, description="GPIO of bit 0 of a pixel's byte; Y2 in the camera's own count"
-    )
+    xclk: int = Field(ge=-1, description="GPIO of the clock that the camera receives")
+    sda: int = Field(ge=-1, description="GPIO of the control bus's data line")
+    scl: int = Field(ge=-1, description="GPIO of the control bus's clock line")
+    d0: int = Field(ge=0, description="GPIO of bit 0 of a pixel's byte; the camera's Y2")
     d1: int = Field(ge=0, description="GPIO of bit 1")
     d2: int = Field(ge=0, description="GPIO of bit 2")
     d3: int = Field(ge=0, description="GPIO of bit 3")
@@ -43,237 +41,242 @@ class Camera(_Part):
     d5: int = Field(ge=0, description="GPIO of bit 5")
     d6: int = Field(ge=0, description="GPIO of bit 6")
     d7: int = Field(ge=0, description="GPIO of bit 7")
-    vsync: int = Field(ge=0, description="GPIO that tells a new picture")
-    href: int = Field(ge=0, description="GPIO that tells a new line")
-    pclk: int = Field(ge=0, description="GPIO of the pixels' clock")
-    pwdn: int = Field(-1, ge=-1, description="GPIO that switches the camera off")
-    reset: int = Field(-1, ge=-1, description="GPIO that starts the camera anew")
-    xclk_hz: int = Field(gt=0, description="of the clock that the camera is given")
-    flip_vertically: bool = Field(False, description="whether the camera stands on its head")
+    vsync: int = Field(ge=0, description="GPIO that signals a new frame")
+    href: int = Field(ge=0, description="GPIO that signals a new line")
+    pclk: int = Field(ge=0, description="GPIO of the pixel clock")
+    pwdn: int = Field(-1, ge=-1, description="GPIO that powers the camera down")
+    reset: int = Field(-1, ge=-1, description="GPIO that resets the camera")
+    xclk_hz: int = Field(gt=0, description="frequency of the camera's clock in Hz")
+    flip_vertically: bool = Field(False, description="whether the camera is mounted upside down")
     pull_ups: tuple[int, ...] = Field(
-        (), description="GPIOs that must be inputs with pull-up before the camera is started"
+        (), description="GPIOs to configure as inputs with pull-up before the camera starts"
     )
 
 
-class Cost(_Part):
-    """How many cycles int8 inference takes, as a sum over the operators of a network.
+class CostModel(_Section):
+    """The clock cycles of int8 inference, as a sum over the operators of a network.
 
-    What is not named here (a copy, a table look-up, a mean) takes `element` cycles for each number
-    of its output.
+    Operators that have no field here (copies, table look-ups) take `element` cycles for each
+    element of their output.
     """
 
     convolution: tuple[tuple[int, float], ...] = Field(
         min_length=1,
-        description="cycles a multiply-add of a convolution, as [input channels from which on it holds, cycles]",
+        description="cycles per MAC of a convolution, as [fewest input channels, cycles]",
     )
-    depthwise: float = Field(ge=0, description="cycles a multiply-add of a depthwise convolution")
-    dense: float = Field(ge=0, description="cycles a multiply-add of a dense layer")
-    output: float = Field(ge=0, description="cycles an output of a convolution, depthwise or not")
-    pool: float = Field(ge=0, description="cycles an input of a pooling")
+    depthwise: float = Field(ge=0, description="cycles per MAC of a depthwise convolution")
+    dense: float = Field(ge=0, description="cycles per MAC of a dense layer")
+    output: float = Field(ge=0, description="cycles per output of a convolution, depthwise or not")
+    pool: float = Field(ge=0, description="cycles per input of a pooling operator")
     element: float = Field(
-        ge=0, description="cycles an output of an addition or any other operator"
+        ge=0, description="cycles per output of an addition or any other operator"
     )
-    error: float = Field(gt=0, lt=1, description="half width of the error, as a share of the time")
+    error: float = Field(gt=0, lt=1, description="error of the predicted time, as a fraction of it")
     psram_factors: tuple[float, float] = Field(
         (1.0, 1.0),
-        description="how many times longer it takes with the arena in external RAM: at least, at most",
+        description="smallest and largest slowdown with the arena in external RAM",
     )
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_order(self) -> Self:
         starts = [channels for channels, _ in self.convolution]
-        if (
-            starts[0] > 1
-            or starts != sorted(set(starts))
-            or any(cycles < 0 for _, cycles in self.convolution)
-        ):
+        is_rising = starts == sorted(set(starts))
+        if starts[0] > 1 or not is_rising or any(cycles < 0 for _, cycles in self.convolution):
             raise ValueError(
                 "convolution must begin at 1 input channel and rise, with no cycles below 0"
             )
         low, high = self.psram_factors
         if not 1 <= low <= high:
-            raise ValueError("psram_factors must be two numbers from 1 on, the smaller one first")
+            raise ValueError("psram_factors must be two numbers of at least 1, the smaller first")
         return self
 
     def convolution_cycles(self, input_channels: int) -> float:
-        """Return the cycles that a multiply-add of a convolution takes, by the channels of its
-        input.
+        """Return the clock cycles per MAC of a convolution with this many input channels.
 
         Example:
-            >>> cost = board("esp-eye").cost
+            >>> cost = load_board("esp-eye").cost
             >>> cost.convolution_cycles(3), cost.convolution_cycles(4)
             (18.0, 11.0)
         """
-        return next(
-            cycles for start, cycles in reversed(self.convolution) if input_channels >= start
-        )
+        matching = [cycles for start, cycles in self.convolution if input_channels >= start]
+        return matching[-1]
 
 
-class Board(_Part):
-    """A board and its limits. Bytes are bytes: a kibibyte has 1024 of them."""
+class Board(_Section):
+    """A board and its limits. A kibibyte (KiB) has 1024 bytes."""
 
-    name: str = Field(min_length=1, description="what commands call it, for example esp-eye")
-    title: str = Field(min_length=1, description="what its maker calls it")
-    flash_bytes: int = Field(gt=0, description="flash in which program and model lie")
+    name: str = Field(min_length=1, description="name in commands, for example esp-eye")
+    title: str = Field(min_length=1, description="the maker's name for it")
+    flash_bytes: int = Field(gt=0, description="flash for program and model, in bytes")
     partition_bytes: int = Field(
-        gt=0, description="largest part of the flash that the program may take"
+        gt=0, description="largest flash partition for the program, in bytes"
     )
-    firmware_bytes: int = Field(ge=0, description="the program without the model")
-    arena_bytes: int = Field(
-        gt=0, description="largest tensor arena that internal RAM has room for"
+    firmware_bytes: int = Field(ge=0, description="size of the program without the model, in bytes")
+    arena_bytes: int = Field(gt=0, description="largest tensor arena in internal RAM, in bytes")
+    psram_bytes: int = Field(
+        0, ge=0, description="external RAM that the program can use, in bytes (0: none)"
     )
-    psram_bytes: int = Field(0, ge=0, description="external RAM that the program sees (0: none)")
     psram_mode: Literal["", "quad", "octal"] = Field(
-        "", description="how the external RAM is wired"
+        "", description="interface of the external RAM"
     )
-    clock_hz: int = Field(gt=0, description="of the processor")
+    clock_hz: int = Field(gt=0, description="clock frequency of the processor in Hz")
     chip: Literal["", "esp32", "esp32s3"] = Field(
-        "", description="what ESP-IDF calls it (empty: no ESP-IDF)"
+        "", description="ESP-IDF's name for the chip (empty: ESP-IDF does not support it)"
     )
-    usb: str = Field("", description="how it is connected, in words")
-    camera: Camera | None = Field(None, description="how the camera is wired")
-    cost: Cost | None = Field(None, description="how many cycles inference takes")
+    usb: str = Field("", description="how to connect the board")
+    camera: Camera | None = Field(None, description="wiring of the camera")
+    cost: CostModel | None = Field(None, description="clock cycles of inference")
     per_channel_dense: bool = Field(
-        True, description="whether dense layers may have a scale for each channel"
+        True, description="whether dense layers may have a scale for each output"
     )
     copies_convolutions: bool = Field(
         False,
-        description="whether convolutions copy their weights and input into the arena while they run",
+        description="whether convolutions copy their weights and input into the arena",
     )
-    quirks: tuple[str, ...] = Field((), description="what to mind, in sentences")
+    quirks: tuple[str, ...] = Field((), description="what to know about the board, as sentences")
 
     @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
+    def _check_sizes(self) -> Self:
         if not self.firmware_bytes < self.partition_bytes <= self.flash_bytes:
             raise ValueError(
-                "firmware_bytes must be below partition_bytes, and that at most flash_bytes"
+                "firmware_bytes must be less than partition_bytes, "
+                "and partition_bytes at most flash_bytes"
             )
         return self
 
     @property
-    def largest_model_bytes(self) -> int:
-        """The largest .tflite file that there is room for: the program's part of the flash less the
-        program.
-        """
+    def max_model_bytes(self) -> int:
+        """Largest .tflite file in bytes: the program's partition less the program itself."""
         return self.partition_bytes - self.firmware_bytes
 
     @property
-    def largest_arena_bytes(self) -> int:
-        """The largest tensor arena: in internal RAM, or in external RAM (slower) where there is
-        more of it.
-        """
+    def max_arena_bytes(self) -> int:
+        """Largest tensor arena in bytes: in internal RAM, or in external RAM, which is slower."""
         return max(self.arena_bytes, self.psram_bytes)
 
 
 def boards() -> tuple[Board, ...]:
-    """Return the boards that come along, the default first, then by name.
+    """Return the built-in boards, the default one first, the others by name.
 
     Example:
         >>> [board.name for board in boards()]
         ['esp-eye', 'esp32-cam', 'esp32-s3-eye', 'nucleo-h7a3zi-q', 'nucleo-l4r5zi']
     """
-    files = (file for file in _folder().iterdir() if file.name.endswith(".toml"))
-    found = [_parse(file.read_text(encoding="utf-8"), file.name) for file in files]
-    return tuple(sorted(found, key=lambda board: (board.name != DEFAULT, board.name)))
+    files = [file for file in _folder().iterdir() if file.name.endswith(".toml")]
+    profiles = [_parse(file.read_text(encoding="utf-8"), file.name) for file in files]
+    return tuple(sorted(profiles, key=lambda board: (board.name != DEFAULT_BOARD, board.name)))
 
 
-def board(name: str | Path) -> Board:
-    """Return a board by its name, or read one from a TOML file of the user's own.
+def load_board(name: str | Path) -> Board:
+    """Return a built-in board by its name, or a board from a TOML file.
 
     Args:
-        name: A name of `boards()`, or the path of a file that ends in .toml.
+        name: The name of one of `boards()`, or the path of a file that ends in .toml.
 
     Raises:
         UsageError: There is no such board or file, or the file does not describe a board.
 
     Example:
-        >>> board("esp-eye").largest_model_bytes
+        >>> load_board("esp-eye").max_model_bytes
         3667968
     """
     text = str(name)
     if text.endswith(".toml"):
-        return _read(Path(text))
-    if text in (known := [one.name for one in boards()]):
+        return _read_file(Path(text))
+    names = _names()
+    if text in names:
         return _parse((_folder() / f"{text}.toml").read_text(encoding="utf-8"), text)
     raise UsageError(
-        "There is no such board.",
+        f"There is no board named {text}.",
         expected="the name of a board, or the path of a .toml file that describes one",
         received=text,
-        fix=nearest(text, known, listed_by="eyetune boards"),
+        fix=nearest(text, names, listed_by="eyetune boards"),
     )
 
 
-def _folder() -> Any:
+def _names() -> list[str]:
+    return [board.name for board in boards()]
+
+
+def _folder() -> Traversable:
     return resources.files("eyetune.device") / "boards"
 
 
-def _read(path: Path) -> Board:
+def _read_file(path: Path) -> Board:
     try:
         with path.open("rb") as stream:
             content = stream.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise OSError(0, f"it has more than {_MAX_FILE_BYTES:,} bytes")
+    except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _unreadable(path, reason or str(error)) from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise _unreadable(path, f"larger than {_MAX_FILE_BYTES:,} bytes")
+    try:
         text = content.decode("utf-8")
-    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
-        reason = (
-            error.strerror
-            if isinstance(error, OSError) and error.strerror
-            else "it is not UTF-8 text"
-        )
-        raise UsageError(
-            "The board's file cannot be read.",
-            expected="a TOML file",
-            received=f"{path}: {reason}",
-            fix=f"Name a file that is there, or a board. {nearest(path.stem, [one.name for one in boards()])}",
-        ) from None
+    except UnicodeDecodeError:
+        raise _unreadable(path, "not UTF-8 text") from None
     return _parse(text, str(path))
 
 
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        "Cannot read the board file.",
+        expected="a TOML file",
+        received=f"{path}: {reason}",
+        fix=f"Name an existing file, or a built-in board. {nearest(path.stem, _names())}",
+    )
+
+
 def _parse(text: str, origin: str) -> Board:
+    """Return the board that a TOML text describes; `origin` names the text in errors."""
     try:
-        # Through JSON, in which a strict list may stand for a tuple. A date becomes its words,
-        # which no field takes.
-        return Board.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+        values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(
-            "The board's file is not TOML.",
+            "The board file is not valid TOML.",
             expected="lines such as clock_hz = 240_000_000",
             received=f"{origin}: {error}",
             fix="Correct that line.",
         ) from None
+    try:
+        # Through JSON, where a list is accepted for a tuple also in strict mode. TOML's dates
+        # become text, which no field accepts.
+        return Board.model_validate_json(json.dumps(values, default=str))
     except pydantic.ValidationError as error:
-        raise _explained(error, origin) from None
+        raise _invalid(error, origin) from None
 
 
-def _explained(error: pydantic.ValidationError, origin: str) -> UsageError:
-    """Turn pydantic's first complaint into an error that names the value and what it means."""
+def _invalid(error: pydantic.ValidationError, origin: str) -> UsageError:
+    """Return an error that names the first invalid value and explains what it means."""
     first = error.errors()[0]
-    name = ".".join(map(str, first["loc"]))
-    section, field = _described(first["loc"])
+    path = first["loc"]
+    name = ".".join(map(str, path))
+    section, field = _section_and_field(path)
+    meaning = f"{name} ({field.description})" if field else name
     if first["type"] == "extra_forbidden":
-        fix = nearest(str(first["loc"][-1]), section.model_fields)
         return UsageError(
-            "The board's file has an unknown name.", received=f"{name} in {origin}", fix=fix
+            "The board file has an unknown key.",
+            received=f"{name} in {origin}",
+            fix=nearest(str(path[-1]), section.model_fields),
         )
-    meaning = f" ({field.description})" if field else ""
-    missing = first["type"] == "missing"
+    if first["type"] == "missing":
+        return UsageError(
+            "The board file lacks a value.", expected=meaning, received=origin, fix="Add it."
+        )
+    rule = first["msg"].removeprefix("Value error, ")
+    is_about_section = isinstance(first["input"], dict)
     return UsageError(
-        "The board's file lacks a value."
-        if missing
-        else "The board's file has a value that cannot be used.",
-        expected=f"{name}{meaning}"
-        if missing
-        else f"{name}{meaning}: {first['msg']}".removeprefix(": "),
-        received=origin if missing else f"{first['input']!r} in {origin}"[:200],
-        fix="Add it." if missing else "Correct it.",
+        "The board file has an invalid value.",
+        expected=f"{meaning}: {rule}" if meaning else rule,
+        received=origin if is_about_section else f"{first['input']!r:.{_MAX_SHOWN}} in {origin}",
+        fix="Correct it.",
     )
 
 
-def _described(place: Sequence[int | str]) -> tuple[type[_Part], FieldInfo | None]:
-    """Return the part of the file that a place such as ("camera", "xclk") lies in, and the field
-    that is meant.
-    """
-    sections: dict[str, type[_Part]] = {"camera": Camera, "cost": Cost}
-    section = sections.get(str(place[0]), Board) if len(place) > 1 else Board
-    names = place[1:] if section is not Board else place
-    return section, section.model_fields.get(str(names[0])) if names else None
+def _section_and_field(path: Sequence[int | str]) -> tuple[type[_Section], FieldInfo | None]:
+    """Return the section and the field that a path such as ("camera", "xclk") refers to."""
+    sections: dict[str, type[_Section]] = {"camera": Camera, "cost": CostModel}
+    section = sections.get(str(path[0]), Board) if len(path) > 1 else Board
+    names = path if section is Board else path[1:]
+    field = section.model_fields.get(str(names[0])) if names else None
+    return section, field

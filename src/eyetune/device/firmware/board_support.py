@@ -100,10 +100,10 @@ def context(model: FirmwareModel, board: Board) -> dict[str, Any]:
 
 def _check_room(model: FirmwareModel, board: Board, frame: CameraFrame) -> None:
     needs = len(model.content), model.arena_bytes
-    if needs[0] > board.largest_model_bytes or needs[1] > board.largest_arena_bytes:
+    if needs[0] > board.max_model_bytes or needs[1] > board.max_arena_bytes:
         raise BoardError(
             f"The network does not fit {board.title}.",
-            expected=f"at most {board.largest_model_bytes:,} bytes of flash and {board.largest_arena_bytes:,} of RAM",
+            expected=f"at most {board.max_model_bytes:,} bytes of flash and {board.max_arena_bytes:,} of RAM",
             received=f"{needs[0]:,} and {needs[1]:,}",
             fix=f"eyetune tune --board {board.name} searches among networks that fit.",
         )

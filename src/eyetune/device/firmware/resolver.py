@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eyetune.device.estimate.operators import SUPPORTED, in_place_of
+from eyetune.device.estimate.operators import SUPPORTED, replacement_for
 from eyetune.errors import UsageError
 
 # Names that are not spelled word by word.
@@ -42,7 +42,7 @@ def _method(name: str) -> str:
             "The network has an operator that TensorFlow Lite Micro cannot run.",
             expected="operators such as CONV_2D, FULLY_CONNECTED, SOFTMAX",
             received=name,
-            fix=f"Use {in_place_of(name)}.",
+            fix=f"Use {replacement_for(name)}.",
         )
     return "Add" + _SPELLED.get(name, "".join(map(_capitalized, name.split("_"))))
 

@@ -1,0 +1,66 @@
+"""TensorFlow Lite's file format, read with the schema module inside TensorFlow.
+
+The schema module (`tensorflow.lite.python.schema_py_generated`) is private to TensorFlow and used
+in this module only; tests/device/estimate/test_tflite_schema.py names the version of TensorFlow
+that it was checked with. The format:
+https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+IDENTIFIER = b"TFL3"  # at bytes 4 to 7 of every file
+_MODULE = "tensorflow.lite.python.schema_py_generated"
+
+
+def root(content: bytes) -> Any:
+    """Return the root table of a .tflite file, which reads from the content on demand."""
+    return _schema().Model.GetRootAs(content, 0)
+
+
+@cache
+def operator_names() -> dict[int, str]:
+    """Return the names of the builtin operators by their codes.
+
+    Example:
+        >>> operator_names()[3]
+        'CONV_2D'
+    """
+    return _names(_schema().BuiltinOperator)
+
+
+@cache
+def type_names() -> dict[int, str]:
+    """Return the names of the element types by their codes.
+
+    Example:
+        >>> type_names()[9]
+        'INT8'
+    """
+    return _names(_schema().TensorType)
+
+
+def _names(codes: Any) -> dict[int, str]:
+    return {code: name for name, code in vars(codes).items() if name.isupper()}
+
+
+@cache
+def _schema() -> Any:
+    """Return the schema module, loaded without TensorFlow, which takes seconds to import."""
+    package = importlib.util.find_spec("tensorflow")
+    locations = package.submodule_search_locations if package else None
+    for folder in locations or ():
+        file = f"{folder}/lite/python/schema_py_generated.py"
+        spec = importlib.util.spec_from_file_location("eyetune_tflite_schema", file)
+        if spec is None or spec.loader is None:
+            continue
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except FileNotFoundError:
+            continue
+        return module
+    return importlib.import_module(_MODULE)
