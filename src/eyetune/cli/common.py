@@ -145,7 +145,7 @@ class RecipeFlags:
         str | None, Parameter(metavar="NAME", show_default=_recipe_default("fit.precision"))
     ] = None
     """Arithmetic: auto, float32 or bfloat16."""
-    subset: Annotated[int | None, Parameter(show_default="all images")] = None
+    subset: Annotated[int | None, Parameter(show_default="all")] = None
     """Use the first N training images only. Four fifths of them train and the rest validate; the
     test uses N/5 images."""
     image_size: Annotated[

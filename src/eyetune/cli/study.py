@@ -104,7 +104,9 @@ def list_studies(*, common: Common = _NO_COMMON) -> None:
 
 @app.command
 def delete(*names: str, common: Common = _NO_COMMON) -> None:
-    """Delete studies; the runs of their trials stay (`eyetune runs delete` removes those).
+    """Delete studies.
+
+    The runs of their trials stay; `eyetune runs delete` removes those.
 
     For example:
 

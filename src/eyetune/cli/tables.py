@@ -157,22 +157,28 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     return shown
 
 
-def tta_lines(run: Run, split: str, found: TtaGain) -> list[RenderableType]:
-    """Show what averaging over mirror images gives, beside the plain accuracy."""
-    low, high = found.averaged.accuracy_interval
-    points, (less, more) = 100 * found.difference, found.difference_interval
+def tta_lines(run: Run, split: str, gain: TtaGain) -> list[RenderableType]:
+    """Show what test-time augmentation gains, beside the plain accuracy."""
+    low, high = gain.averaged.accuracy_interval
+    points = 100 * gain.difference
+    points_low, points_high = (100 * bound for bound in gain.difference_interval)
     macs = run.record.network.macs
     lines = [
         "",
-        f"[bold]With flips[/bold] (each image and its mirror image, probabilities averaged): accuracy "
-        f"{found.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
-        f"  {points:+.2f} points (95% interval {100 * less:+.1f} to {100 * more:+.1f}): {found.finding}",
-        f"  It costs twice the multiply-adds on a board: {2 * macs:,} in place of {macs:,} an image.",
+        "[bold]With test-time augmentation[/bold] (mean of the probabilities for each image and "
+        "its mirror image):",
+        f"  accuracy {gain.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
+        f"  {points:+.2f} points (95% interval {points_low:+.1f} to {points_high:+.1f}): "
+        f"{gain.finding}",
+        "  On a board it doubles the multiply-accumulates (MACs) per image: "
+        f"{2 * macs:,} instead of {macs:,}.",
     ]
-    lines += [f"  {found.hint}"] if found.hint else []
+    if gain.hint:
+        lines.append(f"  {gain.hint}")
     if split == "test":
         lines.append(
-            f"  Decide on validation whether to use it: eyetune evaluate {run.id} --split validation --flips"
+            "  Decide on validation images whether to use it: "
+            f"eyetune evaluate {run.id} --split validation --tta"
         )
     return [*lines]
 

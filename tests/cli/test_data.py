@@ -1,0 +1,38 @@
+"""`eyetune data show`, `list` and `clear`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Terminal
+
+
+def test_data_show_describes_and_draws_samples(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "samples.png"
+    value = eyetune.json("data", "show", archive, "--output", path)
+    assert value["splits"]["train"]["images"] == [80, 32, 32, 3]
+    assert value["first_one_hot"][0][value["first_labels"][0]] == 1
+    with Image.open(path) as picture:
+        assert picture.height > 10 * 32
+    assert eyetune("data", "show", archive, "--output", path) == 0
+    for text in ("uint8", "airplane", "1 0 0 0 0 0 0 0 0 0"):
+        assert text in eyetune.output
+
+
+def test_data_list_and_clear_show_and_empty_the_cache(
+    eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EYETUNE_CACHE", str(tmp_path / "cache"))
+    assert eyetune.json("data", "list")["cached"] == []
+    eyetune.json("data", "show", archive)
+    (entry,) = eyetune.json("data", "list")["cached"]
+    assert entry["source"] == str(archive)
+    assert eyetune("data", "list") == 0
+    assert "cifar100" in eyetune.output
+    assert eyetune.json("data", "clear")["freed_bytes"] == entry["size_bytes"]
+    assert eyetune.json("data", "list")["cached"] == []

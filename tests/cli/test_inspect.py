@@ -1,0 +1,152 @@
+"""`eyetune evaluate`, `compare`, `plot`, `predict` and `show`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eyetune.api.run import Run
+from eyetune.testing.datasets import write_image_folder
+from tests.cli.conftest import SMALL, Terminal
+
+
+def test_evaluate_shows_classes_confusion_and_calibration(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
+    assert eyetune("evaluate", "trained", *at) == 0
+    for text in ("accuracy", "calibration", "airplane", "predicted class by column", "Verdict"):
+        assert text in eyetune.output
+    value = eyetune.json("evaluate", "trained", "--split", "validation", *at)
+    assert value["accuracy"] == trained.validation_accuracy
+    assert sum(map(sum, value["confusion_matrix"])) == value["num_images"] == 20
+    assert "with_tta" not in value
+
+
+def test_evaluate_recomputes_the_same_accuracy(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
+    value = eyetune.json("evaluate", "trained", "--recompute", *at)
+    assert value["accuracy"] == trained.test_accuracy
+
+
+def test_evaluate_adds_test_time_augmentation(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
+    value = eyetune.json("evaluate", "trained", "--tta", *at)
+    assert value["accuracy"] == trained.test_accuracy
+    gain = value["with_tta"]
+    assert gain["difference"] == pytest.approx(gain["accuracy"] - value["accuracy"])
+    assert gain["difference_interval"][0] <= gain["difference"] <= gain["difference_interval"][1]
+    assert gain["macs"] == 2 * trained.record.network.macs
+    assert eyetune("evaluate", "trained", "--tta", *at) == 0
+    for text in ("--split validation --tta", f"{value['accuracy']:.2%}"):
+        assert text in eyetune.output
+
+
+def test_evaluate_flips_is_an_alias_with_its_earlier_keys(
+    eyetune: Terminal, trained: Run, at: list[str]
+) -> None:
+    value = eyetune.json("evaluate", "trained", "--flips", *at)
+    flips = value["with_flips"]
+    assert flips["multiply_adds"] == 2 * trained.record.network.macs
+    assert value["with_tta"].items() <= flips.items()
+
+
+def test_show_prints_the_layers_and_draws_them(
+    eyetune: Terminal, trained: Run, at: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "network.svg"
+    assert eyetune("show", "trained", "--diagram", path, *at) == 0
+    for text in ("Conv2D", "30 x 30 x 4", f"{trained.record.network.parameters:,}"):
+        assert text in eyetune.output
+    drawing = "".join(ET.parse(path).getroot().itertext())
+    assert "Conv2D" in drawing
+    assert "30 x 30 x 4" in drawing
+
+
+def test_show_describes_the_network_of_a_recipe(eyetune: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("")
+    value = eyetune.json("show", path, "--set", "model.dense=[128]")
+    assert value["network"]["parameters"] == 315_722
+    assert value["recipe"]["model.dense.0.units"] == 128
+
+
+def test_plot_draws_one_run_or_several(eyetune: Terminal, at: list[str], tmp_path: Path) -> None:
+    single = eyetune.json("plot", "trained", "--output", tmp_path / "single", *at)["pictures"]
+    assert len(single) == 8
+    options = ["--output", str(tmp_path / "several"), *at]
+    several = eyetune.json("plot", "trained", "trained", *options)["pictures"]
+    assert {Path(path).suffix for path in several} == {".png", ".svg"}
+    for path in (*single, *several):
+        if path.endswith(".png"):
+            with Image.open(path) as picture:
+                assert picture.width > 300
+        else:
+            ET.parse(path)
+
+
+def test_predict_names_the_likeliest_classes(
+    eyetune: Terminal, at: list[str], tmp_path: Path
+) -> None:
+    images = sorted(write_image_folder(tmp_path, per_class=1).rglob("*.png"))
+    value = eyetune.json("predict", "trained", *images, *at)
+    assert [len(row["classes"]) for row in value["predictions"]] == [3, 3, 3]
+    assert eyetune("predict", "trained", images[0], "--top", "1", *at) == 0
+    assert images[0].name in eyetune.output
+
+
+def test_predict_classifies_all_images_of_a_folder(
+    eyetune: Terminal, at: list[str], tmp_path: Path
+) -> None:
+    folder = write_image_folder(tmp_path, per_class=2)
+    (folder / "notes.txt").write_text("not an image")
+    images = sorted(folder.rglob("*.png"))
+    rows = eyetune.json("predict", "trained", folder, images[0], *at)["predictions"]
+    assert [row["image"] for row in rows] == [str(path) for path in (*images, images[0])]
+
+
+def test_predict_refuses_a_folder_without_images(
+    eyetune: Terminal, at: list[str], tmp_path: Path
+) -> None:
+    assert eyetune.error("predict", "trained", tmp_path, *at)["type"] == "UsageError"
+
+
+def test_predict_checks_paths_before_keras_loads(at: list[str]) -> None:
+    script = (
+        "import sys; from eyetune.cli.main import run; status = run(sys.argv[1:]); "
+        "print(status, 'keras' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    arguments = ["predict", "trained", "missing.png", *at]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2", "False", "False"]
+    assert "missing.png" in done.stderr
+
+
+def test_compare_combines_seeds_and_gives_intervals(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
+    train = ["train", "--data", str(archive), "--epochs", "1", *SMALL]
+    faster = ["--learning-rate", "0.01"]
+    options = {"a": [], "b": faster, "c": [*faster, "--seed", "1"], "other": ["--subset", "50"]}
+    for name, more in options.items():
+        assert eyetune(*train, "--name", name, *more) == 0
+    value = eyetune.json("compare", "a", "b", "c", "--output", tmp_path)
+    (difference,) = value["differences"]
+    assert value["baseline"]["label"] == "a"
+    assert difference["interval"][0] <= difference["difference"] <= difference["interval"][1]
+    assert difference["seed_deviation"] is not None
+    assert eyetune("compare", "a", "b") == 0
+    assert "Holm" in eyetune.output
+    # A run that is given twice is no further evidence.
+    (repeated,) = eyetune.json("compare", "a", "b", "b")["differences"]
+    assert (repeated["label"], repeated["seed_deviation"]) == ("b", None)
+    assert eyetune("compare", "a") == 2
+    assert eyetune("compare", "a", "other") == 1

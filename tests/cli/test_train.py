@@ -1,0 +1,86 @@
+"""`eyetune train` and `eyetune recipe`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyetune.recipe import Recipe
+from eyetune.report.progress.training_progress import TrainingDisplay
+from eyetune.training.backend import choose_arithmetic
+from tests.cli.conftest import SMALL, Terminal
+
+
+def test_train_prints_progress_results_and_paths(eyetune: Terminal, archive: Path) -> None:
+    assert eyetune("train", "--data", archive, "--epochs", "2", *SMALL) == 0
+    for text in ("epoch 1/2", "epoch 2/2", f"in {choose_arithmetic('auto')}"):
+        assert text in eyetune.errors
+    for text in ("COMPLETE", "test accuracy", "Verdict", "plots"):
+        assert text in eyetune.output
+    assert "oneDNN" not in eyetune.errors
+
+
+def test_train_takes_a_recipe_file_with_edits(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "recipe.toml"
+    edits = {"model.blocks": [4], "model.dense": [], "fit.epochs": 1, "fit.batch_size": 16}
+    path.write_text(Recipe().with_(edits).to_toml())
+    options = ["--data", str(archive), "--optimizer", "sgd", "--learning-rate", "0.02"]
+    options += ["--activation", "tanh", "--set", "model.blocks.0.activation=gelu"]
+    value = eyetune.json("train", path, *options, "--seed", "3", "--name", "mine")
+    assert value["recipe"]["optimizer"]["name"] == "sgd"
+    assert value["recipe"]["optimizer"]["learning_rate"] == 0.02
+    assert value["recipe"]["model"]["activation"] == "tanh"
+    assert value["recipe"]["model"]["blocks"][0]["activation"] == "gelu"
+    assert (value["seed"], value["name"], value["epochs"]) == (3, "mine", 1)
+    assert len(value["history"]["loss"]) == 1
+    assert 0 <= value["test_accuracy"] <= 1
+    assert {"run", "verdict", "duration_seconds", "images_per_second"} <= set(value)
+
+
+def test_train_starts_from_the_recipe_of_a_run(eyetune: Terminal, archive: Path) -> None:
+    options = ["--data", str(archive), "--epochs", "1", *SMALL]
+    first = eyetune.json("train", *options, "--name", "first")
+    assert eyetune("train", "first", "--learning-rate", "1e-6") == 0
+    commands = [line for line in eyetune.output.splitlines() if "    eyetune train" in line]
+    (newer, _) = sorted(eyetune.json("runs")["runs"], key=lambda run: run["run"] == first["run"])
+    assert newer["recipe"]["model"] == first["recipe"]["model"]
+    assert newer["recipe"]["optimizer"]["learning_rate"] == 1e-6
+    # A suggestion can be copied and run.
+    assert eyetune(*commands[0].split()[1:]) == 0
+
+
+def test_train_resumes_an_interrupted_run(
+    eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object, position: Any) -> None:
+        if position.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_progress", interrupt)
+        assert eyetune("train", "--data", archive, "--epochs", "3", *SMALL) == 130
+    assert "eyetune train --resume" in eyetune.errors
+    assert "PAUSED" in eyetune.output
+    image = tmp_path / "x.png"
+    image.write_bytes(b"")
+    for arguments in (["evaluate"], ["evaluate", "--tta"], ["predict", "latest", str(image)]):
+        assert eyetune(*arguments) == 2
+        assert "eyetune train --resume" in eyetune.errors
+    assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"
+
+
+def test_recipe_prints_toml_that_can_be_trained(eyetune: Terminal) -> None:
+    assert eyetune("recipe", "--epochs", "3", "--set", "model.batch_norm=true") == 0
+    edits = {"fit.epochs": 3, "model.batch_norm": True}
+    assert Recipe.from_toml(eyetune.output) == Recipe().with_(edits)
+
+
+def test_recipe_applies_techniques_before_edits(eyetune: Terminal) -> None:
+    options = ["--technique", "flip", "--technique", "schedule=cosine", "--set", "fit.epochs=4"]
+    recipe = eyetune.json("recipe", *options)
+    assert (recipe["augment"]["flip"], recipe["optimizer"]["schedule"]) == (True, "cosine")
+    assert recipe["fit"]["epochs"] == 4
