@@ -157,7 +157,10 @@ def _run_search(
                 on_note=display.note,
             )
         run = Run(
-            workspace, record_outcome(workspace, record, outcome, lambda: linear_baseline(dataset))
+            workspace,
+            record_outcome(
+                workspace, record, outcome, lambda: linear_baseline(dataset, display.note)
+            ),
         )
     if plots and run.state is RunState.COMPLETE:
         display.note("Drawing ...")

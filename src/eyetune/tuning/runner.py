@@ -77,9 +77,8 @@ class Runner:
         self._workspace = workspace
         self._executor = executor
         self._display = display
-        self._dispatcher = Dispatcher(workspace, executor, display, self._yardstick)
+        self._dispatcher = Dispatcher(workspace, executor, display, self._linear_baseline)
         self._datasets: dict[str, Dataset] = {}
-        self._yardsticks: dict[str, float | None] = {}
         self._longest_seconds = 0.0
 
     def dataset(self, recipe: Recipe) -> Dataset:
@@ -286,11 +285,8 @@ class Runner:
         self._display.end(done.run.id if done.run else "", f"{done.plan.label}: {words}")
         return done
 
-    def _yardstick(self, recipe: Recipe) -> float | None:
-        dataset = self.dataset(recipe)
-        if dataset.fingerprint not in self._yardsticks:
-            self._yardsticks[dataset.fingerprint] = linear_baseline(dataset)
-        return self._yardsticks[dataset.fingerprint]
+    def _linear_baseline(self, recipe: Recipe) -> float | None:
+        return linear_baseline(self.dataset(recipe), self._display.note)
 
 
 def _done_before(plan: Plan, run: RunRecord) -> Done:
