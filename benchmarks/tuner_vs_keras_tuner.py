@@ -142,7 +142,7 @@ def _drawn(draws: list[dict[str, Any]]) -> Iterator[None]:
     sampler = mock.Mock(
         suggest=lambda number: Suggestion(draws[number]) if number < len(draws) else None
     )
-    with mock.patch("eyetune.tuning.search.Sampler", return_value=sampler):
+    with mock.patch("eyetune.tuning.planner.Sampler", return_value=sampler):
         yield
 
 

@@ -33,6 +33,7 @@ from eyetune.space.space import Choice, Space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
+from eyetune.tuning.endings import Ending
 from eyetune.tuning.objectives import read_constraint, read_objective
 from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import ModelRetention
@@ -220,7 +221,7 @@ def test_when_no_network_keeps_to_the_constraints_the_study_ends_and_says_so() -
     workspace = Workspace()
     record = new(workspace, constraints=("parameters < 10",), budget=Budget(trials=5))
     done = do(workspace, record)
-    assert "break a constraint" in done.ending
+    assert done.ending == Ending.INFEASIBLE
     assert not any(trial.epochs for trial in workspace.studies.trials(record.id))
 
 
@@ -231,7 +232,7 @@ def test_a_small_space_ends_when_every_combination_has_been_tried() -> None:
     )
     record = new(workspace, space=space, budget=Budget(trials=10), sampler="tpe")
     done = do(workspace, record)
-    assert done.ending == "every combination has been tried"
+    assert done.ending == Ending.OUT_OF_COMBINATIONS
     assert len(workspace.studies.trials(record.id)) == 3
 
 
@@ -242,14 +243,14 @@ def test_the_budget_of_epochs_is_never_exceeded() -> None:
     assert (
         sum(trial.epochs for trial in workspace.studies.trials(record.id)) == 27
     )  # a fourth trial would take nine more
-    assert done.ending == "the epochs are spent"
+    assert done.ending == Ending.OUT_OF_EPOCHS
 
 
 def test_a_target_that_is_reached_ends_the_study() -> None:
     workspace = Workspace()
     record = new(workspace, budget=Budget(trials=50, target=0.5))
     done = do(workspace, record)
-    assert "target of 0.5 is reached" in done.ending
+    assert done.ending == Ending.TARGET_REACHED
     assert len(workspace.studies.trials(record.id)) < 50
 
 
@@ -258,7 +259,7 @@ def test_when_the_time_is_up_the_best_so_far_is_usable_and_later_it_goes_on() ->
     record = new(workspace, budget=Budget(seconds=3.0), iterations=None, max_epochs=50)
     executor = SimulatedExecutor(2, seconds=0.2)  # a trial takes longer than there is time
     done = do(workspace, record, executor)
-    assert done.ending == "the time is up"
+    assert done.ending == Ending.OUT_OF_TIME
     trials = workspace.studies.trials(record.id)
     best = max(
         (trial for trial in trials if trial.objectives),
@@ -442,7 +443,7 @@ def test_combinations_that_are_all_tried_do_not_leave_the_best_untrained() -> No
     record = new(workspace, space=space, schedule="hyperband", max_epochs=9)
     done = do(workspace, record)
     trials = workspace.studies.trials(record.id)
-    assert done.ending == "every combination has been tried"
+    assert done.ending == Ending.OUT_OF_COMBINATIONS
     assert max(trial.epochs for trial in trials) == 9
     assert not any(trial.is_open for trial in trials)
 

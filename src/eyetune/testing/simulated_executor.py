@@ -115,10 +115,6 @@ class SimulatedExecutor:
             if not future.cancelled():
                 future.set_result(value)
 
-    def result(self, future: Future[Result]) -> Result:
-        """Return what a job returned."""
-        return future.result()
-
     def __enter__(self) -> Self:
         return self
 

@@ -1,61 +1,68 @@
-"""What a study has spent of its budget, and what it has promised to trials under way."""
+"""What a study has used of its budget, and what it has promised to running trials."""
 
 from __future__ import annotations
 
 import time
+from typing import final
 
 from eyetune.records.study import Budget, Objective, TrialRecord
+from eyetune.tuning.endings import Ending
 
-SECONDS_TO_CONCLUDE = 20.0  # of limited time, kept for the network of the best trial
-OUT_OF_TIME = "the time is up"
+SECONDS_TO_CONCLUDE = 20.0  # of a limited time, reserved for the network of the best trial
 
 
+@final
 class BudgetTracker:
-    """The budget of a study under way.
+    """The budget of a running study.
 
     Args:
         budget: When the study ends.
-        objective: The first, which the target is about.
-        seconds: Of the sittings before.
+        objective: The first objective, which has the target.
+        seconds: Wall time of earlier invocations.
     """
 
     def __init__(self, budget: Budget, objective: Objective, seconds: float) -> None:
-        self._budget, self._objective, self._seconds_before = budget, objective, seconds
+        self._budget = budget
+        self._objective = objective
+        self._seconds_before = seconds
         self._started_at = time.monotonic()
-        self._promised: dict[int, int] = {}  # epochs in all, by trial
-        self._trained: dict[int, int] = {}
-        self._num_promised = self._num_trained = 0
+        self._granted: dict[int, int] = {}  # total epochs of running trials, by trial
+        self._trained: dict[int, int] = {}  # epochs, by trial
+        self._num_promised = 0
+        self._num_trained = 0
 
     @property
     def seconds(self) -> float:
-        """Wall time of all sittings."""
+        """Wall time of the study, earlier invocations included."""
         return self._seconds_before + time.monotonic() - self._started_at
 
     def promise(self, trial: TrialRecord) -> None:
-        """Take note that a trial may train up to the epochs that it was granted."""
+        """Reserve the epochs that a trial was granted and has not trained yet."""
         self.release(trial)
-        self._promised[trial.number] = trial.epochs_granted
+        self._granted[trial.number] = trial.epochs_granted
         self._num_promised += max(0, trial.epochs_granted - trial.epochs)
 
     def release(self, trial: TrialRecord) -> None:
-        """Take note of what a trial has trained; what was promised to it is over with that."""
-        granted = self._promised.pop(trial.number, 0)
+        """Count the epochs that a trial has trained, and drop what was reserved for it."""
+        granted = self._granted.pop(trial.number, 0)
         before = self._trained.get(trial.number, 0)
         self._num_promised -= max(0, granted - before)
         self._num_trained += trial.epochs - before
         self._trained[trial.number] = trial.epochs
 
-    def allows(self, epochs: int) -> bool:
-        """Tell whether so many more epochs are left."""
-        most = self._budget.epochs
-        return most is None or self._num_trained + self._num_promised + epochs <= most
+    def allows(self, num_epochs: int) -> bool:
+        """Return whether this many more epochs are left."""
+        if self._budget.epochs is None:
+            return True
+        return self._num_trained + self._num_promised + num_epochs <= self._budget.epochs
 
-    def ending(self, best: TrialRecord | None) -> str:
-        """Say why the study ends now; an empty word where it does not."""
+    def ending(self, best: TrialRecord | None) -> Ending | None:
+        """Return why the study ends now; None while it does not."""
         limit, target = self._budget.seconds, self._budget.target
         if limit is not None and self.seconds >= limit - min(SECONDS_TO_CONCLUDE, 0.2 * limit):
-            return OUT_OF_TIME
+            return Ending.OUT_OF_TIME
         if target is None or best is None or best.objectives is None:
-            return ""
-        reached = self._objective.oriented(best.objectives[0]) >= self._objective.oriented(target)
-        return f"the target of {target:g} is reached" if reached else ""
+            return None
+        score = self._objective.oriented(best.objectives[0])
+        is_reached = score >= self._objective.oriented(target)
+        return Ending.TARGET_REACHED if is_reached else None

@@ -1,6 +1,4 @@
-"""Runs that workers train now: handed over, listened to, tried again where a worker died, and
-recorded.
-"""
+"""Runs that workers train: handed out, followed, retried where a worker died, and recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
@@ -18,25 +16,25 @@ from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import job_of, record_failure, record_outcome
 from eyetune.values.history import Epoch, Progress
 
-MAX_TRIES = 3  # of a job whose worker died: once, and again at most twice
+MAX_TRIES = 3  # of a job whose worker dies
 SECONDS_BETWEEN_LOOKS = 0.3
-PATIENCE_SECONDS = 1.0
+SECONDS_TO_CLAIM = 1.0
 
 
 class Display(Protocol):
     """Where trainings are shown while they run."""
 
-    def note(self, words: str) -> None:
+    def note(self, text: str, /) -> None:
         """Print a line about the whole."""
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
         """Show a training that begins, under a key of its own."""
 
     def on_news(self, key: str, news: Epoch | Progress) -> None:
-        """Move a training's row."""
+        """Update a training's row."""
 
-    def end(self, key: str, words: str) -> None:
-        """Take a training's row away and print a line about how it ended."""
+    def end(self, key: str, text: str, /) -> None:
+        """Remove a training's row and print a line about its end."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,12 @@ class RunJob:
 
     Attributes:
         record: The run.
-        label: What to call it.
-        splits: What to classify with the trained network.
-        stop_after: Epochs in all after which to stop for now (None: the recipe's end).
+        label: How it is shown.
+        splits: Splits to classify with the trained network.
+        stop_after: Total epochs after which to pause; None for the recipe's end.
         conclude: Save the network and classify even where training is not over.
-        limit_seconds: The worker is stopped when it takes longer.
-        limit_bytes: The worker is stopped when it takes more memory.
+        limit_seconds: The worker is stopped when it takes longer; None for no limit.
+        limit_bytes: The worker is stopped when it takes more memory; None for no limit.
     """
 
     record: RunRecord
@@ -63,34 +61,46 @@ class RunJob:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What came of an errand: its outcome, or why there is none; the run is as it is recorded now."""
+class EndedJob:
+    """A job that ended.
 
-    errand: RunJob
+    Attributes:
+        job: The job.
+        record: Its run, as it is recorded now.
+        outcome: What the worker returned; None where it failed.
+        error: Why it failed; None where it did not.
+    """
+
+    job: RunJob
     record: RunRecord
     outcome: Outcome | None = None
     error: Exception | None = None
 
 
 @dataclass
-class _Active:
-    errand: RunJob
+class _ActiveJob:
+    run_job: RunJob
     job: Job
-    news: ProgressLogReader
+    progress_log: ProgressLogReader
     claim: ExitStack
-    tries: int = 1
-    told: set[int] = field(default_factory=set)
+    num_tries: int = 1
+    recorded_epochs: set[int] = field(default_factory=set)
+
+    @property
+    def run_id(self) -> str:
+        return self.run_job.record.id
 
 
+@final
 class Dispatcher:
     """Hands runs to the workers of an executor; this process is the only one that writes records.
 
     Args:
-        place: Where runs are recorded.
-        executor: Who works.
+        workspace: Where runs are recorded.
+        executor: Who trains.
         display: Where it is shown.
-        linear: Returns the accuracy of a linear classifier on a recipe's images, None where it says
-            nothing.
+        linear_accuracy: Returns the accuracy of a linear classifier on a recipe's images; None
+            where it means nothing.
     """
 
     def __init__(
@@ -98,51 +108,47 @@ class Dispatcher:
         workspace: Workspace,
         executor: Executor,
         display: Display,
-        linear: Callable[[Recipe], float | None] = lambda _: None,
+        linear_accuracy: Callable[[Recipe], float | None] = lambda _: None,
     ) -> None:
         self._workspace = workspace
         self._executor = executor
         self._display = display
-        self._linear = linear
-        self._active: dict[Future[Outcome], _Active] = {}
+        self._linear_accuracy = linear_accuracy
+        self._active: dict[Future[Outcome], _ActiveJob] = {}
 
     @property
     def num_active(self) -> int:
-        """Runs that workers train now."""
+        """Number of runs that workers are training."""
         return len(self._active)
 
-    def begin(self, errand: RunJob) -> None:
-        """Hand a run to a worker; its threads are the worker's, whatever the run began with.
+    def begin(self, run_job: RunJob) -> None:
+        """Hand a run to a worker, with the worker's threads.
 
         Raises:
-            RunBusyError: Another process is at work on the run.
+            RunBusyError: Another process is training the run.
         """
-        record = errand.record
+        record = run_job.record
+        runs = self._workspace.runs
         claim = ExitStack()
-        claim.enter_context(self._workspace.runs.claim(record.id, timeout_seconds=PATIENCE_SECONDS))
-        self._workspace.runs.set_state(record.id, RunState.RUNNING)
-        self._display.begin(
-            record.id, errand.label, errand.stop_after or record.recipe.fit.total_epochs
-        )
+        claim.enter_context(runs.claim(record.id, timeout_seconds=SECONDS_TO_CLAIM))
+        runs.set_state(record.id, RunState.RUNNING)
+        num_epochs = run_job.stop_after or record.recipe.fit.total_epochs
+        self._display.begin(record.id, run_job.label, num_epochs)
         job = job_of(
             self._workspace,
             record,
-            splits=errand.splits,
-            stop_after=errand.stop_after,
-            conclude=errand.conclude,
+            splits=run_job.splits,
+            stop_after=run_job.stop_after,
+            conclude=run_job.conclude,
         )
-        one = _Active(
-            errand,
-            replace(job, threads=self._executor.threads),
-            ProgressLogReader(self._workspace.runs.folder(record.id)),
-            claim,
-        )
-        self._submit(one)
+        job = replace(job, threads=self._executor.threads)
+        progress_log = ProgressLogReader(runs.folder(record.id))
+        self._submit(_ActiveJob(run_job, job, progress_log, claim))
 
     def wait(
         self, *, also: Iterable[Future[Any]] = (), seconds: float = SECONDS_BETWEEN_LOOKS
     ) -> None:
-        """Wait until something ends, but not for long.
+        """Wait until a job ends, but not for long.
 
         Args:
             also: Futures that end the wait too.
@@ -151,90 +157,95 @@ class Dispatcher:
         futures: list[Future[Any]] = [*self._active, *also]
         wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
 
-    def look(self) -> list[Ended]:
-        """Record the news, and return what has ended."""
-        for one in self._active.values():
-            self._tell(one)
+    def collect(self) -> list[EndedJob]:
+        """Record the progress of all jobs, and return those that have ended."""
+        for active in self._active.values():
+            self._record_progress(active)
         ended = []
         for future in [future for future in self._active if future.done()]:
-            one = self._active[future]
-            result = self._finish(one, future)
+            active = self._active[future]
+            ended_job = self._finish(active, future)
             del self._active[future]
-            if result is None:
-                self._submit(one)
+            if ended_job is None:
+                self._submit(active)
             else:
-                ended.append(result)
+                ended.append(ended_job)
         return ended
 
     def pause(self) -> None:
-        """Stop all that is under way; each run can be gone on with from its last whole epoch."""
-        for future, one in self._active.items():
+        """Stop all jobs; each run can be resumed from its last whole epoch."""
+        for future, active in self._active.items():
             future.cancel()
             with suppress(WorkspaceError):
-                self._tell(one)
-            one.claim.close()  # from now on a run that says RUNNING counts as paused
+                self._record_progress(active)
+            active.claim.close()  # from now on a run that is recorded as RUNNING counts as paused
             with suppress(WorkspaceError, RunNotFoundError):
-                if self._workspace.runs.get(one.errand.record.id).state is RunState.PAUSED:
-                    self._workspace.runs.set_state(one.errand.record.id, RunState.PAUSED)
+                if self._workspace.runs.get(active.run_id).state is RunState.PAUSED:
+                    self._workspace.runs.set_state(active.run_id, RunState.PAUSED)
         self._active.clear()
 
-    def _submit(self, one: _Active) -> None:
-        errand = one.errand
+    def _submit(self, active: _ActiveJob) -> None:
         future = self._executor.submit(
-            work_apart, one.job, limit_seconds=errand.limit_seconds, limit_bytes=errand.limit_bytes
+            work_apart,
+            active.job,
+            limit_seconds=active.run_job.limit_seconds,
+            limit_bytes=active.run_job.limit_bytes,
         )
-        self._active[future] = one
+        self._active[future] = active
 
-    def _tell(self, one: _Active) -> None:
-        news = list(one.news.read())
-        epochs = [
-            epoch for epoch in news if isinstance(epoch, Epoch) and epoch.epoch not in one.told
-        ]
-        self._workspace.runs.save_epochs(one.errand.record.id, epochs)
-        one.told |= {epoch.epoch for epoch in epochs}
-        for each in news:
-            self._display.on_news(one.errand.record.id, each)
+    def _record_progress(self, active: _ActiveJob) -> None:
+        entries = list(active.progress_log.read())
+        epochs = [entry for entry in entries if isinstance(entry, Epoch)]
+        self._save_epochs(active, epochs)
+        for entry in entries:
+            self._display.on_news(active.run_id, entry)
 
-    def _finish(self, one: _Active, future: Future[Outcome]) -> Ended | None:
-        """Record what came of a job; None: its worker died, and it is to be tried again from its
-        last checkpoint.
-        """
-        self._tell(one)
-        run_id = one.errand.record.id
+    def _save_epochs(self, active: _ActiveJob, epochs: Iterable[Epoch]) -> None:
+        """Record the epochs that are not recorded yet."""
+        new = [epoch for epoch in epochs if epoch.epoch not in active.recorded_epochs]
+        self._workspace.runs.save_epochs(active.run_id, new)
+        active.recorded_epochs |= {epoch.epoch for epoch in new}
+
+    def _finish(self, active: _ActiveJob, future: Future[Outcome]) -> EndedJob | None:
+        """Record the end of a job; None where its worker died and it is tried again."""
+        self._record_progress(active)
         try:
-            outcome = self._executor.result(future)
+            outcome = future.result()
         except WorkerLostError as error:
-            if one.tries < MAX_TRIES:
-                one.tries += 1
-                words = f"its worker died ({error.received}); it goes on with another one"
-                self._display.note(f"{one.errand.label}: {words}")
-                one.news = ProgressLogReader(self._workspace.runs.folder(run_id))
+            if active.num_tries < MAX_TRIES:
+                self._prepare_retry(active, error)
                 return None
-            return self._close(
-                one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
-            )
-        except (
-            Exception
-        ) as error:  # whatever a training raises is that run's failure and no other's
-            return self._close(
-                one, Ended(one.errand, record_failure(self._workspace, run_id, error), error=error)
-            )
-        self._workspace.runs.save_epochs(
-            run_id, [epoch for epoch in outcome.history if epoch.epoch not in one.told]
-        )
-        recipe = one.errand.record.recipe
+            return self._fail(active, error)
+        except Exception as error:  # whatever a training raises concerns this run alone
+            return self._fail(active, error)
+        self._save_epochs(active, outcome.history)
+        recipe = active.run_job.record.recipe
         record = record_outcome(
-            self._workspace, one.errand.record, outcome, lambda: self._linear(recipe)
+            self._workspace,
+            active.run_job.record,
+            outcome,
+            lambda: self._linear_accuracy(recipe),
         )
-        return self._close(one, Ended(one.errand, record, outcome))
+        return self._close(active, EndedJob(active.run_job, record, outcome))
 
-    def _close(self, one: _Active, ended: Ended) -> Ended:
-        one.news.close()
-        one.claim.close()
+    def _prepare_retry(self, active: _ActiveJob, error: WorkerLostError) -> None:
+        active.num_tries += 1
+        self._display.note(
+            f"{active.run_job.label}: its worker died ({error.received}); another one continues"
+        )
+        active.progress_log = ProgressLogReader(self._workspace.runs.folder(active.run_id))
+
+    def _fail(self, active: _ActiveJob, error: Exception) -> EndedJob:
+        record = record_failure(self._workspace, active.run_id, error)
+        return self._close(active, EndedJob(active.run_job, record, error=error))
+
+    def _close(self, active: _ActiveJob, ended: EndedJob) -> EndedJob:
+        active.progress_log.close()
+        active.claim.close()
         return ended
 
 
 def first_line(error: BaseException | None) -> str:
-    """Return the first line of what an error says."""
-    words = error.what if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-    return words.splitlines()[0] if words else type(error).__name__
+    """Return the first line of an error's message."""
+    text = error.message if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0] if text else type(error).__name__

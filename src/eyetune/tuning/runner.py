@@ -17,7 +17,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.training.images import load_data
 from eyetune.training.job import Inspection, inspect_apart
-from eyetune.tuning.dispatch import Dispatcher, Ended, RunJob, first_line
+from eyetune.tuning.dispatch import Dispatcher, EndedJob, RunJob, first_line
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import describe, linear_baseline, versions
 from eyetune.tuning.references import resolve, teacher_file
@@ -187,7 +187,7 @@ class Runner:
         at a time.
         """
         try:
-            inspections: tuple[Inspection, ...] = self._executor.result(future)
+            inspections: tuple[Inspection, ...] = future.result()
             return list(inspections)
         except WorkerLostError as error:
             if len(recipes) == 1:
@@ -240,7 +240,7 @@ class Runner:
                     else:
                         active[begun.id] = plan
                 self._dispatcher.wait()
-                for ended in self._dispatcher.look():
+                for ended in self._dispatcher.collect():
                     end(self._done(active.pop(ended.record.id), ended))
         finally:
             self._dispatcher.pause()  # whatever ended us: what was under way can be gone on with
@@ -265,7 +265,7 @@ class Runner:
             return Done(plan, record, first_line(error))
         return record
 
-    def _done(self, plan: Plan, ended: Ended) -> Done:
+    def _done(self, plan: Plan, ended: EndedJob) -> Done:
         if ended.error is not None:
             return Done(plan, ended.record, f"failed: {first_line(ended.error)}")
         self._longest_seconds = max(self._longest_seconds, ended.record.duration_seconds)

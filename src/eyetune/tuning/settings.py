@@ -306,7 +306,7 @@ def _with_space(
                 fix="Leave the space out.",
             )
         future = executor.submit(discover_apart, recipe.model.function, executor.threads)
-        return recipe, executor.result(future)
+        return recipe, future.result()
     if isinstance(space, Space):
         check_space(recipe, space)
         return recipe, space

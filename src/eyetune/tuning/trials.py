@@ -41,7 +41,7 @@ def scores(objectives: tuple[Objective, ...], values: tuple[float, ...]) -> tupl
 def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspection) -> TrialRecord:
     """Return a trial after its network was built, untrained: WAITING, INFEASIBLE or FAILED."""
     if inspection.error is not None:
-        return trial.with_(state=TrialState.FAILED, error=words_of(inspection.error))
+        return trial.with_(state=TrialState.FAILED, error=error_text(inspection.error))
     reasons = tuple(
         f"{one} is broken: {inspection.costs[one.name]:,.0f}"
         for one, _ in broken(settings.constraints, inspection.costs)
@@ -116,10 +116,10 @@ def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialR
     """Return a trial that cannot go on, with the epochs that it cost."""
     seconds = sum(epoch.duration_seconds for epoch in history)
     return trial.with_(
-        state=TrialState.FAILED, error=words_of(error), epochs=len(history), seconds=seconds
+        state=TrialState.FAILED, error=error_text(error), epochs=len(history), seconds=seconds
     )
 
 
-def words_of(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what is kept of an error."""
     return str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"

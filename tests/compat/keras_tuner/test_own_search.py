@@ -18,6 +18,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
+from eyetune.tuning.endings import Ending
 
 FUNCTION = """
 import keras
@@ -132,7 +133,7 @@ class TestSearch:
             "hyperband",
             3,
         )
-        assert (study.state, study.record.ending) == (StudyState.COMPLETE, "all trials are done")
+        assert (study.state, study.record.ending) == (StudyState.COMPLETE, Ending.TRIALS_DONE)
         assert study.record.seconds > 0
         assert (
             study.to_json()["trials"] == 6

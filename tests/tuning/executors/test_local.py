@@ -25,7 +25,7 @@ from eyetune.errors import (
     UsageError,
     WorkerLostError,
 )
-from eyetune.tuning.executors import LocalExecutor, default_workers, make_executor, result_of
+from eyetune.tuning.executors import LocalExecutor, default_workers, make_executor
 from eyetune.tuning.executors.machine import memory_bytes, usable_cores
 
 # What workers call has to be importable by them, so it lives at the top of a module.
@@ -71,30 +71,30 @@ def is_alive(pid: int) -> bool:
 
 def test_workers_call_functions_and_lose_nothing_of_an_error() -> None:
     with LocalExecutor(1) as executor:
-        assert result_of(executor.submit(add, 1, 2)) == 3
+        assert executor.submit(add, 1, 2).result() == 3
         with pytest.raises(UsageError) as caught:
-            result_of(executor.submit(raise_usage_error))
+            executor.submit(raise_usage_error).result()
         assert caught.value.details() == {"expected": "something", "received": "nothing"}
-        assert result_of(executor.submit(own_pid)) != os.getpid()
+        assert executor.submit(own_pid).result() != os.getpid()
 
 
 def test_a_dead_worker_is_replaced() -> None:
     with LocalExecutor(1) as executor:
-        before = result_of(executor.submit(own_pid))
+        before = executor.submit(own_pid).result()
         with pytest.raises(WorkerLostError) as caught:
-            result_of(executor.submit(kill_own_process))
+            executor.submit(kill_own_process).result()
         assert "SIGKILL" in str(caught.value)
-        assert result_of(executor.submit(own_pid)) != before
+        assert executor.submit(own_pid).result() != before
 
 
 def test_the_death_of_an_idle_worker_costs_nothing() -> None:
     with LocalExecutor(2) as executor:
-        pids = {result_of(executor.submit(own_pid)) for _ in range(8)}
+        pids = {executor.submit(own_pid).result() for _ in range(8)}
         for worker in multiprocessing.active_children():
             os.kill(worker.pid or 0, signal.SIGKILL)
         time.sleep(1.0)
-        assert result_of(executor.submit(add, 1, 1)) == 2
-        assert result_of(executor.submit(own_pid)) not in pids
+        assert executor.submit(add, 1, 1).result() == 2
+        assert executor.submit(own_pid).result() not in pids
 
 
 def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
@@ -104,14 +104,14 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         )
         started = time.monotonic()
         with pytest.raises(OutOfTimeError):
-            result_of(late)
+            late.result()
         assert time.monotonic() - started < 30
-        assert result_of(executor.submit(add, 2, 2)) == 4
+        assert executor.submit(add, 2, 2).result() == 4
 
 
 def test_a_process_ends_after_so_many_jobs() -> None:
     with LocalExecutor(1, jobs_per_process=2) as executor:
-        pids = [result_of(executor.submit(own_pid)) for _ in range(4)]
+        pids = [executor.submit(own_pid).result() for _ in range(4)]
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
@@ -120,7 +120,7 @@ def test_ctrl_c_is_not_a_workers_business(tmp_path: Path) -> None:
         future = executor.submit(sleep_after_writing_pid, str(tmp_path / "pid"), 1.0)
         pid = int(wait_for(tmp_path / "pid"))
         os.kill(pid, signal.SIGINT)
-        assert result_of(future) == pid
+        assert future.result() == pid
 
 
 def test_leaving_ends_the_workers_at_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_workers_end_with_a_coordinator_that_is_killed(tmp_path: Path) -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); from tests.tuning.executors.test_local import *\n"
         "if __name__ == '__main__':\n"
         "    with LocalExecutor(1) as executor:\n"
-        "        result_of(executor.submit(sleep_after_writing_pid, sys.argv[2], 600.0))\n"
+        "        executor.submit(sleep_after_writing_pid, sys.argv[2], 600.0).result()\n"
     )
     path = tmp_path / "coordinator.py"
     path.write_text(script)
@@ -183,23 +183,21 @@ def raise_memory_error() -> None:
 
 def test_a_job_that_takes_too_much_memory_is_ended_and_says_so() -> None:
     with LocalExecutor(1) as executor:
-        assert (
-            executor.result(executor.submit(hold, 10, 0.3, limit_bytes=400_000_000)) == 10_000_000
-        )
+        assert executor.submit(hold, 10, 0.3, limit_bytes=400_000_000).result() == 10_000_000
         started = time.monotonic()
         with pytest.raises(OutOfMemoryError) as caught:
-            executor.result(executor.submit(hold, 600, 600.0, limit_bytes=400_000_000))
+            executor.submit(hold, 600, 600.0, limit_bytes=400_000_000).result()
         assert time.monotonic() - started < 30
         assert caught.value.expected == "at most 400 MB"
         assert 400 < int((caught.value.received or "").split()[0].replace(",", "")) < 900
-        assert executor.result(executor.submit(add, 1, 1, limit_bytes=400_000_000)) == 2
+        assert executor.submit(add, 1, 1, limit_bytes=400_000_000).result() == 2
 
 
 def test_a_memory_error_is_out_of_memory_too() -> None:
     with LocalExecutor(1) as executor:
         with pytest.raises(OutOfMemoryError, match="no room for 10 PB"):
-            executor.result(executor.submit(raise_memory_error))
-        assert executor.result(executor.submit(add, 1, 1)) == 2
+            executor.submit(raise_memory_error).result()
+        assert executor.submit(add, 1, 1).result() == 2
 
 
 class TwoPartsError(Exception):
@@ -229,20 +227,20 @@ def divide(one: int, other: int) -> float:
 def test_an_error_keeps_its_traceback() -> None:
     with LocalExecutor(1) as executor:
         with pytest.raises(ZeroDivisionError) as caught:
-            executor.result(executor.submit(divide, 1, 0))
+            executor.submit(divide, 1, 0).result()
         assert "return one / other" in "".join(traceback.format_exception(caught.value))
 
 
 def test_errors_that_cannot_come_here_come_as_words(tmp_path: Path) -> None:
     with LocalExecutor(1) as executor:
         with pytest.raises(TrainingError, match="TwoPartsError: this and that"):
-            executor.result(executor.submit(raise_what_cannot_be_read))
+            executor.submit(raise_what_cannot_be_read).result()
         with pytest.raises(TrainingError, match=r"only_in_the_worker\.StrangeError: odd"):
-            executor.result(executor.submit(raise_of_a_module_of_its_own, str(tmp_path)))
+            executor.submit(raise_of_a_module_of_its_own, str(tmp_path)).result()
         assert "only_in_the_worker" not in sys.modules
         with pytest.raises(TrainingError, match="SystemExit: 3"):
-            executor.result(executor.submit(end_by_itself, 3))
-        assert executor.result(executor.submit(add, 1, 1)) == 2
+            executor.submit(end_by_itself, 3).result()
+        assert executor.submit(add, 1, 1).result() == 2
 
 
 def test_a_job_that_workers_cannot_read_fails_alone(
@@ -250,20 +248,18 @@ def test_a_job_that_workers_cannot_read_fails_alone(
 ) -> None:
     (tmp_path / "only_here.py").write_text("def one() -> int:\n    return 1\n")
     with LocalExecutor(1) as executor:
-        assert (
-            executor.result(executor.submit(add, 1, 1)) == 2
-        )  # the worker has begun, without this folder
+        assert executor.submit(add, 1, 1).result() == 2  # the worker has begun, without this folder
         monkeypatch.syspath_prepend(tmp_path)
         with pytest.raises(ModuleNotFoundError, match="only_here"):
-            executor.result(executor.submit(importlib.import_module("only_here").one))
-        assert executor.result(executor.submit(add, 1, 1)) == 2
+            executor.submit(importlib.import_module("only_here").one).result()
+        assert executor.submit(add, 1, 1).result() == 2
 
 
 def test_a_result_that_cannot_be_sent_is_an_error_of_its_job() -> None:
     with LocalExecutor(1) as executor:
         with pytest.raises(TypeError, match="pickle"):
-            executor.result(executor.submit(threading.Lock))
-        assert executor.result(executor.submit(add, 1, 1)) == 2
+            executor.submit(threading.Lock).result()
+        assert executor.submit(add, 1, 1).result() == 2
 
 
 def test_cancelling_ends_a_job(tmp_path: Path) -> None:
@@ -272,7 +268,7 @@ def test_cancelling_ends_a_job(tmp_path: Path) -> None:
         pid = int(wait_for(tmp_path / "pid"))
         assert future.cancel()
         assert wait([future], timeout=30).done == {future}
-        assert executor.result(executor.submit(own_pid)) != pid
+        assert executor.submit(own_pid).result() != pid
         assert not is_alive(pid)
 
 
@@ -308,7 +304,7 @@ def test_other_processes_of_a_program_start_as_ever(tmp_path: Path) -> None:
         "    print('shouted')\n"
         "if __name__ == '__main__':\n"
         "    with LocalExecutor(1) as executor:\n"
-        "        executor.result(executor.submit(divmod, 7, 2))\n"
+        "        executor.submit(divmod, 7, 2).result()\n"
         "        process = multiprocessing.get_context('spawn').Process(target=shout)\n"
         "        process.start()\n"
         "        process.join()\n"
@@ -330,7 +326,7 @@ def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path) -> None:
         "        print('begun', flush=True)\n"
         "        time.sleep(600)\n"
         "    except KeyboardInterrupt:\n"
-        "        print(executor.result(future))\n"
+        "        print(future.result())\n"
     )
     with subprocess.Popen(
         [sys.executable, script],
@@ -370,7 +366,7 @@ def test_an_unknown_executor_is_refused_with_the_known_ones(word: str) -> None:
 def test_executors_by_name() -> None:
     with make_executor("local", 1) as executor:
         assert isinstance(executor, LocalExecutor)
-        assert executor.result(executor.submit(add, 1, 2)) == 3
+        assert executor.submit(add, 1, 2).result() == 3
     with make_executor("local") as executor:
         assert executor.num_workers == default_workers()
     with pytest.raises(UsageError, match="by Ray alone"):

@@ -26,7 +26,7 @@ from eyetune.errors import (
     WorkerLostError,
     WorkspaceError,
 )
-from eyetune.tuning.executors import RayExecutor, make_executor, result_of
+from eyetune.tuning.executors import RayExecutor, make_executor
 from eyetune.tuning.executors.ray import noticing, raise_if_unseen
 
 pytestmark = pytest.mark.slow
@@ -115,7 +115,7 @@ def test_without_a_cluster_it_starts_a_ray_of_its_own_and_says_nothing(tmp_path:
         "def double(number):\n"
         "    return 2 * number\n"
         "with make_executor('ray', 3) as executor:\n"
-        "    print(executor.num_workers, executor.result(executor.submit(double, 21)))\n"
+        "    print(executor.num_workers, executor.submit(double, 21).result())\n"
     )
     done = run_script(script)
     assert (done.stdout, done.stderr) == ("3 42\n", "")
@@ -164,13 +164,13 @@ def test_all_processors_of_the_cluster_work(executor: RayExecutor, tmp_path: Pat
     ]
     nodes = {wait_for(tmp_path / str(i))[0] for i in range(2)}
     assert len(nodes) == 2
-    assert os.getpid() not in {executor.result(future) for future in futures}
-    assert result_of(executor.submit(add, 1, 2)) == 3
+    assert os.getpid() not in {future.result() for future in futures}
+    assert executor.submit(add, 1, 2).result() == 3
 
 
 def test_an_error_is_what_the_job_raised_and_keeps_its_traceback(executor: RayExecutor) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
-        executor.result(executor.submit(divide, 1, 0))
+        executor.submit(divide, 1, 0).result()
     assert "return one / other" in "".join(traceback.format_exception(caught.value))
 
 
@@ -183,20 +183,18 @@ def test_workers_find_what_the_coordinator_finds(
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     with RayExecutor() as another:
         names = ("EYETUNE_CACHE", "EYETUNE_DATA", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
-        assert another.result(another.submit(variables, *names)) == [
+        assert another.submit(variables, *names).result() == [
             str(cache_directory),
             "/somewhere",
             "2",
             "",
         ]
-        assert (
-            another.result(another.submit(importlib.import_module("only_in_this_folder").one)) == 1
-        )
+        assert another.submit(importlib.import_module("only_in_this_folder").one).result() == 1
 
 
 def test_a_process_ends_after_so_many_jobs(executor: RayExecutor) -> None:
     with RayExecutor(1, jobs_per_process=1) as another:
-        pids = [another.result(another.submit(own_pid)) for _ in range(3)]
+        pids = [another.submit(own_pid).result() for _ in range(3)]
     assert len(set(pids)) == 3
 
 
@@ -206,31 +204,31 @@ def test_a_job_that_takes_too_long_is_ended(executor: RayExecutor, tmp_path: Pat
         sleep_after_writing_node, str(tmp_path / "pid"), 600.0, limit_seconds=1.0
     )
     with pytest.raises(OutOfTimeError, match="at most 1 s"):
-        executor.result(late)
+        late.result()
     assert time.monotonic() - started < 30
     assert ends(int(wait_for(tmp_path / "pid")[1]))
-    assert executor.result(executor.submit(add, 2, 2, limit_seconds=60)) == 4
+    assert executor.submit(add, 2, 2, limit_seconds=60).result() == 4
 
 
 def test_time_in_the_queue_is_not_the_jobs(executor: RayExecutor) -> None:
     futures = [
         executor.submit(hold, 1, 1.0, limit_seconds=1.9) for _ in range(4)
     ]  # two by two: the last end at 2 s
-    assert [executor.result(future) for future in futures] == [1_000_000] * 4
+    assert [future.result() for future in futures] == [1_000_000] * 4
 
 
 def test_a_job_that_takes_too_much_memory_is_ended_and_says_so(executor: RayExecutor) -> None:
     with pytest.raises(OutOfMemoryError) as caught:
-        executor.result(executor.submit(hold, 600, 600.0, limit_bytes=500_000_000))
+        executor.submit(hold, 600, 600.0, limit_bytes=500_000_000).result()
     assert caught.value.expected == "at most 500 MB"
     assert 500 < int((caught.value.received or "").split()[0].replace(",", "")) < 1000
-    assert executor.result(executor.submit(hold, 1, 0.2, limit_bytes=500_000_000)) == 1_000_000
+    assert executor.submit(hold, 1, 0.2, limit_bytes=500_000_000).result() == 1_000_000
 
 
 def test_the_death_of_a_worker_is_one_jobs_failure(executor: RayExecutor) -> None:
     with pytest.raises(WorkerLostError):
-        executor.result(executor.submit(kill_own_process))
-    assert executor.result(executor.submit(add, 1, 1)) == 2
+        executor.submit(kill_own_process).result()
+    assert executor.submit(add, 1, 1).result() == 2
 
 
 def test_cancelling_ends_a_job(executor: RayExecutor, tmp_path: Path) -> None:
@@ -246,7 +244,7 @@ def test_a_folder_that_a_worker_does_not_see_is_named(
 ) -> None:
     folder = tmp_path / "workspace"
     with pytest.raises(FileNotFoundError) as caught:  # it is not here either
-        executor.result(executor.submit(Path.read_text, folder / "runs" / "news"))
+        executor.submit(Path.read_text, folder / "runs" / "news").result()
     folder.mkdir()
     with pytest.raises(WorkspaceError, match="under the same path") as unseen:
         raise_if_unseen(caught.value)
@@ -267,7 +265,7 @@ def test_what_cannot_be_done_is_refused(executor: RayExecutor) -> None:
         RayExecutor(gpus_per_job=-1)
     with make_executor("ray", 5, cpus_per_job=0.5) as another:
         assert another.num_workers == 5
-        assert another.result(another.submit(add, 1, 2)) == 3
+        assert another.submit(add, 1, 2).result() == 3
     with RayExecutor(cpus_per_job=0.25) as another:
         assert another.num_workers == 8
 
@@ -277,17 +275,17 @@ def test_a_cluster_is_reached_from_outside(cluster: Any, client_port: int, tmp_p
     script.write_text(
         "import sys; from tests.tuning.executors.test_ray import *\n"
         "with make_executor(f'ray://127.0.0.1:{sys.argv[1]}') as executor:\n"
-        "    print(executor.num_workers, executor.result(executor.submit(add, 1, 2)))\n"
+        "    print(executor.num_workers, executor.submit(add, 1, 2).result())\n"
         "    try:\n"
-        "        executor.result(executor.submit(time.sleep, 600.0, limit_seconds=0.5))\n"
+        "        executor.submit(time.sleep, 600.0, limit_seconds=0.5).result()\n"
         "    except OutOfTimeError as error:\n"
         "        print(error.what)\n"
         "    try:\n"
-        "        executor.result(executor.submit(hold, 600, 600.0, limit_bytes=500_000_000))\n"
+        "        executor.submit(hold, 600, 600.0, limit_bytes=500_000_000).result()\n"
         "    except OutOfMemoryError as error:\n"
         "        print(error.what)\n"
         "    try:\n"
-        "        executor.result(executor.submit(kill_own_process))\n"
+        "        executor.submit(kill_own_process).result()\n"
         "    except WorkerLostError as error:\n"
         "        print(error.what)\n"
     )
@@ -310,7 +308,7 @@ def test_jobs_end_with_a_coordinator_that_is_killed(
     script.write_text(
         "import sys; from tests.tuning.executors.test_ray import *\n"
         "with RayExecutor(address=sys.argv[1]) as executor:\n"
-        "    executor.result(executor.submit(sleep_after_writing_node, sys.argv[2], 600.0))\n"
+        "    executor.submit(sleep_after_writing_node, sys.argv[2], 600.0).result()\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     words = [sys.executable, script, cluster.address, tmp_path / "pid"]
@@ -331,9 +329,9 @@ def test_a_machine_that_dies_costs_its_own_job_alone(
     cluster.remove_node(second, allow_graceful=False)
     doomed = nodes.index(second.node_id)
     with pytest.raises(WorkerLostError):
-        executor.result(futures[doomed])
-    assert executor.result(futures[1 - doomed]) == int(wait_for(tmp_path / str(1 - doomed))[1])
-    assert [executor.result(executor.submit(own_node)) for _ in range(3)] == [nodes[1 - doomed]] * 3
+        futures[doomed].result()
+    assert futures[1 - doomed].result() == int(wait_for(tmp_path / str(1 - doomed))[1])
+    assert [executor.submit(own_node).result() for _ in range(3)] == [nodes[1 - doomed]] * 3
     assert capfd.readouterr().out == ""
 
 

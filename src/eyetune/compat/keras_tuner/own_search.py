@@ -17,6 +17,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.tuning.declared_options import declared_options, texts_of
+from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, make_executor
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS, read_objective
@@ -107,35 +108,28 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
 
 
 def _searched(
-    workspace: Workspace, record: StudyRecord, crew: Executor, *, progress: bool
+    workspace: Workspace, record: StudyRecord, executor: Executor, *, progress: bool
 ) -> Study:
-    """Let KerasTuner do a study; where something ends that early, what was done by then is
-    recorded.
-    """
-    task = search_process.Task(record.settings, workspace.studies.folder(record.id), crew.threads)
-    begun_at = time.monotonic()
+    """Let KerasTuner search; where that ends early, the trials so far are recorded."""
+    folder = workspace.studies.folder(record.id)
+    task = search_process.Task(record.settings, folder, executor.threads)
+    started_at = time.monotonic()
     try:
         with workspace.studies.claim(record.id), WorkersDisplay(enabled=progress) as display:
             display.expect(search_process.num_trials(record.settings))
-            project = search_process.search(task, crew, display)
+            project = search_process.search(task, executor, display)
     except BaseException as error:
-        ending = (
-            "it was interrupted" if isinstance(error, KeyboardInterrupt) else "KerasTuner gave up"
-        )
+        is_interrupted = isinstance(error, KeyboardInterrupt)
+        ending = Ending.INTERRUPTED if is_interrupted else Ending.KERAS_TUNER_FAILED
+        seconds = time.monotonic() - started_at
         try:
-            record_project(
-                workspace,
-                record,
-                search_process.finished(task),
-                ending,
-                time.monotonic() - begun_at,
-            )
-        except EyetuneError:  # nothing was done
+            finished = search_process.finished(task)
+            record_project(workspace, record, finished, ending, seconds)
+        except EyetuneError:  # there are no trials
             workspace.studies.delete(record.id)
         raise
-    return record_project(
-        workspace, record, project, "all trials are done", time.monotonic() - begun_at
-    )
+    seconds = time.monotonic() - started_at
+    return record_project(workspace, record, project, Ending.TRIALS_DONE, seconds)
 
 
 def _refuse_unsupported(options: TuneOptions, *, is_hyperband: bool) -> None:

@@ -111,7 +111,7 @@ def search(task: Task, executor: Executor, display: Display) -> Project:
         raise
     finally:
         trials.close()
-    executor.result(future)
+    future.result()
     return finished(task)
 
 

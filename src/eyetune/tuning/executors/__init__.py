@@ -4,7 +4,7 @@ A study needs nothing of an executor but to hand over a job and to be told what 
 that dies, runs out of time or takes too much memory is one job's failure, and harms no other.
 """
 
-from eyetune.tuning.executors.executor import Executor, result_of
+from eyetune.tuning.executors.executor import Executor
 from eyetune.tuning.executors.local import LocalExecutor, default_workers
 from eyetune.tuning.executors.make_executor import make_executor
 from eyetune.tuning.executors.ray import RayExecutor
@@ -15,5 +15,4 @@ __all__ = [
     "RayExecutor",
     "default_workers",
     "make_executor",
-    "result_of",
 ]

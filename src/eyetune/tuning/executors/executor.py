@@ -61,18 +61,10 @@ class Executor(Protocol):
                 call.
 
         Returns:
-            A future that fails with what `result` raises; cancelling it ends the call.
-        """
-
-    def result(self, future: Future[Result]) -> Result:
-        """Return what a job returned, when it is over.
-
-        Raises:
-            WorkerLostError: Its process ended before it was done.
-            OutOfTimeError: It took too long.
-            OutOfMemoryError: It took too much memory.
-            Exception: What the job itself raised, its traceback there as the cause; a TrainingError
-                in place of one whose module this process has not imported.
+            A future; cancelling it ends the call. It raises what the function raised, with the
+            worker's traceback as the cause (a TrainingError in place of an error whose module this
+            process has not imported), WorkerLostError where the worker ended before it was done,
+            OutOfTimeError, or OutOfMemoryError.
         """
 
     def __enter__(self) -> Self: ...
@@ -83,13 +75,6 @@ class Executor(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
-
-
-def result_of(future: Future[Result]) -> Result:
-    """Return what a finished job of any executor returned, or raise what became of it (see
-    `Executor.result`).
-    """
-    return future.result()
 
 
 class WorkerTracebackError(Exception):

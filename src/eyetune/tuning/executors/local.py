@@ -59,7 +59,7 @@ class LocalExecutor:
 
     Example:
         >>> with LocalExecutor(1) as executor:
-        ...     executor.result(executor.submit(divmod, 7, 2))
+        ...     executor.submit(divmod, 7, 2).result()
         (3, 1)
     """
 
@@ -110,10 +110,6 @@ class LocalExecutor:
         )
         future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
-
-    def result(self, future: Future[Result]) -> Result:
-        """Return what a job returned, or raise what became of it (see `Executor.result`)."""
-        return future.result()
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,7 @@ def make_executor(
 
     Example:
         >>> with make_executor("local", 1) as executor:
-        ...     executor.result(executor.submit(divmod, 7, 2))
+        ...     executor.submit(divmod, 7, 2).result()
         (3, 1)
     """
     if word == "local":

@@ -207,10 +207,6 @@ class RayExecutor:
             self._changed.notify_all()
         return future
 
-    def result(self, future: Future[Result]) -> Result:
-        """Return what a job returned, or raise what became of it (see `Executor.result`)."""
-        return future.result()
-
     def __enter__(self) -> Self:
         return self
 

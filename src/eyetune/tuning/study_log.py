@@ -1,0 +1,101 @@
+"""The record of a running study and of its trials, written as they change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Protocol, final
+
+from eyetune.records import RunState, Workspace
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.space.space import Space
+from eyetune.tuning.dispatch import Display
+from eyetune.tuning.endings import Ending
+
+SECONDS_BETWEEN_SAVES = 5.0
+
+
+class StudyDisplay(Display, Protocol):
+    """Where a running study is shown."""
+
+    def on_trial(self, trial: TrialRecord) -> None:
+        """Show the state of a trial."""
+
+
+@final
+class StudyLog:
+    """A study and its trials, in memory as they are in the workspace.
+
+    Args:
+        record: The study.
+        workspace: Where it is recorded.
+        display: Where changes are shown.
+    """
+
+    def __init__(self, record: StudyRecord, workspace: Workspace, display: StudyDisplay) -> None:
+        self._record = record
+        self._workspace = workspace
+        self._display = display
+        self._trials = {trial.number: trial for trial in workspace.studies.trials(record.id)}
+        self._saved_at = time.monotonic()
+
+    @property
+    def record(self) -> StudyRecord:
+        """The study."""
+        return self._record
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __getitem__(self, number: int) -> TrialRecord:
+        return self._trials[number]
+
+    def __iter__(self) -> Iterator[TrialRecord]:
+        """Yield the trials in the order of their numbers."""
+        return (trial for _, trial in sorted(self._trials.items()))
+
+    def write(self, *changed: TrialRecord) -> tuple[TrialRecord, ...]:
+        """Record trials and show them; of a trial that is named twice the last version counts.
+
+        Returns:
+            The trials as they are recorded now.
+        """
+        for trial in changed:
+            self._trials[trial.number] = trial
+        latest = {trial.number: self._trials[trial.number] for trial in changed}
+        self._workspace.studies.save_trials(self._record.id, latest.values())
+        for trial in latest.values():
+            self._display.on_trial(trial)
+            if trial.state is TrialState.STOPPED and trial.run is not None:
+                self._workspace.runs.set_state(trial.run, RunState.STOPPED)
+        return tuple(latest.values())
+
+    def extend_space(self, space: Space) -> bool:
+        """Add the hyperparameters that have appeared to the space; return whether any is new."""
+        extended = self._record.space.merge(space)
+        if extended is self._record.space:
+            return False
+        self._record = self._record.model_copy(update={"space": extended})
+        self._saved_at = 0.0  # the next call of `save_if_due` saves
+        return True
+
+    def save_if_due(self, seconds: float) -> None:
+        """Save the study unless that was done a few seconds ago.
+
+        Args:
+            seconds: Wall time of the study.
+        """
+        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES:
+            self.save(StudyState.RUNNING, seconds)
+
+    def save(self, state: StudyState, seconds: float, ending: Ending | None = None) -> None:
+        """Save the study.
+
+        Args:
+            state: Its state.
+            seconds: Its wall time.
+            ending: Why it ended; None where it did not.
+        """
+        self._saved_at = time.monotonic()
+        update = {"seconds": seconds, "state": state, "ending": "" if ending is None else ending}
+        self._workspace.studies.save(self._record.model_copy(update=update))
