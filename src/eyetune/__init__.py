@@ -1,11 +1,11 @@
-"""eyetune tunes image classifiers until they are as accurate as they can be and still fit the
-board.
+"""eyetune tunes image classifiers so that they are accurate and fit a microcontroller board.
 
     >>> import eyetune as et
     >>> run = et.train(et.Recipe(), data="cifar10")  # doctest: +SKIP
     >>> run.plot()                                   # doctest: +SKIP
 
-Names are imported when they are first used: `import eyetune` loads no Keras.
+The names in `__all__` are the public interface. Everything else may change without notice. Names
+are imported when they are first used: `import eyetune` loads no Keras.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from eyetune import techniques
+    from eyetune import errors, techniques
     from eyetune.api.compare import compare, open_run
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.export import Export, export, open_export, verify
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from eyetune.space.space import Space
     from eyetune.training.backend import start_keras
 
-_HOMES = {
+_MODULE_OF_NAME = {
     "BayesianOptimization": "eyetune.compat.keras_tuner.tuners",
     "Dataset": "eyetune.data",
     "Deployment": "eyetune.api.deploy",
@@ -82,7 +82,7 @@ _HOMES = {
     "verify": "eyetune.api.export",
     "write_report": "eyetune.api.report",
 }
-_ROOMS = ("techniques",)
+_MODULES = ("errors", "techniques")
 
 __all__ = [
     "BayesianOptimization",
@@ -104,6 +104,7 @@ __all__ = [
     "boards",
     "compare",
     "deploy",
+    "errors",
     "export",
     "find_learning_rate",
     "fit_check",
@@ -127,14 +128,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("eyetune")
-    if name in _ROOMS:
+    if name in _MODULES:
         return importlib.import_module(f"eyetune.{name}")
-    if name not in _HOMES:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module 'eyetune' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULE_OF_NAME[name]), name)
 
 
 def __dir__() -> list[str]:
+    """Return the public names, for completion."""
     return [*__all__, "__version__"]

@@ -1,4 +1,4 @@
-"""`python -m eyetune`: the command line."""
+"""Entry point of `python -m eyetune`."""
 
 from eyetune.cli.main import main
 

@@ -1,1 +1,4 @@
-"""What the figures mean: metrics, the verdict on a run, comparisons."""
+"""What the numbers mean: metrics, the verdict on a run, comparisons.
+
+Internal: it exports nothing.
+"""

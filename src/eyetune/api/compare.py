@@ -15,7 +15,14 @@ from eyetune.techniques.lab.findings import candidate
 
 
 def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
-    """Return a recorded run by id, beginning of an id, name, or "latest"."""
+    """Return a recorded run by id, beginning of an id, name, or "latest".
+
+    Example:
+        >>> import eyetune as et
+        >>> run = et.open_run("latest")  # doctest: +SKIP
+        >>> run.test_accuracy  # doctest: +SKIP
+        0.97
+    """
     workspace = workspace_of(workspace)
     return Run(workspace, workspace.runs.find(str(reference)))
 

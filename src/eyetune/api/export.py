@@ -358,6 +358,11 @@ def verify(
         UsageError: The folder is no export, or a word cannot be used.
         BoardError: The network is missing, or the interpreter cannot run it.
         DataError: The images are not those of the run.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.verify("firmware").passed  # doctest: +SKIP
+        True
     """
     from eyetune.device.estimate.tflite import read
     from eyetune.device.export import verify as proof
@@ -446,6 +451,10 @@ def open_export(folder: str | Path) -> Export:
 
     Raises:
         UsageError: The folder is no export.
+
+    Example:
+        >>> import eyetune as et
+        >>> export = et.open_export("firmware")  # doctest: +SKIP
     """
     place = Path(folder).expanduser().absolute()
     manifest = export_folder.read_manifest(place)

@@ -62,6 +62,11 @@ def lab(
         UsageError: A technique is unknown, or a number out of its range.
         RunBusyError: Another lab is at work in the workspace.
         EyetuneError: The data cannot be used, or the baseline cannot be trained.
+
+    Example:
+        >>> import eyetune as et
+        >>> lab = et.lab(data="digits", quick=True)  # doctest: +SKIP
+        >>> print(lab.answer)  # doctest: +SKIP
     """
     from eyetune.techniques.lab.plan import QUICK as QUICK_CHOICES
     from eyetune.techniques.lab.plan import LabPlan, choose

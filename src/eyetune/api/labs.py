@@ -154,6 +154,10 @@ def open_lab(reference: str = "latest", *, workspace: str | Path | Workspace | N
     Raises:
         LabNotFoundError: No lab or several match.
         WorkspaceError: Its file is damaged.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.open_lab("latest").save_plots()  # doctest: +SKIP
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
     return Lab(place, place.labs.find(str(reference)))

@@ -322,6 +322,11 @@ def open_study(
 
     Raises:
         StudyNotFoundError: No study or several match.
+
+    Example:
+        >>> import eyetune as et
+        >>> study = et.open_study("latest")  # doctest: +SKIP
+        >>> study.best_trial  # doctest: +SKIP
     """
     workspace = workspace_of(workspace)
     return Study(workspace, workspace.studies.find(str(reference)))

@@ -114,6 +114,10 @@ def resume(
         UsageError: The run is complete.
         DataError: The images are not those that it was trained on.
         RunBusyError: Another process is training it.
+
+    Example:
+        >>> import eyetune as et
+        >>> run = et.resume("latest")  # doctest: +SKIP
     """
     workspace = workspace_of(workspace)
     record = workspace.runs.find(reference)

@@ -1,1 +1,1 @@
-"""The command line: one module a command group."""
+"""The command line, a module per command group. Internal: it exports nothing."""

@@ -1,1 +1,1 @@
-"""Interfaces of other tools."""
+"""Interfaces of other tools. Internal: it exports nothing."""

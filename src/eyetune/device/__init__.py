@@ -1,1 +1,4 @@
-"""What a board offers and what a network needs of it, known before any training."""
+"""What a board offers and what a network needs of it, known before any training.
+
+Internal: it exports nothing.
+"""

@@ -1,1 +1,1 @@
-"""Networks: building them in Keras, and reading off what they are made of."""
+"""Networks: how they are built in Keras, and what they consist of. Internal: it exports nothing."""

@@ -1,1 +1,1 @@
-"""Pictures and reports, from records and plain values alone."""
+"""Figures and pages, made from records and plain values alone. Internal: it exports nothing."""

@@ -198,6 +198,12 @@ class Space(_Part):
 
     Raises:
         SpaceError: From `make`, `from_toml` and `load`: a name or a value cannot be used.
+
+    Example:
+        >>> import eyetune as et
+        >>> space = et.Space.from_toml('"fit.batch_size" = {values = [16, 32]}')
+        >>> space.distributions[0].name
+        'fit.batch_size'
     """
 
     distributions: tuple[Distribution, ...] = ()

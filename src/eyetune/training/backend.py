@@ -108,6 +108,10 @@ def start_keras(threads: int = 0) -> None:
 
     Raises:
         UsageError: The number is negative, or TensorFlow already runs with another one.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.start_keras(threads=1)  # doctest: +SKIP
     """
     if threads < 0:
         raise UsageError(

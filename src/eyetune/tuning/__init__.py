@@ -1,1 +1,4 @@
-"""Many trainings: jobs, the workers that do them, and the records of what came of them."""
+"""Many trainings: jobs, the workers that run them, and the records of their results.
+
+Internal: it exports nothing.
+"""

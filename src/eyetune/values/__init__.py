@@ -1,1 +1,4 @@
-"""Values that training, records, analysis and reports share; they need NumPy at most."""
+"""Values that training, records, analysis and reports share; they need NumPy at most.
+
+Internal: it exports nothing.
+"""

@@ -1,1 +1,1 @@
-"""Everything that speaks KerasTuner's language."""
+"""Everything that speaks KerasTuner's language. Internal: it exports nothing."""

@@ -142,6 +142,11 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
 
     Raises:
         UsageError: KerasTuner did not do it.
+
+    Example:
+        >>> import eyetune as et
+        >>> study = et.import_keras_tuner("my_dir/my_project")  # doctest: +SKIP
+        >>> metrics = et.keras_tuner_metrics(study)  # doctest: +SKIP
     """
     path = study.folder / METRICS_FILE
     if not path.exists():

@@ -1,1 +1,4 @@
-"""One module per kind of source; each returns decoded images and labels."""
+"""One module per kind of source; each returns decoded images and labels.
+
+Internal: it exports nothing.
+"""

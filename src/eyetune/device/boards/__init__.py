@@ -1,1 +1,1 @@
-"""Board profiles: what each device offers, as data."""
+"""Board profiles: what each device offers, as data. Internal: it exports nothing."""

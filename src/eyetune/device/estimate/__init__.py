@@ -1,1 +1,4 @@
-"""Will a network fit a board? Flash, tensor arena, latency and operators, before any training."""
+"""Will a network fit a board? Flash, tensor arena, latency and operators, before any training.
+
+Internal: it exports nothing.
+"""

@@ -1,1 +1,4 @@
-"""From a trained network to a verified int8 model and onto a board."""
+"""From a trained network to a verified int8 model and onto a board.
+
+Internal: it exports nothing.
+"""

@@ -1,1 +1,4 @@
-"""What happens inside a trained network: traces, feature maps, Grad-CAM."""
+"""What happens inside a trained network: traces, feature maps, Grad-CAM.
+
+Internal: it exports nothing.
+"""

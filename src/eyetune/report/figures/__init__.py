@@ -1,1 +1,1 @@
-"""Figures: functions that return a matplotlib figure."""
+"""Figures: functions that return a matplotlib figure. Internal: it exports nothing."""

@@ -1,1 +1,1 @@
-"""HTML pages, each one file that opens offline."""
+"""HTML pages, each one file that opens offline. Internal: it exports nothing."""

@@ -1,1 +1,1 @@
-"""Live progress on a terminal and in a notebook."""
+"""Live progress in a terminal and in a notebook. Internal: it exports nothing."""

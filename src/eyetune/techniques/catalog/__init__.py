@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 
-MODULES = ("optimization", "architecture", "augmentation", "regularization", "transfer")
+__all__ = ["register_all"]
+
+_MODULES = ("optimization", "architecture", "augmentation", "regularization", "transfer")
 
 
 def register_all() -> None:
     """Register every technique of the catalog, in the order in which they are best taught."""
-    for name in MODULES:
+    for name in _MODULES:
         importlib.import_module(f"{__name__}.{name}")

@@ -1,1 +1,4 @@
-"""The lab: every technique compared with the baseline, the best ones combined."""
+"""The lab: every technique compared with the baseline, and the best ones combined.
+
+Internal: it exports nothing.
+"""

@@ -1,1 +1,4 @@
-"""Training the network of a user's model function with the user's own `fit`."""
+"""Training the network of a user's model function with the user's own `fit`.
+
+Internal: it exports nothing.
+"""
