@@ -1,4 +1,4 @@
-"""Labs in a workspace: written whole, read back equal, found, and told where a file is damaged."""
+"""Labs are written whole, read back equal, found, deleted and restored; damage does no harm."""
 
 from __future__ import annotations
 
@@ -13,90 +13,107 @@ from eyetune.records.lab import LabRecord
 from eyetune.testing.labs import fabricated_lab
 
 
-def save(workspace: Path, lab_id: str, *, days: int = 0) -> LabRecord:
+def save_lab(workspace: Path, lab_id: str, *, days: int = 0) -> LabRecord:
     lab = fabricated_lab(3, lab_id=lab_id)
     later = lab.model_copy(update={"created_at": lab.created_at + timedelta(days=days)})
     Workspace(workspace).labs.save(later)
     return later
 
 
-def test_a_lab_is_read_back_as_it_was_written(workspace: Path) -> None:
+def test_lab_is_read_back_as_it_was_written(workspace: Path) -> None:
     lab = fabricated_lab(12)
     path = Workspace(workspace).labs.save(lab)
     assert path == workspace / "labs" / "lab-1" / "lab.json"
     assert [file.name for file in path.parent.iterdir()] == ["lab.json"]
     again = Workspace(workspace).labs.find()
     assert again == lab
-    assert [type(one.value) for one in again.techniques] == [
-        type(one.value) for one in lab.techniques
-    ]
-    assert [one.recipe.fingerprint for one in again.leaderboard] == [
-        one.recipe.fingerprint for one in lab.leaderboard
-    ]
+    types = [type(effect.value) for effect in lab.techniques]
+    assert [type(effect.value) for effect in again.techniques] == types
+    fingerprints = [part.recipe.fingerprint for part in lab.leaderboard]
+    assert [part.recipe.fingerprint for part in again.leaderboard] == fingerprints
 
 
-def test_labs_come_oldest_first_and_the_latest_is_the_newest(workspace: Path) -> None:
+def test_labs_are_listed_oldest_first(workspace: Path) -> None:
     for lab_id, days in (("a", 2), ("b", 3), ("c", 1)):
-        save(workspace, lab_id, days=days)
+        save_lab(workspace, lab_id, days=days)
     assert [lab.id for lab in Workspace(workspace).labs.all()] == ["c", "a", "b"]
     assert Workspace(workspace).labs.find("latest").id == "b"
 
 
-def test_a_lab_saved_again_takes_the_place_of_the_earlier_one(workspace: Path) -> None:
-    save(workspace, "one")
-    later = save(workspace, "one", days=1)
+def test_lab_saved_again_replaces_the_earlier_one(workspace: Path) -> None:
+    save_lab(workspace, "lab-1")
+    later = save_lab(workspace, "lab-1", days=1)
     assert Workspace(workspace).labs.all() == [later]
 
 
-def test_a_lab_is_found_by_its_id_or_the_beginning_of_it(workspace: Path) -> None:
+@pytest.mark.parametrize(
+    ("reference", "lab_id"), [("lab-1", "lab-1"), ("lab-10", "lab-10"), ("o", "other")]
+)
+def test_find_accepts_ids_and_prefixes(workspace: Path, reference: str, lab_id: str) -> None:
+    for name in ("lab-1", "lab-10", "other"):
+        save_lab(workspace, name)
+    assert Workspace(workspace).labs.find(reference).id == lab_id
+
+
+def test_find_refuses_an_ambiguous_prefix(workspace: Path) -> None:
     for lab_id in ("lab-1", "lab-10", "other"):
-        save(workspace, lab_id)
-    records = Workspace(workspace)
-    assert [records.labs.find(word).id for word in ("lab-1", "lab-10", "o")] == [
-        "lab-1",
-        "lab-10",
-        "other",
-    ]
-    with pytest.raises(LabNotFoundError, match="Several labs match lab") as several:
-        records.labs.find("lab")
-    assert several.value.received == "lab-1, lab-10"
-    for word in ("x", ""):
-        with pytest.raises(LabNotFoundError, match="No lab matches") as none:
-            records.labs.find(word)
-        assert "lab-1, lab-10, other" in (none.value.fix or "")
+        save_lab(workspace, lab_id)
+    with pytest.raises(LabNotFoundError) as caught:
+        Workspace(workspace).labs.find("lab")
+    assert caught.value.matches == ("lab-1", "lab-10")
 
 
-@pytest.mark.parametrize("word", ["latest", "lab-1"])
-def test_where_there_is_no_lab_one_is_told_how_to_make_one(workspace: Path, word: str) -> None:
+@pytest.mark.parametrize("reference", ["latest", "lab-1"])
+def test_find_in_an_absent_workspace_is_an_error(workspace: Path, reference: str) -> None:
     assert Workspace(workspace).labs.all() == []
-    with pytest.raises(LabNotFoundError, match="no lab") as caught:
-        Workspace(workspace).labs.find(word)
+    with pytest.raises(LabNotFoundError) as caught:
+        Workspace(workspace).labs.find(reference)
     assert caught.value.fix == "eyetune lab"
     assert not workspace.exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("{", "EOF"), ("{}", "id: Field required"), ('{"id": "\\ud800"}', ""), ("\0", "")],
-)
-def test_a_damaged_lab_is_named_and_does_no_harm_to_others(
-    workspace: Path, content: str, said: str
-) -> None:
-    save(workspace, "good")
-    path = Workspace(workspace).labs.folder("bad") / "lab.json"
+@pytest.mark.parametrize("content", ["{", "{}", '{"id": "\\ud800"}', "\0"])
+def test_damaged_lab_does_no_harm_to_others(workspace: Path, content: str) -> None:
+    save_lab(workspace, "good")
+    records = Workspace(workspace)
+    path = records.labs.folder("bad") / "lab.json"
     path.parent.mkdir()
     path.write_text(content)
-    assert Workspace(workspace).labs.find("good").id == "good"
-    assert Workspace(workspace).labs.find("latest").id == "good"
-    for read in (Workspace(workspace).labs.all, lambda: Workspace(workspace).labs.find("bad")):
-        with pytest.raises(WorkspaceError) as caught:
-            read()
-        assert caught.value.what == f"The lab in {path} cannot be read."
-        assert said in (caught.value.received or "")
-        assert f"move {path.parent} away" in (caught.value.fix or "")
+    assert records.labs.find("good").id == "good"
+    assert records.labs.find("latest").id == "good"
+    assert [lab.id for lab in records.labs.readable()] == ["good"]
+    with pytest.raises(WorkspaceError):
+        records.labs.all()
+    with pytest.raises(WorkspaceError) as caught:
+        records.labs.find("bad")
+    assert str(path) in caught.value.message
 
 
-def test_a_lab_that_cannot_be_written_is_told(workspace: Path) -> None:
+def test_lab_that_cannot_be_written_is_an_error(workspace: Path) -> None:
     workspace.write_text("a file where the folder should be")
-    with pytest.raises(WorkspaceError, match="cannot be written"):
-        save(workspace, "one")
+    with pytest.raises(WorkspaceError):
+        save_lab(workspace, "lab-1")
+
+
+def test_deleted_lab_is_hidden_restored_and_purged(workspace: Path) -> None:
+    lab = save_lab(workspace, "lab-1")
+    labs = Workspace(workspace).labs
+    labs.delete("lab-1")
+    assert (labs.all(), labs.all(deleted=True)) == ([], [lab])
+    with pytest.raises(LabNotFoundError) as caught:
+        labs.find("lab-1")
+    assert caught.value.fix == "eyetune labs restore lab-1"
+    assert labs.find("lab-1", deleted=True) == lab
+    labs.restore("lab-1")
+    assert (labs.all(), labs.all(deleted=True)) == ([lab], [])
+    assert labs.deleted_at("lab-1") is None
+    labs.purge("lab-1")
+    assert labs.all() == labs.all(deleted=True) == []
+    assert not labs.folder("lab-1").exists()
+
+
+def test_lab_done_again_leaves_the_trash(workspace: Path) -> None:
+    lab = save_lab(workspace, "lab-1")
+    Workspace(workspace).labs.delete("lab-1")
+    save_lab(workspace, "lab-1")
+    assert Workspace(workspace).labs.all() == [lab]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, command_group, say
-from eyetune.errors import UsageError
+from eyetune.errors import RunNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from eyetune.records import RunRecord, Workspace
 
 app = command_group("runs", "List, filter, delete and restore runs.")
 _NO_COMMON = Common()
@@ -75,8 +78,7 @@ def delete(
     """
     workspace = common.open_workspace()
     _check_named(runs, "delete")
-    known = [*workspace.runs.all(), *(workspace.runs.all(deleted=True) if purge else [])]
-    chosen = [workspace.runs.find(reference, among=known) for reference in runs]
+    chosen = [_find(workspace, reference, also_deleted=purge) for reference in runs]
     for run in chosen:
         if purge:
             workspace.runs.purge(run.id)
@@ -105,15 +107,22 @@ def restore(*runs: str, common: Common = _NO_COMMON) -> None:
     """
     workspace = common.open_workspace()
     _check_named(runs, "restore")
-    chosen = [
-        workspace.runs.find(reference, among=workspace.runs.all(deleted=True)) for reference in runs
-    ]
+    chosen = [workspace.runs.find(reference, deleted=True) for reference in runs]
     for run in chosen:
         workspace.runs.restore(run.id)
     common.show(
         {"restored": [run.id for run in chosen]},
         f"Restored {', '.join(run.label for run in chosen)}",
     )
+
+
+def _find(workspace: Workspace, reference: str, *, also_deleted: bool) -> RunRecord:
+    try:
+        return workspace.runs.find(reference)
+    except RunNotFoundError as error:
+        if error.is_ambiguous or not also_deleted:
+            raise
+        return workspace.runs.find(reference, deleted=True)
 
 
 def _check_named(runs: tuple[str, ...], verb: str) -> None:

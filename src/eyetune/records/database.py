@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -76,6 +77,11 @@ class Database:
                 yield connection
             finally:
                 self._current.connection = None
+
+
+def utc_without_zone(time: datetime) -> datetime:
+    """Return a time as the database keeps it: in UTC and without a time zone, which SQLite lacks."""
+    return time.astimezone(UTC).replace(tzinfo=None)
 
 
 class _CurrentTransaction(threading.local):
@@ -151,8 +157,13 @@ def _migrate(engine: Engine, path: Path) -> None:
                 fix="Update eyetune, or name another folder with --workspace.",
             )
         config.attributes["connection"] = connection
+        # Foreign keys are off while tables are made again, as SQLite advises: dropping the earlier
+        # table would delete the rows that refer to it. They cannot be switched in a transaction.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # all of the migrations, or none
         command.upgrade(config, "head")
         connection.commit()
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:

@@ -230,6 +230,13 @@ class LabRecord(_Record):
     command: str = ""
 
     @property
+    def run_ids(self) -> frozenset[str]:
+        """Ids of the runs that its comparisons and its test results are made of."""
+        trained = [*self.leaderboard, *(step.effect for step in self.steps)]
+        ids = {run_id for part in trained for run_id in part.runs}
+        return frozenset(ids.union(self.final_baseline.runs, self.final.runs))
+
+    @property
     def leaderboard(self) -> tuple[Trained, ...]:
         """Everything that was trained for a comparison, the best first."""
         everything = (

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pydantic
 
 from eyetune._files import write_text
-from eyetune.errors import LabNotFoundError, WorkspaceError
+from eyetune.errors import WorkspaceError
 from eyetune.records.folders import unwritable
 from eyetune.records.lab import LabRecord
+from eyetune.records.resolver import LAB, LATEST, Candidate, resolve_reference
 
 FILE_NAME = "lab.json"
-LATEST = "latest"
+_TRASH_MARKER = "deleted"  # a file with the time, in the folder of a lab in the trash
 
 
 class LabStore:
@@ -42,72 +45,110 @@ class LabStore:
             write_text(path, record.model_dump_json(indent=1) + "\n")
         except OSError as error:
             raise unwritable(path, error) from None
+        self.restore(record.id)
         return path
 
-    def all(self) -> list[LabRecord]:
-        """Return the labs, oldest first.
+    def all(self, *, deleted: bool = False) -> list[LabRecord]:
+        """Return the labs, oldest first; with `deleted`, those in the trash instead.
 
         Raises:
             WorkspaceError: A file is damaged.
         """
-        records = [_read(path) for path in self._paths()]
+        records = [self._read(lab_id) for lab_id in self._ids(deleted=deleted)]
         return sorted(records, key=lambda record: (record.created_at, record.id))
 
-    def find(self, reference: str = LATEST) -> LabRecord:
-        """Return the lab that a user means, by id, the beginning of an id, or "latest".
+    def readable(self) -> list[LabRecord]:
+        """Return the labs whose files are not damaged, in no particular order."""
+        records, _ = self._read_all(self._ids(deleted=False))
+        return records
 
-        One that is named is read alone, so that another's damaged file does no harm.
+    def find(self, reference: str = LATEST, *, deleted: bool = False) -> LabRecord:
+        """Return the lab that a user means.
+
+        A lab that is named is read alone, so that a damaged file of another one does no harm.
+
+        Args:
+            reference: An id, the beginning of an id, or "latest". Default: "latest".
+            deleted: Whether to look in the trash instead. Default: False.
 
         Raises:
             LabNotFoundError: No lab or several match.
             WorkspaceError: A file is damaged.
         """
-        ids = [path.parent.name for path in self._paths()]
-        if reference == LATEST and ids:
-            return self._newest()
-        matching = [lab_id for lab_id in ids if lab_id == reference]
-        if reference and not matching:
-            matching = [lab_id for lab_id in ids if lab_id.startswith(reference)]
-        if len(matching) == 1:
-            return _read(self.folder(matching[0]) / FILE_NAME)
-        raise self._not_found(reference, ids, matching)
+        ids = self._ids(deleted=deleted)
+        lab_id = resolve_reference(
+            reference,
+            LAB,
+            [Candidate(lab_id) for lab_id in ids],
+            latest=lambda: self._latest(ids),
+            folder=self.root.parent,
+            deleted=[Candidate(lab_id) for lab_id in self._ids(deleted=True)],
+        )
+        return self._read(lab_id)
 
-    def _newest(self) -> LabRecord:
+    def final_runs(self) -> list[tuple[datetime, str]]:
+        """Return when each lab ended, with the id of the run of its final network."""
+        return [(record.created_at, record.final.runs[0]) for record in self.readable()]
+
+    def deleted_at(self, lab_id: str) -> datetime | None:
+        """Return when a lab was moved to the trash; None if it is not there."""
+        try:
+            return datetime.fromisoformat((self.folder(lab_id) / _TRASH_MARKER).read_text("ascii"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):  # damaged: the lab is in the trash, the time is lost
+            return datetime.min.replace(tzinfo=UTC)
+
+    def delete(self, lab_id: str, *, deleted_at: datetime | None = None) -> None:
+        """Move a lab to the trash; `restore` brings it back, and so does the same lab done again.
+
+        Args:
+            lab_id: Id of the lab.
+            deleted_at: The time to record, with its time zone. Default: now.
+        """
+        path = self.folder(lab_id) / _TRASH_MARKER
+        try:
+            write_text(path, (deleted_at or datetime.now(UTC)).isoformat())
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def restore(self, lab_id: str) -> None:
+        """Bring a deleted lab back."""
+        path = self.folder(lab_id) / _TRASH_MARKER
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def purge(self, lab_id: str) -> None:
+        """Delete a lab's folder for good; its runs are kept elsewhere."""
+        shutil.rmtree(self.folder(lab_id), ignore_errors=True)
+
+    def _ids(self, *, deleted: bool) -> list[str]:
+        folders = sorted(path.parent for path in self.root.glob(f"*/{FILE_NAME}"))
+        return [folder.name for folder in folders if (folder / _TRASH_MARKER).exists() == deleted]
+
+    def _latest(self, ids: Sequence[str]) -> str | None:
         """Return the newest lab that can be read: an older one that is damaged does no harm."""
+        records, errors = self._read_all(ids)
+        if not records:
+            if errors:
+                raise errors[0]
+            return None
+        return max(records, key=lambda record: (record.created_at, record.id)).id
+
+    def _read_all(self, ids: Sequence[str]) -> tuple[list[LabRecord], list[WorkspaceError]]:
+        """Return the labs that can be read, and the errors of the others."""
         records, errors = [], []
-        for path in self._paths():
+        for lab_id in ids:
             try:
-                records.append(_read(path))
+                records.append(self._read(lab_id))
             except WorkspaceError as error:
                 errors.append(error)
-        if not records:
-            raise errors[0]
-        return max(records, key=lambda record: (record.created_at, record.id))
+        return records, errors
 
-    def _not_found(
-        self, reference: str, ids: Sequence[str], matching: Sequence[str]
-    ) -> LabNotFoundError:
-        if matching:
-            return LabNotFoundError(
-                f"Several labs match {reference}.",
-                matches=matching,
-                expected="the id of one lab",
-                received=", ".join(matching),
-                fix="Give more of the id.",
-            )
-        if not ids:
-            return LabNotFoundError(
-                f"There is no lab in {self.root.parent} yet.", received=reference, fix="eyetune lab"
-            )
-        return LabNotFoundError(
-            f"No lab matches {reference!r} in {self.root.parent}.",
-            expected=f"an id or its beginning, or {LATEST}",
-            received=reference,
-            fix=f"There are: {', '.join(ids[-5:])}.",
-        )
-
-    def _paths(self) -> list[Path]:
-        return sorted(self.root.glob(f"*/{FILE_NAME}"))
+    def _read(self, lab_id: str) -> LabRecord:
+        return _read(self.folder(lab_id) / FILE_NAME)
 
 
 def _read(path: Path) -> LabRecord:

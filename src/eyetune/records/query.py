@@ -17,12 +17,13 @@ _CONDITION = re.compile(r"\s*([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*")
 
 
 def fields(run: RunRecord) -> dict[str, Any]:
-    """Return everything of a run that can be sorted and filtered by; recipe values go by their
-    path.
+    """Return everything that runs can be sorted and filtered by; recipe values have their paths.
 
-    A figure that the run does not have (yet) is None.
+    A figure that the run does not have is None, and so are accuracy and loss on validation images
+    that it trained on: they say nothing about how good it is.
     """
     results = run.results
+    on_validation = None if run.trained_on_validation else results
     return {
         "run": run.id,
         "name": run.name,
@@ -36,10 +37,14 @@ def fields(run: RunRecord) -> dict[str, Any]:
         "multiply_adds": run.network.macs,
         "duration_seconds": run.duration_seconds,
         "images_per_second": run.images_per_second,
-        "validation_accuracy": results and results.validation_accuracy,
-        "validation_loss": results and results.validation_loss,
+        "validation_accuracy": on_validation and on_validation.validation_accuracy,
+        "validation_loss": on_validation and on_validation.validation_loss,
         "test_accuracy": results and results.test_accuracy,
         "test_loss": results and results.test_loss,
+        "failure": run.failure and str(run.failure),
+        "lab": run.lab_id,
+        "study": run.study_id,
+        "trained_on_validation": run.trained_on_validation,
         **run.recipe.values(),
     }
 

@@ -1,4 +1,4 @@
-"""A run as it is recorded: one training of one recipe with one seed, as an immutable value."""
+"""The record of a run, one training of one recipe with one seed, as an immutable value."""
 
 from __future__ import annotations
 
@@ -12,34 +12,39 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.values.network import Network
 
-DIVERGED = "the training diverged"  # in the error of a run whose loss did
-
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
-    WAITING = "WAITING"  # it is planned; no process has begun it
-    RUNNING = "RUNNING"  # a process is at work on it
+    WAITING = "WAITING"  # it is planned; no process has started it
+    RUNNING = "RUNNING"  # a process is training it
     PAUSED = "PAUSED"  # it was interrupted and can be resumed
     COMPLETE = "COMPLETE"  # it trained all its epochs, or stopped early by its own rule
-    STOPPED = "STOPPED"  # it was ended before its last epoch: other trials of its study were better
-    FAILED = "FAILED"  # it cannot go on; `error` says why
+    STOPPED = "STOPPED"  # its study ended it before its last epoch: other trials were better
+    FAILED = "FAILED"  # it cannot continue; `error` says why
+
+
+class RunFailure(StrEnum):
+    """How a run failed."""
+
+    DIVERGED = "diverged"  # its loss became NaN or infinite, which would happen again
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
 class DataRecord:
-    """Which images a run was trained on.
+    """The images that a run was trained on.
 
     Attributes:
         name: Short name of the dataset.
         source: A known name or an absolute path.
-        fingerprint: The same for the same images and splits only.
-        class_names: In the order of the labels.
+        fingerprint: A hash of the images and their splits.
+        class_names: Names of the classes, in the order of the labels.
         image_shape: Height and width in pixels, and channels.
-        num_train: Images in the training split.
-        num_validation: Images in the validation split.
-        num_test: Images in the test split.
-        notes: What the user was told about it.
+        num_train: Number of training images.
+        num_validation: Number of validation images.
+        num_test: Number of test images.
+        notes: Remarks about the dataset that were shown to the user.
     """
 
     name: str
@@ -54,24 +59,24 @@ class DataRecord:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DataRecord:
-        """Read back what `dataclasses.asdict` and JSON made of it."""
+        """Return the record that `dataclasses.asdict` and JSON turned into plain values."""
         lists = {name: tuple(value[name]) for name in ("class_names", "image_shape", "notes")}
         return cls(**{**value, **lists})
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a complete run reached. Accuracies are 0 to 1 and those of the kept epoch's network in
-    float32.
+    """The results of a run, of the network with the weights of the kept epoch, in float32.
 
     Attributes:
-        kept_epoch: The epoch whose weights were kept.
+        kept_epoch: The epoch whose weights were kept, 1 or more.
         validation_loss: Cross-entropy on the validation images.
-        validation_accuracy: On the validation images: what choices are made on.
-        test_loss: Cross-entropy on the test images (None: nobody has looked at them).
-        test_accuracy: On the test images: what is reported (None: nobody has looked at them).
-        linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not
-            computed).
+        validation_accuracy: Accuracy on the validation images, 0 to 1: for every choice.
+        test_loss: Cross-entropy on the test images; None: they have not been used.
+        test_accuracy: Accuracy on the test images, 0 to 1: for the final report; None: they have
+            not been used.
+        linear_accuracy: Validation accuracy of a linear classifier on the pixels, 0 to 1; None: not
+            computed.
     """
 
     kept_epoch: int
@@ -88,23 +93,26 @@ class RunRecord:
 
     Attributes:
         id: Eight hexadecimal digits.
-        name: What the user called it, or "".
-        state: Where it stands.
+        name: The name that the user gave it, or "".
+        state: Its state.
         created_at: When it began, in UTC.
-        seed: Of everything random in it.
+        seed: Random seed.
         recipe: What was trained and how.
-        data: On which images.
-        network: Layers and costs.
+        data: The images that it was trained on.
+        network: The layers of the network and their costs.
         precision: The arithmetic that was used: "float32" or "bfloat16".
-        threads: Of the arithmetic (0: one for each core).
+        threads: Threads of the arithmetic; 0: one for each core.
         deterministic: Whether only operations that repeat exactly were used.
-        versions: Of eyetune and the libraries that matter.
-        num_epochs_done: Whole epochs so far.
-        duration_seconds: Wall time of its epochs.
-        images_per_second: Training images by the time spent on them.
-        results: What it reached, once complete.
-        error: For a FAILED run, what happened.
-        deleted_at: When the user deleted it, if so; it can be restored until it is purged.
+        versions: Versions of eyetune and the libraries that matter.
+        num_epochs_done: Completed epochs.
+        duration_seconds: Wall time of its epochs, in seconds.
+        images_per_second: Training images per second over all epochs.
+        results: Its results; None until it is complete.
+        error: Why it failed, for a FAILED run.
+        failure: How it failed, for a FAILED run.
+        lab_id: Id of the lab that made it for a comparison or for its final training, if any.
+        study_id: Id of the study that it is a trial of, if any.
+        deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
     id: str
@@ -124,22 +132,30 @@ class RunRecord:
     images_per_second: float = 0.0
     results: Results | None = None
     error: str | None = None
+    failure: RunFailure | None = None
+    lab_id: str | None = None
+    study_id: str | None = None
     deleted_at: datetime | None = None
 
     @property
     def label(self) -> str:
-        """Its name where it has one, and its id."""
+        """Its name, if it has one, and its id."""
         return f"{self.name} ({self.id})" if self.name else self.id
 
     @property
     def diverged(self) -> bool:
-        """Whether its loss became NaN or infinite, which with the same seed it would again."""
-        return self.state is RunState.FAILED and DIVERGED in (self.error or "")
+        """Whether its loss became NaN or infinite, which with the same seed would happen again."""
+        return self.state is RunState.FAILED and self.failure is RunFailure.DIVERGED
 
     @property
     def is_over(self) -> bool:
         """Whether training it again would change nothing."""
         return self.state is RunState.COMPLETE or self.diverged
+
+    @property
+    def trained_on_validation(self) -> bool:
+        """Whether it trained on its validation images, so that its accuracy on them says little."""
+        return self.recipe.data.train_on_validation
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""
@@ -159,12 +175,17 @@ class RunRecord:
             "images_per_second": round(self.images_per_second, 1),
             **(asdict(self.results) if self.results else {}),
             "error": self.error,
+            "failure": self.failure and str(self.failure),
+            "lab": self.lab_id,
+            "study": self.study_id,
+            "trained_on_validation": self.trained_on_validation,
+            "deleted_at": self.deleted_at and self.deleted_at.isoformat(timespec="seconds"),
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
         }
 
 
 def require_results(record: RunRecord) -> Results:
-    """Return what a complete run reached.
+    """Return the results of a complete run.
 
     Raises:
         UsageError: The run is not complete.

@@ -9,17 +9,18 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
-from eyetune.records.database import Database
+from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import claim_folder, is_claimed, unwritable
-from eyetune.records.lab_store import LATEST
-from eyetune.records.run import DataRecord, Results, RunRecord, RunState
+from eyetune.records.lab_store import LabStore
+from eyetune.records.resolver import LATEST, RUN, Candidate, resolve_reference
+from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Network
@@ -33,25 +34,38 @@ _SAVE_EPOCH = upsert(epochs).on_conflict_do_update(
 )
 
 
+class _Heading(NamedTuple):
+    """What identifies a run, and what made it."""
+
+    id: str
+    name: str
+    created_at: datetime
+    deleted_at: datetime | None
+    lab_id: str | None
+    study_id: str | None
+
+
 class RunStore:
     """The runs of a workspace with their epochs and folders.
 
     Args:
         database: The workspace's database.
+        labs: The workspace's labs, whose final networks "latest" can mean.
 
     Attributes:
         root: The folder that holds the folders of the runs.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, labs: LabStore) -> None:
         self._database = database
+        self._labs = labs
         self.root = database.folder / "runs"
 
     def folder(self, run_id: str) -> Path:
         """Return the folder of a run's files."""
         return self.root / run_id
 
-    def create(
+    def create(  # noqa: PLR0913 (a record has many fields, all of them named)
         self,
         *,
         recipe: Recipe,
@@ -65,6 +79,8 @@ class RunStore:
         versions: Mapping[str, str] | None = None,
         state: RunState = RunState.RUNNING,
         run_id: str | None = None,
+        lab_id: str | None = None,
+        study_id: str | None = None,
     ) -> RunRecord:
         """Record a new run and create its folder with the recipe in it.
 
@@ -81,13 +97,15 @@ class RunStore:
             state: RUNNING, or WAITING if no process trains it yet.
             run_id: Its id, if it is determined elsewhere; a run that already has it, left by a
                 crash, is replaced. Default: a random one.
+            lab_id: Id of the lab that makes it, if any.
+            study_id: Id of the study that it is a trial of, if any.
 
         Raises:
             UsageError: The name is "latest".
         """
         if name == LATEST:
             raise UsageError(
-                f"A run cannot be named {LATEST}: that word means the newest one.", received=name
+                f"A run cannot be named {LATEST}: this name means the newest one.", received=name
             )
         _ = self._database.engine
         if run_id is not None:
@@ -105,7 +123,7 @@ class RunStore:
                     id=run_id,
                     name=name,
                     state=state,
-                    created_at=_utc_now(),
+                    created_at=utc_without_zone(datetime.now(UTC)),
                     seed=seed,
                     recipe=recipe.model_dump(mode="json", exclude_none=True),
                     recipe_fingerprint=recipe.fingerprint,
@@ -115,6 +133,8 @@ class RunStore:
                     threads=threads,
                     deterministic=deterministic,
                     versions=dict(versions or {}),
+                    lab_id=lab_id,
+                    study_id=study_id,
                 )
             )
         return self.get(run_id)
@@ -136,9 +156,20 @@ class RunStore:
         *,
         results: Results | None = None,
         error: str | None = None,
+        failure: RunFailure | None = None,
     ) -> None:
-        """Record the state of a run, with its results or its error."""
-        values: dict[str, Any] = {"state": state, "error": error}
+        """Record the state of a run.
+
+        Args:
+            run_id: Id of the run.
+            state: Its state.
+            results: Its results, for a run that has them now.
+            error: Why it failed, for FAILED.
+            failure: How it failed, for FAILED. Default: `RunFailure.OTHER`.
+        """
+        if state is RunState.FAILED:
+            failure = failure or RunFailure.OTHER
+        values: dict[str, Any] = {"state": state, "error": error, "failure": failure}
         if results is not None:
             values["results"] = asdict(results)
         elif state is RunState.RUNNING:  # earlier results no longer hold once it trains on
@@ -166,14 +197,18 @@ class RunStore:
 
         return claim_folder(self.folder(run_id), busy_error, timeout_seconds=timeout_seconds)
 
-    def delete(self, run_id: str) -> None:
+    def delete(self, run_id: str, *, deleted_at: datetime | None = None) -> None:
         """Move a run to the trash; `restore` brings it back.
+
+        Args:
+            run_id: Id of the run.
+            deleted_at: The time to record, with its time zone. Default: now.
 
         Raises:
             RunBusyError: Another process is training it.
         """
+        values = {"deleted_at": utc_without_zone(deleted_at or datetime.now(UTC))}
         with self.claim(run_id), self._database.writing() as connection:
-            values = {"deleted_at": _utc_now()}
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
 
     def restore(self, run_id: str) -> None:
@@ -221,43 +256,30 @@ class RunStore:
         records = self._select(has_recipe & runs.c.deleted_at.is_(None))
         return [run for run in records if run.data.fingerprint == data_fingerprint]
 
-    def find(self, reference: str, *, among: Sequence[RunRecord] | None = None) -> RunRecord:
-        """Return the run that a user means: by id, the beginning of an id, name, or "latest".
+    def find(self, reference: str = LATEST, *, deleted: bool = False) -> RunRecord:
+        """Return the run that a user means.
 
         Args:
-            reference: What the user wrote.
-            among: The runs to choose from; by default all that are not deleted.
+            reference: An id, the beginning of an id, a name, or "latest": the last run of
+                `eyetune train`, or the final network of a later lab, and never a trial of a study
+                or another training of a lab. Default: "latest".
+            deleted: Whether to look in the trash instead. Default: False.
 
         Raises:
             RunNotFoundError: No run or several match.
         """
-        known = self.all() if among is None else among
-        if reference == LATEST and known:
-            return known[-1]
-        matching = [run for run in known if reference and reference in (run.id, run.name)]
-        if reference and not matching:
-            matching = [run for run in known if run.id.startswith(reference.lower())]
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            raise RunNotFoundError(
-                f"Several runs match {reference}.",
-                matches=[run.id for run in matching],
-                expected="the id or name of one run",
-                received=", ".join(run.label for run in matching),
-                fix="Give more digits of the id.",
-            )
-        if among is None and any(reference in (run.id, run.name) for run in self.all(deleted=True)):
-            raise RunNotFoundError(
-                f"Run {reference} is deleted.", fix=f"eyetune runs restore {reference}"
-            )
-        newest = ", ".join(run.label for run in reversed(known[-5:])) or "none yet"
-        raise RunNotFoundError(
-            f"No run matches {reference!r} in {self._database.folder}.",
-            expected=f"an id or its beginning, a name, or {LATEST}",
-            received=reference,
-            fix=f"`eyetune runs` lists them; the newest: {newest}.",
+        headings = self._headings()
+        chosen = [run for run in headings if (run.deleted_at is not None) == deleted]
+        trash = [run for run in headings if run.deleted_at is not None]
+        run_id = resolve_reference(
+            reference,
+            RUN,
+            [Candidate(run.id, run.name) for run in chosen],
+            latest=lambda: self._latest(chosen),
+            folder=self._database.folder,
+            deleted=[Candidate(run.id, run.name) for run in trash],
         )
+        return self.get(run_id)
 
     def history(self, run_id: str) -> History:
         """Return the epochs of a run in order; none for a run that does not exist."""
@@ -281,6 +303,28 @@ class RunStore:
         with self._database.writing() as connection:
             connection.execute(delete(runs).where(runs.c.id == run_id))
         shutil.rmtree(self.folder(run_id), ignore_errors=True)
+
+    def _headings(self) -> list[_Heading]:
+        """Return what identifies each run, oldest first; far cheaper than the whole records."""
+        if not self._database.exists:
+            return []
+        query = select(*(runs.c[name] for name in _Heading._fields))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(runs.c.created_at, runs.c.id)).all()
+        return [_Heading(*row) for row in rows]
+
+    def _latest(self, headings: Sequence[_Heading]) -> str | None:
+        """Return the id of the run that "latest" means, None where none of these can be it."""
+        dates: dict[str, datetime] = {}
+        for run in headings:
+            if run.lab_id is None and run.study_id is None:
+                dates[run.id] = run.created_at.replace(tzinfo=UTC)
+        ids = {run.id for run in headings}
+        for ended_at, run_id in self._labs.final_runs():
+            if run_id in ids:
+                dates[run_id] = max(ended_at, dates.get(run_id, ended_at))
+        by_date = sorted(dates, key=lambda run_id: dates[run_id])
+        return by_date[-1] if by_date else None
 
     def _select(self, condition: ColumnElement[bool]) -> list[RunRecord]:
         if not self._database.exists:
@@ -323,10 +367,8 @@ class RunStore:
             images_per_second=row.images_per_second or 0.0,
             results=Results(**row.results) if row.results else None,
             error=row.error,
+            failure=RunFailure(row.failure) if row.failure else None,
+            lab_id=row.lab_id,
+            study_id=row.study_id,
             deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
         )
-
-
-def _utc_now() -> datetime:
-    """Return the time as the database keeps it: in UTC, without a time zone, which SQLite lacks."""
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -9,13 +9,15 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
+    text,
 )
 
-VERSION = "0002"  # the newest file in migrations/versions
+VERSION = "0003"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -38,6 +40,9 @@ runs = Table(
     Column("results", JSON(none_as_null=True)),
     Column("error", String),
     Column("deleted_at", DateTime),
+    Column("failure", String),
+    Column("lab_id", String),
+    Column("study_id", String),
 )
 
 epochs = Table(
@@ -59,7 +64,7 @@ studies = Table(
     "studies",
     metadata,
     Column("id", String, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
     Column("state", String, nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("settings", JSON, nullable=False),
@@ -69,6 +74,8 @@ studies = Table(
     Column("seconds", Float, nullable=False),
     Column("ending", String, nullable=False),
     Column("versions", JSON, nullable=False),
+    Column("deleted_at", DateTime),
+    Index("ix_studies_name", "name", unique=True, sqlite_where=text("deleted_at IS NULL")),
 )
 
 trials = Table(

@@ -177,6 +177,7 @@ class StudyRecord(_Record):
         seconds: Wall time of all sittings.
         ending: Why it ended, in words; "" while it has not.
         versions: Of what made it.
+        deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
     id: str
@@ -190,6 +191,7 @@ class StudyRecord(_Record):
     seconds: float = 0.0
     ending: str = ""
     versions: dict[str, str] = {}
+    deleted_at: datetime | None = None
 
 
 class TrialState(StrEnum):

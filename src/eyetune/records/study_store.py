@@ -14,9 +14,9 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
-from eyetune.records.database import Database
+from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import claim_folder, is_claimed
-from eyetune.records.lab_store import LATEST
+from eyetune.records.resolver import LATEST, STUDY, Candidate, resolve_reference
 from eyetune.records.schema import studies, trials
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
 
@@ -55,33 +55,29 @@ class StudyStore:
         """Record a new study and make its folder.
 
         Args:
-            name: What to call it; empty: its id.
-            settings: What it was asked for.
-            data_fingerprint: Of the images.
-            data_name: Of the images.
-            versions: Of what makes it.
-            study_id: Where it was chosen before.
+            name: Its name; "": its id.
+            settings: Its options, as they were resolved.
+            data_fingerprint: A hash of its images.
+            data_name: Short name of its dataset.
+            versions: Versions of eyetune and the libraries that matter.
+            study_id: Its id, if it is determined elsewhere. Default: a random one.
 
         Raises:
-            UsageError: The name is taken, or is the word that means the newest one.
+            UsageError: The name is taken, or is "latest".
         """
         study_id = study_id or new_id()
         name = name or study_id
         if name == LATEST:
             raise UsageError(
-                f"A study cannot be named {LATEST}: that word means the newest one.", received=name
+                f"A study cannot be named {LATEST}: this name means the newest one.", received=name
             )
-        if any(one.name == name for one in self.all()):
-            raise UsageError(
-                f"There is a study named {name} already.",
-                fix="--resume goes on with it; another --name begins a new one; `eyetune studies delete` removes it.",
-            )
+        self._check_name(name, study_id)
         self.folder(study_id).mkdir(parents=True, exist_ok=True)
         values = {
             "id": study_id,
             "name": name,
             "state": StudyState.RUNNING,
-            "created_at": datetime.now(UTC).replace(tzinfo=None),
+            "created_at": utc_without_zone(datetime.now(UTC)),
             "settings": settings.model_dump(mode="json"),
             "space": settings.space.model_dump(mode="json"),
             "data_fingerprint": data_fingerprint,
@@ -95,7 +91,7 @@ class StudyStore:
         return self.get(study_id)
 
     def save(self, record: StudyRecord) -> None:
-        """Record where a study stands."""
+        """Record the state, settings and space of a study."""
         values = {
             "state": record.state,
             "settings": record.settings.model_dump(mode="json"),
@@ -107,17 +103,44 @@ class StudyStore:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))
 
     def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
-        """Record trials, all of them or, where that fails, none; one that is recorded already is
-        replaced.
-        """
+        """Record trials, all or none; a trial that is already recorded is replaced."""
         rows = [_row(study_id, trial) for trial in changed]
         if not rows:
             return
         with self._database.writing() as connection:
             connection.execute(_SAVE_TRIAL, rows)
 
-    def delete(self, study_id: str) -> None:
-        """Delete a study, its trials and its folder; their runs stay."""
+    def delete(self, study_id: str, *, deleted_at: datetime | None = None) -> None:
+        """Move a study to the trash, where it gives up its name; `restore` brings it back.
+
+        Args:
+            study_id: Id of the study.
+            deleted_at: The time to record, with its time zone. Default: now.
+
+        Raises:
+            StudyBusyError: Another process is running it.
+        """
+        values = {"deleted_at": utc_without_zone(deleted_at or datetime.now(UTC))}
+        with self.claim(study_id), self._database.writing() as connection:
+            connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+
+    def restore(self, study_id: str) -> None:
+        """Bring a deleted study back.
+
+        Raises:
+            UsageError: Another study has its name by now.
+        """
+        self._check_name(self.get(study_id).name, study_id)
+        with self._database.writing() as connection:
+            values = {"deleted_at": None}
+            connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+
+    def purge(self, study_id: str) -> None:
+        """Delete a study, its trials and its folder for good; their runs stay.
+
+        Raises:
+            StudyBusyError: Another process is running it.
+        """
         with self.claim(study_id), self._database.writing() as connection:
             connection.execute(delete(studies).where(studies.c.id == study_id))
         shutil.rmtree(self.folder(study_id), ignore_errors=True)
@@ -137,42 +160,43 @@ class StudyStore:
 
         return claim_folder(self.folder(study_id), busy_error)
 
-    def all(self) -> list[StudyRecord]:
-        """Return the studies, oldest first."""
-        return self._select(studies.c.id.is_not(None))
+    def all(self, *, deleted: bool = False) -> list[StudyRecord]:
+        """Return the studies, oldest first; with `deleted`, those in the trash instead."""
+        if deleted:
+            return self._select(studies.c.deleted_at.is_not(None))
+        return self._select(studies.c.deleted_at.is_(None))
 
     def get(self, study_id: str) -> StudyRecord:
-        """Return one study by its whole id."""
-        return self._select(studies.c.id == study_id)[0]
+        """Return one study by its whole id, deleted or not.
 
-    def find(self, reference: str = LATEST) -> StudyRecord:
-        """Return the study that a user means: by name, id, beginning of an id, or "latest".
+        Raises:
+            StudyNotFoundError: There is no such study.
+        """
+        records = self._select(studies.c.id == study_id)
+        if not records:
+            raise StudyNotFoundError(f"Study {study_id} no longer exists.", fix="eyetune studies")
+        return records[0]
+
+    def find(self, reference: str = LATEST, *, deleted: bool = False) -> StudyRecord:
+        """Return the study that a user means.
+
+        Args:
+            reference: A name, an id, the beginning of an id, or "latest". Default: "latest".
+            deleted: Whether to look in the trash instead. Default: False.
 
         Raises:
             StudyNotFoundError: No study or several match.
         """
-        known = self.all()
-        if reference == LATEST and known:
-            return known[-1]
-        matching = [one for one in known if reference in (one.name, one.id)] or [
-            one for one in known if reference and one.id.startswith(reference.lower())
-        ]
-        if len(matching) == 1:
-            return matching[0]
-        if matching:
-            raise StudyNotFoundError(
-                f"Several studies match {reference}.",
-                matches=[study.id for study in matching],
-                received=", ".join(f"{one.name} ({one.id})" for one in matching),
-                fix="Give more digits of the id.",
-            )
-        newest = ", ".join(one.name for one in reversed(known[-5:])) or "none yet"
-        raise StudyNotFoundError(
-            f"No study matches {reference!r} in {self._database.folder}.",
-            expected=f"a name, an id or its beginning, or {LATEST}",
-            received=reference,
-            fix=f"`eyetune studies` lists them; the newest: {newest}. To begin one: eyetune tune",
+        records, trash = self.all(deleted=deleted), self.all(deleted=True)
+        study_id = resolve_reference(
+            reference,
+            STUDY,
+            [Candidate(record.id, record.name) for record in records],
+            latest=lambda: records[-1].id if records else None,
+            folder=self._database.folder,
+            deleted=[Candidate(record.id, record.name) for record in trash],
         )
+        return next(record for record in records if record.id == study_id)
 
     def trials(self, study_id: str) -> list[TrialRecord]:
         """Return the trials of a study in the order of their numbers."""
@@ -183,14 +207,6 @@ class StudyStore:
             rows = connection.execute(query).all()
         return [_trial(row) for row in rows]
 
-    def run_ids(self) -> frozenset[str]:
-        """Return the runs of all trials of all studies."""
-        if not self._database.exists:
-            return frozenset()
-        with self._database.reading() as connection:
-            rows = connection.execute(select(trials.c.run).where(trials.c.run.is_not(None))).all()
-        return frozenset(row[0] for row in rows)
-
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""
         if not self._database.exists:
@@ -200,6 +216,14 @@ class StudyStore:
                 select(trials.c.study_id, func.count()).group_by(trials.c.study_id)
             ).all()
         return {row[0]: row[1] for row in rows}
+
+    def _check_name(self, name: str, study_id: str) -> None:
+        if any(record.name == name and record.id != study_id for record in self.all()):
+            raise UsageError(
+                f"There is already a study named {name}.",
+                fix="Continue it with --resume, name the new one with another --name, or remove it "
+                f"with: eyetune studies delete {name}",
+            )
 
     def _select(self, condition: Any) -> list[StudyRecord]:
         if not self._database.exists:
@@ -213,10 +237,11 @@ class StudyStore:
         state = StudyState(row.state)
         if state is StudyState.RUNNING and not is_claimed(self.folder(row.id)):
             state = StudyState.PAUSED  # its process died before it could say so
-        values = {name: getattr(row, name) for name in studies.columns.keys()}  # noqa: SIM118 (it is no dictionary)
-        return StudyRecord.model_validate(
-            {**values, "state": state, "created_at": row.created_at.replace(tzinfo=UTC)}
-        )
+        values = {column.name: getattr(row, column.name) for column in studies.columns}
+        values["state"] = state
+        values["created_at"] = row.created_at.replace(tzinfo=UTC)
+        values["deleted_at"] = row.deleted_at and row.deleted_at.replace(tzinfo=UTC)
+        return StudyRecord.model_validate(values)
 
 
 def new_id() -> str:

@@ -44,9 +44,9 @@ class Workspace:
         named = folder or os.environ.get("EYETUNE_WORKSPACE") or DEFAULT_FOLDER
         self.folder = Path(named).expanduser().resolve()
         self._database = Database(self.folder)
-        self.runs = RunStore(self._database)
-        self.predictions = PredictionStore(self.runs.root)
         self.labs = LabStore(self.folder / "labs")
+        self.runs = RunStore(self._database, self.labs)
+        self.predictions = PredictionStore(self.runs.root)
         self.studies = StudyStore(self._database)
 
     @property

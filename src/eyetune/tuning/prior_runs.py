@@ -35,12 +35,11 @@ def find_prior_runs(
     """
     if settings.has_function:
         return ()
-    runs_of_trials = workspace.studies.run_ids()
     run_ids = []
     for run in workspace.runs.all():
         is_comparable = (
             run.state is RunState.COMPLETE
-            and run.id not in runs_of_trials
+            and run.study_id is None
             and run.data.fingerprint == fingerprint
             and run.seed == settings.seed
             and run.recipe.fit.total_epochs == settings.recipe.fit.total_epochs

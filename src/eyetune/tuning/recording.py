@@ -14,9 +14,9 @@ from eyetune.analysis.metrics import evaluate
 from eyetune.data import Dataset
 from eyetune.data.cache import computed
 from eyetune.data.dataset import Floats
-from eyetune.errors import DataError, EyetuneError
+from eyetune.errors import DataError, DivergedError, EyetuneError
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.run import DataRecord, Results
+from eyetune.records.run import DataRecord, Results, RunFailure
 from eyetune.training.job import Job, Outcome
 from eyetune.tuning.references import teacher_file
 
@@ -112,7 +112,8 @@ def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> R
         words = (
             str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
         )
-        workspace.runs.set_state(run_id, RunState.FAILED, error=words)
+        failure = RunFailure.DIVERGED if isinstance(error, DivergedError) else RunFailure.OTHER
+        workspace.runs.set_state(run_id, RunState.FAILED, error=words, failure=failure)
     return workspace.runs.get(run_id)
 
 

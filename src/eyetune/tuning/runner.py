@@ -71,10 +71,19 @@ class Runner:
         place: Where runs are recorded; this process is the only one that writes there.
         executor: Who works.
         display: Where it is shown.
+        lab_id: Id of the lab that the runs belong to. Default: none.
     """
 
-    def __init__(self, workspace: Workspace, executor: Executor, display: WorkersDisplay) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        executor: Executor,
+        display: WorkersDisplay,
+        *,
+        lab_id: str | None = None,
+    ) -> None:
         self._workspace = workspace
+        self._lab_id = lab_id
         self._executor = executor
         self._display = display
         self._dispatcher = Dispatcher(workspace, executor, display, self._linear_baseline)
@@ -215,6 +224,7 @@ class Runner:
             name=plan.label,
             versions=versions(),
             state=RunState.WAITING,
+            lab_id=self._lab_id,
         )
 
     def _work_off(

@@ -41,6 +41,7 @@ def create_run(
         versions=versions(),
         state=RunState.WAITING,
         run_id=run_id(study.id, trial.number),
+        study_id=study.id,
     )
 
 

@@ -126,7 +126,7 @@ def _searched(
             finished = search_process.finished(task)
             record_project(workspace, record, finished, ending, seconds)
         except EyetuneError:  # there are no trials
-            workspace.studies.delete(record.id)
+            workspace.studies.purge(record.id)
         raise
     seconds = time.monotonic() - started_at
     return record_project(workspace, record, project, Ending.TRIALS_DONE, seconds)

@@ -464,6 +464,6 @@ def _delete(workspace: Workspace, name: str) -> None:
     if record is None:
         return
     runs = [trial.run for trial in workspace.studies.trials(record.id) if trial.run is not None]
-    workspace.studies.delete(record.id)
+    workspace.studies.purge(record.id)
     for run in runs:
         workspace.runs.purge(run)

@@ -125,7 +125,9 @@ def run_lab(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> Lab
     """
     workspace.prepare()
     with _alone(workspace), LocalExecutor(plan.workers) as executor:
-        lab = _LabRun(plan, Runner(workspace, executor, display), workspace, display)
+        lab = _LabRun(
+            plan, Runner(workspace, executor, display, lab_id=plan.id), workspace, display
+        )
         baseline, tried = _try_each(lab)
         effects = _effects(baseline, tried)
         steps, parts, best = _stack(lab, baseline, effects)

@@ -1,0 +1,104 @@
+"""Studies and trials are read back equal, found, deleted and restored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.records.study import (
+    Objective,
+    StudyRecord,
+    StudySettings,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
+from eyetune.space.space import Space
+
+SETTINGS = StudySettings(
+    recipe=Recipe(), space=Space(), objectives=(Objective(name="val_accuracy", direction="max"),)
+)
+
+
+def add_study(workspace: Workspace, name: str = "first") -> StudyRecord:
+    return workspace.studies.create(name, SETTINGS, data_fingerprint="abc", data_name="tiny")
+
+
+def test_study_and_trials_are_read_back_as_written(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    trial = TrialRecord(number=0, state=TrialState.RUNNING, values={"units": 8}, run="3f2a77b0")
+    records.studies.save_trials(study.id, [trial, trial.with_(number=1, run=None)])
+    records.studies.save_trials(study.id, [trial.with_(epochs=3)])
+    again = Workspace(workspace).studies
+    assert again.get(study.id) == study
+    expected = [trial.with_(epochs=3), trial.with_(number=1, run=None)]
+    assert again.trials(study.id) == expected
+    assert again.count_trials() == {study.id: 2}
+
+
+def test_study_without_a_name_has_its_id(workspace: Path) -> None:
+    study = add_study(Workspace(workspace), "")
+    assert study.name == study.id
+
+
+@pytest.mark.parametrize("name", ["first", "latest"])
+def test_study_name_that_is_taken_is_refused(workspace: Path, name: str) -> None:
+    add_study(Workspace(workspace))
+    with pytest.raises(UsageError):
+        add_study(Workspace(workspace), name)
+
+
+def test_study_of_a_dead_process_is_paused(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    assert study.state is StudyState.PAUSED
+    with records.studies.claim(study.id):
+        assert records.studies.get(study.id).state is StudyState.RUNNING
+        with pytest.raises(StudyBusyError):
+            records.studies.delete(study.id)
+
+
+def test_find_accepts_ids_prefixes_names_and_latest(workspace: Path) -> None:
+    records = Workspace(workspace)
+    first, second = add_study(records), add_study(records, "second")
+    for reference in (first.id, first.id[:7].upper(), "first"):
+        assert records.studies.find(reference) == first
+    assert records.studies.find() == second
+    with pytest.raises(StudyNotFoundError):
+        records.studies.find("third")
+
+
+def test_deleted_study_is_hidden_restored_and_purged(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    records.studies.delete(study.id)
+    assert records.studies.all() == []
+    assert [study.id for study in records.studies.all(deleted=True)] == [study.id]
+    assert records.studies.get(study.id).deleted_at is not None
+    with pytest.raises(StudyNotFoundError) as caught:
+        records.studies.find("first")
+    assert caught.value.fix == f"eyetune studies restore {study.id}"
+    records.studies.restore(study.id)
+    assert records.studies.all() == [study]
+    records.studies.purge(study.id)
+    assert records.studies.all() == records.studies.all(deleted=True) == []
+    with pytest.raises(StudyNotFoundError):
+        records.studies.get(study.id)
+
+
+def test_deleted_study_gives_up_its_name(workspace: Path) -> None:
+    records = Workspace(workspace)
+    earlier = add_study(records)
+    records.studies.delete(earlier.id)
+    later = add_study(records)
+    assert records.studies.find("first") == later
+    with pytest.raises(UsageError):
+        records.studies.restore(earlier.id)
+    records.studies.delete(later.id)
+    records.studies.restore(earlier.id)
+    assert records.studies.find("first") == earlier
