@@ -15,6 +15,7 @@ from eyetune.analysis.study_summary import (
     warnings,
 )
 from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
+from eyetune.space.space import Condition, Space
 from eyetune.testing.studies import ACCURACY, PARAMETERS, FabricatedStudy, fabricated_study
 
 LOSS = Objective(name="val_loss", direction="min")
@@ -77,9 +78,10 @@ def test_the_labs_search_counts_as_many_trials_as_keras_tuner_does() -> None:
 def test_the_summary_says_what_was_found_what_it_took_and_why_it_ended() -> None:
     first, second = summary_sentences(LAB.record, LAB.trials)
     best = max(LAB.trials, key=lambda one: one.objectives or ())
+    assert best.objectives is not None
     assert first.startswith(
         f"The best of 22 trials is trial {best.number}: val_accuracy {best.objectives[0]:.2%}"
-    )  # type: ignore[index]
+    )
     for name in best.values:
         assert f"{name}=" in first
     assert "8 were trained to the end and 14 stopped early" in second
@@ -107,9 +109,10 @@ def test_with_several_objectives_the_summary_names_each() -> None:
     study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS), failing=0)
     first = summary_sentences(study.record, study.trials)[0]
     best = max(study.trials, key=lambda one: one.objectives or ())
+    assert best.objectives is not None
     assert (
         f"val_accuracy {best.objectives[0]:.2%} and parameters {best.objectives[1]:,.0f}" in first
-    )  # type: ignore[index]
+    )
 
 
 def best_with(**values: object) -> FabricatedStudy:
@@ -125,29 +128,54 @@ def best_with(**values: object) -> FabricatedStudy:
     return with_trials(*moved)
 
 
-def test_a_best_value_at_an_end_of_its_range_is_told_with_the_end_and_where_better_may_lie() -> (
-    None
-):
-    inside = best_with(conv_layers=2, units=128)
-    assert warnings(inside.record, inside.trials) == []
-    low = best_with(conv_layers=2, units=32)
-    (words,) = warnings(low.record, low.trials)
-    assert words == (
-        "The best units, 32, is the lowest of what was searched (32 to 512 in steps of 32): a lower one may be better "
-        "still."
-    )
-    high = best_with(conv_layers=2, units=512)
-    (words,) = warnings(high.record, high.trials)
-    assert "highest" in words
-    assert "a higher one" in words
+def edge_warnings(*trials: TrialRecord) -> list[str]:
+    shown = warnings(LAB.record, trials)
+    return [sentence for sentence in shown if sentence.startswith("The best units")]
 
 
-def test_an_end_says_nothing_where_no_other_value_was_tried() -> None:
+@pytest.mark.parametrize(
+    ("units", "edge"), [(128, ""), (32, "lowest"), (512, "highest")], ids=["inside", "low", "high"]
+)
+def test_warnings_name_a_best_value_at_an_end_of_its_range(units: int, edge: str) -> None:
+    study = best_with(conv_layers=2, units=units)
+    sentences = warnings(study.record, study.trials)
+    assert len(sentences) == (1 if edge else 0)
+    assert all("units" in sentence and edge in sentence for sentence in sentences)
+
+
+def test_warnings_conclude_nothing_about_an_end_where_no_other_value_was_tried() -> None:
     same = [
         one.with_(values={**one.values, "conv_layers": 1})
         for one in best_with(conv_layers=1).trials
     ]
     assert not [words for words in warnings(LAB.record, same) if "conv_layers" in words]
+
+
+def test_warnings_conclude_nothing_about_an_end_after_two_trials() -> None:
+    trials = best_with(conv_layers=2, units=32).trials
+    assert edge_warnings(*trials)
+    assert not edge_warnings(*trials[:2])
+
+
+def test_warnings_pass_over_values_that_a_model_function_never_used() -> None:
+    best, *others = best_with(conv_layers=2, units=32).trials
+    assert not edge_warnings(best.with_(unused=("units",)), *others)
+    unused = [other.with_(unused=("units",)) for other in others]
+    assert not edge_warnings(best, *unused)
+
+
+def test_warnings_pass_over_values_whose_conditions_do_not_hold() -> None:
+    best, *others = best_with(conv_layers=2, units=32).trials
+    distributions = [
+        one.model_copy(
+            update={"conditions": (Condition(parent="conv_layers", values=(3,)),)}
+            if one.name == "units"
+            else {}
+        )
+        for one in sorted(LAB.record.space.distributions, key=lambda one: one.name == "units")
+    ]
+    record = LAB.record.model_copy(update={"space": Space.make(distributions)})
+    assert not [text for text in warnings(record, (best, *others)) if "The best units" in text]
 
 
 def test_all_infeasible_many_failed_and_why() -> None:

@@ -16,6 +16,7 @@ LATE_SHARE = (
     0.1  # of the trials: chance alone puts the best into the last tenth in one study of ten
 )
 MIN_TRIALS_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
+MIN_TRIALS_FOR_EDGES = 5  # trials with a result and the hyperparameter; fewer say nothing
 STATE_WORDS = {
     TrialState.COMPLETE: "trained to the end",
     TrialState.STOPPED: "stopped early",
@@ -212,17 +213,20 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def _edges(record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord) -> list[str]:
-    words = []
-    for name, edge in record.space.on_the_edge(best.all_values).items():
-        value = best.all_values[name]
-        if all(trial.all_values.get(name, value) == value for trial in trials):
-            continue  # nothing else was tried: there is nothing to conclude
+    """Say which of the best trial's values lie at an end of what was searched."""
+    tried = [record.space.active(trial.used_values) for trial in trials if trial.objectives]
+    sentences = []
+    for name, edge in record.space.on_the_edge(best.used_values).items():
+        values = [trial_values[name] for trial_values in tried if name in trial_values]
+        if len(values) < MIN_TRIALS_FOR_EDGES or len(set(values)) < 2:
+            continue  # too little was tried to conclude anything
+        value = setting_words(best.used_values[name])
         beyond = {"lowest": "a lower one", "highest": "a higher one"}.get(edge, "one beyond it")
-        words.append(
-            f"The best {name}, {setting_words(value)}, is the {edge} of what was searched "
+        sentences.append(
+            f"The best {name}, {value}, is the {edge} of the values searched "
             f"({describe(record.space[name])}): {beyond} may be better still."
         )
-    return words
+    return sentences
 
 
 def _unfinished(record: StudyRecord, best: TrialRecord) -> list[str]:

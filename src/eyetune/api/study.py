@@ -191,7 +191,7 @@ class Study:
 
         first = self.record.settings.objectives[0]
         tried = [
-            (trial.all_values, first.oriented(trial.objectives[0]))
+            (trial.used_values, first.oriented(trial.objectives[0]))
             for trial in self.trials
             if trial.objectives
         ]

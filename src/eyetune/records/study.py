@@ -226,6 +226,7 @@ class TrialRecord(_Record):
         state: Where it stands.
         values: Hyperparameters that count, as they were suggested.
         more_values: Hyperparameters that appeared while it was built or trained, at their defaults.
+        unused: Names of suggested hyperparameters that its model function never asked for.
         run: Id of its run; None where nothing was trained, or where KerasTuner trained it.
         bracket: Of the schedule.
         rung: The last that was granted, from 0.
@@ -247,6 +248,7 @@ class TrialRecord(_Record):
     state: TrialState
     values: dict[str, Value]
     more_values: dict[str, Value] = {}
+    unused: tuple[str, ...] = ()
     run: str | None = None
     bracket: int = 0
     rung: int = 0
@@ -265,6 +267,11 @@ class TrialRecord(_Record):
     def all_values(self) -> dict[str, Value]:
         """Every hyperparameter that it was built and trained with."""
         return {**self.values, **self.more_values}
+
+    @property
+    def used_values(self) -> dict[str, Value]:
+        """The hyperparameters that its network depends on."""
+        return {name: value for name, value in self.all_values.items() if name not in self.unused}
 
     @property
     def objectives(self) -> tuple[float, ...] | None:
@@ -290,6 +297,7 @@ def summary(trial: TrialRecord, objectives: tuple[Objective, ...]) -> Mapping[st
         "state": str(trial.state),
         "run": trial.run,
         "hyperparameters": trial.all_values,
+        "unused": list(trial.unused),
         **values,
         "epochs": trial.epochs,
         "bracket": trial.bracket,

@@ -34,6 +34,7 @@ from eyetune.tuning.trials import (
     inspected,
     reached,
     trial_recipe,
+    with_hyperparameters,
 )
 
 
@@ -234,15 +235,9 @@ class _Search:
         if outcome is None:
             self._fail(trial, ended.error or AssertionError())
             return
-        appeared = {
-            name: value
-            for name, value in outcome.hyperparameters.items()
-            if name not in trial.values
-        }
         self._extend_space(outcome.space)
-        self._reach(
-            trial.with_(more_values={**trial.more_values, **appeared}), is_over=outcome.is_over
-        )
+        trial = with_hyperparameters(trial, outcome.hyperparameters)
+        self._reach(trial, is_over=outcome.is_over)
 
     def _reach(self, trial: TrialRecord, *, is_over: bool) -> None:
         """Record that a trial has reached its rung, and what follows for the others."""

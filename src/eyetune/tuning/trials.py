@@ -10,6 +10,7 @@ from eyetune.errors import EyetuneError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records.study import Objective, Rung, StudySettings, TrialRecord, TrialState
 from eyetune.space.presets import apply
+from eyetune.space.space import Values
 from eyetune.training.job import Inspection
 from eyetune.tuning.objectives import broken, values_of
 from eyetune.values.history import History
@@ -52,15 +53,23 @@ def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspectio
             *reasons,
             f"the network is larger than allowed: {inspection.costs['parameters']:,.0f} parameters",
         )
-    more = {
-        name: value
-        for name, value in inspection.hyperparameters.items()
-        if name not in trial.values
-    }
     state = TrialState.INFEASIBLE if reasons else TrialState.WAITING
-    return trial.with_(
-        state=state, more_values=more, network=dict(inspection.costs), infeasible=reasons
-    )
+    trial = with_hyperparameters(trial, inspection.hyperparameters)
+    return trial.with_(state=state, network=dict(inspection.costs), infeasible=reasons)
+
+
+def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:
+    """Return a trial with the hyperparameters that its model function asked for.
+
+    Args:
+        trial: The trial.
+        used: What the function asked for while it built or trained; empty for a recipe.
+    """
+    if not used:
+        return trial
+    appeared = {name: value for name, value in used.items() if name not in trial.values}
+    unused = tuple(name for name in trial.values if name not in used)
+    return trial.with_(more_values={**trial.more_values, **appeared}, unused=unused)
 
 
 def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from eyetune.records.study import TrialRecord, TrialState
+from eyetune.tuning.trials import with_hyperparameters
+
+TRIAL = TrialRecord(
+    number=0, state=TrialState.WAITING, values={"layers": 1, "units_0": 32, "units_1": 64}
+)
+
+
+def test_with_hyperparameters_notes_what_was_unused_and_what_appeared() -> None:
+    trial = with_hyperparameters(TRIAL, {"layers": 1, "units_0": 32, "rate": 0.01})
+    assert trial.unused == ("units_1",)
+    assert trial.more_values == {"rate": 0.01}
+    assert trial.used_values == {"layers": 1, "units_0": 32, "rate": 0.01}
+
+
+def test_with_hyperparameters_corrects_itself_after_training() -> None:
+    built = with_hyperparameters(TRIAL, {"layers": 1, "units_0": 32})
+    trained = with_hyperparameters(built, {"layers": 1, "units_0": 32, "units_1": 64})
+    assert trained.unused == ()
+
+
+def test_a_recipe_uses_all_its_values() -> None:
+    assert with_hyperparameters(TRIAL, {}).used_values == TRIAL.values
