@@ -64,7 +64,7 @@ def evaluate(
     """
     with_tta = tta or flips
     from eyetune.api.compare import open_run
-    from eyetune.cli.tables import evaluation_tables, tta_lines
+    from eyetune.cli.run_tables import evaluation_tables, tta_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
     is_recorded = chosen.workspace.predictions.load(chosen.id, split) is not None
@@ -115,7 +115,7 @@ def compare(
     """
     check_output_folder(output)
     import eyetune
-    from eyetune.cli.tables import comparison_tables
+    from eyetune.cli.comparison_tables import comparison_tables
     from eyetune.report.figures.run_figures import save
 
     workspace = common.open_workspace()
@@ -212,7 +212,7 @@ def predict(
             "The number of classes is too small.", expected="--top of 1 or more", received=top
         )
     from eyetune.api.compare import open_run
-    from eyetune.cli.tables import prediction_table
+    from eyetune.cli.run_tables import prediction_table
 
     paths = _image_files(images)
     chosen = open_run(run, workspace=common.open_workspace())
@@ -292,7 +292,7 @@ def show(
 
 
 def _show_recipe(recipe: Recipe, diagram: Path | None, common: Common) -> None:
-    from eyetune.cli.tables import network_table
+    from eyetune.cli.run_tables import network_table
 
     network = _network(recipe)
     value = {"recipe": recipe.values(), "network": network.to_json(), **_draw(network, diagram)}
@@ -301,7 +301,7 @@ def _show_recipe(recipe: Recipe, diagram: Path | None, common: Common) -> None:
 
 def _show_run(reference: str, diagram: Path | None, common: Common) -> None:
     from eyetune.api.compare import open_run
-    from eyetune.cli.tables import network_table, run_table
+    from eyetune.cli.run_tables import network_table, run_table
 
     run = open_run(reference, workspace=common.open_workspace())
     network = run.record.network

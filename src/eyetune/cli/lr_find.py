@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from rich.markup import escape
 
 from eyetune.cli.common import Common, RecipeFlags, RecipeOptions, check_output_folder
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from eyetune.api.shown import ShownRangeTest
+
+_CURVE_WIDTH = 50  # characters
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
 _LEARNING_RATE = "optimizer.learning_rate"
@@ -82,7 +90,6 @@ def lr_find(
     largest = LARGEST if largest is None else largest
     check_range(smallest, largest, steps)
     import eyetune
-    from eyetune.cli.tables import range_test_tables
     from eyetune.report.figures.run_figures import save
 
     workspace = common.open_workspace()
@@ -108,7 +115,36 @@ def lr_find(
         "schedule": schedule,
         "pictures": [str(path) for path in paths],
     }
-    common.show(value, *range_test_tables(test, schedule, command), f"Picture: {paths[0]}")
+    common.show(value, *_range_test_lines(test, schedule, command), f"Picture: {paths[0]}")
+
+
+def _range_test_lines(
+    test: ShownRangeTest, schedule: str, command: str | None
+) -> list[RenderableType]:
+    """Return what to print of a range test: results, curve and the command that uses them."""
+    from eyetune.cli.tables import key_value_table
+
+    rows = test.rows()
+    if len(test.rates):
+        rows["loss"] = _loss_curve(test)
+    lines: list[RenderableType] = [escape(test.title), key_value_table(rows)]
+    if schedule != "constant":
+        suffix = "; the suggestion is for its highest rate" if command else ""
+        lines.append(f"The schedule {schedule} was not used in the test{suffix}.")
+    if command:
+        lines += ["To use it:", f"  {escape(command)}"]
+    return lines
+
+
+def _loss_curve(test: ShownRangeTest) -> str:
+    """Return the running average in one line, cut off where it is far above the loss at first."""
+    from eyetune.cli.tables import sparkline
+
+    averages = test.smoothed[:: math.ceil(len(test.smoothed) / _CURVE_WIDTH)]
+    low = float(averages.min())
+    start = float(averages[: int(averages.argmin()) + 1].max())
+    ceiling = start + (start - low) / 2
+    return sparkline([min(float(value), ceiling) for value in averages])
 
 
 def train_command(

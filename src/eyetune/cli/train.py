@@ -66,7 +66,7 @@ def train(
     recipe = None if resume is not None else flags.apply(start, common)
     workspace = common.open_workspace()
     import eyetune
-    from eyetune.cli.tables import training_summary
+    from eyetune.cli.run_tables import training_summary
     from eyetune.records import RunState
 
     if resume is not None:

@@ -160,8 +160,8 @@ def _function_and_recipe(
 def _show(study: Study, retrained: Run | None, rivals: list[Run], common: Common) -> None:
     import eyetune
     from eyetune.api.study import REPORT_FILE
+    from eyetune.cli.comparison_tables import comparison_tables
     from eyetune.cli.study_tables import study_tables
-    from eyetune.cli.tables import comparison_tables
 
     value = study.to_json()
     paths = [study.folder / REPORT_FILE, study.folder / "plots"]

@@ -1,0 +1,201 @@
+"""How runs and networks look in a terminal, from 80 columns on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from eyetune.analysis.metrics import Evaluation
+    from eyetune.analysis.tta import TtaGain
+    from eyetune.api.run import Prediction, Run
+    from eyetune.records import RunRecord
+    from eyetune.values.network import Network
+
+_BAR_WIDTH = 20  # characters
+
+
+def training_summary(run: Run) -> list[RenderableType]:
+    """Return what to print when a training ends: results, verdict, suggestions and paths."""
+    parts: list[RenderableType] = [run_table(run)]
+    if run.record.results is None:
+        return parts
+    verdict = run.verdict
+    parts += [f"[bold]Verdict[/bold] ({verdict.level}): {escape(verdict.text)}"]
+    if verdict.suggestions:
+        parts += ["", "[bold]What to try next[/bold]"]
+    for suggestion in verdict.suggestions:
+        parts.append(f"  {suggestion.technique}: {escape(suggestion.reason)}")
+        parts.append(f"    eyetune train {run.id} {escape(suggestion.command)}")
+    parts += [
+        "",
+        "[bold]To inspect the run[/bold]",
+        f"    eyetune evaluate {run.id}",
+        f"    eyetune show {run.id}",
+        f"    eyetune predict {run.id} IMAGE",
+        f"Pictures: {escape(str(run.folder / 'plots'))}",
+    ]
+    return parts
+
+
+def run_table(run: Run) -> Table:
+    """Return a table of a run: its data, recipe, cost and results."""
+    record = run.record
+    data = record.data
+    network = record.network
+    rows = {
+        "run": record.label,
+        "state": f"{record.state}: {record.error}" if record.error else str(record.state),
+        "data": f"{data.name}: {data.num_train:,} train, {data.num_validation:,} validation, "
+        f"{data.num_test:,} test",
+    }
+    if data.notes:
+        rows["note"] = "; ".join(data.notes)
+    rows |= {
+        "recipe": _changes(record),
+        "parameters": f"{network.parameters:,}",
+        "MACs per image": f"{network.macs:,}",
+        "precision": record.precision,
+        "seed": str(record.seed),
+        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
+        "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
+    }
+    if run.history:
+        rows["training curve"] = _curve([epoch.accuracy for epoch in run.history])
+        rows["validation curve"] = _curve([epoch.val_accuracy for epoch in run.history])
+    if record.results:
+        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}"
+        rows["test accuracy"] = percent(record.results.test_accuracy)
+    return key_value_table(rows)
+
+
+def _changes(record: RunRecord) -> str:
+    from eyetune.recipe.changes import changes_from_default
+
+    texts = [change.text for change in changes_from_default(record.recipe)]
+    return ", ".join(texts) or "the lab's"
+
+
+def _curve(values: Sequence[float]) -> str:
+    return f"{sparkline(values)}  {values[0]:.1%} to {values[-1]:.1%}"
+
+
+def network_table(network: Network) -> Table:
+    """Return a table of the layers of a network with their shapes and costs, and the totals."""
+    narrow = (0, 1, 0, 0)  # padding: the six columns must fit 80 characters
+    table = Table(box=box.SIMPLE, show_footer=True, padding=narrow, pad_edge=False)
+    table.add_column("layer", "total", overflow="fold")
+    table.add_column("settings")
+    table.add_column("output", no_wrap=True)
+    table.add_column("parameters", f"{network.parameters:,}", justify="right", no_wrap=True)
+    table.add_column("MACs", f"{network.macs:,}", justify="right", no_wrap=True)
+    bytes_text = f"{network.activation_bytes:,}"
+    table.add_column("int8 bytes", bytes_text, justify="right", no_wrap=True)
+    table.add_row("image", "", shape_text(network.input_shape), "", "", "")
+    for layer in network.layers:
+        table.add_row(
+            f"{layer.kind} [dim]{escape(layer.name)}[/dim]",
+            layer.settings,
+            shape_text(layer.output_shape),
+            f"{layer.parameters:,}",
+            f"{layer.macs:,}",
+            f"{layer.activation_bytes:,}",
+        )
+    table.caption = "MACs: multiply-accumulates per image; int8 bytes: of the layer's output"
+    table.caption_justify = "left"
+    return table
+
+
+def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[RenderableType]:
+    """Return the tables of an evaluation, and for the test split the verdict."""
+    low, high = result.accuracy_interval
+    names = run.record.data.class_names
+    parts: list[RenderableType] = [
+        f"{escape(run.record.label)} on {result.num_images:,} {split} images",
+        f"accuracy {result.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), "
+        f"loss {result.loss:.4f}, expected calibration error {result.calibration_error:.2%}",
+        _class_table(names, result),
+    ]
+    if len(names) <= MAX_MATRIX_CLASSES:
+        parts.append(_confusion_table(names, result))
+    if split == "test":
+        parts.append(f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}")
+    return parts
+
+
+def _class_table(names: Sequence[str], result: Evaluation) -> Table:
+    table = Table("class", "accuracy", "", "images", "most often taken for", box=box.SIMPLE)
+    for label, name in enumerate(names):
+        row = result.confusion[label]
+        share = float(result.class_accuracy[label])
+        mistakes = row.copy()
+        mistakes[label] = 0
+        rival = ""
+        if mistakes.any():
+            rival = f"{names[int(mistakes.argmax())]} ({mistakes.max()})"
+        accuracy = bar = ""
+        if row.any():  # otherwise the class has no images, and its accuracy is NaN
+            accuracy = f"{share:.1%}"
+            bar = "█" * round(_BAR_WIDTH * share)
+        table.add_row(escape(name), accuracy, bar, f"{row.sum():,}", escape(rival))
+    return table
+
+
+def _confusion_table(names: Sequence[str], result: Evaluation) -> Table:
+    table = Table(
+        box=box.SIMPLE, title="true class by row, predicted class by column", title_justify="left"
+    )
+    table.add_column("")
+    for name in names:
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    for label, name in enumerate(names):
+        cells = [str(count) if count else "[dim]·[/dim]" for count in result.confusion[label]]
+        cells[label] = f"[bold]{result.confusion[label, label]}[/bold]"
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def tta_lines(run: Run, split: str, gain: TtaGain) -> list[RenderableType]:
+    """Show what test-time augmentation gains, beside the plain accuracy."""
+    low, high = gain.averaged.accuracy_interval
+    points = 100 * gain.difference
+    points_low, points_high = (100 * bound for bound in gain.difference_interval)
+    macs = run.record.network.macs
+    lines = [
+        "",
+        "[bold]With test-time augmentation[/bold] (mean of the probabilities for each image and "
+        "its mirror image):",
+        f"  accuracy {gain.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
+        f"  {points:+.2f} points (95% interval {points_low:+.1f} to {points_high:+.1f}): "
+        f"{gain.finding}",
+        "  On a board it doubles the multiply-accumulates (MACs) per image: "
+        f"{2 * macs:,} instead of {macs:,}.",
+    ]
+    if gain.hint:
+        lines.append(f"  {gain.hint}")
+    if split == "test":
+        lines.append(
+            "  Decide on validation images whether to use it: "
+            f"eyetune evaluate {run.id} --split validation --tta"
+        )
+    return [*lines]
+
+
+def prediction_table(predictions: Iterable[Prediction]) -> Table:
+    """Return a table of the likeliest classes of each image."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("image", overflow="fold")
+    table.add_column("likeliest class")
+    table.add_column("then")
+    for prediction in predictions:
+        first, *others = (f"{escape(name)} {share:.1%}" for name, share in prediction.classes)
+        table.add_row(escape(prediction.image), first, ", ".join(others))
+    return table
