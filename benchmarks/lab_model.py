@@ -1,10 +1,10 @@
-"""The lab's own search space, as a KerasTuner user writes it; both tuners get this file."""
+"""The search space of the exercise, as a KerasTuner user writes it, for both tuners."""
 
 import keras
 
 
 def build_model(hp):  # type: ignore[no-untyped-def]
-    """Build and compile the network of some hyperparameters."""
+    """Return the compiled network for hyperparameters."""
     model = keras.Sequential([keras.Input((32, 32, 3))])
     for number in range(hp.Int("conv_layers", 1, 3)):
         filters = hp.Int(f"filters_{number}", 32, 128, step=32)

@@ -1,13 +1,12 @@
-"""Eight trainings of the lab: plain Keras one after another, and eyetune with two workers, in
-turns.
+"""Eight trainings: plain Keras, one after another, and eyetune with two workers.
 
     EYETUNE_DATA=FOLDER python benchmarks/lab_parallel.py
 
-Both train the lab's network with eight learning rates and batch sizes on the same images, for as
-many epochs, and classify the validation images at the end; eyetune also writes checkpoints,
-networks, predictions and records. Each runs in processes of its own, the start of Python and Keras
-included, on all cores. Prints seconds, their ratio and the peak memory (proportional set size of
-all its processes together, sampled every second).
+Both train the baseline network with eight combinations of learning rate and batch size on the same
+images, for the same number of epochs, and classify the validation images at the end. eyetune also
+writes checkpoints, networks, predictions and records. They alternate, in separate processes, and
+the start of Python and Keras is included. Prints seconds, their ratio and the peak memory
+(proportional set size of all processes, sampled every second).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import statistics
 import sys
 import tempfile
 
-from measuring import Measured, measured
+from measuring import Measurement, run_measured
 
 CHANGES = [
     {"optimizer.learning_rate": rate, "fit.batch_size": size}
@@ -27,7 +26,7 @@ CHANGES = [
 
 
 def plain_keras(subset: int, epochs: int) -> None:
-    """Do it as the lab does: arrays in memory, one model after another."""
+    """Train with arrays in memory, one model after another."""
     import keras
 
     import eyetune as et
@@ -57,7 +56,7 @@ def plain_keras(subset: int, epochs: int) -> None:
 
 
 def with_workers(subset: int, epochs: int, workers: int) -> None:
-    """Let eyetune's workers do the same, into a workspace of its own."""
+    """Train with eyetune's workers in a temporary workspace."""
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
     from eyetune.report.progress.training_progress import WorkersDisplay
@@ -73,10 +72,11 @@ def with_workers(subset: int, epochs: int, workers: int) -> None:
         assert all(not one.reason for one in done), done
 
 
-def measure(how: str, arguments: argparse.Namespace) -> Measured:
-    """Run one way in a process of its own."""
-    words = [how, "--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
-    return measured([sys.executable, __file__, *words, "--workers", str(arguments.workers)])
+def measure(variant: str, arguments: argparse.Namespace) -> Measurement:
+    """Run a variant in a separate process."""
+    options = ["--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
+    options += ["--workers", str(arguments.workers)]
+    return run_measured([sys.executable, __file__, variant, *options])
 
 
 def main() -> None:
@@ -84,34 +84,33 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "how", nargs="?", choices=["keras", "eyetune"], help="run one way only (used inside)"
+        "variant", nargs="?", choices=["keras", "eyetune"], help="only this variant (internal)"
     )
     parser.add_argument("--subset", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    if arguments.how == "keras":
+    if arguments.variant == "keras":
         plain_keras(arguments.subset, arguments.epochs)
-    elif arguments.how == "eyetune":
+    elif arguments.variant == "eyetune":
         with_workers(arguments.subset, arguments.epochs, arguments.workers)
     else:
         compare(arguments)
 
 
 def compare(arguments: argparse.Namespace) -> None:
+    """Measure both variants in each round and print a table."""
     ratios = []
-    print(
-        "| round | plain Keras | eyetune | ratio | memory of Keras | memory of eyetune |\n|---|---|---|---|---|---|"
-    )
+    print("| round | plain Keras | eyetune | ratio | memory of Keras | memory of eyetune |")
+    print("|---|---|---|---|---|---|")
     for number in range(1, arguments.rounds + 1):
-        plain, ours = measure("keras", arguments), measure("eyetune", arguments)
+        plain = measure("keras", arguments)
+        ours = measure("eyetune", arguments)
         ratios.append(plain.seconds / ours.seconds)
-        cells = f"{plain.seconds:.1f} s | {ours.seconds:.1f} s | {ratios[-1]:.2f}"
-        print(
-            f"| {number} | {cells} | {plain.peak_megabytes:,.0f} MB | {ours.peak_megabytes:,.0f} MB |",
-            flush=True,
-        )
+        times = f"{plain.seconds:.1f} s | {ours.seconds:.1f} s | {ratios[-1]:.2f}"
+        memory = f"{plain.peak_megabytes:,.0f} MB | {ours.peak_megabytes:,.0f} MB"
+        print(f"| {number} | {times} | {memory} |", flush=True)
     print(f"\nmedian ratio {statistics.median(ratios):.2f}")
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of whole processes share: seconds, peak memory and output of a command."""
+"""Measure the duration, the peak memory and the output of a command."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SAMPLED_EVERY_SECONDS = 1.0
+SAMPLING_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a command took and printed.
+class Measurement:
+    """The cost and the output of a command.
 
     Attributes:
-        seconds: From its start to its end.
-        peak_megabytes: The largest proportional set size of it and all processes below it, sampled
+        seconds: Wall time.
+        peak_megabytes: Highest proportional set size of the process and its descendants, sampled
             every second.
-        output: What it printed on standard output.
+        output: Standard output.
     """
 
     seconds: float
@@ -29,36 +29,37 @@ class Measured:
     output: str
 
 
-def measured(words: Sequence[str]) -> Measured:
-    """Run a command to its end, its standard error as it is; it must succeed."""
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    started = time.perf_counter()
-    with subprocess.Popen(words, env=quiet, stdout=subprocess.PIPE, text=True) as process:
+def run_measured(command: Sequence[str]) -> Measurement:
+    """Run a command, which must succeed, and measure it. Standard error is passed through."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    started_at = time.perf_counter()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         peak = [0.0]
-        sampler = threading.Thread(target=_sample, args=(process, peak))
-        sampler.start()
+        sampling = threading.Thread(target=_sample_memory, args=(process, peak))
+        sampling.start()
         output, _ = process.communicate()
-        assert process.returncode == 0, words
-    seconds = time.perf_counter() - started
-    sampler.join()
-    return Measured(seconds, peak[0], output)
+        assert process.returncode == 0, command
+    seconds = time.perf_counter() - started_at
+    sampling.join()
+    return Measurement(seconds, peak[0], output)
 
 
-def _sample(process: subprocess.Popen[str], peak: list[float]) -> None:
+def _sample_memory(process: subprocess.Popen[str], peak: list[float]) -> None:
     while process.poll() is None:
-        peak[0] = max(peak[0], megabytes(process.pid))
-        time.sleep(SAMPLED_EVERY_SECONDS)
+        peak[0] = max(peak[0], process_tree_megabytes(process.pid))
+        time.sleep(SAMPLING_INTERVAL_SECONDS)
 
 
-def megabytes(pid: int) -> float:
-    """Return the proportional set size of a process and all below it (Linux)."""
-    total = 0.0
+def process_tree_megabytes(pid: int) -> float:
+    """Return the proportional set size of a process and its descendants (Linux only)."""
+    megabytes = 0.0
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+        kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        megabytes += kilobytes / 1024
         children: list[str] = []
         for task in Path(f"/proc/{pid}/task").iterdir():
             children += (task / "children").read_text(encoding="utf-8").split()
-    except (OSError, StopIteration):
-        return total
-    return total + sum(megabytes(int(child)) for child in children)
+    except (OSError, StopIteration):  # the process has ended
+        return megabytes
+    return megabytes + sum(process_tree_megabytes(int(child)) for child in children)

@@ -1,10 +1,9 @@
-"""How long a command takes to begin: `eyetune --help`, `import eyetune` and, for scale, `import
-keras`.
+"""Start-up time of `eyetune --help`, `import eyetune` and, for comparison, `import keras`.
 
     python benchmarks/start_up.py
 
-Medians of whole processes, with an empty Python process beside them. Target: `eyetune --help` under
-0.3 s.
+Prints medians over processes, and that of an empty Python process. Target: `eyetune --help` takes
+less than 0.3 s.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ COMMANDS = {
 ROUNDS = 7
 
 
-def seconds(words: list[str]) -> float:
-    started = time.perf_counter()
-    subprocess.run([sys.executable, *words], capture_output=True, check=True)
-    return time.perf_counter() - started
+def measure_seconds(arguments: list[str]) -> float:
+    """Return the wall time of Python with these arguments."""
+    started_at = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    return time.perf_counter() - started_at
 
 
 def main() -> None:
     print(f"{platform.platform()}, Python {platform.python_version()}, median of {ROUNDS}\n")
-    for name, words in COMMANDS.items():
-        seconds(words)  # the first one reads the files from disk
-        times = [seconds(words) for _ in range(ROUNDS)]
-        print(
-            f"{name:<16} {statistics.median(times):.2f} s  ({min(times):.2f} to {max(times):.2f})"
-        )
+    for name, arguments in COMMANDS.items():
+        measure_seconds(arguments)  # the first process reads the files from disk
+        seconds = [measure_seconds(arguments) for _ in range(ROUNDS)]
+        spread = f"({min(seconds):.2f} to {max(seconds):.2f})"
+        print(f"{name:<16} {statistics.median(seconds):.2f} s  {spread}")
 
 
 if __name__ == "__main__":

