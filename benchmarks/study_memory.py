@@ -1,14 +1,12 @@
-"""Resident memory of a study of 100 trials: of the process that coordinates, and of all its
-processes together.
+"""Memory of a study of 100 trials: of the coordinating process and of all its processes.
 
     EYETUNE_DATA=FOLDER python benchmarks/study_memory.py
 
-Runs `eyetune tune` on a space of small networks, an epoch each on a subset of CIFAR-10, with two
-workers, and looks whenever ten more trials are done. Prints a table, and by how much the memory
-grows with each trial: a line fitted to all looks but the last, when the workers have ended and the
-coordinator draws. What all processes take together is their proportional set size, in which what
-they share counts once; it rises and falls with what each of them does at that moment and when a
-worker is replaced.
+Runs `eyetune tune` on a space of small networks, for one epoch each on a subset of CIFAR-10, with
+two workers, and samples the memory after every ten trials. Prints a table and the growth per trial:
+the slope of a line through all samples but the last, at which the workers have ended and the
+coordinating process draws plots. The memory of all processes is their proportional set size, which
+counts shared memory once. It varies with the current work, and when a worker is replaced.
 """
 
 from __future__ import annotations
@@ -43,111 +41,102 @@ high = 1e-2
 sampling = "log"
 """
 NAME = "memory"
-SECONDS_BETWEEN_LOOKS = 0.5
+POLLING_INTERVAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen at one moment, in megabytes.
+class Sample:
+    """The memory at one moment.
 
     Attributes:
-        trials: Done by then.
-        seconds: Since the start.
-        coordinator: Resident memory of the process that coordinates.
-        together: Proportional set size of all processes.
+        num_trials: Number of finished trials.
+        seconds: Time since the start.
+        coordinator_megabytes: Resident memory of the coordinating process.
+        total_megabytes: Proportional set size of all processes.
     """
 
-    trials: int
+    num_trials: int
     seconds: float
-    coordinator: float
-    together: float
+    coordinator_megabytes: float
+    total_megabytes: float
 
 
 def main() -> None:
-    """Run the study, look at it, and print what was seen."""
+    """Run the study, and print the samples and the growth per trial."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--subset", type=int, default=500, help="images to train and validate on")
+    parser.add_argument(
+        "--subset", type=int, default=500, help="images for training and validation"
+    )
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--every", type=int, default=10, help="trials between two rows")
-    chosen = parser.parse_args()
+    parser.add_argument("--every", type=int, default=10, help="trials between two samples")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        looks = watched(Path(folder), chosen.trials, chosen.subset, chosen.workers, chosen.every)
+        samples = run_study(Path(folder), arguments)
     print(f"{'trials':>6} {'seconds':>8} {'coordinator':>12} {'all processes':>14}")
-    for look in looks:
-        print(
-            f"{look.trials:6} {look.seconds:8.0f} {look.coordinator:9.1f} MB {look.together:11.0f} MB"
-        )
-    at_work = [look for look in looks if look.trials < chosen.trials]
-    trials = [look.trials for look in at_work]
-    for words, values in (
-        ("the coordinator", [look.coordinator for look in at_work]),
-        ("all processes", [look.together for look in at_work]),
-    ):
-        print(f"{words}: {np.polyfit(trials, values, 1)[0]:+.3f} MB a trial")
+    for sample in samples:
+        row = f"{sample.num_trials:6} {sample.seconds:8.0f} {sample.coordinator_megabytes:9.1f} MB"
+        print(f"{row} {sample.total_megabytes:11.0f} MB")
+    fitted = [sample for sample in samples if sample.num_trials < arguments.trials]
+    trials = [sample.num_trials for sample in fitted]
+    series = {
+        "coordinating process": [sample.coordinator_megabytes for sample in fitted],
+        "all processes": [sample.total_megabytes for sample in fitted],
+    }
+    for name, megabytes in series.items():
+        print(f"{name}: {np.polyfit(trials, megabytes, 1)[0]:+.3f} MB per trial")
 
 
-def watched(folder: Path, trials: int, subset: int, workers: int, every: int) -> list[Look]:
-    """Run a study and look at its processes whenever so many more trials are done."""
+def run_study(folder: Path, arguments: argparse.Namespace) -> list[Sample]:
+    """Run a study and return a sample of its memory after every `arguments.every` trials."""
     space = folder / "space.toml"
     space.write_text(SPACE, encoding="utf-8")
-    words = [
-        "tune",
-        "--space",
-        space,
-        "--data",
-        "cifar10",
-        "--subset",
-        subset,
-        "--epochs",
-        1,
-        "--trials",
-        trials,
-    ]
-    words += [
-        "--workers",
-        workers,
-        "--sampler",
-        "tpe",
-        "--name",
-        NAME,
-        "--workspace",
-        folder / "workspace",
-    ]
-    command = [sys.executable, "-m", "eyetune", *map(str, words)]
-    looks: list[Look] = []
-    started = time.monotonic()
+    options = {
+        "--space": space,
+        "--data": "cifar10",
+        "--subset": arguments.subset,
+        "--epochs": 1,
+        "--trials": arguments.trials,
+        "--workers": arguments.workers,
+        "--sampler": "tpe",
+        "--name": NAME,
+        "--workspace": folder / "workspace",
+    }
+    command = [sys.executable, "-m", "eyetune", "tune"]
+    for option, value in options.items():
+        command += [option, str(value)]
+    samples: list[Sample] = []
+    started_at = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            done = num_done(folder / "workspace")
-            if done >= len(looks) * every + every:
-                looks.append(Look(done, time.monotonic() - started, *memory(process.pid)))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            num_trials = num_finished_trials(folder / "workspace")
+            if num_trials >= (len(samples) + 1) * arguments.every:
+                seconds = time.monotonic() - started_at
+                samples.append(Sample(num_trials, seconds, *memory_megabytes(process.pid)))
+            time.sleep(POLLING_INTERVAL_SECONDS)
     if process.returncode != 0:
-        sys.exit(f"the study ended with status {process.returncode}")
-    return looks
+        sys.exit(f"The study ended with status {process.returncode}.")
+    return samples
 
 
-def num_done(folder: Path) -> int:
-    """Return how many trials are over."""
+def num_finished_trials(folder: Path) -> int:
+    """Return the number of finished trials."""
     studies = Workspace(folder).studies
     return sum(not trial.is_open for record in studies.all() for trial in studies.trials(record.id))
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """Return the resident memory of a process, and the proportional set size of it and its
-    children, in megabytes.
-    """
+def memory_megabytes(pid: int) -> tuple[float, float]:
+    """Return the resident memory of a process, and the proportional set size of its whole tree."""
     coordinator = psutil.Process(pid)
-    together = 0
-    for one in (coordinator, *coordinator.children(recursive=True)):
+    total_bytes = 0
+    for process in (coordinator, *coordinator.children(recursive=True)):
         try:
-            together += one.memory_full_info().pss
-        except psutil.Error:  # it has ended
+            total_bytes += process.memory_full_info().pss
+        except psutil.Error:  # the process has ended
             continue
-    return coordinator.memory_info().rss / 1e6, together / 1e6
+    return coordinator.memory_info().rss / 1e6, total_bytes / 1e6
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""What the process that coordinates a study costs by itself: 10,000 trials of a job that does
-nothing.
+"""Overhead of the process that coordinates a study: 10,000 trials without any training.
 
     python benchmarks/study_overhead.py
 
-No network is built or trained: a simulated executor returns made-up epochs at once, and all else is
-as ever: the sampler suggests, the schedule grants, trials, runs, epochs and predictions are
-recorded in a workspace on disk. Prints milliseconds a trial (wall time, disk included, and
-processor time) and the resident memory of the process after every tenth of the trials.
+No network is built or trained: a simulated executor returns epochs at once. Everything else is
+real: the sampler suggests values, the scheduler promotes trials, and trials, runs, epochs and
+predictions are recorded in a workspace on disk. Prints milliseconds per trial (wall time, disk
+included, and processor time) and the resident memory of the process after each tenth of the trials.
 """
 
 from __future__ import annotations
@@ -19,7 +18,14 @@ import psutil
 
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings, TrialRecord
+from eyetune.records.study import (
+    Budget,
+    Objective,
+    SchedulerSettings,
+    StudyRecord,
+    StudySettings,
+    TrialRecord,
+)
 from eyetune.report.progress.study_progress import StudyDisplay
 from eyetune.space.space import Choice, Range, Space
 from eyetune.testing.datasets import tiny_dataset
@@ -36,30 +42,31 @@ SPACE = Space.make(
 )
 
 
-class Ticker(StudyDisplay):
-    """The usual display, which also looks at the clock and at the memory now and then."""
+class MeasuringDisplay(StudyDisplay):
+    """A study display that prints time and memory after every `every` trials."""
 
-    def __init__(self, *words: object, every: int, **more: object) -> None:
-        super().__init__(*words, **more)  # type: ignore[arg-type]
-        self.every, self.ended = every, 0
-        self.started_at, self.worked = time.perf_counter(), time.process_time()
+    def __init__(self, record: StudyRecord, *, every: int) -> None:
+        super().__init__(record, enabled=False)
+        self.every = every
+        self.num_finished = 0
+        self.wall_seconds = time.perf_counter()
+        self.processor_seconds = time.process_time()
         self.process = psutil.Process()
 
     def on_trial(self, trial: TrialRecord) -> None:
         super().on_trial(trial)
         if trial.is_open:
             return
-        self.ended += 1
-        if self.ended % self.every == 0:
-            now, worked = time.perf_counter(), time.process_time()
-            wall, work = (
-                1000 * spent / self.every for spent in (now - self.started_at, worked - self.worked)
-            )
-            memory = self.process.memory_info().rss / 1e6
-            print(
-                f"| {self.ended:,} | {wall:.1f} ms | {work:.1f} ms | {memory:,.0f} MB |", flush=True
-            )
-            self.started_at, self.worked = now, worked
+        self.num_finished += 1
+        if self.num_finished % self.every:
+            return
+        wall_seconds, processor_seconds = time.perf_counter(), time.process_time()
+        wall_ms = 1000 * (wall_seconds - self.wall_seconds) / self.every
+        processor_ms = 1000 * (processor_seconds - self.processor_seconds) / self.every
+        megabytes = self.process.memory_info().rss / 1e6
+        times = f"{wall_ms:.1f} ms | {processor_ms:.1f} ms"
+        print(f"| {self.num_finished:,} | {times} | {megabytes:,.0f} MB |", flush=True)
+        self.wall_seconds, self.processor_seconds = wall_seconds, processor_seconds
 
 
 def main() -> None:
@@ -68,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--sampler", default="random")
-    parser.add_argument("--schedule", default="full")
+    parser.add_argument("--scheduler", default="full")
     parser.add_argument("--max-epochs", type=int, default=1)
     arguments = parser.parse_args()
     settings = StudySettings(
@@ -77,22 +84,21 @@ def main() -> None:
         objectives=(Objective(name="val_accuracy", direction="max"),),
         sampler=arguments.sampler,
         schedule=SchedulerSettings(
-            name=arguments.schedule, max_epochs=arguments.max_epochs, iterations=None
+            name=arguments.scheduler, max_epochs=arguments.max_epochs, iterations=None
         ),
         budget=Budget(trials=arguments.trials),
     )
-    print(
-        "| trials | wall time of each | processor time of each | resident memory |\n|---|---|---|---|"
-    )
+    print("| trials | wall time per trial | processor time per trial | resident memory |")
+    print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, SimulatedExecutor(2) as executor:
         workspace = Workspace(folder)
         record = workspace.studies.create("overhead", settings)
-        display = Ticker(record, every=max(1, arguments.trials // 10), enabled=False)
+        display = MeasuringDisplay(record, every=max(1, arguments.trials // 10))
         started_at = time.perf_counter()
         with workspace.studies.claim(record.id), display:
             search(record, workspace, executor, display, tiny_dataset())
         seconds = time.perf_counter() - started_at
-    print(f"\n{1000 * seconds / arguments.trials:.1f} ms a trial, all in all")
+    print(f"\n{1000 * seconds / arguments.trials:.1f} ms per trial overall")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
-"""Speed and memory of one training: `eyetune` against plain Keras `fit` of the same network, in one
-process.
+"""Speed and memory of one training: eyetune and plain Keras `fit` with the same network.
 
-    python benchmarks/train_throughput.py                 # real CIFAR-10, found through
-    EYETUNE_DATA python benchmarks/train_throughput.py --rounds 5
+    EYETUNE_DATA=FOLDER python benchmarks/train_throughput.py
 
-Both train the lab's network on the same images and validate after each epoch. They take turns, so
-that a machine that slows down slows down both; the first epoch of each turn, which compiles, is not
-counted. A turn's speed is that of its median epoch, validation included; the ratio is taken round
-by round, and its median is shown. Target: float32 at least 1.0; auto at least 1.3 of plain float32
-at batch 128 where the processor has matrix units for bfloat16.
+Both train the baseline network on the same images of CIFAR-10 and validate after each epoch. They
+alternate, so that other load on the machine affects both. The first epoch of each turn, which
+includes compilation, does not count. The speed of a turn is that of its median epoch, validation
+included; the ratio is computed per round. Target: float32 at least 1.0; auto at least 1.3 times
+plain float32 at batch size 128 where the processor has matrix units for bfloat16.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ VARIANTS = ("float32", "auto", "bfloat16")
 
 
 def plain_keras(dataset: Dataset, batch_size: int, epochs: int) -> list[float]:
-    """Return the seconds of each epoch of Keras's own way: float arrays in memory and one `fit`."""
+    """Return the seconds of each epoch of Keras's `fit` on float arrays in memory."""
     import keras
 
     layers = keras.layers
@@ -91,10 +89,8 @@ def eyetune(dataset: Dataset, batch_size: int, epochs: int, precision: str) -> l
 
 
 def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
-    """Measure both in turns and print a table."""
-    print(
-        f"{'batch':>5}  {'how':<18} {'images/s':>9}  {'ratio':>5}  lowest and highest ratio of a round"
-    )
+    """Measure all variants in each round and print a table."""
+    print(f"{'batch':>5}  {'variant':<18} {'images/s':>9}  {'ratio':>5}  range over the rounds")
     for batch_size in BATCH_SIZES:
         plain: list[float] = []
         ours: dict[str, list[float]] = {name: [] for name in VARIANTS}
@@ -102,51 +98,51 @@ def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
             plain.append(statistics.median(plain_keras(dataset, batch_size, epochs)[1:]))
             for name in VARIANTS:
                 ours[name].append(statistics.median(eyetune(dataset, batch_size, epochs, name)[1:]))
-        for how, seconds in {
-            "plain Keras": plain,
-            **{f"eyetune {name}": ours[name] for name in VARIANTS},
-        }.items():
-            ratios = [reference / one for reference, one in zip(plain, seconds, strict=True)]
+        rows = {"plain Keras": plain, **{f"eyetune {name}": ours[name] for name in VARIANTS}}
+        for variant, seconds in rows.items():
+            pairs = zip(plain, seconds, strict=True)
+            ratios = [reference / duration for reference, duration in pairs]
             pace = len(dataset.train) / statistics.median(seconds)
             print(
-                f"{batch_size:>5}  {how:<18} {pace:>9,.0f}  {statistics.median(ratios):>5.2f}  "
+                f"{batch_size:>5}  {variant:<18} {pace:>9,.0f}  {statistics.median(ratios):>5.2f}  "
                 f"{min(ratios):.2f} to {max(ratios):.2f}",
                 flush=True,
             )
 
 
 def memory(source: str) -> None:
-    """Train one epoch on all images with the command line and print its peak resident memory."""
+    """Run `eyetune train` for one epoch on all images and print its peak resident memory."""
     with tempfile.TemporaryDirectory() as workspace:
-        words = ["train", "--data", source, "--epochs", "1", "--json", "--workspace", workspace]
+        arguments = ["train", "--data", source, "--epochs", "1", "--json", "--workspace", workspace]
         subprocess.run(
-            [sys.executable, "-m", "eyetune", *words],
+            [sys.executable, "-m", "eyetune", *arguments],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
     kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(
-        f"peak resident memory of `eyetune train` on all images of {source}: {kilobytes / 1000:,.0f} MB\n"
-    )
+    print(f"Peak memory of `eyetune train` on all of {source}: {kilobytes / 1000:,.0f} MB\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", default="cifar10", help="a source that eyetune knows")
-    parser.add_argument("--subset", type=int, default=12_500, help="images of it to use")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each")
+    parser.add_argument("--data", default="cifar10", help="a source of images")
+    parser.add_argument("--subset", type=int, default=12_500, help="number of images")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
     parser.add_argument(
-        "--epochs", type=int, default=4, help="epochs of a turn; the first is not counted"
+        "--epochs", type=int, default=4, help="epochs per turn; the first does not count"
     )
     options = parser.parse_args()
-    memory(options.data)  # first: a child's peak counts what its parent held when it was forked
+    memory(
+        options.data
+    )  # first: the peak of a child process includes its parent's memory at the fork
     dataset = load(options.data, subset=options.subset)
     cores = os.cpu_count()
     print(f"{platform.platform()}, {cores} cores; auto is {choose_arithmetic('auto')}")
-    print(
-        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of {dataset.name}\n"
+    num_images = (
+        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images"
     )
+    print(f"{num_images} of {dataset.name}\n")
     throughput(dataset, options.rounds, options.epochs)
 
 

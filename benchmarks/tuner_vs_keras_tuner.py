@@ -1,17 +1,17 @@
-"""The lab's own search: KerasTuner's Hyperband and eyetune's with two workers, in turns, on the
-same images.
+"""The search of the exercise: Hyperband of KerasTuner, and of eyetune with two workers.
 
     EYETUNE_DATA=FOLDER python benchmarks/tuner_vs_keras_tuner.py
 
-Hyperband with max_epochs 10 and factor 3 (30 trials as KerasTuner counts them, 120 epochs), early
-stopping on the validation loss with a patience of 5. Each runs in processes of its own, the start
-of Python and Keras included. Prints seconds, the best validation accuracy and the peak memory
-(proportional set size of all processes together, sampled every second) of each seed, and the means.
+Hyperband with max_epochs 10 and factor 3 (30 trials as KerasTuner counts them, 120 epochs), and
+early stopping on the validation loss with a patience of 5. The tuners alternate on the same images,
+in separate processes, and the start of Python and Keras is included. Prints seconds, the best
+validation accuracy and the peak memory (proportional set size of all processes, sampled every
+second) for each seed, and the means.
 
 A large network takes many times as long as a small one, so the networks matter. eyetune searches
-twice with each seed: once as it is, with its own sampler (tpe), and once trying the very networks
-that KerasTuner drew in the same brackets. The work of each is printed too, in units of 10^9: the
-multiply-adds of each network times the epochs that it was trained for.
+twice with each seed: once with its own sampler (tpe), and once with the networks that KerasTuner
+drew, in the same brackets. The work is printed too, in units of 10^9: the multiply-accumulates
+(MACs) of each network times its number of trained epochs.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from measuring import Measured, measured
+from measuring import Measurement, run_measured
 
 MODEL = Path(__file__).with_name("lab_model.py")
 PATIENCE = 5
-WORK_UNIT = 1e9  # multiply-adds
+WORK_UNIT = 1e9  # MACs
 
 
 @dataclass(frozen=True)
-class Searched:
-    """What a search came to.
+class SearchResult:
+    """The result of a search.
 
     Attributes:
-        best: Validation accuracy.
-        work: Multiply-adds times epochs, in `WORK_UNIT`.
-        draws: The hyperparameters of each new trial, in their order.
+        best: Best validation accuracy.
+        work: MACs times epochs, in units of `WORK_UNIT`.
+        draws: Hyperparameters of each new trial, in order.
     """
 
     best: float
@@ -50,8 +50,8 @@ class Searched:
     draws: list[dict[str, Any]] = field(default_factory=list)
 
 
-def with_keras_tuner(subset: int, epochs: int, seed: int) -> Searched:
-    """Search as the lab does."""
+def with_keras_tuner(subset: int, epochs: int, seed: int) -> SearchResult:
+    """Search with KerasTuner, as in the exercise."""
     import keras
     import keras_tuner
 
@@ -78,22 +78,17 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> Searched:
             verbose=0,
         )
         trials = [tuner.oracle.trials[name] for name in sorted(tuner.oracle.trials)]
-        new = [
-            one.hyperparameters.values
-            for one in trials
-            if not one.hyperparameters.values["tuner/round"]
-        ]
-        draws = [
-            {name: value for name, value in values.items() if "/" not in name} for values in new
-        ]
+        draws = []
+        for trial in trials:
+            values = trial.hyperparameters.values
+            if not values["tuner/round"]:  # not a promotion
+                draws.append({name: values[name] for name in values if "/" not in name})
         best = float(tuner.oracle.get_best_trials(1)[0].score)
-        return Searched(best, sum(_work(one.hyperparameters) for one in trials), draws)
+        return SearchResult(best, sum(_work(trial.hyperparameters) for trial in trials), draws)
 
 
 def _work(hyperparameters: Any) -> float:
-    """Return the work of a trial of KerasTuner's; early stopping, which ends few of them, is not
-    counted.
-    """
+    """Return the work of a trial of KerasTuner. Early stopping, which is rare, is ignored."""
     from eyetune.models.structure import structure
     from lab_model import build_model
 
@@ -105,8 +100,8 @@ def _work(hyperparameters: Any) -> float:
 
 def with_eyetune(
     subset: int, epochs: int, seed: int, workers: int, draws: list[dict[str, Any]]
-) -> Searched:
-    """Let eyetune search, into a workspace of its own."""
+) -> SearchResult:
+    """Search with eyetune in a temporary workspace."""
     import eyetune as et
 
     recipe = et.Recipe().with_({"data.subset": subset, "fit.early_stopping": PATIENCE})
@@ -124,16 +119,16 @@ def with_eyetune(
             plots=False,
         )
         work = sum(
-            len(study.histories[one.run]) * one.network["multiply_adds"]
-            for one in study.trials
-            if one.run
+            len(study.histories[trial.run]) * trial.network["macs"]
+            for trial in study.trials
+            if trial.run
         )
-        return Searched(study.best_value, work / WORK_UNIT)
+        return SearchResult(study.best_value, work / WORK_UNIT)
 
 
 @contextmanager
 def _drawn(draws: list[dict[str, Any]]) -> Iterator[None]:
-    """Let a search within it try these hyperparameters one after the other, if there are any."""
+    """Make a search inside the context try these hyperparameters in order, if there are any."""
     if not draws:
         yield
         return
@@ -151,70 +146,63 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "how", nargs="?", choices=["keras-tuner", "eyetune"], help="run one way only (used inside)"
+        "tuner", nargs="?", choices=["keras-tuner", "eyetune"], help="only this tuner (internal)"
     )
     parser.add_argument("--subset", type=int, default=3000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument(
-        "--draws", type=Path, help="JSON list of the hyperparameters to try (used inside)"
-    )
+    parser.add_argument("--draws", type=Path, help="JSON list of hyperparameters to try (internal)")
     arguments = parser.parse_args()
-    if arguments.how is None:
+    if arguments.tuner is None:
         compare(arguments)
         return
     size = arguments.subset, arguments.epochs, arguments.seed
-    if arguments.how == "keras-tuner":
-        searched = with_keras_tuner(*size)
+    if arguments.tuner == "keras-tuner":
+        result = with_keras_tuner(*size)
     else:
         draws = json.loads(arguments.draws.read_text(encoding="utf-8")) if arguments.draws else []
-        searched = with_eyetune(*size, arguments.workers, draws)
-    print(json.dumps(asdict(searched)))
+        result = with_eyetune(*size, arguments.workers, draws)
+    print(json.dumps(asdict(result)))
 
 
 def compare(arguments: argparse.Namespace) -> None:
+    """Run all searches for each seed and print a table."""
     print(
-        "| seed | search | time | times faster | work | best | memory |\n|---|---|---|---|---|---|---|"
+        "| seed | search | time | speedup | work | best | memory |\n|---|---|---|---|---|---|---|"
     )
-    ratios: dict[str, list[float]] = {}
-    bests: dict[str, list[float]] = {}
+    speedups: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        words = [
-            "--subset",
-            str(arguments.subset),
-            "--epochs",
-            str(arguments.epochs),
-            "--seed",
-            str(seed),
-        ]
-        words += ["--workers", str(arguments.workers)]
-        theirs = _measured("keras-tuner", words)
+        options = ["--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
+        options += ["--seed", str(seed), "--workers", str(arguments.workers)]
+        reference = _measure("keras-tuner", options)
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(theirs[1].draws, file)
+            json.dump(reference[1].draws, file)
             file.flush()
-            same = _measured("eyetune", [*words, "--draws", file.name])
-        own = _measured("eyetune", words)
-        for name, (one, came) in {
-            "KerasTuner": theirs,
-            "eyetune, same networks": same,
-            "eyetune": own,
-        }.items():
-            ratio = theirs[0].seconds / one.seconds
-            ratios.setdefault(name, []).append(ratio)
-            bests.setdefault(name, []).append(came.best)
-            figures = f"{one.seconds:.0f} s | {ratio:.2f} | {came.work:.2f} | {came.best:.2%}"
-            print(f"| {seed} | {name} | {figures} | {one.peak_megabytes:,.0f} MB |", flush=True)
+            same_networks = _measure("eyetune", [*options, "--draws", file.name])
+        rows = {
+            "KerasTuner": reference,
+            "eyetune, same networks": same_networks,
+            "eyetune": _measure("eyetune", options),
+        }
+        for name, (measurement, result) in rows.items():
+            speedup = reference[0].seconds / measurement.seconds
+            speedups.setdefault(name, []).append(speedup)
+            accuracies.setdefault(name, []).append(result.best)
+            cells = f"{measurement.seconds:.0f} s | {speedup:.2f} | {result.work:.2f}"
+            cells += f" | {result.best:.2%} | {measurement.peak_megabytes:,.0f} MB"
+            print(f"| {seed} | {name} | {cells} |", flush=True)
     print()
-    for name, faster in ratios.items():
-        best = statistics.mean(bests[name])
-        print(f"{name}: median {statistics.median(faster):.2f} times faster, mean best {best:.2%}")
+    for name, values in speedups.items():
+        accuracy = statistics.mean(accuracies[name])
+        print(f"{name}: median speedup {statistics.median(values):.2f}, mean best {accuracy:.2%}")
 
 
-def _measured(how: str, words: list[str]) -> tuple[Measured, Searched]:
-    one = measured([sys.executable, __file__, how, *words])
-    return one, Searched(**json.loads(one.output.strip().splitlines()[-1]))
+def _measure(tuner: str, options: list[str]) -> tuple[Measurement, SearchResult]:
+    measurement = run_measured([sys.executable, __file__, tuner, *options])
+    return measurement, SearchResult(**json.loads(measurement.output.strip().splitlines()[-1]))
 
 
 if __name__ == "__main__":
