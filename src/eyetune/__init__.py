@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import errors, techniques
-    from eyetune.api.compare import compare, open_run
+    from eyetune.api.compare import compare
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.export import Export, export, open_export, verify
     from eyetune.api.fit_check import FitCheck, fit_check
@@ -72,7 +72,7 @@ _MODULE_OF_NAME = {
     "load": "eyetune.data",
     "open_export": "eyetune.api.export",
     "open_lab": "eyetune.api.labs",
-    "open_run": "eyetune.api.compare",
+    "open_run": "eyetune.api.run",
     "open_study": "eyetune.api.study",
     "resume": "eyetune.api.train",
     "start_keras": "eyetune.training.backend",

@@ -14,6 +14,7 @@ from eyetune.api.explain import Explanation, choose_image, explain
 from eyetune.api.run import Run
 from eyetune.data import Split
 from eyetune.errors import DataError, UsageError
+from eyetune.records.predictions import require_predictions
 from eyetune.testing.datasets import tiny_images
 
 SIZES = {"validation": 20, "test": 10}
@@ -31,7 +32,7 @@ def test_an_explanation_holds_what_the_run_recorded(explained: Explanation, trai
         == f"validation image 3: {trained.record.data.class_names[data.labels[3]]}"
     )
     assert np.array_equal(explained.subject.pixels, data.images[3])
-    probabilities, labels = trained._predictions("validation")
+    probabilities, labels = require_predictions(trained.workspace, trained.record, "validation")
     assert np.allclose(explained.subject.probabilities, probabilities[3], atol=1e-5)
     assert all(explained.right.probabilities.argmax(axis=1) == explained.right.labels)
     assert all(explained.wrong.probabilities.argmax(axis=1) != explained.wrong.labels)

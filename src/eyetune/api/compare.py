@@ -1,30 +1,14 @@
-"""Open a recorded run, and compare several."""
+"""Compare recorded runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from eyetune.analysis.comparison import compare as paired
-from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.shown import ShownComparison
 from eyetune.errors import DataError, UsageError
-from eyetune.records import Workspace
 from eyetune.techniques.lab.findings import candidate
-
-
-def open_run(reference: str = "latest", *, workspace: str | Path | Workspace | None = None) -> Run:
-    """Return a recorded run by id, beginning of an id, name, or "latest".
-
-    Example:
-        >>> import eyetune as et
-        >>> run = et.open_run("latest")  # doctest: +SKIP
-        >>> run.test_accuracy  # doctest: +SKIP
-        0.97
-    """
-    workspace = workspace_of(workspace)
-    return Run(workspace, workspace.runs.find(str(reference)))
 
 
 def compare(*runs: Run) -> ShownComparison:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.api.compare import open_run
 from eyetune.api.preparing import start, workspace_of
-from eyetune.api.run import Run
+from eyetune.api.run import Run, open_run
 from eyetune.data import Dataset, Split
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board

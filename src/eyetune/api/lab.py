@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from eyetune.api.compare import open_run
 from eyetune.api.labs import Lab
 from eyetune.api.preparing import checked_recipe, workspace_of
+from eyetune.api.run import open_run
 from eyetune.data import Dataset
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe

@@ -1,11 +1,9 @@
-"""Findings of an analysis that show themselves in a notebook: a comparison of runs, a learning-rate
-range test.
-"""
+"""How results look in a notebook: a run, a comparison of runs, a learning-rate range test."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from eyetune.analysis.comparison import Candidate, Comparison, Difference
 from eyetune.analysis.learning_rates import RangeTest
 
 if TYPE_CHECKING:
+    from eyetune.api.run import Run
     from eyetune.report.figures.picture import Picture
 
 _COLUMNS = (
@@ -120,8 +119,34 @@ class ShownRangeTest(RangeTest):
         return {"suggested rate": found, **usable, "why": self.reason, "steps": steps}
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self.rows().items()
-        )
-        return f"<table>{cells}</table>{self.plot().as_html('loss by learning rate')}"
+        return f"{_fact_table(self.rows())}{self.plot().as_html('loss by learning rate')}"
+
+
+def run_html(run: Run) -> str:
+    """Return a run as a table of its facts and its curves, in HTML."""
+    record = run.record
+    rows = {
+        "run": record.label,
+        "state": str(record.state),
+        "data": f"{record.data.name} ({record.data.num_train:,} training images)",
+        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
+        "parameters": f"{record.network.parameters:,}",
+        "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
+    }
+    if record.results:
+        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}"
+        if record.results.test_accuracy is not None:
+            rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
+        rows["verdict"] = run.verdict.text
+    curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
+    return f"{_fact_table(rows)}{curves}"
+
+
+def _fact_table(rows: Mapping[str, str]) -> str:
+    """Return facts as an HTML table of two columns."""
+    lines = [
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in rows.items()
+    ]
+    return f"<table>{''.join(lines)}</table>"

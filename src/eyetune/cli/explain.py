@@ -56,7 +56,7 @@ def explain(
         Folder for the pictures (PNG and SVG).
     """
     check_output_folder(output)
-    from eyetune.api.compare import open_run
+    from eyetune.api.run import open_run
 
     chosen = open_run(run, workspace=common.open_workspace())
     meant = int(image) if _is_number(image) else image

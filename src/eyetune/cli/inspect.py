@@ -63,7 +63,7 @@ def evaluate(
         The name of --tta before version 0.1.
     """
     with_tta = tta or flips
-    from eyetune.api.compare import open_run
+    from eyetune.api.run import open_run
     from eyetune.cli.run_tables import evaluation_tables, tta_lines
 
     chosen = open_run(run, workspace=common.open_workspace())
@@ -154,7 +154,7 @@ def plot(
         Folder for the pictures (PNG and SVG).
     """
     check_output_folder(output)
-    from eyetune.api.compare import open_run
+    from eyetune.api.run import open_run
     from eyetune.report.figures.run_figures import save
 
     workspace = common.open_workspace()
@@ -211,7 +211,7 @@ def predict(
         raise UsageError(
             "The number of classes is too small.", expected="--top of 1 or more", received=top
         )
-    from eyetune.api.compare import open_run
+    from eyetune.api.run import open_run
     from eyetune.cli.run_tables import prediction_table
 
     paths = _image_files(images)
@@ -300,7 +300,7 @@ def _show_recipe(recipe: Recipe, diagram: Path | None, common: Common) -> None:
 
 
 def _show_run(reference: str, diagram: Path | None, common: Common) -> None:
-    from eyetune.api.compare import open_run
+    from eyetune.api.run import open_run
     from eyetune.cli.run_tables import network_table, run_table
 
     run = open_run(reference, workspace=common.open_workspace())

@@ -1,0 +1,211 @@
+"""Training a recipe, and resuming a run."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import eyetune as et
+from eyetune.errors import DataError, DivergedError, RecipeError, RunNotFoundError, UsageError
+from eyetune.records import RunState, Workspace
+from eyetune.report.progress.training_progress import TrainingDisplay
+from eyetune.testing.datasets import tiny_dataset, write_cifar10
+from eyetune.values.history import Epoch
+
+SMALL = et.Recipe().with_(
+    {"model.blocks": [4], "model.dense": [8], "fit.epochs": 3, "fit.batch_size": 16}
+)
+
+
+def test_train_repeats_exactly_with_the_same_seed(trained: et.Run, archive: Path) -> None:
+    again = et.train(trained.recipe, archive, progress=False)
+    assert again.id != trained.id
+    assert [epoch.loss for epoch in again.history] == [epoch.loss for epoch in trained.history]
+    assert again.results == trained.results
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_train_saves_a_network_trained_with_a_schedule(schedule: str) -> None:
+    recipe = SMALL.with_(optimizer__schedule=schedule, fit__weight_averaging=0.9)
+    run = et.train(recipe, tiny_dataset(), progress=False)
+    x, y = tiny_dataset().arrays()[1]
+    loss, accuracy = run.model().evaluate(x, y, verbose=0)
+    assert accuracy == pytest.approx(run.validation_accuracy)
+    assert loss == pytest.approx(run.results.validation_loss, rel=1e-4)
+
+
+def test_train_refuses_wrong_arguments() -> None:
+    with pytest.raises(UsageError):
+        et.train("digits")  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        et.train(SMALL, tiny_dataset(), name="latest", progress=False)
+
+
+def test_train_takes_a_dataset_in_memory() -> None:
+    run = et.train(SMALL, tiny_dataset(), progress=False)
+    assert run.record.data.name == "tiny"
+    assert run.results.linear_accuracy is not None
+    assert run.verdict.text
+
+
+def interrupt_in_epoch(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_progress(_: TrainingDisplay, position: Any) -> None:
+        if position.epoch == number:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingDisplay, "on_progress", on_progress)
+
+
+def test_resume_ends_as_if_never_interrupted(
+    trained: et.Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(3, patch)
+        paused = et.train(trained.recipe, archive, progress=False)
+    assert paused.state is RunState.PAUSED
+    assert len(paused.history) == 2
+    with pytest.raises(UsageError):
+        _ = paused.test_accuracy
+    resumed = et.resume(paused.id, progress=False)
+    assert resumed.id == paused.id
+    assert resumed.state is RunState.COMPLETE
+    assert resumed.results == trained.results
+    assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in trained.history]
+
+
+def test_resume_trains_no_epoch_twice_after_a_crash(
+    trained: et.Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: TrainingDisplay, epoch: Epoch) -> None:
+        if epoch.epoch == 2:
+            raise OSError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingDisplay, "on_epoch", crash)
+        with pytest.raises(OSError, match="gone"):
+            et.train(trained.recipe, archive, progress=False)
+    failed = et.open_run("latest")
+    assert failed.state is RunState.FAILED
+    # The record of the second epoch is lost here on purpose; its checkpoint is not.
+    with sqlite3.connect(failed.workspace.folder / "eyetune.sqlite") as connection:
+        connection.execute("delete from epochs where epoch = 2")
+    started: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            TrainingDisplay, "on_progress", lambda _, position: started.append(position.epoch)
+        )
+        resumed = et.resume(failed.id, progress=False)
+    assert set(started) == {3}
+    assert resumed.results == trained.results
+
+
+def test_resume_refuses_a_complete_run(trained: et.Run) -> None:
+    with pytest.raises(UsageError):
+        et.resume(trained.id, workspace=trained.workspace)
+
+
+def test_resume_refuses_other_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_cifar10(tmp_path)
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(1, patch)
+        paused = et.train(SMALL, path, progress=False)
+    path.unlink()
+    write_cifar10(tmp_path, images_per_batch=30)
+    with pytest.raises(DataError):
+        et.resume(paused.id, progress=False)
+
+
+def test_train_records_a_diverged_run_as_failed() -> None:
+    recipe = SMALL.with_(
+        {
+            "optimizer.name": "sgd",
+            "optimizer.learning_rate": 100,
+            "model.activation": "linear",
+            "fit.epochs": 20,
+        }
+    )
+    with pytest.raises(DivergedError):
+        et.train(recipe, tiny_dataset(), progress=False)
+    failed = et.open_run("latest")
+    assert failed.state is RunState.FAILED
+    assert "diverged" in str(failed.record.error)
+    assert "--learning-rate 10" in str(failed.record.error)
+
+
+def test_train_refuses_a_negative_seed() -> None:
+    with pytest.raises(UsageError):
+        et.train(SMALL, tiny_dataset(), seed=-1)
+    assert et.Workspace().runs.all() == []
+
+
+def test_train_can_leave_out_the_pictures() -> None:
+    run = et.train(SMALL.with_(fit__epochs=1), tiny_dataset(), progress=False, plots=False)
+    assert not (run.folder / "plots").exists()
+    run.save_plots(dataset=tiny_dataset())
+    assert (run.folder / "plots" / "curves.png").exists()
+
+
+def test_train_records_a_teacher_by_its_id(tmp_path: Path, trained: et.Run) -> None:
+    recipe = SMALL.with_({"fit.epochs": 1, "model.blocks": [2], "loss.teacher": "trained"})
+    data = trained.dataset()
+    student = et.train(recipe, data, workspace=trained.workspace, progress=False)
+    assert student.recipe.loss.teacher == trained.id
+    assert student.recipe.difference(trained.recipe)["loss.teacher"] == (trained.id, "")
+    file = SMALL.with_(
+        {"fit.epochs": 1, "model.blocks": [2], "loss.teacher": str(trained.folder / "model.keras")}
+    )
+    again = et.train(file, data, workspace=tmp_path, progress=False)
+    assert again.history[-1].val_loss == student.history[-1].val_loss
+    student.workspace.runs.purge(student.id)
+
+
+def test_train_refuses_a_missing_or_unfinished_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path)
+    with pytest.raises(RunNotFoundError):
+        et.train(
+            SMALL.with_(loss__teacher="nobody"), tiny_dataset(), workspace=workspace, progress=False
+        )
+    monkeypatch.setattr(TrainingDisplay, "on_progress", _interrupt)
+    paused = et.train(SMALL, tiny_dataset(), workspace=workspace, progress=False)
+    with pytest.raises(UsageError):
+        et.train(
+            SMALL.with_(loss__teacher=paused.id),
+            tiny_dataset(),
+            workspace=workspace,
+            progress=False,
+        )
+    assert [run.id for run in workspace.runs.all()] == [paused.id]
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_train_transfers_from_a_file_of_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eyetune.models.transfer import build_backbone
+
+    monkeypatch.chdir(tmp_path)
+    build_backbone("vgg16", (32, 32, 3)).save_weights("own.weights.h5")
+    recipe = SMALL.with_({"model": "vgg16", "model.weights": "own.weights.h5", "fit.epochs": 1})
+    data = tiny_dataset(num_train=30, size=32)
+    run = et.train(recipe, data, workspace=tmp_path / "w", progress=False)
+    assert run.recipe.model.weights == str(tmp_path / "own.weights.h5")
+    assert (run.record.network.parameters, run.record.network.trainable_parameters) == (
+        14_747_715,
+        33_027,
+    )
+    assert run.evaluate("test", dataset=data).accuracy == run.test_accuracy
+    assert (run.folder / "plots" / "network.png").exists()
+    assert run.verdict.text
+    with pytest.raises(RecipeError):
+        et.train(
+            recipe.with_(model__weights="other.h5"), data, workspace=tmp_path / "w", progress=False
+        )
+    assert len(run.workspace.runs.all()) == 1
