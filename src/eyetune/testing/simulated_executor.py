@@ -14,8 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from eyetune.training.job import (
     inspect_apart,
     work_apart,
 )
+from eyetune.tuning.executors import Executor
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Layer, Network
 
@@ -55,7 +55,7 @@ def quick_curve(recipe: Recipe, epoch: int) -> float:
     return float(max(0.1, reached * (1 - 0.5 ** (epoch + 1))))
 
 
-class SimulatedExecutor:
+class SimulatedExecutor(Executor):
     """Does jobs in threads by a formula: no network is built and no image read (see `Executor`).
 
     What it "trained" it keeps in the run's folder as a checkpoint, and counts: an epoch that is
@@ -102,10 +102,10 @@ class SimulatedExecutor:
             do = partial(self._inspect, *arguments)
         if function is work_apart:
             do = partial(self._work, arguments[0], future)
-        self._pool.submit(self._settle, future, do)
+        self._pool.submit(self._resolve, future, do)
         return future
 
-    def _settle(self, future: Future[Any], do: Callable[[], Any]) -> None:
+    def _resolve(self, future: Future[Any], do: Callable[[], Any]) -> None:
         try:
             value = do()
         except Exception as error:
@@ -115,15 +115,8 @@ class SimulatedExecutor:
             if not future.cancelled():
                 future.set_result(value)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     def _inspect(self, recipes: tuple[Recipe, ...], *_: object) -> tuple[Inspection, ...]:

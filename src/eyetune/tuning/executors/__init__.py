@@ -1,7 +1,7 @@
-"""Who does the jobs: processes on this machine, or those of a Ray cluster, behind one seam.
+"""Executors run jobs in parallel: in processes on this machine, or on a Ray cluster.
 
-A study needs nothing of an executor but to hand over a job and to be told what came of it. A worker
-that dies, runs out of time or takes too much memory is one job's failure, and harms no other.
+A study needs nothing of an executor but `submit`. A worker that dies, runs out of time or takes too
+much memory is the failure of one job and harms no other.
 """
 
 from eyetune.tuning.executors.executor import Executor

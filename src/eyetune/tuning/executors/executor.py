@@ -1,8 +1,8 @@
-"""What all executors share: their seam, and how a job travels to a worker and what came of it back.
+"""What all executors share: their interface, and how jobs and results travel between processes.
 
-A job and its outcome travel as bytes that are read inside a `try`, at both ends. A function, a
-value or an error that cannot be read there is then the failure of its job; read by the machinery
-between processes it would end that.
+A job and its result travel as bytes that are read inside a `try` at both ends: a function, a value
+or an error that cannot be read is then the failure of its job. Read by the code between processes,
+it would break the connection to the worker.
 """
 
 from __future__ import annotations
@@ -12,37 +12,44 @@ import pickle
 import sys
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
-from eyetune.errors import EyetuneError, OutOfMemoryError, TrainingError
+from eyetune.errors import (
+    EyetuneError,
+    OutOfMemoryError,
+    OutOfTimeError,
+    TrainingError,
+    UsageError,
+    WorkerLostError,
+)
 
 Result = TypeVar("Result")
 
-JOBS_PER_PROCESS = (
-    50  # TensorFlow keeps a little of each training: a process that has done so many ends
-)
-MEMORY_LOOK_SECONDS = 0.1
-OUT_OF_MEMORY_EXIT = 86  # for whoever reads a log; the coordinator gets words
-MAX_CHARACTERS = 300  # of an error: TensorFlow can fill pages
-LESS_MEMORY = "Smaller batches, a smaller network, or a higher limit."
+JOBS_PER_PROCESS = 50  # TensorFlow keeps a little memory of each training
+SECONDS_BETWEEN_MEMORY_CHECKS = 0.1
+OUT_OF_MEMORY_EXIT = 86  # exit status of a worker, for logs
+MAX_MESSAGE_CHARACTERS = 300  # TensorFlow's errors can fill pages
+LESS_MEMORY = "Use smaller batches, a smaller network, or a higher limit."
 
 
-class Executor(Protocol):
-    """Who does jobs; a context manager, and what is still under way when it is left is ended.
+class Executor(ABC):
+    """Runs jobs in worker processes; a context manager that ends unfinished jobs when it is left.
 
     Attributes:
-        num_workers: Jobs that are done at once.
-        threads: Of the arithmetic of each job (0: one for each core).
+        num_workers: Number of jobs that run in parallel.
+        threads: Threads of each job; 0 for one for each core.
     """
 
     num_workers: int
     threads: int
 
+    @abstractmethod
     def submit(
         self,
         function: Callable[..., Result],
@@ -53,12 +60,12 @@ class Executor(Protocol):
         """Let a worker call a function.
 
         Args:
-            function: What to call. One of a module that workers can import goes by its name, one of
-                a script or a notebook by its code.
-            arguments: What to call it with; anything that can be pickled.
-            limit_seconds: The worker is ended when the call takes longer.
+            function: What to call. A function of a module that workers can import is sent by its
+                name, one of a script or a notebook by its code.
+            arguments: Its arguments; anything that can be pickled.
+            limit_seconds: The worker is ended when the call takes longer; None for no limit.
             limit_bytes: The worker is ended when its resident memory grows beyond this during the
-                call.
+                call; None for no limit.
 
         Returns:
             A future; cancelling it ends the call. It raises what the function raised, with the
@@ -67,65 +74,86 @@ class Executor(Protocol):
             OutOfTimeError, or OutOfMemoryError.
         """
 
-    def __enter__(self) -> Self: ...
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers and the jobs that they are doing."""
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 class WorkerTracebackError(Exception):
-    """The traceback, as text, of an error that was raised in another process; the cause of that
-    error here.
-    """
+    """The traceback of an error in another process, as text; the cause of that error here."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 @dataclass(frozen=True)
-class _Raised:
-    """An error on its way here: pickled, and as words for a process that cannot or should not read
-    it.
+class _RaisedError:
+    """An error of a worker: pickled, and as text for a process that cannot read it.
+
+    Attributes:
+        module: Module of its class.
+        message: Its class and message.
+        trace: Its traceback.
+        pickled: The error itself; None where it cannot be pickled.
     """
 
     module: str
-    words: str
+    message: str
     trace: str
     pickled: bytes | None
 
 
+def check_num_workers(num_workers: int | None) -> None:
+    """Refuse a number of workers below 1; None is the executor's choice.
+
+    Raises:
+        UsageError: It is below 1.
+    """
+    if num_workers is not None and num_workers < 1:
+        raise UsageError("workers is out of its range.", expected="1 or more", received=num_workers)
+
+
 def pack(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
-    """Make a job of a function and what to call it with, for `work`."""
+    """Return a function and its arguments as a job for `work`."""
     import cloudpickle
 
     return cast(bytes, cloudpickle.dumps((function, arguments)))
 
 
-def work(job: bytes, limit_bytes: int | None, tell: Callable[[EyetuneError], object]) -> bytes:
-    """Do a job in this process, a worker's, and return what came of it, for `unpack`.
+def work(
+    job: bytes, limit_bytes: int | None, leave_reason: Callable[[EyetuneError], object]
+) -> bytes:
+    """Do a job in this process, a worker, and return its result or error for `unpack`.
 
     Args:
-        job: What `pack` made.
+        job: What `pack` returned.
         limit_bytes: The process ends when its resident memory grows beyond this.
-        tell: Called with the reason just before it ends.
+        leave_reason: Called with the reason just before the process ends.
     """
     import cloudpickle
 
     try:
         function, arguments = pickle.loads(job)
-        with _memory_limit(limit_bytes, tell):
+        with _memory_limit(limit_bytes, leave_reason):
             value = function(*arguments)
         return cast(bytes, cloudpickle.dumps((value, None)))
-    except BaseException as error:  # a SystemExit too is a job's failure and no more
+    except BaseException as error:  # even a SystemExit is a failure of the job and no more
         return pickle.dumps((None, _raised(error, limit_bytes)))
 
 
 def unpack(outcome: bytes) -> Any:
-    """Return what a job returned, or raise what it raised."""
+    """Return the result of a job, or raise its error."""
     value, raised = pickle.loads(outcome)
     if raised is not None:
         raise _error(raised) from WorkerTracebackError(raised.trace)
@@ -133,7 +161,7 @@ def unpack(outcome: bytes) -> Any:
 
 
 def resolve_future(future: Future[Result], outcome: Callable[[], Result]) -> None:
-    """Give a future its result, or what is raised instead, unless it has been cancelled."""
+    """Give a future its result or its error, unless it has been cancelled."""
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -144,52 +172,75 @@ def resolve_future(future: Future[Result], outcome: Callable[[], Result]) -> Non
         future.set_result(value)
 
 
+def out_of_time(limit_seconds: float | None) -> OutOfTimeError:
+    """Return the error of a job that took too long."""
+    return OutOfTimeError(
+        "A training took longer than its time limit.", expected=f"at most {limit_seconds:g} s"
+    )
+
+
+def worker_lost(received: str) -> WorkerLostError:
+    """Return the error of a job whose worker ended before it was done.
+
+    Args:
+        received: How the worker ended.
+    """
+    return WorkerLostError(
+        "A worker process ended in the middle of a training.",
+        received=received,
+        fix="If the machine ran out of memory: fewer workers, smaller batches or a smaller network.",
+    )
+
+
 @contextmanager
 def _memory_limit(
-    limit_bytes: int | None, tell: Callable[[EyetuneError], object]
+    limit_bytes: int | None, leave_reason: Callable[[EyetuneError], object]
 ) -> Iterator[None]:
     if limit_bytes is None:
         yield
         return
     done = threading.Event()
-    watch = threading.Thread(target=_watch_memory, args=(limit_bytes, tell, done), daemon=True)
+    watch = threading.Thread(
+        target=_watch_memory, args=(limit_bytes, leave_reason, done), daemon=True
+    )
     watch.start()
     try:
         yield
     finally:
         done.set()
-        watch.join()  # or it could end the process in the middle of the next job
+        watch.join()  # otherwise it could end the process in the middle of the next job
 
 
 def _watch_memory(
-    limit_bytes: int, tell: Callable[[EyetuneError], object], done: threading.Event
+    limit_bytes: int, leave_reason: Callable[[EyetuneError], object], done: threading.Event
 ) -> None:
     import psutil
 
     process = psutil.Process()
     used = process.memory_info().rss
     while used <= limit_bytes:
-        if done.wait(MEMORY_LOOK_SECONDS):
+        if done.wait(SECONDS_BETWEEN_MEMORY_CHECKS):
             return
         used = process.memory_info().rss
     try:
-        tell(_out_of_memory(limit_bytes, _megabytes(used)))
+        leave_reason(_out_of_memory(limit_bytes, _megabytes(used)))
     finally:
         os._exit(OUT_OF_MEMORY_EXIT)
 
 
-def _raised(error: BaseException, limit_bytes: int | None) -> _Raised:
+def _raised(error: BaseException, limit_bytes: int | None) -> _RaisedError:
     trace = "".join(traceback.format_exception(error))
-    words = " ".join(traceback.format_exception_only(error)[-1].split())[:MAX_CHARACTERS]
+    last_line = " ".join(traceback.format_exception_only(error)[-1].split())
+    message = last_line[:MAX_MESSAGE_CHARACTERS]
     if _is_out_of_memory(error):
-        error = _out_of_memory(limit_bytes, words)
+        error = _out_of_memory(limit_bytes, message)
     if not isinstance(error, Exception):
-        error = TrainingError(f"A job tried to end its process: {words}")
-    return _Raised(type(error).__module__, words, trace, _pickled(error))
+        error = TrainingError(f"A job tried to end its process: {message}")
+    return _RaisedError(type(error).__module__, message, trace, _pickled(error))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # TensorFlow's error by its name: a job without TensorFlow must not import it to be asked.
+    # TensorFlow's error by the name of its class: a job without TensorFlow must not import it.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
@@ -198,23 +249,21 @@ def _pickled(error: Exception) -> bytes | None:
 
     try:
         pickled = cloudpickle.dumps(error)
-        pickle.loads(
-            pickled
-        )  # an exception with arguments of its own often can be written and not be read
+        # An exception with arguments of its own can often be written but not be read.
+        pickle.loads(pickled)
     except Exception:
         return None
     return cast(bytes, pickled)
 
 
-def _error(raised: _Raised) -> Exception:
-    # Reading an error imports its module: TensorFlow and Keras have no place in the process that
-    # coordinates.
+def _error(raised: _RaisedError) -> Exception:
+    # Reading an error imports its module, and the coordinating process must not import TensorFlow.
     if raised.pickled is not None and raised.module in sys.modules:
         try:
             return cast(Exception, pickle.loads(raised.pickled))
-        except Exception:  # its words are left
+        except Exception:  # its message is left
             pass
-    return TrainingError(f"A job failed: {raised.words}")
+    return TrainingError(f"A job failed: {raised.message}")
 
 
 def _out_of_memory(limit_bytes: int | None, received: str) -> OutOfMemoryError:
@@ -226,5 +275,5 @@ def _out_of_memory(limit_bytes: int | None, received: str) -> OutOfMemoryError:
     )
 
 
-def _megabytes(number_of_bytes: int) -> str:
-    return f"{number_of_bytes / 1e6:,.0f} MB"
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.0f} MB"

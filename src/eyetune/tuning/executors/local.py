@@ -1,8 +1,7 @@
-"""Processes on this machine, each with a fresh interpreter.
+"""Worker processes on this machine, each with a new interpreter.
 
-A worker may die or run out of time without harm to the others: pebble starts another in its place.
-That is why it is used, and not `concurrent.futures.ProcessPoolExecutor`, which is broken for good
-by one dead worker.
+A worker may die or run out of time without harm to the others: pebble replaces it. A
+`concurrent.futures.ProcessPoolExecutor` would be unusable after the death of one worker.
 """
 
 from __future__ import annotations
@@ -22,17 +21,20 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast, final
 
-from eyetune.errors import EyetuneError, OutOfTimeError, UsageError, WorkerLostError
+from eyetune.errors import EyetuneError
 from eyetune.tuning.executors.executor import (
     JOBS_PER_PROCESS,
+    Executor,
     Result,
+    check_num_workers,
+    out_of_time,
     pack,
     resolve_future,
     unpack,
     work,
+    worker_lost,
 )
 from eyetune.tuning.executors.machine import memory_bytes, usable_cores
 from eyetune.tuning.executors.spawning import WorkerContext
@@ -40,22 +42,21 @@ from eyetune.tuning.executors.spawning import WorkerContext
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
-WATCH_SECONDS = 0.5
-BYTES_PER_WORKER = (
-    1_500_000_000  # what a training of a small network takes, TensorFlow and its images included
-)
+SECONDS_BETWEEN_PARENT_CHECKS = 0.5
+BYTES_PER_WORKER = 1_500_000_000  # for a small network, with TensorFlow and its images
 MAX_DEFAULT_WORKERS = 8
 
 
-class LocalExecutor:
-    """Worker processes on this machine; a context manager (see `Executor`).
+@final
+class LocalExecutor(Executor):
+    """Worker processes on this machine; a context manager.
 
     Args:
-        num_workers: How many, at least 1; the cores are shared out among them as threads.
-        jobs_per_process: How many jobs a process does before another takes its place.
+        num_workers: Number of processes, 1 or more; they share the cores as threads.
+        jobs_per_process: Jobs after which a process is replaced.
 
     Raises:
-        UsageError: The number is below 1.
+        UsageError: The number of workers is below 1.
 
     Example:
         >>> with LocalExecutor(1) as executor:
@@ -64,17 +65,14 @@ class LocalExecutor:
     """
 
     def __init__(self, num_workers: int, *, jobs_per_process: int = JOBS_PER_PROCESS) -> None:
-        if num_workers < 1:
-            raise UsageError(
-                "The number of workers is too small.", expected="1 or more", received=num_workers
-            )
+        check_num_workers(num_workers)
         self.num_workers = num_workers
         # Several workers on one core each get more done than one on all of them: small networks
-        # have little to share. What cores are left over are worth more as threads than idle.
+        # gain little from threads. Cores that are left over are worth more as threads than idle.
         self.threads = 0 if num_workers == 1 else max(1, usable_cores() // num_workers)
         self._jobs_per_process = jobs_per_process
-        self._notes = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
-        self._numbers = itertools.count()
+        self._reasons = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
+        self._job_numbers = itertools.count()
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPool:
@@ -83,8 +81,8 @@ class LocalExecutor:
         return ProcessPool(
             max_workers=self.num_workers,
             max_tasks=self._jobs_per_process,
-            initializer=_begin,
-            initargs=(os.getpid(), self._notes.name),
+            initializer=_start_worker,
+            initargs=(os.getpid(), self._reasons.name),
             context=WorkerContext(),
         )
 
@@ -99,76 +97,27 @@ class LocalExecutor:
         if not self._pool.active:  # pebble gives its pool up when a worker without a job dies
             self._stop()
             self._pool = self._new_pool()
-        note = Path(self._notes.name) / str(next(self._numbers))
-        job = (pack(function, arguments), limit_bytes, note)
+        reason_path = Path(self._reasons.name) / str(next(self._job_numbers))
+        job = (pack(function, arguments), limit_bytes, reason_path)
         answer: Future[bytes] = self._pool.schedule(_work, args=job, timeout=limit_seconds)
         future: Future[Result] = Future()
-        answer.add_done_callback(
-            lambda _: resolve_future(
-                future, lambda: cast(Result, _outcome(answer, note, limit_seconds))
-            )
-        )
+        outcome = partial(_outcome, answer, reason_path, limit_seconds)
+        answer.add_done_callback(lambda _: resolve_future(future, outcome))
         future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop()  # what is still running when we leave is not wanted any more
-        self._notes.cleanup()
+    def close(self) -> None:
+        """End the workers and the jobs that they are doing."""
+        self._stop()
+        self._reasons.cleanup()
 
     def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 
-def _work(job: bytes, limit_bytes: int | None, note: Path) -> bytes:
-    return work(job, limit_bytes, partial(_leave, note))
-
-
-def _leave(note: Path, error: EyetuneError) -> None:
-    """Leave word of why this process is about to end, where the coordinator looks for it."""
-    draft = note.with_suffix(".draft")
-    draft.write_bytes(pickle.dumps(error))
-    draft.replace(note)
-
-
-def _outcome(answer: Future[bytes], note: Path, limit_seconds: float | None) -> Any:
-    from pebble import ProcessExpired
-
-    try:
-        outcome = answer.result()
-    except (ProcessExpired, BrokenProcessPool) as error:
-        if note.exists():
-            raise cast(EyetuneError, pickle.loads(note.read_bytes())) from None
-        raise WorkerLostError(
-            "A worker process ended in the middle of a training.",
-            received=_how_it_ended(error),
-            fix="If the machine ran out of memory: fewer --workers, smaller batches or a smaller network.",
-        ) from None
-    except FutureTimeoutError:
-        raise OutOfTimeError(
-            "A training took longer than its time limit.", expected=f"at most {limit_seconds:g} s"
-        ) from None
-    return unpack(outcome)
-
-
-def _how_it_ended(error: Exception) -> str:
-    code = getattr(error, "exitcode", None)
-    if code is None:
-        return "its pool of workers broke down"
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
 def default_workers() -> int:
-    """Return how many workers suit this machine or container: one a core, as far as its memory
-    goes.
+    """Return how many workers suit this machine or container: one a core, if the memory allows.
 
     Example:
         >>> 1 <= default_workers() <= 8
@@ -177,23 +126,50 @@ def default_workers() -> int:
     return max(1, min(usable_cores(), memory_bytes() // BYTES_PER_WORKER, MAX_DEFAULT_WORKERS))
 
 
-def _begin(coordinator: int, temporary: str) -> None:
-    """Prepare a worker process: Ctrl-C is the coordinator's business, and without a coordinator
-    there is no work.
-    """
+def _work(job: bytes, limit_bytes: int | None, reason_path: Path) -> bytes:
+    return work(job, limit_bytes, partial(_leave_reason, reason_path))
+
+
+def _leave_reason(path: Path, error: EyetuneError) -> None:
+    """Write why this process is about to end, where the coordinator looks for it."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(pickle.dumps(error))
+    draft.replace(path)
+
+
+def _outcome(answer: Future[bytes], reason_path: Path, limit_seconds: float | None) -> Any:
+    from pebble import ProcessExpired
+
+    try:
+        outcome = answer.result()
+    except (ProcessExpired, BrokenProcessPool) as error:
+        if reason_path.exists():
+            raise cast(EyetuneError, pickle.loads(reason_path.read_bytes())) from None
+        raise worker_lost(_how_it_ended(error)) from None
+    except FutureTimeoutError:
+        raise out_of_time(limit_seconds) from None
+    return unpack(outcome)
+
+
+def _how_it_ended(error: Exception) -> str:
+    code = getattr(error, "exitcode", None)
+    if code is None:
+        return "the pool of workers broke down"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _start_worker(coordinator_pid: int, temporary_folder: str) -> None:
+    """Prepare a worker process: it ignores Ctrl-C, and ends with its coordinator."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tempfile.tempdir = (
-        temporary  # what TensorFlow leaves there when a process is killed goes with the executor
-    )
-    os.dup2(2, 1)  # what a user's function prints is no result of ours
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # before TensorFlow loads: several would talk at once
+    # What TensorFlow leaves there when a process is killed is deleted with the executor.
+    tempfile.tempdir = temporary_folder
+    os.dup2(2, 1)  # standard output belongs to results, not to what a user's function prints
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    threading.Thread(target=_end_with, args=(coordinator,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(coordinator_pid,), daemon=True).start()
 
 
-def _end_with(coordinator: int) -> None:
-    while os.getppid() == coordinator:
-        time.sleep(WATCH_SECONDS)
+def _end_with(coordinator_pid: int) -> None:
+    while os.getppid() == coordinator_pid:
+        time.sleep(SECONDS_BETWEEN_PARENT_CHECKS)
     os._exit(1)

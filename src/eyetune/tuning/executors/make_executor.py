@@ -1,57 +1,58 @@
-"""An executor by its name on the command line."""
+"""Makes an executor by its name."""
 
 from __future__ import annotations
 
 from eyetune.errors import UsageError
 from eyetune.tuning.executors.executor import Executor
 from eyetune.tuning.executors.local import LocalExecutor, default_workers
-from eyetune.tuning.executors.ray import CLIENT_SCHEME, RayExecutor
+from eyetune.tuning.executors.ray import RayExecutor
+from eyetune.tuning.executors.ray_cluster import CLIENT_SCHEME
 
-KNOWN = ("local", "ray", f"{CLIENT_SCHEME}HOST:PORT")
+NAMES = ("local", "ray", f"{CLIENT_SCHEME}HOST:PORT")
 
 
 def make_executor(
-    word: str = "local",
+    name: str = "local",
     num_workers: int | None = None,
     *,
     cpus_per_job: float = 1,
     gpus_per_job: float = 0,
 ) -> Executor:
-    """Return the executor that a word names.
+    """Return an executor by its name.
 
     Args:
-        word: `local` (processes on this machine), `ray` (the cluster that RAY_ADDRESS names, or
+        name: `local` (processes on this machine), `ray` (the cluster that RAY_ADDRESS names, or
             else a Ray of this machine alone) or `ray://HOST:PORT` (a cluster elsewhere).
-        num_workers: How many jobs at once; by default as many as suit this machine, or the cluster.
+        num_workers: Number of jobs in parallel; default: as many as suit this machine, or the
+            cluster.
         cpus_per_job: Cores that Ray reserves for each job.
-        gpus_per_job: Graphics processors that Ray reserves for each job.
+        gpus_per_job: GPUs that Ray reserves for each job.
 
     Raises:
-        UsageError: The word is unknown, a number out of its range, Ray is not installed or its
-            cluster not there.
+        UsageError: The name is unknown, a number is out of its range, Ray is not installed, or its
+            cluster cannot be reached.
 
     Example:
         >>> with make_executor("local", 1) as executor:
         ...     executor.submit(divmod, 7, 2).result()
         (3, 1)
     """
-    if word == "local":
-        _refuse_without_ray(cpus_per_job, gpus_per_job)
+    if name == "local":
+        if (cpus_per_job, gpus_per_job) != (1, 0):
+            raise UsageError(
+                "Only Ray reserves processors for jobs.",
+                received=f"local, {cpus_per_job:g} CPUs and {gpus_per_job:g} GPUs per job",
+                fix="Name the executor ray, or leave both out.",
+            )
         return LocalExecutor(default_workers() if num_workers is None else num_workers)
-    if word == "ray" or (word.startswith(CLIENT_SCHEME) and word != CLIENT_SCHEME):
-        address = None if word == "ray" else word
+    is_client = name.startswith(CLIENT_SCHEME) and name != CLIENT_SCHEME
+    if name == "ray" or is_client:
+        address = name if is_client else None
         return RayExecutor(
             num_workers, address, cpus_per_job=cpus_per_job, gpus_per_job=gpus_per_job
         )
     raise UsageError(
-        "There is no such executor.", received=word, expected=f"one of {', '.join(KNOWN)}"
+        f"{name} is not a known executor.",
+        received=name,
+        expected=f"one of {', '.join(NAMES)}",
     )
-
-
-def _refuse_without_ray(cpus_per_job: float, gpus_per_job: float) -> None:
-    if (cpus_per_job, gpus_per_job) != (1, 0):
-        raise UsageError(
-            "Processors are reserved for jobs by Ray alone.",
-            received=f"{cpus_per_job:g} CPUs and {gpus_per_job:g} GPUs per job, with the executor local",
-            fix="Name the executor ray, or leave both out.",
-        )

@@ -1,10 +1,9 @@
-"""Worker processes of a Ray cluster: several machines, their CPUs and GPUs (`pip install
-'eyetune[ray]'`).
+"""Worker processes of a Ray cluster: several machines, their CPUs and GPUs.
 
-Ray starts the processes, places the jobs and notices what dies. The files of a study (checkpoints,
-news) are in its workspace, and images in the cache or where EYETUNE_DATA says: each machine of the
-cluster must see these folders under the same path, on a network file system for example. Each needs
-the same eyetune, Python and Ray.
+It needs `pip install 'eyetune[ray]'`. Ray starts the processes, places the jobs and notices what
+dies. The files of a study (checkpoints, progress) are in its workspace, and images are in the cache
+or where EYETUNE_DATA says: each machine of the cluster must see these folders under the same path,
+for example on a network file system. Each needs the same eyetune, Python and Ray.
 """
 
 from __future__ import annotations
@@ -21,41 +20,41 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, final
 
 from eyetune.errors import (
     EyetuneError,
     OutOfMemoryError,
-    OutOfTimeError,
     TrainingError,
     UsageError,
-    WorkerLostError,
     WorkspaceError,
 )
 from eyetune.tuning.executors.executor import (
     JOBS_PER_PROCESS,
     LESS_MEMORY,
+    Executor,
     Result,
+    check_num_workers,
+    out_of_time,
     pack,
     resolve_future,
     unpack,
     work,
+    worker_lost,
 )
 from eyetune.tuning.executors.ray_cluster import capacity, connect, load_ray
 
-CLIENT_SCHEME = "ray://"
-LOOK_SECONDS = 0.25
-TELL_SECONDS = 5.0  # how long a worker that must end tries to say why
+SECONDS_BETWEEN_LOOKS = 0.25
+LEDGER_SECONDS = 5.0  # how long to wait for an answer of the ledger
 SHARED_VARIABLES = ("EYETUNE_CACHE", "EYETUNE_DATA")
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a worker needs of the process that coordinates to find the same modules and files.
+class WorkerEnvironment:
+    """What a worker needs of the coordinating process to find the same modules and files.
 
     Attributes:
-        variables: Of the environment.
+        variables: Names and values of environment variables.
         paths: Where Python looks for modules.
     """
 
@@ -63,88 +62,93 @@ class Surroundings:
     paths: tuple[str, ...]
 
     @staticmethod
-    def here(gpus_per_job: float) -> Surroundings:
-        """Return those of this process, for jobs with or without graphics processors (which Ray
-        itself chooses).
+    def of_this_process(gpus_per_job: float) -> WorkerEnvironment:
+        """Return the environment of this process, for jobs with or without GPUs.
+
+        Args:
+            gpus_per_job: GPUs of each job; with 0 they are hidden, otherwise Ray chooses.
         """
-        named = [(name, os.environ[name]) for name in SHARED_VARIABLES if name in os.environ]
-        # TensorFlow reads its own when it loads, which is when the first job is done.
-        log_level = ("TF_CPP_MIN_LOG_LEVEL", os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"))
-        no_gpu = [("CUDA_VISIBLE_DEVICES", "")] if gpus_per_job == 0 else []
-        return Surroundings(
-            (*named, *no_gpu, log_level), tuple(str(Path(path).absolute()) for path in sys.path)
-        )
+        variables = [(name, os.environ[name]) for name in SHARED_VARIABLES if name in os.environ]
+        if gpus_per_job == 0:
+            variables.append(("CUDA_VISIBLE_DEVICES", ""))
+        # TensorFlow reads it when it is loaded, which the first job does.
+        log_level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+        variables.append(("TF_CPP_MIN_LOG_LEVEL", log_level))
+        paths = tuple(str(Path(path).absolute()) for path in sys.path)
+        return WorkerEnvironment(tuple(variables), paths)
 
     def enter(self) -> None:
-        """Make this process, a worker's, find what the other one does."""
+        """Give this process, a worker, the same environment."""
         os.environ.update(self.variables)
         sys.path.extend(path for path in self.paths if path not in sys.path)
 
 
 @dataclass(frozen=True)
-class _Submitted:
-    """A job that Ray has been given.
+class _SubmittedJob:
+    """A job that was given to Ray.
 
     Attributes:
-        number: Of the job.
-        future: Its result to be.
-        limit_seconds: How long it may take.
-        began: When it was first seen to be done (`time.monotonic`); None before that, and without a
-            limit.
-        is_late: It has been ended since it took too long.
-        tells: It reports to the ledger, since it has a limit.
+        number: Number of the job.
+        future: Its result.
+        limit_seconds: How long it may take; None for no limit.
+        started_at: When it was first seen to be running (`time.monotonic`); None before that, and
+            without a limit.
+        is_late: Whether it was ended since it took too long.
+        reports: Whether it reports to the ledger, since it has a limit.
     """
 
     number: int
     future: Future[Any]
     limit_seconds: float | None
-    began: float | None = None
+    started_at: float | None = None
     is_late: bool = False
-    tells: bool = False
+    reports: bool = False
 
 
 class Ledger:
-    """What jobs tell before they are over: that they have begun, and why their process must end. A
-    Ray actor.
+    """What jobs report before they end: that they have started, and why their process must end.
+
+    A Ray actor.
     """
 
     def __init__(self) -> None:
-        self._begun: set[int] = set()
+        self._started: set[int] = set()
         self._reasons: dict[int, EyetuneError] = {}
 
-    def begin(self, job: int) -> None:
-        """Note that a job has begun."""
-        self._begun.add(job)
+    def start(self, job: int) -> None:
+        """Note that a job has started."""
+        self._started.add(job)
 
     def end(self, job: int, reason: EyetuneError) -> None:
         """Note why the process of a job ends."""
         self._reasons[job] = reason
 
-    def begun(self) -> frozenset[int]:
-        """Return the jobs that have begun and are not forgotten."""
-        return frozenset(self._begun)
+    def started(self) -> frozenset[int]:
+        """Return the jobs that have started and are not forgotten."""
+        return frozenset(self._started)
 
     def forget(self, job: int) -> EyetuneError | None:
-        """Forget a job that is over, and return why its process ended, if it said so."""
-        self._begun.discard(job)
+        """Forget a job that has ended, and return why its process ended, if it reported that."""
+        self._started.discard(job)
         return self._reasons.pop(job, None)
 
 
-class RayExecutor:
-    """Worker processes of a Ray cluster; a context manager (see `Executor`).
+@final
+class RayExecutor(Executor):
+    """Worker processes of a Ray cluster; a context manager.
 
     Every machine of the cluster must see the workspace, the cache of images and the data under the
     same paths.
 
     Args:
-        num_workers: How many jobs at once; by default as many as the cluster has processors for.
+        num_workers: Number of jobs in parallel; default: as many as the cluster has cores for.
         address: `HOST:PORT` or `ray://HOST:PORT` of a cluster, `auto` for the one that this machine
             is part of; None for what RAY_ADDRESS names, or else a Ray of this machine alone that
             lasts as long as the executor.
-        cpus_per_job: Cores that are reserved for each job, and threads of its arithmetic.
-        gpus_per_job: Graphics processors that are reserved for each job; parts of one are possible.
-            With 0, jobs use none: TensorFlow takes all the memory of each one that it sees.
-        jobs_per_process: How many jobs a process does before another takes its place.
+        cpus_per_job: Cores that are reserved for each job, and its number of threads.
+        gpus_per_job: GPUs that are reserved for each job; fractions are possible. With 0, jobs see
+            none: TensorFlow takes all the memory of each GPU that it sees.
+        jobs_per_process: Jobs after which a process is replaced.
 
     Raises:
         UsageError: Ray is not installed, the cluster cannot be reached or has no room for such a
@@ -176,14 +180,14 @@ class RayExecutor:
         self._work = self._ray.remote(max_calls=jobs_per_process)(_work).options(
             num_cpus=cpus_per_job, num_gpus=gpus_per_job, max_retries=0
         )
-        self._surroundings = Surroundings.here(gpus_per_job)
+        self._environment = WorkerEnvironment.of_this_process(gpus_per_job)
         self._numbers = itertools.count()
         self._ledger: Any = None
-        self._submitted: dict[Any, _Submitted] = {}
+        self._submitted: dict[Any, _SubmittedJob] = {}
         self._changed = threading.Condition()
         self._is_over = False
-        self._tending = threading.Thread(target=self._tend, name="eyetune-ray", daemon=True)
-        self._tending.start()
+        self._follower = threading.Thread(target=self._follow_jobs, name="eyetune-ray", daemon=True)
+        self._follower.start()
 
     def submit(
         self,
@@ -193,37 +197,32 @@ class RayExecutor:
         limit_bytes: int | None = None,
     ) -> Future[Result]:
         """Let a worker of the cluster call a function (see `Executor.submit`)."""
-        tells = limit_seconds is not None or limit_bytes is not None
-        if tells and self._ledger is None:
+        reports = limit_seconds is not None or limit_bytes is not None
+        if reports and self._ledger is None:
             self._ledger = self._new_ledger()
         number = next(self._numbers)
-        ledger = self._ledger if tells else None
-        job = pack(noticing, (function, *arguments))
-        reference = self._work.remote(number, job, limit_bytes, ledger, self._surroundings)
+        ledger = self._ledger if reports else None
+        job = pack(note_missing_folder, (function, *arguments))
+        reference = self._work.remote(number, job, limit_bytes, ledger, self._environment)
         future: Future[Result] = Future()
         future.add_done_callback(lambda _: self._end(reference) if future.cancelled() else None)
         with self._changed:
-            self._submitted[reference] = _Submitted(number, future, limit_seconds, tells=tells)
+            self._submitted[reference] = _SubmittedJob(
+                number, future, limit_seconds, reports=reports
+            )
             self._changed.notify_all()
         return future
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the jobs, and disconnect from the cluster if this executor has connected to it."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
-        self._tending.join()
-        for reference, job in self._submitted.items():  # not wanted any more
+        self._follower.join()
+        for reference, job in self._submitted.items():
             self._end(reference)
             if job.future.cancel():
-                job.future.set_running_or_notify_cancel()  # or whoever waits for it would wait on
+                job.future.set_running_or_notify_cancel()  # wakes up who waits for it
         if self._ledger is not None:
             with suppress(Exception):  # the cluster may be gone
                 self._ray.kill(self._ledger)
@@ -248,13 +247,11 @@ class RayExecutor:
         return self._ray.remote(Ledger).options(**options).remote()
 
     def _end(self, reference: Any) -> None:
-        with suppress(Exception):  # it is over, or the cluster is
+        with suppress(Exception):  # the job or the cluster has ended
             self._ray.cancel(reference, force=True)
 
-    def _tend(self) -> None:
-        """Give futures their results and end what takes too long, for as long as the executor
-        lasts.
-        """
+    def _follow_jobs(self) -> None:
+        """Give futures their results and end late jobs, until the executor is closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._submitted or self._is_over)
@@ -262,7 +259,7 @@ class RayExecutor:
                     return
                 references = list(self._submitted)
             try:
-                done, _ = self._ray.wait(references, timeout=LOOK_SECONDS)
+                done, _ = self._ray.wait(references, timeout=SECONDS_BETWEEN_LOOKS)
                 self._end_late_jobs()
             except Exception as error:  # the connection is gone, and with it all jobs
                 self._give_up(error)
@@ -280,40 +277,35 @@ class RayExecutor:
     def _end_late_jobs(self) -> None:
         if all(job.limit_seconds is None for job in list(self._submitted.values())):
             return
-        begun = self._ask(self._ledger.begun) or frozenset()
+        started = self._ask_ledger(self._ledger.started) or frozenset()
         now = time.monotonic()
         for reference, job in list(self._submitted.items()):
             if job.limit_seconds is None or job.is_late:
                 continue
-            if job.began is None and job.number in begun:
-                self._submitted[reference] = replace(job, began=now)
-            elif job.began is not None and now - job.began > job.limit_seconds:
+            if job.started_at is None and job.number in started:
+                self._submitted[reference] = replace(job, started_at=now)
+            elif job.started_at is not None and now - job.started_at > job.limit_seconds:
                 self._submitted[reference] = replace(job, is_late=True)
                 self._end(reference)
 
-    def _ask(self, question: Any, *arguments: Any) -> Any:
-        """Return what the ledger answers, None where it cannot be reached: its machine may have
-        died too.
-        """
+    def _ask_ledger(self, question: Any, *arguments: Any) -> Any:
+        """Return what the ledger answers; None where its machine cannot be reached."""
         with suppress(Exception):
-            return self._ray.get(question.remote(*arguments), timeout=TELL_SECONDS)
+            return self._ray.get(question.remote(*arguments), timeout=LEDGER_SECONDS)
         return None
 
-    def _outcome(self, reference: Any, job: _Submitted) -> Any:
-        reason = self._ask(self._ledger.forget, job.number) if job.tells else None
+    def _outcome(self, reference: Any, job: _SubmittedJob) -> Any:
+        reason = self._ask_ledger(self._ledger.forget, job.number) if job.reports else None
         try:
             outcome = self._ray.get(reference)
         except Exception as error:
             if job.is_late:
-                raise OutOfTimeError(
-                    "A training took longer than its time limit.",
-                    expected=f"at most {job.limit_seconds:g} s",
-                ) from None
+                raise out_of_time(job.limit_seconds) from None
             raise_translated(error, reason)
         try:
             return unpack(outcome)
         except FileNotFoundError as error:
-            raise_if_unseen(error)
+            raise_if_folder_is_missing(error)
             raise
 
 
@@ -322,22 +314,21 @@ def raise_translated(error: Exception, reason: EyetuneError | None) -> NoReturn:
 
     Args:
         error: Of Ray.
-        reason: What the worker said before it ended, if it did.
+        reason: What the worker reported before it ended; None if it did not.
     """
     from ray import exceptions
 
     if reason is not None:
         raise reason from None
     if isinstance(error, exceptions.OutOfMemoryError):
-        words = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise OutOfMemoryError(
-            "A machine of the cluster ran out of memory.", received=words, fix=LESS_MEMORY
+            "A machine of the cluster ran out of memory.", received=message, fix=LESS_MEMORY
         ) from None
-    if isinstance(
-        error, exceptions.RayTaskError
-    ):  # what jobs raise comes back as a value: this was raised before
+    # The errors of jobs come back as values: this one was raised before the job started.
+    if isinstance(error, exceptions.RayTaskError):
         raise TrainingError(
-            "A worker of the cluster could not begin a job.",
+            "A worker of the cluster could not start a job.",
             received=f"{type(error.cause).__name__}: {error.cause}",
             fix="Install the same eyetune and Python on all machines of the cluster.",
         ) from error.cause
@@ -345,17 +336,12 @@ def raise_translated(error: Exception, reason: EyetuneError | None) -> NoReturn:
 
 
 def _lost(error: Exception) -> NoReturn:
-    raise WorkerLostError(
-        "A worker of the cluster ended in the middle of a training.",
-        received=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
-        fix="If its machine ran out of memory: more CPUs for each job, smaller batches or a smaller network.",
-    ) from None
+    message = " ".join(str(error).split())[:200]
+    raise worker_lost(f"{type(error).__name__}: {message}") from None
 
 
-def noticing(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in a worker; a file that it does not find for want of a folder is noted so on
-    the error.
-    """
+def note_missing_folder(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in a worker; where a folder of a file is missing, the error says which."""
     try:
         return function(*arguments)
     except FileNotFoundError as error:
@@ -368,40 +354,37 @@ def noticing(function: Callable[..., Result], *arguments: Any) -> Result:
         raise
 
 
-def raise_if_unseen(error: FileNotFoundError) -> None:
-    """Raise a WorkspaceError where the folder that a worker misses is there on this machine."""
+def raise_if_folder_is_missing(error: FileNotFoundError) -> None:
+    """Raise a WorkspaceError where a folder is missing on a worker's machine and not on this one."""
     folder = getattr(error, "missing_folder", None)
     if folder is not None and Path(folder).exists():
         raise WorkspaceError(
-            "A worker of the cluster does not see a folder that is there on this machine.",
+            "A machine of the cluster does not see a folder of this machine.",
             received=f"no {folder} on {getattr(error, 'machine', 'its machine')}",
-            fix="Put the workspace and the data where all machines of the cluster see them under the same path.",
+            fix="Put workspace and data where all machines see them under the same path.",
         ) from error.__cause__
 
 
 def _work(
-    number: int, job: bytes, limit_bytes: int | None, ledger: Any, surroundings: Surroundings
+    number: int, job: bytes, limit_bytes: int | None, ledger: Any, environment: WorkerEnvironment
 ) -> bytes:
-    surroundings.enter()
+    environment.enter()
     if ledger is not None:
-        ledger.begin.remote(number)
-    return work(job, limit_bytes, partial(_tell, ledger, number))
+        ledger.start.remote(number)
+    return work(job, limit_bytes, partial(_leave_reason, ledger, number))
 
 
-def _tell(ledger: Any, number: int, reason: EyetuneError) -> None:
-    load_ray().get(ledger.end.remote(number, reason), timeout=TELL_SECONDS)
+def _leave_reason(ledger: Any, number: int, reason: EyetuneError) -> None:
+    load_ray().get(ledger.end.remote(number, reason), timeout=LEDGER_SECONDS)
 
 
 def _check_numbers(num_workers: int | None, cpus_per_job: float, gpus_per_job: float) -> None:
-    if num_workers is not None and num_workers < 1:
-        raise UsageError(
-            "The number of workers is too small.", expected="1 or more", received=num_workers
-        )
+    check_num_workers(num_workers)
     if not cpus_per_job > 0:
         raise UsageError(
-            "A job needs a processor.", expected="CPUs per job above 0", received=cpus_per_job
+            "cpus_per_job is out of its range.", expected="above 0", received=cpus_per_job
         )
     if not gpus_per_job >= 0:
         raise UsageError(
-            "GPUs per job must not be negative.", expected="0 or more", received=gpus_per_job
+            "gpus_per_job is out of its range.", expected="0 or more", received=gpus_per_job
         )

@@ -1,6 +1,4 @@
-"""Finding a Ray cluster, or starting one on this machine, quietly; and how many jobs it has room
-for.
-"""
+"""Connects to a Ray cluster or starts one on this machine, and counts the jobs it has room for."""
 
 from __future__ import annotations
 
@@ -9,14 +7,17 @@ import logging
 import math
 import os
 import socket
+import time
 from types import ModuleType
 from typing import Any
 
 from eyetune.errors import UsageError
 from eyetune.tuning.executors.local import default_workers
 
-KNOCK_SECONDS = 5.0
-OBJECT_STORE_BYTES = 256 * 1024 * 1024  # outcomes are small; Ray would take a third of the machine
+CLIENT_SCHEME = "ray://"
+PORT_SECONDS = 5.0  # how long to wait for an open port
+CLIENT_SECONDS = 180.0  # how long a cluster may take to start a server for a client
+OBJECT_STORE_BYTES = 256 * 1024 * 1024  # results are small; Ray would take a third of the memory
 
 
 def load_ray() -> ModuleType:
@@ -39,9 +40,10 @@ def connect(
 
     Args:
         ray: The module.
-        address: As for `RayExecutor`.
-        num_workers: How many jobs a Ray of this machine alone should have room for.
-        cpus_per_job: Cores of each.
+        address: `HOST:PORT`, `ray://HOST:PORT` or `auto`; None for what RAY_ADDRESS names, or else
+            a Ray of this machine alone.
+        num_workers: Number of jobs that a Ray of this machine alone has room for.
+        cpus_per_job: Cores of each job.
 
     Returns:
         Whether this call connected it.
@@ -52,49 +54,65 @@ def connect(
     if ray.is_initialized():
         return False
     _silence()
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
         cpus = default_workers() if num_workers is None else num_workers * cpus_per_job
-        _start(ray, max(1, math.ceil(cpus), math.ceil(cpus_per_job)), quiet)
+        _start(ray, max(1, math.ceil(cpus), math.ceil(cpus_per_job)))
         return True
     try:
-        _knock(address)
-        ray.init(address=address, **quiet)
-    except (
-        Exception
-    ) as error:  # of many kinds: no connection, another version, an address that is none
+        _check_port(address)
+        _join(ray, address)
+    except Exception as error:  # of many kinds: no connection, another version, an invalid address
+        message = " ".join(str(error).split())[:200]
         raise UsageError(
             "The Ray cluster cannot be reached.",
-            expected="HOST:PORT, ray://HOST:PORT or auto, of a cluster with the same Ray and Python",
-            received=f"{address} ({' '.join(str(error).split())[:200]})",
+            expected="HOST:PORT, ray://HOST:PORT or auto; the same Ray and Python there",
+            received=f"{address} ({message})",
             fix="Start one with `ray start --head`, which shows its address.",
         ) from None
     return True
 
 
-def _knock(address: str) -> None:
-    """Fail at once where nobody answers: Ray itself tries for minutes."""
+def _check_port(address: str) -> None:
+    """Fail at once where no port is open: Ray itself tries for minutes."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+        endpoint = (host.strip("[]"), int(port))
+        socket.create_connection(endpoint, timeout=PORT_SECONDS).close()
 
 
-def _start(ray: ModuleType, cpus: int, quiet: dict[str, Any]) -> None:
+def _join(ray: ModuleType, address: str) -> None:
+    """Connect to a cluster.
+
+    A cluster starts a server for each client, and Ray gives up after 30 seconds, which a busy
+    machine may need: a client tries again.
+    """
+    deadline = time.monotonic() + CLIENT_SECONDS
+    while True:
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+            return
+        except ConnectionError:
+            if not address.startswith(CLIENT_SCHEME) or time.monotonic() > deadline:
+                raise
+
+
+def _start(ray: ModuleType, num_cpus: int) -> None:
     ray.init(
         address="local",
-        num_cpus=cpus,
+        num_cpus=num_cpus,
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
-        **quiet,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
     )
 
 
 def _silence() -> None:
-    """Keep Ray from writing on standard output, which belongs to results.
+    """Keep Ray from writing to standard output, which belongs to results.
 
-    What its daemons say of a machine that died is printed whatever `log_to_driver` says; there is
-    no setting for it.
+    The lines of its daemons about a dead machine are printed whatever `log_to_driver` says, and
+    there is no setting for them.
     """
     worker: Any = importlib.import_module("ray._private.worker")
     if hasattr(worker, "print_to_stdstream"):
@@ -106,27 +124,28 @@ def _log(data: dict[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001
 
 
 def capacity(ray: ModuleType, cpus_per_job: float, gpus_per_job: float) -> int:
-    """Return how many jobs the cluster has room for at once.
+    """Return how many jobs the cluster has room for in parallel.
 
     Raises:
-        UsageError: Not one.
+        UsageError: It has no room for a single one.
     """
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = sum(_jobs(machine, cpus_per_job, gpus_per_job) for machine in machines)
+    room = sum(_num_jobs(machine, cpus_per_job, gpus_per_job) for machine in machines)
     if room == 0:
-        largest = ", ".join(
-            f"{each.get('CPU', 0):g} CPUs and {each.get('GPU', 0):g} GPUs" for each in machines
+        sizes = ", ".join(
+            f"{machine.get('CPU', 0):g} CPUs and {machine.get('GPU', 0):g} GPUs"
+            for machine in machines
         )
         raise UsageError(
             "No machine of the cluster has room for a job.",
             expected=f"{cpus_per_job:g} CPUs and {gpus_per_job:g} GPUs on one machine",
-            received=largest or "no machine",
-            fix="Ask for less for each job.",
+            received=sizes or "no machine",
+            fix="Reserve less for each job.",
         )
     return room
 
 
-def _jobs(machine: dict[str, float], cpus_per_job: float, gpus_per_job: float) -> int:
+def _num_jobs(machine: dict[str, float], cpus_per_job: float, gpus_per_job: float) -> int:
     jobs = [math.floor(machine.get("CPU", 0) / cpus_per_job)]
     if gpus_per_job > 0:
         jobs.append(math.floor(machine.get("GPU", 0) / gpus_per_job))
