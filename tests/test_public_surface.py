@@ -65,7 +65,7 @@ def test_public_name_is_documented_with_an_example(name: str) -> None:
 
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
-        _ = eyetune.no_such_name  # type: ignore[attr-defined]
+        _ = eyetune.no_such_name
 
 
 def test_star_import_gives_the_public_names() -> None:

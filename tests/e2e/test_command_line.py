@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,103 +15,106 @@ import pytest
 EYETUNE = [sys.executable, "-m", "eyetune"]
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
+# Where a shell started these tests in the background, SIGINT is ignored in all their children.
+WITH_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from eyetune.cli.main import main; main()"
+)
+# Runs a command, then fails if Keras or TensorFlow were loaded in this process.
+WITHOUT_KERAS = """
+import sys
+from eyetune.cli.main import run
+if __name__ == "__main__":
+    status = run(sys.argv[1:])
+    sys.exit(status or ("keras" in sys.modules) + 2 * ("tensorflow" in sys.modules))
+"""
+OWN_TECHNIQUE = """
+from eyetune.techniques import technique
+@technique("tiny-start", values=(2,), why="Less to learn.", hurts="Less is seen.")
+def tiny_start(recipe, value):
+    return recipe.with_({"model.blocks.0.filters": value})
+"""
 
-# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests
-# start.
-HEARING_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from eyetune.cli.main import main; main()"
 
-
-def start(*words: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HEARING_CTRL_C, *map(str, words)]
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start a command that can be interrupted."""
+    command = [sys.executable, "-c", WITH_CTRL_C, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(*words: str | Path) -> Any:
-    done = subprocess.run(
-        [*EYETUNE, *map(str, words), "--json"], capture_output=True, text=True, check=False
-    )
+def finish(*arguments: str | Path) -> Any:
+    """Run a command that must succeed, and return its JSON object."""
+    command = [*EYETUNE, *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
+    """Read a training's progress until an epoch is complete."""
     assert process.stderr is not None
     for line in process.stderr:
         if re.match(rf"epoch +{number}/", line):
             return
-    raise AssertionError(f"epoch {number} never came")
+    raise AssertionError(f"The training ended before epoch {number}.")
 
 
 @pytest.fixture(scope="module")
-def words(archive: Path) -> list[str]:
+def training(archive: Path) -> list[str]:
+    """Return the arguments of a training that lasts long enough to be interrupted."""
     return ["--data", str(archive), "--epochs", "40", "--threads", "1", *SMALL]
 
 
 @pytest.fixture(scope="module")
-def whole(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return finish("train", *words, "--workspace", tmp_path_factory.mktemp("whole"))
+def uninterrupted(training: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the result of that training without an interruption."""
+    return finish("train", *training, "--workspace", tmp_path_factory.mktemp("uninterrupted"))
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_training_is_resumed_bit_for_bit(
-    words: list[str], whole: Any, how: signal.Signals
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_train_resumes_bit_for_bit_after_a_signal(
+    training: list[str], uninterrupted: Any, signal_number: signal.Signals
 ) -> None:
-    with start("train", *words) as process:
+    with start("train", *training) as process:
         wait_for_epoch(process, 2)
-        process.send_signal(how)
+        process.send_signal(signal_number)
         process.communicate()
-    assert process.returncode == (-how if how is signal.SIGKILL else 130)
-    (broken,) = finish("runs")["runs"]
-    assert broken["state"] == "PAUSED"
-    assert 2 <= broken["epochs"] < 40
-    resumed = finish("train", "--resume", broken["run"], "--threads", "1")
+    assert process.returncode == (130 if signal_number is signal.SIGINT else -signal_number)
+    (interrupted,) = finish("runs")["runs"]
+    assert interrupted["state"] == "PAUSED"
+    assert 2 <= interrupted["epochs"] < 40
+    resumed = finish("train", "--resume", interrupted["run"], "--threads", "1")
     assert resumed["state"] == "COMPLETE"
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        assert resumed["history"][metric] == whole["history"][metric]
-    assert resumed["test_loss"] == whole["test_loss"]
+        assert resumed["history"][metric] == uninterrupted["history"][metric]
+    assert resumed["test_loss"] == uninterrupted["test_loss"]
 
 
 def test_two_processes_cannot_train_one_run(archive: Path) -> None:
     with start("train", "--data", archive, "--epochs", "100000", *SMALL) as process:
         try:
             wait_for_epoch(process, 1)
-            second = subprocess.run(
-                [*EYETUNE, "train", "--resume", "latest"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            command = [*EYETUNE, "train", "--resume", "latest", "--json"]
+            second = subprocess.run(command, capture_output=True, text=True, check=False)
         finally:
             process.kill()
     assert second.returncode == 1
-    assert "trained by another process" in second.stderr
-
-
-def test_help_comes_at_once() -> None:
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([*EYETUNE, "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - started)
-    # The target is 0.3 s on an idle machine (benchmarks/start_up.py); here others may be at work.
-    assert statistics.median(seconds) < 1.0
+    assert json.loads(second.stdout)["error"]["type"] == "RunBusyError"
 
 
 def test_output_can_be_cut_short() -> None:
-    shell = f"{sys.executable} -m eyetune recipe | head -n 1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False
-    )
+    script = f"{sys.executable} -m eyetune recipe | head -n 1"
+    command = ["bash", "-o", "pipefail", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("[data]")
     assert done.returncode == 0
     assert done.stderr == ""
 
 
-def test_real_images_are_learned_from(real_data: Path) -> None:
+def test_train_learns_from_real_images(real_data: Path) -> None:
     archive = real_data / "cifar-10-python.tar.gz"
-    value = finish(
-        "train", "--data", archive, "--subset", "5000", "--epochs", "3", "--learning-rate", "0.002"
-    )
+    options = ["--subset", "5000", "--epochs", "3", "--learning-rate", "0.002"]
+    value = finish("train", "--data", archive, *options)
     assert value["data"]["num_train"] == 4000
     assert value["data"]["num_test"] == 1000
     assert 0.35 < value["test_accuracy"] < 0.7
@@ -121,30 +122,14 @@ def test_real_images_are_learned_from(real_data: Path) -> None:
     assert losses == sorted(losses, reverse=True)
 
 
-def test_a_killed_lab_goes_on_and_repeats_no_finished_run(archive: Path, tmp_path: Path) -> None:
+def test_killed_lab_repeats_no_finished_run(archive: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
-    own.write_text(
-        "from eyetune.techniques import technique\n"
-        "@technique('tiny-start', values=(2,), why='Less to learn.', hurts='Less is seen.')\n"
-        "def tiny_start(recipe, value):\n"
-        "    return recipe.with_({'model.blocks.0.filters': value})\n"
-    )
-    slow = ["--learning-rate", "1e-5", "--set", "fit.epochs=6"]
-    tried = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
-    words = [
-        "lab",
-        "--data",
-        archive,
-        *SMALL,
-        *slow,
-        "--techniques",
-        tried,
-        "--file",
-        own,
-        "--final-seeds",
-        "1",
-    ]
-    with start(*words, "--workers", "2") as process:
+    own.write_text(OWN_TECHNIQUE)
+    techniques = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
+    arguments = ["lab", "--data", str(archive), *SMALL, "--learning-rate", "1e-5"]
+    arguments += ["--set", "fit.epochs=6", "--techniques", techniques, "--file", str(own)]
+    arguments += ["--final-seeds", "1", "--workers", "2"]
+    with start(*arguments) as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("[2/"))
         process.kill()
@@ -152,62 +137,30 @@ def test_a_killed_lab_goes_on_and_repeats_no_finished_run(archive: Path, tmp_pat
     before = {run["run"]: run for run in finish("runs")["runs"]}
     finished = {name: run for name, run in before.items() if run["state"] == "COMPLETE"}
     assert len(finished) >= 2
-    value = finish(*words, "--workers", "2")
+    value = finish(*arguments)
     after = {run["run"]: run for run in finish("runs")["runs"]}
     assert set(before) <= set(after)
-    assert {name: after[name]["duration_seconds"] for name in finished} == {
-        name: run["duration_seconds"] for name, run in finished.items()
-    }
+    for name, run in finished.items():
+        assert after[name]["duration_seconds"] == run["duration_seconds"]
     trained = [(json.dumps(run["recipe"], sort_keys=True), run["seed"]) for run in after.values()]
     assert len(trained) == len(set(trained))
-    assert set(value) >= {
-        "baseline",
-        "techniques",
-        "combination",
-        "answer",
-        "test_accuracy",
-        "report",
-    }
-    expected = {"name", "value", "validation_accuracy", "difference", "interval", "seconds"}
-    assert all(set(one) >= expected for one in value["techniques"])
-    assert [one["name"] for one in value["techniques"]][-1] == "tiny-start"
+    assert {"baseline", "combination", "answer", "test_accuracy"} <= set(value)
+    fields = {"name", "value", "validation_accuracy", "difference", "interval", "seconds"}
+    for row in value["techniques"]:
+        assert fields <= set(row)
+    assert value["techniques"][-1]["name"] == "tiny-start"
     assert 0 <= value["test_accuracy"] <= 1
     page = Path(value["report"]).read_text(encoding="utf-8")
     assert "tiny-start" in page
     assert "Less to learn." in page
 
 
-def test_the_process_that_coordinates_never_loads_keras(archive: Path) -> None:
-    script = (
-        "import sys; from eyetune.cli.main import run\n"
-        "if __name__ == '__main__':\n"
-        "    status = run(sys.argv[1:])\n"
-        "    sys.exit(status or ('keras' in sys.modules) + 2 * ('tensorflow' in sys.modules))\n"
-    )
-    words = [
-        "lab",
-        "--data",
-        archive,
-        *SMALL,
-        "--epochs",
-        "1",
-        "--techniques",
-        "flip",
-        "--final-seeds",
-        "1",
-    ]
-    words += ["--workers", "1"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_coordinating_process_never_loads_keras(archive: Path) -> None:
+    arguments = ["lab", "--data", str(archive), *SMALL, "--epochs", "1", "--techniques", "flip"]
+    arguments += ["--final-seeds", "1", "--workers", "1"]
+    command = [sys.executable, "-c", WITHOUT_KERAS, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "flip=true" in done.stdout
-    noise = [
-        line
-        for line in done.stderr.splitlines()
-        if "oneDNN" in line or "WARNING" in line or "tensorflow" in line
-    ]
-    assert noise == []
+    for noise in ("oneDNN", "WARNING", "tensorflow"):
+        assert noise not in done.stderr
