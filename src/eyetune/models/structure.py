@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from eyetune.models.keras_internals import output_of_first_call
 from eyetune.values.network import Layer, Network
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def _output_shape(layer: Any) -> tuple[int, ...]:
         AttributeError,
         ValueError,
     ):  # it is used several times, or inside a class of the user's own
-        nodes = getattr(layer, "_inbound_nodes", [])
-        output = nodes[0].output_tensors if nodes else None
+        output = output_of_first_call(layer)
     while isinstance(output, list | tuple | dict):
         output = next(iter(output.values() if isinstance(output, dict) else output), None)
     return _shape(output) if output is not None else ()

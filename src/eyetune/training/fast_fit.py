@@ -17,6 +17,8 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from eyetune.models.keras_internals import adam_moments, build_loss_and_metrics
+
 if TYPE_CHECKING:
     import keras
 
@@ -156,11 +158,11 @@ def _adam_step(
     ):  # rows of an embedding, half precision
         type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
         return
-    place = optimizer._get_variable_index(variable)
+    first_moment, second_moment = adam_moments(optimizer, variable)
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
-        m=optimizer._momentums[place].handle,
-        v=optimizer._velocities[place].handle,
+        m=first_moment.handle,
+        v=second_moment.handle,
         lr=tf.cast(learning_rate, tf.float32),
         grad=tf.cast(gradient, tf.float32),
         **numbers,
@@ -168,10 +170,13 @@ def _adam_step(
 
 
 def build_state(model: keras.Model, batches: Any) -> None:
-    """Make the variables of optimizer, loss and metrics now: made by the first batch, that has its
-    graph traced twice.
+    """Create the variables of optimizer, loss and metrics, so that the graph is traced only once.
 
-    Keras does it itself where it trains on several devices, in a method that is not public.
+    Keras creates them in the first batch, and traces the graph again after that.
+
+    Args:
+        model: Built and compiled.
+        batches: The `tf.data.Dataset` of images and labels that it will be trained on.
     """
     import keras
 
@@ -180,4 +185,4 @@ def build_state(model: keras.Model, batches: Any) -> None:
         keras.KerasTensor((1, *spec.shape[1:]), spec.dtype.name)
         for spec in batches.element_spec[:2]
     )
-    model._symbolic_build(data_batch=(images, labels))
+    build_loss_and_metrics(model, images, labels)

@@ -41,7 +41,7 @@ def discover(word: str) -> Space:
     hyperparameters = known.copy()
     while True:
         _build_once(word, hyperparameters)
-        _learn(known, hyperparameters)
+        _add_new(known, hyperparameters)
         active += hyperparameters.active_scopes
         waiting += [one for one in hyperparameters.inactive_scopes if one not in waiting]
         # A scope that did not become active when it was its turn never will: KerasTuner would try
@@ -67,11 +67,16 @@ def _build_once(word: str, hyperparameters: Any) -> None:
         ) from None
 
 
-def _learn(known: Any, seen: Any) -> None:
-    """Add the hyperparameters that are new; one of the same name under other conditions is another
-    one.
-    """
-    known.merge([one for one in seen.space if not known._exists(one.name, one.conditions)])
+def _add_new(known: Any, seen: Any) -> None:
+    """Add the hyperparameters that are new: of an unknown name, or under other conditions."""
+
+    def is_known(hyperparameter: Any) -> bool:
+        return any(
+            other.name == hyperparameter.name and other.conditions == hyperparameter.conditions
+            for other in known.space
+        )
+
+    known.merge([hyperparameter for hyperparameter in seen.space if not is_known(hyperparameter)])
 
 
 def _towards(known: Any, scope: list[Any]) -> Any:

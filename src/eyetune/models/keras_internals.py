@@ -1,0 +1,45 @@
+"""The private parts of Keras that eyetune uses, all in one place.
+
+Keras offers no public way to these. A test names the versions of Keras with which this module was
+checked: check it again before you add one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+CHECKED_KERAS_VERSIONS = ("3.15",)
+
+
+def output_of_first_call(layer: Any) -> Any:
+    """Return what a layer returned when it was first called on symbolic tensors; None if never.
+
+    Unlike `layer.output`, this works for a layer that was called several times.
+    """
+    nodes = getattr(layer, "_inbound_nodes", [])
+    return nodes[0].output_tensors if nodes else None
+
+
+def build_loss_and_metrics(model: keras.Model, images: Any, labels: Any) -> None:
+    """Create the variables of a compiled model's loss and metrics.
+
+    Args:
+        model: A built and compiled model.
+        images: `keras.KerasTensor` with the shape and dtype of a batch of images.
+        labels: `keras.KerasTensor` with the shape and dtype of a batch of labels.
+    """
+    model._symbolic_build(data_batch=(images, labels))
+
+
+def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:
+    """Return the variables in which Adam keeps the first and second moments of a gradient.
+
+    Args:
+        optimizer: A built `keras.optimizers.Adam` or `AdamW`.
+        variable: One of the variables that it updates.
+    """
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]

@@ -1,0 +1,47 @@
+"""The private parts of Keras: the checked versions, and that each part does what we rely on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import keras
+import numpy as np
+
+from eyetune.models.keras_internals import (
+    CHECKED_KERAS_VERSIONS,
+    adam_moments,
+    build_loss_and_metrics,
+    output_of_first_call,
+)
+
+
+def test_keras_version_is_one_that_was_checked() -> None:
+    major_and_minor = ".".join(version("keras").split(".")[:2])
+    assert major_and_minor in CHECKED_KERAS_VERSIONS
+
+
+def test_output_of_first_call_ignores_later_calls() -> None:
+    layer = keras.layers.Dense(2)
+    assert output_of_first_call(layer) is None
+    first = layer(keras.Input((3,)))
+    layer(keras.Input((3,)))
+    assert output_of_first_call(layer)[0] is first
+
+
+def test_build_loss_and_metrics_creates_their_variables() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["accuracy"])
+    before = len(model.metrics_variables)
+    build_loss_and_metrics(
+        model, keras.KerasTensor((1, 3), "float32"), keras.KerasTensor((1, 2), "float32")
+    )
+    assert len(model.metrics_variables) > before
+
+
+def test_adam_moments_follow_the_gradient() -> None:
+    variable = keras.Variable(np.zeros(2, np.float32))
+    optimizer = keras.optimizers.Adam(0.1, beta_1=0.9, beta_2=0.99)
+    optimizer.apply([keras.ops.ones(2)], [variable])
+    first, second = adam_moments(optimizer, variable)
+    np.testing.assert_allclose(np.asarray(first), [0.1, 0.1], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(second), [0.01, 0.01], rtol=1e-4)
