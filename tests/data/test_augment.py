@@ -182,7 +182,7 @@ def test_copies_are_added_beside_unchanged_images() -> None:
 @pytest.mark.parametrize("values", [{"mixup": 0.2}, {"cutmix": 1.0}])
 def test_class_numbers_cannot_be_mixed(values: dict[str, Any]) -> None:
     numbers = tf.constant(np.arange(12))
-    with pytest.raises(RecipeError, match="class numbers cannot be mixed"):
+    with pytest.raises(RecipeError, match=r"mixup|cutmix"):
         augment(tf.constant(IMAGES), numbers, AugmentSection(**values), [0, 0])
     images, labels = augment(tf.constant(IMAGES), numbers, AugmentSection(flip=True), [0, 0])
     assert labels is numbers

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,26 +133,37 @@ def test_an_archive_of_another_data_set_than_asked_for_is_refused(
     monkeypatch.setenv("EYETUNE_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
         load("cifar100")
-    assert caught.value.what.endswith("is another data set than asked for.")
     assert caught.value.details() == {"expected": "cifar100", "received": "cifar10"}
 
 
 @pytest.mark.parametrize(
-    ("source", "received", "fix"),
+    ("source", "received", "suggestion"),
     [
-        ("cifar", "cifar", "Did you mean cifar10? Valid names: cifar10, cifar100, digits."),
-        ("digit", "digit", "Did you mean digits?"),
-        ("CIFAR100", "CIFAR100", "Did you mean cifar100?"),
-        ("zzz", "zzz", "Valid names: cifar10, cifar100, digits."),
+        ("cifar", "cifar", "cifar10"),
+        ("digit", "digit", "digits"),
+        ("CIFAR100", "CIFAR100", "cifar100"),
+        ("zzz", "zzz", "digits"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_nearest_one(source: str, received: str, fix: str) -> None:
+def test_unknown_name_suggests_known_ones(source: str, received: str, suggestion: str) -> None:
     with pytest.raises(SourceError) as caught:
         load(source)
-    assert caught.value.what == f"There is no data source {source}."
     assert caught.value.received == received
-    assert (caught.value.fix or "").startswith(fix)
+    assert suggestion in str(caught.value.fix)
     assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize(("name", "suggestion"), [("photo", "photos"), ("Pet.npz", "pets.npz")])
+def test_unknown_name_suggests_a_similar_path(
+    name: str, suggestion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "pets.npz").touch()
+    for source in (name, str(tmp_path / name)):
+        with pytest.raises(SourceError) as caught:
+            load(source)
+        assert str(Path(source).with_name(suggestion)) in str(caught.value.fix)
 
 
 @pytest.mark.parametrize("name", ["nowhere/pets", "nowhere.npz", "cifar-10-python.tar.gz"])
@@ -182,7 +192,7 @@ def test_any_text_that_names_nothing_is_an_unknown_source(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "received"), [("notes.txt", ".txt"), ("notes", "a file without an ending")]
+    ("name", "received"), [("notes.txt", ".txt"), ("notes", "without an extension")]
 )
 def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
     name: str, received: str, tmp_path: Path
@@ -190,46 +200,47 @@ def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
     (tmp_path / name).touch()
     with pytest.raises(SourceError) as caught:
         load(tmp_path / name)
-    assert caught.value.what == f"{tmp_path / name} is of no kind that can be loaded."
-    assert caught.value.received == received
+    assert str(tmp_path / name) in caught.value.message
+    assert received in str(caught.value.received)
     assert ".npz" in (caught.value.expected or "")
 
 
 @pytest.mark.parametrize(
-    ("change", "what"),
+    ("name", "value"),
     [
-        ({"validation": 0}, "The validation share"),
-        ({"validation": 1}, "The validation share"),
-        ({"test": -0.1}, "The test share"),
-        ({"test": float("nan")}, "The test share"),
-        ({"image_size": 0}, "The image size"),
-        ({"image_size": -32}, "The image size"),
+        ("validation", 0),
+        ("validation", 1),
+        ("test", -0.1),
+        ("test", float("nan")),
+        ("image_size", 0),
+        ("image_size", -32),
     ],
 )
-def test_shares_and_sizes_out_of_range_are_refused(change: dict[str, Any], what: str) -> None:
+def test_shares_and_sizes_out_of_range_are_refused(name: str, value: float) -> None:
+    options: dict[str, Any] = {name: value}
     with pytest.raises(UsageError) as caught:
-        load("digits", **change)
-    assert caught.value.what == f"{what} is out of its range."
+        load("digits", **options)
+    assert caught.value.received == str(value)
 
 
 @pytest.mark.parametrize(
-    ("num_images", "names", "what"),
+    ("num_images", "names", "received"),
     [
-        (2, {}, "There are too few images to split."),
-        (30, {"class_names": ["a", "b", "c", "d"]}, "1 class(es) have no training image."),
+        (2, {}, "2"),
+        (30, {"class_names": ["a", "b", "c", "d"]}, "d"),
     ],
 )
 def test_too_few_images_and_classes_without_any_are_refused(
-    num_images: int, names: dict[str, Any], what: str, tmp_path: Path
+    num_images: int, names: dict[str, Any], received: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError) as caught:
         load(write_npz(tmp_path / "a.npz", num_images, **names))
-    assert caught.value.what == what
+    assert received in str(caught.value.received)
 
 
 def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(9, 3, size=8)[0], y=np.zeros(9, np.int64))
-    with pytest.raises(DataError, match="holds only one class"):
+    with pytest.raises(DataError, match="class"):
         load(tmp_path / "a.npz")
 
 
@@ -314,19 +325,9 @@ def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
     with pytest.raises(SourceError) as caught:
         load("cifar10")
     error = caught.value
-    looked = (
-        "EYETUNE_DATA is not set"
-        if directory is None
-        else f"EYETUNE_DATA ({tmp_path / directory}) holds none"
-    )
-    assert error.what == "cifar10 is not on this machine and could not be downloaded."
-    assert (
-        "cifar-10-python.tar.gz or cifar-10-binary.tar.gz in the folder that EYETUNE_DATA names"
-        in str(error)
-    )
-    assert error.received == (
-        f"{looked}; Keras's downloader: URL fetch failure on somewhere: None -- Name or service not known"
-    )
+    assert "cifar-10-python.tar.gz" in str(error.expected)
+    assert str(tmp_path / directory if directory else "EYETUNE_DATA") in str(error.received)
+    assert "Name or service not known" in str(error.received)
     assert "https://www.cs.toronto.edu/~kriz/cifar.html" in (error.fix or "")
     assert "export EYETUNE_DATA=FOLDER" in (error.fix or "")
     assert "--data digits" in (error.fix or "")
@@ -367,17 +368,14 @@ def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path)
     with pytest.raises(DataError) as caught:
         load(tmp_path / "a.npz")
     assert "cache" not in str(caught.value)
-    assert "cannot be read" in caught.value.what
 
 
 def test_loading_needs_no_keras() -> None:
-    script = "import sys; from eyetune.data import load; load('digits'); sys.exit('keras' in sys.modules)"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", script], timeout=60, env=os.environ, check=False
-        ).returncode
-        == 0
+    script = (
+        "import sys; from eyetune.data import load; load('digits'); "
+        "sys.exit('keras' in sys.modules)"
     )
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
 
 
 def test_the_environment_may_name_the_extracted_folder_itself(
@@ -395,7 +393,7 @@ def test_an_empty_name_is_not_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(write_image_folder(tmp_path / "images"))
-    with pytest.raises(SourceError, match="There is no data source"):
+    with pytest.raises(SourceError):
         load("")
 
 

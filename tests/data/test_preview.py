@@ -169,20 +169,19 @@ def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "what"),
+    ("name", "kind"),
     [
-        ("a.xyz", UsageError, "no known format"),
-        ("a", UsageError, "no known format"),
-        ("file/a.png", WorkspaceError, "cannot be written"),
-        ("folder.png", WorkspaceError, "cannot be written"),
+        ("a.xyz", UsageError),
+        ("a", UsageError),
+        ("file/a.png", WorkspaceError),
+        ("folder.png", WorkspaceError),
     ],
 )
 def test_a_picture_that_cannot_be_written_is_told(
-    name: str, kind: type[EyetuneError], what: str, tmp_path: Path
+    name: str, kind: type[EyetuneError], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(kind) as caught:
         save_picture(Image.new("RGB", (4, 4)), tmp_path / name)
-    assert what in caught.value.what
     assert Path(name).name in str(caught.value)

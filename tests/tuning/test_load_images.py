@@ -6,7 +6,7 @@ import pytest
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 from eyetune.tuning.load_images import ImageLoader
 
 

@@ -38,7 +38,7 @@ from eyetune.errors import (
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay, counting_bar
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 from eyetune.tuning.recording import versions
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.records.run import Results, require_results
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 from eyetune.values.history import History, as_columns
 from eyetune.values.run_files import MODEL_FILE
 

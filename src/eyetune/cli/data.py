@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
-from eyetune.cli.common import Common, check_output_file, command_group, load_keras
+from eyetune.cli.common import Common, load_keras
 from eyetune.errors import UsageError
 
-app = command_group("data", "Look at images and labels before training on them.")
+app = App(
+    name="data", help="Look at images and labels before training on them.", help_format="plaintext"
+)
 _NO_COMMON = Common()
 MAX_PER_CLASS = 200
 
@@ -20,9 +22,7 @@ def show(
     source: str,
     /,
     *,
-    output: Annotated[
-        Path | None, Parameter(metavar="FILE", show_default="data-NAME.png in the workspace")
-    ] = None,
+    output: Path | None = None,
     augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     per_class: int = 10,
     subset: int = 0,
@@ -31,65 +31,67 @@ def show(
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Describe a data set and draw samples of every class.
-
-    It shows shapes, types, value ranges, class counts and the first labels.
+    """Show shapes, types, value ranges, class counts and first labels, and draw sample images.
 
     For example:
 
-        eyetune data show cifar10
-        eyetune data show cifar10 --augment flip=true --augment shift=4
-        eyetune data show photos/ --image-size 48 --output photos.png
+    eyetune data show cifar10
+
+    eyetune data show cifar10 --augment flip=true --augment shift=4
+
+    eyetune data show photos/ --image-size 48 --output photos.png
 
     Parameters
     ----------
     source
         cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file.
     output
-        File for the picture of the samples.
+        File of the picture; by default `data-NAME.png` in the workspace.
     augment
-        Draw what the network would see with this variation, as name=value of the recipe's augment
-        section; may be repeated. The first picture of each row is unchanged.
+        Draw augmented images: a value of the recipe's augment section, as name=value. May be
+        repeated. The first image of each row is unchanged.
     per_class
-        Samples in a row.
+        Sample images in a row.
     subset
-        Use only the first N training images: four fifths train, the rest validate.
+        Use only the first N training images: four fifths train, the rest validates.
     image_size
-        Side in pixels to which the images of a folder are resized.
+        Side length in pixels to which the images of a folder are resized.
     seed
-        Of the splits that are made up.
+        Random seed of the splits, if the source is not split.
     skip_unreadable
-        Leave out image files that cannot be read, instead of stopping.
+        Skip image files that cannot be read, instead of stopping.
     """
-    check_output_file(output)
     if not 1 <= per_class <= MAX_PER_CLASS:
         raise UsageError(
-            "The number of samples is out of range.",
-            expected=f"--per-class of 1 to {MAX_PER_CLASS}",
+            "The number of sample images is out of range.",
+            expected=f"--per-class from 1 to {MAX_PER_CLASS}",
             received=per_class,
         )
     from eyetune.cli.tables import dataset_tables
-    from eyetune.data.preview import describe, sample_grid, save_picture, variation_grid
+    from eyetune.data.preview import (
+        check_picture_path,
+        describe,
+        sample_grid,
+        save_picture,
+        variation_grid,
+    )
     from eyetune.recipe import Recipe, parse_edits
-    from eyetune.report.progress.training_progress import decoding_bar
-    from eyetune.training.images import load_data
+    from eyetune.tuning.load_images import load_images
 
+    if output:
+        check_picture_path(output)
     edits = {
         "data.source": source,
         "data.subset": subset,
         "data.image_size": image_size,
         "data.seed": seed,
         "data.skip_unreadable": skip_unreadable,
-        **parse_edits(f"augment.{word}" for word in augment),
+        **parse_edits(f"augment.{edit}" for edit in augment),
     }
-    recipe = Recipe().with_(edits)  # one place checks the ranges
-    with decoding_bar() as on_progress:
-        dataset = load_data(recipe, on_progress=on_progress)
-    path = (
-        output
-        or common.open_workspace().folder
-        / f"data-{dataset.name}{'-augmented' if augment else ''}.png"
-    )
+    recipe = Recipe().with_(edits)  # checks the ranges
+    dataset = load_images(recipe, progress=True)
+    name = f"data-{dataset.name}{'-augmented' if augment else ''}.png"
+    path = output or common.open_workspace().folder / name
     if recipe.augment.active:
         load_keras()
         from eyetune.data.augment import variations
@@ -106,11 +108,11 @@ def show(
 
 @app.command(name="list")
 def list_sources(*, common: Common = _NO_COMMON) -> None:
-    """List the data sets that have a name, and those in the cache.
+    """List the data sets that are known by name, and the entries of the image cache.
 
     For example:
 
-        eyetune data list
+    eyetune data list
     """
     from eyetune.cli.tables import sources_tables
     from eyetune.data import KNOWN_SOURCES, cache
@@ -119,7 +121,9 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
         {
             "name": entry.name,
             "source": entry.source,
+            "details": list(entry.details),
             "size_bytes": entry.size_bytes,
+            "created_at": entry.created_at.isoformat(timespec="seconds"),
             "folder": str(entry.folder),
         }
         for entry in cache.entries()
@@ -130,13 +134,11 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
 
 @app.command
 def clear(*, common: Common = _NO_COMMON) -> None:
-    """Empty the cache of decoded images.
-
-    Images are decoded again when they are next used.
+    """Empty the image cache; images are decoded again when they are next used.
 
     For example:
 
-        eyetune data clear
+    eyetune data clear
     """
     from eyetune.data import cache
 

@@ -159,17 +159,31 @@ def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableTy
 
 
 def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
-    """Show the known data sets and the cache."""
-    known = Table("name", "what it is", box=box.SIMPLE, title="known by name", title_justify="left")
-    for name, words in value["known"].items():
-        known.add_row(name, words)
-    title = f"decoded in {value['cache']}"
-    cached = Table(
-        "name", "source", "size", box=box.SIMPLE, title=escape(title), title_justify="left"
+    """Return tables of the known data sets and of the entries of the cache."""
+    known = Table("name", "content", box=box.SIMPLE, title="known by name", title_justify="left")
+    for name, description in value["known"].items():
+        known.add_row(name, description)
+    paths = (
+        "A source can also be the path of a CIFAR archive, of a folder of images (one folder per "
+        "class) or of an .npz file."
     )
+    if not value["cached"]:
+        return [known, paths]
+    title = escape(f"decoded in {value['cache']}")
+    cached = Table("name", "source", "details", box=box.SIMPLE, title=title, title_justify="left")
+    cached.add_column("size", justify="right", no_wrap=True)
+    cached.add_column("date", no_wrap=True)
     for entry in value["cached"]:
         cached.add_row(
-            escape(entry["name"]), escape(entry["source"]), f"{entry['size_bytes'] / 1e6:,.0f} MB"
+            escape(entry["name"]),
+            escape(entry["source"]),
+            escape(", ".join(entry["details"])),
+            _megabytes(entry["size_bytes"]),
+            entry["created_at"][:10],
         )
-    also = "Also the path of a CIFAR archive, of a folder of images (a folder a class) or of an .npz file."
-    return [known, also, cached] if value["cached"] else [known, also]
+    return [known, paths, cached]
+
+
+def _megabytes(size_bytes: int) -> str:
+    megabytes = size_bytes / 1e6
+    return f"{megabytes:,.0f} MB" if megabytes >= 10 else f"{megabytes:.1f} MB"

@@ -1,6 +1,6 @@
-"""What is made of a source once and kept on disk, memory-mapped, so that processes share its pages.
+"""Decoded images on disk, memory-mapped so that processes share them.
 
-That is its decoded images, and what networks make of them (`computed`).
+The cache also keeps what networks compute from images, once for all trainings (`computed`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,22 +23,23 @@ from eyetune._files import acquire_lock, replaced_folder
 from eyetune.data.dataset import Floats, Split
 from eyetune.errors import DataError
 
-FORMAT = 2  # raise it when the files or the decoding change: older entries are then left unused
+FORMAT = 2  # increase it when the files or the decoding change: older entries are then ignored
+ABOUT_FILE = "about.json"
 ABOUT_KEYS = {"key", "name", "class_names", "splits", "notes", "digest"}
 VALUES_FILE = "values.npy"
 
-_Kept = TypeVar("_Kept")
+_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a source holds once it is decoded, before splits are made up.
+    """A source after decoding, before missing splits are made.
 
     Attributes:
         name: Short name of the dataset.
-        class_names: In the order of the labels.
-        splits: "train" always; "validation" and "test" where the source has them.
-        notes: What a user should know.
+        class_names: Name of each class, in the order of the labels.
+        splits: "train" always; "validation" and "test" if the source has them.
+        notes: Remarks for the user.
         digest: Hash of all images and labels.
     """
 
@@ -50,18 +52,27 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset in the cache, or what a network made of one: its folder, name, source and size in
-    bytes.
+    """An entry of the cache: a decoded dataset, or what a network computed from one.
+
+    Attributes:
+        folder: Folder of its files.
+        name: Short name.
+        source: The source that it was made from.
+        details: What distinguishes it from other entries of the source, such as "seed 0".
+        size_bytes: Size on disk.
+        created_at: When it was written, in UTC.
     """
 
     folder: Path
     name: str
     source: str
+    details: tuple[str, ...]
     size_bytes: int
+    created_at: datetime
 
 
 def directory() -> Path:
-    """Return the folder of the cache: EYETUNE_CACHE, or the system's place for caches."""
+    """Return the folder of decoded images: in EYETUNE_CACHE, or in the user's cache folder."""
     return _root() / "datasets"
 
 
@@ -72,25 +83,27 @@ def _computed_directory() -> Path:
 def _root() -> Path:
     import platformdirs
 
-    named = os.environ.get("EYETUNE_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("eyetune")
+    configured = os.environ.get("EYETUNE_CACHE")
+    return Path(configured) if configured else platformdirs.user_cache_path("eyetune")
 
 
 def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
-    """Return the cached dataset of a key, building it first where there is none.
+    """Return the cached dataset of a key; build it first if it is missing.
 
-    Two processes that ask at once build it once; a process that dies while building leaves nothing
-    behind that another would read.
+    Several processes that need it at the same time build it once. A process that dies while it
+    builds leaves nothing that another process would read.
 
     Args:
-        key: Plain values that say which source in which state, decoded in which way.
-        build: Decodes it.
+        key: Plain values: the source, its state, and how it is decoded.
+        build: Decodes the source.
 
     Raises:
-        DataError: The cache cannot be written, or what `build` raises.
+        DataError: The cache cannot be written, or `build` raised it.
     """
     text = json.dumps({**key, "format": FORMAT}, sort_keys=True)
-    return _kept(directory() / _name(text), _open, lambda folder: _write(folder, text, build()))
+    return _read_or_write(
+        directory() / _name(text), _open, lambda folder: _write(folder, text, build())
+    )
 
 
 def computed(
@@ -101,21 +114,22 @@ def computed(
     name: str,
     source: str,
 ) -> Floats:
-    """Return the cached rows of a key, computing them first where there are none, with the same
-    care as `fetch`.
+    """Return the cached rows of a key; compute them first if they are missing.
+
+    As with `fetch`, several processes compute them once.
 
     Args:
-        key: Plain values that say all that the rows follow from.
-        shape: Number of rows, and numbers in each.
-        batches: Computes the rows, some at a time: no more than one batch is held in memory.
-        name: What they are, for the list of the cache.
-        source: What they were made of, for the list of the cache.
+        key: Plain values that determine the rows.
+        shape: Number of rows, and numbers in each row.
+        batches: Computes the rows, batch by batch. Only one batch is held in memory.
+        name: Short name, for the list of the cache.
+        source: The source of the images, for the list of the cache.
 
     Returns:
-        float32 rows of that shape, a view of a memory-mapped file.
+        float32 rows of this shape, a view of a memory-mapped file.
 
     Raises:
-        DataError: The cache cannot be written, or what `batches` raises.
+        DataError: The cache cannot be written, or `batches` raised it.
     """
     text = json.dumps({**key, "shape": shape, "source": source, "format": FORMAT}, sort_keys=True)
     about = {"key": text, "name": name, "class_names": [], "splits": [], "notes": [], "digest": ""}
@@ -127,7 +141,7 @@ def computed(
             return None
         return values if values.shape == shape and _about(folder) is not None else None
 
-    return _kept(
+    return _read_or_write(
         _computed_directory() / _name(text),
         read,
         lambda folder: _write_rows(folder, about, shape, batches()),
@@ -138,47 +152,77 @@ def _name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
-def _kept(
-    folder: Path, read: Callable[[Path], _Kept | None], write: Callable[[Path], None]
-) -> _Kept:
-    """Return what is in a folder, writing it first where it is not; of several processes one
-    writes.
-    """
-    found = read(folder)
-    if found is not None:
-        return found
+def _read_or_write(
+    folder: Path, read: Callable[[Path], _Content | None], write: Callable[[Path], None]
+) -> _Content:
+    """Return a folder's content; write it first if it is missing, in one process only."""
+    content = read(folder)
+    if content is not None:
+        return content
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = acquire_lock(folder.with_suffix(".lock"), timeout_seconds=None)
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
     with lock:
-        found = read(folder)
-        if found is None:
+        content = read(folder)
+        if content is None:
             write(folder)
-            found = read(folder)
-    if found is None:
+            content = read(folder)
+    if content is None:
         raise DataError(
-            f"The image cache {folder} cannot be read back.", fix="Check the disk, then try again."
+            f"The image cache {folder} was written but cannot be read.",
+            fix="Check the disk, then try again.",
         )
-    return found
+    return content
 
 
 def entries() -> list[Entry]:
-    """List what is in the cache, by name."""
-    found = []
-    for path in (*directory().glob("*/about.json"), *_computed_directory().glob("*/about.json")):
-        about = _about(path.parent)
-        if about is not None:
-            size = sum(file.stat().st_size for file in path.parent.iterdir())
-            found.append(
-                Entry(path.parent, about["name"], json.loads(about["key"])["source"], size)
-            )
-    return sorted(found, key=lambda entry: (entry.name, entry.source))
+    """Return the entries of the cache, sorted by name, source and age."""
+    result = []
+    for parent in (directory(), _computed_directory()):
+        for path in parent.glob(f"*/{ABOUT_FILE}"):
+            about = _about(path.parent)
+            if about is not None:
+                result.append(_entry(path.parent, about))
+    return sorted(result, key=lambda entry: (entry.name, entry.source, entry.created_at))
+
+
+def _entry(folder: Path, about: Mapping[str, Any]) -> Entry:
+    key = json.loads(about["key"])
+    return Entry(
+        folder=folder,
+        name=about["name"],
+        source=key["source"],
+        details=_details(key),
+        size_bytes=sum(file.stat().st_size for file in folder.iterdir()),
+        created_at=datetime.fromtimestamp((folder / ABOUT_FILE).stat().st_mtime, UTC),
+    )
+
+
+def _details(key: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a key of `load` or `computed` says besides the source, for people."""
+    details = []
+    if "split" in key:
+        details.append(f"{key['split']} split")
+    if "image_size" in key:
+        details.append(f"{key['image_size']}x{key['image_size']} pixels")
+    if "seed" in key:
+        details.append(f"split seed {key['seed']}")
+    if key.get("skip"):
+        details.append("without unreadable files")
+    if "time" in key:
+        modified = datetime.fromtimestamp(key["time"] / 1e9, UTC)
+        details.append(f"file of {modified:%Y-%m-%d %H:%M}")
+    labels = {"state": "files", "data": "data", "weights": "weights", "network": "network"}
+    for name, label in labels.items():
+        if name in key:
+            details.append(f"{label} {str(key[name])[:8]}")
+    return tuple(details)
 
 
 def clear() -> int:
-    """Delete everything in the cache and return how many bytes that freed."""
+    """Delete every entry of the cache; return the number of bytes that this freed."""
     freed = sum(entry.size_bytes for entry in entries())
     for folder in (directory(), _computed_directory()):
         shutil.rmtree(folder, ignore_errors=True)
@@ -191,9 +235,7 @@ def _open(folder: Path) -> Decoded | None:
         return None
     try:
         splits = {name: _open_split(folder, name) for name in about["splits"]}
-    except (
-        Exception
-    ):  # an entry that was damaged from outside is built again, whatever it leads NumPy to
+    except Exception:  # a damaged entry is built again, whatever NumPy raises for it
         return None
     return Decoded(
         about["name"], tuple(about["class_names"]), splits, tuple(about["notes"]), about["digest"]
@@ -210,14 +252,14 @@ def _open_split(folder: Path, name: str) -> Split:
 
 def _about(folder: Path) -> dict[str, Any] | None:
     try:
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return about if isinstance(about, dict) and about.keys() >= ABOUT_KEYS else None
 
 
 def _write(folder: Path, key: str, decoded: Decoded) -> None:
-    with _folder_at_once(folder) as partial:
+    with _whole_folder(folder) as partial:
         digest = hashlib.sha256(repr(decoded.class_names).encode())
         for name, split in decoded.splits.items():
             images = np.ascontiguousarray(split.images)
@@ -234,15 +276,15 @@ def _write(folder: Path, key: str, decoded: Decoded) -> None:
             "notes": decoded.notes,
             "digest": digest.hexdigest()[:16],
         }
-        (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        (partial / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
 
 
 def _write_rows(
     folder: Path, about: Mapping[str, Any], shape: tuple[int, int], batches: Iterable[Floats]
 ) -> None:
-    with _folder_at_once(folder) as partial, (partial / VALUES_FILE).open("wb") as stream:
-        # Written in order and not through a memory map, which would end the process where the disk
-        # is full.
+    with _whole_folder(folder) as partial, (partial / VALUES_FILE).open("wb") as stream:
+        # Written in order and not through a memory map, which would end the process if the disk is
+        # full.
         header = {
             "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
             "fortran_order": False,
@@ -251,12 +293,12 @@ def _write_rows(
         np.lib.format.write_array_header_1_0(stream, header)
         for rows in batches:
             stream.write(np.ascontiguousarray(rows, np.float32).data)
-        (partial / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        (partial / ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
 
 
 @contextmanager
-def _folder_at_once(folder: Path) -> Iterator[Path]:
-    """Yield a folder to write into, which takes its name only when all is written."""
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder, which is renamed to `folder` when everything is written."""
     try:
         with replaced_folder(folder) as partial:
             yield partial
@@ -265,11 +307,15 @@ def _folder_at_once(folder: Path) -> Iterator[Path]:
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        problem = "has no room: the disk is full"
+        fix = (
+            "Free some space (`eyetune data clear` empties the cache), or set EYETUNE_CACHE to "
+            "another folder."
+        )
+    else:
+        problem = "cannot be written"
+        fix = "Set EYETUNE_CACHE to a folder that you may write to."
     return DataError(
-        f"The image cache {folder} {'has no room: the disk is full' if full else 'cannot be written'}.",
-        received=error.strerror or error,
-        fix="Free some space (`eyetune data clear` empties the cache), or name another folder in EYETUNE_CACHE."
-        if full
-        else "Name a folder that you may write to in EYETUNE_CACHE.",
+        f"The image cache {folder} {problem}.", received=error.strerror or error, fix=fix
     )

@@ -1,11 +1,11 @@
-"""The one way in: `load(source)` finds out what a source is, reads it through the cache and makes
-its splits.
-"""
+"""Loading data: `load(source)` finds out what a source is, reads it through the cache and splits it."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import replace
@@ -23,11 +23,13 @@ from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
 
 KNOWN_SOURCES = {
-    "cifar10": "60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky, 2009)",
-    "cifar100": "60,000 photographs of 100 kinds of things, 32x32 colour (Krizhevsky, 2009)",
-    "digits": "1,797 handwritten digits, 8x8 scaled to 32x32; ships with scikit-learn, needs no download",
+    "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, colour (Krizhevsky, 2009)",
+    "cifar100": "60,000 photographs in 100 classes, 32x32 pixels, colour (Krizhevsky, 2009)",
+    "digits": "1,797 handwritten digits, part of scikit-learn: no download needed",
 }
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
+PATH_ENDINGS = (".npz", ".gz", ".tgz", ".tar", ".zip")
 
 # A source: the plain values that identify its state, and the function that decodes it.
 _Source = tuple[dict[str, Any], Callable[[], Decoded]]
@@ -44,34 +46,36 @@ def load(
     skip_unreadable: bool = False,
     train_on_validation: bool = False,
     on_progress: folder.OnProgress | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
     """Load images and labels in three splits.
 
     Args:
         source: "cifar10", "cifar100" or "digits"; or the path of a CIFAR archive or its folder, of
-            a folder of images (a folder a class, or train, validation and test folders of those) or
-            of an .npz file.
-        validation: Share of the training images that validates, above 0 and below 1. CIFAR-10 keeps
-            its order, so 0.2 gives the lab's split: the first 40,000 train. Other sources are split
-            stratified and seeded.
-        test: Share of the images held out where the source has no test split.
-        subset: Use only the first so many training images: four fifths train, the rest validate (0:
-            all).
-        image_size: Side of the square images made of image files and digits, in pixels.
-        seed: Of the splits that are made up.
-        skip_unreadable: Leave out image files that cannot be read, and count them in the notes.
-        train_on_validation: Let the training split hold the validation images too, for the last
-            training of all, when every choice is made; accuracy on validation then says nothing.
-        on_progress: Called with the number of decoded files and of all files, while a folder is
-            decoded.
+            a folder of images (one folder per class, or train, validation and test folders of
+            those) or of an .npz file.
+        validation: Share of the training images used for validation, above 0 and below 1. CIFAR-10
+            keeps its order, so that 0.2 gives the lab's split: the first 40,000 images train.
+            Other sources are split at random and stratified.
+        test: Share of the images held out for testing if the source has no test split, above 0
+            and below 1.
+        subset: Use only the first N training images: four fifths train, the rest validates
+            (0: all).
+        image_size: Side length in pixels of the square images made from image files and digits.
+        seed: Random seed of the splits that are made here.
+        skip_unreadable: Skip image files that cannot be read, and count them in the notes.
+        train_on_validation: Include the validation images in the training split, for the final
+            training after all choices are made. Validation accuracy is not meaningful then.
+        on_progress: Called with the number of decoded files and of all files of a folder.
+        on_note: Called with a line of text before a step that may take more than a second.
 
     Returns:
-        The dataset; its images are views of a memory-mapped cache.
+        The dataset. Its images are views of a memory-mapped cache.
 
     Raises:
-        UsageError: A share or a size is out of its range.
-        SourceError: There is no such source.
-        DataError: What is there cannot be used.
+        UsageError: A share or a size is out of range.
+        SourceError: The source does not exist.
+        DataError: The source cannot be used.
 
     Example:
         >>> load("digits").train.class_counts(10).tolist()
@@ -79,23 +83,33 @@ def load(
     """
     _check_ranges(validation, test, image_size)
     name, path = _locate(str(source))
+
+    def build() -> Decoded:
+        on_note(f"Decoding {path or name}: once, from then on it is read from the cache")
+        return _reordered(decode(), seed)
+
     try:
         key, decode = _source(name, path, image_size, skip_unreadable, on_progress)
-        decoded = cache.fetch({**key, "seed": seed}, lambda: _in_order(decode(), seed))
+        decoded = cache.fetch({**key, "seed": seed}, build)
     except OSError as error:
         raise DataError(f"{path or name} cannot be read.", received=error) from None
-    shown = (
-        source if source in KNOWN_SOURCES or path is None else path
-    )  # a name stays valid where paths differ
-    dataset = _with_splits(decoded, str(shown), validation, test)
+    # A known name stays valid on other machines, where paths differ.
+    recorded_source = source if source in KNOWN_SOURCES or path is None else path
+    dataset = _with_splits(decoded, str(recorded_source), validation, test)
     _check_usable(dataset)
     dataset = dataset.subset(subset) if subset else dataset
     return _with_validation(dataset, decoded) if train_on_validation else dataset
 
 
 def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
-    """Return the shape of a source's images and its number of classes; known names need not be on
-    the machine.
+    """Return the shape of a source's images and its number of classes, without a download.
+
+    Args:
+        source: As for `load`.
+        image_size: As for `load`, in pixels.
+
+    Returns:
+        Height and width in pixels and the number of channels; and the number of classes.
     """
     known = {
         "cifar10": ((32, 32, 3), 10),
@@ -112,63 +126,73 @@ def _check_ranges(validation: float, test: float, image_size: int) -> None:
     for name, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:
             raise UsageError(
-                f"The {name} share is out of its range.",
-                expected="above 0, below 1",
-                received=share,
+                f"The {name} share is out of range.", expected="above 0, below 1", received=share
             )
     if image_size < 1:
         raise UsageError(
-            "The image size is out of its range.", expected="at least 1 pixel", received=image_size
+            "The image size is out of range.", expected="at least 1 pixel", received=image_size
         )
 
 
 def _locate(source: str) -> tuple[str, Path | None]:
-    """Return the known name of a source and, where it lies on disk, its path."""
+    """Return the kind of a source, for known sources their name, and its path on disk."""
     if source in ("cifar10", "cifar100"):
-        return source, _beside_environment(source)
+        return source, _in_data_folder(source)
     if source in KNOWN_SOURCES:
         return source, None
     path = Path(source)
     exists = False
-    # A path can be too long, contain a null byte or be in the home of an unknown user.
+    # The text may be too long for a path, hold a null byte, or name an unknown user's home.
     with suppress(OSError, ValueError, RuntimeError):
         path = path.expanduser()
         exists = bool(source.strip()) and path.exists()
     if exists:
         return _kind_of(path), path.resolve()
-    looks_like_path = os.sep in source or path.suffix in (".npz", ".gz", ".tar", ".zip")
+    looks_like_path = os.sep in source or path.suffix in PATH_ENDINGS
     raise SourceError(
         f"There is no data source {source}.",
         expected="a known name, or the path of an archive, a folder of images or an .npz file",
         received=f"{path.absolute()}, which does not exist" if looks_like_path else source,
-        fix=nearest(source, KNOWN_SOURCES),
+        fix=nearest(source, [*KNOWN_SOURCES, *_similar_paths(source)]),
     )
 
 
-def _beside_environment(name: str) -> Path | None:
+def _similar_paths(source: str) -> list[str]:
+    """Return the paths beside a missing one that could be sources and have similar names."""
+    path = Path(source)
+    paths = {}
+    with suppress(OSError, ValueError, RuntimeError):
+        for neighbour in path.expanduser().parent.iterdir():
+            is_source = neighbour.is_dir() or neighbour.name.endswith((".npz", *ARCHIVE_ENDINGS))
+            if is_source and not neighbour.name.startswith("."):
+                paths[neighbour.name.lower()] = str(path.with_name(neighbour.name))
+    names = difflib.get_close_matches(path.name.lower(), paths)
+    return [paths[name] for name in names]
+
+
+def _in_data_folder(name: str) -> Path | None:
+    """Return where EYETUNE_DATA has a known source; None if it has not."""
     directory = os.environ.get("EYETUNE_DATA")
     if not directory:
         return None
     path = Path(directory).expanduser()
     if path.name in (*cifar.ARCHIVES[name], *cifar.FOLDERS[name]) and path.exists():
         return path.resolve()
-    found = cifar.find(path, name)
-    return None if found is None else found.resolve()
+    located = cifar.find(path, name)
+    return None if located is None else located.resolve()
 
 
 def _kind_of(path: Path) -> str:
     if path.is_dir():
-        if cifar.looks_like_folder(path):
-            return "cifar"
-        return "folder"
+        return "cifar" if cifar.looks_like_folder(path) else "folder"
     if path.suffix == ".npz":
         return "npz"
-    if path.name.endswith((".tar", ".tar.gz", ".tgz")):
+    if path.name.endswith(ARCHIVE_ENDINGS):
         return "cifar"
     raise SourceError(
-        f"{path} is of no kind that can be loaded.",
+        f"{path} is not a kind of file that can be loaded.",
         expected="a folder of images, a CIFAR .tar.gz or an .npz file",
-        received=path.suffix or "a file without an ending",
+        received=path.suffix or "a file name without an extension",
     )
 
 
@@ -212,18 +236,13 @@ def _source(
 def _decode_cifar(path: Path, expected: str | None) -> Decoded:
     name, class_names, train, test = cifar.read(path)
     if expected is not None and name != expected:
-        raise DataError(
-            f"{path} is another data set than asked for.", expected=expected, received=name
-        )
+        raise DataError(f"{path} holds another data set.", expected=expected, received=name)
     return Decoded(name, class_names, {"train": train, "test": test})
 
 
 def _download(name: str) -> Decoded:
-    """Let Keras download CIFAR; where it cannot, say what was tried and where a file would be
-    found.
-    """
+    """Let Keras download CIFAR, unless Keras already has it."""
     import socket
-    import sys
 
     with silenced():
         import keras
@@ -232,9 +251,9 @@ def _download(name: str) -> Decoded:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        with redirect_stdout(sys.stderr):  # standard output is for results
+        with redirect_stdout(sys.stderr):  # Keras's progress bar; standard output is for results
             (x_train, y_train), (x_test, y_test) = module.load_data()
-    except Exception as error:  # Keras raises a bare Exception where a download fails
+    except Exception as error:  # Keras raises a bare Exception if a download fails
         raise _not_found(name, error) from None
     finally:
         socket.setdefaulttimeout(before)
@@ -245,22 +264,27 @@ def _download(name: str) -> Decoded:
 
 def _not_found(name: str, error: Exception) -> SourceError:
     directory = os.environ.get("EYETUNE_DATA")
-    looked = f"EYETUNE_DATA ({directory}) holds none" if directory else "EYETUNE_DATA is not set"
-    archive = cifar.ARCHIVES[name][0]
+    tried = "EYETUNE_DATA is not set"
+    if directory:
+        tried = f"EYETUNE_DATA ({directory}) has no such file"
+    archives = cifar.ARCHIVES[name]
     return SourceError(
         f"{name} is not on this machine and could not be downloaded.",
-        expected=f"{' or '.join(cifar.ARCHIVES[name])} in the folder that EYETUNE_DATA names, or a connection",
-        received=f"{looked}; Keras's downloader: {' '.join(str(error).split())[:200]}",
-        fix=f"Get {archive} from https://www.cs.toronto.edu/~kriz/cifar.html, then "
-        f"`export EYETUNE_DATA=FOLDER` or name it with --data FOLDER/{archive}. To try without: --data digits.",
+        expected=f"{' or '.join(archives)} in the folder EYETUNE_DATA, or a connection",
+        received=f"{tried}; Keras's downloader: {' '.join(str(error).split())[:200]}",
+        fix=(
+            f"Download {archives[0]} from https://www.cs.toronto.edu/~kriz/cifar.html, then "
+            f"`export EYETUNE_DATA=FOLDER` or use --data FOLDER/{archives[0]}. "
+            "To try eyetune without a download: --data digits."
+        ),
     )
 
 
-def _in_order(decoded: Decoded, seed: int) -> Decoded:
-    """Put the images of each split in stratified order; CIFAR-10 keeps its own, which the lab's
-    split is cut from.
+def _reordered(decoded: Decoded, seed: int) -> Decoded:
+    """Put the images of each split in stratified order; CIFAR-10 keeps its order.
 
-    Validation and test are never cut, but a subset takes their first images.
+    The lab's split is cut from CIFAR-10's order. Validation and test are never cut, but a subset
+    takes their first images.
     """
     if decoded.name == "cifar10":
         return decoded
@@ -302,12 +326,12 @@ def _with_splits(decoded: Decoded, source: str, validation: float, test: float) 
 
 
 def _with_validation(dataset: Dataset, decoded: Decoded) -> Dataset:
-    """Let the training split hold the validation images too."""
+    """Return the dataset with the validation images added to the training split."""
     if "validation" in decoded.splits:
         train, validation = dataset.train, dataset.validation
         images = np.concatenate([train.images, validation.images])
         whole = Split(images, np.concatenate([train.labels, validation.labels]))
-    else:  # both were cut from one: the whole is a view of it
+    else:  # both were cut from one split, so no copy is needed
         whole = decoded.splits["train"].take(0, len(dataset.train) + len(dataset.validation))
     return replace(
         dataset, train=whole, fingerprint=f"{dataset.fingerprint}-whole", validation_is_seen=True
@@ -317,18 +341,14 @@ def _with_validation(dataset: Dataset, decoded: Decoded) -> Dataset:
 def _check_usable(dataset: Dataset) -> None:
     if dataset.num_classes < 2:
         raise DataError(
-            f"{dataset.source} holds only one class.",
+            f"{dataset.source} has only one class.",
             expected="two classes or more",
             received=", ".join(dataset.class_names),
         )
-    needed = (
-        ("train", "validation")
-        if dataset.source.endswith(".npz")
-        else ("train", "validation", "test")
-    )
-    empty = [
-        name for name in needed if not len(dataset.split(name))
-    ]  # a file of arrays may keep its test to itself
+    required = ["train", "validation"]
+    if not dataset.source.endswith(".npz"):  # the test images may be kept elsewhere
+        required.append("test")
+    empty = [name for name in required if not len(dataset.split(name))]
     if empty:
         raise DataError(
             f"{dataset.source} has no {' and no '.join(empty)} images.",
@@ -340,7 +360,7 @@ def _check_usable(dataset: Dataset) -> None:
     if absent:
         raise DataError(
             f"{len(absent)} class(es) have no training image.",
-            expected="at least one image of each class to train on",
-            received=f"none of {', '.join(absent[:10])}",
-            fix="Add images of them, or take the classes out.",
+            expected="at least one training image of each class",
+            received=f"no image of {', '.join(absent[:10])}",
+            fix="Add images of these classes, or remove the classes.",
         )

@@ -155,23 +155,34 @@ def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Im
     return canvas
 
 
+def check_picture_path(path: Path) -> None:
+    """Check that a picture's name has the extension of a known format.
+
+    Raises:
+        UsageError: It has not.
+    """
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise UsageError(
+            "The picture's name has no known extension.",
+            expected="a name ending in .png",
+            received=path.name,
+        )
+
+
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture, in the format that its name says.
+    """Write a picture, in the format of its name's extension.
 
     Raises:
         WorkspaceError: The file cannot be written.
-        UsageError: The name has no known ending.
+        UsageError: The name has no known extension.
     """
+    check_picture_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     except OSError as error:
         raise WorkspaceError(
             f"The picture {path} cannot be written.", received=error.strerror or error
-        ) from None
-    except ValueError:
-        raise UsageError(
-            "The picture has no known format.", expected="a name ending in .png", received=path.name
         ) from None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import final
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
 from eyetune.report.progress.training_progress import decoding_bar
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 
 
 def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: bool) -> Dataset:
@@ -17,10 +18,15 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
     Args:
         recipe: Its data section names the source, the splits and the image size.
         source: A source in place of the recipe's.
-        progress: Show a bar while image files are decoded.
+        progress: Say on standard error what takes long, with a bar while image files are decoded.
     """
+
+    def on_note(text: str) -> None:
+        if progress:
+            print(text, file=sys.stderr)
+
     with decoding_bar(enabled=progress) as on_progress:
-        return load_data(recipe, source, on_progress=on_progress)
+        return load_data(recipe, source, on_progress=on_progress, on_note=on_note)
 
 
 @final

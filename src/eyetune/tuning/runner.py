@@ -15,8 +15,8 @@ from eyetune.errors import RunBusyError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress.training_progress import WorkersDisplay
-from eyetune.training.images import load_data
 from eyetune.training.job import Inspection, inspect_apart
+from eyetune.training.load_data import load_data
 from eyetune.tuning.dispatch import Dispatcher, EndedJob, RunJob, first_line
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import describe, linear_baseline, versions

@@ -23,7 +23,7 @@ from eyetune.data import Dataset
 from eyetune.errors import FunctionError, UsageError
 from eyetune.models.model_function import Built
 from eyetune.records.study import Objective, SamplerName, SchedulerName, StudySettings
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 from eyetune.tuning.dispatch import Display
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.schedulers.plans import hyperband_brackets
@@ -261,7 +261,7 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
     import keras
 
     from eyetune.training.fit import class_weight
-    from eyetune.training.model_function.user_fit import NOT_THEIRS
+    from eyetune.training.model_function.user_call import DECIDED_BY_TRAINING
 
     section = settings.recipe.fit
     given = built.loaded.arguments
@@ -270,7 +270,7 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
         found["batch_size"] = section.batch_size
     weights = class_weight(settings.recipe, dataset.train, dataset.num_classes)
     found |= {"class_weight": weights} if weights else {}
-    found |= {name: value for name, value in given.items() if name not in NOT_THEIRS}
+    found |= {name: value for name, value in given.items() if name not in DECIDED_BY_TRAINING}
     callbacks = list(given.get("callbacks") or [])
     if section.early_stopping:
         monitor = _theirs(section.monitor, built.fit.accuracy)
