@@ -27,6 +27,7 @@ from eyetune.models.weights import put
 from eyetune.recipe import Recipe
 from eyetune.training.backend import choose_arithmetic, start_keras
 from eyetune.training.fit import fit
+from eyetune.training.prepared_network import prepare_network
 
 
 def plain_keras(recipe: Recipe, dataset: Dataset, seed: int) -> tuple[float, float]:
@@ -65,8 +66,9 @@ def eyetune(recipe: Recipe, dataset: Dataset, seed: int, *, cached: bool) -> tup
         cache.clear()
     with tempfile.TemporaryDirectory() as folder:
         started_at = time.perf_counter()
+        arithmetic = choose_arithmetic("float32")
         fitted = fit(
-            recipe, dataset, Path(folder), seed=seed, arithmetic=choose_arithmetic("float32")
+            prepare_network(recipe, dataset, seed=seed, arithmetic=arithmetic), Path(folder)
         )
         return time.perf_counter() - started_at, fitted.history[-1].val_accuracy
 

@@ -27,6 +27,7 @@ from eyetune.data import Dataset, load
 from eyetune.recipe import Recipe
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import fit
+from eyetune.training.prepared_network import prepare_network
 
 BATCH_SIZES = (32, 128)
 VARIANTS = ("float32", "auto", "bfloat16")
@@ -78,13 +79,9 @@ def eyetune(dataset: Dataset, batch_size: int, epochs: int, precision: str) -> l
         fit__batch_size=batch_size, fit__epochs=epochs, fit__precision=precision
     )
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            recipe,
-            dataset,
-            Path(folder),
-            seed=0,
-            arithmetic=choose_arithmetic(recipe.fit.precision),
-        )
+        arithmetic = choose_arithmetic(recipe.fit.precision)
+        prepared = prepare_network(recipe, dataset, seed=0, arithmetic=arithmetic)
+        fitted = fit(prepared, Path(folder))
     return [epoch.duration_seconds for epoch in fitted.history]
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import eyetune as et
+from eyetune.data import load
 from eyetune.errors import DataError, DivergedError, RecipeError, RunNotFoundError, UsageError
+from eyetune.models import build as networks
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.testing.datasets import tiny_dataset, write_cifar10
@@ -209,3 +211,22 @@ def test_train_transfers_from_a_file_of_weights(
             recipe.with_(model__weights="other.h5"), data, workspace=tmp_path / "w", progress=False
         )
     assert len(run.workspace.runs.all()) == 1
+
+
+def test_train_builds_and_loads_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(name: str, function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(networks, "build", counted("build", networks.build))
+    monkeypatch.setattr("eyetune.training.load_data.load", counted("load", load))
+    edits = {"model.blocks": [4], "model.dense": [8], "data.subset": 100, "fit.epochs": 1}
+    recipe = et.Recipe().with_({**edits, "fit.precision": "float32"})
+    run = et.train(recipe, "digits", workspace=tmp_path, progress=False)
+    assert run.state == "COMPLETE"
+    assert calls == ["load", "build"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eyetune.errors import RecipeError
-from eyetune.models.build import build, check
+from eyetune.models.build import build
 from eyetune.models.structure import structure
 from eyetune.models.transfer import (
     BACKBONES,
@@ -23,7 +23,7 @@ from eyetune.models.transfer import (
     head_of,
     thaw,
 )
-from eyetune.models.weights import Weights, load, put, taken
+from eyetune.models.weights import Weights, current, load, put
 from eyetune.recipe import LAST_STRETCH, ModelSection
 
 IMAGES = (32, 32, 3)
@@ -55,7 +55,6 @@ def pixels() -> Any:
 @pytest.mark.parametrize("base", list(BACKBONES))
 def test_each_base_is_built_whole_frozen_and_counted_once(base: str) -> None:
     network = build(section(base, trainable_from=LAST_STRETCH[base]), IMAGES, 10)
-    check(section(base, trainable_from=LAST_STRETCH[base]), IMAGES)  # the layer is there
     found = structure(network)
     head = 64 * backbone_of(network).output_shape[-1] + 64 + 650
     assert found.parameters == network.count_params() == PARAMETERS[base] + head
@@ -120,24 +119,23 @@ def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "shape", "what", "fix"),
+    ("values", "shape", "detail"),
     [
-        ({}, (32, 32, 1), "takes colour images only", "in colour"),
-        ({}, (31, 48, 3), "images are too small", "larger images"),
+        ({}, (32, 32, 1), "3 channels"),
+        ({}, (31, 48, 3), "31x48"),
         (
             {"trainable_from": "conv_pw_14"},
             IMAGES,
-            "has no layer conv_pw_14",
-            "Did you mean conv_pw_4?",
+            "conv_pw_4",
         ),
     ],
 )
 def test_what_a_base_cannot_take_is_refused(
-    values: dict[str, Any], shape: Any, what: str, fix: str
+    values: dict[str, Any], shape: Any, detail: str
 ) -> None:
-    with pytest.raises(RecipeError, match=what) as caught:
-        check(section(**values), shape)
-    assert fix in str(caught.value.fix)
+    with pytest.raises(RecipeError) as caught:
+        build(section(**values), shape, 10)
+    assert detail in str(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -190,37 +188,43 @@ def test_weights_come_from_every_kind_of_file(tmp_path: Path, base: Any, name: s
     put(weights, network)
     for mine, theirs in zip(backbone_of(network).get_weights(), base.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert taken(network).digest == weights.digest
+    assert current(network).digest == weights.digest
 
 
 def test_random_weights_are_the_networks_own() -> None:
     assert load(section("vgg16", weights="random")) is None
-    one, other = (taken(build(section("vgg16"), IMAGES, 2)) for _ in range(2))
+    one, other = (current(build(section("vgg16"), IMAGES, 2)) for _ in range(2))
     assert isinstance(one, Weights)
     assert one.digest != other.digest
 
 
 @pytest.mark.parametrize(
-    ("change", "wrong", "expected", "received"),
+    ("change", "received"),
     [
-        (lambda name, value: value[..., :7] if name == "block2_conv1/kernel" else value, "block2_conv1 differs",
-         "block2_conv1: 3x3x64x128, 128", "block2_conv1: 3x3x64x7, 128"),
-        (lambda name, value: None if name.startswith("block2_conv1") else value, "block2_conv1 is not there",
-         "block2_conv1: 3x3x64x128, 128", "layers block1_conv1, block1_conv2, "),
-        (lambda name, value: None if name == "block2_conv1/bias" else value, "block2_conv1 differs",
-         "block2_conv1: 3x3x64x128, 128", "block2_conv1: 3x3x64x128"),
+        (
+            lambda name, value: value[..., :7] if name == "block2_conv1/kernel" else value,
+            "block2_conv1: 3x3x64x7, 128",
+        ),
+        (
+            lambda name, value: None if name.startswith("block2_conv1") else value,
+            "layers block1_conv1, block1_conv2, ",
+        ),
+        (
+            lambda name, value: None if name == "block2_conv1/bias" else value,
+            "block2_conv1: 3x3x64x128",
+        ),
     ],
-)  # fmt: skip
+)
 def test_weights_that_do_not_fit_are_refused_with_the_layer_and_the_shapes(
-    tmp_path: Path, base: Any, change: Any, wrong: str, expected: str, received: str
+    tmp_path: Path, base: Any, change: Any, received: str
 ) -> None:
     changed = {name: change(name, value) for name, value in named(base).items()}
     np.savez(
         tmp_path / "w.npz", **{name: value for name, value in changed.items() if value is not None}
     )
-    with pytest.raises(RecipeError, match=f"do not fit vgg16: its layer {wrong}") as caught:
+    with pytest.raises(RecipeError, match="block2_conv1") as caught:
         load(section("vgg16", weights=str(tmp_path / "w.npz")))
-    assert caught.value.expected == expected
+    assert caught.value.expected == "block2_conv1: 3x3x64x128, 128"
     assert str(caught.value.received).startswith(received)
     assert "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5" in str(caught.value.fix)
 
@@ -229,12 +233,12 @@ def test_weights_that_do_not_fit_are_refused_with_the_layer_and_the_shapes(
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"\x89HDF\r\n\x1a\n broken"])
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(RecipeError, match=f"{name} for vgg16 cannot be read"):
+    with pytest.raises(RecipeError, match=name):
         load(section("vgg16", weights=str(tmp_path / name)))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"missing\.h5 for vgg16 cannot be read") as caught:
+    with pytest.raises(RecipeError, match=r"missing\.h5") as caught:
         load(section("vgg16", weights=str(tmp_path / "missing.h5")))
     assert caught.value.received == "No such file or directory"
 
@@ -248,9 +252,7 @@ def test_without_a_connection_the_error_says_which_file_goes_where(
     monkeypatch.setattr(
         "keras.src.backend.config._KERAS_DIR", str(tmp_path)
     )  # Keras reads the variable on import
-    with pytest.raises(
-        RecipeError, match="ImageNet weights of mobilenet_v2 are not on this machine"
-    ) as caught:
+    with pytest.raises(RecipeError) as caught:
         load(section("mobilenet_v2"))
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     assert str(caught.value.expected).startswith(str(tmp_path / "models" / name))

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from eyetune.errors import RecipeError
 from eyetune.recipe import LearningRateSchedule, OptimizerSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.backend import choose_arithmetic
-from eyetune.training.fit import fit
 from eyetune.training.lr_schedules import plateau_rate, rates
 from eyetune.training.optimizers import build_optimizer
 from eyetune.values.history import Epoch
+from tests.training.fitting import fit_recipe
 
 
 def curve(schedule: LearningRateSchedule, **values: Any) -> Any:
@@ -104,7 +103,7 @@ def test_a_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: 
             "optimizer.schedule": schedule,
         }
     )
-    fitted = fit(recipe, tiny_dataset(), tmp_path, seed=0, arithmetic=choose_arithmetic("float32"))
+    fitted = fit_recipe(recipe, tiny_dataset(), tmp_path)
     recorded = [epoch.learning_rate for epoch in fitted.history]
     if schedule == "plateau":
         expected = [plateau_rate(recipe.optimizer, fitted.history[:number]) for number in range(6)]

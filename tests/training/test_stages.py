@@ -18,12 +18,12 @@ from eyetune.models.weights import load
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
-from eyetune.training.backend import choose_arithmetic
 from eyetune.training.evaluate import load_model, probabilities, save_model
-from eyetune.training.fit import Ending, Fitted, fit
+from eyetune.training.fit import Ending, Fitted
 from eyetune.training.stages import stages
 from eyetune.values.history import Epoch
 from eyetune.values.run_files import CHECKPOINT_FILE
+from tests.training.fitting import fit_recipe
 
 DATASET = tiny_dataset(num_train=30, size=32)
 BLOCK = ("block5_conv1", "block5_conv2", "block5_conv3")
@@ -71,15 +71,7 @@ def tuned(transfer: Recipe) -> Recipe:
 
 
 def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
-    folder.mkdir(exist_ok=True)
-    return fit(
-        recipe,
-        DATASET,
-        folder,
-        seed=0,
-        arithmetic=choose_arithmetic(recipe.fit.precision),
-        **options,
-    )
+    return fit_recipe(recipe, DATASET, folder, **options)
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
@@ -213,14 +205,14 @@ def test_other_weights_under_the_same_name_are_another_training(
     recipe = transfer.with_(model__weights=str(path))
     train(tmp_path / "run", recipe, stop_after=1)
     build_backbone("vgg16", (32, 32, 3)).save_weights(path)
-    with pytest.raises(CheckpointError, match="its weights differ"):
+    with pytest.raises(CheckpointError, match="weights"):
         train(tmp_path / "run", recipe, resume=True)
 
 
 def test_wrong_weights_are_refused_before_anything_is_trained(
     tmp_path: Path, transfer: Recipe
 ) -> None:
-    with pytest.raises(RecipeError, match="cannot be read"):
+    with pytest.raises(RecipeError, match=r"missing\.h5"):
         train(tmp_path, transfer.with_(model__weights=str(tmp_path / "missing.h5")))
     assert not list(tmp_path.glob("*.npz"))
 

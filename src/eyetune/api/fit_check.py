@@ -210,9 +210,8 @@ def _run(word: str, workspace: Workspace) -> Run:
 
 
 def _built(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) -> Any:
-    from eyetune.models.build import build, check
+    from eyetune.models.build import build
 
-    check(recipe.model, image_shape)
     try:
         return build(recipe.model, image_shape, num_classes)
     except EyetuneError:

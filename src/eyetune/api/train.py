@@ -13,7 +13,9 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
-from eyetune.training.job import inspect, work
+from eyetune.training.backend import arithmetic_as_built, choose_arithmetic
+from eyetune.training.job import work
+from eyetune.training.prepared_network import PreparedNetwork, prepare_network
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.recording import (
     describe,
@@ -75,21 +77,27 @@ def train(
     dataset = data if isinstance(data, Dataset) else load_images(recipe, data, progress=progress)
     recipe = resolve(recipe.with_({"data.source": dataset.source}), workspace)
     start(threads, progress=progress)
-    inspected = inspect(recipe, dataset, teacher_file(workspace, recipe))
-    if inspected.network is None:
-        raise inspected.error or AssertionError
+    prepared = prepare_network(
+        recipe,
+        dataset,
+        seed=seed,
+        arithmetic=choose_arithmetic(recipe.fit.precision),
+        deterministic=deterministic,
+        teacher=teacher_file(workspace, recipe),
+    )
+    network, _ = prepared.inspect()
     record = workspace.runs.create(
         recipe=recipe,
         data=describe(dataset),
-        network=inspected.network,
+        network=network,
         seed=seed,
-        precision=inspected.precision,
+        precision=prepared.precision,
         threads=threads,
         deterministic=deterministic,
         name=name,
         versions=versions(),
     )
-    return _run_search(workspace, record, dataset, progress=progress, plots=plots)
+    return _train_recorded(workspace, record, dataset, prepared, progress=progress, plots=plots)
 
 
 def resume(
@@ -129,15 +137,19 @@ def resume(
     run = Run(workspace, record)
     dataset = run.checked(data) if data else run.dataset()
     start(record.threads if threads is None else threads, progress=progress)
-    return _run_search(workspace, record, dataset, progress=progress)
+    return _train_recorded(workspace, record, dataset, None, progress=progress)
 
 
-def _run_search(
-    workspace: Workspace, record: RunRecord, dataset: Dataset, *, progress: bool, plots: bool = True
+def _train_recorded(
+    workspace: Workspace,
+    record: RunRecord,
+    dataset: Dataset,
+    prepared: PreparedNetwork | None,
+    *,
+    progress: bool,
+    plots: bool = True,
 ) -> Run:
-    """Train a recorded run to its end from wherever it stands, and record what comes of it."""
-    from eyetune.training.backend import arithmetic_as_built, choose_arithmetic
-
+    """Train a recorded run to its end, starting from its last checkpoint, and record the outcome."""
     has_function, precision = record.recipe.model.has_function, record.recipe.fit.precision
     arithmetic = (
         arithmetic_as_built(record.precision) if has_function else choose_arithmetic(precision)
@@ -156,6 +168,7 @@ def _run_search(
             outcome = work(
                 job_of(workspace, record),
                 dataset,
+                prepared=prepared,
                 on_epoch=on_epoch,
                 on_progress=display.on_progress,
                 on_note=display.note,

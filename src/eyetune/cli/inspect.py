@@ -315,11 +315,10 @@ def _network(recipe: Recipe) -> Network:
     from eyetune.data.load import shape_of
 
     load_keras()
-    from eyetune.models.build import build, check
+    from eyetune.models.build import build
     from eyetune.models.structure import structure
 
     image_shape, num_classes = shape_of(recipe.data.source, recipe.data.image_size)
-    check(recipe.model, image_shape)
     return structure(build(recipe.model, image_shape, num_classes))
 
 

@@ -48,19 +48,3 @@ def build(
         return model_function.build(section, image_shape, num_classes)
     room = transfer if section.has_backbone else cnn
     return room.build(section, image_shape, num_classes, dtype=dtype)
-
-
-def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
-    """Refuse a network that cannot be built for such images, and say why.
-
-    Raises:
-        RecipeError: The images shrink to nothing, or are none that the base can take, or it has no
-            such layer.
-        FunctionError: The model function cannot be loaded.
-    """
-    if section.has_function:
-        model_function.load(section.function)  # what it builds is checked when it is built
-    elif section.has_backbone:
-        transfer.check(section, image_shape)
-    else:
-        cnn.check_sizes(section, image_shape)

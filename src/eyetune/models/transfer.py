@@ -112,7 +112,9 @@ def build(
     )(images)
     if chosen.reverse:
         outputs = keras.ops.flip(outputs, axis=-1)
-    outputs = build_backbone(section.base, image_shape, dtype=dtype)(outputs)
+    backbone = build_backbone(section.base, image_shape, dtype=dtype)
+    _check_trainable_from(section, backbone)
+    outputs = backbone(outputs)
     for layer in cnn.head(section, num_classes, dtype):
         outputs = layer(outputs)
     return keras.Model(images, outputs, name=f"{section.base}_transfer")
@@ -202,20 +204,9 @@ def thaw(network: keras.Model, first: str) -> None:
         layer.trainable = bool(first) and not fixed and place >= names.index(first)
 
 
-def check(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
-    """Refuse images that a base cannot take, and a layer that it does not have.
-
-    Raises:
-        RecipeError: The images are too small or have no three channels, or `trainable_from` names
-            no layer.
-    """
-    _check_images(section.base, image_shape)
-    if not section.trainable_from:
-        return
-    names = [
-        layer.name for layer in build_backbone(section.base, image_shape).layers if layer.weights
-    ]
-    if section.trainable_from not in names:
+def _check_trainable_from(section: ModelSection, backbone: keras.Model) -> None:
+    names = [layer.name for layer in backbone.layers if layer.weights]
+    if section.trainable_from and section.trainable_from not in names:
         raise RecipeError(
             f"{section.base} has no layer {section.trainable_from} to train from.",
             expected=f"model.trainable_from: one of its {len(names)} layers with weights",

@@ -90,8 +90,8 @@ def put(weights: Weights, network: keras.Model) -> None:
         resolve_shapes(layer)
 
 
-def taken(network: keras.Model) -> Weights:
-    """Return the weights that the base of a network has now."""
+def current(network: keras.Model) -> Weights:
+    """Return the current weights of a network's backbone."""
     return _weights(tuple(layer.get_weights()) for layer in _weighted(backbone_of(network)))
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from eyetune._stderr import silenced
 from eyetune.errors import UsageError
@@ -130,13 +135,13 @@ def start_keras(threads: int = 0) -> None:
         tf.constant(0)  # the runtime starts with the first operation, and talks again then
 
 
-def prepare(*, seed: int, deterministic: bool = True) -> None:
-    """Set seeds and determinism for what is built and trained next in this process.
+def set_seed(seed: int, *, deterministic: bool = True) -> None:
+    """Set the seeds of Python, NumPy and Keras, and choose deterministic operations.
 
     Args:
-        seed: For Python, NumPy and Keras, 0 to MAX_SEED.
-        deterministic: Use only operations that give the same result each time. On a processor it
-            costs nothing that could be measured.
+        seed: From 0 to MAX_SEED.
+        deterministic: Use only operations that give the same result every time, from now on. On a
+            CPU this has no measurable cost. False leaves the choice as it is.
     """
     import keras
     import tensorflow as tf
@@ -144,6 +149,17 @@ def prepare(*, seed: int, deterministic: bool = True) -> None:
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def preserve_random_state() -> Iterator[None]:
+    """Give Python's and NumPy's global generators their current state again afterwards."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
 
 
 def _set_threads(threads: int) -> None:

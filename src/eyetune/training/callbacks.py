@@ -185,10 +185,10 @@ def _learning_rate(model: Any) -> float:
 
 def _is_best_to_keep(history: History, section: FitSection) -> bool:
     """Tell whether the last epoch is the one that training would end with if it were over now."""
-    return goes_back(section) and best_epoch(history, section.monitor) is history[-1]
+    return returns_to_best(section) and best_epoch(history, section.monitor) is history[-1]
 
 
-def goes_back(section: FitSection) -> bool:
+def returns_to_best(section: FitSection) -> bool:
     """Tell whether training ends with the weights of its best epoch, and not of its last."""
     return section.keep_best or (bool(section.early_stopping) and section.restore_best)
 

@@ -22,6 +22,7 @@ import numpy as np
 from eyetune._files import replaced_file
 from eyetune.errors import CheckpointError, WorkspaceError
 from eyetune.values.history import Epoch, History, as_rows
+from eyetune.values.run_files import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     import keras
@@ -155,6 +156,30 @@ def load(path: Path) -> Checkpoint:
             received=error,
             fix="Train again from the start: the recipe of the run is in recipe.toml beside it.",
         ) from None
+
+
+def load_last(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+    """Return the last checkpoint in a training's folder; None if there is none.
+
+    Args:
+        folder: Folder of the training.
+        identity: What the checkpoint must belong to.
+
+    Raises:
+        CheckpointError: It is damaged or belongs to another training.
+    """
+    path = folder / CHECKPOINT_FILE
+    if not path.exists():
+        return None
+    stored = load(path)
+    different = [name for name, value in identity.items() if stored.identity.get(name) != value]
+    if different:
+        raise CheckpointError(
+            f"The checkpoint {path} belongs to another training: {', '.join(different)} differ.",
+            expected=dict(identity),
+            received=dict(stored.identity),
+        )
+    return stored
 
 
 def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any], ...]:

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyetune.data import Dataset, Split, cache
+from eyetune.data import Split, cache
 from eyetune.data.dataset import Floats, Labels
 from eyetune.models.build import build
 from eyetune.models.transfer import features_of
-from eyetune.models.weights import Weights, put
-from eyetune.recipe import ModelSection
+from eyetune.models.weights import put
 from eyetune.training.pipeline import evaluation_batches
 
 if TYPE_CHECKING:
     import keras
+
+    from eyetune.training.prepared_network import PreparedNetwork
 
 NOTE_EVERY_SECONDS = 10.0
 
@@ -44,57 +45,61 @@ class Features:
 
 @dataclass(frozen=True)
 class FrozenBackbone:
-    """A frozen base and the images that it looks at.
+    """The frozen backbone of a network, and the features that it computes from images.
 
     Attributes:
-        section: The recipe's model section.
-        weights: Of the base.
-        dataset: Its fingerprint, with the digest of the weights, says what the features follow
-            from.
-        on_note: Called with a line now and then while features are computed.
+        prepared: The network, with a backbone and its initial weights.
+        on_note: Called with a line of text now and then while features are computed.
     """
 
-    section: ModelSection
-    weights: Weights
-    dataset: Dataset
+    prepared: PreparedNetwork
     on_note: Callable[[str], None] = lambda _: None
 
-    def features(self, name: str) -> Features:
+    def features(self, split_name: str) -> Features:
         """Return the features of a split ("train" or "validation"), from the cache or computed now.
 
-        They are computed in float32, a batch at a time, so memory does not grow with the data.
+        They are computed in float32 and a batch at a time, so memory does not grow with the data.
 
         Raises:
             DataError: The cache cannot be written.
         """
-        split = self.dataset.split(name)
+        section, dataset = self.prepared.recipe.model, self.prepared.dataset
+        weights = self.prepared.backbone_weights
+        assert weights is not None
+        split = dataset.split(split_name)
         values = cache.computed(
             {
                 "kind": "features",
-                "data": self.dataset.fingerprint,
-                "split": name,
-                "image_shape": self.dataset.image_shape,
-                "base": self.section.base,
-                "weights": self.weights.digest,
-                "pooling": self.section.global_pooling,
+                "data": dataset.fingerprint,
+                "split": split_name,
+                "image_shape": dataset.image_shape,
+                "base": section.base,
+                "weights": weights.digest,
+                "pooling": section.global_pooling,
             },
-            (len(split), self._network.output_shape[-1]),
+            (len(split), features_of(self.prepared.model).output_shape[-1]),
             lambda: predicted(
-                self._network,
+                self._extractor,
                 split,
-                f"Features of the {name} images from {self.section.base}",
+                f"Features of the {split_name} images from {section.base}",
                 self.on_note,
             ),
-            name=f"{self.section.base} features",
-            source=self.dataset.source,
+            name=f"{section.base} features",
+            source=dataset.source,
         )
         return Features(values, split.labels)
 
     @cached_property
-    def _network(self) -> keras.Model:
-        network = build(self.section, self.dataset.image_shape, self.dataset.num_classes)
-        put(self.weights, network)
-        return features_of(network)
+    def _extractor(self) -> keras.Model:
+        """A float32 network from images to features."""
+        prepared = self.prepared
+        if prepared.precision == "float32":
+            return features_of(prepared.model)
+        dataset = prepared.dataset
+        model = build(prepared.recipe.model, dataset.image_shape, dataset.num_classes)
+        assert prepared.backbone_weights is not None
+        put(prepared.backbone_weights, model)
+        return features_of(model)
 
 
 def predicted(

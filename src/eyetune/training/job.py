@@ -15,25 +15,23 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyetune._files import LockedError, acquire_lock
 from eyetune.data import Dataset
-from eyetune.errors import EyetuneError, RunBusyError, TrainingError
+from eyetune.errors import EyetuneError, RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.space.space import Space, Values
-from eyetune.training.images import load_data
+from eyetune.training.load_data import load_data
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.network import Network
 from eyetune.values.run_files import MODEL_FILE
 
 if TYPE_CHECKING:
-    import keras
-
-    from eyetune.models.model_function import Built
+    from eyetune.training.prepared_network import PreparedNetwork
 
 PROGRESS_FILE = "news.jsonl"
 SECONDS_BETWEEN_PROGRESS = 1.0
@@ -122,32 +120,47 @@ def work(
     job: Job,
     dataset: Dataset,
     *,
+    prepared: PreparedNetwork | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Do a job in this process, whose Keras must be started: train, and when that is over save and
-    classify.
+    """Do a job in this process: train and, when the training is complete, save and classify.
+
+    Keras must be started.
+
+    Args:
+        job: What to train.
+        dataset: The images of the job's recipe.
+        prepared: The network of the job, if it was built already; it is built here otherwise.
+        on_epoch: Called with each whole epoch after its checkpoint is written.
+        on_progress: Called after every few batches.
+        on_note: Called with a line of text while something before the first epoch takes long.
 
     Raises:
-        RunBusyError: Another process is at work in the run's folder.
-        EyetuneError: Whatever `training.fit.fit` raises.
+        RunBusyError: Another process works in the run's folder.
+        EyetuneError: From `prepare_network` and `fit`.
     """
     from eyetune.training.backend import choose_arithmetic
     from eyetune.training.evaluate import probabilities, save_model
     from eyetune.training.fit import Ending, fit
+    from eyetune.training.prepared_network import prepare_network
 
     with _alone(job.folder):
+        if prepared is None:
+            prepared = prepare_network(
+                job.recipe,
+                dataset,
+                seed=job.seed,
+                arithmetic=choose_arithmetic(job.precision),
+                deterministic=job.deterministic,
+                teacher=job.teacher,
+            )
         fitted = fit(
-            job.recipe,
-            dataset,
+            prepared,
             job.folder,
-            seed=job.seed,
-            arithmetic=choose_arithmetic(job.precision),
-            deterministic=job.deterministic,
             resume=True,
             stop_after=job.stop_after,
-            teacher=job.teacher,
             on_epoch=on_epoch,
             on_progress=on_progress,
             on_note=on_note,
@@ -257,66 +270,37 @@ def discover_apart(function: str, threads: int) -> Space:
 def inspect(
     recipe: Recipe, dataset: Dataset, teacher: Path | None = None, *, with_footprint: bool = False
 ) -> Inspection:
-    """Build a recipe's network, untrained, and tell what it is, or why it cannot be trained on
-    these images.
+    """Build a recipe's network without training it.
+
+    Args:
+        recipe: Recipe of the network.
+        dataset: The images that it is for.
+        teacher: The teacher's file, if the recipe's teacher is a run.
+        with_footprint: Include the costs on a board.
+
+    Returns:
+        The network and its costs, or the error that says why it cannot be trained on these images.
     """
-    from eyetune.models.structure import structure
     from eyetune.training.backend import choose_arithmetic
-    from eyetune.training.fit import check
+    from eyetune.training.prepared_network import prepare_network
 
     precision = choose_arithmetic(recipe.fit.precision).precision
-    built = None
     try:
-        check(recipe, dataset, teacher)
-        if recipe.model.has_function:
-            built = _built(recipe, dataset)
-            precision = built.precision
-        model = built.classifier if built else _untrained(recipe, dataset)
-        network = structure(model)
-        costs = _costs(model, network, with_footprint=with_footprint)
+        prepared = prepare_network(
+            recipe,
+            dataset,
+            seed=0,
+            arithmetic=choose_arithmetic("float32"),  # as on a board
+            deterministic=False,
+            teacher=teacher,
+        )
+        network, costs = prepared.inspect(with_footprint=with_footprint)
     except EyetuneError as error:
         return Inspection(None, precision, error)
-    # Keras and TensorFlow say in many ways that a network is too large or makes no sense
-    except Exception as error:
-        words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return Inspection(
-            None, precision, TrainingError("The network cannot be built.", received=words)
-        )
-    if built:
-        return Inspection(network, precision, None, costs, built.values, built.space)
-    return Inspection(network, precision, None, costs)
-
-
-def _built(recipe: Recipe, dataset: Dataset) -> Built:
-    from eyetune.models.model_function import build_with
-
-    return build_with(
-        recipe.model.function,
-        recipe.model.hyperparameters,
-        dataset.image_shape,
-        dataset.num_classes,
-    )
-
-
-def _untrained(recipe: Recipe, dataset: Dataset) -> keras.Model:
-    from eyetune.models.build import build
-
-    return build(recipe.model, dataset.image_shape, dataset.num_classes)
-
-
-def _costs(model: Any, network: Network, *, with_footprint: bool) -> dict[str, float]:
-    costs: dict[str, float] = {
-        "parameters": network.parameters,
-        "trainable_parameters": network.trainable_parameters,
-        "macs": network.macs,
-        "multiply_adds": network.macs,
-    }
-    if with_footprint:
-        from eyetune.device.estimate.footprint import footprint
-
-        needed = footprint(model)
-        costs |= {"flash_bytes": needed.flash_bytes, "arena_bytes": needed.arena_bytes}
-    return costs
+    if prepared.function is None:
+        return Inspection(network, precision, None, costs)
+    built = prepared.function
+    return Inspection(network, prepared.precision, None, costs, built.values, built.space)
 
 
 def _dataset(recipe: Recipe) -> Dataset:

@@ -17,6 +17,7 @@ from eyetune.recipe import Recipe
 from eyetune.training.backend import Arithmetic
 from eyetune.training.fit import Training, begin, class_weight
 from eyetune.training.pipeline import images_per_epoch
+from eyetune.training.prepared_network import prepare_network
 from eyetune.training.stages import Stage, stages
 
 
@@ -50,7 +51,10 @@ def step_losses(
         RecipeError: The network cannot be built for these images.
         DataError: The batch is larger than the training data.
     """
-    training = begin(constant(recipe), dataset, seed=seed, arithmetic=arithmetic, teacher=teacher)
+    prepared = prepare_network(
+        constant(recipe), dataset, seed=seed, arithmetic=arithmetic, teacher=teacher
+    )
+    training = begin(prepared)
     first = stages(training.recipe)[0]
     model = training.compiled(first)
     weights = class_weight(recipe, dataset.train, dataset.num_classes)

@@ -71,17 +71,25 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
 
 
 def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras.Model:
-    """Return what a stage trains, ready for it: the network, or its head, which shares its layers.
+    """Return the model that a stage trains, compiled.
+
+    It shares the layers of the network and is a model of its own, so that the network stays
+    uncompiled: saved, it holds no optimizer.
 
     Args:
         stage: One of `stages`.
-        network: From `build`.
-        images_per_epoch: Training images of an epoch, copies included.
+        network: From `models.build`.
+        images_per_epoch: Training images in an epoch, copies included.
     """
+    import keras
+
     recipe = stage.recipe
     if recipe.model.has_backbone:
         thaw(network, stage.trainable_from)
-    model = head_of(network) if stage.on_features else network
+    if stage.on_features:
+        model = head_of(network)
+    else:
+        model = keras.Model(network.inputs, network.outputs, name=network.name)
     steps = math.ceil(images_per_epoch / recipe.fit.batch_size)
     model.compile(
         optimizer=build_optimizer(recipe, steps),

@@ -115,8 +115,14 @@ def test_a_model_that_is_written_as_a_class_is_watched_too() -> None:
 def test_activations_have_their_names() -> None:
     from keras import layers
 
-    given = [layers.Dense(1), layers.Dense(1, activation="swish"), layers.Activation("tanh"), layers.LeakyReLU(),
-             layers.Flatten(), layers.Softmax()]  # fmt: skip
+    given = [
+        layers.Dense(1),
+        layers.Dense(1, activation="swish"),
+        layers.Activation("tanh"),
+        layers.LeakyReLU(),
+        layers.Flatten(),
+        layers.Softmax(),
+    ]
     assert [activation_of(layer) for layer in given] == [
         "",
         "silu",

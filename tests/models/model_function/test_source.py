@@ -120,28 +120,28 @@ def test_a_function_of_a_users_module_is_kept_with_its_code(
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "what"),
+    ("text", "name", "detail"),
     [
-        (None, "build_model", "There is no file"),
-        ("def build_model(hp) pass", "build_model", "not valid Python"),
-        ("def build_model(hp): pass", "build_modle", "has no build_modle"),
-        ("1 / 0\ndef build_model(hp): pass", "build_model", "cannot be imported"),
-        ("import sys; sys.exit(3)\nbuild_model = 3", "build_model", "cannot be imported"),
-        ("build_model = 3", "build_model", "cannot be called"),
+        (None, "build_model", "model.py"),
+        ("def build_model(hp) pass", "build_model", "line 1"),
+        ("def build_model(hp): pass", "build_modle", "build_modle"),
+        ("1 / 0\ndef build_model(hp): pass", "build_model", "ZeroDivisionError"),
+        ("import sys; sys.exit(3)\nbuild_model = 3", "build_model", "SystemExit"),
+        ("build_model = 3", "build_model", "int"),
         (
             "import keras_tuner as kt\nclass M(kt.HyperModel):\n def __init__(self, n): pass",
             "M",
-            "without arguments",
+            "TypeError",
         ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
-    tmp_path: Path, text: str | None, name: str, what: str
+    tmp_path: Path, text: str | None, name: str, detail: str
 ) -> None:
     path = tmp_path / "model.py"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(FunctionError, match=what):
+    with pytest.raises(FunctionError, match=detail):
         load(keep(f"{path}:{name}", tmp_path / "functions"))
 
 
@@ -158,7 +158,7 @@ def test_the_error_of_an_import_shows_their_line_and_not_ours(tmp_path: Path) ->
 def test_a_misspelt_name_is_answered_with_the_nearest(file: Path, tmp_path: Path) -> None:
     with pytest.raises(FunctionError) as caught:
         keep(f"{file}:build_modl", tmp_path / "functions")
-    assert "Did you mean build_model?" in str(caught.value.fix)
+    assert "build_model" in str(caught.value.fix)
 
 
 def test_what_cannot_be_pickled_is_named(tmp_path: Path) -> None:
@@ -167,10 +167,13 @@ def test_what_cannot_be_pickled_is_named(tmp_path: Path) -> None:
     def build_model(hp: Any) -> Any:
         return lock
 
-    with pytest.raises(FunctionError, match="the function build_model") as caught:
+    with pytest.raises(FunctionError, match="build_model") as caught:
         keep(build_model, tmp_path)
     assert "lock" in str(caught.value.received)
-    with pytest.raises(FunctionError, match="cannot be called"):
+
+
+def test_keep_rejects_what_cannot_be_called(tmp_path: Path) -> None:
+    with pytest.raises(FunctionError, match="int"):
         keep(3, tmp_path)
 
 
@@ -189,70 +192,51 @@ FLAT = keras.layers.Flatten
 
 
 @pytest.mark.parametrize(
-    ("make", "what", "received"),
+    ("make", "detail"),
     [
-        (lambda: None, "no Keras model", "NoneType"),
-        (lambda: 3, "no Keras model", "int"),
-        (lambda: keras.Sequential([FLAT(), keras.layers.Dense(3)]), "not compiled", ""),
+        (lambda: None, "NoneType"),
+        (lambda: 3, "int"),
+        (lambda: keras.Sequential([FLAT(), keras.layers.Dense(3)]), "compile"),
         (
             lambda: compiled(FLAT(), keras.layers.Dense(4, "softmax")),
-            "do not fit the classes",
             "(batch, 4)",
         ),
         (
             lambda: compiled(keras.layers.Dense(3, "softmax")),
-            "do not fit the classes",
             "(batch, 8, 8, 3)",
         ),
         (
             lambda: compiled(keras.Input((9, 9, 3)), FLAT(), keras.layers.Dense(3)),
-            "takes other images",
             "(9, 9, 3)",
         ),
         (
             lambda: compiled(keras.Input((8, 8)), FLAT(), keras.layers.Dense(3)),
-            "takes other images",
             "(8, 8)",
         ),
         (
             lambda: compiled(keras.layers.Conv2D(2, 9), FLAT(), keras.layers.Dense(3)),
-            "cannot be built",
             "ValueError",
         ),
         (
             lambda: compiled(FLAT(), keras.layers.Dense(3), metrics=[]),
-            "does not measure its accuracy",
-            "loss",
+            "metrics=['accuracy']",
         ),
         (
             lambda: compiled(FLAT(), keras.layers.Dense(3), metrics=["mse"]),
-            "not measure its accuracy",
             "mse",
         ),
         (
             lambda: compiled(FLAT(), keras.layers.Dense(3), loss=lambda _, __: 1 / 0),
-            "does not fit its outputs",
-            "Zero",
+            "ZeroDivisionError",
         ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_any_training(
-    tmp_path: Path, make: Any, what: str, received: str
+    tmp_path: Path, make: Any, detail: str
 ) -> None:
-    with pytest.raises(FunctionError, match=what) as caught:
-        build_with(keep(returning(make), tmp_path), {}, SHAPE, 3)
-    assert received in str(caught.value.received or "")
-
-
-def test_a_network_without_an_accuracy_says_how_to_measure_it(tmp_path: Path) -> None:
     with pytest.raises(FunctionError) as caught:
-        build_with(
-            keep(lambda _: compiled(FLAT(), keras.layers.Dense(3), metrics=[]), tmp_path),
-            {},
-            SHAPE,
-            3,
-        )
-    assert "metrics=['accuracy']" in str(caught.value.fix)
+        build_with(keep(returning(make), tmp_path), {}, SHAPE, 3)
+    assert detail in str(caught.value)
 
 
 @pytest.mark.parametrize(

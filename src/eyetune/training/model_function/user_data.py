@@ -15,7 +15,7 @@ from eyetune.training.model_function.scaled_images import ScaledImages, plain
 from eyetune.training.pipeline import evaluation_batches
 
 
-class HandedData:
+class UserData:
     """Training and validation images with their labels, as `tuner.search(x, y,
     validation_data=...)` takes them.
 

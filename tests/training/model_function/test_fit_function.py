@@ -20,20 +20,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyetune.data import Dataset, Split
-from eyetune.errors import CheckpointError, DivergedError, FunctionError
+from eyetune.errors import CheckpointError, DivergedError, EyetuneError, FunctionError
 from eyetune.models.model_function import keep
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
-from eyetune.training.backend import choose_arithmetic
 from eyetune.training.evaluate import load_model, probabilities, save_model
-from eyetune.training.fit import Ending, Fitted, fit
+from eyetune.training.fit import Ending, Fitted
 from eyetune.training.model_function.scaled_images import ScaledImages
 from eyetune.values.history import Epoch
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE
+from tests.training.fitting import fit_recipe
 
 DATASET = tiny_dataset(size=8)
-ARITHMETIC = choose_arithmetic("float32")
 
 
 def network(
@@ -74,8 +73,7 @@ def recipe_of(
 
 
 def train(folder: Path, recipe: Recipe, dataset: Dataset = DATASET, **options: Any) -> Fitted:
-    folder.mkdir(exist_ok=True)
-    return fit(recipe, dataset, folder, seed=0, arithmetic=ARITHMETIC, **options)
+    return fit_recipe(recipe, dataset, folder, **options)
 
 
 def train_in_parts(folder: Path, recipe: Recipe, dataset: Dataset = DATASET) -> Fitted:
@@ -461,12 +459,12 @@ class TakesSplit(OwnFit):
 
 
 @pytest.mark.parametrize(
-    ("function", "edits", "error", "words"),
+    ("function", "edits", "error", "name"),
     [
-        (raising, {"fit.epochs": 9}, DivergedError, "in the model function"),
+        (raising, {"fit.epochs": 9}, DivergedError, "epoch 1"),
         (BrokenFit, {}, FunctionError, "unsupported operand"),
         (simple, {"fit.monitor": "val_f1"}, FunctionError, "val_accuracy"),
-        (TakesSplit, {"augment.noise": 0.1}, FunctionError, "would do nothing"),
+        (TakesSplit, {"augment.noise": 0.1}, FunctionError, "augment"),
         (
             lambda _: network(loss="sparse_categorical_crossentropy"),
             {"augment.mixup": 0.2},
@@ -476,9 +474,9 @@ class TakesSplit(OwnFit):
     ],
 )
 def test_what_goes_wrong_says_so(
-    tmp_path: Path, function: Any, edits: Any, error: type, words: str
+    tmp_path: Path, function: Any, edits: Any, error: type[EyetuneError], name: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=name):
         train(tmp_path / "run", recipe_of(function, tmp_path).with_({"fit.epochs": 1, **edits}))
 
 
@@ -494,8 +492,13 @@ class Doubled(keras.layers.Layer):
     def call(self, images):
         return 2 * images
 def build_model(hp):
-    model = keras.Sequential([keras.Input((8, 8, 3)), Doubled(), keras.layers.Lambda(lambda images: images - 1),
-                              keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    model = keras.Sequential([
+        keras.Input((8, 8, 3)),
+        Doubled(),
+        keras.layers.Lambda(lambda images: images - 1),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, "softmax"),
+    ])
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     return model
 """

@@ -1,0 +1,167 @@
+"""The network of a recipe: checked and built once, then inspected, trained and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from eyetune.data.dataset import Dataset
+from eyetune.errors import DataError, EyetuneError, RecipeError, TrainingError
+from eyetune.models import build as networks
+from eyetune.models import weights as pretrained
+from eyetune.models.model_function import Built, build_with
+from eyetune.models.structure import structure
+from eyetune.models.weights import Weights
+from eyetune.recipe import Recipe
+from eyetune.training.backend import (
+    Arithmetic,
+    arithmetic_as_built,
+    preserve_random_state,
+    set_seed,
+)
+from eyetune.training.distillation import Teacher, open_teacher
+from eyetune.values.network import Network
+
+if TYPE_CHECKING:
+    import keras
+
+MAX_MESSAGE_CHARACTERS = 200  # of Keras's and TensorFlow's messages
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """The network of a recipe with its initial weights, from `prepare_network`.
+
+    Attributes:
+        recipe: What is trained and how.
+        dataset: The images that it is for.
+        seed: Random seed of its initial weights, and of its training.
+        arithmetic: Precision of its training.
+        model: The network. It is not compiled, unless a model function compiled it.
+        backbone_weights: Initial weights of its backbone; None if it has no backbone.
+        teacher: The trained network that it learns from; None if there is none.
+        function: What a model function built; None if the recipe has no model function.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    arithmetic: Arithmetic
+    model: keras.Model
+    backbone_weights: Weights | None = None
+    teacher: Teacher | None = None
+    function: Built | None = None
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """Precision of the arithmetic."""
+        return self.arithmetic.precision
+
+    def inspect(self, *, with_footprint: bool = False) -> tuple[Network, Mapping[str, float]]:
+        """Return the layers of the network and its costs.
+
+        Args:
+            with_footprint: Include flash and arena bytes, which takes longer.
+
+        Returns:
+            The network as plain values, and its costs by name: parameters, trainable_parameters,
+            macs (also as multiply_adds) and, with the footprint, flash_bytes and arena_bytes.
+        """
+        with preserve_random_state():
+            classifier = self.function.classifier if self.function else self.model
+            network = structure(classifier)
+            costs: dict[str, float] = {
+                "parameters": network.parameters,
+                "trainable_parameters": network.trainable_parameters,
+                "macs": network.macs,
+                "multiply_adds": network.macs,  # the name before version 0.1
+            }
+            if with_footprint:
+                from eyetune.device.estimate.footprint import footprint
+
+                needed = footprint(classifier)
+                costs["flash_bytes"] = needed.flash_bytes
+                costs["arena_bytes"] = needed.arena_bytes
+        return network, costs
+
+
+def prepare_network(
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    seed: int,
+    arithmetic: Arithmetic,
+    deterministic: bool = True,
+    teacher: Path | None = None,
+) -> PreparedNetwork:
+    """Check a training, set the seeds and build the network with its initial weights.
+
+    The weights of a backbone are downloaded here if necessary.
+
+    Args:
+        recipe: What is trained and how.
+        dataset: The images that it is trained on.
+        seed: Random seed, from 0 to `backend.MAX_SEED`.
+        arithmetic: From `choose_arithmetic`. A model function chooses its own.
+        deterministic: Use only operations that give the same result every time.
+        teacher: The teacher's file, if the recipe's teacher is a run.
+
+    Raises:
+        DataError: The batch is larger than the training data.
+        RecipeError: An augmentation is too large for the images, the network shrinks them to
+            nothing, or the weights of its backbone or its teacher cannot be used.
+        FunctionError: The model function cannot be loaded, raised an exception, or returned a
+            network that cannot be trained.
+        TrainingError: Keras or TensorFlow cannot build the network.
+    """
+    _check_sizes(recipe, dataset)
+    opened_teacher = open_teacher(recipe, dataset, teacher)
+    weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
+    set_seed(seed, deterministic=deterministic)
+    try:
+        if recipe.model.has_function:
+            built = build_with(
+                recipe.model.function,
+                recipe.model.hyperparameters,
+                dataset.image_shape,
+                dataset.num_classes,
+                seed=seed,
+            )
+            own_arithmetic = arithmetic_as_built(built.precision)
+            return PreparedNetwork(
+                recipe, dataset, seed, own_arithmetic, built.model, function=built
+            )
+        model = networks.build(
+            recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
+        )
+    except EyetuneError:
+        raise
+    # Keras and TensorFlow have many exceptions for a network that is too large or inconsistent.
+    except Exception as error:
+        message = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
+        raise TrainingError(
+            "The network cannot be built.", received=f"{type(error).__name__}: {message}"
+        ) from error
+    if recipe.model.has_backbone:
+        weights = weights or pretrained.current(model)  # random weights: those that it has
+        pretrained.put(weights, model)
+    return PreparedNetwork(recipe, dataset, seed, arithmetic, model, weights, opened_teacher)
+
+
+def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
+    if recipe.fit.batch_size > len(dataset.train):
+        raise DataError(
+            "The batch size exceeds the number of training images.",
+            expected=f"fit.batch_size of at most {len(dataset.train)}",
+            received=recipe.fit.batch_size,
+        )
+    side = min(dataset.image_shape[:2])
+    for name, size in (("shift", recipe.augment.shift), ("cutout", recipe.augment.cutout)):
+        if size >= side:
+            raise RecipeError(
+                f"augment.{name} is as large as the images.",
+                expected=f"fewer pixels than the side length of the images, {side}",
+                received=size,
+            )
