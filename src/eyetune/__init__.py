@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.export import Export, export, open_export, verify
     from eyetune.api.fit_check import FitCheck, fit_check
-    from eyetune.api.lab import lab
-    from eyetune.api.labs import Lab, open_lab
+    from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
     from eyetune.api.run import Run
@@ -52,7 +51,7 @@ _MODULE_OF_NAME = {
     "FitCheck": "eyetune.api.fit_check",
     "GridSearch": "eyetune.compat.keras_tuner.tuners",
     "Hyperband": "eyetune.compat.keras_tuner.tuners",
-    "Lab": "eyetune.api.labs",
+    "Lab": "eyetune.api.lab",
     "RandomSearch": "eyetune.compat.keras_tuner.tuners",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.api.run",
@@ -71,7 +70,7 @@ _MODULE_OF_NAME = {
     "lab": "eyetune.api.lab",
     "load": "eyetune.data",
     "open_export": "eyetune.api.export",
-    "open_lab": "eyetune.api.labs",
+    "open_lab": "eyetune.api.lab",
     "open_run": "eyetune.api.run",
     "open_study": "eyetune.api.study",
     "resume": "eyetune.api.train",

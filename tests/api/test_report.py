@@ -112,7 +112,6 @@ def test_a_report_of_one_run_has_its_verdict_pictures_recipe_and_commands(
         trained.verdict.text[:40],
         f"{trained.test_accuracy:.2%}",
         "airplane",
-        "To try next",
     ):
         assert words in page
     assert "<mark>epochs = 3</mark>" in page

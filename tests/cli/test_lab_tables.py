@@ -1,3 +1,5 @@
+"""How a lab looks in a terminal."""
+
 from __future__ import annotations
 
 import io
@@ -6,57 +8,70 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from eyetune.cli.lab_tables import lab_tables
+from eyetune.cli.lab_tables import MAX_LEADERS, lab_tables
 from eyetune.records.lab import LabRecord
 from eyetune.testing.labs import fabricated_lab
-
-LARGE = fabricated_lab(100)
 
 
 def printed(record: LabRecord, width: int = 80) -> str:
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
-    for one in lab_tables(record, [Path("/labs/report.html")]):
-        console.print(one)
+    for renderable in lab_tables(record, [Path("/labs/report.html")]):
+        console.print(renderable)
     return console.export_text()
 
 
+@pytest.fixture(scope="module")
+def record() -> LabRecord:
+    return fabricated_lab(24)
+
+
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_best_fifteen_the_steps_test_and_the_answer_are_shown(width: int) -> None:
-    text = printed(LARGE, width)
+def test_tables_show_the_best_and_the_answer(record: LabRecord, width: int) -> None:
+    text = printed(record, width)
     assert max(map(len, text.splitlines())) <= width
-    for one in LARGE.leaderboard[:15]:
-        assert f"{one.validation_accuracy:.2%} ± 0.40" in text
-        assert one.label in text
-    assert LARGE.leaderboard[15].label not in text.partition("combination, step")[0]
-    assert "... and 87 more" in text
-    assert text.count("dropped") == sum(not step.kept for step in LARGE.steps)
-    assert f"{100 * LARGE.test_difference:+.2f} points" in text
-    assert " ".join(text.split()).endswith(f"{LARGE.answer} /labs/report.html")
+    for trained in record.leaderboard[:MAX_LEADERS]:
+        assert f"{trained.validation_accuracy:.2%} ±" in text
+        assert trained.label in text or " + " in trained.label
+    assert f"... and {len(record.leaderboard) - MAX_LEADERS} more" in text
+    assert text.count("dropped") == sum(not step.kept for step in record.steps)
+    assert f"{100 * record.test_difference:+.2f} points" in text
+    assert " ".join(text.split()).endswith(f"{record.answer} /labs/report.html")
 
 
-def test_figures_are_never_cut_by_long_names() -> None:
-    effect = LARGE.techniques[0].model_copy(
-        update={"label": "a-long-name-" * 9 + "[b]", "validation_accuracy": 0.9}
-    )
-    text = printed(LARGE.model_copy(update={"techniques": (effect, *LARGE.techniques[1:])}))
-    assert "90.00% ± 0.40" in text
-    assert "a-long-name-" * 9 + "[b]" in "".join(line[:25].strip() for line in text.splitlines())
+def test_single_technique_combination_is_printed_once() -> None:
+    record = fabricated_lab(3)
+    assert record.combination is not None
+    leaderboard = printed(record).partition("The combination")[0]
+    assert leaderboard.count(record.combination.label) == 1
 
 
-def test_only_sure_interactions_are_named() -> None:
-    text = printed(LARGE)
-    for one in LARGE.interactions:
-        sure = one.interval[0] > 0 or one.interval[1] < 0
-        assert (f"{one.first} and {one.second}: {100 * one.difference:+.2f}" in text) == sure
+def test_uncertain_interval_without_zero_is_explained_in_print() -> None:
+    record = fabricated_lab(12)
+    text = printed(record)
+    assert "not sure*" in text
+    assert "Holm" in text
+    certain = tuple(effect for effect in record.techniques if effect.certain)
+    assert "Holm" not in printed(record.model_copy(update={"techniques": certain}))
 
 
-def test_a_lab_in_which_nothing_helped() -> None:
-    record = fabricated_lab(3, combine=False)
-    text = printed(record.model_copy(update={"final": record.final_baseline, "complete": False}))
-    for words in (
-        "No technique was worth adding",
-        "Time ran out",
-        "learning-rate=0.001: It is the baseline",
-    ):
-        assert words in text
+def test_long_names_do_not_cut_numbers(record: LabRecord) -> None:
+    name = "a-long-name-" * 9 + "[b]"
+    effect = record.techniques[0].model_copy(update={"label": name, "validation_accuracy": 0.9})
+    text = printed(record.model_copy(update={"techniques": (effect, *record.techniques[1:])}))
+    assert "90.00% ±" in text
+    assert name in "".join(line.strip().partition("  ")[0] for line in text.splitlines())
+
+
+@pytest.mark.parametrize("p_value", [0.001, 0.5])
+def test_only_certain_interactions_are_printed(record: LabRecord, p_value: float) -> None:
+    pair = record.interactions[0].model_copy(update={"p_value": p_value})
+    text = printed(record.model_copy(update={"interactions": (pair,)}), width=120)
+    assert (f"{pair.first} and {pair.second}" in text) == (p_value < 0.05)
+
+
+def test_lab_in_which_nothing_helped_has_no_difference() -> None:
+    record = fabricated_lab(3, combine=False).model_copy(update={"complete": False})
+    text = printed(record)
+    assert "Time ran out" in text
+    assert f"{record.final_baseline.test_accuracy:.2%}" in text
     assert "difference:" not in text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from eyetune.analysis.candidates import candidate_of
 from eyetune.analysis.comparison import compare as paired
 from eyetune.api.run import Run
 from eyetune.api.shown import ShownComparison
 from eyetune.errors import DataError, UsageError
-from eyetune.techniques.lab.findings import candidate
 
 
 def compare(*runs: Run) -> ShownComparison:
@@ -48,11 +48,10 @@ def compare(*runs: Run) -> ShownComparison:
             received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
         )
     baseline, *others = (
-        candidate(
+        candidate_of(
             _label(group),
-            next(iter(group.values())).workspace,
             [run.record for run in group.values()],
-            "validation",
+            next(iter(group.values())).workspace,
         )
         for group in groups.values()
     )

@@ -195,7 +195,7 @@ class Explanation:
         Raises:
             WorkspaceError: A file cannot be written.
         """
-        from eyetune.report.figures.run_figures import save
+        from eyetune.report.figures.picture import save
 
         return [
             path

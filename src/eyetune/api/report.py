@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from eyetune.api.compare import compare
-from eyetune.api.labs import Lab
+from eyetune.api.lab import Lab
 from eyetune.api.run import Run
 from eyetune.errors import DataError, EyetuneError, LabNotFoundError, RunNotFoundError, UsageError
 from eyetune.records import Workspace
@@ -153,5 +153,5 @@ def _comparison(runs: Sequence[Run]) -> ComparisonPart:
     try:
         comparison = compare(*runs)
     except (UsageError, DataError) as error:  # one recipe alone, an unfinished run, other images
-        return ComparisonPart(words=error.what)
+        return ComparisonPart(problem=error.what)
     return ComparisonPart(comparison.baseline, comparison.differences)

@@ -54,7 +54,7 @@ def draw_network(run: Run) -> Picture:
 
 def save_pictures(run: Run, folder: Path | None, dataset: Dataset | None) -> list[Path]:
     """Write all pictures of a run as PNG and SVG, by default into its folder."""
-    from eyetune.report.figures.run_figures import save
+    from eyetune.report.figures.picture import save
 
     target = folder or run.folder / "plots"
     paths = save(run.plot(), target, "curves") if run.history else []

@@ -244,7 +244,7 @@ class Study:
 
     def save_plots(self, folder: Path | None = None) -> list[Path]:
         """Write all pictures as PNG and SVG, by default into the study's folder."""
-        from eyetune.report.figures.run_figures import save
+        from eyetune.report.figures.picture import save
 
         target = folder or self.folder / "plots"
         pictures = {

@@ -116,7 +116,7 @@ def compare(
     check_output_folder(output)
     import eyetune
     from eyetune.cli.comparison_tables import comparison_tables
-    from eyetune.report.figures.run_figures import save
+    from eyetune.report.figures.picture import save
 
     workspace = common.open_workspace()
     chosen = [eyetune.open_run(reference, workspace=workspace) for reference in runs]
@@ -155,7 +155,7 @@ def plot(
     """
     check_output_folder(output)
     from eyetune.api.run import open_run
-    from eyetune.report.figures.run_figures import save
+    from eyetune.report.figures.picture import save
 
     workspace = common.open_workspace()
     chosen = [open_run(reference, workspace=workspace) for reference in runs or ("latest",)]
@@ -335,7 +335,7 @@ def _draw(network: Network, path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     from eyetune.report.figures.network_diagram import network_diagram
-    from eyetune.report.figures.run_figures import save
+    from eyetune.report.figures.picture import save
 
     format_name = path.suffix.removeprefix(".").lower()
     save(network_diagram(network), path.parent, path.stem, [format_name])

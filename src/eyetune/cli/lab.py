@@ -83,7 +83,7 @@ def lab(
         words = [*(words or QUICK), *own]
     recipe = flags.apply(start, common)
     import eyetune
-    from eyetune.api.labs import REPORT_FILE
+    from eyetune.api.lab import REPORT_FILE
     from eyetune.cli.lab_tables import lab_tables
 
     try:

@@ -15,46 +15,58 @@ if TYPE_CHECKING:
 
     from eyetune.records.lab import Effect, Final, LabRecord, Trained
 
-LEADERS = 15
-SKIPPED = 10
+MAX_LEADERS = 15
+MAX_SKIPPED = 10
 
 
 def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[RenderableType]:
-    """Show a lab: the best, the combination's steps, what was skipped, test, the answer, and where
-    the files lie.
+    """Return what to print of a lab, the answer and the files last.
 
     Args:
         record: The lab.
         paths: Files that were written, the report first.
     """
+    from eyetune.analysis.correction import correction_note
+    from eyetune.report.numbers import count_text, duration
+
+    seeds = f"{'seeds' if len(record.seeds) > 1 else 'seed'} {', '.join(map(str, record.seeds))}"
+    changes = count_text(len(record.techniques), "change")
     shown: list[RenderableType] = [
-        f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {len(record.techniques)} techniques' values, "
-        f"seeds {', '.join(map(str, record.seeds))}, {record.seconds:,.0f} s",
+        f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {changes}, {seeds},"
+        f" {duration(record.seconds)}",
         _leaderboard(record),
-        "[dim]validation accuracy; points: over the baseline, with 95% interval; sure: p below 5% after Holm[/dim]",
+        "[dim]Validation accuracy; points compared with the baseline, with their 95% interval.[/dim]",
     ]
+    leaders = record.leaderboard[:MAX_LEADERS]
+    if any(_mark(trained) for trained in leaders):
+        shown.append(f"[dim]{correction_note(record.techniques)}[/dim]")
     if len(record.seeds) == 1:
         shown.append(
-            "[dim]one seed: what another one would change is not in the intervals; --seeds 3 puts it in[/dim]"
+            "[dim]With one seed, the intervals do not include what another seed would change:"
+            " --seeds 3 includes it.[/dim]"
         )
-    others = len(record.leaderboard) - LEADERS
-    shown += [f"... and {others} more, in the report"] if others > 0 else []
-    shown += _steps(record) + _interactions(record) + _skipped(record) + _test(record)
+    num_others = len(record.leaderboard) - MAX_LEADERS
+    if num_others > 0:
+        shown.append(f"... and {num_others} more, in the report")
+    shown += [*_steps(record), *_interactions(record), *_skipped(record), *_test(record)]
     if not record.complete:
-        shown += ["", "[yellow]Time ran out before every step was made.[/yellow]"]
+        shown += ["", "[yellow]Time ran out before the lab was complete.[/yellow]"]
     shown += ["", f"[bold]{escape(record.answer)}[/bold]"]
-    return shown + ([""] if paths else []) + [escape(str(path)) for path in paths]
+    if paths:
+        shown += ["", *(escape(str(path)) for path in paths)]
+    return shown
 
 
 def _leaderboard(record: LabRecord) -> Table:
     table = _table("Leaderboard")
-    table.add_column("technique", overflow="fold", min_width=12)
-    for name in ("accuracy", "points", "95% interval", "", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for one in record.leaderboard[:LEADERS]:
-        name = escape(one.label)
-        strong = one is record.baseline or one is record.combination
-        table.add_row(f"[bold]{name}[/bold]" if strong else name, *_accuracy_cells(one))
+    table.add_column("change", overflow="fold", min_width=12)
+    for heading in ("accuracy", "points", "95% interval", "", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for trained in record.leaderboard[:MAX_LEADERS]:
+        name = escape(trained.label)
+        if trained is record.baseline or trained is record.winner:
+            name = f"[bold]{name}[/bold]"
+        table.add_row(name, *_accuracy_cells(trained))
     return table
 
 
@@ -64,81 +76,102 @@ def _table(title: str) -> Table:
     )
 
 
-def _accuracy_cells(one: Trained) -> tuple[str, ...]:
+def _accuracy_cells(trained: Trained) -> tuple[str, ...]:
+    from eyetune.records.lab import Effect
+    from eyetune.report.numbers import accuracy_text
+
+    accuracy = accuracy_text(trained.validation_accuracy, trained.seed_deviation)
+    effect = _effect_cells(trained) if isinstance(trained, Effect) else ("", "", "")
+    return (accuracy, *effect, f"{trained.seconds:,.0f} s")
+
+
+def _effect_cells(effect: Effect) -> tuple[str, str, str]:
+    from eyetune.report.numbers import interval_text, points_text
+
+    if not effect.certain:
+        finding = f"[dim]not sure{_mark(effect)}[/dim]"
+    elif effect.difference > 0:
+        finding = "[green]better[/green]"
+    else:
+        finding = "[red]worse[/red]"
+    return points_text(effect.difference), interval_text(effect.interval, digits=1), finding
+
+
+def _mark(trained: Trained) -> str:
+    from eyetune.analysis.correction import correction_mark
     from eyetune.records.lab import Effect
 
-    accuracy = _spread(one.validation_accuracy, one.seed_deviation)
-    effect = _effect_cells(one) if isinstance(one, Effect) else ("", "", "")
-    return (accuracy, *effect, f"{one.seconds:,.0f} s")
-
-
-def _effect_cells(one: Effect) -> tuple[str, str, str]:
-    low, high = one.interval
-    finding = "[dim]not sure[/dim]"
-    if one.certain:
-        finding = f"[{'green' if one.difference > 0 else 'red'}]{one.finding}[/]"
-    return f"{100 * one.difference:+.2f}", f"{100 * low:+.1f} to {100 * high:+.1f}", finding
+    return correction_mark(trained) if isinstance(trained, Effect) else ""
 
 
 def _steps(record: LabRecord) -> list[RenderableType]:
+    from eyetune.report.numbers import accuracy_text
+
     if not record.steps:
-        return ["", "No technique was worth adding to the baseline."]
+        return ["", "No technique was likely to improve the baseline."]
     table = _table("The combination, step by step")
     table.add_column("added", overflow="fold", min_width=12)
-    for name in ("", "accuracy", "points", "95% interval", ""):
-        table.add_column(name, justify="right", no_wrap=True)
+    for heading in ("", "accuracy", "points", "95% interval", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
     for step in record.steps:
+        effect = step.effect
         kept = "[green]kept[/green]" if step.kept else "[dim]dropped[/dim]"
-        one = step.effect
-        accuracy = _spread(one.validation_accuracy, one.seed_deviation)
-        table.add_row(escape(one.change), kept, accuracy, *_effect_cells(one))
+        accuracy = accuracy_text(effect.validation_accuracy, effect.seed_deviation)
+        table.add_row(escape(effect.change), kept, accuracy, *_effect_cells(effect))
     return [table]
 
 
 def _interactions(record: LabRecord) -> list[RenderableType]:
-    sure = [one for one in record.interactions if one.interval[0] > 0 or one.interval[1] < 0]
+    from eyetune.report.numbers import interval_text, points_text
+
     if not record.interactions:
         return []
-    if not sure:
-        return ["No two parts of the combination surely help or hinder each other."]
+    certain = [pair for pair in record.interactions if pair.certain]
+    if not certain:
+        return ["No two parts of the combination certainly help or hinder each other."]
     lines: list[RenderableType] = [
-        "[bold]Parts that surely help or hinder each other[/bold] (points beyond their sum)"
+        "[bold]Parts that certainly help or hinder each other[/bold] (points beyond their sum)"
     ]
-    for one in sure:
-        low, high = one.interval
-        words = f"{escape(one.first)} and {escape(one.second)}: {100 * one.difference:+.2f}"
-        lines.append(f"  {words} ({100 * low:+.1f} to {100 * high:+.1f})")
+    for pair in certain:
+        names = f"{escape(pair.first)} and {escape(pair.second)}"
+        points = f"{points_text(pair.difference)} ({interval_text(pair.interval, digits=1)})"
+        lines.append(f"  {names}: {points}")
     return lines
 
 
 def _skipped(record: LabRecord) -> list[RenderableType]:
+    from eyetune.records.lab import value_word
+
     if not record.skipped:
         return []
     lines: list[RenderableType] = ["", f"[bold]Skipped[/bold] ({len(record.skipped)})"]
-    lines += [
-        f"  {escape(f'{one.name}={one.value}')}: {escape(one.reason)}"
-        for one in record.skipped[:SKIPPED]
-    ]
-    others = len(record.skipped) - SKIPPED
-    return lines + ([f"  ... and {others} more, in the report"] if others > 0 else [])
+    for skip in record.skipped[:MAX_SKIPPED]:
+        change = f"{skip.name}={value_word(skip.value)}"
+        lines.append(f"  {escape(change)}: {escape(skip.reason)}")
+    num_others = len(record.skipped) - MAX_SKIPPED
+    if num_others > 0:
+        lines.append(f"  ... and {num_others} more, in the report")
+    return lines
 
 
 def _test(record: LabRecord) -> list[RenderableType]:
+    from eyetune.report.numbers import interval_text, points_text
+
     lines: list[RenderableType] = [
         "",
-        f"[bold]On test[/bold] ({record.num_test:,} images that no choice was made on)",
+        f"[bold]On test[/bold] ({record.num_test:,} images that were not used for any choice)",
+        f"  {_final(record.final_baseline)}",
     ]
-    lines.append(f"  {_final(record.final_baseline)}")
     if record.final.runs == record.final_baseline.runs:
         return lines
-    low, high = record.test_interval
-    points = f"{100 * record.test_difference:+.2f} points (95% interval {100 * low:+.2f} to {100 * high:+.2f})"
-    return [*lines, f"  {_final(record.final)}", f"  difference: {points}"]
+    points = points_text(record.test_difference)
+    interval = interval_text(record.test_interval)
+    lines.append(f"  {_final(record.final)}")
+    lines.append(f"  difference: {points} points (95% interval {interval})")
+    return lines
 
 
-def _final(one: Final) -> str:
-    return f"{escape(one.label)}: {_spread(one.test_accuracy, one.test_deviation)}"
+def _final(final: Final) -> str:
+    from eyetune.report.numbers import accuracy_text
 
-
-def _spread(accuracy: float, deviation: float | None) -> str:
-    return f"{accuracy:.2%}" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
+    return f"{escape(final.label)}: {accuracy_text(final.test_accuracy, final.test_deviation)}"

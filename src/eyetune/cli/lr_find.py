@@ -90,7 +90,7 @@ def lr_find(
     largest = LARGEST if largest is None else largest
     check_range(smallest, largest, steps)
     import eyetune
-    from eyetune.report.figures.run_figures import save
+    from eyetune.report.figures.picture import save
 
     workspace = common.open_workspace()
     test = eyetune.find_learning_rate(

@@ -5,6 +5,7 @@ answer.
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic import ConfigDict
@@ -13,6 +14,18 @@ from eyetune.recipe import Recipe
 from eyetune.values.renamed_keys import RenamedKeys
 
 Value = int | float | str | bool
+SIGNIFICANCE = 0.05  # a corrected p-value below it is a finding
+
+
+class SkipKind(StrEnum):
+    """Why a technique's value was not tried, or not to its end."""
+
+    INVALID = "invalid"  # the recipe does not accept the value
+    OTHER_IMAGES = "other images"  # it changes the images, so nothing can be compared
+    SAME_AS_BASELINE = "same as baseline"
+    UNDOES_A_PART = "undoes a part"  # it would undo a part of the combination
+    FAILED = "failed"  # the network cannot be built, or its training failed
+    OUT_OF_TIME = "out of time"
 
 
 def value_word(value: object) -> str:
@@ -85,7 +98,7 @@ class Effect(Trained):
     @property
     def certain(self) -> bool:
         """Whether chance alone is an unlikely explanation."""
-        return self.finding in ("better", "worse")
+        return self.p_value < SIGNIFICANCE
 
 
 class Step(_Record):
@@ -98,7 +111,7 @@ class Step(_Record):
 
 
 class Interaction(_Record):
-    """How two techniques get on: what both together are worth beyond the sum of each by itself.
+    """How two techniques work together: what both are worth beyond the sum of each by itself.
 
     Attributes:
         first: One technique with its value.
@@ -117,13 +130,26 @@ class Interaction(_Record):
     p_value: float = 1.0
     finding: str
 
+    @property
+    def certain(self) -> bool:
+        """Whether chance alone is an unlikely explanation."""
+        return self.p_value < SIGNIFICANCE
+
 
 class Skipped(_Record):
-    """A technique's value that was not tried, or not to its end, and why."""
+    """A technique's value that was not tried, or not to its end.
+
+    Attributes:
+        name: The technique.
+        value: Its value.
+        reason: Why, as a sentence.
+        kind: Why, as a kind of reason (None in records of earlier versions).
+    """
 
     name: str
     value: Value
     reason: str
+    kind: SkipKind | None = None
 
 
 class Explanation(_Record):
@@ -237,14 +263,30 @@ class LabRecord(_Record):
         return frozenset(ids.union(self.final_baseline.runs, self.final.runs))
 
     @property
+    def stacked(self) -> Effect | None:
+        """The combination if it has several parts; None if it is a single technique or nothing."""
+        if self.combination is None:
+            return None
+        is_single = any(effect.runs == self.combination.runs for effect in self.techniques)
+        return None if is_single else self.combination
+
+    @property
+    def winner(self) -> Trained:
+        """The best recipe: the combination, the single technique that it is, or the baseline."""
+        if self.combination is None:
+            return self.baseline
+        for effect in self.techniques:
+            if effect.runs == self.combination.runs:
+                return effect
+        return self.combination
+
+    @property
     def leaderboard(self) -> tuple[Trained, ...]:
-        """Everything that was trained for a comparison, the best first."""
-        everything = (
-            self.baseline,
-            *self.techniques,
-            *((self.combination,) if self.combination else ()),
-        )
-        return tuple(sorted(everything, key=lambda one: -one.validation_accuracy))
+        """Every recipe that was trained for a comparison, once each, the best first."""
+        trained: list[Trained] = [self.baseline, *self.techniques]
+        if self.stacked is not None:
+            trained.append(self.stacked)
+        return tuple(sorted(trained, key=lambda row: -row.validation_accuracy))
 
     def to_json(self) -> dict[str, Any]:
         """Return the lab as plain JSON values."""

@@ -56,12 +56,14 @@ class Done:
         run: The run as it is recorded; None where none was begun.
         reason: Why there is no complete run ("" where there is one).
         found: Whether it had been trained before.
+        is_out_of_time: Whether it was not begun because `may_start` said no.
     """
 
     plan: Plan
     run: RunRecord | None
     reason: str = ""
     found: bool = False
+    is_out_of_time: bool = False
 
 
 class Runner:
@@ -262,7 +264,7 @@ class Runner:
         if isinstance(start, Inspection) and start.network is None:
             return Done(plan, None, f"cannot be trained: {first_line(start.error)}")
         if not may_start():
-            return Done(plan, None, OUT_OF_TIME)
+            return Done(plan, None, OUT_OF_TIME, is_out_of_time=True)
         record = self._create(plan, start) if isinstance(start, Inspection) else start
         limit = (
             max(MIN_LIMIT_SECONDS, LIMIT_FACTOR * self._longest_seconds)

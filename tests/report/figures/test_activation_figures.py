@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from eyetune.analysis.confusions import ConfusedPair
 from eyetune.report.figures import activation_figures
 from eyetune.report.figures.activation_figures import Answers
-from eyetune.report.figures.run_figures import save
+from eyetune.report.figures.picture import save
 from eyetune.testing.datasets import tiny_images
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
 

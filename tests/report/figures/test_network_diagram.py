@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Polygon
 from matplotlib.text import Annotation
 
-from eyetune.report.figures import run_figures
+from eyetune.report.figures import picture
 from eyetune.report.figures.network_diagram import network_diagram
 from eyetune.values.network import Layer, Network
 
@@ -136,7 +136,7 @@ def test_other_layers_and_sizes_are_drawn_too(odd: Layer):
 
 
 def test_a_saved_diagram_is_well_formed_svg_that_holds_every_layer(tmp_path: Path):
-    (path,) = run_figures.save(
+    (path,) = picture.save(
         network_diagram(LAB, title="Mine, for $5 & more"), tmp_path, "network", ["svg"]
     )
     root = ElementTree.parse(path).getroot()

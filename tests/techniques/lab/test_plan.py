@@ -1,4 +1,4 @@
-"""What the lab tries: names, values, and what is refused before any training."""
+"""The plan of a lab: what names stand for, and what is refused before any training."""
 
 from __future__ import annotations
 
@@ -10,35 +10,39 @@ from eyetune.techniques import techniques
 from eyetune.techniques.lab.plan import QUICK, choose
 
 
-def test_by_default_every_value_of_every_technique_that_needs_nothing_is_tried() -> None:
-    chosen = choose()
-    expected = {(one.name, value) for one in techniques() if not one.needs for value in one.values}
-    assert {(choice.technique.name, choice.value) for choice in chosen} == expected
-    assert len(chosen) > 70
+def test_choose_takes_all_techniques_that_need_nothing() -> None:
+    choices = {(choice.technique.name, choice.value) for choice in choose()}
+    expected = {
+        (technique.name, value)
+        for technique in techniques()
+        if not technique.needs
+        for value in technique.values
+    }
+    assert choices == expected
+    assert len(choices) > 70
 
 
-def test_names_and_values_are_read_as_on_the_command_line() -> None:
-    labels = [
-        choice.label for choice in choose(["shift", "flip=true", "learning-rate=0.003", "flip"])
-    ]
+def test_choose_reads_names_and_values() -> None:
+    choices = choose(["shift", "flip=true", "learning-rate=0.003", "flip"])
+    labels = [choice.label for choice in choices]
     assert labels == ["shift=2", "shift=4", "flip=true", "learning-rate=0.003"]
 
 
-def test_the_quick_ones_go_with_the_labs_recipe() -> None:
-    assert [choice.label for choice in choose(QUICK)] == list(QUICK)
-    for choice in choose(QUICK):
-        assert choice.apply(Recipe()) != Recipe()
+def test_quick_choices_change_the_default_recipe() -> None:
+    choices = choose(QUICK)
+    assert [choice.label for choice in choices] == list(QUICK)
+    assert all(choice.apply(Recipe()) != Recipe() for choice in choices)
 
 
 @pytest.mark.parametrize(
-    ("word", "error", "words"),
+    ("name", "error"),
     [
-        ("flipp", UsageError, "Did you mean flip"),
-        ("=3", UsageError, "no technique"),
-        ("shift=many", RecipeError, "cannot use this value"),
-        ("flip=perhaps", RecipeError, "neither true nor false"),
+        ("flipp", UsageError),
+        ("=3", UsageError),
+        ("shift=many", RecipeError),
+        ("flip=perhaps", RecipeError),
     ],
 )
-def test_bad_words_are_refused(word: str, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        choose([word])
+def test_choose_refuses_unknown_names_and_values(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        choose([name])

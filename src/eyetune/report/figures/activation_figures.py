@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.confusions import ConfusedPair
-from eyetune.report.figures.run_figures import plain
+from eyetune.report.figures.picture import new_picture, plain, wrapped
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def filters(learned: Filters, *, title: str = "") -> Picture:
     tiles = learned.tiles[:MAX_TILES]
     columns = min(16, len(tiles))
     rows = math.ceil(len(tiles) / columns)
-    figure = _figure(max(6.5, 0.72 * columns), 0.9 * rows + 1.4)
+    figure = new_picture(max(6.5, 0.72 * columns), 0.9 * rows + 1.4)
     down = _PITCH + 0.3
     axes = _canvas(figure.subplots(), columns * _PITCH, rows * down)
     parts = len(learned.tiles) // len(learned.numbers)  # channels that are drawn one by one
@@ -81,7 +81,7 @@ def filters(learned: Filters, *, title: str = "") -> Picture:
     heading = f"{title}\nFirst convolution, {learned.layer}: what each filter looks for{left_out}"
     figure.suptitle(plain(heading.strip()), fontsize=11)
     figure.supxlabel(
-        plain(_wrapped(learned.words, 95 if columns > 9 else 70)), fontsize=9, color="0.25"
+        plain(wrapped(learned.words, 95 if columns > 9 else 70)), fontsize=9, color="0.25"
     )
     return figure
 
@@ -108,7 +108,7 @@ def feature_maps(
     """
     rows = _rows(maps)
     heights = [1.35, *(_ROW_INCHES if one.values.ndim == 3 else 0.42 for one in rows), 1.5]
-    figure = _figure(_WIDTH_INCHES, sum(heights) + 0.9)
+    figure = new_picture(_WIDTH_INCHES, sum(heights) + 0.9)
     grid = figure.subplots(
         len(heights), 1, gridspec_kw={"height_ratios": heights}, squeeze=False
     ).ravel()
@@ -214,7 +214,7 @@ def heatmaps(
     groups = [one for one in (("right", right), ("wrong", wrong)) if len(one[1])]
     columns = max([4, *(len(answers) for _, answers in groups)])  # wide enough for the title
     height = sum(_height(kind) for kind, _ in groups) or 1.0
-    figure = _figure(0.4 + _INCHES_A_TILE * _ACROSS * columns, 0.9 + _INCHES_A_TILE * height)
+    figure = new_picture(0.4 + _INCHES_A_TILE * _ACROSS * columns, 0.9 + _INCHES_A_TILE * height)
     axes = _canvas(figure.subplots(), columns * _ACROSS, height)
     top = 0.0
     for kind, answers in groups:
@@ -283,11 +283,11 @@ def confusions(
         title: Above all.
     """
     if not pairs:
-        figure = _figure(7, 1.2)
+        figure = new_picture(7, 1.2)
         figure.suptitle(plain(f"{title}\nNo mistakes on the {split} images".strip()))
         return figure
     count, shown = len(pairs), max(map(len, examples))
-    figure = _figure(6.2 + 2.2 * shown, 0.95 * count + 1.5)
+    figure = new_picture(6.2 + 2.2 * shown, 0.95 * count + 1.5)
     bars, pictures = figure.subplots(
         1, 2, width_ratios=[4.0, 2.3 * shown]
     )  # wide enough: the height sets the size
@@ -333,7 +333,7 @@ def _draw_examples(axes: Axes, examples: Sequence[Answers], shown: int) -> None:
 
 def activity(layers: Sequence[LayerActivity], *, num_images: int, title: str = "") -> Picture:
     """Draw for each layer the share of dead units, and of outputs that are zero or saturated."""
-    figure = _figure(9.5, 1.9 + 0.62 * max(len(layers), 1))
+    figure = new_picture(9.5, 1.9 + 0.62 * max(len(layers), 1))
     axes = figure.subplots()
     places = np.arange(len(layers))
     resting = axes.barh(places - 0.19, [one.resting for one in layers], 0.34, color="#9fb8d0")
@@ -433,15 +433,3 @@ def _bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-def _wrapped(text: str, width: int) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width))
-
-
-def _figure(width_inches: float, height_inches: float) -> Picture:
-    from eyetune.report.figures.picture import Picture
-
-    return Picture(figsize=(width_inches, height_inches), layout="constrained")

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from eyetune.report.figures.run_figures import plain
+from eyetune.report.figures.picture import new_picture, plain
 from eyetune.values.network import Layer, Network
 
 if TYPE_CHECKING:
@@ -35,14 +35,12 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
     Layers without a picture are bars as tall as their number of values suggests. Below each stand
     its kind, settings and shape, above it its weights.
     """
-    from eyetune.report.figures.picture import Picture
-
     boxes = [
         _box(network.input_shape, network),
         *(_box(layer.output_shape, network) for layer in network.layers),
     ]
     width = sum(max(box_width, 0.95) + _GAP for box_width, _ in boxes)
-    figure = Picture(figsize=(max(6.0, 1.15 * width), 5.2), layout="constrained")
+    figure = new_picture(max(6.0, 1.15 * width), 5.2)
     axes = figure.subplots()
     position = 0.0
     for index, (box_width, height) in enumerate(boxes):

@@ -1,27 +1,33 @@
-"""A matplotlib figure that a notebook shows by itself, and how all figures are written."""
+"""The figure that all plots are drawn into, how it is written, and text that is safe in it."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+import textwrap
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from eyetune.errors import WorkspaceError
+
 DOTS_PER_INCH = 144
-UNCUT: dict[str, Any] = {
-    "bbox_inches": "tight",
-    "pad_inches": 0.12,
-}  # labels whole, no wide margins
+FORMATS = ("png", "svg")
+MAX_LABEL_LENGTH = 38  # characters of a label, before it is broken into lines
+# Whole labels without wide margins.
+UNCUT: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.12}
 
 
 class Picture(Figure):
-    """A figure made without pyplot, which would keep it alive for ever and need a backend.
+    """A figure that a notebook shows without pyplot.
 
-    A notebook shows a plain Figure only once pyplot is imported; this one brings its own picture.
+    A notebook shows a plain Figure only after pyplot was imported, and pyplot needs a backend and
+    keeps every figure alive.
     """
 
     def _repr_png_(self) -> bytes:
@@ -29,22 +35,94 @@ class Picture(Figure):
         self.savefig(stream, format="png", dpi=DOTS_PER_INCH, **UNCUT)
         return stream.getvalue()
 
-    def as_html(self, words: str) -> str:
-        """Return the picture as an element of a page that needs no file; `words` are for who cannot
-        see it.
+    def as_html(self, alt: str) -> str:
+        """Return the picture as an `img` element that needs no file.
+
+        Args:
+            alt: A text for readers who cannot see it.
         """
         content = base64.b64encode(self._repr_png_()).decode()
-        return f"<img alt='{html.escape(words)}' style='max-width:100%' src='data:image/png;base64,{content}'>"
+        return (
+            f"<img alt='{html.escape(alt)}' style='max-width:100%'"
+            f" src='data:image/png;base64,{content}'>"
+        )
+
+
+def new_picture(width_inches: float, height_inches: float) -> Picture:
+    """Return an empty picture whose axes and legends are arranged when it is drawn."""
+    return Picture(figsize=(width_inches, height_inches), layout="constrained")
+
+
+def message_picture(message: str) -> Picture:
+    """Return a picture that holds only a message, for example why there is nothing to draw."""
+    picture = Picture(figsize=(6, 1))
+    picture.add_axes((0, 0, 1, 1)).set_axis_off()  # a notebook shows no picture without axes
+    picture.text(0.5, 0.5, plain(message), ha="center", va="center", color="0.35")
+    return picture
 
 
 def svg_style() -> AbstractContextManager[None]:
-    """Within it, text stays text in an SVG, and the same figure gives the same file."""
+    """Return a context in which SVG keeps its text, and the same figure gives the same file."""
     return rc_context({"svg.fonttype": "none", "svg.hashsalt": "eyetune"})
 
 
 def svg_bytes(picture: Picture) -> bytes:
-    """Return a figure as the content of an SVG file."""
+    """Return a picture as the content of an SVG file."""
     stream = io.BytesIO()
     with svg_style():
         picture.savefig(stream, format="svg", metadata={"Date": None}, **UNCUT)
     return stream.getvalue()
+
+
+def save(picture: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a picture in one or several formats and return the files.
+
+    Args:
+        picture: The picture.
+        folder: Where to write; it is created if it is missing.
+        name: File name without extension.
+        formats: Extensions without the dot.
+
+    Raises:
+        WorkspaceError: A file cannot be written.
+    """
+    paths = [folder / f"{name}.{extension}" for extension in formats]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with svg_style():
+            for path in paths:
+                metadata = {"Date": None} if path.suffix == ".svg" else {}
+                picture.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
+    except OSError as error:
+        raise WorkspaceError(
+            f"Cannot write the picture {folder / name}.",
+            received=error.strerror or error,
+            fix="Name another folder with --output.",
+        ) from None
+    return paths
+
+
+def plain(text: str) -> str:
+    """Return a text that matplotlib shows as it is, and that an SVG file can hold.
+
+    A dollar sign would start a formula, and control characters are not allowed in SVG.
+
+    Example:
+        >>> plain("5 $")
+        '5 \\\\$'
+    """
+    shown = "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+    return shown.replace("$", r"\$")
+
+
+def wrapped(text: str, max_length: int = MAX_LABEL_LENGTH) -> str:
+    """Break a long label into lines.
+
+    Example:
+        >>> wrapped("one two three", 8)
+        'one two\\nthree'
+    """
+    return "\n".join(textwrap.wrap(text, max_length)) or " "

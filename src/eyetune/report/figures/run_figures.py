@@ -5,13 +5,12 @@ nothing else holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.errors import WorkspaceError
+from eyetune.report.figures.picture import new_picture, plain
 from eyetune.values.history import History
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 MAX_NUMBERED_CELLS = 20  # classes above which a confusion matrix shows colours only
-FORMATS = ("png", "svg")
 
 
 def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
@@ -31,7 +29,7 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
         histories: Epochs by the label of their run, at least one.
         title: Above both panels.
     """
-    figure = _figure(11, 4.2)
+    figure = new_picture(11, 4.2)
     accuracy, loss = figure.subplots(1, 2)
     for number, (label, history) in enumerate(histories.items()):
         epochs = [epoch.epoch for epoch in history]
@@ -81,7 +79,7 @@ def confusion_matrix(
     """Draw how many images of each true class (row) were taken for each class (column)."""
     count = len(class_names)
     side = min(max(4.5, 0.62 * count + 1.5), 16)
-    figure = _figure(side + 0.8, side)
+    figure = new_picture(side + 0.8, side)
     axes = figure.subplots()
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -127,7 +125,7 @@ def mistakes(
     """
     columns = min(6, max(len(images), 1))
     rows = max(1, -(-len(images) // columns))
-    figure = _figure(1.75 * columns + 0.4, 2.2 * rows + 0.5)
+    figure = new_picture(1.75 * columns + 0.4, 2.2 * rows + 0.5)
     grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for axes in grid:
         axes.axis("off")
@@ -160,7 +158,7 @@ def forest(
         title: Above the plot.
     """
     ordered = sorted(differences, key=lambda one: one[1])
-    figure = _figure(8.5, 1.6 + 0.38 * len(ordered))
+    figure = new_picture(8.5, 1.6 + 0.38 * len(ordered))
     axes = figure.subplots()
     axes.axvline(0, color="0.3", linewidth=1)
     for height, (_, difference, (low, high), sure) in enumerate(ordered):
@@ -196,7 +194,7 @@ def range_test(test: RangeTest, *, title: str = "") -> Picture:
         test: From `judge`.
         title: Above the plot.
     """
-    figure = _figure(8.5, 4.4)
+    figure = new_picture(8.5, 4.4)
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.plot(
@@ -227,43 +225,3 @@ def _loss_limits(test: RangeTest) -> tuple[float, float]:
     low, high = float(before.min()), float(max(before.max(), test.smoothed[: lowest + 1].max()))
     room = max(high - low, 0.02 * abs(high), 1e-6)
     return low - 0.1 * room, high + 0.6 * room
-
-
-def save(figure: Picture, folder: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write a figure in one or several formats and return the files.
-
-    Raises:
-        WorkspaceError: A file cannot be written.
-    """
-    from eyetune.report.figures.picture import DOTS_PER_INCH, UNCUT, svg_style
-
-    paths = [folder / f"{name}.{kind}" for kind in formats]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with svg_style():
-            for path in paths:
-                metadata = {"Date": None} if path.suffix == ".svg" else {}
-                figure.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The picture {folder / name} cannot be written.",
-            received=error.strerror or error,
-            fix="Name another folder with --output.",
-        ) from None
-    return paths
-
-
-def plain(text: str) -> str:
-    """Keep a dollar sign in a name from being read as the start of a formula, and what no SVG may
-    hold out of it.
-    """
-    shown = "".join(
-        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
-    )
-    return shown.replace("$", r"\$")
-
-
-def _figure(width_inches: float, height_inches: float) -> Picture:
-    from eyetune.report.figures.picture import Picture
-
-    return Picture(figsize=(width_inches, height_inches), layout="constrained")

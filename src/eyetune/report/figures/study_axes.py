@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.study_summary import STATE_WORDS, is_share, setting_words
 from eyetune.records.study import Objective, TrialRecord, TrialState
-from eyetune.report.figures.forest_plot import wrapped
-from eyetune.report.figures.lab_figures import STRONG, quantity
-from eyetune.report.figures.run_figures import plain
+from eyetune.report.figures.colors import STRONG
+from eyetune.report.figures.picture import plain, wrapped
+from eyetune.report.numbers import quantity
 from eyetune.space.space import Choice, Range, Value
 
 if TYPE_CHECKING:
@@ -48,23 +48,6 @@ LOOKS: dict[TrialState, dict[str, Any]] = {
 _MAX_TICK = 12  # characters of a value, before it is cut
 RASTER_FROM = 1000  # trials, from which on a page would grow by megabytes
 _MANY = 100  # trials, from which on dots get smaller
-
-
-def figure_of(width_inches: float, height_inches: float) -> Picture:
-    """Return an empty figure."""
-    from eyetune.report.figures.picture import Picture
-
-    return Picture(figsize=(width_inches, height_inches), layout="constrained")
-
-
-def nothing(words: str) -> Picture:
-    """Return a picture that says why there is none."""
-    from eyetune.report.figures.picture import Picture
-
-    figure = Picture(figsize=(6, 1))
-    figure.add_axes((0, 0, 1, 1)).set_axis_off()  # without axes a notebook shows no picture at all
-    figure.text(0.5, 0.5, plain(words), ha="center", va="center", color="0.35")
-    return figure
 
 
 def look(state: TrialState, count: int) -> dict[str, Any]:

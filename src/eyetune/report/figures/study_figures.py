@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import best_so_far, value_words
 from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
-from eyetune.report.figures.forest_plot import wrapped
-from eyetune.report.figures.lab_figures import STRONG
-from eyetune.report.figures.run_figures import plain
+from eyetune.report.figures.colors import STRONG
+from eyetune.report.figures.picture import message_picture, new_picture, plain, wrapped
 from eyetune.report.figures.study_axes import (
     BEST,
     LOOKS,
     RASTER_FROM,
     count_epochs,
     draw_states,
-    figure_of,
     legend_below,
-    nothing,
     shown_range,
     state_handles,
     style_objective,
@@ -61,9 +58,9 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     """
     steps = [step for step in best_so_far(record, trials) if math.isfinite(step.value)]
     if not steps:
-        return nothing(NO_RESULT)
+        return message_picture(NO_RESULT)
     first = record.settings.objectives[0]
-    figure = figure_of(9.5, 4.6)
+    figure = new_picture(9.5, 4.6)
     axes = figure.subplots()
     draw_states(axes, [(step.trial, step.epochs, step.value) for step in steps])
     end = sum(trial.epochs for trial in trials)
@@ -138,13 +135,13 @@ def learning_curves(
         if trial.run and histories.get(trial.run)
     }
     if not found:
-        return nothing("No trial has a learning curve")
+        return message_picture("No trial has a learning curve")
     objective = metric_of(record, next(iter(found.values()))[0])
     order = [
         trial for trial in rank_trials(record.settings.objectives, trials) if trial.number in found
     ]
     strong = order[:best]
-    figure = figure_of(9.5, 5)
+    figure = new_picture(9.5, 5)
     axes = figure.subplots()
     _draw_others(
         axes,
@@ -246,10 +243,12 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
     """
     known = {name: share for name, share in importances.items() if math.isfinite(share)}
     if not known:
-        return nothing("Too few trials to tell which hyperparameters matter")
+        return message_picture("Too few trials to tell which hyperparameters matter")
     order = sorted(known.items(), key=lambda one: one[1])
     names = [plain(wrapped(name, 32)) for name, _ in order]
-    figure = figure_of(8, 1.1 + 0.34 * len(order) + 0.14 * sum(name.count("\n") for name in names))
+    figure = new_picture(
+        8, 1.1 + 0.34 * len(order) + 0.14 * sum(name.count("\n") for name in names)
+    )
     axes = figure.subplots()
     shares = [share for _, share in order]
     axes.barh(range(len(order)), shares, color=STRONG[0], height=0.62)
@@ -294,7 +293,7 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
         number: values for number, values in points.items() if all(map(math.isfinite, values))
     }
     if not points:
-        return nothing(NO_RESULT)
+        return message_picture(NO_RESULT)
     shown = [trial for trial in trials if trial.number in points]
     best = non_dominated_trials(
         objectives, [_with_values(trial, points[trial.number]) for trial in shown]
@@ -302,7 +301,7 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
     pairs = list(combinations(range(len(objectives)), 2))[:6]
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)
-    figure = figure_of(
+    figure = new_picture(
         9.5 if columns == 1 else 4.4 * columns, (5.2 if columns == 1 else 3.9) * rows
     )
     panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.06}).ravel()

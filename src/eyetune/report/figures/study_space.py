@@ -13,16 +13,15 @@ import numpy as np
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import value_words
 from eyetune.records.study import Objective, StudyRecord, TrialRecord
-from eyetune.report.figures.lab_figures import STRONG
+from eyetune.report.figures.colors import STRONG
+from eyetune.report.figures.picture import message_picture, new_picture
 from eyetune.report.figures.study_axes import (
     BEST,
     RASTER_FROM,
     Scale,
     draw_states,
-    figure_of,
     legend_below,
     name_lines,
-    nothing,
     objective_label,
     shown_range,
     state_handles,
@@ -60,9 +59,11 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
     order = _by_first_objective(record, trials)
     varied = _varied(record)
     if not order or not varied:
-        return nothing("No trial has a result" if varied else "The space has nothing that varies")
+        return message_picture(
+            "No trial has a result" if varied else "The space has nothing that varies"
+        )
     shown = varied[:MAX_AXES]
-    figure = figure_of(min(max(1.15 * (len(shown) + 1) + 1, 8.0), 12.5), 5.0)
+    figure = new_picture(min(max(1.15 * (len(shown) + 1) + 1, 8.0), 12.5), 5.0)
     axes = figure.subplots()
     low, high = shown_range(first, [_value(one) for one in order])
     lines = order[:MAX_LINES]
@@ -275,10 +276,12 @@ def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     order = _by_first_objective(record, trials)
     varied = _varied(record)
     if not order or not varied:
-        return nothing("No trial has a result" if varied else "The space has nothing that varies")
+        return message_picture(
+            "No trial has a result" if varied else "The space has nothing that varies"
+        )
     columns = min(len(varied), 3 if len(varied) <= 9 else 4)
     rows = -(-len(varied) // columns)
-    figure = figure_of(max(3.3 * columns, 5.0) if columns < 4 else 12, 2.55 * rows + 0.6)
+    figure = new_picture(max(3.3 * columns, 5.0) if columns < 4 else 12, 2.55 * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in panels[len(varied) :]:
         axes.axis("off")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eyetune.report.pages.page import Cell, Row, render
+from eyetune.report.pages.page import render
+from eyetune.report.pages.tables import Cell, Row
 
 CONTENTS = (
     ("reaches", "What it reaches"),

@@ -1,4 +1,4 @@
-"""The page of a lab: the answer first, then all the evidence for it, then how to do it again."""
+"""The page of a lab: the answer first, then all the evidence for it, then how to repeat it."""
 
 from __future__ import annotations
 
@@ -6,78 +6,101 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyetune.analysis.correction import correction_mark, correction_note
 from eyetune.records.lab import Effect, Explanation, Final, LabRecord, Trained, value_word
 from eyetune.report.figures import lab_figures
 from eyetune.report.figures.forest_plot import effects_forest
-from eyetune.report.pages.page import (
+from eyetune.report.numbers import (
+    accuracy_text,
+    count_text,
+    duration,
+    interval_text,
+    points_text,
+    quantity,
+)
+from eyetune.report.pages.page import Drawing, drawing, render
+from eyetune.report.pages.tables import (
     Cell,
     Row,
     change_rows,
-    drawing,
-    duration,
-    finding,
-    interval_words,
+    finding_cell,
+    interval_cell,
     marked_lines,
-    probability,
-    render,
-    signed,
+    points_cell,
+    probability_cell,
     web_link,
-    with_spread,
 )
 from eyetune.values.history import History
 
 QUESTION = "Which technique, which combination of techniques, gives the best result?"
 HEADINGS = {
-    "test": "The result on the test images",
+    "test": "Result on the test images",
     "leaderboard": "Leaderboard",
-    "effects": "What each technique was worth",
-    "curves": "Validation accuracy as they trained",
+    "effects": "What each technique gained",
+    "curves": "Learning curves",
     "combination": "How the combination was stacked",
-    "interactions": "How the parts get on with each other",
-    "cost": "What accuracy costs",
+    "interactions": "How the parts work together",
+    "cost": "Accuracy and cost",
     "skipped": "What was skipped, and why",
     "techniques": "The techniques explained",
     "recipes": "The recipes",
     "method": "How it was measured",
-    "again": "Doing it again",
+    "again": "How to repeat it",
 }
+COST_HEADINGS = ("seconds", "parameters", "MACs")
 LEADERBOARD = (
-    "rank", "technique", "accuracy", "points", "95% interval", "p", "finding", "at equal epochs", "at equal seconds",
-    "seconds", "parameters", "multiply-adds",
-)  # fmt: skip
+    "rank",
+    "change",
+    "accuracy",
+    "points",
+    "95% interval",
+    "p",
+    "finding",
+    "at equal epochs",
+    "at equal seconds",
+    *COST_HEADINGS,
+)
+NUM_ROWS_IN_SUMMARY = 15
 
 
 def lab_page(
     record: LabRecord, histories: Mapping[str, History], explanations: Sequence[Explanation] = ()
 ) -> str:
-    """Return a lab's report as one HTML page that needs nothing else.
+    """Return a lab's report as one HTML page that needs no other file.
 
     Args:
         record: The lab.
-        histories: Epochs by the id of their run; runs that are missing are not drawn.
-        explanations: Of techniques; those that the lab itself keeps come before these.
+        histories: Epochs by run id; runs that are missing are not drawn.
+        explanations: Explanations of techniques; those in the record take precedence.
     """
-    told = _told(record, explanations)
+    shown_explanations = _explanations(record, explanations)
+    is_shown = {
+        "effects": record.techniques,
+        "interactions": record.interactions,
+        "skipped": record.skipped,
+        "techniques": shown_explanations,
+    }
     context: dict[str, Any] = {
         "title": f"Lab {record.id}: {record.data}",
-        "subtitle": f"{record.created_at:%d %B %Y, %H:%M} UTC, {duration(record.seconds)} of work "
-        f"with {_count(record.workers, 'process', 'processes')}",
+        "subtitle": f"{record.created_at:%d %B %Y, %H:%M} UTC, {duration(record.seconds)} with "
+        f"{count_text(record.workers, 'process', 'processes')}",
         "contents": [
-            (name, words) for name, words in HEADINGS.items() if _present(name, record, told)
+            (name, heading) for name, heading in HEADINGS.items() if is_shown.get(name, True)
         ],
         "question": QUESTION,
         "answer": record.answer,
         "complete": record.complete,
         "facts": _facts(record),
-        "explanations": told,
+        "explanations": shown_explanations,
         **_test(record),
         **_leaderboard(record),
         **_drawings(record, histories),
         **_combination(record),
+        **_interactions(record),
         **_recipes(record),
         "skipped_rows": [
-            Row((Cell(f"{one.name}={value_word(one.value)}"), Cell(one.reason)))
-            for one in record.skipped
+            Row((Cell(f"{skip.name}={value_word(skip.value)}"), Cell(skip.reason)))
+            for skip in record.skipped
         ],
         "method": method(record),
         "commands": commands(record),
@@ -86,286 +109,276 @@ def lab_page(
     return render("lab", context)
 
 
-def lab_summary(record: LabRecord, *, limit: int = 15) -> str:
-    """Return a lab as a piece of HTML for a notebook: the answer, the best of the leaderboard, the
-    forest plot.
+def lab_summary(record: LabRecord, *, limit: int = NUM_ROWS_IN_SUMMARY) -> str:
+    """Return a lab as HTML for a notebook: the answer, the leaderboard's first rows, the effects.
+
+    Args:
+        record: The lab.
+        limit: How many rows of the leaderboard are shown.
     """
     rows = leaderboard_rows(record)
+    picture = effects_forest(record)._repr_png_() if record.techniques else b""
     context = {
         "answer": record.answer,
         "complete": record.complete,
         "headings": LEADERBOARD,
         "rows": rows[:limit],
-        "others": len(rows) - limit,
-        "picture": base64.b64encode(effects_forest(record)._repr_png_()).decode()
-        if record.techniques
-        else "",
+        "note": correction_note(record.techniques),
+        "num_others": len(rows) - limit,
+        "picture": base64.b64encode(picture).decode(),
     }
     return render("lab_summary", context)
 
 
 def leaderboard_rows(record: LabRecord) -> list[Row]:
     """Return the leaderboard, the best first, with the columns of LEADERBOARD."""
-    return [_ranked(place, one, record) for place, one in enumerate(record.leaderboard, start=1)]
+    return [
+        _leaderboard_row(rank, trained, record)
+        for rank, trained in enumerate(record.leaderboard, start=1)
+    ]
 
 
 def method(record: LabRecord) -> list[str]:
-    """Say how a lab's figures came about, a sentence or two each."""
+    """Return how a lab's figures were measured, as short paragraphs."""
+    has_seeds = len(record.seeds) > 1
     seeds = ", ".join(map(str, record.seeds))
-    several = len(record.seeds) > 1
-    drawn = "images and seeds" if several else "images"
+    if has_seeds:
+        spread = f"with the seeds {seeds}; a ± is the standard deviation over them"
+        intervals = "Images and seeds are resampled."
+    else:
+        spread = f"with one seed ({seeds})"
+        intervals = (
+            "Images are resampled. The intervals do not include what another seed would change:"
+            " --seeds 3 includes it."
+        )
     return [
-        f"Data: {record.data}, {record.num_train:,} training, {record.num_validation:,} validation and "
-        f"{record.num_test:,} test images.",
-        f"Each technique changed one thing of the baseline. The baseline was trained for {record.epochs} epochs, with "
-        f"{'seeds' if several else 'seed'} {seeds}; a ± is the standard deviation over seeds"
-        f"{'' if several else ', of which one tells nothing'}.",
-        "Every choice was made on the validation images. Differences are of validation accuracy in points; their 95% "
-        f"intervals come from a paired bootstrap, in which {drawn} are drawn again, the same for both."
-        + (
-            ""
-            if several
-            else " What another seed would change is not in them: with --seeds 3 it is."
-        ),
-        f"The p-values are corrected for all {_count(len(record.techniques), 'comparison', 'comparisons')} (Holm, "
-        "1979): with so many, some would look good by chance alone.",
-        "At equal epochs and at equal seconds, both trainings are stopped where the shorter one ended: a technique "
-        "that only trains for longer shows there.",
-        "The combination was stacked greedily: the best techniques one after the other, each kept only where it added "
-        "to what was kept before.",
-        "Test was touched once, at the end: baseline and winner were trained anew on training and validation images "
-        f"together, with {_count(len(record.final.test_accuracies), 'seed', 'seeds')} each. Its interval is the one to "
-        "report.",
+        f"Data: {record.data}, {record.num_train:,} training, {record.num_validation:,} validation"
+        f" and {record.num_test:,} test images.",
+        "Each technique changes one thing in the baseline. The baseline was trained for"
+        f" {count_text(record.epochs, 'epoch')}, {spread}.",
+        "Every choice was made on the validation images. Differences are in points of validation"
+        f" accuracy. Their 95% intervals come from a paired bootstrap. {intervals}",
+        f"The p-values are corrected for all {count_text(len(record.techniques), 'comparison')}"
+        " (Holm, 1979). Without the correction, some techniques would look good by chance alone.",
+        "At equal epochs and at equal seconds, both trainings are cut off where the shorter one"
+        " ended. A technique that only trains for longer does not gain there.",
+        "The combination was stacked greedily: the best techniques one after the other, each kept"
+        " only if it was likely to improve what was kept before.",
+        "The test images were used once, at the end: the baseline and the winner were trained again"
+        " on training and validation images together, with"
+        f" {count_text(len(record.final.test_accuracies), 'seed')} each. The interval on the test"
+        " images is the one to report.",
     ]
 
 
 def commands(record: LabRecord) -> list[str]:
-    """Return the words that make the lab again, show it, and train its winner."""
-    first = [record.command] if record.command else []
-    winner = [f"eyetune train {record.final.runs[0]} --seed 0"] if record.final.runs else []
-    return [*first, f"eyetune report {record.id}", *winner]
-
-
-def _present(name: str, record: LabRecord, explanations: Sequence[Explanation]) -> bool:
-    known = {
-        "effects": record.techniques,
-        "interactions": record.interactions,
-        "skipped": record.skipped,
-        "techniques": explanations,
-    }
-    return bool(known.get(name, True))
+    """Return the commands that repeat the lab, show its report, and train its winner."""
+    lines = [f"eyetune report {record.id}"]
+    if record.command:
+        lines.insert(0, record.command)
+    if record.final.runs:
+        lines.append(f"eyetune train {record.final.runs[0]} --seed 0")
+    return lines
 
 
 def _facts(record: LabRecord) -> list[tuple[str, str]]:
-    sure = sum(one.certain and one.difference > 0 for one in record.techniques)
+    num_better = sum(effect.certain and effect.difference > 0 for effect in record.techniques)
     final = record.final
+    changes = count_text(len(record.techniques), "change")
     return [
-        (f"test accuracy of {final.label}", with_spread(final.test_accuracy, final.test_deviation)),
         (
-            f"points on test over the baseline ({interval_words(record.test_interval)})",
-            signed(record.test_difference).text,
+            f"test accuracy of {final.label}",
+            accuracy_text(final.test_accuracy, final.test_deviation),
         ),
-        (f"of {len(record.techniques)} techniques' values surely better", str(sure)),
-        (f"parameters of {final.label}", lab_figures.quantity(final.parameters)),
+        (
+            f"points over the baseline on test (95% interval {interval_text(record.test_interval)})",
+            points_text(record.test_difference),
+        ),
+        (f"of {changes} certainly better than the baseline", str(num_better)),
+        (f"parameters of {final.label}", quantity(final.parameters)),
     ]
 
 
 def _test(record: LabRecord) -> dict[str, Any]:
-    finals = [
-        record.final_baseline,
-        *([record.final] if record.final.runs != record.final_baseline.runs else []),
-    ]
-    low, high = record.test_interval
-    if len(finals) == 1:
-        words = "Nothing was surely better than the baseline on validation, so that the baseline was tried on test."
+    finals = [record.final_baseline]
+    if record.final.runs == record.final_baseline.runs:
+        text = "No change was kept, so only the baseline was tested."
     else:
-        sure = (
-            "surely better"
-            if low > 0
-            else "surely worse"
-            if high < 0
-            else "neither surely better nor worse"
+        finals.append(record.final)
+        text = (
+            f"The winner is {record.final.label}. On {record.num_test:,} images that were not used"
+            f" for any choice, {_test_conclusion(record.test_interval)}:"
+            f" {points_text(record.test_difference)} points compared with the baseline (95%"
+            f" interval {interval_text(record.test_interval)})."
         )
-        words = (
-            f"The winner: {record.final.label}. On {record.num_test:,} images that no choice was made on, it is {sure} "
-            f"than the baseline: {signed(record.test_difference).text} points, 95% interval "
-            f"{interval_words(record.test_interval)}."
-        )
+    rows = []
+    for final in finals:
+        seeds = ", ".join(f"{accuracy:.2%}" for accuracy in final.test_accuracies)
+        accuracy = accuracy_text(final.test_accuracy, final.test_deviation)
+        cells = (Cell(final.label), Cell(accuracy), Cell(seeds), *_cost_cells(final))
+        rows.append(Row(cells, "combination" if final is finals[-1] else ""))
     return {
-        "test_words": words,
-        "test_headings": (
-            "",
-            "test accuracy",
-            "each seed",
-            "seconds",
-            "parameters",
-            "multiply-adds",
-        ),
-        "test_rows": [
-            _final_row(one, "combination" if one is finals[-1] else "") for one in finals
-        ],
+        "test_text": text,
+        "test_headings": ("", "test accuracy", "each seed", *COST_HEADINGS),
+        "test_rows": rows,
     }
 
 
-def _final_row(one: Final, kind: str) -> Row:
-    each = ", ".join(f"{accuracy:.2%}" for accuracy in one.test_accuracies)
-    spread = with_spread(one.test_accuracy, one.test_deviation)
-    return Row((Cell(one.label), Cell(spread), Cell(each), *_cost_cells(one)), kind)
+def _test_conclusion(interval: tuple[float, float]) -> str:
+    low, high = interval
+    if low > 0:
+        return "it is certainly better"
+    if high < 0:
+        return "it is certainly worse"
+    return "the difference may be chance"
 
 
 def _leaderboard(record: LabRecord) -> dict[str, Any]:
-    spread = ", ± the spread over seeds" if len(record.seeds) > 1 else ""
-    words = (
-        f"Validation accuracy, the best first{spread}. Points, interval and p are of the difference from the baseline. "
-        "A click on a heading sorts."
-    )
-    rows = leaderboard_rows(record)
+    spread = " ± is the spread over seeds." if len(record.seeds) > 1 else ""
     return {
-        "leaderboard_words": words,
+        "leaderboard_text": f"Validation accuracy, the best first.{spread} Points, interval and p"
+        " are of the difference from the baseline. Click a heading to sort.",
+        "leaderboard_note": correction_note(record.techniques),
         "leaderboard_headings": LEADERBOARD,
-        "leaderboard_rows": rows,
+        "leaderboard_rows": leaderboard_rows(record),
     }
 
 
-def _ranked(place: int, one: Trained, record: LabRecord) -> Row:
-    spread = with_spread(one.validation_accuracy, one.seed_deviation)
-    start = (
-        Cell(str(place), place),
-        Cell(one.label, one.label.lower()),
-        Cell(spread, one.validation_accuracy),
-    )
-    middle = _effect_cells(one) if isinstance(one, Effect) else [Cell("")] * 6
-    kind = (
-        "baseline" if one is record.baseline else "combination" if one is record.combination else ""
-    )
-    return Row((*start, *middle, *_cost_cells(one)), kind)
-
-
-def _effect_cells(one: Effect) -> list[Cell]:
-    return [
-        signed(one.difference),
-        Cell(interval_words(one.interval), one.interval[0]),
-        probability(one.p_value),
-        finding(one.finding if one.certain else None),
-        signed(one.at_equal_epochs),
-        signed(one.at_equal_seconds),
+def _leaderboard_row(rank: int, trained: Trained, record: LabRecord) -> Row:
+    accuracy = accuracy_text(trained.validation_accuracy, trained.seed_deviation)
+    cells = [
+        Cell(str(rank), rank),
+        Cell(trained.label, trained.label.lower()),
+        Cell(accuracy, trained.validation_accuracy),
     ]
+    if isinstance(trained, Effect):
+        cells += [
+            points_cell(trained.difference),
+            interval_cell(trained.interval),
+            probability_cell(trained.p_value),
+            finding_cell(trained, trained.difference),
+            points_cell(trained.at_equal_epochs),
+            points_cell(trained.at_equal_seconds),
+        ]
+    else:
+        cells += [Cell("")] * 6
+    kind = ""
+    if trained is record.baseline:
+        kind = "baseline"
+    elif trained is record.winner:
+        kind = "combination"
+    return Row((*cells, *_cost_cells(trained)), kind)
 
 
-def _cost_cells(one: Trained | Final) -> list[Cell]:
+def _cost_cells(trained: Trained | Final) -> list[Cell]:
     return [
-        Cell(f"{one.seconds:,.0f}", one.seconds),
-        Cell(lab_figures.quantity(one.parameters), one.parameters),
-        Cell(lab_figures.quantity(one.macs), one.macs),
+        Cell(f"{trained.seconds:,.0f}", trained.seconds),
+        Cell(quantity(trained.parameters), trained.parameters),
+        Cell(quantity(trained.macs), trained.macs),
     ]
 
 
 def _drawings(record: LabRecord, histories: Mapping[str, History]) -> dict[str, Any]:
-    best = "the baseline (dashed), the combination and the best techniques are drawn over all others (grey)"
-    drawn: dict[str, Any] = {
-        "steps": None,
-        "curves": drawing(
-            lab_figures.lab_curves(record, histories), "curves", f"By epoch and by time: {best}."
-        ),
-        "costs": [
-            drawing(
-                lab_figures.cost_picture(record, by=by),
-                f"cost-{by}",
-                f"Validation accuracy by {words}.",
-            )
-            for by, words in lab_figures.COSTS.items()
-        ],
-    }
+    drawn: dict[str, Drawing | None] = {"steps": None, "forest": None, "interactions": None}
+    drawn["curves"] = drawing(
+        lab_figures.lab_curves(record, histories),
+        "curves",
+        "Validation accuracy by epoch and by time: the baseline (dashed), the winner and the best"
+        " techniques; all others in gray.",
+    )
     if record.techniques:
-        caption = (
-            "Difference from the baseline with its 95% interval: green is surely better, red surely worse, grey may be "
-            "chance. An arrow points to an effect beyond the scale."
+        drawn["forest"] = drawing(
+            effects_forest(record),
+            "forest",
+            "Difference from the baseline with its 95% interval. Green is certainly better, red"
+            " certainly worse; gray may be chance. An arrow points to an effect beyond the scale.",
         )
-        drawn["forest"] = drawing(effects_forest(record), "forest", caption)
     if record.steps:
-        caption = "From top to bottom: what was added, and the accuracy that it led to."
-        drawn["steps"] = drawing(lab_figures.steps_staircase(record), "steps", caption)
-    if record.interactions:
-        caption = "Points beyond the sum of both by themselves; bold: surely not zero."
-        drawn["interactions"] = drawing(
-            lab_figures.interaction_matrix(record), "interactions", caption
+        drawn["steps"] = drawing(
+            lab_figures.steps_staircase(record),
+            "steps",
+            "From top to bottom: what was added, and the accuracy with it.",
         )
-    return drawn
+    if record.interactions:
+        drawn["interactions"] = drawing(
+            lab_figures.interaction_matrix(record),
+            "interactions",
+            "Points beyond the sum of both techniques by themselves. Bold: certainly not zero.",
+        )
+    costs = [
+        drawing(
+            lab_figures.cost_picture(record, by=name),
+            f"cost-{name}",
+            f"Validation accuracy by {label}.",
+        )
+        for name, label in lab_figures.COSTS.items()
+    ]
+    return {**drawn, "costs": costs}
 
 
 def _combination(record: LabRecord) -> dict[str, Any]:
-    headings = (
-        "step",
-        "added",
-        "",
-        "accuracy",
-        "points",
-        "95% interval",
-        "p",
-        "seconds",
-        "parameters",
-        "multiply-adds",
-    )
     rows = []
-    for place, step in enumerate(record.steps, start=1):
-        one = step.effect
+    for number, step in enumerate(record.steps, start=1):
+        effect = step.effect
         cells = (
-            Cell(str(place)),
-            Cell(one.change),
+            Cell(str(number)),
+            Cell(effect.change),
             Cell("kept" if step.kept else "dropped", kind="better" if step.kept else ""),
-            Cell(with_spread(one.validation_accuracy, one.seed_deviation)),
-            signed(one.difference),
-            Cell(interval_words(one.interval)),
-            probability(one.p_value),
-            *_cost_cells(one),
+            Cell(accuracy_text(effect.validation_accuracy, effect.seed_deviation)),
+            points_cell(effect.difference),
+            interval_cell(effect.interval),
+            probability_cell(effect.p_value),
+            *_cost_cells(effect),
         )
         rows.append(Row(cells, "" if step.kept else "dropped"))
-    interactions = [
-        Row(
-            (
-                Cell(one.first),
-                Cell(one.second),
-                signed(one.difference),
-                Cell(interval_words(one.interval)),
-                Cell(one.finding),
-            )
-        )
-        for one in record.interactions
-    ]
-    kept = sum(step.kept for step in record.steps)
+    num_steps, num_kept = len(record.steps), sum(step.kept for step in record.steps)
+    tried = f"{count_text(num_steps, 'technique')} {'was' if num_steps == 1 else 'were'} tried"
+    kept = f"{num_kept} {'was' if num_kept == 1 else 'were'} kept"
+    headings = ("step", "added", "", "accuracy", "points", "95% interval", "p", *COST_HEADINGS)
     return {
-        "steps_words": f"{len(record.steps)} techniques were added one after the other; {kept} were kept. Points are "
-        "those gained over what was kept before.",
+        "steps_text": f"{tried} on top of what was kept before; {kept}. Points are gained over what"
+        " was kept before.",
         "step_headings": headings,
         "step_rows": rows,
+    }
+
+
+def _interactions(record: LabRecord) -> dict[str, Any]:
+    rows = []
+    for pair in record.interactions:
+        cells = (
+            Cell(pair.first),
+            Cell(pair.second),
+            points_cell(pair.difference),
+            interval_cell(pair.interval),
+            Cell(f"{pair.finding}{correction_mark(pair)}"),
+        )
+        rows.append(Row(cells))
+    return {
         "interaction_headings": ("first", "second", "points", "95% interval", "finding"),
-        "interaction_rows": interactions,
+        "interaction_rows": rows,
+        "interaction_note": correction_note(record.interactions),
     }
 
 
 def _recipes(record: LabRecord) -> dict[str, Any]:
     baseline, winner = record.final_baseline, record.final
-    texts = baseline.recipe.to_toml(), winner.recipe.to_toml()
+    baseline_toml, winner_toml = baseline.recipe.to_toml(), winner.recipe.to_toml()
     return {
         "changes": change_rows(baseline.recipe, winner.recipe),
         "baseline_label": baseline.label,
         "winner_label": winner.label,
-        "baseline_toml": marked_lines(*texts),
-        "winner_toml": marked_lines(*reversed(texts)),
+        "baseline_toml": marked_lines(baseline_toml, winner_toml),
+        "winner_toml": marked_lines(winner_toml, baseline_toml),
     }
 
 
-def _told(record: LabRecord, explanations: Sequence[Explanation]) -> list[Explanation]:
-    known = {one.name: one for one in (*explanations, *record.explanations)}
-    names = dict.fromkeys(
-        [*(one.name for one in record.techniques), *(one.name for one in record.skipped)]
-    )
+def _explanations(record: LabRecord, others: Sequence[Explanation]) -> list[Explanation]:
+    """Return the explanations of the techniques of a lab, with links that lead to the web only."""
+    by_name = {explanation.name: explanation for explanation in (*others, *record.explanations)}
+    names = [effect.name for effect in record.techniques]
+    names += [skip.name for skip in record.skipped]
+    shown = [by_name[name] for name in dict.fromkeys(names) if name in by_name]
     return [
-        known[name].model_copy(update={"link": web_link(known[name].link)})
-        for name in names
-        if name in known
+        explanation.model_copy(update={"link": web_link(explanation.link)}) for explanation in shown
     ]
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"

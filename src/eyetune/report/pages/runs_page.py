@@ -1,6 +1,4 @@
-"""The page of one or several runs: summary, curves, comparison, and of each run its verdict and
-pictures.
-"""
+"""The page of one or several runs: summary, curves, comparison, then each run."""
 
 from __future__ import annotations
 
@@ -9,47 +7,62 @@ from dataclasses import dataclass
 from typing import Any
 
 from eyetune.analysis.comparison import Candidate, Difference
+from eyetune.analysis.correction import correction_note
 from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
 from eyetune.recipe.changes import changes_from_default
 from eyetune.records import RunRecord
-from eyetune.report.figures.lab_figures import quantity
 from eyetune.report.figures.run_figures import curves, forest
-from eyetune.report.pages.page import (
+from eyetune.report.numbers import accuracy_text, duration, quantity
+from eyetune.report.pages.page import Drawing, drawing, render
+from eyetune.report.pages.tables import (
     Cell,
-    Drawing,
     Row,
-    drawing,
-    duration,
-    finding,
-    interval_words,
+    finding_cell,
+    interval_cell,
     marked_lines,
-    probability,
-    render,
-    signed,
-    with_spread,
+    points_cell,
+    probability_cell,
 )
 from eyetune.values.history import History
 
 SUMMARY = (
-    "run", "state", "data", "differs from the lab's recipe in", "epochs", "validation accuracy", "test accuracy",
-    "time", "parameters", "multiply-adds", "seed",
-)  # fmt: skip
+    "run",
+    "state",
+    "data",
+    "differs from the default recipe in",
+    "epochs",
+    "validation accuracy",
+    "test accuracy",
+    "time",
+    "parameters",
+    "MACs",
+    "seed",
+)
 COMPARISON = (
-    "run", "accuracy", "points", "95% interval", "p", "finding", "at equal epochs", "at equal seconds", "seconds",
-    "parameters", "multiply-adds",
-)  # fmt: skip
+    "run",
+    "accuracy",
+    "points",
+    "95% interval",
+    "p",
+    "finding",
+    "at equal epochs",
+    "at equal seconds",
+    "seconds",
+    "parameters",
+    "MACs",
+)
 
 
 @dataclass(frozen=True)
 class RunPart:
-    """What a page shows of a run.
+    """The part of a page about one run.
 
     Attributes:
         record: The run.
         history: Its epochs.
-        verdict: What to think of it (None: it is not complete).
-        drawings: Confusion, mistakes and network, those that there are.
+        verdict: What to think of it; None if it is not complete.
+        drawings: Its confusion matrix, mistakes and network, as far as they exist.
         notes: Why something is not shown.
     """
 
@@ -62,24 +75,24 @@ class RunPart:
 
 @dataclass(frozen=True)
 class ComparisonPart:
-    """A comparison of runs with the first one, or in words why there is none."""
+    """The part of a page that compares the runs with the first one, or says why it cannot."""
 
     baseline: Candidate | None = None
     differences: Sequence[Difference] = ()
-    words: str = ""
+    problem: str = ""
 
 
 def runs_page(parts: Sequence[RunPart], comparison: ComparisonPart | None = None) -> str:
-    """Return the report of runs as one HTML page that needs nothing else.
+    """Return the report of runs as one HTML page that needs no other file.
 
     Args:
         parts: The runs, at least one.
-        comparison: Of the runs, where there are several.
+        comparison: Their comparison, if there are several.
     """
     histories = {part.record.label: part.history for part in parts if part.history}
-    several = len(parts) > 1
+    title = f"{len(parts)} runs" if len(parts) > 1 else f"Run {parts[0].record.label}"
     context: dict[str, Any] = {
-        "title": f"{len(parts)} runs" if several else f"Run {parts[0].record.label}",
+        "title": title,
         "subtitle": ", ".join(dict.fromkeys(part.record.data.name for part in parts)),
         "contents": _contents(parts, histories, comparison),
         "summary_headings": SUMMARY,
@@ -89,7 +102,7 @@ def runs_page(parts: Sequence[RunPart], comparison: ComparisonPart | None = None
         **_comparison(comparison),
     }
     if histories:
-        caption = "Accuracy and loss by epoch, training dashed and validation solid."
+        caption = "Accuracy and loss by epoch: training dashed, validation solid."
         context["curves"] = drawing(curves(histories), "curves", caption)
     return render("runs", context)
 
@@ -97,106 +110,103 @@ def runs_page(parts: Sequence[RunPart], comparison: ComparisonPart | None = None
 def _contents(
     parts: Sequence[RunPart], histories: object, comparison: ComparisonPart | None
 ) -> list[tuple[str, str]]:
-    runs = [
-        (f"run-{place}", f"Run {part.record.label}") for place, part in enumerate(parts, start=1)
-    ]
-    drawn = [("curves", "Curves")] if histories else []
-    compared = [("comparison", "Comparison")] if comparison else []
-    return [("summary", "Summary"), *drawn, *compared, *runs]
+    contents = [("summary", "Summary")]
+    if histories:
+        contents.append(("curves", "Curves"))
+    if comparison:
+        contents.append(("comparison", "Comparison"))
+    for number, part in enumerate(parts, start=1):
+        contents.append((f"run-{number}", f"Run {part.record.label}"))
+    return contents
 
 
 def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
-    changes = [change.text for change in changes_from_default(record.recipe)]
-    words = ", ".join(changes) or "nothing"
-    validation = results.validation_accuracy if results else None
-    test = results.test_accuracy if results else None
-    return Row(
-        (
-            Cell(record.label, record.label.lower()),
-            Cell(str(record.state), str(record.state)),
-            Cell(record.data.name, record.data.name),
-            Cell(words, words),
-            Cell(
-                f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
-                record.num_epochs_done,
-            ),
-            _accuracy(validation),
-            _accuracy(test),
-            Cell(duration(record.duration_seconds), record.duration_seconds),
-            Cell(quantity(record.network.parameters), record.network.parameters),
-            Cell(quantity(record.network.macs), record.network.macs),
-            Cell(str(record.seed), record.seed),
-        )
+    changes = ", ".join(change.text for change in changes_from_default(record.recipe)) or "nothing"
+    num_epochs = record.num_epochs_done
+    cells = (
+        Cell(record.label, record.label.lower()),
+        Cell(str(record.state), str(record.state)),
+        Cell(record.data.name, record.data.name),
+        Cell(changes, changes),
+        Cell(f"{num_epochs} of {record.recipe.fit.total_epochs}", num_epochs),
+        _accuracy_cell(results.validation_accuracy if results else None),
+        _accuracy_cell(results.test_accuracy if results else None),
+        Cell(duration(record.duration_seconds), record.duration_seconds),
+        Cell(quantity(record.network.parameters), record.network.parameters),
+        Cell(quantity(record.network.macs), record.network.macs),
+        Cell(str(record.seed), record.seed),
     )
+    return Row(cells)
 
 
-def _accuracy(share: float | None) -> Cell:
-    return Cell("", "") if share is None else Cell(f"{share:.2%}", share)
+def _accuracy_cell(accuracy: float | None) -> Cell:
+    return Cell("") if accuracy is None else Cell(accuracy_text(accuracy), accuracy)
 
 
 def _comparison(comparison: ComparisonPart | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "comparison_words": comparison.words if comparison else "",
+        "comparison_text": comparison.problem if comparison else "",
+        "comparison_note": "",
         "forest": None,
         "comparison_headings": COMPARISON,
         "comparison_rows": [],
     }
     if comparison is None or comparison.baseline is None:
         return shown
-    base = comparison.baseline
-    shown["comparison_words"] = (
-        f"Differences from {base.label} ({with_spread(base.accuracy, base.seed_deviation)}) in points of validation "
-        "accuracy, with 95% intervals from a paired bootstrap over the same images; p is corrected for all comparisons "
-        "(Holm). Runs of one recipe with different seeds are taken together."
+    baseline, differences = comparison.baseline, comparison.differences
+    accuracy = accuracy_text(baseline.accuracy, baseline.seed_deviation)
+    shown["comparison_text"] = (
+        f"Differences from {baseline.label} ({accuracy}) in points of validation accuracy, with 95%"
+        " intervals from a paired bootstrap over the same images. p is corrected for all"
+        " comparisons (Holm). Runs of one recipe with different seeds are taken together."
     )
-    rows = [
-        (one.label, one.difference, one.interval, one.certain) for one in comparison.differences
+    shown["comparison_note"] = correction_note(differences)
+    bars = [
+        (difference.label, difference.difference, difference.interval, difference.certain)
+        for difference in differences
     ]
-    shown["forest"] = drawing(
-        forest(rows, baseline=base.label), "forest", f"Difference from {base.label}."
-    )
-    ordered = sorted(comparison.differences, key=lambda one: -one.difference)
-    shown["comparison_rows"] = [_difference(one) for one in ordered]
+    caption = f"Difference from {baseline.label} with its 95% interval."
+    shown["forest"] = drawing(forest(bars, baseline=baseline.label), "forest", caption)
+    ordered = sorted(differences, key=lambda difference: -difference.difference)
+    shown["comparison_rows"] = [_difference_row(difference) for difference in ordered]
     return shown
 
 
-def _difference(one: Difference) -> Row:
-    return Row(
-        (
-            Cell(one.label, one.label.lower()),
-            Cell(with_spread(one.accuracy, one.seed_deviation), one.accuracy),
-            signed(one.difference),
-            Cell(interval_words(one.interval), one.interval[0]),
-            probability(one.p_value),
-            finding(one.words if one.certain else None),
-            signed(one.at_equal_epochs),
-            signed(one.at_equal_seconds),
-            Cell(f"{one.seconds:,.0f}", one.seconds),
-            Cell(quantity(one.parameters), one.parameters),
-            Cell(quantity(one.macs), one.macs),
-        )
+def _difference_row(difference: Difference) -> Row:
+    accuracy = accuracy_text(difference.accuracy, difference.seed_deviation)
+    cells = (
+        Cell(difference.label, difference.label.lower()),
+        Cell(accuracy, difference.accuracy),
+        points_cell(difference.difference),
+        interval_cell(difference.interval),
+        probability_cell(difference.p_value),
+        finding_cell(difference, difference.difference),
+        points_cell(difference.at_equal_epochs),
+        points_cell(difference.at_equal_seconds),
+        Cell(f"{difference.seconds:,.0f}", difference.seconds),
+        Cell(quantity(difference.parameters), difference.parameters),
+        Cell(quantity(difference.macs), difference.macs),
     )
+    return Row(cells)
 
 
 def _run(part: RunPart) -> dict[str, Any]:
     record = part.record
-    standing = f"The run is {record.state} after {record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs"
+    epochs = f"{record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs"
+    error = f": {record.error}" if record.error else ""
+    default = Recipe().with_({"data.source": record.recipe.data.source})
     return {
         "id": record.id,
         "title": f"Run {record.label}",
         "verdict": part.verdict,
-        "standing": f"{standing}{f': {record.error}' if record.error else ''}.",
+        "state": f"The run is {record.state} after {epochs}{error}.",
         "drawings": part.drawings,
         "notes": [*record.data.notes, *part.notes],
-        "toml": marked_lines(record.recipe.to_toml(), _lab_recipe(record).to_toml()),
+        "toml": marked_lines(record.recipe.to_toml(), default.to_toml()),
         "commands": [
             f"eyetune train {record.id} --seed {record.seed}",
             f"eyetune report {record.id}",
         ],
         "versions": list(record.versions.items()),
     }
-
-
-def _lab_recipe(record: RunRecord) -> Recipe:
-    return Recipe().with_({"data.source": record.recipe.data.source})

@@ -32,7 +32,9 @@ from eyetune.records.study import (
 )
 from eyetune.report.figures import study_figures
 from eyetune.report.figures.study_space import MAX_AXES
-from eyetune.report.pages.page import Cell, Drawing, Row, drawing, duration, render
+from eyetune.report.numbers import duration
+from eyetune.report.pages.page import Drawing, drawing, render
+from eyetune.report.pages.tables import Cell, Row
 from eyetune.space.space import describe
 from eyetune.values.history import History
 

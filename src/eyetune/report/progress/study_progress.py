@@ -28,7 +28,7 @@ from eyetune.analysis.study_summary import (
     value_words,
 )
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
-from eyetune.report.pages.page import duration
+from eyetune.report.numbers import duration
 from eyetune.report.progress.notebook import in_notebook
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position

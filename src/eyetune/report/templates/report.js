@@ -1,4 +1,5 @@
-// Tables sort by a click on a heading and long ones fold; without JavaScript they stand whole, in their first order.
+// Tables sort by a click on a heading, long ones fold, and what is wider than the page says that it scrolls.
+// Without JavaScript, tables are complete and in their first order.
 document.querySelectorAll("table.sortable").forEach(function (table) {
   var body = table.tBodies[0];
   table.querySelectorAll("thead th").forEach(function (heading, column) {
@@ -42,3 +43,11 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
     fold();
   }
 });
+function markScrolling() {
+  document.querySelectorAll(".scroll").forEach(function (box) {
+    box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
+  });
+}
+markScrolling();
+window.addEventListener("resize", markScrolling);
+window.addEventListener("load", markScrolling);

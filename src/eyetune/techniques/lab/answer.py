@@ -6,71 +6,78 @@ from eyetune.records.lab import Effect, LabRecord
 
 
 def answer(record: LabRecord) -> str:
-    """Return the answer of a lab in two sentences, from its figures alone; the record's own answer
-    is not read.
-    """
-    return f"{_by_itself(record)} {_together(record)}"
+    """Return the answer of a lab in two sentences, from its figures (not from `record.answer`)."""
+    return f"{_best_technique(record)} {_best_combination(record)}"
 
 
-def _by_itself(record: LabRecord) -> str:
-    baseline = record.baseline
-    base = f"the baseline's {baseline.validation_accuracy:.1%} on validation"
+def _best_technique(record: LabRecord) -> str:
+    baseline = record.baseline.validation_accuracy
     if not record.techniques:
-        return f"No technique was tried against {base}."
-    best = max(record.techniques, key=lambda one: one.difference)
+        return f"No technique was compared with the baseline ({baseline:.1%} on validation)."
+    best = max(record.techniques, key=lambda effect: effect.difference)
+    tried = _number_of_changes(record)
     if best.difference <= 0:
-        return f"Of {_changes(record)}, none did better than {base}."
-    sure = "" if best.certain else ", which chance alone may explain"
+        return f"None of {tried} did better than the baseline ({baseline:.1%} on validation)."
     epochs = best.recipe.fit.total_epochs
-    longer = f", in {epochs} epochs instead of {record.epochs}" if epochs != record.epochs else ""
+    longer = f" in {epochs} epochs instead of {record.epochs}" if epochs != record.epochs else ""
+    chance = "" if best.certain else ", which may be chance"
     return (
-        f"Of {_changes(record)}, {best.label} helped most by itself: {best.validation_accuracy:.1%} against {base} "
-        f"({_points(best)}{sure}{longer})."
+        f"Of {tried}, {best.label} helped most by itself: {best.validation_accuracy:.1%} on"
+        f" validation{longer}, {_points(best.difference, best.interval, baseline)}{chance}."
     )
 
 
-def _changes(record: LabRecord) -> str:
-    names = len({one.name for one in record.techniques})
-    return f"{len(record.techniques)} changes ({names} techniques)"
+def _number_of_changes(record: LabRecord) -> str:
+    num_changes = len(record.techniques)
+    num_techniques = len({effect.name for effect in record.techniques})
+    changes = "1 change" if num_changes == 1 else f"{num_changes} changes"
+    techniques = "1 technique" if num_techniques == 1 else f"{num_techniques} techniques"
+    return f"{changes} ({techniques})"
 
 
-def _points(one: Effect) -> str:
-    low, high = (100 * bound for bound in one.interval)
-    return f"{100 * one.difference:+.1f} points, 95% interval {low:+.1f} to {high:+.1f}"
+def _points(difference: float, interval: tuple[float, float], baseline: float) -> str:
+    low, high = (100 * end for end in interval)
+    return (
+        f"{100 * difference:+.1f} points compared with the baseline's {baseline:.1%}"
+        f" (95% interval {low:+.1f} to {high:+.1f})"
+    )
 
 
-def _together(record: LabRecord) -> str:
+def _best_combination(record: LabRecord) -> str:
     final = record.final
-    spread = (
-        f" ± {final.test_deviation:.1%} over {len(final.runs)} seeds"
-        if final.test_deviation is not None
-        else ""
-    )
-    test = f"{final.test_accuracy:.1%}{spread} on test"
+    test = f"{final.test_accuracy:.1%}"
+    if final.test_deviation is not None:
+        test += f" ± {final.test_deviation:.1%} ({len(final.runs)} seeds)"
     kept = [step.effect for step in record.steps if step.kept]
     if record.combination is None or not kept:
-        why = (
-            "There was nothing to combine"
-            if record.complete
-            else "Time ran out before anything was combined"
-        )
-        why = "No change was likely enough to help to be kept" if record.steps else why
-        return f"{why}: the baseline itself reaches {test}."
-    names = [one.change for one in kept]
-    who = (
-        f"The combination of {', '.join(names[:-1])} and {names[-1]}"
-        if len(names) > 1
-        else f"{names[0]} alone"
-    )
-    low, high = (100 * bound for bound in record.test_interval)
+        return f"{_why_no_combination(record)}: the baseline itself reaches {test} on test."
+    baseline = record.final_baseline.test_accuracy
     return (
-        f"{who} is best on validation: trained on training and validation images together it reaches {test}, where the "
-        f"baseline gets {record.final_baseline.test_accuracy:.1%} ({100 * record.test_difference:+.1f} points, 95% "
-        f"interval {low:+.1f} to {high:+.1f}{_on_test(low, high)})."
+        f"{_combination_name(kept)}; trained on training and validation images together, it reaches"
+        f" {test} on test, {_points(record.test_difference, record.test_interval, baseline)}"
+        f"{_test_conclusion(record.test_interval)}."
     )
 
 
-def _on_test(low: float, high: float) -> str:
+def _why_no_combination(record: LabRecord) -> str:
+    if record.steps:
+        return "No change was likely enough to help to be kept"
+    if record.complete:
+        return "There was nothing to combine"
+    return "Time ran out before anything was combined"
+
+
+def _combination_name(kept: list[Effect]) -> str:
+    changes = [effect.change for effect in kept]
+    if len(changes) == 1:
+        return f"{changes[0]} alone is best on validation"
+    return f"The combination of {', '.join(changes[:-1])} and {changes[-1]} is best on validation"
+
+
+def _test_conclusion(interval: tuple[float, float]) -> str:
+    low, high = interval
     if high < 0:
-        return ": worse, so what chose it was luck"
-    return "" if low > 0 else ": no difference that we can be sure of"
+        return ", which is worse: it was chosen by luck"
+    if low > 0:
+        return ""
+    return ", which may be chance"

@@ -1,94 +1,68 @@
-"""From what a lab has trained to what is recorded of it."""
+"""The findings of a lab, and the record of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-import numpy as np
+from datetime import datetime
 
 from eyetune.analysis.comparison import (
-    Candidate,
     Difference,
     bootstrap_differences,
     compare,
     interval_of,
 )
-from eyetune.recipe import Recipe
-from eyetune.records import RunRecord, Workspace
 from eyetune.records.lab import (
     Effect,
     Explanation,
     Final,
     Interaction,
     LabRecord,
+    SkipKind,
     Skipped,
     Step,
     Trained,
 )
-from eyetune.records.predictions import correct_answers
 from eyetune.techniques.lab.answer import answer
-from eyetune.techniques.lab.plan import LabPlan
+from eyetune.techniques.lab.plan import Choice, LabPlan
+from eyetune.techniques.lab.trainer import RecipeResult
 from eyetune.techniques.registry import Technique, Value
 from eyetune.tuning.recording import versions
-from eyetune.tuning.runner import OUT_OF_TIME
-
-
-@dataclass(frozen=True)
-class Result:
-    """A recipe that was trained with one or several seeds, and how it did on a split."""
-
-    label: str
-    recipe: Recipe
-    runs: tuple[RunRecord, ...]
-    candidate: Candidate
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a lab has found.
+    """The findings of a lab.
 
     Attributes:
-        baseline: On validation.
-        techniques: Each change by itself.
+        baseline: The baseline, on the validation images.
+        techniques: How each change by itself compares with the baseline.
         skipped: What was not tried.
         steps: How the combination was stacked.
-        interactions: Of the pairs of its parts.
-        best: The best recipe at equal epochs, on validation; the baseline itself where nothing
-            helped.
-        last_baseline: The baseline's last trainings, on test.
-        last: The best recipe's last trainings, on test.
-        seconds: How long it took.
+        interactions: How pairs of its parts work together.
+        best: The best recipe in as many epochs, on the validation images; the baseline itself if
+            nothing helped.
+        final_baseline: The baseline's final trainings, on the test images.
+        final: The best recipe's final trainings, on the test images.
+        seconds: Duration of the lab in seconds.
+        created_at: When the lab ended, in UTC.
     """
 
-    baseline: Result
+    baseline: RecipeResult
     techniques: tuple[Effect, ...]
     skipped: tuple[Skipped, ...]
     steps: tuple[Step, ...]
     interactions: tuple[Interaction, ...]
-    best: Result
-    last_baseline: Result
-    last: Result
+    best: RecipeResult
+    final_baseline: RecipeResult
+    final: RecipeResult
     seconds: float
+    created_at: datetime
 
 
-def candidate(label: str, workspace: Workspace, runs: Sequence[RunRecord], split: str) -> Candidate:
-    """Return the runs of one recipe, one for each seed, as what a comparison takes."""
-    network = runs[0].network
-    return Candidate(
-        label=label,
-        right=np.stack([correct_answers(workspace, run, split) for run in runs]),
-        histories=tuple(workspace.runs.history(run.id) for run in runs),
-        parameters=network.parameters,
-        macs=network.macs,
-    )
-
-
-def effect_of(name: str, value: Value, result: Result, difference: Difference) -> Effect:
-    """Return how a technique's value did, as it is recorded."""
+def effect_of(name: str, value: Value, result: RecipeResult, difference: Difference) -> Effect:
+    """Return the record of how a technique's value compares with the baseline."""
     return Effect(
-        **trained(result).model_dump(exclude={"recipe"}),
+        **_trained(result).model_dump(exclude={"recipe"}),
         recipe=result.recipe,
         name=name,
         value=value,
@@ -101,33 +75,27 @@ def effect_of(name: str, value: Value, result: Result, difference: Difference) -
     )
 
 
-def trained(result: Result) -> Trained:
-    """Return a recipe that was trained, as it is recorded."""
-    one = result.candidate
-    return Trained(
-        label=result.label,
-        recipe=result.recipe,
-        runs=tuple(run.id for run in result.runs),
-        validation_accuracy=one.accuracy,
-        seed_deviation=one.seed_deviation,
-        seconds=one.seconds,
-        parameters=one.parameters,
-        macs=one.macs,
-    )
+def skipped(choice: Choice, kind: SkipKind, message: str) -> Skipped:
+    """Return the record of a choice that was not tried."""
+    return Skipped(name=choice.technique.name, value=choice.value, reason=message, kind=kind)
 
 
-def record(plan: LabPlan, found: Findings) -> LabRecord:
-    """Return what is recorded of a lab, with its answer."""
-    data = found.baseline.runs[0].data
+def lab_record(plan: LabPlan, findings: Findings) -> LabRecord:
+    """Return the record of a lab, with its answer."""
+    baseline_run = findings.baseline.runs[0]
+    data = baseline_run.data
     combination = None
-    if found.best is not found.baseline:
-        (difference,) = compare(found.baseline.candidate, [found.best.candidate])
-        combination = effect_of("combination", found.best.label, found.best, difference)
-    final_baseline, final = _final(found.last_baseline), _final(found.last)
-    drawn = bootstrap_differences(found.last.candidate.right, found.last_baseline.candidate.right)
-    unanswered = LabRecord(
+    if findings.best is not findings.baseline:
+        (difference,) = compare(findings.baseline.candidate, [findings.best.candidate])
+        combination = effect_of("combination", findings.best.label, findings.best, difference)
+    final_baseline, final = _final(findings.final_baseline), _final(findings.final)
+    test_differences = bootstrap_differences(
+        findings.final.candidate.right, findings.final_baseline.candidate.right
+    )
+    techniques = dict.fromkeys(choice.technique for choice in plan.choices)
+    record = LabRecord(
         id=plan.id,
-        created_at=datetime.now(UTC),
+        created_at=findings.created_at,
         data=data.name,
         num_train=data.num_train,
         num_validation=data.num_validation,
@@ -135,42 +103,61 @@ def record(plan: LabPlan, found: Findings) -> LabRecord:
         seeds=plan.seeds,
         epochs=plan.baseline.fit.epochs,
         workers=plan.workers,
-        seconds=found.seconds,
-        baseline=trained(found.baseline),
-        techniques=found.techniques,
-        skipped=found.skipped,
-        steps=found.steps,
-        interactions=found.interactions,
+        seconds=findings.seconds,
+        baseline=_trained(findings.baseline),
+        techniques=findings.techniques,
+        skipped=findings.skipped,
+        steps=findings.steps,
+        interactions=findings.interactions,
         combination=combination,
         final_baseline=final_baseline,
         final=final,
         test_difference=final.test_accuracy - final_baseline.test_accuracy,
-        test_interval=interval_of(drawn),
+        test_interval=interval_of(test_differences),
         answer="",
-        complete=not any(OUT_OF_TIME in one.reason for one in found.skipped),
+        complete=all(skip.kind is not SkipKind.OUT_OF_TIME for skip in findings.skipped),
         versions=versions(),
-        explanations=tuple(
-            _explain(one) for one in dict.fromkeys(choice.technique for choice in plan.choices)
-        ),
-        command=plan.command(found.baseline.runs[0].id),
+        explanations=tuple(explanation_of(technique) for technique in techniques),
+        command=plan.command(baseline_run.id),
     )
-    return unanswered.model_copy(update={"answer": answer(unanswered)})
+    return record.model_copy(update={"answer": answer(record)})
 
 
-def _final(result: Result) -> Final:
-    one = result.candidate
+def explanation_of(technique: Technique) -> Explanation:
+    """Return the record of what a technique says about itself."""
+    return Explanation(
+        name=technique.name,
+        group=technique.group,
+        why=technique.why,
+        hurts=technique.hurts,
+        link=technique.link,
+    )
+
+
+def _trained(result: RecipeResult) -> Trained:
+    candidate = result.candidate
+    return Trained(
+        label=result.label,
+        recipe=result.recipe,
+        runs=tuple(run.id for run in result.runs),
+        validation_accuracy=candidate.accuracy,
+        seed_deviation=candidate.seed_deviation,
+        seconds=candidate.seconds,
+        parameters=candidate.parameters,
+        macs=candidate.macs,
+    )
+
+
+def _final(result: RecipeResult) -> Final:
+    candidate = result.candidate
     return Final(
         label=result.label,
         recipe=result.recipe,
         runs=tuple(run.id for run in result.runs),
-        test_accuracies=tuple(float(right.mean()) for right in one.right),
-        test_accuracy=one.accuracy,
-        test_deviation=one.seed_deviation,
-        seconds=one.seconds,
-        parameters=one.parameters,
-        macs=one.macs,
+        test_accuracies=tuple(float(right.mean()) for right in candidate.right),
+        test_accuracy=candidate.accuracy,
+        test_deviation=candidate.seed_deviation,
+        seconds=candidate.seconds,
+        parameters=candidate.parameters,
+        macs=candidate.macs,
     )
-
-
-def _explain(one: Technique) -> Explanation:
-    return Explanation(name=one.name, group=one.group, why=one.why, hurts=one.hurts, link=one.link)

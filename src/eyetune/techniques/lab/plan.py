@@ -1,6 +1,4 @@
-"""What a lab does: the techniques with their values, as a user names them or as they come by
-default, and the rest.
-"""
+"""The plan of a lab: which values of which techniques it tries, with which seeds."""
 
 from __future__ import annotations
 
@@ -10,17 +8,25 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eyetune.errors import RecipeError
 from eyetune.recipe import Recipe
 from eyetune.records.lab import value_word
 from eyetune.techniques.registry import Technique, Value, find, techniques
 
-# A handful that teaches something in a few minutes: one value each, one of each kind.
+# One value each of a dozen techniques of every kind: a first lesson in a few minutes.
 QUICK = (
-    "learning-rate=0.01", "learning-rate=0.0001", "schedule=cosine", "batch-size=16", "optimizer=sgd",
-    "activation-of-one-layer=tanh", "more-convolutions=2", "dense-units=128", "batch-norm=true", "noise=0.05",
-    "shift=2", "dropout=0.2",
-)  # fmt: skip
+    "learning-rate=0.01",
+    "learning-rate=0.0001",
+    "schedule=cosine",
+    "batch-size=16",
+    "optimizer=sgd",
+    "activation-of-one-layer=tanh",
+    "more-convolutions=2",
+    "dense-units=128",
+    "batch-norm=true",
+    "noise=0.05",
+    "shift=2",
+    "dropout=0.2",
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,11 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """The words that name it on the command line: name=value."""
+        """The text that names it on the command line: name=value."""
         return f"{self.technique.name}={value_word(self.value)}"
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with it."""
+        """Return the recipe with the technique applied."""
         return self.technique.apply(recipe, self.value)
 
 
@@ -46,12 +52,12 @@ class LabPlan:
 
     Attributes:
         baseline: The recipe that everything is compared with.
-        data_fingerprint: Of the images.
+        data_fingerprint: Identifies the images.
         choices: What is tried, in order.
-        seeds: Of each comparison.
-        final_seeds: How many trainings of the winner, and of the baseline, are tried on test.
-        workers: Processes that train at once.
-        seconds: How long it may take (None: as long as it takes).
+        seeds: Seeds of each comparison.
+        final_seeds: Number of final trainings of the best recipe, and of the baseline.
+        workers: Number of processes that train at once.
+        seconds: Time limit in seconds. Default: None (no limit).
     """
 
     baseline: Recipe
@@ -64,66 +70,64 @@ class LabPlan:
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits, the same for the same questions on the same images only."""
+        """Eight hexadecimal digits, the same for the same choices on the same images only."""
         labels = [choice.label for choice in self.choices]
-        about = [
+        content = [
             self.baseline.fingerprint,
             self.data_fingerprint,
             labels,
             self.seeds,
             self.final_seeds,
         ]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
 
     def command(self, baseline: str) -> str:
-        """Return the words that do it again, the baseline being a run."""
-        words = [
-            "eyetune",
-            "lab",
-            baseline,
-            "--techniques",
-            ",".join(choice.label for choice in self.choices),
-        ]
-        files = sorted({choice.technique.file for choice in self.choices if choice.technique.file})
-        words += [word for file in files for word in ("--file", file)]
-        return shlex.join(
-            [*words, "--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
-        )
+        """Return the command that runs the lab again.
+
+        Args:
+            baseline: The id of a run of the baseline.
+        """
+        labels = ",".join(choice.label for choice in self.choices)
+        arguments = ["eyetune", "lab", baseline, "--techniques", labels]
+        files = {choice.technique.file for choice in self.choices if choice.technique.file}
+        for file in sorted(files):
+            arguments += ["--file", file]
+        arguments += ["--seeds", str(len(self.seeds)), "--final-seeds", str(self.final_seeds)]
+        return shlex.join(arguments)
 
 
-def choose(words: Sequence[str] = ()) -> tuple[Choice, ...]:
-    """Return what is to be tried.
+def choose(names: Sequence[str] = ()) -> tuple[Choice, ...]:
+    """Return the choices that names stand for, each once.
 
     Args:
-        words: Names of techniques (all their values) or name=value; without any, every technique
-            that a bare machine can try.
+        names: Names of techniques (all their values) or name=value. Default: every technique that
+            needs nothing but the images.
 
     Raises:
         UsageError: There is no such technique.
-        RecipeError: A value is of the wrong type.
+        RecipeError: A value has the wrong type.
 
     Example:
         >>> [choice.label for choice in choose(["flip", "shift=3"])]
         ['flip=true', 'shift=3']
     """
-    if not words:
+    if not names:
         return tuple(
-            Choice(one, value) for one in techniques() if not one.needs for value in one.values
+            Choice(technique, value)
+            for technique in techniques()
+            if not technique.needs
+            for value in technique.values
         )
-    found = [choice for word in words for choice in _read(word.strip())]
-    return tuple(dict.fromkeys(found))
+    choices = [choice for name in names for choice in _parse(name.strip())]
+    return tuple(dict.fromkeys(choices))
 
 
-def _read(word: str) -> list[Choice]:
-    name, equals, value = word.partition("=")
+def _parse(text: str) -> list[Choice]:
+    name, equals, value = text.partition("=")
     technique = find(name)
     if not equals:
-        return [Choice(technique, one) for one in technique.values]
+        return [Choice(technique, listed) for listed in technique.values]
     try:
         return [Choice(technique, technique.parse_value(value))]
     except ValueError as error:
-        raise RecipeError(
-            f"The technique {name} cannot use this value.",
-            expected=f"one like {', '.join(map(str, technique.values))}",
-            received=f"{value!r} ({error})",
-        ) from None
+        raise technique.value_error(value, error) from None
