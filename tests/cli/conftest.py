@@ -10,6 +10,7 @@ import pytest
 
 from eyetune.api.run import Run
 from eyetune.cli.main import run
+from eyetune.records import Workspace
 
 SMALL = ("--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16")
 
@@ -45,6 +46,13 @@ class Terminal:
 def eyetune(capfd: pytest.CaptureFixture[str]) -> Terminal:
     """Return the command `eyetune`."""
     return Terminal(capfd)
+
+
+@pytest.fixture
+def records(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Return the workspace of a test, whose lists have the default width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return Workspace(workspace)
 
 
 @pytest.fixture

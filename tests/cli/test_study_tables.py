@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
-from eyetune.cli.study_tables import LEADERS, studies_table, study_tables, trial_table
+from eyetune.cli.study_tables import LEADERS, study_tables, trial_table
 from eyetune.records.study import TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
 
@@ -73,7 +73,6 @@ def test_words_of_users_are_no_markup() -> None:
     text = printed(study_tables(record, [trial], {"[b]": 0.5}, ["[i]mind"], [Path("[x]")]))
     for words in ("[red]x", "[bold]y", "[b]=[/b]", "[i]mind", "[x]"):
         assert words in text
-    assert "[red]x" in printed([studies_table([record], {})])
     assert "[/b]" in printed(trial_table(record, trial))
 
 
@@ -87,22 +86,6 @@ def test_a_study_without_a_result(study: FabricatedStudy) -> None:
     )
     assert summary_sentences(study.record, study.trials)[0] in text
     assert "The best trials" not in text
-
-
-def test_studies_are_listed_with_their_trials_and_why_they_ended() -> None:
-    under_way = fabricated_study(3, complete=False, name="other").record.model_copy(
-        update={"id": "0" * 8}
-    )
-    text = printed([studies_table([STUDY.record, under_way], {STUDY.record.id: 1234})])
-    assert max(map(len, text.splitlines())) <= 80
-    rows = [line.split() for line in text.splitlines() if "2026" in line]
-    assert [row[:3] for row in rows] == [
-        ["first", "57d1e5ab", "complete"],
-        ["other", "00000000", "running"],
-    ]
-    assert "1,234" in rows[0]
-    assert "0" in rows[1]
-    assert "eyetune tune" in printed([studies_table([], {})])
 
 
 def test_one_trial_with_its_rungs_its_network_and_what_was_searched() -> None:

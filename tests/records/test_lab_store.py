@@ -81,7 +81,8 @@ def test_damaged_lab_does_no_harm_to_others(workspace: Path, content: str) -> No
     path.write_text(content)
     assert records.labs.find("good").id == "good"
     assert records.labs.find("latest").id == "good"
-    assert [lab.id for lab in records.labs.readable()] == ["good"]
+    assert [lab.id for lab in records.labs.all(skip_damaged=True)] == ["good"]
+    assert len(records.labs.damaged()) == 1
     with pytest.raises(WorkspaceError):
         records.labs.all()
     with pytest.raises(WorkspaceError) as caught:

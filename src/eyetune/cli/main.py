@@ -21,6 +21,7 @@ from eyetune.cli import (
     import_studies,
     inspect,
     lab,
+    labs,
     lr_find,
     report,
     runs,
@@ -83,7 +84,7 @@ _COMMANDS = {
         export.verify,
         export.flash,
     ),
-    "List and clean up": (runs.app, study.app, completion.completion),
+    "List and clean up": (runs.app, labs.app, study.app, completion.completion),
 }
 for _position, (_title, _members) in enumerate(_COMMANDS.items()):
     _group = Group(_title, sort_key=_position)

@@ -2,129 +2,285 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, command_group, say
-from eyetune.errors import RunNotFoundError, UsageError
+from eyetune.errors import RunBusyError, UsageError
 
 if TYPE_CHECKING:
     from eyetune.records import RunRecord, Workspace
 
+_MAX_NAMED = 5  # runs in a question
+
 app = command_group("runs", "List, filter, delete and restore runs.")
 _NO_COMMON = Common()
+_Filter = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+_Reference = Annotated[str | None, Parameter(show_default=False)]
 
 
 @app.default
 def list_runs(
     *,
-    sort: str = "created_at",
+    limit: Annotated[int | None, Parameter(show_default="20")] = None,
+    all_runs: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    sort: Annotated[str | None, Parameter(show_default="created_at, the newest first")] = None,
     reverse: Annotated[bool, Parameter(negative="")] = False,
-    filter: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002
+    filter: _Filter = (),  # noqa: A002
     deleted: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """List the runs of the workspace.
+    """List the runs of the workspace, the newest first, one in each line.
+
+    The runs of a lab or a study share one line. With --json, all runs are listed separately.
 
     For example:
 
         eyetune runs --sort validation_accuracy --reverse
         eyetune runs --filter data=cifar10 --filter 'test_accuracy>0.7'
+        eyetune runs --all --filter study=3f2a77b0
 
     Parameters
     ----------
+    limit
+        How many lines to show; 0: all.
+    all_runs
+        Show each run of the labs and studies in a line of its own.
     sort
-        Field to sort by: created_at, validation_accuracy, parameters, ..., or a recipe value by its
-        path.
+        Field to sort by, the smallest first: created_at, validation_accuracy, parameters, ..., or a
+        recipe value by its path.
     reverse
-        The largest first.
+        Reverse the order.
     filter
         Keep only the runs that meet this condition; may be repeated.
     deleted
-        List the deleted runs instead.
+        List the runs in the trash instead.
     """
-    from eyetune.cli.tables import runs_table
+    from rich.markup import escape
+
     from eyetune.records import query
 
+    if limit is not None and limit < 0:
+        raise UsageError("The limit is negative.", expected="0 or more", received=limit)
     workspace = common.open_workspace()
-    chosen = query.choose(workspace.runs.all(deleted=deleted), filter)
-    ordered = query.order(chosen, sort, descending=reverse)
-    value = {"workspace": str(workspace.folder), "runs": [run.to_json() for run in ordered]}
-    common.show(value, runs_table(ordered, workspace.folder))
+    known = workspace.runs.all(deleted=deleted)
+    runs = query.choose(known, filter)
+    if sort is None:
+        runs = runs if reverse else runs[::-1]
+    else:
+        runs = query.order(runs, sort, descending=reverse)
+    listed = runs[:limit] if limit else runs
+    value = {
+        "workspace": str(workspace.folder),
+        "runs": [run.to_json() for run in listed],
+        "total": len(runs),
+    }
+    if common.json:
+        common.show(value)
+    elif runs:
+        _show_lines(workspace, runs, limit, common, is_folded=not all_runs)
+    elif known:
+        common.show(value, f"None of the {len(known):,} runs meets the filter.")
+    elif deleted:
+        common.show(value, "There are no runs in the trash.")
+    else:
+        common.show(value, escape(f"There are no runs in {workspace.folder} yet."))
+        say("To train one: eyetune train --data digits")
+
+
+def _show_lines(
+    workspace: Workspace,
+    runs: Sequence[RunRecord],
+    limit: int | None,
+    common: Common,
+    *,
+    is_folded: bool,
+) -> None:
+    from eyetune.cli.list_tables import DEFAULT_LIMIT, RunGroup, fold_runs, runs_table
+
+    studies = [*workspace.studies.all(), *workspace.studies.all(deleted=True)]
+    lines = fold_runs(runs) if is_folded else list(runs)
+    limit = DEFAULT_LIMIT if limit is None else limit
+    shown = lines[:limit] if limit else lines
+    common.show({}, *runs_table(shown, {study.id: study.name for study in studies}))
+    if any(isinstance(line, RunGroup) for line in shown):
+        say("To show the runs of labs and studies in lines of their own: eyetune runs --all")
+    if len(shown) < len(lines):
+        say(f"{len(shown)} of {len(lines):,} lines. To show all: eyetune runs --limit 0")
 
 
 @app.command
 def delete(
     *runs: str,
+    lab: _Reference = None,
+    study: _Reference = None,
+    filter: _Filter = (),  # noqa: A002
     purge: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
-) -> None:
-    """Delete runs.
-
-    `eyetune runs restore` brings them back, unless --purge deletes their files too.
+) -> int:
+    """Move runs to the trash, from which `eyetune runs restore` brings them back.
 
     For example:
 
         eyetune runs delete 3f2a 77b0
+        eyetune runs delete --study first --filter 'validation_accuracy<0.5'
         eyetune runs delete 3f2a --purge
 
     Parameters
     ----------
     runs
         Ids of runs, the beginnings of them, their names, or latest.
+    lab
+        Delete the runs that this lab made, except those that other labs use too.
+    study
+        Delete the runs of this study's trials.
+    filter
+        Delete the runs that meet this condition; may be repeated. With --lab or --study: of those.
     purge
-        Delete records and files for good (also of runs that were deleted before).
+        Delete records and files for good, also of runs in the trash.
+    yes
+        Answer yes to all questions.
     """
+    from rich.markup import escape
+
+    from eyetune.cli.trash import NOTHING_DELETED, confirm, find
+
     workspace = common.open_workspace()
-    _check_named(runs, "delete")
-    chosen = [_find(workspace, reference, also_deleted=purge) for reference in runs]
-    for run in chosen:
+    is_named = bool(runs)
+    _check_choice(runs, lab, study, filter, "delete")
+    if is_named:
+        chosen = [find(workspace.runs.find, name, also_deleted=purge) for name in runs]
+    else:
+        chosen = _choose(workspace, lab, study, filter, deleted=False)
         if purge:
-            workspace.runs.purge(run.id)
-        else:
-            workspace.runs.delete(run.id)
-    ids = [run.id for run in chosen]
+            chosen += _choose(workspace, lab, study, filter, deleted=True)
+    chosen = list({run.id: run for run in chosen}.values())
+    if not chosen:
+        common.show({"deleted": [], "purged": purge}, "No run was chosen: nothing is deleted.")
+        return 0
+    if purge or not is_named:
+        consequence = " for good, with their files" if purge else ""
+        question = f"Delete {_summary(chosen)}{consequence}?"
+        if not confirm(question, assume_yes=yes):
+            common.show({"deleted": [], "purged": purge}, "Nothing is deleted.")
+            return NOTHING_DELETED
+    gone = _delete_each(workspace, chosen, purge=purge, skip_busy=not is_named)
     if not purge:
-        say(f"To bring back: eyetune runs restore {' '.join(ids)}")
-    common.show(
-        {"deleted": ids, "purged": purge}, f"Deleted {', '.join(run.label for run in chosen)}"
-    )
+        say(f"To bring them back: eyetune runs restore {' '.join(run.id for run in gone)}")
+    value = {"deleted": [run.id for run in gone], "purged": purge}
+    common.show(value, escape(f"Deleted {_summary(gone)}."))
+    return 0
+
+
+def _delete_each(
+    workspace: Workspace, runs: Sequence[RunRecord], *, purge: bool, skip_busy: bool
+) -> list[RunRecord]:
+    """Delete runs, and return those that were deleted: one that is being trained can be skipped."""
+    gone = []
+    for run in runs:
+        try:
+            if purge:
+                workspace.runs.purge(run.id)
+            else:
+                workspace.runs.delete(run.id)
+        except RunBusyError as error:
+            if not skip_busy:
+                raise
+            say(error.message)
+            continue
+        gone.append(run)
+    return gone
 
 
 @app.command
-def restore(*runs: str, common: Common = _NO_COMMON) -> None:
-    """Bring deleted runs back.
+def restore(
+    *runs: str,
+    lab: _Reference = None,
+    study: _Reference = None,
+    filter: _Filter = (),  # noqa: A002
+    common: Common = _NO_COMMON,
+) -> None:
+    """Bring runs back from the trash.
 
     For example:
 
         eyetune runs restore 3f2a
+        eyetune runs restore --study first
 
     Parameters
     ----------
     runs
         Ids of runs, the beginnings of them, or their names.
+    lab
+        Restore the runs that this lab made.
+    study
+        Restore the runs of this study's trials.
+    filter
+        Restore the runs that meet this condition; may be repeated.
     """
+    from rich.markup import escape
+
     workspace = common.open_workspace()
-    _check_named(runs, "restore")
-    chosen = [workspace.runs.find(reference, deleted=True) for reference in runs]
+    _check_choice(runs, lab, study, filter, "restore")
+    if runs:
+        chosen = [workspace.runs.find(reference, deleted=True) for reference in runs]
+    else:
+        chosen = _choose(workspace, lab, study, filter, deleted=True)
     for run in chosen:
         workspace.runs.restore(run.id)
-    common.show(
-        {"restored": [run.id for run in chosen]},
-        f"Restored {', '.join(run.label for run in chosen)}",
-    )
+    text = f"Restored {_summary(chosen)}." if chosen else "No run was chosen: nothing is restored."
+    common.show({"restored": [run.id for run in chosen]}, escape(text))
 
 
-def _find(workspace: Workspace, reference: str, *, also_deleted: bool) -> RunRecord:
-    try:
-        return workspace.runs.find(reference)
-    except RunNotFoundError as error:
-        if error.is_ambiguous or not also_deleted:
-            raise
-        return workspace.runs.find(reference, deleted=True)
+def _choose(
+    workspace: Workspace,
+    lab: str | None,
+    study: str | None,
+    conditions: Sequence[str],
+    *,
+    deleted: bool,
+) -> list[RunRecord]:
+    """Return the runs of a lab or a study that meet conditions, oldest first."""
+    from eyetune.records import query, trash
+
+    if lab is not None:
+        lab_id = trash.maker_id(workspace, "lab", lab)
+        runs = trash.runs_of_lab(workspace, lab_id, deleted=deleted)
+    elif study is not None:
+        study_id = trash.maker_id(workspace, "study", study)
+        runs = trash.runs_of_study(workspace, study_id, deleted=deleted)
+    else:
+        runs = workspace.runs.all(deleted=deleted)
+    return query.choose(runs, conditions)
 
 
-def _check_named(runs: tuple[str, ...], verb: str) -> None:
-    if not runs:
-        raise UsageError(f"There is no run to {verb}.", fix=f"eyetune runs {verb} RUN")
+def _check_choice(
+    runs: Sequence[str], lab: str | None, study: str | None, conditions: Sequence[str], verb: str
+) -> None:
+    is_chosen = lab is not None or study is not None or bool(conditions)
+    if not runs and not is_chosen:
+        raise UsageError(
+            f"No run to {verb} is named.",
+            expected="runs, or --lab, --study or --filter",
+            fix=f"eyetune runs {verb} RUN",
+        )
+    if runs and is_chosen:
+        raise UsageError(
+            "Runs are either named, or chosen by --lab, --study and --filter.",
+            received=", ".join(runs),
+            fix="Use two commands.",
+        )
+    if lab is not None and study is not None:
+        raise UsageError("No run belongs to a lab and to a study.", fix="Use two commands.")
+
+
+def _summary(runs: Sequence[RunRecord]) -> str:
+    """Return how many runs there are, with the first of them."""
+    labels = ", ".join(run.label for run in runs[:_MAX_NAMED])
+    if len(runs) == 1:
+        return f"run {labels}"
+    more = ", ..." if len(runs) > _MAX_NAMED else ""
+    return f"{len(runs):,} runs ({labels}{more})"

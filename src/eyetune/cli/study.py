@@ -1,15 +1,18 @@
-"""`eyetune study` and `eyetune studies`: what became of searches."""
+"""`eyetune study` shows a study; `eyetune studies` lists, deletes and restores them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, command_group, say
 from eyetune.errors import UsageError
 
-app = command_group("studies", "List and delete studies.")
+if TYPE_CHECKING:
+    from eyetune.records.study import StudyRecord
+
+app = command_group("studies", "List, delete and restore studies.")
 _NO_COMMON = Common()
 
 
@@ -35,9 +38,9 @@ def study(
     Parameters
     ----------
     name
-        Of the study, its id or the beginning of it; by default the latest.
+        Name of the study, its id or the beginning of its id. Default: the latest.
     trial
-        Show one trial alone, with its whole error where it failed.
+        Show only this trial, with its whole error if it failed.
     browse
         Open the report in the browser.
     """
@@ -45,86 +48,140 @@ def study(
     from eyetune.cli.study_tables import study_tables, trial_table
     from eyetune.records.study import summary
 
-    found = eyetune.open_study(name, workspace=common.open_workspace())
+    chosen = eyetune.open_study(name, workspace=common.open_workspace())
     if trial is not None:
-        if not 0 <= trial < len(found.trials):
+        if not 0 <= trial < len(chosen.trials):
             raise UsageError(
-                f"Study {found.name} has no trial {trial}.",
-                expected=f"0 to {len(found.trials) - 1}",
+                f"Study {chosen.name} has no trial {trial}.",
+                expected=f"0 to {len(chosen.trials) - 1}",
                 received=trial,
             )
-        one = found.trials[trial]
-        common.show(
-            dict(summary(one, found.record.settings.objectives)), *trial_table(found.record, one)
-        )
+        record = chosen.trials[trial]
+        value = dict(summary(record, chosen.record.settings.objectives))
+        common.show(value, *trial_table(chosen.record, record))
         return
     paths = []
-    if found.trials:
-        found.save_plots()
-        paths = [found.report(), found.folder / "plots"]
+    if chosen.trials:
+        chosen.save_plots()
+        paths = [chosen.report(), chosen.folder / "plots"]
     if browse and paths:
         import webbrowser
 
         webbrowser.open(paths[0].resolve().as_uri())
     common.show(
-        found.to_json(),
-        *study_tables(found.record, found.trials, found.importances, found.warnings, paths),
+        chosen.to_json(),
+        *study_tables(chosen.record, chosen.trials, chosen.importances, chosen.warnings, paths),
     )
 
 
 @app.default
-def list_studies(*, common: Common = _NO_COMMON) -> None:
-    """List the studies of the workspace.
+def list_studies(
+    *, deleted: Annotated[bool, Parameter(negative="")] = False, common: Common = _NO_COMMON
+) -> None:
+    """List the studies of the workspace, the newest first.
 
     For example:
 
         eyetune studies
+
+    Parameters
+    ----------
+    deleted
+        List the studies in the trash instead.
     """
-    from eyetune.cli.study_tables import studies_table
+    from rich.markup import escape
+
+    from eyetune.cli.list_tables import studies_table
 
     workspace = common.open_workspace()
-    records, counts = workspace.studies.all(), workspace.studies.count_trials()
-    value = {
-        "workspace": str(workspace.folder),
-        "studies": [
-            {
-                "study": one.name,
-                "id": one.id,
-                "state": str(one.state),
-                "created_at": one.created_at.isoformat(timespec="seconds"),
-                "configurations": counts.get(one.id, 0),
-                "seconds": round(one.seconds, 3),
-                "ending": one.ending,
-            }
-            for one in records
-        ],
+    studies = workspace.studies.all(deleted=deleted)[::-1]
+    counts = workspace.studies.count_trials()
+    rows = [_to_json(study, counts.get(study.id, 0)) for study in studies]
+    value = {"workspace": str(workspace.folder), "studies": rows}
+    if studies:
+        common.show(value, studies_table(studies, counts))
+    elif deleted:
+        common.show(value, "There are no studies in the trash.")
+    else:
+        common.show(value, escape(f"There are no studies in {workspace.folder} yet."))
+        say("To begin one: eyetune tune --data digits")
+
+
+def _to_json(study: StudyRecord, num_trials: int) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "id": study.id,
+        "state": str(study.state),
+        "created_at": study.created_at.isoformat(timespec="seconds"),
+        "configurations": num_trials,
+        "seconds": round(study.seconds, 3),
+        "ending": study.ending,
+        "deleted_at": study.deleted_at and study.deleted_at.isoformat(timespec="seconds"),
     }
-    common.show(value, studies_table(records, counts))
 
 
 @app.command
-def delete(*names: str, common: Common = _NO_COMMON) -> None:
-    """Delete studies.
+def delete(
+    *names: str,
+    with_runs: Annotated[bool | None, Parameter(name="--runs", negative="--no-runs")] = None,
+    purge: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = _NO_COMMON,
+) -> int:
+    """Move studies to the trash, from which `eyetune studies restore` brings them back.
 
-    The runs of their trials stay; `eyetune runs delete` removes those.
+    A question follows whether to delete the runs of their trials too.
 
     For example:
 
         eyetune studies delete first
+        eyetune studies delete first --runs --purge --yes
 
     Parameters
     ----------
     names
-        Of studies, their ids or the beginnings of those.
+        Names of studies, their ids, the beginnings of those, or latest.
+    with_runs
+        Delete the runs of their trials too, or keep them. By default, a question.
+    purge
+        Delete the studies for good, also studies in the trash.
+    yes
+        Answer yes to all questions.
     """
+    from eyetune.cli.trash import STUDIES, delete_makers, find
+
     if not names:
-        raise UsageError("There is no study to delete.", fix="eyetune studies delete NAME")
+        raise UsageError("No study to delete is named.", fix="eyetune studies delete NAME")
     workspace = common.open_workspace()
-    chosen = [workspace.studies.find(name) for name in names]
-    for one in chosen:
-        workspace.studies.delete(one.id)
-    say("The runs of their trials are still there: eyetune runs")
-    common.show(
-        {"deleted": [one.name for one in chosen]},
-        f"Deleted {', '.join(one.name for one in chosen)}",
+    studies = [find(workspace.studies.find, name, also_deleted=purge) for name in names]
+    return delete_makers(
+        STUDIES,
+        {study.id: study.name for study in studies},
+        workspace,
+        common,
+        purge=purge,
+        with_runs=with_runs,
+        assume_yes=yes,
     )
+
+
+@app.command
+def restore(*names: str, common: Common = _NO_COMMON) -> None:
+    """Bring studies back from the trash, with the runs that were deleted together with them.
+
+    For example:
+
+        eyetune studies restore first
+
+    Parameters
+    ----------
+    names
+        Names of studies, their ids, or the beginnings of those.
+    """
+    from eyetune.cli.trash import STUDIES, restore_makers
+
+    if not names:
+        raise UsageError("No study to restore is named.", fix="eyetune studies restore NAME")
+    workspace = common.open_workspace()
+    studies = [workspace.studies.find(name, deleted=True) for name in names]
+    restore_makers(STUDIES, {study.id: study.name for study in studies}, workspace, common)

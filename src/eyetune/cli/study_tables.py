@@ -136,35 +136,6 @@ def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
     return [table]
 
 
-def studies_table(records: Sequence[StudyRecord], counts: Mapping[str, int]) -> RenderableType:
-    """Show the studies of a workspace, the newest last.
-
-    Args:
-        records: The studies.
-        counts: How many trials each has, by its id.
-    """
-    if not records:
-        return "No studies yet. To begin one: eyetune tune --data cifar10"
-    table = _table("Studies")
-    table.add_column("study", overflow="fold", min_width=10)
-    for name in ("id", "state", "begun"):
-        table.add_column(name, no_wrap=True)
-    for name in ("trials", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("ended because", overflow="fold", min_width=12)
-    for one in records:
-        table.add_row(
-            escape(one.name),
-            one.id,
-            f"[{_STATE_STYLES.get(one.state, 'default')}]{one.state.lower()}[/]",
-            f"{one.created_at:%Y-%m-%d %H:%M}",
-            f"{counts.get(one.id, 0):,}",
-            f"{one.seconds:,.0f} s",
-            escape(one.ending),
-        )
-    return table
-
-
 def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
     """Show one trial: where it stands, what it was built with, its rungs and its network; and its
     error, if any, whole.

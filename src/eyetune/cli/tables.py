@@ -64,33 +64,6 @@ def _changes(record: RunRecord) -> str:
     return ", ".join(texts) or "the lab's"
 
 
-def runs_table(runs: Sequence[RunRecord], folder: Path) -> RenderableType:
-    """Show runs, one a line."""
-    if not runs:
-        return f"No runs in {escape(str(folder))}. Begin with: eyetune train --data digits"
-    table = Table(box=box.SIMPLE)
-    for name, justify in (
-        ("run", "left"), ("name", "left"), ("state", "left"), ("data", "left"), ("recipe", "left"),
-        ("epochs", "right"), ("parameters", "right"), ("validation", "right"), ("test", "right"), ("time", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "run")  # type: ignore[arg-type]
-    for run in runs:
-        results = run.results
-        table.add_row(
-            run.id,
-            escape(run.name),
-            str(run.state),
-            escape(run.data.name),
-            escape(_changes(run)),
-            f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
-            f"{run.network.parameters:,}",
-            f"{results.validation_accuracy:.2%}" if results else "",
-            percent(results.test_accuracy) if results else "",
-            f"{run.duration_seconds:,.0f} s",
-        )
-    return table
-
-
 def techniques_table(techniques: Sequence[Technique]) -> list[RenderableType]:
     """Show techniques, one a line, by group."""
     table = Table("technique", "values worth trying", "in short", box=box.SIMPLE)

@@ -48,19 +48,25 @@ class LabStore:
         self.restore(record.id)
         return path
 
-    def all(self, *, deleted: bool = False) -> list[LabRecord]:
-        """Return the labs, oldest first; with `deleted`, those in the trash instead.
+    def all(self, *, deleted: bool = False, skip_damaged: bool = False) -> list[LabRecord]:
+        """Return the labs, oldest first.
+
+        Args:
+            deleted: Whether to return those in the trash instead. Default: False.
+            skip_damaged: Whether to leave out those whose files are damaged. Default: False.
 
         Raises:
             WorkspaceError: A file is damaged.
         """
-        records = [self._read(lab_id) for lab_id in self._ids(deleted=deleted)]
+        records, errors = self._read_all(self._ids(deleted=deleted))
+        if errors and not skip_damaged:
+            raise errors[0]
         return sorted(records, key=lambda record: (record.created_at, record.id))
 
-    def readable(self) -> list[LabRecord]:
-        """Return the labs whose files are not damaged, in no particular order."""
-        records, _ = self._read_all(self._ids(deleted=False))
-        return records
+    def damaged(self) -> list[WorkspaceError]:
+        """Return an error for each lab, in the trash or not, whose file is damaged."""
+        ids = [*self._ids(deleted=False), *self._ids(deleted=True)]
+        return self._read_all(ids)[1]
 
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> LabRecord:
         """Return the lab that a user means.
@@ -75,8 +81,20 @@ class LabStore:
             LabNotFoundError: No lab or several match.
             WorkspaceError: A file is damaged.
         """
+        return self._read(self.find_id(reference, deleted=deleted))
+
+    def find_id(self, reference: str = LATEST, *, deleted: bool = False) -> str:
+        """Return the id of the lab that a user means, also if its file is damaged.
+
+        Args:
+            reference: An id, the beginning of an id, or "latest". Default: "latest".
+            deleted: Whether to look in the trash instead. Default: False.
+
+        Raises:
+            LabNotFoundError: No lab or several match.
+        """
         ids = self._ids(deleted=deleted)
-        lab_id = resolve_reference(
+        return resolve_reference(
             reference,
             LAB,
             [Candidate(lab_id) for lab_id in ids],
@@ -84,11 +102,10 @@ class LabStore:
             folder=self.root.parent,
             deleted=[Candidate(lab_id) for lab_id in self._ids(deleted=True)],
         )
-        return self._read(lab_id)
 
     def final_runs(self) -> list[tuple[datetime, str]]:
         """Return when each lab ended, with the id of the run of its final network."""
-        return [(record.created_at, record.final.runs[0]) for record in self.readable()]
+        return [(record.created_at, record.final.runs[0]) for record in self.all(skip_damaged=True)]
 
     def deleted_at(self, lab_id: str) -> datetime | None:
         """Return when a lab was moved to the trash; None if it is not there."""
@@ -131,11 +148,10 @@ class LabStore:
     def _latest(self, ids: Sequence[str]) -> str | None:
         """Return the newest lab that can be read: an older one that is damaged does no harm."""
         records, errors = self._read_all(ids)
-        if not records:
-            if errors:
-                raise errors[0]
-            return None
-        return max(records, key=lambda record: (record.created_at, record.id)).id
+        if errors and not records:
+            raise errors[0]
+        newest = max(records, key=lambda record: (record.created_at, record.id), default=None)
+        return newest.id if newest else None
 
     def _read_all(self, ids: Sequence[str]) -> tuple[list[LabRecord], list[WorkspaceError]]:
         """Return the labs that can be read, and the errors of the others."""

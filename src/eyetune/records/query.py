@@ -1,10 +1,10 @@
-"""Choosing and ordering runs by any of their figures or recipe values, as `eyetune runs` offers it."""
+"""Choosing and sorting runs by any of their figures or recipe values."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from eyetune.errors import UsageError, nearest
@@ -16,8 +16,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _CONDITION = re.compile(r"\s*([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*")
 
 
-def fields(run: RunRecord) -> dict[str, Any]:
-    """Return everything that runs can be sorted and filtered by; recipe values have their paths.
+def figures(run: RunRecord) -> dict[str, Any]:
+    """Return the values of a run that are no part of its recipe, by the names of their fields.
 
     A figure that the run does not have is None, and so are accuracy and loss on validation images
     that it trained on: they say nothing about how good it is.
@@ -45,20 +45,25 @@ def fields(run: RunRecord) -> dict[str, Any]:
         "lab": run.lab_id,
         "study": run.study_id,
         "trained_on_validation": run.trained_on_validation,
-        **run.recipe.values(),
     }
 
 
 def choose(runs: Iterable[RunRecord], conditions: Sequence[str]) -> list[RunRecord]:
-    """Keep the runs that meet all conditions, such as "validation_accuracy>0.7" or
-    "optimizer.name=sgd".
+    """Return the runs that meet all conditions.
 
     A run that lacks the figure does not meet the condition.
 
+    Args:
+        runs: The runs to choose from.
+        conditions: For example "validation_accuracy>0.7" or "optimizer.name=sgd".
+
     Raises:
-        UsageError: A condition cannot be read or names nothing that a run has.
+        UsageError: A condition is malformed, or names no field of a run.
     """
-    kept = list(runs)
+    if not conditions:
+        return list(runs)
+    rows = [(run, _fields(run)) for run in runs]
+    names = _names(fields for _, fields in rows)
     for condition in conditions:
         match = _CONDITION.fullmatch(condition)
         if match is None:
@@ -69,29 +74,41 @@ def choose(runs: Iterable[RunRecord], conditions: Sequence[str]) -> list[RunReco
                 fix="For example: --filter 'validation_accuracy>0.7' --filter optimizer.name=sgd",
             )
         field, symbol, text = match.groups()
-        _check_field(kept, field)
-        kept = [run for run in kept if _meets(fields(run).get(field), _OPERATORS[symbol], text)]
-    return kept
+        _check_field(field, names)
+        compare = _OPERATORS[symbol]
+        rows = [(run, fields) for run, fields in rows if _meets(fields.get(field), compare, text)]
+    return [run for run, _ in rows]
 
 
 def order(runs: Iterable[RunRecord], field: str, *, descending: bool = False) -> list[RunRecord]:
-    """Sort runs by a field; those that lack it come last.
+    """Return the runs sorted by a field; those that lack it come last.
 
     Raises:
         UsageError: No run has such a field.
     """
-    known = list(runs)
-    _check_field(known, field)
-    having = [run for run in known if fields(run).get(field) is not None]
-    lacking = [run for run in known if fields(run).get(field) is None]
-    return sorted(having, key=lambda run: fields(run)[field], reverse=descending) + lacking
+    rows = [(run, _fields(run)) for run in runs]
+    _check_field(field, _names(fields for _, fields in rows))
+    with_value = [row for row in rows if row[1].get(field) is not None]
+    without_value = [row for row in rows if row[1].get(field) is None]
+    with_value.sort(key=lambda row: row[1][field], reverse=descending)
+    return [run for run, _ in [*with_value, *without_value]]
 
 
-def _check_field(runs: Sequence[RunRecord], field: str) -> None:
-    known = {name for run in runs for name in fields(run)}
-    if runs and field not in known:
+def _fields(run: RunRecord) -> dict[str, Any]:
+    """Return the figures of a run, and the values of its recipe by their paths."""
+    return figures(run) | run.recipe.values()
+
+
+def _names(rows: Iterable[dict[str, Any]]) -> Collection[str]:
+    return sorted({name for fields in rows for name in fields})
+
+
+def _check_field(field: str, names: Collection[str]) -> None:
+    if names and field not in names:
         raise UsageError(
-            f"A run has no {field}.", received=field, fix=nearest(field, sorted(known))
+            f"A run has no field {field}.",
+            received=field,
+            fix=nearest(field, names, listed_by="eyetune runs --json"),
         )
 
 

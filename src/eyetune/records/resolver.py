@@ -124,10 +124,10 @@ def _no_match(
     if not candidates:
         return kind.error(
             f"There are no {kind.plural} in {folder} yet.",
+            expected=f"a recorded {kind.noun}",
             received=reference,
             fix=kind.first_command,
         )
-    expected = f"an id, the beginning of an id, a name, or {LATEST}"
     if reference == LATEST:
         return kind.error(
             f"{folder} holds only {kind.plural} of labs and studies: none of them is the latest.",
@@ -142,7 +142,7 @@ def _no_match(
         hint = f"The newest: {_listed(candidates[::-1])}."
     return kind.error(
         f"No {kind.noun} matches {reference!r} in {folder}.",
-        expected=expected,
+        expected=f"an id, the beginning of an id, a name, or {LATEST}",
         received=reference,
         fix=f"{hint} `eyetune {kind.plural}` lists them.",
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Literal
 
 from eyetune.errors import RunBusyError
+from eyetune.records.resolver import LAB, STUDY, Candidate, resolve_reference
 from eyetune.records.run import RunRecord
 from eyetune.records.workspace import Workspace
 
@@ -22,7 +24,7 @@ def runs_of_lab(workspace: Workspace, lab_id: str, *, deleted: bool = False) -> 
         deleted: Whether to return those in the trash instead. Default: False.
     """
     used_elsewhere: set[str] = set()
-    for lab in workspace.labs.readable():
+    for lab in workspace.labs.all(skip_damaged=True):
         if lab.id != lab_id:
             used_elsewhere |= lab.run_ids
     made = [run for run in workspace.runs.all(deleted=deleted) if run.lab_id == lab_id]
@@ -40,11 +42,43 @@ def runs_of_study(workspace: Workspace, study_id: str, *, deleted: bool = False)
     return [run for run in workspace.runs.all(deleted=deleted) if run.study_id == study_id]
 
 
-def delete_lab(workspace: Workspace, lab_id: str, runs: Sequence[RunRecord] = ()) -> None:
-    """Move a lab to the trash together with some of its runs, which `restore_lab` brings back."""
+def maker_id(workspace: Workspace, kind: Literal["lab", "study"], reference: str) -> str:
+    """Return the id of the lab or study that a user means, also if only its runs are left.
+
+    Args:
+        workspace: Where they are recorded.
+        kind: "lab" or "study".
+        reference: An id, the beginning of an id, the name of a study, or "latest".
+
+    Raises:
+        NotFoundError: None or several match.
+    """
+    runs = [*workspace.runs.all(), *workspace.runs.all(deleted=True)]
+    if kind == "lab":
+        records = [Candidate(lab.id) for lab in workspace.labs.all(skip_damaged=True)]
+        ids = [run.lab_id for run in runs if run.lab_id is not None]
+    else:
+        records = [Candidate(study.id, study.name) for study in workspace.studies.all()]
+        ids = [run.study_id for run in runs if run.study_id is not None]
+    known = {candidate.id for candidate in records}
+    others = [Candidate(maker) for maker in dict.fromkeys(ids) if maker not in known]
+    return resolve_reference(
+        reference,
+        LAB if kind == "lab" else STUDY,
+        [*others, *records],
+        latest=lambda: records[-1].id if records else None,
+        folder=workspace.folder,
+    )
+
+
+def delete_lab(workspace: Workspace, lab_id: str, runs: Sequence[RunRecord] = ()) -> list[str]:
+    """Move a lab to the trash with some of its runs, and return the ids of those.
+
+    `restore_lab` brings back both. A run that another lab is training stays.
+    """
     deleted_at = datetime.now(UTC)
     workspace.labs.delete(lab_id, deleted_at=deleted_at)
-    _delete_runs(workspace, runs, deleted_at)
+    return _delete_runs(workspace, runs, deleted_at)
 
 
 def restore_lab(workspace: Workspace, lab_id: str) -> list[str]:
@@ -55,21 +89,23 @@ def restore_lab(workspace: Workspace, lab_id: str) -> list[str]:
     return _restore_runs(workspace, candidates, deleted_at)
 
 
-def purge_lab(workspace: Workspace, lab_id: str, runs: Sequence[RunRecord] = ()) -> None:
-    """Delete a lab for good, and some of its runs."""
+def purge_lab(workspace: Workspace, lab_id: str, runs: Sequence[RunRecord] = ()) -> list[str]:
+    """Delete a lab and some of its runs for good, and return the ids of those runs."""
     workspace.labs.purge(lab_id)
-    _purge_runs(workspace, runs)
+    return _purge_runs(workspace, runs)
 
 
-def delete_study(workspace: Workspace, study_id: str, runs: Sequence[RunRecord] = ()) -> None:
-    """Move a study to the trash together with some of its runs; `restore_study` brings them back.
+def delete_study(workspace: Workspace, study_id: str, runs: Sequence[RunRecord] = ()) -> list[str]:
+    """Move a study to the trash with some of its runs, and return the ids of those.
+
+    `restore_study` brings back both.
 
     Raises:
         StudyBusyError: Another process is running it.
     """
     deleted_at = datetime.now(UTC)
     workspace.studies.delete(study_id, deleted_at=deleted_at)
-    _delete_runs(workspace, runs, deleted_at)
+    return _delete_runs(workspace, runs, deleted_at)
 
 
 def restore_study(workspace: Workspace, study_id: str) -> list[str]:
@@ -83,20 +119,25 @@ def restore_study(workspace: Workspace, study_id: str) -> list[str]:
     return _restore_runs(workspace, runs_of_study(workspace, study_id, deleted=True), deleted_at)
 
 
-def purge_study(workspace: Workspace, study_id: str, runs: Sequence[RunRecord] = ()) -> None:
-    """Delete a study for good, and some of its runs.
+def purge_study(workspace: Workspace, study_id: str, runs: Sequence[RunRecord] = ()) -> list[str]:
+    """Delete a study and some of its runs for good, and return the ids of those runs.
 
     Raises:
         StudyBusyError: Another process is running it.
     """
     workspace.studies.purge(study_id)
-    _purge_runs(workspace, runs)
+    return _purge_runs(workspace, runs)
 
 
-def _delete_runs(workspace: Workspace, runs: Sequence[RunRecord], deleted_at: datetime) -> None:
+def _delete_runs(
+    workspace: Workspace, runs: Sequence[RunRecord], deleted_at: datetime
+) -> list[str]:
+    deleted = []
     for run in runs:
-        with suppress(RunBusyError):  # another lab is training it, so it stays
+        with suppress(RunBusyError):
             workspace.runs.delete(run.id, deleted_at=deleted_at)
+            deleted.append(run.id)
+    return deleted
 
 
 def _restore_runs(
@@ -109,7 +150,10 @@ def _restore_runs(
     return run_ids
 
 
-def _purge_runs(workspace: Workspace, runs: Sequence[RunRecord]) -> None:
+def _purge_runs(workspace: Workspace, runs: Sequence[RunRecord]) -> list[str]:
+    purged = []
     for run in runs:
         with suppress(RunBusyError):
             workspace.runs.purge(run.id)
+            purged.append(run.id)
+    return purged

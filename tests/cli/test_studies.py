@@ -1,0 +1,29 @@
+"""`eyetune studies`: list, delete and restore studies."""
+
+from __future__ import annotations
+
+from eyetune.records import Workspace
+from tests.cli.conftest import Terminal
+from tests.records.fabricate import add_run
+from tests.records.test_study_store import add_study
+
+
+def test_study_is_listed_deleted_and_restored(eyetune: Terminal, records: Workspace) -> None:
+    study = add_study(records, "first")
+    later = add_study(records, "[red]second")
+    trial = add_run(records, study_id=study.id)
+    listed = eyetune.json("studies")["studies"]
+    assert [row["id"] for row in listed] == [later.id, study.id]
+    assert eyetune("studies") == 0
+    assert max(map(len, eyetune.output.splitlines())) <= 80
+    assert "[red]second" in eyetune.output
+    result = eyetune.json("studies", "delete", "first")  # without a terminal, the runs stay
+    assert result == {"deleted": ["first"], "runs": [], "purged": False}
+    assert [row["study"] for row in eyetune.json("studies", "--deleted")["studies"]] == ["first"]
+    assert eyetune.json("studies", "restore", "first")["restored"] == ["first"]
+    assert eyetune.json("studies", "delete", "first", "--runs")["runs"] == [trial.id]
+    assert eyetune.json("studies", "restore", "first")["runs"] == [trial.id]
+    assert eyetune("studies", "delete", "first", "--purge") == 1
+    purged = eyetune.json("studies", "delete", "first", "--purge", "--yes")
+    assert (purged["deleted"], purged["runs"]) == (["first"], [trial.id])
+    assert [study.name for study in records.studies.all()] == ["[red]second"]
