@@ -1,5 +1,3 @@
-"""Comparisons: right about what is known, unsure where it should be, and honest about many at once."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -29,7 +27,7 @@ def history(*accuracies: float, seconds: float = 1.0) -> tuple[Epoch, ...]:
 def candidate(
     label: str, *rights: float, images: int = 1000, seed: int = 0, shared: bool = True
 ) -> Candidate:
-    """Make a candidate that classifies a share of the images right, the same first ones if shared."""
+    """Return a candidate that is correct on a share of the images, the first ones if shared."""
     generator = np.random.default_rng(seed)
     rows = [np.arange(images) < round(share * images) for share in rights]
     if not shared:
@@ -37,7 +35,7 @@ def candidate(
     return Candidate(label, np.stack(rows), (history(0.1, 0.2),) * len(rows), 10, 20)
 
 
-def test_the_bootstrap_agrees_with_scipys() -> None:
+def test_bootstrap_agrees_with_scipy() -> None:
     generator = np.random.default_rng(0)
     mine, theirs = generator.random(400) < 0.7, generator.random(400) < 0.6
     ours = np.quantile(bootstrap_differences(mine[np.newaxis], theirs[np.newaxis]), [0.025, 0.975])
@@ -51,7 +49,7 @@ def test_the_bootstrap_agrees_with_scipys() -> None:
     assert ours == pytest.approx([reference.low, reference.high], abs=0.004)
 
 
-def test_a_clear_gain_and_a_clear_loss_are_found() -> None:
+def test_compare_finds_a_clear_gain_and_loss() -> None:
     baseline = candidate("baseline", 0.6)
     better, worse = compare(baseline, [candidate("b", 0.7), candidate("w", 0.5)])
     assert (better.words, worse.words) == ("better", "worse")
@@ -60,14 +58,14 @@ def test_a_clear_gain_and_a_clear_loss_are_found() -> None:
     assert better.interval[0] > 0 > worse.interval[1]
 
 
-def test_a_difference_within_chance_is_no_difference_to_be_sure_of() -> None:
+def test_compare_is_not_sure_of_chance() -> None:
     baseline = candidate("baseline", 0.60, shared=False, seed=1)
     (one,) = compare(baseline, [candidate("c", 0.61, shared=False, seed=2)])
     assert one.words == "no difference that we can be sure of"
     assert one.interval[0] < 0 < one.interval[1]
 
 
-def test_chance_alone_is_seldom_called_a_difference() -> None:
+def test_compare_seldom_mistakes_chance_for_a_difference() -> None:
     generator = np.random.default_rng(5)
     called = 0
     for seed in range(200):
@@ -80,7 +78,7 @@ def test_chance_alone_is_seldom_called_a_difference() -> None:
     assert called <= 20  # 5% of 200 is 10; more than 20 happens once in 700
 
 
-def test_the_spread_over_seeds_widens_the_interval() -> None:
+def test_several_seeds_widen_the_interval() -> None:
     steady = compare(candidate("b", 0.6, 0.6, 0.6), [candidate("c", 0.65, 0.65, 0.65)])[0]
     shaky = compare(candidate("b", 0.5, 0.6, 0.7), [candidate("c", 0.55, 0.65, 0.75)])[0]
     assert steady.difference == pytest.approx(shaky.difference)
@@ -90,7 +88,7 @@ def test_the_spread_over_seeds_widens_the_interval() -> None:
     assert shaky.seed_deviation == pytest.approx(0.1)
 
 
-def test_many_comparisons_need_more_evidence() -> None:
+def test_compare_needs_more_evidence_for_many_candidates() -> None:
     baseline = candidate("baseline", 0.600, images=4000)
     alone = compare(baseline, [candidate("c", 0.60125, images=4000)])[0]
     among = compare(
@@ -106,7 +104,7 @@ def test_many_comparisons_need_more_evidence() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_never_lowers_a_p_value_and_keeps_their_order(values: list[float]) -> None:
+def test_holm_raises_p_values_and_keeps_their_order(values: list[float]) -> None:
     corrected = holm(values)
     assert all(before <= after <= 1 for before, after in zip(values, corrected, strict=True))
     assert min(corrected) == min(1.0, len(values) * min(values))
@@ -114,7 +112,7 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(values: list[float]) 
     assert np.all(np.diff(np.asarray(corrected)[order]) >= 0)
 
 
-def test_equal_epochs_and_equal_time_cut_the_longer_one() -> None:
+def test_compare_at_equal_epochs_and_seconds() -> None:
     right = np.ones((1, 10), bool)
     short = Candidate("short", right, (history(0.2, 0.4, seconds=10),), 1, 1)
     long = Candidate("long", right, (history(0.3, 0.5, 0.6, 0.7, seconds=4),), 1, 1)
@@ -125,13 +123,13 @@ def test_equal_epochs_and_equal_time_cut_the_longer_one() -> None:
     )  # 16 s: all of the long one, one epoch of the short one
 
 
-def test_other_images_are_refused() -> None:
-    with pytest.raises(DataError, match="not validated on the images"):
+def test_compare_refuses_other_images() -> None:
+    with pytest.raises(DataError):
         compare(candidate("a", 0.5, images=100), [candidate("b", 0.5, images=90)])
 
 
 @pytest.mark.parametrize(("seeds", "at_most"), [(3, 0.12), (5, 0.10)])
-def test_equal_recipes_seldom_seem_to_differ(seeds: int, at_most: float) -> None:
+def test_equal_recipes_seldom_differ(seeds: int, at_most: float) -> None:
     """With a spread over seeds, intervals that knew only the images would be wrong three times as
     often.
     """
@@ -148,7 +146,7 @@ def test_equal_recipes_seldom_seem_to_differ(seeds: int, at_most: float) -> None
     assert wrong / 80 <= at_most
 
 
-def test_an_interaction_is_what_is_beyond_the_sum() -> None:
+def test_interaction_is_what_exceeds_the_sum() -> None:
     baseline, first, second = candidate("0", 0.5), candidate("1", 0.6), candidate("2", 0.55)
     together = interaction(baseline, first, second, candidate("both", 0.65))
     assert together.difference == pytest.approx(0.0, abs=1e-9)

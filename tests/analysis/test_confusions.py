@@ -30,7 +30,7 @@ SOME = answers(
 )
 
 
-def test_pairs_are_counted_with_their_share_and_their_surest_examples() -> None:
+def test_confused_pairs_have_share_and_examples() -> None:
     first, *others = confused_pairs(*SOME, 9, examples=2)
     assert (first.true, first.predicted, first.count, first.share, first.examples) == (
         0,
@@ -48,7 +48,7 @@ def test_pairs_are_counted_with_their_share_and_their_surest_examples() -> None:
         st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0.5, 1)), min_size=1, max_size=40
     )
 )
-def test_all_pairs_together_are_all_mistakes(rows: list[tuple[int, int, float]]) -> None:
+def test_confused_pairs_cover_all_mistakes(rows: list[tuple[int, int, float]]) -> None:
     probabilities, labels = answers(*rows)
     pairs = confused_pairs(probabilities, labels, 9, examples=40)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
@@ -62,20 +62,18 @@ def test_all_pairs_together_are_all_mistakes(rows: list[tuple[int, int, float]])
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [4]), (2, [4, 2]), (9, [4, 2, 7])])
-def test_the_surest_right_answers_are_of_different_classes_first(
+def test_most_confident_correct_takes_turns_between_classes(
     count: int, expected: list[int]
 ) -> None:
     assert most_confident_correct(*SOME, count).tolist() == expected
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [5]), (2, [5, 3]), (9, [5, 3, 1, 6, 0])])
-def test_the_surest_wrong_answers_are_of_different_classes_first(
-    count: int, expected: list[int]
-) -> None:
+def test_most_confident_wrong_takes_turns_between_classes(count: int, expected: list[int]) -> None:
     assert most_confident_wrong(*SOME, count).tolist() == expected
 
 
-def test_a_network_without_mistakes_confuses_nothing() -> None:
+def test_confused_pairs_without_mistakes_are_empty() -> None:
     perfect = answers((0, 0, 0.9), (1, 1, 0.9))
     assert confused_pairs(*perfect, 5) == ()
     assert most_confident_wrong(*perfect, 5).shape == (0,)

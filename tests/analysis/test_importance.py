@@ -44,7 +44,7 @@ def drawn(count: int, seed: int = 0) -> list[dict[str, bool | int | float | str]
     ]
 
 
-def test_what_the_objective_hangs_on_comes_first() -> None:
+def test_importances_put_the_decisive_one_first() -> None:
     trials = [(values, -abs(math.log10(float(values["rate"])) + 2.5)) for values in drawn(80)]
     found = importances(SPACE, trials)
     assert next(iter(found)) == "rate"
@@ -54,7 +54,7 @@ def test_what_the_objective_hangs_on_comes_first() -> None:
 
 
 @pytest.mark.parametrize(("sign", "first"), [(1, "rate"), (-1, "units")])
-def test_the_highest_objectives_decide(sign: int, first: str) -> None:
+def test_importances_judge_by_the_highest_objectives(sign: int, first: str) -> None:
     """Among the best the rate matters, among the worst the units do."""
 
     def objective(values: Mapping[str, Value]) -> float:
@@ -65,42 +65,42 @@ def test_the_highest_objectives_decide(sign: int, first: str) -> None:
     assert max(("rate", "units"), key=found.__getitem__) == first
 
 
-def test_a_conditional_one_that_matters_is_seen() -> None:
+def test_importances_see_conditional_hyperparameters() -> None:
     trials = [(values, float(values.get("depth", 0) == 4)) for values in drawn(120)]
     found = importances(SPACE, trials)
     assert set(list(found)[:2]) == {"kind", "depth"}
 
 
-def test_those_that_cannot_be_judged_are_left_out_with_the_reason() -> None:
+def test_left_out_names_what_cannot_be_judged() -> None:
     values = [one for one in drawn(60) if one["kind"] == "plain"] + [
         one for one in drawn(60) if one["kind"] == "deep"
     ][:2]
     trials = [(one, float(one["rate"])) for one in values]
     assert left_out(SPACE, trials) == {
-        "depth": "only 2 of the trials have it; 5 are needed",
-        "fixed": "it has one value only",
+        "depth": "only 2 trials use it; 5 are needed",
+        "fixed": "it has only one value",
     }
     assert set(importances(SPACE, trials)) == {"rate", "units", "kind"}
 
 
-def test_too_few_trials_say_nothing() -> None:
+def test_importances_need_enough_trials() -> None:
     trials = [(values, float(values["rate"])) for values in drawn(9)]
     assert importances(SPACE, trials) == {}
     assert left_out(SPACE, trials)["rate"] == "only 9 trials are finished; 10 are needed"
     assert importances(SPACE, []) == {}
 
 
-def test_equal_trials_say_nothing() -> None:
+def test_importances_of_equal_trials_are_empty() -> None:
     assert importances(SPACE, [(values, 0.5) for values in drawn(40)]) == {}
 
 
-def test_trials_without_a_number_or_beyond_the_space_are_passed_over() -> None:
+def test_importances_pass_over_unusable_trials() -> None:
     good = [(values, float(values["rate"])) for values in drawn(40)]
     bad = [({**good[0][0], "units": 9000}, 1.0), (good[1][0], math.nan), (good[2][0], -math.inf)]
     assert importances(SPACE, good + bad) == importances(SPACE, good)
 
 
-def test_optuna_stays_silent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_importances_keep_optuna_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         importances(SPACE, [(values, float(values["rate"])) for values in drawn(12)])

@@ -35,7 +35,7 @@ def predictions(draw: st.DrawFn) -> Predictions:
 
 
 @given(predictions())
-def test_accuracy_loss_and_confusion_are_scikit_learns(case: Predictions):
+def test_evaluate_agrees_with_scikit_learn(case: Predictions) -> None:
     probabilities, labels = case
     found, classes = evaluate(probabilities, labels), np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
@@ -48,7 +48,7 @@ def test_accuracy_loss_and_confusion_are_scikit_learns(case: Predictions):
 
 
 @given(predictions())
-def test_class_accuracy_is_the_recall_and_nan_where_a_class_has_no_images(case: Predictions):
+def test_class_accuracy_is_recall_or_nan(case: Predictions) -> None:
     probabilities, labels = case
     found, classes = (
         evaluate(probabilities, labels).class_accuracy,
@@ -61,7 +61,7 @@ def test_class_accuracy_is_the_recall_and_nan_where_a_class_has_no_images(case: 
 
 
 def plain_calibration_error(probabilities: Any, labels: Any, bins: int) -> float:
-    """Follow the definition word by word: bins of equal width that hold their upper edges."""
+    """Follow the definition literally: bins of equal width that include their upper edges."""
     total = Fraction(0)
     for number in range(bins):
         low, high = Fraction(number, bins), Fraction(number + 1, bins)
@@ -71,14 +71,14 @@ def plain_calibration_error(probabilities: Any, labels: Any, bins: int) -> float
             if low < Fraction(float(max(row))) <= high
         ]
         if members:
-            confidence = sum(one for one, _ in members) / len(members)
-            accuracy = Fraction(sum(one for _, one in members), len(members))
+            confidence = sum((share for share, _ in members), Fraction(0)) / len(members)
+            accuracy = Fraction(sum(correct for _, correct in members), len(members))
             total += Fraction(len(members), len(labels)) * abs(accuracy - confidence)
     return float(total)
 
 
 @given(predictions(), st.integers(1, 20))
-def test_the_calibration_error_follows_its_definition(case: Predictions, bins: int):
+def test_calibration_error_follows_its_definition(case: Predictions, bins: int) -> None:
     probabilities, labels = case
     probabilities = np.minimum(probabilities, np.float32(1))
     assert calibration_error(probabilities, labels, bins) == pytest.approx(
@@ -86,7 +86,7 @@ def test_the_calibration_error_follows_its_definition(case: Predictions, bins: i
     )
 
 
-def test_an_upper_edge_belongs_to_its_bin():
+def test_calibration_bins_include_their_upper_edge() -> None:
     probabilities = np.array([[0.5, 0.5], [0.75, 0.25]], np.float32)
     labels = np.array([0, 1])
     assert calibration_error(probabilities, labels, 2) == pytest.approx((0.5 + 0.75) / 2)
@@ -94,11 +94,11 @@ def test_an_upper_edge_belongs_to_its_bin():
 
 
 @pytest.mark.parametrize(("label", "error"), [(0, 0.0), (1, 1.0)])
-def test_certain_predictions_are_calibrated_best_or_worst(label: int, error: float):
+def test_calibration_error_of_certain_predictions(label: int, error: float) -> None:
     assert calibration_error(np.array([[1, 0]] * 5, np.float32), np.full(5, label)) == error
 
 
-def test_a_probability_of_0_for_the_truth_costs_what_keras_charges():
+def test_loss_clips_probabilities_as_keras_does() -> None:
     found = evaluate(np.array([[1.0, 0.0]], np.float32), np.array([1]))
     assert found.loss == pytest.approx(-math.log(1e-7))
     assert evaluate(np.array([[1.0, 0.0]], np.float32), np.array([0])).loss == 0
@@ -120,21 +120,21 @@ def plain_wilson(successes: int, trials: int) -> tuple[float, float]:
         lambda trials: st.tuples(st.integers(0, trials), st.just(trials))
     )
 )
-def test_the_interval_is_wilsons_and_stays_within_0_to_1(case: tuple[int, int]):
+def test_wilson_interval_agrees_with_its_formula(case: tuple[int, int]) -> None:
     successes, trials = case
     low, high = wilson_interval(successes, trials)
     assert (low, high) == pytest.approx(plain_wilson(successes, trials), abs=1e-9)
     assert 0 <= low <= successes / trials <= high <= 1
 
 
-def test_an_evaluation_carries_the_interval_of_its_accuracy():
+def test_evaluate_has_the_interval_of_its_accuracy() -> None:
     probabilities = np.eye(2, dtype=np.float32)[[0, 0, 1, 1]]
     found = evaluate(probabilities, np.array([0, 1, 1, 1]))
     assert found.accuracy == 0.75
     assert found.accuracy_interval == wilson_interval(3, 4)
 
 
-def test_an_evaluation_is_plain_json_with_null_for_a_class_without_images():
+def test_to_json_has_null_for_a_class_without_images() -> None:
     found = evaluate(np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]], np.float32), np.array([0, 0]))
     value = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert value["num_images"] == 2
@@ -147,9 +147,7 @@ def test_an_evaluation_is_plain_json_with_null_for_a_class_without_images():
 
 
 @given(predictions(), st.integers(0, 10))
-def test_confident_mistakes_are_all_wrong_and_the_most_confident_come_first(
-    case: Predictions, count: int
-):
+def test_confident_mistakes_are_wrong_and_sorted(case: Predictions, count: int) -> None:
     probabilities, labels = case
     found = confident_mistakes(probabilities, labels, count).tolist()
     wrong = [

@@ -43,7 +43,7 @@ def with_trials(*trials: TrialRecord, study: FabricatedStudy = LAB) -> Fabricate
 @given(
     st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12), st.sampled_from([ACCURACY, LOSS])
 )
-def test_the_best_so_far_never_falls_and_is_the_best_of_all_before(
+def test_best_so_far_is_the_best_of_all_before(
     values: list[float | None], objective: Objective
 ) -> None:
     trials = [
@@ -67,7 +67,7 @@ def test_best_so_far_passes_over_results_that_diverged() -> None:
     assert [step.best for step in steps[1:]] == [0.4, 0.6, 0.6]
 
 
-def test_the_labs_search_counts_as_many_trials_as_keras_tuner_does() -> None:
+def test_num_trials_counts_as_keras_tuner_does() -> None:
     assert num_trials(LAB.trials) == 30
     assert sum(one.epochs for one in LAB.trials) == 120
     infeasible = trial(22, state=TrialState.INFEASIBLE)
@@ -75,7 +75,7 @@ def test_the_labs_search_counts_as_many_trials_as_keras_tuner_does() -> None:
     assert num_trials([*LAB.trials, infeasible, failed]) == 31
 
 
-def test_the_summary_says_what_was_found_what_it_took_and_why_it_ended() -> None:
+def test_summary_says_best_cost_and_ending() -> None:
     first, second = summary_sentences(LAB.record, LAB.trials)
     best = max(LAB.trials, key=lambda one: one.objectives or ())
     assert best.objectives is not None
@@ -98,14 +98,14 @@ def test_the_summary_says_what_was_found_what_it_took_and_why_it_ended() -> None
         ((trial(0, 0.5, epochs=1),), StudyState.COMPLETE, "1 epoch was trained of 10"),
     ],
 )
-def test_the_summary_of_studies_that_hardly_began(
+def test_summary_of_studies_that_hardly_began(
     trials: tuple[TrialRecord, ...], state: StudyState, words: str
 ) -> None:
     record = LAB.record.model_copy(update={"state": state})
     assert words in " ".join(summary_sentences(record, trials))
 
 
-def test_with_several_objectives_the_summary_names_each() -> None:
+def test_summary_names_each_objective() -> None:
     study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS), failing=0)
     first = summary_sentences(study.record, study.trials)[0]
     best = max(study.trials, key=lambda one: one.objectives or ())
@@ -116,7 +116,7 @@ def test_with_several_objectives_the_summary_names_each() -> None:
 
 
 def best_with(**values: object) -> FabricatedStudy:
-    """A study whose best trial, of the middle ones, has some values; all others are as they were."""
+    """Return a study whose best trial, one of the middle, has some values."""
     order = rank_trials((ACCURACY,), LAB.trials)
     best = order[0]
     changed = best.with_(values={**best.values, **values})
@@ -136,14 +136,14 @@ def edge_warnings(*trials: TrialRecord) -> list[str]:
 @pytest.mark.parametrize(
     ("units", "edge"), [(128, ""), (32, "lowest"), (512, "highest")], ids=["inside", "low", "high"]
 )
-def test_warnings_name_a_best_value_at_an_end_of_its_range(units: int, edge: str) -> None:
+def test_warnings_name_a_best_value_at_an_end(units: int, edge: str) -> None:
     study = best_with(conv_layers=2, units=units)
     sentences = warnings(study.record, study.trials)
     assert len(sentences) == (1 if edge else 0)
     assert all("units" in sentence and edge in sentence for sentence in sentences)
 
 
-def test_warnings_conclude_nothing_about_an_end_where_no_other_value_was_tried() -> None:
+def test_no_warning_where_no_other_value_was_tried() -> None:
     same = [
         one.with_(values={**one.values, "conv_layers": 1})
         for one in best_with(conv_layers=1).trials
@@ -151,20 +151,20 @@ def test_warnings_conclude_nothing_about_an_end_where_no_other_value_was_tried()
     assert not [words for words in warnings(LAB.record, same) if "conv_layers" in words]
 
 
-def test_warnings_conclude_nothing_about_an_end_after_two_trials() -> None:
+def test_no_warning_about_an_end_after_two_trials() -> None:
     trials = best_with(conv_layers=2, units=32).trials
     assert edge_warnings(*trials)
     assert not edge_warnings(*trials[:2])
 
 
-def test_warnings_pass_over_values_that_a_model_function_never_used() -> None:
+def test_no_warning_about_unused_values() -> None:
     best, *others = best_with(conv_layers=2, units=32).trials
     assert not edge_warnings(best.with_(unused=("units",)), *others)
     unused = [other.with_(unused=("units",)) for other in others]
     assert not edge_warnings(best, *unused)
 
 
-def test_warnings_pass_over_values_whose_conditions_do_not_hold() -> None:
+def test_no_warning_about_inactive_values() -> None:
     best, *others = best_with(conv_layers=2, units=32).trials
     distributions = [
         one.model_copy(
@@ -178,7 +178,7 @@ def test_warnings_pass_over_values_whose_conditions_do_not_hold() -> None:
     assert not [text for text in warnings(record, (best, *others)) if "The best units" in text]
 
 
-def test_all_infeasible_many_failed_and_why() -> None:
+def test_warnings_say_why_trials_failed() -> None:
     study = fabricated_study(9, infeasible=1)
     (words,) = warnings(study.record, study.trials)
     assert "No trial was feasible" in words
@@ -193,7 +193,7 @@ def test_all_infeasible_many_failed_and_why() -> None:
     assert warnings(LAB.record, few) == []
 
 
-def test_a_best_that_the_last_trials_found_may_be_worth_a_larger_budget() -> None:
+def test_warnings_suggest_a_larger_budget() -> None:
     rising = [trial(n, 0.5 + n / 100) for n in range(20)]
     (words,) = warnings(LAB.record, rising)
     assert words.startswith(
@@ -204,7 +204,7 @@ def test_a_best_that_the_last_trials_found_may_be_worth_a_larger_budget() -> Non
     assert warnings(LAB.record, rising[:9]) == []
 
 
-def test_a_best_that_was_not_trained_to_its_end_is_told() -> None:
+def test_warnings_name_a_best_trial_cut_short() -> None:
     cut = [trial(0, 0.9, state=TrialState.PAUSED, epochs=4), trial(1, 0.5)]
     (words,) = warnings(LAB.record, cut)
     assert "4 of 10 epochs only" in words
@@ -212,7 +212,7 @@ def test_a_best_that_was_not_trained_to_its_end_is_told() -> None:
     assert warnings(running, cut) == []
 
 
-def test_values_that_cannot_be_are_written_too() -> None:
+def test_value_text_of_unusual_values() -> None:
     assert value_words("val_accuracy", math.nan) == "NaN"
     assert value_words("val_loss", math.inf) == "inf"
     assert value_words("val_accuracy", 71.0) == "71"

@@ -28,7 +28,7 @@ def predictions(
 LABELS = np.arange(800) % 4
 
 
-def test_two_independent_looks_are_better_than_one() -> None:
+def test_tta_gain_of_independent_predictions() -> None:
     found = tta_gain(predictions(LABELS, 0.7, seed=1), predictions(LABELS, 0.7, seed=2), LABELS)
     assert found.finding == "better"
     assert found.difference_interval[0] > 0
@@ -37,7 +37,7 @@ def test_two_independent_looks_are_better_than_one() -> None:
     assert found.hint == ""
 
 
-def test_mirror_images_of_another_meaning_are_worse_and_hinted_at() -> None:
+def test_tta_gain_hints_at_mirror_images_of_other_meaning() -> None:
     found = tta_gain(
         predictions(LABELS, 0.7, seed=1),
         predictions(LABELS, 0.2, seed=2, sure_when_wrong=0.95),
@@ -51,7 +51,7 @@ def test_mirror_images_of_another_meaning_are_worse_and_hinted_at() -> None:
 
 
 @given(st.integers(0, 1000), st.integers(1, 40))
-def test_symmetric_images_change_nothing(seed: int, count: int) -> None:
+def test_tta_gain_of_symmetric_images_is_zero(seed: int, count: int) -> None:
     plain = predictions(LABELS[:count], 0.6, seed=seed)
     found = tta_gain(plain, plain, LABELS[:count])
     assert found.difference == 0

@@ -26,7 +26,7 @@ def filters(kernels: np.ndarray) -> Filters:
 
 
 @given(st.sampled_from(KERNEL_KINDS), st.floats(0.01, 100), st.booleans(), st.integers(0, 3))
-def test_a_kernels_kind_hangs_on_neither_scale_nor_sign_nor_a_little_noise(
+def test_kernel_kind_ignores_scale_sign_and_noise(
     kind: str, scale: float, negative: bool, seed: int
 ) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.02, (3, 3, 3))
@@ -37,15 +37,13 @@ def test_a_kernels_kind_hangs_on_neither_scale_nor_sign_nor_a_little_noise(
 @pytest.mark.parametrize(
     ("shape", "kind"), [((1, 1, 1), "brightness"), ((1, 1, 4), "colour"), ((3, 3, 1), "edge")]
 )
-def test_kernels_without_places_or_channels_have_a_kind_too(
-    shape: tuple[int, int, int], kind: str
-) -> None:
+def test_kernel_kind_of_a_single_pixel_or_channel(shape: tuple[int, int, int], kind: str) -> None:
     kernel = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     kernel -= kernel.mean() if kernel.size > 1 else -1
     assert kernel_kind(kernel) == kind
 
 
-def test_colour_tiles_are_grey_where_there_is_no_weight_and_full_where_it_is_largest() -> None:
+def test_tiles_are_grey_without_weight() -> None:
     kernel = np.zeros((2, 3, 3, 3))
     kernel[0, 0, 0] = [4, -4, 2]
     tiles = filters(kernel).tiles
@@ -55,7 +53,7 @@ def test_colour_tiles_are_grey_where_there_is_no_weight_and_full_where_it_is_lar
 
 
 @pytest.mark.parametrize(("channels", "tiles"), [(1, 2), (4, 8)])
-def test_other_channels_are_grey_tiles_by_themselves(channels: int, tiles: int) -> None:
+def test_tiles_of_other_channels_are_grey(channels: int, tiles: int) -> None:
     kernels = np.random.default_rng(0).normal(size=(2, 5, 5, channels))
     drawn = filters(kernels).tiles
     assert drawn.shape == (tiles, 5, 5, 1)
@@ -63,7 +61,7 @@ def test_other_channels_are_grey_tiles_by_themselves(channels: int, tiles: int) 
     assert np.allclose(drawn[channels - 1, ..., 0], 0.5 + 0.5 * first / np.abs(first).max())
 
 
-def test_the_sentence_counts_the_kinds() -> None:
+def test_filters_text_counts_the_kinds() -> None:
     words = filters(np.stack([PURE["edge"], PURE["colour"], PURE["edge"]])).words
     assert words.startswith("3 learned kernels of 3x3 over 3 channels")
     assert "an edge or a line in 2, a colour in 1." in words
@@ -80,7 +78,7 @@ def test_the_sentence_counts_the_kinds() -> None:
         ("relu", 0, 0.7, "all units at work"),
     ],
 )
-def test_activity_is_told_in_words(activation: str, dead: int, resting: float, said: str) -> None:
+def test_activity_text(activation: str, dead: int, resting: float, said: str) -> None:
     one = LayerActivity("dense", activation, 10, dead, resting)
     assert said in one.words
     assert one.dead_share == dead / 10

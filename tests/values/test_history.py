@@ -19,7 +19,7 @@ HISTORY = (
 )
 
 
-def test_columns_carry_keras_names_with_one_value_an_epoch():
+def test_as_columns_has_a_value_per_epoch() -> None:
     columns = as_columns(HISTORY)
     assert columns["epoch"] == [1, 2, 3, 4]
     assert columns["loss"] == [1.0, 0.5, 0.5, 0.75]
@@ -31,11 +31,11 @@ def test_columns_carry_keras_names_with_one_value_an_epoch():
     assert columns["images_per_second"] == [500.0] * 4
 
 
-def test_columns_of_no_epochs_are_empty_but_there():
+def test_as_columns_of_no_epochs_has_empty_columns() -> None:
     assert as_columns([])["val_loss"] == []
 
 
-def test_rows_rebuild_the_epochs_after_a_trip_through_json():
+def test_as_rows_survives_json() -> None:
     rows = json.loads(json.dumps(as_rows(HISTORY)))
     assert tuple(Epoch(**row) for row in rows) == HISTORY
 
@@ -43,13 +43,11 @@ def test_rows_rebuild_the_epochs_after_a_trip_through_json():
 @pytest.mark.parametrize(
     ("monitor", "best"), [("val_loss", 2), ("loss", 2), ("val_accuracy", 3), ("accuracy", 3)]
 )
-def test_the_best_epoch_is_the_first_with_the_lowest_loss_or_the_highest_accuracy(
-    monitor: str, best: int
-):
+def test_best_epoch_follows_the_direction_of_a_metric(monitor: str, best: int) -> None:
     found = best_epoch(HISTORY, monitor)
     assert found is not None
     assert found.epoch == best
 
 
-def test_no_epochs_have_no_best_one():
+def test_best_epoch_of_no_epochs_is_none() -> None:
     assert best_epoch((), "val_loss") is None

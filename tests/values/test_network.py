@@ -23,17 +23,17 @@ TWO_LAYERS = Network(
 
 
 @given(networks)
-def test_a_network_comes_back_from_json_as_it_was(network: Network):
+def test_network_survives_json(network: Network) -> None:
     assert Network.from_json(json.loads(json.dumps(network.to_json()))) == network
 
 
-def test_totals_add_up_over_the_layers():
+def test_network_totals_are_sums_over_layers() -> None:
     assert TWO_LAYERS.parameters == 288_906
     assert TWO_LAYERS.macs == 1_065_600
     assert TWO_LAYERS.activation_bytes == 28_810
 
 
-def test_json_holds_the_totals_and_the_layers_in_order():
+def test_to_json_has_totals_and_layers() -> None:
     value = TWO_LAYERS.to_json()
     assert value["parameters"] == 288_906
     assert value["trainable_parameters"] == 288_000

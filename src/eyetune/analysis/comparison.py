@@ -1,11 +1,9 @@
-"""Which recipe is better, by how much, and how sure we are: from predictions on the same validation
-images.
-"""
+"""Which recipe is better, by how much and how surely, from predictions on the same images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
@@ -25,12 +23,12 @@ class Candidate:
     """The runs of one recipe, one for each seed.
 
     Attributes:
-        label: What to call it.
-        right: Whether each validation image was classified right, booleans of shape (seeds,
+        label: Its name in tables.
+        right: Whether each validation image was classified correctly, booleans of shape (seeds,
             images).
         histories: The epochs of each run.
-        parameters: Weights of its network.
-        macs: Multiply-adds for one image.
+        parameters: Number of weights of its network.
+        macs: Multiply-accumulates (MACs) for one image.
     """
 
     label: str
@@ -41,7 +39,7 @@ class Candidate:
 
     @property
     def accuracy(self) -> float:
-        """Share of the validation images classified right, 0 to 1, on average over the seeds."""
+        """Accuracy on the validation images, 0 to 1, on average over the seeds."""
         return float(self.right.mean())
 
     @property
@@ -52,14 +50,11 @@ class Candidate:
     @property
     def seconds(self) -> float:
         """Mean training time of a run."""
-        return float(
-            np.mean(
-                [sum(epoch.duration_seconds for epoch in history) for history in self.histories]
-            )
-        )
+        totals = [sum(epoch.duration_seconds for epoch in history) for history in self.histories]
+        return float(np.mean(totals))
 
     def to_json(self) -> dict[str, Any]:
-        """Return its figures as plain JSON values."""
+        """Return its metrics as plain JSON values."""
         return {
             "label": self.label,
             "validation_accuracy": self.accuracy,
@@ -73,26 +68,26 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a candidate compares with the baseline. Differences are of shares: 0.01 is one point.
+    """How a candidate compares with the baseline. Differences are shares: 0.01 is one point.
 
     Attributes:
-        label: The candidate.
+        label: Name of the candidate.
         accuracy: Its validation accuracy.
         difference: Its accuracy less the baseline's.
-        interval: 95% interval of the difference, by a paired bootstrap over the validation images
-            and the seeds.
-        chance_of_better: How likely it is that the candidate is the better one, 0 to 1: the share
-            of bootstrap draws.
-        p_value: Probability of a difference as large by chance alone, corrected for how many were
-            compared (Holm).
-        seed_deviation: Standard deviation over seeds (None with one seed).
-        at_equal_epochs: The difference when both are stopped after as many epochs as the shorter
-            one has.
-        at_equal_seconds: The difference when both are stopped after as much time as the shorter one
-            took.
+        interval: 95% interval of the difference (paired bootstrap over validation images and
+            seeds).
+        chance_of_better: Probability that the candidate is better, 0 to 1: the share of bootstrap
+            draws in which it is.
+        p_value: Probability of a difference as large by chance alone, corrected for the number of
+            comparisons (Holm).
+        seed_deviation: Standard deviation of its accuracy over seeds (None with one seed).
+        at_equal_epochs: The difference if both are stopped after as many epochs as the shorter
+            training has.
+        at_equal_seconds: The difference if both are stopped after as many seconds as the shorter
+            training took.
         seconds: Mean training time.
-        parameters: Weights of the network.
-        macs: Multiply-adds for one image.
+        parameters: Number of weights of the network.
+        macs: Multiply-accumulates (MACs) for one image.
     """
 
     label: str
@@ -115,7 +110,7 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """The finding in words."""
+        """The finding as text: better, worse or neither."""
         if not self.certain:
             return "no difference that we can be sure of"
         return "better" if self.difference > 0 else "worse"
@@ -144,8 +139,8 @@ class Comparison:
     """How candidates compare with a baseline.
 
     Attributes:
-        baseline: What the others are compared with.
-        differences: One for each candidate, in the order in which they were given.
+        baseline: The candidate that the others are compared with.
+        differences: One for each other candidate, in the order in which they were given.
     """
 
     baseline: Candidate
@@ -165,22 +160,23 @@ def compare(
     """Compare each candidate with the baseline.
 
     Args:
-        baseline: What the others are compared with.
-        candidates: At least one, all on the baseline's validation images.
-        seed: Of the bootstrap.
+        baseline: The candidate that the others are compared with.
+        candidates: At least one, evaluated on the baseline's validation images.
+        seed: Seed of the bootstrap. Default: 0.
 
     Raises:
         DataError: The numbers of validation images differ.
     """
-    found = [_difference(baseline, candidate, seed) for candidate in candidates]
-    corrected = holm([one.p_value for one in found])
-    return [replace(one, p_value=p_value) for one, p_value in zip(found, corrected, strict=True)]
+    differences = [_difference(baseline, candidate, seed) for candidate in candidates]
+    corrected = holm([difference.p_value for difference in differences])
+    pairs = zip(differences, corrected, strict=True)
+    return [replace(difference, p_value=p_value) for difference, p_value in pairs]
 
 
 def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Difference:
     if baseline.right.shape[1] != candidate.right.shape[1]:
         raise DataError(
-            f"{candidate.label} was not validated on the images of {baseline.label}.",
+            f"{candidate.label} and {baseline.label} were not validated on the same images.",
             expected=f"{baseline.right.shape[1]} images",
             received=candidate.right.shape[1],
         )
@@ -208,19 +204,18 @@ def bootstrap_differences(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> NDArray[np.float64]:
-    """Draw differences of accuracy as other validation images and other seeds would have given
-    them.
+    """Draw differences of accuracy as other validation images and seeds would have given them.
 
-    Images are drawn with replacement, the same for both (paired); where there are several seeds,
-    they are drawn too, so that the spread over seeds widens the interval. Images that fare alike
-    are drawn together: how often each kind comes is multinomial, which is the bootstrap itself and
-    takes milliseconds.
+    Images are drawn with replacement, the same for both (paired). Where there are several seeds,
+    they are drawn too, so that the spread over seeds widens the interval. Images with equal results
+    are drawn together: their numbers are multinomial, which is the bootstrap itself and takes
+    milliseconds.
 
     Args:
-        candidate: Booleans of shape (seeds, images).
-        baseline: Booleans of shape (seeds, images), as many images.
-        seed: Of the draws.
-        resamples: How many differences to draw.
+        candidate: Whether each image was classified correctly, booleans of shape (seeds, images).
+        baseline: The same for the baseline, with as many images.
+        seed: Seed of the draws. Default: 0.
+        resamples: Number of differences to draw. Default: 10,000.
 
     Returns:
         Shape (resamples,).
@@ -237,40 +232,36 @@ def bootstrap_differences(
 def bootstrap_contrast(
     terms: Sequence[tuple[float, NDArray[np.bool_]]], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> NDArray[np.float64]:
-    """Draw weighted sums of accuracies on the same images as other images and other seeds would
-    have given them.
+    """Draw weighted sums of accuracies as other images and seeds would have given them.
 
     Args:
-        terms: Weights with booleans of shape (seeds, images), all of as many images.
-        seed: Of the draws.
-        resamples: How many to draw.
+        terms: Weights, each with booleans of shape (seeds, images) for the same images.
+        seed: Seed of the draws. Default: 0.
+        resamples: Number of sums to draw. Default: 10,000.
 
     Returns:
         Shape (resamples,).
     """
     generator = np.random.default_rng(seed)
-    several = any(len(right) > 1 for _, right in terms)
-    rounds = 200 if several else 1  # draws of seeds, each with its share of draws of images
+    has_several_seeds = any(len(right) > 1 for _, right in terms)
+    rounds = 200 if has_several_seeds else 1  # draws of seeds, each with its draws of images
     drawn = []
     for _ in range(rounds):
-        sums = sum(weight * _mean_of_other_seeds(right, generator) for weight, right in terms)
-        kinds, counts = np.unique(np.round(sums, 12), return_counts=True)
-        images = counts.sum()
-        drawn.append(
-            generator.multinomial(images, counts / images, size=resamples // rounds)
-            @ kinds
-            / images
-        )
+        sums = sum(weight * _mean_over_drawn_seeds(right, generator) for weight, right in terms)
+        values, counts = np.unique(np.round(sums, 12), return_counts=True)
+        num_images = counts.sum()
+        sizes = generator.multinomial(num_images, counts / num_images, size=resamples // rounds)
+        drawn.append(sizes @ values / num_images)
     return np.concatenate(drawn)
 
 
-def _mean_of_other_seeds(
+def _mean_over_drawn_seeds(
     right: NDArray[np.bool_], generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return each image's mean over seeds that are drawn anew.
+    """Return the mean of each image over seeds that are drawn with replacement.
 
-    Means of n drawn values spread by (n - 1) / n too little in variance; for two or three seeds
-    that matters.
+    The variance of means of n drawn values is too small by (n - 1) / n, which matters for two or
+    three seeds and is corrected.
     """
     mean: NDArray[np.float64] = right.mean(axis=0)
     count = len(right)
@@ -288,7 +279,13 @@ def interval_of(drawn: NDArray[np.float64]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference with its 95% interval and the probability of one as large by chance alone."""
+    """A difference with its 95% interval and its p-value.
+
+    Attributes:
+        difference: A difference of shares: 0.01 is one point.
+        interval: Its 95% interval.
+        p_value: Probability of a difference as large by chance alone.
+    """
 
     difference: float
     interval: tuple[float, float]
@@ -300,14 +297,14 @@ def interaction(
 ) -> Contrast:
     """Return what two changes together are worth beyond the sum of each by itself.
 
-    Above 0 they help each other; below 0 they do in part the same, or are in each other's way.
+    Above 0, they help each other. Below 0, they partly do the same, or hinder each other.
 
     Args:
-        baseline: Without either.
-        first: With one.
-        second: With the other.
-        both: With both.
-        seed: Of the bootstrap.
+        baseline: The recipe without either change.
+        first: The recipe with the first change.
+        second: The recipe with the second change.
+        both: The recipe with both changes.
+        seed: Seed of the bootstrap. Default: 0.
     """
     terms = [(1.0, both.right), (-1.0, first.right), (-1.0, second.right), (1.0, baseline.right)]
     value = sum(weight * float(right.mean()) for weight, right in terms)
@@ -316,16 +313,19 @@ def interaction(
 
 
 def p_value_of(drawn: NDArray[np.float64]) -> float:
-    """Return twice the share of bootstrap draws on the other side of zero, and never less than one
-    draw's.
-    """
+    """Return twice the share of bootstrap draws beyond zero, of which at least one is counted."""
     beyond = min((drawn <= 0).mean(), (drawn >= 0).mean())
     return float(min(1.0, 2 * max(beyond, 1 / len(drawn))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for how many comparisons there are (Holm, 1979, Scandinavian Journal of
-    Statistics 6, 65-70).
+    """Return p-values that are corrected for the number of comparisons.
+
+    Source: Holm, 1979, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
+    Journal of Statistics 6, 65-70.
+
+    Args:
+        p_values: One for each comparison, 0 to 1.
 
     Example:
         >>> [round(value, 3) for value in holm([0.01, 0.04, 0.03])]
@@ -333,9 +333,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     corrected = [0.0] * len(p_values)
     largest = 0.0
-    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
     return corrected
 
 
@@ -347,23 +347,22 @@ def _second_ends(history: History) -> list[float]:
     return list(accumulate(epoch.duration_seconds for epoch in history))
 
 
-def _at_equal(baseline: Candidate, candidate: Candidate, ends: Any) -> float:
-    """Return the difference of the curves where the shorter of both ends."""
+def _at_equal(
+    baseline: Candidate, candidate: Candidate, ends: Callable[[History], list[float]]
+) -> float:
+    """Return the difference of the curves at the end of the shorter training."""
     limit = min(max(ends(history)) for history in (*baseline.histories, *candidate.histories))
-    mine, theirs = (
-        np.mean([_value_at(history, ends(history), limit) for history in one.histories])
-        for one in (candidate, baseline)
-    )
-    return float(mine - theirs)
+    means = []
+    for runs in (candidate, baseline):
+        values = [_value_at(history, ends(history), limit) for history in runs.histories]
+        means.append(np.mean(values))
+    return float(means[0] - means[1])
 
 
 def _value_at(history: History, ends: Sequence[float], limit: float) -> float:
-    """Return the validation accuracy of the last epoch that ends by the limit (of the first, if
-    none does).
-    """
-    done = [
-        epoch.val_accuracy
-        for epoch, end in zip(history, ends, strict=True)
-        if end <= limit * (1 + 1e-9)
-    ]
-    return done[-1] if done else history[0].val_accuracy
+    """Return the validation accuracy of the last epoch that ends by the limit, or of the first."""
+    value = history[0].val_accuracy
+    for epoch, end in zip(history, ends, strict=True):
+        if end <= limit * (1 + 1e-9):
+            value = epoch.val_accuracy
+    return value

@@ -1,4 +1,4 @@
-"""How good predictions are, computed from class probabilities and labels alone."""
+"""Metrics of predictions, from class probabilities and labels alone."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network does on a split. Shares are 0 to 1.
+    """The metrics of a network on a split. Shares are 0 to 1.
 
     Attributes:
-        num_images: Images that were classified.
+        num_images: Number of images.
         loss: Mean cross-entropy.
-        accuracy: Share classified right.
-        accuracy_interval: 95% Wilson interval of the accuracy, for the chance of having drawn these
-            images.
-        class_accuracy: Share of each class that was classified right (NaN for a class without
+        accuracy: Share of the images that is classified correctly.
+        accuracy_interval: 95% interval of the accuracy (Wilson): how far other images might have
+            moved it.
+        class_accuracy: Share of each class that is classified correctly (NaN for a class without
             images).
-        confusion: How many images of each true class (row) were taken for each class (column).
-        calibration_error: Expected calibration error: how far confidence is from accuracy on
-            average.
+        confusion: Number of images of each true class (row) by predicted class (column), shape
+            (number of classes, number of classes).
+        calibration_error: Expected calibration error: mean distance of confidence from accuracy.
     """
 
     num_images: int
@@ -54,14 +54,15 @@ class Evaluation:
 
 
 def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
-    """Compute everything that is reported of a split.
+    """Return the metrics of a split.
 
     Args:
-        probabilities: Shape (N, number of classes), rows that add up to 1; N at least 1.
+        probabilities: Shape (N, number of classes), with rows that sum to 1; N at least 1.
         labels: Shape (N,).
 
     Example:
-        >>> result = evaluate(np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]], np.float32), np.array([0, 1, 1]))
+        >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]], np.float32)
+        >>> result = evaluate(probabilities, np.array([0, 1, 1]))
         >>> round(result.accuracy, 3), result.confusion.tolist()
         (0.667, [[1, 0], [1, 1]])
     """
@@ -70,26 +71,30 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     num_classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
-    of_class = confusion.sum(axis=1)
-    by_class = np.where(of_class > 0, confusion.diagonal() / np.maximum(of_class, 1), np.nan)
-    chosen = np.clip(
-        probabilities[np.arange(len(labels)), labels].astype(np.float64), MIN_PROBABILITY, 1
-    )
-    right = int(confusion.trace())
+    class_sizes = confusion.sum(axis=1)
+    recall = confusion.diagonal() / np.maximum(class_sizes, 1)
+    recall = np.where(class_sizes > 0, recall, np.nan)
+    of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    num_correct = int(confusion.trace())
     return Evaluation(
         num_images=len(labels),
-        loss=float(-np.log(chosen).mean()),
-        accuracy=right / len(labels),
-        accuracy_interval=wilson_interval(right, len(labels)),
-        class_accuracy=tuple(by_class.tolist()),
+        loss=float(-np.log(np.clip(of_true_class, MIN_PROBABILITY, 1)).mean()),
+        accuracy=num_correct / len(labels),
+        accuracy_interval=wilson_interval(num_correct, len(labels)),
+        class_accuracy=tuple(recall.tolist()),
         confusion=confusion,
         calibration_error=calibration_error(probabilities, labels),
     )
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95% interval of a share (Wilson, 1927; it stays within 0 to 1, also for few
-    trials).
+    """Return the 95% interval of a share (Wilson, 1927).
+
+    It stays between 0 and 1, also for few trials.
+
+    Args:
+        successes: Number of successes, 0 to `trials`.
+        trials: Number of trials, 1 or more.
 
     Example:
         >>> [round(bound, 3) for bound in wilson_interval(7000, 10000)]
@@ -104,32 +109,43 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 def calibration_error(
     probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS
 ) -> float:
-    """Return the expected calibration error with bins of equal width (Guo et al., 2017,
-    arXiv:1706.04599).
+    """Return the expected calibration error, 0 (perfect) to 1.
 
-    Images are sorted by confidence, the largest probability, into bins; the result is the mean
-    distance of a bin's accuracy from its confidence, weighed by its images: 0 is perfect, 1 the
-    worst.
+    Images are sorted into bins by confidence, which is their largest probability. The result is the
+    distance of a bin's accuracy from its mean confidence, averaged over all images.
+
+    Source: Guo et al., 2017, On Calibration of Modern Neural Networks (arXiv:1706.04599).
+
+    Args:
+        probabilities: Shape (N, number of classes).
+        labels: Shape (N,).
+        bins: Number of bins of equal width. Default: 15.
 
     Example:
         >>> calibration_error(np.array([[1.0, 0.0], [1.0, 0.0]], np.float32), np.array([0, 1]))
         0.5
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    is_correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     # Upper edges belong to their bin: (0, 1/15], (1/15, 2/15], ...
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    bin_indices = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_indices, weights=is_correct - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
 def confident_mistakes(
     probabilities: Probabilities, labels: Labels, count: int
 ) -> NDArray[np.int64]:
-    """Return the positions of the wrongly classified images, the most confident mistake first.
+    """Return the indices of misclassified images, the most confident mistake first.
+
+    Args:
+        probabilities: Shape (N, number of classes).
+        labels: Shape (N,).
+        count: Number of images, at most.
 
     Example:
-        >>> confident_mistakes(np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]], np.float32), np.array([1, 1, 1]), 5)
+        >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]], np.float32)
+        >>> confident_mistakes(probabilities, np.array([1, 1, 1]), 5)
         array([0, 1])
     """
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)

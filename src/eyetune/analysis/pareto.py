@@ -7,14 +7,14 @@ from operator import ge
 
 
 def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
-    """Return the places of the points that no other is as cheap and as accurate as, the cheapest
-    first.
+    """Return the indices of the points that no other one beats, the cheapest first.
 
-    Of equal points the first counts.
+    A point is beaten by one that is at least as cheap and at least as accurate. Of equal points,
+    the first one counts.
 
     Args:
-        costs: Any measure that should be small.
-        accuracies: As many, 0 to 1.
+        costs: A measure that should be small, for each point.
+        accuracies: 0 to 1, for each point.
 
     Example:
         >>> pareto_front([3, 1, 2, 2], [0.9, 0.6, 0.8, 0.7])
@@ -22,20 +22,23 @@ def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[in
     """
     front: list[int] = []
     best = float("-inf")
-    for place in sorted(
-        range(len(costs)), key=lambda place: (costs[place], -accuracies[place], place)
-    ):
-        if accuracies[place] > best:
-            front.append(place)
-            best = accuracies[place]
+    by_cost = sorted(range(len(costs)), key=lambda index: (costs[index], -accuracies[index]))
+    for index in by_cost:
+        if accuracies[index] > best:
+            front.append(index)
+            best = accuracies[index]
     return front
 
 
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Tell whether scores are nowhere lower than others, and somewhere higher.
+def dominates(scores: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether scores are nowhere lower than other scores, and somewhere higher.
+
+    Args:
+        scores: One value per objective, higher is better.
+        others: As many values.
 
     Example:
-        >>> dominates((0.9, -3.0), (0.9, -5.0)), dominates((0.9, -3.0), (0.8, -1.0)), dominates((1.0,), (1.0,))
-        (True, False, False)
+        >>> dominates((0.9, -3.0), (0.9, -5.0)), dominates((0.9, -3.0), (0.8, -1.0))
+        (True, False)
     """
-    return tuple(one) != tuple(other) and all(map(ge, one, other))
+    return tuple(scores) != tuple(others) and all(map(ge, scores, others))
