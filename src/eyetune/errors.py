@@ -52,10 +52,10 @@ class EyetuneError(Exception):
         exit_status: The exit status of a command that ends with this error.
 
     Example:
-        >>> print(EyetuneError("No such board.", received="esp", fix="Name one of `eyetune boards`."))
-        No such board.
+        >>> print(EyetuneError("Unknown board.", received="esp", fix="List them: eyetune boards"))
+        Unknown board.
           received: esp
-          fix:      Name one of `eyetune boards`.
+          fix:      List them: eyetune boards
     """
 
     exit_status = 1
@@ -240,8 +240,8 @@ def nearest(name: str, names: Iterable[str], *, listed_by: str | None = None) ->
         'Did you mean learning_rate? Valid names: learning_rate, momentum.'
         >>> nearest("zzz", ["adam", "sgd"])
         'Valid names: adam, sgd.'
-        >>> nearest("fold-9", [f"fold-{i}" for i in range(20)], listed_by="eyetune folds")
-        'Did you mean fold-9? Nearest: fold-9, fold-19, fold-0, fold-1, fold-2 (20 in all: eyetune folds).'
+        >>> print(nearest("zq", "abcdefghijz", listed_by="eyetune letters"))
+        Did you mean z? Nearest: z, a, b, c, d (11 in all: eyetune letters).
     """
     candidates = list(names)
     by_folded = {candidate.lower(): candidate for candidate in candidates}

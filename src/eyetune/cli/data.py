@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from eyetune.cli.common import Common, load_keras
+from eyetune.cli.common import Common, check_output_file, command_group, load_keras
 from eyetune.errors import UsageError
 
-app = App(
-    name="data", help="Look at images and labels before training on them.", help_format="plaintext"
-)
+app = command_group("data", "Look at images and labels before training on them.")
 _NO_COMMON = Common()
 MAX_PER_CLASS = 200
 
@@ -22,7 +20,9 @@ def show(
     source: str,
     /,
     *,
-    output: Path | None = None,
+    output: Annotated[
+        Path | None, Parameter(metavar="FILE", show_default="data-NAME.png in the workspace")
+    ] = None,
     augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     per_class: int = 10,
     subset: int = 0,
@@ -31,22 +31,22 @@ def show(
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show shapes, types, value ranges, class counts and first labels, and draw sample images.
+    """Describe a data set and draw samples of every class.
+
+    It shows shapes, types, value ranges, class counts and the first labels.
 
     For example:
 
-    eyetune data show cifar10
-
-    eyetune data show cifar10 --augment flip=true --augment shift=4
-
-    eyetune data show photos/ --image-size 48 --output photos.png
+        eyetune data show cifar10
+        eyetune data show cifar10 --augment flip=true --augment shift=4
+        eyetune data show photos/ --image-size 48 --output photos.png
 
     Parameters
     ----------
     source
         cifar10, cifar100, digits, or the path of an archive, a folder of images or an .npz file.
     output
-        File of the picture; by default `data-NAME.png` in the workspace.
+        File for the picture of the samples.
     augment
         Draw augmented images: a value of the recipe's augment section, as name=value. May be
         repeated. The first image of each row is unchanged.
@@ -61,6 +61,7 @@ def show(
     skip_unreadable
         Skip image files that cannot be read, instead of stopping.
     """
+    check_output_file(output)
     if not 1 <= per_class <= MAX_PER_CLASS:
         raise UsageError(
             "The number of sample images is out of range.",
@@ -108,11 +109,11 @@ def show(
 
 @app.command(name="list")
 def list_sources(*, common: Common = _NO_COMMON) -> None:
-    """List the data sets that are known by name, and the entries of the image cache.
+    """List the data sets that have a name, and the entries of the image cache.
 
     For example:
 
-    eyetune data list
+        eyetune data list
     """
     from eyetune.cli.tables import sources_tables
     from eyetune.data import KNOWN_SOURCES, cache
@@ -138,7 +139,7 @@ def clear(*, common: Common = _NO_COMMON) -> None:
 
     For example:
 
-    eyetune data clear
+        eyetune data clear
     """
     from eyetune.data import cache
 

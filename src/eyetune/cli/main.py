@@ -28,6 +28,7 @@ from eyetune.cli import (
     study,
     techniques,
     train,
+    tune_help,
 )
 from eyetune.cli.common import INTERRUPTED, command_group
 from eyetune.errors import EyetuneError
@@ -52,7 +53,7 @@ app["--help"].group = app["--version"].group = _OPTIONS
 app["--help"].help = "Show this help."
 app["--version"].help = "Show the version."
 
-# Imported when it is called or listed: it reads the declared options of a study.
+# Imported when it is called: its options are made from those of a study.
 _TUNE = "eyetune.cli.tune:tune"
 # Groups and their commands, in the order in which they are used.
 _COMMANDS = {
@@ -93,9 +94,10 @@ for _position, (_title, _members) in enumerate(_COMMANDS.items()):
             _member.group = _group
             _member.sort_key = _order
             app.command(_member)
-        elif isinstance(_member, str):
-            _name = _member.rpartition(":")[2]
-            app.command(_member, name=_name, group=_group, sort_key=_order)
+        elif _member is _TUNE:
+            app.command(
+                _TUNE, name="tune", help=tune_help.DESCRIPTION, group=_group, sort_key=_order
+            )
         else:
             app.command(_member, group=_group, sort_key=_order)
 
@@ -118,8 +120,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     is_debugging = "--debug" in arguments
-    if not arguments or arguments[0] in app.help_flags:
-        _ = app["tune"]  # its module holds the summary that the list of commands shows
     try:
         status = app(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
