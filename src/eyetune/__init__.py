@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eyetune import errors, techniques
     from eyetune.api.compare import compare
     from eyetune.api.deploy import Deployment, deploy
-    from eyetune.api.export import Export, export, open_export, verify
+    from eyetune.api.export import Export, export, open_export
     from eyetune.api.fit_check import FitCheck, fit_check
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eyetune.api.study import Study, open_study
     from eyetune.api.train import resume, train
     from eyetune.api.tune import tune
+    from eyetune.api.verify import verify
     from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
     from eyetune.compat.keras_tuner.own_search import tune_with_keras_tuner
     from eyetune.compat.keras_tuner.tuners import (
@@ -78,7 +79,7 @@ _MODULE_OF_NAME = {
     "train": "eyetune.api.train",
     "tune": "eyetune.api.tune",
     "tune_with_keras_tuner": "eyetune.compat.keras_tuner.own_search",
-    "verify": "eyetune.api.export",
+    "verify": "eyetune.api.verify",
     "write_report": "eyetune.api.report",
 }
 _MODULES = ("errors", "techniques")

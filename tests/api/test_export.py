@@ -1,153 +1,185 @@
-"""Export and verify: from a trained run to a proven folder, and what is refused on the way."""
+"""Export and verify: from a trained run to a verified folder, and what is refused."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import eyetune as et
 from eyetune.api.run import Run
+from eyetune.device.export import tflm
 from eyetune.device.export.export_folder import MANIFEST, MODEL
-from eyetune.device.export.interpreters import has_micro
+from eyetune.device.export.verify import Verification
 from eyetune.errors import BoardError, DataError, RunNotFoundError, UsageError
+from eyetune.values.firmware_formats import FIRMWARE_FORMATS
+
+SMALL_BOARD = """
+name = "small"
+title = "Small"
+flash_bytes = 500_000
+partition_bytes = 465_000
+firmware_bytes = 460_000
+arena_bytes = 4096
+clock_hz = 1_000_000
+"""
 
 
 @pytest.fixture(scope="module")
-def done(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> et.Export:
+def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> et.Export:
     folder = tmp_path_factory.mktemp("exports") / "firmware"
     return et.export(trained, folder, formats=["c", "esp-idf", "arduino"], progress=False)
 
 
 @pytest.fixture(scope="module")
-def proof(done: et.Export, trained: Run) -> Iterator[Any]:
-    return et.verify(done.folder, workspace=trained.workspace, progress=False)
+def s3_export(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> et.Export:
+    folder = tmp_path_factory.mktemp("s3") / "firmware"
+    return et.export(trained, folder, board="esp32-s3-eye", formats=["c"], progress=False)
 
 
-def test_the_folder_holds_all_that_a_board_needs(done: et.Export) -> None:
-    names = {path.name for path in done.folder.iterdir()}
-    assert names >= {MANIFEST, MODEL, "labels.txt", "report.html", "esp-idf", "arduino", "c"}
-    assert (done.folder / "labels.txt").read_text().split()[:2] == ["airplane", "automobile"]
-    content = (done.folder / MODEL).read_bytes()
-    assert done.manifest.flash_bytes == len(content)
-    assert done.manifest.image_shape == (32, 32, 3)
-    assert 0 < done.manifest.arena_bytes <= done.manifest.board.arena_bytes
-    assert done.manifest.latency_ms is not None
+@pytest.fixture(scope="module")
+def verified(exported: et.Export, trained: Run) -> Verification:
+    return et.verify(exported.folder, workspace=trained.workspace, progress=False)
 
 
-@pytest.mark.parametrize("form", ["esp-idf", "arduino", "c"])
-def test_the_firmware_holds_the_network_byte_for_byte(done: et.Export, form: str) -> None:
-    (source,) = (done.folder / form).rglob("model_data.c*")
+def test_export_holds_all_that_a_board_needs(exported: et.Export) -> None:
+    names = {path.name for path in exported.folder.iterdir()}
+    assert names >= {MANIFEST, MODEL, "labels.txt", "report.html", *FIRMWARE_FORMATS}
+    labels = (exported.folder / "labels.txt").read_text().split()
+    assert labels[:2] == ["airplane", "automobile"]
+    manifest = exported.manifest
+    assert manifest.flash_bytes == (exported.folder / MODEL).stat().st_size
+    assert manifest.image_shape == (32, 32, 3)
+    assert 0 < manifest.arena_bytes <= manifest.board.arena_bytes
+    assert manifest.latency_ms is not None
+    assert et.open_export(exported.folder) == exported
+
+
+@pytest.mark.parametrize("format_name", FIRMWARE_FORMATS)
+def test_export_firmware_holds_the_network(exported: et.Export, format_name: str) -> None:
+    (source,) = (exported.folder / format_name).rglob("model_data.c*")
     numbers = re.findall(r"0x([0-9a-f]{2})\b", source.read_text().partition("{")[2])
-    assert bytes.fromhex("".join(numbers)) == (done.folder / MODEL).read_bytes()
+    assert bytes.fromhex("".join(numbers)) == (exported.folder / MODEL).read_bytes()
 
 
-def test_int8_is_about_as_good_as_float(done: et.Export, trained: Run) -> None:
-    assert done.manifest.float_validation_accuracy == trained.validation_accuracy
-    assert abs(done.lost) <= 0.11  # of few images
+def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run) -> None:
+    assert exported.manifest.float_validation_accuracy == trained.validation_accuracy
+    assert abs(exported.accuracy_drop) <= 0.11  # on few images
 
 
-def test_the_proof_holds_and_is_kept_with_the_export(
-    done: et.Export, proof: Any, trained: Run
-) -> None:
-    assert proof.passed, proof.failures
-    assert proof.split == "test"
-    assert proof.num_images == trained.record.data.num_test
-    assert proof.float_accuracy == trained.evaluation("test").accuracy
-    kept = json.loads((done.folder / "verification.json").read_text())
-    assert kept == json.loads(json.dumps(proof.to_json()))
-    page = (done.folder / "report.html").read_text()
-    assert "Passed" in page
-    assert proof.interpreter in page
-
-
-def test_a_changed_network_fails_the_proof(trained: Run, tmp_path: Path) -> None:
-    again = et.export(trained, tmp_path / "firmware", formats=["c"], progress=False)
-    other = et.export(
-        trained, tmp_path / "other", formats=["c"], board="esp32-s3-eye", progress=False
-    )
-    (again.folder / MODEL).write_bytes((other.folder / MODEL).read_bytes())
-    found = et.verify(
-        again.folder, split="validation", num_images=5, workspace=trained.workspace, progress=False
-    )
-    assert found.changed_files == (MODEL,)
-    assert not found.passed
-
-
-def test_without_the_workspace_the_float_accuracy_is_not_known(
-    done: et.Export, tmp_path: Path
-) -> None:
-    found = et.verify(done.folder, num_images=3, workspace=tmp_path / "elsewhere", progress=False)
-    assert found.float_accuracy is None
-    assert found.num_images == 3
-
-
-def test_the_same_run_gives_the_same_network(done: et.Export, trained: Run, tmp_path: Path) -> None:
+def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Path) -> None:
     again = et.export(trained, tmp_path / "again", formats=["c"], progress=False)
-    assert (again.folder / MODEL).read_bytes() == (done.folder / MODEL).read_bytes()
+    assert (again.folder / MODEL).read_bytes() == (exported.folder / MODEL).read_bytes()
 
 
-def test_what_is_wrong_is_said_before_anything_is_written(trained: Run, tmp_path: Path) -> None:
-    place = tmp_path / "mine"
-    place.mkdir()
-    (place / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="no export"):
-        et.export(trained, place, overwrite=True)
-    with pytest.raises(UsageError, match="no such format"):
-        et.export(trained, tmp_path / "new", formats=["esp-idv"])
-    with pytest.raises(UsageError, match="no board named"):
-        et.export(trained, tmp_path / "new", board="esp-ey")
+def test_export_sets_aside_scratch_memory_on_the_s3(
+    exported: et.Export, s3_export: et.Export
+) -> None:
+    assert s3_export.manifest.arena_bytes > exported.manifest.arena_bytes
+
+
+def test_export_shows_its_steps(
+    trained: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    et.export(trained, tmp_path / "firmware", formats=["c"])
+    lines = capfd.readouterr().err.splitlines()
+    assert len([line for line in lines if line.endswith("...")]) >= 4
+    assert any("training images" in line for line in lines)
+
+
+def test_export_refuses_arguments_before_writing(trained: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError):
+        et.export(trained, folder, overwrite=True)
+    new = tmp_path / "new"
+    with pytest.raises(UsageError) as caught:
+        et.export(trained, new, formats=["esp-idv"])
+    assert caught.value.received == "esp-idv"
+    with pytest.raises(UsageError):
+        et.export(trained, new, formats=[])
+    with pytest.raises(UsageError) as caught:
+        et.export(trained, new, board="esp-ey")
+    assert caught.value.received == "esp-ey"
     with pytest.raises(RunNotFoundError):
-        et.export("nothing", tmp_path / "new", workspace=trained.workspace)
-    with pytest.raises(UsageError):  # which has no ESP-IDF
-        et.export(trained, tmp_path / "new", board="nucleo-l4r5zi")
-    assert [path.name for path in tmp_path.iterdir() if path.name != "workspace"] == ["mine"]
-    assert [path.name for path in place.iterdir()] == ["thesis.txt"]
+        et.export("nothing", new, workspace=trained.workspace)
+    with pytest.raises(UsageError):  # ESP-IDF does not support it
+        et.export(trained, new, board="nucleo-l4r5zi")
+    assert not new.exists()
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
 
 
-def test_a_network_that_does_not_fit_is_refused(trained: Run, tmp_path: Path) -> None:
-    small = trained.workspace.folder.parent / "small.toml"
-    small.write_text(
-        'name = "small"\ntitle = "Small"\nflash_bytes = 500_000\npartition_bytes = 465_000\nfirmware_bytes = 460_000\n'
-        "arena_bytes = 4096\nclock_hz = 1_000_000\n"
-    )
-    with pytest.raises(BoardError, match="does not fit Small") as caught:
-        et.export(trained, tmp_path / "new", board=small, formats=["c"], progress=False)
-    assert "flash" in str(caught.value.received)
+def test_export_refuses_a_network_that_does_not_fit(trained: Run, tmp_path: Path) -> None:
+    board = tmp_path / "small.toml"
+    board.write_text(SMALL_BOARD)
+    with pytest.raises(BoardError) as caught:
+        et.export(trained, tmp_path / "new", board=board, formats=["c"], progress=False)
+    assert "flash" in (caught.value.received or "")
     assert not (tmp_path / "new").exists()
 
 
-def test_words_of_verify_that_cannot_be_used(done: et.Export, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not an export"):
-        et.verify(tmp_path)
-    with pytest.raises(UsageError, match="split"):
-        et.verify(done.folder, split="train")
-    with pytest.raises(UsageError, match="number of images"):
-        et.verify(done.folder, num_images=0)
-
-
-def test_other_images_are_noticed(done: et.Export, trained: Run, tmp_path: Path) -> None:
-    values = json.loads((done.folder / MANIFEST).read_text())
-    place = tmp_path / "firmware"
-    place.mkdir()
-    (place / MODEL).write_bytes((done.folder / MODEL).read_bytes())
-    (place / MANIFEST).write_text(json.dumps({**values, "data_fingerprint": "another"}))
-    with pytest.raises(DataError, match="not those"):
-        et.verify(place, workspace=trained.workspace, progress=False)
-
-
-@pytest.mark.skipif(not has_micro(), reason="tflite-micro has no wheel for this machine")
-def test_a_measured_arena_is_what_the_firmware_sets_aside(done: et.Export, proof: Any) -> None:
-    assert done.manifest.arena_is_measured
-    assert 0 <= done.manifest.arena_bytes - proof.arena.bytes < 1024
-
-
-def test_what_a_boards_own_kernels_take_besides_is_set_aside(
-    done: et.Export, trained: Run, tmp_path: Path
+def test_verify_passes_and_is_kept_with_the_export(
+    exported: et.Export, verified: Verification, trained: Run
 ) -> None:
-    other = et.export(trained, tmp_path / "s3", board="esp32-s3-eye", formats=["c"], progress=False)
-    assert other.manifest.arena_bytes > done.manifest.arena_bytes
+    assert verified.passed, verified.failures
+    assert verified.split == "test"
+    assert verified.num_images == trained.record.data.num_test
+    assert verified.float_accuracy == trained.evaluation("test").accuracy
+    kept = json.loads((exported.folder / "verification.json").read_text())
+    assert kept == json.loads(json.dumps(verified.to_json()))
+    assert verified.interpreter in (exported.folder / "report.html").read_text()
+
+
+@pytest.mark.skipif(not tflm.is_available(), reason="tflite-micro has no wheel for this platform")
+def test_verify_uses_the_arena_that_the_firmware_sets_aside(
+    exported: et.Export, verified: Verification
+) -> None:
+    assert exported.manifest.arena_is_measured
+    assert verified.arena is not None
+    assert 0 <= exported.manifest.arena_bytes - verified.arena.bytes < 1024
+
+
+def test_verify_fails_for_a_changed_network(
+    exported: et.Export, s3_export: et.Export, trained: Run, tmp_path: Path
+) -> None:
+    (tmp_path / MANIFEST).write_bytes((exported.folder / MANIFEST).read_bytes())
+    (tmp_path / MODEL).write_bytes((s3_export.folder / MODEL).read_bytes())
+    result = et.verify(
+        tmp_path, split="validation", num_images=5, workspace=trained.workspace, progress=False
+    )
+    assert MODEL in result.changed_files
+    assert not result.passed
+
+
+def test_verify_without_the_workspace_lacks_the_float_accuracy(
+    exported: et.Export, tmp_path: Path
+) -> None:
+    (tmp_path / MANIFEST).write_bytes((exported.folder / MANIFEST).read_bytes())
+    (tmp_path / MODEL).write_bytes((exported.folder / MODEL).read_bytes())
+    result = et.verify(tmp_path, num_images=3, workspace=tmp_path / "elsewhere", progress=False)
+    assert result.float_accuracy is None
+    assert result.num_images == 3
+
+
+def test_verify_refuses_invalid_arguments(exported: et.Export, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        et.verify(tmp_path)
+    assert MANIFEST in (caught.value.expected or "")
+    with pytest.raises(UsageError) as caught:
+        et.verify(exported.folder, split="train")
+    assert caught.value.received == "train"
+    with pytest.raises(UsageError) as caught:
+        et.verify(exported.folder, num_images=0)
+    assert caught.value.received == "0"
+
+
+def test_verify_refuses_other_images(exported: et.Export, trained: Run, tmp_path: Path) -> None:
+    values = json.loads((exported.folder / MANIFEST).read_text())
+    (tmp_path / MODEL).write_bytes((exported.folder / MODEL).read_bytes())
+    (tmp_path / MANIFEST).write_text(json.dumps({**values, "data_fingerprint": "another"}))
+    with pytest.raises(DataError) as caught:
+        et.verify(tmp_path, workspace=trained.workspace, progress=False)
+    assert "another" in (caught.value.expected or "")

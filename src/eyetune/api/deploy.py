@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyetune.api.export import Export, checked_formats, export, verify
+from eyetune.api.export import Export, checked_formats, export
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study
 from eyetune.api.train import resume as go_on
 from eyetune.api.train import train
 from eyetune.api.tune import tune
+from eyetune.api.verify import verify
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.verify import Verification
@@ -142,7 +143,7 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
     target = load_board(board)
     wanted = checked_formats(formats)
     if output is not None:  # what is wrong with it is said before any work
-        export_folder.check_place(
+        export_folder.check_target(
             Path(output).expanduser().absolute(), overwrite=overwrite or resume
         )
     study = tune(

@@ -44,9 +44,14 @@ def start(threads: int, *, progress: bool) -> None:
     from eyetune.training.backend import start_keras
 
     if "keras" not in sys.modules:
-        with TrainingDisplay(0, enabled=progress) as display:
-            display.note("Loading Keras ...")
+        note("Loading Keras ...", progress=progress)
     start_keras(threads)
+
+
+def note(text: str, *, progress: bool) -> None:
+    """Print a line about what happens next, if progress is shown."""
+    with TrainingDisplay(0, enabled=progress) as display:
+        display.note(text)
 
 
 def workspace_of(workspace: str | Path | Workspace | None) -> Workspace:

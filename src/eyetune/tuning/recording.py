@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from functools import cache
-from importlib.metadata import version
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import DataRecord, Results, RunFailure
 from eyetune.training.job import Job, Outcome
 from eyetune.tuning.references import teacher_file
+from eyetune.values.versions import library_versions
 
 
 def describe(dataset: Dataset) -> DataRecord:
@@ -38,13 +37,7 @@ def describe(dataset: Dataset) -> DataRecord:
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result hangs on."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> dict[str, str]:
-    names = ("eyetune", "keras", "numpy")
-    return {name: version(name) for name in names} | {"python": platform.python_version()}
+    return library_versions("eyetune", "keras", "numpy") | {"python": platform.python_version()}
 
 
 def job_of(

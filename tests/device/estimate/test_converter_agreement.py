@@ -8,7 +8,8 @@ import pytest
 
 from eyetune.device.estimate.footprint import footprint
 from eyetune.device.estimate.tflite import footprint_of, read
-from eyetune.device.export.interpreters import Micro, has_micro
+from eyetune.device.export import tflm
+from eyetune.device.export.tflm import MicroInterpreter
 from tests.device.estimate.networks import VARIED, converted
 
 
@@ -24,8 +25,8 @@ def test_footprint_agrees_with_the_converted_model(name: str) -> None:
     assert from_file.macs == predicted.macs
     assert from_file.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
     assert from_file.unsupported == ()
-    if has_micro():
-        micro = Micro(content, 2 * predicted.arena_bytes)
+    if tflm.is_available():
+        micro = MicroInterpreter(content, 2 * predicted.arena_bytes)
         micro.scores(np.zeros((1, *model.input_shape[1:]), np.uint8))
         used = micro.arena()
         assert predicted.head_bytes == used.head_bytes

@@ -1,4 +1,4 @@
-"""The folder of an export: written whole or not at all, and nothing else is written over."""
+"""The folder of an export: its manifest, and what may be replaced."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
-from eyetune.device.export.export_folder import MANIFEST, Manifest
+from eyetune.device.export.export_folder import MANIFEST, MODEL, Manifest
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import Recipe
 
-WHOLE = Manifest(
+MANIFEST_VALUE = Manifest(
     run="3f2a1b4c",
     label="3f2a1b4c lab",
     data=Recipe().data,
@@ -37,89 +37,92 @@ WHOLE = Manifest(
 )
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    export_folder.write_manifest(tmp_path, WHOLE)
-    assert export_folder.read_manifest(tmp_path) == WHOLE
+def test_read_manifest_returns_what_was_written(tmp_path: Path) -> None:
+    export_folder.write_manifest(tmp_path, MANIFEST_VALUE)
+    assert export_folder.read_manifest(tmp_path) == MANIFEST_VALUE
+    assert '"multiply_adds": 5' in (tmp_path / MANIFEST).read_text()  # the earlier name
 
 
-@pytest.mark.parametrize("words", ["", "{}", "null", '{"format": 99}', "\x00\xff", "[" * 100_000])
-def test_a_damaged_manifest_is_refused(tmp_path: Path, words: str) -> None:
-    (tmp_path / MANIFEST).write_bytes(words.encode("latin-1"))
-    with pytest.raises(UsageError, match="cannot be read"):
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"format": 99}', "\x00\xff", "[" * 100_000])
+def test_read_manifest_refuses_a_damaged_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / MANIFEST).write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError) as caught:
         export_folder.read_manifest(tmp_path)
+    assert caught.value.received
 
 
-def test_a_folder_that_is_no_export_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not an export"):
+def test_read_refuses_a_folder_that_is_not_an_export(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
         export_folder.read_manifest(tmp_path)
-    with pytest.raises(BoardError, match="lost its network"):
+    assert MANIFEST in (caught.value.expected or "")
+    with pytest.raises(BoardError) as missing:
         export_folder.read_model(tmp_path)
+    assert MODEL in (missing.value.expected or "")
 
 
-def test_only_an_export_may_be_replaced_and_only_when_asked(tmp_path: Path) -> None:
-    place = tmp_path / "firmware"
-    export_folder.check_place(place, overwrite=False)
-    place.mkdir()
-    export_folder.check_place(place, overwrite=False)
-    (place / "thesis.txt").write_text("mine")
-    for overwrite in (False, True):
-        with pytest.raises(UsageError, match="no export"):
-            export_folder.check_place(place, overwrite=overwrite)
-    export_folder.write_manifest(place, WHOLE)
-    with pytest.raises(UsageError, match="already"):
-        export_folder.check_place(place, overwrite=False)
-    export_folder.check_place(place, overwrite=True)
-    with pytest.raises(UsageError, match="no folder"):
-        export_folder.check_place(place / "thesis.txt", overwrite=True)
-    (tmp_path / "link").symlink_to(place)
-    with pytest.raises(UsageError, match="no folder"):
-        export_folder.check_place(tmp_path / "link", overwrite=True)
+def test_check_target_accepts_new_and_empty_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "firmware"
+    export_folder.check_target(folder, overwrite=False)
+    folder.mkdir()
+    export_folder.check_target(folder, overwrite=False)
 
 
-def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    place = tmp_path / "firmware"
-    place.mkdir()
-    (place / "old").write_text("old")
+def test_check_target_protects_other_files(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in (tmp_path, tmp_path / "thesis.txt", tmp_path / "link"):
+        with pytest.raises(UsageError):
+            export_folder.check_target(path, overwrite=True)
+
+
+def test_check_target_replaces_an_export_only_on_request(tmp_path: Path) -> None:
+    export_folder.write_manifest(tmp_path, MANIFEST_VALUE)
+    with pytest.raises(UsageError):
+        export_folder.check_target(tmp_path, overwrite=False)
+    export_folder.check_target(tmp_path, overwrite=True)
+
+
+def test_replaced_export_keeps_the_former_one_after_a_failure(tmp_path: Path) -> None:
+    folder = tmp_path / "firmware"
+    folder.mkdir()
+    (folder / "old").write_text("old")
 
     def fail() -> None:
-        with export_folder.written_whole(place) as partial:
+        with export_folder.replaced_export(folder) as partial:
             (partial / "new").write_text("new")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["firmware"]
-    assert [path.name for path in place.iterdir()] == ["old"]
-    with export_folder.written_whole(place) as partial:
+    assert [path.name for path in folder.iterdir()] == ["old"]
+    with export_folder.replaced_export(folder) as partial:
         (partial / "new").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["firmware"]
-    assert [path.name for path in place.iterdir()] == ["new"]
+    assert [path.name for path in folder.iterdir()] == ["new"]
 
 
-def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_replaced_export_reports_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(WorkspaceError, match="cannot be written"),
-        export_folder.written_whole(tmp_path / "file" / "deep"),
+        pytest.raises(WorkspaceError),
+        export_folder.replaced_export(tmp_path / "file" / "deep"),
     ):
         pass
 
 
-def test_changed_and_missing_files_are_noticed(tmp_path: Path) -> None:
-    for name in ("model.tflite", "model_data.c", "other"):
+def test_changed_files_names_changed_and_missing_files(tmp_path: Path) -> None:
+    names = ("model.tflite", "model_data.c", "other")
+    for name in names:
         (tmp_path / name).write_text(name)
-    known = export_folder.digests(
-        tmp_path, [tmp_path / name for name in ("model.tflite", "model_data.c", "other")]
-    )
-    manifest = WHOLE.model_copy(update={"files": known})
+    digests = export_folder.digests(tmp_path, [tmp_path / name for name in names])
+    manifest = MANIFEST_VALUE.model_copy(update={"files": digests})
     assert export_folder.changed_files(tmp_path, manifest) == ()
     (tmp_path / "model_data.c").write_text("touched")
     (tmp_path / "other").unlink()
     assert export_folder.changed_files(tmp_path, manifest) == ("model_data.c", "other")
 
 
-def test_labels_stay_one_a_line() -> None:
-    assert (
-        export_folder.shown_labels(("cat", "two\nlines", "  wide   open "))
-        == "cat\ntwo lines\nwide open\n"
-    )
+def test_labels_text_has_one_line_per_class() -> None:
+    text = export_folder.labels_text(("cat", "two\nlines", "  wide   open "))
+    assert text == "cat\ntwo lines\nwide open\n"

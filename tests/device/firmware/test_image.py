@@ -1,6 +1,4 @@
-"""The firmware's C against Python: from the camera's picture to the network's image, from scores to
-an answer.
-"""
+"""The firmware's C against Python: preprocessing of frames and reading of scores."""
 
 from __future__ import annotations
 
@@ -23,11 +21,11 @@ from eyetune.device.firmware import camera_frame, preprocess, read_result
 from eyetune.errors import UsageError
 
 GCC = shutil.which("gcc")
-needs_gcc = pytest.mark.skipif(GCC is None, reason="gcc compiles the firmware's C for this machine")
+needs_gcc = pytest.mark.skipif(GCC is None, reason="gcc compiles the firmware's C")
 STRICT = ("-std=c99", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
-# Memory is taken in exactly the size that is needed, so that the sanitizer sees a byte too far.
+# Buffers have exactly the size that is needed, so that the sanitizer detects a byte too far.
 HARNESS = r"""
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,13 +38,14 @@ static void image(void)
 {
     uint32_t sizes[5];
     need(fread(sizes, 4, 5, stdin) == 5);
-    const size_t frame_bytes = (size_t)2 * sizes[0] * sizes[1], image_bytes = (size_t)sizes[2] * sizes[3] * sizes[4];
+    const size_t frame_bytes = (size_t)2 * sizes[0] * sizes[1];
+    const size_t image_bytes = (size_t)sizes[2] * sizes[3] * sizes[4];
     uint8_t *frame = malloc(frame_bytes);
     int8_t *values = malloc(image_bytes);
     need(frame && values && fread(frame, 1, frame_bytes, stdin) == frame_bytes);
-    const CameraPicture picture = {frame, sizes[0], sizes[1]};
+    const CameraFrame source = {frame, sizes[0], sizes[1]};
     const NetworkImage filled = {values, sizes[2], sizes[3], sizes[4]};
-    fill_image(picture, filled);
+    fill_image(source, filled);
     need(fwrite(values, 1, image_bytes, stdout) == image_bytes);
     free(frame);
     free(values);
@@ -57,7 +56,8 @@ static void result(void)
     uint32_t count;
     float scale;
     int32_t zero_point;
-    need(fread(&count, 4, 1, stdin) == 1 && fread(&scale, 4, 1, stdin) == 1 && fread(&zero_point, 4, 1, stdin) == 1);
+    need(fread(&count, 4, 1, stdin) == 1 && fread(&scale, 4, 1, stdin) == 1);
+    need(fread(&zero_point, 4, 1, stdin) == 1);
     int8_t *scores = malloc(count);
     need(scores && fread(scores, 1, count, stdin) == count);
     const Result answer = read_result(scores, count, scale, zero_point);
@@ -98,7 +98,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def answered(harness: Path, request: bytes) -> bytes:
+def response(harness: Path, request: bytes) -> bytes:
     done = subprocess.run([harness], input=request, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
@@ -108,18 +108,18 @@ def image_in_c(
     harness: Path, frame: NDArray[np.uint8], shape: tuple[int, int, int]
 ) -> NDArray[np.int8]:
     sizes = struct.pack("=5I", frame.shape[1], frame.shape[0], shape[1], shape[0], shape[2])
-    given_back = answered(harness, b"i" + sizes + frame.tobytes())
-    return np.frombuffer(given_back, np.int8).reshape(shape)
+    content = response(harness, b"i" + sizes + frame.tobytes())
+    return np.frombuffer(content, np.int8).reshape(shape)
 
 
 def random_frame(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 2), dtype=np.uint8)
 
 
-def colours(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Read RGB565 bit by bit, in another way than the code does."""
-    words = frame[..., 0].astype(int) * 256 + frame[..., 1]
-    return np.stack([words // 2048 * 8, words // 32 % 64 * 4, words % 32 * 8], axis=-1).astype(
+def colors(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Read RGB565 with divisions, unlike the code under test."""
+    pixels = frame[..., 0].astype(int) * 256 + frame[..., 1]
+    return np.stack([pixels // 2048 * 8, pixels // 32 % 64 * 4, pixels % 32 * 8], axis=-1).astype(
         np.uint8
     )
 
@@ -127,7 +127,7 @@ def colours(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def value_by_definition(
     channel: NDArray[np.uint8], row: int, column: int, height: int, width: int
 ) -> int:
-    """Integrate over the area that a value stands for, in exact fractions, and round half up."""
+    """Integrate over the area that a value covers, in exact fractions, and round half up."""
     rows, columns = (
         Fraction(length, size) for length, size in zip(channel.shape, (height, width), strict=True)
     )
@@ -145,7 +145,7 @@ def value_by_definition(
 
 @st.composite
 def requests(draw: st.DrawFn, largest: int = 40) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
-    """Draw a picture of any size and the shape of an image that is not larger."""
+    """Draw a frame of any size and the shape of an image that is not larger."""
     height, width = (draw(st.integers(1, largest)) for _ in range(2))
     shape = (
         draw(st.integers(1, height)),
@@ -160,7 +160,7 @@ def requests(draw: st.DrawFn, largest: int = 40) -> tuple[NDArray[np.uint8], tup
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_c_and_python_make_the_same_image_of_every_picture(
+def test_preprocess_in_c_and_python_agree(
     harness: Path, request: tuple[NDArray[np.uint8], tuple[int, int, int]]
 ) -> None:
     frame, shape = request
@@ -175,19 +175,17 @@ def test_c_and_python_make_the_same_image_of_every_picture(
         *((96, 96, 1), (128, 128, 3), (224, 224, 3), (480, 640, 3)),
     ],
 )
-def test_c_and_python_agree_on_the_frames_that_the_camera_captures(
+def test_preprocess_in_c_and_python_agree_on_camera_frames(
     harness: Path, shape: tuple[int, int, int]
 ) -> None:
     frame = camera_frame(shape)
-    picture = random_frame(frame.height, frame.width, seed=sum(shape))
-    np.testing.assert_array_equal(image_in_c(harness, picture, shape), preprocess(picture, shape))
+    pixels = random_frame(frame.height, frame.width, seed=sum(shape))
+    np.testing.assert_array_equal(image_in_c(harness, pixels, shape), preprocess(pixels, shape))
 
 
 @needs_gcc
 @pytest.mark.parametrize("byte", [0x00, 0xFF])
-def test_sums_stay_within_32_bits_in_the_brightest_largest_picture(
-    harness: Path, byte: int
-) -> None:
+def test_preprocess_sums_stay_within_32_bits(harness: Path, byte: int) -> None:
     frame = np.full((1200, 1600, 2), byte, np.uint8)
     expected = np.array([[[248, 252, 248]]]) * (byte // 255) - 128
     np.testing.assert_array_equal(image_in_c(harness, frame, (1, 1, 3)), expected)
@@ -196,30 +194,30 @@ def test_sums_stay_within_32_bits_in_the_brightest_largest_picture(
 
 @given(request=requests(largest=9))
 @settings(max_examples=60, deadline=None)
-def test_a_value_is_the_rounded_mean_of_its_area(
+def test_preprocess_value_is_the_rounded_mean_of_its_area(
     request: tuple[NDArray[np.uint8], tuple[int, int, int]],
 ) -> None:
     frame, (height, width, _) = request
     image = preprocess(frame, (height, width, 3))
-    # The largest part in the middle with the image's proportions, whole pixels.
+    # The largest crop in the center with the aspect ratio of the image, in whole pixels.
     crop_width = min(frame.shape[1], frame.shape[0] * width // height)
     crop_height = min(frame.shape[0], frame.shape[1] * height // width)
     top, left = (frame.shape[0] - crop_height) // 2, (frame.shape[1] - crop_width) // 2
-    cropped = colours(frame)[top : top + crop_height, left : left + crop_width]
+    cropped = colors(frame)[top : top + crop_height, left : left + crop_width]
     for row, column, channel in np.ndindex(height, width, 3):
         expected = value_by_definition(cropped[..., channel], row, column, height, width)
         assert image[row, column, channel] == expected - 128
 
 
-def test_a_frame_of_96_becomes_32_by_means_of_three_by_three() -> None:
+def test_preprocess_of_96_pixels_to_32_is_a_mean_of_3_by_3() -> None:
     frame = random_frame(96, 96)
-    blocks = colours(frame).reshape(32, 3, 32, 3, 3).astype(int).sum(axis=(1, 3))
+    blocks = colors(frame).reshape(32, 3, 32, 3, 3).astype(int).sum(axis=(1, 3))
     np.testing.assert_array_equal(preprocess(frame, (32, 32, 3)), (blocks + 4) // 9 - 128)
 
 
-def test_gray_is_pillows_gray() -> None:
+def test_preprocess_grayscale_is_that_of_pillow() -> None:
     frame = random_frame(60, 80)
-    gray = np.asarray(Image.fromarray(colours(frame)).convert("L")).astype(int)
+    gray = np.asarray(Image.fromarray(colors(frame)).convert("L")).astype(int)
     np.testing.assert_array_equal(preprocess(frame, (60, 80, 1))[..., 0], gray - 128)
 
 
@@ -232,7 +230,9 @@ def test_gray_is_pillows_gray() -> None:
         ((0x10, 0xA3), (16, 20, 24)),
     ],
 )
-def test_the_high_byte_comes_first(pixel: tuple[int, int], expected: tuple[int, int, int]) -> None:
+def test_preprocess_takes_the_high_byte_first(
+    pixel: tuple[int, int], expected: tuple[int, int, int]
+) -> None:
     frame = np.full((2, 2, 2), pixel, np.uint8)
     assert tuple(preprocess(frame, (1, 1, 3)).astype(int)[0, 0] + 128) == expected
 
@@ -250,10 +250,10 @@ def test_the_high_byte_comes_first(pixel: tuple[int, int], expected: tuple[int, 
         (np.broadcast_to(np.zeros(1, np.uint8), (5000, 4000, 2)), (32, 32, 3)),
     ],
 )
-def test_a_picture_that_cannot_become_an_image_is_refused(
+def test_preprocess_refuses_invalid_frames(
     frame: NDArray[np.uint8], shape: tuple[int, int, int]
 ) -> None:
-    with pytest.raises(UsageError, match="image"):
+    with pytest.raises(UsageError):
         preprocess(frame, shape)
 
 
@@ -269,7 +269,7 @@ def test_a_picture_that_cannot_become_an_image_is_refused(
         ((480, 640, 3), "FRAMESIZE_VGA", (0, 0, 640, 480)),
     ],
 )
-def test_the_smallest_frame_that_is_large_enough(
+def test_camera_frame_is_the_smallest_large_enough(
     shape: tuple[int, int, int], name: str, crop: tuple[int, int, int, int]
 ) -> None:
     frame = camera_frame(shape)
@@ -278,7 +278,7 @@ def test_the_smallest_frame_that_is_large_enough(
     assert frame.bytes == 2 * frame.width * frame.height
 
 
-def test_images_larger_than_every_frame_are_refused_with_the_largest() -> None:
+def test_camera_frame_refuses_larger_images() -> None:
     with pytest.raises(UsageError) as caught:
         camera_frame((481, 640, 3))
     assert caught.value.expected == "at most 480 x 640 pixels (height, width)"
@@ -297,20 +297,20 @@ def test_images_larger_than_every_frame_are_refused_with_the_largest() -> None:
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_c_and_python_read_the_same_answer(
+def test_read_result_in_c_and_python_agrees(
     harness: Path, scores: list[int], scale: float, zero_point: int
 ) -> None:
     values = np.array(scores, np.int8)
     request = b"r" + struct.pack("=Ifi", len(scores), scale, zero_point) + values.tobytes()
-    assert struct.unpack("=2I", answered(harness, request)) == read_result(
+    assert struct.unpack("=2I", response(harness, request)) == read_result(
         values, scale, zero_point
     )
 
 
 @given(scores=st.lists(st.integers(-128, 127), min_size=1, max_size=12))
-def test_the_answer_is_the_first_of_the_best_and_its_confidence_is_rounded(
+def test_read_result_returns_the_first_best_class(
     scores: list[int],
 ) -> None:
-    number, per_mille = read_result(np.array(scores, np.int8), 1 / 256, -128)
-    assert number == scores.index(max(scores))
+    index, per_mille = read_result(np.array(scores, np.int8), 1 / 256, -128)
+    assert index == scores.index(max(scores))
     assert per_mille == math.floor(Fraction(max(scores) + 128, 256) * 1000 + Fraction(1, 2))

@@ -1,12 +1,11 @@
-"""The folder of an export: what lies in it, how it is known again, and how it gets into place
-whole.
+"""The folder of an export: what it contains, its manifest, and how it is written.
 
-DIR/eyetune-export.json    what this folder is: see `Manifest`
-DIR/model.tflite           the int8 network
-DIR/labels.txt             the classes, a line each, in the order of the network's outputs
-DIR/report.html            what it takes and what it reaches
-DIR/esp-idf/, arduino/, c/ the firmware, in the formats that were asked for
-DIR/verification.json      what `eyetune verify` found, once it has been run
+FOLDER/eyetune-export.json    the manifest: see `Manifest`
+FOLDER/model.tflite           the int8 network
+FOLDER/labels.txt             the classes, one per line, in the order of the network's outputs
+FOLDER/report.html            what the network reaches and what it needs
+FOLDER/esp-idf/, arduino/, c/ the firmware, in the formats that the user chose
+FOLDER/verification.json      the result of `eyetune verify`, after it has been run
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +23,7 @@ from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
+from eyetune.values.firmware_formats import FirmwareFormat
 from eyetune.values.renamed_keys import with_earlier_names
 
 MANIFEST = "eyetune-export.json"
@@ -31,105 +31,109 @@ MODEL = "model.tflite"
 LABELS = "labels.txt"
 REPORT = "report.html"
 VERIFICATION = "verification.json"
-
-Format = Literal["esp-idf", "arduino", "c"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+_NUM_SHOWN = 5  # names of files in an error
 
 
 class Manifest(BaseModel):
-    """What an export is, as its folder says."""
+    """The description of an export, which is stored in its folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
-    format: Literal[1] = 1
+    format: Literal[1] = Field(1, description="version of this file's format")
     run: str = Field(description="id of the run")
-    label: str = Field(description="what the run is called")
+    label: str = Field(description="name of the run")
     data: DataSection = Field(description="the images that it was trained on")
-    data_fingerprint: str
-    class_names: tuple[str, ...]
+    data_fingerprint: str = Field(description="fingerprint of these images")
+    class_names: tuple[str, ...] = Field(description="in the order of the network's outputs")
     image_shape: tuple[int, int, int] = Field(
         description="height and width in pixels, and channels"
     )
     board: Board
-    formats: tuple[Format, ...]
-    operators: tuple[str, ...]
-    flash_bytes: int = Field(gt=0, description="of the .tflite file")
-    arena_bytes: int = Field(gt=0, description="what the firmware sets aside for the tensor arena")
-    arena_is_measured: bool = Field(description="in TensorFlow Lite Micro; else predicted")
-    macs: int = Field(ge=0, alias="multiply_adds")  # the file keeps the name of format 1
-    latency_ms: float | None = Field(None, description="predicted")
+    formats: tuple[FirmwareFormat, ...] = Field(description="formats of the firmware")
+    operators: tuple[str, ...] = Field(description="operators of the network, each once")
+    flash_bytes: int = Field(gt=0, description="size of the .tflite file")
+    arena_bytes: int = Field(gt=0, description="size of the tensor arena in the firmware")
+    arena_is_measured: bool = Field(
+        description="whether it was measured in TensorFlow Lite Micro; otherwise it is predicted"
+    )
+    # The file keeps the earlier name multiply_adds.
+    macs: int = Field(ge=0, alias="multiply_adds", description="multiply-accumulates per image")
+    latency_ms: float | None = Field(None, description="predicted time per image")
     latency_error_ms: float | None = Field(
-        None, description="half the width of the range that it is expected in"
+        None, description="half the width of the range of the predicted time"
     )
     calibration_images: int = Field(
-        gt=0, description="training images on which ranges were measured"
+        gt=0, description="number of training images on which ranges were measured"
     )
     validation_images: int = Field(
-        gt=0, description="on which the two accuracies below were measured"
+        gt=0, description="number of images on which the two accuracies below were measured"
     )
     float_validation_accuracy: float = Field(ge=0, le=1)
     int8_validation_accuracy: float = Field(ge=0, le=1)
-    steps: tuple[str, ...] = Field((), description="how the network was found, in sentences")
-    versions: dict[str, str]
-    files: dict[str, str] = Field(description="SHA-256 of each file that holds the network")
+    steps: tuple[str, ...] = Field((), description="how the network was found, as sentences")
+    versions: dict[str, str] = Field(description="versions of the libraries")
+    files: dict[str, str] = Field(description="SHA-256 of each file that contains the network")
 
     @property
-    def lost(self) -> float:
-        """Validation accuracy that int8 cost, in shares."""
+    def accuracy_drop(self) -> float:
+        """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
         return self.float_validation_accuracy - self.int8_validation_accuracy
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return what an export's folder says of itself.
+    """Return the manifest of an export.
 
     Raises:
-        UsageError: It is no export, or what it says cannot be read.
+        UsageError: The folder is not an export, or its manifest cannot be read.
     """
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except OSError as error:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError
         raise UsageError(
             f"{folder} is not an export.",
-            expected=f"a folder with {MANIFEST} in it, as eyetune export makes it",
-            received=error.strerror or error,
-            fix="eyetune export RUN --output DIR",
+            expected=f"a folder with {MANIFEST} in it, as written by eyetune export",
+            received=getattr(error, "strerror", None) or error,
+            fix="Export a run first: eyetune export RUN --output FOLDER",
         ) from None
+    try:
+        return Manifest.model_validate_json(content)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
         raise UsageError(
-            f"{path} cannot be read.",
-            expected="what eyetune export wrote",
-            received=f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200],
+            f"Cannot read {path}.",
+            expected="a file as written by eyetune export",
+            received=f"{name}: {first['msg']}"[:200].removeprefix(": "),
             fix="Export the run again.",
         ) from None
 
 
 def read_model(folder: Path) -> bytes:
-    """Return the int8 network of an export.
+    """Return the content of an export's .tflite file.
 
     Raises:
-        BoardError: It is not there.
+        BoardError: The file is missing or cannot be read.
     """
     try:
         return (folder / MODEL).read_bytes()
     except OSError as error:
         raise BoardError(
-            f"The export {folder} has lost its network.",
-            received=f"{MODEL}: {error.strerror or error}",
+            "The model file is missing from the export.",
+            expected=str(folder / MODEL),
+            received=error.strerror or error,
             fix="Export the run again.",
         ) from None
 
 
 def changed_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return which of the files that hold the network are not as they were exported."""
-    return tuple(
-        name for name, digest in manifest.files.items() if _digest(folder / name) != digest
-    )
+    """Return the files with the network that changed after the export was written."""
+    names = manifest.files.items()
+    return tuple(name for name, digest in names if _digest(folder / name) != digest)
 
 
 def digests(folder: Path, paths: list[Path]) -> dict[str, str]:
-    """Return the SHA-256 of files, by their path in the folder."""
+    """Return the SHA-256 of files by their path in the folder."""
     return {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
 
 
@@ -140,64 +144,77 @@ def _digest(path: Path) -> str:
         return "missing"
 
 
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write over what is there: only an export may be replaced, and only when that is
-    asked for.
+def check_target(folder: Path, *, overwrite: bool) -> None:
+    """Check that an export may be written to a folder.
+
+    Only an export may be replaced, and only if `overwrite` is set.
 
     Raises:
-        UsageError: The folder cannot be used.
+        UsageError: The path is not a folder, or the folder may not be overwritten.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UsageError(
-            f"{folder} is no folder.", expected="the path of a folder that is to be made"
+            f"{folder} is not a folder.",
+            expected="the path of a folder for the export, which is created",
+            received="a symbolic link" if folder.is_symlink() else "a file",
+            fix="Name another folder with --output.",
         )
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MANIFEST).is_file():
+        names = sorted(path.name for path in folder.iterdir())
         raise UsageError(
-            f"The folder {folder} holds something that is no export; nothing was written.",
-            received=", ".join(sorted(path.name for path in folder.iterdir())[:5]),
+            f"The folder {folder} contains other files; nothing was written.",
+            expected="a new or empty folder, or an export to replace",
+            received=", ".join(names[:_NUM_SHOWN]),
             fix="Name another folder with --output.",
         )
     if not overwrite:
         raise UsageError(
-            f"There is an export in {folder} already; nothing was written.",
-            fix="Name another folder with --output, or replace it, and all changes made in it, with --overwrite.",
+            f"The folder {folder} already contains an export; nothing was written.",
+            expected="a new or empty folder",
+            received=folder,
+            fix="Name another folder with --output, or add --overwrite to replace the export and "
+            "all changes in it.",
         )
 
 
 @contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """Hand over an empty folder beside the one meant, and put it in its place once all is written.
+def replaced_export(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder, which takes the name `folder` when the block succeeds.
 
-    What fails or is interrupted leaves what was there before.
+    If the block fails or is interrupted, the former contents remain.
 
     Raises:
-        WorkspaceError: The disk is full or the place cannot be written.
+        WorkspaceError: The disk is full, or the folder cannot be written.
     """
     try:
         with replaced_folder(folder) as partial:
             yield partial
     except OSError as error:
         raise WorkspaceError(
-            f"The export {folder} cannot be written.",
+            f"Cannot write the export {folder}.",
             received=error.strerror or error,
-            fix="Make room, or name another folder with --output.",
+            fix="Free some space, or name another folder with --output.",
         ) from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write what an export is into its folder."""
-    (folder / MANIFEST).write_text(
-        manifest.model_dump_json(indent=2, by_alias=True), encoding="utf-8"
-    )
+    """Write the manifest of an export into its folder."""
+    text = manifest.model_dump_json(indent=2, by_alias=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def shown_labels(class_names: tuple[str, ...]) -> str:
-    """Return the classes as lines; what would break a line is a space."""
+def labels_text(class_names: tuple[str, ...]) -> str:
+    """Return the classes as lines; line breaks and other white space in a name become one space.
+
+    Example:
+        >>> labels_text(("cat", "guide\\ndog"))
+        'cat\\nguide dog\\n'
+    """
     return "".join(" ".join(name.split()) + "\n" for name in class_names)
 
 
 def as_values(manifest: Manifest) -> dict[str, Any]:
-    """Return what an export is as plain JSON values."""
+    """Return a manifest as JSON values, with the earlier names of renamed keys too."""
     return with_earlier_names(manifest.model_dump(mode="json"))

@@ -1,55 +1,52 @@
-"""Proof that an int8 model does on a board what it should: TensorFlow Lite Micro on real images,
-against LiteRT.
+"""Verification of an int8 model on real images, in TensorFlow Lite Micro and in LiteRT.
+
+The two interpreters do not agree bit for bit. The accuracy to report is that of TensorFlow Lite
+Micro, which the board will reach; LiteRT's reference kernels must predict the same class for
+almost all images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.device.export.interpreters import (
-    Arena,
-    Images,
-    Micro,
-    Scores,
-    has_micro,
-    litert_scores,
-    litert_version,
-    micro_version,
-)
+from eyetune.device.export import litert, tflm
+from eyetune.device.export.int8_values import Images, OnImage, accuracy, no_progress
+from eyetune.device.export.litert import litert_scores
+from eyetune.device.export.tflm import Arena, MicroInterpreter
+from eyetune.values.versions import library_versions
 
-MIN_AGREEMENT = (
-    0.995  # of the likeliest class with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500
-)
-MAX_LOST = 0.01  # of the accuracy, by int8
-WITHOUT_MICRO = (
-    "TensorFlow Lite Micro has no wheel for this machine: LiteRT's reference kernels classified in its place, and what "
-    "the tensor arena takes was predicted and not measured."
+MIN_AGREEMENT = 0.995  # with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500 images
+MAX_ACCURACY_DROP = 0.01  # from float to int8
+_LIBRARIES = ("eyetune", "tensorflow", "tensorflow-cpu", "keras", "numpy", "tflite-micro")
+_WITHOUT_TFLM = (
+    "TensorFlow Lite Micro is not available for this computer: LiteRT's reference kernels "
+    "classified the images instead, and the size of the tensor arena is predicted, not measured."
 )
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of a proof.
+    """The result of a verification.
 
     Attributes:
-        split: Of the images that were classified.
-        num_images: How many.
-        float_accuracy: Of the float network on the same images, 0 to 1 (None: not known).
-        int8_accuracy: Of the int8 model, in the interpreter that decides.
-        agreement: Share of the images to which LiteRT's reference kernels give the same class
-            (None: nothing to compare).
-        arena: What the tensor arena took (None: not measured).
-        arena_limit_bytes: What the firmware sets aside for it.
-        interpreter: Which interpreter decides, with its version.
-        reference: Which it was compared with.
-        versions: Of the libraries.
-        left_out: What could not be tested on this machine ("": nothing).
-        changed_files: Files of the export that are not as they were written.
+        split: The split that the images are from.
+        num_images: Number of images.
+        float_accuracy: Accuracy of the float network on the same images, 0 to 1; None if unknown.
+        int8_accuracy: Accuracy of the int8 model in the deciding interpreter, 0 to 1.
+        agreement: Fraction of the images for which LiteRT's reference kernels predict the same
+            class; None if there is nothing to compare.
+        arena: Used part of the tensor arena; None if it was not measured.
+        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes.
+        interpreter: Name and version of the deciding interpreter.
+        reference: Name and version of the interpreter that it was compared with.
+        versions: Versions of the libraries.
+        left_out: What could not be verified on this computer; "" if nothing.
+        changed_files: Files of the export that changed after it was written.
     """
 
     split: str
@@ -66,42 +63,45 @@ class Verification:
     changed_files: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> float | None:
-        """The accuracy that int8 cost, in shares: below 0 where it won some."""
-        return None if self.float_accuracy is None else self.float_accuracy - self.int8_accuracy
+    def accuracy_drop(self) -> float | None:
+        """Accuracy that int8 costs, 0 to 1, negative for a gain; None if it is unknown."""
+        if self.float_accuracy is None:
+            return None
+        return self.float_accuracy - self.int8_accuracy
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Why the model is not to be trusted; none where the proof holds."""
-        found = [f"{name} is not as it was exported." for name in self.changed_files]
+        """Reasons why the verification failed; empty if it passed."""
+        failures = [f"{name} changed after the export." for name in self.changed_files]
         if self.agreement is not None and self.agreement < MIN_AGREEMENT:
-            found.append(
-                f"{self.interpreter} and {self.reference} agree on {self.agreement:.2%} of the images; at least "
-                f"{MIN_AGREEMENT:.1%} are expected."
+            failures.append(
+                f"{self.interpreter} and {self.reference} agree on {self.agreement:.2%} of the "
+                f"images; at least {MIN_AGREEMENT:.1%} are expected."
             )
-        if self.arena and self.arena.bytes > self.arena_limit_bytes:
-            found.append(
-                f"The tensor arena took {self.arena.bytes:,} bytes; the firmware has {self.arena_limit_bytes:,}."
+        if self.arena is not None and self.arena.bytes > self.arena_limit_bytes:
+            failures.append(
+                f"The tensor arena took {self.arena.bytes:,} bytes; "
+                f"the firmware sets aside {self.arena_limit_bytes:,}."
             )
-        return tuple(found)
+        return tuple(failures)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to mind, though the proof holds."""
-        found = []
-        if self.lost is not None and self.lost > MAX_LOST:
-            found.append(f"int8 costs {100 * self.lost:.1f} points of accuracy.")
+        """What to know, although the verification passed."""
+        warnings = []
+        if self.accuracy_drop is not None and self.accuracy_drop > MAX_ACCURACY_DROP:
+            warnings.append(f"int8 costs {100 * self.accuracy_drop:.1f} points of accuracy.")
         if self.left_out:
-            found.append(self.left_out)
-        return tuple(found)
+            warnings.append(self.left_out)
+        return tuple(warnings)
 
     @property
     def passed(self) -> bool:
-        """Whether the proof holds."""
+        """Whether the int8 model can be trusted."""
         return not self.failures
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the result as JSON values."""
         arena = None if self.arena is None else {**asdict(self.arena), "bytes": self.arena.bytes}
         return {
             "passed": self.passed,
@@ -109,8 +109,14 @@ class Verification:
             "warnings": list(self.warnings),
             **asdict(self),
             "arena": arena,
-            "lost": self.lost,
+            "accuracy_drop": self.accuracy_drop,
+            "lost": self.accuracy_drop,  # the earlier name of accuracy_drop
         }
+
+
+def num_classifications(num_images: int) -> int:
+    """Return how often `verify` calls `on_image`: once per image and interpreter."""
+    return num_images * (2 if tflm.is_available() else 1)
 
 
 def verify(
@@ -122,65 +128,52 @@ def verify(
     arena_limit_bytes: int,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
-    on_image: Callable[[int], object] = lambda _: None,
+    on_image: OnImage = no_progress,
 ) -> Verification:
-    """Classify images with an int8 model as the board does, and compare.
+    """Classify images with an int8 model as a board does, and compare with LiteRT.
 
     Args:
-        content: Of the .tflite file.
-        images: uint8, shape (N, height, width, channels), at least one.
-        labels: int64, shape (N,).
-        split: What the images are.
-        arena_limit_bytes: What the firmware sets aside for the tensor arena.
-        float_accuracy: Of the float network on the same images.
-        changed_files: Of the export, as the caller found them.
-        on_image: Called with how many images are done, of twice their number where two interpreters
-            classify.
+        content: The content of the .tflite file.
+        images: Pixels, uint8 of shape (N, height, width, channels), at least one image.
+        labels: Classes, int64 of shape (N,).
+        split: Name of the split that the images are from.
+        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes.
+        float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
+        changed_files: Files of the export that changed after it was written.
+        on_image: Called after each classification with their number so far; there are
+            `num_classifications(N)` of them.
 
     Raises:
         BoardError: The interpreter cannot run the model.
     """
-    arena, micro = None, None
-    done = 0
-    if has_micro():
-        board = Micro(content)
-        micro = board.scores(images, on_image)
-        arena, done = board.arena(), len(images)
-    reference = litert_scores(content, images, on_image=lambda number: on_image(done + number))
-    decides = reference if micro is None else micro
-    words = f"{litert_version()}, reference kernels"
+    micro_scores = arena = None
+    num_done = 0
+    if tflm.is_available():
+        interpreter = MicroInterpreter(content)
+        micro_scores = interpreter.scores(images, on_image)
+        arena = interpreter.arena()
+        num_done = len(images)
+    reference_scores = litert_scores(
+        content, images, on_image=lambda number: on_image(num_done + number)
+    )
+    reference = f"{litert.version()}, reference kernels"
+    if micro_scores is None:
+        scores, agreement = reference_scores, None
+    else:
+        scores = micro_scores
+        same_class = micro_scores.argmax(axis=1) == reference_scores.argmax(axis=1)
+        agreement = float(np.mean(same_class))
     return Verification(
         split=split,
         num_images=len(images),
         float_accuracy=float_accuracy,
-        int8_accuracy=accuracy(decides, labels),
-        agreement=None
-        if micro is None
-        else float(np.mean(micro.argmax(axis=1) == reference.argmax(axis=1))),
+        int8_accuracy=accuracy(scores, labels),
+        agreement=agreement,
         arena=arena,
         arena_limit_bytes=arena_limit_bytes,
-        interpreter=words if micro is None else micro_version(),
-        reference=words,
-        versions=_versions(),
-        left_out=WITHOUT_MICRO if micro is None else "",
+        interpreter=reference if micro_scores is None else tflm.version(),
+        reference=reference,
+        versions=library_versions(*_LIBRARIES),
+        left_out=_WITHOUT_TFLM if micro_scores is None else "",
         changed_files=changed_files,
     )
-
-
-def accuracy(scores: Scores, labels: NDArray[np.int64]) -> float:
-    """Return the share of the images whose largest score is that of their class, 0 to 1.
-
-    Example:
-        >>> accuracy(np.array([[3, -5], [-128, 127]], np.int8), np.array([0, 0]))
-        0.5
-    """
-    return float(np.mean(scores.argmax(axis=1) == labels))
-
-
-def _versions() -> dict[str, str]:
-    from importlib import metadata
-
-    names = ("eyetune", "tensorflow", "tensorflow-cpu", "keras", "numpy", "tflite-micro")
-    return {
-        name: metadata.version(name) for name in names if any(metadata.distributions(name=name))
-    }

@@ -1,4 +1,4 @@
-"""Firmware around an int8 network: an ESP-IDF project, an Arduino sketch or a bare C array."""
+"""Firmware around an int8 network: an ESP-IDF project, an Arduino sketch or a C array."""
 
 from eyetune.device.firmware.board_support import check_board
 from eyetune.device.firmware.formats import write, write_arduino, write_c_array, write_esp_idf

@@ -1,4 +1,4 @@
-"""Whether firmware can be written for a board, and what of it depends on the board."""
+"""Whether firmware can be written for a board, and the board's values in the templates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from eyetune.device.firmware.image import CameraFrame, camera_frame
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.errors import BoardError, UsageError
 
-_PARTITION_OFFSET = 0x10000  # what the bootloader, its table, nvs and phy take
-_PARTITION_UNIT = 0x1000
+_PARTITION_OFFSET = 0x10000  # after the bootloader, the partition table, nvs and phy
+_PARTITION_UNIT = 0x1000  # bytes
 _MEBIBYTE = 1024**2
-_FLASH_MEBIBYTES = (2, 4, 8, 16, 32)  # of which ESP-IDF has a setting for both chips
+_FLASH_MEBIBYTES = (2, 4, 8, 16, 32)  # sizes that ESP-IDF supports on both chips
 _CLOCKS_MHZ = (80, 160, 240)
 
 
@@ -22,104 +22,116 @@ def check_board(board: Board, formats: Sequence[str], image_shape: tuple[int, in
 
     Args:
         board: The board.
-        formats: "esp-idf", "arduino" and "c"; a bare C array is for every board.
-        image_shape: Height, width and channels of the images.
+        formats: Formats of firmware: "esp-idf", "arduino" and "c"; a C array suits every board.
+        image_shape: Height, width and channels of the network's images.
 
     Raises:
-        UsageError: The board has no ESP-IDF or no camera, its file has values that ESP-IDF does not
-            know, or its camera does not capture such images.
-        BoardError: The board's memory has no room for a picture of that size.
+        UsageError: The board has no ESP-IDF chip or no camera, its file has values that ESP-IDF
+            does not support, or its camera cannot capture such images.
+        BoardError: The board's memory is too small for a frame of the camera.
     """
     if set(formats) <= {"c"}:
         return
-    camera_of(board)
+    _camera_of(board)
     _check_values(board)
     frame = camera_frame(image_shape)
-    if frame.bytes > (board.psram_bytes or board.arena_bytes):
-        raise _no_room(board, frame, 0)
+    if frame.bytes > _ram_bytes(board):
+        raise _frame_does_not_fit(board, frame, 0)
 
 
-def camera_of(board: Board) -> Camera:
-    """Return how a board's camera is wired.
+def board_context(model: FirmwareModel, board: Board) -> dict[str, Any]:
+    """Return the values for templates that depend on the board.
 
     Raises:
-        UsageError: The board has no ESP-IDF or no camera.
+        UsageError: The board has no ESP-IDF chip or no camera, its file has values that ESP-IDF
+            does not support, or its camera cannot capture the network's images.
+        BoardError: The network, or a frame of the camera beside it, does not fit the board.
+    """
+    check_board(board, ("esp-idf",), model.image_shape)
+    frame = camera_frame(model.image_shape)
+    _check_fits(model, board, frame)
+    return {
+        "board": board,
+        "camera": _camera_of(board),
+        "frame": frame,
+        "arena_is_internal": model.arena_bytes <= board.arena_bytes,
+        "clock_mhz": board.clock_hz // 1_000_000,
+        "flash_mebibytes": board.flash_bytes // _MEBIBYTE,
+        "partition_offset": _PARTITION_OFFSET,
+    }
+
+
+def _camera_of(board: Board) -> Camera:
+    """Return the wiring of a board's camera.
+
+    Raises:
+        UsageError: The board has no ESP-IDF chip or no camera.
     """
     if not board.chip or board.camera is None:
-        lacks = "no chip of ESP-IDF" if not board.chip else "no camera"
+        missing = "no ESP-IDF chip" if not board.chip else "no camera"
         raise UsageError(
-            f"There is no such firmware for {board.title}.",
-            expected="a board with `chip` and `camera`",
-            received=f"{board.name}, which has {lacks}",
-            fix="Ask for the format c: a C array runs on any board with TensorFlow Lite Micro.",
+            f"Only a C array can be written for {board.title}.",
+            expected="a board with an ESP-IDF `chip` and a `camera`",
+            received=f"{board.name}, which has {missing}",
+            fix="Choose the format c (--format c): it suits any board with TensorFlow Lite Micro.",
         )
     return board.camera
 
 
 def _check_values(board: Board) -> None:
-    """Refuse a board whose file has a value that ESP-IDF does not know."""
-    end = _PARTITION_OFFSET + board.partition_bytes
-    wrong = {
-        f"clock_hz of {', '.join(f'{mhz}_000_000' for mhz in _CLOCKS_MHZ)}": board.clock_hz
-        not in [mhz * 1_000_000 for mhz in _CLOCKS_MHZ],
-        f"flash_bytes of {', '.join(map(str, _FLASH_MEBIBYTES))} times 1048576": board.flash_bytes
-        not in [size * _MEBIBYTE for size in _FLASH_MEBIBYTES],
-        f"partition_bytes that are a multiple of {_PARTITION_UNIT} and leave {_PARTITION_OFFSET} bytes of flash": (
-            board.partition_bytes % _PARTITION_UNIT != 0 or end > board.flash_bytes
-        ),
-    }
-    if found := [expected for expected, is_wrong in wrong.items() if is_wrong]:
+    """Refuse a board whose file has values that ESP-IDF does not support."""
+    clocks_hz = [megahertz * 1_000_000 for megahertz in _CLOCKS_MHZ]
+    flash_sizes = [mebibytes * _MEBIBYTE for mebibytes in _FLASH_MEBIBYTES]
+    max_partition = board.flash_bytes - _PARTITION_OFFSET
+    expected = []
+    received = []
+    if board.clock_hz not in clocks_hz:
+        expected.append(f"clock_hz: one of {', '.join(map(str, clocks_hz))}")
+        received.append(f"clock_hz = {board.clock_hz}")
+    if board.flash_bytes not in flash_sizes:
+        expected.append(f"flash_bytes: one of {', '.join(map(str, flash_sizes))}")
+        received.append(f"flash_bytes = {board.flash_bytes}")
+    if board.partition_bytes % _PARTITION_UNIT or board.partition_bytes > max_partition:
+        expected.append(
+            f"partition_bytes: a multiple of {_PARTITION_UNIT}, at most {max_partition}"
+        )
+        received.append(f"partition_bytes = {board.partition_bytes}")
+    if expected:
         raise UsageError(
-            f"ESP-IDF has no settings for {board.title}.",
-            expected="; ".join(found),
-            received=f"{board.clock_hz}, {board.flash_bytes} and {board.partition_bytes}",
-            fix="Correct the board's file.",
+            f"ESP-IDF does not support the values of {board.title}.",
+            expected="; ".join(expected),
+            received=", ".join(received),
+            fix="Correct the board file.",
         )
 
 
-def context(model: FirmwareModel, board: Board) -> dict[str, Any]:
-    """Return what templates need to know of a network on a board.
-
-    Raises:
-        UsageError: As `check_board`.
-        BoardError: The board has no room for the network, or for it and a picture.
-    """
-    check_board(board, ("esp-idf",), model.image_shape)
-    frame = camera_frame(model.image_shape)
-    _check_room(model, board, frame)
-    return {
-        "board": board,
-        "camera": camera_of(board),
-        "frame": frame,
-        "arena_is_internal": model.arena_bytes <= board.arena_bytes,
-        "clock_mhz": board.clock_hz // 1_000_000,
-        "flash_megabytes": board.flash_bytes // _MEBIBYTE,
-        "partition_offset": _PARTITION_OFFSET,
-    }
-
-
-def _check_room(model: FirmwareModel, board: Board, frame: CameraFrame) -> None:
-    needs = len(model.content), model.arena_bytes
-    if needs[0] > board.max_model_bytes or needs[1] > board.max_arena_bytes:
+def _check_fits(model: FirmwareModel, board: Board, frame: CameraFrame) -> None:
+    model_bytes = len(model.content)
+    if model_bytes > board.max_model_bytes or model.arena_bytes > board.max_arena_bytes:
         raise BoardError(
             f"The network does not fit {board.title}.",
-            expected=f"at most {board.max_model_bytes:,} bytes of flash and {board.max_arena_bytes:,} of RAM",
-            received=f"{needs[0]:,} and {needs[1]:,}",
+            expected=f"at most {board.max_model_bytes:,} bytes of flash "
+            f"and {board.max_arena_bytes:,} of RAM",
+            received=f"{model_bytes:,} and {model.arena_bytes:,}",
             fix=f"eyetune tune --board {board.name} searches among networks that fit.",
         )
-    # A picture shares the memory with an arena that lies where it lies.
-    shared = (
-        model.arena_bytes if not board.psram_bytes or model.arena_bytes > board.arena_bytes else 0
-    )
-    if frame.bytes + shared > (board.psram_bytes or board.arena_bytes):
-        raise _no_room(board, frame, shared)
+    # A frame lies in external RAM where there is some, beside an arena that lies there too.
+    is_shared = not board.psram_bytes or model.arena_bytes > board.arena_bytes
+    shared_bytes = model.arena_bytes if is_shared else 0
+    if frame.bytes + shared_bytes > _ram_bytes(board):
+        raise _frame_does_not_fit(board, frame, shared_bytes)
 
 
-def _no_room(board: Board, frame: CameraFrame, arena_bytes: int) -> BoardError:
-    beside = f" beside an arena of {arena_bytes:,}" if arena_bytes else ""
+def _ram_bytes(board: Board) -> int:
+    """Return the RAM for frames of the camera: external RAM where there is some."""
+    return board.psram_bytes or board.arena_bytes
+
+
+def _frame_does_not_fit(board: Board, frame: CameraFrame, arena_bytes: int) -> BoardError:
+    beside = f" beside a tensor arena of {arena_bytes:,}" if arena_bytes else ""
     return BoardError(
-        f"{board.title} has no room for a picture of its camera.",
-        expected=f"at most {board.psram_bytes or board.arena_bytes:,} bytes of RAM",
+        f"{board.title} does not have enough RAM for a frame of its camera.",
+        expected=f"at most {_ram_bytes(board):,} bytes of RAM",
         received=f"{frame.bytes:,} bytes for {frame.width} x {frame.height} pixels{beside}",
         fix="Train on smaller images, or a network that needs less memory.",
     )

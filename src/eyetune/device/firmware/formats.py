@@ -1,4 +1,4 @@
-"""The three formats of firmware: an ESP-IDF project, an Arduino sketch, a bare C array."""
+"""The files of the three formats of firmware: ESP-IDF project, Arduino sketch and C array."""
 
 from __future__ import annotations
 
@@ -7,112 +7,134 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.device.boards.profiles import Board
-from eyetune.device.firmware.board_support import context as board_context
+from eyetune.device.estimate.arena import aligned
+from eyetune.device.firmware.board_support import board_context
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.device.firmware.rendering import render_all, write_all
 from eyetune.device.firmware.resolver import add_methods
 from eyetune.errors import UsageError, nearest
+from eyetune.values.firmware_formats import FIRMWARE_FORMATS
 
-_ALIGNMENT = 16  # bytes, of the tensor arena
 _SKETCH = "eyetune_camera"
-_NETWORK = ("model_data.h", "model_data.c.j2", "labels.h.j2", "settings.h.j2")
-_CAMERA = (
-    *(
-        "board.h.j2",
-        "camera.h",
-        "camera.cpp",
-        "classifier.h",
-        "classifier.cpp.j2",
-        "image.h",
-        "image.c",
-    ),
-    *("look.h", "look.cpp", "result.h", "result.c"),
+_NETWORK_FILES = ("model_data.h", "model_data.c.j2", "labels.h.j2", "settings.h.j2")
+_CAMERA_FILES = (
+    "board.h.j2",
+    "camera.h",
+    "camera.cpp",
+    "classifier.h",
+    "classifier.cpp.j2",
+    "image.h",
+    "image.c",
+    "prediction.h",
+    "prediction.cpp",
+    "result.h",
+    "result.c",
 )
+_PROJECT_FILES = ("CMakeLists.txt", "partitions.csv.j2", "sdkconfig.defaults.j2", "README.md.j2")
+_MAIN_FILES = ("main/CMakeLists.txt", "main/idf_component.yml", "main/main.cpp")
 
 
-def write(form: str, folder: Path, model: FirmwareModel, board: Board) -> tuple[Path, ...]:
-    """Write firmware in the format "esp-idf", "arduino" or "c"; see the functions for each.
+def write(format_name: str, folder: Path, model: FirmwareModel, board: Board) -> tuple[Path, ...]:
+    """Write firmware in one of the formats, and return its files.
+
+    Args:
+        format_name: "esp-idf", "arduino" or "c".
+        folder: An empty folder.
+        model: The network.
+        board: The board; ignored for the format "c".
 
     Raises:
-        UsageError: There is no such format, or as those functions.
-        BoardError: As those functions.
+        UsageError: There is no such format, the folder is not empty, the board has no ESP-IDF chip
+            or camera, or TensorFlow Lite Micro lacks an operator.
+        BoardError: The network does not fit the board.
     """
-    if form == "esp-idf":
+    if format_name == "esp-idf":
         return write_esp_idf(folder, model, board)
-    if form == "arduino":
+    if format_name == "arduino":
         return write_arduino(folder, model, board)
-    if form == "c":
+    if format_name == "c":
         return write_c_array(folder, model)
     raise UsageError(
-        "There is no such format.", received=form, fix=nearest(form, ("esp-idf", "arduino", "c"))
+        f"There is no format of firmware named {format_name}.",
+        expected=" or ".join(FIRMWARE_FORMATS),
+        received=format_name,
+        fix=nearest(format_name, FIRMWARE_FORMATS),
     )
 
 
 def write_esp_idf(folder: Path, model: FirmwareModel, board: Board) -> tuple[Path, ...]:
-    """Write an ESP-IDF project that looks through a board's camera, and return its files.
+    """Write an ESP-IDF project that classifies what a board's camera sees, and return its files.
 
-    The same network and board give the same bytes.
+    The same network and board result in the same bytes.
 
     Args:
         folder: An empty folder.
         model: The network.
-        board: A board with a chip of ESP-IDF and a camera.
+        board: A board with a chip that ESP-IDF supports and a camera.
 
     Raises:
-        UsageError: The folder is not an empty one, the board has no such chip or camera, TensorFlow
-            Lite Micro lacks an operator, or the images are larger than what the camera captures.
-        BoardError: The board has no room for the network.
+        UsageError: The folder is not empty, the board has no such chip or camera, TensorFlow Lite
+            Micro lacks an operator, or the images are larger than the camera's frames.
+        BoardError: The network does not fit the board.
     """
-    own = ("CMakeLists.txt", "partitions.csv.j2", "sdkconfig.defaults.j2", "README.md.j2")
-    main = ("main/CMakeLists.txt", "main/idf_component.yml", "main/main.cpp")
-    files = [*_files("esp_idf", (*own, *main)), *_files("source", (*_NETWORK, *_CAMERA), "main/")]
-    return write_all(folder, render_all(files, _context(model) | board_context(model, board)))
+    templates = [
+        *_templates("esp_idf", (*_PROJECT_FILES, *_MAIN_FILES)),
+        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES), "main/"),
+    ]
+    context = _context(model) | board_context(model, board)
+    return write_all(folder, render_all(templates, context))
 
 
 def write_arduino(folder: Path, model: FirmwareModel, board: Board) -> tuple[Path, ...]:
-    """Write an Arduino sketch that looks through a board's camera, and return its files.
+    """Write an Arduino sketch that classifies what a board's camera sees, and return its files.
 
-    The same network and board give the same bytes.
+    The same network and board result in the same bytes.
 
     Args:
-        folder: An empty folder; the sketch lies in `eyetune_camera` in it, since a sketch has its
-            folder's name.
+        folder: An empty folder. The sketch lies in `eyetune_camera` in it, since Arduino requires
+            that a sketch has the name of its folder.
         model: The network.
-        board: A board with a chip of ESP-IDF and a camera.
+        board: A board with a chip that ESP-IDF supports and a camera.
 
     Raises:
-        UsageError: As `write_esp_idf`.
-        BoardError: As `write_esp_idf`.
+        UsageError: The folder is not empty, the board has no such chip or camera, TensorFlow Lite
+            Micro lacks an operator, or the images are larger than the camera's frames.
+        BoardError: The network does not fit the board.
     """
-    files = [
-        *_files("arduino", ("README.md.j2",)),
-        *_files("arduino", (f"{_SKETCH}.ino",), f"{_SKETCH}/"),
-        *_files("esp_idf", ("partitions.csv.j2",), f"{_SKETCH}/"),
-        *_files("source", (*_NETWORK, *_CAMERA), f"{_SKETCH}/"),
+    templates = [
+        *_templates("arduino", ("README.md.j2",)),
+        *_templates("arduino", (f"{_SKETCH}.ino",), f"{_SKETCH}/"),
+        *_templates("esp_idf", ("partitions.csv.j2",), f"{_SKETCH}/"),
+        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES), f"{_SKETCH}/"),
     ]
-    return write_all(folder, render_all(files, _context(model) | board_context(model, board)))
+    context = _context(model) | board_context(model, board)
+    return write_all(folder, render_all(templates, context))
 
 
 def write_c_array(folder: Path, model: FirmwareModel) -> tuple[Path, ...]:
-    """Write a network as a C array with its labels and settings, for any board, and return the
-    files.
+    """Write a network as a C array with its labels and settings, and return the files.
+
+    It is for any board with TensorFlow Lite Micro.
 
     Args:
         folder: An empty folder.
         model: The network.
 
     Raises:
-        UsageError: The folder is not an empty one, or TensorFlow Lite Micro lacks an operator.
+        UsageError: The folder is not empty, or TensorFlow Lite Micro lacks an operator.
     """
-    files = [*_files("c_array", ("README.md.j2",)), *_files("source", _NETWORK)]
-    return write_all(folder, render_all(files, _context(model)))
+    templates = [*_templates("c_array", ("README.md.j2",)), *_templates("source", _NETWORK_FILES)]
+    return write_all(folder, render_all(templates, _context(model)))
 
 
 def _context(model: FirmwareModel) -> dict[str, Any]:
-    arena_bytes = -(-model.arena_bytes // _ALIGNMENT) * _ALIGNMENT
-    return {"model": model, "operators": add_methods(model.operators), "arena_bytes": arena_bytes}
+    return {
+        "model": model,
+        "operators": add_methods(model.operators),
+        "arena_bytes": aligned(model.arena_bytes),
+    }
 
 
-def _files(place: str, names: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
-    """Return for each template its path in what is written and its path among the templates."""
-    return [(prefix + name.removesuffix(".j2"), f"{place}/{name}") for name in names]
+def _templates(folder: str, names: Sequence[str], prefix: str = "") -> list[tuple[str, str]]:
+    """Return the output path and the template path of each file."""
+    return [(prefix + name.removesuffix(".j2"), f"{folder}/{name}") for name in names]

@@ -1,6 +1,4 @@
-"""From the camera's picture to the network's image, as the firmware's image.c does it; and which
-picture that is.
-"""
+"""From a frame of the camera to the image of the network, as in the firmware's image.c."""
 
 from __future__ import annotations
 
@@ -11,8 +9,8 @@ from numpy.typing import NDArray
 
 from eyetune.errors import UsageError
 
-# Sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB of memory.
-# All of them are as old as its version 2; 128X128 and 320X320 are younger.
+# Frame sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB.
+# All of them exist since its version 2; 128X128 and 320X320 are newer.
 # https://github.com/espressif/esp32-camera/blob/master/driver/sensor.c
 _FRAMES = (
     ("FRAMESIZE_96X96", 96, 96),
@@ -22,22 +20,22 @@ _FRAMES = (
     ("FRAMESIZE_CIF", 400, 296),
     ("FRAMESIZE_VGA", 640, 480),
 )
-_BYTES_A_PIXEL = 2  # RGB565
+_BYTES_PER_PIXEL = 2  # RGB565
 _MAX_PIXELS = 4096 * 4096  # of a frame: image.c adds up in 32 bits
 
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """What the camera captures, and the part of it that the network sees. Lengths are in pixels.
+    """A frame that the camera captures, and the crop that the network sees. Lengths are in pixels.
 
     Attributes:
-        name: What the camera's driver calls it.
-        width: Of all.
-        height: Of all.
-        left: Where the part that the network sees begins.
-        top: Where the part that the network sees begins.
-        crop_width: Of that part.
-        crop_height: Of that part.
+        name: Name of the frame size in the camera's driver.
+        width: Width of the frame.
+        height: Height of the frame.
+        left: Left edge of the crop.
+        top: Top edge of the crop.
+        crop_width: Width of the crop.
+        crop_height: Height of the crop.
     """
 
     name: str
@@ -50,19 +48,18 @@ class CameraFrame:
 
     @property
     def bytes(self) -> int:
-        """The memory that it takes."""
-        return _BYTES_A_PIXEL * self.width * self.height
+        """Size of the frame in bytes."""
+        return _BYTES_PER_PIXEL * self.width * self.height
 
 
 def camera_frame(image_shape: tuple[int, int, int]) -> CameraFrame:
-    """Return the smallest frame of the camera that is at least as large as images, and what of it
-    becomes one.
+    """Return the smallest frame that is at least as large as the network's images, and its crop.
 
     Args:
-        image_shape: Height, width and channels of the images.
+        image_shape: Height, width and channels (1 or 3) of the images.
 
     Raises:
-        UsageError: No frame is that large, or the shape is none of images.
+        UsageError: The images are larger than every frame, or the shape is not that of images.
 
     Example:
         >>> camera_frame((32, 32, 3)).name
@@ -74,13 +71,12 @@ def camera_frame(image_shape: tuple[int, int, int]) -> CameraFrame:
     height, width, _ = checked_shape(image_shape)
     for name, frame_width, frame_height in _FRAMES:
         if frame_width >= width and frame_height >= height:
-            return CameraFrame(
-                name, frame_width, frame_height, *_middle(frame_width, frame_height, width, height)
-            )
-    _, largest_width, largest_height = _FRAMES[-1]
+            crop = _center_crop(frame_width, frame_height, width, height)
+            return CameraFrame(name, frame_width, frame_height, *crop)
+    _, max_width, max_height = _FRAMES[-1]
     raise UsageError(
-        "The network's images are larger than what the camera captures.",
-        expected=f"at most {largest_height} x {largest_width} pixels (height, width)",
+        "The network's images are larger than the frames of the camera.",
+        expected=f"at most {max_height} x {max_width} pixels (height, width)",
         received=f"{height} x {width}",
         fix="Train on smaller images.",
     )
@@ -94,30 +90,30 @@ def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[2] not in (1, 3):
         raise UsageError(
-            "The firmware cannot make such images.",
-            expected="a shape of height, width and channels, of which there are 1 (gray) or 3 (red, green, blue)",
+            "The firmware cannot produce images of this shape.",
+            expected="height, width and channels: 1 (grayscale) or 3 (red, green, blue)",
             received=" x ".join(map(str, image_shape)),
         )
     return image_shape
 
 
 def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.int8]:
-    """Make the network's image of a picture of the camera, with the same whole numbers as the
-    firmware's image.c.
+    """Return the network's image for a frame, with the same integer arithmetic as image.c.
 
-    The middle of the picture, as much as has the image's proportions, becomes the image: a value is
-    the mean of the area that it stands for, rounded. Gray is made of the rounded colours by ITU-R
-    BT.601, as Pillow does.
+    The largest crop in the center with the image's aspect ratio becomes the image: each value is
+    the rounded mean of the area that it covers. Grayscale is computed from the rounded colors by
+    ITU-R BT.601, as in Pillow.
 
     Args:
-        frame: A picture in RGB565, the high byte first, shape (height, width, 2).
-        image_shape: Height, width and channels (1 or 3) of the image; not larger than the picture.
+        frame: A frame in RGB565, uint8 of shape (height, width, 2), the high byte first.
+        image_shape: Height, width and channels (1 or 3) of the image; at most as large as the
+            frame.
 
     Returns:
-        The image, each value less 128.
+        The image, int8 of that shape: each value less 128.
 
     Raises:
-        UsageError: The picture is smaller than the image, or a shape cannot be used.
+        UsageError: The frame is smaller than the image, or one of the shapes is invalid.
 
     Example:
         >>> red = np.full((96, 96, 2), [0xF8, 0x00], np.uint8)
@@ -127,72 +123,69 @@ def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> N
     height, width, channels = checked_shape(image_shape)
     _check_frame(frame, height, width)
     frame_height, frame_width, _ = frame.shape
-    left, top, crop_width, crop_height = _middle(frame_width, frame_height, width, height)
-    colours = _colours(frame[top : top + crop_height, left : left + crop_width])
-    sums = np.einsum(
-        "yr,rcn,xc->yxn",
-        _shares(crop_height, height),
-        colours,
-        _shares(crop_width, width),
-        optimize=True,
-    )
+    left, top, crop_width, crop_height = _center_crop(frame_width, frame_height, width, height)
+    colors = _colors(frame[top : top + crop_height, left : left + crop_width])
+    row_overlaps = _overlaps(crop_height, height)
+    column_overlaps = _overlaps(crop_width, width)
+    sums = np.einsum("yr,rcn,xc->yxn", row_overlaps, colors, column_overlaps, optimize=True)
     area = crop_height * crop_width
     means = (sums + area // 2) // area
     if channels == 1:
-        means = (means @ np.array([19595, 38470, 7471]) + 0x8000 >> 16)[..., np.newaxis]
+        weighted = means @ np.array([19595, 38470, 7471])
+        means = (weighted + 0x8000 >> 16)[..., np.newaxis]
     image: NDArray[np.int8] = (means - 128).astype(np.int8)
     return image
 
 
 def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
-    right = frame.ndim == 3 and frame.shape[2] == _BYTES_A_PIXEL and frame.dtype == np.uint8
+    is_rgb565 = frame.ndim == 3 and frame.shape[2] == _BYTES_PER_PIXEL and frame.dtype == np.uint8
     if (
-        not right
+        not is_rgb565
         or frame.shape[0] < height
         or frame.shape[1] < width
-        or frame.size > _BYTES_A_PIXEL * _MAX_PIXELS
+        or frame.size > _BYTES_PER_PIXEL * _MAX_PIXELS
     ):
         raise UsageError(
-            "The picture cannot become an image.",
-            expected=f"uint8 of shape (height, width, 2), from {height} x {width} to 4096 x 4096 pixels",
+            "The frame cannot become an image of this shape.",
+            expected=f"uint8 of shape (height, width, 2), "
+            f"from {height} x {width} to 4096 x 4096 pixels",
             received=f"{frame.dtype} of shape {frame.shape}",
         )
 
 
-def _middle(
+def _center_crop(
     frame_width: int, frame_height: int, width: int, height: int
 ) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the largest part in the middle that has an image's
-    proportions.
-    """
+    """Return left, top, width and height of the largest central crop of an image's shape."""
     crop_width, crop_height = frame_width, frame_height
     if frame_width * height >= frame_height * width:
         crop_width = frame_height * width // height
     else:
         crop_height = frame_width * height // width
-    return (
-        (frame_width - crop_width) // 2,
-        (frame_height - crop_height) // 2,
-        crop_width,
-        crop_height,
-    )
+    left = (frame_width - crop_width) // 2
+    top = (frame_height - crop_height) // 2
+    return left, top, crop_width, crop_height
 
 
-def _colours(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return red, green and blue of RGB565, each a byte whose lowest bits are 0."""
+def _colors(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return red, green and blue of RGB565 pixels, each a byte whose lowest bits are 0."""
     high, low = pixels[..., 0].astype(np.int64), pixels[..., 1].astype(np.int64)
-    return np.stack(
-        [high & 0xF8, (high & 0x07) << 5 | (low & 0xE0) >> 3, (low & 0x1F) << 3], axis=-1
-    )
+    red = high & 0xF8
+    green = (high & 0x07) << 5 | (low & 0xE0) >> 3
+    blue = (low & 0x1F) << 3
+    return np.stack([red, green, blue], axis=-1)
 
 
-def _shares(length: int, size: int) -> NDArray[np.int64]:
-    """Return how much of each of `length` pixels lies in each of `size` values, shape (size,
-    length).
+def _overlaps(length: int, size: int) -> NDArray[np.int64]:
+    """Return how much of each of `length` pixels lies in each of `size` values.
 
-    Along the axis, a pixel is `size` long and a value is `length` long.
+    In units in which a pixel is `size` long and a value is `length` long, nothing is rounded.
+
+    Returns:
+        The lengths, shape (size, length).
     """
     values, pixels = np.arange(size)[:, np.newaxis], np.arange(length)
+    starts = np.maximum(values * length, pixels * size)
     ends = np.minimum((values + 1) * length, (pixels + 1) * size)
-    shares: NDArray[np.int64] = np.maximum(ends - np.maximum(values * length, pixels * size), 0)
-    return shares
+    overlaps: NDArray[np.int64] = np.maximum(ends - starts, 0)
+    return overlaps

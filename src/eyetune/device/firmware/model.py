@@ -1,35 +1,32 @@
-"""What firmware is made of: an int8 network and what its firmware must know of it."""
+"""An int8 network with everything that its firmware needs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.device.firmware.image import checked_shape
 from eyetune.errors import UsageError
-
-_MARK = b"TFL3"  # at byte 4 of a TensorFlow Lite file
 
 
 @dataclass(frozen=True)
 class FirmwareModel:
-    """An int8 network and what its firmware must know of it.
+    """An int8 network with everything that its firmware needs.
 
     Attributes:
-        content: The .tflite file.
-        title: What it is, for comments and the README; may hold anything.
-        image_shape: Height, width and channels (1 or 3).
-        class_names: In the order of the scores; may hold anything.
-        operators: Builtin operators by their names in TensorFlow Lite's schema, for example
-            CONV_2D.
-        arena_bytes: How much memory it needs at most, measured or predicted.
+        content: The content of the .tflite file.
+        title: A title for comments and the README; may contain any characters.
+        image_shape: Height, width and channels (1 or 3) of the images.
+        class_names: The classes in the order of the scores; may contain any characters.
+        operators: Names of the builtin operators in TensorFlow Lite's schema, for example CONV_2D.
+        arena_bytes: Size of the tensor arena in bytes, measured or predicted.
         output_scale: A probability is (score - output_zero_point) * output_scale.
         output_zero_point: From -128 to 127.
-        expected: Lines of serial output for the README, as a computer answers, with the time that
-            is predicted.
+        expected: Lines of serial output for the README, as computed here, with the predicted time.
 
     Raises:
-        UsageError: A value cannot be used.
+        UsageError: A value is out of range.
     """
 
     content: bytes
@@ -44,44 +41,43 @@ class FirmwareModel:
 
     def __post_init__(self) -> None:
         checked_shape(self.image_shape)
-        if self.content[4:8] != _MARK:
+        if self.content[4:8] != IDENTIFIER:
             raise UsageError(
-                "The network is no TensorFlow Lite file.",
-                expected="TFL3 at byte 4",
+                "The network is not a TensorFlow Lite file.",
+                expected="TFL3 at bytes 4 to 7",
                 received=f"{len(self.content):,} bytes that begin with {self.content[:8]!r}",
             )
         if not self.class_names or not self.operators:
             raise UsageError(
-                "The network has no classes or no operators.", expected="one or more of both"
+                "The network has no classes or no operators.",
+                expected="at least 1 class and 1 operator",
+                received=f"{len(self.class_names)} and {len(self.operators)}",
             )
         if self.arena_bytes < 1:
             raise UsageError(
-                "The tensor arena is too small.",
+                "The tensor arena must have at least 1 byte.",
                 expected="1 byte or more",
                 received=self.arena_bytes,
             )
-        if not (
-            math.isfinite(self.output_scale)
-            and self.output_scale > 0
-            and -128 <= self.output_zero_point <= 127
-        ):
+        has_scale = math.isfinite(self.output_scale) and self.output_scale > 0
+        if not has_scale or not -128 <= self.output_zero_point <= 127:
             raise UsageError(
-                "The scores of the network cannot be read.",
-                expected="a finite scale above 0 and a zero point from -128 to 127",
+                "The output of the network has an invalid scale or zero point.",
+                expected="a finite scale above 0, and a zero point from -128 to 127",
                 received=f"{self.output_scale} and {self.output_zero_point}",
             )
 
     @property
     def height(self) -> int:
-        """Of the images, in pixels."""
+        """Height of the images in pixels."""
         return self.image_shape[0]
 
     @property
     def width(self) -> int:
-        """Of the images, in pixels."""
+        """Width of the images in pixels."""
         return self.image_shape[1]
 
     @property
     def channels(self) -> int:
-        """Of the images: 1 or 3."""
+        """Channels of the images: 1 or 3."""
         return self.image_shape[2]

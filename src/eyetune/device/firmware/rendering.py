@@ -1,4 +1,4 @@
-"""Files of a firmware, made of the templates beside this file."""
+"""Rendering of the templates beside this module, and writing of the files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from eyetune.device.firmware.text import FILTERS
+from eyetune.device.firmware.escaping import FILTERS
 from eyetune.errors import UsageError
 
 _TEMPLATE = ".j2"
+_FOLDER = Path(__file__).parent / "templates"
 
 
-def render_all(files: Iterable[tuple[str, str]], context: Mapping[str, Any]) -> dict[str, str]:
+def render_all(templates: Iterable[tuple[str, str]], context: Mapping[str, Any]) -> dict[str, str]:
     """Return the contents of files by their paths.
 
     Args:
-        files: Of each the path that it is to have and the template's; one that ends in .j2 is
-            filled.
-        context: The values that templates name.
+        templates: For each file its path, and the path of its template. A template that ends in
+            .j2 is rendered; others are copied.
+        context: The values for the templates.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # What is made is C and Markdown, not HTML: the filters in `text` take the place of autoescape.
+    # The output is C and Markdown, not HTML: the filters in `escaping` replace autoescape.
     environment = Environment(
-        loader=PackageLoader("eyetune", "device/firmware/templates"),
+        loader=FileSystemLoader(_FOLDER),
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -32,21 +33,20 @@ def render_all(files: Iterable[tuple[str, str]], context: Mapping[str, Any]) -> 
         keep_trailing_newline=True,
     )
     environment.filters |= FILTERS
-    rendered = {}
-    for path, template in files:
+    contents = {}
+    for path, template in templates:
         if template.endswith(_TEMPLATE):
-            rendered[path] = environment.get_template(template).render(context)
+            contents[path] = environment.get_template(template).render(context)
         else:
-            assert environment.loader is not None
-            rendered[path] = environment.loader.get_source(environment, template)[0]
-    return rendered
+            contents[path] = (_FOLDER / template).read_text(encoding="utf-8")
+    return contents
 
 
 def write_all(folder: Path, contents: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write files into an empty folder, and return their paths in order.
+    """Write files into an empty folder, and return their paths in alphabetical order.
 
     Raises:
-        UsageError: There is no such folder, it is not empty, or it cannot be written to.
+        UsageError: The folder is missing or not empty, or cannot be written.
     """
     _check_empty(folder)
     paths = []
@@ -59,23 +59,26 @@ def write_all(folder: Path, contents: Mapping[str, str]) -> tuple[Path, ...]:
             paths.append(path)
     except OSError as error:
         raise UsageError(
-            "The firmware cannot be written.",
+            "Cannot write the firmware.",
+            expected="a folder that you may write to, on a disk with free space",
             received=f"{error.filename or folder}: {error.strerror}",
-            fix="Choose a folder with room that you may write to.",
+            fix="Choose another folder.",
         ) from None
     return tuple(paths)
 
 
 def _check_empty(folder: Path) -> None:
-    problem = None
-    if not folder.is_dir():
-        problem = "not a folder" if folder.exists() else "not there"
+    if not folder.exists():
+        problem = "does not exist"
+    elif not folder.is_dir():
+        problem = "is not a folder"
     elif any(folder.iterdir()):
-        problem = "not empty"
-    if problem:
-        raise UsageError(
-            "The firmware cannot be written there.",
-            expected="an empty folder",
-            received=f"{folder}, which is {problem}",
-            fix="Make a new folder; nothing is written over.",
-        )
+        problem = "is not empty"
+    else:
+        return
+    raise UsageError(
+        "Firmware can only be written to an empty folder.",
+        expected="an empty folder",
+        received=f"{folder}, which {problem}",
+        fix="Create a new folder: existing files are never replaced.",
+    )

@@ -10,21 +10,20 @@ from collections.abc import Iterable
 from eyetune.device.estimate.operators import SUPPORTED, replacement_for
 from eyetune.errors import UsageError
 
-# Names that are not spelled word by word.
-_SPELLED = {
-    "BATCH_MATMUL": "BatchMatMul",
-    "CUMSUM": "CumSum",
-    "PADV2": "PadV2",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+# Operators whose method is not simply the name in camel case.
+_METHODS = {
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
 
 
 def add_methods(operators: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods that add these operators, each once, in the order in which they first
-    come.
+    """Return the methods that add these operators, each once, in the order of first use.
 
     Args:
-        operators: Names of builtin operators, as in TensorFlow Lite's schema.
+        operators: Names of builtin operators in TensorFlow Lite's schema.
 
     Raises:
         UsageError: TensorFlow Lite Micro has no such operator.
@@ -40,12 +39,14 @@ def _method(name: str) -> str:
     if name not in SUPPORTED:
         raise UsageError(
             "The network has an operator that TensorFlow Lite Micro cannot run.",
-            expected="operators such as CONV_2D, FULLY_CONNECTED, SOFTMAX",
+            expected="operators such as CONV_2D, FULLY_CONNECTED and SOFTMAX",
             received=name,
             fix=f"Use {replacement_for(name)}.",
         )
-    return "Add" + _SPELLED.get(name, "".join(map(_capitalized, name.split("_"))))
+    if name in _METHODS:
+        return _METHODS[name]
+    return "Add" + "".join(_camel_case(part) for part in name.split("_"))
 
 
-def _capitalized(word: str) -> str:
-    return word if word[0].isdigit() else word.capitalize()  # 2D, but MaxPool
+def _camel_case(part: str) -> str:
+    return part if part[0].isdigit() else part.capitalize()  # 2D, but MaxPool

@@ -1,4 +1,4 @@
-"""From the network's scores to an answer, as the firmware's result.c does it."""
+"""From the scores of a network to the predicted class, as in the firmware's result.c."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 
 def read_result(scores: NDArray[np.int8], scale: float, zero_point: int) -> tuple[int, int]:
-    """Return the class with the highest score, of several the first, and its confidence in per
-    mille.
+    """Return the index of the class with the highest score, and its confidence in per mille.
+
+    If several classes have the highest score, the first one is returned.
 
     Args:
-        scores: Of all classes, shape (number of classes,).
-        scale: A probability is (score - zero_point) * scale, in float32.
+        scores: The scores of all classes, int8 of shape (classes,).
+        scale: A probability is (score - zero_point) * scale, computed in float32.
         zero_point: From -128 to 127.
 
     Example:
@@ -21,6 +22,6 @@ def read_result(scores: NDArray[np.int8], scale: float, zero_point: int) -> tupl
     """
     best = int(scores.argmax())
     with np.errstate(over="ignore"):
-        share = np.float32(int(scores[best]) - zero_point) * np.float32(scale)
-        rounded = share * np.float32(1000) + np.float32(0.5)
-    return best, int(min(max(rounded, np.float32(0)), np.float32(1000)))
+        probability = np.float32(int(scores[best]) - zero_point) * np.float32(scale)
+        per_mille = probability * np.float32(1000) + np.float32(0.5)
+    return best, int(min(max(per_mille, np.float32(0)), np.float32(1000)))

@@ -1,6 +1,4 @@
-"""The page of an export: what the network reaches, what it takes of the board, how that was proven,
-what to do next.
-"""
+"""The page of an export: what the network reaches, what it needs, and its verification."""
 
 from __future__ import annotations
 
@@ -9,39 +7,40 @@ from typing import Any
 
 from eyetune.report.pages.page import render
 from eyetune.report.pages.tables import Cell, Row
+from eyetune.values.firmware_formats import FIRMWARE_FORMATS
 
-CONTENTS = (
-    ("reaches", "What it reaches"),
-    ("takes", "What it takes"),
-    ("proof", "The proof"),
-    ("next", "What to do next"),
+_CONTENTS = (
+    ("reaches", "Accuracy"),
+    ("takes", "Memory and time"),
+    ("proof", "Verification"),
+    ("next", "Next steps"),
 )
-FOLDERS = {"esp-idf": "an ESP-IDF project", "arduino": "an Arduino sketch", "c": "a bare C array"}
 
 
 def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | None = None) -> str:
-    """Return the report of an export as one HTML page that needs nothing else.
+    """Return the report of an export as one self-contained HTML page.
 
     Args:
-        manifest: What the export is, as JSON values.
-        verification: What `eyetune verify` found, as JSON values (None: it has not been run).
+        manifest: The manifest of the export, as JSON values.
+        verification: The result of `eyetune verify`, as JSON values. Default: not verified yet.
     """
     board = manifest["board"]
+    shape = " x ".join(map(str, manifest["image_shape"]))
+    num_classes = len(manifest["class_names"])
     return render(
         "export",
         {
             "title": f"{manifest['label']} on {board['title']}",
-            "subtitle": f"run {manifest['run']}, {len(manifest['class_names'])} classes, "
-            f"{' x '.join(map(str, manifest['image_shape']))} pixels",
-            "contents": CONTENTS,
+            "subtitle": f"run {manifest['run']}, {num_classes} classes, images of {shape}",
+            "contents": _CONTENTS,
             "steps": manifest["steps"],
             "accuracy_headings": ("images", "float", "int8", "points"),
-            "accuracy_rows": _accuracies(manifest, verification),
+            "accuracy_rows": _accuracy_rows(manifest, verification),
             "bars": _bars(manifest),
             "facts": _facts(manifest),
             "verification": verification,
-            "proof_rows": _proof(verification) if verification else [],
-            "folders": [(name, FOLDERS[name]) for name in manifest["formats"]],
+            "verification_rows": _verification_rows(verification) if verification else [],
+            "folders": [(name, FIRMWARE_FORMATS[name]) for name in manifest["formats"]],
             "operators": ", ".join(manifest["operators"]),
             "quirks": board["quirks"],
             "versions": list(manifest["versions"].items()),
@@ -49,77 +48,81 @@ def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | N
     )
 
 
-def _accuracies(manifest: Mapping[str, Any], verification: Mapping[str, Any] | None) -> list[Row]:
+def _accuracy_rows(
+    manifest: Mapping[str, Any], verification: Mapping[str, Any] | None
+) -> list[Row]:
     rows = [
-        _accuracy(
+        _accuracy_row(
             f"{manifest['validation_images']:,} validation images",
             manifest["float_validation_accuracy"],
             manifest["int8_validation_accuracy"],
         )
     ]
     if verification:
-        words = f"{verification['num_images']:,} {verification['split']} images, in {verification['interpreter']}"
-        rows.append(_accuracy(words, verification["float_accuracy"], verification["int8_accuracy"]))
+        label = (
+            f"{verification['num_images']:,} {verification['split']} images, "
+            f"in {verification['interpreter']}"
+        )
+        row = _accuracy_row(label, verification["float_accuracy"], verification["int8_accuracy"])
+        rows.append(row)
     return rows
 
 
-def _accuracy(words: str, in_float: float | None, in_int8: float) -> Row:
-    if in_float is None:
-        return Row([Cell(words), Cell("not known"), Cell(f"{in_int8:.2%}"), Cell("")])
+def _accuracy_row(label: str, float_accuracy: float | None, int8_accuracy: float) -> Row:
+    if float_accuracy is None:
+        return Row([Cell(label), Cell("unknown"), Cell(f"{int8_accuracy:.2%}"), Cell("")])
+    difference = 100 * (int8_accuracy - float_accuracy)
     return Row(
         [
-            Cell(words),
-            Cell(f"{in_float:.2%}"),
-            Cell(f"{in_int8:.2%}"),
-            Cell(f"{100 * (in_int8 - in_float):+.2f}"),
+            Cell(label),
+            Cell(f"{float_accuracy:.2%}"),
+            Cell(f"{int8_accuracy:.2%}"),
+            Cell(f"{difference:+.2f}"),
         ]
     )
 
 
 def _bars(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is needed and what there is room for, of flash and of RAM."""
+    """Return what the network needs and what is available, for flash and RAM."""
     board = manifest["board"]
-    flash = board["partition_bytes"] - board["firmware_bytes"]
-    internal = manifest["arena_bytes"] <= board["arena_bytes"]
-    room, where = (
-        (board["arena_bytes"], "internal RAM")
-        if internal
-        else (board["psram_bytes"], "external RAM")
-    )
-    return [
-        _bar("model, in flash", manifest["flash_bytes"], flash),
-        _bar(f"tensor arena, in {where}", manifest["arena_bytes"], room),
-    ]
+    arena_bytes = manifest["arena_bytes"]
+    max_model_bytes = board["partition_bytes"] - board["firmware_bytes"]
+    model = _bar("model, in flash", manifest["flash_bytes"], max_model_bytes)
+    if arena_bytes <= board["arena_bytes"]:
+        arena = _bar("tensor arena, in internal RAM", arena_bytes, board["arena_bytes"])
+    else:
+        arena = _bar("tensor arena, in external RAM", arena_bytes, board["psram_bytes"])
+    return [model, arena]
 
 
-def _bar(words: str, needed: int, room: int) -> dict[str, Any]:
-    return {
-        "words": words,
-        "needed": needed,
-        "room": room,
-        "share": min(1.0, needed / room) if room else 1.0,
-    }
+def _bar(label: str, needed: int, available: int) -> dict[str, Any]:
+    share = min(1.0, needed / available) if available else 1.0
+    return {"label": label, "needed": needed, "available": available, "share": share}
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    facts = [("multiply-adds an image", f"{manifest['macs']:,}")]
+    facts = [("multiply-accumulates (MACs) per image", f"{manifest['macs']:,}")]
     if manifest["latency_ms"] is not None:
-        words = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
-        facts.append(("an image, predicted", words))
-    facts.append(("training images to measure ranges on", f"{manifest['calibration_images']:,}"))
+        time = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
+        facts.append(("time per image, predicted", time))
+    facts.append(("training images for calibration", f"{manifest['calibration_images']:,}"))
     return facts
 
 
-def _proof(verification: Mapping[str, Any]) -> list[Row]:
+def _verification_rows(verification: Mapping[str, Any]) -> list[Row]:
     agreement, arena = verification["agreement"], verification["arena"]
-    rows = {
-        "interpreter that decides": verification["interpreter"],
-        "compared with": verification["reference"] if agreement is not None else "nothing",
-        "the same class": "not compared" if agreement is None else f"{agreement:.2%} of the images",
-        "tensor arena": "predicted"
-        if arena is None
-        else f"{arena['bytes']:,} bytes "
-        f"({arena['head_bytes']:,} for tensors, {arena['tail_bytes']:,} for the interpreter)",
-        "set aside for it": f"{verification['arena_limit_bytes']:,} bytes",
-    }
+    rows = {"interpreter": verification["interpreter"]}
+    if agreement is None:
+        rows["compared with"] = "nothing"
+    else:
+        rows["compared with"] = verification["reference"]
+        rows["same class"] = f"{agreement:.2%} of the images"
+    if arena is None:
+        rows["tensor arena"] = "predicted"
+    else:
+        rows["tensor arena"] = (
+            f"{arena['bytes']:,} bytes ({arena['head_bytes']:,} for tensors, "
+            f"{arena['tail_bytes']:,} for the interpreter)"
+        )
+    rows["set aside for it"] = f"{verification['arena_limit_bytes']:,} bytes"
     return [Row([Cell(name), Cell(value)]) for name, value in rows.items()]

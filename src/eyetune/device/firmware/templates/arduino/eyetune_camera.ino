@@ -1,34 +1,34 @@
-// Looks through the camera, asks the network and prints its answer, again and again.
+// Classifies one camera frame after the other and prints the results.
 
 #include "camera.h"
 #include "classifier.h"
 #include "labels.h"
-#include "look.h"
+#include "prediction.h"
 
 static bool ready = false;
 
 void setup()
 {
     Serial.begin(115200);
-    // The network first: its arena needs one piece of internal RAM.
+    // The network first: its arena needs a contiguous block of internal RAM.
     ready = classifier_start() && camera_start();
     if (ready) {
         Serial.printf("arena: %u of %u bytes used\n", (unsigned)classifier_arena_used_bytes(),
                       (unsigned)classifier_arena_bytes());
     } else {
-        Serial.println("It did not start; the log on the first serial port (UART 0, 115200) says why.");
+        Serial.println("Start failed. The log on the first serial port (UART 0, 115200 baud) shows the reason.");
     }
 }
 
 void loop()
 {
-    Sighting sighting = {};
+    Prediction prediction = {};
     if (!ready) {
         delay(1000);
-    } else if (look(&sighting)) {
-        const unsigned confidence = sighting.result.confidence_per_mille;
-        Serial.printf("%s %u.%u%% %u ms\n", labels[sighting.result.class_number], confidence / 10, confidence % 10,
-                      (unsigned)sighting.milliseconds);
+    } else if (predict_frame(&prediction)) {
+        const unsigned confidence = prediction.result.confidence_per_mille;
+        Serial.printf("%s %u.%u%% %u ms\n", labels[prediction.result.class_index], confidence / 10, confidence % 10,
+                      (unsigned)prediction.milliseconds);
     }
-    delay(1);  // lets the idle task run, which the watchdog waits for
+    delay(1);  // lets the idle task run, which resets the watchdog
 }

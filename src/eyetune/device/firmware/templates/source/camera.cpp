@@ -49,7 +49,7 @@ camera_config_t configuration()
     config.ledc_channel = LEDC_CHANNEL_0;
     config.pixel_format = PIXFORMAT_RGB565;
     config.frame_size = FRAME_SIZE;
-    config.fb_count = 1; /* with more, the driver captures all the time and takes the memory's bandwidth */
+    config.fb_count = 1; /* with more, the driver captures continuously and uses memory bandwidth */
     config.fb_location = HAS_PSRAM ? CAMERA_FB_IN_PSRAM : CAMERA_FB_IN_DRAM;
     config.grab_mode = CAMERA_GRAB_WHEN_EMPTY;
     return config;
@@ -65,7 +65,7 @@ bool camera_start()
     const camera_config_t config = configuration();
     const esp_err_t error = esp_camera_init(&config);
     if (error != ESP_OK) {
-        ESP_LOGE(kTag, "The camera did not start: %s. Check its cable, and the pins in board.h.",
+        ESP_LOGE(kTag, "The camera did not start: %s. Check its cable and the pins in board.h.",
                  esp_err_to_name(error));
         return false;
     }

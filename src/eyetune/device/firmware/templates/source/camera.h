@@ -2,7 +2,7 @@
 #ifndef EYETUNE_CAMERA_H
 #define EYETUNE_CAMERA_H
 
-/* Start it. False: it did not start, and the log says why. */
+/* Starts the camera. Returns false after a failure, which is logged. */
 bool camera_start();
 
 #endif

@@ -5,16 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 
-/* Get ready to run it. False: that failed, and the log says why. */
+/* Prepares the network. Returns false after a failure, which is logged. */
 bool classifier_start();
 
-/* Where the next image is to be put. */
+/* Returns the memory for the next image. */
 int8_t *classifier_input();
 
-/* Run it on that image. Returns the scores of all classes, or nullptr where it failed. */
+/* Classifies that image. Returns the scores of all classes, or nullptr after a failure. */
 const int8_t *classifier_run();
 
-/* How much memory it was given, and how much of that it uses. */
+/* Size of the tensor arena, and how much of it is in use. */
 size_t classifier_arena_bytes();
 size_t classifier_arena_used_bytes();
 

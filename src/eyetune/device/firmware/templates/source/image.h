@@ -1,4 +1,4 @@
-/* From what the camera gives to what the network takes. Plain C99, whole numbers only. */
+/* From a frame of the camera to the image of the network. Plain C99, integers only. */
 #ifndef EYETUNE_IMAGE_H
 #define EYETUNE_IMAGE_H
 
@@ -8,14 +8,14 @@
 extern "C" {
 #endif
 
-/* A picture of the camera in RGB565: row by row, two bytes a pixel, the high one first. */
+/* A frame of the camera in RGB565: row by row, two bytes per pixel, the high byte first. */
 typedef struct {
     const uint8_t *bytes;
     uint32_t width;
     uint32_t height;
-} CameraPicture;
+} CameraFrame;
 
-/* An image for the network: row by row, a value a channel (red, green, blue; or gray), each less 128. */
+/* An image for the network: row by row, one value per channel (red, green, blue; or grayscale), each less 128. */
 typedef struct {
     int8_t *values;
     uint32_t width;
@@ -23,12 +23,12 @@ typedef struct {
     uint32_t channels; /* 1 or 3 */
 } NetworkImage;
 
-/* Fill an image with the middle of a picture, as much of it as has the image's proportions.
+/* Fills an image with the largest crop in the center of a frame that has the image's aspect ratio.
  *
- * A value is the mean of the area that it stands for, rounded. The picture must be at least as wide and as high as
- * the image, and have at most 4096 x 4096 pixels: sums are kept in 32 bits.
+ * Each value is the rounded mean of the area that it covers. The frame must be at least as wide and as high as the
+ * image, and have at most 4096 x 4096 pixels, since sums are kept in 32 bits.
  */
-void fill_image(CameraPicture picture, NetworkImage image);
+void fill_image(CameraFrame frame, NetworkImage image);
 
 #ifdef __cplusplus
 }

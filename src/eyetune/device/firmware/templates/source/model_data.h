@@ -1,4 +1,4 @@
-/* The network, as a TensorFlow Lite file. It lies in flash and is read from there. */
+/* The network as a TensorFlow Lite file. It is read from flash. */
 #ifndef EYETUNE_MODEL_DATA_H
 #define EYETUNE_MODEL_DATA_H
 

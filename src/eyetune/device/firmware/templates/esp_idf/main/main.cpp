@@ -1,4 +1,4 @@
-/* Looks through the camera, asks the network and prints its answer, again and again. */
+/* Classifies one camera frame after the other and prints the results. */
 #include <cinttypes>
 #include <cstdio>
 
@@ -8,22 +8,22 @@
 #include "camera.h"
 #include "classifier.h"
 #include "labels.h"
-#include "look.h"
+#include "prediction.h"
 
 extern "C" void app_main()
 {
-    /* The network first: its arena needs one piece of internal RAM. */
+    /* The network first: its arena needs a contiguous block of internal RAM. */
     if (!classifier_start() || !camera_start()) {
         return;
     }
     printf("arena: %u of %u bytes used\n", (unsigned)classifier_arena_used_bytes(), (unsigned)classifier_arena_bytes());
     while (true) {
-        Sighting sighting = {};
-        if (look(&sighting)) {
-            const uint32_t confidence = sighting.result.confidence_per_mille;
-            printf("%s %" PRIu32 ".%" PRIu32 "%% %" PRIu32 " ms\n", labels[sighting.result.class_number],
-                   confidence / 10, confidence % 10, sighting.milliseconds);
+        Prediction prediction = {};
+        if (predict_frame(&prediction)) {
+            const uint32_t confidence = prediction.result.confidence_per_mille;
+            printf("%s %" PRIu32 ".%" PRIu32 "%% %" PRIu32 " ms\n", labels[prediction.result.class_index],
+                   confidence / 10, confidence % 10, prediction.milliseconds);
         }
-        vTaskDelay(1); /* lets the idle task run, which the watchdog waits for */
+        vTaskDelay(1); /* lets the idle task run, which resets the watchdog */
     }
 }

@@ -1,4 +1,4 @@
-#include "look.h"
+#include "prediction.h"
 
 #include <cinttypes>
 
@@ -13,39 +13,39 @@
 
 namespace {
 
-constexpr char kTag[] = "look";
+constexpr char kTag[] = "prediction";
 
-bool is_whole(const camera_fb_t *frame)
+bool is_complete(const camera_fb_t *frame)
 {
     return frame->format == PIXFORMAT_RGB565 && frame->len >= 2 * frame->width * frame->height
         && frame->width >= IMAGE_WIDTH && frame->height >= IMAGE_HEIGHT;
 }
 
-/* Put the next picture into the network's input. */
-bool take_image()
+/* Puts the next frame into the network's input. */
+bool capture_image()
 {
     camera_fb_t *frame = esp_camera_fb_get();
     if (frame == nullptr) {
-        ESP_LOGE(kTag, "The camera gave no picture.");
+        ESP_LOGE(kTag, "The camera did not return a frame.");
         return false;
     }
-    const bool whole = is_whole(frame);
-    if (whole) {
-        const CameraPicture picture = {frame->buf, (uint32_t)frame->width, (uint32_t)frame->height};
+    const bool complete = is_complete(frame);
+    if (complete) {
+        const CameraFrame source = {frame->buf, (uint32_t)frame->width, (uint32_t)frame->height};
         const NetworkImage image = {classifier_input(), IMAGE_WIDTH, IMAGE_HEIGHT, IMAGE_CHANNELS};
-        fill_image(picture, image);
+        fill_image(source, image);
     } else {
-        ESP_LOGE(kTag, "The camera gave a broken picture of %u bytes.", (unsigned)frame->len);
+        ESP_LOGE(kTag, "The camera returned an incomplete frame of %u bytes.", (unsigned)frame->len);
     }
     esp_camera_fb_return(frame);
-    return whole;
+    return complete;
 }
 
 }  // namespace
 
-bool look(Sighting *sighting)
+bool predict_frame(Prediction *prediction)
 {
-    if (!take_image()) {
+    if (!capture_image()) {
         return false;
     }
     const int64_t start_microseconds = esp_timer_get_time();
@@ -54,7 +54,7 @@ bool look(Sighting *sighting)
     if (scores == nullptr) {
         return false;
     }
-    sighting->result = read_result(scores, NUM_CLASSES, OUTPUT_SCALE, OUTPUT_ZERO_POINT);
-    sighting->milliseconds = (uint32_t)((microseconds + 500) / 1000);
+    prediction->result = read_result(scores, NUM_CLASSES, OUTPUT_SCALE, OUTPUT_ZERO_POINT);
+    prediction->milliseconds = (uint32_t)((microseconds + 500) / 1000);
     return true;
 }

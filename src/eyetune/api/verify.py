@@ -1,0 +1,146 @@
+"""Verify an export on real images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from eyetune.api.export import float_accuracy
+from eyetune.api.preparing import note, start, workspace_of
+from eyetune.api.run import Run
+from eyetune.data import Dataset
+from eyetune.device.export import export_folder
+from eyetune.device.export.export_folder import REPORT, VERIFICATION, Manifest
+from eyetune.device.export.verify import Verification
+from eyetune.errors import DataError, RunNotFoundError, TrainingError, UsageError
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.report.progress.training_progress import counting_bar
+from eyetune.training.load_data import load_data
+
+SPLITS = ("test", "validation")
+
+
+def verify(
+    folder: str | Path,
+    *,
+    split: str = "test",
+    num_images: int | None = None,
+    workspace: str | Path | Workspace | None = None,
+    progress: bool = True,
+) -> Verification:
+    """Verify an export: classify real images with TensorFlow Lite Micro's own interpreter.
+
+    Its answers are compared with those of LiteRT. The result is written to `verification.json` and
+    to the report of the export.
+
+    Args:
+        folder: Folder of the export.
+        split: "test", or "validation" if there is no test split or choices are still to be made.
+        num_images: Number of images to use, the first ones of the split. Default: all.
+        workspace: The workspace that the run is recorded in, for the accuracy of its float network
+            on the same images.
+        progress: Whether to show the progress.
+
+    Raises:
+        UsageError: The folder is not an export, or an argument is out of range.
+        BoardError: The model file is missing, or the interpreter cannot run it.
+        DataError: The images are not those of the run, or do not have the split.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.verify("firmware").passed  # doctest: +SKIP
+        True
+    """
+    from eyetune.device.estimate.tflite import read
+    from eyetune.device.export import verify as verification
+    from eyetune.device.export.int8_values import check_input
+
+    path = Path(folder).expanduser()
+    manifest = export_folder.read_manifest(path)
+    if split not in SPLITS:
+        raise UsageError(
+            f"The split {split} cannot be used for a verification.",
+            expected=" or ".join(SPLITS),
+            received=split,
+        )
+    if num_images is not None and num_images < 1:
+        raise UsageError(
+            "The number of images must be at least 1.", expected="1 or more", received=num_images
+        )
+    content = export_folder.read_model(path)
+    model = read(content)
+    check_input(model.input.scale, model.input.zero_point)
+    start(0, progress=progress)
+    note("Loading images ...", progress=progress)
+    dataset = _dataset(manifest, split)
+    images = dataset.split(split)
+    images = images.take(0, num_images or len(images))
+    note(f"Classifying {len(images):,} {split} images ...", progress=progress)
+    float_result = _float_accuracy(manifest, dataset, split, len(images), workspace)
+    total = verification.num_classifications(len(images))
+    with counting_bar("classifying images", enabled=progress) as advance:
+        result = verification.verify(
+            content,
+            images.images,
+            images.labels,
+            split=split,
+            arena_limit_bytes=manifest.arena_bytes,
+            float_accuracy=float_result,
+            changed_files=export_folder.changed_files(path, manifest),
+            on_image=lambda number: advance(number, total),
+        )
+    _record(path, manifest, result)
+    return result
+
+
+def _dataset(manifest: Manifest, split: str) -> Dataset:
+    """Return the images that the network was trained on.
+
+    Raises:
+        DataError: They have changed, or do not have the split.
+    """
+    dataset = load_data(Recipe(data=manifest.data))
+    if dataset.fingerprint != manifest.data_fingerprint:
+        raise DataError(
+            f"The images of {dataset.source} are not those that the network was trained on.",
+            expected=f"fingerprint {manifest.data_fingerprint}",
+            received=f"fingerprint {dataset.fingerprint}",
+            fix="Restore the images, or export a new run.",
+        )
+    if not len(dataset.split(split)):
+        raise DataError(
+            f"The images of {dataset.source} have no {split} split.",
+            expected=f"at least 1 {split} image",
+            received="none",
+            fix="--split validation",
+        )
+    return dataset
+
+
+def _float_accuracy(
+    manifest: Manifest,
+    dataset: Dataset,
+    split: str,
+    num_images: int,
+    workspace: str | Path | Workspace | None,
+) -> float | None:
+    """Return the float network's accuracy on the same images; None if its run is not recorded."""
+    records = workspace_of(workspace)
+    try:
+        run = Run(records, records.runs.find(manifest.run))
+        if records.predictions.load(run.id, split) is None:
+            run.evaluate(split, dataset=dataset)
+        return float_accuracy(run, split, num_images)
+    except (RunNotFoundError, TrainingError):  # its run, or its network, was deleted
+        return None
+
+
+def _record(folder: Path, manifest: Manifest, result: Verification) -> None:
+    """Write the result into the folder of the export and into its report."""
+    from eyetune.report.pages.export_page import export_page
+    from eyetune.report.pages.page import write_page
+
+    values = result.to_json()
+    write_page(json.dumps(values, indent=2), folder / VERIFICATION)
+    write_page(export_page(export_folder.as_values(manifest), values), folder / REPORT)
