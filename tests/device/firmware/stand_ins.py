@@ -1,7 +1,5 @@
 """A network and stand-ins for the headers of ESP-IDF, to compile and run firmware on a computer."""
 
-# ruff: noqa: E501 (C++ sources)
-
 from __future__ import annotations
 
 import shutil
@@ -42,18 +40,20 @@ MODEL = FirmwareModel(
 
 # Every method of MicroMutableOpResolver that adds a builtin operator, as of 2025.
 _ADDED = """
-    Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs BroadcastTo
-    CallOnce Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace DepthwiseConv2D Dequantize Div EmbeddingLookup
-    Elu Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FullyConnected Gather GatherNd Greater GreaterEqual
-    HardSwish If L2Normalization L2Pool2D LeakyRelu Less LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic
-    LogSoftmax Maximum MaxPool2D MirrorPad Mean Minimum Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize ReadVariable
-    ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt SelectV2 Shape
-    Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split SplitV Squeeze Sqrt Square SquaredDifference StridedSlice
-    Sub Sum Svdf Tanh TransposeConv Transpose Unpack UnidirectionalSequenceLSTM VarHandle While ZerosLike
+    Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd
+    BroadcastArgs BroadcastTo CallOnce Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace
+    DepthwiseConv2D Dequantize Div EmbeddingLookup Elu Equal Exp ExpandDims Fill Floor FloorDiv
+    FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If L2Normalization
+    L2Pool2D LeakyRelu Less LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic LogSoftmax
+    Maximum MaxPool2D MirrorPad Mean Minimum Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize
+    ReadVariable ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor
+    ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split
+    SplitV Squeeze Sqrt Square SquaredDifference StridedSlice Sub Sum Svdf Tanh TransposeConv
+    Transpose Unpack UnidirectionalSequenceLSTM VarHandle While ZerosLike
 """
 ADD_METHODS = frozenset("Add" + name for name in _ADDED.split())
 
-# Names and types are the real ones. Macros set what the stand-ins do, and they print what is called.
+# Names and types are the real ones. Macros set what the stand-ins do, and they print their calls.
 RESOLVER = "\n".join(
     f"    TfLiteStatus {name}() {{ return add(); }}" for name in sorted(ADD_METHODS)
 )
@@ -96,16 +96,22 @@ inline esp_err_t gpio_config(const gpio_config_t *config)
 enum ledc_timer_t { LEDC_TIMER_0 };
 enum ledc_channel_t { LEDC_CHANNEL_0 };
 enum pixformat_t { PIXFORMAT_RGB565, PIXFORMAT_JPEG };
-enum framesize_t { FRAMESIZE_96X96, FRAMESIZE_QQVGA, FRAMESIZE_240X240, FRAMESIZE_QVGA, FRAMESIZE_CIF, FRAMESIZE_VGA };
+enum framesize_t {
+    FRAMESIZE_96X96, FRAMESIZE_QQVGA, FRAMESIZE_240X240, FRAMESIZE_QVGA, FRAMESIZE_CIF,
+    FRAMESIZE_VGA
+};
 enum camera_fb_location_t { CAMERA_FB_IN_PSRAM, CAMERA_FB_IN_DRAM };
 enum camera_grab_mode_t { CAMERA_GRAB_WHEN_EMPTY, CAMERA_GRAB_LATEST };
 struct camera_config_t {
     int pin_pwdn, pin_reset, pin_xclk;
     union { int pin_sccb_sda; int pin_sscb_sda; };
     union { int pin_sccb_scl; int pin_sscb_scl; };
-    int pin_d7, pin_d6, pin_d5, pin_d4, pin_d3, pin_d2, pin_d1, pin_d0, pin_vsync, pin_href, pin_pclk, xclk_freq_hz;
-    ledc_timer_t ledc_timer; ledc_channel_t ledc_channel; pixformat_t pixel_format; framesize_t frame_size;
-    int jpeg_quality; size_t fb_count; camera_fb_location_t fb_location; camera_grab_mode_t grab_mode;
+    int pin_d7, pin_d6, pin_d5, pin_d4, pin_d3, pin_d2, pin_d1, pin_d0;
+    int pin_vsync, pin_href, pin_pclk, xclk_freq_hz;
+    ledc_timer_t ledc_timer; ledc_channel_t ledc_channel;
+    pixformat_t pixel_format; framesize_t frame_size;
+    int jpeg_quality; size_t fb_count;
+    camera_fb_location_t fb_location; camera_grab_mode_t grab_mode;
     int sccb_i2c_port;
 };
 struct camera_fb_t { uint8_t *buf; size_t len, width, height; pixformat_t format; };
@@ -115,10 +121,11 @@ struct sensor_t { int (*set_vflip)(sensor_t *, int); };
 #endif
 inline esp_err_t esp_camera_init(const camera_config_t *config)
 {
-    printf("camera xclk=%d sda=%d scl=%d d0=%d d7=%d pclk=%d hz=%d frame=%d count=%d location=%d port=%d\\n",
-           config->pin_xclk, config->pin_sccb_sda, config->pin_sccb_scl, config->pin_d0, config->pin_d7,
-           config->pin_pclk, config->xclk_freq_hz, config->frame_size, (int)config->fb_count, config->fb_location,
-           config->sccb_i2c_port);
+    printf("camera xclk=%d sda=%d scl=%d d0=%d d7=%d pclk=%d hz=%d",
+           config->pin_xclk, config->pin_sccb_sda, config->pin_sccb_scl, config->pin_d0,
+           config->pin_d7, config->pin_pclk, config->xclk_freq_hz);
+    printf(" frame=%d count=%d location=%d port=%d\\n",
+           config->frame_size, (int)config->fb_count, config->fb_location, config->sccb_i2c_port);
     return CAMERA_ERROR;
 }
 inline int set_vflip(sensor_t *, int on) { printf("flipped %d\\n", on); return 0; }
@@ -132,7 +139,8 @@ inline camera_fb_t *esp_camera_fb_get()
     uint8_t *buffer = (uint8_t *)malloc(bytes);
     const size_t read = fread(buffer, 1, bytes, file);
     fclose(file);
-    return new camera_fb_t{buffer, frames == 3 ? 10 : read, FRAME_WIDTH, FRAME_HEIGHT, PIXFORMAT_RGB565};
+    const size_t length = frames == 3 ? 10 : read;
+    return new camera_fb_t{buffer, length, FRAME_WIDTH, FRAME_HEIGHT, PIXFORMAT_RGB565};
 }
 inline void esp_camera_fb_return(camera_fb_t *frame) { free(frame->buf); delete frame; }
 """,
@@ -167,7 +175,11 @@ inline int64_t esp_timer_get_time() { static int64_t now = 0; return now += 1310
     "freertos/FreeRTOS.h": "#pragma once\n",
     "freertos/task.h": """#pragma once
 #include <cstdlib>
-inline void vTaskDelay(unsigned) { static int times = 0; if (++times == 4) { fflush(stdout); exit(0); } }
+inline void vTaskDelay(unsigned)
+{
+    static int times = 0;
+    if (++times == 4) { fflush(stdout); exit(0); }
+}
 """,
     "tensorflow/lite/schema/schema_generated.h": """#pragma once
 #ifndef SCHEMA
@@ -221,7 +233,8 @@ class MicroInterpreter {
     TfLiteTensor *input(size_t) { return &input_; }
     TfLiteTensor *output(size_t) { return &output_; }
     size_t arena_used_bytes() const { return NEEDED_BYTES; }
-    TfLiteStatus Invoke() /* the scores are the first values of the image; the image is kept for the test */
+    /* The scores are the first values of the image, which is kept for the test. */
+    TfLiteStatus Invoke()
     {
         FILE *file = fopen("image.int8", "wb");
         fwrite(input_.data.int8, 1, INPUT_BYTES, file);
