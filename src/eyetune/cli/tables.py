@@ -13,7 +13,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.records import RunRecord
     from eyetune.techniques import Technique
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -55,13 +54,6 @@ def shape_text(shape: Iterable[int]) -> str:
         '1,200 x 32 x 32 x 3'
     """
     return " x ".join(f"{size:,}" for size in shape)
-
-
-def _changes(record: RunRecord) -> str:
-    from eyetune.recipe.changes import changes_from_default
-
-    texts = [change.text for change in changes_from_default(record.recipe)]
-    return ", ".join(texts) or "the lab's"
 
 
 def techniques_table(techniques: Sequence[Technique]) -> list[RenderableType]:

@@ -80,7 +80,7 @@ class Database:
 
 
 def utc_without_zone(time: datetime) -> datetime:
-    """Return a time as the database keeps it: in UTC and without a time zone, which SQLite lacks."""
+    """Return a time in UTC without its time zone, as the database keeps it."""
     return time.astimezone(UTC).replace(tzinfo=None)
 
 

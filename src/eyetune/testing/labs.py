@@ -71,7 +71,7 @@ def fabricated_lab(
     if workspace is None:
         record = _cached_lab(num_effects, tuple(seeds), combine, tuple(techniques))
     else:
-        record = _lab(num_effects, tuple(seeds), combine, tuple(techniques), workspace)
+        record = _lab(num_effects, tuple(seeds), combine, tuple(techniques), workspace, lab_id)
     return record.model_copy(update={"id": lab_id})
 
 
@@ -79,7 +79,7 @@ def fabricated_lab(
 def _cached_lab(
     num_effects: int, seeds: tuple[int, ...], combine: bool, techniques: tuple[str, ...]
 ) -> LabRecord:
-    return _lab(num_effects, seeds, combine, techniques, None)
+    return _lab(num_effects, seeds, combine, techniques, None, "")
 
 
 def _lab(
@@ -88,12 +88,13 @@ def _lab(
     combine: bool,
     techniques: tuple[str, ...],
     workspace: Workspace | None,
+    lab_id: str,
 ) -> LabRecord:
     choices = choose(techniques) if techniques else _first_choices(num_effects)
     plan = LabPlan(
         Recipe(), DATA.fingerprint, choices, seeds=seeds, final_seeds=FINAL_SEEDS, workers=2
     )
-    record = run_stages(plan, _FabricatedTrainer(plan, workspace, helps=combine))
+    record = run_stages(plan, _FabricatedTrainer(plan, workspace, lab_id, helps=combine))
     return record.model_copy(update={"created_at": _CREATED_AT, "seconds": _LAB_SECONDS})
 
 
@@ -120,9 +121,12 @@ def _first_choices(num_effects: int) -> tuple[Choice, ...]:
 class _FabricatedTrainer(LabTrainer):
     """Draws the predictions of each recipe. The same recipe and seed give the same ones."""
 
-    def __init__(self, plan: LabPlan, workspace: Workspace | None, *, helps: bool) -> None:
+    def __init__(
+        self, plan: LabPlan, workspace: Workspace | None, lab_id: str, *, helps: bool
+    ) -> None:
         self._plan = plan
         self._workspace = workspace
+        self._lab_id = lab_id
         self._helps = helps
         self._tried: set[str] = set()
         self._runs: dict[tuple[str, int], RunRecord] = {}  # by fingerprint and seed
@@ -212,7 +216,13 @@ class _FabricatedTrainer(LabTrainer):
                 results=results,
             )
         run = self._workspace.runs.create(
-            recipe=recipe, data=DATA, network=network, seed=seed, precision="float32", name=label
+            recipe=recipe,
+            data=DATA,
+            network=network,
+            seed=seed,
+            precision="float32",
+            name=label,
+            lab_id=self._lab_id,
         )
         self._workspace.runs.save_epochs(run.id, history)
         self._workspace.runs.set_state(run.id, RunState.COMPLETE, results=results)

@@ -29,7 +29,7 @@ _STUDIES = sa.Table(
 
 
 def upgrade() -> None:
-    """Add the columns, fill them for earlier records, and let deleted studies give up their name."""
+    """Add the columns, fill them for earlier records, and free the names of deleted studies."""
     op.add_column("runs", sa.Column("failure", sa.String))
     op.add_column("runs", sa.Column("lab_id", sa.String))
     op.add_column("runs", sa.Column("study_id", sa.String))
