@@ -1,6 +1,4 @@
-"""A lab as it is recorded: what each technique was worth, which combination was best, and the
-answer.
-"""
+"""The record of a lab: the effect of each technique, the best combination, and the answer."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ class SkipKind(StrEnum):
 
 
 def value_word(value: object) -> str:
-    """Write a value as the command line takes it.
+    """Return a value as the command line accepts it.
 
     Example:
         >>> value_word(True), value_word(0.001), value_word("sgd")
@@ -43,17 +41,17 @@ class _Record(RenamedKeys):
 
 
 class Trained(_Record):
-    """A recipe that was trained, with one or several seeds.
+    """A recipe that was trained with one or several seeds.
 
     Attributes:
         label: What to call it.
-        recipe: What was trained.
+        recipe: The recipe.
         runs: Ids of its runs, one for each seed.
-        validation_accuracy: Mean over the seeds, 0 to 1.
-        seed_deviation: Standard deviation over the seeds (None with one seed).
-        seconds: Mean training time.
+        validation_accuracy: Mean accuracy over the seeds, 0 to 1.
+        seed_deviation: Standard deviation over the seeds; None with one seed.
+        seconds: Mean training time in seconds.
         parameters: Weights of the network.
-        macs: Multiply-adds for one image.
+        macs: Multiply-accumulates (MACs) for one image.
     """
 
     label: str
@@ -67,18 +65,19 @@ class Trained(_Record):
 
 
 class Effect(Trained):
-    """A recipe that was trained, and how it compares with another. Differences are of shares: 0.01
-    is one point.
+    """A recipe that was trained, and how it compares with another one.
+
+    Differences are shares: 0.01 is one percentage point.
 
     Attributes:
-        name: The technique.
-        value: Its value.
-        difference: In validation accuracy.
+        name: Name of the technique.
+        value: Value of the technique.
+        difference: Difference in validation accuracy.
         interval: 95% interval of the difference, by a paired bootstrap.
-        p_value: Corrected for how many were compared (Holm).
-        finding: The difference in words.
-        at_equal_epochs: Difference when both stop after as many epochs as the shorter one has.
-        at_equal_seconds: Difference when both stop after as much time as the shorter one took.
+        p_value: p-value, corrected for the number of comparisons (Holm).
+        finding: The difference as text.
+        at_equal_epochs: Difference if both stop after the epochs of the shorter training.
+        at_equal_seconds: Difference if both stop after the time of the shorter training.
     """
 
     name: str
@@ -92,18 +91,21 @@ class Effect(Trained):
 
     @property
     def change(self) -> str:
-        """The technique with its value: name=value."""
+        """The technique with its value, as name=value."""
         return f"{self.name}={value_word(self.value)}"
 
     @property
     def certain(self) -> bool:
-        """Whether chance alone is an unlikely explanation."""
+        """Whether chance alone is an unlikely explanation of the difference."""
         return self.p_value < SIGNIFICANCE
 
 
 class Step(_Record):
-    """One step of the greedy combination: what was added to what was kept before, and whether it
-    was kept.
+    """One step of the greedy combination.
+
+    Attributes:
+        effect: The effect of adding a technique to what was kept before.
+        kept: Whether it was kept.
     """
 
     effect: Effect
@@ -115,12 +117,12 @@ class Interaction(_Record):
 
     Attributes:
         first: One technique with its value.
-        second: The other.
-        difference: Of the accuracies: both, less each, plus the baseline's. Above 0 they help each
-            other.
-        interval: 95% interval.
-        p_value: Corrected for how many pairs were tried (Holm).
-        finding: In words.
+        second: The other technique with its value.
+        difference: Accuracy with both, minus the accuracy with each alone, plus that of the
+            baseline. Above 0, they help each other.
+        interval: 95% interval of the difference.
+        p_value: p-value, corrected for the number of pairs (Holm).
+        finding: The difference as text.
     """
 
     first: str
@@ -132,7 +134,7 @@ class Interaction(_Record):
 
     @property
     def certain(self) -> bool:
-        """Whether chance alone is an unlikely explanation."""
+        """Whether chance alone is an unlikely explanation of the difference."""
         return self.p_value < SIGNIFICANCE
 
 
@@ -143,7 +145,7 @@ class Skipped(_Record):
         name: The technique.
         value: Its value.
         reason: Why, as a sentence.
-        kind: Why, as a kind of reason (None in records of earlier versions).
+        kind: Why, as a kind of reason; None in records of earlier versions.
     """
 
     name: str
@@ -153,15 +155,14 @@ class Skipped(_Record):
 
 
 class Explanation(_Record):
-    """What is said of a technique, kept with the lab: one of the user's own is not known when the
-    lab is shown.
+    """The explanation of a technique, which is not available later if it is the user's own.
 
     Attributes:
-        name: The technique.
-        group: The kind of technique.
+        name: Name of the technique.
+        group: Group of the technique.
         why: Why it can help.
-        hurts: When it does harm or nothing.
-        link: The paper or Keras page, or "".
+        hurts: When it hurts or has no effect.
+        link: Address of the paper or of the Keras documentation, or "".
     """
 
     name: str
@@ -172,19 +173,18 @@ class Explanation(_Record):
 
 
 class Final(_Record):
-    """A recipe trained on training and validation images together, with several seeds, and tried on
-    test.
+    """A recipe trained on training and validation images, and evaluated on test images.
 
     Attributes:
         label: What to call it.
-        recipe: What was trained.
+        recipe: The recipe.
         runs: Ids of its runs, one for each seed.
-        test_accuracies: One for each seed, 0 to 1.
-        test_accuracy: Their mean.
-        test_deviation: Their standard deviation (None with one seed).
-        seconds: Mean training time.
+        test_accuracies: Test accuracy for each seed, 0 to 1.
+        test_accuracy: Mean test accuracy, 0 to 1.
+        test_deviation: Standard deviation over the seeds; None with one seed.
+        seconds: Mean training time in seconds.
         parameters: Weights of the network.
-        macs: Multiply-adds for one image.
+        macs: Multiply-accumulates (MACs) for one image.
     """
 
     label: str
@@ -199,34 +199,34 @@ class Final(_Record):
 
 
 class LabRecord(_Record):
-    """A lab, finished.
+    """A finished lab.
 
     Attributes:
-        id: Name of its folder in the workspace.
+        id: Its id, which is the name of its folder.
         created_at: When it ended, in UTC.
-        data: Name of the data set.
-        num_train: Training images.
-        num_validation: Validation images, which all comparisons are made on.
-        num_test: Test images.
-        seeds: Of the comparisons.
-        epochs: Of the baseline and so of the combination.
-        workers: Processes that trained.
-        seconds: How long it took, what was recorded before not counted.
+        data: Short name of the dataset.
+        num_train: Number of training images.
+        num_validation: Number of validation images, on which all comparisons are made.
+        num_test: Number of test images.
+        seeds: Seeds of the comparisons.
+        epochs: Epochs of the baseline, and so of the combination.
+        workers: Number of processes that trained.
+        seconds: How long it took, in seconds, without what was recorded before.
         baseline: What the techniques are compared with.
-        techniques: Each technique's values, in the order in which they were tried.
+        techniques: The effect of each value of each technique, in the order of the trainings.
         skipped: What was not tried, and why.
-        steps: How the combination was stacked.
-        interactions: Of each pair of the combination's parts.
-        combination: The combination against the baseline (None: nothing helped).
-        final_baseline: The baseline on test.
-        final: The best recipe on test.
-        test_difference: Of their accuracies on test.
-        test_interval: 95% interval of it.
-        answer: Which technique, which combination gave the best result: two sentences.
-        complete: Whether every step was made, or time ran out.
-        versions: Of what made it.
-        explanations: Of the techniques.
-        command: The words that made it, from `eyetune lab` on, or "".
+        steps: The steps of the combination.
+        interactions: How each pair of the parts of the combination works together.
+        combination: The combination compared with the baseline; None: nothing helped.
+        final_baseline: The baseline on test images.
+        final: The best recipe on test images.
+        test_difference: Difference of their test accuracies, as a share.
+        test_interval: 95% interval of that difference.
+        answer: Which technique or combination gave the best result, in two sentences.
+        complete: Whether every step was made before time ran out.
+        versions: Versions of eyetune and the libraries that matter.
+        explanations: Explanations of the techniques.
+        command: The command that repeats it, or "".
     """
 
     id: str
@@ -257,7 +257,7 @@ class LabRecord(_Record):
 
     @property
     def run_ids(self) -> frozenset[str]:
-        """Ids of the runs that its comparisons and its test results are made of."""
+        """The ids of the runs that its comparisons and test results are based on."""
         trained = [*self.leaderboard, *(step.effect for step in self.steps)]
         ids = {run_id for part in trained for run_id in part.runs}
         return frozenset(ids.union(self.final_baseline.runs, self.final.runs))

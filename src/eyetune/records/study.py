@@ -1,6 +1,4 @@
-"""A study and its trials as they are recorded: what was asked for, what was tried, and what came of
-it.
-"""
+"""The records of a study and its trials: the settings, what was tried, and the results."""
 
 from __future__ import annotations
 
@@ -24,11 +22,11 @@ class _Record(BaseModel):
 
 
 class Objective(_Record):
-    """What a study makes large or small.
+    """What a study maximizes or minimizes.
 
     Attributes:
-        name: A metric of an epoch (val_accuracy), or what a network costs (parameters,
-            flash_bytes).
+        name: A metric of an epoch, such as val_accuracy, or a cost of a network, such as parameters
+            or flash_bytes.
         direction: "max" or "min".
     """
 
@@ -36,12 +34,18 @@ class Objective(_Record):
     direction: Direction
 
     def oriented(self, value: float) -> float:
-        """Return a value so that higher is better."""
+        """Return a value with the sign that makes higher better."""
         return value if self.direction == "max" else -value
 
 
 class Constraint(_Record):
-    """A limit on what a network costs, for example parameters <= 200000."""
+    """A limit on a cost of a network, for example parameters <= 200000.
+
+    Attributes:
+        name: The cost.
+        sign: "<", "<=", ">" or ">=".
+        limit: The limit, in the unit of the cost.
+    """
 
     name: str
     sign: Literal["<", "<=", ">", ">="]
@@ -51,23 +55,26 @@ class Constraint(_Record):
         return f"{self.name} {self.sign} {self.limit:,.10g}".replace(",", "")
 
     def excess(self, value: float) -> float:
-        """Return how far a value is beyond the limit: at most 0 where it is met, as Optuna counts
-        it.
-        """
-        distance = value - self.limit if self.sign in ("<", "<=") else self.limit - value
-        return distance or (1e-9 if self.sign in ("<", ">") else 0.0)
+        """Return how far a value exceeds the limit: 0 or less if it is met, as Optuna expects."""
+        is_upper = self.sign in ("<", "<=")
+        distance = value - self.limit if is_upper else self.limit - value
+        is_strict = self.sign in ("<", ">")
+        if distance == 0 and is_strict:
+            return 1e-9
+        return distance
 
 
 class SchedulerSettings(_Record):
-    """How a study gives out epochs.
+    """How a study distributes epochs among its trials.
 
     Attributes:
-        name: full, halving, hyperband or median.
-        max_epochs: Of a trial, 1 or more.
-        min_epochs: Of a trial's first rung.
-        factor: One of so many trials goes on at each rung, and so many times as long; above 1.
-        iterations: How often hyperband runs through all its brackets (None: until another budget
-            ends it).
+        name: "full", "halving", "hyperband" or "median".
+        max_epochs: Most epochs of a trial, 1 or more.
+        min_epochs: Epochs of the first rung of a trial, 1 or more.
+        factor: At each rung, one of this many trials continues, for this many times as many epochs;
+            above 1.
+        iterations: How often hyperband runs all its brackets, 1 or more; None: until the budget
+            ends it.
     """
 
     name: SchedulerName = "full"
@@ -78,13 +85,13 @@ class SchedulerSettings(_Record):
 
 
 class Budget(_Record):
-    """When a study ends; whichever comes first. None: no limit of this kind.
+    """When a study ends: at the first of these limits. None: no such limit.
 
     Attributes:
-        trials: New trials, those that were infeasible not counted.
-        epochs: Trained in all trials together.
-        seconds: Wall time, over all sittings.
-        target: Value of the first objective that is good enough.
+        trials: Trials, 1 or more; infeasible ones do not count.
+        epochs: Epochs of all trials together, 1 or more.
+        seconds: Wall time of all invocations together, in seconds, above 0.
+        target: A value of the first objective that is good enough.
     """
 
     trials: int | None = Field(None, ge=1)
@@ -94,12 +101,15 @@ class Budget(_Record):
 
 
 class Limits(_Record):
-    """What one trial may take; beyond it fails, and the study goes on. None: no limit.
+    """Limits of one trial; a trial that exceeds them fails, and the study continues.
+
+    None: no such limit.
 
     Attributes:
-        seconds: Of one job, the start of its worker's Keras included.
-        memory_bytes: Resident memory of its worker.
-        parameters: Weights of its network (KerasTuner's max_model_size): more is infeasible.
+        seconds: Time of one job in seconds, including the start of Keras in its worker, above 0.
+        memory_bytes: Resident memory of its worker in bytes, 1 or more.
+        parameters: Weights of its network (KerasTuner's max_model_size), 1 or more; a larger
+            network is infeasible.
     """
 
     seconds: float | None = Field(None, gt=0)
@@ -108,26 +118,27 @@ class Limits(_Record):
 
 
 class StudySettings(_Record):
-    """All that a study was asked for.
+    """The settings of a study.
 
     Attributes:
-        recipe: What every trial begins from; with a model function, the recipe that names it.
-        space: What a trial may set: paths of recipe values, or the function's hyperparameters as it
-            was first read.
-        objectives: At least one; the first counts where one is needed.
-        constraints: On what is known before training.
-        board: The device that networks must fit, or "".
-        sampler: Who suggests.
-        schedule: How epochs are given out.
-        budget: When it ends.
-        limits: Of one trial.
-        seed: Of the suggestions; every trial trains with `recipe` and this seed too.
-        workers: Trainings at once, when it began.
-        executor: Where they run: "local", "ray" or "ray://HOST:PORT".
-        tune_new_entries: Whether hyperparameters that appear late are searched too, or stay at
-            their defaults.
-        engine: "eyetune", or "keras-tuner" for one that KerasTuner did.
-        seeds: Ids of runs made by hand that the sampler knew from the beginning.
+        recipe: The recipe that every trial starts from; with a model function, the recipe that
+            names it.
+        space: What a trial can change: paths of recipe values, or the function's hyperparameters as
+            they were first discovered.
+        objectives: One or more; where one is needed, the first counts.
+        constraints: Limits on costs that are known before training.
+        board: The board that networks must fit, or "".
+        sampler: The sampler that suggests trials.
+        schedule: The scheduler that distributes epochs.
+        budget: When the study ends.
+        limits: Limits of one trial.
+        seed: Random seed of the suggestions and of every training.
+        workers: Number of concurrent trainings when the study began.
+        executor: Where trainings run: "local", "ray" or "ray://HOST:PORT".
+        tune_new_entries: Whether hyperparameters that appear late are searched too, or keep their
+            defaults.
+        engine: "eyetune", or "keras-tuner" for a study that KerasTuner ran.
+        seeds: Ids of the user's own runs that the sampler knew from the beginning.
     """
 
     recipe: Recipe
@@ -153,13 +164,11 @@ class StudySettings(_Record):
 
 
 class StudyState(StrEnum):
-    """Where a study stands."""
+    """The state of a study."""
 
-    RUNNING = "RUNNING"  # a process is at work on it
+    RUNNING = "RUNNING"  # a process is running it
     PAUSED = "PAUSED"  # it was interrupted and can be resumed
-    COMPLETE = (
-        "COMPLETE"  # its budget is spent, its target reached, or there is nothing left to try
-    )
+    COMPLETE = "COMPLETE"  # its budget is used up, its target is reached, or nothing is left to try
 
 
 class StudyRecord(_Record):
@@ -167,16 +176,16 @@ class StudyRecord(_Record):
 
     Attributes:
         id: Eight hexadecimal digits.
-        name: What the user called it.
-        state: Where it stands.
+        name: Its name; unique among the studies that are not in the trash.
+        state: Its state.
         created_at: When it began, in UTC.
-        settings: What was asked for.
-        space: The space as it is known by now: hyperparameters that appeared late included.
-        data_fingerprint: Of the images.
-        data_name: Of the images.
-        seconds: Wall time of all sittings.
-        ending: Why it ended, in words; "" while it has not.
-        versions: Of what made it.
+        settings: Its settings.
+        space: Its space, including hyperparameters that appeared late.
+        data_fingerprint: A hash of its images.
+        data_name: Short name of its dataset.
+        seconds: Wall time of all invocations together, in seconds.
+        ending: Why it ended, to complete "it ended because ..."; "" if it has not.
+        versions: Versions of eyetune and the libraries that matter.
         deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
@@ -195,14 +204,14 @@ class StudyRecord(_Record):
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
-    WAITING = "WAITING"  # suggested; nothing was trained yet
+    WAITING = "WAITING"  # it was suggested; nothing has been trained yet
     RUNNING = "RUNNING"  # a worker trains it, up to `epochs_granted`
-    PAUSED = "PAUSED"  # it reached its rung and may be granted more
+    PAUSED = "PAUSED"  # it reached its rung and may be promoted
     COMPLETE = "COMPLETE"  # it was trained to the end
-    STOPPED = "STOPPED"  # it will be granted no more: others were better
-    INFEASIBLE = "INFEASIBLE"  # it breaks a constraint; no epoch was trained
+    STOPPED = "STOPPED"  # it will not be promoted: other trials were better
+    INFEASIBLE = "INFEASIBLE"  # it violates a constraint; no epoch was trained
     FAILED = "FAILED"  # it cannot be built or trained; `error` says why
 
 
@@ -210,8 +219,8 @@ class Rung(_Record):
     """A rung that a trial reached.
 
     Attributes:
-        epochs: Trained by then.
-        values: Of the objectives: of a metric the best so far.
+        epochs: Epochs trained so far.
+        values: Values of the objectives; of a metric, the best so far.
     """
 
     epochs: int
@@ -222,26 +231,26 @@ class TrialRecord(_Record):
     """A trial.
 
     Attributes:
-        number: From 0, in the order of the suggestions.
-        state: Where it stands.
-        values: Hyperparameters that count, as they were suggested.
+        number: Its number from 0, in the order of the suggestions.
+        state: Its state.
+        values: The suggested hyperparameters that are active.
         more_values: Hyperparameters that appeared while it was built or trained, at their defaults.
         unused: Names of suggested hyperparameters that its model function never asked for.
-        run: Id of its run; None where nothing was trained, or where KerasTuner trained it.
-        bracket: Of the schedule.
-        rung: The last that was granted, from 0.
-        epochs_granted: Epochs that it may have in all by now.
-        epochs: Trained so far.
-        is_over: Whether it would not train on if it was granted more: the end, or early stopping.
-        rungs: Those reached, in order.
-        partial: What it had reached when it was ended on its way to the next rung (None: it was
-            not).
-        network: What is known of its network before training: parameters, multiply_adds,
+        run: Id of its run; None if nothing was trained, or KerasTuner trained it.
+        bracket: Bracket of the scheduler.
+        rung: The rung that it was last promoted to, from 0.
+        epochs_granted: Epochs that it may train in total so far.
+        epochs: Epochs trained so far.
+        is_over: Whether it would train no further even if it was promoted: it reached its last
+            epoch, or stopped early.
+        rungs: The rungs that it reached, in order.
+        partial: What it had reached when it was ended between two rungs; None: it was not.
+        network: Costs of its network that are known before training: parameters, macs,
             flash_bytes, ...
-        infeasible: The constraints that it breaks, in words.
-        error: What happened to a FAILED one, with the traceback of a user's function.
-        seconds: Of its training.
-        sampler_state: What the sampler keeps with it.
+        infeasible: The constraints that it violates, as text.
+        error: Why it failed, with the traceback of a user's function, for a FAILED trial.
+        seconds: Training time in seconds.
+        sampler_state: State that the sampler stores with it.
     """
 
     number: int
@@ -265,7 +274,7 @@ class TrialRecord(_Record):
 
     @property
     def all_values(self) -> dict[str, Value]:
-        """Every hyperparameter that it was built and trained with."""
+        """All hyperparameters that it was built and trained with."""
         return {**self.values, **self.more_values}
 
     @property
@@ -275,13 +284,14 @@ class TrialRecord(_Record):
 
     @property
     def objectives(self) -> tuple[float, ...] | None:
-        """Values of the objectives by now; None where nothing was reached."""
-        last = self.partial or (self.rungs[-1] if self.rungs else None)
-        return last.values if last else None
+        """The values of the objectives so far; None if it has reached nothing yet."""
+        if self.partial is not None:
+            return self.partial.values
+        return self.rungs[-1].values if self.rungs else None
 
     @property
     def is_open(self) -> bool:
-        """Whether a worker has to go on with it, or may have to."""
+        """Whether it may be trained further."""
         return self.state in (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
 
     def with_(self, **changes: Any) -> TrialRecord:
@@ -290,8 +300,9 @@ class TrialRecord(_Record):
 
 
 def summary(trial: TrialRecord, objectives: tuple[Objective, ...]) -> Mapping[str, Any]:
-    """Return a trial as plain JSON values, its objectives by name."""
-    values = dict(zip((one.name for one in objectives), trial.objectives or (), strict=False))
+    """Return a trial as plain JSON values, with its objectives by their names."""
+    names = [objective.name for objective in objectives]
+    values = dict(zip(names, trial.objectives or (), strict=False))
     return {
         "trial": trial.number,
         "state": str(trial.state),
