@@ -18,7 +18,7 @@ EVIL = """<script>alert("x")</script> 'a' & "b" $c$ </svg> {{ 7 * 7 }} \x01"""
 EXPLANATION = Explanation(
     name="learning-rate", group="training", why="It is why.", hurts="It hurts.", link="https://x.y"
 )
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
 @dataclass

@@ -27,7 +27,7 @@ def test_a_page_is_written_whole_into_a_new_folder_in_place_of_an_earlier_one(
     assert [file.name for file in path.parent.iterdir()] == ["page.html"]
 
 
-def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_write_page_reports_an_unwritable_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WorkspaceError) as caught:
         write_page("", tmp_path / "file" / "page.html")
@@ -35,7 +35,7 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "--output" in (caught.value.fix or "")
 
 
-def test_drawings_of_one_page_share_no_id() -> None:
+def test_drawings_of_a_page_share_no_id() -> None:
     one, two = (drawing(curves({"a": HISTORY}), name, "Curves.") for name in ("one", "two"))
     assert 'clip-path="url(#one-' in one.svg
     assert one.svg.replace("one-", "two-") == two.svg

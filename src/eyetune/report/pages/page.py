@@ -57,7 +57,16 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template(f"{template}.html.j2").render(context)
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that a browser may break into lines after its separators."""
+    from markupsafe import Markup, escape
+
+    parts = re.findall(r"[^_./-]*[_./-]|[^_./-]+", name)
+    return Markup("<wbr>").join(escape(part) for part in parts)
 
 
 def write_page(html: str, path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The page of a study: what it found first, then all the evidence for it, then how to go on."""
+"""The page of a study: its result first, then all the evidence for it, then how to continue."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from eyetune.analysis.study_summary import (
     error_line,
     hyperparameter_words,
     num_trials,
-    number_of,
     setting_words,
     summary_sentences,
     value_words,
     warnings,
 )
 from eyetune.records.study import (
+    Objective,
     SchedulerSettings,
     StudyRecord,
     StudyState,
@@ -32,7 +32,7 @@ from eyetune.records.study import (
 )
 from eyetune.report.figures import study_figures
 from eyetune.report.figures.study_space import MAX_AXES
-from eyetune.report.numbers import duration
+from eyetune.report.numbers import count_text, duration
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import Cell, Row
 from eyetune.space.space import describe
@@ -41,28 +41,30 @@ from eyetune.values.history import History
 QUESTION = "Which hyperparameters give the best network?"
 HEADINGS = {
     "best": "The best hyperparameters",
-    "warnings": "What to mind",
-    "curve": "The best so far",
+    "warnings": "Warnings",
+    "curve": "The best result so far",
     "learning": "Learning curves",
     "importances": "Which hyperparameters matter",
     "parallel": "All trials across all hyperparameters",
     "slices": "Each hyperparameter by itself",
-    "front": "Objectives against each other",
+    "front": "The objectives compared",
     "trials": "All trials",
-    "failures": "What failed",
-    "infeasible": "What was infeasible",
+    "failures": "Failed trials",
+    "infeasible": "Infeasible trials",
     "method": "How it was searched",
-    "again": "Going on",
+    "again": "How to continue",
 }
-MAX_ROWS = 1000  # of trials: a page with more takes browsers seconds
+BEST_HEADINGS = ("hyperparameter", "best", "searched", "at an end", "importance")
+MAX_ROWS = 1000  # a table of more trials takes browsers seconds
 MAX_FAILURES = 100
+NUM_ROWS_IN_SUMMARY = 10
 SAMPLERS = {
-    "random": "random values",
-    "grid": "every combination in order (grid)",
-    "quasi-random": "quasi-random values, which leave no gaps",
-    "tpe": "a tree-structured Parzen estimator (TPE), which looks where trials were good",
-    "gp": "a Gaussian process, which weighs where trials were good against where few were",
-    "cma-es": "CMA-ES, which moves a cloud of values towards the best",
+    "random": "random sampling",
+    "grid": "a grid: every combination, in order",
+    "quasi-random": "quasi-random sampling, which covers the space evenly",
+    "tpe": "a tree-structured Parzen estimator (TPE), which samples where trials were good",
+    "gp": "a Gaussian process, which weighs where trials were good against where few were tried",
+    "cma-es": "CMA-ES, which moves a distribution of values towards the best trials",
     "nsga2": "NSGA-II, which crosses the best trials of several objectives",
 }
 
@@ -73,70 +75,72 @@ def study_page(
     histories: Mapping[str, History],
     importances: Mapping[str, float],
 ) -> str:
-    """Return a study's report as one HTML page that needs nothing else.
+    """Return a study's report as one HTML page that needs no other file.
 
     Args:
         record: The study.
-        trials: All of it.
-        histories: Epochs by the id of their run; runs that are missing are not drawn.
-        importances: Share of the first objective's spread that each hyperparameter explains; empty
-            where unknown.
+        trials: All trials of the study.
+        histories: Epochs by run id; runs that are missing are not drawn.
+        importances: Share of the first objective's variance that each hyperparameter explains;
+            empty if unknown.
     """
     order = rank_trials(record.settings.objectives, trials)
-    drawings = _drawings(record, trials, histories, importances) if order else {}
+    failed = _in_state(trials, TrialState.FAILED)
     parts: dict[str, Any] = {
         "best": _best_rows(record, order, importances),
         "warnings": warnings(record, trials),
         "trials": trial_rows(record, trials)[:MAX_ROWS],
         "failures": [
-            (f"Trial {one.number}: {error_line(one)}", _whole(one))
-            for one in _in(trials, TrialState.FAILED)
+            (f"Trial {trial.number}: {error_line(trial)}", _failure_text(trial))
+            for trial in failed[:MAX_FAILURES]
         ],
         "infeasible": _infeasible_rows(trials),
         "method": method(record, trials),
         "again": commands(record, trials),
-        **drawings,
     }
+    if order:
+        parts |= _drawings(record, trials, histories, importances)
+    workers = count_text(record.settings.workers, "worker")
     context: dict[str, Any] = {
         "title": f"Study {record.name}: {record.data_name}",
-        "subtitle": f"{record.created_at:%d %B %Y, %H:%M} UTC, {duration(record.seconds)} "
-        f"with {number_of(record.settings.workers, 'worker')}, {record.state.lower()}",
+        "subtitle": f"{record.created_at:%d %B %Y, %H:%M} UTC, {duration(record.seconds)} with"
+        f" {workers}, {record.state.lower()}",
         "question": QUESTION,
         "sentences": summary_sentences(record, trials),
-        "found": bool(order),
+        "has_result": bool(order),
         "facts": _facts(record, trials, order),
-        "contents": [(name, words) for name, words in HEADINGS.items() if parts.get(name)],
+        "contents": [(name, heading) for name, heading in HEADINGS.items() if parts.get(name)],
         "parts_of": parts,
+        "best_headings": BEST_HEADINGS,
         "trial_headings": trial_headings(record),
-        "trials_words": _trials_words(trials),
-        "num_failures": len(_in(trials, TrialState.FAILED)),
-        "most_failures": MAX_FAILURES,
+        "trials_text": _trials_text(trials),
+        "num_more_failures": max(0, len(failed) - MAX_FAILURES),
+        "study_name": shlex.quote(record.name),
         "versions": list(record.versions.items()),
     }
     return render("study", context)
 
 
-def study_summary(record: StudyRecord, trials: Sequence[TrialRecord], *, limit: int = 10) -> str:
-    """Return a study as a piece of HTML for a notebook: what it found, what to mind, the best
-    trials, the best curve.
+def study_summary(
+    record: StudyRecord, trials: Sequence[TrialRecord], *, limit: int = NUM_ROWS_IN_SUMMARY
+) -> str:
+    """Return a study as HTML for a notebook: its result, warnings, best trials and best curve.
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All trials of the study.
         limit: How many trials are listed.
     """
     rows = trial_rows(record, trials)
-    picture = (
-        study_figures.best_curve(record, trials)._repr_png_()
-        if rank_trials(record.settings.objectives, trials)
-        else b""
-    )
+    picture = b""
+    if rank_trials(record.settings.objectives, trials):
+        picture = study_figures.best_curve(record, trials)._repr_png_()
     context = {
         "sentences": summary_sentences(record, trials),
         "warnings": warnings(record, trials),
         "headings": trial_headings(record),
         "rows": rows[:limit],
-        "others": len(rows) - limit,
+        "num_others": len(rows) - limit,
         "picture": base64.b64encode(picture).decode(),
     }
     return render("study_summary", context)
@@ -144,142 +148,156 @@ def study_summary(record: StudyRecord, trials: Sequence[TrialRecord], *, limit: 
 
 def trial_headings(record: StudyRecord) -> list[str]:
     """Return the headings of the table of trials."""
+    objectives = [objective.name for objective in record.settings.objectives]
     names = record.space.names if len(record.space) <= MAX_AXES else ("hyperparameters",)
-    objectives = [one.name for one in record.settings.objectives]
-    return [
-        "trial",
-        *objectives,
-        "state",
-        "epochs",
-        *names,
-        "parameters",
-        "seconds",
-        "bracket",
-        "run",
-    ]
+    size = [] if "parameters" in objectives else ["parameters"]
+    return ["trial", *objectives, "state", "epochs", *names, *size, "seconds", "bracket", "run"]
 
 
 def trial_rows(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Row]:
-    """Return the trials as rows with the columns of `trial_headings`: the best first, those without
-    a result last.
-    """
+    """Return the rows of the table of trials: the best first, those without a result last."""
     objectives = record.settings.objectives
     order = rank_trials(objectives, trials)
-    placed = {one.number for one in order}
-    strong = {
-        one.number
-        for one in (non_dominated_trials(objectives, trials) if len(objectives) > 1 else order[:1])
-    }
-    rows = [_row(record, one, "combination" if one.number in strong else "") for one in order]
-    return rows + [_row(record, one, "dropped") for one in trials if one.number not in placed]
+    best = non_dominated_trials(objectives, trials) if len(objectives) > 1 else order[:1]
+    best_numbers = {trial.number for trial in best}
+    rows = [
+        _trial_row(record, trial, "combination" if trial.number in best_numbers else "")
+        for trial in order
+    ]
+    ranked_numbers = {trial.number for trial in order}
+    without_result = [trial for trial in trials if trial.number not in ranked_numbers]
+    return rows + [_trial_row(record, trial, "dropped") for trial in without_result]
 
 
 def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Say how a study's trials came about, a sentence or two each."""
-    asked = record.settings
-    goals = " and ".join(
-        f"{one.name} ({'higher' if one.direction == 'max' else 'lower'})"
-        for one in asked.objectives
-    )
-    words = [
-        f"Better means: {goals}. Of a metric a trial's best epoch counts, on the validation images: no choice was made "
-        "on test.",
-        f"Values were suggested by {SAMPLERS[asked.sampler]}, with seed {asked.seed}.",
-        schedule_words(asked.schedule),
-        f"{number_of(len(trials), 'configuration')} were tried; counted as KerasTuner does, each promotion being a "
-        f"trial, they are {num_trials(trials):,}.",
+    """Return how a study searched, as short paragraphs."""
+    settings = record.settings
+    goals = [
+        f"{objective.name} ({'higher' if objective.direction == 'max' else 'lower'} is better)"
+        for objective in settings.objectives
     ]
-    if asked.constraints or asked.board:
-        limits = ", ".join(
-            [*map(str, asked.constraints), *([f"the board {asked.board}"] if asked.board else [])]
+    paragraphs = [
+        f"Objective: {' and '.join(goals)}. Metrics are those of a trial's best epoch on the"
+        " validation images. No choice was made on the test images.",
+        f"Sampler: {SAMPLERS[settings.sampler]}, with seed {settings.seed}.",
+        scheduler_text(settings.schedule),
+        f"{count_text(len(trials), 'configuration')} {_was(len(trials))} tried."
+        f" KerasTuner would count {count_text(num_trials(trials), 'trial')}, because there each"
+        " promotion is a new trial.",
+    ]
+    limits = [str(constraint) for constraint in settings.constraints]
+    if settings.board:
+        limits.append(f"the board {settings.board}")
+    if limits:
+        paragraphs.append(
+            f"Checked before training, so that infeasible trials cost nothing: {', '.join(limits)}."
         )
-        words.append(f"Checked before training, so that what breaks it cost no epoch: {limits}.")
-    words.append(
-        f"It was to end at {budget_words(record)}; it had {number_of(asked.workers, 'worker')}."
-    )
-    if asked.engine != "eyetune":
-        words.append("KerasTuner itself searched.")
-    return words
+    workers = count_text(settings.workers, "worker")
+    paragraphs.append(f"Budget: {budget_text(record)}, with {workers}.")
+    if settings.engine != "eyetune":
+        paragraphs.append("The search itself was run by KerasTuner.")
+    return paragraphs
 
 
-def schedule_words(schedule: SchedulerSettings) -> str:
-    """Say how a schedule gives out epochs.
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def scheduler_text(scheduler: SchedulerSettings) -> str:
+    """Return how a scheduler assigns epochs to trials, as a paragraph.
 
     Example:
-        >>> schedule_words(SchedulerSettings(name="full", max_epochs=10))
+        >>> scheduler_text(SchedulerSettings(name="full", max_epochs=10))
         'Every trial was trained for up to 10 epochs.'
     """
-    most = number_of(schedule.max_epochs, "epoch")
-    onwards = "A trial that goes on continues where it paused, optimizer included: nothing is trained twice."
-    match schedule.name:
+    max_epochs = count_text(scheduler.max_epochs, "epoch")
+    factor = f"{scheduler.factor:g}"
+    promotion = (
+        "A promoted trial continues where it paused, optimizer included: nothing is trained twice."
+    )
+    rungs = f"at each rung, one in {factor} is promoted to {factor} times the epochs"
+    match scheduler.name:
         case "full":
-            return f"Every trial was trained for up to {most}."
+            return f"Every trial was trained for up to {max_epochs}."
         case "halving":
-            words = f"one in {schedule.factor:g} goes on at each rung, to {schedule.factor:g} times the epochs"
-            return f"Epochs were given out by successive halving: {words}, up to {most}. {onwards}"
+            return f"Successive halving: {rungs}, up to {max_epochs}. {promotion}"
         case "hyperband":
-            words = f"one in {schedule.factor:g} goes on at each rung, in brackets of different patience"
-            return f"Epochs were given out by Hyperband: {words}, up to {most}. {onwards}"
+            return (
+                f"Hyperband: {rungs}, up to {max_epochs}, in brackets that start with different"
+                f" numbers of epochs. {promotion}"
+            )
         case "median":
-            return f"A trial worse than the median of the others at the same epoch was stopped; up to {most}. {onwards}"
+            return (
+                "A trial that was worse than the median of the others at the same epoch was"
+                f" stopped; the others were trained for up to {max_epochs}. {promotion}"
+            )
 
 
-def budget_words(record: StudyRecord) -> str:
-    """Say at what a study ends."""
+def budget_text(record: StudyRecord) -> str:
+    """Return when a study ends."""
     budget = record.settings.budget
-    first = record.settings.objectives[0].name
-    words = [
-        number_of(budget.trials, "trial") if budget.trials is not None else "",
-        number_of(budget.epochs, "epoch") if budget.epochs is not None else "",
-        duration(budget.seconds) if budget.seconds is not None else "",
-        f"{first} {value_words(first, budget.target)}" if budget.target is not None else "",
-    ]
-    return " or ".join(filter(None, words)) or "the schedule's own end"
+    limits = []
+    if budget.trials is not None:
+        limits.append(count_text(budget.trials, "trial"))
+    if budget.epochs is not None:
+        limits.append(count_text(budget.epochs, "epoch"))
+    if budget.seconds is not None:
+        limits.append(duration(budget.seconds))
+    if budget.target is not None:
+        name = record.settings.objectives[0].name
+        limits.append(f"{name} {value_words(name, budget.target)}")
+    return " or ".join(limits) or "the scheduler's own end"
 
 
 def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Return the words that go on with a study, show it, and train its best network for longer."""
+    """Return the commands that continue a study, show it, and train its best network for longer."""
     name = shlex.quote(record.name)
-    more = f" --trials {2 * max(1, len(trials))}" if record.state is StudyState.COMPLETE else ""
-    best = rank_trials(record.settings.objectives, trials)[:1]
-    train = [
-        f"eyetune train {one.run} --epochs 50 --set fit.early_stopping=5" for one in best if one.run
-    ]
-    return [f"eyetune tune --resume --name {name}{more}", f"eyetune study {name}", *train]
+    resume = f"eyetune tune --resume --name {name}"
+    if record.state is StudyState.COMPLETE:
+        resume += f" --trials {2 * max(1, len(trials))}"
+    lines = [resume, f"eyetune study {name}"]
+    order = rank_trials(record.settings.objectives, trials)
+    if order and order[0].run:
+        lines.append(f"eyetune train {order[0].run} --epochs 50 --set fit.early_stopping=5")
+    return lines
 
 
-def _in(trials: Sequence[TrialRecord], state: TrialState) -> list[TrialRecord]:
+def _in_state(trials: Sequence[TrialRecord], state: TrialState) -> list[TrialRecord]:
     return [trial for trial in trials if trial.state is state]
 
 
-def _whole(trial: TrialRecord) -> str:
+def _failure_text(trial: TrialRecord) -> str:
+    error = trial.error.strip()
     values = hyperparameter_words(trial)
-    return f"{values}\n\n{trial.error.strip()}" if values else trial.error.strip()
+    return f"{values}\n\n{error}" if values else error
 
 
 def _facts(
     record: StudyRecord, trials: Sequence[TrialRecord], order: Sequence[TrialRecord]
 ) -> list[tuple[str, str]]:
-    trained, whole = sum(trial.epochs for trial in trials), epochs_without_stopping(record, trials)
-    best = [
-        (f"best {one.name}, trial {order[0].number}", value_words(one.name, value))
-        for one, value in zip(
-            record.settings.objectives, (order[0].objectives or ()) if order else (), strict=False
-        )
-    ]
-    counts = ", ".join(
-        f"{count} {STATE_WORDS[state]}" for state, count in count_states(trials).items()
-    )
-    saved = (
-        f"epochs trained of {whole:,} without stopping early"
-        if whole > trained
-        else "epochs trained"
-    )
-    return [
-        *best,
-        (f"trials: {counts}" if counts else "trials", f"{len(trials):,}"),
-        (saved, f"{trained:,}"),
-    ]
+    facts = []
+    for best in order[:1]:
+        for objective, value in _results(record, best):
+            if value is not None:
+                label = f"best {objective.name}, trial {best.number}"
+                facts.append((label, value_words(objective.name, value)))
+    counts = [f"{count} {STATE_WORDS[state]}" for state, count in count_states(trials).items()]
+    label = f"trials: {', '.join(counts)}" if counts else "trials"
+    facts.append((label, f"{len(trials):,}"))
+    num_epochs = sum(trial.epochs for trial in trials)
+    num_without_stopping = epochs_without_stopping(record, trials)
+    label = "epochs trained"
+    if num_without_stopping > num_epochs:
+        label += f", of {num_without_stopping:,} without stopping early"
+    facts.append((label, f"{num_epochs:,}"))
+    return facts
+
+
+def _results(record: StudyRecord, trial: TrialRecord) -> list[tuple[Objective, float | None]]:
+    """Return each objective with the trial's value, or with None if it has no result."""
+    objectives = record.settings.objectives
+    values: Sequence[float | None] = trial.objectives or (None,) * len(objectives)
+    return list(zip(objectives, values, strict=False))
 
 
 def _best_rows(
@@ -292,42 +310,31 @@ def _best_rows(
     rows = []
     for name, value in best.all_values.items():
         searched = describe(record.space[name]) if name in record.space.names else "not searched"
-        known = importances.get(name)
-        share = "" if known is None or math.isnan(known) else f"{known:.0%}"
-        edge = f"the {edges[name]}" if name in edges else ""
+        importance = importances.get(name, math.nan)
         cells = (
             Cell(name),
             Cell(setting_words(value)),
             Cell(searched),
-            Cell(edge, kind="worse"),
-            Cell(share),
+            Cell(f"the {edges[name]}" if name in edges else "", kind="worse"),
+            Cell("" if math.isnan(importance) else f"{importance:.0%}"),
         )
         rows.append(Row(cells))
     return rows
 
 
-def _row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
-    objectives = record.settings.objectives
-    reached = trial.objectives or (None,) * len(objectives)
-    values = trial.all_values
-    if len(record.space) <= MAX_AXES:
-        settings = [
-            _setting(values[name]) if name in values else Cell("") for name in record.space.names
-        ]
-    else:
-        settings = [Cell(hyperparameter_words(trial))]
-    size = trial.network.get("parameters")
+def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
+    state = STATE_WORDS[trial.state]
     cells = [
         Cell(str(trial.number), trial.number),
-        *(_objective(one.name, value) for one, value in zip(objectives, reached, strict=False)),
-        Cell(
-            STATE_WORDS[trial.state],
-            STATE_WORDS[trial.state],
-            "worse" if trial.state is TrialState.FAILED else "",
-        ),
+        *(_objective_cell(objective, value) for objective, value in _results(record, trial)),
+        Cell(state, state, "worse" if trial.state is TrialState.FAILED else ""),
         Cell(f"{trial.epochs}", trial.epochs),
-        *settings,
-        Cell("") if size is None else Cell(f"{size:,.0f}", size),
+        *_hyperparameter_cells(record, trial),
+    ]
+    if "parameters" not in [objective.name for objective in record.settings.objectives]:
+        size = trial.network.get("parameters")
+        cells.append(Cell("") if size is None else Cell(f"{size:,.0f}", size))
+    cells += [
         Cell(f"{trial.seconds:,.0f}", trial.seconds),
         Cell(str(trial.bracket), trial.bracket),
         Cell(trial.run or "", trial.run or ""),
@@ -335,14 +342,25 @@ def _row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
     return Row(cells, kind)
 
 
-def _objective(name: str, value: float | None) -> Cell:
+def _objective_cell(objective: Objective, value: float | None) -> Cell:
     if value is None:
         return Cell("")
-    return Cell(value_words(name, value), value if math.isfinite(value) else "")
+    key = value if math.isfinite(value) else ""
+    return Cell(value_words(objective.name, value), key)
 
 
-def _setting(value: Any) -> Cell:
-    return Cell(setting_words(value), int(value) if isinstance(value, bool) else value)
+def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:
+    if len(record.space) > MAX_AXES:
+        return [Cell(hyperparameter_words(trial))]
+    cells = []
+    for name in record.space.names:
+        value = trial.all_values.get(name)
+        if value is None:
+            cells.append(Cell(""))
+        else:
+            key = int(value) if isinstance(value, bool) else value
+            cells.append(Cell(setting_words(value), key))
+    return cells
 
 
 def _infeasible_rows(trials: Sequence[TrialRecord]) -> list[Row]:
@@ -352,9 +370,11 @@ def _infeasible_rows(trials: Sequence[TrialRecord]) -> list[Row]:
     ]
 
 
-def _trials_words(trials: Sequence[TrialRecord]) -> str:
-    shown = f"The first {MAX_ROWS:,} of {len(trials):,}, t" if len(trials) > MAX_ROWS else "T"
-    return f"{shown}he best first; in bold what no other trial beats. A click on a heading sorts."
+def _trials_text(trials: Sequence[TrialRecord]) -> str:
+    text = "The best first; bold trials are beaten by no other trial. Click a heading to sort."
+    if len(trials) > MAX_ROWS:
+        return f"The first {MAX_ROWS:,} of {len(trials):,}. {text}"
+    return text
 
 
 def _drawings(
@@ -363,41 +383,43 @@ def _drawings(
     histories: Mapping[str, History],
     importances: Mapping[str, float],
 ) -> dict[str, Drawing]:
-    first = record.settings.objectives[0].name
+    objective = record.settings.objectives[0].name
     drawn = {
         "curve": drawing(
             study_figures.best_curve(record, trials),
             "curve",
-            f"The best {first} so far (line), and each trial where it ended, against the epochs trained.",
+            f"The best {objective} so far (line) and the result of each trial, by epochs trained.",
         ),
         "parallel": drawing(
             study_figures.parallel_coordinates(record, trials),
             "parallel",
-            "A line a trial: the darker, the better. It is broken off where a hyperparameter does not count.",
+            "Each line is a trial; darker is better. A line is interrupted where a hyperparameter"
+            " does not apply.",
         ),
         "slices": drawing(
             study_figures.slices(record, trials),
             "slices",
-            "A dot a trial, over the whole range that was searched. Trials that were stopped early are hollow: longer "
-            "training would have changed them.",
+            "Each dot is a trial, over the whole range that was searched. Hollow: stopped early, so"
+            " longer training would have changed the result.",
         ),
     }
     if any(histories.get(trial.run or "") for trial in trials):
-        caption = "The best trials over all others (grey). Dots: where a trial paused or ended."
         drawn["learning"] = drawing(
-            study_figures.learning_curves(record, trials, histories), "learning", caption
+            study_figures.learning_curves(record, trials, histories),
+            "learning",
+            "The best trials in color, all others in gray. Dots: where a trial paused or ended.",
         )
     if importances:
-        caption = (
-            f"How much of the spread of {first} among the trials each hyperparameter explains. It says what mattered "
-            "within this space, not beyond it."
-        )
         drawn["importances"] = drawing(
-            study_figures.importance_bars(importances), "importances", caption
+            study_figures.importance_bars(importances),
+            "importances",
+            f"How much of the variance of {objective} among the trials each hyperparameter"
+            " explains. This holds within the searched space, not beyond it.",
         )
     if len(record.settings.objectives) > 1:
-        caption = (
-            "Ringed: trials that no other one beats in all objectives at once (the Pareto front)."
+        drawn["front"] = drawing(
+            study_figures.pareto_picture(record, trials),
+            "front",
+            "Ringed: trials that no other trial beats in all objectives (the Pareto front).",
         )
-        drawn["front"] = drawing(study_figures.pareto_picture(record, trials), "front", caption)
     return drawn

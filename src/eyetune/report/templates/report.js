@@ -5,8 +5,7 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
   table.querySelectorAll("thead th").forEach(function (heading, column) {
     var button = document.createElement("button");
     button.type = "button";
-    button.textContent = heading.textContent;
-    heading.textContent = "";
+    while (heading.firstChild) button.appendChild(heading.firstChild);
     heading.appendChild(button);
     button.addEventListener("click", function () {
       var now = heading.getAttribute("aria-sort");
