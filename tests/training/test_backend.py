@@ -23,7 +23,7 @@ from eyetune.training import backend
 def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], precision: str, words: str
 ) -> None:
-    monkeypatch.setattr(backend, "_processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(backend, "_cpu_flags", lambda: frozenset(flags))
     monkeypatch.setattr(backend, "_gpu_capabilities", list)
     chosen = backend.choose_arithmetic("auto")
     assert chosen.precision == precision

@@ -15,7 +15,7 @@ from eyetune.data import cache
 from eyetune.errors import CheckpointError, RecipeError, TrainingError
 from eyetune.recipe import LossSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.distillation import open_teacher, right, teacher_predictions
+from eyetune.training.distillation import is_correct, open_teacher, teacher_predictions
 from eyetune.training.evaluate import probabilities, save_model
 from eyetune.training.fit import Fitted
 from eyetune.training.optimizers import build_loss
@@ -63,7 +63,9 @@ def test_the_loss_is_that_of_the_paper_and_plain_without_a_teacher() -> None:
 
 def test_accuracy_goes_by_the_labels_also_where_mixed_ones_are_smaller_than_the_teachers() -> None:
     labels = np.array([[0.6, 0.4, 0.01, 0.99], [0.2, 0.8, 0.99, 0.01]], np.float32)
-    assert np.asarray(right(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))).tolist() == [
+    assert np.asarray(
+        is_correct(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))
+    ).tolist() == [
         1.0,
         0.0,
     ]

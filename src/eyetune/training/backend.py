@@ -1,4 +1,4 @@
-"""The numerical ground that a training stands on: precision, threads, seeds and determinism."""
+"""The numerical settings of a training: precision, threads, seeds and determinism."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from eyetune._stderr import silenced
 from eyetune.errors import UsageError
 from eyetune.recipe import Precision
 
-# The processor flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone
-# (avx512_bf16) do not make it faster: benchmarks/train_throughput.py measured 0.7 times the speed
-# of float32 with those.
+# The CPU flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone
+# (avx512_bf16) do not help: benchmarks/train_throughput.py measured 0.7 times the speed of float32.
 MATRIX_FLAG = "amx_bf16"
-MAX_SEED = 2**32 - 1  # what NumPy's global generator takes
-CUDA_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's tensor cores take bfloat16
+MAX_SEED = 2**32 - 1  # the limit of NumPy's global generator
+CUDA_BFLOAT16 = (8, 0)  # compute capability of the first tensor cores with bfloat16
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The arithmetic that a training uses, and why.
+    """The arithmetic of a training, and why it was chosen.
 
     Attributes:
         precision: "float32", or "bfloat16" for mixed precision.
         policy: The Keras dtype policy for it.
-        reason: Why, in a few words for the user.
+        reason: Why it was chosen, as a short phrase for the user.
     """
 
     precision: Literal["float32", "bfloat16"]
@@ -44,8 +43,10 @@ class Arithmetic:
 
 
 def choose_arithmetic(precision: Precision) -> Arithmetic:
-    """Turn a recipe's precision into what this machine does; "auto" is bfloat16 only where that is
-    native.
+    """Return the arithmetic for a recipe's precision on this machine.
+
+    Args:
+        precision: "float32", "bfloat16", or "auto": bfloat16 if the hardware supports it natively.
 
     Example:
         >>> choose_arithmetic("float32").policy
@@ -54,17 +55,17 @@ def choose_arithmetic(precision: Precision) -> Arithmetic:
     if precision == "auto":
         native, reason = _native_bfloat16()
         return _arithmetic("bfloat16" if native else "float32", reason)
-    return _arithmetic(precision, "as the recipe asks")
+    return _arithmetic(precision, "set in the recipe")
 
 
 def arithmetic_as_built(precision: Literal["float32", "bfloat16"]) -> Arithmetic:
-    """Return the arithmetic of a model function's network, about which a recipe has no say.
+    """Return the arithmetic of a network that a model function built, which chose it.
 
     Example:
         >>> print(arithmetic_as_built("float32"))
-        float32 (as the model function builds it)
+        float32 (chosen by the model function)
     """
-    return _arithmetic(precision, "as the model function builds it")
+    return _arithmetic(precision, "chosen by the model function")
 
 
 def _arithmetic(precision: Literal["float32", "bfloat16"], reason: str) -> Arithmetic:
@@ -74,10 +75,12 @@ def _arithmetic(precision: Literal["float32", "bfloat16"], reason: str) -> Arith
 def _native_bfloat16() -> tuple[bool, str]:
     gpus = _gpu_capabilities()
     if gpus:
-        native = min(gpus) >= CUDA_BFLOAT16
-        return native, f"the GPU {'computes' if native else 'does not compute'} bfloat16 natively"
-    native = MATRIX_FLAG in _processor_flags()
-    return native, f"this processor {'has' if native else 'has no'} matrix units for bfloat16"
+        if min(gpus) >= CUDA_BFLOAT16:
+            return True, "the GPU supports bfloat16 natively"
+        return False, "the GPU does not support bfloat16 natively"
+    if MATRIX_FLAG in _cpu_flags():
+        return True, "this CPU has matrix units for bfloat16"
+    return False, "this CPU has no matrix units for bfloat16"
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:
@@ -90,29 +93,27 @@ def _gpu_capabilities() -> list[tuple[int, int]]:
     return [detail.get("compute_capability", (0, 0)) for detail in details]
 
 
-def _processor_flags() -> frozenset[str]:
+def _cpu_flags() -> frozenset[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except (
-        OSError
-    ):  # not Linux: no TensorFlow build there multiplies bfloat16 natively on the processor
+    except OSError:  # not Linux: TensorFlow multiplies no bfloat16 natively on other CPUs
         return frozenset()
-    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+    for line in lines:
+        if line.startswith("flags"):
+            return frozenset(line.split())
+    return frozenset()
 
 
 def start_keras(threads: int = 0) -> None:
-    """Import Keras and start TensorFlow, without what they tell about themselves, then and during
-    trainings.
+    """Import Keras and start TensorFlow without their log messages, now and during trainings.
 
-    TF_CPP_MIN_LOG_LEVEL in the environment says otherwise: 0 lets everything through. What fails
-    still raises.
+    Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see all messages. Errors are always raised.
 
     Args:
-        threads: Of each operation and between operations (0: TensorFlow's choice, one for each
-            core).
+        threads: Number of threads within an operation and between operations (0: one per core).
 
     Raises:
-        UsageError: The number is negative, or TensorFlow already runs with another one.
+        UsageError: The number is negative, or TensorFlow already runs with another number.
 
     Example:
         >>> import eyetune as et
@@ -121,7 +122,7 @@ def start_keras(threads: int = 0) -> None:
     if threads < 0:
         raise UsageError(
             "The number of threads is negative.",
-            expected="0 (one for each core) or more",
+            expected="0 (one per core) or more",
             received=threads,
         )
     with silenced():
@@ -129,10 +130,10 @@ def start_keras(threads: int = 0) -> None:
         import tensorflow as tf
 
         if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
-            tf.get_logger().setLevel("ERROR")  # it warns of the graph that each new network needs
+            tf.get_logger().setLevel("ERROR")  # it warns about the graph of each new network
         if threads:
             _set_threads(threads)
-        tf.constant(0)  # the runtime starts with the first operation, and talks again then
+        tf.constant(0)  # the runtime starts, and logs again, with the first operation
 
 
 def set_seed(seed: int, *, deterministic: bool = True) -> None:
@@ -177,8 +178,11 @@ def _set_threads(threads: int) -> None:
         threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         raise UsageError(
-            "The number of threads cannot change once TensorFlow runs in this process.",
+            "The number of threads cannot change after TensorFlow has started.",
             expected=f"{threads} threads",
             received=f"{current[0] or os.cpu_count()} threads",
-            fix="Ask for them before the first training of the process (in a notebook: restart the kernel).",
+            fix=(
+                "Set it before the first training of the process (in a notebook: restart the "
+                "kernel)."
+            ),
         ) from None

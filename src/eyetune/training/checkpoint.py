@@ -1,9 +1,8 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped, in one file, written
-atomically.
+"""Checkpoints: everything that a training needs to resume exactly, in one file written atomically.
 
 Weights, the states of random layers, the optimizer's variables and the history go into one `.npz`
-of plain arrays. Keras's own weight files lose the state of an optimizer that is not built yet when
-they are read. An `.npz` opened with allow_pickle=False can run no code.
+of plain arrays. Keras's own weight files lose the state of an optimizer that is not built when they
+are read. An `.npz` opened with allow_pickle=False cannot run code.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ class Checkpoint:
 
     Attributes:
         history: Every whole epoch up to it.
-        identity: What it belongs to: recipe, data, seed, precision.
-        model: The network's variables that training changes, random states included, in Keras's
-            order.
+        identity: Recipe, data, seed and precision that it belongs to.
+        model: The variables of the network that training changes, the states of random layers
+            included, in Keras's order.
         optimizer: The optimizer's variables, in Keras's order.
-        state: What else the training needs to go on: plain values and arrays.
-        has_frozen: Whether the network's variables are all there, those of frozen layers too.
+        state: Other values that the training needs to resume.
+        has_frozen: Whether `model` includes the variables of frozen layers.
     """
 
     history: History
@@ -61,22 +60,21 @@ def save(
     state: Mapping[str, Any] | None = None,
     with_frozen: bool = False,
 ) -> None:
-    """Write a checkpoint; a crash at any moment leaves the old one or the new one, never half of
-    one.
+    """Write a checkpoint. A crash leaves the old file or the new one, never a part of one.
 
     Args:
-        path: Of the file.
-        model: Compiled; the variables that training changes are written, random states included.
+        path: Path of the file.
+        model: A compiled model. The variables that training changes are written, the states of
+            random layers included.
         history: Every whole epoch.
-        identity: What it belongs to.
-        state: What else the training needs to go on: numbers, words, None, lists and dictionaries
-            of them, arrays.
-        with_frozen: Write the variables of frozen layers too, where nothing else says what they
-            are.
+        identity: Recipe, data, seed and precision that it belongs to.
+        state: Other values that the training needs to resume: numbers, strings, None, arrays, and
+            lists and dictionaries of these.
+        with_frozen: Include the variables of frozen layers, if they are stored nowhere else.
 
     Raises:
-        WorkspaceError: The disk is full or the folder cannot be written; the old checkpoint is
-            still there.
+        WorkspaceError: The disk is full or the folder cannot be written. The old checkpoint is
+            kept.
     """
     about: dict[str, Any] = {
         "format": FORMAT,
@@ -103,13 +101,17 @@ def save(
 
 
 def copy(path: Path, to: Path) -> None:
-    """Let a checkpoint be there under another name too, as one file with two names where the disk
-    has such.
+    """Copy a checkpoint, as a hard link if the file system supports it.
 
-    Neither is ever written in place, so each can be replaced without a change of the other.
+    Checkpoints are replaced and never written in place, so a change of one does not affect the
+    other.
+
+    Args:
+        path: The checkpoint.
+        to: Path of the copy.
 
     Raises:
-        WorkspaceError: It cannot be copied; what was there before still is.
+        WorkspaceError: It cannot be copied. A file that existed before is kept.
     """
     try:
         with replaced_file(to) as partial:
@@ -122,11 +124,14 @@ def copy(path: Path, to: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> WorkspaceError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return WorkspaceError(
-        f"The checkpoint {path} cannot be written{': the disk is full' if full else ''}.",
+        f"The checkpoint {path} cannot be written{': the disk is full' if is_full else ''}.",
         received=error.strerror or error,
-        fix="Make room, then go on with `eyetune train --resume RUN`: what was saved before is still there.",
+        fix=(
+            "Free some space, then run `eyetune train --resume RUN`: the training resumes from "
+            "the last checkpoint."
+        ),
     )
 
 
@@ -134,7 +139,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: It is missing, damaged or of another format.
+        CheckpointError: It is missing, damaged or has another format.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -154,7 +159,7 @@ def load(path: Path) -> Checkpoint:
             f"The checkpoint {path} cannot be read.",
             expected=f"a checkpoint of eyetune, format {FORMAT}",
             received=error,
-            fix="Train again from the start: the recipe of the run is in recipe.toml beside it.",
+            fix="Train again from the start, with the recipe.toml beside the checkpoint.",
         ) from None
 
 
@@ -188,54 +193,49 @@ def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any
 
 
 def _without_arrays(value: Any, arrays: list[Any]) -> Any:
-    """Return a value with a number in place of each array, which goes into the list."""
+    """Return a value as JSON, with each array replaced by its index in the list it is added to."""
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"array": len(arrays) - 1}
     if isinstance(value, Mapping):
-        return {"values": {name: _without_arrays(one, arrays) for name, one in value.items()}}
+        return {"values": {name: _without_arrays(item, arrays) for name, item in value.items()}}
     if isinstance(value, list | tuple):
-        return [_without_arrays(one, arrays) for one in value]
+        return [_without_arrays(item, arrays) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _with_arrays(value: Any, arrays: tuple[np.ndarray[Any, Any], ...]) -> Any:
-    """Return what `_without_arrays` was given."""
+    """Undo `_without_arrays`."""
     if isinstance(value, list):
-        return [_with_arrays(one, arrays) for one in value]
-    if isinstance(value, dict) and value:
-        named = value.get("values", {})
-        return (
-            arrays[value["array"]]
-            if "array" in value
-            else {one: _with_arrays(named[one], arrays) for one in named}
-        )
+        return [_with_arrays(item, arrays) for item in value]
+    if isinstance(value, dict) and "array" in value:
+        return arrays[value["array"]]
+    if isinstance(value, dict):
+        items = value.get("values", {}).items()
+        return {name: _with_arrays(item, arrays) for name, item in items}
     return value
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint, *, with_optimizer: bool = True) -> None:
-    """Put a checkpoint's values into a compiled model of the same recipe, optimizer included.
+    """Set the variables of a model and of its optimizer to those of a checkpoint.
 
     Args:
-        model: Compiled, with weights.
-        checkpoint: Of the same training.
-        with_optimizer: Put the optimizer's too, which going on needs.
+        model: A built and compiled model of the same recipe.
+        checkpoint: A checkpoint of the same training.
+        with_optimizer: Restore the optimizer too, which is needed to train further.
 
     Raises:
         CheckpointError: The network or the optimizer has other variables.
     """
-    _assign(
-        "network", model.variables if checkpoint.has_frozen else _changing(model), checkpoint.model
-    )
+    variables = model.variables if checkpoint.has_frozen else _changing(model)
+    _assign("network", variables, checkpoint.model)
     if with_optimizer:
         model.optimizer.build(model.trainable_variables)
         _assign("optimizer", model.optimizer.variables, checkpoint.optimizer)
 
 
 def _changing(model: keras.Model) -> list[Any]:
-    """Return the variables that training can change: those of frozen layers come from the file of
-    their weights.
-    """
+    """Return the variables that training can change: all but those of frozen layers."""
     frozen = {
         id(variable)
         for layer in _leaves(model)
@@ -255,12 +255,12 @@ def _leaves(model: keras.Model) -> Iterator[Any]:
             yield layer
 
 
-def _assign(what: str, variables: list[Any], values: tuple[np.ndarray[Any, Any], ...]) -> None:
+def _assign(part: str, variables: list[Any], values: tuple[np.ndarray[Any, Any], ...]) -> None:
     expected = [tuple(variable.shape) for variable in variables]
     received = [value.shape for value in values]
     if expected != received:
         raise CheckpointError(
-            f"The checkpoint is of another {what}.",
+            f"The checkpoint belongs to another {part}.",
             expected=f"shapes {expected}",
             received=f"shapes {received}",
         )

@@ -1,9 +1,8 @@
-"""Distillation: a small network learns what a trained one says of the training images, besides
-their labels.
+"""Distillation: a small network learns the predictions of a trained one, besides the labels.
 
-Source: Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531). Where images are varied, the teacher is
-    asked about the very
-picture that the student sees (consistent teaching: Beyer et al., 2022, arXiv:2106.05237).
+With augmentation, the teacher sees the same augmented image as the student ("consistent teaching").
+
+Sources: Hinton, Vinyals and Dean, 2015 (arXiv:1503.02531); Beyer et al., 2022 (arXiv:2106.05237).
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ MIN_PROBABILITY = 1e-7  # Keras's epsilon: its logarithm is finite
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained network that teaches.
+    """A trained network whose predictions are learned.
 
     Attributes:
-        network: From float32 images in [0, 1] to probabilities.
-        digest: The same for the same file only.
+        network: A model from float32 images in [0, 1] to class probabilities.
+        digest: Hash of its file.
     """
 
     network: keras.Model
@@ -41,16 +40,16 @@ class Teacher:
 
 
 def open_teacher(recipe: Recipe, dataset: Dataset, path: Path | None = None) -> Teacher | None:
-    """Return the teacher of a recipe, None where it has none. A process reads its file once.
+    """Return the teacher of a recipe; None if it has none. A process reads its file once.
 
     Args:
-        recipe: Its loss section names a teacher or none.
-        dataset: What the student is trained on.
-        path: The teacher's `.keras` file, where the recipe names a run.
+        recipe: Its loss section may name a teacher.
+        dataset: The images that the student is trained on.
+        path: The teacher's `.keras` file, if the recipe names a run.
 
     Raises:
-        RecipeError: The file is not there, or its network takes other images or knows another
-            number of classes.
+        RecipeError: The file does not exist, or its network is for images of another shape or for
+            another number of classes.
         TrainingError: The file is damaged.
     """
     if not recipe.loss.teacher:
@@ -96,8 +95,20 @@ def teacher_predictions(
     dataset: Dataset,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> TeacherPredictions:
-    """Return what a teacher says of the training images: computed once and kept, or asked for where
-    images vary.
+    """Return the teacher's probabilities for the training images.
+
+    Args:
+        teacher: From `open_teacher`.
+        recipe: Its augment section says whether the images change from epoch to epoch.
+        dataset: The training images.
+        on_note: Called with a line of text now and then while the probabilities are computed.
+
+    Returns:
+        Without augmentation, float32 rows of shape (N, number of classes) from the cache. With
+        augmentation, a function from a batch of images to such rows.
+
+    Raises:
+        DataError: The cache cannot be written.
     """
     if recipe.augment.active:
         return lambda images: teacher.network(images, training=False)
@@ -110,22 +121,22 @@ def teacher_predictions(
             "network": teacher.digest,
         },
         (len(split), dataset.num_classes),
-        lambda: predicted(teacher.network, split, "Asking the teacher", on_note),
+        lambda: predicted(teacher.network, split, "Predictions of the teacher", on_note),
         name="probabilities of a teacher",
         source=dataset.source,
     )
 
 
 def distilled(usual: keras.losses.Loss, section: LossSection) -> keras.losses.Loss:
-    """Return a loss that takes the teacher's probabilities beside the one-hot labels.
+    """Return a loss for labels with the teacher's probabilities beside them.
 
     It is share * T**2 * (cross-entropy of the teacher's and the student's softened probabilities)
-    plus (1 - share) times the usual loss; T**2 keeps the teacher's gradients as large at any
-    temperature T. Labels alone, as in validation, get the usual loss.
+    plus (1 - share) times the usual loss. The factor T**2 keeps the teacher's gradients equally
+    large at any temperature T. For labels alone, as in validation, it is the usual loss.
 
     Args:
         usual: The loss for one-hot labels.
-        section: Share of the teacher and temperature.
+        section: The share of the teacher, and the temperature T.
     """
     import keras
 
@@ -145,17 +156,19 @@ def distilled(usual: keras.losses.Loss, section: LossSection) -> keras.losses.Lo
 
 
 def _logits(probabilities: Any) -> Any:
-    """Return logarithms, which are logits: what a softmax was taken of, up to a constant that a
-    softmax drops.
-    """
+    """Return logits of probabilities: their logarithms, equal up to a constant."""
     import keras
 
     return keras.ops.log(keras.ops.maximum(probabilities, MIN_PROBABILITY))
 
 
-def right(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 for each image whose likeliest class is that of its label, else 0; the teacher does
-    not count.
+def is_correct(y_true: Any, y_pred: Any) -> Any:
+    """Return 1.0 for each image whose most probable class is its label's, else 0.0.
+
+    Args:
+        y_true: One-hot labels, shape (N, classes), and beside them any probabilities of a teacher,
+            which are ignored.
+        y_pred: Predicted probabilities, shape (N, classes).
     """
     import keras
 

@@ -1,6 +1,4 @@
-"""What a trained network says of images: class probabilities, from which everything else is
-computed.
-"""
+"""Predict class probabilities with a trained network; save and load networks."""
 
 from __future__ import annotations
 
@@ -24,12 +22,15 @@ RECIPE_FILE = "recipe.toml"  # beside the network of a run
 
 
 def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -> Floats:
-    """Return the class probabilities of a split's images, float32 of shape (N, number of classes).
+    """Return the class probabilities of a split's images.
 
     Args:
-        model: Takes images of the split's shape.
-        split: In its order.
-        mirrored: Swap left and right of each image first.
+        model: A model for images of the split's shape.
+        split: The images.
+        mirrored: Mirror each image horizontally first.
+
+    Returns:
+        float32, shape (N, number of classes), in the order of the split.
     """
     step = -1 if mirrored else 1
     batches = evaluation_batches(split, model.output_shape[-1]).map(
@@ -39,21 +40,30 @@ def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -
 
 
 def classify(model: keras.Model, images: Images) -> Floats:
-    """Return the class probabilities of a few uint8 images of shape (N, height, width, channels).
+    """Return the class probabilities of a few images.
+
+    Args:
+        model: The network.
+        images: uint8, shape (N, height, width, channels), 0 to 255.
+
+    Returns:
+        float32, shape (N, number of classes).
 
     Raises:
-        DataError: The network takes images of another shape.
+        DataError: The network is for images of another shape.
     """
     expected = tuple(model.input_shape[1:])
     if images.shape[1:] != expected:
         raise DataError(
-            "The network takes other images.", expected=expected, received=images.shape[1:]
+            "The network is for images of another shape.",
+            expected=expected,
+            received=images.shape[1:],
         )
     return np.asarray(model(normalise(images), training=False), np.float32)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network in Keras's own format; a crash leaves the old file or the new one.
+    """Write a network in Keras's format. A crash leaves the old file or the new one.
 
     Raises:
         WorkspaceError: The file cannot be written.
@@ -68,10 +78,10 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def load_model(path: Path) -> keras.Model:
-    """Load a network that was saved with a run; code inside the file is never run.
+    """Load the network of a run. Code inside the file is never run.
 
-    Where the recipe beside it names a model function, layers may be of the user's own classes, and
-    the user's file is run again, as it was for the training.
+    If the recipe beside it names a model function, layers may be of the user's own classes, and the
+    user's file is run as it was for the training.
 
     Raises:
         TrainingError: The file is missing or damaged.
@@ -79,15 +89,15 @@ def load_model(path: Path) -> keras.Model:
     start_keras()
     import keras
 
-    theirs = _their_function(path)
+    function = _model_function(path)
     try:
         return keras.saving.load_model(
             path,
-            custom_objects=dict(theirs.custom_objects) if theirs else None,
+            custom_objects=dict(function.custom_objects) if function else None,
             compile=False,
-            safe_mode=theirs is None,
+            safe_mode=function is None,
         )
-    except Exception as error:  # a damaged archive raises whatever zip, JSON or HDF5 make of it
+    except Exception as error:  # zip, JSON and HDF5 have many errors for damaged files
         raise TrainingError(
             f"The network {path} cannot be loaded.",
             received=f"{type(error).__name__}: {str(error)[:200]}",
@@ -95,10 +105,8 @@ def load_model(path: Path) -> keras.Model:
         ) from None
 
 
-def _their_function(path: Path) -> model_function.Loaded | None:
-    """Load the model function of the recipe beside a network, if it has one: it knows the classes
-    of its layers.
-    """
+def _model_function(path: Path) -> model_function.Loaded | None:
+    """Return the model function of the recipe beside a network; None if there is none."""
     beside = path.with_name(RECIPE_FILE)
     recipe = Recipe.load(beside) if beside.is_file() else Recipe()
     return model_function.load(recipe.model.function) if recipe.model.has_function else None

@@ -1,11 +1,11 @@
-"""What makes Keras's `fit` faster without changing what it computes (measured:
-benchmarks/tuner_vs_keras_tuner.py).
+"""Make Keras's `fit` faster without changing what it computes.
 
-- Several batches come from the pipeline at once, and one call of the graph trains on them one after
-  the other.
-- The graph of a step is traced once and not twice.
-- The optimizer updates weights when all gradients are there, and Adam in one operation (see
-  `speed_up_updates`).
+- The pipeline delivers several batches at once, and one call of the graph trains on them in turn.
+- The graph of a step is traced once instead of twice.
+- The optimizer updates weights after all gradients are computed, and Adam does it in one operation
+  (see `speed_up_updates`).
+
+Measured by benchmarks/tuner_vs_keras_tuner.py.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     import keras
 
 MAX_STEPS_AT_ONCE = 8
-MAX_BYTES_AT_ONCE = 2**24  # of large images, several of which would fill the memory
-CALLS_PER_EPOCH = 10  # at least, for a lively progress bar
+MAX_BYTES_AT_ONCE = 2**24  # several batches of large images would fill the memory
+MIN_CALLS_PER_EPOCH = 10  # each call moves the progress bar
 
 
 def steps_at_once(
     model: keras.Model, images_per_epoch: int, image_shape: tuple[int, ...], batch_size: int
 ) -> int:
-    """Return how many batches a network may train on in one call of the graph.
+    """Return the number of batches that a network may train on in one call of the graph.
 
     Args:
-        model: Compiled.
-        images_per_epoch: Copies included.
-        image_shape: Of an image, or of its features.
+        model: A compiled model.
+        images_per_epoch: Training images in an epoch, augmented copies included.
+        image_shape: Shape of an image or of its features.
         batch_size: Images in each step.
     """
     import keras
@@ -43,19 +43,18 @@ def steps_at_once(
     own_step = type(model).train_step is not keras.Model.train_step
     if own_step or model.run_eagerly or model.steps_per_execution != 1:
         return 1
-    steps = math.ceil(images_per_epoch / batch_size) // CALLS_PER_EPOCH
+    steps = math.ceil(images_per_epoch / batch_size) // MIN_CALLS_PER_EPOCH
     room = MAX_BYTES_AT_ONCE // (4 * batch_size * math.prod(image_shape))
     return max(1, min(MAX_STEPS_AT_ONCE, steps, room))
 
 
 @contextmanager
 def fast_fit(model: keras.Model, batches: Any, batch_size: int, steps: int) -> Iterator[None]:
-    """Within it, `fit` of a compiled network is fast, and trains several steps on each batch of the
-    pipeline.
+    """Make `fit` of a network fast inside the context, with several steps on each batch.
 
     Args:
-        model: Built and compiled.
-        batches: What it will learn from: a `tf.data.Dataset` of images and labels, `batch_size *
+        model: A built and compiled model.
+        batches: The `tf.data.Dataset` of images and labels that it is trained on, `batch_size *
             steps` at once.
         batch_size: Images in each step.
         steps: From `steps_at_once`.
@@ -69,22 +68,19 @@ def fast_fit(model: keras.Model, batches: Any, batch_size: int, steps: int) -> I
     try:
         yield
     finally:
-        model.train_function = None  # Keras makes its own again
+        model.train_function = None  # Keras makes its own in the next fit
 
 
 def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]:
-    """Return what Keras calls for each batch of the pipeline: it slices that, and takes Keras's own
-    step on each slice.
+    """Return a `train_function` that slices a batch and takes Keras's own step on each slice.
 
-    See https://keras.io/api/models/model_training_apis/ for what a training function is.
+    See https://keras.io/api/models/model_training_apis/ for the `train_function` of a model.
     """
     import tensorflow as tf
 
-    step = (
-        tf.function(model.train_step, jit_compile=True, autograph=False)
-        if model.jit_compile
-        else model.train_step
-    )
+    step = model.train_step
+    if model.jit_compile:
+        step = tf.function(model.train_step, jit_compile=True, autograph=False)
 
     def train(iterator: Any) -> Any:
         data = iterator.get_next()
@@ -102,15 +98,15 @@ def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]
 
 
 def speed_up_updates(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let an optimizer update its variables in less time; results differ by rounding alone, if at
-    all.
+    """Make an optimizer update its variables faster. Results differ by rounding only, if at all.
 
-    - Every update waits for all gradients. A weight is read in the backward pass too, for the
-      gradients of the layers before it. TensorFlow may run its update before that, and then has to
-      copy the weight, which takes as long as the update itself.
-    - Adam updates a variable in one operation: Keras writes the same formula as a dozen, each over
-      all of it. See Kingma and Ba, Adam, section 2 (https://arxiv.org/abs/1412.6980): both are the
-      form with the rate corrected for bias, and epsilon outside of that.
+    - Every update waits for all gradients. The backward pass reads a weight too, for the gradients
+      of the layers before it. TensorFlow may update the weight before that and then has to copy
+      it, which takes as long as the update itself.
+    - Adam updates a variable in one operation. Keras computes the same formula in a dozen
+      operations, each over the whole variable. See Kingma and Ba, Adam, section 2
+      (https://arxiv.org/abs/1412.6980): both use the variant in which the bias correction is part
+      of the learning rate.
     """
     optimizer.apply = MethodType(_apply, optimizer)
 
@@ -131,7 +127,7 @@ def _apply(
 
 
 def _adam_numbers(optimizer: Any) -> dict[str, Any]:
-    """Return what all variables have in common in one step of Adam."""
+    """Return the arguments of Adam's operation that are the same for all variables."""
     import tensorflow as tf
 
     beta1, beta2, epsilon = (
@@ -153,9 +149,8 @@ def _adam_step(
 ) -> None:
     import tensorflow as tf
 
-    if (
-        not isinstance(gradient, tf.Tensor) or variable.dtype != "float32"
-    ):  # rows of an embedding, half precision
+    # The gradient of an embedding consists of rows, and variables may have half precision.
+    if not isinstance(gradient, tf.Tensor) or variable.dtype != "float32":
         type(optimizer).update_step(optimizer, gradient, variable, learning_rate)
         return
     first_moment, second_moment = adam_moments(optimizer, variable)

@@ -1,6 +1,4 @@
-"""What a frozen base makes of images: computed once, kept on disk, used by every training that
-needs the same.
-"""
+"""Features of images from a frozen backbone: computed once, cached, and used by all trainings."""
 
 from __future__ import annotations
 
@@ -29,10 +27,10 @@ NOTE_EVERY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Features:
-    """Images as the head of a network sees them.
+    """The output of a backbone for each image, which is the input of a network's head.
 
     Attributes:
-        images: float32, shape (N, numbers), a view of a memory-mapped file.
+        images: float32, shape (N, features), a view of a memory-mapped file.
         labels: int64, shape (N,).
     """
 
@@ -105,7 +103,14 @@ class FrozenBackbone:
 def predicted(
     model: keras.Model, split: Split, title: str, on_note: Callable[[str], None]
 ) -> Iterator[Floats]:
-    """Yield what a network says of a split's images, batch by batch, with a note now and then."""
+    """Yield the outputs of a network for a split's images, batch by batch.
+
+    Args:
+        model: The network.
+        split: The images.
+        title: What is computed, for the notes.
+        on_note: Called with a line of text at the start and about every ten seconds.
+    """
     total, done, noted = len(split), 0, time.monotonic()
     on_note(f"{title}: computed once for all trainings, {total:,} images")
     for images, _ in evaluation_batches(split, 1):

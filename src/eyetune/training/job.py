@@ -1,7 +1,6 @@
-"""Jobs: train a run from wherever its checkpoint stands up to some epoch, and return what came of
-it.
+"""Jobs: train a run from its checkpoint up to some epoch, and return the outcome.
 
-A job is a value and so is its outcome, so it can be done in this process, in a worker's or on
+A job is a value and so is its outcome, so it can run in this process, in a worker process, or on
 another machine that sees the same files. Nothing here writes records.
 """
 
@@ -35,9 +34,8 @@ if TYPE_CHECKING:
 
 PROGRESS_FILE = "news.jsonl"
 SECONDS_BETWEEN_PROGRESS = 1.0
-ORPHAN_SECONDS = (
-    30.0  # how long to wait for a worker of a coordinator that was killed to notice it and end
-)
+# How long to wait until the worker of a killed coordinator notices this and ends.
+ORPHAN_SECONDS = 30.0
 
 Predictions = Mapping[str, tuple[NDArray[np.float32], NDArray[np.int64]]]
 
@@ -47,16 +45,16 @@ class Job:
     """What to train.
 
     Attributes:
-        recipe: Of the run.
-        folder: Of the run's files: its checkpoint is read and written there.
-        seed: Of everything random.
-        precision: The arithmetic.
-        threads: Of the arithmetic (0: one for each core).
-        deterministic: Use only operations that repeat exactly.
-        splits: What to classify with the trained network, once training is over.
-        teacher: File of the network that teaches, where the recipe names a run for it.
-        stop_after: Epochs in all after which to stop for now (None: none).
-        conclude: Save the network and classify with it even where training is not over.
+        recipe: Recipe of the run.
+        folder: Folder of the run's files. The checkpoint is read and written there.
+        seed: Random seed.
+        precision: Precision of the arithmetic.
+        threads: Number of threads (0: one per core).
+        deterministic: Use only operations that give the same result every time.
+        splits: The splits to classify when the training is complete.
+        teacher: The teacher's file, if the recipe names a run as its teacher.
+        stop_after: Number of epochs in the history at which to pause (None: never).
+        conclude: Save the network and classify with it even if the training is not complete.
     """
 
     recipe: Recipe
@@ -73,17 +71,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job.
+    """The outcome of a job.
 
     Attributes:
-        history: Every whole epoch, those before the job included.
+        history: Every whole epoch, including those before the job.
         kept_epoch: The epoch whose weights the network has.
-        predictions: Class probabilities, shape (N, classes), and labels of each split; empty unless
-            training is over or the job was to conclude it.
-        is_over: Whether no epoch is left to train: the last was trained, or it stopped early by its
-            own rule.
-        hyperparameters: All that a model function saw, while it built or trained.
-        space: Those, with what they may be.
+        predictions: Class probabilities, float32 of shape (N, classes), and labels of each split;
+            empty if the training is neither complete nor concluded.
+        is_over: Whether the training is complete: all epochs are trained, or early stopping ended
+            it.
+        hyperparameters: All values that a model function used, while it built and trained.
+        space: The ranges of these hyperparameters.
     """
 
     history: History
@@ -96,16 +94,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a recipe comes to before any training.
+    """The network of a recipe, before any training.
 
     Attributes:
-        network: What it builds; None where it cannot be trained.
-        precision: The arithmetic.
-        error: Why it cannot be trained.
-        costs: What is known of the network: parameters, multiply_adds and, where asked for, what it
-            takes on a board.
-        hyperparameters: All that a model function saw while it built.
-        space: Those, with what they may be.
+        network: Its layers; None if it cannot be trained.
+        precision: Precision of the arithmetic.
+        error: Why it cannot be trained; None if it can.
+        costs: Its costs by name, from `PreparedNetwork.inspect`.
+        hyperparameters: All values that a model function used while it built the network.
+        space: The ranges of these hyperparameters.
     """
 
     network: Network | None
@@ -186,14 +183,12 @@ def work(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process works in a folder: the worker of a killed coordinator ends within
-    a second.
-    """
+    """Hold the lock of a run's folder."""
     try:
         lock = acquire_lock(folder / "work.lock", timeout_seconds=ORPHAN_SECONDS)
     except LockedError:
         raise RunBusyError(
-            f"Another process is at work in {folder}.",
+            f"Another process works in {folder}.",
             fix="Wait for that process to end, or stop it.",
         ) from None
     with lock:
@@ -202,30 +197,31 @@ def _alone(folder: Path) -> Iterator[None]:
 
 @cache
 def start(threads: int) -> None:
-    """Get a worker process ready for its first job, which takes seconds: Keras is imported."""
+    """Prepare a worker process for its first job. This takes seconds, since it imports Keras."""
     from eyetune.training.backend import start_keras
 
     start_keras(threads)
-    # of all that was imported nothing is garbage: looking for some took 0.2 s, several times a job
+    # Nothing that was imported is garbage. Searching it took 0.2 s, several times in each job.
     gc.freeze()
 
 
 def work_apart(job: Job) -> Outcome:
-    """Do a job in a worker process; its news go into a file, where a process that is killed can
-    leave no harm.
+    """Do a job in a worker process.
+
+    Progress goes into a file, which stays readable if the process is killed.
     """
     start(job.threads)
     with (
-        _cleared(),
+        _keras_cleared(),
         (job.folder / PROGRESS_FILE).open("a", encoding="utf-8", buffering=1) as stream,
     ):
-        news = ProgressLog(stream.write)
-        return work(job, _dataset(job.recipe), on_epoch=news.on_epoch, on_progress=news.on_progress)
+        log = ProgressLog(stream.write)
+        return work(job, _dataset(job.recipe), on_epoch=log.on_epoch, on_progress=log.on_progress)
 
 
 @contextmanager
-def _cleared() -> Iterator[None]:
-    """Free what Keras keeps of networks: a worker does one job after another."""
+def _keras_cleared() -> Iterator[None]:
+    """Free what Keras keeps of the job's networks afterwards."""
     import keras
 
     try:
@@ -241,17 +237,17 @@ def inspect_apart(
     teachers: tuple[Path | None, ...] = (),
     with_footprint: bool = False,
 ) -> tuple[Inspection, ...]:
-    """Build networks in a worker process, untrained, and tell what they are or why they cannot be.
+    """Inspect the networks of several recipes in a worker process (see `inspect`).
 
     Args:
-        recipes: Of the networks.
-        threads: Of the arithmetic.
-        teachers: The file of each recipe's teacher, where any has one.
-        with_footprint: Tell what they take on a board, too.
+        recipes: Recipes of the networks.
+        threads: Number of threads (0: one per core).
+        teachers: The teacher's file of each recipe, if any recipe has a teacher.
+        with_footprint: Include the costs on a board.
     """
     start(threads)
     pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
-    with _cleared():
+    with _keras_cleared():
         return tuple(
             inspect(recipe, _dataset(recipe), teacher, with_footprint=with_footprint)
             for recipe, teacher in pairs
@@ -259,11 +255,11 @@ def inspect_apart(
 
 
 def discover_apart(function: str, threads: int) -> Space:
-    """Read the space of a model function off it, in a worker process."""
+    """Return the search space of a model function, discovered in a worker process."""
     from eyetune.models.model_function import discover
 
     start(threads)
-    with _cleared():
+    with _keras_cleared():
         return discover(function)
 
 
@@ -304,6 +300,7 @@ def inspect(
 
 
 def _dataset(recipe: Recipe) -> Dataset:
+    """Return the images of a recipe; a worker loads those of a study once."""
     return _loaded(Recipe(data=recipe.data))
 
 
@@ -313,37 +310,42 @@ def _loaded(recipe: Recipe) -> Dataset:
 
 
 class ProgressLog:
-    """Writes what happens in a training as lines of JSON; progress within an epoch about once a
-    second.
+    """Writes the epochs and the progress of a training as lines of JSON.
+
+    Args:
+        write: Called with each line.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
-        self._told_at = 0.0
+        self._written_at = 0.0
 
     def on_epoch(self, epoch: Epoch) -> None:
-        """Tell a whole epoch."""
+        """Write a whole epoch."""
         self._write(json.dumps({"epoch": asdict(epoch)}) + "\n")
 
     def on_progress(self, progress: Progress) -> None:
-        """Tell how far the epoch is."""
-        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_PROGRESS:
-            self._told_at = time.monotonic()
+        """Write the progress within an epoch, at most once a second."""
+        if time.monotonic() - self._written_at >= SECONDS_BETWEEN_PROGRESS:
+            self._written_at = time.monotonic()
             self._write(json.dumps({"progress": asdict(progress)}) + "\n")
 
 
 class ProgressLogReader:
-    """Reads the news of a run's folder that were written since it last looked."""
+    """Reads what a `ProgressLog` wrote into a run's folder since the last read.
+
+    Args:
+        folder: Folder of the run. The log of an earlier attempt is deleted: its epochs are reported
+            again from the checkpoint.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PROGRESS_FILE
-        self._path.unlink(
-            missing_ok=True
-        )  # those of an earlier attempt come again from its checkpoint
+        self._path.unlink(missing_ok=True)
         self._read_up_to = 0
 
     def read(self) -> Iterator[Epoch | Progress]:
-        """Yield what is new, in order; a line that is being written waits for the next time."""
+        """Yield what is new, in order. An incomplete line is left for the next read."""
         try:
             with self._path.open("rb") as stream:
                 stream.seek(self._read_up_to)
@@ -358,5 +360,5 @@ class ProgressLogReader:
             yield Epoch(**value["epoch"]) if "epoch" in value else Progress(**value["progress"])
 
     def close(self) -> None:
-        """Delete the file: what it says is recorded."""
+        """Delete the log, when everything in it is recorded."""
         self._path.unlink(missing_ok=True)

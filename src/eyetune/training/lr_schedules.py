@@ -1,9 +1,7 @@
-"""Learning-rate schedules: the whole curve as plain numbers, which Keras then looks up step by
-step.
+"""Learning-rate schedules: a table of all learning rates, which Keras looks up step by step.
 
-Sources: cosine with warm-up, Loshchilov and Hutter, 2017 (arXiv:1608.03983) and Goyal et al., 2017
-    (arXiv:1706.02677);
-one-cycle, Smith and Topin, 2018 (arXiv:1708.07120); reduction on a plateau as Keras's
+Sources: cosine, Loshchilov and Hutter, 2017 (arXiv:1608.03983); warm-up, Goyal et al., 2017
+(arXiv:1706.02677); one-cycle, Smith and Topin, 2018 (arXiv:1708.07120); plateau, Keras's
 ReduceLROnPlateau.
 """
 
@@ -17,22 +15,28 @@ from numpy.typing import NDArray
 from eyetune.recipe import OptimizerSection
 from eyetune.values.history import History
 
-STEPS_AT = (0.5, 0.75)  # shares of the training after which "step" divides the rate
+STEPS_AT = (0.5, 0.75)  # shares of the training after which "step" reduces the rate
 STEP_FACTOR = 0.1
 EXPONENTIAL_END = 0.01  # share of the rate that "exponential" ends with
 ONE_CYCLE_RISE = 0.3  # share of the training in which "one_cycle" rises
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4
-PLATEAU_PATIENCE = (
-    2  # epochs without a better validation loss after which "plateau" reduces the rate
-)
+PLATEAU_PATIENCE = 2  # epochs without a better validation loss before "plateau" reduces the rate
 PLATEAU_FACTOR = 0.3
 
 
 def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArray[np.float32]:
-    """Return the learning rate of every step of a training, shape (steps_per_epoch * epochs,).
+    """Return the learning rate of every step of a training.
 
-    A warm-up rises in a straight line to the rate; the schedule then spans the steps that are left.
+    The warm-up rises linearly to the recipe's rate. The schedule covers the remaining steps.
+
+    Args:
+        section: Learning rate, schedule and warm-up.
+        steps_per_epoch: Batches in an epoch, 1 or more.
+        epochs: Number of epochs, 1 or more.
+
+    Returns:
+        float32, shape (steps_per_epoch * epochs,).
 
     Example:
         >>> section = OptimizerSection(learning_rate=1.0, schedule="cosine", warmup_epochs=1)
@@ -49,7 +53,7 @@ def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArr
 
 
 def _shape(schedule: str, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the factor on the rate at each share, 0 to 1, of the training."""
+    """Return the factor on the learning rate at each share (0 to 1) of the training."""
     match schedule:
         case "cosine":
             return (1 + np.cos(np.pi * share)) / 2
@@ -65,20 +69,20 @@ def _shape(schedule: str, share: NDArray[np.float64]) -> NDArray[np.float64]:
             )
         case "exponential":
             return np.power(EXPONENTIAL_END, share)
-        case _:  # constant, and plateau, which goes by what happens
+        case _:  # constant; and plateau, which depends on the validation loss
             return np.ones_like(share)
 
 
 def _half_cosine(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rise from 0 to 1, slowly at both ends."""
+    """Return values that rise from 0 to 1 along half a cosine wave."""
     return (1 - np.cos(np.pi * np.clip(share, 0, 1))) / 2
 
 
 def plateau_rate(section: OptimizerSection, history: History) -> float:
-    """Return the rate that the epochs so far lead to: reduced each time that validation loss has
-    not improved.
+    """Return the learning rate of the schedule "plateau" after the given epochs.
 
-    It follows from the history alone, so a resumed training goes on with the same rate.
+    It is reduced each time the validation loss has not improved for `PLATEAU_PATIENCE` epochs. It
+    depends on the history alone, so a resumed training continues with the same rate.
     """
     rate, best, waited = section.learning_rate, float("inf"), 0
     for epoch in history:
@@ -92,9 +96,7 @@ def plateau_rate(section: OptimizerSection, history: History) -> float:
 
 
 def build_rate(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> Any:
-    """Return what a Keras optimizer takes as its learning rate: a number, or a schedule that looks
-    up `rates`.
-    """
+    """Return an optimizer's `learning_rate`: a number, or a Keras schedule that reads `rates`."""
     if section.schedule in ("constant", "plateau") and not section.warmup_epochs:
         return section.learning_rate
     import keras
@@ -103,7 +105,7 @@ def build_rate(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> 
 
     class Lookup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:
-            place = keras.ops.minimum(keras.ops.cast(step, "int32"), len(table) - 1)
-            return keras.ops.take(keras.ops.convert_to_tensor(table), place)
+            index = keras.ops.minimum(keras.ops.cast(step, "int32"), len(table) - 1)
+            return keras.ops.take(keras.ops.convert_to_tensor(table), index)
 
     return Lookup()

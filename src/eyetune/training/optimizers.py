@@ -1,11 +1,11 @@
-"""From a recipe's optimizer and loss sections to Keras's objects: optimizers, losses, metrics."""
+"""Build Keras's optimizer, loss and metrics from the sections of a recipe."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from eyetune.recipe import LossSection, Recipe
-from eyetune.training.distillation import distilled, right
+from eyetune.training.distillation import distilled, is_correct
 from eyetune.training.lr_schedules import build_rate
 
 if TYPE_CHECKING:
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 _CLASSES = {
     "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW", "nadam": "Nadam",
-    "adagrad": "Adagrad", "adadelta": "Adadelta", "adamax": "Adamax", "ftrl": "Ftrl", "lion": "Lion",
-    "muon": "Muon",
+    "adagrad": "Adagrad", "adadelta": "Adadelta", "adamax": "Adamax", "ftrl": "Ftrl",
+    "lion": "Lion", "muon": "Muon",
 }  # fmt: skip
 
 
 def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizers.Optimizer:
-    """Build the optimizer; what the recipe leaves at 0 keeps Keras's default (AdamW decays weights
-    by 0.004).
+    """Build the optimizer of a recipe.
+
+    Values that the recipe leaves at 0 keep Keras's defaults: AdamW has a weight decay of 0.004.
 
     Args:
-        recipe: Its optimizer and fit sections count.
-        steps_per_epoch: Batches in an epoch; schedules are laid out by it.
+        recipe: Its optimizer and fit sections are used.
+        steps_per_epoch: Batches in an epoch, which determine the length of schedules.
 
     Example:
         >>> build_optimizer(Recipe().with_(optimizer__name="sgd", optimizer__momentum=0.9)).momentum
@@ -50,9 +51,7 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
 
 
 def build_loss(section: LossSection) -> keras.losses.Loss:
-    """Build the loss function for one-hot labels, and with a teacher for labels with its
-    probabilities beside them.
-    """
+    """Build the loss for one-hot labels or, with a teacher, for labels and its probabilities."""
     import keras
 
     classes = {
@@ -64,8 +63,7 @@ def build_loss(section: LossSection) -> keras.losses.Loss:
 
 
 def build_metrics(section: LossSection) -> list[Any]:
-    """Build what is measured beside the loss: accuracy, which goes by the labels and not by a
-    teacher.
+    """Build the metrics besides the loss: accuracy, which ignores a teacher's predictions.
 
     Example:
         >>> build_metrics(LossSection())
@@ -73,8 +71,6 @@ def build_metrics(section: LossSection) -> list[Any]:
     """
     import keras
 
-    return (
-        [keras.metrics.MeanMetricWrapper(right, name="accuracy")]
-        if section.teacher
-        else ["accuracy"]
-    )
+    if section.teacher:
+        return [keras.metrics.MeanMetricWrapper(is_correct, name="accuracy")]
+    return ["accuracy"]

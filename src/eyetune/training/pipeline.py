@@ -1,6 +1,4 @@
-"""Batches for `model.fit`: read from memory-mapped files, shuffled anew each epoch, images
-normalised on the way.
-"""
+"""Batches for `model.fit`: read from memory-mapped files, shuffled and normalised."""
 
 from __future__ import annotations
 
@@ -15,29 +13,27 @@ from eyetune.recipe import AugmentSection
 
 UNCHANGED = AugmentSection()
 EVALUATION_BATCH_SIZE = 256
-EVALUATION_PIXELS = 2**20  # in a batch of larger images, whose feature maps would fill the memory
+MAX_EVALUATION_PIXELS = 2**20  # in a batch: the feature maps of large images fill the memory
 PREFETCHED_BATCHES = 4
 
-# What a teacher says of training images: rows of probabilities in their order, or a function from
-# images to those.
+# A teacher's predictions for the training images: rows of class probabilities in their order, or
+# a function from a batch of images to such rows.
 TeacherPredictions = Floats | Callable[[Any], Any]
-# From float32 images and one-hot labels to what a user's network takes: without channels, or class
-# numbers.
+# From float32 images and one-hot labels to the input of a user's network: images without channels,
+# or integer labels.
 Adapt = Callable[[Any, Any], tuple[Any, Any]]
 
 
 class Rows(Protocol):
-    """What batches are read from: a split with its uint8 images, or float32 features of images, and
-    labels.
-    """
+    """The source of batches: a split with uint8 images, or float32 features of images."""
 
     @property
     def images(self) -> NDArray[Any]:
-        """Shape (N, ...): uint8 is divided by 255 on the way, anything else is left as it is."""
+        """Images or features, shape (N, ...); uint8 is divided by 255, other types are kept."""
 
     @property
     def labels(self) -> Labels:
-        """Shape (N,)."""
+        """Labels, shape (N,)."""
 
     def __len__(self) -> int: ...
 
@@ -51,28 +47,27 @@ def training_batches(
     teacher_predictions: TeacherPredictions | None = None,
     adapt: Adapt | None = None,
 ) -> tuple[Any, Callable[[int], None]]:
-    """Return one epoch's batches as a `tf.data.Dataset`, and the function that says which epoch
-    comes next.
+    """Return the batches of an epoch, and the function that sets the epoch.
 
-    The order of an epoch and its variations hang on the seed and the epoch alone, so a resumed
-    training sees what an uninterrupted one would have seen. Only the images of a batch are read at
-    a time: they stay in the memory-mapped file.
+    The order of the images and their augmentation depend on seed and epoch alone, so a resumed
+    training sees the same batches as an uninterrupted one. Images are read from the memory-mapped
+    file batch by batch.
 
     Args:
-        split: uint8 images of shape (N, height, width, channels), or features of shape (N,
-            numbers).
-        num_classes: Columns of the one-hot labels.
-        batch_size: Images in a batch; the last of an epoch may be smaller.
-        seed: 0 or above.
-        section: Which variations to make of them.
-        teacher_predictions: A teacher's probabilities, or where images vary a function that asks it about each
-            varied one.
-        adapt: Turns a batch into what the network takes, where that is something else.
+        split: uint8 images of shape (N, height, width, channels), or float32 features of shape
+            (N, features).
+        num_classes: Number of columns of the one-hot labels.
+        batch_size: Images in a batch; the last batch of an epoch may be smaller.
+        seed: Random seed, 0 or above.
+        section: The augmentation.
+        teacher_predictions: The teacher's probabilities, or a function that returns those of a
+            batch of augmented images.
+        adapt: Turns a batch into the network's input and labels, if these are of another form.
 
     Returns:
-        Batches of (float32 images in [0, 1], float32 one-hot labels), and `set_epoch(epoch)`, to be
-        called before each epoch is iterated. With a teacher its probabilities stand beside the
-        labels, in as many columns again.
+        A `tf.data.Dataset` of (float32 images in [0, 1], float32 one-hot labels); and
+        `set_epoch(epoch)`, to be called before each epoch. With a teacher, its probabilities follow
+        the labels in additional columns.
     """
     import tensorflow as tf
 
@@ -91,14 +86,13 @@ def training_batches(
     batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
     if section.active:
-        parallel = tf.data.AUTOTUNE  # one for each thread, as nothing is tuned
-        batches = batches.map(_augmenter(section, len(split), key), num_parallel_calls=parallel)
+        augmenter = _augmenter(section, len(split), key)
+        # Without tuning (see _finished), AUTOTUNE means one call per thread.
+        batches = batches.map(augmenter, num_parallel_calls=tf.data.AUTOTUNE)
+    elif teacher_predictions is None or callable(teacher_predictions):
+        batches = batches.map(_plain)
     else:
-        batches = batches.map(
-            _plain
-            if teacher_predictions is None or callable(teacher_predictions)
-            else _taught(teacher_predictions)
-        )
+        batches = batches.map(_with_predictions(teacher_predictions))
     if callable(teacher_predictions):
         batches = batches.map(
             lambda images, labels: (
@@ -114,7 +108,7 @@ def training_batches(
 def evaluation_batches(
     split: Rows, num_classes: int, batch_size: int | None = None, adapt: Adapt | None = None
 ) -> Any:
-    """Return all images of a split in their order, as batches like those of training."""
+    """Return all images of a split in their order, as batches like those of `training_batches`."""
     import tensorflow as tf
 
     batch_size = batch_size or evaluation_batch_size(split)
@@ -124,11 +118,11 @@ def evaluation_batches(
 
 
 def _finished(batches: Any, num_batches: int) -> Any:
-    """Make batches ahead of time, as many as are said to come.
+    """Return the batches with prefetching and a known number.
 
-    TensorFlow's tuning of pipelines is off: there is nothing here to tune, and where all cores are
-    busy the thread that does it takes up to half a second to end, at the end of each pass over the
-    images. See https://www.tensorflow.org/api_docs/python/tf/data/experimental/AutotuneOptions.
+    TensorFlow's tuning of pipelines is off. There is nothing to tune here, and if all cores are
+    busy, its thread needs up to half a second to end after each epoch. See
+    https://www.tensorflow.org/api_docs/python/tf/data/experimental/AutotuneOptions.
     """
     import tensorflow as tf
 
@@ -141,15 +135,13 @@ def _finished(batches: Any, num_batches: int) -> Any:
 
 
 def evaluation_batch_size(split: Rows) -> int:
-    """Return how many images are evaluated at a time: fewer of large ones, so that memory does not
-    grow with them.
-    """
+    """Return the number of images in an evaluation batch: fewer if they are large."""
     pixels = math.prod(split.images.shape[1:3])
-    return min(EVALUATION_BATCH_SIZE, max(1, EVALUATION_PIXELS // pixels))
+    return min(EVALUATION_BATCH_SIZE, max(1, MAX_EVALUATION_PIXELS // pixels))
 
 
 def images_per_epoch(split: Rows, section: AugmentSection) -> int:
-    """Return how many images an epoch has: each one, and its varied copies where there are any."""
+    """Return the number of images in an epoch, augmented copies included."""
     return len(split) * (1 + section.copies)
 
 
@@ -157,7 +149,7 @@ def _plain(_number: Any, _indices: Any, images: Any, labels: Any) -> tuple[Any, 
     return images, labels
 
 
-def _taught(teacher_predictions: Floats) -> Callable[..., tuple[Any, Any]]:
+def _with_predictions(teacher_predictions: Floats) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
     rows = tf.constant(teacher_predictions)
@@ -175,9 +167,8 @@ def _numbered_reader(
     read = _reader(split, num_classes)
 
     def read_numbered(number: Any, indices: Any) -> tuple[Any, Any, Any, Any]:
-        images, labels = read(
-            tf.math.floormod(indices, len(split))
-        )  # copies come after the images themselves
+        # The indices of copies follow those of the images.
+        images, labels = read(tf.math.floormod(indices, len(split)))
         return number, indices, images, labels
 
     return read_numbered

@@ -1,7 +1,7 @@
-"""The steps of a learning-rate range test: real training, with a rate of its own for every step.
+"""The steps of a learning-rate range test: a training with a different rate in every step.
 
-Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks (arXiv:1506.01186),
-    section 3.3.
+Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks, section 3.3
+(arXiv:1506.01186).
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def step_losses(
     arithmetic: Arithmetic,
     teacher: Path | None = None,
 ) -> Iterator[float]:
-    """Train one batch at each rate in turn, and yield its loss as it was before the step.
+    """Train one batch at each learning rate in turn, and yield its loss before the step.
 
-    Network, loss, optimizer, augmentation and order of the images are those of `fit`; the recipe's
-    own rate, schedule and warm-up give way to the rates. Where there are more rates than batches,
-    the images are passed over again. Only training images are looked at.
+    Network, loss, optimizer, augmentation and order of the images are those of `fit`. The given
+    rates replace the recipe's rate, schedule and warm-up. If there are more rates than batches, the
+    images are used again. Only training images are used.
 
     Args:
         recipe: What to train.
         dataset: Its training split is used.
         rates: The learning rate of each step, above 0.
-        seed: Of everything that is random, as for `fit`.
+        seed: Random seed, from 0 to `backend.MAX_SEED`.
         arithmetic: From `choose_arithmetic`.
-        teacher: File of the network that teaches, where the recipe's teacher is a run.
+        teacher: The teacher's file, if the recipe's teacher is a run.
 
     Yields:
-        The mean loss of each step's images; NaN or infinite once the training has diverged.
+        The mean loss of each step's images; NaN or infinite after the training has diverged.
 
     Raises:
         RecipeError: The network cannot be built for these images.
@@ -66,12 +66,12 @@ def step_losses(
 
 
 def batches_per_epoch(recipe: Recipe, dataset: Dataset) -> int:
-    """Return how many steps pass over the training images once."""
+    """Return the number of steps in an epoch."""
     return math.ceil(images_per_epoch(dataset.train, recipe.augment) / recipe.fit.batch_size)
 
 
 def constant(recipe: Recipe) -> Recipe:
-    """Return the recipe with a rate that nothing but the caller changes.
+    """Return the recipe without a learning-rate schedule and warm-up.
 
     Example:
         >>> recipe = Recipe().with_(optimizer__schedule="cosine", optimizer__warmup_epochs=1)
@@ -82,7 +82,7 @@ def constant(recipe: Recipe) -> Recipe:
 
 
 def _endless(training: Training, stage: Stage) -> Iterator[tuple[Any, Any]]:
-    """Yield batches of (images, labels) epoch after epoch."""
+    """Yield batches of (images, labels), epoch after epoch, without end."""
     batches, set_epoch = training.batches(stage)
     for epoch in count():
         set_epoch(epoch)

@@ -1,8 +1,7 @@
-"""The stages of a training: what is trained from which epoch to which, on images or on features of
-them.
+"""The stages of a training: which layers are trained in which epochs.
 
-Most recipes have one stage. With a pre-trained base the first trains the head alone, and a second
-may fine-tune.
+Most recipes have one stage. With a pre-trained backbone, the first stage trains the head alone, and
+a second one may fine-tune the backbone.
 """
 
 from __future__ import annotations
@@ -21,16 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of epochs in which the same variables are trained.
+    """Consecutive epochs in which the same variables are trained.
 
     Attributes:
-        start: Epochs before it.
-        end: Epochs when it is over.
-        recipe: The training's recipe, with this stage's rate and schedule.
-        on_features: Whether the head alone is trained, on features of the images that are computed
-            once.
-        trainable_from: The base's first layer that is trained (empty: the base is frozen, or there
-            is none).
+        start: Number of epochs before the stage.
+        end: Number of epochs at its end.
+        recipe: The training's recipe, with this stage's learning rate and schedule.
+        on_features: Whether the head alone is trained, on cached features of the images.
+        trainable_from: The first layer of the backbone that is trained (empty: the backbone is
+            frozen, or there is none).
     """
 
     start: int
@@ -40,7 +38,7 @@ class Stage:
     trainable_from: str = ""
 
     def leads_to(self, num_epochs: int) -> bool:
-        """Tell whether a checkpoint with so many epochs was written in this stage."""
+        """Return whether a checkpoint with this number of epochs was written in this stage."""
         return self.start < num_epochs <= self.end
 
 
@@ -48,8 +46,9 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     """Return the stages of a recipe in order.
 
     Example:
-        >>> recipe = Recipe().with_({"model": "vgg16", "model.trainable_from": "block5_conv1"})
-        >>> [(stage.start, stage.end, stage.on_features) for stage in stages(recipe.with_(fit__fine_tune_epochs=5))]
+        >>> edits = {"model.trainable_from": "block5_conv1", "fit.fine_tune_epochs": 5}
+        >>> recipe = Recipe().with_({"model": "vgg16", **edits})
+        >>> [(stage.start, stage.end, stage.on_features) for stage in stages(recipe)]
         [(0, 10, True), (10, 15, False)]
     """
     fit = recipe.fit

@@ -1,6 +1,4 @@
-"""Images as a user's own `fit` expects them: a float32 NumPy array of 0 to 1, made only if somebody
-looks.
-"""
+"""Images as a user's own `fit` expects them: float32 from 0 to 1, computed only if needed."""
 
 from __future__ import annotations
 
@@ -13,8 +11,12 @@ from eyetune.data.dataset import Floats, Images, normalise
 
 
 class ScaledImages(NDArrayOperatorsMixin):
-    """Stands for `images / 255` in float32 and is computed when it is needed; a part of it alone
-    where that will do.
+    """A stand-in for the array `images / 255` in float32, computed when it is needed.
+
+    Indexing computes only the requested part.
+
+    Args:
+        images: uint8, shape (N, ...), 0 to 255.
 
     Example:
         >>> scaled = ScaledImages(np.full((2, 4, 4, 1), 51, np.uint8))
@@ -39,11 +41,9 @@ class ScaledImages(NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self._whole is None:
             self._whole = normalise(np.asarray(self._images))
-        return (
-            np.array(self._whole, dtype=dtype, copy=copy)
-            if copy
-            else np.asarray(self._whole, dtype=dtype)
-        )
+        if copy:
+            return np.array(self._whole, dtype=dtype, copy=copy)
+        return np.asarray(self._whole, dtype=dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         return getattr(ufunc, method)(*map(plain, inputs), **settings)
@@ -52,17 +52,17 @@ class ScaledImages(NDArrayOperatorsMixin):
         return function(*plain(args), **plain(settings))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # not there yet, while a copy is being made
+        if name.startswith("_"):  # missing while a copy is made
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
 
 
 def plain(value: Any) -> Any:
-    """Return a value with NumPy's own arrays in place of what stands for them."""
+    """Return a value in which every `ScaledImages` is replaced by an array."""
     if isinstance(value, ScaledImages):
         return np.asarray(value)
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        return type(value)(plain(one) for one in value)
+        return type(value)(plain(item) for item in value)
     if type(value) is dict:
-        return {name: plain(one) for name, one in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     return value

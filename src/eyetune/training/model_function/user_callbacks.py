@@ -1,4 +1,4 @@
-"""A user's Keras callbacks over the pauses of a training: what they count goes on where it stopped."""
+"""A user's Keras callbacks across the pauses of a training: their state is kept."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ import numpy as np
 from eyetune.errors import FunctionError
 from eyetune.values.history import Epoch, History
 
-# Of the training at hand, and not of what a callback counts.
+# Attributes that belong to the current `fit`, not to the state of a callback.
 NOT_STATE = ("params", "model", "_model", "validation_data")
 
 
 class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
-    """Callbacks for which a training that is paused, or that takes several calls of `fit`, is one
-    training.
+    """Callbacks that see a training with pauses, or with several calls of `fit`, as one training.
 
-    They are told of its beginning once in a process, get back what they had counted, and are told
-    of its end only when it is over.
+    `on_train_begin` is called once in a process, after which they get their state back.
+    `on_train_end` is called only when the training is complete.
 
     Args:
-        theirs: The user's.
-        ours: Told of an epoch's beginning before them, since it sets what they may draw by, and of
-            all else after them, so that it sees what they decided.
-        model: That they watch.
-        states: From `states`, when it was paused (empty: it begins).
-        params: What Keras tells callbacks: epochs, steps, verbose.
+        theirs: The user's callbacks.
+        ours: eyetune's callback. It sees the beginning of an epoch before the user's, because it
+            sets the seeds, and everything else after them, so that it sees what they decided.
+        model: The network.
+        states: From `states`, when the training was paused (empty: it starts).
+        params: Keras's parameters of callbacks: epochs, steps, verbose.
     """
 
     def __init__(
@@ -45,52 +44,57 @@ class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
         self.theirs = tuple(theirs)
         self._ours = ours
         self._states = states
-        self._given = [dict(vars(one)) for one in theirs]
+        self._initial = [dict(vars(callback)) for callback in theirs]
         self._begun = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Tell of the beginning, and give back what was counted before it."""
+        """Call the callbacks at the first beginning, and restore their state."""
         if not self._begun:
             super().on_train_begin(logs)
             restore_states(self.theirs, self._states)
             self._begun = True
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Tell of the beginning of an epoch, ours first."""
-        for callback in (self._ours, *(one for one in self.callbacks if one is not self._ours)):
-            callback.on_epoch_begin(epoch, logs)
+        """Call the callbacks at the beginning of an epoch, eyetune's first."""
+        self._ours.on_epoch_begin(epoch, logs)
+        for callback in self.callbacks:
+            if callback is not self._ours:
+                callback.on_epoch_begin(epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Say nothing: only `end` knows that no epoch is to follow."""
+        """Do nothing: only `end` knows that the training is complete."""
 
     def states(self) -> list[dict[str, Any]]:
-        """Return what the user's callbacks have counted: attributes that are plain values, or
-        arrays made since.
+        """Return the state of each of the user's callbacks.
 
-        EarlyStopping keeps its best weights so; arrays that a callback was made with are its own
-        again when it is made.
+        It consists of the attributes that are plain values, and of the arrays that are new since
+        the callback was created, such as the best weights of EarlyStopping.
         """
         return [
-            _state(callback, given)
-            for callback, given in zip(self.theirs, self._given, strict=True)
+            _state(callback, initial)
+            for callback, initial in zip(self.theirs, self._initial, strict=True)
         ]
 
     def end(self) -> None:
-        """Tell of the end of the training."""
+        """Call the callbacks at the end of the training."""
         super().on_train_end()
 
 
 def copies(callbacks: Any, folder: Path) -> list[Any]:
-    """Copy callbacks for one training; TensorBoard's logs go into a folder of the training's own.
+    """Return copies of callbacks for one training.
+
+    Args:
+        callbacks: The user's callbacks, or None.
+        folder: Folder of the training. TensorBoard's logs go into a subfolder with its name.
 
     Raises:
         FunctionError: They cannot be copied.
     """
     try:
         copied = copy.deepcopy(list(callbacks or ()))
-    except Exception as error:  # each kind of object fails in its own way
+    except Exception as error:  # each type has its own errors
         raise FunctionError(
-            "The callbacks cannot be copied, but each training needs its own.",
+            "The callbacks cannot be copied, but each training needs a copy.",
             received=f"{type(error).__name__}: {error}",
         ) from None
     for callback in copied:
@@ -99,27 +103,29 @@ def copies(callbacks: Any, folder: Path) -> list[Any]:
     return copied
 
 
-def _state(callback: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    mine = {name: value for name, value in vars(callback).items() if name not in NOT_STATE}
-    values = {
-        name: value
-        for name, value in mine.items()
-        if _is_plain(value) or (value is not given.get(name) and _is_state(value))
-    }
-    # Keras's callbacks look up how they compare when training begins, and prepare a number for it
-    # only then.
-    functions = {name: value.__name__ for name, value in mine.items() if _is_operation(value)}
+def _state(callback: Any, initial: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    # Keras's callbacks choose a function that compares metrics when the training begins, such as
+    # `keras.ops.less`.
+    functions = {}
+    for name, value in vars(callback).items():
+        if name in NOT_STATE:
+            continue
+        is_new = value is not initial.get(name)
+        if _is_plain(value) or (is_new and _is_state(value)):
+            values[name] = value
+        if _is_operation(value):
+            functions[name] = value.__name__
     return {"kind": type(callback).__name__, "values": values, "functions": functions}
 
 
 def restore_states(callbacks: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> None:
-    """Give callbacks what they had counted; one that is of another kind now begins anew."""
+    """Restore the states of callbacks; a callback of another class than before starts again."""
     for callback, state in zip(callbacks, states, strict=False):
         if type(callback).__name__ == state["kind"]:
             vars(callback).update(state["values"])
-            vars(callback).update(
-                {name: getattr(keras.ops, word) for name, word in state["functions"].items()}
-            )
+            for name, function in state["functions"].items():
+                vars(callback)[name] = getattr(keras.ops, function)
 
 
 def _is_operation(value: Any) -> bool:
@@ -129,35 +135,37 @@ def _is_operation(value: Any) -> bool:
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
-        return all(_is_plain(one) for one in value)
+        return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str | np.generic)
 
 
 def _is_state(value: Any) -> bool:
     if isinstance(value, list):
-        return all(_is_state(one) for one in value)
+        return all(_is_state(item) for item in value)
     if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_state(one) for name, one in value.items())
+        return all(isinstance(name, str) and _is_state(item) for name, item in value.items())
     return _is_plain(value) or isinstance(value, np.ndarray)
 
 
 def kept_epochs(callbacks: Sequence[Any]) -> int | None:
-    """Return how many epochs the weights have seen that an EarlyStopping went back to; None: none
-    did.
-    """
-    went_back = [
+    """Return the number of epochs of the weights that EarlyStopping restored; None: it did not."""
+    kept = [
         int(callback.best_epoch) + 1
         for callback in callbacks
         if isinstance(callback, keras.callbacks.EarlyStopping)
         and callback.restore_best_weights
         and callback.best_weights is not None
     ]
-    return went_back[-1] if went_back else None
+    return kept[-1] if kept else None
 
 
 def as_keras_history(history: History, accuracy: str, model: Any) -> Any:
-    """Return what `fit` returns: every epoch of a training by Keras's names, those before a pause
-    too.
+    """Return a training's history as Keras's `fit` returns it, with Keras's names of metrics.
+
+    Args:
+        history: Epochs, including those before a pause.
+        accuracy: Keras's name of the accuracy.
+        model: The network.
     """
     result = keras.callbacks.History()
     result.set_model(model)
@@ -170,9 +178,7 @@ def as_keras_history(history: History, accuracy: str, model: Any) -> Any:
 
 
 def _logs(epoch: Epoch, accuracy: str) -> dict[str, float]:
-    own = (
-        {"accuracy": epoch.accuracy, "val_accuracy": epoch.val_accuracy}
-        if accuracy == "accuracy"
-        else {}
-    )
-    return {"loss": epoch.loss, **own, "val_loss": epoch.val_loss, **epoch.others}
+    logs = {"loss": epoch.loss}
+    if accuracy == "accuracy":
+        logs |= {"accuracy": epoch.accuracy, "val_accuracy": epoch.val_accuracy}
+    return {**logs, "val_loss": epoch.val_loss, **epoch.others}

@@ -1,6 +1,4 @@
-"""What a user's `fit` is handed: images and labels as the network takes them, with our pipeline
-behind them.
-"""
+"""The images and labels that a user's `fit` gets, with eyetune's pipeline behind them."""
 
 from __future__ import annotations
 
@@ -16,12 +14,11 @@ from eyetune.training.pipeline import evaluation_batches
 
 
 class UserData:
-    """Training and validation images with their labels, as `tuner.search(x, y,
-    validation_data=...)` takes them.
+    """Training and validation data as arrays, as in `tuner.search(x, y, validation_data=...)`.
 
     Args:
         dataset: The images.
-        fit: What the network takes.
+        fit: The form of images and labels that the network needs.
 
     Attributes:
         train: Images and labels.
@@ -37,47 +34,48 @@ class UserData:
     def _arrays(self, name: str) -> tuple[ScaledImages, Any]:
         split = self._dataset.split(name)
         images = split.images if self._fit.has_channels else split.images[..., 0]
-        classes = self._dataset.num_classes
-        return ScaledImages(images), np.array(
-            split.labels
-        ) if self._fit.integer_labels else one_hot(split.labels, classes)
+        if self._fit.integer_labels:
+            return ScaledImages(images), np.array(split.labels)
+        return ScaledImages(images), one_hot(split.labels, self._dataset.num_classes)
 
-    def is_trained_on(self, given: Mapping[str, Any]) -> bool:
-        """Tell whether `fit` got the very images and labels that were handed over, to be trained on
-        as usual.
+    def is_trained_on(self, arguments: Mapping[str, Any]) -> bool:
+        """Return whether `fit` got the training data unchanged, to be trained on as usual.
+
+        Args:
+            arguments: Of the call of `fit`.
         """
-        same = given.get("x") is self.train[0] and given.get("y") is self.train[1]
-        unusual = given.get("sample_weight") is not None or given.get("steps_per_epoch") is not None
-        return (
-            same
-            and not unusual
-            and given.get("shuffle", True) is True
-            and not given.get("validation_split")
-        )
+        is_unchanged = arguments.get("x") is self.train[0] and arguments.get("y") is self.train[1]
+        has_weights = arguments.get("sample_weight") is not None
+        has_steps = arguments.get("steps_per_epoch") is not None
+        is_shuffled = arguments.get("shuffle", True) is True
+        is_split = bool(arguments.get("validation_split"))
+        return is_unchanged and is_shuffled and not (has_weights or has_steps or is_split)
 
-    def validation_of(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an epoch is validated on: our pipeline, unless the user wants something else."""
-        data = given.get("validation_data")
+    def validation_of(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the `validation_data` for an epoch: eyetune's pipeline, or the user's own data.
+
+        Args:
+            arguments: Of the call of `fit`.
+        """
+        data = arguments.get("validation_data")
         if data is None:
             return {}
         parts = data if isinstance(data, list | tuple) else [data]
-        if len(parts) == 2 and all(
-            mine is theirs for mine, theirs in zip(self.validation, parts, strict=True)
-        ):
+        if len(parts) == 2 and parts[0] is self.validation[0] and parts[1] is self.validation[1]:
             return {"validation_data": self.batches("validation")}
         return {"validation_data": plain(data)}
 
     def batches(self, name: str) -> Any:
-        """Return all images of a split in their order, as the network takes them."""
+        """Return all images of a split in their order, in the form that the network needs."""
         return evaluation_batches(
             self._dataset.split(name), self._dataset.num_classes, adapt=self.adapt
         )
 
     def adapt(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Turn a batch of the pipeline into what the network takes."""
+        """Return a batch of the pipeline in the form that the network needs."""
         import tensorflow as tf
 
         images = images if self._fit.has_channels else images[..., 0]
-        return images, tf.argmax(
-            labels, axis=1, output_type=tf.int32
-        ) if self._fit.integer_labels else labels
+        if self._fit.integer_labels:
+            labels = tf.argmax(labels, axis=1, output_type=tf.int32)
+        return images, labels
