@@ -105,7 +105,7 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(
     again = runner(workspace, Elsewhere()).train(
         [plans[0], plans[1], plans[3]]
     )  # an executor that trains nothing
-    assert [one.found for one in again] == [True, True, True]
+    assert [done.was_recorded for done in again] == [True, True, True]
     assert [one.run and one.run.id for one in again] == [
         baseline.run.id,
         faster_done.run.id,

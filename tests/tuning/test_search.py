@@ -212,7 +212,7 @@ def test_what_breaks_a_constraint_costs_no_epoch_and_its_place_goes_to_another()
     assert rejected
     for trial in rejected:
         assert (trial.epochs, trial.run) == (0, None)
-        assert "parameters < 1000 is broken" in trial.infeasible[0]
+        assert len(trial.infeasible) == 1
     assert all(trial.network["parameters"] < 1000 for trial in trials if trial.rungs)
     assert executor.num_inspected == len(trials)
 

@@ -1,6 +1,4 @@
-"""What a study makes large or small, and the limits it keeps to: read from words, and computed for
-a trial.
-"""
+"""Objectives and constraints of a study: read from texts, and computed for a trial."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from eyetune.errors import UsageError, nearest
 from eyetune.records.study import Constraint, Direction, Objective
 from eyetune.values.history import Epoch, History, best_epoch, is_better_high
 
-# What is known of a network before any training, all the better the smaller.
+# Costs of a network that are known before any training; lower is better.
 BEFORE_TRAINING = (
     "parameters",
     "trainable_parameters",
@@ -21,8 +19,8 @@ BEFORE_TRAINING = (
     "flash_bytes",
     "arena_bytes",
 )
-ON_A_BOARD = ("flash_bytes", "arena_bytes")  # which take a look at the int8 network's graph
-SECONDS = "seconds"  # of training, which is known only after it
+ON_A_BOARD = ("flash_bytes", "arena_bytes")  # they need the graph of the int8 network
+SECONDS = "seconds"  # of training, known only after it
 USUAL = ("val_accuracy", "val_loss", "accuracy", "loss")
 
 _CONSTRAINT = re.compile(
@@ -31,61 +29,65 @@ _CONSTRAINT = re.compile(
 _UNITS = {"": 1, "k": 1000, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
-def read_objective(word: str) -> Objective:
+def read_objective(text: str) -> Objective:
     """Read an objective: a name whose direction is known, or name:max or name:min.
 
     Raises:
         UsageError: It is empty, or its direction is neither max nor min.
 
     Example:
-        >>> read_objective("val_accuracy"), read_objective("val_loss").direction, read_objective("val_auc:max").name
-        (Objective(name='val_accuracy', direction='max'), 'min', 'val_auc')
+        >>> read_objective("val_accuracy")
+        Objective(name='val_accuracy', direction='max')
+        >>> read_objective("val_loss").direction, read_objective("val_auc:max").name
+        ('min', 'val_auc')
     """
-    name, _, direction = word.strip().partition(":")
+    name, _, direction = text.strip().partition(":")
     if not re.fullmatch(r"\w+", name) or direction not in ("", "max", "min"):
+        names = ", ".join((*USUAL, *BEFORE_TRAINING))
         raise UsageError(
-            "An objective cannot be read.",
-            expected=f"a name such as {', '.join((*USUAL, *BEFORE_TRAINING))}, or name:max or name:min",
-            received=word,
+            "The objective is invalid.",
+            expected=f"a name such as {names}, or name:max or name:min",
+            received=text,
         )
-    small = name in BEFORE_TRAINING or name == SECONDS or not is_better_high(name)
-    return Objective(
-        name=name, direction=cast("Direction", direction or ("min" if small else "max"))
-    )
+    if not direction:
+        is_cost = name in BEFORE_TRAINING or name == SECONDS
+        direction = "min" if is_cost or not is_better_high(name) else "max"
+    return Objective(name=name, direction=cast("Direction", direction))
 
 
-def read_constraint(word: str) -> Constraint:
+def read_constraint(text: str) -> Constraint:
     """Read a constraint such as "parameters < 200000" or "flash_bytes <= 1.5MiB".
 
     Raises:
-        UsageError: It cannot be read, or is about something that is not known before training.
+        UsageError: It is invalid, or its name is not known before training.
 
     Example:
         >>> str(read_constraint("parameters<200k")), read_constraint("arena_bytes <= 100KiB").limit
         ('parameters < 200000', 102400.0)
     """
-    match = _CONSTRAINT.fullmatch(word)
+    match = _CONSTRAINT.fullmatch(text)
     if match is None:
         raise UsageError(
-            "A constraint cannot be read.",
+            "The constraint is invalid.",
             expected='a name, one of < <= > >=, and a number, such as "parameters < 200000"',
-            received=word,
+            received=text,
         )
     name, sign, number, unit = match.groups()
     if name not in BEFORE_TRAINING:
         raise UsageError(
-            f"{name} cannot be constrained: it is not known before training.",
-            received=word,
-            fix=f"{nearest(name, BEFORE_TRAINING)} What training measures can be an objective.",
+            f"{name} cannot be a constraint: it is not known before training.",
+            received=text,
+            fix=f"{nearest(name, BEFORE_TRAINING)} A metric of training can be an objective.",
         )
     limit = float(number.replace("_", "")) * _UNITS[(unit or "").lower().rstrip("b")]
     return Constraint(name=name, sign=cast('Literal["<", "<=", ">", ">="]', sign), limit=limit)
 
 
 def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> bool:
-    """Tell whether any of them asks what the network takes on a board."""
-    names = [one.name for one in objectives] + [one.name for one in constraints]
-    return any(name in ON_A_BOARD for name in names)
+    """Return whether any of them needs the memory of the network on a board."""
+    names = {objective.name for objective in objectives}
+    names |= {constraint.name for constraint in constraints}
+    return not names.isdisjoint(ON_A_BOARD)
 
 
 def values_of(
@@ -95,39 +97,47 @@ def values_of(
     *,
     seconds: float = 0.0,
 ) -> tuple[float, ...]:
-    """Return the objectives' values of a trial: all metrics of one epoch, the best by the first of
-    them.
+    """Return the values of a trial's objectives.
 
-    It is the epoch whose network is kept (`monitor_of`).
+    All metrics are those of one epoch: the best by the first metric, whose network is kept
+    (`monitor_of`).
 
     Args:
-        objectives: Of the study.
+        objectives: Objectives of the study.
         history: Epochs so far, at least one where an objective is a metric.
-        network: What is known of the network before training.
-        seconds: Of training so far.
+        network: Costs of the network by name.
+        seconds: Time of training so far.
+
+    Returns:
+        A value for each objective.
 
     Raises:
         UsageError: A metric was not measured.
     """
     kept = _best(objectives, history, network)
-    return tuple(_value(one, kept, network, seconds) for one in objectives)
+    return tuple(_value(objective, kept, network, seconds) for objective in objectives)
 
 
 def monitor_of(objectives: Sequence[Objective]) -> str:
-    """Return the metric by which the best epoch of a trial is kept, its direction behind it where
-    its name is silent.
+    """Return the metric that chooses the best epoch of a trial.
+
+    It is the first objective that training measures, with its direction appended where the name
+    does not imply it; val_loss where there is none.
 
     Example:
-        >>> monitor_of([read_objective("parameters"), read_objective("val_accuracy")]), monitor_of([])
-        ('val_accuracy', 'val_loss')
+        >>> monitor_of([read_objective("parameters"), read_objective("val_accuracy")])
+        'val_accuracy'
+        >>> monitor_of([])
+        'val_loss'
         >>> monitor_of([read_objective("val_score:min")])
         'val_score:min'
     """
-    first = next((one for one in objectives if not _is_cost(one)), None)
-    if first is None:
+    metrics = [objective for objective in objectives if not _is_cost(objective)]
+    if not metrics:
         return "val_loss"
-    known = is_better_high(first.name) == (first.direction == "max")
-    return first.name if known else f"{first.name}:{first.direction}"
+    first = metrics[0]
+    is_implied = is_better_high(first.name) == (first.direction == "max")
+    return first.name if is_implied else f"{first.name}:{first.direction}"
 
 
 def _is_cost(objective: Objective) -> bool:
@@ -141,11 +151,8 @@ def _best(
     try:
         return best_epoch(history, monitor)
     except KeyError:
-        known = [*USUAL, *history[0].others, *network, SECONDS]
         name = monitor.partition(":")[0]
-        raise UsageError(
-            f"Nothing measures the objective {name}.", received=name, fix=nearest(name, known)
-        ) from None
+        raise _not_measured(name, [*USUAL, *history[0].others, *network, SECONDS]) from None
 
 
 def _value(
@@ -158,17 +165,29 @@ def _value(
     try:
         return kept.value(objective.name) if kept is not None else float("nan")
     except KeyError:
-        known = [*USUAL, *(kept.others if kept else ()), *BEFORE_TRAINING, SECONDS]
-        raise UsageError(
-            f"Nothing measures the objective {objective.name}.",
-            received=objective.name,
-            fix=nearest(objective.name, known),
-        ) from None
+        names = [*USUAL, *(kept.others if kept else ()), *BEFORE_TRAINING, SECONDS]
+        raise _not_measured(objective.name, names) from None
 
 
-def broken(
+def _not_measured(name: str, names: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"Nothing measures the objective {name}.", received=name, fix=nearest(name, names)
+    )
+
+
+def violations(
     constraints: Iterable[Constraint], network: Mapping[str, float]
 ) -> list[tuple[Constraint, float]]:
-    """Return the constraints that a network breaks, each with how far (above 0)."""
-    excesses = [(one, one.excess(network[one.name])) for one in constraints if one.name in network]
-    return [(one, excess) for one, excess in excesses if excess > 0]
+    """Return the constraints that a network violates, each with its excess (above 0).
+
+    Args:
+        constraints: Constraints of the study.
+        network: Costs of the network by name; constraints of other names are ignored.
+    """
+    violated = []
+    for constraint in constraints:
+        if constraint.name in network:
+            excess = constraint.excess(network[constraint.name])
+            if excess > 0:
+                violated.append((constraint, excess))
+    return violated

@@ -9,7 +9,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings
 from eyetune.space.presets import values_in
 from eyetune.space.space import Values
-from eyetune.tuning.objectives import broken, values_of
+from eyetune.tuning.objectives import values_of, violations
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _seed(workspace: Workspace, settings: StudySettings, run: RunRecord) -> Seed
         "macs": run.network.macs,
         "multiply_adds": run.network.macs,
     }
-    if values is None or broken(settings.constraints, costs):
+    if values is None or violations(settings.constraints, costs):
         return None
     history = workspace.runs.history(run.id)
     try:

@@ -1,4 +1,4 @@
-"""From outcomes to records: what the one process that writes records does with what jobs return."""
+"""Turns the outcomes of jobs into records; only the coordinating process writes records."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def describe(dataset: Dataset) -> DataRecord:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result hangs on."""
+    """Return the versions of the software that results depend on."""
     return library_versions("eyetune", "keras", "numpy") | {"python": platform.python_version()}
 
 
@@ -48,7 +48,15 @@ def job_of(
     stop_after: int | None = None,
     conclude: bool = False,
 ) -> Job:
-    """Return the job that trains a recorded run to its end, or for now up to so many epochs."""
+    """Return the job that trains a recorded run.
+
+    Args:
+        workspace: Workspace of the run.
+        record: The run.
+        splits: Splits to classify with the trained network.
+        stop_after: Total epochs after which to pause; None for the recipe's end.
+        conclude: Save the network and classify even where training is not over.
+    """
     return Job(
         recipe=record.recipe,
         folder=workspace.runs.folder(record.id),
@@ -64,33 +72,35 @@ def job_of(
 
 
 def record_outcome(
-    workspace: Workspace, record: RunRecord, outcome: Outcome, linear: Callable[[], float | None]
+    workspace: Workspace,
+    record: RunRecord,
+    outcome: Outcome,
+    linear_accuracy: Callable[[], float | None],
 ) -> RunRecord:
-    """Record what came of a job: COMPLETE with its results and predictions, STOPPED with those, or
-    PAUSED.
+    """Record the outcome of a job: COMPLETE or STOPPED with results and predictions, or PAUSED.
 
     Args:
         workspace: Where the run is recorded.
         record: The run.
-        outcome: Of its job.
-        linear: Returns the accuracy of a linear classifier on the same images, None where it says
-            nothing.
+        outcome: The outcome of its job.
+        linear_accuracy: Returns the accuracy of a linear classifier on the same images; None where
+            it means nothing.
     """
     if not outcome.predictions:
         workspace.runs.set_state(record.id, RunState.PAUSED)
         return workspace.runs.get(record.id)
-    figures = {}
+    metrics = {}
     for name, (probabilities, labels) in outcome.predictions.items():
         workspace.predictions.save(record.id, name, probabilities, labels)
-        figures[name] = evaluate(probabilities, labels)
-    test = figures.get("test")
+        metrics[name] = evaluate(probabilities, labels)
+    test = metrics.get("test")
     results = Results(
         kept_epoch=outcome.kept_epoch,
-        validation_loss=figures["validation"].loss,
-        validation_accuracy=figures["validation"].accuracy,
+        validation_loss=metrics["validation"].loss,
+        validation_accuracy=metrics["validation"].accuracy,
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
-        linear_accuracy=linear(),
+        linear_accuracy=linear_accuracy(),
     )
     state = RunState.COMPLETE if outcome.is_over else RunState.STOPPED
     workspace.runs.set_state(record.id, state, results=results)
@@ -98,15 +108,14 @@ def record_outcome(
 
 
 def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> RunRecord:
-    """Record that a run cannot go on, and why; after Ctrl-C it can."""
+    """Record why a run failed; after Ctrl-C it is PAUSED and can be resumed."""
     if isinstance(error, KeyboardInterrupt):
         workspace.runs.set_state(run_id, RunState.PAUSED)
     else:
-        words = (
-            str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
-        )
+        is_ours = isinstance(error, EyetuneError)
+        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
         failure = RunFailure.DIVERGED if isinstance(error, DivergedError) else RunFailure.OTHER
-        workspace.runs.set_state(run_id, RunState.FAILED, error=words, failure=failure)
+        workspace.runs.set_state(run_id, RunState.FAILED, error=message, failure=failure)
     return workspace.runs.get(run_id)
 
 

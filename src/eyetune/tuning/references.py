@@ -1,4 +1,4 @@
-"""What a recipe refers to by name or path: its model function, weights and teacher, resolved."""
+"""Resolves what a recipe refers to by name or path: its model function, weights and teacher."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from eyetune.values.run_files import MODEL_FILE
 
 
 def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
-    """Return a recipe that means the same tomorrow: files by absolute path, the teacher by its
-    run's id.
+    """Return a recipe whose references stay valid: files by absolute path, a teacher by its run's id.
 
-    Of a model function's file the workspace keeps a copy, so that a later edit of it changes
-    nothing here.
+    The workspace keeps a copy of a model function's file, so later edits of it have no effect.
 
     Raises:
         RunNotFoundError: The teacher is neither a `.keras` file nor a run.
@@ -28,24 +26,24 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
         edits["model.function"] = keep(recipe.model.function, workspace.folder / "functions")
     if recipe.model.has_backbone and recipe.model.weights not in ("imagenet", "random"):
         edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())
-    named = recipe.loss.teacher
-    if named.endswith(".keras"):
-        edits["loss.teacher"] = str(Path(named).expanduser().resolve())
-    elif named:
-        edits["loss.teacher"] = workspace.runs.find(named).id
+    teacher = recipe.loss.teacher
+    if teacher.endswith(".keras"):
+        edits["loss.teacher"] = str(Path(teacher).expanduser().resolve())
+    elif teacher:
+        edits["loss.teacher"] = workspace.runs.find(teacher).id
     return recipe.with_(edits) if edits else recipe
 
 
 def teacher_file(workspace: Workspace, recipe: Recipe) -> Path | None:
-    """Return the file of the network that a recipe's teacher is; None where it has none.
+    """Return the model file of a recipe's teacher; None where it has none.
 
     Raises:
         RunNotFoundError: There is no such run.
         UsageError: The run is not complete.
     """
-    named = recipe.loss.teacher
-    if not named or named.endswith(".keras"):
-        return Path(named) if named else None
-    run = workspace.runs.find(named)
+    teacher = recipe.loss.teacher
+    if not teacher or teacher.endswith(".keras"):
+        return Path(teacher) if teacher else None
+    run = workspace.runs.find(teacher)
     require_results(run)
     return workspace.runs.folder(run.id) / MODEL_FILE

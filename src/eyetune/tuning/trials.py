@@ -1,6 +1,4 @@
-"""One trial: the recipe that it trains, what its inspection and its jobs say, and the record that
-follows from it.
-"""
+"""One trial: the recipe that it trains, and how its record follows from what workers return."""
 
 from __future__ import annotations
 
@@ -12,12 +10,12 @@ from eyetune.records.study import Objective, Rung, StudySettings, TrialRecord, T
 from eyetune.space.presets import apply
 from eyetune.space.space import Values
 from eyetune.training.job import Inspection
-from eyetune.tuning.objectives import broken, values_of
+from eyetune.tuning.objectives import values_of, violations
 from eyetune.values.history import History
 
 
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
-    """Return what a trial trains: the study's recipe with its values.
+    """Return the recipe of a trial: the study's recipe with the trial's values.
 
     Raises:
         RecipeError: The values contradict each other.
@@ -28,34 +26,34 @@ def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
 
 
 def run_id(study_id: str, number: int) -> str:
-    """Return the id of a trial's run: always the same, so that one that a crash left behind is
-    found and replaced.
+    """Return the id of a trial's run.
+
+    It is always the same, so a run that a crash left behind is found and replaced.
     """
     return hashlib.sha256(f"{study_id}/{number}".encode()).hexdigest()[:8]
 
 
 def scores(objectives: tuple[Objective, ...], values: tuple[float, ...]) -> tuple[float, ...]:
-    """Return objectives' values so that higher is better, as schedules take them."""
-    return tuple(one.oriented(value) for one, value in zip(objectives, values, strict=True))
+    """Return the values of objectives so that higher is better, as schedulers take them."""
+    pairs = zip(objectives, values, strict=True)
+    return tuple(objective.oriented(value) for objective, value in pairs)
 
 
 def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspection) -> TrialRecord:
-    """Return a trial after its network was built, untrained: WAITING, INFEASIBLE or FAILED."""
+    """Return a trial whose network was built, untrained: WAITING, INFEASIBLE or FAILED."""
     if inspection.error is not None:
         return trial.with_(state=TrialState.FAILED, error=error_text(inspection.error))
-    reasons = tuple(
-        f"{one} is broken: {inspection.costs[one.name]:,.0f}"
-        for one, _ in broken(settings.constraints, inspection.costs)
-    )
-    most = settings.limits.parameters
-    if most is not None and inspection.costs["parameters"] > most:
-        reasons = (
-            *reasons,
-            f"the network is larger than allowed: {inspection.costs['parameters']:,.0f} parameters",
-        )
+    reasons = []
+    for constraint, _ in violations(settings.constraints, inspection.costs):
+        cost = inspection.costs[constraint.name]
+        reasons.append(f"{constraint} is violated: {cost:,.0f}")
+    max_parameters = settings.limits.parameters
+    num_parameters = inspection.costs["parameters"]
+    if max_parameters is not None and num_parameters > max_parameters:
+        reasons.append(f"the network has more parameters than allowed: {num_parameters:,.0f}")
     state = TrialState.INFEASIBLE if reasons else TrialState.WAITING
     trial = with_hyperparameters(trial, inspection.hyperparameters)
-    return trial.with_(state=state, network=dict(inspection.costs), infeasible=reasons)
+    return trial.with_(state=state, network=dict(inspection.costs), infeasible=tuple(reasons))
 
 
 def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:
@@ -73,20 +71,22 @@ def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:
 
 
 def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:
-    """Return how far an infeasible trial breaks what it breaks, for a sampler to learn from."""
-    found = [
-        excess / max(one.limit, 1.0) for one, excess in broken(settings.constraints, trial.network)
+    """Return how far an infeasible trial exceeds its limits, for a sampler to learn from."""
+    excess_shares = [
+        excess / max(constraint.limit, 1.0)
+        for constraint, excess in violations(settings.constraints, trial.network)
     ]
-    most = settings.limits.parameters
-    if most is not None and trial.network.get("parameters", 0) > most:
-        found.append(trial.network["parameters"] / most - 1)
-    return tuple(found) or (1.0,)
+    max_parameters = settings.limits.parameters
+    num_parameters = trial.network.get("parameters", 0)
+    if max_parameters is not None and num_parameters > max_parameters:
+        excess_shares.append(num_parameters / max_parameters - 1)
+    return tuple(excess_shares) or (1.0,)
 
 
 def reached(
     objectives: tuple[Objective, ...], trial: TrialRecord, history: History, *, is_over: bool
 ) -> TrialRecord:
-    """Return a trial that has reached the rung that it was granted.
+    """Return a trial that has reached the rung to which it was promoted.
 
     Raises:
         UsageError: Nothing measures an objective.
@@ -106,7 +106,7 @@ def reached(
 
 
 def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: History) -> TrialRecord:
-    """Return a trial whose training was ended between two rungs, with what it had reached by then."""
+    """Return a trial whose training was stopped between two rungs, with its values so far."""
     if not history:
         return trial
     seconds = sum(epoch.duration_seconds for epoch in history)
@@ -122,7 +122,7 @@ def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: Hist
 
 
 def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialRecord:
-    """Return a trial that cannot go on, with the epochs that it cost."""
+    """Return a trial that failed, with the epochs that it has trained."""
     seconds = sum(epoch.duration_seconds for epoch in history)
     return trial.with_(
         state=TrialState.FAILED, error=error_text(error), epochs=len(history), seconds=seconds
@@ -130,5 +130,5 @@ def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialR
 
 
 def error_text(error: BaseException) -> str:
-    """Return what is kept of an error."""
+    """Return an error as it is recorded."""
     return str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
