@@ -42,8 +42,13 @@ _COMPACT_RECIPE_GROUP = Group(
 )
 
 
-def command_group(name: str, description: str) -> App:
-    """Return an application for commands, with the layout of help that all commands share."""
+def command_group(name: str, description: str | None = None) -> App:
+    """Return an application for commands, with the layout of help that all commands share.
+
+    Args:
+        name: What is typed.
+        description: Its help. Default: the docstring of the function that runs without a command.
+    """
     return App(
         name=name,
         help=description,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from eyetune.records import Workspace
     from eyetune.records.lab import LabRecord
 
-app = command_group("labs", "List, delete and restore labs.")
+app = command_group("labs")
 _NO_COMMON = Common()
 
 
@@ -21,7 +21,9 @@ _NO_COMMON = Common()
 def list_labs(
     *, deleted: Annotated[bool, Parameter(negative="")] = False, common: Common = _NO_COMMON
 ) -> None:
-    """List the labs of the workspace, the newest first.
+    """List, delete and restore labs.
+
+    Labs are listed one per line, the newest first.
 
     For example:
 
@@ -74,9 +76,10 @@ def delete(
     yes: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Move labs to the trash, from which `eyetune labs restore` brings them back.
+    """Move labs to the trash.
 
-    A question follows whether to delete their runs too, except those that other labs use.
+    `eyetune labs restore` brings them back. A question follows whether to delete their runs too,
+    except those that other labs use.
 
     For example:
 
@@ -113,7 +116,9 @@ def delete(
 
 @app.command
 def restore(*labs: str, common: Common = _NO_COMMON) -> None:
-    """Bring labs back from the trash, with the runs that were deleted together with them.
+    """Bring labs back from the trash.
+
+    The runs that were deleted together with them come back too.
 
     For example:
 

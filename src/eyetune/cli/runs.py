@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_NAMED = 5  # runs in a question
 
-app = command_group("runs", "List, filter, delete and restore runs.")
+app = command_group("runs")
 _NO_COMMON = Common()
 _Filter = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 _Reference = Annotated[str | None, Parameter(show_default=False)]
@@ -32,7 +32,9 @@ def list_runs(
     deleted: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """List the runs of the workspace, the newest first, one in each line.
+    """List, filter, delete and restore runs.
+
+    Runs are listed one per line, the newest first.
 
     The runs of a lab or a study share one line. With --json, all runs are listed separately.
 
@@ -121,7 +123,9 @@ def delete(
     yes: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Move runs to the trash, from which `eyetune runs restore` brings them back.
+    """Move runs to the trash.
+
+    `eyetune runs restore` brings them back.
 
     For example:
 

@@ -12,7 +12,7 @@ from eyetune.errors import UsageError
 if TYPE_CHECKING:
     from eyetune.records.study import StudyRecord
 
-app = command_group("studies", "List, delete and restore studies.")
+app = command_group("studies")
 _NO_COMMON = Common()
 
 
@@ -78,7 +78,9 @@ def study(
 def list_studies(
     *, deleted: Annotated[bool, Parameter(negative="")] = False, common: Common = _NO_COMMON
 ) -> None:
-    """List the studies of the workspace, the newest first.
+    """List, delete and restore studies.
+
+    Studies are listed one per line, the newest first.
 
     For example:
 
@@ -128,9 +130,10 @@ def delete(
     yes: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Move studies to the trash, from which `eyetune studies restore` brings them back.
+    """Move studies to the trash.
 
-    A question follows whether to delete the runs of their trials too.
+    `eyetune studies restore` brings them back. A question follows whether to delete the runs of
+    their trials too.
 
     For example:
 
@@ -167,7 +170,9 @@ def delete(
 
 @app.command
 def restore(*names: str, common: Common = _NO_COMMON) -> None:
-    """Bring studies back from the trash, with the runs that were deleted together with them.
+    """Bring studies back from the trash.
+
+    The runs that were deleted together with them come back too.
 
     For example:
 
