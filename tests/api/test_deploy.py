@@ -1,4 +1,4 @@
-"""The whole way: a search under a board's limits, one longer training, an export and its proof."""
+"""Deployment: a search under a board's limits, a longer training, an export, a verification."""
 
 from __future__ import annotations
 
@@ -15,71 +15,72 @@ from eyetune.testing.datasets import write_cifar10
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[et.Deployment, dict[str, Any]]:
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[et.Deployment, dict[str, Any]]:
+    """Return a deployment and its arguments."""
     folder = tmp_path_factory.mktemp("deployed")
     archive = write_cifar10(folder, images_per_batch=40)
-    recipe = et.Recipe().with_(
-        {"model.blocks": [4], "model.dense": [8], "fit.epochs": 2, "fit.batch_size": 16}
-    )
-    words: dict[str, Any] = {
+    edits = {"model.blocks": [4], "model.dense": [8], "fit.epochs": 2, "fit.batch_size": 16}
+    arguments: dict[str, Any] = {
         "data": str(archive),
         "output": folder / "firmware",
         "seconds": 40.0,
-        "recipe": recipe,
+        "recipe": et.Recipe().with_(edits),
         "name": "camera",
         "workers": 1,
         "workspace": folder / "workspace",
         "progress": False,
     }
-    return et.deploy(**words), words
+    return et.deploy(**arguments), arguments
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_one_call_ends_with_proven_firmware_and_one_report(
-    made: tuple[et.Deployment, dict[str, Any]],
+def test_deploy_ends_with_verified_firmware(
+    deployed: tuple[et.Deployment, dict[str, Any]],
 ) -> None:
-    done, words = made
-    assert done.verification.passed
-    assert done.verification.split == "test"
-    assert done.export.folder == Path(words["output"])
-    assert (done.export.folder / "esp-idf" / "CMakeLists.txt").is_file()
-    assert (
-        done.run.validation_accuracy >= done.study.best_value - 1e-6
-    )  # one of the two is a float32
-    page = done.report.read_text()
-    assert "How it was found" in page
-    assert "networks were tried in study camera" in page
-    kept = json.loads((done.export.folder / "deployment.json").read_text())
-    assert kept["run"] == done.run.id
+    deployment, arguments = deployed
+    assert deployment.verification.passed
+    assert deployment.verification.split == "test"
+    assert deployment.export.folder == arguments["output"]
+    assert (deployment.export.folder / "esp-idf" / "CMakeLists.txt").is_file()
+    # One of the two accuracies is a float32.
+    assert deployment.run.validation_accuracy >= deployment.study.best_value - 1e-6
+    page = deployment.report.read_text()
+    assert all(step in page for step in deployment.export.manifest.steps)
+    kept = json.loads((deployment.export.folder / "deployment.json").read_text())
+    assert kept["run"] == deployment.run.id
     assert kept["verification"]["passed"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_resumed_it_trains_nothing_again(made: tuple[et.Deployment, dict[str, Any]]) -> None:
-    done, words = made
-    before = len(done.study.workspace.runs.all())
-    keep = {
-        name: words[name]
-        for name in ("output", "seconds", "name", "workspace", "workers", "progress")
-    }
-    again = et.deploy(**keep, resume=True)
-    assert len(again.study.workspace.runs.all()) == before
-    assert again.run.id == done.run.id
+def test_deploy_resumed_trains_nothing_again(
+    deployed: tuple[et.Deployment, dict[str, Any]],
+) -> None:
+    deployment, arguments = deployed
+    num_runs = len(deployment.study.workspace.runs.all())
+    kept = ("output", "seconds", "name", "workspace", "workers", "progress")
+    again = et.deploy(**{name: arguments[name] for name in kept}, resume=True)
+    assert len(again.study.workspace.runs.all()) == num_runs
+    assert again.run.id == deployment.run.id
     assert (again.export.folder / MANIFEST).is_file()
 
 
-def test_what_is_wrong_is_said_before_any_work(tmp_path: Path) -> None:
-    place = tmp_path / "mine"
-    place.mkdir()
-    (place / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="no export"):
-        et.deploy("digits", place)
-    with pytest.raises(UsageError, match="no board named"):
-        et.deploy("digits", board="esp-ey")
-    with pytest.raises(UsageError, match="time"):
-        et.deploy("digits", seconds=0)
-    with pytest.raises(UsageError, match="no such format"):
-        et.deploy("digits", tmp_path / "new", formats=["rust"])
-    assert not (tmp_path / "new").exists()
+def test_deploy_refuses_arguments_before_any_work(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    new = tmp_path / "new"
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"output": folder}, "thesis.txt"),
+        ({"output": new, "board": "esp-ey"}, "esp-ey"),
+        ({"output": new, "seconds": 0}, "0"),
+        ({"output": new, "formats": ["rust"]}, "rust"),
+    ]
+    for arguments, received in refused:
+        with pytest.raises(UsageError) as caught:
+            et.deploy("digits", **arguments)
+        assert caught.value.received == received
+    assert not new.exists()

@@ -1,4 +1,4 @@
-"""`eyetune boards` and `eyetune fit-check`: what they print, their exit status, and bad words."""
+"""`eyetune boards` and `eyetune fit-check`: their output, exit status and errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eyetune.cli import boards as commands
-from eyetune.cli.main import app, run
-
-for command in (commands.boards, commands.fit_check):
-    name = command.__name__.replace("_", "-")
-    if name not in set(app):
-        app.command(command)
+from eyetune.cli.main import run
 
 OWN = """
 name = "tiny"
@@ -34,136 +28,98 @@ def own(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_all_boards_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_boards_lists_all_boards(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["boards"]) == 0
     printed = capfd.readouterr().out
-    for words in (
-        "esp-eye",
-        "esp32-s3-eye",
-        "esp32-cam",
-        "nucleo-l4r5zi",
-        "nucleo-h7a3zi-q",
-        "240 MHz",
-        "3,582 KiB",
-    ):
-        assert words in printed
+    for name in ("esp-eye", "esp32-s3-eye", "esp32-cam", "nucleo-l4r5zi", "nucleo-h7a3zi-q"):
+        assert name in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
 
 
-def test_one_board_is_shown_whole(capfd: pytest.CaptureFixture[str], own: str) -> None:
+def test_boards_shows_one_board_in_full(capfd: pytest.CaptureFixture[str], own: str) -> None:
     assert run(["boards", "esp-eye"]) == 0
     printed = capfd.readouterr().out
-    for words in (
-        "ESP-EYE",
-        "4,128,768",
-        "xclk 4",
-        "dense 18.0",
-        "per_channel_dense     True",
-        "end of life",
-        "/dev/ttyUSB0",
-    ):
-        assert words in printed
+    for text in ("ESP-EYE", "4,128,768", "xclk 4", "dense 18.0", "end of life", "/dev/ttyUSB0"):
+        assert text in printed
     assert run(["boards", own]) == 0
     printed = capfd.readouterr().out
-    assert "Tiny [bold]board" in printed  # what a user wrote is no markup
+    assert "Tiny [bold]board" in printed  # text of users is not markup
     assert "Mind the [red]gap." in printed
 
 
-def test_boards_as_json(capfd: pytest.CaptureFixture[str]) -> None:
+def test_boards_json_has_all_values(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["boards", "--json"]) == 0
-    found = json.loads(capfd.readouterr().out)["boards"]
-    assert [one["name"] for one in found][:2] == ["esp-eye", "esp32-cam"]
-    assert found[0]["camera"]["xclk"] == 4
-    assert found[0]["largest_model_bytes"] == 3_667_968
+    values = json.loads(capfd.readouterr().out)["boards"]
+    assert [value["name"] for value in values][:2] == ["esp-eye", "esp32-cam"]
+    assert values[0]["camera"]["xclk"] == 4
+    assert values[0]["largest_model_bytes"] == 3_667_968
 
 
-def test_the_labs_network_fits(capfd: pytest.CaptureFixture[str]) -> None:
+def test_fit_check_json_of_the_lab_network(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "--board", "esp-eye", "--json"]) == 0
-    captured = capfd.readouterr()
-    value = json.loads(captured.out)
+    value = json.loads(capfd.readouterr().out)
     assert value["fits"] is True
     assert value["reasons"] == value["unsupported"] == []
-    assert value["arena_bytes"] == pytest.approx(39_696, rel=0.05)
-    assert value["flash_bytes"] == pytest.approx(174_496, rel=0.03)
-    for key in (
-        "latency_ms",
-        "latency_error",
-        "multiply_adds_by_kind",
-        "parameters",
-        "largest_arena_bytes",
-    ):
-        assert value[key]
-    assert value["costliest_layer"]["layer"].startswith("conv2d")
+    assert value["bottleneck"]["layer"].startswith("conv2d")
 
 
-def test_limits_and_needs_are_shown_as_bars(capfd: pytest.CaptureFixture[str]) -> None:
+def test_fit_check_shows_needs_and_limits(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "lab"]) == 0
     printed = capfd.readouterr().out
-    for words in (
-        "fits ESP-EYE",
-        "█",
-        "░",
-        "of 3,667,968 bytes",
-        "of 102,400 bytes",
-        "±",
-        "CONV_2D",
-        "Costs",
-    ):
-        assert words in printed
-    assert "What to do" not in printed
+    for text in ("█", "░", "of 3,667,968 bytes", "of 102,400 bytes", "±", "CONV_2D", "MACs"):
+        assert text in printed
 
 
-def test_vgg16_does_not_fit_and_the_status_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_fit_check_status_is_1_if_it_does_not_fit(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "vgg16"]) == 1
     captured = capfd.readouterr()
-    for words in ("does not fit ESP-EYE", "Why it does not fit", "What to do", "block4_conv2"):
-        assert words in captured.out
+    assert "block4_conv2" in captured.out
     assert "error" not in captured.err
     assert run(["fit-check", "vgg16", "--json"]) == 1
     value = json.loads(capfd.readouterr().out)
     assert value["fits"] is False
-    assert "flash" in value["reasons"][0]
+    assert value["bottleneck"]["limit"] == "flash"
 
 
-def test_a_board_of_ones_own_without_a_cost_model(
+def test_fit_check_against_a_board_without_a_cost_model(
     capfd: pytest.CaptureFixture[str], own: str
 ) -> None:
     assert run(["fit-check", "lab", "--board", own]) == 1
     printed = capfd.readouterr().out
-    assert "not known for this board" in printed
     assert "Tiny [bold]board has room for" in printed.replace("\n", " ")
+    assert "±" not in printed
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("arguments", "text"),
     [
-        (["lab", "--board", "esp-nose"], 2, "Did you mean esp-eye?"),
-        (["missing.tflite"], 2, "Cannot read"),
-        (["missing.keras"], 2, "There is no such .keras file"),
-        (["missing.toml"], 2, "missing.toml"),
-        (["resnet9"], 2, "Did you mean resnet8?"),
-        (["lab", "--no-such-flag"], 2, "no-such-flag"),
+        (["lab", "--board", "esp-nose"], "esp-eye?"),
+        (["missing.tflite"], "missing.tflite"),
+        (["missing.keras"], "missing.keras"),
+        (["missing.toml"], "missing.toml"),
+        (["resnet9"], "resnet8?"),
+        (["lab", "--no-such-flag"], "no-such-flag"),
     ],
 )
-def test_bad_words_are_told_before_keras_loads(
-    words: list[str],
-    status: int,
-    said: str,
+def test_fit_check_reports_usage_errors_before_loading_keras(
+    arguments: list[str],
+    text: str,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        "eyetune.api.fit_check.start", lambda *_, **__: pytest.fail("Keras was loaded")
-    )
-    assert run(["fit-check", *words]) == status
+    def start(*_: object, **__: object) -> None:
+        pytest.fail("Keras was loaded")
+
+    monkeypatch.setattr("eyetune.api.fit_check.start", start)
+    assert run(["fit-check", *arguments]) == 2
     errors = capfd.readouterr().err
-    assert said in errors
+    assert text in errors
     assert "Traceback" not in errors
 
 
-def test_they_have_help_with_examples(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["boards", "--help"]) == 0
-    assert "eyetune boards esp-eye" in capfd.readouterr().out
-    assert run(["fit-check", "--help"]) == 0
-    printed = capfd.readouterr().out
-    assert "eyetune fit-check recipe.toml --board esp-eye" in printed
-    assert "--unsafe" in printed
+@pytest.mark.parametrize("command", ["boards", "fit-check", "export", "verify", "flash", "deploy"])
+def test_help_of_board_commands_has_examples(
+    command: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"  eyetune {command} " in capfd.readouterr().out

@@ -1,6 +1,4 @@
-"""The whole way in one call: search under a board's limits, train the best, export, prove, one
-report.
-"""
+"""Everything in one call: search under a board's limits, train, export and verify."""
 
 from __future__ import annotations
 
@@ -12,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eyetune.api.export import Export, checked_formats, export
+from eyetune.api.export import Export, checked_formats, export, export_target
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study
-from eyetune.api.train import resume as go_on
+from eyetune.api.train import resume as resume_run
 from eyetune.api.train import train
 from eyetune.api.tune import tune
 from eyetune.api.verify import verify
@@ -28,28 +26,29 @@ from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.pages.page import write_page
-from eyetune.report.progress.training_progress import TrainingDisplay
+from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
-SEARCH_SHARE = 0.5  # of the time; most of the rest trains the best for longer
-PROOF_SHARE = 0.1
+SEARCH_SHARE = 0.5  # of the time; most of the rest is for training the best network for longer
+VERIFICATION_SHARE = 0.1
 MAX_EPOCHS = 100
-MIN_PROOF_IMAGES = 200
-# Of both interpreters together, on one core (12.5 million multiply-adds took 11 to 12 ms in
-# TensorFlow Lite Micro).
-_PROOF_SECONDS_PER_MAC = 2.5e-9
-_PROOF_SECONDS_PER_IMAGE = 5e-4
+MIN_VERIFICATION_IMAGES = 200
+# Time of both interpreters together on one core: 12.5 million multiply-accumulates took 11 to
+# 12 ms in TensorFlow Lite Micro.
+_VERIFICATION_SECONDS_PER_MAC = 2.5e-9
+_VERIFICATION_SECONDS_PER_IMAGE = 5e-4
+_RESULT = "deployment.json"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What came of the whole way.
+    """The result of `deploy`.
 
     Attributes:
         study: The search.
-        run: The run that was export_folder.
+        run: The run that was exported.
         export: Its export.
-        verification: The proof on test images.
-        seconds: That all of it took, in this sitting.
+        verification: Its verification on test images.
+        seconds: Duration of this call in seconds.
     """
 
     study: Study
@@ -60,11 +59,11 @@ class Deployment:
 
     @property
     def report(self) -> Path:
-        """The page that tells it all."""
+        """Path of the report page."""
         return self.export.folder / export_folder.REPORT
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the result as JSON values."""
         return {
             "study": self.study.name,
             "run": self.run.id,
@@ -79,7 +78,7 @@ class Deployment:
         }
 
 
-def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the rest out)
+def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     data: str | Path | None = None,
     output: str | Path | None = None,
     *,
@@ -89,7 +88,7 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
     space: str | Path | None = None,
     recipe: Recipe | None = None,
     max_epochs: int | None = None,
-    formats: Sequence[str] = ("esp-idf",),
+    formats: Sequence[str] = DEFAULT_FORMATS,
     overwrite: bool = False,
     seed: int = 0,
     name: str = "",
@@ -98,35 +97,39 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
 ) -> Deployment:
-    """Search among networks that fit a board, train the best for longer, export it, and prove it on
-    test images.
+    """Search for a network that fits a board, train it for longer, export it and verify it.
 
-    Half of the time goes into the search (successive halving), most of the rest into one training
-    of the best with a cosine rate, and a tenth into the proof. Interrupted, it goes on with
-    `resume`.
+    Half of the time is for the search (successive halving), most of the rest for one training of
+    the best network with a cosine learning-rate schedule, and a tenth for the verification on test
+    images. An interrupted deployment continues with `resume`.
 
     Args:
-        data: A source in place of the recipe's.
-        output: Folder of the export; by default `exports/NAME` in the workspace.
-        board: Whose limits count: a name of `eyetune boards`, or the path of a TOML file.
-        seconds: For all of it, over all sittings for the search.
-        build_model: A KerasTuner model function to search, as "file.py:name"; None: recipes are
-            searched.
-        space: What recipes may change, by default `small`.
-        recipe: What every trial begins from.
-        max_epochs: Of a trial of the search; by default the recipe's.
-        formats: Of the firmware.
-        overwrite: Replace an export that is there.
-        seed: Of everything that is random.
-        name: What to call the study, the run and the export.
-        resume: Go on with the study of this name, or with the latest.
-        workers: Trainings at once in the search.
-        workspace: As for `train`.
-        progress: As for `train`.
+        data: A data source that replaces the recipe's. Default: that of the recipe.
+        output: Folder for the export. Default: `exports/NAME` in the workspace.
+        board: The name of a built-in board, or the path of a .toml file that describes one.
+        seconds: Time for everything, in seconds, above 0. The search counts its earlier
+            invocations. Default: 1200.
+        build_model: A KerasTuner model function to search, as "file.py:name". Default: search
+            recipes.
+        space: What a recipe may change: "small", "lab", "fine" or the path of a TOML file.
+            Default: "small".
+        recipe: The recipe that every trial starts from. Default: the lab's.
+        max_epochs: Largest number of epochs of a trial. Default: that of the recipe.
+        formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.
+        overwrite: Whether to replace an existing export.
+        seed: Random seed. Default: 0.
+        name: Name of the study, the run and the export. Default: a generated one.
+        resume: Whether to continue the study of this name, or the latest one.
+        workers: Number of trainings at the same time in the search. Default: one per core.
+        workspace: The workspace, or its folder. Default: `eyetune-workspace`.
+        progress: Whether to show the progress.
 
     Raises:
-        KeyboardInterrupt: The search or the training was interrupted; what was done is recorded.
-        EyetuneError: Whatever `tune`, `train`, `export` and `verify` raise.
+        KeyboardInterrupt: The search or the training was interrupted; all complete epochs are
+            recorded.
+        UsageError: An argument is out of range, or the folder cannot be used.
+        BoardError: The network cannot be converted for the board.
+        EyetuneError: The data cannot be used, or no trial has a result.
 
     Example:
         >>> import eyetune as et
@@ -134,18 +137,18 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
         >>> deployment.verification.int8_accuracy  # doctest: +SKIP
         0.912
     """
-    began = time.monotonic()
+    start = time.monotonic()
     if not seconds > 0:
         raise UsageError(
-            "The time cannot be used.", expected="more than 0 seconds", received=seconds
+            "The time must be above 0 seconds.", expected="more than 0", received=seconds
         )
     workspace = workspace_of(workspace)
-    target = load_board(board)
-    wanted = checked_formats(formats)
-    if output is not None:  # what is wrong with it is said before any work
-        export_folder.check_target(
-            Path(output).expanduser().absolute(), overwrite=overwrite or resume
-        )
+    profile = load_board(board)
+    chosen_formats = checked_formats(formats)
+    overwrite = overwrite or resume
+    if output is not None:  # checked before any work
+        folder = export_target(output, workspace, "")
+        export_folder.check_target(folder, overwrite=overwrite)
     study = tune(
         build_model,
         data,
@@ -164,94 +167,93 @@ def deploy(  # noqa: PLR0913 (a user says what he wants by name, and leaves the 
     )
     if study.state is StudyState.PAUSED:
         raise KeyboardInterrupt
-    left = (1 - SEARCH_SHARE - PROOF_SHARE) * seconds
-    winner = _winner(study, _trained_longer(study, left, seed, progress=progress))
-    folder = Path(output) if output is not None else workspace.folder / "exports" / study.name
-    steps = _steps(study, winner, target.title)
-    done = export(
+    training_seconds = (1 - SEARCH_SHARE - VERIFICATION_SHARE) * seconds
+    longer_run = _train_longer(study, training_seconds, seed, progress=progress)
+    winner = _better(study.run(), longer_run)
+    exported = export(
         winner,
-        folder,
-        board=target,
-        formats=wanted,
-        overwrite=overwrite or resume,
-        steps=steps,
+        export_target(output, workspace, study.name),
+        board=profile,
+        formats=chosen_formats,
+        overwrite=overwrite,
+        steps=_steps(study, winner, profile.title),
         progress=progress,
     )
-    num_images = _images_to_prove(winner, PROOF_SHARE * seconds)
-    with TrainingDisplay(0, enabled=progress) as display:
-        display.note(f"Proving on {num_images:,} test images ...")
-    found = verify(done.folder, num_images=num_images, workspace=workspace, progress=progress)
-    whole = Deployment(study, winner, done, found, time.monotonic() - began)
-    write_page(json.dumps(whole.to_json(), indent=2, default=str), done.folder / "deployment.json")
-    return whole
+    num_images = _num_verification_images(winner, VERIFICATION_SHARE * seconds)
+    verification = verify(
+        exported.folder, num_images=num_images, workspace=workspace, progress=progress
+    )
+    result = Deployment(study, winner, exported, verification, time.monotonic() - start)
+    text = json.dumps(result.to_json(), indent=2, default=str)
+    write_page(text, exported.folder / _RESULT)
+    return result
 
 
-def _trained_longer(study: Study, seconds: float, seed: int, *, progress: bool) -> Run:
-    """Train the best recipe for as many epochs as the time has room for, or go on with that."""
+def _train_longer(study: Study, seconds: float, seed: int, *, progress: bool) -> Run:
+    """Train the best recipe for as many epochs as there is time for, or resume that training."""
     label = f"{study.name}/deployed"
-    try:
-        run = Run(study.workspace, study.workspace.runs.find(label))
-    except RunNotFoundError:
-        run = None
-    if run is not None and run.state is RunState.COMPLETE:
-        return run
-    if run is not None:
-        run = go_on(run.id, workspace=study.workspace, progress=progress)
-    else:
-        epochs = _epochs_within(study, seconds)
-        edits: dict[str, Any] = {
-            "fit.epochs": epochs,
-            "fit.early_stopping": 0,
-            "fit.keep_best": True,
-        }
-        if not study.best_recipe.model.has_function:
-            edits |= {
-                "optimizer.schedule": "cosine",
-                "optimizer.warmup_epochs": min(2, epochs // 5),
-            }
-        recipe = study.best_recipe.with_(edits)
+    run = _find_run(study.workspace, label)
+    if run is None:
+        recipe = _recipe_for_longer(study, seconds)
         run = train(recipe, seed=seed, name=label, workspace=study.workspace, progress=progress)
+    elif run.state is not RunState.COMPLETE:
+        run = resume_run(run.id, workspace=study.workspace, progress=progress)
     if run.state is not RunState.COMPLETE:
         raise KeyboardInterrupt
     return run
 
 
-def _epochs_within(study: Study, seconds: float) -> int:
-    """Return how many epochs of the best trial there is time for, by how long its epochs took, one
-    core each.
-    """
+def _find_run(workspace: Workspace, name: str) -> Run | None:
+    try:
+        return Run(workspace, workspace.runs.find(name))
+    except RunNotFoundError:
+        return None
+
+
+def _recipe_for_longer(study: Study, seconds: float) -> Recipe:
+    """Return the best recipe with as many epochs as there is time for."""
     history = study.histories[study.run().id]
-    one = statistics.median(epoch.duration_seconds for epoch in history)
-    return max(len(history), min(MAX_EPOCHS, int(seconds / one)))
+    epoch_seconds = statistics.median(epoch.duration_seconds for epoch in history)
+    epochs = max(len(history), min(MAX_EPOCHS, int(seconds / epoch_seconds)))
+    edits: dict[str, Any] = {
+        "fit.epochs": epochs,
+        "fit.early_stopping": 0,
+        "fit.keep_best": True,
+    }
+    if not study.best_recipe.model.has_function:
+        edits["optimizer.schedule"] = "cosine"
+        edits["optimizer.warmup_epochs"] = min(2, epochs // 5)
+    return study.best_recipe.with_(edits)
 
 
-def _winner(study: Study, longer: Run) -> Run:
-    """Return the better of two on validation: the search's best as it is, or trained for longer."""
-    found = study.run()
-    return found if found.validation_accuracy > longer.validation_accuracy else longer
+def _better(best_of_search: Run, longer_run: Run) -> Run:
+    """Return the run with the higher validation accuracy; the longer one if they are equal."""
+    if best_of_search.validation_accuracy > longer_run.validation_accuracy:
+        return best_of_search
+    return longer_run
 
 
 def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
-    """Tell in sentences how the network was found."""
-    unfit = sum(trial.state is TrialState.INFEASIBLE for trial in study.trials)
-    tried = len(study.trials) - unfit
-    epochs = sum(len(history) for history in study.histories.values())
+    """Return how the network was found, as sentences for the report."""
+    num_infeasible = sum(trial.state is TrialState.INFEASIBLE for trial in study.trials)
+    num_trained = len(study.trials) - num_infeasible
+    num_epochs = sum(len(history) for history in study.histories.values())
     values = ", ".join(f"{name} {value}" for name, value in study.best_values.items())
-    left_out = (
-        f"; {unfit} more that {title} cannot hold or run were left out before any training"
-        if unfit
-        else ""
-    )
+    search = f"Study {study.name} trained {num_trained} networks for {num_epochs} epochs in total"
+    if num_infeasible:
+        search += f"; {num_infeasible} more do not fit {title} and were rejected before training"
     return (
-        f"{tried} networks were tried in study {study.name}, {epochs} epochs in all{left_out}.",
-        f"The best on validation had {values}, and reached {study.best_value:.2%} after "
+        f"{search}.",
+        f"The best one on validation images had {values}. It reached {study.best_value:.2%} after "
         f"{len(study.histories[study.run().id])} epochs.",
-        f"Run {run.record.label} was exported: {run.validation_accuracy:.2%} on validation after {len(run.history)} "
-        "epochs.",
+        f"Run {run.record.label} was exported. It reached {run.validation_accuracy:.2%} on "
+        f"validation images after {len(run.history)} epochs.",
     )
 
 
-def _images_to_prove(run: Run, seconds: float) -> int:
+def _num_verification_images(run: Run, seconds: float) -> int:
     """Return how many test images there is time for."""
-    one = _PROOF_SECONDS_PER_IMAGE + _PROOF_SECONDS_PER_MAC * run.record.network.macs
-    return min(run.record.data.num_test, max(MIN_PROOF_IMAGES, int(seconds / one)))
+    macs = run.record.network.macs
+    image_seconds = _VERIFICATION_SECONDS_PER_IMAGE + _VERIFICATION_SECONDS_PER_MAC * macs
+    num_images = max(MIN_VERIFICATION_IMAGES, int(seconds / image_seconds))
+    return min(run.record.data.num_test, num_images)

@@ -1,8 +1,7 @@
-"""Whether a network fits a board, told before any training or of a network that is there already."""
+"""Check whether a network fits a board: before any training, or from an existing network."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,53 +24,56 @@ if TYPE_CHECKING:
     from eyetune.device.estimate.layer_costs import Bottleneck
 
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
+_MAX_SHOWN = 200  # characters of a message of Keras or TensorFlow in an error
 
 
 @dataclass(frozen=True)
 class FitCheck:
-    """What a network needs beside what a board has.
+    """What a network needs, and what a board has.
 
     Attributes:
-        what: What was checked, in words.
+        label: The network that was checked, for example "run 3f2a lab".
         board: The board.
         footprint: What the network needs.
     """
 
-    what: str
+    label: str
     board: Board
     footprint: Footprint
 
     @property
     def fits(self) -> bool:
-        """Whether the board can hold and run it."""
+        """Whether the board can hold and run the network."""
         return not self.reasons
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        """Why it does not fit; empty where it does."""
+        """Reasons why the network does not fit; empty if it does."""
         return tuple(violation.text for violation in self.footprint.violations(self.board))
 
     @cached_property
     def advice(self) -> tuple[str, ...]:
-        """What to do about that."""
+        """What to do about these reasons."""
         return self.footprint.advice(self.board)
 
     @cached_property
     def latency(self) -> Latency | None:
-        """The time for one image; None where the board has no cost model."""
+        """The predicted time for one image; None if the board has no cost model."""
         return self.footprint.latency(self.board)
 
     @cached_property
     def bottleneck(self) -> Bottleneck:
-        """The layer that costs most of what there is too little of, or of the time."""
+        """The layer that costs most of what the board has too little of, or of the time."""
         return self.footprint.bottleneck(self.board)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the check as JSON values."""
         needs, time = self.footprint, self.latency
         bottleneck = {**asdict(self.bottleneck), "words": self.bottleneck.text}
+        costs = needs.layer_costs(self.board)
         return {
-            "what": self.what,
+            "label": self.label,
+            "what": self.label,  # the earlier name of label
             "board": self.board.name,
             "fits": self.fits,
             "reasons": list(self.reasons),
@@ -89,33 +91,49 @@ class FitCheck:
             "unsupported": list(needs.unsupported),
             "unknown": list(needs.unknown),
             "bottleneck": bottleneck,
-            "costliest_layer": bottleneck,
-            "layers": [with_earlier_names(asdict(cost)) for cost in needs.layer_costs(self.board)],
+            "costliest_layer": bottleneck,  # the earlier name of bottleneck
+            "layers": [with_earlier_names(asdict(cost)) for cost in costs],
         }
 
 
+@dataclass(frozen=True)
+class _Target:
+    """A network to check, before Keras is loaded.
+
+    Attributes:
+        label: What it is.
+        model: Returns its Keras model.
+        is_built_here: Whether that builds the model, so that the names of its layers depend on
+            what else was built in this process.
+    """
+
+    label: str
+    model: Callable[[], Any]
+    is_built_here: bool = True
+
+
 def fit_check(
-    what: Any = None,
+    network: Any = None,
     board: str | Path | Board = "esp-eye",
     *,
     workspace: str | Path | Workspace | None = None,
     unsafe: bool = False,
     progress: bool = True,
 ) -> FitCheck:
-    """Tell whether a network fits a board, without training or converting it.
+    """Check whether a network fits a board, without training or converting it.
 
     Args:
-        what: A recipe, a run, a Keras model; the path of a recipe (.toml), a Keras network (.keras)
-            or a converted one (.tflite); the name of a known network, such as lab or resnet8; or a
-            run by its id, the beginning of that, its name or "latest". None: the lab's recipe.
-        board: A name of `eyetune boards`, the path of a TOML file, or a board.
-        workspace: Where runs are recorded.
-        unsafe: Let a .keras file run the code that it brings along. Such code can do anything that
-            you can.
-        progress: Say that Keras loads, where it does.
+        network: A recipe, a run or a Keras model; the path of a recipe (.toml), a Keras model
+            (.keras) or a converted one (.tflite); the name of a known network, such as lab or
+            resnet8; or a run by its id, the start of the id, its name or "latest". Default: the
+            lab's recipe.
+        board: A board, the name of a built-in one, or the path of a .toml file that describes one.
+        workspace: The workspace that runs are recorded in.
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
+        progress: Whether to print that Keras is being loaded.
 
     Raises:
-        UsageError: There is no such thing or board, or the file is none that can be read.
+        UsageError: There is no such network or board, or the file cannot be read.
         EyetuneError: The network cannot be built.
 
     Example:
@@ -124,88 +142,90 @@ def fit_check(
         >>> check.fits, check.footprint.macs
         (True, 12501632)
     """
-    target = board if isinstance(board, Board) else load_board(board)
-    if isinstance(what, str | Path) and str(what).lower().endswith(".tflite"):
+    profile = board if isinstance(board, Board) else load_board(board)
+    if isinstance(network, str | Path) and str(network).lower().endswith(".tflite"):
         from eyetune.device.estimate.tflite import footprint_of, read
 
-        return FitCheck(str(what), target, footprint_of(read(Path(what))))
-    words, model, is_ours = _found(Recipe() if what is None else what, workspace, unsafe=unsafe)
+        return FitCheck(str(network), profile, footprint_of(read(Path(network))))
+    target = _resolve(Recipe() if network is None else network, workspace, unsafe=unsafe)
     start(0, progress=progress)
     from eyetune.device.estimate.footprint import footprint
 
-    return FitCheck(words, target, footprint(model(), renumber_layers=is_ours))
+    needs = footprint(target.model(), renumber_layers=target.is_built_here)
+    return FitCheck(target.label, profile, needs)
 
 
-# What was found: what it is in words, how to get the model of it, and whether that is built here
-# and now.
-_Found = tuple[str, Callable[[], Any], bool]
-
-
-def _found(what: Any, workspace: str | Path | Workspace | None, *, unsafe: bool) -> _Found:
-    """Find what is meant, and say what is wrong with it, before Keras loads."""
-    match what:
+def _resolve(network: Any, workspace: str | Path | Workspace | None, *, unsafe: bool) -> _Target:
+    """Return the network that an argument refers to; errors are raised before Keras is loaded."""
+    match network:
         case Recipe():
-            return _found_recipe(f"recipe {what.fingerprint}", what)
+            return _recipe_target(f"recipe {network.fingerprint}", network)
         case Run():
-            return _found_run(what)
+            return _run_target(network)
         case str() | Path():
-            return _found_word(str(what), workspace, unsafe=unsafe)
-        case _ if hasattr(what, "layers") and hasattr(what, "count_params"):
-            return f"model {what.name}", lambda: what, False
+            return _named_target(str(network), workspace, unsafe=unsafe)
+        case _ if hasattr(network, "layers") and hasattr(network, "count_params"):
+            return _Target(f"model {network.name}", lambda: network, is_built_here=False)
     raise UsageError(
-        "That is nothing whose footprint can be told.",
-        expected="a recipe, a run, a Keras model, or a word that names one",
-        received=f"{type(what).__name__}: {what!r:.60}",
+        "Cannot estimate a footprint for this object.",
+        expected="a recipe, a run, a Keras model, or the name or path of one",
+        received=f"{type(network).__name__}: {network!r:.60}",
     )
 
 
-def _found_word(word: str, workspace: str | Path | Workspace | None, *, unsafe: bool) -> _Found:
-    path = Path(word)
-    match path.suffix.lower():
-        case ".keras":
-            _check_is_keras(path)
-            return word, lambda: _loaded(path, unsafe=unsafe), False
-        case ".toml":
-            return _found_recipe(word, Recipe.load(path))
-        case suffix if suffix in _OTHER_MODEL_FILES or path.is_file():
-            raise UsageError(
-                "Files of this kind cannot be checked.",
-                expected="a recipe (.toml), a Keras network (.keras) or a converted one (.tflite)",
-                received=word,
-                fix="Save a Keras model with model.save('network.keras').",
-            )
-    if word in NETWORKS:
-        return _found_recipe(f"the known network {word}", Recipe().with_({"model": word}))
+def _named_target(name: str, workspace: str | Path | Workspace | None, *, unsafe: bool) -> _Target:
+    from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
+
+    path = Path(name)
+    suffix = path.suffix.lower()
+    if suffix == ".keras":
+        check_keras_file(path)
+        return _Target(name, lambda: load_keras_file(path, unsafe=unsafe), is_built_here=False)
+    if suffix == ".toml":
+        return _recipe_target(name, Recipe.load(path))
+    if suffix in _OTHER_MODEL_FILES or path.is_file():
+        raise UsageError(
+            "Cannot check files of this type.",
+            expected="a recipe (.toml), a Keras model (.keras) or a converted one (.tflite)",
+            received=name,
+            fix="Save a Keras model with model.save('network.keras').",
+        )
+    if name in NETWORKS:
+        return _recipe_target(f"the known network {name}", Recipe().with_({"model": name}))
     if path.is_dir():
-        raise UsageError(f"{word} is a folder, not a network.", fix="Name a file in it, or a run.")
-    return _found_run(_run(word, workspace_of(workspace)))
+        raise UsageError(
+            f"{name} is a folder, not a network.",
+            expected="a file, a run or the name of a known network",
+            received=name,
+            fix="Name a file in the folder, or a run.",
+        )
+    return _run_target(_find_run(name, workspace_of(workspace)))
 
 
-def _found_recipe(words: str, recipe: Recipe) -> _Found:
+def _recipe_target(label: str, recipe: Recipe) -> _Target:
     shape, num_classes = shape_of(recipe.data.source, recipe.data.image_size)
-    return words, lambda: _built(recipe, shape, num_classes), True
+    return _Target(label, lambda: _built(recipe, shape, num_classes))
 
 
-def _found_run(run: Run) -> _Found:
+def _run_target(run: Run) -> _Target:
     data = run.record.data
-    return (
+    return _Target(
         f"run {run.record.label}",
         lambda: _built(run.recipe, data.image_shape, len(data.class_names)),
-        True,
     )
 
 
-def _run(word: str, workspace: Workspace) -> Run:
+def _find_run(name: str, workspace: Workspace) -> Run:
     try:
-        return Run(workspace, workspace.runs.find(word))
+        return Run(workspace, workspace.runs.find(name))
     except EyetuneError as error:
         if workspace.exists and workspace.runs.all():
             raise
         raise UsageError(
-            f"There is no network or run {word!r}.",
+            f"There is no network or run {name!r}.",
             expected="a .toml, .keras or .tflite file, a run, or the name of a known network",
-            received=f"{word}; no run is recorded in {workspace.folder}",
-            fix=nearest(word, NETWORKS),
+            received=f"{name}; no runs are recorded in {workspace.folder}",
+            fix=nearest(name, NETWORKS),
         ) from error
 
 
@@ -216,53 +236,8 @@ def _built(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) 
         return build(recipe.model, image_shape, num_classes)
     except EyetuneError:
         raise
-    # Keras and TensorFlow say in many ways that a network is too large or makes no sense
-    except Exception as error:
-        received = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise FunctionError("The network cannot be built.", received=received) from None
-
-
-def _check_is_keras(path: Path) -> None:
-    if not path.is_file():
-        raise UsageError(
-            "There is no such .keras file.", received=path, fix="Name a file that is there."
-        )
-    if not zipfile.is_zipfile(path):
-        raise UsageError(
-            "The .keras file is damaged.",
-            expected="what model.save('network.keras') writes, a zip archive",
-            received=path,
-            fix="Save it again.",
-        )
-
-
-def _loaded(path: Path, *, unsafe: bool) -> Any:
-    """Load a .keras file; the code that it brings along is run only where the user allows it."""
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
-    except (
-        Exception
-    ) as error:  # a damaged or foreign archive raises whatever zip, JSON or HDF5 make of it
-        raise _unloadable(path, error, unsafe=unsafe) from None
-
-
-def _unloadable(path: Path, error: Exception, *, unsafe: bool) -> UsageError:
-    words = " ".join(str(error).split())
-    received = f"{path}: {type(error).__name__}: {words[:200]}"
-    if not unsafe and ("safe_mode" in words or "unsafe" in words.lower()):
-        return UsageError(
-            "The .keras file brings code along, which is not run.",
-            received=received,
-            fix="If you trust who made it, let its code run with --unsafe (unsafe=True): it can do all that you can.",
-        )
-    if "Could not locate" in words or "register_keras_serializable" in words:
-        return UsageError(
-            "The .keras file has layers of a class that is not known here.",
-            received=received,
-            fix="In Python, import the class, load the network yourself and call eyetune.fit_check(model).",
-        )
-    return UsageError(
-        "The .keras file cannot be loaded.", received=received, fix="Save it again with this Keras."
-    )
+    except Exception as error:  # Keras and TensorFlow raise many types for impossible networks
+        message = " ".join(str(error).split())[:_MAX_SHOWN]
+        raise FunctionError(
+            "Cannot build the network.", received=f"{type(error).__name__}: {message}"
+        ) from None

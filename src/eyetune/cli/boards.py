@@ -1,4 +1,4 @@
-"""`eyetune boards` and `eyetune fit-check`: what boards there are, and whether a network fits one."""
+"""`eyetune boards` and `eyetune fit-check`: the known boards, and whether a network fits one."""
 
 from __future__ import annotations
 
@@ -36,18 +36,25 @@ def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
     Parameters
     ----------
     name
-        A board to show whole, or the path of a .toml file that describes one.
+        A board to show in full: its name, or the path of a .toml file that describes one.
     """
     from eyetune.device.boards.profiles import boards as all_boards
     from eyetune.device.boards.profiles import load_board
 
-    chosen = all_boards() if name is None else (load_board(name),)
-    value = {"boards": [_board_value(one) for one in chosen]}
-    common.show(value, *([_boards_table(chosen)] if name is None else _board_shown(chosen[0])))
+    if name is None:
+        listed = all_boards()
+        common.show(
+            {"boards": _board_values(listed)},
+            _boards_table(listed),
+            "Largest model, largest tensor arena in internal RAM, and external RAM (PSRAM).",
+        )
+    else:
+        board = load_board(name)
+        common.show({"boards": _board_values((board,))}, *_board_lines(board))
 
 
 def fit_check(
-    what: str = "lab",
+    network: str = "lab",
     /,
     *,
     board: str = "esp-eye",
@@ -56,7 +63,7 @@ def fit_check(
 ) -> int:
     """Check whether a network fits a board, before training it.
 
-    It checks flash, memory, time per image and missing operators. The exit status is 1 where the
+    It checks flash, memory, time per image and unsupported operators. The exit status is 1 if the
     network does not fit. Nothing is trained or converted: the size of the int8 network and its
     memory on the board are predicted from its layers, or read from a .tflite file.
 
@@ -69,140 +76,149 @@ def fit_check(
 
     Parameters
     ----------
-    what
-        A recipe (.toml), a Keras network (.keras), a converted one (.tflite), a known network such
-        as lab or resnet8, or a run: its id, the beginning of that, its name, or latest.
+    network
+        A recipe (.toml), a Keras model (.keras), a converted one (.tflite), a known network such
+        as lab or resnet8, or a run: its id, the start of the id, its name, or latest.
     board
-        A name of `eyetune boards`, or the path of a .toml file that describes one.
+        A name from `eyetune boards`, or the path of a .toml file that describes a board.
     unsafe
-        Let a .keras file run the code that it brings along. Such code can do anything that you can:
-        only for files of people whom you trust.
+        Let a .keras file run the code that it contains. The code can do anything that you can, so
+        use this only if you trust the author of the file.
     """
     from eyetune.api.fit_check import fit_check as check
 
     if unsafe:
-        say("Code inside the .keras file may run, with all that you may do.")
-    found = check(what, board, workspace=common.workspace, unsafe=unsafe)
-    common.show(found.to_json(), *_fit_shown(found))
-    return 0 if found.fits else 1
+        say("Code inside the .keras file may run, with all your permissions.")
+    result = check(network, board, workspace=common.workspace, unsafe=unsafe)
+    common.show(result.to_json(), *_fit_lines(result))
+    return 0 if result.fits else 1
 
 
-def _board_value(board: Board) -> dict[str, Any]:
-    sizes = {
-        "largest_model_bytes": board.max_model_bytes,
-        "largest_arena_bytes": board.max_arena_bytes,
-    }
-    return {**board.model_dump(mode="json"), **sizes}
+def _board_values(boards: tuple[Board, ...]) -> list[dict[str, Any]]:
+    values = []
+    for board in boards:
+        sizes = {
+            "largest_model_bytes": board.max_model_bytes,
+            "largest_arena_bytes": board.max_arena_bytes,
+        }
+        values.append({**board.model_dump(mode="json"), **sizes})
+    return values
 
 
 def _boards_table(boards: tuple[Board, ...]) -> Table:
     table = Table(box=box.SIMPLE)
     for name in ("board", "chip"):
         table.add_column(name, no_wrap=True)
-    for name in ("clock", "largest model", "arena in RAM", "external RAM"):
-        table.add_column(name, justify="right")
+    for name, unit in (("clock", "MHz"), ("model", "KiB"), ("RAM", "KiB"), ("PSRAM", "KiB")):
+        table.add_column(f"{name}\n{unit}", justify="right", no_wrap=True)
     for name in ("camera", "firmware"):
-        table.add_column(name)
-    for one in boards:
+        table.add_column(name, no_wrap=True)
+    for board in boards:
+        has_project = board.camera is not None and bool(board.chip)
         table.add_row(
-            escape(one.name),
-            one.chip,
-            f"{one.clock_hz / 1e6:,.0f} MHz",
-            _size(one.max_model_bytes),
-            _size(one.arena_bytes),
-            _size(one.psram_bytes) if one.psram_bytes else "none",
-            "yes" if one.camera else "no",
-            "yes" if one.camera and one.chip else "the bare network",
+            escape(board.name),
+            board.chip,
+            f"{board.clock_hz / 1e6:,.0f}",
+            _kibibytes(board.max_model_bytes),
+            _kibibytes(board.arena_bytes),
+            _kibibytes(board.psram_bytes) if board.psram_bytes else "none",
+            "yes" if board.camera else "no",
+            "complete" if has_project else "C array",
         )
     return table
 
 
-def _board_shown(board: Board) -> list[RenderableType]:
-    """Show all values of a board, with what each of them means."""
+def _board_lines(board: Board) -> list[RenderableType]:
+    """Return all values of a board, each with its description."""
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
-    for name, field in type(board).model_fields.items():
-        value = getattr(board, name)
-        if name not in ("camera", "cost", "quirks", "name", "title"):
-            words = (
-                f"{value:,}"
-                if isinstance(value, int) and not isinstance(value, bool)
-                else str(value)
-            )
-            table.add_row(name, escape(words), field.description)
-    for name in ("camera", "cost"):
-        part = getattr(board, name)
-        words = "none" if part is None else ", ".join(f"{key} {value}" for key, value in part)
-        table.add_row(name, escape(words), type(board).model_fields[name].description)
-    shown: list[RenderableType] = [
+    shown_apart = ("name", "title", "quirks")
+    sections = ("camera", "cost")
+    fields = type(board).model_fields
+    for name in fields:
+        if name not in (*shown_apart, *sections):
+            text = _value_text(getattr(board, name))
+            table.add_row(name, escape(text), fields[name].description)
+    for name in sections:
+        section = getattr(board, name)
+        text = "none" if section is None else ", ".join(f"{key} {value}" for key, value in section)
+        table.add_row(name, escape(text), fields[name].description)
+    lines: list[RenderableType] = [
         f"[bold]{escape(board.title)}[/bold] ({escape(board.name)})",
         table,
     ]
-    return shown + [f"  - {escape(quirk)}" for quirk in board.quirks]
+    return lines + [f"  - {escape(quirk)}" for quirk in board.quirks]
 
 
-def _fit_shown(found: FitCheck) -> list[RenderableType]:
-    """Show limits against needs as bars, then what takes most, and what to do where it does not
-    fit.
-    """
-    verdict = "[green]fits[/green]" if found.fits else "[red]does not fit[/red]"
-    shown: list[RenderableType] = [
-        f"[bold]{escape(found.what)}[/bold] {verdict} {escape(found.board.title)}"
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _fit_lines(check: FitCheck) -> list[RenderableType]:
+    """Return the needs of a network beside the limits of a board, and what to do."""
+    verdict = "[green]fits[/green]" if check.fits else "[red]does not fit[/red]"
+    lines: list[RenderableType] = [
+        f"[bold]{escape(check.label)}[/bold] {verdict} {escape(check.board.title)}",
+        _needs_table(check),
+        f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}",
     ]
-    shown += [_bars(found), f"[bold]Costs most[/bold]  {escape(found.bottleneck.text)}"]
-    if found.footprint.unknown:
-        unknown = ", ".join(found.footprint.unknown)
-        shown.append(f"[bold]Not known[/bold]   {escape(unknown)}: only its size was judged.")
-    if found.fits:
-        return shown
-    shown += [
-        "",
-        "[bold]Why it does not fit[/bold]",
-        *(f"  - {escape(reason)}" for reason in found.reasons),
-    ]
-    return [*shown, "[bold]What to do[/bold]", *(f"  - {escape(one)}" for one in found.advice)]
+    if check.footprint.unknown:
+        names = ", ".join(check.footprint.unknown)
+        lines.append(f"[bold]Unknown[/bold]     {escape(names)}: only the size was estimated.")
+    if check.fits:
+        return lines
+    lines += ["", "[bold]Why it does not fit[/bold]"]
+    lines += [f"  - {escape(reason)}" for reason in check.reasons]
+    lines.append("[bold]What to do[/bold]")
+    lines += [f"  - {escape(sentence)}" for sentence in check.advice]
+    return lines
 
 
-def _bars(found: FitCheck) -> Table:
-    board, needs = found.board, found.footprint
+def _needs_table(check: FitCheck) -> Table:
+    board, needs = check.board, check.footprint
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("flash", *_limited(needs.flash_bytes, board.max_model_bytes, "bytes"))
+    table.add_row("flash", *_bar(needs.flash_bytes, board.max_model_bytes, "bytes"))
     in_psram, arena_bytes = needs.arena_in_psram(board), needs.arena_bytes_on(board)
-    if board.psram_bytes:
-        beyond = "yellow" if in_psram else "red"  # there is external RAM for it
-        table.add_row(
-            "internal RAM", *_limited(arena_bytes, board.arena_bytes, "bytes for the arena", beyond)
-        )
-    if in_psram or not board.psram_bytes:
-        name = "external RAM" if in_psram else "RAM"
-        table.add_row(name, *_limited(arena_bytes, board.max_arena_bytes, "bytes for the arena"))
-    time = found.latency
-    words = (
-        "not known for this board"
-        if time is None
-        else f"{time.milliseconds:,.0f} ± {time.error_milliseconds:,.0f} ms"
-    )
-    slower = ", slower with the arena in external RAM" if time and in_psram else ""
-    table.add_row("time an image", "", f"{words}{slower}")
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in needs.macs_by_kind.items())
-    table.add_row("multiply-adds", "", f"{needs.macs:,}{f' ({kinds})' if kinds else ''}")
+    if not board.psram_bytes:
+        table.add_row("RAM", *_bar(arena_bytes, board.max_arena_bytes, "bytes for the arena"))
+    else:
+        beyond = "yellow" if in_psram else "red"  # not an error, since there is external RAM
+        internal = _bar(arena_bytes, board.arena_bytes, "bytes for the arena", beyond)
+        table.add_row("internal RAM", *internal)
+    if in_psram:
+        external = _bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
+        table.add_row("external RAM", *external)
+    table.add_row("time per image", "", _time_text(check, in_psram=in_psram))
+    kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in needs.macs_by_kind.items())
+    by_kind = f" ({kinds})" if kinds else ""
+    table.add_row("multiply-accumulates", "", f"{needs.macs:,} MACs{by_kind}")
     table.add_row("parameters", "", f"{needs.parameters:,}")
     return table
 
 
-def _limited(needed: int, room: int, unit: str, beyond: str = "red") -> tuple[str, str]:
-    """Return a bar of how much of the room is needed, and that in words."""
-    share = needed / room
+def _time_text(check: FitCheck, *, in_psram: bool) -> str:
+    time = check.latency
+    if time is None:
+        return "unknown: the board has no cost model"
+    text = f"{time.milliseconds:,.0f} ± {time.error_milliseconds:,.0f} ms"
+    return f"{text}, slower with the arena in external RAM" if in_psram else text
+
+
+def _bar(needed: int, available: int, unit: str, beyond: str = "red") -> tuple[str, str]:
+    """Return a bar of how much of what is available is needed, and the same as text."""
+    share = needed / available
     filled = min(round(share * _BAR_WIDTH), _BAR_WIDTH) or 1
     color = "green" if share <= 1 else beyond
     bar = f"[{color}]{'█' * filled}[/{color}][dim]{'░' * (_BAR_WIDTH - filled)}[/dim]"
-    return bar, f"{needed:,} of {room:,} {unit} ({share:.0%})"
+    return bar, f"{needed:,} of {available:,} {unit} ({share:.0%})"
 
 
-def _size(number: int) -> str:
-    return f"{number / 1024:,.0f} KiB"
+def _kibibytes(size: int) -> str:
+    return f"{size / 1024:,.0f}"

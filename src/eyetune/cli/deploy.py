@@ -19,12 +19,13 @@ from eyetune.cli.common import (
     say,
 )
 from eyetune.cli.export import Formats, export_lines, verification_lines
+from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
 
 
-def deploy(  # noqa: PLR0913 (flags)
+def deploy(  # noqa: PLR0913 (options)
     start: str | None = None,
     /,
     *,
@@ -33,14 +34,14 @@ def deploy(  # noqa: PLR0913 (flags)
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/NAME in the workspace")
     ] = None,
-    space: str | None = None,
-    max_epochs: int | None = None,
-    format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
+    space: Annotated[str | None, Parameter(show_default="small")] = None,
+    max_epochs: Annotated[int | None, Parameter(show_default="those of the recipe")] = None,
+    format: Formats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     name: str = "",
     resume: Annotated[bool, Parameter(negative="")] = False,
-    workers: Annotated[int | None, Parameter(show_default=False)] = None,
+    workers: Annotated[int | None, Parameter(show_default="one per core")] = None,
     flags: CompactRecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> int:
@@ -49,8 +50,8 @@ def deploy(  # noqa: PLR0913 (flags)
     The search keeps to the limits of the board. The best network is trained again for longer,
     exported, and verified on test images; one report describes it all.
 
-    Half of the time goes into the search, most of the rest into one longer training of the best.
-    The exit status is 1 where the proof fails.
+    Half of the time is for the search, most of the rest for one longer training of the best
+    network. The exit status is 1 if the verification fails.
 
     For example:
 
@@ -61,43 +62,41 @@ def deploy(  # noqa: PLR0913 (flags)
     Parameters
     ----------
     start
-        A model function to search, as file.py:name; or a recipe's TOML file or a run that every
-        trial begins from.
+        What to search: a model function, as file.py:name; or the starting point of every trial: a
+        recipe's .toml file, or a run.
     board
-        A name of `eyetune boards`, or the path of a TOML file.
+        A name from `eyetune boards`, or the path of a .toml file that describes a board.
     time
-        For all of it, for example 90s, 20m or 2h.
+        Time for everything, for example 90s, 20m or 2h.
     output
         Folder for the export, which is created.
     space
-        What recipes may change: small (the default), lab, fine or a TOML file.
+        What recipes may change: small, lab, fine or the path of a .toml file.
     max_epochs
-        Of a trial of the search; by default the recipe's epochs.
+        Largest number of epochs of a trial in the search.
     format
-        Of the firmware: esp-idf (the default), arduino or c; may be repeated.
+        Format of the firmware; repeat the option for several formats.
     overwrite
-        Replace an export that is there. Anything else is never written over.
+        Replace an existing export. Other files are never replaced.
     seed
-        Of everything that is random.
+        Random seed.
     name
-        What to call the study, the run and the export.
+        Name of the study, the run and the export.
     resume
-        Go on with the study of this name, or with the latest.
+        Continue the study of this name, or the latest one.
     workers
-        Trainings at once in the search, by default one for each core.
+        Number of trainings at the same time in the search.
     """
     import eyetune
 
     check_output_folder(output)
     function = start if is_function(start) else None
-    given = start if function is None else None
-    recipe = (
-        None
-        if given is None and flags == RecipeFlags(data=flags.data)
-        else flags.apply(given, common)
-    )
+    recipe_or_run = start if function is None else None
+    recipe = None
+    if recipe_or_run is not None or flags != RecipeFlags(data=flags.data):
+        recipe = flags.apply(recipe_or_run, common)
     try:
-        done = eyetune.deploy(
+        result = eyetune.deploy(
             flags.data,
             output,
             board=board,
@@ -115,13 +114,16 @@ def deploy(  # noqa: PLR0913 (flags)
             workspace=common.open_workspace(),
         )
     except KeyboardInterrupt:
-        known = f" --name {name}" if name else ""
-        say(f"Interrupted. Every whole epoch is recorded. To go on: eyetune deploy --resume{known}")
+        option = f" --name {name}" if name else ""
+        say(
+            "Interrupted. All complete epochs are recorded. "
+            f"To continue: eyetune deploy --resume{option}"
+        )
         return INTERRUPTED
     lines = [
-        *map(escape, done.export.manifest.steps),
-        *export_lines(done.export),
-        *verification_lines(done.verification),
+        *map(escape, result.export.manifest.steps),
+        *export_lines(result.export),
+        *verification_lines(result.verification),
     ]
-    common.show(done.to_json(), *lines, f"Report: {escape(str(done.report))}")
-    return 0 if done.verification.passed else 1
+    common.show(result.to_json(), *lines, f"Report: {escape(str(result.report))}")
+    return 0 if result.verification.passed else 1

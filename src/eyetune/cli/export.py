@@ -1,4 +1,4 @@
-"""`eyetune export`, `verify` and `flash`: a run on its way to a board."""
+"""`eyetune export`, `verify` and `flash`: from a trained run to a board."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, check_output_folder
+from eyetune.values.firmware_formats import DEFAULT_FORMATS, FirmwareFormat
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from eyetune.device.export.verify import Verification
 
 Formats = Annotated[
-    tuple[Literal["esp-idf", "arduino", "c"], ...], Parameter(negative="", show_default=False)
+    tuple[FirmwareFormat, ...], Parameter(negative="", show_default=", ".join(DEFAULT_FORMATS))
 ]
 _NO_COMMON = Common()
 
@@ -32,14 +33,14 @@ def export(
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/ID in the workspace")
     ] = None,
-    format: Formats = ("esp-idf",),  # noqa: A002 (the word of the flag)
+    format: Formats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
     """Export a run for a board: int8 network, firmware and report.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
-    `eyetune verify` proves the result on test images.
+    `eyetune verify` verifies the result on test images.
 
     For example:
 
@@ -49,20 +50,20 @@ def export(
     Parameters
     ----------
     run
-        Id of a run, the beginning of it, its name, or latest.
+        A run: its id, the start of the id, its name, or latest.
     board
-        A name of `eyetune boards`, or the path of a TOML file.
+        A name from `eyetune boards`, or the path of a .toml file that describes a board.
     output
         Folder for the export, which is created.
     format
-        Of the firmware: esp-idf (the default), arduino or c; may be repeated.
+        Format of the firmware; repeat the option for several formats.
     overwrite
-        Replace an export that is there. Anything else is never written over.
+        Replace an existing export. Other files are never replaced.
     """
     check_output_folder(output)
     import eyetune
 
-    done = eyetune.export(
+    result = eyetune.export(
         run,
         output,
         board=board,
@@ -70,7 +71,7 @@ def export(
         overwrite=overwrite,
         workspace=common.open_workspace(),
     )
-    common.show(done.to_json(), *export_lines(done))
+    common.show(result.to_json(), *export_lines(result))
 
 
 def verify(
@@ -78,13 +79,13 @@ def verify(
     /,
     *,
     split: Literal["test", "validation"] = "test",
-    images: int | None = None,
+    images: Annotated[int | None, Parameter(show_default="all")] = None,
     common: Common = _NO_COMMON,
 ) -> int:
     """Verify an export on real images, with the board's interpreter.
 
     TensorFlow Lite Micro runs the network as the board would, and LiteRT is the reference. The
-    exit status is 1 where the verification fails.
+    exit status is 1 if the verification fails.
 
     For example:
 
@@ -94,36 +95,37 @@ def verify(
     Parameters
     ----------
     folder
-        Of the export.
+        Folder of the export.
     split
-        Which images: test for the report, once; validation while choices are still to be made.
+        Which images to use: test for the final report; validation while choices are still to be
+        made.
     images
-        Only the first so many of them.
+        Number of images to use, the first ones of the split.
     """
     import eyetune
 
-    found = eyetune.verify(
+    result = eyetune.verify(
         folder, split=split, num_images=images, workspace=common.open_workspace()
     )
     common.show(
-        {"folder": str(folder), **found.to_json()},
-        *verification_lines(found),
-        f"Report: {folder / 'report.html'}",
+        {"folder": str(folder), **result.to_json()},
+        *verification_lines(result),
+        f"Report: {escape(str(folder / 'report.html'))}",
     )
-    return 0 if found.passed else 1
+    return 0 if result.passed else 1
 
 
 def flash(
     folder: Path,
     /,
     *,
-    port: str | None = None,
+    port: Annotated[str | None, Parameter(show_default="the only serial port")] = None,
     baud: int = 460_800,
     common: Common = _NO_COMMON,
 ) -> None:
     """Write built firmware to a board over its serial port.
 
-    It needs esptool.
+    It needs esptool: pip install 'eyetune[flash]'
 
     For example:
 
@@ -133,71 +135,78 @@ def flash(
     Parameters
     ----------
     folder
-        Of the export, or of its ESP-IDF project; it must have been built with idf.py build.
+        Folder of the export, or of its ESP-IDF project, in which idf.py build has been run.
     port
-        Serial port of the board; by default the only one that there is.
+        Serial port of the board.
     baud
-        Speed in bits a second.
+        Speed in bits per second.
     """
     from eyetune.cli.common import say
-    from eyetune.device.export.flash import flash as write
+    from eyetune.device.export.flash import flash as write_firmware
 
     project = folder / "esp-idf" if (folder / "esp-idf").is_dir() else folder
-    write(project, port, baud=baud, on_line=say)
-    common.show({"folder": str(project), "flashed": True}, "Done. Watch it: idf.py monitor")
+    write_firmware(project, port, baud=baud, on_line=say)
+    common.show(
+        {"folder": str(project), "flashed": True},
+        "The firmware is on the board. To see its output: idf.py monitor",
+    )
 
 
-def export_lines(done: Export) -> list[RenderableType]:
-    """Show what an export is."""
-    manifest = done.manifest
-    table = Table(box=box.SIMPLE, show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    accuracies = f"{manifest.float_validation_accuracy:.2%} in float, {manifest.int8_validation_accuracy:.2%} in int8"
-    board = manifest.board
-    room = board.arena_bytes if manifest.arena_bytes <= board.arena_bytes else board.psram_bytes
+def export_lines(export: Export) -> list[RenderableType]:
+    """Return what to print about an export."""
+    manifest, board = export.manifest, export.manifest.board
+    accuracies = (
+        f"{manifest.float_validation_accuracy:.2%} in float, "
+        f"{manifest.int8_validation_accuracy:.2%} in int8"
+    )
+    is_internal = manifest.arena_bytes <= board.arena_bytes
+    available = board.arena_bytes if is_internal else board.psram_bytes
+    how = "measured" if manifest.arena_is_measured else "predicted"
     rows = {
         "accuracy": f"{accuracies} ({manifest.validation_images:,} validation images)",
         "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
-        "tensor arena": f"{manifest.arena_bytes:,} of {room:,} bytes, "
-        f"{'measured' if manifest.arena_is_measured else 'predicted'}",
-        "multiply-adds": f"{manifest.macs:,}",
+        "tensor arena": f"{manifest.arena_bytes:,} of {available:,} bytes, {how}",
+        "multiply-accumulates": f"{manifest.macs:,} MACs",
         "operators": ", ".join(manifest.operators),
     }
     if manifest.latency_ms is not None:
-        rows["time an image"] = (
-            f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms, predicted"
-        )
-    for name, value in rows.items():
-        table.add_row(name, escape(value))
-    lines: list[RenderableType] = [
-        f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}",
-        table,
-    ]
-    lines += [escape(note) for note in done.notes]
-    folders = ", ".join(f"{form}/" for form in manifest.formats)
+        time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms"
+        rows["time per image"] = f"{time}, predicted"
+    folders = ", ".join(f"{name}/" for name in manifest.formats)
+    path = escape(str(export.folder))
     return [
-        *lines,
-        f"Written: {escape(str(done.folder))} (model.tflite, report.html, {folders})",
-        f"Next: eyetune verify {escape(str(done.folder))}",
+        f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}",
+        _table(rows),
+        *(escape(note) for note in export.notes),
+        f"Written: {path} (model.tflite, report.html, {folders})",
+        f"Next: eyetune verify {path}",
     ]
 
 
-def verification_lines(found: Verification) -> list[RenderableType]:
-    """Show what a proof found."""
+def verification_lines(verification: Verification) -> list[RenderableType]:
+    """Return what to print about a verification."""
+    rows = {"images": f"{verification.num_images:,} of the {verification.split} split"}
+    if verification.float_accuracy is not None:
+        rows["accuracy in float"] = f"{verification.float_accuracy:.2%}"
+    rows["accuracy in int8"] = f"{verification.int8_accuracy:.2%} ({verification.interpreter})"
+    if verification.agreement is not None:
+        rows["same class"] = f"{verification.agreement:.2%} ({verification.reference})"
+    if verification.arena is not None:
+        rows["tensor arena"] = (
+            f"{verification.arena.bytes:,} bytes used, {verification.arena_limit_bytes:,} set aside"
+        )
+    if verification.passed:
+        verdict = "[green]The verification passed.[/green]"
+    else:
+        verdict = "[red]The verification failed.[/red]"
+    sentences = (*verification.failures, *verification.warnings)
+    return [verdict, _table(rows), *(escape(sentence) for sentence in sentences)]
+
+
+def _table(rows: dict[str, str]) -> Table:
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
-    table.add_row("images", f"{found.num_images:,} of the {found.split} split")
-    if found.float_accuracy is not None:
-        table.add_row("accuracy in float", f"{found.float_accuracy:.2%}")
-    table.add_row("accuracy in int8", f"{found.int8_accuracy:.2%} ({escape(found.interpreter)})")
-    if found.agreement is not None:
-        table.add_row("same class", f"{found.agreement:.2%} ({escape(found.reference)})")
-    if found.arena is not None:
-        table.add_row(
-            "tensor arena",
-            f"{found.arena.bytes:,} bytes used, {found.arena_limit_bytes:,} set aside",
-        )
-    words = "[green]The proof holds.[/green]" if found.passed else "[red]The proof fails.[/red]"
-    return [words, table, *(escape(one) for one in (*found.failures, *found.warnings))]
+    for name, text in rows.items():
+        table.add_row(name, escape(text))
+    return table
