@@ -8,8 +8,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # Tests that need neither Keras nor other processes.
-QUICK_TESTS := $(wildcard tests/analysis tests/recipe tests/records tests/space tests/tools tests/values \
-  tests/techniques/test_registry.py tests/tuning/schedulers tests/test_errors.py tests/test_files.py)
+QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data tests/device/boards tests/recipe \
+  tests/records tests/space tests/tools tests/values tests/techniques/test_registry.py tests/tuning/schedulers \
+  tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop demo notebook quick test lint pytest wheel lock clean

@@ -1,6 +1,4 @@
-"""What the documents say is true: their examples run, their commands parse, the files that they
-name exist.
-"""
+"""The documents are correct: examples run, commands parse, and paths exist."""
 
 from __future__ import annotations
 
@@ -26,46 +24,42 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCE = ROOT / "src" / "eyetune"
 TUNING = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
-RUNS = "<!-- tests/test_docs.py runs this example"  # above the examples that are run
+EXECUTED = "<!-- tests/test_docs.py runs this example"  # above each example that the tests run
 
 
-def commands() -> list[str]:
-    """Every `eyetune ...` in backticks or in an indented block, of all documents."""
-    found: list[str] = []
+def documented_commands() -> list[str]:
+    """Return each `eyetune ...` in backticks or in an indented block of the documents."""
+    commands: list[str] = []
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        found += re.findall(r"`(eyetune [^`]+)`", text) + re.findall(
-            r"^    (?:\$ )?(eyetune .+)$", text, re.M
-        )
-    return sorted({command for command in found if "..." not in command})
+        commands += re.findall(r"`(eyetune [^`]+)`", text)
+        commands += re.findall(r"^    (?:\$ )?(eyetune .+)$", text, re.M)
+    return sorted({command for command in commands if "..." not in command})
 
 
-@pytest.mark.parametrize("command", commands())
-def test_every_command_in_the_documents_parses(command: str) -> None:
-    words = shlex.split(command.partition(" > ")[0].partition("  #")[0])[1:]
-    if set(words) & {"--help", "--version"}:
+@pytest.mark.parametrize("command", documented_commands())
+def test_documented_command_parses(command: str) -> None:
+    arguments = shlex.split(command.partition(" > ")[0].partition("  #")[0])[1:]
+    if {"--help", "--version"} & set(arguments):
         return
-    app.parse_args(words, exit_on_error=False, print_error=False)
+    app.parse_args(arguments, exit_on_error=False, print_error=False)
 
 
-def examples(path: Path) -> list[str]:
-    """Return the Python examples of a document that are to run."""
-    return re.findall(
-        rf"{RUNS}[^\n]*-->\n```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S
-    )
+def executed_examples(path: Path) -> list[str]:
+    """Return the Python examples of a document that the tests run."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"{EXECUTED}[^\n]*-->\n```python\n(.*?)```", text, re.S)
 
 
-def saved(name: str) -> str:
+def shown_file(name: str) -> str:
     """Return the text of a file that docs/tuning.md shows."""
-    found = re.search(rf"saves this as {re.escape(name)} -->\n```\w+\n(.*?)```", TUNING, re.S)
-    assert found is not None
-    return found[1]
+    match = re.search(rf"saves this as {re.escape(name)} -->\n```\w+\n(.*?)```", TUNING, re.S)
+    assert match is not None
+    return match[1]
 
 
-def test_the_readmes_example_runs_as_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    example, _ = examples(ROOT / "README.md")
+def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example, _ = executed_examples(ROOT / "README.md")
     assert len(example.strip().splitlines()) <= 10
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -77,10 +71,10 @@ def test_the_readmes_example_runs_as_it_stands(
 
 
 @pytest.fixture
-def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the files of docs/tuning.md lie, as if somebody had saved them."""
-    (tmp_path / "model.py").write_text(saved("model.py"))
-    (tmp_path / "space.toml").write_text(saved("space.toml"))
+def example_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a working folder with the files that docs/tuning.md shows."""
+    (tmp_path / "model.py").write_text(shown_file("model.py"))
+    (tmp_path / "space.toml").write_text(shown_file("space.toml"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("EYETUNE_WORKSPACE", str(tmp_path / "work"))
@@ -89,14 +83,14 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_examples_of_tuning_run_one_after_the_other(at_home: Path) -> None:
-    search, drop_in, plan, own_space = examples(ROOT / "docs" / "tuning.md")
-    _, short = examples(ROOT / "README.md")
+def test_tuning_examples_run_in_order(example_folder: Path) -> None:
+    search, drop_in, plan, own_space = executed_examples(ROOT / "docs" / "tuning.md")
+    _, short = executed_examples(ROOT / "README.md")
     names: dict[str, Any] = {}
     exec(compile(search, "tuning.md", "exec"), names)
     study, tuned = names["study"], names["tuned"]
     assert study.best_value > 0.5
-    assert (at_home / "parallel.png").stat().st_size > 10_000
+    assert (example_folder / "parallel.png").stat().st_size > 10_000
     assert len(names["table"]) == len(study.trials) == 5
     assert study.best_recipe.with_(fit=tuned.recipe.fit) == tuned.recipe
     exec(compile(drop_in, "tuning.md", "exec"), names)
@@ -106,92 +100,92 @@ def test_the_examples_of_tuning_run_one_after_the_other(at_home: Path) -> None:
     exec(compile(own_space, "tuning.md", "exec"), names)
     assert 1e-4 <= names["study"].best_recipe.optimizer.learning_rate <= 1e-2
     exec(compile(short, "README.md", "exec"), names)
-    assert (at_home / "trials.png").stat().st_size > 10_000
+    assert (example_folder / "trials.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow
-def test_the_example_of_the_board_runs(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = examples(ROOT / "docs" / "board.md")
+def test_board_example_runs(example_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = executed_examples(ROOT / "docs" / "board.md")
     names: dict[str, Any] = {}
     exec(compile(example, "board.md", "exec"), names)
     assert names["proof"].passed
     assert names["proof"].int8_accuracy > 0.5
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "True"
-    assert said[-1].startswith(f"{names['export'].manifest.flash_bytes:,} bytes")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "True"
+    assert lines[-1].startswith(f"{names['export'].manifest.flash_bytes:,} bytes")
 
 
-def test_the_board_of_the_document_is_one(tmp_path: Path) -> None:
-    found = re.search(
+def test_documented_board_profile_is_valid(tmp_path: Path) -> None:
+    match = re.search(
         r"```toml\n(.*?)```", (ROOT / "docs" / "board.md").read_text(encoding="utf-8"), re.S
     )
-    assert found is not None
-    (tmp_path / "mine.toml").write_text(found[1])
+    assert match is not None
+    (tmp_path / "mine.toml").write_text(match[1])
     assert load_board(tmp_path / "mine.toml").max_arena_bytes == 204_800
 
 
-def test_the_space_of_the_document_shows_every_key_and_can_be_searched(at_home: Path) -> None:
-    space = Space.load(at_home / "space.toml")
-    recipe_space(str(at_home / "space.toml"), Recipe())
+def test_documented_space_shows_each_key_and_is_valid(example_folder: Path) -> None:
+    space = Space.load(example_folder / "space.toml")
+    recipe_space(str(example_folder / "space.toml"), Recipe())
     assert len(space) == 6
     assert Space.from_toml(space.to_toml()) == space
     for key in ("values", "ordered", "low", "high", "step", "sampling", "default", "when"):
-        assert re.search(rf"^{key} = ", saved("space.toml"), re.M), key
+        assert re.search(rf"^{key} = ", shown_file("space.toml"), re.M), key
 
 
-def rows(heading: str) -> dict[str, list[str]]:
-    """Return the rows of the tables below a heading of docs/tuning.md by the code word that each
-    begins with.
-    """
+def table_rows(heading: str) -> dict[str, list[str]]:
+    """Return the rows of the tables under a heading of docs/tuning.md by their first word."""
     section = TUNING.partition(f"## {heading}")[2].partition("\n## ")[0]
     return {
         row[0]: row[1:] for row in re.findall(r"^\| `(\w[\w-]*)`([^|]*)\|(.*)\|$", section, re.M)
     }
 
 
-def test_the_tables_of_tuning_name_all_that_there_is() -> None:
-    assert set(rows("Which sampler")) == set(get_args(SamplerName))
-    assert set(rows("Which scheduler")) == set(get_args(SchedulerName))
-    assert set(rows("Spaces of recipes")) == set(BUILT_IN)
+def test_tuning_tables_are_complete() -> None:
+    assert set(table_rows("Which sampler")) == set(get_args(SamplerName))
+    assert set(table_rows("Which scheduler")) == set(get_args(SchedulerName))
+    assert set(table_rows("Spaces of recipes")) == set(BUILT_IN)
     better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
-    for name in (*BEFORE_TRAINING, *(one.name for one in boards())):
+    for name in (*BEFORE_TRAINING, *(board.name for board in boards())):
         assert f"`{name}`" in better, name
 
 
 @pytest.mark.parametrize("name", get_args(SchedulerName))
-def test_what_a_schedule_costs_is_what_the_table_says(name: Any) -> None:
-    said = [
-        int(re.search(r"\d+", cell)[0]) for cell in rows("Which scheduler")[name][-1].split("|")
-    ]  # type: ignore[index]
-    planned = name == "hyperband"
-    outcomes = [simulated(name, None if planned else 30, seed) for seed in range(20)]
-    for told, found in zip(said, zip(*outcomes, strict=True), strict=True):
-        assert statistics.fmean(found) == pytest.approx(
-            told, rel=0 if name in ("full", "hyperband") else 0.1
-        )
+def test_documented_cost_of_scheduler(name: SchedulerName) -> None:
+    documented = []
+    for cell in table_rows("Which scheduler")[name][-1].split("|"):
+        number = re.search(r"\d+", cell)
+        assert number is not None
+        documented.append(int(number[0]))
+    num_trials = None if name == "hyperband" else 30  # hyperband has its own number of trials
+    outcomes = [simulated_study(name, num_trials, seed) for seed in range(20)]
+    tolerance = 0 if name in ("full", "hyperband") else 0.1
+    for expected, simulated in zip(documented, zip(*outcomes, strict=True), strict=True):
+        assert statistics.fmean(simulated) == pytest.approx(expected, rel=tolerance)
 
 
-def simulated(name: SchedulerName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
-    """Return trials, trials trained to the end and epochs of a study whose trials are as good as
-    chance has it.
-    """
-    schedule = make_scheduler(
-        name, max_epochs=10, num_trials=num_trials, iterations=None if num_trials else 1
-    )
-    chance = random.Random(seed)
+def simulated_study(name: SchedulerName, num_trials: int | None, seed: int) -> tuple[int, int, int]:
+    """Return trials, completely trained trials and epochs of a study with random trials."""
+    iterations = None if num_trials else 1
+    scheduler = make_scheduler(name, max_epochs=10, num_trials=num_trials, iterations=iterations)
+    generator = random.Random(seed)
     quality: list[float] = []
     epochs: dict[int, int] = {}
-    while (grant := schedule.next()) is not None:
-        trial = len(quality) if grant.trial is None else grant.trial
-        quality += [chance.random()] if grant.trial is None else []
-        schedule.start(trial, grant)
-        epochs[trial] = grant.epochs
-        schedule.report(trial, (quality[trial] + 0.3 * chance.random() / grant.epochs,))
-    return len(quality), sum(count == 10 for count in epochs.values()), sum(epochs.values())
+    while (promotion := scheduler.next()) is not None:
+        trial = promotion.trial
+        if trial is None:
+            trial = len(quality)
+            quality.append(generator.random())
+        scheduler.start(trial, promotion)
+        epochs[trial] = promotion.epochs
+        noise = 0.3 * generator.random() / promotion.epochs
+        scheduler.report(trial, (quality[trial] + noise,))
+    num_complete = sum(count == 10 for count in epochs.values())
+    return len(quality), num_complete, sum(epochs.values())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_of_document_exist(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (path.parent / target).exists(), target
 
@@ -238,7 +232,5 @@ def test_decisions_are_listed_with_date_and_status() -> None:
         text = path.read_text(encoding="utf-8")
         assert re.search(r"^Date: \d{4}-\d\d-\d\d\. Status: \w+", text, re.M), path.name
         assert f"]({path.name})" in index, path.name
-    for target in re.findall(
-        r"`([a-z_]+/[\w/]*(?:\.py|/))`", "".join(p.read_text() for p in records)
-    ):
-        assert (SOURCE / target).exists() or (ROOT / target).exists(), target
+        for target in re.findall(r"`([a-z_]+/[\w/]*(?:\.py|/))`", text):
+            assert (SOURCE / target).exists() or (ROOT / target).exists(), target
