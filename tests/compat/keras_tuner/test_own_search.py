@@ -47,25 +47,24 @@ def function(tmp_path: Path) -> str:
 
 
 class TestWhatItHas:
-    def test_all_that_go_together(self) -> None:
+    def test_accepts_what_keras_tuner_has(self) -> None:
         samplers = (None, "random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2")
-        schedules = (None, "full", "halving", "hyperband", "median")
-        found = {}
-        for sampler, schedule in product(samplers, schedules):
+        schedulers = (None, "full", "halving", "hyperband", "median")
+        found: dict[tuple[str | None, str | None], tuple[str, str]] = {}
+        for sampler, scheduler in product(samplers, schedulers):
             try:
-                found[sampler, schedule] = what_it_has(sampler, schedule)
+                found[sampler, scheduler] = what_it_has(sampler, scheduler)
             except UsageError as error:
                 assert "random, gp or grid" in (error.expected or "")  # noqa: PT017
-        whole = {
-            (one, schedule): (one, "full")
-            for one in ("random", "gp", "grid")
-            for schedule in (None, "full")
+        expected: dict[tuple[str | None, str | None], tuple[str, str]] = {
+            (None, "hyperband"): ("random", "hyperband"),
+            ("random", "hyperband"): ("random", "hyperband"),
         }
-        whole |= {(None, schedule): ("gp", "full") for schedule in (None, "full")}
-        assert found == {
-            **whole,
-            **{(one, "hyperband"): ("random", "hyperband") for one in (None, "random")},
-        }
+        for scheduler in (None, "full"):
+            expected[None, scheduler] = ("gp", "full")
+            for sampler in ("random", "gp", "grid"):
+                expected[sampler, scheduler] = (sampler, "full")
+        assert found == expected
 
 
 class TestRefusals:
@@ -169,7 +168,7 @@ class TestSearch:
 
     def test_an_objective_that_nothing_measures(self, function: str) -> None:
         data = tiny_images(30, 3, size=8)
-        with pytest.raises(FunctionError, match="Nothing measures the objective val_auc") as caught:
+        with pytest.raises(FunctionError) as caught:
             tune_with_keras_tuner(function, data, objective="val_auc:max", trials=2, progress=False)
         assert "val_acc" in (caught.value.expected or "")
         assert Workspace().studies.all() == []

@@ -1,4 +1,4 @@
-"""What a tuner of KerasTuner's is told, in our words; and what it may be told there and not here."""
+"""The arguments of KerasTuner's tuners: those of `tune` for them, and those that are refused."""
 
 from __future__ import annotations
 
@@ -7,127 +7,137 @@ from typing import Any
 
 from eyetune.errors import UsageError, nearest
 from eyetune.records.study import StudySettings
+from eyetune.tuning.declared_options import texts_of
 from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS
+from eyetune.tuning.options import TuneOptions
 
+TUNER_ARGUMENTS = (
+    "objective",
+    "max_trials",
+    "max_epochs",
+    "directory",
+    "project_name",
+    "overwrite",
+    "workers",
+)
 COMPILE = "Compile the model in build_model with it."
+PARALLEL = "Trials are trained in parallel: workers=2."
 INSTEAD = {
     "optimizer": COMPILE,
     "loss": COMPILE,
     "metrics": COMPILE,
-    "distribution_strategy": "Trials run side by side: workers=2.",
-    "tuner_id": "Trials run side by side: workers=2.",
+    "distribution_strategy": PARALLEL,
+    "tuner_id": PARALLEL,
     "logger": "Everything is recorded: `eyetune study`, or `tuner.study`.",
     "num_initial_points": "Leave it out: the sampler chooses it.",
     "alpha": "Leave it out: the sampler learns how noisy the objective is.",
-    "beta": "Leave it out: the sampler weighs what is unknown itself.",
-    "allow_new_entries": "Leave it out; tune_new_entries=False keeps new hyperparameters at their defaults.",
-    "executions_per_trial": "Leave it out. To see how much chance does: tuner.study.retrain(seed=1), seed=2, ...",
+    "beta": "Leave it out: the sampler chooses how much to explore.",
+    "allow_new_entries": "Leave it out; tune_new_entries=False leaves new hyperparameters alone.",
+    "executions_per_trial": "Leave it out. To see the effect of chance: tuner.study.retrain(seed=1), ...",
 }
 
 
 def refuse(others: Mapping[str, Any]) -> None:
-    """Refuse arguments of a tuner that are none, or that mean nothing here, and say what to do
-    instead.
+    """Refuse arguments that no tuner has or that have no meaning here.
+
+    Args:
+        others: Arguments by name. A value that changes nothing is accepted.
 
     Raises:
-        UsageError: One of them is; a value that changes nothing is not.
+        UsageError: One is refused; the error says what to do instead.
     """
     neutral = {"executions_per_trial": 1, "allow_new_entries": True, "alpha": 1e-4, "beta": 2.6}
     for name, value in others.items():
         if name not in INSTEAD:
-            known = (
-                "objective",
-                "max_trials",
-                "max_epochs",
-                "directory",
-                "project_name",
-                "overwrite",
-                "workers",
-            )
             raise UsageError(
-                f"A tuner has no argument {name}.", received=name, fix=nearest(name, known)
+                f"A tuner has no argument {name}.",
+                received=name,
+                fix=nearest(name, TUNER_ARGUMENTS),
             )
         if value is not None and value != neutral.get(name):
             raise UsageError(
-                f"{name} means nothing here.", received=f"{name}={value!r:.60}", fix=INSTEAD[name]
+                f"{name} has no meaning in eyetune.",
+                received=f"{name}={value!r:.60}",
+                fix=INSTEAD[name],
             )
 
 
-def objective_words(objective: Any) -> tuple[str, ...]:
-    """Return an objective of KerasTuner's in the words of `tune`.
+def objective_texts(objective: Any) -> tuple[str, ...]:
+    """Return an objective of KerasTuner as `tune` takes it.
 
     Args:
         objective: A name, a `keras_tuner.Objective`, or a list of them.
 
     Raises:
-        UsageError: There is none, or its direction is not known.
+        UsageError: There is none, or its direction is unknown.
 
     Example:
-        >>> objective_words(["val_loss", "parameters"])
+        >>> objective_texts(["val_loss", "parameters"])
         ('val_loss:min', 'parameters:min')
     """
     if objective is None:
         raise UsageError(
             "A tuner needs an objective.",
             expected='objective="val_accuracy", a keras_tuner.Objective, or a list of them',
-            fix='Let a HyperModel.fit of your own return {"my_score": value}, and name it: '
+            fix='Return {"my_score": value} from HyperModel.fit, and name it: '
             'keras_tuner.Objective("my_score", "min").',
         )
-    several = objective if isinstance(objective, list | tuple) else [objective]
-    return tuple(_objective(one) for one in several)
+    objectives = objective if isinstance(objective, list | tuple) else [objective]
+    return tuple(_objective_text(single) for single in objectives)
 
 
-def _objective(one: Any) -> str:
-    if hasattr(one, "name") and hasattr(one, "direction"):
-        return f"{one.name}:{one.direction}"
-    if not isinstance(one, str):
+def _objective_text(objective: Any) -> str:
+    if hasattr(objective, "name") and hasattr(objective, "direction"):
+        return f"{objective.name}:{objective.direction}"
+    if not isinstance(objective, str):
         raise UsageError(
-            "An objective cannot be used.",
+            "The objective is invalid.",
             expected="a name or a keras_tuner.Objective",
-            received=f"{one!r:.60}",
+            received=f"{objective!r:.60}",
         )
-    if one in (*BEFORE_TRAINING, SECONDS):
-        return f"{one}:min"
-    if ":" in one:
-        return one
+    if objective in (*BEFORE_TRAINING, SECONDS):
+        return f"{objective}:min"
+    if ":" in objective:
+        return objective
     from keras_tuner.engine.metrics_tracking import infer_metric_direction
 
-    direction = infer_metric_direction(one)
+    direction = infer_metric_direction(objective)
     if direction is None:
         raise UsageError(
-            f"Whether {one} is better high or low is not known.",
-            received=one,
-            fix=f'keras_tuner.Objective("{one}", direction="max"), or "min".',
+            f"The direction of {objective} is unknown.",
+            received=objective,
+            fix=f'keras_tuner.Objective("{objective}", direction="max"), or "min".',
         )
-    return f"{one}:{direction}"
+    return f"{objective}:{direction}"
 
 
-def differences(before: StudySettings, asked: Mapping[str, Any]) -> list[str]:
-    """Say in words where a search is asked for otherwise than it was, its space and its images left
-    aside.
+def differences(recorded: StudySettings, options: TuneOptions) -> list[str]:
+    """Describe where a search is asked for differently, its space and its images left aside.
+
+    What is not given has its default, as in KerasTuner.
 
     Args:
-        before: The settings of the study.
-        asked: Words of `tune`.
+        recorded: Settings of the study.
+        options: What is asked for now.
     """
-    seed = asked["seed"]
+    objectives = tuple(
+        f"{objective.name}:{objective.direction}" for objective in recorded.objectives
+    )
+    factor = recorded.schedule.factor if options.factor is None else options.factor
     compared = {
-        "objective": (
-            asked["objective"],
-            tuple(f"{one.name}:{one.direction}" for one in before.objectives),
-        ),
-        "sampler": (asked["sampler"], before.sampler),
-        "schedule": (asked.get("schedule", "full"), before.schedule.name),
-        "epochs": (asked["max_epochs"], before.schedule.max_epochs),
-        "factor": (asked.get("factor", before.schedule.factor), before.schedule.factor),
-        "seed": (0 if seed is None else seed, before.seed),
+        "objective": (texts_of("objective", options.objective), objectives),
+        "sampler": (options.sampler, recorded.sampler),
+        "scheduler": (options.scheduler or "full", recorded.schedule.name),
+        "max_epochs": (options.max_epochs, recorded.schedule.max_epochs),
+        "factor": (factor, recorded.schedule.factor),
+        "seed": (options.seed or 0, recorded.seed),
     }
     return [
-        f"{name}: {_shown(old)} became {_shown(new)}"
+        f"{name}: {_text(old)} became {_text(new)}"
         for name, (new, old) in compared.items()
         if new != old
     ]
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

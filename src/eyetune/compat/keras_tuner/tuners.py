@@ -1,8 +1,8 @@
 """KerasTuner's tuners, drop-in: a script runs with `kt.Hyperband(...)` replaced by
 `et.Hyperband(...)`.
 
-They take what KerasTuner's take and give what they give; behind them is a study, searched in
-parallel and recorded, so that running the script again goes on where it was. `directory` is the
+They take the arguments of KerasTuner's and return the same; behind them is a study, searched in
+parallel and recorded, so that running the script again resumes it. `directory` is the
 workspace, `project_name` the study's name.
 
 See https://keras.io/keras_tuner/api/tuners/.
@@ -20,13 +20,14 @@ from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study, open_study
 from eyetune.api.tune import tune
-from eyetune.compat.keras_tuner.arguments import differences, objective_words, refuse
+from eyetune.compat.keras_tuner.arguments import differences, objective_texts, refuse
 from eyetune.compat.keras_tuner.hyperparameters import as_hypermodel, hyperparameters_of, preset
 from eyetune.errors import StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.space import Space, describe
+from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.schedulers.plans import hyperband_brackets
 
 UNTITLED = "untitled_project"
@@ -87,8 +88,8 @@ class Tuner:
         self.workspace: Workspace = workspace_of(directory)
         self._given = preset(hypermodel, hyperparameters, tune_new_entries=tune_new_entries)
         self._settings = dict(settings)
-        self._words: dict[str, Any] = {
-            "objective": objective_words(objective),
+        self._options: dict[str, Any] = {
+            "objective": objective_texts(objective),
             "max_parameters": max_model_size,
             "seed": seed,
             "workers": workers,
@@ -127,40 +128,40 @@ class Tuner:
         verbose: int | str = "auto",
         **fit_arguments: Any,
     ) -> None:
-        """Search, or go on with a search of this name; arguments are those of Keras's `fit`.
+        """Search, or resume the search of this name; arguments are those of Keras's `fit`.
 
         Args:
             x: Images as an array: uint8 of 0 to 255, or floating point of 0 to 1.
             y: Labels: one-hot rows or whole numbers.
-            epochs: Of each trial; Hyperband goes by its own `max_epochs`, as KerasTuner's does.
-            batch_size: Images in each step; by default Keras's 32.
-            validation_split: Share of the last images to choose on.
-            validation_data: Images and labels to choose on instead.
+            epochs: Epochs of each trial; Hyperband uses its `max_epochs`, as KerasTuner's does.
+            batch_size: Images per step. Default: Keras's 32.
+            validation_split: Share of the last images to validate on. Default: 0.
+            validation_data: Images and labels to validate on instead.
             verbose: 0 shows nothing.
-            fit_arguments: callbacks, class_weight and the like; each trial gets a copy.
+            fit_arguments: Callbacks, class_weight and others; each trial gets a copy.
 
         Raises:
-            StudyChangedError: The study of this name was another search.
+            StudyChangedError: The study of this name was a different search.
             TrainingError: Every trial failed.
-            EyetuneError: Whatever `tune` raises.
+            EyetuneError: The data cannot be used.
         """
         if x is None or y is None:
             raise UsageError(
                 "A search needs images and labels.",
                 expected="arrays, as in search(x_train, y_train, ...)",
-                fix="Of a tf.data.Dataset or a generator: collect them with NumPy.",
+                fix="Collect those of a tf.data.Dataset or a generator with NumPy.",
             )
         self._check(fit_arguments)
         known = _named(self.workspace, self.project_name)
         settings = {**self._settings, **self._length(epochs)}
         if known is not None and self._is_done(known, settings):
             self._study = Study(self.workspace, known)
-            print(f"The search {self.project_name} is complete; overwrite=True begins anew.")
+            print(f"The search {self.project_name} is complete; overwrite=True starts it again.")
             return
         if known is not None:
-            print(f"Going on with the search {self.project_name}; overwrite=True begins anew.")
+            print(f"Resuming the search {self.project_name}; overwrite=True starts it again.")
         num_images = len(x) if validation_data is not None else int(len(x) * (1 - validation_split))
-        batch_size = max(1, min(batch_size or 32, num_images))  # what Keras does with a larger one
+        batch_size = max(1, min(batch_size or 32, num_images))  # as Keras does
         section = {"fit.epochs": settings["max_epochs"], "fit.batch_size": batch_size}
         given = {name: value for name, value in fit_arguments.items() if value is not None}
         try:
@@ -175,49 +176,51 @@ class Tuner:
                 resume=known is not None,
                 workspace=self.workspace,
                 progress=verbose != 0,
-                **self._words,
+                **self._options,
                 **settings,
             )
         except StudyChangedError as error:
-            raise self._changed(error.received or error.what) from None
-        _ = self._study.best_trial  # where every trial failed, this says so
+            raise self._changed(error.received or error.message) from None
+        _ = self._study.best_trial  # raises where every trial failed
 
     def _check(self, fit_arguments: Mapping[str, Any]) -> None:
-        """Refuse what Keras's `fit` does not take; a HyperModel's own may take anything."""
+        """Refuse arguments that Keras's `fit` does not have; a HyperModel's own may have any."""
         import keras
         import keras_tuner
 
         if "initial_epoch" in fit_arguments:
             raise UsageError(
-                "Each trial begins with its first epoch.",
+                "Each trial starts with its first epoch.",
                 received="initial_epoch",
                 fix="Leave it out.",
             )
-        known = inspect.signature(keras.Model.fit).parameters
-        unknown = [name for name in fit_arguments if name not in known]
+        names = inspect.signature(keras.Model.fit).parameters
+        unknown = [name for name in fit_arguments if name not in names]
         if unknown and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
             raise UsageError(
-                f"Keras's fit takes no {unknown[0]}.",
+                f"Keras's fit has no argument {unknown[0]}.",
                 received=unknown[0],
-                fix=nearest(unknown[0], known),
+                fix=nearest(unknown[0], names),
             )
 
     def _length(self, epochs: int) -> dict[str, Any]:
-        """Return how long a trial is, and of a grid how many there are."""
+        """Return the epochs of a trial, and of a whole grid the number of trials."""
         length = {} if "max_epochs" in self._settings else {"max_epochs": epochs}
         is_whole_grid = self._settings["sampler"] == "grid" and self._settings["trials"] is None
         return length | ({"trials": self.space.size()} if is_whole_grid else {})
 
     def _is_done(self, known: StudyRecord, settings: Mapping[str, Any]) -> bool:
-        """Tell whether a study is over, and nothing more was asked for; one that was another search
-        is refused.
+        """Return whether a study is complete and no more trials are asked for.
+
+        Raises:
+            StudyChangedError: It was a different search.
         """
         if known.state is not StudyState.COMPLETE:
             return False
-        asked = {**self._words, **settings}
+        options = TuneOptions(**self._options, **settings)
         changed = [
             *known.settings.space.difference(self.space),
-            *differences(known.settings, asked),
+            *differences(known.settings, options),
         ]
         if changed:
             raise self._changed("; ".join(changed))
@@ -228,11 +231,11 @@ class Tuner:
         )
         return most is None or most == known.settings.budget.trials or most <= tried
 
-    def _changed(self, what: str) -> StudyChangedError:
+    def _changed(self, changes: str) -> StudyChangedError:
         return StudyChangedError(
-            f"The search {self.project_name} was another one.",
-            received=what,
-            fix="Choose another project_name, or begin anew with overwrite=True.",
+            f"The search {self.project_name} was a different one.",
+            received=changes,
+            fix="Choose another project_name, or start again with overwrite=True.",
         )
 
     @property
@@ -277,7 +280,7 @@ class Tuner:
         }  # scripts train as long again
         return {
             **trial.all_values,
-            **(plan if self._settings.get("schedule") == "hyperband" else {}),
+            **(plan if self._settings.get("scheduler") == "hyperband" else {}),
         }
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
@@ -383,9 +386,9 @@ class Hyperband(Tuner):
                 "Hyperband needs to know how often it runs.",
                 expected="1 or more",
                 received=f"hyperband_iterations={hyperband_iterations}",
-                fix='For as long as there is time: eyetune.tune(..., schedule="hyperband", seconds=3600)',
+                fix='For as long as there is time: eyetune.tune(..., scheduler="hyperband", seconds=3600)',
             )
-        settings: dict[str, Any] = {"schedule": "hyperband", "sampler": "random"}
+        settings: dict[str, Any] = {"scheduler": "hyperband", "sampler": "random"}
         settings |= {"max_epochs": max_epochs, "factor": factor}
         if hyperband_iterations > 1:
             once = sum(plan.places[0] for plan in hyperband_brackets(max_epochs, factor))
