@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import eyetune
 from eyetune import errors
 from eyetune.errors import EyetuneError, NotFoundError, UsageError, nearest
 
@@ -50,8 +51,9 @@ def test_usage_errors_alone_are_value_errors(kind: type[EyetuneError]) -> None:
     assert issubclass(kind, ValueError) == issubclass(kind, UsageError)
 
 
-def test_argument_type_error_is_a_type_error() -> None:
-    assert issubclass(errors.ArgumentTypeError, TypeError)
+def test_argument_of_a_wrong_type_is_a_type_error() -> None:
+    with pytest.raises(TypeError):
+        eyetune.train("digits")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [EyetuneError, UsageError, errors.StudyNotFoundError])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import open_run
 from eyetune.data import Dataset
-from eyetune.errors import UsageError
+from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
@@ -243,7 +243,7 @@ def lab(
     from eyetune.tuning.references import resolve
 
     if isinstance(data, Dataset):
-        raise UsageError(
+        raise ArgumentTypeError(
             "A lab cannot use a dataset in memory: its workers could not see it.",
             expected="a source, which the workers load through the cache of decoded images",
             received=repr(data)[:60],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from eyetune.errors import UsageError
+from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
@@ -18,7 +18,7 @@ def checked_recipe(recipe: Recipe | None) -> Recipe:
         UsageError: It is no recipe.
     """
     if recipe is not None and not isinstance(recipe, Recipe):
-        raise UsageError(
+        raise ArgumentTypeError(
             "The first argument is not a recipe.",
             expected="an eyetune.Recipe, or None for the lab's",
             received=f"{type(recipe).__name__}: {recipe!r:.60}",

@@ -9,7 +9,7 @@ from pathlib import Path
 from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
 from eyetune.api.study import Study
 from eyetune.data.arrays import keep_arrays
-from eyetune.errors import StudyChangedError, UsageError
+from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState
 from eyetune.training.job import start as start_worker
@@ -98,7 +98,7 @@ def check_arguments(options: TuneOptions) -> None:
             expected="data=(x, y), validation_data=(x, y)",
         )
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
-        raise UsageError("The seed must be a whole number.", received=repr(seed))
+        raise ArgumentTypeError("The seed must be a whole number.", received=repr(seed))
     check_seed(seed or 0)
 
 

@@ -12,7 +12,7 @@ import pydantic
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from eyetune.errors import UsageError, nearest
+from eyetune.errors import ArgumentTypeError, UsageError, nearest
 from eyetune.records.study import Budget, Limits, StudySettings
 from eyetune.tuning.options import FlagSyntax, Option, TuneOptions
 
@@ -148,7 +148,9 @@ def texts_of(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
     if not isinstance(value, str) and isinstance(value, Sequence):
         texts = tuple(value)
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise UsageError(f"{name} must be a string or a sequence of strings.", received=repr(value))
+        raise ArgumentTypeError(
+            f"{name} must be a string or a sequence of strings.", received=repr(value)
+        )
     return texts
 
 
