@@ -34,9 +34,8 @@ def list_runs(
 ) -> None:
     """List, filter, delete and restore runs.
 
-    Runs are listed one per line, the newest first.
-
-    The runs of a lab or a study share one line. With --json, all runs are listed separately.
+    Runs are listed one per line, the newest first; the runs of a lab or a study share one line. An
+    accuracy in parentheses is on validation images that the run trained on, so it is not ranked.
 
     For example:
 
@@ -47,7 +46,7 @@ def list_runs(
     Parameters
     ----------
     limit
-        How many lines to show; 0: all.
+        Number of lines; 0: all. With --json, number of runs, by default all.
     all_runs
         Show each run of the labs and studies in a line of its own.
     sort
@@ -125,7 +124,8 @@ def delete(
 ) -> int:
     """Move runs to the trash.
 
-    `eyetune runs restore` brings them back.
+    `eyetune runs restore` brings them back. A question comes first, unless the runs are named and
+    not deleted for good.
 
     For example:
 
@@ -142,7 +142,8 @@ def delete(
     study
         Delete the runs of this study's trials.
     filter
-        Delete the runs that meet this condition; may be repeated. With --lab or --study: of those.
+        Delete the runs that meet this condition; may be repeated, and combined with --lab or
+        --study.
     purge
         Delete records and files for good, also of runs in the trash.
     yes
