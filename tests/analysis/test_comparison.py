@@ -52,7 +52,7 @@ def test_bootstrap_agrees_with_scipy() -> None:
 def test_compare_finds_a_clear_gain_and_loss() -> None:
     baseline = candidate("baseline", 0.6)
     better, worse = compare(baseline, [candidate("b", 0.7), candidate("w", 0.5)])
-    assert (better.words, worse.words) == ("better", "worse")
+    assert (better.finding, worse.finding) == ("better", "worse")
     assert better.difference == pytest.approx(0.1)
     assert better.interval[0] < 0.1 < better.interval[1]
     assert better.interval[0] > 0 > worse.interval[1]
@@ -61,7 +61,7 @@ def test_compare_finds_a_clear_gain_and_loss() -> None:
 def test_compare_is_not_sure_of_chance() -> None:
     baseline = candidate("baseline", 0.60, shared=False, seed=1)
     (one,) = compare(baseline, [candidate("c", 0.61, shared=False, seed=2)])
-    assert one.words == "no difference that we can be sure of"
+    assert one.finding == "no difference that we can be sure of"
     assert one.interval[0] < 0 < one.interval[1]
 
 

@@ -128,7 +128,7 @@ def test_a_report_of_several_runs_compares_them(workspace: Workspace) -> None:
     page = written.path.read_text(encoding="utf-8")
     assert written.path.name == f"{first.id}-{second.id}.html"
     for words in (
-        "Differences from first (50.00%)",
+        "first (baseline)",
         "+40.00",
         "better",
         "50.00%",

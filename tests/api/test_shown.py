@@ -1,5 +1,3 @@
-"""What a notebook shows of findings: a table that says what they say, and a picture."""
-
 from __future__ import annotations
 
 import re
@@ -7,8 +5,10 @@ import re
 import numpy as np
 
 from eyetune.analysis.comparison import Candidate, compare
+from eyetune.analysis.comparison_table import Column, comparison_table
 from eyetune.analysis.learning_rates import judge, rising_rates
 from eyetune.api.shown import ShownComparison, ShownRangeTest
+from eyetune.report.comparison_cells import row_texts
 from eyetune.values.history import Epoch
 
 HISTORY = (Epoch(1, 1, 0.5, 1, 0.5, 0.001, 12.0, 100),)
@@ -30,40 +30,24 @@ def rows_of(page: str) -> list[list[str]]:
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
 
 
-def test_a_comparison_is_a_table_with_the_best_first_and_a_picture() -> None:
+def test_a_comparison_shows_its_rows_notes_and_picture() -> None:
     page = comparison()._repr_html_()
     head, first, *others = rows_of(page)
-    assert head[1:] == [
-        "accuracy",
-        "points",
-        "95% interval",
-        "p",
-        "finding",
-        "seconds",
-        "parameters",
-        "multiply-adds",
-    ]
-    assert first == [
-        "&lt;first&gt; $x$ (baseline)",
-        "50.00%",
-        "",
-        "",
-        "",
-        "",
-        "12",
-        "1,234",
-        "56,789",
-    ]
-    assert [row[0] for row in others] == ["better", "same", "worse"]
-    assert [row[5] for row in others] == ["better", "no difference that we can be sure of", "worse"]
-    assert others[0][1:3] == ["60.00% ± 1.41%", "+10.00"]
+    assert head == list(Column)
+    table = comparison_table(comparison())
+    assert first[0] == "&lt;first&gt; $x$ (baseline)"
+    assert [row[0] for row in others] == [row.label for row in table.rows[1:]]
+    for row, cells in zip(table.rows[1:], others, strict=True):
+        assert cells == list(row_texts(row).values())
+    for note in table.notes:
+        assert note in page
     assert "src='data:image/png;base64,iVBOR" in page
 
 
 def test_a_comparison_draws_each_candidate() -> None:
     (axes,) = comparison().plot().axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["worse", "same", "better"]
-    assert r"\$x\$" in axes.get_xlabel()  # shown as it stands, not as a formula
+    assert r"\$x\$" in axes.get_xlabel()  # literally, not as a formula
 
 
 def range_test(*losses: float) -> ShownRangeTest:
@@ -82,7 +66,7 @@ def test_a_range_test_shows_its_suggestion_and_its_reason() -> None:
     assert "src='data:image/png;base64,iVBOR" in test._repr_html_()
 
 
-def test_a_range_test_without_a_finding_is_shown_too() -> None:
+def test_a_range_test_without_a_suggestion_is_shown() -> None:
     for test in (range_test(*[2.3] * 100), range_test()):
         rows = dict(rows_of(test._repr_html_()))
         assert rows["suggested rate"] == "nothing"

@@ -109,11 +109,16 @@ class Difference:
         return self.p_value < 1 - CONFIDENCE
 
     @property
-    def words(self) -> str:
+    def finding(self) -> str:
         """The finding as text: better, worse or neither."""
         if not self.certain:
             return "no difference that we can be sure of"
         return "better" if self.difference > 0 else "worse"
+
+    @property
+    def words(self) -> str:
+        """The same as `finding`, under its earlier name."""
+        return self.finding
 
     def to_json(self) -> dict[str, Any]:
         """Return the difference as plain JSON values."""
@@ -123,7 +128,7 @@ class Difference:
             "difference": self.difference,
             "interval": list(self.interval),
             "p_value": self.p_value,
-            "finding": self.words,
+            "finding": self.finding,
             "seed_deviation": self.seed_deviation,
             "difference_at_equal_epochs": self.at_equal_epochs,
             "difference_at_equal_seconds": self.at_equal_seconds,

@@ -28,7 +28,7 @@ def compare(*runs: Run) -> ShownComparison:
     Example:
         >>> import eyetune as et
         >>> comparison = et.compare(et.open_run("a"), et.open_run("b"))  # doctest: +SKIP
-        >>> comparison.differences[0].words                              # doctest: +SKIP
+        >>> comparison.differences[0].finding                            # doctest: +SKIP
         'better'
     """
     groups: dict[str, dict[int, Run]] = {}

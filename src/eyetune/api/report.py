@@ -154,4 +154,4 @@ def _comparison(runs: Sequence[Run]) -> ComparisonPart:
         comparison = compare(*runs)
     except (UsageError, DataError) as error:  # one recipe alone, an unfinished run, other images
         return ComparisonPart(problem=error.what)
-    return ComparisonPart(comparison.baseline, comparison.differences)
+    return ComparisonPart(comparison)

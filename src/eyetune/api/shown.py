@@ -3,120 +3,66 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eyetune.analysis.comparison import Candidate, Comparison, Difference
+from eyetune.analysis.comparison import Comparison
+from eyetune.analysis.comparison_table import Column, ComparisonTable, comparison_table
 from eyetune.analysis.learning_rates import RangeTest
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
     from eyetune.report.figures.picture import Picture
 
-_COLUMNS = (
-    "",
-    "accuracy",
-    "points",
-    "95% interval",
-    "p",
-    "finding",
-    "seconds",
-    "parameters",
-    "multiply-adds",
-)
-
 
 @dataclass(frozen=True)
 class ShownComparison(Comparison):
-    """How runs compare with a baseline. A notebook shows it as a table and a forest plot."""
+    """A comparison of runs with a baseline. A notebook shows it as a table and a forest plot."""
 
     def plot(self) -> Picture:
         """Draw the differences with their 95% intervals (a forest plot)."""
         from eyetune.report.figures.run_figures import forest
 
-        rows = [(one.label, one.difference, one.interval, one.certain) for one in self.differences]
-        return forest(rows, baseline=self.baseline.label)
+        bars = [(one.label, one.difference, one.interval, one.certain) for one in self.differences]
+        return forest(bars, baseline=self.baseline.label)
 
     def _repr_html_(self) -> str:
-        best_first = sorted(self.differences, key=lambda one: -one.difference)
-        rows = [_baseline_row(self.baseline), *(_difference_row(one) for one in best_first)]
-        table = _table(_COLUMNS, rows)
-        notes = "Points of validation accuracy. p: corrected for all comparisons (Holm). Multiply-adds: for one image."
-        return f"{table}<p>{notes}</p>{self.plot().as_html('differences with their 95% intervals')}"
-
-
-def _baseline_row(baseline: Candidate) -> list[str]:
-    return [
-        f"{baseline.label} (baseline)",
-        _accuracy(baseline.accuracy, baseline.seed_deviation),
-        *("",) * 4,
-        *_costs(baseline),
-    ]
-
-
-def _difference_row(one: Difference) -> list[str]:
-    low, high = one.interval
-    return [
-        one.label,
-        _accuracy(one.accuracy, one.seed_deviation),
-        f"{100 * one.difference:+.2f}",
-        f"{100 * low:+.1f} to {100 * high:+.1f}",
-        f"{one.p_value:.4f}",
-        one.words,
-        *_costs(one),
-    ]
-
-
-def _accuracy(accuracy: float, seed_deviation: float | None) -> str:
-    return f"{accuracy:.2%}" if seed_deviation is None else f"{accuracy:.2%} ± {seed_deviation:.2%}"
-
-
-def _costs(one: Candidate | Difference) -> tuple[str, str, str]:
-    return f"{one.seconds:,.0f}", f"{one.parameters:,}", f"{one.macs:,}"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table as HTML; its first column holds words, the others figures."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cells(row: Sequence[str]) -> Iterable[str]:
-    for number, value in enumerate(row):
-        tag, side = ("td", "right") if number else ("th", "left")
-        yield f"<{tag} style='text-align:{side}'>{html.escape(value)}</{tag}>"
+        picture = self.plot().as_html("differences with their 95% intervals")
+        return f"{_comparison_html(comparison_table(self))}{picture}"
 
 
 @dataclass(frozen=True, eq=False)
 class ShownRangeTest(RangeTest):
-    """What a learning-rate range test found. A notebook shows it as a table and a curve.
+    """The result of a learning-rate range test. A notebook shows it as a table and a curve.
 
     Attributes:
-        title: What was tested.
+        title: Which optimizer was tested on which data.
     """
 
     title: str = ""
 
     def plot(self) -> Picture:
-        """Draw loss against learning rate, the suggestion and the usable range marked."""
+        """Draw loss by learning rate, with the suggestion and the usable range."""
         from eyetune.report.figures.run_figures import range_test
 
         return range_test(self, title=self.title)
 
     def rows(self) -> dict[str, str]:
-        """Return what was found in words, by what it is."""
-        ended = ", where the loss diverged" if self.diverged else ""
-        last = f" up to a rate of {self.rates[-1]:.2g}" if len(self.rates) else ""
-        found = "nothing" if self.suggestion is None else f"{self.suggestion:g}"
-        usable = (
-            {}
-            if self.usable is None
-            else {"usable range": f"{self.usable[0]:g} to {self.usable[1]:g}"}
-        )
-        steps = f"{len(self.rates):,} of {self.num_steps:,}{last}{ended}"
-        return {"suggested rate": found, **usable, "why": self.reason, "steps": steps}
+        """Return the result as text, by name."""
+        rows = {"suggested rate": "nothing"}
+        if self.suggestion is not None:
+            rows["suggested rate"] = f"{self.suggestion:g}"
+        if self.usable is not None:
+            smallest, largest = self.usable
+            rows["usable range"] = f"{smallest:g} to {largest:g}"
+        rows["why"] = self.reason
+        steps = f"{len(self.rates):,} of {self.num_steps:,}"
+        if len(self.rates):
+            steps += f" up to a rate of {self.rates[-1]:.2g}"
+        if self.diverged:
+            steps += ", where the loss diverged"
+        return {**rows, "steps": steps}
 
     def _repr_html_(self) -> str:
         return f"{_fact_table(self.rows())}{self.plot().as_html('loss by learning rate')}"
@@ -140,6 +86,21 @@ def run_html(run: Run) -> str:
         rows["verdict"] = run.verdict.text
     curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
     return f"{_fact_table(rows)}{curves}"
+
+
+def _comparison_html(table: ComparisonTable) -> str:
+    """Return a comparison as an HTML table with its notes; the first column is text."""
+    from eyetune.report.comparison_cells import row_texts
+
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in Column)
+    lines = [f"<tr>{head}</tr>"]
+    for row in table.rows:
+        label, *texts = (html.escape(text) for text in row_texts(row).values())
+        cells = [f"<th style='text-align:left'>{label}</th>"]
+        cells += [f"<td style='text-align:right'>{text}</td>" for text in texts]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    notes = "<br>".join(html.escape(note) for note in table.notes)
+    return f"<table>{''.join(lines)}</table><p>{notes}</p>"
 
 
 def _fact_table(rows: Mapping[str, str]) -> str:

@@ -13,61 +13,54 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from eyetune.analysis.comparison import Comparison, Difference
+    from eyetune.analysis.comparison import Comparison
+    from eyetune.analysis.comparison_table import Column, ComparisonRow, ComparisonTable
+
+FINDING_STYLES = {"better": "green", "worse": "red", "not sure": "dim"}
 
 
 def comparison_tables(comparison: Comparison) -> list[RenderableType]:
     """Return the tables of a comparison with a baseline: accuracies, then costs, best first."""
-    baseline = comparison.baseline
-    differences = sorted(comparison.differences, key=lambda difference: -difference.difference)
-    accuracy = _accuracy_text(baseline.accuracy, baseline.seed_deviation)
-    return [
-        f"baseline {escape(baseline.label)}: {accuracy}, {baseline.seconds:,.0f} s",
-        _accuracy_table(differences),
-        "points: of validation accuracy; p: corrected for all comparisons (Holm)",
-        _cost_table(differences),
-        "at equal epochs, time: points when both train as long as the shorter one;\n"
-        "MACs: multiply-accumulates per image",
-    ]
+    from eyetune.analysis.comparison_table import Column, comparison_table
+
+    table = comparison_table(comparison)
+    accuracies = (
+        Column.LABEL,
+        Column.ACCURACY,
+        Column.POINTS,
+        Column.INTERVAL,
+        Column.P_VALUE,
+        Column.FINDING,
+    )
+    costs = (
+        Column.LABEL,
+        Column.AT_EQUAL_EPOCHS,
+        Column.AT_EQUAL_SECONDS,
+        Column.SECONDS,
+        Column.PARAMETERS,
+        Column.MACS,
+    )
+    return [_table(table, accuracies), _table(table, costs), *map(escape, table.notes)]
 
 
-def _accuracy_text(accuracy: float, seed_deviation: float | None) -> str:
-    return f"{accuracy:.2%}" if seed_deviation is None else f"{accuracy:.2%} ± {seed_deviation:.2%}"
+def _table(table: ComparisonTable, columns: Sequence[Column]) -> Table:
+    shown = Table(box=box.SIMPLE)
+    shown.add_column(columns[0], overflow="fold")
+    for column in columns[1:]:
+        shown.add_column(column, justify="right", no_wrap=True)
+    for row in table.rows:
+        texts = styled_texts(row)
+        shown.add_row(*(texts[column] for column in columns))
+    return shown
 
 
-def _accuracy_table(differences: Sequence[Difference]) -> Table:
-    table = Table(box=box.SIMPLE)
-    table.add_column("", overflow="fold")
-    for name in ("accuracy", "points", "95% interval", "p", ""):
-        table.add_column(name, justify="right", no_wrap=True)
-    for difference in differences:
-        low, high = difference.interval
-        finding = "[dim]not sure[/dim]"
-        if difference.certain:
-            finding = "[green]better[/]" if difference.difference > 0 else "[red]worse[/]"
-        table.add_row(
-            escape(difference.label),
-            _accuracy_text(difference.accuracy, difference.seed_deviation),
-            f"{100 * difference.difference:+.2f}",
-            f"{100 * low:+.1f} to {100 * high:+.1f}",
-            f"{difference.p_value:.4f}",
-            finding,
-        )
-    return table
+def styled_texts(row: ComparisonRow) -> dict[Column, str]:
+    """Return the texts of a row by column for rich: escaped, and the finding in its color."""
+    from eyetune.analysis.comparison_table import Column
+    from eyetune.report.comparison_cells import row_texts
 
-
-def _cost_table(differences: Sequence[Difference]) -> Table:
-    table = Table(box=box.SIMPLE)
-    table.add_column("", overflow="fold")
-    for name in ("at equal epochs", "at equal time", "time", "parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for difference in differences:
-        table.add_row(
-            escape(difference.label),
-            f"{100 * difference.at_equal_epochs:+.2f}",
-            f"{100 * difference.at_equal_seconds:+.2f}",
-            f"{difference.seconds:,.0f} s",
-            f"{difference.parameters / 1e3:,.1f} k",
-            f"{difference.macs / 1e6:,.2f} M",
-        )
-    return table
+    texts = {column: escape(text) for column, text in row_texts(row, interval_digits=1).items()}
+    if row.estimates is not None:
+        style = FINDING_STYLES[row.estimates.finding]
+        texts[Column.FINDING] = f"[{style}]{texts[Column.FINDING]}[/{style}]"
+    return texts

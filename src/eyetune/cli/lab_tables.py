@@ -13,7 +13,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.records.lab import Effect, Final, LabRecord, Trained
+    from eyetune.analysis.comparison_table import ComparisonTable
+    from eyetune.records.lab import Effect, Final, LabRecord
 
 MAX_LEADERS = 15
 MAX_SKIPPED = 10
@@ -26,26 +27,24 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         record: The lab.
         paths: Files that were written, the report first.
     """
-    from eyetune.analysis.correction import correction_note
+    from eyetune.analysis.comparison_table import leaderboard_table
     from eyetune.report.numbers import count_text, duration
 
+    table = leaderboard_table(record)
     seeds = f"{'seeds' if len(record.seeds) > 1 else 'seed'} {', '.join(map(str, record.seeds))}"
     changes = count_text(len(record.techniques), "change")
     shown: list[RenderableType] = [
         f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {changes}, {seeds},"
         f" {duration(record.seconds)}",
-        _leaderboard(record),
-        "[dim]Validation accuracy; points compared with the baseline, with their 95% interval.[/dim]",
+        _leaderboard(table),
+        *(f"[dim]{escape(note)}[/dim]" for note in table.notes),
     ]
-    leaders = record.leaderboard[:MAX_LEADERS]
-    if any(_mark(trained) for trained in leaders):
-        shown.append(f"[dim]{correction_note(record.techniques)}[/dim]")
     if len(record.seeds) == 1:
         shown.append(
             "[dim]With one seed, the intervals do not include what another seed would change:"
             " --seeds 3 includes it.[/dim]"
         )
-    num_others = len(record.leaderboard) - MAX_LEADERS
+    num_others = len(table.rows) - MAX_LEADERS
     if num_others > 0:
         shown.append(f"... and {num_others} more, in the report")
     shown += [*_steps(record), *_interactions(record), *_skipped(record), *_test(record)]
@@ -57,16 +56,22 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
     return shown
 
 
-def _leaderboard(record: LabRecord) -> Table:
+def _leaderboard(leaderboard: ComparisonTable) -> Table:
+    from eyetune.analysis.comparison_table import Column
+    from eyetune.cli.comparison_tables import styled_texts
+
+    columns = (Column.ACCURACY, Column.POINTS, Column.INTERVAL, Column.FINDING)
     table = _table("Leaderboard")
     table.add_column("change", overflow="fold", min_width=12)
-    for heading in ("accuracy", "points", "95% interval", "", "time"):
+    for heading in (*columns, "time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for trained in record.leaderboard[:MAX_LEADERS]:
-        name = escape(trained.label)
-        if trained is record.baseline or trained is record.winner:
-            name = f"[bold]{name}[/bold]"
-        table.add_row(name, *_accuracy_cells(trained))
+    for row in leaderboard.rows[:MAX_LEADERS]:
+        texts = styled_texts(row)
+        label = texts[Column.LABEL]
+        if row.kind:
+            label = f"[bold]{label}[/bold]"
+        cells = [texts[column] for column in columns]
+        table.add_row(label, *cells, f"{texts[Column.SECONDS]} s")
     return table
 
 
@@ -76,32 +81,17 @@ def _table(title: str) -> Table:
     )
 
 
-def _accuracy_cells(trained: Trained) -> tuple[str, ...]:
-    from eyetune.records.lab import Effect
-    from eyetune.report.numbers import accuracy_text
-
-    accuracy = accuracy_text(trained.validation_accuracy, trained.seed_deviation)
-    effect = _effect_cells(trained) if isinstance(trained, Effect) else ("", "", "")
-    return (accuracy, *effect, f"{trained.seconds:,.0f} s")
-
-
 def _effect_cells(effect: Effect) -> tuple[str, str, str]:
+    from eyetune.analysis.correction import correction_mark
     from eyetune.report.numbers import interval_text, points_text
 
     if not effect.certain:
-        finding = f"[dim]not sure{_mark(effect)}[/dim]"
+        finding = f"[dim]not sure{correction_mark(effect)}[/dim]"
     elif effect.difference > 0:
         finding = "[green]better[/green]"
     else:
         finding = "[red]worse[/red]"
     return points_text(effect.difference), interval_text(effect.interval, digits=1), finding
-
-
-def _mark(trained: Trained) -> str:
-    from eyetune.analysis.correction import correction_mark
-    from eyetune.records.lab import Effect
-
-    return correction_mark(trained) if isinstance(trained, Effect) else ""
 
 
 def _steps(record: LabRecord) -> list[RenderableType]:

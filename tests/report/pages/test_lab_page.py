@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from eyetune.analysis.correction import correction_note
 from eyetune.recipe.changes import recipe_changes
 from eyetune.records.lab import Effect, Explanation, LabRecord, value_word
 from eyetune.report.pages.lab_page import HEADINGS, commands, lab_page, lab_summary
@@ -204,10 +205,10 @@ def test_uncertain_interval_without_zero_is_explained(tree: Element, record: Lab
         if not effect.certain and (effect.interval[0] > 0 or effect.interval[1] < 0)
     ]
     assert marked == expected != []
-    assert "Holm" in section(tree, "leaderboard").text
+    assert correction_note(record.techniques) in section(tree, "leaderboard").text
     assert "Holm" in next(section(tree, "effects").all("svg")).text
     certain = record.model_copy(update={"techniques": record.techniques[:1]})
-    assert "Holm" not in section(tree_of(certain), "leaderboard").text
+    assert "* The interval" not in section(tree_of(certain), "leaderboard").text
 
 
 def test_other_sections_follow_the_record(tree: Element, record: LabRecord) -> None:

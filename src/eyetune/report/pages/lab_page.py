@@ -6,8 +6,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyetune.analysis.comparison_table import Column, leaderboard_table
 from eyetune.analysis.correction import correction_mark, correction_note
-from eyetune.records.lab import Effect, Explanation, Final, LabRecord, Trained, value_word
+from eyetune.records.lab import Explanation, Final, LabRecord, Trained, value_word
 from eyetune.report.figures import lab_figures
 from eyetune.report.figures.forest_plot import effects_forest
 from eyetune.report.numbers import (
@@ -23,7 +24,7 @@ from eyetune.report.pages.tables import (
     Cell,
     Row,
     change_rows,
-    finding_cell,
+    comparison_cells,
     interval_cell,
     marked_lines,
     points_cell,
@@ -48,18 +49,7 @@ HEADINGS = {
     "again": "How to repeat it",
 }
 COST_HEADINGS = ("seconds", "parameters", "MACs")
-LEADERBOARD = (
-    "rank",
-    "change",
-    "accuracy",
-    "points",
-    "95% interval",
-    "p",
-    "finding",
-    "at equal epochs",
-    "at equal seconds",
-    *COST_HEADINGS,
-)
+LEADERBOARD = ("rank", "change", *(column for column in Column if column is not Column.LABEL))
 NUM_ROWS_IN_SUMMARY = 15
 
 
@@ -123,7 +113,7 @@ def lab_summary(record: LabRecord, *, limit: int = NUM_ROWS_IN_SUMMARY) -> str:
         "complete": record.complete,
         "headings": LEADERBOARD,
         "rows": rows[:limit],
-        "note": correction_note(record.techniques),
+        "notes": leaderboard_table(record).notes,
         "num_others": len(rows) - limit,
         "picture": base64.b64encode(picture).decode(),
     }
@@ -132,10 +122,11 @@ def lab_summary(record: LabRecord, *, limit: int = NUM_ROWS_IN_SUMMARY) -> str:
 
 def leaderboard_rows(record: LabRecord) -> list[Row]:
     """Return the leaderboard, the best first, with the columns of LEADERBOARD."""
-    return [
-        _leaderboard_row(rank, trained, record)
-        for rank, trained in enumerate(record.leaderboard, start=1)
-    ]
+    rows = []
+    for rank, row in enumerate(leaderboard_table(record).rows, start=1):
+        kind = "combination" if row.kind == "winner" else row.kind
+        rows.append(Row([Cell(str(rank), rank), *comparison_cells(row, tuple(Column))], kind))
+    return rows
 
 
 def method(record: LabRecord) -> list[str]:
@@ -234,40 +225,12 @@ def _test_conclusion(interval: tuple[float, float]) -> str:
 
 
 def _leaderboard(record: LabRecord) -> dict[str, Any]:
-    spread = " ± is the spread over seeds." if len(record.seeds) > 1 else ""
     return {
-        "leaderboard_text": f"Validation accuracy, the best first.{spread} Points, interval and p"
-        " are of the difference from the baseline. Click a heading to sort.",
-        "leaderboard_note": correction_note(record.techniques),
+        "leaderboard_text": "The best first. Click a heading to sort.",
+        "leaderboard_notes": leaderboard_table(record).notes,
         "leaderboard_headings": LEADERBOARD,
         "leaderboard_rows": leaderboard_rows(record),
     }
-
-
-def _leaderboard_row(rank: int, trained: Trained, record: LabRecord) -> Row:
-    accuracy = accuracy_text(trained.validation_accuracy, trained.seed_deviation)
-    cells = [
-        Cell(str(rank), rank),
-        Cell(trained.label, trained.label.lower()),
-        Cell(accuracy, trained.validation_accuracy),
-    ]
-    if isinstance(trained, Effect):
-        cells += [
-            points_cell(trained.difference),
-            interval_cell(trained.interval),
-            probability_cell(trained.p_value),
-            finding_cell(trained, trained.difference),
-            points_cell(trained.at_equal_epochs),
-            points_cell(trained.at_equal_seconds),
-        ]
-    else:
-        cells += [Cell("")] * 6
-    kind = ""
-    if trained is record.baseline:
-        kind = "baseline"
-    elif trained is record.winner:
-        kind = "combination"
-    return Row((*cells, *_cost_cells(trained)), kind)
 
 
 def _cost_cells(trained: Trained | Final) -> list[Cell]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eyetune.analysis.comparison import Candidate, Difference
-from eyetune.analysis.correction import correction_note
+from eyetune.analysis.comparison import Comparison
+from eyetune.analysis.comparison_table import Column, comparison_table
 from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
 from eyetune.recipe.changes import changes_from_default
@@ -18,11 +18,8 @@ from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
     Cell,
     Row,
-    finding_cell,
-    interval_cell,
+    comparison_cells,
     marked_lines,
-    points_cell,
-    probability_cell,
 )
 from eyetune.values.history import History
 
@@ -38,19 +35,6 @@ SUMMARY = (
     "parameters",
     "MACs",
     "seed",
-)
-COMPARISON = (
-    "run",
-    "accuracy",
-    "points",
-    "95% interval",
-    "p",
-    "finding",
-    "at equal epochs",
-    "at equal seconds",
-    "seconds",
-    "parameters",
-    "MACs",
 )
 
 
@@ -77,8 +61,7 @@ class RunPart:
 class ComparisonPart:
     """The part of a page that compares the runs with the first one, or says why it cannot."""
 
-    baseline: Candidate | None = None
-    differences: Sequence[Difference] = ()
+    comparison: Comparison | None = None
     problem: str = ""
 
 
@@ -144,51 +127,33 @@ def _accuracy_cell(accuracy: float | None) -> Cell:
     return Cell("") if accuracy is None else Cell(accuracy_text(accuracy), accuracy)
 
 
-def _comparison(comparison: ComparisonPart | None) -> dict[str, Any]:
+def _comparison(part: ComparisonPart | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "comparison_text": comparison.problem if comparison else "",
-        "comparison_note": "",
+        "comparison_text": part.problem if part else "",
+        "comparison_notes": (),
         "forest": None,
-        "comparison_headings": COMPARISON,
+        "comparison_headings": tuple(Column),
         "comparison_rows": [],
     }
-    if comparison is None or comparison.baseline is None:
+    if part is None or part.comparison is None:
         return shown
-    baseline, differences = comparison.baseline, comparison.differences
-    accuracy = accuracy_text(baseline.accuracy, baseline.seed_deviation)
+    baseline, differences = part.comparison.baseline, part.comparison.differences
+    table = comparison_table(part.comparison)
     shown["comparison_text"] = (
-        f"Differences from {baseline.label} ({accuracy}) in points of validation accuracy, with 95%"
-        " intervals from a paired bootstrap over the same images. p is corrected for all"
-        " comparisons (Holm). Runs of one recipe with different seeds are taken together."
+        f"Differences from {baseline.label}, with 95% intervals from a paired bootstrap over the"
+        " same images. Runs of one recipe with different seeds are taken together."
     )
-    shown["comparison_note"] = correction_note(differences)
+    shown["comparison_notes"] = table.notes
     bars = [
         (difference.label, difference.difference, difference.interval, difference.certain)
         for difference in differences
     ]
     caption = f"Difference from {baseline.label} with its 95% interval."
     shown["forest"] = drawing(forest(bars, baseline=baseline.label), "forest", caption)
-    ordered = sorted(differences, key=lambda difference: -difference.difference)
-    shown["comparison_rows"] = [_difference_row(difference) for difference in ordered]
+    shown["comparison_rows"] = [
+        Row(comparison_cells(row, tuple(Column)), row.kind) for row in table.rows
+    ]
     return shown
-
-
-def _difference_row(difference: Difference) -> Row:
-    accuracy = accuracy_text(difference.accuracy, difference.seed_deviation)
-    cells = (
-        Cell(difference.label, difference.label.lower()),
-        Cell(accuracy, difference.accuracy),
-        points_cell(difference.difference),
-        interval_cell(difference.interval),
-        probability_cell(difference.p_value),
-        finding_cell(difference, difference.difference),
-        points_cell(difference.at_equal_epochs),
-        points_cell(difference.at_equal_seconds),
-        Cell(f"{difference.seconds:,.0f}", difference.seconds),
-        Cell(quantity(difference.parameters), difference.parameters),
-        Cell(quantity(difference.macs), difference.macs),
-    )
-    return Row(cells)
 
 
 def _run(part: RunPart) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eyetune.analysis.correction import Estimate, correction_mark
+from eyetune.analysis.comparison_table import Column, ComparisonRow, Finding
 from eyetune.recipe.changes import recipe_changes, value_text
+from eyetune.report.comparison_cells import p_value_text, row_keys, row_texts
 from eyetune.report.numbers import interval_text, points_text
 
 if TYPE_CHECKING:
@@ -44,15 +45,20 @@ def interval_cell(interval: tuple[float, float]) -> Cell:
 
 def probability_cell(p_value: float) -> Cell:
     """Return a p-value."""
-    return Cell("<0.0001" if p_value < 0.0001 else f"{p_value:.4f}", p_value)
+    return Cell(p_value_text(p_value), p_value)
 
 
-def finding_cell(estimate: Estimate, difference: float) -> Cell:
-    """Return "better", "worse" or "not sure", with a mark where a note explains "not sure"."""
-    if not estimate.certain:
-        return Cell(f"not sure{correction_mark(estimate)}", "not sure", "soft")
-    finding = "better" if difference > 0 else "worse"
-    return Cell(finding, finding, finding)
+def comparison_cells(row: ComparisonRow, columns: Sequence[Column]) -> list[Cell]:
+    """Return a row of a comparison as cells, the finding in its color."""
+    texts, keys = row_texts(row), row_keys(row)
+    cells = []
+    for column in columns:
+        kind = ""
+        if column is Column.FINDING and row.estimates is not None:
+            finding = row.estimates.finding
+            kind = "soft" if finding is Finding.NOT_SURE else finding.value
+        cells.append(Cell(texts[column], keys[column], kind))
+    return cells
 
 
 def marked_lines(text: str, other: str) -> list[tuple[str, bool]]:

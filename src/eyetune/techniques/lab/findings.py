@@ -69,7 +69,7 @@ def effect_of(name: str, value: Value, result: RecipeResult, difference: Differe
         difference=difference.difference,
         interval=difference.interval,
         p_value=difference.p_value,
-        finding=difference.words,
+        finding=difference.finding,
         at_equal_epochs=difference.at_equal_epochs,
         at_equal_seconds=difference.at_equal_seconds,
     )
