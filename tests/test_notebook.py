@@ -1,16 +1,15 @@
-"""The lesson in notebooks/lab.ipynb: executed from top to bottom on few images, as a student would,
-and looked at.
-"""
+"""The lesson in notebooks/lab.ipynb: executed from top to bottom with few images, and checked."""
 
 from __future__ import annotations
 
+import ast
 import base64
 import html
 import io
 import os
 import re
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -30,27 +29,33 @@ SEARCH_TRIALS = "6 trials"  # 3 + 1 and 2, as KerasTuner counts them
 CHANCE = 0.1
 KERNEL = "eyetune-tests"
 QUIET_CELLS = {"parameters", "imports"}  # all others show something
-# How many pictures each cell shows; cells that are not named here show none.
-PICTURES = {
-    "load": 1, "pixels": 1, "plot": 1, "fitting": 1, "recipe": 1, "mistakes": 1, "rate": 1, "epochs": 1,
-    "optimizer": 1, "activation-drawing": 1, "activation": 1, "architecture-drawing": 1, "architecture": 1,
-    "noise-drawing": 1, "noisy-drawing": 1, "moved-drawing": 1, "augmentation": 1, "regularisation": 1,
-    "rates-drawing": 1, "error-bars": 1, "combine": 1, "confusion": 1, "whole-lab-steps": 1, "whole-lab-curves": 1,
-    "tuner-ours": 1, "tuner-curves": 1, "tuner-parallel": 1, "tuner-best": 1,
-}  # fmt: skip
-TOO_FEW_TRIALS = (
-    "tuner-importances"  # in so short a search: a line of words stands in place of the picture
-)
+# How many pictures each cell shows; the other cells show none.
+PICTURES = dict.fromkeys(
+    [
+        "load", "pixels", "plot", "fitting", "recipe", "mistakes", "rate", "epochs", "optimizer",
+        "activation-drawing", "activation", "architecture-drawing", "architecture",
+        "noise-drawing", "noisy-drawing", "moved-drawing", "augmentation", "regularisation",
+        "rates-drawing", "error-bars", "combine", "confusion", "whole-lab-steps",
+        "whole-lab-curves", "tuner-ours", "tuner-curves", "tuner-parallel", "tuner-best",
+    ],
+    1,
+)  # fmt: skip
+# With few trials, the picture of the importances is a line of text.
+TOO_FEW_TRIALS = "tuner-importances"
 MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code", "tuner-compare", TOO_FEW_TRIALS}
-MAY_BE_GREY = {*MAY_HAVE_PICTURES, "whole-lab-steps"}  # where nothing is sure, or nothing is kept
+MAY_BE_GRAY = {*MAY_HAVE_PICTURES, "whole-lab-steps"}  # where nothing is certain or kept
 TRAININGS = {
     "recipe": 1, "rate": 2, "epochs": 2, "optimizer": 2, "activation": 1, "architecture-drawing": 1,
     "augmentation": 2, "regularisation": 2, "combine": 1,
 }  # fmt: skip
 
 
+def read_notebook() -> Any:
+    return nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+
+
 def source(folder: Path) -> tuple[str, int]:
-    """Return what to learn from: the real images where they are, else as many of colour and noise."""
+    """Return the images to learn from: CIFAR-10 if it is here, else images of color and noise."""
     directory = os.environ.get("EYETUNE_DATA")
     if directory and cifar.find(Path(directory), "cifar10"):
         return "cifar10", 1000
@@ -59,7 +64,7 @@ def source(folder: Path) -> tuple[str, int]:
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> dict[str, Any]:
-    """Execute the notebook in a new kernel of this Python, and return its code cells by their id."""
+    """Execute the notebook in a new kernel, and return its code cells by id."""
     folder = tmp_path_factory.mktemp("notebook")
     write_kernel_spec(folder / "kernels" / KERNEL)
     data, subset = source(folder)
@@ -73,12 +78,11 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
         "EYETUNE_NOTEBOOK_EPOCHS": EPOCHS,
         "EYETUNE_NOTEBOOK_SEARCH_EPOCHS": SEARCH_EPOCHS,
     }
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, str(value))
-        # A student has set none of these; with the last, the kernel would hide what is written from
-        # C.
+        # A student has none of these. With the last, the kernel would hide the output of C code.
         for name in ("TF_CPP_MIN_LOG_LEVEL", "MPLBACKEND", "PYTEST_CURRENT_TEST"):
             patch.delenv(name, raising=False)
         resources = {"metadata": {"path": str(folder)}}
@@ -87,8 +91,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
 
 
 def pictures(cell: Any) -> list[bytes]:
-    """Return the pictures below a cell, those inside of HTML included."""
-    found = []
+    """Return the pictures below a cell, also those inside HTML."""
+    found: list[bytes] = []
     for output in cell.outputs:
         data = output.get("data", {})
         embedded = re.findall(r"data:image/png;base64,([\w+/=]+)", data.get("text/html", ""))
@@ -107,13 +111,13 @@ def text(cell: Any) -> str:
 
 
 def shares(cell: Any) -> list[float]:
-    """Return the percentages below a cell, as shares."""
+    """Return the percentages in the text below a cell, as shares."""
     return [float(number) / 100 for number in re.findall(r"([\d.]+)%", text(cell))]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_cell_shows_something_and_none_an_error(cells: dict[str, Any]) -> None:
+def test_every_cell_has_an_output_and_no_error(cells: dict[str, Any]) -> None:
     silent = {name for name, cell in cells.items() if not cell.outputs}
     assert silent == QUIET_CELLS
     kinds = {output.output_type for cell in cells.values() for output in cell.outputs}
@@ -121,7 +125,7 @@ def test_every_cell_shows_something_and_none_an_error(cells: dict[str, Any]) -> 
 
 
 @pytest.mark.slow
-def test_nothing_is_written_to_standard_error(cells: dict[str, Any]) -> None:
+def test_no_cell_writes_to_standard_error(cells: dict[str, Any]) -> None:
     noise = [
         output.text
         for cell in cells.values()
@@ -137,7 +141,7 @@ def test_nothing_is_written_to_standard_error(cells: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> None:
+def test_cells_show_their_pictures(cells: dict[str, Any]) -> None:
     counts = {
         name: len(pictures(cell)) for name, cell in cells.items() if name not in MAY_HAVE_PICTURES
     }
@@ -146,29 +150,28 @@ def test_every_picture_is_there_and_shows_something(cells: dict[str, Any]) -> No
         for png in pictures(cell):
             pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
             assert min(pixels.shape[:2]) > (40 if name == TOO_FEW_TRIALS else 100), name
-            # Axes are black and grey: what they are for is in colour.
-            colourful = pixels.max(axis=-1) - pixels.min(axis=-1) > 50
-            shown = pixels.max(axis=-1) < 200 if name in MAY_BE_GREY else colourful
+            # Axes are black and gray; their content is in color.
+            colorful = pixels.max(axis=-1) - pixels.min(axis=-1) > 50
+            shown = pixels.max(axis=-1) < 200 if name in MAY_BE_GRAY else colorful
             assert shown.sum() > 200, name
 
 
 @pytest.mark.slow
-def test_a_training_shows_itself_in_one_line_that_says_how_it_ended(cells: dict[str, Any]) -> None:
+def test_training_ends_as_one_line_with_its_last_epoch(cells: dict[str, Any]) -> None:
     for name, count in TRAININGS.items():
         shown = [
             out.data["text/plain"]
             for out in cells[name].outputs
             if out.output_type == "display_data"
         ]
-        trainings = [words for words in shown if words.startswith("Run ")]
+        trainings = [text for text in shown if text.startswith("Run ")]
         assert len(trainings) == count, name
-        assert all(
-            re.search(r"\nepoch (\d+)/\1  loss .* validation loss ", words) for words in trainings
-        ), trainings
+        for training in trainings:
+            assert re.search(r"\nepoch (\d+)/\1  loss .* validation loss ", training)
 
 
 @pytest.mark.slow
-def test_the_figures_are_sane(cells: dict[str, Any]) -> None:
+def test_accuracies_and_losses_are_plausible(cells: dict[str, Any]) -> None:
     untrained, guessing = shares(cells["compile"])
     assert guessing == CHANCE
     assert untrained < 3 * CHANCE
@@ -191,12 +194,10 @@ def test_the_figures_are_sane(cells: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_both_tuners_search_the_same_plan_and_nothing_is_searched_twice(
-    cells: dict[str, Any],
-) -> None:
+def test_both_tuners_search_alike_and_nothing_twice(cells: dict[str, Any]) -> None:
     numbers = text(cells["tuner-numbers"])
     assert numbers.count(SEARCH_TRIALS) == 2
-    assert "11 epochs" in numbers  # 3 of 1, 1 goes on to 3, and 2 of 3: nothing is trained twice
+    assert "11 epochs" in numbers  # 3 of 1, 1 promoted to 3, and 2 of 3: nothing twice
     again = text(cells["tuner-again"])
     assert "is complete" in again
     assert shares(cells["tuner-again"]) == shares(cells["tuner-numbers"])[1:2]
@@ -205,25 +206,48 @@ def test_both_tuners_search_the_same_plan_and_nothing_is_searched_twice(
 
 
 @pytest.mark.slow
-def test_what_cannot_be_done_here_says_so(cells: dict[str, Any]) -> None:
+def test_transfer_cell_says_that_the_weights_are_missing(cells: dict[str, Any]) -> None:
     assert "The weights of VGG16 are not on this machine" in text(cells["transfer"])
 
 
-def test_the_notebook_is_kept_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def test_notebook_is_kept_without_outputs() -> None:
+    notebook = read_notebook()
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    full = [cell.id for cell in code if cell.outputs or cell.execution_count]
-    assert not full, f"{sys.executable} -m nbconvert --clear-output --inplace notebooks/lab.ipynb"
+    executed = [cell.id for cell in code if cell.outputs or cell.execution_count]
+    assert not executed, "jupyter nbconvert --clear-output --inplace notebooks/lab.ipynb"
     assert {cell.id for cell in code} >= PICTURES.keys() | TRAININGS.keys() | QUIET_CELLS
 
 
-def test_every_technique_section_asks_before_it_shows_and_leaves_something_to_do() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    sections = {part.splitlines()[0]: part for part in re.split(r"^## ", words, flags=re.M)}
+def test_technique_sections_ask_show_and_leave_a_task() -> None:
+    notebook = read_notebook()
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    sections = {part.splitlines()[0]: part for part in re.split(r"^## ", prose, flags=re.MULTILINE)}
     techniques = [title for title in sections if re.match(r"(8|9|10|11|12|13|14)\. ", title)]
     assert len(techniques) == 7
     for title in techniques:
         for sign in ("**Question.**", "**Look at**", "**Your turn.**"):
             assert sign in sections[title], (title, sign)
+
+
+def test_notebook_lines_have_at_most_100_characters() -> None:
+    notebook = read_notebook()
+    lines = [line for cell in notebook.cells for line in cell.source.splitlines()]
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "val_accuracy", "expected"),
+    [(0.9, 0.4, "overfitting"), (0.4, 0.4, "no overfitting"), (0.4, 0.5, "no overfitting")],
+)
+def test_section_5_says_overfitting_below_training_only(
+    accuracy: float, val_accuracy: float, expected: str
+) -> None:
+    notebook = read_notebook()
+    (cell,) = (cell for cell in notebook.cells if cell.id == "fitting")
+    statements = ast.parse(cell.source).body
+    functions: list[ast.stmt] = [node for node in statements if isinstance(node, ast.FunctionDef)]
+    namespace: dict[str, Any] = {}
+    exec(compile(ast.Module(functions, []), "fitting", "exec"), namespace)
+    history = {"accuracy": [0.1, accuracy], "val_accuracy": [0.1, val_accuracy]}
+    assert namespace["fitting"](SimpleNamespace(history=history)) == expected
