@@ -1,8 +1,8 @@
-"""Studies that nobody searched: whole records with invented figures, for tests and for looking at
-pictures and pages.
+"""Fabricated studies for tests, and for looking at pictures and pages.
 
-Spaces and schedules are real; a trial is the better, the nearer its values come to a spot somewhere
-within the space.
+The learning curves are drawn instead of trained: a trial is better, the closer its values are to a
+point somewhere in the space. Everything else is the product's: the space, the scheduler, and the
+functions that make the records of trials.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from eyetune.errors import TrainingError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.run import DataRecord, Results
@@ -22,7 +23,6 @@ from eyetune.records.study import (
     Budget,
     Constraint,
     Objective,
-    Rung,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
@@ -32,6 +32,11 @@ from eyetune.records.study import (
 )
 from eyetune.space.space import Choice, Condition, Range, Space, Value
 from eyetune.testing.labs import fabricated_history
+from eyetune.training.job import Inspection
+from eyetune.tuning.endings import Ending
+from eyetune.tuning.recording import versions
+from eyetune.tuning.schedulers import make_scheduler
+from eyetune.tuning.trials import cut_off, inspected, reached, scores
 from eyetune.values.history import History
 from eyetune.values.network import Layer, Network
 
@@ -40,13 +45,8 @@ PARAMETERS = Objective(name="parameters", direction="min")
 SECONDS = Objective(name="seconds", direction="min")
 LIMIT = Constraint(name="parameters", sign="<", limit=400_000)
 MAX_EPOCHS = 10
-EPOCHS_WHEN_CUT = 2  # of those that are under way
-BRACKETS = (
-    (12, (2, 4, 10)),
-    (6, (4, 10)),
-    (4, (10,)),
-)  # of Hyperband: new trials, and the epochs of its rungs
-ERROR = """ValueError: Computed output size would be negative. Received `inputs shape=(None, 2, 2, 64)`
+EPOCHS_WHEN_CUT = 2  # of the trials that are running or paused
+ERROR = """ValueError: Computed output size would be negative.
 Traceback (most recent call last):
   File "model.py", line 12, in build_model
     x = layers.Conv2D(64, 3)(x)
@@ -54,11 +54,12 @@ ValueError: Computed output size would be negative. Received `inputs shape=(None
 _DATA = DataRecord(
     "cifar10", "cifar10", "abc", tuple("abcdefghij"), (32, 32, 3), 40_000, 10_000, 10_000
 )
+_Fate = Literal["trained", "failed", "infeasible"]
 
 
 @dataclass(frozen=True)
 class FabricatedStudy:
-    """A study, its trials in order, and the epochs of their runs by the runs' ids."""
+    """A study, its trials in order, and the epochs of their runs by run id."""
 
     record: StudyRecord
     trials: tuple[TrialRecord, ...]
@@ -66,17 +67,17 @@ class FabricatedStudy:
 
 
 def fabricated_space(num_hyperparameters: int = 6) -> Space:
-    """Make a space such as the lab's: numbers, logarithms, words, a switch, and filters that only
-    some networks have.
+    """Return a space such as the lesson's, with every kind of hyperparameter and a condition.
 
     Args:
-        num_hyperparameters: How many of them, 1 or more; beyond 7 further units.
+        num_hyperparameters: Number of hyperparameters, 1 or more; those beyond 7 are numbers of
+            units.
 
     Example:
         >>> fabricated_space(4).names
         ('learning_rate', 'conv_layers', 'filters_2', 'activation')
     """
-    known: list[Choice | Range] = [
+    usual: list[Choice | Range] = [
         Range(name="learning_rate", low=1e-5, high=1e-2, sampling="log", whole=False),
         Range(name="conv_layers", low=1, high=3, whole=True),
         Range(
@@ -92,7 +93,7 @@ def fabricated_space(num_hyperparameters: int = 6) -> Space:
         Range(name=f"block_{number}/units", low=8, high=128, whole=True)
         for number in range(num_hyperparameters - 7)
     ]
-    return Space.make([*known, *more][:num_hyperparameters])
+    return Space.make([*usual, *more][:num_hyperparameters])
 
 
 def fabricated_study(
@@ -106,18 +107,19 @@ def fabricated_study(
     name: str = "first",
     workspace: Workspace | None = None,
 ) -> FabricatedStudy:
-    """Make a study with Hyperband on CIFAR-10.
+    """Return a study with Hyperband on CIFAR-10, the same one for the same arguments.
 
     Args:
-        num_trials: How many trials it has, infeasible and failed ones counted.
-        space: What they may set; by default `fabricated_space()`.
+        num_trials: Number of trials, infeasible and failed ones included.
+        space: The space. Default: `fabricated_space()`.
         objectives: val_accuracy first, or val_loss; parameters and seconds.
         failing: Share of the trials that fail.
-        infeasible: Share of the trials that break a constraint.
-        complete: Whether it is over; else its last three trials are under way.
-        name: What it is called.
-        workspace: Where it is recorded, with runs and their epochs; without one the runs' ids lead
-            nowhere.
+        infeasible: Share of the trials that violate a constraint.
+        complete: Whether the study is complete. If not, three trials are waiting, running and
+            paused.
+        name: The study's name.
+        workspace: Where it is recorded, with its runs and their epochs. Default: None, and the runs
+            exist in the records only.
 
     Example:
         >>> study = fabricated_study(22, failing=0)
@@ -126,226 +128,212 @@ def fabricated_study(
         >>> len(study.trials), len(study.histories)
         (22, 22)
     """
-    making = _Fabrication(space or fabricated_space(), tuple(objectives), workspace)
+    space = space or fabricated_space()
     settings = StudySettings(
         recipe=Recipe(),
-        space=making.space,
-        objectives=making.objectives,
+        space=space,
+        objectives=tuple(objectives),
         constraints=(LIMIT,) if infeasible else (),
         schedule=SchedulerSettings(name="hyperband", max_epochs=MAX_EPOCHS),
         budget=Budget(trials=num_trials or None),
         workers=2,
     )
-    trials = making.trials(
+    fabrication = _Fabrication(settings, workspace)
+    trials = fabrication.trials(
         num_trials, failing=failing, infeasible=infeasible, complete=complete, name=name
     )
     changes: dict[str, Any] = {
         "state": StudyState.COMPLETE if complete else StudyState.RUNNING,
-        "ending": "all trials are done" if complete else "",
+        "ending": str(Ending.TRIALS_DONE) if complete else "",
         "seconds": sum(trial.seconds for trial in trials) / 2,
     }
-    versions = {"eyetune": "0.1.0", "keras": "3.15.0", "numpy": "2.3.0", "python": "3.13.1"}
     if workspace is None:
         record = StudyRecord(
             id="57d1e5ab",
             name=name,
             created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
             settings=settings,
-            space=settings.space,
+            space=space,
             data_fingerprint="abc",
             data_name="cifar10",
-            versions=versions,
+            versions=versions(),
             **changes,
         )
-        return FabricatedStudy(record, trials, making.histories)
+        return FabricatedStudy(record, trials, fabrication.histories)
     record = workspace.studies.create(
-        name, settings, data_fingerprint="abc", data_name="cifar10", versions=versions
+        name, settings, data_fingerprint="abc", data_name="cifar10", versions=versions()
     ).model_copy(update=changes)
     workspace.studies.save(record)
     workspace.studies.save_trials(record.id, trials)
-    return FabricatedStudy(workspace.studies.get(record.id), trials, making.histories)
+    return FabricatedStudy(workspace.studies.get(record.id), trials, fabrication.histories)
 
 
 class _Fabrication:
-    def __init__(
-        self, space: Space, objectives: tuple[Objective, ...], workspace: Workspace | None
-    ) -> None:
-        self.space, self.objectives = space, objectives
+    def __init__(self, settings: StudySettings, workspace: Workspace | None) -> None:
         self.histories: dict[str, History] = {}
+        self._settings = settings
         self._workspace = workspace
         self._generator = np.random.default_rng(1)
-        self._spot = {
-            one.name: float(self._generator.uniform(0.3, 0.9)) for one in space.distributions
+        self._best_point = {
+            hyperparameter.name: float(self._generator.uniform(0.3, 0.9))
+            for hyperparameter in settings.space.distributions
         }
 
     def trials(
         self, count: int, *, failing: float, infeasible: float, complete: bool, name: str
     ) -> tuple[TrialRecord, ...]:
-        made: list[TrialRecord] = []
-        while len(made) < count:
-            for bracket, (size, epochs) in enumerate(BRACKETS):
-                numbers = range(len(made), min(len(made) + size, count))
-                begun = [self._begun(number, bracket, failing, infeasible) for number in numbers]
-                made += self._through(begun, epochs)
+        fates = [self._fate(failing, infeasible) for _ in range(count)]
+        trials: dict[int, TrialRecord] = {}
+        num_trained = fates.count("trained")
+        if num_trained:
+            self._search(trials, fates, num_trained)
+        while len(trials) < count:  # only rejected trials are left
+            number = len(trials)
+            trials[number] = self._inspected(number, fates[number], bracket=0)
+        in_order = [trials[number] for number in range(count)]
         if not complete:
             states = (TrialState.PAUSED, TrialState.RUNNING, TrialState.WAITING)
-            made[-3:] = [
-                self._cut(trial, state) for trial, state in zip(made[-3:], states, strict=False)
-            ]
-        return tuple(self._recorded(trial, name) for trial in made)
+            last = zip(in_order[-3:], states, strict=False)
+            in_order[-3:] = [self._cut(trial, state) for trial, state in last]
+        return tuple(self._recorded(trial, name) for trial in in_order)
 
-    def _begun(self, number: int, bracket: int, failing: float, infeasible: float) -> TrialRecord:
+    def _fate(self, failing: float, infeasible: float) -> _Fate:
+        chance = self._generator.uniform()
+        if chance < infeasible:
+            return "infeasible"
+        return "failed" if chance < infeasible + failing else "trained"
+
+    def _search(
+        self, trials: dict[int, TrialRecord], fates: Sequence[_Fate], num_trained: int
+    ) -> None:
+        """Add trials in the order in which the scheduler starts and promotes them."""
+        objectives = self._settings.objectives
+        scheduler = make_scheduler(
+            "hyperband", max_epochs=MAX_EPOCHS, num_trials=num_trained, iterations=None
+        )
+        while (promotion := scheduler.next()) is not None:
+            number = len(trials) if promotion.trial is None else promotion.trial
+            scheduler.start(number, promotion)
+            if promotion.trial is None:
+                trials[number] = self._inspected(number, fates[number], promotion.bracket)
+                if fates[number] != "trained":
+                    scheduler.replace(number)
+                    continue
+            trial = trials[number].with_(
+                run=f"{number:08x}", rung=promotion.rung, epochs_granted=promotion.epochs
+            )
+            history = self._history(trial)[: promotion.epochs]
+            self.histories[f"{number:08x}"] = history
+            is_over = promotion.epochs == MAX_EPOCHS
+            trial = reached(objectives, trial, history, is_over=is_over)
+            trials[number] = trial
+            out = scheduler.report(number, scores(objectives, trial.objectives or ()))
+            for other in out:
+                if trials[other].state is TrialState.PAUSED:
+                    trials[other] = trials[other].with_(state=TrialState.STOPPED)
+
+    def _inspected(self, number: int, fate: _Fate, bracket: int) -> TrialRecord:
         values: dict[str, Value] = {}
-        for one in self.space.distributions:
-            if all(condition.holds(values) for condition in one.conditions):
-                values[one.name] = _drawn(one, self._generator)
-        parameters = float(round(math.exp(self._generator.normal(12, 0.7))))
-        trial = TrialRecord(
-            number=number,
-            state=TrialState.PAUSED,
-            values=values,
-            bracket=bracket,
-            network={"parameters": parameters},
-        )
-        fate = self._generator.uniform()
-        if fate < infeasible:
-            costs = parameters + LIMIT.limit
-            words = f"{LIMIT} is broken: {costs:,.0f}"
-            return trial.with_(
-                state=TrialState.INFEASIBLE, infeasible=(words,), network={"parameters": costs}
-            )
-        if fate < infeasible + failing:
-            return trial.with_(state=TrialState.FAILED, error=ERROR)
-        return trial
+        for hyperparameter in self._settings.space.distributions:
+            if all(condition.holds(values) for condition in hyperparameter.conditions):
+                values[hyperparameter.name] = _drawn_value(hyperparameter, self._generator)
+        parameters = round(math.exp(self._generator.normal(12, 0.7)))
+        if self._settings.constraints:
+            parameters = min(parameters, round(LIMIT.limit) - 1)
+        if fate == "infeasible":
+            parameters += round(LIMIT.limit)
+        trial = TrialRecord(number=number, state=TrialState.WAITING, values=values, bracket=bracket)
+        if fate == "failed":
+            inspection = Inspection(None, "float32", TrainingError(ERROR))
+        else:
+            network = _network(parameters)
+            inspection = Inspection(network, "float32", costs={"parameters": float(parameters)})
+        return inspected(self._settings, trial, inspection)
 
-    def _through(self, begun: Sequence[TrialRecord], epochs: Sequence[int]) -> list[TrialRecord]:
-        """Take the trials of a bracket through its rungs: a third goes on, the others are stopped."""
-        made = {trial.number: trial for trial in begun}
-        going = [trial for trial in begun if trial.state is TrialState.PAUSED]
-        for rung, reached in enumerate(epochs):
-            going = [self._reached(trial, rung, reached) for trial in going]
-            made |= {trial.number: trial.with_(state=TrialState.STOPPED) for trial in going}
-            going = sorted(going, key=lambda trial: -self._accuracy(trial))[: -(-len(going) // 3)]
-            if reached == epochs[-1]:
-                last = [trial for trial in made.values() if trial.epochs == reached]
-                made |= {
-                    trial.number: trial.with_(state=TrialState.COMPLETE, is_over=True)
-                    for trial in last
-                }
-        return list(made.values())
-
-    def _reached(self, trial: TrialRecord, rung: int, epochs: int) -> TrialRecord:
-        seconds = epochs * (3.0 + trial.network["parameters"] / 1e5)
-        history = _with_losses(
-            fabricated_history(
-                MAX_EPOCHS, self._accuracy(trial), seconds=seconds / epochs, seed=trial.number
-            )
+    def _history(self, trial: TrialRecord) -> History:
+        """Return the epochs of a trial that is trained to the end."""
+        seconds = 3.0 + trial.network["parameters"] / 1e5
+        history = fabricated_history(
+            MAX_EPOCHS, self._accuracy(trial), seconds=seconds, seed=trial.number
         )
-        values = tuple(
-            self._value(one, history[:epochs], trial, seconds) for one in self.objectives
-        )
-        run = f"{trial.number:08x}"
-        self.histories[run] = history[:epochs]
-        rungs = (*trial.rungs, Rung(epochs=epochs, values=values))
-        return trial.with_(
-            run=run, rung=rung, epochs=epochs, epochs_granted=epochs, rungs=rungs, seconds=seconds
-        )  # fmt: skip
-
-    @staticmethod
-    def _value(one: Objective, history: History, trial: TrialRecord, seconds: float) -> float:
-        if one.name in trial.network:
-            return trial.network[one.name]
-        if one.name == "seconds":
-            return seconds
-        return (max if one.direction == "max" else min)(epoch.value(one.name) for epoch in history)
+        # The loss follows from the accuracy.
+        return tuple(replace(epoch, val_loss=2.6 * (1 - epoch.val_accuracy)) for epoch in history)
 
     def _accuracy(self, trial: TrialRecord) -> float:
-        off = [
-            (_share(self.space[name], value) - self._spot[name]) ** 2
-            for name, value in trial.values.items()
-        ]
-        weights = [1 / (1 + self.space.names.index(name)) for name in trial.values]
-        distance = sum(weight * square for weight, square in zip(weights, off, strict=True)) / sum(
-            weights
-        )
+        """Return the accuracy of a trial: higher, the closer its values are to the best point."""
+        space = self._settings.space
+        total, total_weight = 0.0, 0.0
+        for name, value in trial.values.items():
+            weight = 1 / (1 + space.names.index(name))
+            total += weight * (_position(space[name], value) - self._best_point[name]) ** 2
+            total_weight += weight
         size = math.log(trial.network["parameters"]) - 12
-        return float(np.clip(0.74 - 1.1 * distance + 0.02 * size, 0.1, 0.99))
+        return float(np.clip(0.74 - 1.1 * total / total_weight + 0.02 * size, 0.1, 0.99))
 
     def _cut(self, trial: TrialRecord, state: TrialState) -> TrialRecord:
-        """Return a trial as it stands while the study goes on: not begun, or after a few epochs."""
+        """Return a trial as it is recorded while the study runs."""
         if trial.run is None:
             return trial
         history = self.histories.pop(trial.run)[:EPOCHS_WHEN_CUT]
-        bare = trial.with_(state=state, rungs=(), rung=0, is_over=False, epochs_granted=MAX_EPOCHS)
-        if state is TrialState.WAITING:
-            return bare.with_(run=None, epochs=0, seconds=0.0)
-        self.histories[trial.run] = history
-        seconds = sum(epoch.duration_seconds for epoch in history)
-        values = tuple(self._value(one, history, trial, seconds) for one in self.objectives)
-        rung = Rung(epochs=len(history), values=values)
-        is_paused = state is TrialState.PAUSED
-        return bare.with_(
-            epochs=len(history),
-            seconds=seconds,
-            rungs=(rung,) if is_paused else (),
-            partial=None if is_paused else rung,
+        trial = trial.with_(
+            rungs=(), rung=0, is_over=False, epochs=0, seconds=0.0, epochs_granted=MAX_EPOCHS
         )
+        if state is TrialState.WAITING:
+            return trial.with_(state=state, run=None)
+        self.histories[trial.run or ""] = history
+        objectives = self._settings.objectives
+        if state is TrialState.PAUSED:
+            return reached(objectives, trial, history, is_over=False)
+        return cut_off(objectives, trial.with_(state=state), history)
 
     def _recorded(self, trial: TrialRecord, name: str) -> TrialRecord:
-        """Record the run of a trial, where there is a workspace."""
+        """Record the run of a trial, if there is a workspace."""
         if self._workspace is None or trial.run is None:
             return trial
         history = self.histories.pop(trial.run)
-        size = round(trial.network["parameters"])
-        layer = Layer("dense", "Dense", "softmax", (10,), size, 20 * size, 10)
-        record = self._workspace.runs.create(
+        run = self._workspace.runs.create(
             recipe=Recipe().with_(fit__epochs=MAX_EPOCHS),
             data=_DATA,
-            network=Network((32, 32, 3), (layer,), size),
+            network=_network(round(trial.network["parameters"])),
             seed=0,
             precision="float32",
             name=f"{name}/{trial.number}",
         )
-        self._workspace.runs.save_epochs(record.id, history)
+        self._workspace.runs.save_epochs(run.id, history)
         if trial.state is TrialState.COMPLETE:
             results = Results(len(history), 1.0, max(epoch.val_accuracy for epoch in history))
-            self._workspace.runs.set_state(record.id, RunState.COMPLETE, results=results)
+            self._workspace.runs.set_state(run.id, RunState.COMPLETE, results=results)
         else:
-            stopped = trial.state is TrialState.STOPPED
-            self._workspace.runs.set_state(
-                record.id, RunState.STOPPED if stopped else RunState.PAUSED
-            )
-        self.histories[record.id] = history
-        return trial.with_(run=record.id)
+            is_stopped = trial.state is TrialState.STOPPED
+            state = RunState.STOPPED if is_stopped else RunState.PAUSED
+            self._workspace.runs.set_state(run.id, state)
+        self.histories[run.id] = history
+        return trial.with_(run=run.id)
 
 
-def _with_losses(history: History) -> History:
-    """Let the loss follow from the accuracy."""
-    return tuple(replace(epoch, val_loss=2.6 * (1 - epoch.val_accuracy)) for epoch in history)
+def _network(parameters: int) -> Network:
+    layer = Layer("dense", "Dense", "softmax", (10,), parameters, 20 * parameters, 10)
+    return Network((32, 32, 3), (layer,), parameters)
 
 
-def _drawn(one: Choice | Range, generator: np.random.Generator) -> Value:
-    grid = one.grid()
+def _drawn_value(hyperparameter: Choice | Range, generator: np.random.Generator) -> Value:
+    grid = hyperparameter.grid()
     if grid is not None:
         return grid[int(generator.integers(len(grid)))]
-    assert isinstance(one, Range)
+    assert isinstance(hyperparameter, Range)
+    low, high = hyperparameter.low, hyperparameter.high
     share = float(generator.uniform())
-    return float(
-        one.low * (one.high / one.low) ** share
-        if one.sampling == "log"
-        else one.low + share * _span(one)
-    )
+    if hyperparameter.sampling == "log":
+        return float(low * (high / low) ** share)
+    return float(low + share * (high - low))
 
 
-def _share(one: Choice | Range, value: Value) -> float:
-    """Return where between its ends a value lies, 0 to 1."""
-    if isinstance(one, Choice):
-        return one.values.index(value) / max(1, len(one.values) - 1)
+def _position(hyperparameter: Choice | Range, value: Value) -> float:
+    """Return where a value lies between the ends of its hyperparameter, 0 to 1."""
+    if isinstance(hyperparameter, Choice):
+        return hyperparameter.values.index(value) / max(1, len(hyperparameter.values) - 1)
     assert not isinstance(value, str)
-    if one.sampling == "log":
-        return math.log(value / one.low) / math.log(one.high / one.low)
-    return float((value - one.low) / (_span(one) or 1))
-
-
-def _span(one: Range) -> float:
-    return one.high - one.low
+    low, high = hyperparameter.low, hyperparameter.high
+    if hyperparameter.sampling == "log":
+        return math.log(value / low) / math.log(high / low)
+    return float((value - low) / ((high - low) or 1))

@@ -92,7 +92,7 @@ def test_every_study_can_be_drawn(study: str, drawn: str) -> None:
 
 @pytest.mark.parametrize("drawn", DRAWINGS)
 @pytest.mark.parametrize("study", ["none", "failed", "infeasible"])
-def test_where_nothing_has_a_result_that_is_said(study: str, drawn: str) -> None:
+def test_figures_without_a_result_hold_a_message(study: str, drawn: str) -> None:
     figure = DRAWINGS[drawn](STUDIES[study])
     assert [text.get_text()[:8] for text in figure.texts] == ["No trial"]
     assert not any(axes.has_data() for axes in figure.axes)
@@ -100,12 +100,16 @@ def test_where_nothing_has_a_result_that_is_said(study: str, drawn: str) -> None
 
 @pytest.mark.parametrize("drawn", DRAWINGS)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_training_that_came_apart_presses_nothing_together(drawn: str, value: float) -> None:
-    broken = TYPICAL.trials[0].with_(
-        rungs=(Rung(epochs=2, values=(value,)),), state=TrialState.STOPPED
-    )
-    far = TYPICAL.trials[1].with_(rungs=(Rung(epochs=2, values=(-1e9,)),))
-    study = FabricatedStudy(TYPICAL.record, (broken, far, *TYPICAL.trials[2:]), TYPICAL.histories)
+def test_diverged_training_does_not_compress_the_rest(drawn: str, value: float) -> None:
+    trained = [trial for trial in TYPICAL.trials if trial.rungs]
+    by_size = sorted(trained, key=lambda trial: trial.network["parameters"])
+    # The largest networks: the smallest are on the Pareto front, whatever their accuracy.
+    stopped = {"state": TrialState.STOPPED}
+    diverged = by_size[-1].with_(rungs=(Rung(epochs=2, values=(value,)),), **stopped)
+    far = by_size[-2].with_(rungs=(Rung(epochs=2, values=(-1e9,)),), **stopped)
+    changed = {trial.number: trial for trial in (diverged, far)}
+    trials = tuple(changed.get(trial.number, trial) for trial in TYPICAL.trials)
+    study = FabricatedStudy(TYPICAL.record, trials, TYPICAL.histories)
     figure = DRAWINGS[drawn](study)
     FigureCanvasAgg(figure).draw()
     low, high = figure.axes[0].get_ylim()

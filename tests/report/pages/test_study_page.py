@@ -114,7 +114,9 @@ def test_failures_are_folded_and_infeasible_reasons_counted(tree: Element) -> No
         assert one.error in next(shown.all("pre")).text
         assert "open" not in shown.attributes
     count = sum(one.state is TrialState.INFEASIBLE for one in STUDY.trials)
-    assert rows(tree, "infeasible") == [[f"{LIMIT} is broken", str(count)]]
+    ((reason, shown_count),) = rows(tree, "infeasible")
+    assert reason.startswith(str(LIMIT))
+    assert shown_count == str(count)
 
 
 def test_method_and_commands_follow_the_study(tree: Element) -> None:
@@ -133,7 +135,7 @@ def test_method_and_commands_follow_the_study(tree: Element) -> None:
     for text in (
         "eyetune tune --resume --name first --trials 120",
         f"eyetune train {best.run}",
-        "3.15.0",
+        STUDY.record.versions["keras"],
     ):
         assert text in again
     paused = STUDY.record.model_copy(update={"state": StudyState.PAUSED, "name": "my study; rm"})
