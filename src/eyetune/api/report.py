@@ -1,4 +1,4 @@
-"""Reports: one HTML file of a lab or of runs, with all its pictures, that opens anywhere."""
+"""Reports: one HTML file about a lab or about runs, with all its pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from eyetune.api.compare import compare
 from eyetune.api.lab import Lab
+from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.errors import DataError, EyetuneError, LabNotFoundError, RunNotFoundError, UsageError
 from eyetune.records import Workspace
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from eyetune.report.pages.runs_page import ComparisonPart, RunPart
 
 LATEST = "latest"
-_MAX_CLASSES = 60  # of a confusion matrix that can be read
+_MAX_CLASSES = 60  # of a confusion matrix that is readable
+_MAX_NAME_LENGTH = 200  # characters of the name of a report about several runs
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,14 @@ def write_report(
     output: str | Path | None = None,
     workspace: str | Path | Workspace | None = None,
 ) -> Report:
-    """Write the report of a lab, or of one or several runs, as one HTML file that needs nothing
-    else.
+    """Write the report of a lab, or of one or several runs: one HTML file that opens anywhere.
 
     Args:
-        references: A lab or its id; or runs, their ids or names; "latest" is the newest lab, or the
-            newest run where there is no lab. By default "latest".
-        output: The file; by default `report.html` in the lab's folder, or a file in `reports` in
-            the workspace.
-        workspace: As for `train`.
+        references: A lab or its id; or runs, their ids or names. "latest" is the latest lab, or the
+            latest run if there is no lab. Default: "latest".
+        output: The file. Default: `report.html` in the lab's folder, or a file in `reports` in the
+            workspace.
+        workspace: The workspace or its folder. Default: the usual workspace.
 
     Raises:
         LabNotFoundError: Nothing matches.
@@ -54,29 +55,30 @@ def write_report(
         >>> import eyetune as et
         >>> et.write_report("3f2a", "77b0").path  # doctest: +SKIP
     """
-    place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
-    found = [_find(place, one) if isinstance(one, str) else one for one in references or (LATEST,)]
-    labs = [one for one in found if isinstance(one, Lab)]
-    if labs and len(found) > 1:
+    workspace = workspace_of(workspace)
+    subjects = [
+        _find(workspace, reference) if isinstance(reference, str) else reference
+        for reference in references or (LATEST,)
+    ]
+    labs = [subject for subject in subjects if isinstance(subject, Lab)]
+    if labs and len(subjects) > 1:
         raise UsageError(
-            "A lab has a report of its own.",
+            "A report about a lab cannot include anything else.",
             expected="one lab, or one or several runs",
-            received=f"{len(found)} words, of which {labs[0].id} is a lab",
+            received=f"{len(subjects)} references, one of them to the lab {labs[0].id}",
             fix=f"eyetune report {labs[0].id}",
         )
     if labs:
         return Report(labs[0].report(output), labs[0], ())
-    runs = tuple(one for one in found if isinstance(one, Run))
-    name = "-".join(dict.fromkeys(run.id for run in runs))[:200]
-    return Report(
-        _write_runs(runs, Path(output) if output else place.folder / "reports" / f"{name}.html"),
-        None,
-        runs,
-    )
+    runs = tuple(subject for subject in subjects if isinstance(subject, Run))
+    if output is None:
+        name = "-".join(dict.fromkeys(run.id for run in runs))[:_MAX_NAME_LENGTH]
+        output = workspace.folder / "reports" / f"{name}.html"
+    return Report(_write_runs(runs, Path(output)), None, runs)
 
 
 def _find(workspace: Workspace, reference: str) -> Lab | Run:
-    """Return the lab, or else the run, that a user means."""
+    """Return the lab that a reference identifies, or else the run."""
     try:
         return Lab(workspace, workspace.labs.find(reference))
     except LabNotFoundError as no_lab:
@@ -89,9 +91,9 @@ def _find(workspace: Workspace, reference: str) -> Lab | Run:
                 raise no_lab from None
             raise LabNotFoundError(
                 f"No lab and no run matches {reference!r} in {workspace.folder}.",
-                expected=f"the id of a lab or a run, the beginning of it, the name of a run, or {LATEST}",
+                expected=f"the id of a lab or run, the beginning of an id, a name, or {LATEST}",
                 received=reference,
-                fix="`eyetune runs` lists the runs. To have something to report: eyetune lab, or eyetune train.",
+                fix="`eyetune runs` lists the runs. If there are none: eyetune lab or eyetune train",
             ) from None
 
 
@@ -100,45 +102,43 @@ def _write_runs(runs: Sequence[Run], path: Path) -> Path:
     from eyetune.report.pages.runs_page import runs_page
 
     distinct = list({run.id: run for run in runs}.values())
-    parts = [_part(run, place) for place, run in enumerate(distinct)]
-    return write_page(runs_page(parts, _comparison(distinct) if len(distinct) > 1 else None), path)
+    parts = [_part(run, index) for index, run in enumerate(distinct)]
+    comparison = _comparison(distinct) if len(distinct) > 1 else None
+    return write_page(runs_page(parts, comparison), path)
 
 
-def _part(run: Run, place: int) -> RunPart:
+def _part(run: Run, index: int) -> RunPart:
     from eyetune.report.pages.page import drawing
     from eyetune.report.pages.runs_page import RunPart
 
-    network = drawing(
-        run.plot_network(), f"network-{place}", "The network: how the picture shrinks and deepens."
-    )
+    caption = "The network: how the image shrinks and deepens from layer to layer."
+    drawings = [drawing(run.plot_network(), f"network-{index}", caption)]
     if run.record.results is None:
-        return RunPart(run.record, run.history, None, (network,))
-    split, notes, drawings = run.shown_split, [], [network]
+        return RunPart(run.record, run.history, None, tuple(drawings))
+    notes: tuple[str, ...] = ()
     if len(run.record.data.class_names) <= _MAX_CLASSES:
-        caption = f"Which classes are taken for which, on the {split} images."
-        drawings.append(drawing(run.plot_confusion(), f"confusion-{place}", caption))
-    mistakes = _mistakes(run, place)
+        caption = f"Which classes are mistaken for which, on the {run.shown_split} images."
+        drawings.append(drawing(run.plot_confusion(), f"confusion-{index}", caption))
+    mistakes = _mistakes(run, index)
     if mistakes is None:
-        notes.append("The mistakes are not shown, since the images cannot be read any more.")
+        notes = ("The mistakes are not shown, because the images cannot be read any more.",)
     else:
         drawings.append(mistakes)
-    return RunPart(run.record, run.history, run.verdict, tuple(drawings), tuple(notes))
+    return RunPart(run.record, run.history, run.verdict, tuple(drawings), notes)
 
 
-def _mistakes(run: Run, place: int) -> Drawing | None:
-    """Return the picture of the mistakes as it was drawn after the training, so that no images need
-    be loaded.
+def _mistakes(run: Run, index: int) -> Drawing | None:
+    """Return the picture of the mistakes, or None if the images cannot be read.
+
+    The picture that was drawn after the training is used if it exists: then no images are loaded.
     """
     from eyetune.report.pages.page import drawing, embedded
 
-    name, caption = (
-        f"mistakes-{place}",
-        "The most confident mistakes: what it is, and what it was taken for.",
-    )
+    name = f"mistakes-{index}"
+    caption = "The most confident mistakes: the true class, and the predicted one."
     try:
-        return embedded(
-            (run.folder / "plots" / "mistakes.svg").read_bytes(), name, caption, photo=True
-        )
+        content = (run.folder / "plots" / "mistakes.svg").read_bytes()
+        return embedded(content, name, caption, photo=True)
     except (OSError, ElementTree.ParseError):
         pass
     try:
@@ -152,6 +152,6 @@ def _comparison(runs: Sequence[Run]) -> ComparisonPart:
 
     try:
         comparison = compare(*runs)
-    except (UsageError, DataError) as error:  # one recipe alone, an unfinished run, other images
+    except (UsageError, DataError) as error:  # a single recipe, an incomplete run, other images
         return ComparisonPart(problem=error.what)
     return ComparisonPart(comparison)

@@ -37,10 +37,10 @@ def lab(
 ) -> int:
     """Find the techniques that help, one at a time and combined.
 
-    Trains the baseline and each technique's values, one change at a time; stacks what helped; looks
-    how each pair gets on; then trains the best and the baseline on training and validation images,
-    and tries them on test, once. What is recorded already is not trained again: after Ctrl-C or a
-    crash the same words go on where it stopped.
+    Trains the baseline and each technique's values, one change at a time; stacks what helped; tries
+    each pair of the parts; then trains the best recipe and the baseline on training and validation
+    images and tests them, once. What is already recorded is not trained again: after Ctrl-C or a
+    crash, the same command continues the lab.
 
     For example:
 
@@ -51,45 +51,46 @@ def lab(
     Parameters
     ----------
     start
-        The baseline: a recipe's TOML file, or a run; by default the lab's recipe.
+        The baseline: a recipe file (.toml) or a run. Default: the lab's recipe.
     techniques
-        What to try: names (all their values) or name=value, with commas between, or several times;
-        by default every technique that needs nothing but the images. `eyetune techniques` lists
-        them.
+        What to try: names (all their values) or name=value, separated by commas or repeated.
+        Default: every technique that needs nothing but the images. `eyetune techniques` lists them.
     file
-        A Python file with techniques of your own, which are then tried too (see `eyetune
-        techniques`); may be repeated.
+        Python file with techniques of your own, which are tried too (see `eyetune techniques`). Can
+        be repeated.
     quick
-        A dozen changes, few epochs and few images: an answer in minutes, and a less certain one.
+        Try a dozen changes with few epochs and few images: a less certain answer, in minutes.
     seeds
-        Trainings of each recipe that are compared; with several, the spread over seeds is part of
-        the intervals.
+        Number of trainings of each compared recipe. With several, the intervals include the spread
+        over seeds.
     final_seeds
-        Trainings of the best recipe, and of the baseline, that are tried on test; by default 3
-        (with --quick 2).
+        Number of trainings of the best recipe, and of the baseline, that are tested. Default: 3, or
+        2 with --quick.
     time
-        How long it may take, for example 90s, 30m or 2h; what was not tried by then is listed.
+        Time limit, for example 90s, 30m or 2h. What was not tried by then is listed.
     workers
-        Trainings at once, by default one for each core (as far as the memory goes).
+        Number of trainings at once. Default: one per core, as far as memory allows.
     """
     from eyetune.techniques import load_file
     from eyetune.techniques.lab.plan import QUICK
 
-    words = [word for given in techniques for word in given.split(",") if word.strip()]
-    if techniques and not words:
-        raise UsageError("--techniques names none.", fix="eyetune techniques lists them.")
-    own = [name for one in file for name in load_file(one)]
-    if own and (quick or words):  # else everything is tried, these too
-        words = [*(words or QUICK), *own]
+    names = [name for text in techniques for name in text.split(",") if name.strip()]
+    if techniques and not names:
+        raise UsageError(
+            "--techniques names no technique.", fix="`eyetune techniques` lists all techniques."
+        )
+    own_names = [name for path in file for name in load_file(path)]
+    if own_names and (quick or names):  # otherwise every technique is tried, also these
+        names = [*(names or QUICK), *own_names]
     recipe = flags.apply(start, common)
     import eyetune
     from eyetune.api.lab import REPORT_FILE
     from eyetune.cli.lab_tables import lab_tables
 
     try:
-        done = eyetune.lab(
+        finished = eyetune.lab(
             recipe,
-            techniques=words,
+            techniques=names,
             quick=quick,
             seeds=seeds,
             final_seeds=final_seeds,
@@ -98,9 +99,8 @@ def lab(
             workspace=common.open_workspace(),
         )
     except KeyboardInterrupt:
-        say("Interrupted. What is trained is recorded: the same words go on where it stopped.")
+        say("Interrupted. What was trained is recorded: the same command continues the lab.")
         return INTERRUPTED
-    common.show(
-        done.to_json(), *lab_tables(done.record, [done.folder / REPORT_FILE, done.folder / "plots"])
-    )
+    paths = [finished.folder / REPORT_FILE, finished.folder / "plots"]
+    common.show(finished.to_json(), *lab_tables(finished.record, paths))
     return 0

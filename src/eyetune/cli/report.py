@@ -36,12 +36,12 @@ def report(
     Parameters
     ----------
     references
-        Id of a lab or the beginning of it; or one or several runs by id or name. By default the
-        latest lab, or the latest run where there is no lab.
+        A lab, or one or several runs: ids, beginnings of ids, or names of runs. Default: the latest
+        lab, or the latest run if there is no lab.
     output
         File for the report (HTML).
     browse
-        Open it in the browser.
+        Open the report in the browser.
     """
     check_output_file(output)
     from eyetune.api.report import write_report

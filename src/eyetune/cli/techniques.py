@@ -44,15 +44,16 @@ def techniques(
     value = {
         "techniques": [
             {
-                "name": one.name,
-                "group": one.group,
-                "values": list(one.values),
-                "why": one.why,
-                "hurts": one.hurts,
-                "link": one.link,
-                "needs": one.needs,
+                "name": technique.name,
+                "group": technique.group,
+                "values": list(technique.values),
+                "why": technique.why,
+                "hurts": technique.hurts,
+                "link": technique.link,
+                "needs": technique.needs,
             }
-            for one in chosen
+            for technique in chosen
         ]
     }
-    common.show(value, *(techniques_table(chosen) if name is None else technique_text(chosen[0])))
+    shown = techniques_table(chosen) if name is None else technique_text(chosen[0])
+    common.show(value, *shown)

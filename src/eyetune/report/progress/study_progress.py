@@ -84,7 +84,7 @@ class Tally:
         >>> study = fabricated_study(22)
         >>> tally = Tally(study.record, study.trials)
         >>> tally.num_trials, tally.epochs, tally.best[0].number
-        (22, 120, 20)
+        (22, 110, 19)
     """
 
     def __init__(self, record: StudyRecord, trials: Sequence[TrialRecord] = ()) -> None:
@@ -159,8 +159,8 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
     Example:
         >>> from eyetune.testing.studies import fabricated_study
         >>> study = fabricated_study(22)
-        >>> trial_line(study.record, study.trials[20]).partition("  learning_rate")[0]
-        'trial 20  val_accuracy 71.76%  10 epochs, bracket 2  trained to the end'
+        >>> trial_line(study.record, study.trials[19]).partition("  learning_rate")[0]
+        'trial 19  val_accuracy 70.50%  10 epochs, bracket 2  trained to the end'
     """
     words = [f"trial {trial.number}", objective_words(record.settings.objectives, trial)]
     if trial.state is TrialState.FAILED:
