@@ -48,7 +48,7 @@ def list_labs(
     elif deleted:
         common.show(value, "There are no labs in the trash.")
     else:
-        common.show(value, escape(f"There are no labs in {workspace.folder} yet."))
+        common.show(value, escape(f"There are no labs in {workspace.folder}."))
         say("To begin one: eyetune lab --data digits --quick")
 
 

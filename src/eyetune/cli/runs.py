@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,7 @@ def list_runs(
     elif deleted:
         common.show(value, "There are no runs in the trash.")
     else:
-        common.show(value, escape(f"There are no runs in {workspace.folder} yet."))
+        common.show(value, escape(f"There are no runs in {workspace.folder}."))
         say("To train one: eyetune train --data digits")
 
 
@@ -174,10 +175,22 @@ def delete(
             return NOTHING_DELETED
     gone = _delete_each(workspace, chosen, purge=purge, skip_busy=not is_named)
     if not purge:
-        say(f"To bring them back: eyetune runs restore {' '.join(run.id for run in gone)}")
+        choice = [run.id for run in gone] if is_named else _options(lab, study, filter)
+        say(f"To bring back: eyetune runs restore {shlex.join(choice)}")
     value = {"deleted": [run.id for run in gone], "purged": purge}
     common.show(value, escape(f"Deleted {_summary(gone)}."))
     return 0
+
+
+def _options(lab: str | None, study: str | None, conditions: Sequence[str]) -> list[str]:
+    """Return the options of the command line that choose runs."""
+    options = []
+    for name, value in (("--lab", lab), ("--study", study)):
+        if value is not None:
+            options += [name, value]
+    for condition in conditions:
+        options += ["--filter", condition]
+    return options
 
 
 def _delete_each(

@@ -105,7 +105,7 @@ def list_studies(
     elif deleted:
         common.show(value, "There are no studies in the trash.")
     else:
-        common.show(value, escape(f"There are no studies in {workspace.folder} yet."))
+        common.show(value, escape(f"There are no studies in {workspace.folder}."))
         say("To begin one: eyetune tune --data digits")
 
 
