@@ -309,7 +309,8 @@ def explain(
         class_names: In the order of the labels.
         trained_on: Whether it was trained on these images, too.
     """
-    from eyetune.models.activations.layers import activity, first_filters
+    from eyetune.models.activations.filters import first_filters
+    from eyetune.models.activations.unit_activity import activity
 
     pairs = confused_pairs(predicted, split.labels, PAIRS_SHOWN, examples=EXAMPLES_OF_A_PAIR)
     right = most_confident_correct(predicted, split.labels, ANSWERS_SHOWN)
@@ -335,7 +336,7 @@ def explain(
 
 
 def _subject(model: keras.Model, name: str, pixels: Images) -> Subject:
-    from eyetune.models.activations.layers import feature_maps
+    from eyetune.models.activations.feature_maps import feature_maps
     from eyetune.training.evaluate import classify
 
     probabilities = classify(model, pixels[np.newaxis])[0]

@@ -1,6 +1,4 @@
-"""The one way to a recipe's network: blocks of convolutions, a pre-trained base with a head, or a
-user's function.
-"""
+"""Build the network of a recipe: blocks of convolutions, a backbone with a head, or a function."""
 
 from __future__ import annotations
 
@@ -20,23 +18,24 @@ def build(
     *,
     dtype: str = "float32",
 ) -> keras.Model:
-    """Build the network of a recipe, untrained: the base of one that has one holds random weights
-    (see `weights`).
+    """Build the network of a recipe with random weights, also in the backbone (see `weights`).
 
     Args:
         section: The recipe's model section.
-        image_shape: Height and width in pixels, and channels.
+        image_shape: Height and width in pixels, and number of channels.
         num_classes: Number of outputs, at least 2.
         dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32. A
-            model function chooses for itself.
+            model function chooses its own.
 
     Returns:
         A Keras model from float images of shape (batch, height, width, channels), 0 to 1, to
         probabilities of shape (batch, num_classes).
 
     Raises:
-        RecipeError: The network cannot be built for such images.
-        FunctionError: Nor can that of a model function.
+        RecipeError: The network cannot be built for such images: they shrink to nothing, or are
+            not what the backbone needs.
+        FunctionError: A model function cannot be loaded, raised an exception, or returned a network
+            that cannot be trained.
 
     Example:
         >>> build(ModelSection(), (32, 32, 3), 10).count_params()
@@ -46,5 +45,6 @@ def build(
     """
     if section.has_function:
         return model_function.build(section, image_shape, num_classes)
-    room = transfer if section.has_backbone else cnn
-    return room.build(section, image_shape, num_classes, dtype=dtype)
+    if section.has_backbone:
+        return transfer.build(section, image_shape, num_classes, dtype=dtype)
+    return cnn.build(section, image_shape, num_classes, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Networks of blocks of convolutions: the lab's, its variations, and those of the zoo."""
+"""Convolutional networks: the lab's network, its variations, and the zoo."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Part:
-    """Layers in a row; with a shortcut, their input (through the shortcut's layers) is added to
-    their output.
-    """
+    """Consecutive layers; with a shortcut, its output is added to theirs."""
 
     layers: list[Any]
     shortcut: list[Any] | None = None
@@ -29,14 +27,14 @@ def build(
     *,
     dtype: str = "float32",
 ) -> keras.Model:
-    """Build the network of a recipe, untrained.
+    """Build a convolutional network with random weights.
 
-    Blocks of convolutions and a max pooling, then flatten or global average pooling, then dense
-    layers and a softmax. The default is the lab's network, layer for layer.
+    It consists of blocks of convolutions with max pooling, then flattening or global average
+    pooling, then dense layers and a softmax. The default is the lab's network, layer for layer.
 
     Args:
         section: The recipe's model section.
-        image_shape: Height and width in pixels, and channels.
+        image_shape: Height and width in pixels, and number of channels.
         num_classes: Number of outputs, at least 2.
         dtype: Keras dtype policy, for example "mixed_bfloat16"; the softmax is always in float32.
 
@@ -45,7 +43,7 @@ def build(
         probabilities of shape (batch, num_classes).
 
     Raises:
-        RecipeError: The images shrink to nothing on their way through the blocks.
+        RecipeError: The blocks shrink the images to nothing.
 
     Example:
         >>> build(ModelSection(), (32, 32, 3), 10).count_params()
@@ -91,7 +89,7 @@ def _filters(block: Block, section: ModelSection) -> int:
 
 
 def _padding(block: Block, section: ModelSection) -> str:
-    return "same" if block.residual else section.padding  # what is added must be of one size
+    return "same" if block.residual else section.padding  # both summands must have one size
 
 
 def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> list[_Part]:
@@ -99,12 +97,11 @@ def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> li
 
     name = block.activation or section.activation
     inner: list[Any] = []
-    for number in range(block.convolutions):
-        stride = block.stride if number == 0 else 1
-        last = number == block.convolutions - 1
-        inner += _convolution(
-            block, section, stride, dtype, activation=None if last and block.residual else name
-        )
+    for index in range(block.convolutions):
+        stride = block.stride if index == 0 else 1
+        is_last = index == block.convolutions - 1
+        activation = None if is_last and block.residual else name
+        inner += _convolution(block, section, stride, dtype, activation=activation)
     after = [layers.MaxPooling2D(block.pool_size, dtype=dtype)] if block.pool_size > 1 else []
     if not block.residual:
         return [_Part(inner + after)]
@@ -124,7 +121,7 @@ def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> li
 def _convolution(
     block: Block, section: ModelSection, stride: int, dtype: str, *, activation: str | None
 ) -> list[Any]:
-    """Return one convolution with what belongs to it; a depthwise-separable one is two."""
+    """Return the layers of one convolution; a depthwise-separable one consists of two."""
     from keras import layers
 
     name = block.activation or section.activation
@@ -157,9 +154,7 @@ def _convolution(
 
 
 def _normalised(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:
-    """Return what follows a convolution where batch normalization stands between it and its
-    activation.
-    """
+    """Return batch normalization and activation after a convolution; nothing without batch_norm."""
     from keras import layers
 
     if not section.batch_norm:
@@ -169,46 +164,53 @@ def _normalised(section: ModelSection, activation: str | None, dtype: str) -> li
 
 
 def head(section: ModelSection, num_classes: int, dtype: str) -> list[Any]:
-    """Return what follows the last feature maps: flatten or pooling, dense layers, softmax."""
+    """Return the layers after the last feature maps: flattening or pooling, dense layers, softmax.
+
+    Args:
+        section: The recipe's model section.
+        num_classes: Number of outputs, at least 2.
+        dtype: Keras dtype policy; the softmax is always in float32.
+    """
     from keras import layers
 
     pooling = layers.GlobalAveragePooling2D if section.global_pooling else layers.Flatten
-    found: list[Any] = [pooling(dtype=dtype)]
+    head_layers: list[Any] = [pooling(dtype=dtype)]
     for dense in section.dense:
         if section.dropout:
-            found.append(layers.Dropout(section.dropout, dtype=dtype))
-        found.append(
+            head_layers.append(layers.Dropout(section.dropout, dtype=dtype))
+        head_layers.append(
             layers.Dense(
                 dense.units, activation=dense.activation or section.activation, dtype=dtype
             )
         )
     if section.dropout:
-        found.append(layers.Dropout(section.dropout, dtype=dtype))
-    return [*found, layers.Dense(num_classes, activation="softmax", dtype="float32")]
+        head_layers.append(layers.Dropout(section.dropout, dtype=dtype))
+    return [*head_layers, layers.Dense(num_classes, activation="softmax", dtype="float32")]
 
 
 def check_sizes(section: ModelSection, image_shape: tuple[int, int, int]) -> None:
-    """Refuse a network that shrinks its images to nothing, and say where: Keras's own message is
-    obscure.
+    """Check that no layer shrinks the images to nothing.
+
+    Keras's own message does not say where this happens.
 
     Raises:
         RecipeError: An image is smaller than 1x1 after some layer.
     """
     size = image_shape[:2]
     for index, block in enumerate(section.blocks):
-        for number in range(block.convolutions):
+        for convolution in range(block.convolutions):
             lost = block.kernel_size - 1 if _padding(block, section) == "valid" else 0
-            stride = block.stride if number == 0 else 1
-            size = _shrunk(size, lost, stride, f"convolution {number + 1} of block {index}")
+            stride = block.stride if convolution == 0 else 1
+            size = _shrunk(size, lost, stride, f"convolution {convolution + 1} of block {index}")
         size = _shrunk(size, block.pool_size - 1, block.pool_size, f"the pooling of block {index}")
 
 
 def _shrunk(size: tuple[int, int], lost: int, stride: int, where: str) -> tuple[int, int]:
-    """Return the height and width after a layer that loses so many pixels and then goes in steps."""
+    """Return height and width after a layer that loses border pixels and then takes strides."""
     after = -(-(size[0] - lost) // stride), -(-(size[1] - lost) // stride)
     if min(after) < 1:
         raise RecipeError(
-            f"The network shrinks its images to nothing at {where} (blocks count from 0).",
+            f"The network shrinks its images to nothing at {where} (the first is block 0).",
             expected="at least 1x1 after each layer",
             received=f"{size[0]}x{size[1]} before it",
             fix="Use fewer blocks, smaller kernels, padding 'same', pool_size 1, or larger images.",

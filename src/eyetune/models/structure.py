@@ -1,4 +1,4 @@
-"""What a Keras model is made of and what it costs, read off the model itself."""
+"""The structure of a Keras model: its layers and their costs, as plain values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def structure(model: keras.Model) -> Network:
-    """Return the layers of a built model in order, nested models unrolled.
+    """Return the layers of a built model in order, including those of nested models.
 
-    Multiply-adds are counted for one image, in convolutions and dense layers: for a convolution,
-    output positions times kernel size times input channels (of its group) times output channels.
+    Multiply-accumulates (MACs) are counted for one image, in convolutions and dense layers. A
+    convolution has output positions times kernel size times input channels (of its group) times
+    output channels.
 
     Example:
         >>> from eyetune.models.cnn import build
@@ -27,20 +28,20 @@ def structure(model: keras.Model) -> Network:
     """
     layers = tuple(_layer(layer) for layer in (_flatten(model) or [model]))
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    inputs = getattr(model, "inputs", None)  # a model of the user's own class has none
+    inputs = getattr(model, "inputs", None)  # models of a user's own class have none
     return Network(_shape(inputs[0]) if inputs else (), layers, trainable)
 
 
 def _flatten(model: keras.Model) -> list[Any]:
     import keras
 
-    found: list[Any] = []
+    layers: list[Any] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-            found += _flatten(layer)
+            layers += _flatten(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def _layer(layer: Any) -> Layer:
@@ -57,18 +58,17 @@ def _layer(layer: Any) -> Layer:
 
 
 def _output_shape(layer: Any) -> tuple[int, ...]:
-    """Return what a layer gives, at its first use and of several tensors the first; (): that is not
-    known.
+    """Return the shape of a layer's output for one image; () if it is unknown.
+
+    If the layer is called several times, the first call counts; of several outputs, the first.
     """
     try:
         output = layer.output
-    except (
-        AttributeError,
-        ValueError,
-    ):  # it is used several times, or inside a class of the user's own
+    except (AttributeError, ValueError):  # called several times, or in a user's own class
         output = output_of_first_call(layer)
     while isinstance(output, list | tuple | dict):
-        output = next(iter(output.values() if isinstance(output, dict) else output), None)
+        outputs = output.values() if isinstance(output, dict) else output
+        output = next(iter(outputs), None)
     return _shape(output) if output is not None else ()
 
 
@@ -77,26 +77,32 @@ def _shape(tensor: Any) -> tuple[int, ...]:
 
 
 def settings(layer: Any) -> list[str]:
-    """Return what tells a layer from its siblings, a word each, for example ["3x3", "relu"]."""
-    words = []
+    """Return the settings that distinguish a layer from others of its class.
+
+    Example:
+        >>> import keras
+        >>> settings(keras.layers.Conv2D(8, 3, padding="same", activation="relu"))
+        ['3x3', 'same', 'relu']
+    """
+    parts = []
     if getattr(layer, "kernel_size", None):
-        words.append("x".join(str(size) for size in layer.kernel_size))
+        parts.append("x".join(str(size) for size in layer.kernel_size))
     if getattr(layer, "pool_size", None):
-        words.append("x".join(str(size) for size in layer.pool_size))
+        parts.append("x".join(str(size) for size in layer.pool_size))
     if max(getattr(layer, "strides", None) or (1,)) > 1 and not getattr(layer, "pool_size", None):
-        words.append(f"stride {layer.strides[0]}")
+        parts.append(f"stride {layer.strides[0]}")
     if getattr(layer, "padding", None) == "same":
-        words.append("same")
+        parts.append("same")
     activation = getattr(layer, "activation", None)
     if activation is not None and getattr(activation, "__name__", "linear") != "linear":
-        words.append(activation.__name__)
+        parts.append(activation.__name__)
     if type(layer).__name__ == "Dropout":
-        words.append(f"rate {layer.rate:g}")
-    return words
+        parts.append(f"rate {layer.rate:g}")
+    return parts
 
 
 def _macs(layer: Any, output_shape: tuple[int, ...]) -> int:
-    """Count by kernel: each weight of it is used once at each position of the output."""
+    """Return the MACs of a layer: each weight of a kernel is used once at each output position."""
     positions = math.prod(output_shape[:-1])
     match type(layer).__name__:
         case "Dense" | "Conv2D" | "DepthwiseConv2D":

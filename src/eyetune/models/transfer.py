@@ -1,9 +1,8 @@
-"""Transfer learning: a network that was pre-trained on ImageNet, frozen, with a small head for the
-classes at hand.
+"""Transfer learning: a backbone that was pre-trained on ImageNet, with a new head for the classes.
 
-The base works as it does when it is used, also while a network around it is trained: its batch
+The backbone always works in inference mode, also while the network around it is trained: its batch
 normalizations keep their statistics and its dropout is off. Keras's `base(images, training=False)`
-does not reach that, since `fit` passes its own `training` to every layer.
+does not achieve that, because `fit` passes its own `training` argument to every layer.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from eyetune.recipe import ModelSection
 if TYPE_CHECKING:
     import keras
 
-MIN_SIDE = 32  # pixels: what Keras's applications take
+MIN_SIDE = 32  # in pixels, for Keras's applications
 
-# Of the ImageNet images, by channel: red, green, blue.
+# Mean and standard deviation of the ImageNet images in red, green and blue.
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
-# Keras's ImageNet weights of EfficientNet want (x - mean) / deviation, but its normalization, whose
-# weights come from the file, divides by the root of the deviation only. Keras puts another division
-# behind that where it loads those weights itself; here it is done before, on the distance from the
-# mean.
+# Keras's ImageNet weights of EfficientNet need (x - mean) / deviation, but its normalization layer,
+# whose weights come from the file, divides by the square root of the deviation only. Keras adds
+# another division after that layer if it loads these weights itself. Here the missing factor is
+# applied before it, to the distance from the mean.
 _LIFT = tuple(deviation**-0.5 for deviation in _DEVIATION)
 
 
@@ -38,10 +37,10 @@ class Backbone:
 
     Attributes:
         application: Its name in `keras.applications`.
-        file: The file that Keras downloads its ImageNet weights to.
-        scale: Factor on pixels in [0, 1], by channel, that makes what it was trained on.
-        offset: What is then added, by channel.
-        reverse: Whether it takes the channels as blue, green, red.
+        file: Name of the file to which Keras downloads its ImageNet weights.
+        scale: Factor of each channel, for pixels in [0, 1].
+        offset: Number that is then added to each channel.
+        reverse: Whether its channels are blue, green, red.
     """
 
     application: str
@@ -83,7 +82,7 @@ def build(
     *,
     dtype: str = "float32",
 ) -> keras.Model:
-    """Build a base with random weights, frozen, between its preprocessing and a head.
+    """Build a network of preprocessing, a frozen backbone with random weights, and a head.
 
     Args:
         section: The recipe's model section, with a base.
@@ -92,10 +91,11 @@ def build(
         dtype: Keras dtype policy; preprocessing and softmax are always in float32.
 
     Returns:
-        A Keras model as that of `build.build`.
+        A Keras model, like that of `build.build`.
 
     Raises:
-        RecipeError: The base cannot take such images.
+        RecipeError: The images are too small for the backbone or have no three channels, or
+            `trainable_from` is not one of its layers.
 
     Example:
         >>> network = build(ModelSection(base="vgg16"), (32, 32, 3), 10)
@@ -105,12 +105,12 @@ def build(
     import keras
 
     _check_images(section.base, image_shape)
-    chosen = BACKBONES[section.base]
+    properties = BACKBONES[section.base]
     images = keras.layers.Input(image_shape)
     outputs = keras.layers.Rescaling(
-        list(chosen.scale), offset=list(chosen.offset), dtype="float32"
+        list(properties.scale), offset=list(properties.offset), dtype="float32"
     )(images)
-    if chosen.reverse:
+    if properties.reverse:
         outputs = keras.ops.flip(outputs, axis=-1)
     backbone = build_backbone(section.base, image_shape, dtype=dtype)
     _check_trainable_from(section, backbone)
@@ -123,22 +123,22 @@ def build(
 def build_backbone(
     name: str, image_shape: tuple[int, int, int], *, dtype: str = "float32"
 ) -> keras.Model:
-    """Build a base alone, with random weights, frozen and without dropout."""
+    """Build a backbone alone: random weights, frozen, without dropout."""
     import keras
 
     with _policy(dtype):
         application = getattr(keras.applications, BACKBONES[name].application)
-        base = application(include_top=False, weights=None, input_shape=image_shape)
-    base.trainable = False
-    for layer in base.layers:
+        backbone = application(include_top=False, weights=None, input_shape=image_shape)
+    backbone.trainable = False
+    for layer in backbone.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
-    return base
+    return backbone
 
 
 @contextmanager
 def _policy(dtype: str) -> Iterator[None]:
-    """Let Keras's applications, which take no dtype, be built in one."""
+    """Set Keras's dtype policy meanwhile: its applications have no argument for it."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -150,65 +150,65 @@ def _policy(dtype: str) -> Iterator[None]:
 
 
 def backbone_of(network: keras.Model) -> keras.Model:
-    """Return the base in a network from `build`."""
-    return network.layers[_place_of_base(network)]
+    """Return the backbone in a network from `build`."""
+    return network.layers[_backbone_index(network)]
 
 
 def features_of(network: keras.Model) -> keras.Model:
-    """Return the part of a network that a frozen base leaves as it is: from images to float
-    features in one row.
+    """Return the part of a network up to the features: from images to one row for each image.
+
+    It shares the layers of the network, and does not change while the backbone is frozen.
     """
     import keras
 
-    flattened = network.layers[_place_of_base(network) + 1]
+    flattened = network.layers[_backbone_index(network) + 1]
     return keras.Model(network.input, flattened.output, name="features")
 
 
 def head_of(network: keras.Model) -> keras.Model:
-    """Return the rest of a network, from features to probabilities. Its layers are the network's
-    own.
-    """
+    """Return the part of a network from the features to the probabilities; it shares the layers."""
     import keras
 
-    place = _place_of_base(network)
-    inputs = outputs = keras.layers.Input(network.layers[place + 1].output.shape[1:])
-    for layer in network.layers[place + 2 :]:
+    index = _backbone_index(network)
+    inputs = outputs = keras.layers.Input(network.layers[index + 1].output.shape[1:])
+    for layer in network.layers[index + 2 :]:
         outputs = layer(outputs)
     return keras.Model(inputs, outputs, name="head")
 
 
-def _place_of_base(network: keras.Model) -> int:
+def _backbone_index(network: keras.Model) -> int:
     import keras
 
     return next(
-        place for place, layer in enumerate(network.layers) if isinstance(layer, keras.Model)
+        index for index, layer in enumerate(network.layers) if isinstance(layer, keras.Model)
     )
 
 
 def thaw(network: keras.Model, first: str) -> None:
-    """Let the base be trained from a layer on; batch normalizations stay frozen, for they would
-    lose their statistics.
+    """Make the backbone trainable from a layer on.
+
+    Normalization layers stay frozen, because they would lose their statistics.
 
     Args:
         network: From `build`.
-        first: Name of the layer, in the order of Keras's `summary`; empty freezes the base as a
-            whole.
+        first: Name of the first trainable layer, in the order of Keras's `summary`; empty freezes
+            the whole backbone.
     """
     import keras
 
-    base = backbone_of(network)
-    base.trainable = bool(first)
-    names = [layer.name for layer in base.layers]
-    for place, layer in enumerate(base.layers):
+    backbone = backbone_of(network)
+    backbone.trainable = bool(first)
+    names = [layer.name for layer in backbone.layers]
+    for index, layer in enumerate(backbone.layers):
         fixed = isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
-        layer.trainable = bool(first) and not fixed and place >= names.index(first)
+        layer.trainable = bool(first) and not fixed and index >= names.index(first)
 
 
 def _check_trainable_from(section: ModelSection, backbone: keras.Model) -> None:
     names = [layer.name for layer in backbone.layers if layer.weights]
     if section.trainable_from and section.trainable_from not in names:
         raise RecipeError(
-            f"{section.base} has no layer {section.trainable_from} to train from.",
+            f"{section.base} has no layer {section.trainable_from} with weights.",
             expected=f"model.trainable_from: one of its {len(names)} layers with weights",
             received=section.trainable_from,
             fix=nearest(section.trainable_from, names),
@@ -219,15 +219,18 @@ def _check_images(base: str, image_shape: tuple[int, int, int]) -> None:
     height, width, channels = image_shape
     if channels != 3:
         raise RecipeError(
-            f"The base {base} takes colour images only.",
-            expected="images of 3 channels",
+            f"The base {base} needs colour images.",
+            expected="3 channels",
             received=f"{channels} channel(s)",
-            fix="Store the images in colour (grey: the same values three times), or use a network without a base.",
+            fix=(
+                "Store the images in colour (grey: the same values three times), or use a network "
+                "without a base."
+            ),
         )
     if min(height, width) < MIN_SIDE:
         raise RecipeError(
             f"The images are too small for the base {base}.",
             expected=f"at least {MIN_SIDE}x{MIN_SIDE} pixels",
             received=f"{height}x{width}",
-            fix="Use larger images (of a folder: --image-size 32), or a network without a base.",
+            fix="Use larger images (for a folder: --image-size 32), or a network without a base.",
         )

@@ -1,7 +1,6 @@
-"""Weights of pre-trained networks: found or downloaded, read from the usual kinds of files, checked
-layer by layer.
+"""Weights of pre-trained networks: download them or read them from files, and check each layer.
 
-Nothing in a file is run: HDF5 and NumPy files are read as plain arrays, and a `.keras` file in
+Code in a file is never run: HDF5 and NumPy files are read as plain arrays, and `.keras` files in
 Keras's safe mode.
 """
 
@@ -31,24 +30,21 @@ if TYPE_CHECKING:
 
 IMAGENET, RANDOM = "imagenet", "random"
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
-SMALLEST = (
-    32,
-    32,
-    3,
-)  # shapes of weights do not hang on the images: the smallest network is built soonest
-KINDS = ".weights.h5, .h5, .keras or .npz"
+# The shapes of weights do not depend on the images, and a small network is built faster.
+SMALLEST_IMAGES = (32, 32, 3)
+EXTENSIONS = ".weights.h5, .h5, .keras or .npz"
 
 Arrays = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of a base.
+    """The weights of a backbone.
 
     Attributes:
-        layers: Arrays of each layer that has any, in the order of the base and of Keras's
-            `layer.weights`.
-        digest: The same for the same weights only: sixteen hexadecimal digits.
+        layers: Arrays of each layer with weights, in the order of the backbone's layers and of
+            Keras's `layer.weights`.
+        digest: Hash of all arrays, sixteen hexadecimal digits.
     """
 
     layers: tuple[Arrays, ...]
@@ -56,15 +52,15 @@ class Weights:
 
 
 def load(section: ModelSection) -> Weights | None:
-    """Return the weights that a recipe's base begins with; None for random ones.
+    """Return the initial weights of a recipe's backbone; None for random ones.
 
-    They are downloaded once by Keras, which keeps them in its folder, and read once by a process.
+    Keras downloads them once and keeps them in its folder. A process reads them once.
 
     Args:
         section: The recipe's model section, with a base.
 
     Raises:
-        RecipeError: They are not there, cannot be downloaded or read, or are of another network.
+        RecipeError: They are missing, cannot be downloaded or read, or belong to another network.
     """
     if section.weights == RANDOM:
         return None
@@ -76,18 +72,18 @@ def load(section: ModelSection) -> Weights | None:
     except OSError as error:
         raise RecipeError(
             f"The weights {path} for {section.base} cannot be read.",
-            expected=f"imagenet, random, or the path of a {KINDS} file",
+            expected=f"imagenet, random, or the path of a {EXTENSIONS} file",
             received=error.strerror or error,
-            fix="Name another file with --set model.weights=FILE.",
+            fix="Use another file: --set model.weights=FILE.",
         ) from None
     return _read(section.base, str(path.resolve()), (state.st_size, state.st_mtime_ns))
 
 
 def put(weights: Weights, network: keras.Model) -> None:
-    """Put weights into the base of a network from `transfer.build`."""
+    """Set the weights of the backbone in a network from `transfer.build`."""
     for layer, values in zip(_weighted(backbone_of(network)), weights.layers, strict=True):
         layer.set_weights(values)
-        resolve_shapes(layer)
+        _finalize_state(layer)
 
 
 def current(network: keras.Model) -> Weights:
@@ -95,10 +91,8 @@ def current(network: keras.Model) -> Weights:
     return _weights(tuple(layer.get_weights()) for layer in _weighted(backbone_of(network)))
 
 
-def resolve_shapes(layer: Any) -> None:
-    """Let a layer that computes values from its weights do so anew: Keras's Normalization, after an
-    assignment.
-    """
+def _finalize_state(layer: Any) -> None:
+    """Update what Keras's Normalization computes from its weights, after these were set."""
     if hasattr(layer, "finalize_state"):
         layer.finalize_state()
 
@@ -121,37 +115,39 @@ def _weights(layers: Iterable[Arrays]) -> Weights:
 def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
     if source == IMAGENET:
         return _weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
-    path, expected = Path(source), _weighted(build_backbone(base, SMALLEST))
+    path, expected = Path(source), _weighted(build_backbone(base, SMALLEST_IMAGES))
     try:
-        found = _reader(path)(path, expected)
+        stored = _reader(path)(path, expected)
     except RecipeError:
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise RecipeError(
             f"The weights {path} for {base} cannot be read.",
-            expected=f"a {KINDS} file",
+            expected=f"a {EXTENSIONS} file",
             received=f"{type(error).__name__}: {str(error)[:200]}",
-            fix="Get the file again, or name another one with --set model.weights=FILE.",
+            fix="Download the file again, or use another one: --set model.weights=FILE.",
         ) from None
-    return _weights(_fitting(layer, found, path, base) for layer in expected)
+    return _weights(_fitting(layer, stored, path, base) for layer in expected)
 
 
-def _fitting(layer: Any, found: Mapping[str, Arrays], path: Path, base: str) -> Arrays:
-    """Return a layer's arrays from what a file holds, if they are of its shapes."""
+def _fitting(layer: Any, stored: Mapping[str, Arrays], path: Path, base: str) -> Arrays:
+    """Return a layer's arrays from the content of a file, if they have its shapes."""
     name, shapes = _key(layer.name), [tuple(weight.shape) for weight in layer.weights]
-    values = found.get(name)
-    received = None if values is None else [value.shape for value in values]
-    if values is None or received != shapes:
-        wrong = "is not there" if values is None else "differs"
-        raise RecipeError(
-            f"The weights {path} do not fit {base}: its layer {name} {wrong}.",
-            expected=f"{name}: {_shown(shapes)}",
-            received=f"layers {', '.join(list(found)[:8])}, ..."
-            if received is None
-            else f"{name}: {_shown(received)}",
-            fix=f"Name a file with weights of {base}, for example {BACKBONES[base].file}.",
-        )
-    return values
+    values = stored.get(name)
+    if values is None:
+        problem = "is missing"
+        received = f"layers {', '.join(list(stored)[:8])}, ..."
+    elif [value.shape for value in values] != shapes:
+        problem = "has other shapes"
+        received = f"{name}: {_shown([value.shape for value in values])}"
+    else:
+        return values
+    raise RecipeError(
+        f"The weights {path} do not fit {base}: its layer {name} {problem}.",
+        expected=f"{name}: {_shown(shapes)}",
+        received=received,
+        fix=f"Use a file with weights of {base}, for example {BACKBONES[base].file}.",
+    )
 
 
 def _shown(shapes: list[tuple[int, ...]]) -> str:
@@ -159,9 +155,7 @@ def _shown(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _key(name: str) -> str:
-    """Return a layer's name without the number that Keras gives the second normalization of a
-    process.
-    """
+    """Return a layer's name without the number that Keras adds to later ones in a process."""
     return re.sub(r"^normalization_\d+$", "normalization", name)
 
 
@@ -175,18 +169,18 @@ def _from_npz(path: Path, expected: list[Any]) -> dict[str, Arrays]:
     """Read arrays named LAYER/WEIGHT, for example block1_conv1/kernel."""
     with np.load(path, allow_pickle=False) as stored:
         names = {_key(layer.name): [weight.name for weight in layer.weights] for layer in expected}
-        there = {name.partition("/")[0] for name in stored}
+        layers = {name.partition("/")[0] for name in stored}
         return {
             layer: tuple(
                 stored[f"{layer}/{weight}"] for weight in weights if f"{layer}/{weight}" in stored
             )
             for layer, weights in names.items()
-            if layer in there
+            if layer in layers
         }
 
 
 def _from_keras(path: Path, _expected: list[Any]) -> dict[str, Arrays]:
-    """Read a whole network, of which the base may be a part."""
+    """Read a whole network, of which the backbone may be a part."""
     import keras
 
     network = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -217,70 +211,67 @@ def _from_hdf5(path: Path, expected: list[Any]) -> dict[str, Arrays]:
 
 
 def _from_legacy(stored: Any, expected: list[Any]) -> dict[str, Arrays]:
-    """Read the older format, in which Keras's own ImageNet weights are; it goes by order where
-    names differ.
-    """
-    found = {}
+    """Read the older format of Keras's ImageNet weights; by order, if the names differ."""
+    result = {}
     for layer in _attributes(stored, "layer_names"):
         values = tuple(
             stored[layer][weight][()] for weight in _attributes(stored[layer], "weight_names")
         )
         if values:
-            found[_key(layer)] = values
+            result[_key(layer)] = values
     names = [_key(layer.name) for layer in expected]
-    if len(found) == len(names) and set(found) != set(names):
-        return dict(zip(names, found.values(), strict=True))
-    return found
+    if len(result) == len(names) and set(result) != set(names):
+        return dict(zip(names, result.values(), strict=True))
+    return result
 
 
 def _attributes(group: Any, name: str) -> list[str]:
-    """Return a list of names, which HDF5 holds in several pieces where it is long."""
-    pieces = (
-        [name] if name in group.attrs else [f"{name}{number}" for number in range(len(group.attrs))]
-    )
-    words = [word for piece in pieces if piece in group.attrs for word in group.attrs[piece]]
-    return [word.decode() if isinstance(word, bytes) else str(word) for word in words]
+    """Return a list of strings; HDF5 stores a long list in several numbered attributes."""
+    keys = [name]
+    if name not in group.attrs:
+        keys = [f"{name}{index}" for index in range(len(group.attrs))]
+    values = [value for key in keys for value in group.attrs.get(key, ())]
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
 def _from_groups(stored: Any) -> dict[str, Arrays]:
-    """Read Keras 3's format: beside the arrays 0, 1, ... of a layer stands its name."""
-    found: dict[str, Arrays] = {}
+    """Read Keras 3's format: groups with arrays 0, 1, ... and the name of the layer."""
+    result: dict[str, Arrays] = {}
 
     def visit(_path: str, group: Any) -> None:
         name = group.attrs.get("name")
         if name is not None and len(group):
-            found[_key(str(name))] = tuple(group[str(place)][()] for place in range(len(group)))
+            result[_key(str(name))] = tuple(group[str(index)][()] for index in range(len(group)))
 
     stored.visititems(visit)
-    return found
+    return result
 
 
 def _download(base: str) -> keras.Model:
-    """Let Keras find or download its ImageNet weights; where it cannot, say which file belongs
-    where.
-    """
+    """Return Keras's network with ImageNet weights, which Keras downloads if necessary."""
     import keras
 
     application = getattr(keras.applications, BACKBONES[base].application)
     try:
-        with _impatient(), redirect_stdout(sys.stderr):  # standard output is for results
-            # Keras has MobileNets for several sizes of images: this is the one that all have in
-            # common.
+        with _download_timeout(), redirect_stdout(sys.stderr):  # standard output is for results
+            # Keras has MobileNet weights for several image sizes. All backbones have this one.
             return application(include_top=False, weights="imagenet", input_shape=(224, 224, 3))
-    except Exception as error:  # Keras raises a bare Exception where a download fails
+    except Exception as error:  # Keras raises a bare Exception if a download fails
         folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
         name = BACKBONES[base].file
         raise RecipeError(
             f"The ImageNet weights of {base} are not on this machine and could not be downloaded.",
             expected=f"{folder / name}, or a connection",
             received=f"Keras's downloader: {' '.join(str(error).split())[:200]}",
-            fix=f"Get {name} from that address on another machine and put it into {folder}; or name another file with "
-            "--set model.weights=FILE.",
+            fix=(
+                f"Download {name} from that address on another machine and put it into {folder}, "
+                "or use another file: --set model.weights=FILE."
+            ),
         ) from None
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
+def _download_timeout() -> Iterator[None]:
     import socket
 
     before = socket.getdefaulttimeout()

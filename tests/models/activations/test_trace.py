@@ -15,7 +15,7 @@ from eyetune.models.activations.trace import (
     batches,
     leaves,
     outline,
-    watched,
+    traced,
 )
 from eyetune.models.cnn import build
 from eyetune.recipe import ModelSection
@@ -38,7 +38,7 @@ def nested() -> Any:
 
 
 def test_layers_of_nested_models_are_seen_in_the_order_of_the_work() -> None:
-    kinds = [(step.place, step.layer, step.kind) for step in outline(nested())]
+    kinds = [(step.index, step.layer, step.kind) for step in outline(nested())]
     assert kinds == [
         (0, "rescaling", "Rescaling"),
         (1, "first", "Conv2D"),
@@ -63,7 +63,7 @@ def test_watching_changes_neither_the_answer_nor_the_model() -> None:
     images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     before = np.asarray(model(images))
     calls: list[Call] = []
-    with watched(model, calls.append):
+    with traced(model, calls.append):
         during = np.asarray(model(images))
     assert np.array_equal(before, during)
     assert np.array_equal(np.asarray(calls[-1].outputs), before)
@@ -80,7 +80,7 @@ def test_layers_are_let_go_when_watching_fails() -> None:
     def fail(call: Call) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), watched(model, fail):
+    with pytest.raises(ZeroDivisionError), traced(model, fail):
         model(np.zeros((1, 8, 8, 3), np.float32))
     assert not any("call" in vars(layer) for layer in leaves(model))
     assert np.asarray(model(np.zeros((1, 8, 8, 3), np.float32))).shape == (1, 2)
@@ -95,7 +95,7 @@ def test_a_layer_that_is_used_twice_is_seen_twice() -> None:
     assert len(outline(model)) == 2
 
 
-def test_a_model_that_is_written_as_a_class_is_watched_too() -> None:
+def test_a_model_that_is_written_as_a_class_is_traced_too() -> None:
     import keras
 
     @keras.saving.register_keras_serializable("eyetune-tests")

@@ -1,4 +1,4 @@
-"""A forward pass that is watched layer by layer, whatever the network is made of."""
+"""Trace a forward pass layer by layer, whatever the network consists of."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 BATCH_BYTES = 128 * 2**20  # of all layers' outputs together; one batch is in memory at a time
 MAX_BATCH = 128
-# Activations that are layers of their own, by the function that they are.
+# Activations that are layers, with the names of their functions.
 _ACTIVATION_LAYERS = {
-    "ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu", "Softmax": "softmax",
+    "ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "leaky_relu", "ELU": "elu",
+    "Softmax": "softmax",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Call:
-    """One layer at work: the layer, the tensor that it took (the first of several) and the one that
-    it gave.
+    """One call of a layer.
+
+    Attributes:
+        layer: The layer.
+        inputs: Its input tensor; of several the first.
+        outputs: Its output tensor.
     """
 
     layer: Any
@@ -39,18 +44,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Step:
-    """One layer of a forward pass, as plain values.
+    """One call of a layer in a forward pass, as plain values.
 
     Attributes:
-        place: Its number in the order in which layers work, from 0.
-        layer: Its name.
-        kind: Its class.
-        settings: For example "3x3, relu".
-        activation: The name of its activation, "" for none.
-        shape: Of its output for one image.
+        index: Its index in the order of calls, from 0.
+        layer: Name of the layer.
+        kind: Class of the layer.
+        settings: Settings of the layer, for example "3x3, relu".
+        activation: Name of its activation, "" for none.
+        shape: Shape of its output for one image.
     """
 
-    place: int
+    index: int
     layer: str
     kind: str
     settings: str
@@ -59,28 +64,31 @@ class Step:
 
     @property
     def is_convolution(self) -> bool:
-        """Whether it slides kernels over a picture."""
+        """Whether the layer is a convolution."""
         return self.kind in CONVOLUTIONS
 
     @property
-    def is_picture(self) -> bool:
-        """Whether its output has places, more than one."""
+    def is_image(self) -> bool:
+        """Whether its output is an image of more than one pixel."""
         return len(self.shape) == 3 and self.shape[0] * self.shape[1] > 1
 
 
 @contextmanager
-def watched(model: keras.Model, see: Callable[[Call], None]) -> Iterator[None]:
-    """Call `see` with every layer that works inside, also in models within the model, in the order
-    of the work.
+def traced(model: keras.Model, on_call: Callable[[Call], None]) -> Iterator[None]:
+    """Call a function after each layer that is called, including those of nested models.
 
-    The layers' own `call` is covered for as long: unlike a second model made of the layers'
-    outputs, this needs to know nothing of how the model is wired, and adds nothing to it.
+    The layers' own `call` is replaced meanwhile. Unlike a second model with the layers' outputs,
+    this needs no knowledge of how the model is connected, and adds nothing to it.
+
+    Args:
+        model: A built model.
+        on_call: Called in the order of the forward pass.
 
     Example:
         >>> from eyetune.models.cnn import build
         >>> from eyetune.recipe import ModelSection
         >>> model, kinds = build(ModelSection(), (32, 32, 3), 10), []
-        >>> with watched(model, lambda call: kinds.append(type(call.layer).__name__)):
+        >>> with traced(model, lambda call: kinds.append(type(call.layer).__name__)):
         ...     _ = model(np.zeros((1, 32, 32, 3), np.float32))
         >>> kinds[:3]
         ['Conv2D', 'MaxPooling2D', 'Conv2D']
@@ -88,51 +96,50 @@ def watched(model: keras.Model, see: Callable[[Call], None]) -> Iterator[None]:
     layers = {id(layer): layer for layer in leaves(model)}.values()
     try:
         for layer in layers:
-            vars(layer)["call"] = _covered(
-                layer, layer.call, see
-            )  # Keras's own setter would track it as state
+            # Not with setattr: Keras's own would track the function as state of the layer.
+            vars(layer)["call"] = _with_callback(layer, layer.call, on_call)
         yield
     finally:
         for layer in layers:
             vars(layer).pop("call", None)
 
 
-def _covered(
-    layer: Any, call: Callable[..., Any], see: Callable[[Call], None]
+def _with_callback(
+    layer: Any, call: Callable[..., Any], on_call: Callable[[Call], None]
 ) -> Callable[..., Any]:
-    def covered(*args: Any, **kwargs: Any) -> Any:
+    def replacement(*args: Any, **kwargs: Any) -> Any:
         outputs = call(*args, **kwargs)
         inputs = args[0] if args else next(iter(kwargs.values()), None)
-        if hasattr(
-            outputs, "shape"
-        ):  # a layer that gives several tensors has no picture of its own
-            see(Call(layer, inputs[0] if isinstance(inputs, list | tuple) else inputs, outputs))
+        if isinstance(inputs, list | tuple):
+            inputs = inputs[0]
+        if hasattr(outputs, "shape"):  # layers with several outputs are left out
+            on_call(Call(layer, inputs, outputs))
         return outputs
 
-    return covered
+    return replacement
 
 
 def leaves(model: keras.Model) -> list[Any]:
-    """Return the layers of a model and of the models within it, those without layers of their own,
-    in order.
-    """
+    """Return the layers of a model in order, with the layers of nested models in their place."""
     import keras
 
-    found: list[Any] = []
+    layers: list[Any] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model) and layer.layers:
-            found += leaves(layer)
+            layers += leaves(layer)
         elif not isinstance(layer, keras.layers.InputLayer):
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def outline(model: keras.Model) -> tuple[Step, ...]:
-    """Return the layers of a built model in the order in which they work, found with one black
-    image.
+    """Return the layers of a model in the order in which they are called, found with a black image.
 
-    Keras numbers layers through a whole process; here those that it named are numbered from the
-    first one on, so that a network has the same names whenever it was built.
+    Keras numbers layers throughout a process. Here, layers that Keras named are numbered from the
+    first of the model, so that a network always has the same names.
+
+    Args:
+        model: A built model.
 
     Example:
         >>> from eyetune.models.cnn import build
@@ -142,20 +149,25 @@ def outline(model: keras.Model) -> tuple[Step, ...]:
         ('conv2d', 'Conv2D', 'relu', (30, 30, 32))
     """
     steps: list[Step] = []
-    for call in working(model):
-        layer, shape = call.layer, tuple(int(size) for size in call.outputs.shape[1:])
-        name = _name(layer, {step.layer for step in steps})
-        settled = ", ".join(settings(layer))
+    for call in calls_on_black(model):
+        layer = call.layer
         steps.append(
-            Step(len(steps), name, type(layer).__name__, settled, activation_of(layer), shape)
+            Step(
+                index=len(steps),
+                layer=_name(layer, {step.layer for step in steps}),
+                kind=type(layer).__name__,
+                settings=", ".join(settings(layer)),
+                activation=activation_of(layer),
+                shape=tuple(int(size) for size in call.outputs.shape[1:]),
+            )
         )
     return tuple(steps)
 
 
-def working(model: keras.Model) -> list[Call]:
-    """Return each layer's work on one black image, in order."""
+def calls_on_black(model: keras.Model) -> list[Call]:
+    """Return the calls of a forward pass with one black image, in order."""
     calls: list[Call] = []
-    with watched(model, calls.append):
+    with traced(model, calls.append):
         model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
     return calls
 
@@ -169,7 +181,7 @@ def _name(layer: Any, taken: Container[str]) -> str:
 
 
 def activation_of(layer: Any) -> str:
-    """Return the name of a layer's activation, "" where it has none."""
+    """Return the name of a layer's activation; "" if it has none."""
     kind = type(layer).__name__
     if kind in _ACTIVATION_LAYERS:
         return _ACTIVATION_LAYERS[kind]
@@ -178,8 +190,11 @@ def activation_of(layer: Any) -> str:
 
 
 def batches(images: NDArray[np.float32], steps: tuple[Step, ...]) -> Iterator[slice]:
-    """Yield stretches of images, each so short that all layers' outputs together stay within
-    BATCH_BYTES.
+    """Yield slices of images, so short that the outputs of all layers fit into BATCH_BYTES.
+
+    Args:
+        images: Shape (N, ...).
+        steps: The outline of the model.
     """
     bytes_per_image = 4 * sum(int(np.prod(step.shape)) for step in steps)
     size = int(np.clip(BATCH_BYTES // max(bytes_per_image, 1), 1, MAX_BATCH))

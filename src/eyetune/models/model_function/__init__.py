@@ -1,7 +1,8 @@
 """A user's KerasTuner `build_model(hp)` or `HyperModel`, unmodified, as the network of a recipe.
 
-`keep` makes a copy that an edit of the original cannot harm, `load` brings it back, `discover`
-reads its space off it and `build_with` builds a network of it. Everything but `keep` needs Keras.
+`keep` copies a function, so that later changes of the original have no effect. `load` loads it,
+`discover` returns its search space, and `build_with` builds a network with it. All but `keep` need
+Keras.
 
 See https://keras.io/keras_tuner/api/hyperparameters/ and
 https://keras.io/keras_tuner/api/hypermodels/.

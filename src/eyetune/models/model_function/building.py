@@ -1,4 +1,4 @@
-"""Networks of a model function: built with given hyperparameters and checked before any training."""
+"""Build a network with a model function and given hyperparameters, and check it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Built:
-    """A network of a model function, ready for training.
+    """A network that a model function built, ready to be trained.
 
     Attributes:
-        model: As the function returned it, built and compiled.
-        hyperparameters: The `keras_tuner.HyperParameters` that it was built with; training may add
-            to them.
-        fit: What it takes and measures.
-        image_shape: Of the images that it is for: height and width in pixels, and channels.
+        model: The function's network, built and compiled.
+        hyperparameters: The `keras_tuner.HyperParameters` that it was built with. Training may add
+            more.
+        fit: The form of its images, labels and metrics.
+        image_shape: Height and width of its images in pixels, and number of channels.
         loaded: The function.
     """
 
@@ -39,68 +39,65 @@ class Built:
 
     @property
     def values(self) -> dict[str, Value]:
-        """All hyperparameters that count, of those that the function used so far."""
-        hyperparameters = self.hyperparameters
-        used = dict.fromkeys(
-            one.name for one in hyperparameters.space if hyperparameters.is_active(one)
-        )
-        return {name: hyperparameters.values[name] for name in used}
+        """Values of the active hyperparameters that the function used so far."""
+        names = [
+            hyperparameter.name
+            for hyperparameter in self.hyperparameters.space
+            if self.hyperparameters.is_active(hyperparameter)
+        ]
+        return {name: self.hyperparameters.values[name] for name in dict.fromkeys(names)}
 
     @property
     def space(self) -> Space:
-        """Those that the function used so far, with what they may be."""
+        """Ranges of the hyperparameters that the function used so far."""
         return space_of(self.hyperparameters)
 
     @property
     def precision(self) -> Literal["float32", "bfloat16"]:
-        """The arithmetic that it is trained in, which the user's dtype policy decides."""
-        return (
-            "bfloat16"
-            if any(layer.compute_dtype == "bfloat16" for layer in self.model.layers)
-            else "float32"
-        )
+        """Precision of its arithmetic, which the user's dtype policy determines."""
+        if any(layer.compute_dtype == "bfloat16" for layer in self.model.layers):
+            return "bfloat16"
+        return "float32"
 
     @property
     def classifier(self) -> keras.Model:
-        """The network from images to probabilities in float32: itself, where that is what it is
-        already.
-        """
+        """The network as a float32 model from images to probabilities: itself, if it is one."""
         return _classifier(self.model, self.fit, self.image_shape)
 
 
 def build_with(
-    word: str,
+    function: str,
     values: Values,
     image_shape: tuple[int, int, int],
     num_classes: int,
     *,
     seed: int | None = None,
 ) -> Built:
-    """Build a network of a model function, and check that it can be trained on such images.
+    """Build a network with a model function, and check that it can be trained on such images.
 
-    The function gets a real `keras_tuner.HyperParameters`: those that are not among the values have
-    their defaults, those in a conditional scope that does not hold are None.
+    The function gets a `keras_tuner.HyperParameters`. Hyperparameters without a given value have
+    their defaults; those in an inactive conditional scope are None.
 
     Args:
-        word: Of `model.function` in a recipe.
-        values: Of hyperparameters, by name.
-        image_shape: Height and width in pixels, and channels.
+        function: `model.function` of a recipe.
+        values: Values of hyperparameters, by name.
+        image_shape: Height and width in pixels, and number of channels.
         num_classes: Number of outputs, at least 2.
-        seed: Of its first weights (None: whatever they were to be).
+        seed: Random seed of the initial weights (None: the global generators are used as they are).
 
     Raises:
-        FunctionError: The function cannot be loaded or raised an exception, or returned what cannot
-            be trained.
+        FunctionError: The function cannot be loaded, raised an exception, or returned a network
+            that cannot be trained.
 
     Source: https://keras.io/keras_tuner/api/hyperparameters/
     """
     import keras
     import keras_tuner
 
-    loaded = load(word)
+    loaded = load(function)
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = dict(values)
-    keras.utils.clear_session(free_memory=False)  # layers are named by how many there were before
+    keras.utils.clear_session(free_memory=False)  # restarts the numbers in the names of layers
     if seed is not None:
         keras.utils.set_random_seed(seed)
     with _policy(loaded.policy):
@@ -108,7 +105,9 @@ def build_with(
             loaded.hypermodel.declare_hyperparameters(hyperparameters)
             model = loaded.hypermodel.build(hyperparameters)
         except Exception as error:
-            raise failed(f"The model function raised an exception{_with(values)}.", error) from None
+            raise failed(
+                f"The model function raised an exception{_with_values(values)}.", error
+            ) from None
         fit = check(model, image_shape, num_classes)
     return Built(model, hyperparameters, fit, image_shape, loaded)
 
@@ -116,23 +115,20 @@ def build_with(
 def build(
     section: ModelSection, image_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:
-    """Build the network of a recipe's model function, as it is evaluated: from images to
-    probabilities.
-    """
+    """Build the network of a recipe's model function, from images to probabilities."""
     return build_with(
         section.function, section.hyperparameters, image_shape, num_classes
     ).classifier
 
 
-def _with(values: Mapping[str, Value]) -> str:
-    return (
-        f" with {', '.join(f'{name}={value}' for name, value in values.items())}" if values else ""
-    )
+def _with_values(values: Mapping[str, Value]) -> str:
+    listed = ", ".join(f"{name}={value}" for name, value in values.items())
+    return f" with {listed}" if listed else ""
 
 
 @contextmanager
 def _policy(name: str) -> Iterator[None]:
-    """Let the dtype policy that the user's file or function sets end with the function."""
+    """Set the dtype policy of the user's file, and restore the current one afterwards."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -159,19 +155,16 @@ def _classifier(model: keras.Model, fit: Fit, image_shape: tuple[int, int, int])
 
 
 def _in_float32(model: keras.Model) -> keras.Model:
-    """Return a network of mixed precision with float32 arithmetic, as it is evaluated and as a
-    board gets it.
-    """
+    """Return a mixed-precision network with float32 arithmetic, for evaluation and for boards."""
     import keras
 
-    if all(layer.compute_dtype == "float32" for layer in model.layers) or not hasattr(
-        model, "inputs"
-    ):
+    is_float32 = all(layer.compute_dtype == "float32" for layer in model.layers)
+    if is_float32 or not hasattr(model, "inputs"):
         return model
 
-    def unmixed(layer: Any) -> Any:
+    def clone_in_float32(layer: Any) -> Any:
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(model, clone_function=unmixed)
+    copy = keras.models.clone_model(model, clone_function=clone_in_float32)
     copy.set_weights(model.get_weights())
     return copy

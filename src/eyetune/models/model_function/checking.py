@@ -1,6 +1,4 @@
-"""What a model function returned: whether it can be trained on these images, and what it takes and
-measures.
-"""
+"""Check the network that a model function returned: can it be trained on these images?"""
 
 from __future__ import annotations
 
@@ -18,15 +16,15 @@ MEASURE = "In the model function, compile it with metrics=['accuracy']."
 
 @dataclass(frozen=True)
 class Fit:
-    """How a network fits images and labels.
+    """The form of a network's images, labels and metrics.
 
     Attributes:
-        has_channels: Whether images come with their axis of channels; one-channel images may come
-            without.
-        integer_labels: Whether its loss takes class numbers; otherwise one-hot rows.
-        gives_logits: Whether its outputs are logits, as its loss says, and not probabilities.
-        metrics: Names of what it measures, the loss included.
-        accuracy: The one of them that is the accuracy.
+        has_channels: Whether its images have a channel axis. Images of one channel may have none.
+        integer_labels: Whether its loss takes integer labels instead of one-hot rows.
+        gives_logits: Whether its outputs are logits instead of probabilities, according to its
+            loss.
+        metrics: Names of its metrics, the loss included.
+        accuracy: Name of the metric that is the accuracy.
     """
 
     has_channels: bool
@@ -37,18 +35,22 @@ class Fit:
 
 
 def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fit:
-    """Refuse what cannot be trained on such images, and say why; a network without weights gets
-    them here.
+    """Check that a network can be trained on such images. It is built here if necessary.
+
+    Args:
+        model: What the model function returned.
+        image_shape: Height and width in pixels, and number of channels.
+        num_classes: Number of classes, at least 2.
 
     Raises:
-        FunctionError: It is no compiled Keras model, or its inputs, outputs, loss or metrics do not
-            fit.
+        FunctionError: It is not a compiled Keras model, or its inputs, outputs, loss or metrics do
+            not fit.
     """
     import keras
 
     if not isinstance(model, keras.Model):
         raise FunctionError(
-            "The model function returned no Keras model.",
+            "The model function did not return a Keras model.",
             expected="a compiled keras.Model",
             received=f"{type(model).__name__}: {model!r:.60}",
             fix="End the function with `return model`." if model is None else None,
@@ -72,37 +74,33 @@ def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fi
 
 
 def _images(model: Any, image_shape: tuple[int, int, int]) -> Any:
-    """Return two black images as the model takes them, which also gives it its weights where it has
-    none yet.
-    """
+    """Return two black images in the form that the model needs; build the model if necessary."""
     import keras
 
     height, width, channels = image_shape
     shapes: list[tuple[int, ...]] = [image_shape, *([(height, width)] if channels == 1 else [])]
-    known = _input_shape(model)
-    if known is not None:
-        shapes = [shape for shape in shapes if _takes(known, shape)]
+    input_shape = _input_shape(model)
+    if input_shape is not None:
+        shapes = [shape for shape in shapes if _accepts(input_shape, shape)]
         if not shapes:
+            without_batch = input_shape[1:] if isinstance(input_shape, tuple) else input_shape
             raise FunctionError(
-                "The network of the model function takes other images.",
+                "The network of the model function is for images of another shape.",
                 expected=f"input shape {image_shape}",
-                received=f"input shape {known[1:] if isinstance(known, tuple) else known}",
-                fix="Leave the input shape out, or give the one of the images: height, width, channels.",
+                received=f"input shape {without_batch}",
+                fix="Leave out the input shape, or use (height, width, channels) of the images.",
             )
     error: Exception | None = None
     for shape in shapes:
         images = np.zeros((2, *shape), np.float32)
         try:
             if isinstance(model, keras.Sequential) and not model.built:
-                keras.Sequential(model.layers).build(
-                    (None, *shape)
-                )  # one that fails stays with the shape it failed for
-                model.build((None, *shape))  # a call would fix the size of batches
+                # On a copy first: a model whose build fails keeps the shape that failed.
+                keras.Sequential(model.layers).build((None, *shape))
+                model.build((None, *shape))  # a call would fix the batch size
             model(images, training=False)
             return images
-        except (
-            Exception
-        ) as reason:  # whatever Keras and TensorFlow make of images that are too small
+        except Exception as reason:  # Keras and TensorFlow have many errors for small images
             error = error or reason
     raise FunctionError(
         f"The network of the model function cannot be built for images of shape {image_shape}.",
@@ -111,7 +109,7 @@ def _images(model: Any, image_shape: tuple[int, int, int]) -> Any:
 
 
 def _input_shape(model: Any) -> Any:
-    """Return the shape that a model was made for, batch included; None where any is taken so far."""
+    """Return a model's input shape with the batch axis; None if it accepts any shape so far."""
     import keras
 
     if not model.built or not (hasattr(model, "inputs") or isinstance(model, keras.Sequential)):
@@ -119,24 +117,25 @@ def _input_shape(model: Any) -> Any:
     return model.input_shape
 
 
-def _takes(known: Any, shape: tuple[int, ...]) -> bool:
-    if not isinstance(known, tuple) or len(known) != len(shape) + 1:
+def _accepts(input_shape: Any, shape: tuple[int, ...]) -> bool:
+    if not isinstance(input_shape, tuple) or len(input_shape) != len(shape) + 1:
         return False
-    return all(size is None or size == given for size, given in zip(known[1:], shape, strict=True))
+    sizes = zip(input_shape[1:], shape, strict=True)
+    return all(expected is None or expected == size for expected, size in sizes)
 
 
 def _outputs(model: Any, images: Any, num_classes: int) -> Any:
     outputs = model(images, training=False)
     shape = getattr(outputs, "shape", None)
     if shape is None or tuple(shape) != (len(images), num_classes):
-        last = f"Dense({num_classes}, activation='softmax')"
+        received = "several outputs"
+        if shape is not None:
+            received = f"shape (batch, {', '.join(map(str, shape[1:]))})"
         raise FunctionError(
-            "The network of the model function has outputs that do not fit the classes.",
+            "The outputs of the model function's network do not fit the classes.",
             expected=f"one output for each of {num_classes} classes: shape (batch, {num_classes})",
-            received="several outputs"
-            if shape is None
-            else f"shape (batch, {', '.join(map(str, shape[1:]))})",
-            fix=f"End the network with {last}.",
+            received=received,
+            fix=f"End the network with Dense({num_classes}, activation='softmax').",
         )
     return outputs
 
@@ -144,7 +143,7 @@ def _outputs(model: Any, images: Any, num_classes: int) -> Any:
 def _measured(
     model: Any, images: Any, outputs: Any, num_classes: int
 ) -> tuple[bool, tuple[str, ...]]:
-    """Find the kind of labels that the loss takes, and the names of what is measured."""
+    """Return whether the loss takes integer labels, and the names of the metrics."""
     import keras
 
     integers = np.arange(len(images)) % num_classes
@@ -156,18 +155,20 @@ def _measured(
         try:
             model.compute_loss(images, labels, outputs, None)
             metrics = model.compute_metrics(images, labels, outputs, None)
-        except Exception as reason:  # each loss has its own way to refuse
+        except Exception as reason:  # each loss has its own errors
             error = error or reason
             continue
         model.reset_metrics()
         return integer_labels, tuple(metrics)
-    if (
-        type(model).train_step is not keras.Model.train_step
-    ):  # a training of the user's own measures in its own way
-        return first, tuple(dict.fromkeys(["loss", *(one.name for one in model.metrics)]))
+    if type(model).train_step is not keras.Model.train_step:
+        # A train_step of the user's own may measure in its own way.
+        names = ["loss", *(metric.name for metric in model.metrics)]
+        return first, tuple(dict.fromkeys(names))
     raise FunctionError(
         "The loss or a metric of the model function's network does not fit its outputs.",
-        expected=f"a loss of labels, one-hot or by number, and outputs of shape (batch, {num_classes})",
+        expected=(
+            f"a loss of one-hot or integer labels and outputs of shape (batch, {num_classes})"
+        ),
         received=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
     )
 
@@ -180,22 +181,18 @@ def _loss(model: Any) -> Any:
 
 def _is_sparse(model: Any) -> bool:
     loss = _loss(model)
-    words = (loss, getattr(loss, "name", ""), getattr(loss, "__name__", ""), type(loss).__name__)
-    return any("sparse" in str(word).lower() for word in words)
+    names = (loss, getattr(loss, "name", ""), getattr(loss, "__name__", ""), type(loss).__name__)
+    return any("sparse" in str(name).lower() for name in names)
 
 
 def _accuracy(metrics: tuple[str, ...]) -> str:
-    """Return the first metric that is an accuracy; being among the first k is another thing."""
-    found = [
-        name
-        for name in metrics
-        if re.search("acc", name, re.IGNORECASE) and "top" not in name.lower()
-    ]
-    if not found:
-        raise FunctionError(
-            "The network of the model function does not measure its accuracy.",
-            expected="an accuracy among its metrics",
-            received=", ".join(metrics),
-            fix=MEASURE,
-        )
-    return found[0]
+    """Return the first metric that is an accuracy; top-k accuracies do not count."""
+    for name in metrics:
+        if re.search("acc", name, re.IGNORECASE) and "top" not in name.lower():
+            return name
+    raise FunctionError(
+        "The network of the model function does not measure its accuracy.",
+        expected="an accuracy among its metrics",
+        received=", ".join(metrics),
+        fix=MEASURE,
+    )

@@ -1,5 +1,6 @@
-"""The space of a model function, as KerasTuner's own tuners find it: by building until every scope
-was active once.
+"""Discover the search space of a model function, as KerasTuner's tuners do.
+
+Networks are built until every conditional scope was active once.
 """
 
 from __future__ import annotations
@@ -14,56 +15,53 @@ from eyetune.models.model_function.tracebacks import failed
 from eyetune.space.space import Choice, Condition, Range, Space, Value
 
 
-def discover(word: str) -> Space:
-    """Return the space of a model function: plain data, with nothing of Keras in it.
+def discover(function: str) -> Space:
+    """Return the search space of a model function as plain data.
 
-    Networks are built with the defaults first, then once more for each conditional scope that was
-    not active yet. A hyperparameter that is met only while training (in `HyperModel.fit`) is not in
-    it.
+    A network is built with the defaults first, then another one for each conditional scope that was
+    not active yet. Hyperparameters that are used only in the training (in `HyperModel.fit`) are not
+    included.
 
     Args:
-        word: Of `model.function` in a recipe.
+        function: `model.function` of a recipe.
 
     Raises:
-        FunctionError: The function cannot be loaded, raised an exception, or has a hyperparameter
-            that makes no sense.
+        FunctionError: The function cannot be loaded, raised an exception, or has an invalid
+            hyperparameter.
 
-    Source: the behaviour of `keras_tuner.Tuner` 1.4 when it is made, which fills in what becomes
-        active at random;
-    here it takes its default, so that the same function always has the same space.
+    Source: `keras_tuner.Tuner` 1.4 does this when it is created. It chooses random values for
+    hyperparameters that become active. Here they get their defaults, so that a function always has
+    the same space.
     """
     import keras_tuner
 
     known = keras_tuner.HyperParameters()
-    load(word).hypermodel.declare_hyperparameters(known)
+    load(function).hypermodel.declare_hyperparameters(known)
     active: list[Any] = []
     waiting: list[Any] = []
     hyperparameters = known.copy()
     while True:
-        _build_once(word, hyperparameters)
+        _build_once(function, hyperparameters)
         _add_new(known, hyperparameters)
         active += hyperparameters.active_scopes
-        waiting += [one for one in hyperparameters.inactive_scopes if one not in waiting]
-        # A scope that did not become active when it was its turn never will: KerasTuner would try
-        # for ever.
-        target = next((one for one in waiting if one not in active), None)
+        waiting += [scope for scope in hyperparameters.inactive_scopes if scope not in waiting]
+        # A scope that does not become active in its turn never will; KerasTuner would try for ever.
+        target = next((scope for scope in waiting if scope not in active), None)
         if target is None:
             return space_of(known)
         active.append(target)
         hyperparameters = _towards(known, target)
 
 
-def _build_once(word: str, hyperparameters: Any) -> None:
+def _build_once(function: str, hyperparameters: Any) -> None:
     import keras
 
-    keras.utils.clear_session(
-        free_memory=False
-    )  # the graphs of networks that are not needed any more
+    keras.utils.clear_session(free_memory=False)  # discards the graphs of earlier networks
     try:
-        load(word).hypermodel.build(hyperparameters)
+        load(function).hypermodel.build(hyperparameters)
     except Exception as error:
         raise failed(
-            "The model function raised an exception while its space was looked for.", error
+            "The model function raised an exception while its space was discovered.", error
         ) from None
 
 
@@ -80,81 +78,91 @@ def _add_new(known: Any, seen: Any) -> None:
 
 
 def _towards(known: Any, scope: list[Any]) -> Any:
-    """Return values with which all conditions of a scope hold, everything else at its default."""
+    """Return values that activate a scope; everything else has its default."""
     hyperparameters = known.copy()
     for condition in scope:
         hyperparameters.values[condition.name] = condition.values[0]
-    for one in hyperparameters.space:
-        if hyperparameters.is_active(one):
-            hyperparameters.values.setdefault(one.name, one.default)
-        elif not hyperparameters.is_active(one.name):
-            hyperparameters.values.pop(one.name, None)
+    for hyperparameter in hyperparameters.space:
+        name = hyperparameter.name
+        if hyperparameters.is_active(hyperparameter):
+            hyperparameters.values.setdefault(name, hyperparameter.default)
+        elif not hyperparameters.is_active(name):  # nor any other one of this name
+            hyperparameters.values.pop(name, None)
     return hyperparameters
 
 
 def space_of(hyperparameters: Any) -> Space:
-    """Return what a `keras_tuner.HyperParameters` knows as a space.
+    """Return the hyperparameters of a `keras_tuner.HyperParameters` as a space.
 
     Raises:
-        FunctionError: A name stands for different hyperparameters, or one makes no sense.
+        FunctionError: Different hyperparameters have the same name, or one is invalid.
     """
-    found: dict[str, Choice | Range] = {}
-    for one in map(_distribution, hyperparameters.space):
-        found[one.name] = _joined(found[one.name], one) if one.name in found else one
-    return Space.make(found.values(), origin="the space of the model function")
+    distributions: dict[str, Choice | Range] = {}
+    for hyperparameter in hyperparameters.space:
+        distribution = _distribution(hyperparameter)
+        name = distribution.name
+        if name in distributions:
+            distribution = _joined(distributions[name], distribution)
+        distributions[name] = distribution
+    return Space.make(distributions.values(), origin="the space of the model function")
 
 
-def _distribution(one: Any) -> Choice | Range:
-    """Turn a hyperparameter of KerasTuner's into a distribution."""
+def _distribution(hyperparameter: Any) -> Choice | Range:
+    """Return a hyperparameter of KerasTuner as a distribution."""
     try:
-        return _unchecked(one)
+        return _converted(hyperparameter)
     except pydantic.ValidationError as error:
         raise FunctionError(
-            f"The hyperparameter {one.name} of the model function makes no sense.",
+            f"The hyperparameter {hyperparameter.name} of the model function is invalid.",
             received=error.errors()[0]["msg"],
         ) from None
 
 
-def _unchecked(one: Any) -> Choice | Range:
+def _converted(hyperparameter: Any) -> Choice | Range:
     conditions = tuple(
         Condition(parent=condition.name, values=tuple(map(_plain, condition.values)))
-        for condition in one.conditions
+        for condition in hyperparameter.conditions
     )
     common: dict[str, Any] = {
-        "name": one.name,
+        "name": hyperparameter.name,
         "conditions": conditions,
-        "default": _plain(one.default),
+        "default": _plain(hyperparameter.default),
     }
-    match type(one).__name__:
+    match type(hyperparameter).__name__:
         case "Choice":
-            return Choice(
-                **common, values=tuple(map(_plain, one.values)), ordered=bool(one.ordered)
-            )
+            values = tuple(map(_plain, hyperparameter.values))
+            return Choice(**common, values=values, ordered=bool(hyperparameter.ordered))
         case "Boolean":
-            return Choice(**{**common, "default": bool(one.default)}, values=(True, False))
+            common["default"] = bool(hyperparameter.default)
+            return Choice(**common, values=(True, False))
         case "Fixed":
-            return Choice(**common, values=(_plain(one.value),))
+            return Choice(**common, values=(_plain(hyperparameter.value),))
         case "Int" | "Float" as kind:
             return Range(
                 **common,
-                low=one.min_value,
-                high=one.max_value,
-                step=one.step,
-                sampling=one.sampling,
+                low=hyperparameter.min_value,
+                high=hyperparameter.max_value,
+                step=hyperparameter.step,
+                sampling=hyperparameter.sampling,
                 whole=kind == "Int",
             )
     raise FunctionError(
-        f"The hyperparameter {one.name} is of an unknown kind.", received=type(one).__name__
+        f"The hyperparameter {hyperparameter.name} has an unknown type.",
+        received=type(hyperparameter).__name__,
     )
 
 
 def _plain(value: Any) -> Value:
-    """Return a value of Python's own type: KerasTuner lets NumPy's floats through."""
-    return next((kind(value) for kind in (bool, int, float, str) if isinstance(value, kind)), value)
+    """Return a value of a Python type; KerasTuner also accepts NumPy's floats."""
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    unconverted: Value = value
+    return unconverted
 
 
 def _joined(one: Choice | Range, other: Choice | Range) -> Choice | Range:
-    """Return what two hyperparameters of one name come to: it counts while either does."""
+    """Return one hyperparameter for two of the same name, active if either of them is."""
     if one.model_copy(update={"conditions": ()}) == other.model_copy(update={"conditions": ()}):
         if not one.conditions or not other.conditions:
             return one.model_copy(update={"conditions": ()})
@@ -172,9 +180,15 @@ def _joined(one: Choice | Range, other: Choice | Range) -> Choice | Range:
     raise FunctionError(
         f"The model function has two different hyperparameters named {one.name}.",
         expected="one name for each, or the same values under conditions of the same parent",
-        fix=f'Put each into a name scope of its own: with hp.name_scope("..."): hp.{_method(one)}("{one.name}", ...)',
+        fix=(
+            'Put each into its own name scope: with hp.name_scope("..."): '
+            f'hp.{_method(one)}("{one.name}", ...)'
+        ),
     )
 
 
-def _method(one: Choice | Range) -> str:
-    return "Choice" if isinstance(one, Choice) else "Int" if one.whole else "Float"
+def _method(distribution: Choice | Range) -> str:
+    """Return the method of `hp` that declares a hyperparameter."""
+    if isinstance(distribution, Choice):
+        return "Choice"
+    return "Int" if distribution.whole else "Float"

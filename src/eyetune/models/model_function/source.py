@@ -1,6 +1,4 @@
-"""Model functions on disk: an immutable copy when a study begins, loaded by every process that
-trains with it.
-"""
+"""Model functions on disk: copied when a study starts, and loaded by each process."""
 
 from __future__ import annotations
 
@@ -37,13 +35,13 @@ class Loaded:
     """A model function in this process.
 
     Attributes:
-        hypermodel: A `keras_tuner.HyperModel`: `build(hp)` makes a network, `fit(hp, model, ...)`
+        hypermodel: A `keras_tuner.HyperModel`: `build(hp)` builds a network, `fit(hp, model, ...)`
             trains it.
-        arguments: What the user gave `search` for its trainings: callbacks, batch_size,
-            class_weight and the like.
-        policy: Keras's dtype policy as the user's file left it; "" where it said nothing.
-        custom_objects: The user's own classes and functions by name, for Keras to find when it
-            loads a network.
+        arguments: The user's arguments of `search`, for the trainings: callbacks, batch_size,
+            class_weight and others.
+        policy: Keras's dtype policy that the user's file sets; "" if it sets none.
+        custom_objects: The user's own classes and functions by name, which Keras needs to load a
+            network.
     """
 
     hypermodel: Any
@@ -53,7 +51,7 @@ class Loaded:
 
     @property
     def has_own_fit(self) -> bool:
-        """Whether the user trains in their own way."""
+        """Whether the user's hypermodel has its own `fit`."""
         import keras_tuner
 
         return type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
@@ -62,51 +60,53 @@ class Loaded:
 def keep(
     function: object | str | Path, folder: Path, arguments: Mapping[str, Any] | None = None
 ) -> str:
-    """Copy a model function, so that a later edit of the original changes nothing.
+    """Copy a model function, so that later changes of the original have no effect.
 
     Args:
-        function: "file.py:name" (without a name: build_model), or a callable, a HyperModel or its
+        function: "file.py:name" (without a name: build_model), a callable, or a HyperModel or its
             class.
-        folder: Where copies go, each into a folder of its own, named by its digest.
-        arguments: For every training, as the user gave them to `search`; kept beside the function.
+        folder: Folder of the copies. Each goes into its own subfolder, named by its digest.
+        arguments: The user's arguments of `search`, for every training; stored with the function.
 
     Returns:
-        The word for `model.function` of a recipe. A copy's own word comes back as it is.
+        The text for `model.function` of a recipe. That of a copy is returned unchanged.
 
     Raises:
-        FunctionError: There is no such file or name, it cannot be called, it is no Python, or it
-            cannot be pickled.
+        FunctionError: The file or the name does not exist, it cannot be called, it is not valid
+            Python, or it cannot be pickled.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "model.py").write_text("def build_model(hp): ...")
-        >>> word = keep(f"{folder}/model.py:build_model", folder / "functions")
-        >>> word.endswith("/model.py:build_model"), keep(word, folder / "functions") == word
-        (True, True)
+        >>> function = keep(f"{folder}/model.py:build_model", folder / "functions")
+        >>> function.endswith("/model.py:build_model")
+        True
+        >>> keep(function, folder / "functions") == function
+        True
     """
-    given = dict(arguments or {})
+    arguments = dict(arguments or {})
     if not isinstance(function, str | Path):
-        return _keep_object(function, folder, given)
+        return _keep_object(function, folder, arguments)
     path, name = split(str(function))
-    if (path.parent / ORIGIN).is_file() and not given:
+    if (path.parent / ORIGIN).is_file() and not arguments:
         return str(function)
-    return _keep_file(path, name, folder, given)
+    return _keep_file(path, name, folder, arguments)
 
 
-def split(word: str) -> tuple[Path, str]:
-    """Return the file and the name in it that a word means; a pickle has no name.
+def split(function: str) -> tuple[Path, str]:
+    """Return the path and the name of a function given as file.py:name; a pickle has no name.
 
     Example:
         >>> split("nets/model.py:build_model"), split("function.pickle")
         ((PosixPath('nets/model.py'), 'build_model'), (PosixPath('function.pickle'), ''))
     """
-    if word.endswith(".pickle"):
-        return Path(word), ""
-    path, colon, name = word.rpartition(":")
+    if function.endswith(".pickle"):
+        return Path(function), ""
+    path, colon, name = function.rpartition(":")
     if colon and path.endswith(".py"):
         return Path(path).expanduser(), name or DEFAULT_NAME
-    return Path(word).expanduser(), DEFAULT_NAME
+    return Path(function).expanduser(), DEFAULT_NAME
 
 
 def _keep_file(path: Path, name: str, folder: Path, arguments: dict[str, Any]) -> str:
@@ -124,20 +124,21 @@ def _keep_file(path: Path, name: str, folder: Path, arguments: dict[str, Any]) -
 def _keep_object(function: object, folder: Path, arguments: dict[str, Any]) -> str:
     if not (callable(function) or hasattr(function, "build")):
         raise FunctionError(
-            "What is to build the networks cannot be called.",
+            "The model function cannot be called.",
             expected="a function build_model(hp), a keras_tuner.HyperModel or file.py:name",
             received=f"{type(function).__name__}: {function!r:.60}",
         )
     with _by_value(function) as origin:
         name = getattr(function, "__name__", type(function).__name__)
-        whole = _pickled((function, arguments), f"the function {name} or what was given with it")
+        whole = _pickled((function, arguments), f"the function {name} or its arguments")
     contents = {PICKLE: whole, ORIGIN: json.dumps({"folder": origin}).encode()}
     return str(_written(folder, contents) / PICKLE)
 
 
 def _check_source(path: Path, name: str) -> None:
-    """Refuse what can be seen without running it: the process that coordinates a study loads no
-    Keras.
+    """Check that a file is valid Python and has a name, without running it.
+
+    The process that coordinates a study imports no Keras, so it cannot run the file.
     """
     _existing(path)
     try:
@@ -147,26 +148,25 @@ def _check_source(path: Path, name: str) -> None:
     except (SyntaxError, ValueError) as error:
         raise FunctionError(f"{path} is not valid Python.", received=_syntax(error)) from None
     names = [
-        one.get_name()
-        for one in symbols
-        if one.is_assigned() or one.is_imported() or one.is_namespace()
+        symbol.get_name()
+        for symbol in symbols
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
     ]
     if name not in names and "import *" not in source:
         raise _no_such_name(path, name, names)
 
 
 def _syntax(error: Exception) -> str:
-    place = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
-    return f"{place}{error.msg if isinstance(error, SyntaxError) else error}"
+    if not isinstance(error, SyntaxError):
+        return str(error)
+    return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        others = (
-            [one.name for one in path.parent.glob(f"*{path.suffix}")]
-            if path.parent.is_dir()
-            else []
-        )
+        others = []
+        if path.parent.is_dir():
+            others = [other.name for other in path.parent.glob(f"*{path.suffix}")]
         raise FunctionError(
             f"There is no file {path}.",
             expected="a Python file and the function in it, as file.py:build_model",
@@ -176,31 +176,32 @@ def _existing(path: Path) -> Path:
 
 
 def _no_such_name(path: Path, name: str, names: list[str]) -> FunctionError:
-    public = [one for one in names if not one.startswith("_")]
+    public = [public_name for public_name in names if not public_name.startswith("_")]
     return FunctionError(
         f"{path.name} has no {name}.", received=name, fix=nearest(name, public) if public else None
     )
 
 
-def _pickled(value: Any, what: str) -> bytes:
+def _pickled(value: Any, description: str) -> bytes:
     import cloudpickle
 
     try:
         return bytes(cloudpickle.dumps(value))
-    except Exception as error:  # each kind of object fails in its own way
+    except Exception as error:  # each type has its own errors
         raise FunctionError(
-            f"Worker processes cannot be handed {what}.",
-            expected="what can be pickled: no open files, locks or generators",
+            f"Worker processes cannot receive {description}: it cannot be pickled.",
+            expected="no open files, locks or generators",
             received=f"{type(error).__name__}: {error}",
-            fix="Make such things inside the function, or put it into a file and name it as file.py:build_model.",
+            fix=(
+                "Create such objects inside the function, or put the function into a file and "
+                "name it as file.py:build_model."
+            ),
         ) from None
 
 
 @contextmanager
 def _by_value(function: object) -> Iterator[str]:
-    """Pickle what a user's own module defines with its code, as of __main__, and yield the folder
-    of that module.
-    """
+    """Pickle a user's own module with its code, as for __main__; yield its folder."""
     import cloudpickle
 
     kind = function if inspect.isclass(function) or inspect.isfunction(function) else type(function)
@@ -223,71 +224,76 @@ def _is_installed(path: str) -> bool:
 
 
 def _written(folder: Path, contents: Mapping[str, bytes]) -> Path:
-    """Write files into a folder that is named by what they hold; one that is there holds the same."""
+    """Write files into a folder that is named by their content, and return the folder."""
     digest = hashlib.sha256()
     for name, content in sorted(contents.items()):
         digest.update(f"{name}:{len(content)}:".encode() + content)
-    place = folder.resolve() / digest.hexdigest()[:16]
-    place.mkdir(parents=True, exist_ok=True)
+    target = folder.resolve() / digest.hexdigest()[:16]
+    target.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        if not (place / name).exists():
-            write_bytes(place / name, content)
-    return place
+        if not (target / name).exists():
+            write_bytes(target / name, content)
+    return target
 
 
 @lru_cache(maxsize=MAX_LOADED)
-def load(word: str) -> Loaded:
+def load(function: str) -> Loaded:
     """Load a model function; Keras must be started.
 
     Args:
-        word: From `keep`, or "file.py:name".
+        function: From `keep`, or "file.py:name".
 
     Returns:
-        The same for the same word, for as long as the process lives.
+        The function. In a process, the same object for the same text.
 
     Raises:
-        FunctionError: It is not there, raised an exception when it was loaded, or is nothing that
-            builds networks.
+        FunctionError: It does not exist, raised an exception when it was loaded, or does not build
+            networks.
     """
     import keras
 
-    path, name = split(word)
+    path, name = split(function)
     before = keras.config.dtype_policy()
     try:
         with _their_modules(_existing(path)):
-            value, arguments = (
-                _unpickled(path) if path.suffix == ".pickle" else _from_file(path, name)
-            )
+            if path.suffix == ".pickle":
+                value, arguments = _unpickled(path)
+            else:
+                value, arguments = _from_file(path, name)
         after = keras.config.dtype_policy()
     finally:
         keras.config.set_dtype_policy(before)
     policy = after.name if after.name != before.name else ""
-    return Loaded(_hypermodel(value, word), arguments, policy, _custom_objects(value))
+    return Loaded(_hypermodel(value, function), arguments, policy, _custom_objects(value))
 
 
 def _custom_objects(value: Any) -> dict[str, Any]:
-    """Return the classes and functions that a model function can see under their names."""
+    """Return the classes and functions that a model function can use, by their names."""
     kind = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
     function = inspect.unwrap(getattr(kind, "build", kind))
     function = getattr(function, "__func__", function)
     if not inspect.isfunction(function):
         return {}
-    seen = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
-    found = {
-        name: one for name, one in seen.items() if inspect.isclass(one) or inspect.isfunction(one)
+    variables = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
+    by_variable = {
+        name: value
+        for name, value in variables.items()
+        if inspect.isclass(value) or inspect.isfunction(value)
     }
-    return {**{one.__name__: one for one in found.values()}, **found}
+    by_own_name = {value.__name__: value for value in by_variable.values()}
+    return {**by_own_name, **by_variable}
 
 
 @contextmanager
 def _their_modules(path: Path) -> Iterator[None]:
-    """Let a user's file import its neighbours: before all others while it is loaded, after them
-    from then on.
+    """Let a user's file import the modules beside it.
+
+    They come before all other modules while the file is loaded, and after them from then on.
     """
     origin = path.parent / ORIGIN
-    folder = (
-        json.loads(origin.read_text())["folder"] if origin.is_file() else str(path.resolve().parent)
-    )
+    folder = str(path.resolve().parent)
+    if origin.is_file():
+        folder = json.loads(origin.read_text())["folder"]
     sys.path.insert(0, folder)
     try:
         yield
@@ -302,10 +308,11 @@ def _from_file(path: Path, name: str) -> tuple[Any, Mapping[str, Any]]:
     module = _module(path)
     if not hasattr(module, name):
         raise _no_such_name(path, name, list(vars(module)))
-    arguments = path.parent / ARGUMENTS
-    return getattr(module, name), pickle.loads(
-        arguments.read_bytes()
-    ) if arguments.is_file() else {}
+    arguments_path = path.parent / ARGUMENTS
+    arguments = {}
+    if arguments_path.is_file():
+        arguments = pickle.loads(arguments_path.read_bytes())
+    return getattr(module, name), arguments
 
 
 def _module(path: Path) -> ModuleType:
@@ -314,7 +321,7 @@ def _module(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and Keras look a class's module up there
+    sys.modules[name] = module  # dataclasses and Keras look up the module of a class there
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -328,14 +335,14 @@ def _module(path: Path) -> ModuleType:
 def _unpickled(path: Path) -> tuple[Any, Mapping[str, Any]]:
     try:
         value, arguments = pickle.loads(path.read_bytes())
-    except Exception as error:  # it runs imports of the user's, and a damaged file raises anything
+    except Exception as error:  # the user's imports and damaged files raise many errors
         raise FunctionError(
             f"The function in {path} cannot be loaded.", received=their_traceback(error)
         ) from None
     return value, arguments
 
 
-def _hypermodel(value: Any, word: str) -> Any:
+def _hypermodel(value: Any, function: str) -> Any:
     import keras_tuner
 
     if inspect.isclass(value) and issubclass(value, keras_tuner.HyperModel):
@@ -343,15 +350,18 @@ def _hypermodel(value: Any, word: str) -> Any:
             return value()
         except Exception as error:
             raise FunctionError(
-                f"The HyperModel {value.__name__} cannot be made without arguments.",
+                f"The HyperModel {value.__name__} cannot be created without arguments.",
                 received=their_traceback(error),
-                fix=f"Make one in the file, as my_model = {value.__name__}(...), and name that: file.py:my_model.",
+                fix=(
+                    f"Create one in the file, my_model = {value.__name__}(...), and name it: "
+                    "file.py:my_model."
+                ),
             ) from None
     if isinstance(value, keras_tuner.HyperModel):
         return value
     if not callable(value):
         raise FunctionError(
-            f"{word} cannot be called.",
+            f"{function} cannot be called.",
             expected="a function build_model(hp) or a keras_tuner.HyperModel",
             received=f"{type(value).__name__}: {value!r:.60}",
         )

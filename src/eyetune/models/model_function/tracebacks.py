@@ -1,4 +1,4 @@
-"""What a user's own code raised, as its author wants to see it: from their own file on."""
+"""Tracebacks of exceptions in a user's own code, without the frames of eyetune and Keras."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ NOT_THEIRS = ("eyetune", "keras_tuner", "keras", "tensorflow", "importlib", "clo
 
 
 def their_traceback(error: BaseException) -> str:
-    """Return an exception with its traceback, without the frames before the user's own, and without
-    any of ours.
+    """Return an exception with its traceback, starting in the user's code and without ours.
 
     Example:
         >>> try:
@@ -30,24 +29,24 @@ def their_traceback(error: BaseException) -> str:
 
 
 def is_theirs(error: BaseException) -> bool:
-    """Tell whether an exception came out of a user's own code."""
+    """Return whether an exception was raised in a user's own code."""
     return bool(_their_frames(error))
 
 
-def failed(what: str, error: BaseException) -> FunctionError:
-    """Return the error that says what of a user's failed, with their traceback."""
-    return FunctionError(what, received=their_traceback(error))
+def failed(message: str, error: BaseException) -> FunctionError:
+    """Return an error with a message and the traceback of the user's exception."""
+    return FunctionError(message, received=their_traceback(error))
 
 
 def _their_frames(error: BaseException) -> list[traceback.FrameSummary]:
     frames = list(traceback.extract_tb(error.__traceback__))
-    while frames and _is_known(frames[0].filename):
+    while frames and _is_library(frames[0].filename):
         del frames[0]
     ours = _roots()[0]
     return [frame for frame in frames if not Path(frame.filename).is_relative_to(ours)]
 
 
-def _is_known(filename: str) -> bool:
+def _is_library(filename: str) -> bool:
     return filename.startswith("<frozen") or any(
         Path(filename).is_relative_to(root) for root in _roots()
     )
