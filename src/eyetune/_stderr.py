@@ -1,6 +1,4 @@
-"""What C++ libraries write to standard error, which Python's own stream never sees: kept out, or
-caught.
-"""
+"""Silence or capture what C++ libraries write to standard error, past Python's own stream."""
 
 from __future__ import annotations
 
@@ -14,37 +12,36 @@ from typing import IO
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to nowhere; an exception still says what it has to
-    say.
+    """Discard what is written to file descriptor 2; exceptions are still shown.
 
-    TensorFlow, if it is loaded within, stays quiet later too. TF_CPP_MIN_LOG_LEVEL=0 in the
-    environment lets everything through.
+    TensorFlow, if it is imported inside, stays quiet afterwards too. Set TF_CPP_MIN_LOG_LEVEL=0 in
+    the environment to see everything.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         yield
         return
-    with open(os.devnull, "wb") as nowhere, _redirected(nowhere):  # noqa: PTH123
+    with open(os.devnull, "wb") as null, _redirected(null):  # noqa: PTH123
         yield
 
 
 @contextmanager
 def caught() -> Iterator[Callable[[], str]]:
-    """Catch what is written to file descriptor 2, and hand over a function that returns it.
+    """Capture what is written to file descriptor 2, and yield a function that returns it.
 
     Example:
-        >>> with caught() as words:
+        >>> with caught() as text:
         ...     _ = os.write(2, b"head 36000")
-        >>> words()
+        >>> text()
         'head 36000'
     """
     with tempfile.TemporaryFile() as file:
-        found: list[bytes] = []
+        written: list[bytes] = []
         try:
             with _redirected(file):
-                yield lambda: found[0].decode(errors="replace")
+                yield lambda: written[0].decode(errors="replace")
         finally:
             file.seek(0)
-            found.append(file.read())
+            written.append(file.read())
 
 
 @contextmanager

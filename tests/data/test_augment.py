@@ -30,8 +30,9 @@ def vary(seed: int = 0, images: Any = IMAGES, **values: Any) -> tuple[Any, Any]:
 
 
 VARIATIONS: list[dict[str, Any]] = [
-    {"noise": 0.1}, {"flip": True}, {"shift": 3}, {"rotate": 20}, {"zoom": 0.2}, {"contrast": 0.5}, {"color": 0.4},
-    {"cutout": 6}, {"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0, "flip": True, "noise": 0.05},
+    {"noise": 0.1}, {"flip": True}, {"shift": 3}, {"rotate": 20}, {"zoom": 0.2},
+    {"contrast": 0.5}, {"color": 0.4}, {"cutout": 6}, {"mixup": 0.4}, {"cutmix": 1.0},
+    {"mixup": 0.2, "cutmix": 1.0, "flip": True, "noise": 0.05},
 ]  # fmt: skip
 
 

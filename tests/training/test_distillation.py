@@ -81,7 +81,7 @@ def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teac
     assert [epoch.val_loss for epoch in again.history] == [
         epoch.val_loss for epoch in taught.history
     ]
-    assert notes == ["Asking the teacher: computed once for all trainings, 60 images"]
+    assert len(notes) == 1
     assert [one.name for one in cache.entries()] == ["probabilities of a teacher"]
     plain = train(tmp_path / "plain", SMALL)
     assert plain.history[-1].val_loss != taught.history[-1].val_loss

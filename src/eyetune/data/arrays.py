@@ -1,6 +1,4 @@
-"""Arrays in memory as a source: written into the workspace, where worker processes and later
-sittings find them.
-"""
+"""Arrays in memory as a source: written into the workspace, for worker processes and resumes."""
 
 from __future__ import annotations
 
@@ -24,20 +22,24 @@ def keep_arrays(
     validation_data: tuple[Any, Any] | None = None,
     validation_split: float = 0.0,
 ) -> Path:
-    """Write images and labels as an `.npz` file into the workspace, under a name that hangs on
-    them, and return it.
+    """Write images and labels into the workspace as an `.npz` file, named by its content.
 
     Args:
         workspace: The workspace.
-        x: Images: uint8 of 0 to 255 or floating point of 0 to 1, shape (N, height, width) or (N,
-            height, width, 1 or 3).
-        y: Labels: whole numbers of shape (N,) or (N, 1), or one-hot rows.
-        validation_data: Images and labels that validate.
-        validation_split: Share of the last images that validate instead, as Keras takes them.
+        x: Images: uint8 from 0 to 255 or floating point from 0 to 1, shape (N, height, width) or
+            (N, height, width, 1 or 3).
+        y: Labels: integers of shape (N,) or (N, 1), or one-hot rows.
+        validation_data: Validation images and labels.
+        validation_split: Share of the last images that are used for validation instead, as in
+            Keras; above 0 and below 1.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        UsageError: Nothing validates.
-        DataError: The arrays hold no images or labels.
+        UsageError: There are no validation images.
+        DataError: The arrays are not images and labels.
+        WorkspaceError: The file cannot be written.
     """
     images, labels = _checked("x", x, "y", y)
     if validation_data is not None:
@@ -50,7 +52,7 @@ def keep_arrays(
         images, labels = images[:cut], labels[:cut]
     else:
         raise UsageError(
-            "Nothing validates: a search needs images to choose on.",
+            "There are no validation images, which a search needs to compare trials.",
             expected="validation_data=(x, y), or validation_split between 0 and 1",
             received=f"validation_split={validation_split}",
         )
@@ -59,11 +61,9 @@ def keep_arrays(
         "y_train": labels,
         "x_validation": x_validation,
         "y_validation": y_validation,
-    }
-    arrays |= {
-        "x_test": images[:0],
+        "x_test": images[:0],  # the user keeps the test images
         "y_test": labels[:0],
-    }  # the user's own test images are not ours to see
+    }
     digest = hashlib.sha256()
     for name, values in arrays.items():
         digest.update(f"{name} {values.shape}".encode())
@@ -78,16 +78,19 @@ def _checked(x_name: str, x: Any, y_name: str, y: Any) -> tuple[Any, Any]:
     for name, values in ((x_name, x), (y_name, y)):
         if not hasattr(values, "__array__"):
             raise DataError(
-                f"{name} is no array.",
+                f"{name} is not an array.",
                 expected="NumPy arrays of images and labels, or the name or path of a source",
                 received=f"{type(values).__name__}",
-                fix="Of a tf.data.Dataset: collect it with NumPy, or save the images as a folder or an .npz file.",
+                fix=(
+                    "Collect a tf.data.Dataset with NumPy, or save its images as a folder or an "
+                    ".npz file."
+                ),
             )
     images, labels = as_images(np.asarray(x), x_name), as_labels(np.asarray(y), y_name)
     if len(images) != len(labels):
         raise DataError(
-            f"{y_name} has not one label an image.",
-            expected=f"{len(images)}",
+            f"{y_name} does not have one label for each image.",
+            expected=f"{len(images)} labels",
             received=f"{len(labels)}",
         )
     return images, labels
@@ -102,5 +105,5 @@ def _write(path: Path, arrays: dict[str, Any]) -> None:
         raise WorkspaceError(
             f"{path} cannot be written.",
             received=error.strerror or error,
-            fix="Make room, then try again.",
+            fix="Free some space, then try again.",
         ) from None

@@ -1,14 +1,15 @@
-"""Variations of training images, made afresh in each epoch on their way into the network.
+"""Augmentation: random changes to training images, different in every epoch.
 
-Every random choice hangs on the seed that is handed in, so a resumed training sees what an unbroken
-one would have.
+Every random choice depends on the given seed alone, so a resumed training sees the same images as
+an uninterrupted one.
+
 Sources: cutout, DeVries and Taylor, 2017 (arXiv:1708.04552); mixup, Zhang et al., 2018
-    (arXiv:1710.09412); cutmix, Yun
-et al., 2019 (arXiv:1905.04899).
+(arXiv:1710.09412); CutMix, Yun et al., 2019 (arXiv:1905.04899).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -24,28 +25,30 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R
 
 
 def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tuple[Any, Any]:
-    """Vary a batch as a recipe says: place and size first, then colours, noise and cutout, then
-    mixtures.
+    """Change a batch at random: geometry first, then colours, noise, cutout and mixtures.
 
     Args:
         images: float32 in [0, 1], shape (N, height, width, channels).
-        labels: One-hot rows, float32, shape (N, number of classes); only mixup and cutmix change
+        labels: One-hot rows, float32, shape (N, number of classes). Only mixup and CutMix change
             them.
         section: The recipe's augment section.
-        seed: Two integers; the same seed gives the same variations.
+        seed: Two integers, int64, shape (2,). The same seed gives the same result.
 
     Returns:
         Images in [0, 1] and labels, of the same shapes.
 
     Raises:
-        RecipeError: The labels are class numbers, of which mixup and cutmix cannot take shares.
+        RecipeError: The labels are integers, which mixup and CutMix cannot mix.
     """
     if (section.mixup or section.cutmix) and len(labels.shape) != 2:
         raise RecipeError(
-            f"{'mixup' if section.mixup else 'cutmix'} mixes labels, and class numbers cannot be mixed.",
+            f"{'mixup' if section.mixup else 'cutmix'} cannot mix integer labels.",
             expected="one-hot rows, shape (N, number of classes)",
             received=f"shape {tuple(labels.shape)}",
-            fix="Turn the labels into one-hot rows (keras.utils.to_categorical), or leave out mixup and cutmix.",
+            fix=(
+                "Convert the labels to one-hot rows (keras.utils.to_categorical), or leave out "
+                "mixup and cutmix."
+            ),
         )
     seeds = _seeds(seed)
     images = _move(images, section, seeds)
@@ -62,7 +65,13 @@ def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tup
 
 
 def variations(images: Images, section: AugmentSection, *, seed: int = 0) -> Images:
-    """Vary uint8 images once and return them as uint8, to be looked at."""
+    """Return augmented copies of images, to look at.
+
+    Args:
+        images: uint8, shape (N, height, width, channels).
+        section: The recipe's augment section.
+        seed: Random seed, 0 or above.
+    """
     batch = tf.constant(normalise(images))
     labels = tf.zeros((len(images), 1))
     varied, _ = augment(batch, labels, section, tf.constant([seed, 0], tf.int64))
@@ -70,20 +79,18 @@ def variations(images: Images, section: AugmentSection, *, seed: int = 0) -> Ima
 
 
 def _seeds(seed: Any) -> Iterator[Any]:
-    """Yield seeds without end, each independent of the others."""
-    number = 0
-    while True:
-        yield tf.random.experimental.stateless_fold_in(seed, number)
-        number += 1
+    """Yield independent seeds without end."""
+    for index in itertools.count():
+        yield tf.random.experimental.stateless_fold_in(seed, index)
 
 
 def _uniform(images: Any, seed: Any, low: float, high: float, *shape: int) -> Any:
-    """Draw from low to high for each image; further sizes are of the drawn values of one image."""
+    """Return uniform random numbers from low to high, of a shape for each image."""
     return tf.random.stateless_uniform((tf.shape(images)[0], *shape), seed, low, high)
 
 
 def _move(images: Any, section: AugmentSection, seeds: Iterator[Any]) -> Any:
-    """Flip, shift, turn and zoom; what comes in from outside is the picture's own reflection."""
+    """Flip, shift, rotate and zoom; the reflection of an image fills its border."""
     if section.flip:
         flipped = _uniform(images, next(seeds), 0, 1, 1, 1, 1) < 0.5
         images = tf.where(flipped, tf.reverse(images, axis=[2]), images)
@@ -96,8 +103,8 @@ def _move(images: Any, section: AugmentSection, seeds: Iterator[Any]) -> Any:
     )
     scale = 1 / (1 + _uniform(images, next(seeds), -section.zoom, section.zoom))
     cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
-    # The transform says for each place of the result where its value comes from; it turns about the
-    # middle.
+    # The transform maps each pixel of the result to where its value comes from. It rotates around
+    # the middle.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     from_x = middle_x - cosine * middle_x + sine * middle_y + shift[:, 0]
     from_y = middle_y - sine * middle_x - cosine * middle_y + shift[:, 1]
@@ -119,7 +126,7 @@ def _contrast(images: Any, strength: float, seed: Any) -> Any:
 
 
 def _color(images: Any, strength: float, seeds: Iterator[Any]) -> Any:
-    """Change how strong the colours are, and tint each channel; grey images get brighter or darker."""
+    """Change the saturation, and the strength of each channel."""
     channels = images.shape[-1]
     if channels == len(GREY_WEIGHTS):
         grey = tf.reduce_sum(images * tf.constant(GREY_WEIGHTS), axis=-1, keepdims=True)
@@ -130,14 +137,19 @@ def _color(images: Any, strength: float, seeds: Iterator[Any]) -> Any:
 
 
 def _cutout(images: Any, side: int, seeds: Iterator[Any]) -> Any:
-    """Paint a square of mid-grey around a random place; at the border it is cut off."""
+    """Paint a grey square around a random position; the border of the image cuts it off."""
     inside = _box(images, next(seeds), next(seeds), tf.fill([tf.shape(images)[0]], float(side)))
     return tf.where(inside, 0.5, images)
 
 
 def _box(images: Any, seed_x: Any, seed_y: Any, side: Any) -> Any:
-    """Return where a square of a given side lies in each image: booleans of shape (N, height,
-    width, 1).
+    """Return whether each pixel lies in a random square, shape (N, height, width, 1).
+
+    Args:
+        images: Shape (N, height, width, channels).
+        seed_x: Seed of the horizontal positions.
+        seed_y: Seed of the vertical positions.
+        side: Side length of each image's square in pixels, shape (N,).
     """
     height, width = images.shape[1], images.shape[2]
     half = side[:, tf.newaxis] / 2
@@ -150,8 +162,9 @@ def _box(images: Any, seed_x: Any, seed_y: Any, side: Any) -> Any:
 def _mix(
     images: Any, labels: Any, section: AugmentSection, seeds: Iterator[Any]
 ) -> tuple[Any, Any]:
-    """Mix each image with its counterpart from the other end of the batch; with both kinds on, a
-    coin says which.
+    """Mix each image with its counterpart from the other end of the batch.
+
+    If both mixup and CutMix are on, one of them is chosen at random for the batch.
     """
     if section.mixup and section.cutmix:
         coin = tf.random.stateless_uniform([], next(seeds)) < 0.5
@@ -159,7 +172,9 @@ def _mix(
             _mixup(images, labels, section.mixup, seeds),
             _cutmix(images, labels, section.cutmix, seeds),
         )
-        images, labels = (tf.where(coin, one, other) for one, other in zip(*mixed, strict=True))
+        images, labels = (
+            tf.where(coin, first, second) for first, second in zip(*mixed, strict=True)
+        )
     elif section.mixup:
         images, labels = _mixup(images, labels, section.mixup, seeds)
     elif section.cutmix:
@@ -168,11 +183,11 @@ def _mix(
 
 
 def _beta(images: Any, alpha: float, seeds: Iterator[Any]) -> Any:
-    """Draw from Beta(alpha, alpha) for each image, as a ratio of gamma variates."""
-    one, other = (
-        tf.random.stateless_gamma([tf.shape(images)[0]], next(seeds), alpha) for _ in range(2)
-    )
-    return (one + 1e-12) / (one + other + 2e-12)
+    """Return a Beta(alpha, alpha) variate for each image, as a ratio of gamma variates."""
+    shape = [tf.shape(images)[0]]
+    first = tf.random.stateless_gamma(shape, next(seeds), alpha)
+    second = tf.random.stateless_gamma(shape, next(seeds), alpha)
+    return (first + 1e-12) / (first + second + 2e-12)
 
 
 def _mixup(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tuple[Any, Any]:
@@ -185,8 +200,7 @@ def _mixup(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tupl
 def _cutmix(images: Any, labels: Any, alpha: float, seeds: Iterator[Any]) -> tuple[Any, Any]:
     side = tf.sqrt(1 - _beta(images, alpha, seeds)) * float(min(images.shape[1], images.shape[2]))
     inside = _box(images, next(seeds), next(seeds), side)
-    share = 1 - tf.reduce_mean(
-        tf.cast(inside, tf.float32), axis=[1, 2]
-    )  # what is left of the image itself
+    pasted_share = tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])
+    share = 1 - pasted_share
     mixed = tf.where(inside, tf.reverse(images, axis=[0]), images)
     return mixed, share * labels + (1 - share) * tf.reverse(labels, axis=[0])

@@ -23,7 +23,12 @@ Floats = NDArray[np.float32]
 
 
 class Arrays(NamedTuple):
-    """A split as Keras likes it: images in [0, 1] as float32 and one-hot rows as float32."""
+    """A split as arrays for Keras.
+
+    Attributes:
+        x: Images, float32 in [0, 1], shape (N, height, width, channels).
+        y: One-hot labels, float32, shape (N, number of classes).
+    """
 
     x: Floats
     y: Floats
@@ -31,12 +36,12 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Split:
-    """Some images and their labels.
+    """Images and their labels.
 
     Attributes:
         images: uint8, shape (N, height, width, channels), 0 to 255; usually a view of a
             memory-mapped file.
-        labels: int64, shape (N,), each from 0 to the number of classes less one.
+        labels: int64, shape (N,), each from 0 to the number of classes minus 1.
     """
 
     images: Images
@@ -49,11 +54,11 @@ class Split:
         return f"<Split of {len(self)} images, {'x'.join(map(str, self.images.shape[1:]))}>"
 
     def take(self, start: int, stop: int) -> Split:
-        """Return images `start` to `stop` as a view; nothing is copied."""
+        """Return the images from `start` to before `stop`, as a view without a copy."""
         return Split(self.images[start:stop], self.labels[start:stop])
 
     def class_counts(self, num_classes: int) -> NDArray[np.int64]:
-        """Return how many images each class has, shape (num_classes,)."""
+        """Return the number of images of each class, int64, shape (num_classes,)."""
         return np.bincount(self.labels, minlength=num_classes)
 
 
@@ -63,15 +68,14 @@ class Dataset:
 
     Attributes:
         name: Short name, for example "cifar10".
-        source: What it was loaded from: a name or an absolute path.
+        source: Where it was loaded from: a name or an absolute path.
         class_names: Name of each class, in the order of the labels.
-        train: What the network learns from.
-        validation: What choices are made on.
-        test: What is reported, once.
-        fingerprint: The same for the same images, labels and splits only.
-        notes: What a user should know of how it was made (splits that were made up, files that were
-            left out).
-        validation_is_seen: Whether the training split holds the validation images too.
+        train: The images that networks are trained on.
+        validation: The images that choices are based on.
+        test: The images of the final evaluation.
+        fingerprint: Hash of images, labels and splits.
+        notes: Remarks for the user, for example about skipped files.
+        validation_is_seen: Whether the training split includes the validation images.
 
     Example:
         >>> import eyetune as et
@@ -97,21 +101,20 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height and width in pixels, and channels."""
+        """Height and width in pixels, and number of channels."""
         height, width, channels = self.train.images.shape[1:]
         return height, width, channels
 
     def splits(self) -> Iterator[tuple[str, Split]]:
-        """Yield the three splits with their names, in order."""
+        """Yield (name, split) for train, validation and test, in this order."""
         yield from (("train", self.train), ("validation", self.validation), ("test", self.test))
 
     def split(self, name: str) -> Split:
-        """Return one split by its name: train, validation or test."""
+        """Return the split with a name: train, validation or test."""
         return dict(self.splits())[name]
 
     def arrays(self) -> tuple[Arrays, Arrays, Arrays]:
-        """Return all as Keras likes it: images divided by 255 and one-hot labels, float32, as in
-        the lab.
+        """Return train, validation and test as arrays: images divided by 255, one-hot labels.
 
         Example:
             >>> import eyetune as et
@@ -128,14 +131,13 @@ class Dataset:
     def preview(
         self, recipe: Recipe | None = None, *, per_class: int = 10, classes: int = 10
     ) -> Image.Image:
-        """Draw the first training images of each class, a row a class; a notebook shows the
-        picture.
+        """Draw the first training images of each class, one row per class.
 
         Args:
-            recipe: Draw one image of each class, and beside it what this recipe's augmentation
-                makes of it.
+            recipe: Draw one image of each class, and beside it images with this recipe's
+                augmentation.
             per_class: Images in a row.
-            classes: Rows at most.
+            classes: Largest number of rows.
         """
         from eyetune.data import preview
 
@@ -154,12 +156,15 @@ class Dataset:
         return as_html(self)
 
     def subset(self, size: int) -> Dataset:
-        """Keep the first `size` training images in all: four fifths train, the rest validate;
-        size/5 test.
+        """Return a dataset with the first `size` training and validation images.
+
+        Four fifths of them train and the rest validates. The test split has `size` / 5 images.
 
         Args:
-            size: At least 5; more than there are keeps all. "In all" counts train and validation
-                together.
+            size: Number of images, at least 5. All are kept if there are fewer.
+
+        Raises:
+            DataError: The size is below 5.
         """
         available = len(self.train) + len(self.validation)
         if size >= available:
@@ -178,7 +183,7 @@ class Dataset:
 
 
 def _join(train: Split, validation: Split, size: int) -> Split:
-    """Return the first `size` images of two splits in a row, as a view where one is enough."""
+    """Return the first `size` images of two splits, as a view if the first split is enough."""
     if size <= len(train):
         return train.take(0, size)
     rest = validation.take(0, size - len(train))
@@ -188,8 +193,7 @@ def _join(train: Split, validation: Split, size: int) -> Split:
 
 
 def readable(name: str) -> str:
-    r"""Write out what no text can show: names of files and of classes can hold any bytes and
-    control characters.
+    r"""Return a name with control characters and undecodable bytes as escape sequences.
 
     Example:
         >>> readable("a\tb\udcff")
@@ -203,7 +207,7 @@ def readable(name: str) -> str:
 
 
 def normalise(images: Images) -> Floats:
-    """Divide by 255 into float32, as the lab does: 0 to 255 becomes 0 to 1.
+    """Return images divided by 255, as float32 from 0 to 1.
 
     Example:
         >>> normalise(np.array([0, 51, 255], np.uint8))
@@ -213,8 +217,14 @@ def normalise(images: Images) -> Floats:
 
 
 def one_hot(labels: Labels, num_classes: int) -> Floats:
-    """Turn labels into rows that are 1 in their class's column and 0 elsewhere, as
-    `to_categorical`.
+    """Return one-hot rows of labels, like `keras.utils.to_categorical`.
+
+    Args:
+        labels: int64, shape (N,), each from 0 to num_classes - 1.
+        num_classes: Number of columns.
+
+    Returns:
+        float32, shape (N, num_classes).
 
     Example:
         >>> one_hot(np.array([2, 0]), 3)

@@ -1,4 +1,4 @@
-"""Loading data: `load(source)` finds out what a source is, reads it through the cache and splits it."""
+"""Load data: `load(source)` recognizes a source, reads it through the cache and splits it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a dataset looks like: its figures as plain values, and a picture with samples of every
-class.
-"""
+"""Look at a dataset: its properties as plain values, and a picture with sample images."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ FONT_PIXELS = 13
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Return shapes, dtypes, value ranges, class counts and the first labels, as plain JSON values."""
+    """Return shapes, dtypes, value ranges, class counts and first labels, as JSON values."""
     first = dataset.train.labels[:PREVIEWED_LABELS]
     return {
         "name": dataset.name,
@@ -59,14 +57,13 @@ def sample_grid(
     scale: int | None = None,
     classes: int = MAX_CLASSES_SHOWN,
 ) -> Image.Image:
-    """Draw the first training images of each class, a row a class with its name.
+    """Draw the first training images of each class, in a row with the name of the class.
 
     Args:
-        dataset: What to draw from.
+        dataset: The dataset.
         per_class: Images in a row; a class with fewer has a shorter row.
-        scale: Screen pixels for each image pixel; by default as many as make images about 48 pixels
-            wide.
-        classes: Rows at most.
+        scale: Screen pixels for each image pixel; by default, images are about 48 pixels wide.
+        classes: Largest number of rows.
     """
     labels = range(min(dataset.num_classes, classes))
     rows = [dataset.train.images[_members(dataset, label, per_class)] for label in labels]
@@ -81,17 +78,16 @@ def variation_grid(
     scale: int | None = None,
     classes: int = MAX_CLASSES_SHOWN,
 ) -> Image.Image:
-    """Draw the first training image of each class as it is, and beside it what augmentation makes
-    of it.
+    """Draw the first training image of each class unchanged, and beside it augmented copies.
 
     Args:
-        dataset: What to draw from.
-        vary: Varies uint8 images of shape (N, height, width, channels).
+        dataset: The dataset.
+        vary: Augments uint8 images of shape (N, height, width, channels).
         per_class: Images in a row, the unchanged one included.
-        scale: As for `sample_grid`.
-        classes: Rows at most.
+        scale: Screen pixels for each image pixel; by default, images are about 48 pixels wide.
+        classes: Largest number of rows.
     """
-    # A subset may hold no image of a class.
+    # A subset may have no image of a class.
     first = np.concatenate(
         [_members(dataset, label, 1) for label in range(min(dataset.num_classes, classes))]
     )
@@ -103,16 +99,10 @@ def variation_grid(
 
 
 def as_html(dataset: Dataset) -> str:
-    """Return a dataset as a notebook shows it: a table of its splits, and some images of each
-    class.
-    """
-    head = "".join(f"<th>{word}</th>" for word in ("split", "images", "type", "values", "labels"))
-    facts = {name: _describe(split, dataset.num_classes) for name, split in dataset.splits()}
-    rows = "".join(
-        f"<tr><th>{name}</th><td>{' x '.join(map(str, one['images']))}</td><td>{one['images_dtype']}</td>"
-        f"<td>{one['smallest_value']} to {one['largest_value']}</td><td>{one['labels'][0]}</td></tr>"
-        for name, one in facts.items()
-    )
+    """Return HTML for a notebook: a table of the splits, and some images of each class."""
+    titles = ("split", "images", "type", "values", "labels")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    rows = "".join(_html_row(name, split) for name, split in dataset.splits())
     notes = "".join(f"<p>{html.escape(readable(note))}</p>" for note in dataset.notes)
     stream = io.BytesIO()
     dataset.preview().save(stream, format="png")
@@ -120,12 +110,24 @@ def as_html(dataset: Dataset) -> str:
     return (
         f"<p><b>{html.escape(readable(dataset.name))}</b>, {dataset.num_classes} classes</p>"
         f"<table><tr>{head}</tr>{rows}</table>{notes}"
-        f"<img alt='images of each class' style='max-width:100%' src='data:image/png;base64,{picture}'>"
+        "<img alt='images of each class' style='max-width:100%' "
+        f"src='data:image/png;base64,{picture}'>"
     )
 
 
+def _html_row(name: str, split: Split) -> str:
+    shape = " x ".join(str(size) for size in split.images.shape)
+    cells = (
+        shape,
+        split.images.dtype,
+        f"{split.images.min()} to {split.images.max()}",
+        len(split.labels),
+    )
+    return f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
 def _font() -> ImageFont.FreeTypeFont:
-    """Return a font with letters of many languages: matplotlib's, since Pillow's own has few."""
+    """Return matplotlib's font, which has letters of more languages than Pillow's."""
     import matplotlib
 
     return ImageFont.truetype(
@@ -138,7 +140,7 @@ def _members(dataset: Dataset, label: int, count: int) -> np.ndarray[Any, np.dty
 
 
 def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Image.Image:
-    """Draw rows of images behind their names."""
+    """Draw rows of images, each after its name."""
     height, width = rows[0].shape[1:3]
     scale = scale or max(1, round(48 / width))
     font = _font()
@@ -187,8 +189,11 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def to_picture(image: np.ndarray[Any, np.dtype[np.uint8]], scale: int = 1) -> Image.Image:
-    """Turn one uint8 image of shape (height, width, 1 or 3) into a picture, each pixel `scale`
-    screen pixels.
+    """Return an image as a picture.
+
+    Args:
+        image: uint8, shape (height, width, 1 or 3).
+        scale: Screen pixels for each image pixel.
     """
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)

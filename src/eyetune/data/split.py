@@ -1,6 +1,4 @@
-"""Making splits where the source has none: seeded, stratified, and such that every split is one
-slice.
-"""
+"""Split a source that has no splits: at random, stratified, and each split one slice."""
 
 from __future__ import annotations
 
@@ -11,23 +9,22 @@ from eyetune.data.dataset import Labels, Split
 
 
 def stratified_order(labels: Labels, seed: int) -> NDArray[np.int64]:
-    """Return an order of the images in which every stretch holds the classes in their overall
-    proportions.
+    """Return an order of the images in which every slice has the classes in their proportions.
 
-    Each class is shuffled and its images are spread evenly over the whole, so any cut is a
-    stratified split, any first N images are a stratified subset, and both are plain slices of one
+    Each class is shuffled and its images are spread evenly over the whole. So any cut is a
+    stratified split, the first N images are a stratified subset, and both are slices of one
     memory-mapped file.
 
     Args:
-        labels: Shape (N,).
-        seed: The same seed gives the same order.
+        labels: int64, shape (N,).
+        seed: Random seed, 0 or above.
 
     Returns:
-        Indices, shape (N,): a permutation of 0 to N-1. Any first M of them hold M * s images of a
-        class whose share is s, give or take (1 + s * (K - 2)) / 2 images, K being the number of
-        classes: always less than one image where the classes are of one size, half an image where
-        there are two, and nearly K / 2 for a class that has almost all the images. (Each class is
-        within half an image of its place; the differences add up.)
+        Indices, int64, shape (N,): a permutation of 0 to N - 1. The first M of them have M * s
+        images of a class with share s, plus or minus (1 + s * (K - 2)) / 2 images, where K is the
+        number of classes. This is less than one image for classes of equal size, half an image for
+        two classes, and nearly K / 2 images for a class that has almost all images. (Each class is
+        within half an image of its position, and the differences add up.)
 
     Example:
         >>> labels = np.array([0, 0, 0, 0, 1, 1])
@@ -39,13 +36,16 @@ def stratified_order(labels: Labels, seed: int) -> NDArray[np.int64]:
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    # Classes of one size meet at equal positions: chance, not the class number, says who goes
-    # first.
+    # Classes of equal size have equal positions: their order is random.
     return np.lexsort((generator.permutation(len(labels)), position))
 
 
 def cut(split: Split, share: float) -> tuple[Split, Split]:
-    """Cut a split in two by a share of its images for the second part, at least one image each.
+    """Cut a split into two parts of at least one image each.
+
+    Args:
+        split: At least two images.
+        share: Share of the images in the second part, above 0 and below 1.
 
     Example:
         >>> whole = Split(np.zeros((10, 8, 8, 3), np.uint8), np.zeros(10, np.int64))

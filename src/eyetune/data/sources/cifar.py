@@ -1,8 +1,9 @@
 """CIFAR-10 and CIFAR-100 in their official layouts: the Python (pickled) and the binary one.
 
 Both come as an archive (`cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`) or as its folder.
-Archives are read without extracting; pickles are read with an unpickler that admits plain values
-and arrays of bytes, nothing else.
+Archives are read without extracting them. Pickles are read with an unpickler that accepts only
+plain values and arrays of bytes.
+
 Layouts: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
@@ -26,13 +27,13 @@ from eyetune.data.dataset import Split
 from eyetune.errors import DataError
 
 IMAGE_BYTES = 3 * 32 * 32
-MAX_MEMBER_BYTES = 400_000_000  # the official largest is 155 MB: a larger one is not CIFAR
+MAX_MEMBER_BYTES = 400_000_000  # the largest official file has 155 MB
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one kind of archive keeps what.
+    """The layout of one kind of archive.
 
     Attributes:
         name: "cifar10" or "cifar100".
@@ -56,12 +57,12 @@ class Layout:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files that are needed."""
+        """All required files."""
         return (*self.train, self.test, self.names)
 
     @property
     def binary(self) -> bool:
-        """Whether the batches are plain bytes and not pickles."""
+        """Whether the batches are plain bytes instead of pickles."""
         return self.test.endswith(".bin")
 
 
@@ -83,32 +84,35 @@ FOLDERS = {
 }
 
 CLASS_NAMES = {
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    "cifar10": (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ),
     "cifar100": (
-        "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl",
-        "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair",
-        "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin",
-        "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp",
-        "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain",
-        "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck",
-        "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road",
-        "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider",
-        "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank", "telephone", "television",
-        "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf",
-        "woman", "worm",
+        "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
+        "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle",
+        "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch",
+        "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest", "fox",
+        "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion",
+        "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom",
+        "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree",
+        "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road",
+        "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake",
+        "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+        "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle",
+        "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
     ),
 }  # fmt: skip
 
 
 def looks_like_folder(path: Path) -> bool:
-    """Tell whether a folder holds the files of one of the layouts."""
+    """Return whether a folder has the files of one of the layouts."""
     return any(
         (path / layout.test).is_file() and (path / layout.names).is_file() for layout in LAYOUTS
     )
 
 
 def find(directory: Path, name: str) -> Path | None:
-    """Return the archive or folder of "cifar10" or "cifar100" in a directory, if there is one."""
+    """Return the archive or folder of "cifar10" or "cifar100" in a directory; None if missing."""
     candidates = [directory / entry for entry in (*ARCHIVES[name], *FOLDERS[name])]
     return next((path for path in candidates if path.exists()), None)
 
@@ -121,16 +125,19 @@ def read(path: Path) -> tuple[str, tuple[str, ...], Split, Split]:
         official test images, both uint8 of shape (N, 32, 32, 3).
 
     Raises:
-        DataError: It is truncated, of another layout, or its counts, shapes or labels are wrong.
+        DataError: It is truncated, has another layout, or its counts, shapes or labels are wrong.
     """
     members = _read_members(path)
-    layout = next((one for one in LAYOUTS if one.test in members and one.train[0] in members), None)
-    if layout is None:
+    layouts = [
+        layout for layout in LAYOUTS if layout.test in members and layout.train[0] in members
+    ]
+    if not layouts:
         raise DataError(
             f"{path} is not a CIFAR archive.",
             expected=f"files such as {_BATCHES[0]} and test_batch, or train and test",
             received=", ".join(sorted(members)) or "none of the files of any CIFAR layout",
         )
+    layout = layouts[0]
     missing = [name for name in layout.files if name not in members]
     if missing:
         raise DataError(
@@ -178,12 +185,12 @@ def _read_members(path: Path) -> dict[str, bytes]:
 
 
 def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    # Not as tarfile's own stream: that one does not compare gzip's checksum, and reads on for years
-    # where a damaged header names a size of years.
+    # Not with tarfile's own streams: they do not verify gzip's checksum, and read for years if a
+    # damaged header says so.
     with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
             name = member.name.rpartition("/")[2]
-            if member.size < 0:  # the next member would be an earlier one, for ever
+            if member.size < 0:  # the next member would be an earlier one: an endless loop
                 raise tarfile.ReadError(f"{name} of {member.size:,} bytes")
             if not member.isfile() or name not in wanted:
                 continue
@@ -198,7 +205,7 @@ def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]
             if len(content) != member.size:
                 raise EOFError(f"{name} ends after {len(content):,} of {member.size:,} bytes")
             yield name, content
-        while stream.read(2**20):  # the checksum stands at the very end
+        while stream.read(2**20):  # the checksum comes at the very end
             pass
 
 
@@ -209,9 +216,7 @@ def _decompressed(path: Path) -> io.BufferedIOBase:
 
 
 class _PickledDtype:
-    """Stands for a NumPy dtype in a pickle; only its code counts, since single bytes have no byte
-    order.
-    """
+    """A stand-in for a NumPy dtype in a pickle. Only its code is kept: bytes have no byte order."""
 
     code = ""
 
@@ -224,7 +229,7 @@ class _PickledDtype:
 
 
 class _PickledArray:
-    """Stands for a NumPy array in a pickle."""
+    """A stand-in for a NumPy array in a pickle."""
 
     shape: Any = ()
     code = ""
@@ -242,9 +247,7 @@ class _PickledArray:
         self.description = f"{self.code} of shape {self.shape}"[:100]
 
     def rows(self) -> NDArray[np.uint8] | None:
-        """Return the array if it is what a batch holds, a row of bytes an image, and None
-        otherwise.
-        """
+        """Return the array if it has one row of bytes per image, as in a batch; None otherwise."""
         match self.shape, self.code, self.content:
             case (int(count), int(size)), "u1", bytes(content) if (
                 size == IMAGE_BYTES and len(content) == count * size
@@ -255,9 +258,9 @@ class _PickledArray:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of plain values and arrays; anything else could run code, and is refused.
+    """Reads pickles of plain values and arrays, and rejects everything else: it could run code.
 
-    NumPy's own functions are kept out too: with what a pickle can hand to them, they read any
+    NumPy's own functions are rejected too: with arguments from a pickle, they could read any
     memory.
     """
 
@@ -268,26 +271,26 @@ class _ArrayUnpickler(pickle.Unpickler):
             case "numpy", "dtype":
                 return _PickledDtype
             case "numpy", "ndarray":
-                return None  # only ever an argument, which says nothing new
+                return None  # only used as an argument, which is not needed
         raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
 
 
 def _unpickle(path: Path, name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
-        # Python's unpickler makes room for as many notes as the largest number of one: a few bytes
-        # could ask for all.
-        notes = (
-            number or 0
-            for code, number, _ in pickletools.genops(content)
+        # Python's unpickler allocates a memo as large as its largest index: a few bytes could ask
+        # for all memory.
+        indices = (
+            index or 0
+            for code, index, _ in pickletools.genops(content)
             if code.name.endswith("PUT")
         )
-        if max(notes, default=0) > len(content):
-            raise pickle.UnpicklingError("it has more notes than bytes")
+        if max(indices, default=0) > len(content):
+            raise pickle.UnpicklingError("its memo is larger than the file")
         value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a hostile or broken pickle can raise anything at all
+    except Exception as error:  # a hostile or damaged pickle can raise any exception
         raise DataError(
             f"{name} in {path} cannot be read as a CIFAR batch.",
-            expected="a pickle of plain values and NumPy arrays, nothing else",
+            expected="a pickle of plain values and NumPy arrays only",
             received=f"{type(error).__name__}: {error}",
             fix="Download the archive again from a source that you trust.",
         ) from None
@@ -301,7 +304,7 @@ def _unpickle(path: Path, name: str, content: bytes) -> Mapping[bytes, Any]:
 
 
 def _read_names(path: Path, layout: Layout, content: bytes) -> tuple[tuple[str, ...], int | None]:
-    """Return the class names and, where the file says it, the number of images in each batch."""
+    """Return the class names and, if the file says so, the number of images in each batch."""
     if layout.binary:
         names = [
             line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()
@@ -309,19 +312,17 @@ def _read_names(path: Path, layout: Layout, content: bytes) -> tuple[tuple[str, 
         images = None
     else:
         value = _unpickle(path, layout.names, content)
-        found = value.get(layout.names_key)
-        raw = (
-            [name for name in found if isinstance(name, bytes | str)]
-            if isinstance(found, list)
-            else []
-        )
-        names = [
-            name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in raw
-        ]
+        listed = value.get(layout.names_key)
+        names = []
+        for name in listed if isinstance(listed, list) else ():
+            if isinstance(name, bytes):
+                names.append(name.decode("utf-8", "replace"))
+            elif isinstance(name, str):
+                names.append(name)
         images = value.get(b"num_cases_per_batch")
     if len(names) != layout.num_classes:
         raise DataError(
-            f"{layout.names} in {path} is wrong.",
+            f"{layout.names} in {path} is invalid.",
             expected=f"{layout.num_classes} class names",
             received=f"{len(names)}",
         )
@@ -336,7 +337,7 @@ def _read_batch(path: Path, layout: Layout, name: str, content: bytes) -> Split:
     if labels.size and not (labels.min() >= 0 and labels.max() < layout.num_classes):
         wrong = labels[(labels < 0) | (labels >= layout.num_classes)][0]
         raise DataError(
-            f"{name} in {path} holds a label out of range.",
+            f"{name} in {path} has a label out of range.",
             expected=f"0 to {layout.num_classes - 1}",
             received=int(wrong),
         )
@@ -367,20 +368,21 @@ def _pickled_rows(
     array, labels = value.get(b"data"), value.get(layout.label_key)
     rows = array.rows() if isinstance(array, _PickledArray) else None
     if rows is None:
+        received = type(array).__name__
+        if isinstance(array, _PickledArray):
+            received = array.description
         raise DataError(
             f"The images of {name} in {path} have the wrong shape.",
             expected=f"u1 (bytes) of shape (N, {IMAGE_BYTES})",
-            received=array.description
-            if isinstance(array, _PickledArray)
-            else type(array).__name__,
+            received=received,
         )
     if not isinstance(labels, list) or not all(
         type(label) is int and abs(label) < 2**31 for label in labels
     ):
-        raise DataError(f"The labels of {name} in {path} are not a list of small whole numbers.")
+        raise DataError(f"The labels of {name} in {path} are not a list of small integers.")
     if len(labels) != len(rows):
         raise DataError(
-            f"{name} in {path} has not one label an image.",
+            f"{name} in {path} does not have one label for each image.",
             expected=f"{len(rows)} labels",
             received=len(labels),
         )
@@ -390,12 +392,12 @@ def _pickled_rows(
 def _check_counts(
     path: Path, layout: Layout, batches: list[Split], batch_images: int | None
 ) -> None:
-    """All batches of CIFAR-10 are of one size, which the pickled names file says too."""
+    """Check that all batches of CIFAR-10 have one size, which the pickled names file says too."""
     counts = [len(batch) for batch in batches]
     expected = {batch_images or counts[0]} if layout.name == "cifar10" else set(counts)
     if set(counts) - expected or not all(counts):
         raise DataError(
-            f"{path} does not hold the images that it should.",
+            f"{path} does not have the expected number of images.",
             expected=f"{expected.pop():,} images in each file",
             received=", ".join(
                 f"{name}: {count:,}" for name, count in zip(layout.files, counts, strict=False)

@@ -1,8 +1,7 @@
-"""Scikit-learn's handwritten digits: 1,797 real images that ship with the library, so they need no
-download.
+"""Scikit-learn's handwritten digits: 1,797 images that are part of the library.
 
 Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
-    Repository, 1998.
+Repository, 1998.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from eyetune.data.dataset import Split
 
 
 def read(image_size: int) -> Decoded:
-    """Return the digits, 8x8 with values 0 to 16, scaled to `image_size` square RGB with values 0
-    to 255.
+    """Return the digits: 8x8 pixels from 0 to 16, scaled to square RGB images from 0 to 255.
+
+    Args:
+        image_size: Side length of the images in pixels.
     """
     from sklearn.datasets import load_digits
 

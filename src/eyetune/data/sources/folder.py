@@ -1,6 +1,4 @@
-"""Images in folders: a folder a class, with or without train, validation and test folders above
-them.
-"""
+"""Images in folders: one folder per class, optionally inside train, validation and test folders."""
 
 from __future__ import annotations
 
@@ -19,14 +17,8 @@ from eyetune.data.dataset import Images, Split, readable
 from eyetune.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-FORMATS = (
-    "PNG",
-    "JPEG",
-    "MPO",
-    "WEBP",
-    "BMP",
-    "GIF",
-)  # by content; MPO is what some phones call .jpg
+# By content; files of some phones with the extension .jpg are MPO.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid"),
@@ -38,14 +30,13 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a folder, before anything is decoded.
+    """The image files of a folder, before they are decoded.
 
     Attributes:
         root: The folder.
         class_names: Names of the class folders, sorted.
-        files: For each split (only "train" where there are no split folders), its (file, label)
-            pairs.
-        notes: What a user should know.
+        files: Pairs (file, label) of each split; only "train" if there are no split folders.
+        notes: Remarks for the user.
     """
 
     root: Path
@@ -55,12 +46,14 @@ class Listing:
 
     @property
     def state(self) -> str:
-        """A hash of the names, sizes and times of all files: it changes when one of them does."""
+        """A hash of the names, sizes and times of all files."""
         digest = hashlib.sha256()
         for split, files in self.files.items():
             for path, label in files:
                 status = path.stat()
-                line = f"{split}\0{path.relative_to(self.root)}\0{label}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                name = path.relative_to(self.root)
+                fields = (split, name, label, status.st_size, status.st_mtime_ns)
+                line = "\0".join(str(field) for field in fields) + "\n"
                 digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:20]
 
@@ -69,7 +62,7 @@ def survey(root: Path) -> Listing:
     """List the images of a folder by split and class.
 
     Raises:
-        DataError: There are no classes or only one, a class is empty, or the splits differ in their
+        DataError: There are fewer than two classes, a class is empty, or the splits have different
             classes.
     """
     tops = {
@@ -83,7 +76,7 @@ def survey(root: Path) -> Listing:
     classes = {split: _class_folders(top) for split, top in splits.items()}
     class_names = tuple(classes["train"])
     _check_classes(splits, classes)
-    found: dict[str, tuple[tuple[Path, int], ...]] = {}
+    listed: dict[str, tuple[tuple[Path, int], ...]] = {}
     empty, ignored = [], 0
     for split, folders in classes.items():
         pairs: list[tuple[Path, int]] = []
@@ -96,16 +89,16 @@ def survey(root: Path) -> Listing:
             pairs += [(path, class_names.index(name)) for path in images]
             if not images:
                 empty.append(folder)
-        found[split] = tuple(pairs)
+        listed[split] = tuple(pairs)
     if empty:
         raise DataError(
             f"{len(empty)} class folder{'s hold' if len(empty) > 1 else ' holds'} no images.",
             expected=f"files ending in {', '.join(SUFFIXES)}",
-            received="nothing in " + _listed(str(path) for path in empty),
+            received="no images in " + _listed(str(path) for path in empty),
             fix="Add images or remove the folder.",
         )
-    notes = (f"{ignored} file(s) that are not images were left out",) if ignored else ()
-    return Listing(root, tuple(map(readable, class_names)), found, notes)
+    notes = (f"{ignored} file(s) that are not images were skipped",) if ignored else ()
+    return Listing(root, tuple(map(readable, class_names)), listed, notes)
 
 
 def read(
@@ -115,13 +108,13 @@ def read(
     skip_unreadable: bool,
     on_progress: OnProgress | None = None,
 ) -> Decoded:
-    """Decode all images to `image_size` square RGB.
+    """Decode all images to square RGB images.
 
     Args:
         listing: From `survey`.
-        image_size: Side in pixels; other proportions are stretched to the square.
-        skip_unreadable: Leave out what cannot be decoded, and count it in the notes.
-        on_progress: Called with how many images are done and how many there are.
+        image_size: Side length in pixels; images that are not square are stretched.
+        skip_unreadable: Skip files that cannot be decoded, and count them in the notes.
+        on_progress: Called with the number of decoded files and of all files.
 
     Raises:
         DataError: Some images cannot be read; all of them are named.
@@ -147,30 +140,36 @@ def read(
                 if on_progress is not None:
                     on_progress(done, total)
             labels = np.array([label for _, label in files], np.int64)
-            splits[split] = (
-                Split(images, labels) if good.all() else Split(images[good], labels[good])
-            )
+            if not good.all():
+                images, labels = images[good], labels[good]
+            splits[split] = Split(images, labels)
     if unreadable and not skip_unreadable:
         raise DataError(
             f"{len(unreadable)} of {total} images in {listing.root} cannot be read.",
             received=_listed(unreadable),
-            fix="Repair or remove them, or leave them out with --skip-unreadable.",
+            fix="Repair or remove them, or use --skip-unreadable.",
         )
     notes = listing.notes
     if unreadable:
         notes = (
             *notes,
-            f"{len(unreadable)} unreadable image(s) were left out: {_listed(unreadable)}",
+            f"{len(unreadable)} unreadable image(s) were skipped: {_listed(unreadable)}",
         )
     return Decoded(readable(listing.root.name), listing.class_names, splits, notes)
 
 
 def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
-    """Decode one image file, of any size and mode, to uint8 of shape (height, width, channels);
-    channels are 1 or 3.
+    """Decode an image file of any size and mode.
 
-    A camera's rotation mark is obeyed, transparency becomes white, an animation gives its first
-    frame, and 16-bit and floating-point values are scaled to 0 to 255.
+    A camera's rotation mark is applied, transparency becomes white, the first frame of an animation
+    is used, and 16-bit and floating-point values are scaled to 0 to 255.
+
+    Args:
+        path: The file.
+        image_shape: Height and width in pixels, and 1 or 3 channels.
+
+    Returns:
+        uint8, of this shape.
 
     Raises:
         DataError: It cannot be read.
@@ -186,45 +185,43 @@ def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
 
 
 def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8] | str:
-    """Return the pixels, or in words why there are none."""
+    """Return the pixels, or the reason why they cannot be decoded."""
     height, width, channels = image_shape
     try:
         with Image.open(path) as image:
             if image.format not in FORMATS:
-                return f"{image.format}, which is not read here"
-            # JPEGs far larger than needed decode at a fraction of their size, several times faster.
+                return f"{image.format}, which is not supported"
+            # Large JPEGs are decoded at a fraction of their size, several times faster.
             image.draft("RGB", (2 * width, 2 * height))
             resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)
     except UnidentifiedImageError:
         return "0 bytes" if path.stat().st_size == 0 else "not an image"
-    except tuple(_TOLD_BY_KIND) as error:
-        return _TOLD_BY_KIND[type(error)]
-    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
+    except tuple(_REASONS) as error:
+        return _REASONS[type(error)]
+    except Exception as error:  # Pillow's decoders have many errors for damaged files
         return str(error) or type(error).__name__
     pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
     return pixels.reshape(image_shape)
 
 
-_TOLD_BY_KIND: dict[type[Exception], str] = {
-    FileNotFoundError: "there is no such file",
+_REASONS: dict[type[Exception], str] = {
+    FileNotFoundError: "no such file",
     IsADirectoryError: "a folder",
     Image.DecompressionBombError: "too many pixels",
 }
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Obey a camera's rotation mark; one that cannot be read says nothing."""
+    """Apply a camera's rotation mark, if it can be read."""
     try:
         image.getexif()
-    except Exception:  # Pillow's parser raises whatever broken marks lead it to
+    except Exception:  # Pillow's parser has many errors for damaged marks
         return image
     return ImageOps.exif_transpose(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(
-        ("I", "F")
-    ):  # 16 and 32 bits a channel, which Pillow would clip at 255
+    if image.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow would clip at 255
         values = np.asarray(image, np.float64)
         top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1.0)
         return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
@@ -247,15 +244,15 @@ def _check_classes(splits: Mapping[str, Path], classes: Mapping[str, Mapping[str
     names = list(classes["train"])
     if len(names) < 2:
         raise DataError(
-            f"{splits['train']} holds {'no class folder' if not names else 'only one class'}.",
-            expected="a folder of images for each of two classes or more",
+            f"{splits['train']} has {'only one class' if names else 'no class folders'}.",
+            expected="two or more classes, each a folder of images",
             received=", ".join(names) or "no folders",
-            fix="Put the images of each class into a folder of its own that bears the class's name.",
+            fix="Put the images of each class into a folder with the name of the class.",
         )
     for split, folders in classes.items():
         if list(folders) != names:
             raise DataError(
-                f"The {split} images have other classes than the training images.",
+                f"The {split} images and the training images have different classes.",
                 expected=", ".join(names),
                 received=", ".join(folders) or "no folders",
             )

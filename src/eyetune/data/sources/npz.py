@@ -1,6 +1,4 @@
-"""Images and labels from one `.npz` file of NumPy arrays, with the names that Keras's own data sets
-use.
-"""
+"""Images and labels from an `.npz` file of NumPy arrays, with the names of Keras's data sets."""
 
 from __future__ import annotations
 
@@ -15,27 +13,27 @@ from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Labels, Split, readable
 from eyetune.errors import DataError
 
-# (split, names of its images, names of its labels): the first that is there counts.
+# (split, names of its images, names of its labels): the first name in the file is used.
 _NAMES = (
     ("train", ("x_train", "images", "x"), ("y_train", "labels", "y")),
     ("validation", ("x_val", "x_validation"), ("y_val", "y_validation")),
     ("test", ("x_test",), ("y_test",)),
 )
 MAX_CLASSES = 10_000
-NUMBER_KINDS = "iuf"  # NumPy's letters for whole numbers with and without sign, and floating point
-MAX_NUMBER = 2.0**53  # what lies beyond is no label, and a whole number might not hold it
+NUMBER_KINDS = "iuf"  # NumPy's letters for signed and unsigned integers and floating point
+MAX_NUMBER = 2.0**53  # larger numbers are not labels, and may overflow an integer
 
 
 def read(path: Path) -> Decoded:
-    """Read a file with x_train and y_train, and if it has them x_val, y_val, x_test, y_test and
-    class_names.
+    """Read a file with x_train and y_train.
 
-    `images` and `labels`, or `x` and `y`, do for training images without splits. Images are uint8
-    of 0 to 255 or floating point of 0 to 1, shape (N, H, W) or (N, H, W, C) with 1 or 3 channels.
-    Labels are whole numbers of shape (N,) or (N, 1), or one-hot rows.
+    x_val and y_val, x_test and y_test, and class_names are optional.
+    A file without splits has `images` and `labels`, or `x` and `y`. Images are uint8 from 0 to 255
+    or floating point from 0 to 1, shape (N, H, W) or (N, H, W, C) with 1 or 3 channels. Labels are
+    integers of shape (N,) or (N, 1), or one-hot rows.
 
     Raises:
-        DataError: The file is no .npz, or its arrays do not fit this description.
+        DataError: The file is not an .npz file, or its arrays do not fit this description.
     """
     arrays = _arrays(path)
     splits = {}
@@ -53,7 +51,7 @@ def read(path: Path) -> Decoded:
     shapes = {name: split.images.shape[1:] for name, split in splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(
-            f"{path} holds images of several shapes.", expected="one shape", received=shapes
+            f"{path} has images of several shapes.", expected="one shape", received=shapes
         )
     return Decoded(path.stem, _class_names(path, arrays, splits), splits)
 
@@ -62,12 +60,11 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-            if not all(
-                isinstance(values, np.ndarray) for values in arrays.values()
-            ):  # NumPy gives other files' bytes
-                raise ValueError("it holds files that are no arrays")
+            for name, values in arrays.items():
+                if not isinstance(values, np.ndarray):  # NumPy returns the bytes of other files
+                    raise ValueError(f"{name} is not an array")
             return arrays
-    except Exception as error:  # zip, zlib and NumPy raise more than a dozen kinds for broken files
+    except Exception as error:  # zip, zlib and NumPy have over a dozen errors for damaged files
         raise DataError(
             f"{path} cannot be read as an .npz file.",
             expected="plain arrays saved with numpy.savez",
@@ -76,35 +73,35 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _split(path: Path, x: str, images: NDArray[Any], y: str, labels: NDArray[Any]) -> Split:
-    images = as_images(
-        images, f"{x} in {path}", may_be_empty=x == "x_test"
-    )  # whoever has none keeps them to himself
-    whole = as_labels(labels, f"{y} in {path}")
-    if len(images) != len(whole):
+    may_be_empty = x == "x_test"  # the test images may be kept elsewhere
+    checked_images = as_images(images, f"{x} in {path}", may_be_empty=may_be_empty)
+    checked_labels = as_labels(labels, f"{y} in {path}")
+    if len(checked_images) != len(checked_labels):
         raise DataError(
-            f"{path} has not one label an image.",
-            expected=f"{len(images)} labels in {y}",
-            received=f"{len(whole)}",
+            f"{path} does not have one label for each image.",
+            expected=f"{len(checked_images)} labels in {y}",
+            received=f"{len(checked_labels)}",
         )
-    return Split(images, whole)
+    return Split(checked_images, checked_labels)
 
 
 def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) -> Images:
     """Return images as uint8 of shape (N, height, width, channels).
 
     Args:
-        values: uint8 of 0 to 255 or floating point of 0 to 1, shape (N, H, W) or (N, H, W, 1 or 3).
-        name: What to call them in an error.
+        values: Integers from 0 to 255 or floating point from 0 to 1, shape (N, H, W) or
+            (N, H, W, 1 or 3).
+        name: Their name in an error message.
         may_be_empty: Whether N may be 0.
 
     Raises:
-        DataError: They are no images.
+        DataError: They are not images.
     """
     if values.ndim == 3:
         values = values[..., np.newaxis]
     if values.ndim != 4 or values.shape[-1] not in (1, 3) or not all(values.shape[may_be_empty:]):
         raise DataError(
-            f"{name} does not hold images.",
+            f"{name} is not an array of images.",
             expected="shape (N, height, width) or (N, height, width, 1 or 3)",
             received=f"shape {values.shape}",
         )
@@ -115,11 +112,12 @@ def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) ->
         return np.round(values * 255).astype(np.uint8)
     if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
         return values.astype(np.uint8)
-    numeric = values.dtype.kind in NUMBER_KINDS
-    received = f"{values.dtype}{f' of {values.min()} to {values.max()}' if numeric else ''}"
+    received = str(values.dtype)
+    if values.dtype.kind in NUMBER_KINDS:
+        received += f" from {values.min()} to {values.max()}"
     raise DataError(
-        f"{name} does not hold pixel values.",
-        expected="whole numbers of 0 to 255, or floating point of 0 to 1",
+        f"{name} is not an array of pixel values.",
+        expected="integers from 0 to 255, or floating point from 0 to 1",
         received=received,
     )
 
@@ -128,17 +126,15 @@ def as_labels(values: NDArray[Any], name: str) -> Labels:
     """Return labels as int64 of shape (N,).
 
     Args:
-        values: Whole numbers of shape (N,) or (N, 1), or one-hot rows.
-        name: What to call them in an error.
+        values: Integers of shape (N,) or (N, 1), or one-hot rows.
+        name: Their name in an error message.
 
     Raises:
-        DataError: They are no labels.
+        DataError: They are not labels.
     """
-    numbers = (
-        values.astype(np.float64)
-        if values.dtype.kind in NUMBER_KINDS
-        else np.full(values.shape, np.nan)
-    )
+    numbers: NDArray[Any] = np.full(values.shape, np.nan)
+    if values.dtype.kind in NUMBER_KINDS:
+        numbers = values.astype(np.float64)
     if numbers.ndim == 2 and numbers.shape[1] > 1:
         if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has two columns or more, but its rows are not one-hot.")
@@ -146,7 +142,7 @@ def as_labels(values: NDArray[Any], name: str) -> Labels:
     flat = numbers.reshape(-1)
     if not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
         raise DataError(
-            f"{name} does not hold labels.", expected="whole numbers", received=f"{values.dtype}"
+            f"{name} is not an array of labels.", expected="integers", received=f"{values.dtype}"
         )
     return np.asarray(np.clip(flat, -MAX_NUMBER, MAX_NUMBER), np.int64)
 
@@ -166,7 +162,7 @@ def _class_names(
     count = len(names)
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= min(count, MAX_CLASSES):
         raise DataError(
-            f"{path} holds a label out of range.",
+            f"{path} has a label out of range.",
             expected=f"0 to {min(count, MAX_CLASSES) - 1}",
             received=f"{labels.min()} to {labels.max()}",
         )
