@@ -83,7 +83,11 @@ def example_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_tuning_examples_run_in_order(example_folder: Path) -> None:
+def test_tuning_examples_run_in_order(
+    example_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One worker: most of the time of these short studies is the start of their workers.
+    monkeypatch.setattr("eyetune.tuning.executors.local.usable_cores", lambda: 1)
     search, drop_in, plan, own_space = executed_examples(ROOT / "docs" / "tuning.md")
     _, short = executed_examples(ROOT / "README.md")
     names: dict[str, Any] = {}

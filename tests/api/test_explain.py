@@ -49,7 +49,7 @@ def test_heatmaps_belong_to_their_images(explained: Explanation, trained: Run) -
     from eyetune.models.activations.gradcam import heatmaps
 
     for answers in (explained.right, explained.wrong, *explained.pair_answers):
-        images = answers.images.astype(np.float32) / 255
+        images = (answers.images / 255).astype(np.float32)
         for maps, classes in (
             (answers.predicted_maps, answers.probabilities.argmax(axis=1)),
             (answers.true_maps, answers.labels),

@@ -48,7 +48,8 @@ def add_run(
         workspace.runs.set_state(record.id, RunState.COMPLETE, results=results)
     else:
         workspace.runs.set_state(record.id, RunState.FAILED, error=f"It went wrong {EVIL}")
-    return et.open_run(record.id, workspace=workspace)
+    run: Run = et.open_run(record.id, workspace=workspace)
+    return run
 
 
 @pytest.fixture

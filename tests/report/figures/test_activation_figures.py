@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from eyetune.analysis.confusions import ConfusedPair
 from eyetune.report.figures import activation_figures
@@ -20,6 +21,10 @@ from eyetune.values.activations import FeatureMap, Filters, LayerActivity
 
 NAMES = ("cat", "dog", "owl")
 GENERATOR = np.random.default_rng(0)
+
+
+def rectangles(axes: Axes) -> list[Rectangle]:
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
 def words(figure: Figure) -> str:
@@ -92,7 +97,7 @@ def test_feature_maps_are_a_row_a_layer_stretched_to_the_whole_range_and_end_wit
     assert [len(axes.images) for axes in (convolution, pooling, dense)] == [5, 5, 1]
     tile = np.asarray(convolution.images[2].get_array())
     assert (tile.min(), tile.max()) == (0, 1)
-    assert [bar.get_height() for bar in answer.patches] == pytest.approx(probabilities.tolist())
+    assert [bar.get_height() for bar in rectangles(answer)] == pytest.approx(probabilities.tolist())
     for word in ("image 3: cat", "conv2d", "MaxPooling2D", "6 x 6 x 5", "70%", *NAMES):
         assert word in words(figure)
     assert "left out" not in words(figure)
@@ -126,7 +131,7 @@ def test_of_many_classes_the_likeliest_are_named() -> None:
     names = [f"class {number}" for number in range(100)]
     probabilities = np.arange(100, dtype=np.float32) / 4950
     answer = activation_figures.feature_maps(
-        np.zeros((4, 4, 1), np.uint8), [], probabilities, names
+        np.zeros((4, 4, 1), np.uint8), [], probabilities.astype(np.float32), names
     ).axes[-1]
     assert [tick.get_text() for tick in answer.get_xticklabels()][:2] == ["class 99", "class 98"]
     assert len(answer.patches) == activation_figures.MAX_NAMED_BARS
@@ -181,7 +186,7 @@ def test_confused_pairs_are_bars_with_examples_in_the_same_row(
     ]
     figure = activation_figures.confusions(pairs, examples, NAMES, split="validation", title="Mine")
     bars, pictures = figure.axes
-    assert [bar.get_width() for bar in bars.patches] == [9, 1]
+    assert [bar.get_width() for bar in rectangles(bars)] == [9, 1]
     assert len(pictures.images) == (3 if maps is None else 6)
     for word in ("cat\ntaken for dog", "9 (45% of cat)", "1 (10% of owl)", "Mine"):
         assert word in words(figure)
@@ -204,7 +209,7 @@ def test_activity_shows_rest_and_dead_units_of_each_layer() -> None:
     layers = [LayerActivity("conv2d", "relu", 8, 2, 0.6), LayerActivity("dense", "tanh", 4, 0, 0.3)]
     figure = activation_figures.activity(layers, num_images=512)
     (axes,) = figure.axes
-    assert [bar.get_width() for bar in axes.patches] == pytest.approx([0.6, 0.3, 0.25, 0])
+    assert [bar.get_width() for bar in rectangles(axes)] == pytest.approx([0.6, 0.3, 0.25, 0])
     for word in (
         "2 of 8 units dead",
         "30% of outputs saturated",
@@ -237,7 +242,7 @@ def test_long_names_of_classes_do_not_run_into_each_other() -> None:
     names = ["a class with a very long name", "mittelohrentzuendung", "W" * 30]
     right, wrong = answers([0, 1, 2] * 2, [0, 1, 2] * 2), answers([0, 1, 2] * 2, [1, 2, 0] * 2)
     figure = activation_figures.heatmaps(right, wrong, names, layer="conv2d", split="test")
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     # A row of capital Ws is wider than any word.
     assert [pair for pair in overlapping(figure.axes[0]) if "WWW" not in "".join(pair)] == []
 

@@ -94,7 +94,7 @@ def test_diverged_training_is_an_arrow_at_the_edge() -> None:
 )
 def test_no_text_overlaps_another_or_is_cut(name: str, value: str) -> None:
     figure = effects_forest(with_names(LARGE, name, value))
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     axes = figure.axes[0]
     boxes = [
         text.get_window_extent(renderer) for text in axes.texts if isinstance(text, Annotation)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from eyetune.analysis.pareto import pareto_front
 from eyetune.records.lab import LabRecord
@@ -117,10 +118,10 @@ def test_interactions_are_symmetric_and_certain_ones_bold() -> None:
     certain = first.model_copy(update={"p_value": 0.001})
     record = SMALL.model_copy(update={"interactions": (certain, *others)})
     axes = interaction_matrix(record).axes[0]
-    values = np.ma.filled(axes.images[0].get_array(), np.nan)
+    values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(axes.images[0].get_array()), np.nan)
     assert np.array_equal(values, values.T, equal_nan=True)
     assert np.isnan(np.diag(values)).all()
-    weights = {text.get_text(): text.get_weight() for text in axes.texts}
+    weights = {text.get_text(): text.get_fontweight() for text in axes.texts}
     for pair in record.interactions:
         expected = "bold" if pair.certain else "normal"
         assert weights[f"{100 * pair.difference:+.2f}"] == expected
@@ -145,7 +146,7 @@ def test_cost_is_on_a_log_scale_and_its_front_is_named(by: CostName) -> None:
     names = [text.get_text().replace("\n", " ").partition(" (")[0] for text in axes.texts]
     assert names == [rows[index].label for index in front]
     assert "1 far below" in axes.get_xlabel()
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     boxes = sorted((Text.get_window_extent(text) for text in axes.texts), key=lambda box: box.y0)
     assert all(above.y0 >= below.y1 - 1 for below, above in pairwise(boxes))
 

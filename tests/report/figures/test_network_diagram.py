@@ -1,3 +1,5 @@
+"""Tests of the drawing of a network."""
+
 from __future__ import annotations
 
 import itertools
@@ -37,7 +39,7 @@ LAB = Network(
 )
 
 
-def words(network: Network, **more: Any) -> list[str]:
+def texts(network: Network, **more: Any) -> list[str]:
     (axes,) = network_diagram(network, **more).axes
     return [text.get_text() for text in axes.texts if text.get_text()]
 
@@ -59,8 +61,8 @@ def widths(network: Network) -> list[float]:
     return [float(corners[1, 0] - corners[0, 0]) for corners in fronts(network)]
 
 
-def test_each_layer_stands_below_its_box_with_kind_settings_and_shape():
-    captions = [text for text in words(LAB) if not text.endswith("weights")]
+def test_diagram_captions_have_kind_settings_and_shape() -> None:
+    captions = [text for text in texts(LAB) if not text.endswith("weights")]
     assert captions == [
         "image\n32 x 32 x 3",
         "Conv2D\n3x3\nrelu\n30 x 30 x 32",
@@ -73,19 +75,19 @@ def test_each_layer_stands_below_its_box_with_kind_settings_and_shape():
     ]
 
 
-def test_weights_stand_above_the_layers_that_have_some():
-    weights = [text for text in words(LAB) if text.endswith("weights")]
+def test_diagram_shows_weights_above_layers_that_have_some() -> None:
+    weights = [text for text in texts(LAB) if text.endswith("weights")]
     assert weights == [f"{number}\nweights" for number in ("896", "18,496", "147,520", "650")]
 
 
-def test_the_title_adds_up_parameters_and_macs():
+def test_diagram_title_sums_parameters_and_macs() -> None:
     (axes,) = network_diagram(LAB, title="The lab's").axes
-    assert axes.get_title() == "The lab's\n167,562 parameters, 4,040,704 multiply-adds an image"
+    assert axes.get_title() == "The lab's\n167,562 parameters, 4,040,704 MACs per image"
     (untitled,) = network_diagram(LAB).axes
-    assert untitled.get_title() == "167,562 parameters, 4,040,704 multiply-adds an image"
+    assert untitled.get_title() == "167,562 parameters, 4,040,704 MACs per image"
 
 
-def test_boxes_are_as_tall_as_the_picture_and_widen_with_the_channels():
+def test_diagram_box_sizes_follow_image_size_and_channels() -> None:
     tall, wide = heights(LAB), widths(LAB)
     assert len(tall) == 8
     assert tall[:5] == pytest.approx([tall[0] * size / 32 for size in (32, 30, 15, 13, 6)])
@@ -95,12 +97,12 @@ def test_boxes_are_as_tall_as_the_picture_and_widen_with_the_channels():
     assert wide[6:] == pytest.approx([wide[5]] * 2)
 
 
-def test_boxes_stand_side_by_side_in_the_order_of_the_layers():
+def test_diagram_boxes_in_layer_order() -> None:
     edges = [(corners[0, 0], corners[1, 0]) for corners in fronts(LAB)]
     assert all(right < left for (_, right), (left, _) in itertools.pairwise(edges))
 
 
-def test_an_arrow_leads_from_each_box_to_the_next():
+def test_diagram_arrows_point_to_the_next_box() -> None:
     (axes,) = network_diagram(LAB).axes
     arrows = [text for text in axes.texts if isinstance(text, Annotation)]
     assert len(arrows) == 7
@@ -108,13 +110,13 @@ def test_an_arrow_leads_from_each_box_to_the_next():
         assert arrow.xyann[0] < arrow.xy[0]
 
 
-def test_layers_of_one_kind_have_one_colour_and_others_another():
+def test_diagram_one_color_per_kind() -> None:
     (axes,) = network_diagram(LAB).axes
-    colours = [to_hex(patch.get_facecolor()) for patch in axes.patches if patch.get_alpha() is None]
-    assert colours[0] == "#ffffff"
-    assert colours[1] == colours[3]
-    assert colours[2] == colours[4]
-    assert len(set(colours)) == 5
+    colors = [to_hex(patch.get_facecolor()) for patch in axes.patches if patch.get_alpha() is None]
+    assert colors[0] == "#ffffff"
+    assert colors[1] == colors[3]
+    assert colors[2] == colors[4]
+    assert len(set(colors)) == 5
 
 
 @pytest.mark.parametrize(
@@ -127,15 +129,15 @@ def test_layers_of_one_kind_have_one_colour_and_others_another():
         layer("Reshape", "", (4, 5)),
     ],
 )
-def test_other_layers_and_sizes_are_drawn_too(odd: Layer):
+def test_diagram_unusual_layers(odd: Layer) -> None:
     network = Network((32, 32, 1), (odd,), 0)
     assert len(fronts(network)) == 2
     assert 0 < heights(network)[1] <= heights(network)[0]
-    captions = [text.replace("\n", "") for text in words(network)]
+    captions = [text.replace("\n", "") for text in texts(network)]
     assert any(odd.kind in caption for caption in captions)
 
 
-def test_a_saved_diagram_is_well_formed_svg_that_holds_every_layer(tmp_path: Path):
+def test_saved_diagram_contains_each_layer(tmp_path: Path) -> None:
     (path,) = picture.save(
         network_diagram(LAB, title="Mine, for $5 & more"), tmp_path, "network", ["svg"]
     )
@@ -150,5 +152,5 @@ def test_a_saved_diagram_is_well_formed_svg_that_holds_every_layer(tmp_path: Pat
         ("image", 1),
     ):
         assert lines.count(kind) == count
-    for word in ("3x3", "softmax", "30 x 30 x 32", "147,520", "Mine, for $5 & more"):
-        assert word in lines
+    for text in ("3x3", "softmax", "30 x 30 x 32", "147,520", "Mine, for $5 & more"):
+        assert text in lines

@@ -81,7 +81,7 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
     axes.set_ylim(-_TALLEST / 2 - 1.7, _TALLEST / 2 + 0.9)
     axes.set_aspect("equal")
     axes.axis("off")
-    totals = f"{network.parameters:,} parameters, {network.macs:,} multiply-adds an image"
+    totals = f"{network.parameters:,} parameters, {network.macs:,} MACs per image"
     axes.set_title(plain(f"{title}\n{totals}" if title else totals), fontsize=10)
     return figure
 
