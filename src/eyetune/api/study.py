@@ -1,6 +1,4 @@
-"""A recorded study, and what can be asked of it: the best, tables, pictures, one more training of
-the winner.
-"""
+"""A recorded study: its best trials, tables, figures, report, and the retraining of the winner."""
 
 from __future__ import annotations
 
@@ -31,11 +29,11 @@ MIN_TRIALS_FOR_IMPORTANCE = 4
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A recorded study, and what can be asked of it. A notebook shows it as a table and a curve.
+    """A recorded study. A notebook shows it as a table and a curve.
 
     Attributes:
-        workspace: Where it is recorded.
-        record: What is recorded of it.
+        workspace: Workspace that holds it.
+        record: Its record.
 
     Example:
         >>> import eyetune as et
@@ -49,22 +47,22 @@ class Study:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.record.name
 
     @property
     def state(self) -> StudyState:
-        """Where it stands."""
+        """Its state."""
         return self.record.state
 
     @property
     def folder(self) -> Path:
-        """Where its report and pictures lie."""
+        """Folder of its report and figures."""
         return self.workspace.studies.folder(self.record.id)
 
     @cached_property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """All trials in the order in which they were suggested."""
+        """All trials, in the order in which they were suggested."""
         return tuple(self.workspace.studies.trials(self.record.id))
 
     def best(self, count: int = 1) -> list[TrialRecord]:
@@ -91,7 +89,7 @@ class Study:
             raise TrainingError(
                 f"No trial of study {self.name} has a result.",
                 received=failed.error.splitlines()[0] if failed else f"{len(self.trials)} trials",
-                fix=f"eyetune study {self.name} shows what became of each.",
+                fix=f"To see the state of each trial: eyetune study {self.name}",
             )
         return best[0]
 
@@ -109,14 +107,17 @@ class Study:
 
     @property
     def best_recipe(self) -> Recipe:
-        """What the best trial trained."""
+        """Recipe of the best trial."""
         return trial_recipe(self.record.settings, self.best_trial)
 
     def run(self, trial: TrialRecord | None = None) -> Run:
-        """Return the run of a trial, by default of the best.
+        """Return the run of a trial.
+
+        Args:
+            trial: One of the study's trials. Default: the best one.
 
         Raises:
-            UsageError: The trial was never trained here.
+            UsageError: The trial was not trained by eyetune.
         """
         trial = trial or self.best_trial
         if trial.run is None:
@@ -126,9 +127,7 @@ class Study:
         return Run(self.workspace, self.workspace.runs.get(trial.run))
 
     def best_model(self) -> Any:
-        """Return the network of the best trial as a Keras model, with the weights of its best
-        epoch.
-        """
+        """Return the network of the best trial, a Keras model with the weights of its best epoch."""
         return self.run().model()
 
     def retrain(
@@ -140,15 +139,21 @@ class Study:
         name: str = "",
         progress: bool = True,
     ) -> Run:
-        """Train the best trial's recipe anew, for longer, as the lab does after its search.
+        """Train the best trial's recipe again from scratch, for longer.
 
         Args:
-            epochs: At most.
-            early_stopping: End after so many epochs without a lower validation loss (0: never),
-                with the best epoch's weights.
-            seed: Of everything that is random.
-            name: What to call the run; by default the study's name with "/best".
-            progress: As for `train`.
+            epochs: Maximum number of epochs, 1 or more. Default: 50.
+            early_stopping: Epochs without a lower validation loss after which training ends with
+                the weights of the best epoch; 0 for never. Default: 5.
+            seed: Random seed, 0 or more. Default: 0.
+            name: Name of the run. Default: the study's name with "/best".
+            progress: Show progress: on standard error, or in a notebook below the cell.
+
+        Returns:
+            The run.
+
+        Raises:
+            TrainingError: No trial has a result, or the training failed.
         """
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
         edits |= {"fit.keep_best": False, "fit.monitor": "val_loss"}
@@ -162,8 +167,9 @@ class Study:
         )
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Return the trials as a table, a row a trial: number, state, objectives, hyperparameters,
-        epochs, seconds.
+        """Return the trials as a table with one row for each.
+
+        Columns: number, state, objectives, hyperparameters, costs, epochs and seconds.
         """
         import pandas
 
@@ -178,36 +184,37 @@ class Study:
 
     @cached_property
     def histories(self) -> dict[str, History]:
-        """Epochs of the trials' runs, by the run's id."""
+        """Epochs of the trials' runs, by the id of the run."""
         runs = [trial.run for trial in self.trials if trial.run is not None]
         return self.workspace.runs.histories(runs)
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """How much of the spread of the first objective each hyperparameter explains, 0 to 1; empty
-        with few trials.
+        """Share of the first objective's variance that each hyperparameter explains, 0 to 1.
+
+        Empty with fewer than four results.
         """
         from eyetune.analysis.importance import importances
 
         first = self.record.settings.objectives[0]
-        tried = [
+        results = [
             (trial.used_values, first.oriented(trial.objectives[0]))
             for trial in self.trials
             if trial.objectives
         ]
-        return (
-            importances(self.record.space, tried) if len(tried) >= MIN_TRIALS_FOR_IMPORTANCE else {}
-        )
+        if len(results) < MIN_TRIALS_FOR_IMPORTANCE:
+            return {}
+        return importances(self.record.space, results)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to mind, in words."""
+        """Sentences about what to be careful with in this study."""
         from eyetune.analysis.study_summary import warnings
 
         return tuple(warnings(self.record, self.trials))
 
     def plot(self) -> Picture:
-        """Draw the best value so far against the epochs that were trained."""
+        """Draw the best value so far over the epochs trained."""
         from eyetune.report.figures.study_figures import best_curve
 
         return best_curve(self.record, self.trials)
@@ -219,13 +226,13 @@ class Study:
         return learning_curves(self.record, self.trials, self.histories)
 
     def plot_parallel(self) -> Picture:
-        """Draw each trial as a line across its hyperparameters (parallel coordinates)."""
+        """Draw each trial as a line across its hyperparameters: parallel coordinates."""
         from eyetune.report.figures.study_figures import parallel_coordinates
 
         return parallel_coordinates(self.record, self.trials)
 
     def plot_importances(self) -> Picture:
-        """Draw how much each hyperparameter matters."""
+        """Draw the importance of each hyperparameter."""
         from eyetune.report.figures.study_figures import importance_bars
 
         return importance_bars(self.importances)
@@ -260,8 +267,10 @@ class Study:
         return [path for name, draw in pictures.items() for path in save(draw(), target, name)]
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the report, one HTML file that opens anywhere, and return it; by default into the
-        study's folder.
+        """Write the report, one HTML file that opens anywhere, and return its path.
+
+        Args:
+            path: Where to write it. Default: `report.html` in the study's folder.
 
         Raises:
             WorkspaceError: It cannot be written.
@@ -287,7 +296,7 @@ class Study:
             "configurations": len(self.trials),
             "epochs_trained": sum(trial.epochs for trial in self.trials),
             "best": dict(summary(best[0], objectives)) if best else None,
-            "objectives": [one.model_dump() for one in objectives],
+            "objectives": [objective.model_dump() for objective in objectives],
             "seconds": round(self.record.seconds, 3),
             "ending": self.record.ending,
             "space": self.record.space.model_dump(mode="json")["distributions"],
@@ -318,10 +327,15 @@ class Study:
 def open_study(
     reference: str = "latest", *, workspace: str | Path | Workspace | None = None
 ) -> Study:
-    """Return a recorded study by name, id, beginning of an id, or "latest".
+    """Return a recorded study.
+
+    Args:
+        reference: Its name, its id, the first digits of its id, or "latest". Default: "latest".
+        workspace: Folder of the records, or an open `Workspace`. Default: EYETUNE_WORKSPACE, or
+            ./eyetune-workspace.
 
     Raises:
-        StudyNotFoundError: No study or several match.
+        StudyNotFoundError: No study matches, or several do.
 
     Example:
         >>> import eyetune as et

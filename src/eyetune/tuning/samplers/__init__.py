@@ -1,4 +1,4 @@
-"""Who suggests what a study tries next."""
+"""Samplers suggest the hyperparameters of trials."""
 
 from eyetune.tuning.samplers.sampler import Sampler, Suggestion
 

@@ -1,7 +1,7 @@
-"""Suggestions that ask for no results: at random, evenly spread, and one by one.
+"""Suggestions that do not depend on results: random, quasi-random, and every combination once.
 
-Each hangs on the seed and the number of the trial alone, so that studies which were interrupted, or
-which have several trials under way, try the same as others.
+Each depends on the seed and the number of the trial alone, so studies that were interrupted, or
+that train several trials in parallel, try the same as others.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from eyetune.errors import SpaceError
 from eyetune.space.encoding import Axes
 from eyetune.space.space import MAX_POINTS, Space, Value
 
-Draw = Callable[[int, int], dict[str, Value]]  # from the number of a trial and the attempt
+Draw = Callable[[int, int], dict[str, Value]]  # from the number of a trial and of the attempt
 
 
 def generator(seed: int, number: int, attempt: int) -> np.random.Generator:
-    """Return the source of chance of one attempt at one trial."""
+    """Return the random generator of one attempt at one trial."""
     return np.random.default_rng(np.random.SeedSequence((abs(seed), seed < 0, number, attempt)))
 
 
 def random_draw(space: Space, axes: Axes, seed: int, number: int, attempt: int) -> dict[str, Value]:
-    """Return values at random, each hyperparameter as its scale says."""
+    """Return random values, each hyperparameter on its scale."""
     return from_shares(space, axes, generator(seed, number, attempt).random(len(axes)).tolist())
 
 
 def quasi_random_draw(
     space: Space, axes: Axes, seed: int, number: int, attempt: int
 ) -> dict[str, Value]:
-    """Return the values at a place of a scrambled Sobol sequence, which fills the space more evenly
-    than chance.
+    """Return the values at an index of a scrambled Sobol sequence.
+
+    It fills the space more evenly than random values do.
 
     Source: Owen, 1998, Scrambling Sobol' and Niederreiter-Xing Points, by scipy.stats.qmc.
     """
@@ -46,26 +47,23 @@ def quasi_random_draw(
 
 
 def from_shares(space: Space, axes: Axes, shares: Sequence[float]) -> dict[str, Value]:
-    """Return the values at a place of the unit cube that has a side for each hyperparameter; only
-    those that count.
-    """
-    return space.active(
-        {
-            name: axis.value(axis.at(share))
-            for (name, axis), share in zip(axes.items(), shares, strict=True)
-        }
-    )
+    """Return the active values at a point of the unit cube with a side for each hyperparameter."""
+    values: dict[str, Value] = {}
+    for (name, axis), share in zip(axes.items(), shares, strict=True):
+        values[name] = axis.value(axis.at(share))
+    return space.active(values)
 
 
 def shuffled_points(space: Space, seed: int) -> list[dict[str, Value]]:
-    """Return every combination of values once, in an order of chance: a search that ends early is
-    not one-sided.
+    """Return every combination of values once, in random order.
+
+    So a search that ends early covers the whole space.
 
     Raises:
-        SpaceError: There is no end of them, or there are too many.
+        SpaceError: The combinations are infinite or too many.
     """
     if space.size() is None:
-        next(space.points())  # says which hyperparameter has no end of values
+        next(space.points())  # raises with the name of the hyperparameter that is not finite
         raise SpaceError(
             f"The space has more than {MAX_POINTS:,} combinations.",
             fix="Give it fewer values, or choose another sampler than grid.",

@@ -1,9 +1,8 @@
-"""Optuna's parts, told what they would have to find out; imported only where it is used, since it
-builds on Optuna.
+"""Optuna samplers that are given the search space instead of inferring it; imported late.
 
-Optuna's CMA-ES and NSGA-II look through all trials for the hyperparameters that these share. That
-takes most of the time in a long study. In a space with conditions they also find ever fewer, and
-once that happens, CMA-ES draws everything at random for the rest of the study.
+Optuna's CMA-ES and NSGA-II search all trials for the hyperparameters that these share. That takes
+most of the time in a long study. In a space with conditions they also find fewer and fewer, and
+from then on CMA-ES draws everything at random.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Distributions = dict[str, BaseDistribution]
 
 
 class _KnownSpace:
-    """The hyperparameters that a sampler looks at together; any others it draws at random."""
+    """The hyperparameters that a sampler handles together; it draws the others at random."""
 
     def __init__(self, known: Distributions, **settings: Any) -> None:
         super().__init__(**settings)
@@ -33,15 +32,17 @@ class _KnownSpace:
 
 @final
 class CmaEs(_KnownSpace, CmaEsSampler):
-    """Covariance matrix adaptation. Source: Hansen, 2016, The CMA Evolution Strategy
-    (arXiv:1604.00772).
+    """Covariance matrix adaptation.
+
+    Source: Hansen, 2016, The CMA Evolution Strategy (arXiv:1604.00772).
     """
 
 
 @final
 class Nsga2(_KnownSpace, NSGAIISampler):
-    """Non-dominated sorting. Source: Deb et al., 2002, A Fast and Elitist Multiobjective Genetic
-    Algorithm: NSGA-II.
+    """Non-dominated sorting.
+
+    Source: Deb et al., 2002, A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II.
     """
 
 
@@ -50,7 +51,7 @@ class SelectiveStorage(InMemoryStorage):
     """Trials in memory, of which a sampler sees some.
 
     Args:
-        shown: Returns which of them, by their numbers; None: all.
+        shown: Returns the numbers of those that it sees; None for all.
     """
 
     def __init__(self, shown: Callable[[], Iterable[int] | None]) -> None:
@@ -61,11 +62,13 @@ class SelectiveStorage(InMemoryStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """Return the trials that are shown, in order."""
-        if states == (
-            TrialState.WAITING,
-        ):  # which none ever is; Optuna asks for them before each question
+        # None is ever WAITING, and Optuna asks for those before each suggestion.
+        if states == (TrialState.WAITING,):
             return []
         trials = super().get_all_trials(study_id, deepcopy=deepcopy)
-        places = self._shown()
-        chosen = trials if places is None else [trials[place] for place in places]
-        return chosen if states is None else [one for one in chosen if one.state in states]
+        shown = self._shown()
+        if shown is not None:
+            trials = [trials[number] for number in shown]
+        if states is not None:
+            trials = [trial for trial in trials if trial.state in states]
+        return trials

@@ -1,9 +1,8 @@
-"""Suggestions that are learned from results: Optuna's samplers through ask and tell, on a study in
-memory.
+"""Suggestions learned from results: Optuna's samplers through ask and tell, on a study in memory.
 
-The sampler is made anew for each question, with a seed that hangs on the number of the trial, so it
-keeps nothing. What Optuna itself notes down with its trials and its study goes into the records
-with the trial that it came with.
+A sampler is created for each suggestion, with a seed that depends on the number of the trial, so it
+has no state. The attributes that Optuna itself stores with its trials and its study are recorded
+with the trial that they came with.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ from eyetune.tuning.samplers.draws import generator
 if TYPE_CHECKING:
     import optuna
 
-START_UP_TRIALS = 10  # at random, before tpe and gp learn
+START_UP_TRIALS = 10  # random ones, before tpe and gp learn
 CANDIDATES = 24  # of which tpe takes the best
-# Time goes with the trials that are learned from (tpe), or with their cube (gp). Beyond so many,
-# these are the best and the newest, half and half: tpe never takes more than 25 trials for good
-# ones, and weighs old ones little.
+# Time grows with the number of trials to learn from (tpe), or with its cube (gp). Beyond these
+# numbers, they learn from the best and the newest, half and half: tpe never takes more than 25
+# trials as good ones, and gives old ones little weight.
 MAX_TRIALS: Mapping[SamplerName, int] = MappingProxyType({"tpe": 500, "gp": 200})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """The result of a trial, as samplers take it.
 
     Attributes:
-        values: Of the objectives; None where it failed or is infeasible.
+        values: Values of the objectives; None where it failed or is infeasible.
         excess: How far each constraint is exceeded.
-        infeasible: Whether it breaks constraints.
+        infeasible: Whether it violates constraints.
     """
 
     values: tuple[float, ...] | None
@@ -48,44 +47,49 @@ class Outcome:
 
     @classmethod
     def of(cls, values: Sequence[float] | None, excess: Sequence[float], infeasible: bool) -> Self:
-        """Sort out what was told: one that is not a number is none."""
-        told = (
-            None
-            if values is None or infeasible or any(map(math.isnan, values))
-            else tuple(map(float, values))
-        )
-        known = tuple(float(one) for one in excess if not math.isnan(one))
-        if infeasible and not any(one > 0 for one in known):
-            known = (*known, 1.0)
-        return cls(told, known, infeasible)
+        """Return a result; a value that is not a number counts as a failure."""
+        objectives: tuple[float, ...] | None = None
+        if values is not None and not infeasible and not any(map(math.isnan, values)):
+            objectives = tuple(map(float, values))
+        excesses = tuple(float(value) for value in excess if not math.isnan(value))
+        if infeasible and not any(value > 0 for value in excesses):
+            excesses = (*excesses, 1.0)
+        return cls(objectives, excesses, infeasible)
 
     @property
     def constraints(self) -> dict[str, float]:
-        """The excesses by a name, as Optuna takes them."""
-        return {str(place): one for place, one in enumerate(self.excess)}
+        """The excesses by name, as Optuna takes them."""
+        return {str(index): value for index, value in enumerate(self.excess)}
 
     @property
-    def filed(self) -> str:
-        """The state that Optuna files it under: from pruned trials it learns that constraints were
-        broken.
-        """
+    def state_name(self) -> str:
+        """Optuna's state for it; from pruned trials Optuna learns about constraints."""
         if self.infeasible:
             return "PRUNED"
         return "FAIL" if self.values is None else "COMPLETE"
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A question that was neither accepted nor refused yet."""
+class _Pending:
+    """A suggestion that was neither accepted nor refused yet.
+
+    Attributes:
+        trial: Optuna's trial.
+        skipped: Number of suggestions before it for the same trial.
+        study_attributes: Optuna's attributes of the study before the first of them.
+    """
 
     trial: optuna.Trial
-    skipped: int  # questions before it, for the same trial
-    noted: Mapping[str, Any]  # what Optuna had noted down with the study before the first of them
+    skipped: int
+    study_attributes: Mapping[str, Any]
 
 
 @final
 class OptunaSampler:
-    """One of Optuna's samplers, or the Gaussian process, with the study that it learns from."""
+    """One of Optuna's samplers, or the Gaussian process, with the trials that it learns from.
+
+    An index is the number of a trial in Optuna's study, where discarded suggestions count too.
+    """
 
     def __init__(
         self, name: SamplerName, space: Space, objectives: Sequence[Objective], *, seed: int
@@ -96,10 +100,9 @@ class OptunaSampler:
         from eyetune.tuning.samplers.optuna_adapters import SelectiveStorage
 
         self._name, self._seed = name, seed
-        self._signs = [-1.0 if one.direction == "max" else 1.0 for one in objectives]
-        self._ranking: list[list[tuple[float, int]]] = [
-            [] for _ in objectives
-        ]  # losses and places, best first
+        self._signs = [-1.0 if objective.direction == "max" else 1.0 for objective in objectives]
+        # Losses and indexes for each objective, the best first.
+        self._ranking: list[list[tuple[float, int]]] = [[] for _ in objectives]
         self._storage = SelectiveStorage(self._shown)
         with quiet_optuna():
             directions = [
@@ -108,133 +111,142 @@ class OptunaSampler:
             ]
             self._study = optuna.create_study(storage=self._storage, directions=directions)
         self._id = self._storage.get_study_id_from_name(self._study.study_name)
-        self._count = 0  # of the trials in Optuna's study, those that were thrown away included
-        self._places: dict[
-            int, int
-        ] = {}  # of running trials: by their number, that in Optuna's study
-        self._asked: _Asked | None = None
-        self._begun: list[
-            int
-        ] = []  # numbers in Optuna's study of all trials that were not thrown away
-        self._always: frozenset[str] | None = None  # hyperparameters that every one of these has
+        self._count = 0  # trials in Optuna's study
+        self._running: dict[int, int] = {}  # indexes of running trials, by their numbers
+        self._pending: _Pending | None = None
+        self._started: list[int] = []  # indexes of all trials that were not discarded
+        self._common_names: frozenset[str] | None = None  # hyperparameters that all of these have
         self.grow(space)
 
     def grow(self, space: Space) -> None:
-        """Ask for the hyperparameters of this space from now on."""
+        """Suggest values of this space from now on."""
         self._space, self._axes = space, axes(space)
         self._distributions = {name: axis.distribution() for name, axis in self._axes.items()}
 
     def ask(self, number: int, attempt: int) -> dict[str, Value]:
-        """Suggest values; those of the question before are thrown away if they were not accepted."""
+        """Suggest values; an earlier suggestion that was not accepted is discarded."""
         with quiet_optuna():
-            noted = self._noted() if self._asked is None else self._asked.noted
-            skipped = self._throw_away()
-            self._study.sampler = self._make(number, attempt)
+            study_attributes = (
+                self._study_attributes()
+                if self._pending is None
+                else self._pending.study_attributes
+            )
+            skipped = self._discard()
+            self._study.sampler = self._new_sampler(number, attempt)
             trial = self._study.ask()
             self._count += 1
-            self._asked = _Asked(trial, skipped, noted)
+            self._pending = _Pending(trial, skipped, study_attributes)
             values: dict[str, Value] = {}
-            for one in self._space.distributions:
-                if all(condition.holds(values) for condition in one.conditions):
-                    axis = self._axes[one.name]
-                    values[one.name] = axis.value(axis.suggest(trial))
+            for part in self._space.distributions:
+                if all(condition.holds(values) for condition in part.conditions):
+                    axis = self._axes[part.name]
+                    values[part.name] = axis.value(axis.suggest(trial))
         return values
 
     def accept(self, number: int, values: Values) -> dict[str, Any]:
-        """Let the trial begin with the values that were suggested; return what is to be recorded
-        with it.
+        """Start a trial with the values that were suggested.
+
+        Returns:
+            What is to be recorded with the trial.
         """
-        assert self._asked is not None
-        if (
-            numbers(self._space, self._axes, values) != self._asked.trial.params
-        ):  # mirrored: the way back rounds
+        assert self._pending is not None
+        # Values on a mirrored axis may be rounded on the way back.
+        if numbers(self._space, self._axes, values) != self._pending.trial.params:
             return self.replace(number, values)
-        asked, self._asked = self._asked, None
-        return self._begin(number, asked.trial.number, asked.skipped, asked.noted)
+        pending, self._pending = self._pending, None
+        return self._start(number, pending.trial.number, pending.skipped, pending.study_attributes)
 
     def replace(self, number: int, values: Values) -> dict[str, Any]:
-        """Let the trial begin with other values, in the place of those that were suggested."""
-        assert self._asked is not None
-        asked = self._asked
+        """Start a trial with other values instead of those that were suggested.
+
+        Returns:
+            What is to be recorded with the trial.
+        """
+        assert self._pending is not None
+        pending = self._pending
         with quiet_optuna():
-            attributes = self._attributes(
-                asked.trial.number
-            )  # a child counts in its generation, whatever its genes
-            skipped = self._throw_away()
+            # The replacement belongs to the same generation of a genetic algorithm.
+            attributes = self._attributes(pending.trial.number)
+            skipped = self._discard()
             self._insert(values, None, attributes)
-        return self._begin(number, self._count - 1, skipped, asked.noted)
+        return self._start(number, self._count - 1, skipped, pending.study_attributes)
 
     def refuse(self) -> None:
-        """Throw away the values that were suggested: the trial does not begin."""
+        """Discard the values that were suggested: the trial does not start."""
         with quiet_optuna():
-            self._throw_away()
+            self._discard()
 
-    def _throw_away(self) -> int:
-        """End the question that is open, if one is; return how many there were. Samplers pass over
-        failed trials.
+    def _discard(self) -> int:
+        """Discard the pending suggestion, if any, as a failed trial, which samplers ignore.
+
+        Returns:
+            The number of suggestions that were discarded for this trial.
         """
-        asked, self._asked = self._asked, None
-        if asked is None:
+        pending, self._pending = self._pending, None
+        if pending is None:
             return 0
-        self._study.tell(asked.trial.number, state=_state("FAIL"))
-        return asked.skipped + 1
+        self._study.tell(pending.trial.number, state=_state("FAIL"))
+        return pending.skipped + 1
 
-    def _begin(
-        self, number: int, place: int, skipped: int, noted: Mapping[str, Any]
+    def _start(
+        self, number: int, index: int, skipped: int, study_attributes: Mapping[str, Any]
     ) -> dict[str, Any]:
-        self._places[number] = place
-        self._meet(place)
-        study = {name: value for name, value in self._noted().items() if noted.get(name) != value}
-        state = {"skipped": skipped, "trial": self._attributes(place), "study": study}
+        self._running[number] = index
+        self._note_started(index)
+        study = {
+            name: value
+            for name, value in self._study_attributes().items()
+            if study_attributes.get(name) != value
+        }
+        state = {"skipped": skipped, "trial": self._attributes(index), "study": study}
         return {name: value for name, value in state.items() if value}
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Take in what came of a trial."""
+        """Take in the result of a trial."""
         import optuna
 
-        place = self._places.pop(number, None)
-        if place is None:  # it has no place in the space
+        index = self._running.pop(number, None)
+        if index is None:  # its values are not in the space
             return
         with quiet_optuna():
             if outcome.excess:
-                trial = optuna.Trial(self._study, self._identity(place))
+                trial = optuna.Trial(self._study, self._trial_id(index))
                 for name, value in outcome.constraints.items():
                     trial.set_constraint(name, value)
-            self._study.tell(place, outcome.values, state=_state(outcome.filed))
-        self._rank(place, outcome)
+            self._study.tell(index, outcome.values, state=_state(outcome.state_name))
+        self._rank(index, outcome)
 
     def add(
         self, number: int, values: Values, outcome: Outcome | None, state: Mapping[str, Any]
     ) -> None:
-        """Take in a trial with what was recorded with it; without an outcome it is running."""
+        """Take in a trial with the state recorded with it; without an outcome it is running."""
         with quiet_optuna():
-            for _ in range(
-                state.get("skipped", 0)
-            ):  # so that each trial gets the number in Optuna's study that it had
+            # Each trial gets the index in Optuna's study that it had.
+            for _ in range(state.get("skipped", 0)):
                 self._append("FAIL")
             for name, value in state.get("study", {}).items():
                 self._storage.set_study_system_attr(self._id, name, value)
-            placed = self._insert(values, outcome, state.get("trial", {}))
-        if not placed:
+            mapped = self._insert(values, outcome, state.get("trial", {}))
+        if not mapped:
             return
-        place = self._count - 1
-        self._meet(place)
+        index = self._count - 1
+        self._note_started(index)
         if outcome is None:
-            self._places[number] = place
+            self._running[number] = index
         else:
-            self._rank(place, outcome)
+            self._rank(index, outcome)
 
     def _insert(
         self, values: Values, outcome: Outcome | None, attributes: Mapping[str, Any]
     ) -> bool:
-        placed = numbers(self._space, self._axes, values)
-        if placed is None:
+        mapped = numbers(self._space, self._axes, values)
+        if mapped is None:
             self._append("FAIL")
             return False
         self._append(
-            "RUNNING" if outcome is None else outcome.filed,
-            params=placed,
-            distributions={name: self._distributions[name] for name in placed},
+            "RUNNING" if outcome is None else outcome.state_name,
+            params=mapped,
+            distributions={name: self._distributions[name] for name in mapped},
             values=None if outcome is None else outcome.values,
             system_attrs=dict(attributes),
             constraints=None if outcome is None else outcome.constraints,
@@ -247,48 +259,46 @@ class OptunaSampler:
         self._study.add_trial(create_trial(state=_state(state), **parts))
         self._count += 1
 
-    def _rank(self, place: int, outcome: Outcome) -> None:
+    def _rank(self, index: int, outcome: Outcome) -> None:
         if outcome.values is not None and self._name in MAX_TRIALS:
             for ranking, sign, value in zip(
                 self._ranking, self._signs, outcome.values, strict=True
             ):
-                bisect.insort(ranking, (sign * value, place))
+                bisect.insort(ranking, (sign * value, index))
 
-    def _meet(self, place: int) -> None:
-        names = frozenset(self._trial(place).params)
-        self._always = names if self._always is None else self._always & names
-        self._begun.append(place)
+    def _note_started(self, index: int) -> None:
+        names = frozenset(self._trial(index).params)
+        self._common_names = names if self._common_names is None else self._common_names & names
+        self._started.append(index)
 
     def _shown(self) -> Iterable[int] | None:
-        """Choose the trials to learn from: the best by each objective, those that run, and the
-        newest.
-        """
-        most = MAX_TRIALS.get(self._name)
-        if most is None or len(self._begun) <= most:
+        """Choose the trials to learn from: the best by each objective, the running, the newest."""
+        max_trials = MAX_TRIALS.get(self._name)
+        if max_trials is None or len(self._started) <= max_trials:
             return None
         best = {
-            place
+            index
             for ranking in self._ranking
-            for _, place in ranking[: most // 2 // len(self._ranking)]
+            for _, index in ranking[: max_trials // 2 // len(self._ranking)]
         }
-        chosen = best.union(self._places.values())
-        others = (place for place in reversed(self._begun) if place not in chosen)
-        return sorted(chosen.union(islice(others, max(0, most - len(chosen)))))
+        chosen = best.union(self._running.values())
+        others = (index for index in reversed(self._started) if index not in chosen)
+        return sorted(chosen.union(islice(others, max(0, max_trials - len(chosen)))))
 
-    def _identity(self, place: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._id, place)
+    def _trial_id(self, index: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._id, index)
 
-    def _trial(self, place: int) -> optuna.trial.FrozenTrial:
-        return self._storage.get_trial(self._identity(place))
+    def _trial(self, index: int) -> optuna.trial.FrozenTrial:
+        return self._storage.get_trial(self._trial_id(index))
 
-    def _attributes(self, place: int) -> dict[str, Any]:
-        return dict(self._trial(place).system_attrs)
+    def _attributes(self, index: int) -> dict[str, Any]:
+        return dict(self._trial(index).system_attrs)
 
-    def _noted(self) -> dict[str, Any]:
+    def _study_attributes(self) -> dict[str, Any]:
         return dict(self._storage.get_study_system_attrs(self._id))
 
-    def _make(self, number: int, attempt: int) -> optuna.samplers.BaseSampler:
-        """Make the sampler for one question; each further attempt is less greedy."""
+    def _new_sampler(self, number: int, attempt: int) -> optuna.samplers.BaseSampler:
+        """Return the sampler for one suggestion; each further attempt is less greedy."""
         import optuna
 
         seed = int(generator(self._seed, number, attempt).integers(2**32))
@@ -310,13 +320,19 @@ class OptunaSampler:
         shared = self._shared()
         if self._name == "nsga2":
             return Nsga2(shared, seed=seed)
-        ordered = {name: one for name, one in shared.items() if self._axes[name].kind != "category"}
+        ordered = {
+            name: distribution
+            for name, distribution in shared.items()
+            if self._axes[name].kind != "category"
+        }
         return CmaEs(ordered, seed=seed, warn_independent_sampling=False)
 
     def _shared(self) -> dict[str, optuna.distributions.BaseDistribution]:
-        """Return the hyperparameters that every trial has, but for those that leave no choice."""
-        free = (one.name for one in self._space.distributions if not one.conditions)
-        names = sorted(name for name in free if self._always is None or name in self._always)
+        """Return the hyperparameters that every trial has and that have several values."""
+        free = [part.name for part in self._space.distributions if not part.conditions]
+        names = sorted(
+            name for name in free if self._common_names is None or name in self._common_names
+        )
         return {
             name: self._distributions[name]
             for name in names

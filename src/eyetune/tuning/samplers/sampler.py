@@ -1,6 +1,4 @@
-"""The samplers behind one seam: each suggests values for a trial, and none suggests what is known
-already.
-"""
+"""All samplers behind one interface; none of them suggests the same values twice."""
 
 from __future__ import annotations
 
@@ -19,19 +17,19 @@ from eyetune.tuning.samplers.optuna_sampler import OptunaSampler, Outcome
 
 ONE_OBJECTIVE: tuple[SamplerName, ...] = ("gp", "cma-es")
 ANY_OBJECTIVES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random", "quasi-random", "grid")
-FORESEEABLE: tuple[SamplerName, ...] = ("random", "quasi-random", "grid")  # hang on no results
+FORESEEABLE: tuple[SamplerName, ...] = ("random", "quasi-random", "grid")  # independent of results
 
-MAX_ASKED = 8  # how often a learning sampler may come up with what is known before chance decides
-MAX_DRAWN = 50  # how often chance may, before the points that are left are looked for
+MAX_ASKED = 8  # attempts of a learning sampler at new values, before random ones are drawn
+MAX_DRAWN = 50  # attempts at new random values, before the remaining points are enumerated
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What a trial is to try.
+    """The values that a trial is to try.
 
     Attributes:
-        values: Of the hyperparameters that count.
-        state: JSON values that the sampler wants to have back with the trial when a study goes on
+        values: Values of the active hyperparameters.
+        state: JSON values that the sampler needs again with the trial when a study is resumed
             (`Sampler.add`).
     """
 
@@ -41,37 +39,38 @@ class Suggestion:
 
 @final
 class Sampler:
-    """A sampler by name; what it knows is what it was told.
+    """A sampler by name.
 
-    A suggestion hangs on the seed, on the number of its trial, and on what was suggested, told and
-    added before: a sampler that is made anew from the records suggests what the old one would have.
-    Those of random, quasi-random and grid hang on no results, and on nothing but the trials with
-    lower numbers.
+    A suggestion depends on the seed, on the number of its trial, and on what was suggested, told
+    and added before: a sampler that is built again from the records suggests the same. With random,
+    quasi-random and grid it depends on no results, and only on trials with lower numbers.
 
-    - random: at random, each value on its scale.
+    - random: random values, each on its scale.
     - quasi-random: a scrambled Sobol sequence.
-    - grid: every combination once, in an order of chance.
-    - tpe: tree-structured Parzen estimators (Optuna's): what is frequent among the good trials and
-      rare among the rest. Hyperparameters are looked at together, those with conditions in groups.
+    - grid: every combination once, in random order.
+    - tpe: tree-structured Parzen estimators (Optuna's): values that are frequent among the good
+      trials and rare among the others. Hyperparameters are modelled together, those with conditions
+      in groups.
     - gp: a Gaussian process and expected improvement, for few, costly trials.
-    - cma-es: covariance matrix adaptation (Optuna's), for numbers that always count; other
+    - cma-es: covariance matrix adaptation (Optuna's), for numbers that are always active; other
       hyperparameters (unordered choices, and those with conditions) are drawn at random.
     - nsga2: a genetic algorithm (Optuna's) for several objectives.
 
     Args:
-        name: Of the sampler.
-        space: What may be suggested.
-        objectives: What trials are judged by, in the order of the values that are told.
-        seed: Of all chance.
+        name: Name of the sampler.
+        space: Space of the values.
+        objectives: Objectives of the trials, in the order of the values that are told.
+        seed: Random seed.
 
     Raises:
-        UsageError: The sampler knows one objective only, and there are several.
-        SpaceError: A grid of a space that has no end of values.
+        UsageError: The sampler optimizes one objective only, and there are several.
+        SpaceError: The sampler is grid and the space is infinite.
 
     Example:
         >>> from eyetune.space.space import Choice
         >>> space = Space.make([Choice(name="units", values=(32, 64, 128), ordered=True)])
-        >>> sampler = Sampler("random", space, [Objective(name="val_accuracy", direction="max")], seed=0)
+        >>> accuracy = Objective(name="val_accuracy", direction="max")
+        >>> sampler = Sampler("random", space, [accuracy], seed=0)
         >>> tried = []
         >>> while (suggestion := sampler.suggest(len(tried))) is not None:
         ...     sampler.tell(len(tried), (suggestion.values["units"] / 256,))
@@ -85,16 +84,15 @@ class Sampler:
     ) -> None:
         if name in ONE_OBJECTIVE and len(objectives) > 1:
             raise UsageError(
-                f"The sampler {name} knows one objective only.",
-                received=", ".join(one.name for one in objectives),
-                fix=f"Choose one of {', '.join(ANY_OBJECTIVES)}; of these, tpe and nsga2 learn from all objectives.",
+                f"The sampler {name} optimizes one objective only.",
+                received=", ".join(objective.name for objective in objectives),
+                fix=f"Choose one of {', '.join(ANY_OBJECTIVES)}. "
+                "Of these, tpe and nsga2 learn from all objectives.",
             )
         self._name = name
         self._objectives = tuple(objectives)
         self._seed = seed
-        self._first: dict[
-            str, int
-        ] = {}  # the lowest number that each known combination was tried under
+        self._first: dict[str, int] = {}  # lowest number of the trials with each combination
         self._learner: OptunaSampler | None = None
         self._set_space(space)
         if name == "grid":
@@ -107,19 +105,18 @@ class Sampler:
         draw = quasi_random_draw if self._name == "quasi-random" else random_draw
         self._draw: Draw = partial(draw, space, axes(space), self._seed)
         self._points: list[dict[str, Value]] | None = None
-        self._place, self._number = (
-            0,
-            -1,
-        )  # all points before this place were known to the trial of this number
+        # All points before this index had been tried when this trial was suggested.
+        self._index = 0
+        self._number = -1
 
     def suggest(self, number: int) -> Suggestion | None:
-        """Suggest values for a trial, which counts as running until it is told.
+        """Suggest values for a trial, which counts as running until its result is told.
 
         Args:
-            number: Of the trial, 0 or more.
+            number: Number of the trial, 0 or more.
 
         Returns:
-            The suggestion; None: every combination of a finite space is known.
+            The suggestion; None where every combination of a finite space has been tried.
         """
         suggestion = self._learned(number) if self._learner is not None else self._foreseen(number)
         if suggestion is not None:
@@ -139,9 +136,10 @@ class Sampler:
         return Suggestion(other.values, self._learner.replace(number, other.values))
 
     def _foreseen(self, number: int) -> Suggestion | None:
-        return next(
-            (Suggestion(one) for one in self._candidates(number) if self._is_new(number, one)), None
-        )
+        for values in self._candidates(number):
+            if self._is_new(number, values):
+                return Suggestion(values)
+        return None
 
     def _candidates(self, number: int) -> Iterator[dict[str, Value]]:
         if self._name != "grid":
@@ -150,11 +148,11 @@ class Sampler:
                 return
         points = self._all_points()
         if number < self._number:
-            self._place = 0
+            self._index = 0
         self._number = number
-        for place in range(self._place, len(points)):
-            self._place = place
-            yield points[place]
+        for index in range(self._index, len(points)):
+            self._index = index
+            yield points[index]
 
     def _all_points(self) -> list[dict[str, Value]]:
         if self._points is None:
@@ -177,14 +175,13 @@ class Sampler:
         excess: Sequence[float] = (),
         infeasible: bool = False,
     ) -> None:
-        """Take in what came of a trial that was suggested or added; what is told of it again is
-        passed over.
+        """Take in the result of a trial that was suggested or added; later results are ignored.
 
         Args:
-            number: Of the trial.
-            values: Of the objectives; None, or not a number: it failed.
-            excess: How far each constraint is exceeded, at most 0 where it is met.
-            infeasible: Whether it breaks constraints and was not trained.
+            number: Number of the trial.
+            values: Values of the objectives; None, or not a number, where it failed.
+            excess: How far each constraint is exceeded; at most 0 where it is met.
+            infeasible: Whether it violates constraints and was not trained.
         """
         if self._learner is not None:
             self._learner.tell(number, Outcome.of(values, excess, infeasible))
@@ -200,21 +197,20 @@ class Sampler:
         excess: Sequence[float] = (),
         infeasible: bool = False,
     ) -> None:
-        """Take in a trial from the records, or a run from before the study (under a number below 0,
-        each its own).
+        """Take in a trial from the records, or a run from before the study.
 
         Trials are added in the order in which they were suggested.
 
         Args:
-            number: Of the trial.
-            values: Of its hyperparameters. Those that lie between steps count as the nearest; a
-                trial with one that has no place in the space is not tried again, but nothing is
+            number: Number of the trial; a run gets a number of its own below 0.
+            values: Values of its hyperparameters. A value between two steps counts as the nearer
+                one. A trial with a value outside the space is not tried again, but nothing is
                 learned from it.
-            objectives: Values of the objectives; None: it failed, is infeasible, or is running.
-            running: Whether it will be told later.
-            state: What came with its suggestion.
-            excess: As for `tell`.
-            infeasible: As for `tell`.
+            objectives: Values of the objectives; None where it failed, is infeasible, or is running.
+            running: Whether its result will be told later.
+            state: The state that came with its suggestion.
+            excess: How far each constraint is exceeded; at most 0 where it is met.
+            infeasible: Whether it violates constraints and was not trained.
         """
         self._remember(number, values)
         if self._learner is not None:
@@ -222,10 +218,10 @@ class Sampler:
             self._learner.add(number, values, outcome, state)
 
     def grow(self, space: Space) -> None:
-        """Let hyperparameters that appeared late join; known trials have none of them.
+        """Search more hyperparameters; earlier trials have none of the new ones.
 
         Args:
-            space: The space with the new ones after those that it had.
+            space: The space with the new hyperparameters after the earlier ones.
         """
         self._set_space(space)
         if self._name == "grid":

@@ -1,6 +1,4 @@
-"""How a study gives out epochs: schedules, the rungs at which trials pause, and the rules for who
-may go on.
-"""
+"""Schedulers distribute epochs over trials: rungs at which trials pause, and rules of promotion."""
 
 from eyetune.tuning.schedulers.make_scheduler import make_scheduler
 from eyetune.tuning.schedulers.plans import (

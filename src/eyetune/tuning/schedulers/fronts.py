@@ -14,11 +14,11 @@ Entry = tuple[Scores, int]
 
 @final
 class Fronts:
-    """Points in fronts, the best first: none of a front is dominated by another of it or of those
-    after it.
+    """Points in fronts, the best first.
 
-    A point that comes in pushes those that it dominates one front back, and these push others:
-    nothing is sorted afresh (efficient non-domination level update: Li et al. 2017,
+    No point of a front is dominated by another one of it or of the fronts after it. A new point
+    pushes those that it dominates one front back, and these push others, so nothing is sorted again
+    (efficient non-domination level update: Li et al. 2017,
     https://doi.org/10.1109/TCYB.2016.2621008).
 
     Example:
@@ -30,13 +30,12 @@ class Fronts:
     """
 
     def __init__(self) -> None:
-        # Entries hold costs, the scores with their sign turned: in ascending order whoever
-        # dominates comes first.
+        # Entries hold costs, the negated scores: in ascending order a dominating point comes first.
         self._fronts: list[list[Entry]] = []
         self._orders: list[list[int] | None] = []
 
     def add(self, key: int, scores: Scores) -> None:
-        """Add a point, in which higher is better and nothing is NaN, under a key of its own."""
+        """Add a point under a key of its own; higher is better, and no score may be NaN."""
         arriving = [_entry(key, scores)]
         rank = self._rank_of(arriving[0])
         while arriving:
@@ -64,7 +63,7 @@ class Fronts:
         return [key for rank in range(len(self._fronts)) for key in self.ordered(rank)]
 
     def ordered(self, rank: int) -> list[int]:
-        """Return the keys of a front, those with the most room around them first, then the lowest."""
+        """Return the keys of a front: most room around them first, then the lowest key."""
         order = self._orders[rank]
         if order is None:
             room = _crowding(self._fronts[rank])
@@ -72,12 +71,12 @@ class Fronts:
         return order
 
     def position(self, key: int, scores: Scores) -> int:
-        """Return how many come before a point that has been added."""
+        """Return how many points come before one that has been added."""
         rank = self._rank_of(_entry(key, scores))
         return sum(map(len, self._fronts[:rank])) + self.ordered(rank).index(key)
 
     def _rank_of(self, entry: Entry) -> int:
-        # Whom a front beats is beaten by all fronts before it too.
+        # A point that a front beats is beaten by all fronts before it, too.
         return bisect_left(self._fronts, True, key=lambda front: not _beats(front, entry))
 
 
@@ -85,20 +84,20 @@ def _entry(key: int, scores: Scores) -> Entry:
     return tuple(-score for score in scores), key
 
 
-def _undercuts(one: Scores, other: Scores) -> bool:
-    return one != other and all(map(le, one, other))
+def _undercuts(costs: Scores, other: Scores) -> bool:
+    return costs != other and all(map(le, costs, other))
 
 
 def _beats(front: list[Entry], entry: Entry) -> bool:
-    place = bisect_left(front, entry)
-    # With two objectives the costs of a front rise in the one and fall in the other: the nearest
+    index = bisect_left(front, entry)
+    # With two objectives the costs of a front rise in one and fall in the other, so the nearest
     # neighbour decides.
-    rivals = front[max(place - 1, 0) : place] if len(entry[0]) == 2 else front[:place]
+    rivals = front[max(index - 1, 0) : index] if len(entry[0]) == 2 else front[:index]
     return any(_undercuts(costs, entry[0]) for costs, _ in rivals)
 
 
 def _crowding(front: list[Entry]) -> dict[int, float]:
-    """Return how much room each point of a front has: the sides of the box between its neighbours."""
+    """Return the crowding distance of each point: the sides of the box between its neighbours."""
     keys = [key for _, key in front]
     room = dict.fromkeys(keys, 0.0)
     for values in zip(*(costs for costs, _ in front), strict=True):

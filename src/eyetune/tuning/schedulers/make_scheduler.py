@@ -1,4 +1,4 @@
-"""Schedules by name."""
+"""Schedulers by name."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def make_scheduler(
     num_trials: int | None = None,
     iterations: int | None = 1,
 ) -> Scheduler:
-    """Return a schedule as it is before the first trial.
+    """Return a scheduler as it is before the first trial.
 
     Args:
-        name: `full`: every trial gets all epochs at once. `halving`: one in `factor` goes on at
-            each rung. `hyperband`: halving in brackets of different patience, as KerasTuner has
-            them. `median`: what is worse than the median is stopped.
-        max_epochs: What a trial trains at most.
-        min_epochs: What it trains at least before it can be left behind.
-        factor: Of `halving` and `hyperband`: one in so many goes on, to so many times the epochs;
-            above 1.
-        num_trials: How many trials are begun, not counting replaced ones. None: any number, and
-            with `hyperband` those of its brackets. The last bracket of `hyperband` is made smaller
-            to fit.
-        iterations: Of `hyperband`: how often all brackets are run through; None: for ever.
+        name: `full`: every trial gets all epochs at once. `halving`: one trial in `factor` is
+            promoted at each rung. `hyperband`: halving in brackets that start with different
+            numbers of epochs, as in KerasTuner. `median`: a trial that is worse than the median is
+            stopped.
+        max_epochs: Epochs of a trial that is trained to its end, 1 or more.
+        min_epochs: Epochs of a trial before it may be stopped, 1 or more. Default: 1.
+        factor: With `halving` and `hyperband` one trial in `factor` is promoted, to `factor` times
+            the epochs; above 1. Default: 3.
+        num_trials: Number of new trials, replaced ones not counted; the last bracket of `hyperband`
+            is reduced to fit. None for no limit, and with `hyperband` for those of its brackets.
+        iterations: How often `hyperband` runs all its brackets; None for no limit. Default: 1.
 
     Raises:
-        UsageError: The name is unknown or a value is out of its range.
+        UsageError: The name is unknown, or a value is out of its range.
 
     Example:
         >>> make_scheduler("hyperband", max_epochs=10).next()
@@ -55,7 +55,9 @@ def make_scheduler(
     """
     if name not in get_args(SchedulerName):
         raise UsageError(
-            f"There is no schedule {name!r}.", fix=nearest(str(name), get_args(SchedulerName))
+            f"{name} is not a known scheduler.",
+            received=name,
+            fix=nearest(str(name), get_args(SchedulerName)),
         )
     check_epochs(max_epochs, min_epochs, factor)
     if num_trials is not None:

@@ -1,4 +1,4 @@
-"""Rungs and brackets: after how many epochs trials pause, and how many go on."""
+"""Plans of rungs and brackets: after how many epochs trials pause, and how many are promoted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from itertools import pairwise
 
 from eyetune.errors import UsageError
 
-# Early enough to save most of the epochs of a poor trial, late enough that its curve has begun to
-# tell.
+# Early enough to save most epochs of a poor trial, late enough for its curve to mean something.
 MEDIAN_STEPS = 5
 
 
 @dataclass(frozen=True)
 class BracketPlan:
-    """What a bracket of Hyperband gives out.
+    """The rounds of a bracket of Hyperband.
 
     Attributes:
-        places: How many trials each round takes; the first round's are new ones.
-        epochs: How many epochs in all they have trained at the end of the round.
+        places: Number of trials of each round; those of the first round are new.
+        epochs: Total epochs of these trials at the end of each round.
     """
 
     places: tuple[int, ...]
@@ -27,17 +26,17 @@ class BracketPlan:
 
     @property
     def num_grants(self) -> int:
-        """How often a trial is begun or promoted. KerasTuner calls each of these a trial."""
+        """Number of new trials and promotions; KerasTuner calls each of these a trial."""
         return sum(self.places)
 
     @property
     def epochs_trained(self) -> int:
-        """How many epochs are trained, when a promoted trial goes on from where it paused."""
+        """Number of epochs that are trained when promoted trials continue from where they paused."""
         steps = (self.epochs[0], *(after - before for before, after in pairwise(self.epochs)))
         return sum(places * step for places, step in zip(self.places, steps, strict=True))
 
     def limited(self, num_trials: int) -> BracketPlan:
-        """Return the plan for fewer new trials, with as large a share of each round going on."""
+        """Return the plan for fewer new trials, with the same share of promotions in each round."""
         first = min(num_trials, self.places[0])
         return BracketPlan(
             tuple(-(-places * first // self.places[0]) for places in self.places), self.epochs
@@ -47,17 +46,16 @@ class BracketPlan:
 def hyperband_brackets(
     max_epochs: int, factor: float = 3, min_epochs: int = 1
 ) -> tuple[BracketPlan, ...]:
-    """Return the brackets of one iteration of Hyperband as KerasTuner makes them, the one with most
-    rounds first.
+    """Return the brackets of one iteration of Hyperband, as in KerasTuner, most rounds first.
 
-    They differ a little from those of Li et al. 2018 (JMLR 18-185,
-    https://jmlr.org/papers/v18/16-558.html): sizes are rounded up from the last round's
+    They differ slightly from those of Li et al. 2018 (JMLR 18-185,
+    https://jmlr.org/papers/v18/16-558.html): sizes are rounded up from that of the last round
     (https://keras.io/keras_tuner/api/tuners/hyperband/).
 
     Args:
-        max_epochs: What the trials of a last round have trained.
-        factor: One in so many goes on, to so many times the epochs; above 1.
-        min_epochs: No round is shorter.
+        max_epochs: Total epochs of the trials of a last round, 1 or more.
+        factor: One trial in `factor` is promoted, to `factor` times the epochs; above 1.
+        min_epochs: Minimum epochs of a round, 1 or more.
 
     Raises:
         UsageError: A value is out of its range.
@@ -88,8 +86,8 @@ def hyperband_brackets(
 def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tuple[int, ...]:
     """Return the rungs of successive halving: `min_epochs * factor**k`, and `max_epochs`.
 
-    A power that lies closer to `max_epochs` than to the rung below gives way to it: to pause there
-    would decide little.
+    A power that is closer to `max_epochs` than to the rung below is left out: a pause there would
+    decide little.
 
     Raises:
         UsageError: A value is out of its range.
@@ -108,7 +106,7 @@ def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tu
 
 
 def median_rungs(max_epochs: int, min_epochs: int = 1) -> tuple[int, ...]:
-    """Return the rungs of the median rule: every fifth of `max_epochs`, from `min_epochs` on.
+    """Return the rungs of the median rule: each fifth of `max_epochs` that is at least `min_epochs`.
 
     Raises:
         UsageError: A value is out of its range.
@@ -123,7 +121,7 @@ def median_rungs(max_epochs: int, min_epochs: int = 1) -> tuple[int, ...]:
 
 
 def check_epochs(max_epochs: int, min_epochs: int, factor: float = 3) -> None:
-    """Refuse numbers of epochs and factors that make no rungs.
+    """Refuse epochs and factors from which no rungs can be made.
 
     Raises:
         UsageError: A value is out of its range.
@@ -132,26 +130,26 @@ def check_epochs(max_epochs: int, min_epochs: int, factor: float = 3) -> None:
     check_count("min_epochs", min_epochs)
     if min_epochs > max_epochs:
         raise UsageError(
-            "A trial cannot pause after more epochs than it may train.",
-            expected=f"min_epochs of at most max_epochs, {max_epochs}",
+            "min_epochs is larger than max_epochs.",
+            expected=f"at most {max_epochs}",
             received=min_epochs,
             fix="Lower min_epochs or raise max_epochs.",
         )
     if not 1 < factor < math.inf:
         raise UsageError(
-            "With this factor no trial would be left out.",
-            expected="a factor above 1; 3 is usual: one trial in three goes on",
+            "factor is out of its range.",
+            expected="above 1; 3 is usual: one trial in three is promoted",
             received=factor,
         )
 
 
 def check_count(name: str, value: int) -> None:
-    """Refuse what is not a whole number of at least 1.
+    """Refuse a value that is not a whole number of 1 or more.
 
     Raises:
         UsageError: It is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UsageError(
-            f"{name} is out of its range.", expected="a whole number of at least 1", received=value
+            f"{name} is out of its range.", expected="a whole number, 1 or more", received=value
         )

@@ -1,4 +1,4 @@
-"""The trials that reached a rung, in the order of their scores, kept as they come in."""
+"""Rankings of the trials that reached a rung, updated as they arrive."""
 
 from __future__ import annotations
 
@@ -13,49 +13,55 @@ from eyetune.tuning.schedulers.fronts import Fronts, Scores
 
 
 class RungRanking(ABC):
-    """Who reached a rung, and which of them wait there: neither gone on nor given up."""
+    """The trials that reached a rung, and those that wait there: neither promoted nor stopped."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many reached the rung with scores."""
+        """Return the number of trials that reached the rung with scores."""
 
     @property
     @abstractmethod
     def num_waiting(self) -> int:
-        """How many of them wait."""
+        """Number of trials that wait."""
 
     @abstractmethod
     def add(self, trial: int, scores: Scores) -> None:
-        """Let a trial arrive; it waits."""
+        """Add a trial; it waits."""
 
     @abstractmethod
     def is_waiting(self, trial: int) -> bool:
-        """Say whether a trial is here and waits."""
+        """Return whether a trial is here and waits."""
 
     @abstractmethod
     def take(self, trial: int) -> None:
-        """Let a trial wait no longer; its scores still count."""
+        """Stop a trial's wait; its scores still count."""
 
     @abstractmethod
     def best(self, places: int, coming: float) -> int | None:
-        """Return the best that waits and is among the first `places`, whatever `coming` more trials
-        bring.
+        """Return the best waiting trial that is certainly among the first `places`.
+
+        Args:
+            places: Number of places.
+            coming: Number of trials that may still arrive, with any scores.
         """
 
     @abstractmethod
     def drop(self, places: int, coming: float) -> list[int]:
-        """Take and return all that wait and are not among the first `places`, whatever `coming`
-        more trials bring.
+        """Remove and return the waiting trials that are certainly not among the first `places`.
+
+        Args:
+            places: Number of places.
+            coming: Number of trials that may still arrive, with any scores.
         """
 
     @abstractmethod
     def is_in_better_half(self, trial: int) -> bool:
-        """Say whether a waiting trial is at least as good as the median of the others."""
+        """Return whether a waiting trial is at least as good as the median of the others."""
 
 
 @final
-class _ScalarStanding(RungRanking):
-    """A standing by one objective. Each operation costs two binary searches."""
+class _ScalarRanking(RungRanking):
+    """A ranking by one objective; each operation costs two binary searches."""
 
     def __init__(self) -> None:
         self._keys: list[tuple[float, int]] = []
@@ -88,7 +94,7 @@ class _ScalarStanding(RungRanking):
         first = self._waiting[0]
         return first[1] if first <= self._keys[last] else None
 
-    def drop(self, places: int, coming: float) -> list[int]:  # noqa: ARG002 - whoever comes, nobody moves up
+    def drop(self, places: int, coming: float) -> list[int]:  # noqa: ARG002 - arrivals only push back
         if places >= len(self._keys):
             return []
         begin = bisect_left(self._waiting, self._keys[places])
@@ -104,20 +110,20 @@ class _ScalarStanding(RungRanking):
         if not others:
             return True
         middle = ((others - 1) // 2, others // 2)
-        upper, lower = (self._keys[place + (place >= mine)][0] for place in middle)
+        upper, lower = (self._keys[index + (index >= mine)][0] for index in middle)
         return key[0] <= (upper + lower) / 2
 
 
 @final
-class _ParetoStanding(RungRanking):
-    """A standing by several objectives: fronts, and the crowding within them."""
+class _ParetoRanking(RungRanking):
+    """A ranking by several objectives: fronts, and the crowding within them."""
 
     def __init__(self) -> None:
         self._points: dict[int, Scores] = {}
         self._fronts = Fronts()
         self._waiting: set[int] = set()
-        # How many a trial is dominated by, and how many it dominates: counted only where somebody
-        # is still to come.
+        # Number of trials that dominate each one, and that it dominates; counted only while more
+        # trials may arrive.
         self._ahead: dict[int, int] = {}
         self._behind: dict[int, int] = {}
 
@@ -144,8 +150,8 @@ class _ParetoStanding(RungRanking):
             return None
         if not coming:
             return self._first(places)
-        # The crowding within a front changes with who comes. What a trial dominates stays behind it
-        # for good.
+        # The crowding within a front changes with arrivals, but a dominated trial always stays
+        # behind.
         self._count()
         rivals = len(self._points) - 1 + coming
         sure = [trial for trial in self._waiting if rivals - self._behind[trial] < places]
@@ -181,7 +187,7 @@ class _ParetoStanding(RungRanking):
             point = self._points[trial]
             self._ahead[trial] = self._behind[trial] = 0
             for other in self._ahead:
-                # Of two tuples only the greater can dominate the other.
+                # Only the greater of two tuples can dominate the other.
                 better, worse = (trial, other) if point > self._points[other] else (other, trial)
                 if dominates(self._points[better], self._points[worse]):
                     self._behind[better] += 1
@@ -189,5 +195,5 @@ class _ParetoStanding(RungRanking):
 
 
 def rung_ranking_for(num_objectives: int) -> RungRanking:
-    """Return an empty standing for so many objectives."""
-    return _ScalarStanding() if num_objectives == 1 else _ParetoStanding()
+    """Return an empty ranking for a number of objectives."""
+    return _ScalarRanking() if num_objectives == 1 else _ParetoRanking()
