@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import eyetune as et
+from eyetune.api.deploy import verification_images
+from eyetune.api.run import Run
 from eyetune.device.export.export_folder import MANIFEST
 from eyetune.errors import UsageError
 from eyetune.testing.datasets import write_cifar10
@@ -21,11 +24,15 @@ def deployed(
     """Return a deployment and its arguments."""
     folder = tmp_path_factory.mktemp("deployed")
     archive = write_cifar10(folder, images_per_batch=40)
-    edits = {"model.blocks": [4], "model.dense": [8], "fit.epochs": 2, "fit.batch_size": 16}
+    # The space has two points, so that the search ends long before its time is over.
+    space = folder / "space.toml"
+    space.write_text('["optimizer.learning_rate"]\nvalues = [1e-3, 3e-3]\n', encoding="utf-8")
+    edits = {"model.blocks": [4], "model.dense": [8], "fit.epochs": 2, "fit.batch_size": 64}
     arguments: dict[str, Any] = {
         "data": str(archive),
         "output": folder / "firmware",
-        "seconds": 40.0,
+        "seconds": 600.0,
+        "space": space,
         "recipe": et.Recipe().with_(edits),
         "name": "camera",
         "workers": 1,
@@ -66,6 +73,14 @@ def test_deploy_resumed_trains_nothing_again(
     assert len(again.study.workspace.runs.all()) == num_runs
     assert again.run.id == deployment.run.id
     assert (again.export.folder / MANIFEST).is_file()
+
+
+def test_verification_images_fall_back_to_validation(trained: Run) -> None:
+    data = replace(trained.record.data, num_validation=1000, num_test=0)
+    assert verification_images(data, 12_500_000, 10.0) == ("validation", 314)
+    assert verification_images(data, 12_500_000, 0.1) == ("validation", 200)
+    data = replace(data, num_test=150)
+    assert verification_images(data, 12_500_000, 10.0) == ("test", 150)
 
 
 def test_deploy_refuses_arguments_before_any_work(tmp_path: Path) -> None:

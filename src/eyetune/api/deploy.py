@@ -24,6 +24,7 @@ from eyetune.device.export.verify import Verification
 from eyetune.errors import RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
+from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.pages.page import write_page
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
@@ -47,7 +48,7 @@ class Deployment:
         study: The search.
         run: The run that was exported.
         export: Its export.
-        verification: Its verification on test images.
+        verification: Its verification on test images, or validation images if there are none.
         seconds: Duration of this call in seconds.
     """
 
@@ -101,7 +102,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
 
     Half of the time is for the search (successive halving), most of the rest for one training of
     the best network with a cosine learning-rate schedule, and a tenth for the verification on test
-    images. An interrupted deployment continues with `resume`.
+    images (validation images if there are none). An interrupted deployment continues with `resume`.
 
     Args:
         data: A data source that replaces the recipe's. Default: that of the recipe.
@@ -179,9 +180,15 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         steps=_steps(study, winner, profile.title),
         progress=progress,
     )
-    num_images = _num_verification_images(winner, VERIFICATION_SHARE * seconds)
+    split, num_images = verification_images(
+        winner.record.data, winner.record.network.macs, VERIFICATION_SHARE * seconds
+    )
     verification = verify(
-        exported.folder, num_images=num_images, workspace=workspace, progress=progress
+        exported.folder,
+        split=split,
+        num_images=num_images,
+        workspace=workspace,
+        progress=progress,
     )
     result = Deployment(study, winner, exported, verification, time.monotonic() - start)
     text = json.dumps(result.to_json(), indent=2, default=str)
@@ -251,9 +258,16 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
     )
 
 
-def _num_verification_images(run: Run, seconds: float) -> int:
-    """Return how many test images there is time for."""
-    macs = run.record.network.macs
+def verification_images(data: DataRecord, macs: int, seconds: float) -> tuple[str, int]:
+    """Return the split to verify on, and how many of its images there is time for.
+
+    Args:
+        data: The images of the run. Without test images, validation images are used.
+        macs: Multiply-accumulates (MACs) of the network for one image.
+        seconds: Time for the verification in seconds.
+    """
+    split = "test" if data.num_test else "validation"
+    available = data.num_test or data.num_validation
     image_seconds = _VERIFICATION_SECONDS_PER_IMAGE + _VERIFICATION_SECONDS_PER_MAC * macs
     num_images = max(MIN_VERIFICATION_IMAGES, int(seconds / image_seconds))
-    return min(run.record.data.num_test, num_images)
+    return split, min(available, num_images)
