@@ -64,18 +64,18 @@ def test_tiles_of_other_channels_are_grey(channels: int, tiles: int) -> None:
 def test_filters_text_counts_the_kinds() -> None:
     words = filters(np.stack([PURE["edge"], PURE["colour"], PURE["edge"]])).words
     assert words.startswith("3 learned kernels of 3x3 over 3 channels")
-    assert "an edge or a line in 2, a colour in 1." in words
+    assert "an edge or a line in 2, a color in 1." in words
     assert "brightness" not in words
 
 
 @pytest.mark.parametrize(
     ("activation", "dead", "resting", "said"),
     [
-        ("relu", 0, 0.5, "all units at work"),
+        ("relu", 0, 0.5, "all units active"),
         ("relu", 2, 0.5, "2 dead"),
         ("relu", 5, 0.9, "many units are dead"),
         ("tanh", 0, 0.7, "mostly saturated"),
-        ("relu", 0, 0.7, "all units at work"),
+        ("relu", 0, 0.7, "all units active"),
     ],
 )
 def test_activity_text(activation: str, dead: int, resting: float, said: str) -> None:

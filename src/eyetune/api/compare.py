@@ -12,14 +12,17 @@ from eyetune.errors import DataError, UsageError
 
 
 def compare(*runs: Run) -> ShownComparison:
-    """Compare runs with the first one, by their predictions on the same validation images.
+    """Compare runs with the first one, by their predictions for the same validation images.
 
-    Runs of one recipe with different seeds are taken together; of several with one seed, which say
-    the same, the last counts.
+    Runs of one recipe with different seeds are taken together. Of several runs with the same recipe
+    and seed, which have the same result, the last one counts.
+
+    Args:
+        runs: Runs of two recipes or more. The recipe of the first run is the baseline.
 
     Returns:
-        The baseline and the others' differences from it; a notebook shows a table and a forest
-        plot, `plot()` draws it.
+        The baseline, and the differences of the others from it. A notebook shows a table and a
+        forest plot; `plot()` draws the forest plot.
 
     Raises:
         UsageError: There is nothing to compare, or a run is not complete.
@@ -40,21 +43,19 @@ def compare(*runs: Run) -> ShownComparison:
             expected="runs of two recipes or more",
             received=f"{len(runs)} run(s) of {len(groups)} recipe(s)",
         )
-    prints = {run.record.data.fingerprint: run.record.label for run in runs}
-    if len(prints) > 1:
+    labels = {run.record.data.fingerprint: run.record.label for run in runs}
+    if len(labels) > 1:
         raise DataError(
             "The runs were validated on different images: their accuracies cannot be compared.",
             expected="runs on the same data, split and subset",
-            received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in prints.items()),
+            received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in labels.items()),
         )
-    baseline, *others = (
-        candidate_of(
-            _label(group),
-            [run.record for run in group.values()],
-            next(iter(group.values())).workspace,
-        )
-        for group in groups.values()
-    )
+    candidates = []
+    for group in groups.values():
+        records = [run.record for run in group.values()]
+        workspace = next(iter(group.values())).workspace
+        candidates.append(candidate_of(_label(group), records, workspace))
+    baseline, *others = candidates
     return ShownComparison(baseline, tuple(paired(baseline, others)))
 
 

@@ -27,37 +27,37 @@ def find_learning_rate(
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
 ) -> ShownRangeTest:
-    """Find the learning rate to train a recipe with, by a range test (Smith, 2017,
-    arXiv:1506.01186).
+    """Find the learning rate to train a recipe with, by a range test.
 
-    For some hundred steps the network trains as `train` would train it, while the rate rises from
-    far too small to far too large; then everything is thrown away but the losses. The recipe's own
-    rate, schedule and warm-up give way to the test's learning_rates. Only training images are
-    looked at, and nothing is recorded.
+    The network trains for some hundred steps as `train` would train it, while the learning rate
+    rises from far too small to far too large. The test's rates replace the recipe's rate, schedule
+    and warm-up. Only training images are used, and only the losses are kept: nothing is recorded.
+
+    Source: Smith, 2017, Cyclical Learning Rates for Training Neural Networks (arXiv:1506.01186).
 
     Args:
-        recipe: What to test; the default is the lab's network on CIFAR-10.
-        data: As for `train`.
-        smallest: The first rate, above 0.
-        largest: The last rate, at most 100 and at least ten times the smallest.
-        steps: From the first to the last, 20 or more (None: 500, fewer on small data).
-        seed: Of everything that is random, as for `train`.
-        threads: As for `train`.
+        recipe: The recipe to test. Default: the lab's network on CIFAR-10.
+        data: A source that replaces the recipe's (see `load`), or a loaded dataset.
+        smallest: The first rate, above 0. Default: 1e-6.
+        largest: The last rate, at most 100 and at least 10 times the smallest. Default: 10.
+        steps: Number of steps, 20 to 100,000. Default: 500, fewer on small data.
+        seed: Random seed, 0 or above; the same seed gives the same result. Default: 0.
+        threads: Number of threads for arithmetic. Default: 0, one per core.
         workspace: Where the recipe's teacher is recorded, if it has one.
-        progress: Show the progress on standard error.
+        progress: Show progress on standard error, or below the cell of a notebook.
 
     Returns:
-        The losses, the suggestion and the usable range. Where the loss did not fall, the suggestion
-        is None.
+        The losses, the suggestion and the usable range. The suggestion is None if the loss did not
+        fall.
 
     Raises:
-        UsageError: A value is out of its range.
+        UsageError: A value is out of range.
         EyetuneError: The data or the recipe cannot be used.
 
     Example:
         >>> import eyetune as et
-        >>> found = et.find_learning_rate(data="digits", steps=100, progress=False)
-        >>> 0.0003 < found.suggestion < 0.03
+        >>> test = et.find_learning_rate(data="digits", steps=100, progress=False)
+        >>> 0.0003 < test.suggestion < 0.03
         True
     """
     recipe = checked_recipe(recipe)
@@ -70,19 +70,18 @@ def find_learning_rate(
     from eyetune.training.range_test import batches_per_epoch, step_losses
 
     num_steps = steps or learning_rates.default_steps(batches_per_epoch(recipe, dataset))
-    tried = learning_rates.rising_rates(smallest, largest, num_steps)
+    rates = learning_rates.rising_rates(smallest, largest, num_steps)
     arithmetic = choose_arithmetic(recipe.fit.precision)
+    teacher = teacher_file(workspace_of(workspace), recipe)
     title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
-    with step_bar(
-        num_steps, f"{title}: {num_steps:,} steps, in {arithmetic}", enabled=progress
-    ) as on_step:
-        losses: list[float] = []
-        teacher = teacher_file(workspace_of(workspace), recipe)
-        trained = step_losses(
-            recipe, dataset, tried, seed=seed, arithmetic=arithmetic, teacher=teacher
+    heading = f"{title}: {num_steps:,} steps, in {arithmetic}"
+    losses: list[float] = []
+    with step_bar(num_steps, heading, enabled=progress) as on_step:
+        steps_taken = step_losses(
+            recipe, dataset, rates, seed=seed, arithmetic=arithmetic, teacher=teacher
         )
-        for loss in learning_rates.until_diverged(trained, num_steps):
+        for loss in learning_rates.until_diverged(steps_taken, num_steps):
             losses.append(loss)
-            on_step(len(losses), tried[len(losses) - 1], loss)
-    test = learning_rates.judge(tried, losses, num_steps)
+            on_step(len(losses), rates[len(losses) - 1], loss)
+    test = learning_rates.judge(rates, losses, num_steps)
     return ShownRangeTest(**vars(test), title=title)

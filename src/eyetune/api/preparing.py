@@ -1,4 +1,4 @@
-"""What every call begins with: its recipe, seed, images, workspace, and Keras."""
+"""The first steps of every call: check the arguments, load Keras."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from eyetune.report.progress.training_progress import TrainingDisplay
 
 
 def checked_recipe(recipe: Recipe | None) -> Recipe:
-    """Return the recipe, or the lab's.
+    """Return a recipe, or the default recipe.
 
     Raises:
-        UsageError: It is no recipe.
+        ArgumentTypeError: It is not a recipe.
     """
     if recipe is not None and not isinstance(recipe, Recipe):
         raise ArgumentTypeError(
@@ -28,10 +28,10 @@ def checked_recipe(recipe: Recipe | None) -> Recipe:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that is out of its range.
+    """Check a random seed.
 
     Raises:
-        UsageError: It is.
+        UsageError: It is out of range.
     """
     from eyetune.training.backend import MAX_SEED
 
@@ -40,7 +40,7 @@ def check_seed(seed: int) -> None:
 
 
 def start(threads: int, *, progress: bool) -> None:
-    """Load Keras, and say so where it takes seconds."""
+    """Load Keras, with a message if that takes seconds."""
     from eyetune.training.backend import start_keras
 
     if "keras" not in sys.modules:
@@ -49,11 +49,11 @@ def start(threads: int, *, progress: bool) -> None:
 
 
 def note(text: str, *, progress: bool) -> None:
-    """Print a line about what happens next, if progress is shown."""
+    """Print a line about the next step, if progress is shown."""
     with TrainingDisplay(0, enabled=progress) as display:
         display.note(text)
 
 
 def workspace_of(workspace: str | Path | Workspace | None) -> Workspace:
-    """Return the workspace that a caller means."""
+    """Return a workspace from its path, or the default workspace."""
     return workspace if isinstance(workspace, Workspace) else Workspace(workspace)

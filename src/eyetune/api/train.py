@@ -1,4 +1,4 @@
-"""Train a recipe once, or go on with a run that was interrupted."""
+"""Train a recipe once, or resume a run that was interrupted."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def train(
     progress: bool = True,
     plots: bool = True,
 ) -> Run:
-    """Train a recipe once, evaluate it and record it all.
+    """Train a recipe once, evaluate it and record the run.
 
     Args:
-        recipe: What to train; the default is the lab's network on CIFAR-10.
-        data: A source in place of the recipe's (see `load`), or a dataset that is loaded already.
-        seed: Of everything that is random, 0 or above; the same seed gives the same result.
-        name: What to call the run, besides its id.
-        workspace: Where it is recorded; default `./eyetune-workspace`, or what EYETUNE_WORKSPACE
-            names.
-        threads: Of the arithmetic; 0 for one a core.
+        recipe: The recipe to train. Default: the lab's network on CIFAR-10.
+        data: A source that replaces the recipe's (see `load`), or a loaded dataset.
+        seed: Random seed, 0 or above; the same seed gives the same result. Default: 0.
+        name: Name of the run, beside its id.
+        workspace: Where to record the run. Default: `./eyetune-workspace`, or the folder that
+            EYETUNE_WORKSPACE names.
+        threads: Number of threads for arithmetic. Default: 0, one per core.
         deterministic: Use only operations that repeat exactly.
-        progress: Show the progress: on standard error, in a notebook below the cell.
-        plots: Draw its pictures into its folder, which takes a few seconds; `Run.save_plots` can do
-            it later.
+        progress: Show progress on standard error, or below the cell of a notebook.
+        plots: Draw pictures into the folder of the run, which takes a few seconds. `Run.save_plots`
+            draws them later.
 
     Returns:
-        The run: COMPLETE, or PAUSED where Ctrl-C interrupted it.
+        The run: COMPLETE, or PAUSED if Ctrl-C interrupted it.
 
     Raises:
         EyetuneError: The data cannot be used, the training failed or the workspace cannot be
@@ -108,18 +108,22 @@ def resume(
     threads: int | None = None,
     progress: bool = True,
 ) -> Run:
-    """Go on with an interrupted run from its last whole epoch.
+    """Resume an interrupted run after its last completed epoch.
 
     Args:
         reference: Id, beginning of an id, name, or "latest".
-        data: The dataset, where it was handed to `train` as one; otherwise it is loaded as the
-            recipe says.
-        workspace: As for `train`.
-        threads: As for `train`; by default as many as the run began with.
-        progress: As for `train`.
+        data: The dataset, if `train` received one. Default: the images that the recipe names.
+        workspace: Where the run is recorded. Default: `./eyetune-workspace`, or the folder that
+            EYETUNE_WORKSPACE names.
+        threads: Number of threads for arithmetic. Default: as many as the run began with.
+        progress: Show progress on standard error, or below the cell of a notebook.
+
+    Returns:
+        The run: COMPLETE, or PAUSED if Ctrl-C interrupted it again.
 
     Raises:
         UsageError: The run is complete.
+        RunNotFoundError: No run or several match.
         DataError: The images are not those that it was trained on.
         RunBusyError: Another process is training it.
 
@@ -132,7 +136,8 @@ def resume(
     if record.state is RunState.COMPLETE:
         raise UsageError(
             f"Run {record.label} is complete: there is nothing to resume.",
-            fix=f"To train its recipe for longer: eyetune train {record.id} --epochs {2 * record.recipe.fit.epochs}",
+            fix="To train its recipe for longer: "
+            f"eyetune train {record.id} --epochs {2 * record.recipe.fit.epochs}",
         )
     run = Run(workspace, record)
     dataset = run.checked(data) if data else run.dataset()
@@ -149,17 +154,15 @@ def _train_recorded(
     progress: bool,
     plots: bool = True,
 ) -> Run:
-    """Train a recorded run to its end, starting from its last checkpoint, and record the outcome."""
-    has_function, precision = record.recipe.model.has_function, record.recipe.fit.precision
-    arithmetic = (
-        arithmetic_as_built(record.precision) if has_function else choose_arithmetic(precision)
-    )
+    """Train a recorded run from its last checkpoint to its end, and record the outcome."""
+    arithmetic = choose_arithmetic(record.recipe.fit.precision)
+    if record.recipe.model.has_function:
+        arithmetic = arithmetic_as_built(record.precision)
     with workspace.runs.claim(record.id), _failures_recorded(workspace, record.id):
         workspace.runs.set_state(record.id, RunState.RUNNING)
         with TrainingDisplay(record.recipe.fit.total_epochs, enabled=progress) as display:
-            display.note(
-                f"Run {record.label}: {len(dataset.train):,} images of {dataset.name}, in {arithmetic}"
-            )
+            images = f"{len(dataset.train):,} images of {dataset.name}"
+            display.note(f"Run {record.label}: {images}, in {arithmetic}")
 
             def on_epoch(epoch: Epoch) -> None:
                 workspace.runs.save_epochs(record.id, [epoch])
@@ -173,12 +176,10 @@ def _train_recorded(
                 on_progress=display.on_progress,
                 on_note=display.note,
             )
-        run = Run(
-            workspace,
-            record_outcome(
-                workspace, record, outcome, lambda: linear_baseline(dataset, display.note)
-            ),
+        recorded = record_outcome(
+            workspace, record, outcome, lambda: linear_baseline(dataset, display.note)
         )
+        run = Run(workspace, recorded)
     if plots and run.state is RunState.COMPLETE:
         display.note("Drawing ...")
         run.save_plots(dataset=dataset)

@@ -1,6 +1,6 @@
-"""What is seen inside a trained network, as plain values that need no Keras.
+"""Filters, feature maps and heatmaps of a trained network, as plain values that need no Keras.
 
-`models.insight` and `models.gradcam` read them off a Keras model; `report.explanation` draws them.
+`models.activations` reads them from a Keras model, and `report.figures` draws them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 KERNEL_KINDS = ("brightness", "edge", "colour", "coloured edge")
-MANY_DEAD = 0.25  # from a quarter on, a narrower layer would do the same
-# at the ends less than a tenth of the gradient passes: for every second output, learning crawls
+MANY_DEAD = 0.25  # share of units: from here on, a narrower layer would do the same
+# Share of outputs. Saturated ones pass less than a tenth of the gradient, so that learning is slow.
 MANY_SATURATED = 0.5
 BOUNDED = {
     "tanh": (-1.0, 1.0),
@@ -31,9 +31,9 @@ class Filters:
     """The learned kernels of a network's first convolution.
 
     Attributes:
-        layer: Its name.
-        numbers: Which filter each kernel is, shape (N,), the strongest first (by the sum of its
-            squares).
+        layer: Name of the layer.
+        numbers: Number of each filter in the layer, shape (N,), the strongest first (by the sum of
+            squares of its weights).
         kernels: float32, shape (N, height, width, channels of the image).
     """
 
@@ -43,11 +43,11 @@ class Filters:
 
     @property
     def tiles(self) -> Floats:
-        """The kernels as pictures, float32 in [0, 1]: 0.5 (grey) is no weight, each as bright as
-        its largest one.
+        """The kernels as pictures, float32 in [0, 1], where 0.5 (gray) is a weight of 0.
 
-        Shape (N, height, width, 3) in colour; with other channels than 3, each by itself in grey:
-        (N x channels, height, width, 1), the channels of a filter in a row.
+        Each is scaled to its largest weight. The shape is (N, height, width, 3) in color. Other
+        numbers of channels than 3 are separate in gray: (N x channels, height, width, 1), with the
+        channels of a filter in a row.
         """
         kernels = self.kernels
         if kernels.shape[-1] != 3:
@@ -57,33 +57,35 @@ class Filters:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What each kernel reacts to most, one of KERNEL_KINDS: see `kernel_kind`."""
+        """What each kernel responds to most, one of KERNEL_KINDS: see `kernel_kind`."""
         return tuple(kernel_kind(kernel) for kernel in self.kernels)
 
     @property
     def words(self) -> str:
-        """What one sees, in a sentence."""
+        """A description of the kernels in a few sentences."""
         count, height, width, channels = self.kernels.shape
-        seen = {kind: self.kinds.count(kind) for kind in KERNEL_KINDS}
-        told = {
+        names = {
             "edge": "an edge or a line",
-            "colour": "a colour",
-            "coloured edge": "a coloured edge",
+            "colour": "a color",
+            "coloured edge": "a colored edge",
             "brightness": "brightness",
         }
-        listed = ", ".join(f"{words} in {seen[kind]}" for kind, words in told.items() if seen[kind])
+        counts = {name: self.kinds.count(kind) for kind, name in names.items()}
+        listed = ", ".join(f"{name} in {number}" for name, number in counts.items() if number)
+        noun = "channel" if channels == 1 else "channels"
         return (
-            f"{count} learned kernels of {height}x{width} over {channels} channel{'s' * (channels > 1)}; grey is no "
-            f"weight. What matters most in each: {listed}. Kernels that look like noise have learned little."
+            f"{count} learned kernels of {height}x{width} over {channels} {noun}; gray is a weight "
+            f"of 0. What matters most in each: {listed}. Kernels that look like noise have learned "
+            "little."
         )
 
 
 def kernel_kind(kernel: Floats) -> str:
-    """Say what a kernel reacts to most: brightness, an edge, a colour or a coloured edge.
+    """Return what a kernel responds to most: brightness, an edge, a colour or a coloured edge.
 
-    Its weights are split into their mean, what changes with the place, what changes with the
-    channel, and the rest (a two-way analysis of variance); the part with the largest mean square
-    names it.
+    Its weights are split into their mean, what varies with the position, what varies with the
+    channel, and the rest (a two-way analysis of variance). The part with the largest mean square
+    decides.
 
     Args:
         kernel: Shape (height, width, channels).
@@ -95,33 +97,33 @@ def kernel_kind(kernel: Floats) -> str:
     """
     height, width, channels = kernel.shape
     mean = kernel.mean()
-    place = kernel.mean(axis=2) - mean
+    position = kernel.mean(axis=2) - mean
     channel = kernel.mean(axis=(0, 1)) - mean
-    rest = kernel - mean - place[:, :, np.newaxis] - channel
-    free_place, free_channel = height * width - 1, channels - 1
+    rest = kernel - mean - position[:, :, np.newaxis] - channel
+    position_freedom = height * width - 1  # degrees of freedom
+    channel_freedom = channels - 1
     squares = (
         kernel.size * mean**2,
-        channels * (place**2).sum() / max(free_place, 1),
-        height * width * (channel**2).sum() / max(free_channel, 1),
-        (rest**2).sum() / max(free_place * free_channel, 1),
+        channels * (position**2).sum() / max(position_freedom, 1),
+        height * width * (channel**2).sum() / max(channel_freedom, 1),
+        (rest**2).sum() / max(position_freedom * channel_freedom, 1),
     )
     return KERNEL_KINDS[int(np.argmax(squares))]
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """What one layer makes of one image.
+    """The output of one layer for one image.
 
     Attributes:
-        layer: Its name.
-        kind: Its class, for example "Conv2D".
-        settings: For example "3x3, relu".
-        activation: The name of its activation, "" for none.
-        shape: Of all that it gives for one image.
-        channels: Which channels are kept, shape (N,), the strongest first (by their mean size); all
-            in order where there is one value a channel.
-        values: float32, shape (N, height, width), or (N,) of a layer that gives one value a
-            channel.
+        layer: Name of the layer.
+        kind: Class of the layer, for example "Conv2D".
+        settings: Its main settings, for example "3x3, relu".
+        activation: Name of its activation, "" for none.
+        shape: Shape of its whole output for one image.
+        channels: The channels that are kept, shape (N,), the strongest first (by mean magnitude);
+            all of them in order if each has a single value.
+        values: float32, shape (N, height, width), or (N,) if each channel has a single value.
     """
 
     layer: str
@@ -135,12 +137,12 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Heatmaps:
-    """Where a network looks, for some images and a class each (Grad-CAM).
+    """Where a network looks, for some images and one class each (Grad-CAM).
 
     Attributes:
-        layer: The layer whose feature maps were weighed.
-        maps: float32, shape (N, height, width) of that layer, 0 to 1: 1 is where each speaks most
-            for its class; all 0 where nothing does.
+        layer: Name of the layer whose feature maps were weighted.
+        maps: float32, shape (N, height, width) of that layer, 0 to 1: 1 supports the class most;
+            all 0 if nothing does.
     """
 
     layer: str
@@ -152,14 +154,15 @@ class LayerActivity:
     """How the activation of one layer behaves over a sample of images.
 
     Attributes:
-        layer: Its name.
-        activation: For example "relu".
+        layer: Name of the layer.
+        activation: Name of the activation, for example "relu".
         units: Number of channels, or of units in a dense layer.
-        dead: Units that stay on a flat part of the activation on every image and at every place:
-            never above 0; of a bounded activation (tanh, sigmoid), always saturated.
-        resting: Share of all outputs that are not above 0; of a bounded activation, that are
-            saturated. Saturated is within 2.5% of the range from an end, where the slope is below
-            about a tenth of the largest.
+        dead: Number of units that stay on a flat part of the activation for every image and at
+            every position: never above 0, or with a bounded activation (tanh, sigmoid) always
+            saturated.
+        resting: Share of all outputs that are not above 0, or with a bounded activation that are
+            saturated: within 2.5% of the range from an end, where the slope is below about a tenth
+            of the largest.
     """
 
     layer: str
@@ -175,17 +178,19 @@ class LayerActivity:
 
     @property
     def bounded(self) -> bool:
-        """Whether the activation has two flat ends."""
+        """Whether the activation is bounded, with two flat ends."""
         return self.activation in BOUNDED
 
     @property
     def words(self) -> str:
-        """What it means."""
+        """What it means, and what to try."""
         if self.dead_share >= MANY_DEAD:
-            return "many units are dead: try a lower rate, batch normalization or fewer units"
+            return (
+                "many units are dead: try a lower learning rate, batch normalization or fewer units"
+            )
         if self.bounded and self.resting >= MANY_SATURATED:
             return "mostly saturated, so it learns slowly: try relu or batch normalization"
-        return f"{self.dead} dead, the rest at work" if self.dead else "all units at work"
+        return f"{self.dead} dead, the others active" if self.dead else "all units active"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

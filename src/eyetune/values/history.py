@@ -1,6 +1,4 @@
-"""What one training recorded, epoch by epoch: the value that flows from training to records to
-reports.
-"""
+"""The epochs of a training: the value that training returns, records keep and reports show."""
 
 from __future__ import annotations
 
@@ -15,15 +13,14 @@ class Epoch:
 
     Attributes:
         epoch: Its number, from 1.
-        loss: Mean loss over the training images while they were trained on.
-        accuracy: Share of them that was classified right, 0 to 1.
-        val_loss: Mean loss over the validation images after the epoch.
-        val_accuracy: Share of them that was classified right, 0 to 1.
-        learning_rate: The optimizer's rate at the end of the epoch.
-        duration_seconds: Wall time, validation included.
-        images_per_second: Training images by the seconds spent training on them (validation not
-            included).
-        others: What else the network was compiled to measure.
+        loss: Mean loss on the training images while the network was trained on them.
+        accuracy: Accuracy on the training images, 0 to 1, measured at the same time.
+        val_loss: Mean loss on the validation images after the epoch.
+        val_accuracy: Accuracy on the validation images, 0 to 1.
+        learning_rate: The optimizer's learning rate at the end of the epoch.
+        duration_seconds: Wall time, including validation.
+        images_per_second: Training images per second of training, without validation.
+        others: Other metrics that the network was compiled with, by name.
     """
 
     epoch: int
@@ -40,7 +37,7 @@ class Epoch:
         """Return a metric by its name.
 
         Raises:
-            KeyError: It was not measured.
+            KeyError: The metric was not measured.
         """
         if metric in self.others:
             return float(self.others[metric])
@@ -54,13 +51,13 @@ History = tuple[Epoch, ...]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, within an epoch.
+    """The progress of a training within an epoch.
 
     Attributes:
-        epoch: The epoch under way, from 1.
-        num_epochs: How many there will be at most.
-        images: Training images of this epoch that are done.
-        num_images: Training images of an epoch.
+        epoch: Number of the current epoch, from 1.
+        num_epochs: Number of epochs, at most.
+        images: Number of training images done in this epoch.
+        num_images: Number of training images in an epoch.
         loss: Mean loss of this epoch so far.
         accuracy: Mean accuracy of this epoch so far, 0 to 1.
         images_per_second: Speed in this epoch so far.
@@ -76,7 +73,7 @@ class Progress:
 
 
 def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
-    """Turn a history into lists by metric, as Keras's `History.history` has them.
+    """Return a history as one list per metric, as Keras's `History.history`.
 
     Example:
         >>> as_columns([Epoch(1, 2.3, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)])["val_accuracy"]
@@ -89,7 +86,7 @@ def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
 
 
 def as_rows(history: Iterable[Epoch]) -> list[dict[str, float]]:
-    """Turn a history into one dictionary an epoch, ready for JSON."""
+    """Return a history as one dictionary per epoch, ready for JSON."""
     return [asdict(epoch) for epoch in history]
 
 
@@ -99,29 +96,35 @@ _SMALL_IS_GOOD = re.compile(
 
 
 def is_better_high(metric: str) -> bool:
-    """Tell from its name whether a metric is better the higher it is; losses and errors are not.
+    """Return whether a metric is better the higher it is, judged by its name.
+
+    Losses and errors are not.
 
     Example:
-        >>> is_better_high("val_accuracy"), is_better_high("val_loss"), is_better_high("val_mean_squared_error")
-        (True, False, False)
+        >>> is_better_high("val_accuracy"), is_better_high("val_mean_squared_error")
+        (True, False)
     """
     return _SMALL_IS_GOOD.search(metric) is None
 
 
 def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
-    """Return the first epoch with the best value of a metric: the lowest of a loss, the highest
-    otherwise.
+    """Return the first epoch with the best value of a metric; None without epochs.
 
-    A direction that the name does not tell stands behind it: "val_score:min".
+    Args:
+        history: The epochs.
+        monitor: Name of the metric. Losses are best low, other metrics high; "val_score:min" sets
+            the direction explicitly.
 
     Example:
-        >>> one = Epoch(1, 2.0, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)
-        >>> two = Epoch(2, 1.0, 0.4, 2.5, 0.3, 0.001, 3.0, 900.0)
-        >>> best_epoch([one, two], "val_loss").epoch, best_epoch([one, two], "val_accuracy").epoch
+        >>> first = Epoch(1, 2.0, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)
+        >>> second = Epoch(2, 1.0, 0.4, 2.5, 0.3, 0.001, 3.0, 900.0)
+        >>> history = [first, second]
+        >>> best_epoch(history, "val_loss").epoch, best_epoch(history, "val_accuracy").epoch
         (1, 2)
     """
     if not history:
         return None
     metric, _, direction = monitor.partition(":")
-    sign = -1 if (direction == "max" if direction else is_better_high(metric)) else 1
+    maximize = direction == "max" if direction else is_better_high(metric)
+    sign = -1 if maximize else 1
     return min(history, key=lambda epoch: sign * epoch.value(metric))

@@ -1,6 +1,6 @@
-"""What a network is made of and what it costs, as plain values that need no Keras.
+"""The layers of a network and their costs, as plain values that need no Keras.
 
-`models.structure` reads them off a Keras model; records keep them, tables and diagrams show them.
+`models.structure` reads them from a Keras model, records keep them, tables and diagrams show them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ class Layer:
     Attributes:
         name: Its name in the Keras model.
         kind: Its class, for example "Conv2D".
-        settings: What tells it from its siblings, for example "3x3, relu".
-        output_shape: Shape of what it gives for one image, without the batch.
-        parameters: Number of weights, trained or not.
-        macs: Multiplications with addition for one image (0 where it has none of note).
-        activation_bytes: Bytes of its output for one image in int8, as on a board (one each
-            element).
+        settings: Its main settings, for example "3x3, relu".
+        output_shape: Shape of its output for one image, without the batch.
+        parameters: Number of weights, trainable or not.
+        macs: Multiply-accumulates (MACs) for one image (0 if negligible).
+        activation_bytes: Bytes of its output for one image in int8, as on a board: one per element.
     """
 
     name: str
@@ -38,7 +37,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A network: the shape of one image and the layers in order."""
+    """A network.
+
+    Attributes:
+        input_shape: Height and width in pixels, and channels.
+        layers: The layers in order.
+        trainable_parameters: Number of weights that training changes.
+    """
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
@@ -46,23 +51,21 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """Number of weights, trained or not."""
+        """Number of weights, trainable or not."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiplications with addition to classify one image."""
+        """Multiply-accumulates (MACs) for one image."""
         return sum(layer.macs for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
-        """Bytes of all layers' outputs for one image in int8; a board needs less, since it reuses
-        them.
-        """
+        """Bytes of all outputs for one image in int8. A board reuses memory and needs less."""
         return sum(layer.activation_bytes for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the network as plain JSON values, totals included."""
+        """Return the network as plain JSON values, with totals."""
         return with_earlier_names(
             {
                 "input_shape": list(self.input_shape),
@@ -79,7 +82,7 @@ class Network:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Network:
-        """Read back what `to_json` gave."""
+        """Return a network from what `to_json` returned."""
         rows: Sequence[Mapping[str, Any]] = value["layers"]
         layers = tuple(
             Layer(**{**with_current_names(row), "output_shape": tuple(row["output_shape"])})

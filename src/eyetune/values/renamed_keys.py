@@ -1,4 +1,4 @@
-"""Keys of JSON values that were renamed: written under both names, read under either one.
+"""Renamed keys of JSON values: written under both names, read under either one.
 
 What users and their scripts read must stay valid, so the earlier name of a key is never dropped.
 """
@@ -36,8 +36,9 @@ def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
         for new, old in EARLIER_NAMES.items()
         if old in values and new not in values
     }
-    kept = {name: value for name, value in values.items() if name not in EARLIER_NAMES.values()}
-    return {**kept, **current}
+    earlier_names = EARLIER_NAMES.values()
+    others = {name: value for name, value in values.items() if name not in earlier_names}
+    return {**others, **current}
 
 
 class RenamedKeys(BaseModel):

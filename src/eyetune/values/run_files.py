@@ -1,4 +1,4 @@
-"""The names of the files in a run's folder, which training writes and records delete."""
+"""Names of files in the folder of a run, which training writes and records delete."""
 
 MODEL_FILE = "model.keras"
 CHECKPOINT_FILE = "checkpoint.npz"
