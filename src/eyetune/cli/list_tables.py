@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 WIDE = 110  # columns from which on a list shows more about each run
+_USER = "user"
 _FLEXIBLE = ("data", "name and recipe")  # columns of runs that give way where there is no room
 _STATE_STYLES = {
     "COMPLETE": "green",
@@ -55,27 +56,24 @@ def fold_runs(runs: Sequence[RunRecord]) -> list[RunRecord | RunGroup]:
     A group stands where the first of its runs would.
     """
     members: dict[tuple[str, str], list[RunRecord]] = {}
-    lines: list[RunRecord | tuple[str, str]] = []
     for run in runs:
-        key = _group_key(run)
-        if key is None:
-            lines.append(run)
-            continue
-        if key not in members:
-            members[key] = []
-            lines.append(key)
-        members[key].append(run)
-    return [
-        RunGroup(*line, tuple(members[line])) if isinstance(line, tuple) else line for line in lines
-    ]
+        members.setdefault(_maker(run), []).append(run)
+    lines: list[RunRecord | RunGroup] = []
+    for (kind, maker_id), group in members.items():
+        if kind == _USER:
+            lines += group
+        else:
+            lines.append(RunGroup(kind, maker_id, tuple(group)))
+    return lines
 
 
-def _group_key(run: RunRecord) -> tuple[str, str] | None:
+def _maker(run: RunRecord) -> tuple[str, str]:
+    """Return what made a run: "lab" or "study" and its id; each run of the user has its own key."""
     if run.lab_id is not None:
         return "lab", run.lab_id
     if run.study_id is not None:
         return "study", run.study_id
-    return None
+    return _USER, run.id
 
 
 def runs_table(

@@ -260,9 +260,9 @@ class RunStore:
         """Return the run that a user means.
 
         Args:
-            reference: An id, the beginning of an id, a name, or "latest": the last run of
-                `eyetune train`, or the final network of a later lab, and never a trial of a study
-                or another training of a lab. Default: "latest".
+            reference: An id, the beginning of an id, a name, or "latest": the last run of `train`
+                (which also trains the final network of a study or deployment), or the final network
+                of a later lab; never a trial or another training of a lab. Default: "latest".
             deleted: Whether to look in the trash instead. Default: False.
 
         Raises:

@@ -30,6 +30,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.records.study_store import new_id
 from eyetune.space.space import Choice, Condition, Range, Space, Value
 from eyetune.testing.labs import fabricated_history
 from eyetune.training.job import Inspection
@@ -138,7 +139,8 @@ def fabricated_study(
         budget=Budget(trials=num_trials or None),
         workers=2,
     )
-    fabrication = _Fabrication(settings, workspace)
+    study_id = "57d1e5ab" if workspace is None else new_id()
+    fabrication = _Fabrication(settings, workspace, study_id)
     trials = fabrication.trials(
         num_trials, failing=failing, infeasible=infeasible, complete=complete, name=name
     )
@@ -149,7 +151,7 @@ def fabricated_study(
     }
     if workspace is None:
         record = StudyRecord(
-            id="57d1e5ab",
+            id=study_id,
             name=name,
             created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
             settings=settings,
@@ -161,7 +163,12 @@ def fabricated_study(
         )
         return FabricatedStudy(record, trials, fabrication.histories)
     record = workspace.studies.create(
-        name, settings, data_fingerprint="abc", data_name="cifar10", versions=versions()
+        name,
+        settings,
+        data_fingerprint="abc",
+        data_name="cifar10",
+        versions=versions(),
+        study_id=study_id,
     ).model_copy(update=changes)
     workspace.studies.save(record)
     workspace.studies.save_trials(record.id, trials)
@@ -169,8 +176,9 @@ def fabricated_study(
 
 
 class _Fabrication:
-    def __init__(self, settings: StudySettings, workspace: Workspace | None) -> None:
+    def __init__(self, settings: StudySettings, workspace: Workspace | None, study_id: str) -> None:
         self.histories: dict[str, History] = {}
+        self._study_id = study_id
         self._settings = settings
         self._workspace = workspace
         self._generator = np.random.default_rng(1)
@@ -298,6 +306,7 @@ class _Fabrication:
             seed=0,
             precision="float32",
             name=f"{name}/{trial.number}",
+            study_id=self._study_id,
         )
         self._workspace.runs.save_epochs(run.id, history)
         if trial.state is TrialState.COMPLETE:
