@@ -153,5 +153,5 @@ def _comparison(runs: Sequence[Run]) -> ComparisonPart:
     try:
         comparison = compare(*runs)
     except (UsageError, DataError) as error:  # a single recipe, an incomplete run, other images
-        return ComparisonPart(problem=error.what)
+        return ComparisonPart(problem=error.message)
     return ComparisonPart(comparison)

@@ -120,7 +120,7 @@ def check_space(recipe: Recipe, space: Space) -> None:
             except RecipeError as error:
                 raise SpaceError(
                     f"The space holds a value that no recipe can take: {one.name} = {value}.",
-                    received=error.what,
+                    received=error.message,
                     expected=error.expected,
                     fix=error.fix,
                 ) from None

@@ -277,7 +277,7 @@ def _space(state: _State, folder: Path) -> Space:
     except FunctionError as error:
         raise WorkspaceError(
             f"The search space of {folder} cannot be read.",
-            received=f"{error.what} {error.received or ''}".strip(),
+            received=f"{error.message} {error.received or ''}".strip(),
         ) from None
 
 

@@ -136,7 +136,7 @@ def _extended(recipe: Recipe, parts: Sequence[Part], choice: Choice) -> Recipe |
     try:
         extended = choice.apply(recipe)
     except RecipeError as error:
-        return NoResult(SkipKind.INVALID, error.what)
+        return NoResult(SkipKind.INVALID, error.message)
     values = extended.values()
     for part in parts:
         if any(values.get(path) != value for path, value in part.values.items()):

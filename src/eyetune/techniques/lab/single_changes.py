@@ -71,7 +71,7 @@ def _recipes(plan: LabPlan) -> tuple[list[tuple[Choice, Recipe]], list[Skipped]]
         try:
             recipe = choice.apply(plan.baseline)
         except RecipeError as error:
-            not_tried.append(skipped(choice, SkipKind.INVALID, error.what))
+            not_tried.append(skipped(choice, SkipKind.INVALID, error.message))
             continue
         if recipe.data != plan.baseline.data:
             message = "it changes the images, so it cannot be compared with the baseline"
