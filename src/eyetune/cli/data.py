@@ -68,7 +68,7 @@ def show(
             expected=f"--per-class from 1 to {MAX_PER_CLASS}",
             received=per_class,
         )
-    from eyetune.cli.tables import dataset_tables
+    from eyetune.cli.data_tables import dataset_tables
     from eyetune.data.preview import (
         check_picture_path,
         describe,
@@ -115,7 +115,7 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
 
         eyetune data list
     """
-    from eyetune.cli.tables import sources_tables
+    from eyetune.cli.data_tables import sources_tables
     from eyetune.data import KNOWN_SOURCES, cache
 
     cached = [

@@ -34,7 +34,7 @@ def techniques(
         A Python file with techniques of your own, each a function under
         `@eyetune.techniques.technique`.
     """
-    from eyetune.cli.tables import technique_text, techniques_table
+    from eyetune.cli.technique_tables import technique_text, techniques_table
     from eyetune.techniques import find, load_file
     from eyetune.techniques import techniques as all_techniques
 
