@@ -8,6 +8,7 @@ from typing import final
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
+from eyetune.report.progress.notebook import in_notebook
 from eyetune.report.progress.training_progress import decoding_bar
 from eyetune.training.load_data import load_data
 
@@ -22,8 +23,8 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
     """
 
     def on_note(text: str) -> None:
-        if progress:
-            print(text, file=sys.stderr)
+        if progress:  # a notebook shows standard error as if something were wrong
+            print(text, file=sys.stdout if in_notebook() else sys.stderr)
 
     with decoding_bar(enabled=progress) as on_progress:
         return load_data(recipe, source, on_progress=on_progress, on_note=on_note)
