@@ -1,4 +1,4 @@
-"""The classes that are confused, and the surest answers."""
+"""Tests of confused classes and most confident answers."""
 
 from __future__ import annotations
 

@@ -170,7 +170,10 @@ def test_train_refuses_a_missing_or_unfinished_teacher(
     workspace = Workspace(tmp_path)
     with pytest.raises(RunNotFoundError):
         et.train(
-            SMALL.with_(loss__teacher="nobody"), tiny_dataset(), workspace=workspace, progress=False
+            SMALL.with_(loss__teacher="unknown"),
+            tiny_dataset(),
+            workspace=workspace,
+            progress=False,
         )
     monkeypatch.setattr(TrainingDisplay, "on_progress", _interrupt)
     paused = et.train(SMALL, tiny_dataset(), workspace=workspace, progress=False)

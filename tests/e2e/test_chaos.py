@@ -62,7 +62,7 @@ class Network(keras_tuner.HyperModel):
             keras.layers.Flatten(),
         ])
         # Declared with its condition: one that appears late joins the space when its first trial is
-        # built, which hangs on the timing with several workers, and so would the suggestions.
+        # built, which depends on timing with several workers, and so would the suggestions.
         head = hp.Choice("head", ["direct", "dropped"])
         with hp.conditional_scope("head", ["dropped"]):
             rate = hp.Float("rate", 0.1, 0.5, step=0.1)
@@ -79,8 +79,8 @@ class Network(keras_tuner.HyperModel):
 """
 
 
-class Sitting:
-    """A study in a workspace and with a diary of its own, begun and gone on with as a user does."""
+class StudyProcess:
+    """A study with its own workspace and diary, started and resumed by commands."""
 
     def __init__(self, folder: Path, archive: Path) -> None:
         folder.mkdir()
@@ -168,11 +168,13 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def disturb(
-    study: Sitting, process: subprocess.Popen[str], what: str, after: int, chance: random.Random
+    study: StudyProcess,
+    process: subprocess.Popen[str],
+    what: str,
+    after: int,
+    chance: random.Random,
 ) -> bool:
-    """Kill a worker or the coordinator a moment after so many epochs have begun; tell whether there
-    was one to kill.
-    """
+    """Kill a worker or the coordinator after `after` epochs; return whether one was running."""
     while len(study.lines("begin")) < after:
         if process.poll() is not None:
             return False
@@ -194,7 +196,10 @@ def disturb(
 def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(
     archive: Path, tmp_path: Path
 ) -> None:
-    whole, broken = Sitting(tmp_path / "whole", archive), Sitting(tmp_path / "broken", archive)
+    whole, broken = (
+        StudyProcess(tmp_path / "whole", archive),
+        StudyProcess(tmp_path / "broken", archive),
+    )
     output, errors = whole.start().communicate()
     assert whole.process is not None
     assert whole.process.returncode == 0, errors

@@ -187,9 +187,9 @@ def run_facts(
     Args:
         record: The run, complete.
         history: Its epochs.
-        probabilities: Of the validation images, shape (N, number of classes); of the test images
-            where the run was trained on its validation images.
-        labels: Of the same images, shape (N,).
+        probabilities: Class probabilities of the validation images, or of the test images if the
+            run was trained on its validation images, shape (N, number of classes), 0 to 1.
+        labels: True classes of the same images, shape (N,).
         test_accuracy: Accuracy on the test images, 0 to 1 (None: not measured).
 
     Raises:
@@ -230,9 +230,9 @@ def difference_interval(
     Statistics in Medicine 17, 873-890.
 
     Args:
-        share: Of `count` cases, 0 to 1.
+        share: Share of the `count` cases, 0 to 1.
         count: Number of cases, 1 or more.
-        other_share: Of `other_count` cases, 0 to 1.
+        other_share: Share of the `other_count` cases, 0 to 1.
         other_count: Number of other cases, 1 or more.
 
     Example:

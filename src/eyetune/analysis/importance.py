@@ -63,7 +63,7 @@ def left_out(space: Space, trials: Trials) -> dict[str, str]:
 
     Args:
         space: The hyperparameters.
-        trials: As for `importances`.
+        trials: For each finished trial its values and its objective, as in `importances`.
 
     Example:
         >>> from eyetune.space.space import Choice

@@ -1,4 +1,4 @@
-"""What a study found, in words and figures that follow from its records alone."""
+"""Results and warnings of a study, computed from its records."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def count_states(trials: Sequence[TrialRecord]) -> dict[TrialState, int]:
 
 
 def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Say in two sentences what a study found, and what became of its trials and why it ended.
+    """Return the result of a study, the states of its trials and why it ended, as sentences.
 
     Args:
         record: The study.
@@ -262,8 +262,8 @@ def value_words(name: str, value: float) -> str:
     """Write the value of an objective for a person.
 
     Args:
-        name: Of the objective: an accuracy is a share, bytes are in KiB or MiB.
-        value: Of it.
+        name: Name of the objective.
+        value: Its value: accuracies are shares from 0 to 1, sizes are in bytes.
 
     Example:
         >>> value_words("val_accuracy", 0.71234), value_words("val_loss", 0.812345), value_words("parameters", 167562)

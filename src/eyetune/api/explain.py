@@ -64,8 +64,8 @@ class Explanation:
         subject: One image and what each layer makes of it.
         attention_layer: Whose feature maps Grad-CAM weighs; "" where there is no convolution with a
             picture.
-        right: The surest right answers, with heatmaps.
-        wrong: The surest wrong answers, with heatmaps.
+        right: The most confident correct answers, with heatmaps.
+        wrong: The most confident wrong answers, with heatmaps.
         pairs: The classes that are confused most.
         pair_answers: Examples of each pair, with heatmaps.
         activity: How the activation of each hidden layer behaves.
@@ -246,7 +246,7 @@ def choose_image(
         image: Its number in the split, from 0; a file; or uint8 pixels.
         split: Whose number.
         sizes: How many images each split has, by its name.
-        shape: Of the images that the network takes.
+        shape: Shape of the images that the network takes: height, width, channels.
 
     Returns:
         The number, or a name and uint8 pixels of that shape.

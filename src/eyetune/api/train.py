@@ -51,7 +51,7 @@ def train(
         workspace: Where to record the run. Default: `./eyetune-workspace`, or the folder that
             EYETUNE_WORKSPACE names.
         threads: Number of threads for arithmetic. Default: 0, one per core.
-        deterministic: Use only operations that repeat exactly.
+        deterministic: Use only operations that give the same result each time.
         progress: Show progress on standard error, or below the cell of a notebook.
         plots: Draw pictures into the folder of the run, which takes a few seconds. `Run.save_plots`
             draws them later.
@@ -111,7 +111,7 @@ def resume(
     """Resume an interrupted run after its last completed epoch.
 
     Args:
-        reference: Id, beginning of an id, name, or "latest".
+        reference: Id of the run, beginning of the id, name, or "latest".
         data: The dataset, if `train` received one. Default: the images that the recipe names.
         workspace: Where the run is recorded. Default: `./eyetune-workspace`, or the folder that
             EYETUNE_WORKSPACE names.

@@ -60,7 +60,7 @@ def explain(
 
     chosen = open_run(run, workspace=common.open_workspace())
     meant = int(image) if _is_number(image) else image
-    chosen.image_to_explain(meant, split)  # what is wrong with it is said before Keras loads
+    chosen.image_to_explain(meant, split)  # raises errors before Keras loads
     load_keras()
     explained = chosen.explain(meant, split=split)
     paths = explained.save(output or chosen.folder / "explanation")
@@ -99,7 +99,7 @@ def _pairs_table(explained: Explanation) -> Table:
     table.add_column("taken for")
     table.add_column("images", justify="right")
     table.add_column("share of the class", justify="right")
-    table.add_column("surest (image number)")
+    table.add_column("most confident (image number)")
     for pair in explained.pairs:
         names = (escape(explained.class_names[label]) for label in (pair.true, pair.predicted))
         table.add_row(
@@ -115,7 +115,7 @@ def _activity_table(explained: Explanation) -> Table:
         table.add_column(name)
     for name in ("units", "dead", "share", "outputs at rest"):
         table.add_column(name, justify="right")
-    table.add_column("in words", overflow="fold")
+    table.add_column("explanation", overflow="fold")
     for one in explained.activity:
         rest = f"{one.resting:.0%} {'saturated' if one.bounded else 'not above 0'}"
         cells = (f"{one.units:,}", f"{one.dead:,}", f"{one.dead_share:.0%}", rest, one.words)

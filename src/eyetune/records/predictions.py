@@ -36,7 +36,7 @@ class PredictionStore:
         Args:
             run_id: Id of the run.
             split: "validation" or "test".
-            probabilities: Of each class for each image, shape (N, classes), 0 to 1.
+            probabilities: Class probabilities of the images, shape (N, classes), 0 to 1.
             labels: The true classes, shape (N,).
 
         Raises:

@@ -29,7 +29,7 @@ class Axis:
     """One hyperparameter as numbers from `low` to `high`, both included.
 
     Attributes:
-        name: Of the hyperparameter.
+        name: Name of the hyperparameter.
         kind: "category" and "index" number their `values` from 0, which are alike where neighbours
             are (index) or not (category); a "number" is the value itself.
         low: The smallest number.

@@ -49,7 +49,7 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
 
 
 def _resized(recipe: Recipe, path: str, count: int) -> list[Any]:
-    """Return so many blocks or dense layers, the last one repeated where there are fewer."""
+    """Return `count` blocks or dense layers, with the last one repeated as needed."""
     section = recipe.model.model_dump(exclude_unset=False)[path.rpartition(".")[2]]
     if not section and count:
         section = [{"units": 64} if path.endswith("dense") else {}]

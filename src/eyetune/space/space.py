@@ -40,7 +40,7 @@ Value = bool | int | float | str
 Values = Mapping[str, Value]
 Sampling = Literal["linear", "log", "reverse_log"]
 
-MAX_POINTS = 1_000_000  # beyond so many a space counts as without end
+MAX_POINTS = 1_000_000  # a larger space counts as infinite
 
 
 class _Part(BaseModel):
@@ -62,7 +62,7 @@ class Choice(_Part):
     """One of some values.
 
     Attributes:
-        name: Of the hyperparameter.
+        name: Name of the hyperparameter.
         values: What it may be, at least one, all of one type.
         ordered: Whether neighbours in the list are alike, as numbers in order are.
         default: Where a search begins; the first unless something else is said.
@@ -105,7 +105,7 @@ class Range(_Part):
     """A number between two ends, both included.
 
     Attributes:
-        name: Of the hyperparameter.
+        name: Name of the hyperparameter.
         low: The smallest value.
         high: The largest; with a step perhaps never reached.
         step: From one value to the next: added where sampling is linear, else a factor. None: whole
@@ -218,7 +218,7 @@ class Space(_Part):
                 condition.parent for condition in one.conditions if condition.parent not in known
             ]
             if missing:
-                raise ValueError(f"{one.name} hangs on {missing[0]}, which must come before it")
+                raise ValueError(f"{one.name} depends on {missing[0]}, which must come before it")
             known.add(one.name)
         return self
 
@@ -365,8 +365,7 @@ class Space(_Part):
         return Space(distributions=(*self.distributions, *new)) if new else self
 
     def difference(self, other: Space) -> tuple[str, ...]:
-        """Say in words where another space differs; hyperparameters in another order are no
-        difference.
+        """Return the differences from another space as sentences, regardless of the order.
 
         Example:
             >>> one = Space.make([Choice(name="units", values=(32, 64))])

@@ -64,8 +64,8 @@ class SimulatedExecutor(Executor):
     Args:
         num_workers: Jobs at once.
         curve: Validation accuracy of a recipe after an epoch.
-        seconds: How long an epoch takes at most; jobs end in an order that hangs on chance.
-        seed: Of that chance.
+        seconds: Longest duration of an epoch; jobs end in random order.
+        seed: Random seed of that order.
         dies: Tells of a job, by its number, whether its worker dies after its first epoch.
     """
 

@@ -67,7 +67,7 @@ def test_trials_that_run_stand_in_the_table_with_rung_and_accuracy(
     display.on_trial(running(3, "a").with_(bracket=1))
     display.begin("b", "trial 4 [b]", 2)
     display.on_news("a", EPOCH)
-    display.on_news("nobody", EPOCH)
+    display.on_news("unknown", EPOCH)
     lines = shown(display, width).splitlines()
     assert max(map(len, lines)) <= width
     (row,) = [line.split() for line in lines if line.startswith("trial 3")]

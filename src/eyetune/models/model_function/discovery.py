@@ -45,7 +45,7 @@ def discover(function: str) -> Space:
         _add_new(known, hyperparameters)
         active += hyperparameters.active_scopes
         waiting += [scope for scope in hyperparameters.inactive_scopes if scope not in waiting]
-        # A scope that does not become active in its turn never will; KerasTuner would try for ever.
+        # A scope that does not become active in its turn never will; KerasTuner would try forever.
         target = next((scope for scope in waiting if scope not in active), None)
         if target is None:
             return space_of(known)

@@ -201,7 +201,7 @@ def heatmaps(
     split: str,
     title: str = "",
 ) -> Picture:
-    """Draw where the network looks (Grad-CAM): its surest right answers, and its surest wrong ones.
+    """Draw Grad-CAM heatmaps of the most confident correct and wrong answers.
 
     Args:
         right: Right answers with their heatmaps.
@@ -272,12 +272,11 @@ def confusions(
     split: str,
     title: str = "",
 ) -> Picture:
-    """Draw the most confused pairs of classes as bars, with their surest examples and what the
-    network looked at.
+    """Draw the most confused pairs of classes, with their most confident examples and heatmaps.
 
     Args:
         pairs: The most images first.
-        examples: Of each pair.
+        examples: Examples of each pair.
         class_names: In the order of the labels.
         split: Whose images these are.
         title: Above all.
@@ -307,7 +306,10 @@ def confusions(
     bars.spines[["top", "right"]].set_visible(False)
     bars.xaxis.get_major_locator().set_params(integer=True)
     _draw_examples(pictures, examples, shown)
-    heading = "Which classes are confused, the surest mistakes, and what spoke for the wrong class (red most)"
+    heading = (
+        "The most confused classes, the most confident mistakes,\n"
+        "and the regions that speak for the wrong class (red: most)"
+    )
     figure.suptitle(plain(f"{title}\n{heading}".strip()), fontsize=11)
     return figure
 

@@ -51,7 +51,7 @@ _MANY = 100  # trials, from which on dots get smaller
 
 
 def look(state: TrialState, count: int) -> dict[str, Any]:
-    """Return how the dot of a trial in a state looks among so many."""
+    """Return the style of the dots of trials in a state, smaller if there are many dots."""
     style = {"linestyle": "none", **LOOKS[state]}
     return {**style, "markersize": style["markersize"] * 0.65} if count > _MANY else style
 

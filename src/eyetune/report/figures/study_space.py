@@ -179,9 +179,7 @@ def _draw_lines(axes: Axes, points: Sequence[Sequence[float]], goodness: Sequenc
 
 
 def _path(row: Sequence[float]) -> Path:
-    """Return a curve that crosses every axis at a right angle; where a value is missing, it begins
-    anew.
-    """
+    """Return a curve that crosses each axis at a right angle, with a gap at missing values."""
     from matplotlib.path import Path
 
     corners: list[tuple[float, float]] = []

@@ -154,7 +154,7 @@ class Tally:
 
 
 def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
-    """Return in one line what came of a trial.
+    """Return the result of a trial in one line.
 
     Example:
         >>> from eyetune.testing.studies import fabricated_study
@@ -178,14 +178,14 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
 def seconds_left(
     record: StudyRecord, *, passed: float, before: float, epochs: float, planned_epochs: int | None
 ) -> float | None:
-    """Estimate how long a study goes on; None where nobody can tell.
+    """Estimate how long a study still takes; None if that is unknown.
 
     Args:
         record: The study; a limit of its time counts first.
-        passed: Seconds of this sitting.
-        before: Seconds of earlier sittings.
-        epochs: Trained in this sitting, parts of epochs counted.
-        planned_epochs: Still to be trained in this sitting, from its start.
+        passed: Seconds since this invocation began.
+        before: Seconds of earlier invocations.
+        epochs: Epochs trained in this invocation, including fractions.
+        planned_epochs: Epochs that this invocation will train, from its start.
 
     Example:
         >>> from eyetune.testing.studies import fabricated_study
@@ -207,8 +207,8 @@ class StudyDisplay:
     line for each trial that reaches a rung, ends, fails or is infeasible.
 
     Args:
-        record: The study, as it is when this sitting begins.
-        trials: Those of earlier sittings.
+        record: The study when this invocation begins.
+        trials: Trials of earlier invocations.
         planned_epochs: How many epochs the whole study will train, where its schedule says so; by
             default what the budget says.
         enabled: Whether to show anything at all.
