@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eyetune.errors import UsageError
@@ -488,7 +488,17 @@ def test_median_goes_by_fronts_with_several_objectives() -> None:
     replaced=st.sampled_from([0.0, 0.2]),
 )
 @settings(deadline=None, max_examples=300)
-def test_a_rebuilt_schedule_goes_on_as_before(
+@example(  # the last trial is running on its second rung
+    name="hyperband",
+    seed=741,
+    num_workers=2,
+    num_reports=18,
+    num_objectives=2,
+    num_trials=None,
+    failed=0.0,
+    replaced=0.0,
+)
+def test_a_rebuilt_scheduler_continues_as_before(
     name: SchedulerName,
     seed: int,
     num_workers: int,

@@ -141,24 +141,24 @@ class Bracket:
             is_stopped: Whether it was stopped on arrival; None where the rule decides.
         """
         if rung == self._last or not self._rankings[rung].is_waiting(trial):
-            return [trial, *self._drop()]
+            return [trial, *self.drop_hopeless()]
         if is_stopped is None:
             is_stopped = self._rule.stops_at_median and self._is_poor(trial, rung)
         if is_stopped:
             self._rankings[rung].take(trial)
-            return [trial, *self._drop()]
-        return self._drop()
+            return [trial, *self.drop_hopeless()]
+        return self.drop_hopeless()
 
     def close(self) -> list[int]:
         """Start no more new trials; return the trials that will not be promoted any more."""
         self._num_trials = self._entered[0]
-        return self._drop()
+        return self.drop_hopeless()
 
     def _is_poor(self, trial: int, rung: int) -> bool:
         is_early = bisect_left(self._trials, trial) < FIRST_TRIALS
         return not is_early and not self._rankings[rung].is_in_better_half(trial)
 
-    def _drop(self) -> list[int]:
+    def drop_hopeless(self) -> list[int]:
         """Remove and return the trials that cannot be promoted any more.
 
         From the lowest rung up: fewer promotions mean fewer trials that reach the next rung.

@@ -208,7 +208,8 @@ class Scheduler:
             self._running[trial] = Promotion(
                 trial if granted_rung else None, bracket, granted_rung, opened.epochs[granted_rung]
             )
-            self._decision = None
+            # Its earlier arrivals may have decided about others.
+            self._finalize(bracket, opened.drop_hopeless())
         else:
             self._finalize(bracket, opened.decide(trial, granted_rung, is_stopped=is_stopped))
 
