@@ -37,7 +37,7 @@ VARIATIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("values", VARIATIONS, ids=str)
-def test_a_variation_changes_images_and_repeats_with_its_seed(values: dict[str, Any]) -> None:
+def test_augment_changes_images_and_repeats_with_its_seed(values: dict[str, Any]) -> None:
     images, labels = vary(**values)
     again, _ = vary(**values)
     other, _ = vary(seed=1, **values)
@@ -52,13 +52,13 @@ def test_a_variation_changes_images_and_repeats_with_its_seed(values: dict[str, 
         np.testing.assert_array_equal(labels, LABELS)
 
 
-def test_nothing_asked_for_changes_nothing() -> None:
+def test_augment_without_values_changes_nothing() -> None:
     images, labels = vary()
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
 
 
-def test_a_flip_mirrors_about_half_of_the_images() -> None:
+def test_flip_mirrors_about_half_of_the_images() -> None:
     images, _ = vary(flip=True)
     mirrored = [
         np.array_equal(one, image[:, ::-1]) for one, image in zip(images, IMAGES, strict=True)
@@ -68,7 +68,7 @@ def test_a_flip_mirrors_about_half_of_the_images() -> None:
     assert 2 <= sum(mirrored) <= 10
 
 
-def test_a_shift_moves_whole_pixels_and_reflects_at_the_border() -> None:
+def test_shift_moves_whole_pixels_and_reflects_at_the_border() -> None:
     images, _ = vary(shift=3)
     for one, image in zip(images, IMAGES, strict=True):
         padded = np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="symmetric")
@@ -76,7 +76,7 @@ def test_a_shift_moves_whole_pixels_and_reflects_at_the_border() -> None:
         assert min(float(np.abs(one - candidate).max()) for candidate in candidates) < 1e-5
 
 
-def test_a_rotation_turns_about_the_middle() -> None:
+def test_rotation_turns_about_the_middle() -> None:
     image = np.zeros((1, 21, 21, 1), np.float32)
     image[0, 10, 13] = 1  # to the right of the middle
     seen = {
@@ -160,7 +160,7 @@ def epoch_of(section: AugmentSection, *, seed: int = 0, epoch: int = 0) -> tuple
     )
 
 
-def test_an_epochs_variations_hang_on_seed_and_epoch_alone() -> None:
+def test_augmentation_depends_on_seed_and_epoch_alone() -> None:
     section = AugmentSection(noise=0.1, flip=True)
     first, _ = epoch_of(section)
     np.testing.assert_array_equal(first, epoch_of(section)[0])
@@ -181,7 +181,7 @@ def test_copies_are_added_beside_unchanged_images() -> None:
 
 
 @pytest.mark.parametrize("values", [{"mixup": 0.2}, {"cutmix": 1.0}])
-def test_class_numbers_cannot_be_mixed(values: dict[str, Any]) -> None:
+def test_mixtures_reject_integer_labels(values: dict[str, Any]) -> None:
     numbers = tf.constant(np.arange(12))
     with pytest.raises(RecipeError, match=r"mixup|cutmix"):
         augment(tf.constant(IMAGES), numbers, AugmentSection(**values), [0, 0])

@@ -53,7 +53,7 @@ def leftovers(cache_folder: Path) -> list[str]:
     return [path.name for path in cache_folder.glob("*") if path.suffix != ".lock"]
 
 
-def test_what_was_built_once_is_opened_ever_after() -> None:
+def test_fetch_builds_once() -> None:
     build = Builder()
     first, second = cache.fetch(KEY, build), cache.fetch(KEY, build)
     assert build.built == 1
@@ -72,7 +72,7 @@ def test_images_are_mapped_from_their_file_and_cannot_be_written() -> None:
 
 
 @pytest.mark.parametrize("change", [{"state": 2}, {"source": "another"}, {"more": 1}])
-def test_another_key_is_built_anew(change: dict[str, Any]) -> None:
+def test_fetch_builds_again_for_another_key(change: dict[str, Any]) -> None:
     build = Builder()
     cache.fetch(KEY, build)
     cache.fetch({**KEY, **change}, build)
@@ -85,7 +85,7 @@ def digest_of(images: Any, labels: Any, names: tuple[str, ...] = ("a", "b")) -> 
     return cache.fetch(key, lambda: Decoded("made", names, {"train": Split(images, labels)})).digest
 
 
-def test_digests_are_the_same_for_the_same_images_shapes_labels_and_names_only() -> None:
+def test_digest_depends_on_images_shapes_labels_and_names() -> None:
     images, labels = tiny_images(10, 2, size=8)
     other = images.copy()
     other[-1, -1, -1, -1] ^= 1
@@ -107,7 +107,7 @@ def calls_of(load_it: Any) -> int:
     return len(calls)
 
 
-def test_a_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path) -> None:
+def test_folder_is_decoded_again_only_when_a_file_changed(tmp_path: Path) -> None:
     root = write_image_folder(tmp_path / "pets", per_class=5)
     image = root / "cat" / "0000.png"
 
@@ -135,7 +135,7 @@ def same_images(one: Dataset, other: Dataset) -> bool:
     )
 
 
-def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path: Path) -> None:
+def test_archive_is_decoded_again_if_size_or_time_changed(tmp_path: Path) -> None:
     archive = write_cifar10(tmp_path)
     first = load(archive)
     status = archive.stat()
@@ -147,7 +147,7 @@ def test_an_archive_is_opened_again_only_when_its_size_or_time_changed(tmp_path:
         load(archive)
 
 
-def test_a_changed_npz_file_gives_its_new_images(tmp_path: Path) -> None:
+def test_changed_npz_file_gives_its_new_images(tmp_path: Path) -> None:
     path = tmp_path / "pets.npz"
     for seed in (0, 1):
         images, labels = tiny_images(30, 3, size=8, seed=seed)
@@ -196,7 +196,7 @@ def test_two_processes_at_once_build_once_and_get_the_same(tmp_path: Path, own_c
     assert leftovers(own_cache) == [entry_folder(own_cache).name]
 
 
-def test_a_process_that_dies_while_it_builds_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+def test_fetch_ignores_what_a_dead_process_left(tmp_path: Path) -> None:
     process = start(tmp_path, "dies")
     process.communicate(timeout=60)
     assert process.returncode == 9
@@ -225,7 +225,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("name", ["about.json", "train-images.npy", "train-labels.npy"])
 @pytest.mark.parametrize("how", ["missing", "empty", "half", "noise", "json", "zip"])
-def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path) -> None:
+def test_damaged_entry_is_built_again(name: str, how: str, own_cache: Path) -> None:
     build = Builder()
     first = cache.fetch(KEY, build)
     damage(entry_folder(own_cache) / name, how)
@@ -238,13 +238,13 @@ def test_a_damaged_entry_is_built_again(name: str, how: str, own_cache: Path) ->
 
 
 @pytest.mark.parametrize("about", ["{}", "[]", "", '{"name": 5}', "\xff"])
-def test_a_damaged_entry_is_not_listed(about: str, own_cache: Path) -> None:
+def test_damaged_entry_is_not_listed(about: str, own_cache: Path) -> None:
     cache.fetch(KEY, made)
     (entry_folder(own_cache) / "about.json").write_text(about, encoding="latin-1")
     assert cache.entries() == []
 
 
-def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path) -> None:
+def test_entry_with_too_few_labels_is_rebuilt(own_cache: Path) -> None:
     build = Builder()
     cache.fetch(KEY, build)
     np.save(entry_folder(own_cache) / "train-labels.npy", np.zeros(3, np.int64))
@@ -252,7 +252,7 @@ def test_labels_of_another_length_than_the_images_are_damage(own_cache: Path) ->
     assert build.built == 2
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(
+def test_unwritable_cache_suggests_another_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -265,7 +265,7 @@ def test_a_cache_that_cannot_be_written_is_told_with_a_way_out(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_and_leaves_nothing_behind(
+def test_full_disk_leaves_nothing_behind(
     code: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = np.save
@@ -289,9 +289,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(
 @pytest.mark.parametrize(
     "error", [FileNotFoundError(errno.ENOENT, "gone"), DataError("broken"), KeyboardInterrupt()]
 )
-def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(
-    error: BaseException, own_cache: Path
-) -> None:
+def test_errors_of_the_builder_are_passed_on(error: BaseException, own_cache: Path) -> None:
     def build() -> Decoded:
         raise error
 
@@ -302,7 +300,7 @@ def test_what_goes_wrong_in_building_is_not_blamed_on_the_cache(
     assert cache.fetch(KEY, made).name == "made"
 
 
-def test_entries_tell_name_source_and_size(own_cache: Path) -> None:
+def test_entries_have_name_source_size_and_date(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     (entry,) = cache.entries()
     assert (entry.name, entry.source, entry.folder) == ("made", "made up", entry_folder(own_cache))
@@ -318,7 +316,7 @@ def test_entries_of_one_source_differ_in_their_details(tmp_path: Path) -> None:
     assert len(details) == len(set(details)) == 4
 
 
-def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path) -> None:
+def test_clear_deletes_everything_and_counts_bytes(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     cache.fetch({**KEY, "state": 2}, made)
     size = sum(entry.size_bytes for entry in cache.entries())
@@ -328,7 +326,7 @@ def test_clearing_deletes_all_and_tells_how_many_bytes(own_cache: Path) -> None:
     assert cache.clear() == 0
 
 
-def test_the_cache_lies_where_the_environment_says_or_at_the_systems_place(
+def test_directory_follows_the_environment_or_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cache.directory() == tmp_path / "cache" / "datasets"
@@ -340,7 +338,7 @@ def test_the_cache_lies_where_the_environment_says_or_at_the_systems_place(
         assert cache.directory().is_absolute()
 
 
-def test_an_entry_is_described_in_plain_json(own_cache: Path) -> None:
+def test_entry_is_described_in_plain_json(own_cache: Path) -> None:
     cache.fetch(KEY, made)
     about = json.loads((entry_folder(own_cache) / "about.json").read_text(encoding="utf-8"))
     assert json.loads(about["key"])["source"] == "made up"
@@ -354,7 +352,7 @@ def computed(batches: Any, **key: Any) -> Any:
     return cache.computed({"kind": "rows", **key}, (10, 2), batches, name="rows", source="made up")
 
 
-def test_rows_are_computed_once_batch_by_batch_and_mapped_from_disk() -> None:
+def test_computed_rows_are_computed_once_and_mapped() -> None:
     asked: list[int] = []
 
     def batches() -> Any:
@@ -387,7 +385,7 @@ def test_rows_are_listed_and_cleared_with_the_data_sets(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("*.npy"))
 
 
-def test_a_computation_that_breaks_off_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+def test_computed_ignores_an_incomplete_computation(tmp_path: Path) -> None:
     def broken() -> Any:
         yield ROWS[:4]
         raise KeyboardInterrupt
@@ -406,7 +404,7 @@ def test_damaged_rows_are_computed_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(computed(lambda: iter([ROWS])), ROWS)
 
 
-def test_a_full_disk_is_an_error_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computed_reports_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

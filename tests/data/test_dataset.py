@@ -28,7 +28,7 @@ def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset) -> 
         assert np.array_equal(y, to_categorical(split.labels, 4))
 
 
-def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1() -> None:
+def test_normalise_divides_every_pixel_value_by_255() -> None:
     values = np.arange(256, dtype=np.uint8)
     scaled = normalise(values)
     assert np.array_equal(scaled, np.array([value / 255 for value in range(256)], np.float32))
@@ -40,7 +40,7 @@ def test_every_pixel_value_becomes_its_share_of_255_and_no_more_than_1() -> None
         lambda count: st.tuples(st.just(count), st.lists(st.integers(0, count - 1)))
     )
 )
-def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(
+def test_one_hot_has_a_single_1_in_the_labels_column(
     case: tuple[int, list[int]],
 ) -> None:
     num_classes, labels = case
@@ -61,7 +61,7 @@ def test_one_hot_rows_hold_a_single_1_in_the_column_of_their_label(
         (79, 63, 16, 15),
     ],
 )
-def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the_rest(
+def test_subset_trains_on_four_fifths_and_validates_the_rest(
     dataset: Dataset, size: int, train: int, validation: int, test: int
 ) -> None:
     subset = dataset.subset(size)
@@ -75,13 +75,13 @@ def test_a_subset_trains_on_four_fifths_of_its_first_images_and_validates_on_the
     assert np.array_equal(subset.test.images, dataset.test.images[:test])
 
 
-def test_a_subset_within_the_training_images_copies_nothing(dataset: Dataset) -> None:
+def test_subset_within_the_training_images_copies_nothing(dataset: Dataset) -> None:
     subset = dataset.subset(50)
     assert np.shares_memory(subset.train.images, dataset.train.images)
     assert np.shares_memory(subset.validation.images, dataset.train.images)
 
 
-def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(dataset: Dataset) -> None:
+def test_subset_has_its_own_fingerprint(dataset: Dataset) -> None:
     assert (
         len({dataset.fingerprint, dataset.subset(10).fingerprint, dataset.subset(20).fingerprint})
         == 3
@@ -91,7 +91,7 @@ def test_a_subset_has_a_fingerprint_of_its_own_and_all_images_keep_theirs(datase
 
 
 @pytest.mark.parametrize("size", [4, 0, -3])
-def test_a_subset_too_small_to_split_is_refused(dataset: Dataset, size: int) -> None:
+def test_subset_too_small_to_split_is_rejected(dataset: Dataset, size: int) -> None:
     with pytest.raises(DataError) as caught:
         dataset.subset(size)
     assert caught.value.details() == {"expected": "at least 5 images", "received": str(size)}
@@ -108,7 +108,7 @@ def test_class_counts_name_the_absent_classes_too(dataset: Dataset) -> None:
     assert dataset.train.class_counts(6).tolist() == [15, 15, 15, 15, 0, 0]
 
 
-def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset) -> None:
+def test_dataset_cannot_be_changed_in_place(dataset: Dataset) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         dataset.name = "other"  # type: ignore[misc]
 
@@ -123,12 +123,12 @@ def test_a_dataset_cannot_be_changed_in_place(dataset: Dataset) -> None:
         ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
     ],
 )
-def test_names_are_shown_as_they_are_but_for_what_no_text_can_show(name: str, shown: str) -> None:
+def test_readable_escapes_only_unprintable_characters(name: str, shown: str) -> None:
     assert readable(name) == shown
     assert shown.encode()
 
 
-def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset) -> None:
+def test_notebook_shows_the_splits_and_some_images(dataset: Dataset) -> None:
     shown = dataclasses.replace(dataset, name="<b>", notes=("left out: a<b",))._repr_html_()
     assert "60 x 8 x 8 x 3" in shown
     assert "uint8" in shown
@@ -138,7 +138,7 @@ def test_a_notebook_shows_the_splits_and_some_images(dataset: Dataset) -> None:
     assert "<b><b>" not in shown
 
 
-def test_a_preview_draws_the_images_or_what_a_recipe_makes_of_them(dataset: Dataset) -> None:
+def test_preview_draws_images_with_or_without_augmentation(dataset: Dataset) -> None:
     plain = dataset.preview(per_class=5, classes=2)
     varied = dataset.preview(
         Recipe().with_(augment__flip=True, augment__noise=0.1), per_class=5, classes=2

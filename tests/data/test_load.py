@@ -37,7 +37,7 @@ def write_npz(path: Path, num_images: int = 30, **more: Any) -> Path:
     return path
 
 
-def test_the_labs_split_is_the_first_four_fifths_in_the_archives_order(tmp_path: Path) -> None:
+def test_load_cuts_the_labs_split_in_the_archives_order(tmp_path: Path) -> None:
     dataset = load(write_cifar10(tmp_path, images_per_batch=20))
     images, labels = tiny_images(120, 10)
     assert sizes(dataset) == [80, 20, 20]
@@ -55,11 +55,11 @@ def test_no_seed_changes_the_labs_split(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("share", "train"), [(0.1, 90), (0.5, 50), (0.25, 75)])
-def test_the_validation_share_moves_the_cut(share: float, train: int, tmp_path: Path) -> None:
+def test_validation_share_moves_the_cut(share: float, train: int, tmp_path: Path) -> None:
     assert sizes(load(write_cifar10(tmp_path), validation=share)) == [train, 100 - train, 20]
 
 
-def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path) -> None:
+def test_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path) -> None:
     dataset = load(write_cifar10(tmp_path), subset=50)
     images, _ = tiny_images(120, 10)
     assert sizes(dataset) == [40, 10, 10]
@@ -68,7 +68,7 @@ def test_a_subset_of_n_trains_on_its_first_four_fifths(tmp_path: Path) -> None:
     assert np.array_equal(dataset.test.images, images[100:110])
 
 
-def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Path) -> None:
+def test_shares_of_made_splits_hold_for_each_class(tmp_path: Path) -> None:
     dataset = load(write_npz(tmp_path / "a.npz", 300), test=0.1, validation=0.3)
     assert sizes(dataset) == [189, 81, 30]
     assert [split.class_counts(3).tolist() for _, split in dataset.splits()] == [
@@ -78,7 +78,7 @@ def test_the_shares_of_a_source_without_splits_hold_for_each_class(tmp_path: Pat
     ]
 
 
-def test_splits_that_are_made_up_share_no_image_and_lose_none(tmp_path: Path) -> None:
+def test_made_splits_share_and_lose_no_image(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.arange(90, dtype=np.uint8)[:, np.newaxis, np.newaxis], y=np.arange(90) % 3)
     dataset = load(path, seed=3)
@@ -110,14 +110,14 @@ def test_known_names_are_found_where_the_environment_says(
     assert np.array_equal(dataset.train.images, tiny_images(120, 10)[0][:80])
 
 
-def test_a_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_in_the_users_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write_npz(tmp_path / "a.npz")
     assert load("~/a.npz").source == str((tmp_path / "a.npz").resolve())
 
 
-def test_a_relative_path_becomes_an_absolute_source(
+def test_relative_path_becomes_an_absolute_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -126,7 +126,7 @@ def test_a_relative_path_becomes_an_absolute_source(
     assert load(Path("pets")).source == str((tmp_path / "pets").resolve())
 
 
-def test_an_archive_of_another_data_set_than_asked_for_is_refused(
+def test_load_rejects_an_archive_of_another_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_archive(tmp_path / "cifar-100-python.tar.gz", cifar10_files(), "cifar-100-python")
@@ -167,7 +167,7 @@ def test_unknown_name_suggests_a_similar_path(
 
 
 @pytest.mark.parametrize("name", ["nowhere/pets", "nowhere.npz", "cifar-10-python.tar.gz"])
-def test_a_missing_path_is_told_in_full(
+def test_missing_path_is_reported_in_full(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -179,13 +179,13 @@ def test_a_missing_path_is_told_in_full(
 @pytest.mark.parametrize(
     "source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"]
 )
-def test_what_cannot_be_a_path_is_an_unknown_source(source: str) -> None:
+def test_impossible_path_is_an_unknown_source(source: str) -> None:
     with pytest.raises(SourceError):
         load(source)
 
 
 @given(st.text(min_size=1, max_size=20))
-def test_any_text_that_names_nothing_is_an_unknown_source(source: str) -> None:
+def test_any_other_text_is_an_unknown_source(source: str) -> None:
     name = f"nowhere {source}"
     with pytest.raises(EyetuneError):
         load(name)
@@ -194,7 +194,7 @@ def test_any_text_that_names_nothing_is_an_unknown_source(source: str) -> None:
 @pytest.mark.parametrize(
     ("name", "received"), [("notes.txt", ".txt"), ("notes", "without an extension")]
 )
-def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
+def test_load_rejects_other_files_and_lists_the_valid_ones(
     name: str, received: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).touch()
@@ -216,7 +216,7 @@ def test_a_file_of_another_kind_is_refused_with_those_that_are_read(
         ("image_size", -32),
     ],
 )
-def test_shares_and_sizes_out_of_range_are_refused(name: str, value: float) -> None:
+def test_shares_and_sizes_out_of_range_are_rejected(name: str, value: float) -> None:
     options: dict[str, Any] = {name: value}
     with pytest.raises(UsageError) as caught:
         load("digits", **options)
@@ -230,7 +230,7 @@ def test_shares_and_sizes_out_of_range_are_refused(name: str, value: float) -> N
         (30, {"class_names": ["a", "b", "c", "d"]}, "d"),
     ],
 )
-def test_too_few_images_and_classes_without_any_are_refused(
+def test_too_few_images_and_classes_without_any_are_rejected(
     num_images: int, names: dict[str, Any], received: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -238,13 +238,13 @@ def test_too_few_images_and_classes_without_any_are_refused(
     assert received in str(caught.value.received)
 
 
-def test_one_class_alone_is_refused(tmp_path: Path) -> None:
+def test_one_class_alone_is_rejected(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(9, 3, size=8)[0], y=np.zeros(9, np.int64))
     with pytest.raises(DataError, match="class"):
         load(tmp_path / "a.npz")
 
 
-def test_the_fewest_images_that_can_be_split_are_three(tmp_path: Path) -> None:
+def test_fewest_images_that_can_be_split_are_three(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(6, 3, size=8)[0], y=[0, 1] * 3)
     assert sizes(load(tmp_path / "a.npz")) == [4, 1, 1]
 
@@ -267,7 +267,7 @@ def test_equal_content_in_two_places_has_one_fingerprint(kind: str, tmp_path: Pa
     assert one.source != two.source
 
 
-def test_other_images_labels_orders_and_splits_have_other_fingerprints(tmp_path: Path) -> None:
+def test_fingerprint_depends_on_images_labels_order_and_splits(tmp_path: Path) -> None:
     images, labels = tiny_images(30, 3, size=8)
     changed = images.copy()
     changed[0, 0, 0, 0] ^= 1
@@ -298,18 +298,18 @@ def test_images_are_views_of_one_mapped_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", KNOWN_SOURCES)
-def test_the_shape_of_a_known_source_is_known_without_it(source: str) -> None:
+def test_shape_of_a_known_source_is_known_without_it(source: str) -> None:
     size = 16 if source == "digits" else 32
     assert shape_of(source, 16) == ((size, size, 3), 100 if source == "cifar100" else 10)
 
 
-def test_the_shape_of_another_source_is_read_from_it(tmp_path: Path) -> None:
+def test_shape_of_another_source_is_read_from_it(tmp_path: Path) -> None:
     assert shape_of(str(write_npz(tmp_path / "a.npz")), 16) == ((8, 8, 3), 3)
     assert shape_of(str(write_image_folder(tmp_path / "pets")), 16) == ((16, 16, 3), 3)
 
 
 @pytest.mark.parametrize("directory", [None, "empty", "nowhere", "other.tar.gz"])
-def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
+def test_failed_download_says_what_was_tried(
     directory: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keras.datasets import cifar10
@@ -333,7 +333,7 @@ def test_a_failed_download_tells_what_was_tried_and_where_the_file_goes(
     assert "--data digits" in (error.fix or "")
 
 
-def test_a_download_is_cached_and_keeps_standard_output_clean(
+def test_download_is_cached_and_keeps_standard_output_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from keras.datasets import cifar10
@@ -358,7 +358,7 @@ def test_a_download_is_cached_and_keeps_standard_output_clean(
     assert capsys.readouterr().out == ""
 
 
-def test_a_source_that_cannot_be_read_is_not_blamed_on_the_cache(tmp_path: Path) -> None:
+def test_unreadable_source_is_not_blamed_on_the_cache(tmp_path: Path) -> None:
     unreadable = Path(
         "/proc/self/mem"
     )  # reading it from its start fails, also for the administrator
@@ -378,7 +378,7 @@ def test_loading_needs_no_keras() -> None:
     subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
 
 
-def test_the_environment_may_name_the_extracted_folder_itself(
+def test_environment_may_name_the_extracted_folder_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "cifar-10-batches-py"
@@ -389,7 +389,7 @@ def test_the_environment_may_name_the_extracted_folder_itself(
     assert len(load("cifar10").test) == 5
 
 
-def test_an_empty_name_is_not_the_current_folder(
+def test_empty_name_is_not_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(write_image_folder(tmp_path / "images"))
@@ -398,7 +398,7 @@ def test_an_empty_name_is_not_the_current_folder(
 
 
 @pytest.mark.parametrize("subset", [0, 100])
-def test_the_last_training_may_take_the_validation_images_too(subset: int) -> None:
+def test_train_on_validation_includes_the_validation_images(subset: int) -> None:
     usual, whole = (
         load("digits", subset=subset),
         load("digits", subset=subset, train_on_validation=True),
@@ -413,7 +413,7 @@ def test_the_last_training_may_take_the_validation_images_too(subset: int) -> No
     assert whole.fingerprint != usual.fingerprint
 
 
-def test_validation_images_that_come_apart_are_joined_to_the_training_images(
+def test_train_on_validation_joins_separate_splits(
     tmp_path: Path,
 ) -> None:
     path = write_npz(

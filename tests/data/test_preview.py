@@ -40,7 +40,7 @@ def tiles(dataset: Dataset, grid: Image.Image, per_class: int, scale: int) -> np
     return np.stack(cut).reshape(dataset.num_classes, per_class, 16, 16, 3)
 
 
-def test_a_description_is_plain_json_with_the_figures_of_each_split(dataset: Dataset) -> None:
+def test_describe_returns_json_with_each_split(dataset: Dataset) -> None:
     facts = json.loads(json.dumps(describe(dataset)))
     assert list(facts["splits"]) == ["train", "validation", "test"]
     for name, split in dataset.splits():
@@ -54,7 +54,7 @@ def test_a_description_is_plain_json_with_the_figures_of_each_split(dataset: Dat
         assert found["class_counts"] == np.bincount(split.labels).tolist()
 
 
-def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(
+def test_describe_shows_the_first_labels_in_three_forms(
     dataset: Dataset,
 ) -> None:
     facts = describe(dataset)
@@ -71,9 +71,7 @@ def test_a_description_shows_the_first_labels_as_numbers_names_and_one_hot_rows(
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_the_grid_shows_the_first_training_images_of_each_class_in_its_row(
-    dataset: Dataset, scale: int
-) -> None:
+def test_sample_grid_shows_the_first_images_of_each_class(dataset: Dataset, scale: int) -> None:
     drawn = tiles(dataset, sample_grid(dataset, per_class=5, scale=scale), 5, scale)
     for label in range(3):
         assert np.array_equal(drawn[label], dataset.train.images[dataset.train.labels == label][:5])
@@ -86,7 +84,7 @@ def test_small_images_are_enlarged_to_about_48_pixels(dataset: Dataset) -> None:
     )
 
 
-def test_a_class_with_few_images_has_a_shorter_row(dataset: Dataset) -> None:
+def test_class_with_few_images_has_a_shorter_row(dataset: Dataset) -> None:
     few = replace(dataset, train=dataset.train.take(0, 4))
     drawn = tiles(few, sample_grid(few, per_class=3, scale=1), 2, 1)
     assert np.array_equal(drawn[0], few.train.images[few.train.labels == 0])
@@ -120,7 +118,7 @@ def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset) -> None:
     assert drawn[:, 1:, 0, 0, 0].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_a_class_without_training_images_has_no_row_of_variations(dataset: Dataset) -> None:
+def test_variation_grid_skips_classes_without_images(dataset: Dataset) -> None:
     without = replace(dataset, class_names=("A", "A", "W"), train=dataset.train.take(1, 3))
     grid = variation_grid(without, lambda images: images, per_class=2, scale=3)
     assert grid.height == 2 * (48 + MARGIN) + MARGIN
@@ -141,7 +139,7 @@ def test_each_row_bears_the_name_of_its_class(dataset: Dataset) -> None:
     assert ImageChops.difference(rows[0], rows[2]).getbbox() is not None
 
 
-def test_a_hundred_classes_at_most_are_drawn() -> None:
+def test_hundred_classes_at_most_are_drawn() -> None:
     many = tiny_dataset(num_classes=120, num_train=120, size=8)
     assert sample_grid(many, per_class=1, scale=1).height == 100 * (8 + MARGIN) + MARGIN
 
@@ -161,7 +159,7 @@ def test_any_readable_name_can_be_drawn(dataset: Dataset, names: tuple[str, str]
     assert grid.width > 16
 
 
-def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path: Path) -> None:
+def test_save_picture_creates_the_folder(dataset: Dataset, tmp_path: Path) -> None:
     grid = sample_grid(dataset, per_class=1)
     save_picture(grid, tmp_path / "new" / "folder" / "a.png")
     with Image.open(tmp_path / "new" / "folder" / "a.png") as read:
@@ -177,7 +175,7 @@ def test_a_picture_is_written_also_into_a_new_folder(dataset: Dataset, tmp_path:
         ("folder.png", WorkspaceError),
     ],
 )
-def test_a_picture_that_cannot_be_written_is_told(
+def test_save_picture_reports_bad_paths(
     name: str, kind: type[EyetuneError], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -36,7 +36,7 @@ def largest_excess(sizes: list[int], order: NDArray[np.int64]) -> list[Fraction]
 
 
 @given(class_sizes, seeds)
-def test_the_order_is_a_permutation(sizes: list[int], seed: int) -> None:
+def test_order_is_a_permutation(sizes: list[int], seed: int) -> None:
     order = stratified_order(labels_of(sizes), seed)
     assert sorted(order.tolist()) == list(range(sum(sizes)))
 
@@ -44,9 +44,7 @@ def test_the_order_is_a_permutation(sizes: list[int], seed: int) -> None:
 @given(class_sizes, seeds)
 @example([100] + [1] * 20, 0)
 @example([7] * 10, 0)
-def test_every_prefix_holds_each_class_in_proportion_within_the_stated_bound(
-    sizes: list[int], seed: int
-) -> None:
+def test_stratified_order_keeps_proportions_within_its_bound(sizes: list[int], seed: int) -> None:
     excess = largest_excess(sizes, stratified_order(labels_of(sizes), seed))
     for size, found in zip(sizes, excess, strict=True):
         share = Fraction(size, sum(sizes))
@@ -61,7 +59,7 @@ def test_classes_of_one_size_are_less_than_one_image_off(
     assert max(largest_excess(sizes, stratified_order(labels_of(sizes), seed))) < 1
 
 
-def test_the_stated_bound_is_reached_where_one_class_has_almost_all_images() -> None:
+def test_stratified_order_reaches_its_bound() -> None:
     sizes = [1000] + [1] * 20
     found = largest_excess(sizes, stratified_order(labels_of(sizes), 0))[0]
     assert found > 0.95 * (1 + Fraction(1000, 1020) * 19) / 2
@@ -73,7 +71,7 @@ def test_one_seed_gives_one_order(sizes: list[int], seed: int) -> None:
     assert np.array_equal(stratified_order(labels, seed), stratified_order(labels, seed))
 
 
-def test_other_seeds_give_other_orders_within_and_among_the_classes() -> None:
+def test_stratified_order_depends_on_the_seed() -> None:
     labels = labels_of([20, 20, 20])
     first, second = (stratified_order(labels, seed) for seed in (1, 2))
     assert not np.array_equal(first, second)
@@ -81,7 +79,7 @@ def test_other_seeds_give_other_orders_within_and_among_the_classes() -> None:
     assert not np.array_equal(first[labels[first] == 0], second[labels[second] == 0])
 
 
-def test_where_classes_meet_chance_says_which_goes_first() -> None:
+def test_classes_with_equal_positions_have_a_random_order() -> None:
     labels = np.repeat(np.arange(3), 20)
     groups = labels[stratified_order(labels, 0)].reshape(20, 3).tolist()
     assert all(sorted(group) == [0, 1, 2] for group in groups)
@@ -102,7 +100,7 @@ def numbered(count: int) -> Split:
         (2, 0.5, (1, 1)),
     ],
 )
-def test_a_cut_leaves_at_least_one_image_on_each_side(
+def test_cut_leaves_at_least_one_image_on_each_side(
     count: int, share: float, sizes: tuple[int, int]
 ) -> None:
     first, second = cut(numbered(count), share)
@@ -110,7 +108,7 @@ def test_a_cut_leaves_at_least_one_image_on_each_side(
     assert np.array_equal(np.concatenate([first.labels, second.labels]), np.arange(count))
 
 
-def test_a_cut_copies_nothing() -> None:
+def test_cut_copies_nothing() -> None:
     whole = numbered(10)
     for part in cut(whole, 0.3):
         assert np.shares_memory(part.images, whole.images)

@@ -24,7 +24,7 @@ def edited(**edits: Any) -> ModelSection:
     return Recipe().with_({f"model.{name}": value for name, value in edits.items()}).model
 
 
-def test_the_default_is_the_labs_network_layer_for_layer() -> None:
+def test_default_is_the_labs_network_layer_for_layer() -> None:
     layers = keras.layers
     lab = keras.Sequential(
         [
@@ -60,12 +60,12 @@ def test_the_default_is_the_labs_network_layer_for_layer() -> None:
         ),
     ],
 )
-def test_a_variation_changes_the_layers(edits: dict[str, Any], expected: dict[str, int]) -> None:
+def test_section_values_change_the_layers(edits: dict[str, Any], expected: dict[str, int]) -> None:
     found = kinds(build(edited(**edits), IMAGES, 10))
     assert {kind: found.count(kind) for kind in expected} == expected
 
 
-def test_an_activation_can_be_of_one_layer_alone() -> None:
+def test_activation_can_be_of_one_layer_alone() -> None:
     model = build(Recipe().with_({"model.blocks.0.activation": "tanh"}).model, IMAGES, 10)
     activations = [
         layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")
@@ -99,7 +99,7 @@ def test_mixed_precision_keeps_weights_and_softmax_in_float32() -> None:
         ({"padding": "same", "blocks": [8] * 6}, IMAGES, "the pooling of block 5"),
     ],
 )
-def test_a_network_that_shrinks_to_nothing_is_refused_by_place(
+def test_build_names_where_images_shrink_to_nothing(
     edits: dict[str, Any], shape: tuple[int, int, int], where: str
 ) -> None:
     with pytest.raises(RecipeError, match=where):
@@ -135,7 +135,7 @@ def test_structure_counts_mac_of_every_kind_of_layer() -> None:
     assert network.layers[0].activation_bytes == 96
 
 
-def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
+def test_structure_includes_nested_models() -> None:
     inner = keras.Sequential(
         [keras.layers.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
     )
@@ -156,7 +156,7 @@ def test_structure_unrolls_nested_models_and_tells_frozen_weights() -> None:
         ("mobilenet", 40_202),
     ],
 )
-def test_a_known_network_is_built_from_its_name(name: str, parameters: int) -> None:
+def test_known_network_is_built_from_its_name(name: str, parameters: int) -> None:
     model = build(Recipe().with_(model=name).model, IMAGES, 10)
     assert model.count_params() == parameters
     assert model(np.zeros((2, *IMAGES), np.float32)).shape == (2, 10)
@@ -174,7 +174,7 @@ def test_width_scales_every_known_network(name: str) -> None:
     assert counts[2] > 1.5 * counts[1]
 
 
-def test_a_known_network_goes_to_toml_and_back_and_can_be_edited() -> None:
+def test_known_network_goes_to_toml_and_back_and_can_be_edited() -> None:
     recipe = Recipe().with_({"model": "resnet8", "model.blocks.1.activation": "gelu"})
     assert Recipe.from_toml(recipe.to_toml()) == recipe
     assert Recipe.from_toml('model = "resnet8"').model == Recipe().with_(model="resnet8").model

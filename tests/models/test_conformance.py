@@ -275,7 +275,7 @@ def test_no_value_of_a_grid_is_another_than_keras_tuners(tmp_path: Path) -> None
         )
 
 
-def test_a_step_reaches_the_upper_end_as_keras_tuner_documents(tmp_path: Path) -> None:
+def test_step_reaches_the_upper_end_as_keras_tuner_documents(tmp_path: Path) -> None:
     """KerasTuner's documentation promises 0, 0.2 ... 1.0; its code loses the last value to
     rounding.
     """
@@ -284,13 +284,13 @@ def test_a_step_reaches_the_upper_end_as_keras_tuner_documents(tmp_path: Path) -
     )
 
 
-def test_a_hyperparameter_that_no_network_needs_is_there_all_the_same() -> None:
+def test_discover_includes_unused_hyperparameters() -> None:
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.Fixed("x", 3)
     assert space_of(hyperparameters) == Space(distributions=(Choice(name="x", values=(3,)),))
 
 
-def test_a_scope_that_can_never_be_active_ends_the_search_for_it(tmp_path: Path) -> None:
+def test_discover_ends_with_an_unreachable_scope(tmp_path: Path) -> None:
     def contradictory(hp: Any) -> Any:
         hp.Choice("kind", ["a", "b"])
         with hp.conditional_scope("kind", ["a"]):
@@ -304,7 +304,7 @@ def test_a_scope_that_can_never_be_active_ends_the_search_for_it(tmp_path: Path)
     assert discover(keep(contradictory, tmp_path)).names == ("kind", "inner", "never")
 
 
-def test_one_name_for_two_hyperparameters_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_space_of_rejects_one_name_for_two_hyperparameters(tmp_path: Path) -> None:
     def twice(hp: Any) -> Any:
         hp.Choice("kind", ["a", "b"])
         with hp.conditional_scope("kind", ["a"]):

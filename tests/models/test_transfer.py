@@ -53,7 +53,7 @@ def pixels() -> Any:
 
 
 @pytest.mark.parametrize("base", list(BACKBONES))
-def test_each_base_is_built_whole_frozen_and_counted_once(base: str) -> None:
+def test_each_backbone_is_built_whole_frozen_and_counted_once(base: str) -> None:
     network = build(section(base, trainable_from=LAST_STRETCH[base]), IMAGES, 10)
     found = structure(network)
     head = 64 * backbone_of(network).output_shape[-1] + 64 + 650
@@ -63,7 +63,7 @@ def test_each_base_is_built_whole_frozen_and_counted_once(base: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["vgg16", "mobilenet_v1"])
-def test_a_base_gets_its_own_preprocessing(base: str, pixels: Any) -> None:
+def test_backbone_gets_its_own_preprocessing(base: str, pixels: Any) -> None:
     network = build(section(base), IMAGES, 10)
     expected = backbone_of(network)(PREPROCESS[base](pixels * 255.0))
     found = features_of(network)(pixels)
@@ -83,7 +83,7 @@ def test_efficientnet_gets_what_keras_gives_its_imagenet_weights(pixels: Any) ->
     np.testing.assert_allclose(given, (pixels - mean) / deviation, rtol=1e-4, atol=1e-4)
 
 
-def test_features_and_head_make_up_the_network_and_share_its_weights(pixels: Any) -> None:
+def test_features_and_head_share_the_networks_weights(pixels: Any) -> None:
     network = build(section("vgg16", dropout=0.5, dense=[8]), IMAGES, 10)
     head = head_of(network)
     np.testing.assert_allclose(head(features_of(network)(pixels)), network(pixels), rtol=1e-5)
@@ -91,7 +91,7 @@ def test_features_and_head_make_up_the_network_and_share_its_weights(pixels: Any
     assert np.asarray(network(pixels)).argmax(axis=1).tolist() == [9, 9]
 
 
-def test_thawing_leaves_batch_normalization_and_earlier_layers_alone() -> None:
+def test_thaw_skips_normalization_and_earlier_layers() -> None:
     network = build(section(), IMAGES, 10)
     thaw(network, "conv_pw_13")
     assert [layer.name for layer in backbone_of(network).layers if layer.trainable_weights] == [
@@ -101,7 +101,7 @@ def test_thawing_leaves_batch_normalization_and_earlier_layers_alone() -> None:
     assert backbone_of(network).trainable_weights == []
 
 
-def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
+def test_trained_frozen_backbone_keeps_its_statistics(pixels: Any) -> None:
     network = build(section(dense=[]), IMAGES, 2)
     thaw(network, "conv_pw_13")
     before = {
@@ -130,7 +130,7 @@ def test_a_trained_frozen_base_keeps_its_statistics(pixels: Any) -> None:
         ),
     ],
 )
-def test_what_a_base_cannot_take_is_refused(
+def test_build_rejects_what_a_backbone_does_not_support(
     values: dict[str, Any], shape: Any, detail: str
 ) -> None:
     with pytest.raises(RecipeError) as caught:
@@ -215,7 +215,7 @@ def test_random_weights_are_the_networks_own() -> None:
         ),
     ],
 )
-def test_weights_that_do_not_fit_are_refused_with_the_layer_and_the_shapes(
+def test_load_names_the_layer_that_does_not_fit(
     tmp_path: Path, base: Any, change: Any, received: str
 ) -> None:
     changed = {name: change(name, value) for name, value in named(base).items()}
@@ -231,19 +231,19 @@ def test_weights_that_do_not_fit_are_refused_with_the_layer_and_the_shapes(
 
 @pytest.mark.parametrize("name", ["w.h5", "w.weights.h5", "w.keras", "w.npz", "w.bin"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"\x89HDF\r\n\x1a\n broken"])
-def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+def test_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecipeError, match=name):
         load(section("vgg16", weights=str(tmp_path / name)))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"missing\.h5") as caught:
         load(section("vgg16", weights=str(tmp_path / "missing.h5")))
     assert caught.value.received == "No such file or directory"
 
 
-def test_without_a_connection_the_error_says_which_file_goes_where(
+def test_failed_download_says_which_file_goes_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

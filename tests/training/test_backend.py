@@ -20,7 +20,7 @@ from eyetune.training import backend
         (set(), "float32", "has no matrix units"),
     ],
 )
-def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
+def test_auto_is_bfloat16_only_with_native_support(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], precision: str, words: str
 ) -> None:
     monkeypatch.setattr(backend, "_cpu_flags", lambda: frozenset(flags))
@@ -33,7 +33,7 @@ def test_auto_is_bfloat16_only_where_the_processor_multiplies_it_natively(
 @pytest.mark.parametrize(
     ("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
 )
-def test_auto_goes_by_the_gpu_where_there_is_one(
+def test_auto_depends_on_the_gpu_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
 ) -> None:
     monkeypatch.setattr(backend, "_gpu_capabilities", lambda: [capability])
@@ -53,13 +53,13 @@ def test_threads_must_not_be_negative() -> None:
     assert caught.value.received == "-1"
 
 
-def test_a_named_precision_is_obeyed() -> None:
+def test_named_precision_is_used() -> None:
     assert backend.choose_arithmetic("bfloat16").policy == "mixed_bfloat16"
     assert backend.choose_arithmetic("float32").policy == "float32"
 
 
 @pytest.mark.slow
-def test_tensorflow_keeps_its_messages_to_itself_unless_it_is_asked() -> None:
+def test_start_keras_silences_tensorflow() -> None:
     program = (
         "import eyetune as et; from eyetune.testing.datasets import tiny_dataset; "
         "recipe = et.Recipe().with_(model__blocks=[4], fit__epochs=1, augment__flip=True); "

@@ -47,7 +47,7 @@ def softened(rows: np.ndarray[Any, Any], temperature: float) -> np.ndarray[Any, 
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def test_the_loss_is_that_of_the_paper_and_plain_without_a_teacher() -> None:
+def test_loss_is_that_of_the_paper() -> None:
     generator = np.random.default_rng(0)
     labels = np.eye(4, dtype=np.float32)[[0, 1, 3]]
     taught, own = (generator.dirichlet(np.ones(4), 3).astype(np.float32) for _ in range(2))
@@ -61,7 +61,7 @@ def test_the_loss_is_that_of_the_paper_and_plain_without_a_teacher() -> None:
     assert float(loss(labels, own)) == pytest.approx(hard, rel=1e-5)
 
 
-def test_accuracy_goes_by_the_labels_also_where_mixed_ones_are_smaller_than_the_teachers() -> None:
+def test_accuracy_ignores_the_teacher() -> None:
     labels = np.array([[0.6, 0.4, 0.01, 0.99], [0.2, 0.8, 0.99, 0.01]], np.float32)
     assert np.asarray(
         is_correct(labels, np.array([[0.9, 0.1], [0.9, 0.1]], np.float32))
@@ -71,7 +71,7 @@ def test_accuracy_goes_by_the_labels_also_where_mixed_ones_are_smaller_than_the_
     ]
 
 
-def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teacher: Path) -> None:
+def test_student_learns_from_cached_predictions(tmp_path: Path, teacher: Path) -> None:
     cache.clear()
     recipe = SMALL.with_({"loss.teacher": str(teacher), "loss.teacher_share": 1.0})
     notes: list[str] = []
@@ -90,9 +90,7 @@ def test_a_student_learns_from_a_teacher_that_is_asked_once(tmp_path: Path, teac
     assert taught.history[-1].val_loss == pytest.approx(-np.log(said).mean(), rel=1e-4)
 
 
-def test_the_teacher_sees_the_varied_image_that_the_student_sees(
-    tmp_path: Path, teacher: Path
-) -> None:
+def test_teacher_sees_the_augmented_image_of_the_student(tmp_path: Path, teacher: Path) -> None:
     section = SMALL.with_(augment__noise=0.2).augment
 
     def mean_of(images: Any) -> Any:
@@ -112,9 +110,7 @@ def test_the_teacher_sees_the_varied_image_that_the_student_sees(
     ]
 
 
-def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(
-    tmp_path: Path, teacher: Path
-) -> None:
+def test_open_teacher_rejects_other_tasks_and_bad_files(tmp_path: Path, teacher: Path) -> None:
     recipe = SMALL.with_(loss__teacher=str(teacher))
     with pytest.raises(RecipeError) as caught:
         open_teacher(recipe, tiny_dataset(num_classes=4))
@@ -128,9 +124,7 @@ def test_a_teacher_for_another_task_or_none_at_all_is_refused_before_training(
         open_teacher(recipe, DATASET, damaged)
 
 
-def test_a_checkpoint_under_another_teacher_is_another_training(
-    tmp_path: Path, teacher: Path
-) -> None:
+def test_resume_rejects_a_checkpoint_of_another_teacher(tmp_path: Path, teacher: Path) -> None:
     own = tmp_path / "own.keras"
     own.write_bytes(teacher.read_bytes())
     recipe = SMALL.with_(loss__teacher="some-run")
@@ -140,7 +134,7 @@ def test_a_checkpoint_under_another_teacher_is_another_training(
         train(tmp_path / "run", recipe, teacher=own, resume=True)
 
 
-def test_lessons_on_other_data_are_not_taken(teacher: Path) -> None:
+def test_predictions_are_cached_for_each_dataset(teacher: Path) -> None:
     recipe = SMALL.with_(loss__teacher=str(teacher))
     opened = open_teacher(recipe, DATASET)
     assert opened is not None

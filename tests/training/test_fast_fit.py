@@ -49,7 +49,7 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_hastened_network_learns_what_a_plain_one_learns(name: str) -> None:
+def test_fast_fit_learns_what_a_plain_fit_learns(name: str) -> None:
     plain, fast = network(OPTIMIZERS[name]()), network(OPTIMIZERS[name]())
     before = plain.fit(batches(), epochs=3, shuffle=False, verbose=0).history
     with fast_fit(fast, batches(48), 16, 3):  # of 70 images: 48 and 22, the last step on 6
@@ -63,7 +63,7 @@ def test_a_hastened_network_learns_what_a_plain_one_learns(name: str) -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_the_graph_is_traced_once_and_keras_makes_its_own_again(
+def test_fast_fit_traces_once_and_restores_keras(
     steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced = 0
@@ -93,7 +93,7 @@ def test_class_weights_count_in_each_step() -> None:
     np.testing.assert_allclose(before, after, rtol=1e-5)
 
 
-def test_how_many_steps_go_together() -> None:
+def test_steps_at_once_respects_its_limits() -> None:
     class Own(keras.Sequential):  # type: ignore[misc]
         def train_step(self, *arguments: Any) -> Any:
             return super().train_step(*arguments)

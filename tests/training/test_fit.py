@@ -83,7 +83,7 @@ def test_progress_reaches_the_last_image_of_each_epoch(tmp_path: Path) -> None:
     )
 
 
-def test_the_same_seed_gives_the_same_result_and_another_seed_another(tmp_path: Path) -> None:
+def test_fit_result_depends_on_the_seed_alone(tmp_path: Path) -> None:
     first, again, other = (
         train(tmp_path / "a"),
         train(tmp_path / "b"),
@@ -102,9 +102,7 @@ def test_the_same_seed_gives_the_same_result_and_another_seed_another(tmp_path: 
         {"model.dropout": 0.5, "fit.early_stopping": 2},
     ],
 )
-def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(
-    tmp_path: Path, edits: dict[str, Any]
-) -> None:
+def test_fit_resumes_bit_for_bit_after_a_crash(tmp_path: Path, edits: dict[str, Any]) -> None:
     recipe = SMALL.with_({"fit.epochs": 4, **edits})
     whole = train(tmp_path / "whole", recipe)
     with pytest.raises(CrashError):
@@ -122,7 +120,7 @@ def test_resuming_a_finished_training_trains_nothing(tmp_path: Path) -> None:
     assert (tmp_path / CHECKPOINT_FILE).stat().st_mtime_ns == before
 
 
-def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
+def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
     def interrupt(position: Progress) -> None:
         if position.epoch == 3:
             raise KeyboardInterrupt
@@ -144,9 +142,7 @@ def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
         {"fit.early_stopping": 3, "model.dropout": 0.3},
     ],
 )
-def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
-    tmp_path: Path, edits: dict[str, Any]
-) -> None:
+def test_fit_with_pauses_equals_an_uninterrupted_one(tmp_path: Path, edits: dict[str, Any]) -> None:
     recipe = SMALL.with_({"fit.epochs": 4, **edits})
     first = train(tmp_path / "parts", recipe, stop_after=1)
     assert (first.ending, len(first.history), first.kept_epoch) == (Ending.PAUSED, 1, 1)
@@ -188,7 +184,7 @@ def test_without_restore_best_the_last_epoch_is_kept(tmp_path: Path) -> None:
     assert not (tmp_path / BEST_CHECKPOINT_FILE).exists()
 
 
-def test_a_diverging_training_says_where_and_what_to_try(tmp_path: Path) -> None:
+def test_divergence_suggests_what_to_try(tmp_path: Path) -> None:
     # Without a relu to die nothing holds the weights back.
     recipe = SMALL.with_(
         {
@@ -204,7 +200,7 @@ def test_a_diverging_training_says_where_and_what_to_try(tmp_path: Path) -> None
     assert "optimizer.clip_norm" in str(caught.value.fix)
 
 
-def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+def test_batch_larger_than_the_data_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         train(tmp_path, SMALL.with_(fit__batch_size=61))
     assert "60" in str(caught.value.expected)
@@ -219,7 +215,7 @@ def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
         ({"fit.precision": "bfloat16"}, 0, "precision"),
     ],
 )
-def test_a_checkpoint_of_another_training_is_refused(
+def test_checkpoint_of_another_training_is_rejected(
     tmp_path: Path, edits: dict[str, Any], seed: int, named: str
 ) -> None:
     train(tmp_path)
@@ -228,13 +224,13 @@ def test_a_checkpoint_of_another_training_is_refused(
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"\x00" * 100])
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes) -> None:
+def test_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / CHECKPOINT_FILE).write_bytes(damage)
     with pytest.raises(CheckpointError, match=r"checkpoint\.npz"):
         train(tmp_path, resume=True)
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(
+def test_full_disk_keeps_the_checkpoint_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tmp_path, SMALL.with_(fit__epochs=1))
@@ -289,7 +285,7 @@ def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> Non
     assert_equal(fitted, train(tmp_path / "broken", recipe, resume=True))
 
 
-def test_augmented_training_resumes_bit_for_bit_and_counts_its_copies(tmp_path: Path) -> None:
+def test_fit_resumes_bit_for_bit_with_augmentation(tmp_path: Path) -> None:
     edits = {"augment.noise": 0.05, "augment.flip": True, "augment.shift": 2, "augment.copies": 1}
     recipe = SMALL.with_({**edits, "optimizer.schedule": "one_cycle", "fit.epochs": 3})
     seen: list[Progress] = []

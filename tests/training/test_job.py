@@ -38,7 +38,7 @@ def epoch(number: int) -> Epoch:
     return Epoch(number, 1.0, 0.5, 1.1, 0.4, 0.001, 2.0, 100.0)
 
 
-def test_a_job_trains_saves_and_classifies_what_it_is_asked_to(tmp_path: Path) -> None:
+def test_work_trains_saves_and_classifies(tmp_path: Path) -> None:
     dataset, recipe = tiny_dataset(), Recipe().with_(SMALL)
     told: list[int] = []
     job = Job(recipe, tmp_path, 0, "float32", splits=("validation",))
@@ -63,7 +63,7 @@ def test_two_processes_do_not_work_in_one_folder(
         work(Job(Recipe().with_(SMALL), tmp_path, 0, "float32"), tiny_dataset())
 
 
-def test_inspection_tells_the_network_or_why_there_is_none() -> None:
+def test_inspect_returns_the_network_or_the_error() -> None:
     good = inspect(Recipe().with_(SMALL), tiny_dataset())
     assert good.network is not None
     assert good.network.parameters == 4 * 28 + 7 * 7 * 4 * 8 + 8 + 8 * 3 + 3
@@ -77,7 +77,7 @@ def test_inspection_tells_the_network_or_why_there_is_none() -> None:
     ("policy", "precision"),
     [("", "float32"), ('keras.config.set_dtype_policy("mixed_bfloat16")', "bfloat16")],
 )
-def test_the_arithmetic_of_a_model_function_is_what_its_file_says(
+def test_inspect_returns_the_precision_of_a_model_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, precision: str
 ) -> None:
     monkeypatch.setattr(
@@ -91,7 +91,9 @@ def test_the_arithmetic_of_a_model_function_is_what_its_file_says(
 
 
 @given(st.lists(st.sampled_from(["epoch", "progress"]), max_size=12), st.data())
-def test_news_arrive_whole_in_order_and_once(kinds: list[str], data: st.DataObject) -> None:
+def test_progress_log_is_read_whole_in_order_and_once(
+    kinds: list[str], data: st.DataObject
+) -> None:
     """Whatever moment the reader looks at, even in the middle of a line."""
     import tempfile
 
@@ -115,7 +117,7 @@ def test_news_arrive_whole_in_order_and_once(kinds: list[str], data: st.DataObje
     assert list(reader.read()) == []
 
 
-def test_progress_is_told_about_once_a_second_and_epochs_always() -> None:
+def test_progress_log_limits_progress_but_not_epochs() -> None:
     lines: list[str] = []
     news = ProgressLog(lines.append)
     for images in range(50):
@@ -127,6 +129,6 @@ def test_progress_is_told_about_once_a_second_and_epochs_always() -> None:
     assert 1 <= kinds.count("progress") <= 3
 
 
-def test_old_news_are_not_read_again(tmp_path: Path) -> None:
+def test_progress_log_of_an_earlier_attempt_is_ignored(tmp_path: Path) -> None:
     (tmp_path / PROGRESS_FILE).write_text(json.dumps({"epoch": asdict(epoch(1))}) + "\n")
     assert list(ProgressLogReader(tmp_path).read()) == []

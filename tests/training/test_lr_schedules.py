@@ -56,20 +56,20 @@ def test_every_rate_is_above_zero_and_at_most_the_recipes(
     assert values.max() <= np.float32(rate) * 1.0001
 
 
-def test_the_warm_up_rises_in_a_straight_line() -> None:
+def test_warm_up_rises_in_a_straight_line() -> None:
     values = curve("cosine", warmup_epochs=2)
     np.testing.assert_allclose(values[:20], (np.arange(20) + 1) / 20, rtol=1e-6)
     assert values[20] == 1
 
 
-def test_kerass_cosine_decay_agrees() -> None:
+def test_keras_cosine_decay_agrees() -> None:
     theirs = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=100)
     np.testing.assert_allclose(
         curve("cosine"), [float(theirs(step)) for step in range(100)], atol=1e-6
     )
 
 
-def test_the_optimizer_follows_the_curve() -> None:
+def test_optimizer_follows_the_curve() -> None:
     recipe = Recipe().with_({"optimizer.schedule": "one_cycle", "fit.epochs": 2})
     optimizer = build_optimizer(recipe, steps_per_epoch=5)
     weight = keras.Variable(np.ones(1, np.float32))
@@ -93,7 +93,7 @@ def test_plateau_reduces_after_two_epochs_without_a_better_loss() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau"])
-def test_a_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: str) -> None:
+def test_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: str) -> None:
     recipe = Recipe().with_(
         {
             "model.blocks": [2],
@@ -121,6 +121,6 @@ def test_a_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: 
         {"optimizer.schedule": "cosin"},
     ],
 )
-def test_contradictions_are_refused(edits: dict[str, Any]) -> None:
+def test_contradictions_are_rejected(edits: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         Recipe().with_(edits)

@@ -35,7 +35,7 @@ def test_values_reach_the_optimizer() -> None:
     )
 
 
-def test_what_is_left_open_keeps_kerass_default() -> None:
+def test_unset_values_keep_the_defaults_of_keras() -> None:
     assert (
         build_optimizer(Recipe().with_(optimizer__name="adamw")).weight_decay
         == keras.optimizers.AdamW().weight_decay

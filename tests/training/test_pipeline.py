@@ -31,7 +31,7 @@ def test_evaluation_batches_are_the_labs_arrays_in_order() -> None:
     assert images.dtype == labels.dtype == np.float32
 
 
-def test_an_epoch_holds_every_image_once_in_an_order_of_seed_and_epoch() -> None:
+def test_epoch_has_every_image_once_in_a_seeded_order() -> None:
     (x_train, _), _, _ = DATASET.arrays()
 
     def epoch_order(seed: int, epoch: int) -> list[int]:
@@ -48,7 +48,7 @@ def test_an_epoch_holds_every_image_once_in_an_order_of_seed_and_epoch() -> None
     assert first != epoch_order(1, 0)
 
 
-def test_seeds_beyond_32_bits_are_told_apart() -> None:
+def test_seeds_beyond_32_bits_are_distinguished() -> None:
     def first_batch(seed: int) -> np.ndarray[Any, Any]:
         batches, _ = training_batches(DATASET.train, 3, 16, seed)
         return np.asarray(next(iter(batches))[0])

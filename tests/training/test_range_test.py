@@ -31,7 +31,7 @@ def losses(recipe: Recipe, rates: list[float], dataset: Dataset = DATASET) -> li
     )
 
 
-def test_at_a_fixed_rate_the_steps_are_those_of_a_training(tmp_path: Any) -> None:
+def test_step_losses_at_a_fixed_rate_are_those_of_fit(tmp_path: Any) -> None:
     recipe = SMALL.with_(augment__flip=True, augment__noise=0.05, fit__class_weight="balanced")
     fitted = fit_recipe(recipe, DATASET, tmp_path)
     found = losses(recipe, [recipe.optimizer.learning_rate] * 12)
@@ -55,7 +55,7 @@ def test_each_step_has_its_rate_and_no_schedule_interferes(monkeypatch: pytest.M
     assert seen == pytest.approx(rates)
 
 
-def test_no_step_is_trained_before_it_is_asked_for_and_the_images_come_again() -> None:
+def test_step_losses_train_lazily_and_reuse_images() -> None:
     steps = step_losses(
         SMALL, DATASET, [1e-3] * 100, seed=0, arithmetic=choose_arithmetic("float32")
     )
@@ -77,12 +77,12 @@ def test_other_optimizers_and_losses_are_tested_alike(edits: dict[str, Any]) -> 
     assert all(map(math.isfinite, found))
 
 
-def test_a_loss_that_is_no_number_any_more_is_no_error() -> None:
+def test_step_losses_may_be_nan() -> None:
     recipe = SMALL.with_({"optimizer.name": "sgd", "model.activation": "linear"})
     assert not math.isfinite(losses(recipe, [100.0] * 60)[-1])
 
 
-def test_only_training_images_are_looked_at() -> None:
+def test_step_losses_use_only_training_images() -> None:
     class Forbidden(Split):
         def __len__(self) -> int:
             raise AssertionError("looked at")
@@ -92,6 +92,6 @@ def test_only_training_images_are_looked_at() -> None:
     assert len(losses(SMALL, [1e-3] * 2, hidden)) == 2
 
 
-def test_a_batch_larger_than_the_data_is_refused() -> None:
+def test_batch_larger_than_the_data_is_rejected() -> None:
     with pytest.raises(DataError):
         losses(SMALL.with_(fit__batch_size=100), [1e-3])

@@ -94,9 +94,7 @@ def base_weights(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def test_a_frozen_base_is_used_as_it_is_and_its_features_are_computed_once(
-    tmp_path: Path, transfer: Recipe
-) -> None:
+def test_frozen_backbone_computes_its_features_once(tmp_path: Path, transfer: Recipe) -> None:
     cache.clear()
     notes: list[str] = []
     first = train(tmp_path / "a", transfer, on_note=notes.append)
@@ -154,9 +152,7 @@ def test_augmentation_sends_the_images_through_the_frozen_base(
         np.testing.assert_array_equal(kept[0], given[0])
 
 
-def test_fine_tuning_trains_the_named_layers_on_from_the_head(
-    tmp_path: Path, tuned: Recipe
-) -> None:
+def test_fine_tuning_trains_only_the_named_layers(tmp_path: Path, tuned: Recipe) -> None:
     fitted = train(tmp_path, tuned)
     assert [epoch.epoch for epoch in fitted.history] == [1, 2, 3, 4]
     assert [round(epoch.learning_rate, 6) for epoch in fitted.history] == [0.01, 0.01, 0.001, 0.001]
@@ -167,7 +163,7 @@ def test_fine_tuning_trains_the_named_layers_on_from_the_head(
     assert changed == set(BLOCK)
 
 
-def test_a_training_in_stages_goes_on_bit_for_bit(tmp_path: Path, tuned: Recipe) -> None:
+def test_stages_resume_bit_for_bit(tmp_path: Path, tuned: Recipe) -> None:
     whole = _whole(tmp_path.parent, tuned)
     for stop in (1, 3):  # in the middle of each stage; between them: the next test
         part = train(tmp_path / "parts", tuned, resume=True, stop_after=stop)
@@ -179,7 +175,7 @@ def _whole(folder: Path, recipe: Recipe) -> Fitted:
     return train(folder / "whole", recipe, resume=True)  # trained by the first test that needs it
 
 
-def test_a_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tuned: Recipe) -> None:
+def test_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tuned: Recipe) -> None:
     def crash(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             raise CrashError
@@ -209,7 +205,7 @@ def test_other_weights_under_the_same_name_are_another_training(
         train(tmp_path / "run", recipe, resume=True)
 
 
-def test_wrong_weights_are_refused_before_anything_is_trained(
+def test_wrong_weights_are_rejected_before_anything_is_trained(
     tmp_path: Path, transfer: Recipe
 ) -> None:
     with pytest.raises(RecipeError, match=r"missing\.h5"):
@@ -217,7 +213,7 @@ def test_wrong_weights_are_refused_before_anything_is_trained(
     assert not list(tmp_path.glob("*.npz"))
 
 
-def test_a_random_base_is_the_same_for_the_same_seed(tmp_path: Path, transfer: Recipe) -> None:
+def test_random_backbone_depends_on_the_seed_alone(tmp_path: Path, transfer: Recipe) -> None:
     recipe = transfer.with_(
         {"model.weights": "random", "fit.epochs": 2, "fit.precision": "bfloat16"}
     )
@@ -226,6 +222,6 @@ def test_a_random_base_is_the_same_for_the_same_seed(tmp_path: Path, transfer: R
     assert_equal(whole, train(tmp_path / "parts", recipe, resume=True))
 
 
-def test_a_recipe_without_a_base_has_one_stage_on_images() -> None:
+def test_recipe_without_backbone_has_one_stage() -> None:
     (only,) = stages(Recipe())
     assert (only.start, only.end, only.on_features, only.recipe) == (0, 10, False, Recipe())

@@ -150,9 +150,7 @@ def test_every_official_layout_is_read_from_every_container(
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_red_comes_before_green_before_blue_and_rows_from_the_top(
-    order: Any, tmp_path: Path
-) -> None:
+def test_read_orders_channels_and_rows_correctly(order: Any, tmp_path: Path) -> None:
     row = np.zeros(3072, np.uint8)
     row[0], row[1], row[32], row[1024 + 31], row[2048 + 1023] = 10, 20, 30, 40, 50
     data = np.asarray(np.stack([row, row + 1]), order=order)
@@ -167,7 +165,7 @@ def test_red_comes_before_green_before_blue_and_rows_from_the_top(
     assert np.array_equal(train.images[1], image + 1)
 
 
-def test_the_labs_split_of_the_real_images_keeps_the_archives_order(real_data: Path) -> None:
+def test_real_cifar10_gives_the_labs_split(real_data: Path) -> None:
     archive = real_data / "cifar-10-python.tar.gz"
     if not archive.is_file():
         pytest.skip(f"EYETUNE_DATA holds no {archive.name}")
@@ -244,7 +242,7 @@ HOSTILE: dict[str, Callable[[str], bytes]] = {
 
 @pytest.mark.parametrize("member", ["data_batch_1", "test_batch", "batches.meta"])
 @pytest.mark.parametrize("attack", HOSTILE)
-def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
+def test_pickle_that_runs_code_is_rejected_and_does_not_run(
     attack: str, member: str, tmp_path: Path
 ) -> None:
     content = HOSTILE[attack](str(tmp_path / "ran"))
@@ -257,14 +255,14 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(
 @pytest.mark.parametrize(
     "attack", [name for name in HOSTILE if name != "a name within an admitted one"]
 )
-def test_the_hostile_pickles_do_run_where_nothing_stops_them(attack: str, tmp_path: Path) -> None:
+def test_hostile_pickles_run_with_pythons_unpickler(attack: str, tmp_path: Path) -> None:
     content = HOSTILE[attack](str(tmp_path / "ran"))
     with contextlib.suppress(Exception):
         pickle.loads(content)
     assert (tmp_path / "ran").exists()
 
 
-def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_path: Path) -> None:
+def test_pickled_array_with_a_pointer_raises_without_a_crash(tmp_path: Path) -> None:
     array = b"cnumpy\nndarray\n((I1\ntcnumpy\ndtype\n(S'O'\ntRC\x08AAAAAAAAtR"
     content = b"\x80\x03}(C\x04data" + array + b"C\x06labels]u."
     archive = write_archive(
@@ -290,7 +288,7 @@ def test_a_pickled_array_that_points_into_memory_is_refused_without_a_crash(tmp_
     assert "cannot be read as a CIFAR batch" in done.stdout
 
 
-def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
+def test_pickle_with_a_huge_memo_is_rejected(tmp_path: Path) -> None:
     content = b"\x80\x03}r\xff\xff\xff\xff."
     error = error_of({**cifar10_files(images_per_batch=2), "data_batch_1": content}, tmp_path)
     assert "memo" in str(error.received)
@@ -298,7 +296,7 @@ def test_a_pickle_that_asks_for_all_memory_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("container", ["archive.tar.gz", "archive.tar"])
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.1, 0.5, 0.9, 0.95])
-def test_a_truncated_archive_is_told_with_its_size_and_to_be_downloaded_again(
+def test_truncated_archive_suggests_another_download(
     container: str, share: float, tmp_path: Path
 ) -> None:
     whole = CONTAINERS[container](tmp_path / container, cifar10_files(images_per_batch=20), "c")
@@ -310,7 +308,7 @@ def test_a_truncated_archive_is_told_with_its_size_and_to_be_downloaded_again(
     assert "Download" in str(caught.value.fix) or share < 0.5
 
 
-def test_even_the_last_byte_of_a_compressed_archive_is_missed(tmp_path: Path) -> None:
+def test_archive_without_its_last_byte_is_rejected(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "c.tar.gz", cifar10_files(images_per_batch=2), "c")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"c\.tar\.gz"):
@@ -323,7 +321,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=st.data())
-def test_a_flipped_bit_in_a_compressed_archive_never_changes_an_image(
+def test_flipped_bit_in_an_archive_never_changes_an_image(
     scratch: Path, data: st.DataObject
 ) -> None:
     path = write_archive(scratch / "c.tar.gz", cifar10_files(images_per_batch=1), "c")
@@ -338,7 +336,7 @@ def test_a_flipped_bit_in_a_compressed_archive_never_changes_an_image(
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["", "gzip"]))
-def test_any_bytes_are_an_archive_or_an_error_for_the_user(
+def test_any_bytes_are_read_or_raise_a_data_error(
     scratch: Path, content: bytes, packing: str
 ) -> None:
     path = scratch / "any.tar.gz"
@@ -349,9 +347,7 @@ def test_any_bytes_are_an_archive_or_an_error_for_the_user(
 
 @given(data=st.data())
 @settings(max_examples=150)
-def test_an_archive_with_damaged_headers_is_read_or_an_error_for_the_user(
-    scratch: Path, data: st.DataObject
-) -> None:
+def test_damaged_headers_are_read_or_raise_a_data_error(scratch: Path, data: st.DataObject) -> None:
     files = cifar10_files(images_per_batch=1, binary=True)
     content = bytearray(write_tar(scratch / "h.tar", files, "c").read_bytes())
     start = 512 * data.draw(st.sampled_from([0, 8, 16, 24]))
@@ -370,9 +366,7 @@ def test_an_archive_with_damaged_headers_is_read_or_an_error_for_the_user(
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
 @given(data=st.data())
 @settings(max_examples=200)
-def test_a_damaged_pickle_is_read_or_an_error_for_the_user(
-    scratch: Path, data: st.DataObject
-) -> None:
+def test_damaged_pickle_is_read_or_raises_a_data_error(scratch: Path, data: st.DataObject) -> None:
     files = cifar10_files(images_per_batch=1)
     name = data.draw(st.sampled_from(["data_batch_1", "batches.meta"]))
     content = bytearray(files[name])
@@ -408,7 +402,7 @@ def header_of(name: str, size: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_header_with_an_impossible_size_is_refused_at_once(
+def test_header_with_an_impossible_size_is_rejected_at_once(
     name: str, size: int, received: str, packed: bool, tmp_path: Path
 ) -> None:
     content = header_of(name, size) + b"x" * 1024
@@ -420,7 +414,7 @@ def test_a_header_with_an_impossible_size_is_refused_at_once(
 
 
 @pytest.mark.parametrize("name", cifar.LAYOUTS[0].files)
-def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
+def test_missing_file_is_named(name: str, tmp_path: Path) -> None:
     files = cifar10_files(images_per_batch=2)
     del files[name]
     error = error_of(files, tmp_path)
@@ -437,7 +431,7 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
         ({}, "none of the files"),
     ],
 )
-def test_another_archive_is_told_with_what_it_holds(
+def test_other_archive_is_reported_with_its_content(
     files: Files, received: str, tmp_path: Path
 ) -> None:
     error = error_of(files, tmp_path)
@@ -448,7 +442,7 @@ def test_another_archive_is_told_with_what_it_holds(
 @pytest.mark.parametrize(
     "content", [b"", b"plain text", b"PK\x03\x04", gzip.compress(b"plain text", mtime=0)]
 )
-def test_a_file_that_is_no_archive_is_told(content: bytes, tmp_path: Path) -> None:
+def test_file_that_is_not_an_archive_is_rejected(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "c.tar.gz"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -457,7 +451,7 @@ def test_a_file_that_is_no_archive_is_told(content: bytes, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("label", [10, 255, -1])
-def test_a_label_out_of_range_is_told(label: int, tmp_path: Path) -> None:
+def test_label_out_of_range_is_reported(label: int, tmp_path: Path) -> None:
     error = error_of(
         changed("data_batch_3", lambda batch: batch[b"labels"].__setitem__(1, label)), tmp_path
     )
@@ -465,7 +459,7 @@ def test_a_label_out_of_range_is_told(label: int, tmp_path: Path) -> None:
     assert error.details() == {"expected": "0 to 9", "received": str(label)}
 
 
-def test_a_label_out_of_range_is_told_in_the_binary_layout_too(tmp_path: Path) -> None:
+def test_binary_label_out_of_range_is_reported(tmp_path: Path) -> None:
     files = cifar100_files(binary=True)
     records = bytearray(files["train.bin"])
     records[0] = 255  # a coarse label, which does not count
@@ -497,14 +491,14 @@ def test_a_label_out_of_range_is_told_in_the_binary_layout_too(tmp_path: Path) -
         {b"data": None},
     ],
 )
-def test_a_batch_with_other_images_or_labels_is_refused(
+def test_batch_with_other_images_or_labels_is_rejected(
     change: dict[bytes, Any], tmp_path: Path
 ) -> None:
     error = error_of(changed("data_batch_2", lambda batch: batch.update(change)), tmp_path)
     assert "data_batch_2" in error.message
 
 
-def test_the_shape_that_came_is_told(tmp_path: Path) -> None:
+def test_wrong_shape_is_reported(tmp_path: Path) -> None:
     data = np.zeros((2, 3071), np.float32)
     error = error_of(changed("data_batch_2", lambda batch: batch.update({b"data": data})), tmp_path)
     assert error.details() == {
@@ -514,7 +508,7 @@ def test_the_shape_that_came_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [[], b"bytes", 3, None])
-def test_a_batch_that_is_no_dictionary_is_refused(value: object, tmp_path: Path) -> None:
+def test_batch_that_is_not_a_dictionary_is_rejected(value: object, tmp_path: Path) -> None:
     error = error_of(
         {**cifar10_files(images_per_batch=2), "test_batch": pickle.dumps(value)}, tmp_path
     )
@@ -522,7 +516,7 @@ def test_a_batch_that_is_no_dictionary_is_refused(value: object, tmp_path: Path)
 
 
 @pytest.mark.parametrize("names", [[b"cat"], [], None, 5, b"airplane", [b"a"] * 9 + [3], {b"a": 1}])
-def test_wrong_class_names_are_refused(names: object, tmp_path: Path) -> None:
+def test_wrong_class_names_are_rejected(names: object, tmp_path: Path) -> None:
     error = error_of(
         changed("batches.meta", lambda value: value.update({b"label_names": names})), tmp_path
     )
@@ -547,7 +541,7 @@ def test_batches_of_several_sizes_are_counted(binary: bool, tmp_path: Path) -> N
     assert f"{name}: 2" in (error.received or "")
 
 
-def test_the_number_of_images_in_the_names_file_counts(tmp_path: Path) -> None:
+def test_number_of_images_in_the_names_file_counts(tmp_path: Path) -> None:
     error = error_of(
         changed("batches.meta", lambda value: value.update({b"num_cases_per_batch": 10_000})),
         tmp_path,
@@ -557,7 +551,7 @@ def test_the_number_of_images_in_the_names_file_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [-1, 1])
-def test_a_binary_batch_of_a_broken_length_is_truncated(cut: int, tmp_path: Path) -> None:
+def test_binary_batch_of_a_broken_length_is_truncated(cut: int, tmp_path: Path) -> None:
     files = cifar10_files(images_per_batch=2, binary=True)
     content = (files["data_batch_1.bin"] + b"x")[: 2 * 3073 + cut]
     error = error_of({**files, "data_batch_1.bin": content}, tmp_path)
@@ -585,7 +579,7 @@ def test_archives_and_folders_are_found_by_their_official_names(
     assert cifar.find(tmp_path, name) == archive
 
 
-def test_a_file_that_cannot_be_read_in_a_folder_is_a_data_error(tmp_path: Path) -> None:
+def test_file_that_cannot_be_read_in_a_folder_is_a_data_error(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "c", cifar10_files(images_per_batch=2), "cifar-10-batches-py")
     unreadable = Path(
         "/proc/self/mem"

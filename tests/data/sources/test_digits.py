@@ -12,7 +12,7 @@ def digits() -> Dataset:
     return load("digits")
 
 
-def test_the_digits_need_no_download_and_come_in_three_stratified_splits(digits: Dataset) -> None:
+def test_digits_have_three_stratified_splits(digits: Dataset) -> None:
     assert [len(split) for _, split in digits.splits()] == [1150, 288, 359]
     assert digits.class_names == tuple("0123456789")
     assert digits.image_shape == (32, 32, 3)
@@ -21,7 +21,7 @@ def test_the_digits_need_no_download_and_come_in_three_stratified_splits(digits:
         assert counts.max() - counts.min() <= 0.01 * len(split) + 2
 
 
-def test_the_digits_fill_the_range_of_bytes_in_grey(digits: Dataset) -> None:
+def test_digits_fill_the_range_of_bytes_in_grey(digits: Dataset) -> None:
     images = digits.train.images
     assert images.dtype == np.uint8
     assert (images.min(), images.max()) == (0, 255)
@@ -29,7 +29,7 @@ def test_the_digits_fill_the_range_of_bytes_in_grey(digits: Dataset) -> None:
     assert np.array_equal(images[..., 0], images[..., 2])
 
 
-def test_at_their_own_size_the_digits_are_scikit_learns_scaled_from_16_to_255() -> None:
+def test_digits_at_8_pixels_are_scikit_learns_scaled_to_255() -> None:
     dataset = load("digits", image_size=8)
     ours = np.concatenate([split.images[..., 0] for _, split in dataset.splits()])
     labels = np.concatenate([split.labels for _, split in dataset.splits()])
@@ -44,7 +44,7 @@ def test_at_their_own_size_the_digits_are_scikit_learns_scaled_from_16_to_255() 
     assert found == expected
 
 
-def test_the_digits_are_the_same_each_time_and_others_with_another_seed(digits: Dataset) -> None:
+def test_digits_depend_on_the_seed_alone(digits: Dataset) -> None:
     again, other = load("digits"), load("digits", seed=1)
     assert np.array_equal(again.train.images, digits.train.images)
     assert again.fingerprint == digits.fingerprint
@@ -52,5 +52,5 @@ def test_the_digits_are_the_same_each_time_and_others_with_another_seed(digits: 
     assert other.fingerprint != digits.fingerprint
 
 
-def test_a_held_out_test_split_is_told(digits: Dataset) -> None:
+def test_digits_note_their_held_out_test_split(digits: Dataset) -> None:
     assert digits.notes == ("the source has no test split: 359 images are held out as one",)

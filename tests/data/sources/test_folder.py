@@ -98,7 +98,7 @@ def test_every_mode_becomes_rgb_with_transparency_as_white(
     assert np.abs(pixels - colour).max() <= 1
 
 
-def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
+def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
     plain(RED).save(tmp_path / "a.gif", save_all=True, append_images=[plain(BLUE), plain(WHITE)])
     assert decoded(tmp_path / "a.gif")[4, 4].tolist() == [*RED]
 
@@ -108,7 +108,7 @@ def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     ("orientation", "red"),
     [(1, np.s_[:, 0]), (2, np.s_[:, -1]), (3, np.s_[:, -1]), (6, np.s_[0]), (8, np.s_[-1])],
 )
-def test_a_cameras_rotation_mark_is_obeyed(
+def test_rotation_mark_of_a_camera_is_applied(
     orientation: int, red: Any, suffix: str, tmp_path: Path
 ) -> None:
     mark = Image.Exif()
@@ -120,7 +120,7 @@ def test_a_cameras_rotation_mark_is_obeyed(
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
-def test_a_broken_rotation_mark_says_nothing(suffix: str, tmp_path: Path) -> None:
+def test_damaged_rotation_mark_is_ignored(suffix: str, tmp_path: Path) -> None:
     plain((90, 90, 90)).save(tmp_path / f"a{suffix}", exif=b"Exif\0\0garbage")
     assert np.abs(decoded(tmp_path / f"a{suffix}") - 90).max() <= 2
     plain((90, 90, 90)).save(tmp_path / f"b{suffix}", exif=b"garbage")
@@ -137,13 +137,13 @@ def test_other_proportions_are_stretched_to_the_square(
     assert np.abs(pixels - (10, 200, 30)).max() <= 4
 
 
-def test_an_image_of_the_wanted_size_is_left_as_it_is(tmp_path: Path) -> None:
+def test_image_of_the_right_size_is_unchanged(tmp_path: Path) -> None:
     image = tiny_images(1, 1, size=16)[0][0]
     Image.fromarray(image).save(tmp_path / "a.png")
     assert np.array_equal(decoded(tmp_path / "a.png", (16, 16, 3)), image)
 
 
-def test_grey_and_oblong_shapes_can_be_asked_for(tmp_path: Path) -> None:
+def test_decode_supports_grey_and_oblong_shapes(tmp_path: Path) -> None:
     halves(RED, WHITE).save(tmp_path / "a.png")
     pixels = decoded(tmp_path / "a.png", (4, 6, 1))
     assert pixels.shape == (4, 6, 1)
@@ -182,7 +182,7 @@ REASONS = {**{reason: reason for reason in UNREADABLE}, "broken": ""}
 
 
 @pytest.mark.parametrize("reason", UNREADABLE)
-def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_path: Path) -> None:
+def test_unreadable_file_is_reported_with_the_reason(reason: str, tmp_path: Path) -> None:
     UNREADABLE[reason](tmp_path / "a.png")
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / "a.png")
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_read_is_told_with_the_reason(reason: str, tmp_pat
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nowhere.png", "no such file"), (".", "a folder")])
-def test_what_is_no_file_is_told(name: str, reason: str, tmp_path: Path) -> None:
+def test_missing_file_is_reported(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / name)
     assert caught.value.received == reason
@@ -205,7 +205,7 @@ def partly_unreadable(tmp_path: Path) -> Path:
     return root
 
 
-def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path) -> None:
+def test_unreadable_images_are_all_named(partly_unreadable: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(partly_unreadable)
     assert str(partly_unreadable) in caught.value.message
@@ -214,7 +214,7 @@ def test_unreadable_images_are_all_named_with_a_way_out(partly_unreadable: Path)
     assert "--skip-unreadable" in (caught.value.fix or "")
 
 
-def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Path) -> None:
+def test_unreadable_images_can_be_skipped_and_are_counted(partly_unreadable: Path) -> None:
     dataset = load(partly_unreadable, skip_unreadable=True)
     assert np.bincount(all_labels(dataset)).tolist() == [5, 5]
     note = next(note for note in dataset.notes if "unreadable" in note)
@@ -222,7 +222,7 @@ def test_unreadable_images_can_be_left_out_and_are_counted(partly_unreadable: Pa
     assert str(Path("cat", "bad0.png")) in note
 
 
-def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path) -> None:
+def test_great_many_unreadable_images_are_listed_in_part(tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets")
     for number in range(25):
         (root / "cat" / f"bad{number:02}.png").touch()
@@ -231,7 +231,7 @@ def test_a_great_many_unreadable_images_are_listed_in_part(tmp_path: Path) -> No
     assert (caught.value.received or "").endswith("bad19.png (0 bytes) and 5 more")
 
 
-def test_a_split_of_unreadable_images_alone_is_refused(tmp_path: Path) -> None:
+def test_split_of_unreadable_images_alone_is_rejected(tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train")
     for path in (write_classes(tmp_path / "pets" / "test", count=1)).rglob("*.png"):
         path.write_bytes(b"")
@@ -280,7 +280,7 @@ def test_split_folders_are_kept_as_splits(
     assert dataset.notes == ()
 
 
-def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_path: Path) -> None:
+def test_missing_split_folder_is_cut_from_the_training_images(tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train", count=10)
     write_classes(tmp_path / "pets" / "test", count=3)
     dataset = load(tmp_path / "pets")
@@ -288,7 +288,7 @@ def test_a_split_folder_that_is_not_there_is_made_from_the_training_images(tmp_p
 
 
 @pytest.mark.parametrize("suffix", [*folder.SUFFIXES, ".PNG", ".JPeG"])
-def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path: Path) -> None:
+def test_extensions_are_recognized_in_any_case(suffix: str, tmp_path: Path) -> None:
     root = write_classes(tmp_path / "pets")
     plain(RED).save(root / "cat" / f"a{suffix}")
     dataset = load(root)
@@ -296,7 +296,7 @@ def test_image_files_are_known_by_their_ending_in_any_case(suffix: str, tmp_path
     assert "not images" not in " ".join(dataset.notes)
 
 
-def test_nested_folders_belong_to_their_class_and_hidden_and_other_files_to_none(
+def test_nested_folders_count_and_hidden_files_do_not(
     tmp_path: Path,
 ) -> None:
     root = write_classes(tmp_path / "pets")
@@ -335,7 +335,7 @@ def test_odd_class_names_are_read_and_can_be_shown(name: str, tmp_path: Path) ->
     ("folders", "received"),
     [(["cat"], "cat"), ([], "no folders"), (["train"], "no folders"), (["train/cat"], "cat")],
 )
-def test_fewer_than_two_classes_are_refused_with_the_layout(
+def test_fewer_than_two_classes_are_rejected_with_the_layout(
     folders: list[str], received: str, tmp_path: Path
 ) -> None:
     (tmp_path / "pets").mkdir()
@@ -358,7 +358,7 @@ def test_empty_class_folders_are_all_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("test", [("cat",), ("cat", "dog", "owl"), ("cat", "owl"), ("Cat", "dog")])
-def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: Path) -> None:
+def test_splits_with_other_classes_are_rejected(test: tuple[str, ...], tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train")
     write_classes(tmp_path / "pets" / "test", test)
     with pytest.raises(DataError) as caught:
@@ -366,7 +366,7 @@ def test_splits_with_other_classes_are_refused(test: tuple[str, ...], tmp_path: 
     assert caught.value.details() == {"expected": "cat, dog", "received": ", ".join(sorted(test))}
 
 
-def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path) -> None:
+def test_progress_is_reported_for_each_file(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     load(
         write_classes(tmp_path / "pets"), on_progress=lambda done, total: seen.append((done, total))
@@ -374,7 +374,7 @@ def test_progress_is_told_file_by_file_to_the_end(tmp_path: Path) -> None:
     assert seen == [(done, 10) for done in range(1, 11)]
 
 
-def test_a_picture_of_another_format_is_refused_whatever_its_name(tmp_path: Path) -> None:
+def test_decode_rejects_other_formats_whatever_the_extension(tmp_path: Path) -> None:
     path = tmp_path / "drawing.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EOF\n")
     with pytest.raises(DataError):

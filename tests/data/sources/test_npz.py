@@ -56,7 +56,7 @@ def test_keras_names_give_the_splits(path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("x_val", "y_val"), ("x_validation", "y_validation")])
-def test_a_validation_split_is_kept(names: tuple[str, str], path: Path) -> None:
+def test_validation_split_is_kept(names: tuple[str, str], path: Path) -> None:
     arrays: dict[str, Any] = {names[0]: IMAGES[:3], names[1]: LABELS[:3]}
     np.savez(path, x_train=IMAGES, y_train=LABELS, **arrays)
     dataset = load(path)
@@ -74,9 +74,7 @@ def test_images_without_splits_are_split(names: tuple[str, str], path: Path) -> 
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
-def test_floating_point_of_0_to_1_becomes_the_bytes_that_it_came_from(
-    dtype: Any, path: Path
-) -> None:
+def test_floating_point_images_become_their_original_bytes(dtype: Any, path: Path) -> None:
     every = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
     np.savez(path, x=(every / 255).astype(dtype), y=[0, 1, 0, 1])
     assert np.array_equal(npz.read(path).splits["train"].images[..., 0], every)
@@ -110,7 +108,7 @@ def test_class_names_are_taken_from_the_file(names: list[Any], path: Path) -> No
     assert npz.read(path).class_names == ("cat", "dog", "owl")
 
 
-def test_class_names_that_no_text_can_show_are_written_out(path: Path) -> None:
+def test_unprintable_class_names_are_escaped(path: Path) -> None:
     np.savez(path, x=IMAGES, y=LABELS, class_names=["a\nb", "a\x01", "café"])
     assert npz.read(path).class_names == ("a\\nb", "a\\x01", "café")
 
@@ -130,7 +128,7 @@ def test_class_names_that_no_text_can_show_are_written_out(path: Path) -> None:
         (LABELS * 1e300, None, "0 to 9999", "0 to 9007199254740992"),
     ],
 )
-def test_labels_out_of_range_are_told(
+def test_labels_out_of_range_are_reported(
     labels: Any,
     names: list[str] | None,
     expected: str,
@@ -156,13 +154,13 @@ def test_labels_out_of_range_are_told(
         LABELS.astype("M8[s]"),
     ],
 )
-def test_labels_that_are_no_whole_numbers_are_refused(labels: Any, path: Path) -> None:
+def test_labels_that_are_not_integers_are_rejected(labels: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=labels)
     assert error.received == str(labels.dtype)
 
 
 @pytest.mark.parametrize("change", [0.5, 2.0, np.nan])
-def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path) -> None:
+def test_rows_that_are_not_one_hot_are_rejected(change: float, path: Path) -> None:
     rows = np.eye(3)[LABELS]
     rows[0, 0] = change
     for labels in (rows, np.zeros((12, 3)), np.ones((12, 3))):
@@ -183,7 +181,7 @@ def test_rows_that_are_not_one_hot_are_refused(change: float, path: Path) -> Non
         (IMAGES.astype(str), "<U3"),
     ],
 )
-def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path: Path) -> None:
+def test_values_that_are_not_pixels_are_rejected(images: Any, received: str, path: Path) -> None:
     error = error_of(path, x=images, y=LABELS)
     assert (error.received or "").startswith(received)
 
@@ -192,19 +190,19 @@ def test_values_that_are_no_pixels_are_refused(images: Any, received: str, path:
     "shape",
     [(12, 192), (12, 8, 8, 2), (12, 8, 8, 4), (12, 0, 8, 3), (0, 8, 8, 3), (), (1, 12, 8, 8, 3)],
 )
-def test_shapes_that_are_no_images_are_refused(shape: tuple[int, ...], path: Path) -> None:
+def test_shapes_that_are_not_images_are_rejected(shape: tuple[int, ...], path: Path) -> None:
     error = error_of(path, x=np.zeros(shape, np.uint8), y=LABELS)
     assert error.received == f"shape {shape}"
 
 
-def test_splits_of_several_shapes_are_refused(path: Path) -> None:
+def test_splits_of_several_shapes_are_rejected(path: Path) -> None:
     error_of(path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, :4], y_test=LABELS)
 
 
 @pytest.mark.parametrize(
     "labels", [LABELS[:-1], np.zeros(0, np.int64), np.zeros((12, 3, 2), np.int64), np.int64(1)]
 )
-def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path) -> None:
+def test_images_and_labels_of_two_lengths_are_rejected(labels: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=labels)
     assert error.expected == "12 labels in y"
     assert error.received == str(labels.size)
@@ -221,7 +219,7 @@ def test_images_and_labels_of_two_lengths_are_refused(labels: Any, path: Path) -
         ({"x": IMAGES, "y": LABELS, "y_val": LABELS}, "x, y, y_val"),
     ],
 )
-def test_missing_arrays_are_told_with_those_that_are_there(
+def test_missing_arrays_are_reported_with_the_existing_ones(
     contents: dict[str, Any], received: str, path: Path
 ) -> None:
     error = error_of(path, **contents)
@@ -229,7 +227,7 @@ def test_missing_arrays_are_told_with_those_that_are_there(
 
 
 @pytest.mark.parametrize("names", [np.array("cat"), np.array([["cat"], ["dog"], ["owl"]])])
-def test_class_names_that_are_no_list_are_refused(names: Any, path: Path) -> None:
+def test_class_names_that_are_not_a_list_are_rejected(names: Any, path: Path) -> None:
     error = error_of(path, x=IMAGES, y=LABELS, class_names=names)
     assert "class_names" in error.message
     assert error.received == f"shape {names.shape}"
@@ -243,13 +241,13 @@ class Mine:
 
 
 @pytest.mark.parametrize("name", ["x", "y", "class_names", "unrelated"])
-def test_object_arrays_are_refused_unopened(name: str, path: Path) -> None:
+def test_object_arrays_are_rejected_without_unpickling(name: str, path: Path) -> None:
     contents = {"x": IMAGES, "y": LABELS, name: np.array([Mine()], dtype=object)}
     error = error_of(path, **contents)
     assert "Object arrays cannot be loaded" in (error.received or "")
 
 
-def test_files_that_are_no_arrays_are_refused(path: Path) -> None:
+def test_files_that_are_not_arrays_are_rejected(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x_train", b"raw")
         archive.writestr("y_train.npy", b"raw")
@@ -271,7 +269,7 @@ def as_npy(path: Path) -> None:
         as_npy,
     ],
 )
-def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path) -> None:
+def test_file_that_is_not_an_npz_is_reported_with_its_size(write: Any, path: Path) -> None:
     write(path)
     with pytest.raises(DataError) as caught:
         npz.read(path)
@@ -279,7 +277,7 @@ def test_a_file_that_is_no_npz_is_told_with_its_size(write: Any, path: Path) -> 
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: bytes) -> None:
+def test_any_bytes_are_arrays_or_raise_a_data_error(scratch: Path, content: bytes) -> None:
     scratch.write_bytes(content)
     with pytest.raises(EyetuneError):
         npz.read(scratch)
@@ -287,9 +285,7 @@ def test_any_bytes_are_arrays_or_an_error_for_the_user(scratch: Path, content: b
 
 @given(data=st.data())
 @settings(max_examples=300)
-def test_a_damaged_file_is_arrays_or_an_error_for_the_user(
-    scratch: Path, data: st.DataObject
-) -> None:
+def test_damaged_file_is_read_or_raises_a_data_error(scratch: Path, data: st.DataObject) -> None:
     save = data.draw(st.sampled_from([np.savez, np.savez_compressed]))
     save(scratch, x=IMAGES, y=LABELS)
     content = bytearray(scratch.read_bytes())
@@ -312,7 +308,7 @@ def test_a_damaged_file_is_arrays_or_an_error_for_the_user(
     st.booleans(),
 )
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-def test_arrays_of_any_kind_and_shape_are_images_or_an_error_for_the_user(
+def test_any_array_is_read_or_raises_a_data_error(
     scratch: Path, x: Any, y: Any, names: Any, good_images: bool
 ) -> None:
     contents = {"x": IMAGES[: len(y)] if good_images and y.ndim and len(y) else x, "y": y}

@@ -34,7 +34,7 @@ from tests.models.activations.support import images
         ),
     ],
 )
-def test_every_network_of_a_recipe_can_be_looked_into(
+def test_every_network_of_a_recipe_can_be_explained(
     edits: dict[str, Any], attention: str, shape: tuple[int, int, int]
 ) -> None:
     model = build(Recipe().with_(edits).model, shape, 2)
@@ -53,7 +53,7 @@ def test_every_network_of_a_recipe_can_be_looked_into(
     assert found.kernels.shape[-1] == shape[-1]
 
 
-def test_without_a_convolution_there_is_no_filter_and_no_heatmap() -> None:
+def test_network_without_convolution_has_no_filters_or_heatmap() -> None:
     import keras
     from keras import layers
 

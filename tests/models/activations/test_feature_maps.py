@@ -8,7 +8,7 @@ from eyetune.models.activations.feature_maps import feature_maps
 from tests.models.activations.support import images, lab
 
 
-def test_feature_maps_are_what_the_layers_give_the_strongest_first() -> None:
+def test_feature_maps_are_the_outputs_strongest_first() -> None:
     model, image = lab(), images(1)[0]
     first, hidden = feature_maps(model, image, channels=3)
     outputs = np.maximum(image @ model.layers[0].get_weights()[0][0, 0], 0)
@@ -19,7 +19,7 @@ def test_feature_maps_are_what_the_layers_give_the_strongest_first() -> None:
     assert (hidden.kind, hidden.values.shape) == ("Dense", (2,))
 
 
-def test_maps_of_one_place_are_values_in_their_order() -> None:
+def test_feature_maps_of_one_pixel_are_values_in_order() -> None:
     import keras
 
     model = keras.Sequential(

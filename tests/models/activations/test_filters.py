@@ -7,7 +7,7 @@ import numpy as np
 from eyetune.models.activations.filters import first_filters
 
 
-def test_the_strongest_filters_come_first_with_their_numbers() -> None:
+def test_strongest_filters_come_first_with_their_numbers() -> None:
     import keras
 
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 2, use_bias=False)])

@@ -38,7 +38,7 @@ def left_red_right_blue(count: int = 1) -> Any:
 
 
 @pytest.mark.parametrize("ending", ["softmax", "layer", "linear", "sigmoid"])
-def test_each_class_lights_up_its_own_half(ending: str) -> None:
+def test_heatmaps_show_the_half_of_each_class(ending: str) -> None:
     found = heatmaps(red_or_blue(ending), left_red_right_blue(2), np.array([0, 1]))
     assert found is not None
     assert found.layer == "conv2d"
@@ -47,7 +47,7 @@ def test_each_class_lights_up_its_own_half(ending: str) -> None:
     assert np.allclose(found.maps[1], 1 - found.maps[0])
 
 
-def test_behind_global_pooling_it_equals_the_class_activation_map() -> None:
+def test_heatmap_equals_the_class_activation_map() -> None:
     """Grad-CAM generalises CAM (Zhou et al., 2016), which weighs by the dense layer: Selvaraju et
     al., section 3.1.
     """
@@ -65,7 +65,7 @@ def test_behind_global_pooling_it_equals_the_class_activation_map() -> None:
     assert np.allclose(found.maps, expected, atol=1e-4)
 
 
-def test_a_sure_answer_is_explained_as_well_as_an_unsure_one() -> None:
+def test_heatmaps_explain_confident_answers_too() -> None:
     model = red_or_blue()
     model.layers[2].set_weights([np.diag([5000.0, 1.0])])
     image = left_red_right_blue()
@@ -75,7 +75,7 @@ def test_a_sure_answer_is_explained_as_well_as_an_unsure_one() -> None:
     assert np.allclose(found.maps[0, :, :4], 1)
 
 
-def test_what_speaks_against_a_class_leaves_its_map_dark() -> None:
+def test_heatmaps_hide_what_speaks_against_a_class() -> None:
     model = red_or_blue()
     model.layers[2].set_weights([-np.eye(2, dtype=np.float32)])
     found = heatmaps(model, left_red_right_blue(), np.array([0]))
@@ -97,7 +97,7 @@ def test_images_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> No
     assert none.maps.shape == (0, 8, 8)
 
 
-def test_the_last_convolution_is_looked_at_with_what_belongs_to_it() -> None:
+def test_attention_step_includes_what_follows_the_convolution() -> None:
     before = [
         ("Conv2D", (8, 8, 4)),
         ("MaxPooling2D", (4, 4, 4)),

@@ -37,7 +37,7 @@ def nested() -> Any:
     )
 
 
-def test_layers_of_nested_models_are_seen_in_the_order_of_the_work() -> None:
+def test_outline_lists_nested_layers_in_call_order() -> None:
     kinds = [(step.index, step.layer, step.kind) for step in outline(nested())]
     assert kinds == [
         (0, "rescaling", "Rescaling"),
@@ -50,7 +50,7 @@ def test_layers_of_nested_models_are_seen_in_the_order_of_the_work() -> None:
     ]
 
 
-def test_names_do_not_hang_on_what_was_built_before() -> None:
+def test_outline_names_do_not_depend_on_earlier_models() -> None:
     names = [
         [step.layer for step in outline(build(ModelSection(), (32, 32, 3), 10))] for _ in range(2)
     ]
@@ -58,7 +58,7 @@ def test_names_do_not_hang_on_what_was_built_before() -> None:
     assert names[0][:4] == ["conv2d", "max_pooling2d", "conv2d_1", "max_pooling2d_1"]
 
 
-def test_watching_changes_neither_the_answer_nor_the_model() -> None:
+def test_tracing_changes_neither_output_nor_model() -> None:
     model = nested()
     images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
     before = np.asarray(model(images))
@@ -74,7 +74,7 @@ def test_watching_changes_neither_the_answer_nor_the_model() -> None:
     assert calls == []
 
 
-def test_layers_are_let_go_when_watching_fails() -> None:
+def test_tracing_restores_the_layers_after_an_error() -> None:
     model = nested()
 
     def fail(call: Call) -> None:
@@ -86,7 +86,7 @@ def test_layers_are_let_go_when_watching_fails() -> None:
     assert np.asarray(model(np.zeros((1, 8, 8, 3), np.float32))).shape == (1, 2)
 
 
-def test_a_layer_that_is_used_twice_is_seen_twice() -> None:
+def test_layer_called_twice_is_traced_twice() -> None:
     import keras
 
     shared = keras.layers.Dense(3, name="shared")
@@ -95,7 +95,7 @@ def test_a_layer_that_is_used_twice_is_seen_twice() -> None:
     assert len(outline(model)) == 2
 
 
-def test_a_model_that_is_written_as_a_class_is_traced_too() -> None:
+def test_subclassed_model_is_traced_too() -> None:
     import keras
 
     @keras.saving.register_keras_serializable("eyetune-tests")

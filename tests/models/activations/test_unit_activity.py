@@ -10,7 +10,7 @@ from eyetune.models.activations.unit_activity import activity
 from tests.models.activations.support import images, lab
 
 
-def test_dead_units_are_found_and_zeros_counted() -> None:
+def test_activity_counts_dead_units_and_zeros() -> None:
     model = lab()
     kernel, bias = model.layers[0].get_weights()
     bias[2] = -100
@@ -26,7 +26,7 @@ def test_dead_units_are_found_and_zeros_counted() -> None:
     assert activity(model, given)[0].dead == activity(model, given)[0].resting == 0
 
 
-def test_a_unit_that_answers_once_is_not_dead() -> None:
+def test_unit_that_is_active_once_is_not_dead() -> None:
     model = lab()
     model.layers[0].set_weights([np.ones((1, 1, 3, 4), np.float32), np.full(4, -2.9, np.float32)])
     given = np.zeros((300, 8, 8, 3), np.float32)

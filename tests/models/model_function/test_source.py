@@ -65,9 +65,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["", ":build_model", ":Model", ":made"])
-def test_a_file_is_kept_and_later_edits_of_it_change_nothing(
-    file: Path, tmp_path: Path, name: str
-) -> None:
+def test_keep_is_unaffected_by_later_edits(file: Path, tmp_path: Path, name: str) -> None:
     word = keep(f"{file}{name}", tmp_path / "functions")
     file.write_text("raise SystemExit('edited')")
     built = build_with(word, {"units": 4}, SHAPE, 3)
@@ -78,7 +76,7 @@ def test_a_file_is_kept_and_later_edits_of_it_change_nothing(
     assert load(word) is load(word)
 
 
-def test_the_same_file_is_kept_once_and_another_one_apart(file: Path, tmp_path: Path) -> None:
+def test_same_file_is_kept_once_and_another_one_apart(file: Path, tmp_path: Path) -> None:
     word = keep(file, tmp_path / "functions")
     assert keep(str(file), tmp_path / "functions") == word
     file.write_text(file.read_text() + "\n# edited\n")
@@ -87,7 +85,7 @@ def test_the_same_file_is_kept_once_and_another_one_apart(file: Path, tmp_path: 
     assert load(with_arguments).arguments == {"batch_size": 8}
 
 
-def test_an_object_is_kept_with_its_code_and_the_arguments_of_the_search(tmp_path: Path) -> None:
+def test_keep_stores_an_object_with_code_and_arguments(tmp_path: Path) -> None:
     units = 6
 
     class Own(keras_tuner.HyperModel):  # type: ignore[misc]
@@ -103,7 +101,7 @@ def test_an_object_is_kept_with_its_code_and_the_arguments_of_the_search(tmp_pat
         assert build_with(word, {}, SHAPE, 3).model.layers[1].units == 6
 
 
-def test_a_function_of_a_users_module_is_kept_with_its_code(
+def test_function_of_a_users_module_is_kept_with_its_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "their_networks.py"
@@ -135,7 +133,7 @@ def test_a_function_of_a_users_module_is_kept_with_its_code(
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
+def test_load_reports_why_a_file_cannot_be_used(
     tmp_path: Path, text: str | None, name: str, detail: str
 ) -> None:
     path = tmp_path / "model.py"
@@ -145,7 +143,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(
         load(keep(f"{path}:{name}", tmp_path / "functions"))
 
 
-def test_the_error_of_an_import_shows_their_line_and_not_ours(tmp_path: Path) -> None:
+def test_import_error_shows_only_the_users_lines(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("\n\n1 / 0\ndef build_model(hp): pass\n")
     with pytest.raises(FunctionError) as caught:
         load(keep(f"{tmp_path}/model.py", tmp_path / "functions"))
@@ -155,13 +153,13 @@ def test_the_error_of_an_import_shows_their_line_and_not_ours(tmp_path: Path) ->
     assert "importlib" not in received
 
 
-def test_a_misspelt_name_is_answered_with_the_nearest(file: Path, tmp_path: Path) -> None:
+def test_misspelt_name_suggests_the_nearest(file: Path, tmp_path: Path) -> None:
     with pytest.raises(FunctionError) as caught:
         keep(f"{file}:build_modl", tmp_path / "functions")
     assert "build_model" in str(caught.value.fix)
 
 
-def test_what_cannot_be_pickled_is_named(tmp_path: Path) -> None:
+def test_keep_names_what_cannot_be_pickled(tmp_path: Path) -> None:
     lock = threading.Lock()
 
     def build_model(hp: Any) -> Any:
@@ -177,7 +175,7 @@ def test_keep_rejects_what_cannot_be_called(tmp_path: Path) -> None:
         keep(3, tmp_path)
 
 
-def test_an_exception_in_the_function_shows_their_lines_and_values(tmp_path: Path) -> None:
+def test_exception_in_the_function_shows_its_lines_and_values(tmp_path: Path) -> None:
     def build_model(hp: Any) -> Any:
         return compiled(keras.layers.Dense(hp.Int("units", -3, 3)))
 
@@ -231,9 +229,7 @@ FLAT = keras.layers.Flatten
         ),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_any_training(
-    tmp_path: Path, make: Any, detail: str
-) -> None:
+def test_build_with_rejects_what_cannot_be_trained(tmp_path: Path, make: Any, detail: str) -> None:
     with pytest.raises(FunctionError) as caught:
         build_with(keep(returning(make), tmp_path), {}, SHAPE, 3)
     assert detail in str(caught.value)
@@ -265,7 +261,7 @@ def test_what_cannot_be_trained_is_refused_before_any_training(
         ("mse", ["categorical_accuracy"], False, "categorical_accuracy"),
     ],
 )
-def test_labels_and_accuracy_are_told_by_the_compiled_network(
+def test_labels_and_accuracy_follow_the_compiled_network(
     tmp_path: Path, loss: Any, metrics: list[Any], integers: bool, accuracy: str
 ) -> None:
     def build_model(hp: Any) -> Any:
@@ -283,7 +279,7 @@ def test_labels_and_accuracy_are_told_by_the_compiled_network(
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_network_of_images_without_channels_gets_them_so(tmp_path: Path, given: bool) -> None:
+def test_network_without_channel_axis_is_supported(tmp_path: Path, given: bool) -> None:
     def build_model(hp: Any) -> Any:
         layers = [keras.layers.LSTM(2), keras.layers.Dense(3, "softmax")]
         return compiled(*([keras.Input((8, 8))] if given else []), *layers)
@@ -315,7 +311,7 @@ class OwnClass(keras.Model):  # type: ignore[misc]
         return self.last(self.flat(images))
 
 
-def test_a_model_of_the_users_own_class_is_counted(tmp_path: Path) -> None:
+def test_model_of_the_users_own_class_is_counted(tmp_path: Path) -> None:
     def build_model(hp: Any) -> Any:
         model = OwnClass()
         model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
@@ -325,7 +321,7 @@ def test_a_model_of_the_users_own_class_is_counted(tmp_path: Path) -> None:
     assert (network.input_shape, network.parameters) == (SHAPE, 8 * 8 * 3 * 3 + 3)
 
 
-def test_a_mixed_policy_ends_with_the_function_and_evaluation_is_in_float32(tmp_path: Path) -> None:
+def test_mixed_policy_applies_to_the_function_only(tmp_path: Path) -> None:
     def build_model(hp: Any) -> Any:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         return compiled(
@@ -339,7 +335,7 @@ def test_a_mixed_policy_ends_with_the_function_and_evaluation_is_in_float32(tmp_
     np.testing.assert_array_equal(built.classifier.get_weights()[0], built.model.get_weights()[0])
 
 
-def test_the_same_seed_gives_the_same_first_weights(tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_first_weights(tmp_path: Path) -> None:
     word = keep(lambda _: compiled(FLAT(), keras.layers.Dense(3)), tmp_path)
     one, same, other = (
         build_with(word, {}, SHAPE, 3, seed=seed).model.get_weights()[0] for seed in (1, 1, 2)

@@ -113,7 +113,7 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
     assert one.space == other.space
 
 
-def test_a_function_is_trained_with_the_values_of_its_hyperparameters(tmp_path: Path) -> None:
+def test_fit_function_uses_the_given_hyperparameters(tmp_path: Path) -> None:
     recipe = recipe_of(simple, tmp_path, model__hyperparameters={"units": 8}, fit__epochs=5)
     seen: list[Epoch] = []
     fitted = train(tmp_path / "run", recipe, on_epoch=seen.append)
@@ -130,7 +130,7 @@ def test_a_function_is_trained_with_the_values_of_its_hyperparameters(tmp_path: 
     assert right.mean() == pytest.approx(fitted.history[-1].val_accuracy)
 
 
-def test_the_images_are_those_of_any_other_training_in_their_order(tmp_path: Path) -> None:
+def test_fit_function_sees_the_images_of_the_pipeline(tmp_path: Path) -> None:
     from eyetune.models.build import build
 
     plain = Recipe().with_(
@@ -241,7 +241,7 @@ class TwoCalls(keras_tuner.HyperModel):  # type: ignore[misc]
     ],
     ids=["callbacks", "chance", "averaged", "own images", "two calls"],
 )
-def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
+def test_fit_with_pauses_equals_an_uninterrupted_one(
     tmp_path: Path, function: Any, arguments: dict[str, Any], epochs: int
 ) -> None:
     recipe = recipe_of(function, tmp_path, arguments, fit__epochs=epochs)
@@ -251,7 +251,7 @@ def test_a_training_in_parts_equals_one_in_a_piece_bit_for_bit(
     assert_equal(whole, train(tmp_path / "whole", recipe, resume=True))  # nothing is left to train
 
 
-def test_tensorflow_gets_no_seed_in_an_epoch_since_it_would_forget_its_graphs(
+def test_fit_function_sets_no_tensorflow_seed_in_an_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds: list[int] = []
@@ -268,7 +268,7 @@ def test_tensorflow_gets_no_seed_in_an_epoch_since_it_would_forget_its_graphs(
     assert len(seeds) == 2 * of_one_epoch > 0
 
 
-def test_early_stopping_of_the_users_ends_with_the_weights_that_it_restores(tmp_path: Path) -> None:
+def test_users_early_stopping_restores_its_best_weights(tmp_path: Path) -> None:
     stop = keras.callbacks.EarlyStopping(restore_best_weights=True, **PATIENT)
     recipe = recipe_of(lambda _: network(rate=0.5), tmp_path, {"callbacks": [stop]}, fit__epochs=30)
     whole = train(tmp_path / "whole", recipe)
@@ -283,7 +283,7 @@ def test_early_stopping_of_the_users_ends_with_the_weights_that_it_restores(tmp_
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
 
 
-def test_keep_best_goes_by_the_monitor_whatever_the_callbacks_restore(tmp_path: Path) -> None:
+def test_keep_best_overrides_the_users_callbacks(tmp_path: Path) -> None:
     edits = {"fit.keep_best": True, "fit.monitor": "val_acc", "fit.epochs": 4}
 
     def build_model(_: Any) -> Any:
@@ -299,7 +299,7 @@ def test_keep_best_goes_by_the_monitor_whatever_the_callbacks_restore(tmp_path: 
     assert right.mean() == pytest.approx(max(accuracies))
 
 
-def test_recipes_without_a_function_keep_their_best_epoch_too(tmp_path: Path) -> None:
+def test_keep_best_works_without_a_function(tmp_path: Path) -> None:
     edits = {
         "model.blocks": [4],
         "model.dense": [],
@@ -331,7 +331,7 @@ def test_every_metric_is_found_by_its_own_name(tmp_path: Path) -> None:
     }
 
 
-def test_images_without_channels_and_logits_are_trained_and_evaluated(tmp_path: Path) -> None:
+def test_fit_function_supports_grey_images_and_logits(tmp_path: Path) -> None:
     def grey(split: Split) -> Split:
         return Split(split.images[..., :1], split.labels)
 
@@ -347,7 +347,7 @@ def test_images_without_channels_and_logits_are_trained_and_evaluated(tmp_path: 
     assert right.mean() == pytest.approx(fitted.history[-1].val_accuracy)
 
 
-def test_hyperparameters_of_fit_are_returned_and_its_epochs_are_a_limit(tmp_path: Path) -> None:
+def test_hyperparameters_of_the_users_fit_are_returned(tmp_path: Path) -> None:
     values = {"epochs": 2, "batch_size": 8}
     seen: list[Any] = []
     recipe = recipe_of(OwnFit, tmp_path, fit__epochs=9, model__hyperparameters=values)
@@ -359,7 +359,7 @@ def test_hyperparameters_of_fit_are_returned_and_its_epochs_are_a_limit(tmp_path
     assert len(train(tmp_path / "short", recipe.with_(fit__epochs=1)).history) == 1
 
 
-def test_images_that_nobody_looks_at_are_never_copied(
+def test_scaled_images_are_computed_only_if_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -372,7 +372,7 @@ def test_images_that_nobody_looks_at_are_never_copied(
     )
 
 
-def test_scaled_images_are_an_array_to_whoever_looks() -> None:
+def test_scaled_images_behave_like_an_array() -> None:
     images = DATASET.train.images
     scaled, plain = ScaledImages(images), images.astype(np.float32) / 255
     np.testing.assert_array_equal(scaled[3:9, ::2], plain[3:9, ::2])
@@ -410,7 +410,7 @@ class OwnLoop(keras_tuner.HyperModel):  # type: ignore[misc]
         return {"val_score": float(np.mean(model.predict(validation_data[0], verbose=0)))}
 
 
-def test_a_loop_of_the_users_own_is_one_epoch_and_is_not_run_again(tmp_path: Path) -> None:
+def test_users_own_loop_is_one_epoch_and_runs_once(tmp_path: Path) -> None:
     recipe = recipe_of(OwnLoop, tmp_path, fit__epochs=9, fit__monitor="val_score")
     fitted = train(tmp_path / "run", recipe)
     assert (fitted.ending, len(fitted.history), fitted.kept_epoch) == (Ending.COMPLETE, 1, 1)
@@ -426,14 +426,14 @@ class OwnScore(OwnFit):
         return {"val_best": max(history.history["val_accuracy"])}
 
 
-def test_what_fit_returns_is_measured_at_the_last_epoch(tmp_path: Path) -> None:
+def test_result_of_the_users_fit_is_a_metric(tmp_path: Path) -> None:
     recipe = recipe_of(OwnScore, tmp_path, fit__epochs=2)
     whole = train(tmp_path / "whole", recipe)
     assert whole.history[-1].value("val_best") == max(epoch.val_accuracy for epoch in whole.history)
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
 
 
-def test_an_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
+def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
     def interrupt(position: Any) -> None:
         if position.epoch == 2:
             raise KeyboardInterrupt
@@ -473,14 +473,14 @@ class TakesSplit(OwnFit):
         ),
     ],
 )
-def test_what_goes_wrong_says_so(
+def test_fit_function_reports_errors(
     tmp_path: Path, function: Any, edits: Any, error: type[EyetuneError], name: str
 ) -> None:
     with pytest.raises(error, match=name):
         train(tmp_path / "run", recipe_of(function, tmp_path).with_({"fit.epochs": 1, **edits}))
 
 
-def test_a_checkpoint_of_another_function_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_of_another_function_is_rejected(tmp_path: Path) -> None:
     train(tmp_path / "run", recipe_of(simple, tmp_path, fit__epochs=1))
     with pytest.raises(CheckpointError, match="recipe"):
         train(tmp_path / "run", recipe_of(averaged, tmp_path, fit__epochs=1), resume=True)
@@ -504,7 +504,7 @@ def build_model(hp):
 """
 
 
-def test_a_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path) -> None:
+def test_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(LAYERS)
     recipe = recipe_of(tmp_path / "model.py", tmp_path, fit__epochs=1)
     fitted = train(tmp_path / "run", recipe)
@@ -524,7 +524,7 @@ def test_a_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path)
     )
 )
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_checkpoint_returns_the_state_that_it_was_given(tmp_path: Path, value: Any) -> None:
+def test_checkpoint_keeps_its_state(tmp_path: Path, value: Any) -> None:
     model = SimpleNamespace(layers=[], variables=[], optimizer=SimpleNamespace(variables=[]))
     state = {"values": value, "array": [np.arange(3), {"array": np.eye(2)}]}
     checkpoint.save(tmp_path / "checkpoint.npz", model, (), {}, state=state)
