@@ -173,8 +173,9 @@ def test_damaged_database_is_left_alone(workspace: Path) -> None:
     path = workspace / database.FILE_NAME
     path.write_bytes(b"this is no database, and never was one" * 100)
     before = path.read_bytes()
-    with pytest.raises(WorkspaceError):
+    with pytest.raises(WorkspaceError) as caught:
         Workspace(workspace).runs.all()
+    assert "copy" in str(caught.value.fix)
     assert path.read_bytes() == before
 
 
@@ -201,10 +202,25 @@ def test_writing_to_a_full_disk_is_an_error(workspace: Path) -> None:
     event.listen(Engine, "connect", forbid_growth)
     try:
         records = Workspace(workspace)
-        with pytest.raises(WorkspaceError):
+        with pytest.raises(WorkspaceError) as caught:
             fill()
+        assert "space" in str(caught.value.fix)
     finally:
         event.remove(Engine, "connect", forbid_growth)
+
+
+def test_database_in_use_by_another_process_is_an_error(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.01)
+    records = Workspace(workspace)
+    run = add_run(records)
+    other = sqlite3.connect(workspace / database.FILE_NAME, isolation_level=None)
+    other.execute("begin exclusive")
+    with pytest.raises(WorkspaceError) as caught:
+        records.runs.delete(run.id)
+    assert "Wait" in str(caught.value.fix)
+    other.close()
 
 
 def test_transaction_writes_all_or_nothing(workspace: Path) -> None:

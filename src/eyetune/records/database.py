@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -167,21 +168,21 @@ def _migrate(engine: Engine, path: Path) -> None:
 
 
 def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
-    # SQLite's Python module has one exception class for most of these, so its text has to do.
-    reason = str(error.orig)
-    if "locked" in reason:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    primary_code = None if code is None else code & 0xFF  # the rest of the bits are details
+    if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         problem = "is in use by another process"
         fix = "Wait for it to finish, then try again."
-    elif "not a database" in reason or "malformed" in reason:
+    elif primary_code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         problem = "is damaged or not a database"
         fix = (
             "Restore it from a copy, or move it away: "
             "the folders of the runs beside it hold their recipes and networks."
         )
-    elif "full" in reason:
+    elif primary_code == sqlite3.SQLITE_FULL:
         problem = "cannot grow: the disk is full"
         fix = "Free some space, then try again: what was recorded is still there."
     else:
         problem = "cannot be opened or written"
         fix = "Check that you can write to this folder, or name another one with --workspace."
-    return WorkspaceError(f"{path} {problem}.", received=reason, fix=fix)
+    return WorkspaceError(f"{path} {problem}.", received=error.orig, fix=fix)
