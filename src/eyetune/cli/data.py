@@ -25,7 +25,7 @@ def show(
     ] = None,
     augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     per_class: int = 10,
-    subset: int = 0,
+    subset: Annotated[int, Parameter(show_default="all")] = 0,
     image_size: int = 32,
     seed: int = 0,
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
@@ -53,7 +53,7 @@ def show(
     per_class
         Sample images in a row.
     subset
-        Use only the first N training images: four fifths train, the rest validates.
+        Use only the first N training images: four fifths train, the rest validate.
     image_size
         Side length in pixels to which the images of a folder are resized.
     seed

@@ -60,7 +60,7 @@ def evaluate(
         Also evaluate with test-time augmentation: the mean of the predictions for each image and
         its mirror image.
     flips
-        The name of --tta before version 0.1.
+        Former name of --tta.
     """
     with_tta = tta or flips
     from eyetune.api.run import open_run
@@ -82,7 +82,7 @@ def evaluate(
         gain = chosen.evaluate_tta(split)
         macs = 2 * chosen.record.network.macs
         value["with_tta"] = {**gain.to_json(), "macs": macs}
-        # The names of earlier versions.
+        # The former names.
         value["with_flips"] = {**value["with_tta"], "multiply_adds": macs}
         parts += tta_lines(chosen, split, gain)
     common.show(value, *parts)

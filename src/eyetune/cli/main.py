@@ -159,7 +159,7 @@ def _command(arguments: Sequence[str]) -> str:
 def _report(arguments: Sequence[str], kind: str, message: str, details: dict[str, str]) -> None:
     """Print an error on standard error, and with --json also as an object on standard output."""
     if "--json" in arguments:
-        # "what" is the name that earlier versions gave to the message.
+        # "what" is the former name of the message.
         error = {"type": kind, "message": message, "what": message, **details}
         print(json.dumps({"error": error}))
     lines = [f"error: {message}"]

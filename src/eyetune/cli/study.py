@@ -38,7 +38,7 @@ def study(
     Parameters
     ----------
     name
-        Name of the study, its id or the beginning of its id. Default: the latest.
+        Name of the study, its id, the beginning of its id, or `latest`.
     trial
         Show only this trial, with its whole error if it failed.
     browse
