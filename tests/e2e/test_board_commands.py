@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from eyetune.api.fit_check import fit_check
 from eyetune.api.run import Run
+from eyetune.cli.main import run
 from eyetune.device.export.export_folder import MODEL
 
 pytestmark = pytest.mark.slow
@@ -34,36 +36,44 @@ def eyetune(*arguments: str | Path, workspace: Path) -> tuple[int, Any, str]:
 
 def test_commands_lead_from_a_run_to_verified_firmware(trained: Run, tmp_path: Path) -> None:
     folder, workspace = tmp_path / "firmware", trained.workspace.folder
-    status, check, _ = eyetune("fit-check", trained.id, workspace=workspace)
-    assert (status, check["fits"]) == (0, True)
-
+    needs = fit_check(trained).footprint
     arguments = ("export", trained.id, "--output", folder, "--format", "c")
     status, export, errors = eyetune(*arguments, workspace=workspace)
     assert status == 0, errors
     assert export["flash_bytes"] == (folder / MODEL).stat().st_size
     # The trained network has few zero biases, which the converter leaves out.
-    assert export["flash_bytes"] == pytest.approx(check["flash_bytes"], rel=0.06)
+    assert export["flash_bytes"] == pytest.approx(needs.flash_bytes, rel=0.06)
     assert "Saved artifact" not in errors  # a message of Keras
 
     status, result, errors = eyetune("verify", folder, "--images", "10", workspace=workspace)
     assert (status, result["passed"], result["num_images"]) == (0, True, 10), errors
 
 
-def test_commands_refuse_what_is_wrong(trained: Run, tmp_path: Path) -> None:
-    import eyetune as et
+def test_commands_refuse_what_is_wrong(
+    trained: Run,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "firmware"
+    monkeypatch.setenv("EYETUNE_WORKSPACE", str(trained.workspace.folder))
 
-    folder, workspace = tmp_path / "firmware", trained.workspace.folder
-    et.export(trained, folder, formats=["c"], progress=False)
-    status, refused, _ = eyetune("export", trained.id, "--output", folder, workspace=workspace)
+    def answer(*arguments: str | Path) -> tuple[int, Any]:
+        status = run([*map(str, arguments), "--json"])
+        return status, json.loads(capfd.readouterr().out)
+
+    export = ("export", trained.id, "--output", folder, "--format", "c")
+    assert answer(*export)[0] == 0
+    status, refused = answer(*export)
     assert status == 2
     assert "--overwrite" in refused["error"]["fix"]
 
     content = bytearray((folder / MODEL).read_bytes())
     content[-1] ^= 1
     (folder / MODEL).write_bytes(content)
-    status, result, _ = eyetune("verify", folder, "--images", "3", workspace=workspace)
+    status, result = answer("verify", folder, "--images", "3")
     assert (status, result["passed"]) == (1, False)
 
-    status, refused, _ = eyetune("flash", folder, workspace=workspace)
+    status, refused = answer("flash", folder)
     assert status == 2
     assert "fix" in refused["error"]
