@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
-from eyetune.cli.study_tables import LEADERS, study_tables, trial_table
+from eyetune.cli.study_tables import MAX_LEADERS, study_tables, trial_table
 from eyetune.records.study import TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
 
@@ -38,18 +38,19 @@ def flat(text: str) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_best_trials_importances_warnings_and_the_summary(width: int) -> None:
+def test_study_tables_show_the_best_and_the_summary(width: int) -> None:
     text = tables(STUDY, width)
     assert max(map(len, text.splitlines())) <= width
     order = rank_trials((ACCURACY,), STUDY.trials)
-    for one in order[:LEADERS]:
-        assert f"{one.objectives[0]:.2%}" in text  # type: ignore[index]
-    assert f"... and {len(order) - LEADERS} more" in text
-    for words in (
+    for trial in order[:MAX_LEADERS]:
+        assert trial.objectives is not None
+        assert f"{trial.objectives[0]:.2%}" in text
+    assert f"... and {len(order) - MAX_LEADERS} more" in text
+    for sentence in (
         *warnings(STUDY.record, STUDY.trials),
         *summary_sentences(STUDY.record, STUDY.trials),
     ):
-        assert flat(words) in flat(text)
+        assert flat(sentence) in flat(text)
     bars = [line.count("█") for line in text.splitlines() if "█" in line]
     assert bars == sorted(bars, reverse=True)
     assert bars[0] == 2 * bars[1]
@@ -61,19 +62,19 @@ def test_three_objectives_fit_into_80_columns() -> None:
     text = tables(study)
     assert max(map(len, text.splitlines())) <= 80
     objectives = study.record.settings.objectives
-    assert f"bold: {len(non_dominated_trials(objectives, study.trials))} that none beats" in text
+    assert f"bold: {len(non_dominated_trials(objectives, study.trials))}" in text
     best = rank_trials(objectives, study.trials)[0]
     assert best.objectives is not None
     assert f"{best.objectives[1]:,.0f}" in text
     assert f"units={best.values['units']}" in text
 
 
-def test_words_of_users_are_no_markup() -> None:
+def test_study_tables_escape_what_users_wrote() -> None:
     record = STUDY.record.model_copy(update={"name": "[red]x", "data_name": "[bold]y"})
     trial = STUDY.trials[1].with_(values={"[b]": "[/b]"})
     text = printed(study_tables(record, [trial], {"[b]": 0.5}, ["[i]mind"], [Path("[x]")]))
-    for words in ("[red]x", "[bold]y", "[b]=[/b]", "[i]mind", "[x]"):
-        assert words in text
+    for written in ("[red]x", "[bold]y", "[b]=[/b]", "[i]mind", "[x]"):
+        assert written in text
     assert "[/b]" in printed(trial_table(record, trial))
 
 
@@ -81,7 +82,7 @@ def test_words_of_users_are_no_markup() -> None:
     "study",
     [fabricated_study(0), fabricated_study(4, failing=1), fabricated_study(4, infeasible=1)],
 )
-def test_a_study_without_a_result(study: FabricatedStudy) -> None:
+def test_study_without_a_result_has_no_best_trials(study: FabricatedStudy) -> None:
     text = flat(
         printed(study_tables(study.record, study.trials, {}, warnings(study.record, study.trials)))
     )
@@ -89,7 +90,7 @@ def test_a_study_without_a_result(study: FabricatedStudy) -> None:
     assert "The best trials" not in text
 
 
-def test_one_trial_with_its_rungs_its_network_and_what_was_searched() -> None:
+def test_trial_table_shows_rungs_network_and_ranges() -> None:
     best = rank_trials((ACCURACY,), STUDY.trials)[0]
     text = printed(trial_table(STUDY.record, best.with_(more_values={"late": 3})))
     for name in best.values:
@@ -102,12 +103,12 @@ def test_one_trial_with_its_rungs_its_network_and_what_was_searched() -> None:
     assert f"run {best.run}" in text
 
 
-def test_one_that_failed_shows_its_whole_error_and_one_that_is_infeasible_its_reasons() -> None:
-    failed = next(one for one in STUDY.trials if one.state is TrialState.FAILED)
+def test_trial_table_shows_errors_and_reasons() -> None:
+    failed = next(trial for trial in STUDY.trials if trial.state is TrialState.FAILED)
     text = printed(trial_table(STUDY.record, failed), 120)
     for line in failed.error.splitlines():
         assert line in text
-    infeasible = next(one for one in STUDY.trials if one.state is TrialState.INFEASIBLE)
+    infeasible = next(trial for trial in STUDY.trials if trial.state is TrialState.INFEASIBLE)
     assert f"Infeasible: {infeasible.infeasible[0]}" in printed(
         trial_table(STUDY.record, infeasible)
     )

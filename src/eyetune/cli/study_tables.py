@@ -1,4 +1,4 @@
-"""How studies look in a terminal, from 80 columns on."""
+"""How a study and its trials look in a terminal, from 80 columns on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from eyetune.records.study import StudyRecord, TrialRecord
 
-LEADERS = 10
+MAX_LEADERS = 10
 BAR_WIDTH = 30
 MAX_IMPORTANCES = 12
 _STATE_STYLES = {
@@ -35,70 +35,71 @@ def study_tables(
     warnings: Sequence[str],
     paths: Sequence[Path] = (),
 ) -> list[RenderableType]:
-    """Show a study: what it found, the best trials, which hyperparameters matter, what to mind,
-    where the files lie.
+    """Return what to print of a study, its result and the files last.
 
     Args:
         record: The study.
-        trials: All of it.
-        importances: Share of the first objective's spread that each hyperparameter explains.
-        warnings: What to mind.
+        trials: All trials of the study.
+        importances: Share of the first objective's variance that each hyperparameter explains.
+        warnings: What to be careful about, each a sentence or two.
         paths: Files that were written, the report first.
     """
-    from eyetune.analysis.study_summary import num_trials, number_of, summary_sentences
+    from eyetune.analysis.study_summary import num_trials, summary_sentences
+    from eyetune.report.numbers import count_text, duration
 
-    configurations = number_of(len(trials), "configuration")
+    settings = record.settings
+    configurations = count_text(len(trials), "configuration")
     shown: list[RenderableType] = [
-        f"[bold]{escape(record.name)}[/bold] ({record.id}): {escape(record.data_name)}, {record.settings.sampler} and "
-        f"{record.settings.schedule.name}, {configurations} ({num_trials(trials):,} as KerasTuner counts), "
-        f"{record.seconds:,.0f} s",
+        f"[bold]{escape(record.name)}[/bold] ({record.id}): {escape(record.data_name)},"
+        f" {settings.sampler} and {settings.schedule.name}, {configurations}"
+        f" ({num_trials(trials):,} as KerasTuner counts), {duration(record.seconds)}",
         *_best(record, trials),
         *_importances(importances),
     ]
-    shown += [f"[yellow]Mind:[/yellow] {escape(words)}" for words in warnings]
-    shown += [
-        *([""] if warnings else []),
-        *(escape(words) for words in summary_sentences(record, trials)),
-    ]
-    return shown + ([""] if paths else []) + [escape(str(path)) for path in paths]
+    shown += [f"[yellow]Warning:[/yellow] {escape(warning)}" for warning in warnings]
+    if warnings:
+        shown.append("")
+    shown += [escape(sentence) for sentence in summary_sentences(record, trials)]
+    if paths:
+        shown += ["", *(escape(str(path)) for path in paths)]
+    return shown
 
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
     from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-    from eyetune.analysis.study_summary import value_words
+    from eyetune.analysis.study_summary import hyperparameter_words, value_words
 
     objectives = record.settings.objectives
     order = rank_trials(objectives, trials)
     if not order:
         return []
-    num_front = len(non_dominated_trials(objectives, trials)) if len(objectives) > 1 else 1
-    table = _table(
-        "The best trials"
-        if num_front == 1
-        else f"The best trials (bold: {num_front} that none beats)"
-    )
+    num_bold = len(non_dominated_trials(objectives, trials)) if len(objectives) > 1 else 1
+    title = "The best trials"
+    if num_bold > 1:
+        title += f" (bold: {num_bold} that no other trial beats)"
+    table = _table(title)
     table.add_column("trial", justify="right", no_wrap=True)
-    for name in (*(escape(one.name) for one in objectives), "epochs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    roomy = len(objectives) == 1  # the figures of several leave no room for words in 80 columns
-    if roomy:
+    for name in (*(objective.name for objective in objectives), "epochs"):
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    # With several objectives, 80 columns have no room for the state.
+    has_state = len(objectives) == 1
+    if has_state:
         table.add_column("state", no_wrap=True)
     table.add_column("hyperparameters", overflow="fold", min_width=18)
-    for place, trial in enumerate(order[:LEADERS]):
-        values = [
-            value_words(one.name, value)
-            for one, value in zip(objectives, trial.objectives or (), strict=False)
-        ]
-        cells = (
-            str(trial.number),
-            *values,
-            str(trial.epochs),
-            *([_state(trial)] if roomy else []),
-            _settings(trial),
-        )
-        table.add_row(*cells, style="bold" if place < num_front else "")
-    others = len(order) - LEADERS
-    return [table, *([f"... and {others:,} more, in the report"] if others > 0 else [])]
+    for rank, trial in enumerate(order[:MAX_LEADERS]):
+        cells = [str(trial.number)]
+        for objective, value in zip(objectives, trial.objectives or (), strict=False):
+            cells.append(value_words(objective.name, value))
+        cells.append(str(trial.epochs))
+        if has_state:
+            cells.append(_state(trial))
+        cells.append(escape(hyperparameter_words(trial)))
+        table.add_row(*cells, style="bold" if rank < num_bold else "")
+    num_others = len(order) - MAX_LEADERS
+    shown: list[RenderableType] = [table]
+    if num_others > 0:
+        shown.append(f"... and {num_others:,} more, in the report")
+    return shown
 
 
 def _table(title: str) -> Table:
@@ -112,47 +113,55 @@ def _state(trial: TrialRecord) -> str:
     return f"[{style}]{trial.state.lower()}[/]" if style else trial.state.lower()
 
 
-def _settings(trial: TrialRecord) -> str:
-    from eyetune.analysis.study_summary import hyperparameter_words
-
-    return escape(hyperparameter_words(trial))
-
-
 def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
-    known = sorted(
-        ((name, share) for name, share in importances.items() if math.isfinite(share)),
-        key=lambda one: -one[1],
-    )
-    if not known:
+    finite = [(name, share) for name, share in importances.items() if math.isfinite(share)]
+    if not finite:
         return []
+    ordered = sorted(finite, key=lambda item: -item[1])
     table = _table("Which hyperparameters matter")
     table.add_column("hyperparameter", overflow="fold", min_width=12)
     table.add_column("importance", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, width=BAR_WIDTH)
-    longest = max(known[0][1], 0.01)
-    for name, share in known[:MAX_IMPORTANCES]:
-        bar = "█" * round(BAR_WIDTH * max(share, 0.0) / longest)
+    largest = max(ordered[0][1], 0.01)
+    for name, share in ordered[:MAX_IMPORTANCES]:
+        bar = "█" * round(BAR_WIDTH * max(share, 0.0) / largest)
         table.add_row(escape(name), f"{share:.0%}", f"[blue]{bar}[/]")
     return [table]
 
 
 def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    """Show one trial: where it stands, what it was built with, its rungs and its network; and its
-    error, if any, whole.
+    """Return what to print of a trial: its state, hyperparameters, rungs, network and error.
 
     Args:
-        record: Its study.
+        record: The study of the trial.
         trial: The trial.
     """
-    from eyetune.analysis.study_summary import number_of, objective_words, setting_words
+    from eyetune.analysis.study_summary import objective_words
+    from eyetune.report.numbers import count_text, duration
+
+    result = objective_words(record.settings.objectives, trial) or "no result"
+    run = f", run {trial.run}" if trial.run else ""
+    epochs = count_text(trial.epochs, "epoch")
+    shown: list[RenderableType] = [
+        f"[bold]{escape(record.name)}[/bold], trial {trial.number}: {_state(trial)},"
+        f" {escape(result)}",
+        f"{epochs} in {duration(trial.seconds)}, bracket {trial.bracket}{run}",
+        *_hyperparameters(record, trial),
+        *_rungs(record, trial),
+    ]
+    shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
+    shown += [f"[yellow]Infeasible:[/yellow] {escape(reason)}" for reason in trial.infeasible]
+    if trial.error:
+        shown += ["", f"[red]Failed:[/red] {escape(trial.error.strip())}"]
+    return shown
+
+
+def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
+    from eyetune.analysis.study_summary import setting_words
     from eyetune.space.space import describe
 
-    reached = objective_words(record.settings.objectives, trial) or "no result"
-    run = f", run {trial.run}" if trial.run else ""
-    shown: list[RenderableType] = [
-        f"[bold]{escape(record.name)}[/bold], trial {trial.number}: {_state(trial)}, {escape(reached)}",
-        f"{number_of(trial.epochs, 'epoch')} in {trial.seconds:,.0f} s, bracket {trial.bracket}{run}",
-    ]
+    if not trial.all_values:
+        return []
     table = _table("Hyperparameters")
     table.add_column("hyperparameter", overflow="fold", min_width=12)
     table.add_column("value", justify="right", overflow="fold")
@@ -160,14 +169,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
     for name, value in trial.all_values.items():
         searched = describe(record.space[name]) if name in record.space.names else "not searched"
         table.add_row(escape(name), escape(setting_words(value)), escape(searched))
-    shown += [table] if trial.all_values else []
-    shown += _rungs(record, trial)
-    shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
-    shown += [f"[yellow]Infeasible:[/yellow] {escape(reason)}" for reason in trial.infeasible]
-    return [
-        *shown,
-        *(["", f"[red]Failed:[/red] {escape(trial.error.strip())}"] if trial.error else []),
-    ]
+    return [table]
 
 
 def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
@@ -175,11 +177,15 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
 
     if not trial.rungs:
         return []
+    objectives = record.settings.objectives
     table = _table("Rungs")
     table.add_column("epochs", justify="right")
-    for one in record.settings.objectives:
-        table.add_column(escape(one.name), justify="right", no_wrap=True)
+    for objective in objectives:
+        table.add_column(escape(objective.name), justify="right", no_wrap=True)
     for rung in trial.rungs:
-        named = zip(record.settings.objectives, rung.values, strict=False)
-        table.add_row(str(rung.epochs), *(value_words(one.name, value) for one, value in named))
+        values = [
+            value_words(objective.name, value)
+            for objective, value in zip(objectives, rung.values, strict=False)
+        ]
+        table.add_row(str(rung.epochs), *values)
     return [table]
