@@ -54,7 +54,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Run:
-    """Return a complete run on the small archive, in its own workspace that tests must not change."""
+    """Return a complete run on the small archive; tests must not change its workspace."""
     from eyetune.api.train import train
     from eyetune.recipe import Recipe
 
