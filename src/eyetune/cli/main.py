@@ -31,9 +31,7 @@ from eyetune.cli import (
     tune_help,
 )
 from eyetune.cli.common import INTERRUPTED, command_group
-from eyetune.errors import EyetuneError
-
-USAGE_ERROR = 2
+from eyetune.errors import EyetuneError, UsageError
 
 _OPTIONS = Group("Options", sort_key=90)
 
@@ -128,8 +126,8 @@ def run(arguments: list[str]) -> int:
         return status if isinstance(status, int) else 0
     except CycloptsError as error:
         fix = f"Read its usage: eyetune {_command(arguments)}--help"
-        _report(arguments, type(error).__name__, str(error), {"fix": fix})
-        return USAGE_ERROR
+        _report(arguments, UsageError.__name__, str(error), {"fix": fix})
+        return UsageError.exit_status
     except EyetuneError as error:
         if is_debugging:
             raise
