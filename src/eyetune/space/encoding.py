@@ -1,9 +1,8 @@
-"""Hyperparameters as samplers see them: each an axis of plain numbers, and the way from a value to
-its number and back.
+"""Hyperparameters as samplers see them: axes of plain numbers, and how values map to them.
 
-Ordered choices and everything with steps go by their place in the list of values, since Optuna's
-logarithmic distributions take no steps and its categories know no neighbours. Values on a
-logarithmic scale that is seen from the upper end are mirrored.
+Ordered choices and everything with steps are numbered by their index in the list of values, since
+Optuna's logarithmic distributions take no steps and its categories have no neighbours. Values with
+a logarithmic scale from the upper end are mirrored.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class Axis:
 
     @classmethod
     def of(cls, one: Choice | Range) -> Axis:
-        """Make the axis of a hyperparameter."""
+        """Return the axis of a hyperparameter."""
         if isinstance(one, Choice):
             values = tuple({json.dumps(value): value for value in one.values}.values())
             return cls(
@@ -78,9 +77,7 @@ class Axis:
         return int(value) if self.whole else float(value)
 
     def number(self, value: Value) -> int | float | None:
-        """Return the number of a value, of the nearest one where it lies between steps; None: it
-        has no place here.
-        """
+        """Return the number of a value, or of the nearest step; None where it is not on the axis."""
         if self.kind == "number":
             if isinstance(value, bool | str) or not self.low <= value <= self.high:
                 return None
@@ -104,9 +101,7 @@ class Axis:
         return min(range(len(numbers)), key=lambda index: abs(numbers[index] - value))
 
     def at(self, share: float) -> int | float:
-        """Return the number at a share of the axis, from 0 to 1; every number gets its due part of
-        it.
-        """
+        """Return the number at a share of the axis, 0 to 1; whole numbers have equal parts."""
         if not self.log:
             number = self.low + share * (self.high - self.low + self.whole)
             return min(math.floor(number), int(self.high)) if self.whole else number
@@ -116,7 +111,7 @@ class Axis:
         return min(max(round(number) if self.whole else number, self.low), self.high)
 
     def share(self, number: float) -> float:
-        """Return where on the axis a number lies, from 0 to 1."""
+        """Return the position of a number on the axis, 0 to 1."""
         if self.low == self.high:
             return 0.5
         if self.log:
@@ -124,7 +119,7 @@ class Axis:
         return (number - self.low) / (self.high - self.low)
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
-        """Return the axis as Optuna knows it."""
+        """Return the axis as a distribution of Optuna."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.kind == "category":
@@ -150,22 +145,20 @@ def axes(space: Space) -> dict[str, Axis]:
     return {one.name: Axis.of(one) for one in space.distributions}
 
 
-def numbers(space: Space, known: Axes, values: Values) -> dict[str, int | float] | None:
-    """Return the values that count as numbers; None: one of them has no place in the space."""
-    found: dict[str, int | float] = {}
+def numbers(space: Space, axes: Axes, values: Values) -> dict[str, int | float] | None:
+    """Return the active values as numbers; None where one of them is not in the space."""
+    numbers_by_name: dict[str, int | float] = {}
     for name, value in space.active(values).items():
-        number = known[name].number(value)
+        number = axes[name].number(value)
         if number is None:
             return None
-        found[name] = number
-    return found
+        numbers_by_name[name] = number
+    return numbers_by_name
 
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's log and its warnings about experimental parts from users, who have not called
-    it.
-    """
+    """Hide Optuna's log and its warnings about experimental parts from users."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import optuna  # in a notebook without widgets it warns too

@@ -1,9 +1,8 @@
-"""Spaces of recipes: what each hyperparameter changes in a recipe, and the spaces that come with
-eyetune.
+"""Spaces of recipes: what each hyperparameter changes in a recipe, and the built-in spaces.
 
-The name of a hyperparameter is the path of a recipe value, such as `optimizer.learning_rate`. Two
-more kinds of name there are: `model.blocks.count` and `model.dense.count` say how many there are
-(the last is repeated), and `model.blocks.*.filters` sets a value of all of them.
+The name of a hyperparameter is the path of a recipe value, such as `optimizer.learning_rate`. There
+are two more kinds of names: `model.blocks.count` and `model.dense.count` set the number of blocks
+and layers (the last one is repeated), and `model.blocks.*.filters` sets a value of all blocks.
 """
 
 from __future__ import annotations
@@ -70,15 +69,15 @@ def _paths(recipe: Recipe, name: str) -> list[str]:
     return [f"{head}.{place}.{tail}" for place in range(len(whole))]
 
 
-def recipe_space(word: str, recipe: Recipe) -> tuple[Recipe, Space]:
-    """Return the recipe that trials begin from and the space that they may set.
+def recipe_space(name: str, recipe: Recipe) -> tuple[Recipe, Space]:
+    """Return the recipe that trials start from and the space that they may set.
 
     Args:
-        word: The name of a built-in space (`lab`, `small`, `fine`) or the path of a TOML file.
-        recipe: What the user has chosen so far.
+        name: A built-in space (`lab`, `small`, `fine`) or the path of a TOML file.
+        recipe: The recipe that the user has chosen.
 
     Raises:
-        SpaceError: There is none of this name, or a value in it cannot be used with this recipe.
+        SpaceError: The name is unknown, or a value cannot be used with this recipe.
 
     Example:
         >>> recipe, space = recipe_space("lab", Recipe())
@@ -87,77 +86,77 @@ def recipe_space(word: str, recipe: Recipe) -> tuple[Recipe, Space]:
     """
     if recipe.model.has_function:
         raise SpaceError(
-            "A model function has a space of its own.", received=word, fix="Leave --space out."
+            "A model function defines its own space.", received=name, fix="Leave the space out."
         )
-    if word in BUILT_IN:
-        recipe, space = BUILT_IN[word](recipe)
-    elif Path(word).is_file():
-        space = Space.load(word)
+    if name in BUILT_IN:
+        recipe, space = BUILT_IN[name](recipe)
+    elif Path(name).is_file():
+        space = Space.load(name)
     else:
         raise SpaceError(
-            f"There is no space {word}.",
-            received=word,
-            fix=f"{nearest(word, BUILT_IN)} Or name a TOML file.",
+            f"{name} is not a known space.",
+            received=name,
+            fix=f"{nearest(name, BUILT_IN)} Or name a TOML file.",
         )
     check_space(recipe, space)
     return recipe, space
 
 
 def check_space(recipe: Recipe, space: Space) -> None:
-    """Refuse a space that names what a recipe has not, or holds values that it cannot take, before
-    any training.
+    """Refuse a space with names or values that a recipe cannot take, before any training.
 
     Raises:
-        SpaceError: It does, or it is empty.
+        SpaceError: It has such a name or value, or it is empty.
     """
     if not len(space):
         raise SpaceError("The space is empty.", expected="at least one hyperparameter")
     for one in space.distributions:
-        parents = _met(space, one)
+        parents = _parent_values(space, one)
         for value in one.values if isinstance(one, Choice) else (one.low, one.high):
             try:
                 apply(recipe, space.complete({**parents, one.name: value}))
             except RecipeError as error:
                 raise SpaceError(
-                    f"The space holds a value that no recipe can take: {one.name} = {value}.",
+                    f"The recipe cannot take a value of the space: {one.name} = {value}.",
                     received=error.message,
                     expected=error.expected,
                     fix=error.fix,
                 ) from None
 
 
-def _met(space: Space, one: Choice | Range) -> dict[str, Value]:
-    """Return values under which a hyperparameter counts."""
+def _parent_values(space: Space, one: Choice | Range) -> dict[str, Value]:
+    """Return values with which a hyperparameter is active."""
     met: dict[str, Value] = {}
     for condition in one.conditions:
-        met |= _met(space, space[condition.parent])
+        met |= _parent_values(space, space[condition.parent])
         met[condition.parent] = condition.values[0]
     return met
 
 
 def values_in(other: Recipe, recipe: Recipe, space: Space) -> dict[str, Value] | None:
-    """Return the values at which a space makes another recipe of this one; None where it cannot.
+    """Return the values with which a space turns a recipe into another; None where it cannot.
 
-    How long each trains is not looked at.
+    The number of epochs of each is ignored.
 
     Example:
         >>> recipe, space = recipe_space("lab", Recipe())
-        >>> values_in(Recipe().with_(optimizer__learning_rate=1e-4), recipe, space)["optimizer.learning_rate"]
+        >>> slower = Recipe().with_(optimizer__learning_rate=1e-4)
+        >>> values_in(slower, recipe, space)["optimizer.learning_rate"]
         0.0001
     """
-    theirs = other.values()
-    found: dict[str, Value] = {}
+    other_values = other.values()
+    values: dict[str, Value] = {}
     for one in space.distributions:
-        if all(condition.holds(found) for condition in one.conditions):
-            value = _value_at(other, theirs, one.name)
+        if all(condition.holds(values) for condition in one.conditions):
+            value = _value_at(other, other_values, one.name)
             if value is None or not one.contains(value):
                 return None
-            found[one.name] = value
+            values[one.name] = value
     try:
-        same = apply(recipe, found).with_(LENGTH) == other.with_(LENGTH)
+        same = apply(recipe, values).with_(LENGTH) == other.with_(LENGTH)
     except RecipeError:
         return None
-    return found if same else None
+    return values if same else None
 
 
 def _value_at(recipe: Recipe, values: Mapping[str, Any], name: str) -> Value | None:
@@ -168,9 +167,7 @@ def _value_at(recipe: Recipe, values: Mapping[str, Any], name: str) -> Value | N
 
 
 def _lab(recipe: Recipe) -> tuple[Recipe, Space]:
-    """One to three convolutions of 32 to 128 filters, 32 to 128 units, three rates: the lab's own
-    search.
-    """
+    """Return the lab's own search: one to three convolutions, a dense layer, three rates."""
     filters = {"low": 32, "high": 128, "step": 32, "whole": True}
     count = "model.blocks.count"
     return recipe, Space.make(
@@ -194,18 +191,16 @@ def _lab(recipe: Recipe) -> tuple[Recipe, Space]:
 
 
 def _small(recipe: Recipe) -> tuple[Recipe, Space]:
-    """Small networks for a board: batch-normalised blocks, plain, depthwise or residual, with light
-    augmentation.
-    """
+    """Return small networks for a board: batch-normalized blocks and light augmentation."""
     blocks = [{"filters": filters} for filters in (16, 32, 64, 128)]
-    begin = {
+    start = {
         "model.blocks": blocks,
         "model.padding": "same",
         "model.batch_norm": True,
         "model.global_pooling": True,
     }
     recipe = recipe.with_(
-        begin | {"model.dense": [], "optimizer.warmup_epochs": min(1.0, recipe.fit.epochs / 4)}
+        start | {"model.dense": [], "optimizer.warmup_epochs": min(1.0, recipe.fit.epochs / 4)}
     )
     return recipe, Space.make(
         [
@@ -235,7 +230,7 @@ def _small(recipe: Recipe) -> tuple[Recipe, Space]:
 
 
 def _fine(recipe: Recipe) -> tuple[Recipe, Space]:
-    """Near the recipe: rate, batch and widths up and down, a little regularisation more or less."""
+    """Return the neighbourhood of the recipe: rate, batch, widths and regularization."""
     rate, batch = recipe.optimizer.learning_rate, recipe.fit.batch_size
     near: list[Choice | Range] = [
         Range(
@@ -255,10 +250,10 @@ def _fine(recipe: Recipe) -> tuple[Recipe, Space]:
         near.append(
             _around("optimizer.schedule", recipe.optimizer.schedule, ["constant", "cosine"])
         )
-    for place, block in enumerate(recipe.model.blocks):
-        near.append(_around(f"model.blocks.{place}.filters", block.filters, _widths(block.filters)))
-    for place, layer in enumerate(recipe.model.dense):
-        near.append(_around(f"model.dense.{place}.units", layer.units, _widths(layer.units)))
+    for index, block in enumerate(recipe.model.blocks):
+        near.append(_around(f"model.blocks.{index}.filters", block.filters, _widths(block.filters)))
+    for index, layer in enumerate(recipe.model.dense):
+        near.append(_around(f"model.dense.{index}.units", layer.units, _widths(layer.units)))
     if not recipe.augment.mixup and not recipe.augment.cutmix:
         shift = recipe.augment.shift
         near.append(_around("augment.shift", shift, [max(0, shift - 2), shift, shift + 2]))
@@ -271,7 +266,7 @@ def _widths(width: int) -> list[int]:
 
 
 def _around(name: str, value: Value, others: list[Any]) -> Choice:
-    """Return a choice of a recipe's own value, which is the default, and others."""
+    """Return a choice between a recipe's own value, which is the default, and others."""
     values = list(dict.fromkeys([value, *others]))
     ordered = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
     return Choice(

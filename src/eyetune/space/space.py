@@ -1,8 +1,7 @@
-"""A space: the hyperparameters that a study may set, each with its values and the conditions under
-which it counts.
+"""A space: the hyperparameters of a study, with their values and conditions.
 
-A space is plain data. It is read off a user's `build_model(hp)`, or written as TOML for recipes, a
-table for each hyperparameter:
+A space is plain data. It is discovered from a user's `build_model(hp)`, or written as TOML for
+recipes, with a table for each hyperparameter:
 
     >>> space = Space.from_toml('''
     ... ["optimizer.learning_rate"]
@@ -48,25 +47,25 @@ class _Part(BaseModel):
 
 
 class Condition(_Part):
-    """A hyperparameter counts only while another one has one of these values."""
+    """A hyperparameter is active only while another one has one of these values."""
 
     parent: str
     values: tuple[Value, ...]
 
     def holds(self, values: Values) -> bool:
-        """Tell whether it is met; it is not where the other one does not count itself."""
+        """Return whether it is met; it is not where the other hyperparameter is inactive."""
         return self.parent in values and values[self.parent] in self.values
 
 
 class Choice(_Part):
-    """One of some values.
+    """A hyperparameter with a list of values.
 
     Attributes:
         name: Name of the hyperparameter.
-        values: What it may be, at least one, all of one type.
-        ordered: Whether neighbours in the list are alike, as numbers in order are.
-        default: Where a search begins; the first unless something else is said.
-        conditions: All of them must hold for it to count.
+        values: Its values, at least one, all of one type.
+        ordered: Whether neighbours in the list are similar, like sorted numbers.
+        default: Its default value. Default: the first.
+        conditions: It is active while all of them hold.
     """
 
     kind: Literal["choice"] = "choice"
@@ -85,17 +84,16 @@ class Choice(_Part):
         return self
 
     def grid(self) -> tuple[Value, ...] | None:
-        """Return every value in order; None where there is no end of them."""
+        """Return all values in order."""
         return self.values
 
     def contains(self, value: Value) -> bool:
-        """Tell whether it is one of the values."""
-        return any(
-            value == one and isinstance(value, bool) == isinstance(one, bool) for one in self.values
-        )
+        """Return whether it is one of the values."""
+        is_bool = isinstance(value, bool)  # which equals a number
+        return any(value == known and is_bool == isinstance(known, bool) for known in self.values)
 
     def edge(self, value: Value) -> str:
-        """Say at which end of ordered values one lies; an empty word: at none."""
+        """Return at which end of ordered values one is: "first", "last" or ""."""
         if not self.ordered or len(self.values) < 3 or value not in self.values:
             return ""
         return {0: "first", len(self.values) - 1: "last"}.get(self.values.index(value), "")
@@ -106,15 +104,15 @@ class Range(_Part):
 
     Attributes:
         name: Name of the hyperparameter.
-        low: The smallest value.
-        high: The largest; with a step perhaps never reached.
-        step: From one value to the next: added where sampling is linear, else a factor. None: whole
-            numbers each, other numbers without gaps.
-        sampling: What is spread evenly: the values, their logarithms, or logarithms as seen from
-            the upper end.
+        low: The lowest value.
+        high: The highest value; steps may not reach it.
+        step: Difference between two values where sampling is linear, else their ratio; None for
+            every whole number, or any number.
+        sampling: What is uniformly distributed: the values, their logarithms, or the logarithms of
+            their distances from the upper end.
         whole: Whether values are whole numbers.
-        default: Where a search begins; the lowest unless something else is said.
-        conditions: All of them must hold for it to count.
+        default: Its default value. Default: the lowest.
+        conditions: It is active while all of them hold.
     """
 
     kind: Literal["range"] = "range"
@@ -143,9 +141,7 @@ class Range(_Part):
         return self
 
     def grid(self) -> tuple[Value, ...] | None:
-        """Return every value in order; None where there is no end of them, or more than
-        MAX_POINTS.
-        """
+        """Return all values in order; None where they are infinite or more than MAX_POINTS."""
         if self.low == self.high:
             return (int(self.low) if self.whole else float(self.low),)
         step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
@@ -174,20 +170,20 @@ class Range(_Part):
         return int(value) if self.whole else float(value)
 
     def contains(self, value: Value) -> bool:
-        """Tell whether it lies between the ends, and is whole where it must be; steps are not
-        looked at.
-        """
+        """Return whether a value is in the range and of the right type; steps are ignored."""
         if isinstance(value, bool | str) or (self.whole and value != int(value)):
             return False
         return self.low <= value <= self.high
 
     def edge(self, value: Value) -> str:
-        """Say at which end a value lies; an empty word: at none."""
+        """Return at which end of the range a value is: "lowest", "highest" or ""."""
         grid = self.grid()
         if grid is not None and len(grid) < 3:
             return ""
-        ends = (grid[0], grid[-1]) if grid is not None else (self.low, self.high)
-        return "lowest" if value == ends[0] else "highest" if value == ends[1] else ""
+        lowest, highest = (grid[0], grid[-1]) if grid is not None else (self.low, self.high)
+        if value == lowest:
+            return "lowest"
+        return "highest" if value == highest else ""
 
 
 Distribution = Annotated[Choice | Range, Field(discriminator="kind")]
@@ -210,22 +206,27 @@ class Space(_Part):
 
     @model_validator(mode="after")
     def _parents_come_first(self) -> Self:
-        known: set[str] = set()
-        for one in self.distributions:
-            if one.name in known:
-                raise ValueError(f"{one.name} is there twice")
-            missing = [
-                condition.parent for condition in one.conditions if condition.parent not in known
-            ]
-            if missing:
-                raise ValueError(f"{one.name} depends on {missing[0]}, which must come before it")
-            known.add(one.name)
+        names: set[str] = set()
+        for hyperparameter in self.distributions:
+            name = hyperparameter.name
+            if name in names:
+                raise ValueError(f"{name} is defined twice")
+            for condition in hyperparameter.conditions:
+                if condition.parent not in names:
+                    raise ValueError(f"{name} depends on {condition.parent}, which must precede it")
+            names.add(name)
         return self
 
     @classmethod
     def make(cls, distributions: Any, *, origin: str = "the space") -> Space:
-        """Build a space from distributions or plain values of them; `origin` says in an error where
-        they came from.
+        """Return a space of distributions, or of plain values of them.
+
+        Args:
+            distributions: The hyperparameters in order.
+            origin: Where they come from, for errors.
+
+        Raises:
+            SpaceError: A name or a value cannot be used.
         """
         try:
             return cls.model_validate({"distributions": tuple(distributions)})
@@ -234,8 +235,14 @@ class Space(_Part):
 
     @classmethod
     def from_toml(cls, text: str, *, origin: str = "the space") -> Space:
-        """Read a space from TOML: a table a hyperparameter, with `values`, or with `low` and
-        `high`.
+        """Read a space from TOML.
+
+        Args:
+            text: A table for each hyperparameter, with `values`, or with `low` and `high`.
+            origin: Where it comes from, for errors.
+
+        Raises:
+            SpaceError: It is not valid, or a name or a value cannot be used.
         """
         try:
             tables = tomllib.loads(text)
@@ -251,7 +258,11 @@ class Space(_Part):
 
     @classmethod
     def load(cls, path: str | Path) -> Space:
-        """Read a space from a TOML file."""
+        """Read a space from a TOML file.
+
+        Raises:
+            SpaceError: It cannot be read or used.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -259,14 +270,14 @@ class Space(_Part):
         return cls.from_toml(text, origin=str(path))
 
     def to_toml(self) -> str:
-        """Write the space as `from_toml` reads it."""
+        """Return the space as TOML, as `from_toml` reads it."""
         import tomli_w
 
         return tomli_w.dumps({one.name: _table(one) for one in self.distributions})
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the hyperparameters, in order."""
+        """Names of the hyperparameters, in order."""
         return tuple(one.name for one in self.distributions)
 
     def __len__(self) -> int:
@@ -276,7 +287,7 @@ class Space(_Part):
         return next(one for one in self.distributions if one.name == name)
 
     def active(self, values: Values) -> dict[str, Value]:
-        """Keep of some values those that count: known here, and with all conditions met.
+        """Return the active values: those of hyperparameters whose conditions are all met.
 
         Example:
             >>> space = Space.make([
@@ -284,67 +295,67 @@ class Space(_Part):
             ...     Range(name="units", low=8, high=64, whole=True,
             ...           conditions=(Condition(parent="kind", values=("mlp",)),)),
             ... ])
-            >>> space.active({"kind": "cnn", "units": 32}), space.active({"kind": "mlp", "units": 32})
-            ({'kind': 'cnn'}, {'kind': 'mlp', 'units': 32})
+            >>> space.active({"kind": "cnn", "units": 32})
+            {'kind': 'cnn'}
+            >>> space.active({"kind": "mlp", "units": 32})
+            {'kind': 'mlp', 'units': 32}
         """
         kept: dict[str, Value] = {}
         for one in self.distributions:
-            if one.name in values and _counts(one, kept):
+            if one.name in values and _is_active(one, kept):
                 kept[one.name] = values[one.name]
         return kept
 
     def complete(self, values: Values) -> dict[str, Value]:
-        """Return the values that count, those that are missing at their defaults."""
+        """Return the active values, with defaults for missing ones."""
         kept: dict[str, Value] = {}
         for one in self.distributions:
-            if _counts(one, kept):
+            if _is_active(one, kept):
                 kept[one.name] = values.get(one.name, one.default)
         return kept
 
     def defaults(self) -> dict[str, Value]:
-        """Return the values that count where nothing is chosen."""
+        """Return the default values of the hyperparameters that are active with them."""
         return self.complete({})
 
     def contains(self, values: Values) -> bool:
-        """Tell whether these are values of this space: all that count and no others."""
+        """Return whether these are values of this space: all active ones and no others."""
         return dict(values) == self.active(values) == self.complete(values) and all(
             self[name].contains(value) for name, value in values.items()
         )
 
     def key(self, values: Values) -> str:
-        """Return a text that is the same for values that come to the same."""
+        """Return a text that is equal for equal active values."""
         return json.dumps(self.active(values), sort_keys=True)
 
     def points(self) -> Iterator[dict[str, Value]]:
         """Yield every combination of values once, the last hyperparameter changing fastest.
 
         Raises:
-            SpaceError: A hyperparameter has no end of values.
+            SpaceError: A hyperparameter has infinitely many values.
         """
-        endless = [one.name for one in self.distributions if one.grid() is None]
-        if endless:
+        infinite = [one.name for one in self.distributions if one.grid() is None]
+        if infinite:
             raise SpaceError(
-                f"{endless[0]} has no end of values.",
+                f"{infinite[0]} has infinitely many values.",
                 expected="a step, or a list of values",
                 fix="Give it a step, or choose another sampler than grid.",
             )
         yield from self._points_from(0, {})
 
-    def _points_from(self, place: int, chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        if place == len(self.distributions):
+    def _points_from(self, index: int, chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        if index == len(self.distributions):
             yield dict(chosen)
             return
-        one = self.distributions[place]
-        if not _counts(one, chosen):
-            yield from self._points_from(place + 1, chosen)
+        one = self.distributions[index]
+        if not _is_active(one, chosen):
+            yield from self._points_from(index + 1, chosen)
             return
         for value in one.grid() or ():
-            yield from self._points_from(place + 1, {**chosen, one.name: value})
+            yield from self._points_from(index + 1, {**chosen, one.name: value})
 
     def size(self) -> int | None:
-        """Return how many combinations there are; None where there is no end of them, or more than
-        MAX_POINTS.
-        """
+        """Return the number of combinations; None where it is infinite or above MAX_POINTS."""
         if any(one.grid() is None for one in self.distributions):
             return None
         if not any(one.conditions for one in self.distributions):
@@ -358,9 +369,7 @@ class Space(_Part):
         return counted
 
     def merge(self, other: Space) -> Space:
-        """Return this space with the hyperparameters of another one that are new; known ones stay
-        as they are.
-        """
+        """Return this space with the new hyperparameters of another one; the others stay."""
         new = [one for one in other.distributions if one.name not in self.names]
         return Space(distributions=(*self.distributions, *new)) if new else self
 
@@ -372,47 +381,47 @@ class Space(_Part):
             >>> one.difference(Space.make([Choice(name="units", values=(32, 128))]))
             ('units: 32, 64 became 32, 128',)
         """
-        mine = {one.name: _words(one) for one in self.distributions}
-        theirs = {one.name: _words(one) for one in other.distributions}
+        mine = {one.name: _text(one) for one in self.distributions}
+        theirs = {one.name: _text(one) for one in other.distributions}
         gone = [f"{name} is gone" for name in mine if name not in theirs]
-        new = [f"{name} is new: {words}" for name, words in theirs.items() if name not in mine]
+        new = [f"{name} is new: {text}" for name, text in theirs.items() if name not in mine]
         changed = [
-            f"{name}: {words} became {theirs[name]}"
-            for name, words in mine.items()
-            if name in theirs and theirs[name] != words
+            f"{name}: {text} became {theirs[name]}"
+            for name, text in mine.items()
+            if name in theirs and theirs[name] != text
         ]
         return (*changed, *gone, *new)
 
     def on_the_edge(self, values: Values) -> dict[str, str]:
-        """Return which of some values lie at an end of their range, and at which: perhaps better
-        ones lie beyond.
+        """Return the values that are at an end of their range, by name, and at which end.
+
+        Better values may lie beyond it.
         """
         edges = {name: self[name].edge(value) for name, value in self.active(values).items()}
         return {name: edge for name, edge in edges.items() if edge}
 
 
 def describe(one: Choice | Range) -> str:
-    """Write the values of a hyperparameter for a person, without its conditions.
+    """Return the values of a hyperparameter as a text, without its conditions.
 
     Example:
         >>> describe(Range(name="units", low=32, high=128, step=32, whole=True))
         '32 to 128 in steps of 32'
     """
     if isinstance(one, Choice):
-        return ", ".join(
+        texts = [
             str(value).lower() if isinstance(value, bool) else str(value) for value in one.values
-        )
-    words = f"{one.low:g} to {one.high:g}"
+        ]
+        return ", ".join(texts)
+    text = f"{one.low:g} to {one.high:g}"
+    if one.sampling == "linear":
+        return text if one.step is None else f"{text} in steps of {one.step:g}"
     if one.step is not None:
-        words += (
-            f" in steps of {one.step:g}"
-            if one.sampling == "linear"
-            else f", each {one.step:g} times the last"
-        )
-    return words if one.sampling == "linear" else f"{words} ({one.sampling.replace('_', ' ')})"
+        text = f"{text}, each {one.step:g} times the last"
+    return f"{text} ({one.sampling.replace('_', ' ')})"
 
 
-def _words(one: Choice | Range) -> str:
+def _text(one: Choice | Range) -> str:
     conditions = "; ".join(
         f"while {condition.parent} is {' or '.join(map(str, condition.values))}"
         for condition in one.conditions
@@ -420,7 +429,7 @@ def _words(one: Choice | Range) -> str:
     return f"{describe(one)} {conditions}".strip()
 
 
-def _counts(one: Choice | Range, chosen: Values) -> bool:
+def _is_active(one: Choice | Range, chosen: Values) -> bool:
     return all(condition.holds(chosen) for condition in one.conditions)
 
 
@@ -431,18 +440,19 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
     """Return one table of a TOML space as plain values of a distribution."""
     if not isinstance(table, dict):
         raise SpaceError(
-            f"{origin} has a hyperparameter, {name}, that is no table.",
+            f"{name} in {origin} is not a table.",
             expected=f'["{name}"], and below it values = [...], or low = ... and high = ...',
             received=repr(table),
         )
-    unknown = [word for word in table if word not in _KNOWN]
+    unknown = [key for key in table if key not in _KNOWN]
     if unknown:  # a path without quotation marks makes tables within tables
         raise SpaceError(
             f"{origin} has an unknown name in {name}.",
             received=unknown[0],
-            fix=f'{nearest(unknown[0], _KNOWN)} A path with dots stands in quotation marks: ["{name}.{unknown[0]}"].',
+            fix=f"{nearest(unknown[0], _KNOWN)} "
+            f'Put a path with dots in quotation marks: ["{name}.{unknown[0]}"].',
         )
-    plain = {word: value for word, value in table.items() if word != "when"}
+    plain = {key: value for key, value in table.items() if key != "when"}
     conditions = [
         {"parent": parent, "values": tuple(values if isinstance(values, list) else [values])}
         for parent, values in table.get("when", {}).items()
@@ -455,7 +465,7 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
             **plain,
         }
         return {"kind": "choice", "name": name, "conditions": conditions, **plain}
-    whole = all(isinstance(plain.get(word, 0), int) for word in ("low", "high", "step"))
+    whole = all(isinstance(plain.get(key, 0), int) for key in ("low", "high", "step"))
     whole = whole and plain.get("sampling", "linear") != "reverse_log"
     return {"kind": "range", "name": name, "conditions": conditions, "whole": whole, **plain}
 
@@ -469,7 +479,7 @@ def _table(one: Choice | Range) -> dict[str, Any]:
 
 
 def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:
-    """Turn pydantic's first complaint into one error that names the hyperparameter."""
+    """Return the first of pydantic's errors as one that names the hyperparameter."""
     first = error.errors()[0]
     origin = origin[0].upper() + origin[1:]
     path = ".".join(str(part) for part in first["loc"][1:] if part not in ("choice", "range"))
