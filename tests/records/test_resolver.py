@@ -71,7 +71,7 @@ def test_reference_without_a_match_is_not_ambiguous(reference: str) -> None:
 
 def test_error_suggests_the_nearest_names() -> None:
     with pytest.raises(RunNotFoundError) as caught:
-        resolve("frist")
+        resolve("furst")
     assert "first (3f2a77b0)" in str(caught.value.fix)
     assert "lab-1" not in str(caught.value.fix)
 

@@ -130,13 +130,13 @@ def _interactions(record: LabRecord) -> list[RenderableType]:
 
 
 def _skipped(record: LabRecord) -> list[RenderableType]:
-    from eyetune.records.lab import value_word
+    from eyetune.recipe.changes import value_text
 
     if not record.skipped:
         return []
     lines: list[RenderableType] = ["", f"[bold]Skipped[/bold] ({len(record.skipped)})"]
     for skip in record.skipped[:MAX_SKIPPED]:
-        change = f"{skip.name}={value_word(skip.value)}"
+        change = f"{skip.name}={value_text(skip.value)}"
         lines.append(f"  {escape(change)}: {escape(skip.reason)}")
     num_others = len(record.skipped) - MAX_SKIPPED
     if num_others > 0:

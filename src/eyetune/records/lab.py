@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from eyetune.recipe import Recipe
+from eyetune.recipe.changes import value_text
 from eyetune.values.renamed_keys import RenamedKeys
 
 Value = int | float | str | bool
@@ -24,16 +25,6 @@ class SkipKind(StrEnum):
     UNDOES_A_PART = "undoes a part"  # it would undo a part of the combination
     FAILED = "failed"  # the network cannot be built, or its training failed
     OUT_OF_TIME = "out of time"
-
-
-def value_word(value: object) -> str:
-    """Return a value as the command line accepts it.
-
-    Example:
-        >>> value_word(True), value_word(0.001), value_word("sgd")
-        ('true', '0.001', 'sgd')
-    """
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Record(RenamedKeys):
@@ -92,7 +83,7 @@ class Effect(Trained):
     @property
     def change(self) -> str:
         """The technique with its value, as name=value."""
-        return f"{self.name}={value_word(self.value)}"
+        return f"{self.name}={value_text(self.value)}"
 
     @property
     def certain(self) -> bool:

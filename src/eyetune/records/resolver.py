@@ -100,11 +100,14 @@ def resolve_reference(
 def _matching(reference: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     if not reference:
         return []
-    exact = [one for one in candidates if reference in (one.id, one.name)]
-    if exact:
-        return exact
-    prefix = reference.lower()
-    return [candidate for candidate in candidates if candidate.id.lower().startswith(prefix)]
+    exact = []
+    prefixed = []
+    for candidate in candidates:
+        if reference in (candidate.id, candidate.name):
+            exact.append(candidate)
+        if candidate.id.lower().startswith(reference.lower()):
+            prefixed.append(candidate)
+    return exact or prefixed
 
 
 def _no_match(

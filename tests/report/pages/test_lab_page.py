@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from eyetune.analysis.correction import correction_note
-from eyetune.recipe.changes import recipe_changes
-from eyetune.records.lab import Effect, Explanation, LabRecord, value_word
+from eyetune.recipe.changes import recipe_changes, value_text
+from eyetune.records.lab import Effect, Explanation, LabRecord
 from eyetune.report.pages.lab_page import HEADINGS, commands, lab_page, lab_summary
 from eyetune.testing.labs import fabricated_history, fabricated_lab
 
@@ -224,7 +224,7 @@ def test_other_sections_follow_the_record(tree: Element, record: LabRecord) -> N
     ]
     pairs = [row[:2] for row in rows(tree, "interactions")]
     assert pairs == [[pair.first, pair.second] for pair in record.interactions]
-    skipped = [[f"{skip.name}={value_word(skip.value)}", skip.reason] for skip in record.skipped]
+    skipped = [[f"{skip.name}={value_text(skip.value)}", skip.reason] for skip in record.skipped]
     assert rows(tree, "skipped") == skipped
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eyetune.analysis.correction import correction_mark, correction_note
-from eyetune.records.lab import Effect, LabRecord, value_word
+from eyetune.recipe.changes import value_text
+from eyetune.records.lab import Effect, LabRecord
 from eyetune.report.figures.colors import BETTER, UNSURE, WORSE
 from eyetune.report.figures.picture import Picture, plain, wrapped
 
@@ -108,7 +109,7 @@ def _rows(groups: Sequence[tuple[str, Sequence[Effect]]], names: Sequence[str]) 
     rows: list[_Row] = []
     top = 0.0
     for number, ((_, effects), name) in enumerate(zip(groups, names, strict=True)):
-        labels = [wrapped(value_word(effect.value)) for effect in effects]
+        labels = [wrapped(value_text(effect.value)) for effect in effects]
         heights = [_ROW + _LINE * label.count("\n") for label in labels]
         # A name of several lines may need more room than the rows of its group.
         heights[-1] += max(0.0, _ROW + _LINE * name.count("\n") - sum(heights))

@@ -8,7 +8,8 @@ from typing import Any
 
 from eyetune.analysis.comparison_table import Column, leaderboard_table
 from eyetune.analysis.correction import correction_mark, correction_note
-from eyetune.records.lab import Explanation, Final, LabRecord, Trained, value_word
+from eyetune.recipe.changes import value_text
+from eyetune.records.lab import Explanation, Final, LabRecord, Trained
 from eyetune.report.figures import lab_figures
 from eyetune.report.figures.forest_plot import effects_forest
 from eyetune.report.numbers import (
@@ -89,7 +90,7 @@ def lab_page(
         **_interactions(record),
         **_recipes(record),
         "skipped_rows": [
-            Row((Cell(f"{skip.name}={value_word(skip.value)}"), Cell(skip.reason)))
+            Row((Cell(f"{skip.name}={value_text(skip.value)}"), Cell(skip.reason)))
             for skip in record.skipped
         ],
         "method": method(record),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eyetune.recipe import Recipe
-from eyetune.records.lab import value_word
+from eyetune.recipe.changes import value_text
 from eyetune.techniques.registry import Technique, Value, find, techniques
 
 # One value each of a dozen techniques of every kind: a first lesson in a few minutes.
@@ -39,7 +39,7 @@ class Choice:
     @property
     def label(self) -> str:
         """The text that names it on the command line: name=value."""
-        return f"{self.technique.name}={value_word(self.value)}"
+        return f"{self.technique.name}={value_text(self.value)}"
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the technique applied."""
