@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     best_so_far,
+    metric_text,
     num_trials,
     summary_sentences,
-    value_words,
     warnings,
 )
 from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
@@ -92,9 +92,9 @@ def test_summary_says_best_cost_and_ending() -> None:
 @pytest.mark.parametrize(
     ("trials", "state", "words"),
     [
-        ((), StudyState.RUNNING, "No trial has begun yet; it is under way."),
+        ((), StudyState.RUNNING, "No trial has begun yet; it is running."),
         ((trial(0, state=TrialState.FAILED),), StudyState.PAUSED, "It failed"),
-        ((trial(0, 0.5),), StudyState.PAUSED, "it was interrupted and can go on."),
+        ((trial(0, 0.5),), StudyState.PAUSED, "it was interrupted and can be resumed."),
         ((trial(0, 0.5, epochs=1),), StudyState.COMPLETE, "1 epoch was trained of 10"),
     ],
 )
@@ -182,7 +182,7 @@ def test_warnings_say_why_trials_failed() -> None:
     study = fabricated_study(9, infeasible=1)
     (words,) = warnings(study.record, study.trials)
     assert "No trial was feasible" in words
-    assert "9 of 9 failed at this: parameters < 400000" in words
+    assert "in 9 of 9: parameters < 400000" in words
     one, other = "ValueError: a\nTraceback ...", "MemoryError: b"
     failed = [
         trial(n, state=TrialState.FAILED).with_(error=one if n < 3 else other) for n in range(4)
@@ -207,12 +207,12 @@ def test_warnings_suggest_a_larger_budget() -> None:
 def test_warnings_name_a_best_trial_cut_short() -> None:
     cut = [trial(0, 0.9, state=TrialState.PAUSED, epochs=4), trial(1, 0.5)]
     (words,) = warnings(LAB.record, cut)
-    assert "4 of 10 epochs only" in words
+    assert "only 4 of 10 epochs" in words
     running = LAB.record.model_copy(update={"state": StudyState.RUNNING})
     assert warnings(running, cut) == []
 
 
 def test_value_text_of_unusual_values() -> None:
-    assert value_words("val_accuracy", math.nan) == "NaN"
-    assert value_words("val_loss", math.inf) == "inf"
-    assert value_words("val_accuracy", 71.0) == "71"
+    assert metric_text("val_accuracy", math.nan) == "NaN"
+    assert metric_text("val_loss", math.inf) == "inf"
+    assert metric_text("val_accuracy", 71.0) == "71"

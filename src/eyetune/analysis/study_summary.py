@@ -11,17 +11,16 @@ from eyetune.analysis.ranking import rank_trials
 from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.space import Value, describe
 
-MANY_FAILED = 0.1  # of the trials: below it, it is bad luck of single configurations
-LATE_SHARE = (
-    0.1  # of the trials: chance alone puts the best into the last tenth in one study of ten
-)
+MANY_FAILED = 0.1  # share of the trials; fewer failures are single unlucky configurations
+# Share of the trials. Chance alone puts the best one into the last tenth in one study of ten.
+LATE_SHARE = 0.1
 MIN_TRIALS_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
 MIN_TRIALS_FOR_EDGES = 5  # trials with a result and the hyperparameter; fewer say nothing
-STATE_WORDS = {
+STATE_TEXTS = {
     TrialState.COMPLETE: "trained to the end",
     TrialState.STOPPED: "stopped early",
     TrialState.PAUSED: "paused",
-    TrialState.RUNNING: "under way",
+    TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
     TrialState.INFEASIBLE: "infeasible",
     TrialState.FAILED: "failed",
@@ -30,15 +29,14 @@ STATE_WORDS = {
 
 @dataclass(frozen=True)
 class Step:
-    """A trial with a result, and where the study stood with it, trials taken in the order of their
-    suggestion.
+    """A trial with a result, and the state of the study after it, in the order of suggestion.
 
     Attributes:
         trial: The trial.
         value: Its first objective.
-        best: The best first objective of it and all before it.
-        epochs: Trained in it and all before it.
-        seconds: Trained in it and all before it.
+        best: The best first objective of this trial and those before it (NaN: none is finite).
+        epochs: Epochs trained in this trial and those before it.
+        seconds: Seconds of training in this trial and those before it.
     """
 
     trial: TrialRecord
@@ -49,11 +47,14 @@ class Step:
 
 
 def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step]:
-    """Return the best first objective trial by trial, with the epochs and seconds that had been
-    trained by then.
+    """Return the best first objective after each trial, with the epochs and seconds so far.
 
-    Trials without a result are no step of their own, but what they took counts. What is not finite
-    is never the best.
+    Trials without a result are not steps, but their epochs and seconds count. Results that are not
+    finite are never the best.
+
+    Args:
+        record: The study.
+        trials: All of its trials.
     """
     first = record.settings.objectives[0]
     steps: list[Step] = []
@@ -63,21 +64,20 @@ def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step
         if trial.objectives is None:
             continue
         value = trial.objectives[0]
-        is_comparable = all(math.isfinite(value) for value in trial.objectives)
-        if is_comparable and (math.isnan(best) or first.oriented(value) > first.oriented(best)):
+        is_finite = all(math.isfinite(objective) for objective in trial.objectives)
+        if is_finite and (math.isnan(best) or first.oriented(value) > first.oriented(best)):
             best = value
         steps.append(Step(trial, value, best, epochs, seconds))
     return steps
 
 
 def num_trials(trials: Sequence[TrialRecord]) -> int:
-    """Return how many trials KerasTuner would have counted: each rung that a trial reached is one
-    of its own.
+    """Return the number of trials as KerasTuner counts them: one per rung that a trial reached.
 
-    KerasTuner's Hyperband begins a new trial where it promotes one, so that 22 configurations, of
-    which 8 promotions are trained on, are 30 trials there. Figures that are compared with its own
-    are counted in the same way. Infeasible configurations cost nothing and are not counted, as
-    those that it finds too large are not.
+    KerasTuner's Hyperband starts a new trial for each promotion, so that 22 configurations with 8
+    promotions are 30 trials. Numbers that are compared with KerasTuner's are counted in the same
+    way. Infeasible configurations cost nothing and are not counted; neither does KerasTuner count
+    those that it finds too large.
 
     Example:
         >>> from eyetune.records.study import Rung
@@ -92,11 +92,9 @@ def num_trials(trials: Sequence[TrialRecord]) -> int:
 
 
 def count_states(trials: Sequence[TrialRecord]) -> dict[TrialState, int]:
-    """Return how many trials stand where, in the order in which one would tell it; states without
-    any are left out.
-    """
+    """Return the number of trials in each state, without the states that no trial is in."""
     counted = Counter(trial.state for trial in trials)
-    return {state: counted[state] for state in STATE_WORDS if counted[state]}
+    return {state: counted[state] for state in STATE_TEXTS if counted[state]}
 
 
 def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
@@ -104,59 +102,59 @@ def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> lis
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     if not trials:
         return [f"No trial has begun yet; {_ending(record)}"]
-    best = rank_trials(record.settings.objectives, trials)[:1]
-    found = _found(record, best[0], len(trials)) if best else "No trial has a result."
-    return [found, f"{_fates(trials)}; {_saved(record, trials)}; {_ending(record)}"]
+    order = rank_trials(record.settings.objectives, trials)
+    result = _result(record, order[0], len(trials)) if order else "No trial has a result."
+    return [result, f"{_states_text(trials)}; {_cost(record, trials)}; {_ending(record)}"]
 
 
-def _found(record: StudyRecord, best: TrialRecord, count: int) -> str:
-    settings = hyperparameter_words(best)
-    among = (
-        f"The best of {count:,} trials is trial {best.number}"
-        if count > 1
-        else f"The only trial is {best.number}"
-    )
-    more = " (the best in the first objective)" if len(record.settings.objectives) > 1 else ""
-    reached = objective_words(record.settings.objectives, best)
-    after = f"after {number_of(best.epochs, 'epoch')}" + (f", with {settings}" if settings else "")
-    return f"{among}{more}: {reached} {after}."
+def _result(record: StudyRecord, best: TrialRecord, count: int) -> str:
+    objectives = record.settings.objectives
+    name = f"The only trial is {best.number}"
+    if count > 1:
+        name = f"The best of {count:,} trials is trial {best.number}"
+    if len(objectives) > 1:
+        name += " (the best in the first objective)"
+    text = f"{name}: {objectives_text(objectives, best)} after {number_of(best.epochs, 'epoch')}"
+    settings = settings_text(best)
+    return f"{text}, with {settings}." if settings else f"{text}."
 
 
-def objective_words(objectives: Sequence[Objective], trial: TrialRecord) -> str:
-    """Write what a trial reached in one line; nothing where it has no result."""
+def objectives_text(objectives: Sequence[Objective], trial: TrialRecord) -> str:
+    """Return the objectives of a trial in one line; "" if it has no result."""
     named = zip(objectives, trial.objectives or (), strict=False)
-    return " and ".join(f"{one.name} {value_words(one.name, value)}" for one, value in named)
+    return " and ".join(
+        f"{objective.name} {metric_text(objective.name, value)}" for objective, value in named
+    )
 
 
-def _fates(trials: Sequence[TrialRecord]) -> str:
+def _states_text(trials: Sequence[TrialRecord]) -> str:
     counts = count_states(trials)
-    (state, count), *_ = counts.items()
-    verb = "" if state is TrialState.FAILED else "was " if count == 1 else "were "
+    state, count = next(iter(counts.items()))
+    verb = "was " if count == 1 else "were "
+    if state is TrialState.FAILED:
+        verb = ""
     if len(trials) == 1:
-        return f"It {verb}{STATE_WORDS[state]}"
-    words = [f"{count:,} {STATE_WORDS[state]}" for state, count in counts.items()]
-    return f"Of all trials, {_list([f'{count:,} {verb}{STATE_WORDS[state]}', *words[1:]])}"
+        return f"It {verb}{STATE_TEXTS[state]}"
+    parts = [f"{count:,} {STATE_TEXTS[state]}" for state, count in counts.items()]
+    parts[0] = f"{count:,} {verb}{STATE_TEXTS[state]}"
+    return f"Of all trials, {_list(parts)}"
 
 
-def _saved(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
+def _cost(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     trained = sum(trial.epochs for trial in trials)
     whole = epochs_without_stopping(record, trials)
-    words = f"{number_of(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
-    return (
-        words
-        if trained >= whole
-        else f"{words} of {whole:,} that it would have taken without stopping early"
-    )
+    text = f"{number_of(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
+    if trained >= whole:
+        return text
+    return f"{text} of {whole:,} that it would have taken without stopping early"
 
 
 def epochs_without_stopping(record: StudyRecord, trials: Sequence[TrialRecord]) -> int:
-    """Return the epochs that the trials would have taken if every one had been trained to the end
-    at once.
-    """
+    """Return the epochs that it would have taken to train every trial to the end."""
     begun = sum(trial.epochs > 0 for trial in trials)
     return begun * record.settings.schedule.max_epochs
 
@@ -164,29 +162,29 @@ def epochs_without_stopping(record: StudyRecord, trials: Sequence[TrialRecord]) 
 def _ending(record: StudyRecord) -> str:
     match record.state:
         case StudyState.RUNNING:
-            return "it is under way."
+            return "it is running."
         case StudyState.PAUSED:
-            return "it was interrupted and can go on."
+            return "it was interrupted and can be resumed."
         case _:
             return f"it ended because {record.ending}." if record.ending else "it is complete."
 
 
 def warnings(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Say what to mind about what a study found, each in one sentence or two; nothing: nothing.
+    """Return what to look out for in the result of a study, in one or two sentences each.
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     order = rank_trials(record.settings.objectives, trials)
-    words = [*_infeasible(trials), *_failed(trials)]
+    sentences = [*_infeasible(trials), *_failed(trials)]
     if order:
-        words += [
+        sentences += [
             *_edges(record, trials, order[0]),
             *_unfinished(record, order[0]),
             *_late(record, trials, order),
         ]
-    return words
+    return sentences
 
 
 def _infeasible(trials: Sequence[TrialRecord]) -> list[str]:
@@ -194,12 +192,12 @@ def _infeasible(trials: Sequence[TrialRecord]) -> list[str]:
     if not broken or len(broken) < len(trials):
         return []
     reasons = Counter(reason.partition(":")[0] for trial in broken for reason in trial.infeasible)
-    reason, count = (
-        reasons.most_common(1)[0] if reasons else ("no reason was recorded", len(broken))
-    )
+    reason, count = "no reason was recorded", len(broken)
+    if reasons:
+        reason, count = reasons.most_common(1)[0]
     return [
-        f"No trial was feasible; {count} of {len(broken)} failed at this: {reason}. "
-        "Loosen the constraint, or let the space hold smaller networks."
+        f"No trial was feasible; the most frequent reason, in {count} of {len(broken)}: {reason}. "
+        "Loosen the constraint, or add smaller networks to the space."
     ]
 
 
@@ -208,19 +206,19 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
     if not failed or len(failed) <= MANY_FAILED * len(trials):
         return []
     reason, count = Counter(error_line(trial) for trial in failed).most_common(1)[0]
-    with_it = "all" if count == len(failed) else f"{count} of them"
-    return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {with_it} with: {reason}"]
+    share = "all" if count == len(failed) else f"{count} of them"
+    return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {share} with: {reason}"]
 
 
 def _edges(record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord) -> list[str]:
-    """Say which of the best trial's values lie at an end of what was searched."""
+    """Return which of the best trial's values are at an end of the values searched."""
     tried = [record.space.active(trial.used_values) for trial in trials if trial.objectives]
     sentences = []
     for name, edge in record.space.on_the_edge(best.used_values).items():
         values = [trial_values[name] for trial_values in tried if name in trial_values]
         if len(values) < MIN_TRIALS_FOR_EDGES or len(set(values)) < 2:
             continue  # too little was tried to conclude anything
-        value = setting_words(best.used_values[name])
+        value = setting_text(best.used_values[name])
         beyond = {"lowest": "a lower one", "highest": "a higher one"}.get(edge, "one beyond it")
         sentences.append(
             f"The best {name}, {value}, is the {edge} of the values searched "
@@ -232,12 +230,12 @@ def _edges(record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord
 def _unfinished(record: StudyRecord, best: TrialRecord) -> list[str]:
     if best.state is TrialState.COMPLETE or record.state is StudyState.RUNNING:
         return []
-    most = record.settings.schedule.max_epochs
-    if best.epochs >= most:
+    max_epochs = record.settings.schedule.max_epochs
+    if best.epochs >= max_epochs:
         return []
     return [
-        f"The best trial, {best.number}, was trained for {best.epochs} of {number_of(most, 'epoch')} only: trained to "
-        "the end it may be better still."
+        f"The best trial, {best.number}, was trained for only {best.epochs} of "
+        f"{number_of(max_epochs, 'epoch')}: trained to the end, it may be better still."
     ]
 
 
@@ -252,23 +250,24 @@ def _late(
     if before == last or math.isnan(last):
         return []
     name = record.settings.objectives[0].name
+    improvement = f"{name} {metric_text(name, before)} before, {metric_text(name, last)} now"
     return [
-        f"The best was found by the last {number_of(len(steps) - begin, 'trial')} ({name} {value_words(name, before)} "
-        f"before, {value_words(name, last)} now): the search is still improving, and a larger budget may pay."
+        f"The best was found by the last {number_of(len(steps) - begin, 'trial')} ({improvement}): "
+        "the search is still improving, so a larger budget may help."
     ]
 
 
-def value_words(name: str, value: float) -> str:
-    """Write the value of an objective for a person.
+def metric_text(name: str, value: float) -> str:
+    """Return the value of an objective as text.
 
     Args:
         name: Name of the objective.
         value: Its value: accuracies are shares from 0 to 1, sizes are in bytes.
 
     Example:
-        >>> value_words("val_accuracy", 0.71234), value_words("val_loss", 0.812345), value_words("parameters", 167562)
-        ('71.23%', '0.8123', '167,562')
-        >>> value_words("flash_bytes", 120_000), value_words("seconds", 12.34)
+        >>> metric_text("val_accuracy", 0.71234), metric_text("val_loss", 0.812345)
+        ('71.23%', '0.8123')
+        >>> metric_text("flash_bytes", 120_000), metric_text("seconds", 12.34)
         ('117.2 KiB', '12.3 s')
     """
     if math.isnan(value):
@@ -283,29 +282,29 @@ def value_words(name: str, value: float) -> str:
 
 
 def is_share(name: str) -> bool:
-    """Tell from its name whether a metric is a share, which reads best in per cent."""
+    """Return whether a metric is a share, shown in percent, judged by its name."""
     return "accuracy" in name
 
 
-def setting_words(value: Value) -> str:
-    """Write the value of a hyperparameter for a person.
+def setting_text(value: Value) -> str:
+    """Return the value of a hyperparameter as text.
 
     Example:
-        >>> setting_words(True), setting_words(0.00012345678), setting_words(64), setting_words("relu")
-        ('true', '0.0001235', '64', 'relu')
+        >>> setting_text(True), setting_text(0.00012345678), setting_text("relu")
+        ('true', '0.0001235', 'relu')
     """
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def hyperparameter_words(trial: TrialRecord) -> str:
-    """Write all hyperparameters of a trial in one line."""
-    return ", ".join(f"{name}={setting_words(value)}" for name, value in trial.all_values.items())
+def settings_text(trial: TrialRecord) -> str:
+    """Return all hyperparameters of a trial in one line."""
+    return ", ".join(f"{name}={setting_text(value)}" for name, value in trial.all_values.items())
 
 
 def error_line(trial: TrialRecord) -> str:
-    """Return the first line of what a trial's error says."""
+    """Return the first line of a trial's error."""
     return trial.error.strip().partition("\n")[0] or "no reason was recorded"
 
 
@@ -319,5 +318,7 @@ def number_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _list(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+def _list(items: Sequence[str]) -> str:
+    if len(items) == 1:
+        return items[0]
+    return f"{', '.join(items[:-1])} and {items[-1]}"

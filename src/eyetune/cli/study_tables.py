@@ -67,7 +67,7 @@ def study_tables(
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
     from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-    from eyetune.analysis.study_summary import hyperparameter_words, value_words
+    from eyetune.analysis.study_summary import metric_text, settings_text
 
     objectives = record.settings.objectives
     order = rank_trials(objectives, trials)
@@ -89,11 +89,11 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
     for rank, trial in enumerate(order[:MAX_LEADERS]):
         cells = [str(trial.number)]
         for objective, value in zip(objectives, trial.objectives or (), strict=False):
-            cells.append(value_words(objective.name, value))
+            cells.append(metric_text(objective.name, value))
         cells.append(str(trial.epochs))
         if has_state:
             cells.append(_state(trial))
-        cells.append(escape(hyperparameter_words(trial)))
+        cells.append(escape(settings_text(trial)))
         table.add_row(*cells, style="bold" if rank < num_bold else "")
     num_others = len(order) - MAX_LEADERS
     shown: list[RenderableType] = [table]
@@ -136,10 +136,10 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         record: The study of the trial.
         trial: The trial.
     """
-    from eyetune.analysis.study_summary import objective_words
+    from eyetune.analysis.study_summary import objectives_text
     from eyetune.report.numbers import count_text, duration
 
-    result = objective_words(record.settings.objectives, trial) or "no result"
+    result = objectives_text(record.settings.objectives, trial) or "no result"
     run = f", run {trial.run}" if trial.run else ""
     epochs = count_text(trial.epochs, "epoch")
     shown: list[RenderableType] = [
@@ -157,7 +157,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
 
 
 def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    from eyetune.analysis.study_summary import setting_words
+    from eyetune.analysis.study_summary import setting_text
     from eyetune.space.space import describe
 
     if not trial.all_values:
@@ -168,12 +168,12 @@ def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[Renderable
     table.add_column("searched", overflow="fold")
     for name, value in trial.all_values.items():
         searched = describe(record.space[name]) if name in record.space.names else "not searched"
-        table.add_row(escape(name), escape(setting_words(value)), escape(searched))
+        table.add_row(escape(name), escape(setting_text(value)), escape(searched))
     return [table]
 
 
 def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    from eyetune.analysis.study_summary import value_words
+    from eyetune.analysis.study_summary import metric_text
 
     if not trial.rungs:
         return []
@@ -184,7 +184,7 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
         table.add_column(escape(objective.name), justify="right", no_wrap=True)
     for rung in trial.rungs:
         values = [
-            value_words(objective.name, value)
+            metric_text(objective.name, value)
             for objective, value in zip(objectives, rung.values, strict=False)
         ]
         table.add_row(str(rung.epochs), *values)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.study_summary import summary_sentences, value_words, warnings
+from eyetune.analysis.study_summary import metric_text, summary_sentences, warnings
 from eyetune.records.study import Budget, SchedulerSettings, StudyState, TrialState
 from eyetune.report.pages.study_page import (
     HEADINGS,
@@ -89,7 +89,7 @@ def test_table_of_trials_is_ranked_and_sortable(tree: Element) -> None:
     order = rank_trials((ACCURACY,), STUDY.trials)
     assert [row[0] for row in shown[: len(order)]] == [str(one.number) for one in order]
     values = [trial.objectives[0] for trial in order if trial.objectives is not None]
-    expected = [value_words("val_accuracy", value) for value in values]
+    expected = [metric_text("val_accuracy", value) for value in values]
     assert [row[1] for row in shown[: len(order)]] == expected
     (table,) = section(tree, "trials").all("table")
     assert "sortable" in (table.attributes["class"] or "")

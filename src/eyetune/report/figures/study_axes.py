@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from eyetune.analysis.study_summary import STATE_WORDS, is_share, setting_words
+from eyetune.analysis.study_summary import STATE_TEXTS, is_share, setting_text
 from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
@@ -60,7 +60,7 @@ def draw_states(
     axes: Axes, points: Sequence[tuple[TrialRecord, float, float]], *, zorder: float = 2
 ) -> None:
     """Draw a dot for each trial, those of a state at once."""
-    for state in STATE_WORDS:
+    for state in STATE_TEXTS:
         mine = [(x, y) for trial, x, y in points if trial.state is state]
         if mine:
             style = look(state, len(points))
@@ -80,11 +80,11 @@ def state_handles(
 
     counts = {
         state: sum(trial.state is state for trial in trials)
-        for state in STATE_WORDS
+        for state in STATE_TEXTS
         if state not in without
     }
     return [
-        Line2D([], [], linestyle="none", label=f"{STATE_WORDS[state]} ({count})", **LOOKS[state])
+        Line2D([], [], linestyle="none", label=f"{STATE_TEXTS[state]} ({count})", **LOOKS[state])
         for state, count in counts.items()
         if count
     ]
@@ -290,7 +290,7 @@ def short(value: Value) -> str:
             if exponent
             else f"{value:.1e}".replace(".0e-0", "e-").replace("e-0", "e-")
         )
-    words = setting_words(value)
+    words = setting_text(value)
     return words if len(words) <= _MAX_TICK else f"{words[: _MAX_TICK - 1]}…"
 
 

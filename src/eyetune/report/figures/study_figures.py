@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-from eyetune.analysis.study_summary import best_so_far, value_words
+from eyetune.analysis.study_summary import best_so_far, metric_text
 from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture, plain, wrapped
@@ -71,7 +71,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     best = next(step for step in steps if step.trial.number == winner.number)
     up = 1 if first.direction == "max" else -1
     axes.annotate(
-        f"trial {best.trial.number}: {value_words(first.name, best.value)}", (best.epochs, best.value),
+        f"trial {best.trial.number}: {metric_text(first.name, best.value)}", (best.epochs, best.value),
         xytext=(0, 9 * up), textcoords="offset points", color="#a85708", weight="bold", fontsize=9.5,
         ha="left" if best.epochs < 0.15 * end else "right" if best.epochs > 0.85 * end else "center",
         va="bottom" if up > 0 else "top",
@@ -168,7 +168,7 @@ def learning_curves(
             markersize=5,
             zorder=4.5,
         )
-        words = f"trial {trial.number} ({value_words(objective.name, _peak(values, objective))})"
+        words = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
         handles.insert(0, _line_handle(words, **style))
     ends = [_curve(history, objective)[1][-1] for history in found.values()]
     drawn = [value for trial in strong for value in _curve(found[trial.number], objective)[1]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.study_summary import value_words
+from eyetune.analysis.study_summary import metric_text
 from eyetune.records.study import Objective, StudyRecord, TrialRecord
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture
@@ -245,7 +245,7 @@ def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int)
     from matplotlib.lines import Line2D
 
     colours = _shades()
-    best = f"trial {order[0].number}, the best: {value_words(first.name, _value(order[0]))}"
+    best = f"trial {order[0].number}, the best: {metric_text(first.name, _value(order[0]))}"
     handles = [Line2D([], [], color=BEST, linewidth=2.6, label=best)]
     if len(order) > 1:
         handles.append(Line2D([], [], color=colours(0.95), linewidth=1.6, label="good"))
@@ -328,7 +328,7 @@ def _jitter(one: Choice | Range, trial: TrialRecord) -> float:
 def _best_handle(best: TrialRecord, first: Objective) -> Any:
     from matplotlib.lines import Line2D
 
-    words = f"trial {best.number}, the best: {value_words(first.name, _value(best))}"
+    words = f"trial {best.number}, the best: {metric_text(first.name, _value(best))}"
     return Line2D(
         [], [], linestyle="none", marker="*", color=BEST, markersize=12, markeredgecolor="white", label=words
     )  # fmt: skip

@@ -11,15 +11,15 @@ from typing import Any
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import (
-    STATE_WORDS,
+    STATE_TEXTS,
     count_states,
     epochs_without_stopping,
     error_line,
-    hyperparameter_words,
+    metric_text,
     num_trials,
-    setting_words,
+    setting_text,
+    settings_text,
     summary_sentences,
-    value_words,
     warnings,
 )
 from eyetune.records.study import (
@@ -245,7 +245,7 @@ def budget_text(record: StudyRecord) -> str:
         limits.append(duration(budget.seconds))
     if budget.target is not None:
         name = record.settings.objectives[0].name
-        limits.append(f"{name} {value_words(name, budget.target)}")
+        limits.append(f"{name} {metric_text(name, budget.target)}")
     return " or ".join(limits) or "the scheduler's own end"
 
 
@@ -268,7 +268,7 @@ def _in_state(trials: Sequence[TrialRecord], state: TrialState) -> list[TrialRec
 
 def _failure_text(trial: TrialRecord) -> str:
     error = trial.error.strip()
-    values = hyperparameter_words(trial)
+    values = settings_text(trial)
     return f"{values}\n\n{error}" if values else error
 
 
@@ -280,8 +280,8 @@ def _facts(
         for objective, value in _results(record, best):
             if value is not None:
                 label = f"best {objective.name}, trial {best.number}"
-                facts.append((label, value_words(objective.name, value)))
-    counts = [f"{count} {STATE_WORDS[state]}" for state, count in count_states(trials).items()]
+                facts.append((label, metric_text(objective.name, value)))
+    counts = [f"{count} {STATE_TEXTS[state]}" for state, count in count_states(trials).items()]
     label = f"trials: {', '.join(counts)}" if counts else "trials"
     facts.append((label, f"{len(trials):,}"))
     num_epochs = sum(trial.epochs for trial in trials)
@@ -313,7 +313,7 @@ def _best_rows(
         importance = importances.get(name, math.nan)
         cells = (
             Cell(name),
-            Cell(setting_words(value)),
+            Cell(setting_text(value)),
             Cell(searched),
             Cell(f"the {edges[name]}" if name in edges else "", kind="worse"),
             Cell("" if math.isnan(importance) else f"{importance:.0%}"),
@@ -323,7 +323,7 @@ def _best_rows(
 
 
 def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
-    state = STATE_WORDS[trial.state]
+    state = STATE_TEXTS[trial.state]
     cells = [
         Cell(str(trial.number), trial.number),
         *(_objective_cell(objective, value) for objective, value in _results(record, trial)),
@@ -346,12 +346,12 @@ def _objective_cell(objective: Objective, value: float | None) -> Cell:
     if value is None:
         return Cell("")
     key = value if math.isfinite(value) else ""
-    return Cell(value_words(objective.name, value), key)
+    return Cell(metric_text(objective.name, value), key)
 
 
 def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:
     if len(record.space) > MAX_AXES:
-        return [Cell(hyperparameter_words(trial))]
+        return [Cell(settings_text(trial))]
     cells = []
     for name in record.space.names:
         value = trial.all_values.get(name)
@@ -359,7 +359,7 @@ def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]
             cells.append(Cell(""))
         else:
             key = int(value) if isinstance(value, bool) else value
-            cells.append(Cell(setting_words(value), key))
+            cells.append(Cell(setting_text(value), key))
     return cells
 
 

@@ -20,12 +20,12 @@ from rich.table import Table
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
-    STATE_WORDS,
+    STATE_TEXTS,
     error_line,
-    hyperparameter_words,
+    metric_text,
     number_of,
-    objective_words,
-    value_words,
+    objectives_text,
+    settings_text,
 )
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
 from eyetune.report.numbers import duration
@@ -162,7 +162,7 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
         >>> trial_line(study.record, study.trials[19]).partition("  learning_rate")[0]
         'trial 19  val_accuracy 70.50%  10 epochs, bracket 2  trained to the end'
     """
-    words = [f"trial {trial.number}", objective_words(record.settings.objectives, trial)]
+    words = [f"trial {trial.number}", objectives_text(record.settings.objectives, trial)]
     if trial.state is TrialState.FAILED:
         words.append(f"failed: {error_line(trial)}")
     elif trial.state is TrialState.INFEASIBLE:
@@ -170,9 +170,9 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
     else:
         words += [
             f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
-            STATE_WORDS[trial.state],
+            STATE_TEXTS[trial.state],
         ]
-    return "  ".join(filter(None, [*words, hyperparameter_words(trial)]))
+    return "  ".join(filter(None, [*words, settings_text(trial)]))
 
 
 def seconds_left(
@@ -335,7 +335,7 @@ class StudyDisplay:
                 f"{row.epoch} of {row.num_epochs}",
                 "" if trial is None else str(trial.bracket),
                 "" if row.accuracy is None else f"{row.accuracy:.1%}",
-                "" if trial is None else escape(hyperparameter_words(trial)),
+                "" if trial is None else escape(settings_text(trial)),
             )
         if len(rows) > MAX_RUNNING:
             table.add_row(f"and {len(rows) - MAX_RUNNING} more", "", "", "", "")
@@ -356,17 +356,17 @@ class StudyDisplay:
             )
         for trial in best:
             values = [
-                value_words(one.name, v)
+                metric_text(one.name, v)
                 for one, v in zip(objectives, trial.objectives or (), strict=False)
             ]
-            words = escape(hyperparameter_words(trial))
+            words = escape(settings_text(trial))
             table.add_row(f"trial {trial.number}", *values, str(trial.epochs), words)
         return [table]
 
     def _status(self) -> str:
         counts = [
-            f"{count:,} {STATE_WORDS[state]}"
-            for state in STATE_WORDS
+            f"{count:,} {STATE_TEXTS[state]}"
+            for state in STATE_TEXTS
             if (count := self._tally.counts[state])
         ]
         trained = self._tally.epochs + sum(_underway(row) for row in self._rows.values())
