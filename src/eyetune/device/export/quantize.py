@@ -66,6 +66,7 @@ def quantize(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
+        # Private in TensorFlow 2.21, without a public counterpart; a test compares the sizes.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = (
             not per_channel_dense
         )
