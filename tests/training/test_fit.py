@@ -96,8 +96,6 @@ def test_fit_result_depends_on_the_seed_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "edits",
     [
-        {},
-        {"optimizer.name": "sgd", "optimizer.momentum": 0.9, "optimizer.nesterov": True},
         {"optimizer.name": "nadam", "model.batch_norm": True},
         {"model.dropout": 0.5, "fit.early_stopping": 2},
     ],
@@ -137,9 +135,14 @@ def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "edits",
     [
-        {},
         {"optimizer.schedule": "one_cycle", "augment.noise": 0.05},
-        {"fit.early_stopping": 3, "model.dropout": 0.3},
+        {
+            "optimizer.name": "sgd",
+            "optimizer.momentum": 0.9,
+            "optimizer.nesterov": True,
+            "model.dropout": 0.3,
+            "fit.early_stopping": 3,
+        },
     ],
 )
 def test_fit_with_pauses_equals_an_uninterrupted_one(tmp_path: Path, edits: dict[str, Any]) -> None:

@@ -1,6 +1,4 @@
-"""Transfer learning: features computed once, a head trained on them, fine-tuning, all resumable bit
-for bit.
-"""
+"""Transfer learning: cached features, a trained head and fine-tuning, resumable exactly."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def transfer(weights: Path) -> Recipe:
     edits = {
         "model": "vgg16",
@@ -57,7 +55,7 @@ def transfer(weights: Path) -> Recipe:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tuned(transfer: Recipe) -> Recipe:
     return transfer.with_(
         {
@@ -72,6 +70,12 @@ def tuned(transfer: Recipe) -> Recipe:
 
 def train(folder: Path, recipe: Recipe, **options: Any) -> Fitted:
     return fit_recipe(recipe, DATASET, folder, **options)
+
+
+@pytest.fixture(scope="module")
+def tuned_run(tuned: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """Return the outcome of the fine-tuned training without a pause."""
+    return train(tmp_path_factory.mktemp("tuned"), tuned)
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
@@ -112,15 +116,12 @@ def test_frozen_backbone_computes_its_features_once(tmp_path: Path, transfer: Re
     for fitted in (first, again):
         for kept, given in zip(base_weights(fitted).values(), original.layers, strict=True):
             np.testing.assert_array_equal(kept[0], given[0])
-    # What the head learned on features is what the whole network says of images.
-    right = (
-        probabilities(first.model, DATASET.validation).argmax(axis=1) == DATASET.validation.labels
-    )
-    assert right.mean() == pytest.approx(first.history[-1].val_accuracy)
-    assert (
-        sum(array.size for array in checkpoint.load(tmp_path / "a" / CHECKPOINT_FILE).model)
-        < 10_000
-    )  # the head alone
+    # The head that was trained on features works in the whole network, too.
+    predicted = probabilities(first.model, DATASET.validation).argmax(axis=1)
+    accuracy = (predicted == DATASET.validation.labels).mean()
+    assert accuracy == pytest.approx(first.history[-1].val_accuracy)
+    stored = checkpoint.load(tmp_path / "a" / CHECKPOINT_FILE)
+    assert sum(array.size for array in stored.model) < 10_000  # the head alone
     path = tmp_path / "model.keras"
     save_model(first.model, path)
     np.testing.assert_array_equal(
@@ -152,8 +153,8 @@ def test_augmentation_sends_the_images_through_the_frozen_base(
         np.testing.assert_array_equal(kept[0], given[0])
 
 
-def test_fine_tuning_trains_only_the_named_layers(tmp_path: Path, tuned: Recipe) -> None:
-    fitted = train(tmp_path, tuned)
+def test_fine_tuning_trains_only_the_named_layers(tuned: Recipe, tuned_run: Fitted) -> None:
+    fitted = tuned_run
     assert [epoch.epoch for epoch in fitted.history] == [1, 2, 3, 4]
     assert [round(epoch.learning_rate, 6) for epoch in fitted.history] == [0.01, 0.01, 0.001, 0.001]
     original = load(tuned.model)
@@ -163,19 +164,16 @@ def test_fine_tuning_trains_only_the_named_layers(tmp_path: Path, tuned: Recipe)
     assert changed == set(BLOCK)
 
 
-def test_stages_resume_bit_for_bit(tmp_path: Path, tuned: Recipe) -> None:
-    whole = _whole(tmp_path.parent, tuned)
+def test_stages_resume_bit_for_bit(tmp_path: Path, tuned: Recipe, tuned_run: Fitted) -> None:
     for stop in (1, 3):  # in the middle of each stage; between them: the next test
         part = train(tmp_path / "parts", tuned, resume=True, stop_after=stop)
         assert (part.ending, len(part.history)) == (Ending.PAUSED, stop)
-    assert_equal(whole, train(tmp_path / "parts", tuned, resume=True))
+    assert_equal(tuned_run, train(tmp_path / "parts", tuned, resume=True))
 
 
-def _whole(folder: Path, recipe: Recipe) -> Fitted:
-    return train(folder / "whole", recipe, resume=True)  # trained by the first test that needs it
-
-
-def test_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tuned: Recipe) -> None:
+def test_crash_in_fine_tuning_leaves_the_first_stage_whole(
+    tmp_path: Path, tuned: Recipe, tuned_run: Fitted
+) -> None:
     def crash(epoch: Epoch) -> None:
         if epoch.epoch == 2:
             raise CrashError
@@ -190,7 +188,7 @@ def test_crash_in_fine_tuning_leaves_the_first_stage_whole(tmp_path: Path, tuned
     assert (broken.ending, broken.kept_epoch) == (Ending.INTERRUPTED, 2)
     frozen = train(tmp_path / "frozen", tuned, stop_after=2)
     assert_equal(broken, frozen)
-    assert_equal(_whole(tmp_path.parent, tuned), train(tmp_path / "broken", tuned, resume=True))
+    assert_equal(tuned_run, train(tmp_path / "broken", tuned, resume=True))
 
 
 def test_other_weights_under_the_same_name_are_another_training(
