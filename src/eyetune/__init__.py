@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
-    from eyetune.api.run import Run
+    from eyetune.api.run import Run, open_run
     from eyetune.api.study import Study, open_study
     from eyetune.api.train import resume, train
     from eyetune.api.tune import tune
