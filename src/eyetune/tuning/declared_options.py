@@ -103,8 +103,11 @@ def recorded_section(options: TuneOptions, section: str, kind: type[Section]) ->
         return kind(**given)
     except pydantic.ValidationError as error:
         option = options_by_path[str(error.errors()[0]["loc"][0])]
+        name = option.name
+        if option.flag not in ("", f"--{name.replace('_', '-')}"):
+            name = f"{name} ({option.flag})"
         raise UsageError(
-            f"{option.name} is out of its range.",
+            f"{name} is out of its range.",
             expected=option.values or str(option.type),
             received=repr(getattr(options, option.name)),
         ) from None
