@@ -93,13 +93,14 @@ class Explanation:
         notes = []
         if self.trained_on:
             notes.append(
-                f"The network was trained on the {self.split} images too: it knows them better than new ones."
+                f"The network was trained on the {self.split} images too: "
+                "it knows them better than new ones."
             )
         if self.filters is None:
             notes.append("The network has no convolution: there are no filters to draw.")
         if not self.attention_layer:
             notes.append(
-                "No convolution of the network gives a picture: Grad-CAM has nothing to weigh, and is left out."
+                "Grad-CAM is left out: no convolution of the network has an image as output."
             )
         if not self.activity:
             notes.append("No hidden layer has an activation: none can be dead.")
@@ -115,7 +116,8 @@ class Explanation:
         if self.pairs:
             first = self.pairs[0]
             said.append(
-                f"Confused most: {first.count:,} {self.split} images of {self.class_names[first.true]} "
+                f"Confused most: {first.count:,} {self.split} images of "
+                f"{self.class_names[first.true]} "
                 f"({first.share:.0%} of them) are taken for {self.class_names[first.predicted]}."
             )
         if self.activity:
@@ -125,7 +127,8 @@ class Explanation:
             worst = max(self.activity, key=lambda one: one.dead_share)
             where = f", most in {worst.layer} ({worst.dead_share:.0%})" if dead else ""
             said.append(
-                f"Dead units, which answer to none of {self.num_sampled:,} images: {dead:,} of {units:,}{where}."
+                f"Dead units, which are inactive on all of {self.num_sampled:,} images: "
+                f"{dead:,} of {units:,}{where}."
             )
         return (*said, *self.notes)
 

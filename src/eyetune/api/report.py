@@ -93,7 +93,7 @@ def _find(workspace: Workspace, reference: str) -> Lab | Run:
                 f"No lab and no run matches {reference!r} in {workspace.folder}.",
                 expected=f"the id of a lab or run, the beginning of an id, a name, or {LATEST}",
                 received=reference,
-                fix="`eyetune runs` lists the runs. If there are none: eyetune lab or eyetune train",
+                fix="`eyetune runs` lists the runs. To make one: eyetune lab or eyetune train",
             ) from None
 
 

@@ -127,7 +127,7 @@ class Study:
         return Run(self.workspace, self.workspace.runs.get(trial.run))
 
     def best_model(self) -> Any:
-        """Return the network of the best trial, a Keras model with the weights of its best epoch."""
+        """Return the Keras model of the best trial with the weights of its best epoch."""
         return self.run().model()
 
     def retrain(

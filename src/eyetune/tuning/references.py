@@ -11,7 +11,7 @@ from eyetune.values.run_files import MODEL_FILE
 
 
 def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
-    """Return a recipe whose references stay valid: files by absolute path, a teacher by its run's id.
+    """Return a recipe with absolute paths of files and the run id of its teacher.
 
     The workspace keeps a copy of a model function's file, so later edits of it have no effect.
 

@@ -174,7 +174,7 @@ class Runner:
         """Build every network, untrained, before any is trained: failures then cost nothing."""
         if len(recipes) > MAX_INSPECTED_AT_ONCE:
             self._display.note(f"Building {len(recipes)} networks to see whether each can be ...")
-        # Every worker gets a part, so that all of them load Keras now and not when they first train.
+        # Each worker gets a part, so that all of them load Keras now and not at their first job.
         size = math.ceil(len(recipes) / self._executor.num_workers)
         size = max(1, min(MAX_INSPECTED_AT_ONCE, size))
         parts = [recipes[start : start + size] for start in range(0, len(recipes), size)]

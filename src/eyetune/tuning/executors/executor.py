@@ -188,7 +188,7 @@ def worker_lost(received: str) -> WorkerLostError:
     return WorkerLostError(
         "A worker process ended in the middle of a training.",
         received=received,
-        fix="If the machine ran out of memory: fewer workers, smaller batches or a smaller network.",
+        fix="If the machine ran out of memory: use fewer workers, smaller batches or networks.",
     )
 
 

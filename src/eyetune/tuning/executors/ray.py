@@ -355,7 +355,7 @@ def note_missing_folder(function: Callable[..., Result], *arguments: Any) -> Res
 
 
 def raise_if_folder_is_missing(error: FileNotFoundError) -> None:
-    """Raise a WorkspaceError where a folder is missing on a worker's machine and not on this one."""
+    """Raise a WorkspaceError if a folder exists on this machine but not on a worker's."""
     folder = getattr(error, "missing_folder", None)
     if folder is not None and Path(folder).exists():
         raise WorkspaceError(

@@ -206,7 +206,7 @@ class Sampler:
             values: Values of its hyperparameters. A value between two steps counts as the nearer
                 one. A trial with a value outside the space is not tried again, but nothing is
                 learned from it.
-            objectives: Values of the objectives; None where it failed, is infeasible, or is running.
+            objectives: Values of the objectives; None if it failed, is infeasible, or is running.
             running: Whether its result will be told later.
             state: The state that came with its suggestion.
             excess: How far each constraint is exceeded; at most 0 where it is met.

@@ -31,7 +31,7 @@ class BracketPlan:
 
     @property
     def epochs_trained(self) -> int:
-        """Number of epochs that are trained when promoted trials continue from where they paused."""
+        """Number of trained epochs if promoted trials continue from their checkpoints."""
         steps = (self.epochs[0], *(after - before for before, after in pairwise(self.epochs)))
         return sum(places * step for places, step in zip(self.places, steps, strict=True))
 
@@ -106,7 +106,7 @@ def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tu
 
 
 def median_rungs(max_epochs: int, min_epochs: int = 1) -> tuple[int, ...]:
-    """Return the rungs of the median rule: each fifth of `max_epochs` that is at least `min_epochs`.
+    """Return the rungs of the median rule: the fifths of `max_epochs` from `min_epochs` on.
 
     Raises:
         UsageError: A value is out of its range.
