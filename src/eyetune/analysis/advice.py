@@ -82,7 +82,7 @@ def _balance_classes(facts: Facts) -> list[Suggestion]:
     return [
         Suggestion(
             "class weights",
-            "errors on classes with few images then count as much as those on the others",
+            "classes with few images then count as much as the others",
             "--set fit.class_weight=balanced",
         )
     ]
@@ -148,7 +148,7 @@ def _learn_from_more_images(facts: Facts) -> list[Suggestion]:
     command = f"--model {PRETRAINED_NETWORK}"
     if facts.can_resize and min(height, width) < PRETRAINED_SIDE:
         command += f" --image-size {PRETRAINED_SIDE}"
-    reason = f"with {facts.num_train:,} training images, a pre-trained network learns most"
+    reason = f"with {facts.num_train:,} training images, a pre-trained network does best"
     return [Suggestion("transfer learning", reason, command)]
 
 

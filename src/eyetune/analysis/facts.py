@@ -217,7 +217,7 @@ def run_facts(
         test_accuracy=test_accuracy,
         linear_accuracy=results.linear_accuracy,
         kept_epoch=results.kept_epoch,
-        can_resize=Path(record.data.source).is_dir(),
+        can_resize=Path(record.data.source).is_absolute() and Path(record.data.source).is_dir(),
     )
 
 

@@ -103,7 +103,8 @@ def _level(facts: Facts) -> tuple[Level, list[str]]:
         guesses = f"{1 / facts.num_classes:.1%} for {facts.num_classes} classes"
         if facts.is_uneven:
             guesses += f", or {facts.guess:.1%} for always naming the most frequent class"
-        return "chance", [f"{achieved}: no better than guessing ({guesses})."]
+        doubt = "not surely" if facts.validation_accuracy > facts.guess else "no"
+        return "chance", [f"{achieved}: {doubt} better than guessing ({guesses})."]
     first = f"{achieved}; guessing would get {facts.guess:.1%}."
     if facts.dataset == "cifar10":
         level, sentence = _cifar10_level(accuracy)
@@ -160,19 +161,19 @@ def _level_by_linear_classifier(facts: Facts, accuracy: float, linear: float) ->
     if errors <= LINEAR_ERRORS_LEFT * linear_errors:
         return "good", "a clear gain"
     if num_correct >= VERY_HIGH * facts.num_validation:
-        return "good", "a gain where little is left to gain"
+        return "good", "a gain, and little is left to gain"
     return "low", "a gain, with room for more"
 
 
 def _class_sentences(facts: Facts) -> list[str]:
     if facts.predicts_one_class:
         extent = "every image" if max(facts.predicted_shares) == 1 else "almost every image"
-        frequent = ", which is the most frequent one" if facts.is_uneven else ""
-        return [f"It assigns {extent} to one class{frequent}."]
-    neglected = len(facts.neglected_classes)
-    if neglected:
-        noun = "class" if neglected == 1 else "classes"
-        return [f"It hardly ever recognizes {neglected} {noun} that few images belong to."]
+        return [f"The network assigns {extent} to one class."]
+    num_neglected = len(facts.neglected_classes)
+    if num_neglected == 1:
+        return ["One class with few images is hardly ever recognized."]
+    if num_neglected:
+        return [f"{num_neglected} classes with few images are hardly ever recognized."]
     return []
 
 
@@ -188,7 +189,7 @@ def _curve_sentences(
     if facts.is_short:
         epochs = "One epoch is" if len(facts.history) == 1 else f"{len(facts.history)} epochs are"
         return [f"{epochs} too few to show what the network can learn."]
-    if level == "chance" or math.isnan(facts.gap):
+    if level == "chance" or facts.neglected_classes or math.isnan(facts.gap):
         return []
     return [_plateau_sentence(facts)]
 
