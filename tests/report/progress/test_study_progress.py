@@ -60,9 +60,7 @@ def display() -> StudyDisplay:
 
 
 @pytest.mark.parametrize("width", [80, 140])
-def test_trials_that_run_stand_in_the_table_with_rung_and_accuracy(
-    display: StudyDisplay, width: int
-) -> None:
+def test_table_shows_running_trials(display: StudyDisplay, width: int) -> None:
     display.begin("a", "trial 3", 10)
     display.on_trial(running(3, "a").with_(bracket=1))
     display.begin("b", "trial 4 [b]", 2)
@@ -81,7 +79,7 @@ def test_trials_that_run_stand_in_the_table_with_rung_and_accuracy(
     assert "running" not in shown(display, width)
 
 
-def test_the_best_few_the_counts_and_the_epochs_are_there(display: StudyDisplay) -> None:
+def test_table_shows_the_best_counts_and_epochs(display: StudyDisplay) -> None:
     for number, value in enumerate([0.4, 0.7, 0.5, 0.6]):
         display.on_trial(reached(running(number, str(number)), value, epochs=2))
     display.on_trial(
@@ -94,7 +92,7 @@ def test_the_best_few_the_counts_and_the_epochs_are_there(display: StudyDisplay)
     assert "8 epochs trained" in text
 
 
-def test_parts_of_epochs_count_until_their_trial_is_recorded() -> None:
+def test_status_counts_parts_of_epochs() -> None:
     now = [0.0]
     display = StudyDisplay(
         RECORD, STUDY.trials[:2], planned_epochs=120, enabled=False, clock=lambda: now[0]
@@ -107,12 +105,12 @@ def test_parts_of_epochs_count_until_their_trial_is_recorded() -> None:
     now[0] = 100.0
     done = 2 + 2.5  # by the record, and since then
     text = shown(display)
-    assert f"{before + done:,.0f} epochs of 120 at most trained" in text
+    assert f"{before + done:,.0f} epochs of at most 120 trained" in text
     left = 100 / done * (120 - before - done)
     assert f"{round(left / 60)} min left" in text or f"{round(left / 60) // 60} h" in text
 
 
-def test_a_time_budget_says_what_is_left() -> None:
+def test_seconds_left_follow_a_time_budget() -> None:
     settings = RECORD.settings.model_copy(update={"budget": Budget(seconds=1800)})
     record = RECORD.model_copy(update={"settings": settings, "seconds": 600.0})
     now = [0.0]
@@ -123,7 +121,7 @@ def test_a_time_budget_says_what_is_left() -> None:
     assert "0 s left" in shown(display)
 
 
-def test_the_sooner_end_counts_and_where_nobody_can_tell_nothing_is_said() -> None:
+def test_seconds_left_take_the_earlier_end() -> None:
     assert seconds_left(RECORD, passed=10, before=0, epochs=5, planned_epochs=None) is None
     assert seconds_left(RECORD, passed=10, before=0, epochs=0.5, planned_epochs=100) is None
     settings = RECORD.settings.model_copy(update={"budget": Budget(seconds=50)})
@@ -132,7 +130,7 @@ def test_the_sooner_end_counts_and_where_nobody_can_tell_nothing_is_said() -> No
     assert seconds_left(limited, passed=10, before=0, epochs=5, planned_epochs=10) == 10
 
 
-def test_what_a_budget_allows_at_most() -> None:
+def test_planned_epochs_follow_the_budget() -> None:
     for budget, name, epochs in (
         (Budget(epochs=77, trials=5), "hyperband", 77),
         (Budget(trials=5), "full", 50),
@@ -144,14 +142,14 @@ def test_what_a_budget_allows_at_most() -> None:
         assert planned(RECORD.model_copy(update={"settings": settings})) == epochs
 
 
-def test_a_cluster_does_not_fill_the_screen(display: StudyDisplay) -> None:
+def test_table_is_limited_to_a_screen(display: StudyDisplay) -> None:
     for number in range(MAX_RUNNING + 30):
         display.begin(str(number), f"trial {number}", 10)
     assert "and 30 more" in shown(display)
     assert shown(display).count("trial ") == MAX_RUNNING
 
 
-def test_elsewhere_a_line_a_trial_that_comes_to_a_rung_or_an_end(
+def test_display_prints_a_line_per_rung_or_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     first = running(0, "a")
@@ -187,7 +185,7 @@ def test_elsewhere_a_line_a_trial_that_comes_to_a_rung_or_an_end(
     ]
 
 
-def test_one_that_paused_and_is_stopped_gets_no_second_line(
+def test_stopped_trial_gets_no_second_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with StudyDisplay(RECORD) as display:
@@ -201,7 +199,7 @@ def test_one_that_paused_and_is_stopped_gets_no_second_line(
     ]
 
 
-def test_on_a_terminal_the_table_is_drawn_and_only_failures_get_lines(
+def test_terminal_gets_a_table_and_lines_for_failures(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
@@ -221,7 +219,7 @@ def test_on_a_terminal_the_table_is_drawn_and_only_failures_get_lines(
     assert "val_accuracy 40.00%  2 epochs" not in text
 
 
-def test_nothing_is_shown_where_nothing_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_disabled_display_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with StudyDisplay(RECORD, enabled=False) as display:
         display.note("x")
         display.on_trial(reached(running(0, "a"), 0.4, epochs=2))
@@ -229,7 +227,7 @@ def test_nothing_is_shown_where_nothing_is_asked_for(capsys: pytest.CaptureFixtu
     assert captured.out + captured.err == ""
 
 
-def test_a_notebook_gets_lines_on_standard_output(
+def test_notebook_gets_lines_on_standard_output(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell = SimpleNamespace(kernel=object())
@@ -242,7 +240,7 @@ def test_a_notebook_gets_lines_on_standard_output(
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1), st.integers(1, 10)), max_size=30))
-def test_the_tally_equals_that_of_all_trials_at_once(news: list[tuple[int, float, int]]) -> None:
+def test_tally_equals_that_of_all_trials_at_once(news: list[tuple[int, float, int]]) -> None:
     tally = Tally(RECORD)
     latest: dict[int, TrialRecord] = {}
     for number, value, epochs in news:
@@ -257,7 +255,7 @@ def test_the_tally_equals_that_of_all_trials_at_once(news: list[tuple[int, float
     assert tally.best == order[:3]
 
 
-def test_of_several_objectives_all_are_shown() -> None:
+def test_table_shows_all_objectives() -> None:
     study = fabricated_study(5, objectives=(ACCURACY, PARAMETERS), failing=0)
     text = shown(StudyDisplay(study.record, study.trials, enabled=False))
     assert "val_accuracy" in text
@@ -267,7 +265,7 @@ def test_of_several_objectives_all_are_shown() -> None:
     assert f"parameters {best.objectives[1]:,.0f}" in trial_line(study.record, best)  # type: ignore[index]
 
 
-def test_ten_thousand_trials_slow_nothing_down(display: StudyDisplay) -> None:
+def test_tally_handles_ten_thousand_trials(display: StudyDisplay) -> None:
     trials = [
         reached(running(n, f"{n}"), (n * 7919 % 10007) / 10007, epochs=2) for n in range(10_000)
     ]

@@ -36,7 +36,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return outputs
 
 
-def test_a_notebook_sees_the_progress_in_one_place_and_in_the_end_the_last_epoch(
+def test_cell_ends_with_the_last_epoch(
     shown: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with TrainingDisplay(2) as display:
@@ -56,20 +56,20 @@ def test_a_notebook_sees_the_progress_in_one_place_and_in_the_end_the_last_epoch
     assert captured.out + captured.err == ""
 
 
-def test_words_without_a_training_go_when_it_is_over(shown: list[list[str]]) -> None:
+def test_cell_removes_a_heading_without_a_line(shown: list[list[str]]) -> None:
     with TrainingDisplay(0) as display:
         display.note("Loading Keras ...")
     assert shown == [["Loading Keras ...", ""]]
 
 
-def test_a_notebook_that_asks_for_no_progress_sees_none(shown: list[list[str]]) -> None:
+def test_notebook_without_progress_stays_empty(shown: list[list[str]]) -> None:
     with TrainingDisplay(2, enabled=False) as display:
         display.note("Run a")
         display.on_epoch(EPOCH)
     assert shown == []
 
 
-def test_quick_updates_are_left_out_but_no_epoch_is(
+def test_cell_skips_quick_updates_but_no_epoch(
     shown: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notebook, "SECONDS_BETWEEN_UPDATES", 3600)
@@ -81,13 +81,13 @@ def test_quick_updates_are_left_out_but_no_epoch_is(
     assert [text.count("\n") for text in shown[0]] == [0, 1, 1]
 
 
-def test_elsewhere_standard_error_gets_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_error_gets_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingDisplay(2) as display:
         display.on_epoch(EPOCH)
     assert capsys.readouterr().err.startswith("epoch 1/2  loss 1.500")
 
 
-def test_many_trainings_print_plain_lines_in_a_notebook(
+def test_workers_display_prints_lines_in_a_notebook(
     shown: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with WorkersDisplay() as display:
@@ -100,7 +100,7 @@ def test_many_trainings_print_plain_lines_in_a_notebook(
     assert captured.err == ""
 
 
-def test_the_steps_of_a_range_test_are_one_line_below_a_cell_that_goes_with_the_result(
+def test_range_test_steps_are_one_line_in_a_cell(
     shown: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with step_bar(50, "Range test") as on_step:

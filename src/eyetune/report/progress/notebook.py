@@ -1,4 +1,4 @@
-"""Lines below a notebook's cell that are rewritten in place: how a training shows itself there."""
+"""Lines below a notebook's cell that are rewritten in place, for the progress of trainings."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 import time
 from typing import Any
 
-SECONDS_BETWEEN_UPDATES = 0.5  # a browser need not redraw after every few batches
+SECONDS_BETWEEN_UPDATES = 0.5  # faster than this, a browser would only redraw
 
 
 def in_notebook() -> bool:
     """Return whether this process runs the cells of a notebook."""
-    ipython: Any = sys.modules.get("IPython")  # a notebook has imported it long before us
+    ipython: Any = sys.modules.get("IPython")  # a notebook has imported it before
     shell = ipython.get_ipython() if ipython else None
     return getattr(shell, "kernel", None) is not None
 
 
 class CellOutput:
-    """A heading and one line below the running cell; the line is rewritten as the work goes on."""
+    """A heading and one line below the running cell; the line is rewritten as work proceeds."""
 
     def __init__(self) -> None:
         self._heading = ""
@@ -27,35 +27,35 @@ class CellOutput:
         self._shown_at = 0.0
         self._closed = False
 
-    def note(self, words: str) -> None:
-        """Take the first words as the heading; show later ones until something else happens."""
+    def note(self, message: str) -> None:
+        """Use the first message as the heading; show later ones until something else happens."""
         if not self._heading:
-            self._heading = words
+            self._heading = message
             self._show("")
         else:
-            self._show(words)
+            self._show(message)
 
-    def line(self, words: str) -> None:
+    def line(self, text: str) -> None:
         """Show a line that stays until the next one."""
-        self._line = words
-        self._show(words)
+        self._line = text
+        self._show(text)
 
-    def passing(self, words: str) -> None:
-        """Show words that the next ones replace, unless some were shown just now."""
+    def passing(self, text: str) -> None:
+        """Show a text until the next one, unless another one was shown just before."""
         if time.monotonic() - self._shown_at > SECONDS_BETWEEN_UPDATES:
-            self._show(words)
+            self._show(text)
 
     def close(self) -> None:
-        """End with the heading and the last line; words alone, without a line, go."""
+        """End with the heading and the last line. A heading without a line is removed."""
         if not self._line:
             self._heading = ""
         self._show(self._line)
         self._closed = True
 
-    def _show(self, words: str) -> None:
+    def _show(self, text: str) -> None:
         if self._closed:
             return
-        content = {"text/plain": f"{self._heading}\n{words}".strip()}
+        content = {"text/plain": f"{self._heading}\n{text}".strip()}
         if self._handle is None:
             module: Any = importlib.import_module("IPython.display")
             self._handle = module.display(content, raw=True, display_id=True)

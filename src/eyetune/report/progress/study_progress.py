@@ -1,4 +1,4 @@
-"""The progress of a study: a live table on a terminal, a line a trial in a notebook and elsewhere."""
+"""The progress of a study: a live table in a terminal, a line per trial elsewhere."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 REFRESHES_PER_SECOND = 2.5
-BEST_SHOWN = 3
-MAX_RUNNING = 12  # rows of trials that run: a cluster's would fill the screen
-_TOLD = (
+MAX_BEST = 3
+MAX_RUNNING = 12  # rows of running trials: those of a cluster would fill the screen
+_REPORTED_STATES = (
     TrialState.PAUSED,
     TrialState.COMPLETE,
     TrialState.STOPPED,
@@ -50,9 +50,7 @@ _TOLD = (
 
 @dataclass(frozen=True)
 class _Row:
-    """A training that runs now: what it is, how far it is, and what it had reached at its last
-    epoch.
-    """
+    """A running training: its progress, and its accuracy after its last epoch."""
 
     label: str
     num_epochs: int
@@ -63,8 +61,8 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is kept of a trial: enough to see what changed."""
+class _Snapshot:
+    """The part of a trial that shows whether it has changed."""
 
     state: TrialState
     num_rungs: int
@@ -89,7 +87,7 @@ class Tally:
 
     def __init__(self, record: StudyRecord, trials: Sequence[TrialRecord] = ()) -> None:
         self._objectives = record.settings.objectives
-        self._known: dict[int, _Known] = {}
+        self._snapshots: dict[int, _Snapshot] = {}
         self._order: list[tuple[float, int]] = []  # scores with their sign turned: the best first
         self._with_result: dict[int, TrialRecord] = {}
         self._ranked: list[TrialRecord] | None = None  # with several objectives; None: unknown
@@ -101,30 +99,28 @@ class Tally:
     @property
     def num_trials(self) -> int:
         """How many trials there are."""
-        return len(self._known)
+        return len(self._snapshots)
 
     @property
     def best(self) -> list[TrialRecord]:
         """The best few trials, the best first, in the order of `rank_trials`."""
         if len(self._objectives) == 1:
-            return [self._with_result[number] for _, number in self._order[:BEST_SHOWN]]
+            return [self._with_result[number] for _, number in self._order[:MAX_BEST]]
         if self._ranked is None:
             self._ranked = rank_trials(self._objectives, list(self._with_result.values()))
-        return self._ranked[:BEST_SHOWN]
+        return self._ranked[:MAX_BEST]
 
     def state(self, number: int) -> TrialState | None:
-        """Return where a trial stood when it was last told of; None: it was not."""
-        known = self._known.get(number)
-        return known.state if known else None
+        """Return the last known state of a trial; None if the trial is unknown."""
+        snapshot = self._snapshots.get(number)
+        return snapshot.state if snapshot else None
 
     def note(self, trial: TrialRecord) -> bool:
-        """Take note of a trial, and return whether it has come to a rung or an end that was not
-        known yet.
-        """
-        before = self._known.get(trial.number)
+        """Take note of a trial, and return whether it reached a rung or an end since the last time."""
+        before = self._snapshots.get(trial.number)
         score = self._score(trial)
-        now = _Known(trial.state, len(trial.rungs), trial.epochs, score)
-        self._known[trial.number] = now
+        now = _Snapshot(trial.state, len(trial.rungs), trial.epochs, score)
+        self._snapshots[trial.number] = now
         if before is not None:
             self.counts[before.state] -= 1
             self._remove(before.score, trial.number)
@@ -145,8 +141,8 @@ class Tally:
             del self._order[bisect_left(self._order, (-score, number))]
 
     def _keep_best(self, trial: TrialRecord) -> None:
-        # Of all that have a result: where one falls behind, one that was not shown takes its place.
-        if self._known[trial.number].score is None:
+        # All trials with a result are kept: if one becomes worse, another one takes its place.
+        if self._snapshots[trial.number].score is None:
             self._with_result.pop(trial.number, None)
         else:
             self._with_result[trial.number] = trial
@@ -162,17 +158,17 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
         >>> trial_line(study.record, study.trials[19]).partition("  learning_rate")[0]
         'trial 19  val_accuracy 70.50%  10 epochs, bracket 2  trained to the end'
     """
-    words = [f"trial {trial.number}", objectives_text(record.settings.objectives, trial)]
+    parts = [f"trial {trial.number}", objectives_text(record.settings.objectives, trial)]
     if trial.state is TrialState.FAILED:
-        words.append(f"failed: {error_line(trial)}")
+        parts.append(f"failed: {error_line(trial)}")
     elif trial.state is TrialState.INFEASIBLE:
-        words.append(f"infeasible: {'; '.join(trial.infeasible)}")
+        parts.append(f"infeasible: {'; '.join(trial.infeasible)}")
     else:
-        words += [
+        parts += [
             f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
             STATE_TEXTS[trial.state],
         ]
-    return "  ".join(filter(None, [*words, settings_text(trial)]))
+    return "  ".join(filter(None, [*parts, settings_text(trial)]))
 
 
 def seconds_left(
@@ -189,7 +185,8 @@ def seconds_left(
 
     Example:
         >>> from eyetune.testing.studies import fabricated_study
-        >>> seconds_left(fabricated_study(1).record, passed=60, before=0, epochs=30, planned_epochs=120)
+        >>> record = fabricated_study(1).record
+        >>> seconds_left(record, passed=60, before=0, epochs=30, planned_epochs=120)
         180.0
     """
     budget = record.settings.budget.seconds
@@ -203,16 +200,16 @@ def seconds_left(
 class StudyDisplay:
     """Shows a study while it runs; a context manager.
 
-    On a terminal: the trials that run now, the best few, and where the study stands. Elsewhere a
-    line for each trial that reaches a rung, ends, fails or is infeasible.
+    A terminal shows the running trials, the best few, and the state of the study. Elsewhere there
+    is a line for each trial that reaches a rung, ends, fails or is infeasible.
 
     Args:
         record: The study when this invocation begins.
         trials: Trials of earlier invocations.
-        planned_epochs: How many epochs the whole study will train, where its schedule says so; by
-            default what the budget says.
-        enabled: Whether to show anything at all.
-        clock: Returns seconds.
+        planned_epochs: Number of epochs that the whole study will train, if its scheduler knows it.
+            Default: the number that the budget allows.
+        enabled: Whether to show anything.
+        clock: Function that returns seconds.
     """
 
     def __init__(
@@ -261,12 +258,12 @@ class StudyDisplay:
         if self._is_live:
             self._live.stop()
 
-    def note(self, words: str) -> None:
-        """Print a line about the whole."""
-        self._console.print(words, markup=False, soft_wrap=True)
+    def note(self, message: str) -> None:
+        """Print a line about the study as a whole."""
+        self._console.print(message, markup=False, soft_wrap=True)
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
-        """Show a training that begins, under a key of its own."""
+        """Show a training that starts, under a key of its own."""
         with self._lock:
             self._rows[key] = _Row(label, num_epochs)
 
@@ -284,18 +281,17 @@ class StudyDisplay:
                 share = news.images / max(1, news.num_images)
                 self._rows[key] = replace(row, epoch=news.epoch - 1, share=share)
 
-    def end(self, key: str, words: str) -> None:
-        """Take a training's row away and print a line about how it ended."""
+    def end(self, key: str, message: str) -> None:
+        """Remove a training's row and print a line about how it ended."""
         with self._lock:
             self._rows.pop(key, None)
-        if words:
-            self.note(words)
+        if message:
+            self.note(message)
 
     def on_trial(self, trial: TrialRecord) -> None:
-        """Take note of where a trial stands now; one that has come somewhere gets a line where
-        there is no table.
+        """Take note of a trial; where there is no table, print a line if its state has changed.
 
-        A trial that had paused and is stopped since others were better gets no second line.
+        A paused trial that is stopped, because others were better, gets no second line.
         """
         with self._lock:
             was_paused = self._tally.state(trial.number) is TrialState.PAUSED
@@ -309,8 +305,10 @@ class StudyDisplay:
                 )
             elif trial.state is not TrialState.RUNNING:
                 self._rows.pop(key, None)
-        is_told = trial.state in _TOLD and not (was_paused and trial.state is TrialState.STOPPED)
-        if is_news and is_told and (not self._is_live or trial.state is TrialState.FAILED):
+        is_reported = trial.state in _REPORTED_STATES and not (
+            was_paused and trial.state is TrialState.STOPPED
+        )
+        if is_news and is_reported and (not self._is_live or trial.state is TrialState.FAILED):
             self.note(trial_line(self._record, trial))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -320,12 +318,12 @@ class StudyDisplay:
 
     def _running(self) -> Table:
         table = _table()
-        for words in ("running", "epochs", "bracket", "validation", "hyperparameters"):
+        for heading in ("running", "epochs", "bracket", "validation", "hyperparameters"):
             table.add_column(
-                words,
+                heading,
                 no_wrap=True,
                 overflow="ellipsis",
-                ratio=1 if words == "hyperparameters" else None,
+                ratio=1 if heading == "hyperparameters" else None,
             )
         rows = list(self._rows.values())
         for row in rows[:MAX_RUNNING]:
@@ -347,20 +345,21 @@ class StudyDisplay:
             return []
         table = _table()
         objectives = self._record.settings.objectives
-        for words in ("best", *(one.name for one in objectives), "epochs", "hyperparameters"):
+        names = [objective.name for objective in objectives]
+        for heading in ("best", *names, "epochs", "hyperparameters"):
             table.add_column(
-                escape(words),
+                escape(heading),
                 no_wrap=True,
                 overflow="ellipsis",
-                ratio=1 if words == "hyperparameters" else None,
+                ratio=1 if heading == "hyperparameters" else None,
             )
         for trial in best:
             values = [
-                metric_text(one.name, v)
-                for one, v in zip(objectives, trial.objectives or (), strict=False)
+                metric_text(objective.name, value)
+                for objective, value in zip(objectives, trial.objectives or (), strict=False)
             ]
-            words = escape(settings_text(trial))
-            table.add_row(f"trial {trial.number}", *values, str(trial.epochs), words)
+            settings = escape(settings_text(trial))
+            table.add_row(f"trial {trial.number}", *values, str(trial.epochs), settings)
         return [table]
 
     def _status(self) -> str:
@@ -378,11 +377,12 @@ class StudyDisplay:
             epochs=trained - self._epochs_before,
             planned_epochs=None if self._planned is None else self._planned - self._epochs_before,
         )
-        most = "" if self._planned is None else f" of {self._planned:,} at most"
+        planned = "" if self._planned is None else f" of at most {self._planned:,}"
         times = f"{duration(self._record.seconds + passed)} passed"
         times += "" if left is None else f", {duration(left)} left"
         trials = f"{number_of(self._tally.num_trials, 'trial')}: {', '.join(counts) or 'none yet'}"
-        return f"[bold]{escape(self._record.name)}[/bold]  {trials}\n{trained:,.0f} epochs{most} trained, {times}"
+        name = escape(self._record.name)
+        return f"[bold]{name}[/bold]  {trials}\n{trained:,.0f} epochs{planned} trained, {times}"
 
 
 def _underway(row: _Row) -> float:
@@ -391,7 +391,7 @@ def _underway(row: _Row) -> float:
 
 
 def planned(record: StudyRecord) -> int | None:
-    """Return how many epochs a study's budget allows at most; None where it says nothing of them.
+    """Return how many epochs a study's budget allows at most; None where it sets no limit.
 
     Example:
         >>> from eyetune.testing.studies import fabricated_study

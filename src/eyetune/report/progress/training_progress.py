@@ -1,6 +1,4 @@
-"""The progress of trainings: live bars on a terminal, a line below a notebook's cell, plain lines
-elsewhere.
-"""
+"""The progress of trainings: bars in a terminal, a line below a notebook's cell, or plain lines."""
 
 from __future__ import annotations
 
@@ -38,9 +36,10 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
     """
     width = len(str(num_epochs))
     return (
-        f"epoch {epoch.epoch:{width}}/{num_epochs}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}  "
-        f"validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}  "
-        f"{epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
+        f"epoch {epoch.epoch:{width}}/{num_epochs}"
+        f"  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}"
+        f"  validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}"
+        f"  {epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
     )
 
 
@@ -52,31 +51,31 @@ def progress_line(position: Position) -> str:
         'epoch 1/10  3,200 of 8,000 images  loss 1.500  accuracy 45.0%  4,321 images/s'
     """
     return (
-        f"epoch {position.epoch}/{position.num_epochs}  {position.images:,} of {position.num_images:,} images  "
-        f"loss {position.loss:.3f}  accuracy {position.accuracy:.1%}  {position.images_per_second:,.0f} images/s"
+        f"epoch {position.epoch}/{position.num_epochs}"
+        f"  {position.images:,} of {position.num_images:,} images"
+        f"  loss {position.loss:.3f}  accuracy {position.accuracy:.1%}"
+        f"  {position.images_per_second:,.0f} images/s"
     )
 
 
 def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:
-    """Show a bar while image files are decoded, on a terminal; yields what is to be told (files
-    done, all files).
-    """
+    """Show a bar while image files are decoded (see `counting_bar`)."""
     return counting_bar("decoding images", enabled=enabled)
 
 
 @contextmanager
-def counting_bar(words: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while things are done one by one, on a terminal.
+def counting_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while items are processed, in a terminal only.
 
     Args:
-        words: What is done.
-        enabled: Whether to show anything at all.
+        label: What is being done.
+        enabled: Whether to show anything.
 
     Yields:
-        What is to be told: how many are done, of how many.
+        A function to call with the number of processed items and the number of all items.
     """
     console = Console(file=sys.stderr, force_jupyter=False)
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shown = enabled and console.is_terminal and not in_notebook()
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
@@ -85,24 +84,25 @@ def counting_bar(words: str, *, enabled: bool = True) -> Iterator[Callable[[int,
 
 @contextmanager
 def step_bar(
-    num_steps: int, words: str, *, enabled: bool = True
+    num_steps: int, heading: str, *, enabled: bool = True
 ) -> Iterator[Callable[[int, float, float], None]]:
-    """Show the steps of a range test: a bar on a terminal, a line below a notebook's cell, a line a
-    tenth elsewhere.
+    """Show the steps of a learning-rate range test.
+
+    A terminal shows a bar, a notebook a line below the cell, everything else ten lines.
 
     Args:
-        num_steps: How many are planned.
-        words: What is done, shown first.
-        enabled: Whether to show anything at all.
+        num_steps: Number of planned steps.
+        heading: What is being done; it is shown first.
+        enabled: Whether to show anything.
 
     Yields:
-        What is to be told of each step: its number from 1, its rate and its loss.
+        A function to call after each step with its number from 1, its learning rate and its loss.
     """
     cell = CellOutput() if enabled and in_notebook() else None
     console = Console(file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False)
     if cell:
-        cell.note(words)
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
+        cell.note(heading)
+    console.print(heading, highlight=False, markup=False, soft_wrap=True)
     columns = (
         TextColumn("step"),
         BarColumn(),
@@ -133,16 +133,15 @@ class TrainingDisplay:
     """Shows a training; a context manager.
 
     Args:
-        num_epochs: How many there will be at most.
-        enabled: Whether to show anything at all.
+        num_epochs: Maximum number of epochs.
+        enabled: Whether to show anything.
     """
 
     def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
         self._num_epochs = num_epochs
         self._cell = CellOutput() if enabled and in_notebook() else None
-        enabled = (
-            enabled and self._cell is None
-        )  # a notebook shows standard error as if something were wrong
+        # A notebook shows standard error as if something were wrong.
+        enabled = enabled and self._cell is None
         self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -172,16 +171,14 @@ class TrainingDisplay:
         if self._cell:
             self._cell.close()
 
-    def note(self, words: str) -> None:
+    def note(self, message: str) -> None:
         """Print a line about the training as a whole."""
         if self._cell:
-            self._cell.note(words)
-        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+            self._cell.note(message)
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def on_progress(self, position: Position) -> None:
-        """Move the bar, which spans all epochs, so that the time left is that of the whole
-        training.
-        """
+        """Move the bar. It spans all epochs, so the time left is that of the whole training."""
         fields: dict[str, Any] = {
             "epoch": position.epoch,
             "num_epochs": position.num_epochs,
@@ -207,13 +204,13 @@ class TrainingDisplay:
 
 
 class WorkersDisplay:
-    """Shows many trainings at once: a bar over all, a row for each that is under way; a context
-    manager.
+    """Shows many trainings at once; a context manager.
 
-    Elsewhere than on a terminal it prints a line for each training that ends.
+    A terminal shows a bar for all of them and a row for each that is running. Elsewhere there is a
+    line for each training that ends.
 
     Args:
-        enabled: Whether to show anything at all.
+        enabled: Whether to show anything.
     """
 
     def __init__(self, *, enabled: bool = True) -> None:
@@ -228,13 +225,13 @@ class WorkersDisplay:
             ),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),
             console=self._console,
             disable=not enabled or not self._console.is_terminal,
             transient=True,
         )
-        self._all = self._bar.add_task("all trainings", total=0, words="")
+        self._all = self._bar.add_task("all trainings", total=0, status="")
         self._rows: dict[str, TaskID] = {}
         self._expected = self._ended = 0
 
@@ -250,37 +247,41 @@ class WorkersDisplay:
     ) -> None:
         self._bar.stop()
 
-    def note(self, words: str) -> None:
-        """Print a line about the whole."""
-        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+    def note(self, message: str) -> None:
+        """Print a line about the trainings as a whole."""
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def expect(self, num_trainings: int, num_found: int = 0) -> None:
-        """Say how many more trainings there will be, and how many are recorded already."""
+        """Announce how many more trainings there will be, and how many are already recorded."""
         if num_trainings and num_found:
-            self.note(f"{num_found} of {num_trainings + num_found} trainings are recorded already")
+            total = num_trainings + num_found
+            verb = "is" if num_found == 1 else "are"
+            self.note(f"{num_found} of {total} trainings {verb} already recorded")
         self._expected += num_trainings
         self._bar.update(self._all, total=self._expected)
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
-        """Show a training that begins, under a key of its own."""
-        self._rows[key] = self._bar.add_task(f"  {escape(label)}", total=num_epochs, words="epochs")
+        """Show a training that starts, under a key of its own."""
+        self._rows[key] = self._bar.add_task(
+            f"  {escape(label)}", total=num_epochs, status="epochs"
+        )
 
     def on_news(self, key: str, news: Epoch | Position) -> None:
         """Move a training's row."""
         if key not in self._rows:
             return
         if isinstance(news, Epoch):
-            words = f"epochs, {news.val_accuracy:.1%} on validation"
-            self._bar.update(self._rows[key], completed=news.epoch, words=words)
+            status = f"epochs, {news.val_accuracy:.1%} on validation"
+            self._bar.update(self._rows[key], completed=news.epoch, status=status)
         else:
-            words = f"epochs, {news.images_per_second:,.0f} images/s"
-            self._bar.update(self._rows[key], completed=news.epoch - 1, words=words)
+            status = f"epochs, {news.images_per_second:,.0f} images/s"
+            self._bar.update(self._rows[key], completed=news.epoch - 1, status=status)
 
-    def end(self, key: str, words: str) -> None:
-        """Take a training's row away and print a line about how it ended."""
+    def end(self, key: str, message: str) -> None:
+        """Remove a training's row and print a line about how it ended."""
         if key in self._rows:
             self._bar.remove_task(self._rows.pop(key))
         self._ended += 1
         self._bar.update(self._all, completed=self._ended)
         width = len(str(self._expected))
-        self.note(f"[{self._ended:{width}}/{self._expected}] {words}")
+        self.note(f"[{self._ended:{width}}/{self._expected}] {message}")
