@@ -423,3 +423,13 @@ def test_train_on_validation_joins_separate_splits(
     assert len(usual.validation) == 4
     assert len(whole.train) == len(usual.train) + 4
     assert (whole.train.images[-4:] == 7).all()
+
+
+def test_load_announces_decoding_once(tmp_path: Path) -> None:
+    images = write_image_folder(tmp_path / "pets")
+    notes: list[str] = []
+    for _ in range(2):
+        load(images, on_note=notes.append)
+    load("digits", on_note=notes.append)
+    assert len(notes) == 1
+    assert str(images) in notes[0]

@@ -85,7 +85,8 @@ def load(
     name, path = _locate(str(source))
 
     def build() -> Decoded:
-        on_note(f"Decoding {path or name}: once, from then on it is read from the cache")
+        if name != "digits":  # which takes a fraction of a second
+            on_note(f"Decoding {path or name} (only once: later runs read the cache) ...")
         return _reordered(decode(), seed)
 
     try:
