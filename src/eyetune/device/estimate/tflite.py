@@ -102,6 +102,8 @@ def read(source: Path | bytes) -> TfliteModel:
         stored = parse(content, origin)
         check(stored, origin)
         return _model(stored, len(content))
+    except UsageError:  # a ValueError, like many signs of damage
+        raise
     except DAMAGE_ERRORS as error:
         is_explained = isinstance(error, DamagedFileError)
         reason = str(error) if is_explained else f"{type(error).__name__} while reading it"
