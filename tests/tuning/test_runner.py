@@ -65,9 +65,7 @@ def runner(workspace: Workspace, executor: Any) -> Runner:
     return Runner(workspace, executor, WorkersDisplay(enabled=False))
 
 
-def test_what_is_missing_is_trained_and_what_is_there_is_found(
-    recipe: Recipe, executor: LocalExecutor
-) -> None:
+def test_runner_trains_only_what_is_not_recorded(recipe: Recipe, executor: LocalExecutor) -> None:
     workspace = Workspace()
     faster = recipe.with_(optimizer__learning_rate=0.01)
     hopeless = recipe.with_({"model.blocks": [4, 4, 4, 4, 4, 4]})
@@ -114,7 +112,7 @@ def test_what_is_missing_is_trained_and_what_is_there_is_found(
     assert "diverged" in again[2].reason
 
 
-def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
+def test_runner_loses_one_epoch_of_a_killed_worker(
     recipe: Recipe, executor: LocalExecutor, tmp_path: Path
 ) -> None:
     longer = recipe.with_(fit__epochs=60)
@@ -138,7 +136,7 @@ def test_a_killed_worker_costs_the_epoch_under_way_and_nothing_else(
     assert len(broken.runs.all()) == 1
 
 
-def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) -> None:
+def test_runner_gives_up_after_three_dead_workers(recipe: Recipe) -> None:
     dead = WorkerLostError(
         "A worker process ended.", fix="If the machine ran out of memory: fewer --workers."
     )
@@ -151,9 +149,7 @@ def test_a_job_whose_workers_keep_dying_fails_after_the_third(recipe: Recipe) ->
     assert "memory" in (one.run.error or "")
 
 
-def test_ctrl_c_pauses_what_was_under_way_and_later_it_goes_on(
-    recipe: Recipe, executor: LocalExecutor
-) -> None:
+def test_runner_pauses_on_ctrl_c_and_resumes(recipe: Recipe, executor: LocalExecutor) -> None:
     workspace = Workspace()
     with pytest.raises(KeyboardInterrupt):
         runner(workspace, Elsewhere(KeyboardInterrupt())).train(
@@ -188,9 +184,7 @@ def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
     assert workspace.runs.all() == []
 
 
-def test_a_teacher_is_found_before_any_training_and_handed_to_the_worker(
-    recipe: Recipe, trained: Run
-) -> None:
+def test_runner_resolves_teachers_before_training(recipe: Recipe, trained: Run) -> None:
     taught = recipe.with_(loss__teacher="trained")
     elsewhere = Elsewhere(RuntimeError("nothing is trained here"))
     (done,) = runner(trained.workspace, elsewhere).train([Plan("taught", taught, 0)])

@@ -243,7 +243,7 @@ def test_the_best_of_a_limited_halving_reaches_the_end(
     assert schedule.out == frozenset(done.trials)
 
 
-def test_limited_halving_gives_up_a_trial_as_soon_as_it_has_no_chance() -> None:
+def test_limited_halving_stops_trials_without_a_chance() -> None:
     schedule = make_scheduler("halving", max_epochs=9, num_trials=9)
     done = Simulation(schedule, lambda trial, _: (-float(trial),), num_workers=1).run(4)
     assert done.epochs == {0: 3, 1: 1, 2: 1}
@@ -338,7 +338,7 @@ def test_hyperband_gives_what_waiting_for_every_round_would_give(
     assert schedule.out == frozenset(expected)
 
 
-def test_hyperband_waits_for_nobody_while_there_is_something_to_do() -> None:
+def test_hyperband_never_waits_while_there_is_work() -> None:
     schedule = make_scheduler("hyperband", max_epochs=10, iterations=2)
     simulation = Simulation(schedule, by_number, num_workers=44)
     for _ in range(44):  # two iterations of 12 + 6 + 4 new trials: none has reported yet
@@ -369,7 +369,7 @@ def test_hyperband_promotes_at_once_whoever_is_certain() -> None:
     assert schedule.next() == Promotion(7, 0, 1, 4)
 
 
-def test_hyperband_is_certain_in_a_later_round_while_an_earlier_one_goes_on() -> None:
+def test_hyperband_promotes_before_a_round_ends() -> None:
     schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(18):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
@@ -442,9 +442,7 @@ def test_median_rungs_are_fifths() -> None:
 
 @given(seed=st.integers(0, 10**6), num_workers=st.integers(1, 5))
 @settings(deadline=None, max_examples=40)
-def test_median_stops_at_once_what_is_worse_than_the_median_of_the_others(
-    seed: int, num_workers: int
-) -> None:
+def test_median_stops_trials_worse_than_the_median(seed: int, num_workers: int) -> None:
     schedule = make_scheduler("median", max_epochs=10, num_trials=25)
     simulation = Simulation(schedule, scoring(seed), seed=seed, num_workers=num_workers)
     reached: dict[int, dict[int, float]] = {rung: {} for rung in range(5)}
