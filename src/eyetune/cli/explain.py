@@ -33,10 +33,10 @@ def explain(
 ) -> None:
     """Show what a network has learned, in pictures and tables.
 
-    Draws five pictures: the filters of the first convolution; the feature maps of one image, layer
-    by layer; where the network looks (Grad-CAM) when it is sure and right, and sure and wrong;
-    which classes are confused, with examples; and how many units of each layer are dead, zero or
-    saturated.
+    It draws five pictures: the filters of the first convolution; the feature maps of one image,
+    layer by layer; where the network looks (Grad-CAM) in its most confident correct and wrong
+    predictions; which classes are confused, with examples; and how many units of each layer are
+    dead, zero or saturated.
 
     For example:
 
@@ -47,11 +47,11 @@ def explain(
     Parameters
     ----------
     run
-        Id of a run, the beginning of it, its name, or latest.
+        The run: its id, the beginning of the id, its name, or `latest`.
     image
-        Whose feature maps to draw: its number in the split, from 0, or an image file.
+        Image whose feature maps are drawn: its number in the split, from 0, or an image file.
     split
-        Whose images to explain it with. Choose on validation; test is for the report.
+        Split whose images are used. Make choices on validation; test is for the report.
     output
         Folder for the pictures (PNG and SVG).
     """

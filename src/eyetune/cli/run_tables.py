@@ -51,9 +51,10 @@ def run_table(run: Run) -> Table:
     record = run.record
     data = record.data
     network = record.network
+    state = str(record.state).lower()
     rows = {
         "run": record.label,
-        "state": f"{record.state}: {record.error}" if record.error else str(record.state),
+        "state": f"{state}: {record.error}" if record.error else state,
         "data": f"{data.name}: {data.num_train:,} train, {data.num_validation:,} validation, "
         f"{data.num_test:,} test",
     }
@@ -68,7 +69,7 @@ def run_table(run: Run) -> Table:
         "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
     }
-    if run.history:
+    if len(run.history) > 1:
         rows["training curve"] = _curve([epoch.accuracy for epoch in run.history])
         rows["validation curve"] = _curve([epoch.val_accuracy for epoch in run.history])
     if record.results:
