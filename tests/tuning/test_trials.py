@@ -8,7 +8,7 @@ TRIAL = TrialRecord(
 )
 
 
-def test_with_hyperparameters_notes_what_was_unused_and_what_appeared() -> None:
+def test_with_hyperparameters_notes_unused_and_new_names() -> None:
     trial = with_hyperparameters(TRIAL, {"layers": 1, "units_0": 32, "rate": 0.01})
     assert trial.unused == ("units_1",)
     assert trial.more_values == {"rate": 0.01}

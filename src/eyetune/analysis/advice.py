@@ -69,9 +69,7 @@ def suggest(facts: Facts, level: str, *, overfitting: bool, still_rising: bool) 
 
 
 def _applies(suggestion: Suggestion, recipe: Recipe) -> bool:
-    """Return whether a recipe can take a suggestion: a model function builds and compiles its own
-    network.
-    """
+    """Return whether a recipe can take a suggestion; a model function has its own network."""
     return not recipe.model.has_function or not _NEEDS_OWN_NETWORK.search(suggestion.command)
 
 

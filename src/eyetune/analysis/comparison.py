@@ -155,7 +155,7 @@ class Comparison:
         """Return the comparison as plain JSON values."""
         return {
             "baseline": self.baseline.to_json(),
-            "differences": [one.to_json() for one in self.differences],
+            "differences": [difference.to_json() for difference in self.differences],
         }
 
 

@@ -158,8 +158,9 @@ class Facts:
 
     @property
     def neglected_classes(self) -> tuple[int, ...]:
-        """Classes with few images of which the network surely recognizes less than half as many as
-        of all images.
+        """Classes with few images that the network hardly ever recognizes.
+
+        Their recall is certainly below half of the accuracy on all images (95% interval).
         """
         if not self.is_uneven:
             return ()

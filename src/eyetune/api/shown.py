@@ -24,7 +24,10 @@ class ShownComparison(Comparison):
         """Draw the differences with their 95% intervals (a forest plot)."""
         from eyetune.report.figures.run_figures import forest
 
-        bars = [(one.label, one.difference, one.interval, one.certain) for one in self.differences]
+        bars = [
+            (difference.label, difference.difference, difference.interval, difference.certain)
+            for difference in self.differences
+        ]
         return forest(bars, baseline=self.baseline.label)
 
     def _repr_html_(self) -> str:

@@ -122,8 +122,7 @@ def record_failure(workspace: Workspace, run_id: str, error: BaseException) -> R
 def linear_baseline(
     dataset: Dataset, on_note: Callable[[str], None] = lambda _: None
 ) -> float | None:
-    """Return the validation accuracy of a linear classifier on the pixels, computed once per data
-    set and then cached.
+    """Return the validation accuracy of a linear classifier, fitted once per data set and cached.
 
     Args:
         dataset: The images.
