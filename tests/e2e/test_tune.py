@@ -46,7 +46,8 @@ def build_model(hp):
     model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Rescaling(1.0)])
     model.add(keras.layers.Conv2D(4, 3, strides=4, activation="relu"))
     if kind == "good":
-        model.add(keras.layers.Conv2D(hp.Int("filters", 2, 8, step=2, parent_name="kind", parent_values=["good"]), 3))
+        filters = hp.Int("filters", 2, 8, step=2, parent_name="kind", parent_values=["good"])
+        model.add(keras.layers.Conv2D(filters, 3))
     if kind == "raises":
         raise ValueError("no such layer in the user's file")
     if kind == "hog":
@@ -67,7 +68,12 @@ def build_model(hp):
     raise RuntimeError(f"it never works with {rate}")
 """
 CHANGED = MODEL.replace('"filters", 2, 8', '"filters", 2, 16')
-SPACE = '["model.blocks.0.filters"]\nvalues = [4, 8]\n["optimizer.learning_rate"]\nvalues = [1e-2, 1e-3, 1e-4]\n'
+SPACE = """
+["model.blocks.0.filters"]
+values = [4, 8]
+["optimizer.learning_rate"]
+values = [1e-2, 1e-3, 1e-4]
+"""
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 LIMIT_SECONDS = 30  # of a job, the start of Keras included, on a machine where others are at work
 

@@ -77,7 +77,7 @@ class Axis:
         return int(value) if self.whole else float(value)
 
     def number(self, value: Value) -> int | float | None:
-        """Return the number of a value, or of the nearest step; None where it is not on the axis."""
+        """Return the number of a value or the nearest step, or None if it is not on the axis."""
         if self.kind == "number":
             if isinstance(value, bool | str) or not self.low <= value <= self.high:
                 return None

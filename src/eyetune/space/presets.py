@@ -31,7 +31,8 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
         RecipeError: A name is no path of a recipe, or the values contradict each other.
 
     Example:
-        >>> changed = apply(Recipe(), {"model.blocks.count": 3, "model.blocks.2.filters": 16, "fit.batch_size": 64})
+        >>> values = {"model.blocks.count": 3, "model.blocks.2.filters": 16, "fit.batch_size": 64}
+        >>> changed = apply(Recipe(), values)
         >>> [block.filters for block in changed.model.blocks], changed.fit.batch_size
         ([32, 64, 16], 64)
     """

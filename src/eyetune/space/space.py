@@ -133,7 +133,7 @@ class Range(_Part):
             )
         if self.sampling != "linear" and self.low <= 0:
             raise ValueError(
-                f"{self.name} is spread over logarithms, so its lower end must be above 0, not {self.low}"
+                f"{self.name} has logarithmic sampling, so its low must be above 0, not {self.low}"
             )
         least = 0 if self.sampling == "linear" else 1
         if self.step is not None and self.step <= least:

@@ -194,9 +194,7 @@ def test_an_objective_that_epochs_do_not_measure_gives_way_to_one_that_they_do()
     assert axes.get_ylabel().startswith("val accuracy")
 
 
-def test_parallel_coordinates_have_an_axis_a_hyperparameter_and_break_off_where_one_does_not_count() -> (
-    None
-):
+def test_parallel_coordinates_axes_and_gaps() -> None:
     figure = parallel_coordinates(TYPICAL.record, TYPICAL.trials)
     (axes,) = figure.axes
     words = [text.get_text() for text in axes.texts]

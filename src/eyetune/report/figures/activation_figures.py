@@ -120,7 +120,10 @@ def feature_maps(
     for axes, one in zip(grid[1:-1], rows, strict=True):
         _draw_maps(axes, one, columns)
     _draw_answer(grid[-1], probabilities, class_names)
-    heading = f"{title}\nWhat each layer makes of the image: dark is low, bright is high, the strongest channels first"
+    heading = (
+        f"{title}\nThe output of each layer for the image: dark is low, bright is high, "
+        "the strongest channels first"
+    )
     left_out = (
         f"\n{len(maps) - len(rows)} layers between these are left out"
         if len(rows) < len(maps)
@@ -354,8 +357,11 @@ def activity(layers: Sequence[LayerActivity], *, num_images: int, title: str = "
     axes.set_xticks(np.linspace(0, 1, 6), [f"{share:.0%}" for share in np.linspace(0, 1, 6)])
     axes.set_ylim(max(len(layers), 1) - 0.5, -0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    words = f"Activations on {num_images:,} images: outputs at rest (blue), units that are at rest on all of them (red)"
-    axes.set_title(plain(f"{title}\n{words}".strip()), fontsize=11, loc="left")
+    heading = (
+        f"Activations on {num_images:,} images: outputs at rest (blue), "
+        "units that are at rest on all images (red)"
+    )
+    axes.set_title(plain(f"{title}\n{heading}".strip()), fontsize=11, loc="left")
     if not layers:
         _bare(axes)
     return figure

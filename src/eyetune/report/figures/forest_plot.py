@@ -76,9 +76,14 @@ def effects_forest(record: LabRecord) -> Picture:
         _draw_group(axes, name, group, label_width, is_shaded=number % 2 == 0)
     if note:
         figure.text(
-            left / width, 0.08 / height, plain(note), ha="left", va="bottom",
-            fontsize=_FONT - 0.5, color="0.3",
-        )  # fmt: skip
+            left / width,
+            0.08 / height,
+            plain(note),
+            ha="left",
+            va="bottom",
+            fontsize=_FONT - 0.5,
+            color="0.3",
+        )
     return figure
 
 

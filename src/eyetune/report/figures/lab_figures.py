@@ -78,7 +78,8 @@ def mean_curve(histories: Sequence[History]) -> tuple[NDArray[np.float64], NDArr
 
     Example:
         >>> from eyetune.values.history import Epoch
-        >>> runs = [(Epoch(1, 1.0, 0.5, 1.0, accuracy, 0.001, 2.0, 9.0),) for accuracy in (0.4, 0.6)]
+        >>> epochs = [Epoch(1, 1.0, 0.5, 1.0, accuracy, 0.001, 2.0, 9.0) for accuracy in (0.4, 0.6)]
+        >>> runs = [(epoch,) for epoch in epochs]
         >>> [values.tolist() for values in mean_curve(runs)]
         [[2.0], [0.5]]
     """

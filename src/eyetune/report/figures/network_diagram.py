@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 
 _COLOURS = {
-    "Conv2D": "#f4a259", "DepthwiseConv2D": "#f4c27f", "SeparableConv2D": "#f4c27f", "Conv2DTranspose": "#f4a259",
-    "MaxPooling2D": "#8cb369", "AveragePooling2D": "#8cb369", "GlobalAveragePooling2D": "#8cb369",
-    "Flatten": "#bbbbbb", "Dense": "#5b8e7d", "BatchNormalization": "#bc9ec1", "Dropout": "#dddddd",
-}  # fmt: skip
+    "Conv2D": "#f4a259",
+    "DepthwiseConv2D": "#f4c27f",
+    "SeparableConv2D": "#f4c27f",
+    "Conv2DTranspose": "#f4a259",
+    "MaxPooling2D": "#8cb369",
+    "AveragePooling2D": "#8cb369",
+    "GlobalAveragePooling2D": "#8cb369",
+    "Flatten": "#bbbbbb",
+    "Dense": "#5b8e7d",
+    "BatchNormalization": "#bc9ec1",
+    "Dropout": "#dddddd",
+}
 _OTHER_COLOUR = "#9fb8d0"
 _TALLEST = 3.0  # in drawing units, as everything below
 _GAP = 0.55

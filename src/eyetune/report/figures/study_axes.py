@@ -96,9 +96,14 @@ def legend_below(
     """Place a legend below all axes, where it covers nothing."""
     if handles:
         figure.legend(
-            handles=list(handles), fontsize="small", loc="outside lower center", ncols=min(columns, len(handles)),
-            frameon=False, title=title, title_fontsize="small",
-        )  # fmt: skip
+            handles=list(handles),
+            fontsize="small",
+            loc="outside lower center",
+            ncols=min(columns, len(handles)),
+            frameon=False,
+            title=title,
+            title_fontsize="small",
+        )
 
 
 def objective_label(objective: Objective) -> str:
@@ -112,8 +117,10 @@ def tick_words(name: str, value: float) -> str:
     """Return a value on the axis of an objective in few digits.
 
     Example:
-        >>> tick_words("val_accuracy", 0.715), tick_words("parameters", 167562), tick_words("val_loss", 0.75)
-        ('71.5%', '168 k', '0.75')
+        >>> tick_words("val_accuracy", 0.715), tick_words("parameters", 167562)
+        ('71.5%', '168 k')
+        >>> tick_words("val_loss", 0.75)
+        '0.75'
     """
     if is_share(name):
         return f"{100 * value:.4g}%"
@@ -130,7 +137,8 @@ def shown_range(objective: Objective, values: Sequence[float]) -> tuple[float, f
         values: At least one of them finite.
 
     Example:
-        >>> shown_range(Objective(name="val_accuracy", direction="max"), [0.1, 0.69, 0.7, 0.71, 0.72])
+        >>> accuracy = Objective(name="val_accuracy", direction="max")
+        >>> shown_range(accuracy, [0.1, 0.69, 0.7, 0.71, 0.72])
         (0.69, 0.72)
     """
     ordered = sorted(

@@ -1,4 +1,4 @@
-"""Figures of a study: the best so far, learning curves, importances, objectives against each other."""
+"""Figures of a study: best so far, learning curves, importances and Pareto front."""
 
 from __future__ import annotations
 
@@ -71,11 +71,20 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     best = next(step for step in steps if step.trial.number == winner.number)
     up = 1 if first.direction == "max" else -1
     axes.annotate(
-        f"trial {best.trial.number}: {metric_text(first.name, best.value)}", (best.epochs, best.value),
-        xytext=(0, 9 * up), textcoords="offset points", color="#a85708", weight="bold", fontsize=9.5,
-        ha="left" if best.epochs < 0.15 * end else "right" if best.epochs > 0.85 * end else "center",
+        f"trial {best.trial.number}: {metric_text(first.name, best.value)}",
+        (best.epochs, best.value),
+        xytext=(0, 9 * up),
+        textcoords="offset points",
+        color="#a85708",
+        weight="bold",
+        fontsize=9.5,
+        ha="left"
+        if best.epochs < 0.15 * end
+        else "right"
+        if best.epochs > 0.85 * end
+        else "center",
         va="bottom" if up > 0 else "top",
-    )  # fmt: skip
+    )
     _mark_unfinished(axes, trials, at=0.025 if up > 0 else 0.975)
     axes.set_xlim(-0.02 * end, 1.02 * end)
     count_epochs(axes)
@@ -229,9 +238,17 @@ def _draw_rungs(axes: Axes, trials: Sequence[TrialRecord]) -> None:
         axes.axvline(epochs, color="0.35", linewidth=1, linestyle=":", zorder=0.5)
         count = sum(any(rung.epochs == epochs for rung in trial.rungs) for trial in trials)
         axes.annotate(
-            f"{count} reached", (epochs, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3),
-            textcoords="offset points", ha="center", va="bottom", fontsize=8, color="0.35", annotation_clip=False,
-        )  # fmt: skip
+            f"{count} reached",
+            (epochs, 1),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color="0.35",
+            annotation_clip=False,
+        )
 
 
 def importance_bars(importances: Mapping[str, float]) -> Picture:
@@ -254,9 +271,13 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
     axes.barh(range(len(order)), shares, color=STRONG[0], height=0.62)
     for height, share in enumerate(shares):
         axes.annotate(
-            f"{share:.0%}" if share >= 0.01 or not share else "<1%", (share, height), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=9,
-        )  # fmt: skip
+            f"{share:.0%}" if share >= 0.01 or not share else "<1%",
+            (share, height),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
     axes.set_yticks(range(len(order)), names)
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(0, 1.12 * max(*shares, 0.01))
@@ -369,6 +390,12 @@ def _name_some(
             continue
         last = place
         axes.annotate(
-            str(trial.number), (cost, value), xytext=(-7, 6), textcoords="offset points", ha="right", fontsize=8.5,
-            color="#a85708", zorder=4,
-        )  # fmt: skip
+            str(trial.number),
+            (cost, value),
+            xytext=(-7, 6),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8.5,
+            color="#a85708",
+            zorder=4,
+        )

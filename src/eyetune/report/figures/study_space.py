@@ -205,18 +205,33 @@ def _path(row: Sequence[float]) -> Path:
 def _draw_axis(axes: Axes, position: int, name: str, ticks: Sequence[tuple[float, str]]) -> None:
     axes.plot([position, position], [0, 1], color="0.25", linewidth=1, zorder=2.5)
     axes.annotate(
-        name, (position, 1.03), xytext=(0, 6), textcoords="offset points", ha="center", va="bottom", fontsize=9,
-        weight="bold", annotation_clip=False, linespacing=1.05,
-    )  # fmt: skip
+        name,
+        (position, 1.03),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        weight="bold",
+        annotation_clip=False,
+        linespacing=1.05,
+    )
     for place, words in ticks:
         axes.plot(
             [position - 0.035, position], [place, place], color="0.25", linewidth=1, zorder=2.5
         )
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.78, "pad": 0.8}
         axes.annotate(
-            words.replace("$", r"\$"), (position - 0.035, place), xytext=(-3, 0), textcoords="offset points",
-            ha="right", va="center", fontsize=8.5, bbox=box, zorder=6,
-        )  # fmt: skip
+            words.replace("$", r"\$"),
+            (position - 0.035, place),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=8.5,
+            bbox=box,
+            zorder=6,
+        )
 
 
 def _draw_objective(
@@ -227,18 +242,35 @@ def _draw_objective(
     strip = np.linspace(0, 1, 128)[:, None]
     colours = strip if objective.direction == "max" else 1 - strip
     axes.imshow(
-        colours, extent=(position, position + 0.09, 0, 1), origin="lower", aspect="auto", cmap=_shades(), zorder=2.4
-    )  # fmt: skip
+        colours,
+        extent=(position, position + 0.09, 0, 1),
+        origin="lower",
+        aspect="auto",
+        cmap=_shades(),
+        zorder=2.4,
+    )
     axes.annotate(
-        objective_label(objective).rpartition("\n")[0], (position, 1.03), xytext=(0, 6), textcoords="offset points",
-        ha="center", va="bottom", fontsize=9, weight="bold", color=STRONG[0], annotation_clip=False,
-    )  # fmt: skip
+        objective_label(objective).rpartition("\n")[0],
+        (position, 1.03),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        weight="bold",
+        color=STRONG[0],
+        annotation_clip=False,
+    )
     for tick in [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]:
         place = (tick - low) / (high - low)
         axes.annotate(
-            tick_words(objective.name, float(tick)), (position + 0.09, place), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=8.5,
-        )  # fmt: skip
+            tick_words(objective.name, float(tick)),
+            (position + 0.09, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+        )
 
 
 def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int) -> list[Any]:
@@ -319,7 +351,7 @@ def _draw_slice(axes: Axes, one: Choice | Range, order: Sequence[TrialRecord]) -
 
 
 def _jitter(one: Choice | Range, trial: TrialRecord) -> float:
-    """Return how far a dot is moved aside, so that those of one category do not lie on one another."""
+    """Return the offset of a dot, so that the dots of a category do not overlap."""
     if not isinstance(one, Choice):
         return 0.0
     return (trial.number * 0.6180339887 % 1 - 0.5) * 0.5 / len(one.values)
@@ -330,5 +362,12 @@ def _best_handle(best: TrialRecord, first: Objective) -> Any:
 
     words = f"trial {best.number}, the best: {metric_text(first.name, _value(best))}"
     return Line2D(
-        [], [], linestyle="none", marker="*", color=BEST, markersize=12, markeredgecolor="white", label=words
-    )  # fmt: skip
+        [],
+        [],
+        linestyle="none",
+        marker="*",
+        color=BEST,
+        markersize=12,
+        markeredgecolor="white",
+        label=words,
+    )

@@ -183,7 +183,8 @@ def _facts(record: LabRecord) -> list[tuple[str, str]]:
             accuracy_text(final.test_accuracy, final.test_deviation),
         ),
         (
-            f"points over the baseline on test (95% interval {interval_text(record.test_interval)})",
+            "points over the baseline on test "
+            f"(95% interval {interval_text(record.test_interval)})",
             points_text(record.test_difference),
         ),
         (f"of {changes} certainly better than the baseline", str(num_better)),
