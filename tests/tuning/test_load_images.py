@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eyetune.data import Dataset
@@ -13,9 +15,9 @@ from eyetune.tuning.load_images import ImageLoader
 def test_image_loader_loads_each_data_section_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
-    def counted(recipe: Recipe, source: None = None, *, on_progress: object) -> Dataset:
+    def counted(recipe: Recipe, source: None = None, **options: Any) -> Dataset:
         loaded.append(recipe.data.source)
-        return load_data(recipe, source)
+        return load_data(recipe, source, **options)
 
     monkeypatch.setattr("eyetune.tuning.load_images.load_data", counted)
     images = ImageLoader(progress=False)
