@@ -30,7 +30,9 @@ def build_model(hp):
         model.add(keras.layers.Dense(8, activation="relu"))
     model.add(keras.layers.Dense(3, activation="softmax"))
     rate = hp.Choice("learning_rate", [1e-1, 3e-2, 1e-2, 3e-3])
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["acc"], run_eagerly=True)
+    optimizer = keras.optimizers.Adam(rate)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, metrics=["acc"], run_eagerly=True)
     return model
 
 def failing(hp):

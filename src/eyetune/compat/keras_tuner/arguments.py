@@ -33,7 +33,7 @@ INSTEAD = {
     "alpha": "Leave it out: the sampler learns how noisy the objective is.",
     "beta": "Leave it out: the sampler chooses how much to explore.",
     "allow_new_entries": "Leave it out; tune_new_entries=False leaves new hyperparameters alone.",
-    "executions_per_trial": "Leave it out. To see the effect of chance: tuner.study.retrain(seed=1), ...",
+    "executions_per_trial": "Leave it out. To see chance at work: tuner.study.retrain(seed=1)",
 }
 
 

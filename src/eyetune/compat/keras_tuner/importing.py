@@ -33,7 +33,7 @@ def import_keras_tuner(
     """Read a project folder of KerasTuner as a study; its trials have no runs, since its networks
     stay where they are.
 
-    A trial that Hyperband promoted becomes a further rung of the trial that it goes on with.
+    A trial that Hyperband promoted becomes another rung of the trial that it continues.
     KerasTuner keeps the figures of the best epoch alone; see `keras_tuner_metrics`.
 
     Args:

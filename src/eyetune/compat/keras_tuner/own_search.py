@@ -71,13 +71,13 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
 
     Raises:
         UsageError: An option cannot be used.
-        EyetuneError: The data cannot be used, or KerasTuner gave up; the trials so far are recorded.
+        EyetuneError: The data cannot be used, or KerasTuner failed; its trials so far are recorded.
 
     Source: https://keras.io/keras_tuner/api/tuners/
 
     Example:
         >>> import eyetune as et
-        >>> study = et.tune_with_keras_tuner("model.py:build_model", scheduler="hyperband")  # doctest: +SKIP
+        >>> study = et.tune_with_keras_tuner("model.py:build_model")  # doctest: +SKIP
         >>> study.best_value, study.record.seconds  # doctest: +SKIP
     """
     sampler, scheduler = search_process.what_it_has(options.sampler, options.scheduler)

@@ -1,9 +1,8 @@
-"""A project folder of KerasTuner, read as our own records: its JSON files alone, nothing is
-unpickled.
+"""Reads a project folder of KerasTuner as our own records; only its JSON files are read.
 
-KerasTuner begins a new trial where Hyperband promotes one; here that is a further rung of the trial
-that it goes on with. Of a trial it keeps the figures of its best epoch, and neither its objective
-nor how long it trained: the objective is found as the metric that its scores are of, the epochs
+KerasTuner starts a new trial where Hyperband promotes one; here that is another rung of the trial
+that it continues. KerasTuner stores the metrics of a trial's best epoch, but neither the objective
+nor the number of epochs: the objective is the metric that equals the scores, and the epochs come
 from Hyperband's plan or from the best epoch.
 
 The format is that of KerasTuner 1.4, `Oracle.get_state` and `Trial.get_state`:
@@ -59,7 +58,7 @@ class _ConditionFile(_File):
 
 
 class _Entry(_File):
-    """A hyperparameter with what it may be; which values there are hangs on its kind."""
+    """A hyperparameter with its values, which depend on its kind."""
 
     name: str
     conditions: list[_ConditionFile] = []
@@ -240,7 +239,7 @@ def _state_file(folder: Path) -> Path:
         f"{folder} is no project folder of KerasTuner."
         if folder.exists()
         else f"There is no folder {folder}.",
-        expected=f"a folder with {STATE_FILE} and trial_*/trial.json: directory/project_name of the search",
+        expected=f"directory/project_name of a search, with {STATE_FILE} and trial_*/trial.json",
         fix=f"Name one of the projects in it: {', '.join(sorted(inside))}." if inside else None,
     )
 
@@ -265,7 +264,7 @@ def _read(path: Path, kind: type[_Read]) -> _Read:
             f"{path} is not as KerasTuner 1.4 writes it.",
             expected=f"{place}: {first['msg']}",
             received=f"{first['input']!r:.80}",
-            fix="Open the project once with KerasTuner 1.4 (`tuner.reload(); tuner.save()`), which writes it anew.",
+            fix="To convert it, open it with KerasTuner 1.4: `tuner.reload(); tuner.save()`.",
         ) from None
 
 
@@ -282,7 +281,7 @@ def _space(state: _State, folder: Path) -> Space:
 
 
 def _as_object(entry: _EntryFile) -> Any:
-    """Return a hyperparameter as the library itself would read it, without importing Keras for it."""
+    """Return a hyperparameter as KerasTuner itself reads it, without importing Keras."""
     config = entry.config
     usual = {
         "Choice": config.values[0] if config.values else None,
@@ -367,7 +366,7 @@ def _brackets(trials: Sequence[_Trial]) -> int:
 
 
 def _chains(trials: Sequence[_Trial]) -> list[list[_Trial]]:
-    """Put promoted trials behind those that they go on with."""
+    """Put promoted trials behind those that they continue."""
     known = {one.trial_id: one for one in trials}
     chains: dict[str, list[_Trial]] = {}
     for trial in trials:

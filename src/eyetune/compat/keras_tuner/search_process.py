@@ -361,7 +361,7 @@ class _Epochs:
         self.accuracy = "accuracy"
 
     def read(self) -> Iterator[tuple[str, Epoch]]:
-        """Yield the trial and each new epoch; a line that is being written waits for the next time."""
+        """Yield the trial and each new epoch; an unfinished line waits for the next call."""
         for line in self._lines():
             value = json.loads(line)
             if "epoch" in value:

@@ -70,7 +70,7 @@ class Tuner:
         project_name: str | None = None,
         overwrite: bool = False,
         workers: int | None = None,
-        max_retries_per_trial: int = 0,  # noqa: ARG002 (a trial whose worker died goes on by itself)
+        max_retries_per_trial: int = 0,  # noqa: ARG002 (a trial whose worker died is retried anyway)
         max_consecutive_failed_trials: int = 3,  # noqa: ARG002 (a study ends when its first trials all fail)
         **others: Any,
     ) -> None:
@@ -356,12 +356,12 @@ class Hyperband(Tuner):
     trained twice.
 
     Args:
-        hypermodel: As for all tuners (`Tuner`).
-        objective: As for all tuners.
-        max_epochs: Of a trial that goes through all rounds.
-        factor: One in so many goes on to the next round.
-        hyperband_iterations: How often all brackets are run through.
-        others: As for all tuners.
+        hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
+        objective: Name of a metric, a `keras_tuner.Objective`, or a list of them.
+        max_epochs: Epochs of a trial that is promoted to the last round. Default: 100.
+        factor: One trial in `factor` is promoted to the next round. Default: 3.
+        hyperband_iterations: How often all brackets are run. Default: 1.
+        others: The other arguments of `Tuner`.
 
     Source: Li et al. 2018, https://jmlr.org/papers/v18/16-558.html;
         https://keras.io/keras_tuner/api/tuners/hyperband/
@@ -383,10 +383,10 @@ class Hyperband(Tuner):
     ) -> None:
         if not isinstance(hyperband_iterations, int) or hyperband_iterations < 1:
             raise UsageError(
-                "Hyperband needs to know how often it runs.",
+                "hyperband_iterations is out of its range.",
                 expected="1 or more",
                 received=f"hyperband_iterations={hyperband_iterations}",
-                fix='For as long as there is time: eyetune.tune(..., scheduler="hyperband", seconds=3600)',
+                fix='To limit the time: eyetune.tune(..., scheduler="hyperband", seconds=3600)',
             )
         settings: dict[str, Any] = {"scheduler": "hyperband", "sampler": "random"}
         settings |= {"max_epochs": max_epochs, "factor": factor}
@@ -400,10 +400,10 @@ class RandomSearch(Tuner):
     """KerasTuner's RandomSearch, drop-in.
 
     Args:
-        hypermodel: As for all tuners (`Tuner`).
-        objective: As for all tuners.
-        max_trials: How many trials.
-        others: As for all tuners.
+        hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
+        objective: Name of a metric, a `keras_tuner.Objective`, or a list of them.
+        max_trials: Number of trials. Default: 10.
+        others: The other arguments of `Tuner`.
 
     Source: https://keras.io/keras_tuner/api/tuners/random/
     """
@@ -420,10 +420,10 @@ class BayesianOptimization(Tuner):
     """KerasTuner's BayesianOptimization, drop-in: a Gaussian process suggests.
 
     Args:
-        hypermodel: As for all tuners (`Tuner`).
-        objective: As for all tuners.
-        max_trials: How many trials.
-        others: As for all tuners.
+        hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
+        objective: Name of a metric, a `keras_tuner.Objective`, or a list of them.
+        max_trials: Number of trials. Default: 10.
+        others: The other arguments of `Tuner`.
 
     Source: https://keras.io/keras_tuner/api/tuners/bayesian/
     """
@@ -435,13 +435,13 @@ class BayesianOptimization(Tuner):
 
 
 class GridSearch(Tuner):
-    """KerasTuner's GridSearch, drop-in; a range without end needs a step.
+    """KerasTuner's GridSearch, drop-in; an infinite range needs a step.
 
     Args:
-        hypermodel: As for all tuners (`Tuner`).
-        objective: As for all tuners.
-        max_trials: How many trials; by default every combination.
-        others: As for all tuners.
+        hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
+        objective: Name of a metric, a `keras_tuner.Objective`, or a list of them.
+        max_trials: Number of trials. Default: every combination.
+        others: The other arguments of `Tuner`.
 
     Source: https://keras.io/keras_tuner/api/tuners/grid/
     """
