@@ -176,9 +176,7 @@ def test_missing_path_is_reported_in_full(
     assert caught.value.received == f"{tmp_path / name}, which does not exist"
 
 
-@pytest.mark.parametrize(
-    "source", ["x" * 300, "a/\0b", "\0", "~nobody-of-this-name/pets", "/\udcff"]
-)
+@pytest.mark.parametrize("source", ["x" * 300, "a/\0b", "\0", "~no-such-user/pets", "/\udcff"])
 def test_impossible_path_is_an_unknown_source(source: str) -> None:
     with pytest.raises(SourceError):
         load(source)

@@ -295,7 +295,7 @@ def test_discover_ends_with_an_unreachable_scope(tmp_path: Path) -> None:
         hp.Choice("kind", ["a", "b"])
         with hp.conditional_scope("kind", ["a"]):
             hp.Boolean("inner")
-        # KerasTuner forces the parent to a value that the function takes back, and builds for ever.
+        # KerasTuner forces the parent to a value that the function takes back, and builds forever.
         hp.values["kind"] = "b"
         with hp.conditional_scope("kind", ["a"]):
             hp.Int("never", 1, 2)

@@ -81,7 +81,7 @@ def made(values: dict[str, Any], base: Recipe | None = None) -> Recipe:
         reject()
 
 
-def settled(values: dict[str, Any]) -> Recipe:
+def without_conflicts(values: dict[str, Any]) -> Recipe:
     """Resolve the most frequent conflicts, so that few examples are skipped."""
     augment, optimizer = values["augment"], values["optimizer"]
     if not any(value for name, value in augment.items() if name != "copies"):
@@ -121,8 +121,8 @@ def without_base(values: dict[str, Any]) -> dict[str, Any]:
 
 
 toml_like = st.text(st.sampled_from("[]{}=.,\"'#\n\\ +-_:eTZ0129fitpochs"))
-recipes = section_values(Recipe).map(settled)
-recipes_of_one_shape = section_values(Recipe, 2).map(without_base).map(settled)
+recipes = section_values(Recipe).map(without_conflicts)
+recipes_of_one_shape = section_values(Recipe, 2).map(without_base).map(without_conflicts)
 NOT_FREE = ("model.kind", "model.function", "fit.monitor")
 free_paths = st.sampled_from([path for path in Recipe().values() if path not in NOT_FREE])
 

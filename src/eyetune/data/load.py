@@ -106,8 +106,8 @@ def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
     """Return the shape of a source's images and its number of classes, without a download.
 
     Args:
-        source: As for `load`.
-        image_size: As for `load`, in pixels.
+        source: A source of images, see `load`.
+        image_size: Height and width in pixels of images that are resized.
 
     Returns:
         Height and width in pixels and the number of channels; and the number of classes.

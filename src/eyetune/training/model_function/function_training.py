@@ -192,7 +192,7 @@ class FunctionTraining:
         """Train on the images that were handed over, which come from eyetune's pipeline.
 
         Args:
-            arguments: Of the user's call of `fit`.
+            arguments: Arguments of the user's call of `fit`.
             shift: The user's number of an epoch minus its index in the history.
             last: Length of the history at the end.
         """
@@ -239,7 +239,7 @@ class FunctionTraining:
         """Train on the user's own images, one epoch at a time, each with its own seed.
 
         Args:
-            arguments: Of the user's call of `fit`.
+            arguments: Arguments of the user's call of `fit`.
             shift: The user's number of an epoch minus its index in the history.
             last: Length of the history at the end.
         """

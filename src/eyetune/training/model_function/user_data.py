@@ -42,7 +42,7 @@ class UserData:
         """Return whether `fit` got the training data unchanged, to be trained on as usual.
 
         Args:
-            arguments: Of the call of `fit`.
+            arguments: Arguments of the call of `fit`.
         """
         is_unchanged = arguments.get("x") is self.train[0] and arguments.get("y") is self.train[1]
         has_weights = arguments.get("sample_weight") is not None
@@ -55,7 +55,7 @@ class UserData:
         """Return the `validation_data` for an epoch: eyetune's pipeline, or the user's own data.
 
         Args:
-            arguments: Of the call of `fit`.
+            arguments: Arguments of the call of `fit`.
         """
         data = arguments.get("validation_data")
         if data is None:

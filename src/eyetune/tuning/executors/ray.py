@@ -313,7 +313,7 @@ def raise_translated(error: Exception, reason: EyetuneError | None) -> NoReturn:
     """Raise what an error of Ray means for a job.
 
     Args:
-        error: Of Ray.
+        error: Ray's error.
         reason: What the worker reported before it ended; None if it did not.
     """
     from ray import exceptions
