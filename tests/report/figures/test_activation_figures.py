@@ -79,9 +79,7 @@ def test_filters_are_drawn_as_tiles_each_with_its_number(
     assert f"{count} learned kernels" in figure.get_supxlabel().replace("\n", " ")
 
 
-def test_feature_maps_are_a_row_a_layer_stretched_to_the_whole_range_and_end_with_the_answer() -> (
-    None
-):
+def test_feature_maps_have_a_row_per_layer_and_the_answer() -> None:
     image = tiny_images(1, 1, size=8)[0][0]
     maps = [
         feature_map("conv2d", 5, 6, 6),
@@ -103,7 +101,7 @@ def test_feature_maps_are_a_row_a_layer_stretched_to_the_whole_range_and_end_wit
     assert "left out" not in words(figure)
 
 
-def test_of_a_deep_network_the_layers_before_an_activation_are_left_out_first() -> None:
+def test_feature_maps_leave_out_layers_before_activations() -> None:
     pairs = [
         one
         for number in range(15)
@@ -137,7 +135,7 @@ def test_of_many_classes_the_likeliest_are_named() -> None:
     assert len(answer.patches) == activation_figures.MAX_NAMED_BARS
 
 
-def test_heatmaps_show_right_answers_in_two_rows_and_wrong_ones_in_three() -> None:
+def test_heatmaps_have_two_rows_and_three_for_mistakes() -> None:
     figure = activation_figures.heatmaps(
         answers([0, 1], [0, 1]), answers([2], [0]), NAMES, layer="conv2d", split="test"
     )
@@ -145,7 +143,7 @@ def test_heatmaps_show_right_answers_in_two_rows_and_wrong_ones_in_three() -> No
     assert len(axes.images) == 2 * 2 + 3
     said = words(figure)
     for word in (
-        "Sure and right (test images)",
+        "Confident and right (test images)",
         "cat (80%)",
         "why dog?",
         "owl\ntaken for\ncat (80%)",
@@ -164,7 +162,7 @@ def test_a_class_that_nothing_speaks_for_is_told() -> None:
     assert "right" not in words(figure)
 
 
-def test_an_overlay_is_warm_where_the_map_is_hot_and_the_image_in_grey_where_it_is_cold() -> None:
+def test_overlay_is_warm_where_the_map_is_hot() -> None:
     image = np.full((8, 16, 3), (90, 90, 90), np.uint8)
     heat = np.zeros((2, 4), np.float32)
     heat[:, :2] = 1

@@ -141,8 +141,8 @@ def test_mistakes_show_image_classes_and_confidence() -> None:
     for axes, image in zip(drawn, images, strict=True):
         assert np.array_equal(np.asarray(axes.images[0].get_array()), image)
     assert [axes.get_title() for axes in drawn] == [
-        "cat\ntaken for dog\n90% sure",
-        "owl\ntaken for cat\n60% sure",
+        "cat\ntaken for dog\n90% confident",
+        "owl\ntaken for cat\n60% confident",
     ]
     assert figure.get_suptitle() == "The most confident mistakes"
 

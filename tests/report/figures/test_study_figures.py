@@ -156,7 +156,7 @@ def test_a_loss_falls_and_its_best_is_named_below() -> None:
     assert "lower is better" in axes.get_ylabel()
 
 
-def test_learning_curves_of_the_best_are_strong_and_rungs_are_marked() -> None:
+def test_learning_curves_mark_the_best_and_the_rungs() -> None:
     figure = learning_curves(MANY.record, MANY.trials, MANY.histories, best=3)
     (axes,) = figure.axes
     order = rank_trials((ACCURACY,), MANY.trials)
@@ -188,7 +188,7 @@ def test_runs_whose_epochs_are_gone_are_left_out() -> None:
     assert len(legend(learning_curves(TYPICAL.record, TYPICAL.trials, some))) == 2
 
 
-def test_an_objective_that_epochs_do_not_measure_gives_way_to_one_that_they_do() -> None:
+def test_learning_curves_use_an_objective_that_is_measured() -> None:
     study = fabricated_study(8, objectives=(PARAMETERS, ACCURACY))
     (axes,) = learning_curves(study.record, study.trials, study.histories).axes
     assert axes.get_ylabel().startswith("val accuracy")
@@ -215,7 +215,7 @@ def test_parallel_coordinates_axes_and_gaps() -> None:
     assert np.asarray(best.get_paths()[0].vertices)[0, 1] == pytest.approx(place)
 
 
-def test_lines_through_one_category_lie_apart_the_better_the_higher() -> None:
+def test_lines_through_a_category_are_spread_by_rank() -> None:
     (axes,) = parallel_coordinates(MANY.record, MANY.trials).axes
     column = MANY.record.space.names.index("activation")
     bundle = axes.collections[0]
@@ -257,7 +257,7 @@ def test_importances_are_bars_the_largest_on_top() -> None:
     assert "Too few" in importance_bars({}).texts[0].get_text()
 
 
-def test_slices_have_a_panel_a_hyperparameter_over_its_whole_range() -> None:
+def test_slices_have_a_panel_per_hyperparameter() -> None:
     figure = slices(TYPICAL.record, TYPICAL.trials)
     assert [axes.get_title() for axes in figure.axes] == list(TYPICAL.record.space.names)
     tried = rank_trials((ACCURACY,), TYPICAL.trials)
@@ -312,7 +312,7 @@ def test_the_front_is_ringed_in_every_pair_of_objectives(name: str) -> None:
     assert legend(figure)[0] == f"beaten by none ({len(best)})"
 
 
-def test_with_one_objective_it_is_drawn_against_the_size_of_the_network() -> None:
+def test_pareto_of_one_objective_uses_the_network_size() -> None:
     (axes,) = pareto_picture(MANY.record, MANY.trials).axes
     assert axes.get_xlabel().startswith("parameters")
     assert axes.get_xscale() == "log"

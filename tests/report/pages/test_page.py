@@ -17,7 +17,7 @@ from eyetune.values.history import Epoch
 HISTORY = tuple(Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.001, 1.0, 100.0) for number in (1, 2))
 
 
-def test_a_page_is_written_whole_into_a_new_folder_in_place_of_an_earlier_one(
+def test_write_page_creates_the_folder_and_replaces_a_page(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "new" / "page.html"

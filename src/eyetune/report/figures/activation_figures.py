@@ -1,6 +1,4 @@
-"""Pictures of what a network has learned: filters, feature maps, heatmaps, confused classes,
-activity of layers.
-"""
+"""Figures of what a network has learned: filters, feature maps, heatmaps and confused classes."""
 
 from __future__ import annotations
 
@@ -221,12 +219,12 @@ def heatmaps(
     axes = _canvas(figure.subplots(), columns * _ACROSS, height)
     top = 0.0
     for kind, answers in groups:
-        heading = f"Sure and {kind} ({split} images)"
+        heading = f"Confident and {kind} ({split} images)"
         axes.text(0, top + 0.28, heading, fontsize=11, fontweight="bold", va="bottom")
         _draw_looks(axes, answers, class_names, top=top, with_true=kind == "wrong")
         top += _height(kind)
     words = (
-        f"Where it looks (Grad-CAM at {layer}): what is coloured, red most, speaks for the class"
+        f"Where the network looks (Grad-CAM at {layer}): the redder, the more it supports the class"
     )
     figure.suptitle(plain(f"{title}\n{words}".strip()), fontsize=11)
     return figure

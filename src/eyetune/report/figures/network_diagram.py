@@ -1,6 +1,4 @@
-"""A drawing of a network that a student can read: how the picture shrinks and deepens on its way to
-the classes.
-"""
+"""A diagram of a network: how the image shrinks and deepens from layer to layer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Figures of runs: curves, confusion, mistakes. Each function returns a matplotlib figure that
-nothing else holds.
-"""
+"""Figures of runs: curves, confusion matrix, mistakes, comparison and range test."""
 
 from __future__ import annotations
 
@@ -134,10 +132,12 @@ def mistakes(
             image.squeeze(), cmap="gray" if image.shape[-1] == 1 else None, interpolation="nearest"
         )
         predicted = int(row.argmax())
-        words = (
-            f"{class_names[label]}\ntaken for {class_names[predicted]}\n{row[predicted]:.0%} sure"
+        lines = (
+            class_names[label],
+            f"taken for {class_names[predicted]}",
+            f"{row[predicted]:.0%} confident",
         )
-        axes.set_title(plain(words), fontsize=8)
+        axes.set_title(plain("\n".join(lines)), fontsize=8)
     figure.suptitle(plain(title) if len(images) else "No mistakes")
     return figure
 

@@ -1,6 +1,4 @@
-"""What the figures of studies share: how states look, the axis of an objective, and those of
-hyperparameters.
-"""
+"""Parts that the figures of studies share: markers of states, and axes of values."""
 
 from __future__ import annotations
 
@@ -128,9 +126,9 @@ def tick_words(name: str, value: float) -> str:
 
 
 def shown_range(objective: Objective, values: Sequence[float]) -> tuple[float, float]:
-    """Return the smallest and the largest value to show: all but those far worse than most.
+    """Return the smallest and the largest value to show, without those far worse than most.
 
-    One training that came apart must not press the rest together.
+    One diverged training must not compress the rest.
 
     Args:
         objective: Whose values they are.
@@ -199,22 +197,20 @@ def style_objective(
 
 
 def count_epochs(axes: Axes) -> None:
-    """Let the horizontal axis have ticks at whole numbers alone."""
+    """Put ticks of the horizontal axis at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def is_spread(values: Sequence[float]) -> bool:
-    """Tell whether large whole numbers, such as counts of parameters, spread over more than a
-    factor of five.
-    """
+    """Return whether large numbers, such as counts of parameters, spread over a factor of five."""
     finite = [value for value in values if math.isfinite(value)]
     return min(finite) >= 100 and max(finite) > 5 * min(finite)
 
 
 def style_log(axis: Any) -> None:
-    """Give a logarithmic axis ticks that can be read, whatever it spans."""
+    """Give a logarithmic axis readable ticks."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

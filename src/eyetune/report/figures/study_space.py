@@ -1,6 +1,4 @@
-"""Figures of a study's space: every trial across all hyperparameters, and the objective against
-each of them.
-"""
+"""Figures of a study's space: trials across all hyperparameters, and each hyperparameter."""
 
 from __future__ import annotations
 

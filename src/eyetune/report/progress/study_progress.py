@@ -116,7 +116,7 @@ class Tally:
         return snapshot.state if snapshot else None
 
     def note(self, trial: TrialRecord) -> bool:
-        """Take note of a trial, and return whether it reached a rung or an end since the last time."""
+        """Take note of a trial, and return whether it has reached another rung or an end."""
         before = self._snapshots.get(trial.number)
         score = self._score(trial)
         now = _Snapshot(trial.state, len(trial.rungs), trial.epochs, score)
