@@ -1,4 +1,4 @@
-"""How many cores and how much memory this process may use, on a machine or in a container."""
+"""Cores and memory that this process may use, on a machine or in a container."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def memory_bytes(cgroups: Path = CGROUPS) -> int:
     import psutil
 
     files = (cgroups / "memory.max", cgroups / "memory" / "memory.limit_in_bytes")
-    limits = [int(word) for path in files for word in _words(path) if word.isdigit()]
+    limits = [int(field) for path in files for field in _fields(path) if field.isdigit()]
     return min([int(psutil.virtual_memory().total), *limits])
 
 
 def _quotas(cgroups: Path) -> list[int]:
-    """Return the cores' worth of time that a container may take, for each limit that is set."""
-    second = _words(cgroups / "cpu.max")
+    """Return the cores that a container may use, for each limit that is set."""
+    second = _fields(cgroups / "cpu.max")
     first = [
-        *_words(cgroups / "cpu" / "cpu.cfs_quota_us"),
-        *_words(cgroups / "cpu" / "cpu.cfs_period_us"),
+        *_fields(cgroups / "cpu" / "cpu.cfs_quota_us"),
+        *_fields(cgroups / "cpu" / "cpu.cfs_period_us"),
     ]
     pairs = [
-        words
-        for words in (second, first)
-        if len(words) == 2 and all(word.isdigit() for word in words)
+        fields
+        for fields in (second, first)
+        if len(fields) == 2 and all(field.isdigit() for field in fields)
     ]
     return [math.ceil(int(quota) / int(period)) for quota, period in pairs]
 
 
-def _words(path: Path) -> list[str]:
+def _fields(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="ascii").split()
     except OSError:  # another system, or no such limit

@@ -1,8 +1,8 @@
-"""Starting worker processes that know nothing of the script that started them.
+"""Starts worker processes that do not run the main module of the program.
 
-`multiprocessing` runs the main module of a program in every process that it starts, so a script
-needs `if __name__ == "__main__":` around what it does. Jobs need nothing of that module: a worker
-that does not run it lets a plain script start workers.
+`multiprocessing` runs the main module in every process that it starts, so a script needs
+`if __name__ == "__main__":`. Jobs need nothing of that module, and workers that do not run it can be
+started by a plain script.
 """
 
 from __future__ import annotations
@@ -37,18 +37,20 @@ class WorkerContext(SpawnContext):
 
 @contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Leave the main module out of what a process is told that this thread starts."""
+    """Hide the main module from the processes that this thread starts."""
     thread = threading.get_ident()
     with _starting:
         complete = spawn.get_preparation_data
 
-        def less(name: str) -> dict[str, Any]:
-            told = complete(name)
-            ours = threading.get_ident() == thread
-            return {key: value for key, value in told.items() if not (ours and key in MAIN_MODULE)}
+        def without_main_module(name: str) -> dict[str, Any]:
+            data = complete(name)
+            is_ours = threading.get_ident() == thread
+            return {
+                key: value for key, value in data.items() if not (is_ours and key in MAIN_MODULE)
+            }
 
-        # No argument or attribute says it; joblib's loky writes a launcher of its own for this.
-        spawn.get_preparation_data = less
+        # There is no argument for it; joblib's loky has a launcher of its own for the same purpose.
+        spawn.get_preparation_data = without_main_module
         try:
             yield
         finally:
@@ -57,9 +59,7 @@ def _without_main_module() -> Iterator[None]:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Start processes that are deaf to Ctrl-C from their first moment; they ignore it once they
-    can.
-    """
+    """Block Ctrl-C in the processes that are started, until they ignore it themselves."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
