@@ -24,6 +24,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "tuning.md"
 
 
 def test_options_table_is_the_one_in_the_docs() -> None:
+    """After a change, put the output of `print(options_table())` into the document."""
     text = DOCUMENT.read_text(encoding="utf-8")
     _, _, rest = text.partition("<!-- options of tune: begin -->\n")
     table, _, _ = rest.partition("<!-- options of tune: end -->")

@@ -1,8 +1,8 @@
 """Starts worker processes that do not run the main module of the program.
 
 `multiprocessing` runs the main module in every process that it starts, so a script needs
-`if __name__ == "__main__":`. Jobs need nothing of that module, and workers that do not run it can be
-started by a plain script.
+`if __name__ == "__main__":`. Jobs need nothing of that module, and a plain script can start workers
+that do not run it.
 """
 
 from __future__ import annotations
