@@ -1,6 +1,4 @@
-"""What a trained network has learned: computed once, kept as arrays, shown as pictures and as
-words.
-"""
+"""Explain a trained network: computed once, kept as arrays, shown as pictures and sentences."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ EXAMPLES_OF_A_PAIR = 3
 
 @dataclass(frozen=True)
 class Subject:
-    """The one image whose way through the network is shown.
+    """The image whose path through the network is shown.
 
     Attributes:
         name: For example "validation image 0: cat", or its file.
