@@ -86,7 +86,7 @@ def test_runner_trains_only_what_is_not_recorded(recipe: Recipe, executor: Local
     assert baseline.run.state is RunState.COMPLETE
     assert len(workspace.runs.history(baseline.run.id)) == 2
     assert baseline.run.results is not None
-    assert baseline.run.results.test_accuracy is None  # nobody has looked at test
+    assert baseline.run.results.test_accuracy is None  # the test images are unused
     assert workspace.predictions.load(baseline.run.id, "test") is None
     assert baseline.run.threads == executor.threads
     assert faster_done.run is not None

@@ -154,9 +154,8 @@ def test_resumed_search_ends_like_an_uninterrupted_one(
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Workspace(Path(folder) / "whole"), Workspace(Path(folder) / "broken")
         options: dict[str, Any] = {"schedule": schedule, "max_epochs": 4}
-        if (
-            workers == 1
-        ):  # with several, who gets an infeasible one's place hangs on when that is found out
+        # With several workers, what replaces an infeasible trial depends on timing.
+        if workers == 1:
             options["constraints"] = ("parameters < 1500",)
         options["budget"] = Budget() if schedule == "hyperband" else Budget(trials=8)
         expected = new(whole, **options)

@@ -73,9 +73,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hyperband(projects: Path) -> Any:
-    """Return KerasTuner's Hyperband after a search of 6 trials, one of which goes on with another
-    one.
-    """
+    """Return KerasTuner's Hyperband after 6 trials, one of which continues another."""
     return searched("Hyperband", projects, objective="val_accuracy", max_epochs=3, factor=3)
 
 

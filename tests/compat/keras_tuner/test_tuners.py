@@ -43,18 +43,26 @@ def build_model(hp):
     model = models.Sequential()
     model.add(layers.Input(shape=(32, 32, 3)))
     for i in range(hp.Int("conv_layers", 1, 3)):
-        model.add(layers.Conv2D(hp.Int(f"filters_{i}", 32, 128, step=32), (3, 3), activation="relu"))
+        filters = hp.Int(f"filters_{i}", 32, 128, step=32)
+        model.add(layers.Conv2D(filters, (3, 3), activation="relu"))
         model.add(layers.MaxPooling2D((2, 2)))
     model.add(layers.Flatten())
-    model.add(layers.Dense(hp.Int("units", min_value=32, max_value=128, step=32), activation="relu"))
+    units = hp.Int("units", min_value=32, max_value=128, step=32)
+    model.add(layers.Dense(units, activation="relu"))
     model.add(layers.Dense(10, activation="softmax"))
     rate = hp.Choice("learning_rate", values=[1e-2, 1e-3, 1e-4])
-    model.compile(keras.optimizers.Adam(learning_rate=rate), "categorical_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(learning_rate=rate)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 tuner = Hyperband(
-    build_model, objective="val_accuracy", max_epochs=2, factor=3, directory="my_dir", project_name="intro_to_kt"
+    build_model,
+    objective="val_accuracy",
+    max_epochs=2,
+    factor=3,
+    directory="my_dir",
+    project_name="intro_to_kt",
 )
 stop_early = keras.callbacks.EarlyStopping(monitor="val_loss", patience=5)
 tuner.search(x_train, y_train, epochs=50, validation_split=0.2, callbacks=[stop_early])

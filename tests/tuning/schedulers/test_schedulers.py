@@ -120,9 +120,7 @@ class Simulation:
 
 
 def scoring(seed: int, *, num_objectives: int = 1, failed: float = 0.0) -> ScoreOf:
-    """Return scores that hang on trial and rung alone, with many ties, and with NaN where trials
-    may fail.
-    """
+    """Return scores by trial and rung, with many ties, and with NaN where trials may fail."""
 
     def score_of(trial: int, rung: int) -> Scores | None:
         random = Random(f"{seed} {trial} {rung}")

@@ -41,7 +41,7 @@ def import_keras_tuner(
         name: What to call the study; by default the name of the folder.
         objective: What it searched for, where that cannot be told from its scores; several are kept
             apart, which KerasTuner had added up.
-        workspace: As for `train`.
+        workspace: Folder of the records. Default: see `train`.
 
     Raises:
         UsageError: It is no project folder, its objective cannot be told, or the name is taken.

@@ -158,11 +158,11 @@ class Project:
     """What a project folder holds.
 
     Attributes:
-        space: Of the search.
-        objectives: Of the search.
+        space: Space of the search.
+        objectives: Objectives of the search.
         sampler: Ours that comes nearest: random, gp or grid.
         schedule: full, or hyperband as it was.
-        seed: Of the search.
+        seed: Random seed of the search.
         trials: As ours.
         metrics: What was measured in each of our trials, by its number: (epochs trained, values by
             name) in order.
@@ -181,10 +181,10 @@ class Project:
 
 @dataclass(frozen=True)
 class Known:
-    """What whoever ran a search knows beyond its files.
+    """What the user who ran a search knows in addition to its files.
 
     Attributes:
-        objectives: Of the search, by the names that the project has (empty: they are found out).
+        objectives: Objectives of the search, with the names in the project; empty if unknown.
         histories: Epochs of KerasTuner's trials, by its ids; those of a promoted one alone.
     """
 

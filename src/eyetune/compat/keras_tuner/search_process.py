@@ -85,9 +85,9 @@ class Task:
     """What KerasTuner is to do, as a value for a worker process.
 
     Attributes:
-        settings: Of the study.
-        folder: Of the study.
-        threads: Of the arithmetic (0: one for each core).
+        settings: Settings of the study.
+        folder: Folder of the study.
+        threads: Number of threads; 0 for one per core.
     """
 
     settings: StudySettings

@@ -45,11 +45,11 @@ class Tuner:
         tune_new_entries: Whether hyperparameters that are not in it are searched too.
         max_model_size: Most parameters of a network.
         directory: The workspace; by default the usual one.
-        project_name: Of the study.
+        project_name: Name of the study.
         overwrite: Delete a study of this name, with its runs.
         workers: Trainings at once; by default one for each core, as far as the memory goes.
-        seed: Of suggestions and trainings, by default 0.
-        settings: Of `tune`: sampler, schedule and their own.
+        seed: Random seed of suggestions and trainings. Default: 0.
+        settings: Options of `tune`: sampler, scheduler and theirs.
         others: Arguments of KerasTuner that mean nothing here.
 
     Raises:
