@@ -74,6 +74,11 @@ class EyetuneError(Exception):
         self.received = None if received is None else str(received)
         self.fix = fix
 
+    @property
+    def what(self) -> str:
+        """The same as `message`, under its earlier name."""
+        return self.message
+
     def details(self) -> dict[str, str]:
         """Return the given parts by name, in the order in which they are shown."""
         parts = {"expected": self.expected, "received": self.received, "fix": self.fix}

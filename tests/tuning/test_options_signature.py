@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eyetune.api.tune import tune
-from eyetune.errors import UsageError
+from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.tuning.declared_options import declared_options
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
@@ -76,7 +76,7 @@ def test_from_options_accepts_model_and_data_by_position() -> None:
 
 def test_from_options_refuses_unknown_names() -> None:
     arguments: dict[str, Any] = {"trails": 3}
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ArgumentTypeError) as caught:
         options_of(**arguments)
     assert "trials" in (caught.value.fix or "")
 

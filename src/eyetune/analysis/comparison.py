@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from eyetune.errors import DataError
 from eyetune.values.history import History
+from eyetune.values.renamed_attributes import renamed_to
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -36,6 +37,7 @@ class Candidate:
     histories: tuple[History, ...]
     parameters: int
     macs: int
+    multiply_adds = renamed_to("macs")
 
     @property
     def accuracy(self) -> float:
@@ -115,10 +117,8 @@ class Difference:
             return "no difference that we can be sure of"
         return "better" if self.difference > 0 else "worse"
 
-    @property
-    def words(self) -> str:
-        """The same as `finding`, under its earlier name."""
-        return self.finding
+    words = renamed_to("finding")
+    multiply_adds = renamed_to("macs")
 
     def to_json(self) -> dict[str, Any]:
         """Return the difference as plain JSON values."""

@@ -24,6 +24,7 @@ from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
+from eyetune.values.renamed_attributes import renamed_to
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
@@ -52,6 +53,8 @@ class Export:
     def accuracy_drop(self) -> float:
         """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
         return self.manifest.accuracy_drop
+
+    lost = renamed_to("accuracy_drop")
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""

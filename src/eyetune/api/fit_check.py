@@ -16,6 +16,7 @@ from eyetune.errors import EyetuneError, FunctionError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
 from eyetune.records import Workspace
+from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class FitCheck:
         """The layer that costs most of what the board has too little of, or of the time."""
         return self.footprint.bottleneck(self.board)
 
+    what = renamed_to("label")
+    costliest = renamed_to("bottleneck")
+
     def to_json(self) -> dict[str, Any]:
         """Return the check as JSON values."""
         needs, time = self.footprint, self.latency
@@ -112,6 +116,7 @@ class _Target:
     is_built_here: bool = True
 
 
+@accept_earlier_names(what="network")
 def fit_check(
     network: Any = None,
     board: str | Path | Board = "esp-eye",

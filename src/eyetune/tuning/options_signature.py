@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from eyetune.errors import UsageError, nearest
+from eyetune.errors import ArgumentTypeError, UsageError, nearest
 from eyetune.tuning.declared_options import declared_options
 from eyetune.tuning.options import TuneOptions
 
@@ -59,7 +59,7 @@ def _check_names(function: str, keywords: Mapping[str, Any]) -> None:
     names = [option.name for option in declared_options()]
     for name in keywords:
         if name not in names:
-            raise UsageError(
+            raise ArgumentTypeError(
                 f"{function}() has no option {name}.", received=name, fix=nearest(name, names)
             )
 

@@ -20,7 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyetune.data import Dataset, Split
-from eyetune.errors import CheckpointError, DivergedError, EyetuneError, FunctionError
+from eyetune.errors import (
+    ArgumentTypeError,
+    CheckpointError,
+    DivergedError,
+    EyetuneError,
+    FunctionError,
+)
 from eyetune.models.model_function import keep
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
@@ -453,6 +459,11 @@ class BrokenFit(OwnFit):
         return model.fit(*args, **kwargs) / int(hp.Fixed("zero", 0))
 
 
+class RefusedFit(OwnFit):
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        raise ArgumentTypeError("The user's code called eyetune with a wrong type.")
+
+
 class TakesSplit(OwnFit):
     def fit(self, hp: Any, model: Any, x: Any, y: Any, **kwargs: Any) -> Any:  # noqa: ARG002
         return model.fit(x[:30], y[:30], **kwargs)
@@ -462,6 +473,7 @@ class TakesSplit(OwnFit):
     ("function", "edits", "error", "name"),
     [
         (raising, {"fit.epochs": 9}, DivergedError, "epoch 1"),
+        (RefusedFit, {}, ArgumentTypeError, "wrong type"),
         (BrokenFit, {}, FunctionError, "unsupported operand"),
         (simple, {"fit.monitor": "val_f1"}, FunctionError, "val_accuracy"),
         (TakesSplit, {"augment.noise": 0.1}, FunctionError, "augment"),

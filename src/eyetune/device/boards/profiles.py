@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import UsageError, nearest
+from eyetune.values.renamed_attributes import renamed_to
 
 DEFAULT_BOARD = "esp-eye"
 _MAX_FILE_BYTES = 1_000_000  # the built-in profiles have about 3,000
@@ -153,6 +154,9 @@ class Board(_Section):
     def max_arena_bytes(self) -> int:
         """Largest tensor arena in bytes: in internal RAM, or in external RAM, which is slower."""
         return max(self.arena_bytes, self.psram_bytes)
+
+    largest_model_bytes = renamed_to("max_model_bytes")
+    largest_arena_bytes = renamed_to("max_arena_bytes")
 
 
 def boards() -> tuple[Board, ...]:

@@ -22,6 +22,7 @@ from eyetune.device.estimate.layer_costs import (
 from eyetune.device.estimate.layer_names import with_renumbered_layers
 from eyetune.device.estimate.lowering import lower
 from eyetune.device.estimate.operators import is_supported, replacement_for
+from eyetune.values.renamed_attributes import renamed_to
 
 if TYPE_CHECKING:
     import keras
@@ -88,6 +89,9 @@ class Footprint:
     def macs_by_kind(self) -> dict[str, int]:
         """Multiply-accumulates by the kind of operator, largest first."""
         return self.graph.macs_by_kind
+
+    multiply_adds = renamed_to("macs")
+    multiply_adds_by_kind = renamed_to("macs_by_kind")
 
     def arena_bytes_on(self, board: Board) -> int:
         """Return the size of the tensor arena on a board, in bytes.

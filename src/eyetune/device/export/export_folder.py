@@ -24,6 +24,7 @@ from eyetune.device.boards.profiles import Board
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
 from eyetune.values.firmware_formats import FirmwareFormat
+from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
 
 MANIFEST = "eyetune-export.json"
@@ -78,6 +79,9 @@ class Manifest(BaseModel):
     def accuracy_drop(self) -> float:
         """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
         return self.float_validation_accuracy - self.int8_validation_accuracy
+
+    lost = renamed_to("accuracy_drop")
+    multiply_adds = renamed_to("macs")
 
 
 def read_manifest(folder: Path) -> Manifest:

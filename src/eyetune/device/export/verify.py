@@ -18,6 +18,7 @@ from eyetune.device.export import litert, tflm
 from eyetune.device.export.int8_values import Images, OnImage, accuracy, no_progress
 from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.tflm import Arena, MicroInterpreter
+from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.versions import library_versions
 
 MIN_AGREEMENT = 0.995  # with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500 images
@@ -68,6 +69,8 @@ class Verification:
         if self.float_accuracy is None:
             return None
         return self.float_accuracy - self.int8_accuracy
+
+    lost = renamed_to("accuracy_drop")
 
     @property
     def failures(self) -> tuple[str, ...]:

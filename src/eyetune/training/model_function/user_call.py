@@ -78,13 +78,13 @@ def call_user_fit(
             return built.loaded.hypermodel.fit(
                 built.hyperparameters, built.model, *data.train, **arguments
             )
+        except (EyetuneError, MemoryError):
+            raise
         except TypeError as error:
             rejected = REJECTED_ARGUMENT.search(str(error))
             if rejected is None or rejected[1] not in offered or has_started():
                 raise _explained(error) from None
             del offered[rejected[1]]
-        except (EyetuneError, MemoryError):
-            raise
         except Exception as error:
             raise _explained(error) from None
 
