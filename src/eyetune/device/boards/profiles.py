@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -155,8 +155,8 @@ class Board(_Section):
         """Largest tensor arena in bytes: in internal RAM, or in external RAM, which is slower."""
         return max(self.arena_bytes, self.psram_bytes)
 
-    largest_model_bytes = renamed_to("max_model_bytes")
-    largest_arena_bytes = renamed_to("max_arena_bytes")
+    largest_model_bytes: ClassVar[property] = renamed_to("max_model_bytes")
+    largest_arena_bytes: ClassVar[property] = renamed_to("max_arena_bytes")
 
 
 def boards() -> tuple[Board, ...]:

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,8 +80,8 @@ class Manifest(BaseModel):
         """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
         return self.float_validation_accuracy - self.int8_validation_accuracy
 
-    lost = renamed_to("accuracy_drop")
-    multiply_adds = renamed_to("macs")
+    lost: ClassVar[property] = renamed_to("accuracy_drop")
+    multiply_adds: ClassVar[property] = renamed_to("macs")
 
 
 def read_manifest(folder: Path) -> Manifest:
