@@ -10,12 +10,14 @@ from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
+    InfeasibleReason,
     Objective,
     StudyRecord,
     StudySettings,
     StudyState,
     TrialRecord,
     TrialState,
+    summary,
 )
 from eyetune.space.space import Space
 
@@ -39,6 +41,32 @@ def test_study_and_trials_are_read_back_as_written(workspace: Path) -> None:
     expected = [trial.with_(epochs=3), trial.with_(number=1, run=None)]
     assert again.trials(study.id) == expected
     assert again.count_trials() == {study.id: 2}
+
+
+def test_trial_reads_the_reasons_of_earlier_versions() -> None:
+    texts = ["parameters < 9 is violated: 20", "The network shrinks to nothing."]
+    trial = TrialRecord.model_validate(
+        {"number": 0, "state": "INFEASIBLE", "values": {}, "infeasible": texts}
+    )
+    assert [reason.rule for reason in trial.infeasible_reasons] == [
+        "parameters < 9 is violated",
+        "The network shrinks to nothing.",
+    ]
+    assert trial.infeasible == tuple(texts)
+
+
+def test_infeasible_trial_is_read_back_as_written(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    reason = InfeasibleReason.exceeded("parameters < 9 is violated", "parameters", 1234, 9)
+    trial = TrialRecord(
+        number=0, state=TrialState.INFEASIBLE, values={}, infeasible_reasons=(reason,)
+    )
+    records.studies.save_trials(study.id, [trial])
+    assert Workspace(workspace).studies.trials(study.id) == [trial]
+    shown = summary(trial, SETTINGS.objectives)
+    assert shown["infeasible"] == ["parameters < 9 is violated: 1,234"]
+    assert shown["infeasible_reasons"] == [reason.model_dump()]
 
 
 def test_study_without_a_name_has_its_id(workspace: Path) -> None:

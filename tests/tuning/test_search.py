@@ -209,7 +209,9 @@ def test_infeasible_trials_cost_no_epoch_and_are_replaced() -> None:
     assert rejected
     for trial in rejected:
         assert (trial.epochs, trial.run) == (0, None)
-        assert len(trial.infeasible) == 1
+        (reason,) = trial.infeasible_reasons
+        assert (reason.quantity, reason.limit) == ("parameters", 1000)
+        assert reason.value == trial.network["parameters"]
     assert all(trial.network["parameters"] < 1000 for trial in trials if trial.rungs)
     assert executor.num_inspected == len(trials)
 

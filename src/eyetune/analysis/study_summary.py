@@ -187,14 +187,18 @@ def warnings(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     return sentences
 
 
+def infeasible_rule_counts(trials: Sequence[TrialRecord]) -> list[tuple[str, int]]:
+    """Return the rules that trials violate, each with the number of trials, most frequent first."""
+    counts = Counter(reason.rule for trial in trials for reason in trial.infeasible_reasons)
+    return counts.most_common()
+
+
 def _infeasible(trials: Sequence[TrialRecord]) -> list[str]:
     broken = [trial for trial in trials if trial.state is TrialState.INFEASIBLE]
     if not broken or len(broken) < len(trials):
         return []
-    reasons = Counter(reason.partition(":")[0] for trial in broken for reason in trial.infeasible)
-    reason, count = "no reason was recorded", len(broken)
-    if reasons:
-        reason, count = reasons.most_common(1)[0]
+    counts = infeasible_rule_counts(broken)
+    reason, count = counts[0] if counts else ("no reason was recorded", len(broken))
     return [
         f"No trial was feasible; the most frequent reason, in {count} of {len(broken)}: {reason}. "
         "Loosen the constraint, or add smaller networks to the space."

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eyetune.recipe import Recipe
 from eyetune.space.space import Space, Value
@@ -227,6 +227,34 @@ class Rung(_Record):
     values: tuple[float, ...]
 
 
+class InfeasibleReason(_Record):
+    """A reason why a trial is infeasible.
+
+    Attributes:
+        rule: What the trial violates, without its own value, for example "parameters < 1000 is
+            violated". Trials with the same rule are counted together.
+        text: The whole reason, for example "parameters < 1000 is violated: 1,234".
+        quantity: The cost that exceeds its limit, such as parameters; "" if the hyperparameters
+            contradict each other, or for a reason that an earlier version recorded.
+        value: The value of the cost, in its unit; None if there is none.
+        limit: The limit, in the unit of the cost; None if there is none, or it is unknown.
+    """
+
+    rule: str
+    text: str
+    quantity: str = ""
+    value: float | None = None
+    limit: float | None = None
+
+    @classmethod
+    def exceeded(
+        cls, rule: str, quantity: str, value: float, limit: float | None
+    ) -> InfeasibleReason:
+        """Return the reason of a trial with a cost beyond its limit."""
+        text = f"{rule}: {value:,.0f}"
+        return cls(rule=rule, text=text, quantity=quantity, value=value, limit=limit)
+
+
 class TrialRecord(_Record):
     """A trial.
 
@@ -247,7 +275,7 @@ class TrialRecord(_Record):
         partial: What it had reached when it was ended between two rungs; None: it was not.
         network: Costs of its network that are known before training: parameters, macs,
             flash_bytes, ...
-        infeasible: The constraints that it violates, as text.
+        infeasible_reasons: Why it is infeasible; empty if it is not.
         error: Why it failed, with the traceback of a user's function, for a FAILED trial.
         seconds: Training time in seconds.
         sampler_state: State that the sampler stores with it.
@@ -267,10 +295,26 @@ class TrialRecord(_Record):
     rungs: tuple[Rung, ...] = ()
     partial: Rung | None = None
     network: dict[str, float] = {}
-    infeasible: tuple[str, ...] = ()
+    infeasible_reasons: tuple[InfeasibleReason, ...] = ()
     error: str = ""
     seconds: float = 0.0
     sampler_state: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_reasons(cls, values: Any) -> Any:
+        """Read the reasons of earlier versions: `infeasible`, a list of texts, "rule: value"."""
+        if not isinstance(values, Mapping) or "infeasible" not in values:
+            return values
+        values = dict(values)
+        texts = values.pop("infeasible")
+        reasons = [InfeasibleReason(rule=text.partition(":")[0], text=text) for text in texts]
+        return {**values, "infeasible_reasons": reasons}
+
+    @property
+    def infeasible(self) -> tuple[str, ...]:
+        """The reasons why it is infeasible, as text; empty if it is not."""
+        return tuple(reason.text for reason in self.infeasible_reasons)
 
     @property
     def all_values(self) -> dict[str, Value]:
@@ -315,6 +359,7 @@ def summary(trial: TrialRecord, objectives: tuple[Objective, ...]) -> Mapping[st
         "rungs": [{"epochs": rung.epochs, "values": list(rung.values)} for rung in trial.rungs],
         "network": trial.network,
         "infeasible": list(trial.infeasible),
+        "infeasible_reasons": [reason.model_dump() for reason in trial.infeasible_reasons],
         "error": trial.error,
         "seconds": round(trial.seconds, 3),
     }

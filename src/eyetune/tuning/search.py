@@ -12,7 +12,14 @@ from typing import final
 from eyetune.data import Dataset
 from eyetune.errors import RecipeError, RunBusyError, RunNotFoundError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
+from eyetune.records.study import (
+    InfeasibleReason,
+    StudyRecord,
+    StudySettings,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.space.space import Space
 from eyetune.training.job import Inspection
 from eyetune.tuning.budget import BudgetTracker
@@ -176,8 +183,8 @@ class _Search:
         try:
             recipe = trial_recipe(self._settings, trial)
         except RecipeError as error:
-            reason = str(error).splitlines()[0]
-            self._reject(trial.with_(state=TrialState.INFEASIBLE, infeasible=(reason,)))
+            reason = InfeasibleReason(rule=error.message, text=error.message)
+            self._reject(trial.with_(state=TrialState.INFEASIBLE, infeasible_reasons=(reason,)))
             return
         self._inspections.start(trial.number, recipe)
 

@@ -6,7 +6,14 @@ import hashlib
 
 from eyetune.errors import EyetuneError, UsageError
 from eyetune.recipe import Recipe
-from eyetune.records.study import Objective, Rung, StudySettings, TrialRecord, TrialState
+from eyetune.records.study import (
+    InfeasibleReason,
+    Objective,
+    Rung,
+    StudySettings,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.space.presets import apply
 from eyetune.space.space import Values
 from eyetune.training.job import Inspection
@@ -45,15 +52,30 @@ def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspectio
         return trial.with_(state=TrialState.FAILED, error=error_text(inspection.error))
     reasons = []
     for constraint, _ in violations(settings.constraints, inspection.costs):
-        cost = inspection.costs[constraint.name]
-        reasons.append(f"{constraint} is violated: {cost:,.0f}")
+        reasons.append(
+            InfeasibleReason.exceeded(
+                f"{constraint} is violated",
+                constraint.name,
+                inspection.costs[constraint.name],
+                constraint.limit,
+            )
+        )
     max_parameters = settings.limits.parameters
     num_parameters = inspection.costs["parameters"]
     if max_parameters is not None and num_parameters > max_parameters:
-        reasons.append(f"the network has more parameters than allowed: {num_parameters:,.0f}")
+        reasons.append(
+            InfeasibleReason.exceeded(
+                "the network has more parameters than allowed",
+                "parameters",
+                num_parameters,
+                max_parameters,
+            )
+        )
     state = TrialState.INFEASIBLE if reasons else TrialState.WAITING
     trial = with_hyperparameters(trial, inspection.hyperparameters)
-    return trial.with_(state=state, network=dict(inspection.costs), infeasible=tuple(reasons))
+    return trial.with_(
+        state=state, network=dict(inspection.costs), infeasible_reasons=tuple(reasons)
+    )
 
 
 def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:

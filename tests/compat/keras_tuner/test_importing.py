@@ -197,7 +197,9 @@ class TestOtherTuners:
                 assert theirs.message.strip() in trial.error
             else:
                 assert trial.state is TrialState.INFEASIBLE
-                assert trial.network["parameters"] > 40
+                (reason,) = trial.infeasible_reasons
+                assert reason.quantity == "parameters"
+                assert reason.value == trial.network["parameters"] > 40
         assert {trial.state for trial in study.trials} == {
             TrialState.COMPLETE,
             TrialState.FAILED,

@@ -8,7 +8,13 @@ import pytest
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import metric_text, summary_sentences, warnings
-from eyetune.records.study import Budget, SchedulerSettings, StudyState, TrialState
+from eyetune.records.study import (
+    Budget,
+    InfeasibleReason,
+    SchedulerSettings,
+    StudyState,
+    TrialState,
+)
 from eyetune.report.pages.study_page import (
     HEADINGS,
     budget_text,
@@ -222,7 +228,7 @@ def test_study_page_escapes_what_users_wrote() -> None:
         error=f"{EVIL}\n{EVIL}",
         values={EVIL: "b"},
         rungs=(),
-        infeasible=(EVIL,),
+        infeasible_reasons=(InfeasibleReason(rule=EVIL, text=EVIL),),
     )
     record = STUDY.record.model_copy(
         update={

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from eyetune.records.study import Budget, Rung, SchedulerSettings, TrialRecord, TrialState
+from eyetune.records.study import (
+    Budget,
+    InfeasibleReason,
+    Rung,
+    SchedulerSettings,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.report.progress.study_progress import (
     MAX_RUNNING,
     StudyDisplay,
@@ -170,9 +177,14 @@ def test_display_prints_a_line_per_rung_or_end(
                 number=1, state=TrialState.FAILED, values={}, error="ValueError: [x]\nTraceback"
             )
         )
-        words = f"{LIMIT} is broken: 500,000"
+        reason = InfeasibleReason.exceeded(f"{LIMIT} is violated", "parameters", 500_000, 400_000)
         display.on_trial(
-            TrialRecord(number=2, state=TrialState.INFEASIBLE, values={"a": 1}, infeasible=(words,))
+            TrialRecord(
+                number=2,
+                state=TrialState.INFEASIBLE,
+                values={"a": 1},
+                infeasible_reasons=(reason,),
+            )
         )
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -181,7 +193,7 @@ def test_display_prints_a_line_per_rung_or_end(
         "trial 0  val_accuracy 40.00%  2 epochs, bracket 0  paused  units=32",
         "trial 0  val_accuracy 55.00%  10 epochs, bracket 0  trained to the end  units=32",
         "trial 1  failed: ValueError: [x]",
-        "trial 2  infeasible: parameters < 400000 is broken: 500,000  a=1",
+        "trial 2  infeasible: parameters < 400000 is violated: 500,000  a=1",
     ]
 
 

@@ -12,6 +12,7 @@ https://github.com/keras-team/keras-tuner.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyetune.errors import FunctionError, UsageError, WorkspaceError
 from eyetune.models.model_function import space_of
 from eyetune.records.study import (
+    InfeasibleReason,
     Objective,
     Rung,
     SamplerName,
@@ -463,12 +465,16 @@ def _best(trial: _Trial, name: str) -> float | None:
 def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
     """Return a trial without an end as KerasTuner leaves it: crashed, too large, or cut off."""
     message = (trial.message or "").strip()
-    _, found, size = message.rpartition(OVERSIZED)
-    parameters = size.split()[0] if size.split() else ""
-    if found and parameters.isdigit() and not record.rungs:
-        reason = f"the network is larger than allowed: {int(parameters):,} parameters"
-        network = {"parameters": float(parameters)}
-        return record.with_(state=TrialState.INFEASIBLE, infeasible=(reason,), network=network)
+    parameters = _parameters_of_oversized(message)
+    if parameters is not None and not record.rungs:
+        reason = InfeasibleReason.exceeded(
+            "the network has more parameters than allowed", "parameters", parameters, None
+        )
+        return record.with_(
+            state=TrialState.INFEASIBLE,
+            infeasible_reasons=(reason,),
+            network={"parameters": float(parameters)},
+        )
     if trial.status == "RUNNING":
         message = "KerasTuner was interrupted while it trained this trial."
     elif message:  # a traceback begins with words that say nothing
@@ -476,3 +482,10 @@ def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
     else:
         message = f"KerasTuner left it {trial.status}, without a score."
     return record.with_(state=TrialState.FAILED, error=message)
+
+
+def _parameters_of_oversized(message: str) -> int | None:
+    """Return the parameters in KerasTuner's message about a network that is too large, or None."""
+    _, separator, rest = message.rpartition(OVERSIZED)
+    match = re.match(r"\d+", rest)
+    return int(match[0]) if separator and match else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from eyetune.analysis.study_summary import (
     count_states,
     epochs_without_stopping,
     error_line,
+    infeasible_rule_counts,
     metric_text,
     num_trials,
     setting_text,
@@ -364,9 +364,9 @@ def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]
 
 
 def _infeasible_rows(trials: Sequence[TrialRecord]) -> list[Row]:
-    reasons = Counter(reason.partition(":")[0] for trial in trials for reason in trial.infeasible)
     return [
-        Row((Cell(reason), Cell(f"{count:,}", count))) for reason, count in reasons.most_common()
+        Row((Cell(rule), Cell(f"{count:,}", count)))
+        for rule, count in infeasible_rule_counts(trials)
     ]
 
 
