@@ -1,4 +1,4 @@
-"""Explain a trained network: computed once, kept as arrays, shown as pictures and sentences."""
+"""Explanations of a trained network: computed once, and shown as pictures and sentences."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ EXAMPLES_OF_A_PAIR = 3
 
 @dataclass(frozen=True)
 class Subject:
-    """The image whose path through the network is shown.
+    """The image whose feature maps are shown.
 
     Attributes:
-        name: For example "validation image 0: cat", or its file.
+        name: Its name, for example "validation image 0: cat", or the name of its file.
         pixels: uint8, shape (height, width, channels).
-        probabilities: What the network says of it, shape (number of classes,).
-        maps: What each layer makes of it.
+        probabilities: The predicted probabilities, shape (number of classes,).
+        maps: Its feature maps in each layer.
     """
 
     name: str
@@ -52,14 +52,14 @@ class Subject:
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """What a trained network has learned. A notebook shows it as words and pictures.
+    """What a trained network has learned. A notebook shows it as text and pictures.
 
     Attributes:
-        label: Whose it is.
-        split: Whose images it is about, "validation" or "test".
+        label: Name of the network.
+        split: The split of the images, "validation" or "test".
         class_names: In the order of the labels.
-        filters: The kernels of the first convolution; None where there is none.
-        subject: One image and what each layer makes of it.
+        filters: The kernels of the first convolution; None if there is none.
+        subject: One image and its feature maps.
         attention_layer: Whose feature maps Grad-CAM weighs; "" where there is no convolution with a
             picture.
         right: The most confident correct answers, with heatmaps.
@@ -67,8 +67,8 @@ class Explanation:
         pairs: The classes that are confused most.
         pair_answers: Examples of each pair, with heatmaps.
         activity: How the activation of each hidden layer behaves.
-        num_sampled: Over how many images.
-        trained_on: Whether the network was trained on these images, too.
+        num_sampled: Number of images for `activity`.
+        trained_on: Whether the network was trained on these images.
     """
 
     label: str
@@ -87,7 +87,7 @@ class Explanation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out, and what else to know."""
+        """What is left out, and other remarks."""
         notes = []
         if self.trained_on:
             notes.append(
@@ -106,7 +106,7 @@ class Explanation:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What one sees, a sentence a subject."""
+        """What the pictures show, one sentence per subject."""
         said = [self.filters.words] if self.filters else []
         label = int(self.subject.probabilities.argmax())
         sure = float(self.subject.probabilities.max())
@@ -131,13 +131,13 @@ class Explanation:
         return (*said, *self.notes)
 
     def plot_filters(self) -> Picture | None:
-        """Draw the kernels of the first convolution, None where there is none."""
+        """Draw the kernels of the first convolution; None if there is none."""
         from eyetune.report.figures.activation_figures import filters
 
         return filters(self.filters, title=self.label) if self.filters else None
 
     def plot_feature_maps(self) -> Picture:
-        """Draw what each layer makes of the image."""
+        """Draw the feature maps of the image, layer by layer."""
         from eyetune.report.figures.activation_figures import feature_maps
 
         one = self.subject
@@ -151,7 +151,7 @@ class Explanation:
         )
 
     def plot_heatmaps(self) -> Picture | None:
-        """Draw where the network looks (Grad-CAM), None where there is no convolution to weigh."""
+        """Draw where the network looks (Grad-CAM); None without a convolution."""
         from eyetune.report.figures.activation_figures import heatmaps
 
         if not self.attention_layer:
@@ -166,7 +166,7 @@ class Explanation:
         )
 
     def plot_confusions(self) -> Picture:
-        """Draw which classes are confused, and by what."""
+        """Draw the most confused classes, with examples."""
         from eyetune.report.figures.activation_figures import confusions
 
         return confusions(
@@ -174,13 +174,13 @@ class Explanation:
         )
 
     def plot_activity(self) -> Picture:
-        """Draw how many units of each layer are dead, and how many outputs zero or saturated."""
+        """Draw the shares of dead units, and of zero or saturated outputs, of each layer."""
         from eyetune.report.figures.activation_figures import activity
 
         return activity(self.activity, num_images=self.num_sampled, title=self.label)
 
     def pictures(self) -> dict[str, Picture]:
-        """Return all pictures that there are, by name, in order."""
+        """Return all available pictures by name, in order."""
         drawn = {
             "filters": self.plot_filters(),
             "feature-maps": self.plot_feature_maps(),
@@ -241,12 +241,12 @@ def choose_image(
     sizes: Mapping[str, int],
     shape: tuple[int, int, int],
 ) -> int | tuple[str, Images]:
-    """Check which image is meant, before anything is loaded.
+    """Return the image to explain, checked before anything is loaded.
 
     Args:
         image: Its number in the split, from 0; a file; or uint8 pixels.
-        split: Whose number.
-        sizes: How many images each split has, by its name.
+        split: The split that the number refers to.
+        sizes: Number of images of each split by name.
         shape: Shape of the images that the network takes: height, width, channels.
 
     Returns:
@@ -270,7 +270,7 @@ def choose_image(
         if image.shape != shape or image.dtype != np.uint8:
             received = f"{image.dtype} of shape {image.shape}"
             raise DataError(
-                "The network takes other images.",
+                "The image does not have the shape that the network requires.",
                 expected=f"uint8 of shape {shape}",
                 received=received,
             )
@@ -297,18 +297,18 @@ def explain(
     class_names: Sequence[str],
     trained_on: bool = False,
 ) -> Explanation:
-    """Look into a trained network.
+    """Explain a trained network.
 
     Args:
         model: Any built Keras model from images in [0, 1] to class probabilities.
         split: The images to explain it with, at least 1.
-        predicted: Its class probabilities of them, shape (N, number of classes).
-        subject: The image whose way through the network is shown, with its name: uint8, (height,
+        predicted: Predicted probabilities of these images, shape (N, number of classes).
+        subject: The image whose feature maps are shown, with its name: uint8, shape (height,
             width, channels).
-        label: Whose network it is, for titles.
+        label: Name of the network, for titles.
         split_name: "validation" or "test".
         class_names: In the order of the labels.
-        trained_on: Whether it was trained on these images, too.
+        trained_on: Whether it was trained on these images.
     """
     from eyetune.models.activations.filters import first_filters
     from eyetune.models.activations.unit_activity import activity
@@ -347,9 +347,7 @@ def _subject(model: keras.Model, name: str, pixels: Images) -> Subject:
 def _answers(
     model: keras.Model, split: Split, predicted: Floats, groups: Sequence[NDArray[np.int64]]
 ) -> tuple[str, list[Answers]]:
-    """Return the layer that Grad-CAM weighs, and each group's images with their heatmaps, all found
-    in one go.
-    """
+    """Return the layer that Grad-CAM weights, and each group's images with their heatmaps."""
     from eyetune.models.activations.gradcam import heatmaps
 
     chosen = np.concatenate(groups)

@@ -1,4 +1,4 @@
-"""What the network of a run says about images: of a split, mirrored, or new ones."""
+"""Predictions of the network of a run: for a split, mirrored images, or new images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The most likely classes of an image.
+    """The most probable classes of an image.
 
     Attributes:
         image: Path of the image, or its number.
-        classes: Names of classes and their probabilities, the most likely first.
+        classes: Names of classes and their probabilities, the most probable first.
     """
 
     image: str

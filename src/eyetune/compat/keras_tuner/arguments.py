@@ -1,4 +1,4 @@
-"""The arguments of KerasTuner's tuners: those of `tune` for them, and those that are refused."""
+"""The arguments of KerasTuner's tuners: their translation for `tune`, and unsupported ones."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ INSTEAD = {
 
 
 def refuse(others: Mapping[str, Any]) -> None:
-    """Refuse arguments that no tuner has or that have no meaning here.
+    """Raise UsageError for arguments that no tuner has or that eyetune does not support.
 
     Args:
         others: Arguments by name. A value that changes nothing is accepted.
 
     Raises:
-        UsageError: One is refused; the error says what to do instead.
+        UsageError: An argument is unknown or not supported; the error suggests what to do.
     """
     neutral = {"executions_per_trial": 1, "allow_new_entries": True, "alpha": 1e-4, "beta": 2.6}
     for name, value in others.items():
@@ -56,14 +56,14 @@ def refuse(others: Mapping[str, Any]) -> None:
             )
         if value is not None and value != neutral.get(name):
             raise UsageError(
-                f"{name} has no meaning in eyetune.",
+                f"eyetune does not support {name}.",
                 received=f"{name}={value!r:.60}",
                 fix=INSTEAD[name],
             )
 
 
 def objective_texts(objective: Any) -> tuple[str, ...]:
-    """Return an objective of KerasTuner as `tune` takes it.
+    """Return an objective of KerasTuner as texts for `tune`.
 
     Args:
         objective: A name, a `keras_tuner.Objective`, or a list of them.
@@ -112,13 +112,13 @@ def _objective_text(objective: Any) -> str:
 
 
 def differences(recorded: StudySettings, options: TuneOptions) -> list[str]:
-    """Describe where a search is asked for differently, its space and its images left aside.
+    """Return the differences between a search and its record, except for space and images.
 
-    What is not given has its default, as in KerasTuner.
+    Arguments that are not given have their defaults, as in KerasTuner.
 
     Args:
         recorded: Settings of the study.
-        options: What is asked for now.
+        options: The requested options.
     """
     objectives = tuple(
         f"{objective.name}:{objective.direction}" for objective in recorded.objectives

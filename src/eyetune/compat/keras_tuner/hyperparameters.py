@@ -1,4 +1,4 @@
-"""KerasTuner's hyperparameters that are known before a search, or given back after it."""
+"""KerasTuner's hyperparameters that are given before a search or returned after it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from eyetune.space.space import Choice, Condition, Range, Space, Value
 
 
 def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> Any:
-    """Return a model function whose hyperparameters are, where they have the same name, those that
-    are given.
+    """Return a model function in which given hyperparameters replace those of the same name.
 
     Args:
         hypermodel: The model function, or a HyperModel.
-        hyperparameters: A `keras_tuner.HyperParameters`; None: the function stays as it is.
-        tune_new_entries: Whether others join the space, or keep their defaults.
+        hyperparameters: A `keras_tuner.HyperParameters`; None leaves the function unchanged.
+        tune_new_entries: Whether other hyperparameters are searched or keep their defaults.
 
     Raises:
         UsageError: The function is named by its file.
@@ -28,7 +27,7 @@ def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> 
         return hypermodel
     if isinstance(hypermodel, str | Path):
         raise UsageError(
-            "hyperparameters go with a function, not with its name.",
+            "`hyperparameters` requires a function, not the name of one.",
             received=str(hypermodel),
             fix="Import the function and hand it over itself.",
         )
@@ -43,7 +42,7 @@ def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> 
 def _building(
     build: Callable[[Any], Any], config: dict[str, Any], *, tune_new_entries: bool
 ) -> Callable[[Any], Any]:
-    @wraps(build)  # of the user's own module, with which it goes to the workers
+    @wraps(build)  # in the user's own module, which is sent to the workers
     def build_preset(hp: Any) -> Any:
         import keras_tuner
 
@@ -77,13 +76,13 @@ def hyperparameters_of(space: Space, values: Mapping[str, Value]) -> Any:
 
     late = (
         space.complete(values).keys() - values.keys()
-    )  # appeared after the trial, and would need a value
+    )  # it appeared after the trial, and would need a value
     entries = [_entry(one) for one in space.distributions if one.name not in late]
     return keras_tuner.HyperParameters.from_config({"space": entries, "values": dict(values)})
 
 
 def _entry(one: Choice | Range) -> dict[str, Any]:
-    """Return a distribution as KerasTuner writes down a hyperparameter."""
+    """Return a distribution in KerasTuner's format of a hyperparameter."""
     config: dict[str, Any] = {
         "name": one.name,
         "default": one.default,

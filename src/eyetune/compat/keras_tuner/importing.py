@@ -1,6 +1,4 @@
-"""Studies that KerasTuner did: read from its project folder, or searched by it here and now for
-comparison.
-"""
+"""Studies that KerasTuner searched, earlier or for comparison, read from its project folder."""
 
 from __future__ import annotations
 
@@ -30,21 +28,22 @@ def import_keras_tuner(
     objective: str | Sequence[str] | None = None,
     workspace: str | Path | Workspace | None = None,
 ) -> Study:
-    """Read a project folder of KerasTuner as a study; its trials have no runs, since its networks
-    stay where they are.
+    """Import a project folder of KerasTuner as a study.
+
+    The trials have no runs, because the networks stay in the project folder.
 
     A trial that Hyperband promoted becomes another rung of the trial that it continues.
-    KerasTuner keeps the figures of the best epoch alone; see `keras_tuner_metrics`.
+    KerasTuner keeps the metrics of the best epoch only; see `keras_tuner_metrics`.
 
     Args:
         directory: The folder with oracle.json: `directory/project_name` of the search.
-        name: What to call the study; by default the name of the folder.
-        objective: What it searched for, where that cannot be told from its scores; several are kept
-            apart, which KerasTuner had added up.
+        name: Name of the study. Default: the name of the folder.
+        objective: The objective, if the scores do not determine it. Several objectives, which
+            KerasTuner added up, stay separate.
         workspace: Folder of the records. Default: see `train`.
 
     Raises:
-        UsageError: It is no project folder, its objective cannot be told, or the name is taken.
+        UsageError: It is not a project folder, its objective is unknown, or the name is taken.
         WorkspaceError: A file is damaged, or of another version of KerasTuner.
 
     Example:
@@ -101,12 +100,12 @@ def _settings(project: Project) -> StudySettings:
 def record_project(
     workspace: Workspace, record: StudyRecord, project: Project, ending: str, seconds: float = 0.0
 ) -> Study:
-    """Write what KerasTuner did into a study that was made for it.
+    """Record the results of KerasTuner in a study that was created for them.
 
     Args:
         workspace: The workspace.
         record: The study.
-        project: What KerasTuner did.
+        project: The results of KerasTuner.
         ending: Why it ended.
         seconds: Wall time of the search, where it is known.
     """
@@ -132,16 +131,16 @@ def _write_metrics(path: Path, metrics: Mapping[int, list[tuple[int, dict[str, f
 
 
 def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
-    """Return what KerasTuner measured in a study that it did, by trial and by epochs trained.
+    """Return what KerasTuner measured in a study, by trial and number of epochs.
 
-    Of an imported project that is each rung's best epoch; of one that it searched here, every
-    epoch.
+    For an imported project, that is the best epoch of each rung; for a search that eyetune started,
+    every epoch.
 
     Args:
         study: From `import_keras_tuner` or `tune_with_keras_tuner`.
 
     Raises:
-        UsageError: KerasTuner did not do it.
+        UsageError: KerasTuner did not search the study.
 
     Example:
         >>> import eyetune as et
@@ -151,7 +150,8 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
     path = study.folder / METRICS_FILE
     if not path.exists():
         raise UsageError(
-            f"Study {study.name} was not done by KerasTuner.", received=study.record.settings.engine
+            f"Study {study.name} was not searched by KerasTuner.",
+            received=study.record.settings.engine,
         )
     trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return {

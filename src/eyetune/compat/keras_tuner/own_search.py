@@ -57,12 +57,12 @@ USUAL = "Leave it out, or leave the engine to eyetune."
 
 @from_options(TuneOptions)
 def tune_with_keras_tuner(options: TuneOptions) -> Study:
-    """Let KerasTuner itself search, in one process as it does, and record what it did as a study.
+    """Search with KerasTuner itself, in one process, and record the result as a study.
 
     It takes the arguments of `tune`. Those that KerasTuner does not have are refused unless they
     have their default. The sampler is random (RandomSearch), gp (BayesianOptimization, the default)
     or grid (GridSearch); the scheduler is full (the default) or, with the sampler random, hyperband
-    (Hyperband). KerasTuner adds several objectives up. Trials have no runs: networks are in
+    (Hyperband). KerasTuner adds up several objectives. Trials have no runs: networks are in
     KerasTuner's own project folder, `keras-tuner` in the folder of the study. The search cannot be
     resumed.
 
@@ -110,7 +110,7 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
 def _searched(
     workspace: Workspace, record: StudyRecord, executor: Executor, *, progress: bool
 ) -> Study:
-    """Let KerasTuner search; where that ends early, the trials so far are recorded."""
+    """Search with KerasTuner; if the search ends early, record the trials so far."""
     folder = workspace.studies.folder(record.id)
     task = search_process.Task(record.settings, folder, executor.threads)
     started_at = time.monotonic()

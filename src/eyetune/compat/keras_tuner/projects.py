@@ -1,6 +1,6 @@
-"""Reads a project folder of KerasTuner as our own records; only its JSON files are read.
+"""Converts the JSON files of a KerasTuner project folder to records of eyetune.
 
-KerasTuner starts a new trial where Hyperband promotes one; here that is another rung of the trial
+KerasTuner starts a new trial when Hyperband promotes one; here it becomes another rung of the trial
 that it continues. KerasTuner stores the metrics of a trial's best epoch, but neither the objective
 nor the number of epochs: the objective is the metric that equals the scores, and the epochs come
 from Hyperband's plan or from the best epoch.
@@ -38,16 +38,16 @@ from eyetune.values.history import History
 
 STATE_FILE = "oracle.json"
 TRIAL_FILES = "trial_*/trial.json"
-OWN = "tuner/"  # what Hyperband keeps among the hyperparameters begins so
+OWN = "tuner/"  # prefix of Hyperband's own values among the hyperparameters
 OVERSIZED = "Oversized model: "
-SEVERAL = "multi_objective"  # KerasTuner's one score of several objectives
-LIKELY = ("val_accuracy", "val_loss", "accuracy", "loss")  # where several metrics fit the scores
+SEVERAL = "multi_objective"  # KerasTuner's combined score of several objectives
+LIKELY = ("val_accuracy", "val_loss", "accuracy", "loss")  # in order of preference
 
 _Read = TypeVar("_Read", bound=BaseModel)
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True)  # what is there beside it does not matter
+    model_config = ConfigDict(frozen=True)  # other keys are ignored
 
 
 class _Condition(_File):
@@ -94,7 +94,7 @@ class _Metric(_File):
     observations: list[_Observation]
 
     def best(self) -> float | None:
-        """Return the best of what was observed, as KerasTuner scores; None where nothing was."""
+        """Return the best observed value, as KerasTuner scores it; None if there is none."""
         means = [sum(one.value) / len(one.value) for one in self.observations if one.value]
         known = [mean for mean in means if not math.isnan(mean)]
         return (max(known) if self.direction == "max" else min(known)) if known else None
@@ -140,9 +140,7 @@ class _Trial(_File):
 
 
 class _State(_File):
-    """What is needed of an oracle.json; only Hyperband's and Bayesian optimization's have values of
-    their own.
-    """
+    """The parts of an oracle.json that are needed; some exist for some oracles only."""
 
     hyperparameters: _Hyperparameters
     start_order: list[str]
@@ -157,18 +155,18 @@ class _State(_File):
 
 @dataclass(frozen=True)
 class Project:
-    """What a project folder holds.
+    """The contents of a project folder.
 
     Attributes:
         space: Space of the search.
         objectives: Objectives of the search.
-        sampler: Ours that comes nearest: random, gp or grid.
-        schedule: full, or hyperband as it was.
+        sampler: The most similar sampler of eyetune: random, gp or grid.
+        schedule: full, or hyperband with its settings.
         seed: Random seed of the search.
-        trials: As ours.
-        metrics: What was measured in each of our trials, by its number: (epochs trained, values by
-            name) in order.
-        was_interrupted: Whether a trial was under way when it was last written.
+        trials: The trials, as records of eyetune.
+        metrics: The measurements of each trial by its number: (epochs trained, values by name), in
+            order.
+        was_interrupted: Whether a trial was running when the folder was last written.
     """
 
     space: Space
@@ -195,15 +193,14 @@ class Known:
 
 
 def read_project(folder: Path, known: Known | None = None) -> Project:
-    """Read a project folder of KerasTuner's Hyperband, RandomSearch, BayesianOptimization or
-    GridSearch.
+    """Read a project folder of one of KerasTuner's four tuners.
 
     Args:
-        folder: That holds `oracle.json`, which is `directory/project_name` of the search.
-        known: What is known beyond it.
+        folder: The folder with `oracle.json`: `directory/project_name` of the search.
+        known: What the user knows in addition to the files.
 
     Raises:
-        UsageError: It is no project folder, or its objective cannot be told.
+        UsageError: It is not a project folder, or its objective cannot be determined.
         WorkspaceError: A file is damaged, or of another version of KerasTuner.
     """
     known = known or Known()
@@ -238,7 +235,7 @@ def _state_file(folder: Path) -> Path:
         return path
     inside = [one.parent.name for one in folder.glob(f"*/{STATE_FILE}")] if folder.is_dir() else []
     raise UsageError(
-        f"{folder} is no project folder of KerasTuner."
+        f"{folder} is not a project folder of KerasTuner."
         if folder.exists()
         else f"There is no folder {folder}.",
         expected=f"directory/project_name of a search, with {STATE_FILE} and trial_*/trial.json",
@@ -303,9 +300,7 @@ def _as_object(entry: _EntryFile) -> Any:
 
 
 def _objective(trials: Sequence[_Trial], folder: Path) -> Objective:
-    """Find the metric that the scores are the best values of; KerasTuner does not write down what
-    it searched for.
-    """
+    """Find the objective, which KerasTuner does not store: the metric that equals the scores."""
     scored = [one for one in trials if one.is_scored]
     fitting = [
         name
@@ -314,7 +309,7 @@ def _objective(trials: Sequence[_Trial], folder: Path) -> Objective:
     ]
     if not fitting:
         raise UsageError(
-            f"What {folder} was a search for cannot be told: its scores are those of no metric.",
+            f"The objective of {folder} is unknown: its scores equal no metric.",
             fix='Name it, for example objective="val_accuracy" or --objective val_auc:max.',
         )
     rank = {name: place for place, name in enumerate((SEVERAL, *LIKELY))}
@@ -356,7 +351,7 @@ def _schedule(state: _State, trials: Sequence[_Trial], known: Known) -> Schedule
 
 
 def _epochs(trial: _Trial, histories: Mapping[str, History]) -> int:
-    """Return how many epochs a trial was trained in all, as far as that is known."""
+    """Return the total number of epochs of a trial, as far as it is known."""
     if trial.trial_id in histories:
         return trial.plan("initial_epoch") + len(histories[trial.trial_id])
     steps = [one.step for metric in trial.metrics.metrics.values() for one in metric.observations]
@@ -368,7 +363,7 @@ def _brackets(trials: Sequence[_Trial]) -> int:
 
 
 def _chains(trials: Sequence[_Trial]) -> list[list[_Trial]]:
-    """Put promoted trials behind those that they continue."""
+    """Group promoted trials with the trials that they continue."""
     known = {one.trial_id: one for one in trials}
     chains: dict[str, list[_Trial]] = {}
     for trial in trials:
@@ -382,16 +377,16 @@ def _chains(trials: Sequence[_Trial]) -> list[list[_Trial]]:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Turns trials of KerasTuner's, each with those that promoted it, into ours."""
+    """Converts trials of KerasTuner, each with those that continue it, to trials of eyetune."""
 
     space: Space
     objectives: tuple[Objective, ...]
     histories: Mapping[str, History]
     schedule: SchedulerSettings
-    most_patient: int  # KerasTuner counts brackets down, we count them up
+    most_patient: int  # KerasTuner counts brackets down, eyetune counts them up
 
     def record(self, number: int, chain: Sequence[_Trial]) -> TrialRecord:
-        """Return one of our trials."""
+        """Return a trial as a record of eyetune."""
         last = chain[-1]
         rungs = self._rungs(chain)
         epochs = _epochs(last, self.histories)
@@ -425,7 +420,7 @@ class _Reader:
         for one in chain:
             values = self._values(one) if one.is_scored else None
             if values is not None:
-                if rungs:  # a rung has the best so far
+                if rungs:  # a rung has the best value so far
                     pairs = zip(self.objectives, rungs[-1].values, values, strict=True)
                     values = tuple(max(old, new, key=each.oriented) for each, old, new in pairs)
                 rungs.append(Rung(epochs=_epochs(one, self.histories), values=values))
@@ -439,7 +434,7 @@ class _Reader:
         return tuple(value for value in values if value is not None) if None not in values else None
 
     def metrics(self, chain: Sequence[_Trial]) -> list[tuple[int, dict[str, float]]]:
-        """Return what was measured, and after how many epochs of the trial in all."""
+        """Return the measurements, each with the total number of epochs of the trial by then."""
         by_epoch: dict[int, dict[str, float]] = {}
         for one in chain:
             before = one.plan("initial_epoch")
@@ -463,7 +458,7 @@ def _best(trial: _Trial, name: str) -> float | None:
 
 
 def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
-    """Return a trial without an end as KerasTuner leaves it: crashed, too large, or cut off."""
+    """Return a trial that did not end normally: it crashed, was too large or was interrupted."""
     message = (trial.message or "").strip()
     parameters = _parameters_of_oversized(message)
     if parameters is not None and not record.rungs:
@@ -477,7 +472,7 @@ def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
         )
     if trial.status == "RUNNING":
         message = "KerasTuner was interrupted while it trained this trial."
-    elif message:  # a traceback begins with words that say nothing
+    elif message:  # the first line of a traceback carries no information
         message = f"{message.splitlines()[-1]}\n{message}"
     else:
         message = f"KerasTuner left it {trial.status}, without a score."

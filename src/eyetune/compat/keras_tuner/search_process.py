@@ -1,7 +1,8 @@
-"""KerasTuner's own search, for comparison: one process, its project folder, its way of training.
+"""KerasTuner's own search, for comparison, in one worker process.
 
-It gets the same function, images, seed and budget as a study of ours. What it does not keep, the
-epochs of every trial, is written down while it trains.
+
+It gets the same function, images, seed and budget as a study of eyetune. The epochs of every trial,
+which KerasTuner does not keep, are recorded while it trains.
 
 See https://keras.io/keras_tuner/api/tuners/.
 """
@@ -29,11 +30,11 @@ from eyetune.tuning.executors import Executor
 from eyetune.tuning.schedulers.plans import hyperband_brackets
 from eyetune.values.history import Epoch, History, is_better_high
 
-PROJECT = "keras-tuner"  # its folder, in that of the study
+PROJECT = "keras-tuner"  # KerasTuner's folder, inside that of the study
 LOG_FILE = "keras-tuner.log"
 EPOCHS_FILE = "keras-tuner-epochs.jsonl"
 SECONDS_BETWEEN_LOOKS = 0.5
-SEED_FOR_ZERO = 2**31 - 1  # KerasTuner takes the seed 0 for none
+SEED_FOR_ZERO = 2**31 - 1  # for KerasTuner, the seed 0 means no seed
 
 BY_SAMPLER: Mapping[str, str] = {
     "random": "RandomSearch",
@@ -43,11 +44,11 @@ BY_SAMPLER: Mapping[str, str] = {
 
 
 def what_it_has(sampler: str | None, schedule: str | None) -> tuple[SamplerName, SchedulerName]:
-    """Return the sampler and the schedule that a search by KerasTuner comes to.
+    """Return the sampler and the scheduler of a search by KerasTuner.
 
     Args:
-        sampler: As asked for; None: hyperband's own, or else gp.
-        schedule: As asked for; None: full.
+        sampler: The requested sampler. Default: random with hyperband, otherwise gp.
+        schedule: The requested scheduler. Default: full.
 
     Raises:
         UsageError: KerasTuner has no such search.
@@ -70,9 +71,7 @@ def what_it_has(sampler: str | None, schedule: str | None) -> tuple[SamplerName,
 
 
 def num_trials(settings: StudySettings) -> int:
-    """Return how many trials KerasTuner will count at most; what Hyperband promotes is a trial of
-    its own there.
-    """
+    """Return the largest number of trials as KerasTuner counts them, promotions included."""
     schedule = settings.schedule
     if schedule.name == "hyperband":
         plans = hyperband_brackets(schedule.max_epochs, schedule.factor, schedule.min_epochs)
@@ -82,7 +81,7 @@ def num_trials(settings: StudySettings) -> int:
 
 @dataclass(frozen=True)
 class Task:
-    """What KerasTuner is to do, as a value for a worker process.
+    """A search for KerasTuner, as a value that is sent to a worker process.
 
     Attributes:
         settings: Settings of the study.
@@ -96,11 +95,11 @@ class Task:
 
 
 def search(task: Task, executor: Executor, display: Display) -> Project:
-    """Let KerasTuner search in a worker process, and show its trials while it does.
+    """Search with KerasTuner in a worker process, and show the trials meanwhile.
 
     Raises:
-        EyetuneError: It ended with an error; `finished` returns what it did by then.
-        KeyboardInterrupt: Ctrl-C; its process is ended.
+        EyetuneError: The search ended with an error; `finished` returns its trials so far.
+        KeyboardInterrupt: The user pressed Ctrl-C; the worker process is ended.
     """
     future = executor.submit(search_apart, task)
     trials = _Trials(task, display)
@@ -122,16 +121,16 @@ def _follow(future: Future[None], trials: _Trials) -> None:
 
 
 def finished(task: Task) -> Project:
-    """Return what KerasTuner has done of a task.
+    """Return the trials of a search that KerasTuner has completed.
 
     Raises:
-        EyetuneError: It has written nothing, or what cannot be read.
+        EyetuneError: Its files are missing or cannot be read.
     """
     epochs = _Epochs(task.folder)
     by_trial: dict[str, dict[int, Epoch]] = {}
     for trial, epoch in epochs.read():
         by_trial.setdefault(trial, {})[epoch.epoch] = (
-            epoch  # of a trial that was tried again the last time counts
+            epoch  # the last attempt of a repeated trial counts
         )
     histories: Mapping[str, History] = {
         trial: tuple(found.values()) for trial, found in by_trial.items()
@@ -144,7 +143,7 @@ def finished(task: Task) -> Project:
 
 
 def _theirs(name: str, accuracy: str) -> str:
-    """Return the name that the network itself has for a metric of ours."""
+    """Return the name of a metric in the network itself."""
     return {"accuracy": accuracy, "val_accuracy": f"val_{accuracy}"}.get(name, name)
 
 
@@ -152,11 +151,11 @@ def _theirs(name: str, accuracy: str) -> str:
 
 
 def search_apart(task: Task) -> None:
-    """Let KerasTuner search, in a worker process; its words go into a file of the study's folder.
+    """Run KerasTuner's search in a worker process, with its output in a log file.
 
     Raises:
         FunctionError: The network of the model function cannot be trained on such images.
-        Exception: Whatever KerasTuner raises.
+        Exception: KerasTuner raised it.
     """
     from eyetune.training.backend import start_keras
 
@@ -208,7 +207,9 @@ def _search(task: Task, stream: TextIO) -> None:
 def _check_measured(objectives: tuple[Objective, ...], built: Built) -> None:
     known = [*built.fit.metrics, *(f"val_{name}" for name in built.fit.metrics)]
     missing = [one.name for one in objectives if _theirs(one.name, built.fit.accuracy) not in known]
-    if missing and not built.loaded.has_own_fit:  # what that measures is seen only when it is done
+    if (
+        missing and not built.loaded.has_own_fit
+    ):  # the metrics of a user's own fit are known only at its end
         raise FunctionError(
             f"Nothing measures the objective {missing[0]}.",
             expected=", ".join(known),
@@ -243,9 +244,7 @@ def _objective(objectives: tuple[Objective, ...], accuracy: str) -> Any:
 def _images(
     dataset: Dataset, *, has_channels: bool, integer_labels: bool
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the images of the splits as a script hands them over: float32 of 0 to 1, all in
-    memory.
-    """
+    """Return the images of the splits as float32 arrays in memory, 0 to 1."""
     from eyetune.data.dataset import normalise, one_hot
 
     found = {}
@@ -266,7 +265,9 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
     section = settings.recipe.fit
     given = built.loaded.arguments
     found: dict[str, Any] = {"epochs": settings.schedule.max_epochs}
-    if not built.loaded.has_own_fit:  # which may choose it itself, and would then get it twice
+    if (
+        not built.loaded.has_own_fit
+    ):  # it may pass this argument itself, which would then be given twice
         found["batch_size"] = section.batch_size
     weights = class_weight(settings.recipe, dataset.train, dataset.num_classes)
     found |= {"class_weight": weights} if weights else {}
@@ -286,7 +287,7 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
 
 
 def _tuner_class(settings: StudySettings, teller: _Teller) -> Any:
-    """Return KerasTuner's class of a search, which tells each epoch beside what it does."""
+    """Return a subclass of KerasTuner's tuner that also reports each epoch."""
     import importlib.util
 
     import keras_tuner
@@ -308,14 +309,10 @@ def _tuner_class(settings: StudySettings, teller: _Teller) -> Any:
             rate = float(getattr(model.optimizer, "learning_rate", 0.0))
             teller.end(trial.trial_id, epoch + 1 - before, rate, logs or {})
 
-        if (
-            importlib.util.find_spec("tensorboard") is None
-        ):  # TensorFlow from 2.21 on comes without it
+        if importlib.util.find_spec("tensorboard") is None:  # not part of TensorFlow 2.21 and later
 
             def _configure_tensorboard_dir(self, *_: Any) -> None:
-                """Do without what is imported for every trial, and used for TensorBoard callbacks
-                alone.
-                """
+                """Skip an import in each trial that only TensorBoard callbacks need."""
 
     return Watched
 
@@ -349,11 +346,11 @@ class _Teller:
         self.stream.write(json.dumps({"trial": trial, "epoch": asdict(epoch)}) + "\n")
 
 
-# In the process that waits for it.
+# In the process that waits for the worker.
 
 
 class _Epochs:
-    """Reads what a worker wrote of its epochs since it was last asked."""
+    """Reads the epochs that a worker has written since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EPOCHS_FILE
@@ -383,7 +380,7 @@ class _Epochs:
 
 @dataclass
 class _Trials:
-    """Shows KerasTuner's trials, one after the other, from the epochs that are written."""
+    """Shows KerasTuner's trials, one after the other, from the recorded epochs."""
 
     task: Task
     display: Display
@@ -394,7 +391,7 @@ class _Trials:
         self.epochs = _Epochs(self.task.folder)
 
     def look(self) -> None:
-        """Show what is new."""
+        """Show the new epochs."""
         for trial, epoch in self.epochs.read():
             if trial != self.current:
                 self.close()
@@ -406,7 +403,7 @@ class _Trials:
             self.display.on_news(trial, epoch)
 
     def close(self) -> None:
-        """Take the row of the trial under way from the display."""
+        """Remove the row of the running trial from the display."""
         if self.current:
             self.display.end(
                 self.current,

@@ -1,8 +1,7 @@
-"""KerasTuner's tuners, drop-in: a script runs with `kt.Hyperband(...)` replaced by
-`et.Hyperband(...)`.
+"""Drop-in replacements for KerasTuner's tuners, for example `et.Hyperband` for `kt.Hyperband`.
 
-They take the arguments of KerasTuner's and return the same; behind them is a study, searched in
-parallel and recorded, so that running the script again resumes it. `directory` is the
+They take the same arguments and return the same values as KerasTuner's. Behind each is a study that
+is searched in parallel and recorded, so running the script again resumes it. `directory` is the
 workspace, `project_name` the study's name.
 
 See https://keras.io/keras_tuner/api/tuners/.
@@ -34,26 +33,26 @@ UNTITLED = "untitled_project"
 
 
 class Tuner:
-    """What all four share; use one of them.
+    """The base class of the four tuners.
 
     Args:
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
         objective: A metric's name, a `keras_tuner.Objective`, or a list of them (a Pareto front,
             not their sum).
-        hyperparameters: A `keras_tuner.HyperParameters` whose entries stand for those of the same
+        hyperparameters: A `keras_tuner.HyperParameters` whose entries replace those of the same
             name.
-        tune_new_entries: Whether hyperparameters that are not in it are searched too.
-        max_model_size: Most parameters of a network.
-        directory: The workspace; by default the usual one.
+        tune_new_entries: Whether to search hyperparameters that are not in `hyperparameters`.
+        max_model_size: Largest number of parameters of a network.
+        directory: The workspace. Default: `./eyetune-workspace`, or EYETUNE_WORKSPACE.
         project_name: Name of the study.
         overwrite: Delete a study of this name, with its runs.
-        workers: Trainings at once; by default one for each core, as far as the memory goes.
+        workers: Number of parallel trainings. Default: one per core, as far as memory allows.
         seed: Random seed of suggestions and trainings. Default: 0.
-        settings: Options of `tune`: sampler, scheduler and theirs.
-        others: Arguments of KerasTuner that mean nothing here.
+        settings: Options of `tune`: sampler, scheduler and their own options.
+        others: Other arguments of KerasTuner, which must have no effect.
 
     Raises:
-        UsageError: An argument is unknown, or means nothing here.
+        UsageError: An argument is unknown or not supported.
     """
 
     def __init__(  # noqa: PLR0913 (those of KerasTuner's)
@@ -109,7 +108,7 @@ class Tuner:
 
     @cached_property
     def space(self) -> Space:
-        """What is searched, as it is read off the model function before the search."""
+        """The space, as discovered from the model function before the search."""
         from eyetune.models.model_function import discover, keep
         from eyetune.training.backend import start_keras
 
@@ -184,7 +183,7 @@ class Tuner:
         _ = self._study.best_trial  # raises where every trial failed
 
     def _check(self, fit_arguments: Mapping[str, Any]) -> None:
-        """Refuse arguments that Keras's `fit` does not have; a HyperModel's own may have any."""
+        """Raise UsageError for arguments that Keras's `fit` does not have."""
         import keras
         import keras_tuner
 
@@ -204,13 +203,13 @@ class Tuner:
             )
 
     def _length(self, epochs: int) -> dict[str, Any]:
-        """Return the epochs of a trial, and of a whole grid the number of trials."""
+        """Return the number of epochs of a trial and, for a complete grid, the number of trials."""
         length = {} if "max_epochs" in self._settings else {"max_epochs": epochs}
         is_whole_grid = self._settings["sampler"] == "grid" and self._settings["trials"] is None
         return length | ({"trials": self.space.size()} if is_whole_grid else {})
 
     def _is_done(self, known: StudyRecord, settings: Mapping[str, Any]) -> bool:
-        """Return whether a study is complete and no more trials are asked for.
+        """Return whether a study is complete and has as many trials as requested.
 
         Raises:
             StudyChangedError: It was a different search.
@@ -233,14 +232,14 @@ class Tuner:
 
     def _changed(self, changes: str) -> StudyChangedError:
         return StudyChangedError(
-            f"The search {self.project_name} was a different one.",
+            f"The search {self.project_name} had other settings.",
             received=changes,
             fix="Choose another project_name, or start again with overwrite=True.",
         )
 
     @property
     def study(self) -> Study:
-        """The eyetune study: its trials, curves, pictures, report.
+        """The study of eyetune, with its trials, figures and report.
 
         Raises:
             StudyNotFoundError: There was no search yet.
@@ -260,7 +259,7 @@ class Tuner:
 
     @property
     def remaining_trials(self) -> int | None:
-        """Trials left; None where their number is not limited."""
+        """Number of remaining trials; None if it is not limited."""
         most = self._settings.get("trials")
         known = _named(self.workspace, self.project_name)
         tried = self.workspace.studies.count_trials().get(known.id, 0) if known else 0
@@ -277,25 +276,24 @@ class Tuner:
         plan = {
             "tuner/epochs": trial.epochs_granted,
             "tuner/initial_epoch": 0,
-        }  # scripts train as long again
+        }  # scripts train for as many epochs again
         return {
             **trial.all_values,
             **(plan if self._settings.get("scheduler") == "hyperband" else {}),
         }
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """Return the networks of the best trials as Keras models with the weights of their best
-        epochs.
+        """Return the Keras models of the best trials, with the weights of their best epochs.
 
-        Trials that were stopped early have no network and are passed over, unless one of them is
-        the best.
+        Trials that were stopped early have no network and are skipped, unless one of them is the
+        best.
 
         Args:
             num_models: Number of networks, 1 to 10.
 
         Raises:
-            UsageError: Fewer networks are kept: those of the 10 best trials that were trained to
-                the end, and the best trial's.
+            UsageError: Fewer networks are kept. Kept are those of the 10 best trials that were
+                trained to the end, and that of the best trial.
         """
         from eyetune.values.run_files import MODEL_FILE
 
@@ -310,7 +308,7 @@ class Tuner:
                 break
         if len(networks) < num_models:
             raise UsageError(
-                f"Study {self.study.name} does not keep that many networks.",
+                f"Study {self.study.name} keeps fewer networks.",
                 expected=f"at most {len(networks)} networks"
                 if networks
                 else "a search with a result",
@@ -320,10 +318,10 @@ class Tuner:
         return [run.model() for run in networks]
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """Print what is searched.
+        """Print the search space.
 
         Args:
-            extended: Print the conditions, too.
+            extended: Whether to print the conditions too.
         """
         space = self._study.record.space if self._study else self.space  # which may have grown
         print("Search space summary")
@@ -337,7 +335,7 @@ class Tuner:
         """Print the best trials.
 
         Args:
-            num_trials: How many, at most.
+            num_trials: Largest number of trials to print.
         """
         objectives = self.study.record.settings.objectives
         print("Results summary")
@@ -352,8 +350,7 @@ class Tuner:
 
 
 class Hyperband(Tuner):
-    """KerasTuner's Hyperband, drop-in: brackets of the same sizes, searched in parallel, nothing
-    trained twice.
+    """A drop-in replacement for KerasTuner's Hyperband that trains no epoch twice.
 
     Args:
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
@@ -397,7 +394,7 @@ class Hyperband(Tuner):
 
 
 class RandomSearch(Tuner):
-    """KerasTuner's RandomSearch, drop-in.
+    """A drop-in replacement for KerasTuner's RandomSearch.
 
     Args:
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
@@ -417,7 +414,7 @@ class RandomSearch(Tuner):
 
 
 class BayesianOptimization(Tuner):
-    """KerasTuner's BayesianOptimization, drop-in: a Gaussian process suggests.
+    """A drop-in replacement for KerasTuner's BayesianOptimization: a Gaussian process.
 
     Args:
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
@@ -435,7 +432,7 @@ class BayesianOptimization(Tuner):
 
 
 class GridSearch(Tuner):
-    """KerasTuner's GridSearch, drop-in; an infinite range needs a step.
+    """A drop-in replacement for KerasTuner's GridSearch; infinite ranges need a step.
 
     Args:
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
@@ -457,7 +454,7 @@ class GridSearch(Tuner):
 
 
 def _named(workspace: Workspace, name: str) -> StudyRecord | None:
-    """Return the study of exactly this name."""
+    """Return the study with exactly this name."""
     return next((one for one in workspace.studies.all() if one.name == name), None)
 
 

@@ -34,7 +34,7 @@ _FOR, _AGAINST = "#2a7f62", "#c0392b"
 
 @dataclass(frozen=True)
 class Answers:
-    """Some images with what the network says of them, and where it looks.
+    """Images with the predictions of a network and the heatmaps that explain them.
 
     Attributes:
         images: uint8, shape (N, height, width, channels).
@@ -93,15 +93,14 @@ def feature_maps(
     caption: str = "",
     title: str = "",
 ) -> Picture:
-    """Draw what each layer makes of one image, a row each: its strongest channels, each as bright
-    as it can be.
+    """Draw the strongest feature maps of each layer for one image, one row per layer.
 
     Args:
         image: uint8, shape (height, width, channels).
-        maps: What the layers make of it.
-        probabilities: The answer, shape (number of classes,).
+        maps: Feature maps of the layers.
+        probabilities: The prediction, shape (number of classes,).
         class_names: In the order of the labels.
-        caption: What the image is, beside it.
+        caption: Caption of the image.
         title: Above all.
     """
     rows = _rows(maps)
@@ -132,8 +131,9 @@ def feature_maps(
 
 
 def _rows(maps: Sequence[FeatureMap]) -> list[FeatureMap]:
-    """Leave out what is too much for one picture: first what a separate activation follows, then
-    evenly.
+    """Return the layers that one figure has room for.
+
+    Layers that a separate activation follows are left out first, then others at even distances.
     """
     chosen = list(maps)
     if len(chosen) > MAX_ROWS:
@@ -172,12 +172,12 @@ def _draw_maps(axes: Axes, one: FeatureMap, columns: int) -> None:
 def _number(axes: Axes, text: str, x: float, y: float) -> None:
     from matplotlib.patheffects import withStroke
 
-    edge = [withStroke(linewidth=1.5, foreground="black")]  # to be read on dark and on bright
+    edge = [withStroke(linewidth=1.5, foreground="black")]  # readable on dark and on bright images
     axes.text(x, y, text, fontsize=6, color="white", va="top", path_effects=edge)
 
 
 def _draw_answer(axes: Axes, answer: NDArray[np.float32], class_names: Sequence[str]) -> None:
-    """Draw the probabilities of the likeliest classes; all in their order where there are few."""
+    """Draw the probabilities of the most probable classes, or of all classes if there are few."""
     order = np.arange(len(answer))
     if len(order) > MAX_NAMED_BARS:
         order = np.argsort(-answer, kind="stable")[:MAX_NAMED_BARS]
@@ -208,7 +208,7 @@ def heatmaps(
         right: Right answers with their heatmaps.
         wrong: Wrong answers with the heatmaps of both classes.
         class_names: In the order of the labels.
-        layer: Whose feature maps were weighed.
+        layer: Name of the layer whose feature maps are weighted.
         split: Whose images these are.
         title: Above all.
     """
@@ -231,9 +231,7 @@ def heatmaps(
 
 
 def _height(kind: str) -> float:
-    """Return the height of a group of answers, in tiles: a heading, then two or three rows with
-    their captions.
-    """
+    """Return the height of a group of answers in tiles: a heading, and rows with captions."""
     return 0.6 + (2 * _DOWN if kind == "right" else 3 * _DOWN + 0.3)
 
 
@@ -276,7 +274,7 @@ def confusions(
     """Draw the most confused pairs of classes, with their most confident examples and heatmaps.
 
     Args:
-        pairs: The most images first.
+        pairs: Pairs of classes, those with the most images first.
         examples: Examples of each pair.
         class_names: In the order of the labels.
         split: Whose images these are.
@@ -366,11 +364,11 @@ def activity(layers: Sequence[LayerActivity], *, num_images: int, title: str = "
 
 
 def overlaid(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay a heatmap over an image: the hotter, the more of its colour and the less of the image.
+    """Return an image blended with a heatmap: high values show more of the heatmap.
 
     Args:
         image: uint8, shape (height, width, channels).
-        heatmap: float32, 0 to 1, of any size; it is enlarged without steps.
+        heatmap: float32, 0 to 1, of any size; it is enlarged smoothly.
 
     Returns:
         float32, shape (pixels, pixels, 3), 0 to 1.
@@ -399,13 +397,13 @@ def overlaid(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale values to 0 to 1; all the same become 0."""
+    """Scale values to the range 0 to 1; equal values become 0."""
     low, high = float(values.min()), float(values.max())
     return (values - low) / ((high - low) or 1.0)
 
 
 def _canvas(axes: Axes, width: float, height: float) -> Axes:
-    """Clear a panel for tiles of size 1, set from its top left."""
+    """Clear the axes for tiles of size 1, placed from the top left."""
     axes.set_xlim(-0.02, width)
     axes.set_ylim(height, 0)
     axes.set_aspect("equal", anchor="W")

@@ -35,11 +35,10 @@ _SLANT = 0.35
 
 
 def network_diagram(network: Network, *, title: str = "") -> Picture:
-    """Draw each layer's output as a box: its height is the picture's, its width grows with the
-    channels.
+    """Draw the output of each layer as a box, whose width grows with the number of channels.
 
-    Layers without a picture are bars as tall as their number of values suggests. Below each stand
-    its kind, settings and shape, above it its weights.
+    Layers whose output is not an image are bars whose height grows with the number of values. Kind,
+    settings and shape are below each box, and the number of weights is above it.
     """
     boxes = [
         _box(network.input_shape, network),

@@ -74,7 +74,7 @@ def _style_legend(axes: Axes, *, one: bool) -> None:
 def confusion_matrix(
     confusion: NDArray[np.int64], class_names: Sequence[str], *, title: str = "Confusion matrix"
 ) -> Picture:
-    """Draw how many images of each true class (row) were taken for each class (column)."""
+    """Draw the number of images of each true class (row) and predicted class (column)."""
     count = len(class_names)
     side = min(max(4.5, 0.62 * count + 1.5), 16)
     figure = new_picture(side + 0.8, side)
@@ -111,8 +111,7 @@ def mistakes(
     *,
     title: str = "The most confident mistakes",
 ) -> Picture:
-    """Draw wrongly classified images with their true class, and the predicted one with its
-    probability.
+    """Draw misclassified images with their true and predicted classes and the probability.
 
     Args:
         images: uint8, shape (N, height, width, channels): those to draw, in order.
@@ -148,13 +147,12 @@ def forest(
     baseline: str,
     title: str = "",
 ) -> Picture:
-    """Draw differences from a baseline with their intervals, the best on top; those that are sure
-    are in colour.
+    """Draw differences from a baseline with intervals, the best on top, certain ones in color.
 
     Args:
         differences: For each candidate its label, difference, interval (shares: 0.01 is a point)
-            and whether it is sure.
-        baseline: What they are compared with.
+            and whether it is certain.
+        baseline: Label of the baseline.
         title: Above the plot.
     """
     ordered = sorted(differences, key=lambda one: one[1])
@@ -184,11 +182,10 @@ def forest(
 
 
 def range_test(test: RangeTest, *, title: str = "") -> Picture:
-    """Draw loss against learning rate: each step faint, the running average strong, the suggestion
-    and usable range.
+    """Draw loss against learning rate, with the running average and the suggestion.
 
-    The loss axis shows what matters, from below the lowest average to above the loss at the start;
-    where training diverges the curve leaves it.
+    The loss axis reaches from below the lowest average to above the initial loss. Where training
+    diverges, the curve leaves the axes.
 
     Args:
         test: From `judge`.
@@ -219,7 +216,7 @@ def range_test(test: RangeTest, *, title: str = "") -> Picture:
 
 
 def _loss_limits(test: RangeTest) -> tuple[float, float]:
-    """Return the part of the loss axis on which the fall can be seen, whatever comes after it."""
+    """Return the limits of the loss axis that show the decrease, without what follows it."""
     lowest = int(test.smoothed.argmin())
     before = test.losses[: lowest + 1]
     low, high = float(before.min()), float(max(before.max(), test.smoothed[: lowest + 1].max()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BEST = STRONG[1]
 GREY = "#8a8a8a"
-# Shapes tell them apart too: colours alone do not for everyone, or in print.
+# Shapes differ as well as colors, for color-blind readers and for print.
 LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": STRONG[0], "markersize": 6},
     TrialState.STOPPED: {"marker": "o", "color": GREY, "markerfacecolor": "white", "markersize": 5},
@@ -43,9 +43,9 @@ LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.FAILED: {"marker": "x", "color": "#c0392b", "markersize": 6},
     TrialState.INFEASIBLE: {"marker": "|", "color": GREY, "markersize": 7},
 }
-_MAX_TICK = 12  # characters of a value, before it is cut
-RASTER_FROM = 1000  # trials, from which on a page would grow by megabytes
-_MANY = 100  # trials, from which on dots get smaller
+_MAX_TICK = 12  # maximum number of characters of a value
+RASTER_FROM = 1000  # trials above which a page would grow by megabytes
+_MANY = 100  # trials above which dots become smaller
 
 
 def look(state: TrialState, count: int) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def look(state: TrialState, count: int) -> dict[str, Any]:
 def draw_states(
     axes: Axes, points: Sequence[tuple[TrialRecord, float, float]], *, zorder: float = 2
 ) -> None:
-    """Draw a dot for each trial, those of a state at once."""
+    """Draw a dot for each trial, one call per state."""
     for state in STATE_TEXTS:
         mine = [(x, y) for trial, x, y in points if trial.state is state]
         if mine:
@@ -105,7 +105,7 @@ def legend_below(
 
 
 def objective_label(objective: Objective) -> str:
-    """Return what an axis of an objective is called."""
+    """Return the label of the axis of an objective."""
     unit = " (bytes)" if objective.name.endswith("_bytes") else ""
     direction = "higher" if objective.direction == "max" else "lower"
     return plain(f"{wrapped(objective.name.replace('_', ' '), 30)}{unit}\n({direction} is better)")
@@ -168,9 +168,9 @@ def style_objective(
     """Scale, format and name the axis of an objective, and return how many values lie beyond it.
 
     Args:
-        axes: To be scaled.
-        objective: Along the axis.
-        values: That are drawn, at least one of them finite.
+        axes: The axes to scale.
+        objective: The objective that the axis shows.
+        values: The values that are drawn, at least one of them finite.
         which: The axis.
         room: Share of the range to be left free on its good side.
         always: Values that must be seen, however bad they are.
@@ -246,9 +246,7 @@ class Scale:
         return (value - one.low) / (one.high - one.low)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Return places with the words that stand there: every category, or some numbers and always
-        both ends.
-        """
+        """Return positions and labels of ticks: every category, or some numbers with both ends."""
         one = self.hyperparameter
         values: Sequence[Value] = one.values if isinstance(one, Choice) else _numbers(one, most)
         step = -(-len(values) // 12) if isinstance(one, Choice) else 1
@@ -260,7 +258,7 @@ class Scale:
 
 
 def name_lines(name: str, longest: int = 13, most: int = 3) -> str:
-    """Break a hyperparameter's name into lines, where its words end; what does not fit is cut.
+    """Break a hyperparameter's name into lines at its separators, and shorten it if needed.
 
     Example:
         >>> name_lines("model.blocks.2.filters")

@@ -46,11 +46,10 @@ _PARAMETERS = Objective(name="parameters", direction="min")
 
 
 def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw the best first objective so far against the epochs trained, and each trial as a dot
-    where it ended.
+    """Draw the best value so far against the epochs trained, and each trial as a dot.
 
-    Trials stand in the order in which they were suggested: those that were trained side by side
-    follow one another. Failed and infeasible ones are marks at the edge.
+    Trials are in the order in which they were suggested, also if they were trained in parallel.
+    Failed and infeasible trials are marks at the edge.
 
     Args:
         record: The study.
@@ -96,7 +95,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
 
 
 def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) -> None:
-    """Mark the trials without a result at the edge, where the study stood with them."""
+    """Mark the trials without a result at the edge, at the epochs trained by then."""
     places = axes.get_xaxis_transform()
     epochs = 0
     without: dict[TrialState, list[int]] = {TrialState.FAILED: [], TrialState.INFEASIBLE: []}
@@ -105,7 +104,7 @@ def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) ->
         if trial.objectives is None and trial.state in without:
             without[trial.state].append(epochs)
     for state, marks in without.items():
-        if marks:  # one that is empty and not clipped would claim room at the figure's edge
+        if marks:  # An empty collection that is not clipped would take up room at the edge.
             style = {**LOOKS[state], "linestyle": "none", "clip_on": False, "zorder": 2}
             axes.plot(marks, [at] * len(marks), transform=places, **style)
 
@@ -127,16 +126,17 @@ def learning_curves(
     *,
     best: int = 4,
 ) -> Picture:
-    """Draw the first objective, or validation accuracy where that is no metric, by epoch: the best
-    over all others.
+    """Draw the learning curves of all trials, with the best ones on top.
 
-    A dot is where a trial paused; rungs are dotted.
+    The curves show the first objective, or validation accuracy if that is not a metric.
+
+    A dot marks where a trial paused; dotted lines are rungs.
 
     Args:
         record: The study.
         trials: All of it.
         histories: Epochs by the id of their run; runs that are missing or empty are not drawn.
-        best: How many are drawn strong.
+        best: Number of trials that are highlighted.
     """
     found = {
         trial.number: histories[trial.run]
@@ -193,7 +193,7 @@ def learning_curves(
 
 
 def metric_of(record: StudyRecord, epoch: Epoch) -> Objective:
-    """Return the first objective that epochs measure; where none is, validation accuracy."""
+    """Return the first objective that is a metric, or validation accuracy if there is none."""
     for one in record.settings.objectives:
         try:
             epoch.value(one.name)
@@ -232,7 +232,7 @@ def _draw_rungs(axes: Axes, trials: Sequence[TrialRecord]) -> None:
     axes.set_xlim(1 - 0.02 * longest, longest * 1.02 + 0.1)
     count_epochs(axes)
     rungs = sorted({rung.epochs for trial in trials for rung in trial.rungs})
-    if len(rungs) > _RUNGS_NAMED:  # full length, ended early here and there: no rungs of a schedule
+    if len(rungs) > _RUNGS_NAMED:  # full trainings, some stopped early
         return
     for epochs in rungs:
         axes.axvline(epochs, color="0.35", linewidth=1, linestyle=":", zorder=0.5)
@@ -252,8 +252,7 @@ def _draw_rungs(axes: Axes, trials: Sequence[TrialRecord]) -> None:
 
 
 def importance_bars(importances: Mapping[str, float]) -> Picture:
-    """Draw how much of the spread of the objective each hyperparameter explains, the most important
-    on top.
+    """Draw the importance of each hyperparameter, the most important one on top.
 
     Args:
         importances: Shares by name, 0 to 1.
@@ -291,10 +290,10 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
 
 
 def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw objectives against each other, those that no other trial beats in all of them ringed.
+    """Draw objectives against each other, and mark the trials of the Pareto front.
 
-    With one objective it is drawn against the network's parameters; with three or more there is a
-    panel a pair.
+    A single objective is drawn against the number of parameters. With three or more objectives,
+    there is a panel for each pair.
 
     Args:
         record: The study.
@@ -363,8 +362,8 @@ def _draw_pair(
     )
     ringed = sorted((points[one.number][first], points[one.number][second]) for one in best)
     if len(objectives) == 2:
-        # What is reached for sure between two points is the worse of both: the corner on the bad
-        # side.
+        # Between two points, only the worse value of each objective is certain to be reached:
+        # the corner on the worse side.
         where: Literal["pre", "post"] = "post" if objectives[first].direction == "min" else "pre"
         axes.step(*zip(*ringed, strict=True), where=where, color=BEST, linewidth=1.4, zorder=1)
     axes.plot(
@@ -381,7 +380,7 @@ def _draw_pair(
 def _name_some(
     axes: Axes, best: Sequence[TrialRecord], points: Mapping[int, tuple[float, ...]]
 ) -> None:
-    """Write the numbers of the front's trials beside them, as far as there is room."""
+    """Label the trials of the front with their numbers, where there is room."""
     last = None
     for trial in best:
         value, cost = points[trial.number][:2]

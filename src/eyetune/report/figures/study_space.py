@@ -1,4 +1,4 @@
-"""Figures of a study's space: trials across all hyperparameters, and each hyperparameter."""
+"""Figures of a study's space: parallel coordinates, and a slice per hyperparameter."""
 
 from __future__ import annotations
 
@@ -36,18 +36,17 @@ if TYPE_CHECKING:
 
     from eyetune.report.figures.picture import Picture
 
-MAX_AXES = 16  # of hyperparameters that can be told apart side by side
+MAX_AXES = 16  # hyperparameters that are readable side by side
 MAX_LINES = 500
 _FEW_VALUES = 8  # with more, lines through one value are rare
 
 
 def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw each trial with a result as a line across an axis a hyperparameter, the first objective
-    at the right.
+    """Draw parallel coordinates: a line per trial, an axis per hyperparameter.
 
-    The better, the darker, and the best lies on top. A line is broken off where a hyperparameter
-    does not count for the trial. Lines through one category lie side by side, the better the
-    higher.
+    The first objective is the rightmost axis. Better trials are darker, and the best is on top. A
+    line has a gap where a hyperparameter is inactive in the trial. Lines through one category are
+    side by side, better ones higher.
 
     Args:
         record: The study.
@@ -84,7 +83,7 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
 
 
 def _by_first_objective(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials with a finite first objective, the best in it first: so is the best."""
+    """Return the trials whose first objective is finite, the best first."""
     first = record.settings.objectives[0]
     order = rank_trials(record.settings.objectives, trials)
     drawn = [trial for trial in order if math.isfinite(_value(trial))]
@@ -97,14 +96,14 @@ def _value(trial: TrialRecord) -> float:
 
 
 def _varied(record: StudyRecord) -> list[Choice | Range]:
-    """Return the hyperparameters that may have more than one value."""
+    """Return the hyperparameters with more than one possible value."""
     return [
         one for one in record.space.distributions if (grid := one.grid()) is None or len(grid) > 1
     ]
 
 
 def _places(shown: Sequence[Choice | Range], trials: Sequence[TrialRecord]) -> list[list[float]]:
-    """Return where each trial, the best first, crosses each axis; NaN where it does not."""
+    """Return the position of each trial on each axis, the best trial first; NaN for none."""
     rows = [[math.nan] * len(shown) for _ in trials]
     for column, one in enumerate(shown):
         scale = Scale(one)
@@ -122,7 +121,7 @@ def _places(shown: Sequence[Choice | Range], trials: Sequence[TrialRecord]) -> l
 
 
 def _band(one: Choice | Range) -> float:
-    """Return how wide the lines through one value spread."""
+    """Return the width of the band of lines through one value."""
     if isinstance(one, Choice):
         return min(0.55 / len(one.values), 0.16)
     grid = one.grid()
@@ -130,15 +129,13 @@ def _band(one: Choice | Range) -> float:
 
 
 def _shades() -> Colormap:
-    """Return the colours from the worst to the best: the worst is pale, the best dark, told apart
-    by anyone.
-    """
+    """Return colours from pale (worst) to dark (best) that color-blind readers can distinguish."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(
         colormaps["viridis_r"](np.linspace(0.1, 1, 256))
-    )  # what is yellower is lost on white
+    )  # lighter yellows are invisible on white
 
 
 def _draw_lines(axes: Axes, points: Sequence[Sequence[float]], goodness: Sequence[float]) -> None:
@@ -192,7 +189,7 @@ def _path(row: Sequence[float]) -> Path:
                 (x - (stub - x), y),
                 (stub, y),
                 (x, y),
-            ]  # alone between two gaps it is a dash
+            ]  # a single point between two gaps is a dash
             codes += [Path.MOVETO, Path.LINETO, Path.MOVETO]
         else:
             corners += [(x - 0.6, before), (x - 0.4, y), (x, y)]
@@ -293,8 +290,7 @@ def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int)
 
 
 def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw the first objective against each hyperparameter, a panel each, over the whole range that
-    was searched.
+    """Draw the first objective against each hyperparameter, with one panel per hyperparameter.
 
     Args:
         record: The study.
