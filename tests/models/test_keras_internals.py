@@ -11,6 +11,8 @@ from eyetune.models.keras_internals import (
     CHECKED_KERAS_VERSIONS,
     adam_moments,
     build_loss_and_metrics,
+    functional_model,
+    nodes_in_order,
     output_of_first_call,
 )
 
@@ -18,6 +20,13 @@ from eyetune.models.keras_internals import (
 def test_keras_version_is_one_that_was_checked() -> None:
     major_and_minor = ".".join(version("keras").split(".")[:2])
     assert major_and_minor in CHECKED_KERAS_VERSIONS
+
+
+def test_nodes_in_order_follow_the_layers_of_a_model() -> None:
+    layers = [keras.Input((3,)), keras.layers.Dense(2, name="a"), keras.layers.Dense(2, name="b")]
+    functional = functional_model(keras.Sequential(layers))
+    assert [node.operation.name for node in nodes_in_order(functional)] == ["a", "b"]
+    assert functional_model(keras.Sequential([keras.layers.Dense(2)])) is None
 
 
 def test_output_of_first_call_ignores_later_calls() -> None:

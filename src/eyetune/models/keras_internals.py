@@ -6,12 +6,36 @@ checked: check it again before you add one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
 
 CHECKED_KERAS_VERSIONS = ("3.15",)
+
+
+def functional_model(model: Any) -> Any:
+    """Return the functional model behind a sequential one, or the model itself if it is functional.
+
+    None for a model whose layers cannot be traced, such as a subclass or one that is not built.
+    """
+    functional = getattr(model, "_functional", model)
+    return functional if hasattr(functional, "_nodes_by_depth") else None
+
+
+def nodes_in_order(functional: Any) -> Iterator[Any]:
+    """Yield the calls of the layers of a functional model, in the order in which Keras runs them.
+
+    Each has `operation`, the layer, with `input_tensors` and `outputs`.
+
+    Args:
+        functional: From `functional_model`.
+    """
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        for node in functional._nodes_by_depth[depth]:
+            if not node.is_input:
+                yield node
 
 
 def output_of_first_call(layer: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import Any
 
 import keras
@@ -87,13 +86,3 @@ def test_lower_refuses_a_model_that_it_cannot_trace() -> None:
     for model in (Own(), keras.Sequential([layers.Dense(3)])):
         with pytest.raises(UsageError):
             lower(model)
-
-
-def test_keras_has_the_private_parts_that_lower_uses() -> None:
-    """Keras 3.15.1: `_functional` and `_nodes_by_depth`; see `lowering`."""
-    assert metadata.version("keras") == "3.15.1"
-    model = sequential(layers.Conv2D(4, 3))
-    nodes_by_depth = model._functional._nodes_by_depth
-    node = nodes_by_depth[0][0]
-    assert (node.is_input, len(node.input_tensors), len(node.outputs)) == (False, 1, 1)
-    assert isinstance(node.operation, layers.Conv2D)

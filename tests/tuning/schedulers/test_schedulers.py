@@ -254,16 +254,16 @@ def test_limited_halving_stops_trials_without_a_chance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("max_epochs", "num_grants", "epochs"), [(10, 30, 120), (30, 90, 576), (100, 254, 2672)]
+    ("max_epochs", "num_promotions", "epochs"), [(10, 30, 120), (30, 90, 576), (100, 254, 2672)]
 )
-def test_hyperband_has_the_known_numbers(max_epochs: int, num_grants: int, epochs: int) -> None:
+def test_hyperband_has_the_known_numbers(max_epochs: int, num_promotions: int, epochs: int) -> None:
     plans = hyperband_brackets(max_epochs, 3)
-    assert sum(plan.num_grants for plan in plans) == num_grants
+    assert sum(sum(plan.places) for plan in plans) == num_promotions
     assert sum(plan.epochs_trained for plan in plans) == epochs
     done = Simulation(
         make_scheduler("hyperband", max_epochs=max_epochs), scoring(1), num_workers=3
     ).run()
-    assert len(done.grants) == num_grants
+    assert len(done.grants) == num_promotions
     assert epochs_trained(done) == epochs
     assert len(done.trials) == sum(plan.places[0] for plan in plans)
 

@@ -95,9 +95,11 @@ class _Metric(_File):
 
     def best(self) -> float | None:
         """Return the best observed value, as KerasTuner scores it; None if there is none."""
-        means = [sum(one.value) / len(one.value) for one in self.observations if one.value]
-        known = [mean for mean in means if not math.isnan(mean)]
-        return (max(known) if self.direction == "max" else min(known)) if known else None
+        observed = [observation.value for observation in self.observations if observation.value]
+        means = [sum(values) / len(values) for values in observed]
+        numbers = [mean for mean in means if not math.isnan(mean)]
+        best = max if self.direction == "max" else min
+        return best(numbers, default=None)
 
 
 class _Metrics(_File):

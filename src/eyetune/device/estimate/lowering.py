@@ -10,6 +10,7 @@ from eyetune.device.estimate.graph_builder import UNKNOWN, GraphBuilder, LayerCa
 from eyetune.device.estimate.graph_passes import fused, ordered
 from eyetune.device.estimate.layer_rules import emit_layer
 from eyetune.errors import UsageError
+from eyetune.models.keras_internals import functional_model, nodes_in_order
 
 if TYPE_CHECKING:
     import keras
@@ -43,13 +44,14 @@ def lower(model: keras.Model) -> Graph:
     return fused(ordered(graph))
 
 
-# Keras has no public way to see which layers read which tensors. `_functional` (the functional
-# model behind a sequential one) and `_nodes_by_depth` are private and used in this module only;
-# tests/device/estimate/test_lowering.py names the version of Keras that they were checked with.
 def _functional(model: Any) -> Any:
-    """Return the functional model: Keras keeps that of a sequential one inside it."""
-    functional = getattr(model, "_functional", model)
-    if not hasattr(functional, "_nodes_by_depth"):
+    """Return the functional model, whose layers can be traced.
+
+    Raises:
+        UsageError: There is none.
+    """
+    functional = functional_model(model)
+    if functional is None:
         raise UsageError(
             "Cannot trace the layers of the model, so its footprint is unknown.",
             expected="a keras.Sequential with an Input, or a functional keras.Model",
@@ -63,26 +65,20 @@ def _functional(model: Any) -> Any:
 def _emit_model(
     functional: Any, inputs: Sequence[int], builder: GraphBuilder, prefix: str
 ) -> list[int]:
-    """Add the operators of a functional model, and return the indices of its outputs.
-
-    Nodes are visited from the greatest depth on, as Keras runs them.
-    """
+    """Add the operators of a functional model, and return the indices of its outputs."""
     import keras
 
     indices = {id(tensor): index for tensor, index in zip(functional.inputs, inputs, strict=True)}
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        for node in functional._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            node_inputs = [indices[id(tensor)] for tensor in node.input_tensors]
-            name = f"{prefix}{node.operation.name}"
-            if isinstance(node.operation, keras.Model):
-                nested = _functional(node.operation)
-                outputs = _emit_model(nested, node_inputs, builder, f"{name}/")
-            else:
-                outputs = _emit_node(node, name, node_inputs, builder)
-            for tensor, index in zip(node.outputs, outputs, strict=True):
-                indices[id(tensor)] = index
+    for node in nodes_in_order(functional):
+        node_inputs = [indices[id(tensor)] for tensor in node.input_tensors]
+        name = f"{prefix}{node.operation.name}"
+        if isinstance(node.operation, keras.Model):
+            nested = _functional(node.operation)
+            outputs = _emit_model(nested, node_inputs, builder, f"{name}/")
+        else:
+            outputs = _emit_node(node, name, node_inputs, builder)
+        for tensor, index in zip(node.outputs, outputs, strict=True):
+            indices[id(tensor)] = index
     return [indices[id(tensor)] for tensor in functional.outputs]
 
 

@@ -160,7 +160,9 @@ def forest(
     axes = figure.subplots()
     axes.axvline(0, color="0.3", linewidth=1)
     for height, (_, difference, (low, high), sure) in enumerate(ordered):
-        colour = ("C2" if difference > 0 else "C3") if sure else "0.55"
+        colour = "0.55"
+        if sure:
+            colour = "C2" if difference > 0 else "C3"
         axes.plot(
             [100 * low, 100 * high],
             [height, height],

@@ -69,6 +69,11 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     winner = rank_trials(record.settings.objectives, trials)[0]
     best = next(step for step in steps if step.trial.number == winner.number)
     up = 1 if first.direction == "max" else -1
+    alignment = "center"
+    if best.epochs < 0.15 * end:
+        alignment = "left"
+    elif best.epochs > 0.85 * end:
+        alignment = "right"
     axes.annotate(
         f"trial {best.trial.number}: {metric_text(first.name, best.value)}",
         (best.epochs, best.value),
@@ -77,11 +82,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
         color="#a85708",
         weight="bold",
         fontsize=9.5,
-        ha="left"
-        if best.epochs < 0.15 * end
-        else "right"
-        if best.epochs > 0.85 * end
-        else "center",
+        ha=alignment,
         va="bottom" if up > 0 else "top",
     )
     _mark_unfinished(axes, trials, at=0.025 if up > 0 else 0.975)

@@ -25,11 +25,6 @@ class BracketPlan:
     epochs: tuple[int, ...]
 
     @property
-    def num_grants(self) -> int:
-        """Number of new trials and promotions; KerasTuner calls each of these a trial."""
-        return sum(self.places)
-
-    @property
     def epochs_trained(self) -> int:
         """Number of trained epochs if promoted trials continue from their checkpoints."""
         steps = (self.epochs[0], *(after - before for before, after in pairwise(self.epochs)))
