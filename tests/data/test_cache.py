@@ -15,6 +15,7 @@ import pytest
 
 from eyetune.data import Dataset, Split, cache, load
 from eyetune.data.cache import Decoded
+from eyetune.data.dataset import Floats
 from eyetune.errors import DataError
 from eyetune.testing.datasets import tiny_images, write_cifar10, write_image_folder
 
@@ -314,6 +315,17 @@ def test_entries_of_one_source_differ_in_their_details(tmp_path: Path) -> None:
         load(images, **options)
     details = [entry.details for entry in cache.entries()]
     assert len(details) == len(set(details)) == 4
+
+
+def test_linear_baselines_differ_in_their_details(own_cache: Path) -> None:
+    def rows() -> list[Floats]:
+        return [np.array([[0.5]], np.float32)]
+
+    for fingerprint in ("1234567890", "abcdefabcd"):
+        key = {"values": "linear baseline", "version": 1, "fingerprint": fingerprint}
+        cache.computed(key, (1, 1), rows, name="digits: linear baseline", source="digits")
+    details = {entry.details for entry in cache.entries()}
+    assert details == {("data 12345678",), ("data abcdefab",)}
 
 
 def test_clear_deletes_everything_and_counts_bytes(own_cache: Path) -> None:

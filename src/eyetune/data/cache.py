@@ -214,7 +214,13 @@ def _details(key: Mapping[str, Any]) -> tuple[str, ...]:
     if "time" in key:
         modified = datetime.fromtimestamp(key["time"] / 1e9, UTC)
         details.append(f"file of {modified:%Y-%m-%d %H:%M}")
-    labels = {"state": "files", "data": "data", "weights": "weights", "network": "network"}
+    labels = {
+        "state": "files",
+        "data": "data",
+        "fingerprint": "data",
+        "weights": "weights",
+        "network": "network",
+    }
     for name, label in labels.items():
         if name in key:
             details.append(f"{label} {str(key[name])[:8]}")
