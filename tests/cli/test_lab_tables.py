@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from eyetune.analysis.comparison_table import EQUAL_NOTE, MACS_NOTE, P_NOTE, POINTS_NOTE
 from eyetune.cli.lab_tables import MAX_LEADERS, lab_tables
 from eyetune.records.lab import LabRecord
 from eyetune.testing.labs import fabricated_lab
@@ -36,6 +37,12 @@ def test_tables_show_the_best_and_the_answer(record: LabRecord, width: int) -> N
     assert text.count("dropped") == sum(not step.kept for step in record.steps)
     assert f"{100 * record.test_difference:+.2f} points" in text
     assert " ".join(text.split()).endswith(f"{record.answer} /labs/report.html")
+
+
+def test_notes_explain_only_columns_that_are_shown(record: LabRecord) -> None:
+    text = " ".join(printed(record).split())
+    assert POINTS_NOTE in text
+    assert not any(note in text for note in (P_NOTE, EQUAL_NOTE, MACS_NOTE))
 
 
 def test_single_technique_combination_is_printed_once() -> None:

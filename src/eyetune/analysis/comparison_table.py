@@ -11,10 +11,8 @@ from eyetune.analysis.comparison import Candidate, Comparison, Difference
 from eyetune.analysis.correction import correction_mark, correction_note
 from eyetune.records.lab import Effect, LabRecord, Trained
 
-POINTS_NOTE = (
-    "Points are points of validation accuracy, compared with the baseline. p is corrected for all"
-    " comparisons (Holm)."
-)
+POINTS_NOTE = "Points are points of validation accuracy, compared with the baseline."
+P_NOTE = "p is corrected for all comparisons (Holm)."
 SPREAD_NOTE = "± is the standard deviation over seeds."
 EQUAL_NOTE = (
     "At equal epochs and at equal seconds, both trainings are cut off where the shorter one ended."
@@ -173,7 +171,7 @@ def _estimates(source: Difference | Effect) -> Estimates:
 
 
 def _notes(rows: Sequence[ComparisonRow], correction: str) -> tuple[str, ...]:
-    notes = [POINTS_NOTE]
+    notes = [POINTS_NOTE, P_NOTE]
     if any(row.seed_deviation is not None for row in rows):
         notes.append(SPREAD_NOTE)
     notes += [EQUAL_NOTE, MACS_NOTE]

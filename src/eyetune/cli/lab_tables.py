@@ -27,17 +27,23 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         record: The lab.
         paths: Files that were written, the report first.
     """
-    from eyetune.analysis.comparison_table import leaderboard_table
+    from eyetune.analysis.comparison_table import (
+        EQUAL_NOTE,
+        MACS_NOTE,
+        P_NOTE,
+        leaderboard_table,
+    )
     from eyetune.report.numbers import count_text, duration
 
     table = leaderboard_table(record)
     seeds = f"{'seeds' if len(record.seeds) > 1 else 'seed'} {', '.join(map(str, record.seeds))}"
     changes = count_text(len(record.techniques), "change")
+    hidden_notes = (P_NOTE, EQUAL_NOTE, MACS_NOTE)  # about columns that only the report has
     shown: list[RenderableType] = [
         f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {changes}, {seeds},"
         f" {duration(record.seconds)}",
         _leaderboard(table),
-        *(f"[dim]{escape(note)}[/dim]" for note in table.notes),
+        *(f"[dim]{escape(note)}[/dim]" for note in table.notes if note not in hidden_notes),
     ]
     if len(record.seeds) == 1:
         shown.append(
