@@ -15,6 +15,7 @@ from eyetune.errors import TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
+from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
 from eyetune.values.history import History
 
@@ -86,10 +87,13 @@ class Study:
         best = self.best()
         if not best:
             failed = next((trial for trial in self.trials if trial.error), None)
+            fix = f"To see the state of each trial: eyetune study {self.name}"
+            if failed is None and self.record.ending == Ending.OUT_OF_TIME:
+                fix = "The time was too short to train a trial: give the study more time."
             raise TrainingError(
                 f"No trial of study {self.name} has a result.",
                 received=failed.error.splitlines()[0] if failed else f"{len(self.trials)} trials",
-                fix=f"To see the state of each trial: eyetune study {self.name}",
+                fix=fix,
             )
         return best[0]
 

@@ -12,6 +12,8 @@ from eyetune.data.arrays import keep_arrays
 from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState
+from eyetune.report.numbers import count_text
+from eyetune.report.progress.training_progress import print_note
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.executors import Executor, default_workers, make_executor
 from eyetune.tuning.load_images import ImageLoader
@@ -60,6 +62,9 @@ def tune(options: TuneOptions) -> Study:
             stack.enter_context(workspace.studies.claim(record.id))
             record = workspace.studies.get(record.id)
         executor = stack.enter_context(make_executor(executor_name, num_workers))
+        print_note(
+            f"Starting {count_text(executor.num_workers, 'worker')} ...", enabled=options.progress
+        )
         for _ in range(executor.num_workers):
             # All workers load Keras at once, while the first one also reads the space.
             executor.submit(start_worker, executor.threads)
@@ -72,6 +77,7 @@ def tune(options: TuneOptions) -> Study:
         record = _run_search(workspace, record, executor, images, progress=options.progress)
     study = Study(workspace, record)
     if options.plots and study.trials:
+        print_note("Drawing the plots and writing the report ...", enabled=options.progress)
         study.save_plots()
         study.report()
     _ = study.best_trial  # raises where no trial has a result

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import final
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
-from eyetune.report.progress.notebook import in_notebook
-from eyetune.report.progress.training_progress import decoding_bar
+from eyetune.report.progress.training_progress import decoding_bar, print_note
 from eyetune.training.load_data import load_data
 
 
@@ -23,8 +21,7 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
     """
 
     def on_note(text: str) -> None:
-        if progress:  # a notebook shows standard error as if something were wrong
-            print(text, file=sys.stdout if in_notebook() else sys.stderr)
+        print_note(text, enabled=progress)
 
     with decoding_bar(enabled=progress) as on_progress:
         return load_data(recipe, source, on_progress=on_progress, on_note=on_note)

@@ -58,6 +58,12 @@ def progress_line(position: Position) -> str:
     )
 
 
+def print_note(text: str, *, enabled: bool = True) -> None:
+    """Print a line about a step that takes longer than a second."""
+    if enabled:  # a notebook shows standard error as if something were wrong
+        print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
 def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:
     """Show a bar while image files are decoded (see `counting_bar`)."""
     return counting_bar("decoding images", enabled=enabled)
