@@ -173,7 +173,7 @@ class Runner:
     def _inspect(self, recipes: Sequence[Recipe]) -> list[Inspection]:
         """Build every network, untrained, before any is trained: failures then cost nothing."""
         if len(recipes) > MAX_INSPECTED_AT_ONCE:
-            self._display.note(f"Building {len(recipes)} networks to see whether each can be ...")
+            self._display.note(f"Checking that {len(recipes)} networks can be built ...")
         # Each worker gets a part, so that all of them load Keras now and not at their first job.
         size = math.ceil(len(recipes) / self._executor.num_workers)
         size = max(1, min(MAX_INSPECTED_AT_ONCE, size))

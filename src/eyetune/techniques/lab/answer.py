@@ -70,8 +70,9 @@ def _why_no_combination(record: LabRecord) -> str:
 def _combination_name(kept: list[Effect]) -> str:
     changes = [effect.change for effect in kept]
     if len(changes) == 1:
-        return f"{changes[0]} alone is best on validation"
-    return f"The combination of {', '.join(changes[:-1])} and {changes[-1]} is best on validation"
+        return f"{changes[0]} alone was chosen on validation"
+    names = f"{', '.join(changes[:-1])} and {changes[-1]}"
+    return f"The combination of {names} was chosen on validation"
 
 
 def _test_conclusion(interval: tuple[float, float]) -> str:
