@@ -83,7 +83,7 @@ def export(
     is kept. Test images are not used: that is the task of `verify`.
 
     Args:
-        run: A completed run, or its id, the start of the id, its name, or "latest".
+        run: A completed run, or its id, the beginning of the id, its name, or "latest".
         output: Folder for the export. Default: `exports/ID` in the workspace.
         board: A board, the name of a built-in one, or the path of a .toml file that describes one.
         formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.

@@ -130,7 +130,7 @@ def fit_check(
     Args:
         network: A recipe, a run or a Keras model; the path of a recipe (.toml), a Keras model
             (.keras) or a converted one (.tflite); the name of a known network, such as lab or
-            resnet8; or a run by its id, the start of the id, its name or "latest". Default: the
+            resnet8; or a run by its id, the beginning of the id, its name or "latest". Default: the
             lab's recipe.
         board: A board, the name of a built-in one, or the path of a .toml file that describes one.
         workspace: The workspace that runs are recorded in.

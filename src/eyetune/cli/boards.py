@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eyetune.device.boards.profiles import Board
 
 _NO_COMMON = Common()
-_BAR_WIDTH = 40  # characters
+_BAR_WIDTH = 20  # characters
 
 
 def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
@@ -46,7 +46,8 @@ def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
         common.show(
             {"boards": _board_values(listed)},
             _boards_table(listed),
-            "Largest model, largest tensor arena in internal RAM, and external RAM (PSRAM).",
+            "Model: the largest model. RAM: the largest tensor arena in internal RAM. PSRAM:"
+            " external RAM.",
         )
     else:
         board = load_board(name)
@@ -78,7 +79,7 @@ def fit_check(
     ----------
     network
         A recipe (.toml), a Keras model (.keras), a converted one (.tflite), a known network such
-        as lab or resnet8, or a run: its id, the start of the id, its name, or latest.
+        as lab or resnet8, or a run: its id, the beginning of the id, its name, or latest.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
     unsafe

@@ -109,7 +109,7 @@ def show(
 
 @app.command(name="list")
 def list_sources(*, common: Common = _NO_COMMON) -> None:
-    """List the data sets that have a name, and the entries of the image cache.
+    """List the named data sets and the image cache.
 
     For example:
 
@@ -135,7 +135,9 @@ def list_sources(*, common: Common = _NO_COMMON) -> None:
 
 @app.command
 def clear(*, common: Common = _NO_COMMON) -> None:
-    """Empty the image cache; images are decoded again when they are next used.
+    """Empty the image cache.
+
+    Images are decoded again when they are next used.
 
     For example:
 

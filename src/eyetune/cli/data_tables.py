@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableType]:
     """Return the tables of a data set: splits, classes and the first labels."""
-    parts: list[RenderableType] = [
-        f"[bold]{escape(facts['name'])}[/bold] from {escape(facts['source'])}"
-    ]
+    title = f"[bold]{escape(facts['name'])}[/bold]"
+    if facts["source"] != facts["name"]:
+        title += f" from {escape(facts['source'])}"
+    parts: list[RenderableType] = [title]
     parts += [f"note: {escape(note)}" for note in facts["notes"]]
     parts += [_split_table(facts), _class_table(facts), _first_labels_table(facts)]
     return [*parts, f"Samples of each class: {escape(str(picture))}"]
@@ -62,7 +63,9 @@ def _first_labels_table(facts: Mapping[str, Any]) -> Table:
 
 def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
     """Return tables of the known data sets and of the entries of the cache."""
-    known = Table("name", "content", box=box.SIMPLE, title="known by name", title_justify="left")
+    known = Table(
+        "name", "content", box=box.SIMPLE, title="Data sets with a name", title_justify="left"
+    )
     for name, description in value["known"].items():
         known.add_row(name, description)
     paths = (
@@ -71,7 +74,7 @@ def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
     )
     if not value["cached"]:
         return [known, paths]
-    title = escape(f"decoded in {value['cache']}")
+    title = escape(f"Cached in {value['cache']}")
     cached = Table("name", "source", "details", box=box.SIMPLE, title=title, title_justify="left")
     cached.add_column("size", justify="right", no_wrap=True)
     cached.add_column("date", no_wrap=True)

@@ -50,7 +50,7 @@ def export(
     Parameters
     ----------
     run
-        A run: its id, the start of the id, its name, or latest.
+        A run: its id, the beginning of the id, its name, or latest.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
     output

@@ -78,7 +78,7 @@ def delete(
 ) -> int:
     """Move labs to the trash.
 
-    `eyetune labs restore` brings them back. A question follows whether to delete their runs too,
+    `eyetune labs restore` brings them back. The command asks whether to delete their runs too,
     except those that other labs use.
 
     For example:
@@ -89,9 +89,9 @@ def delete(
     Parameters
     ----------
     labs
-        Ids of labs, the beginnings of them, or latest.
+        Labs: ids, beginnings of ids, or latest.
     with_runs
-        Delete their runs too, or keep them. By default, a question.
+        Delete their runs too, or keep them. Default: ask.
     purge
         Delete the labs for good, also labs in the trash.
     yes
@@ -127,7 +127,7 @@ def restore(*labs: str, common: Common = _NO_COMMON) -> None:
     Parameters
     ----------
     labs
-        Ids of labs, or the beginnings of them.
+        Labs: ids, or beginnings of ids.
     """
     from eyetune.cli.trash import LABS, restore_makers
 

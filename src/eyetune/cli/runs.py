@@ -110,7 +110,7 @@ def _show_lines(
     if any(isinstance(line, RunGroup) for line in shown):
         say("To show the runs of labs and studies in lines of their own: eyetune runs --all")
     if len(shown) < len(lines):
-        say(f"{len(shown)} of {len(lines):,} lines. To show all: eyetune runs --limit 0")
+        say(f"{len(shown)} of {len(lines):,} lines. To show all, add --limit 0.")
 
 
 @app.command
@@ -125,8 +125,8 @@ def delete(
 ) -> int:
     """Move runs to the trash.
 
-    `eyetune runs restore` brings them back. A question comes first, unless the runs are named and
-    not deleted for good.
+    `eyetune runs restore` brings them back. The command asks first, except where runs are named and
+    only moved to the trash.
 
     For example:
 
@@ -137,7 +137,7 @@ def delete(
     Parameters
     ----------
     runs
-        Ids of runs, the beginnings of them, their names, or latest.
+        Runs: ids, beginnings of ids, names, or latest.
     lab
         Delete the runs that this lab made, except those that other labs use too.
     study
@@ -231,7 +231,7 @@ def restore(
     Parameters
     ----------
     runs
-        Ids of runs, the beginnings of them, or their names.
+        Runs: ids, beginnings of ids, or names.
     lab
         Restore the runs that this lab made.
     study

@@ -132,8 +132,8 @@ def delete(
 ) -> int:
     """Move studies to the trash.
 
-    `eyetune studies restore` brings them back. A question follows whether to delete the runs of
-    their trials too.
+    `eyetune studies restore` brings them back. The command asks whether to delete the runs
+    of their trials too.
 
     For example:
 
@@ -143,9 +143,9 @@ def delete(
     Parameters
     ----------
     names
-        Names of studies, their ids, the beginnings of those, or latest.
+        Studies: names, ids, beginnings of ids, or latest.
     with_runs
-        Delete the runs of their trials too, or keep them. By default, a question.
+        Delete the runs of their trials too, or keep them. Default: ask.
     purge
         Delete the studies for good, also studies in the trash.
     yes
@@ -181,7 +181,7 @@ def restore(*names: str, common: Common = _NO_COMMON) -> None:
     Parameters
     ----------
     names
-        Names of studies, their ids, or the beginnings of those.
+        Studies: names, ids, or beginnings of ids.
     """
     from eyetune.cli.trash import STUDIES, restore_makers
 

@@ -307,7 +307,7 @@ def _with_splits(decoded: Decoded, source: str, validation: float, test: float) 
     if "test" not in splits:
         train, splits["test"] = cut(train, test)
         notes.append(
-            f"the source has no test split: {len(splits['test']):,} images are held out as one"
+            f"the source has no test split: {len(splits['test']):,} images are held out for testing"
         )
     if "validation" not in splits:
         train, splits["validation"] = cut(train, validation)

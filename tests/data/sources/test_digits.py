@@ -53,4 +53,4 @@ def test_digits_depend_on_the_seed_alone(digits: Dataset) -> None:
 
 
 def test_digits_note_their_held_out_test_split(digits: Dataset) -> None:
-    assert digits.notes == ("the source has no test split: 359 images are held out as one",)
+    assert digits.notes == ("the source has no test split: 359 images are held out for testing",)

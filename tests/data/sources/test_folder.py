@@ -248,7 +248,7 @@ def test_one_folder_a_class_is_split_stratified(tmp_path: Path) -> None:
         [4] * 3,
         [5] * 3,
     ]
-    assert dataset.notes == ("the source has no test split: 15 images are held out as one",)
+    assert dataset.notes == ("the source has no test split: 15 images are held out for testing",)
 
 
 def test_each_image_bears_the_label_of_its_folder(tmp_path: Path) -> None:

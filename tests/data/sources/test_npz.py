@@ -70,7 +70,7 @@ def test_images_without_splits_are_split(names: tuple[str, str], path: Path) -> 
     np.savez_compressed(path, **arrays)
     dataset = load(path)
     assert [len(split) for _, split in dataset.splits()] == [8, 2, 2]
-    assert dataset.notes == ("the source has no test split: 2 images are held out as one",)
+    assert dataset.notes == ("the source has no test split: 2 images are held out for testing",)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
