@@ -47,7 +47,7 @@ def test_exit_status_is_2_for_usage_errors_only(kind: type[EyetuneError]) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_usage_errors_alone_are_value_errors(kind: type[EyetuneError]) -> None:
+def test_only_usage_errors_are_value_errors(kind: type[EyetuneError]) -> None:
     assert issubclass(kind, ValueError) == issubclass(kind, UsageError)
 
 
@@ -133,6 +133,6 @@ def test_nearest_lists_five_of_many_names() -> None:
     assert "eyetune techniques" in text
 
 
-def test_render_traceback_shows_a_notebook_the_text_alone() -> None:
+def test_render_traceback_shows_only_the_text_in_a_notebook() -> None:
     error = errors.SourceError("There is no such source.", received="x", fix="Name another.")
     assert "\n".join(error._render_traceback_()) == f"SourceError: {error}"

@@ -7,7 +7,7 @@ from eyetune.analysis.linear_baseline import MAX_IMAGES, count_correct
 from eyetune.testing.datasets import tiny_images
 
 
-def test_count_correct_tells_colours_apart() -> None:
+def test_count_correct_separates_colors() -> None:
     train, test = tiny_images(60, 3, size=8), tiny_images(30, 3, size=8, seed=1)
     assert count_correct(*train, *test) == 30
 
@@ -19,7 +19,7 @@ def test_count_correct_of_random_labels_is_near_chance() -> None:
     assert correct == pytest.approx(50, abs=24)
 
 
-def test_count_correct_of_what_no_line_separates_is_low() -> None:
+def test_count_correct_is_low_for_inseparable_classes() -> None:
     dark = np.random.default_rng(0).integers(0, 2, (400, 2))
     labels = dark[:, 0] ^ dark[:, 1]
     images = (dark * 200).astype(np.uint8).reshape(400, 1, 2, 1)

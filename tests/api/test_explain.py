@@ -25,7 +25,7 @@ def explained(trained: Run) -> Explanation:
     return trained.explain(3)
 
 
-def test_an_explanation_holds_what_the_run_recorded(explained: Explanation, trained: Run) -> None:
+def test_explain_uses_the_recorded_predictions(explained: Explanation, trained: Run) -> None:
     data = trained.dataset().validation
     assert (
         explained.subject.name
@@ -60,7 +60,7 @@ def test_heatmaps_belong_to_their_images(explained: Explanation, trained: Run) -
             assert np.allclose(maps, found.maps, atol=1e-4)
 
 
-def test_it_shows_itself_in_a_notebook_and_is_told_as_json(explained: Explanation) -> None:
+def test_explanation_has_html_and_json(explained: Explanation) -> None:
     page = explained._repr_html_()
     assert page.count("<img") == 5
     assert "learned kernels" in page
@@ -70,9 +70,7 @@ def test_it_shows_itself_in_a_notebook_and_is_told_as_json(explained: Explanatio
     assert "validation" in repr(explained)
 
 
-def test_a_file_and_pixels_can_be_explained_on_test_images_too(
-    trained: Run, tmp_path: Path
-) -> None:
+def test_explain_accepts_files_and_pixels(trained: Run, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "red.png"
@@ -85,7 +83,7 @@ def test_a_file_and_pixels_can_be_explained_on_test_images_too(
     assert trained.explain(pixels).subject.name == "an image"
 
 
-def test_a_network_that_was_trained_on_these_images_says_so(trained: Run) -> None:
+def test_explanation_notes_that_images_were_trained_on(trained: Run) -> None:
     recipe = trained.recipe.with_({"data.train_on_validation": True})
     whole = Run(trained.workspace, replace(trained.record, recipe=recipe))
     dataset = trained.dataset()
@@ -118,7 +116,7 @@ def plain(*, mistakes: bool) -> Explanation:
 
 
 @pytest.mark.parametrize("mistakes", [True, False])
-def test_what_a_network_lacks_is_left_out_and_told(mistakes: bool, tmp_path: Path) -> None:
+def test_explanation_notes_missing_parts_of_a_network(mistakes: bool, tmp_path: Path) -> None:
     one = plain(mistakes=mistakes)
     assert one.plot_filters() is None
     assert one.plot_heatmaps() is None
@@ -145,7 +143,7 @@ def test_what_a_network_lacks_is_left_out_and_told(mistakes: bool, tmp_path: Pat
         (np.zeros((32, 32, 3), np.float32), "test", DataError, "other images"),
     ],
 )
-def test_an_image_that_is_not_there_is_told(
+def test_explain_rejects_a_missing_image(
     image: Any, split: str, kind: type[Exception], said: str
 ) -> None:
     with pytest.raises(kind, match=said):

@@ -21,7 +21,7 @@ from eyetune.recipe import Recipe
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1m", "0", "1d", "1 2", "nan"])
-def test_read_seconds_refuses_what_is_no_duration(text: str) -> None:
+def test_read_seconds_rejects_invalid_durations(text: str) -> None:
     with pytest.raises(UsageError):
         read_seconds(text)
 
@@ -74,6 +74,6 @@ def test_apply_without_options_gives_the_default_recipe() -> None:
     assert RecipeFlags().apply(None, Common()) == Recipe()
 
 
-def test_output_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_width_follows_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "77")
     assert output().width == 77

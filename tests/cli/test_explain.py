@@ -18,7 +18,7 @@ def at(trained: Run) -> list[str]:
     return ["--workspace", str(trained.workspace.folder)]
 
 
-def test_it_prints_tables_and_draws_the_pictures(
+def test_explain_prints_tables_and_draws_pictures(
     at: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["explain", "trained", "--output", str(tmp_path), *at]) == 0
@@ -76,7 +76,7 @@ def test_json_holds_pairs_layers_and_pictures(
         (["--split", "train"], 2, "train"),
     ],
 )
-def test_bad_input_is_told_before_keras_loads(
+def test_explain_rejects_invalid_input_before_loading_keras(
     words: list[str],
     status: int,
     said: str,
@@ -91,7 +91,7 @@ def test_bad_input_is_told_before_keras_loads(
     assert "Traceback" not in errors
 
 
-def test_an_incomplete_run_is_pointed_to_resume(trained: Run) -> None:
+def test_explain_suggests_to_resume_an_incomplete_run(trained: Run) -> None:
     from eyetune.errors import UsageError
 
     paused = Run(trained.workspace, replace(trained.record, results=None))
@@ -100,6 +100,6 @@ def test_an_incomplete_run_is_pointed_to_resume(trained: Run) -> None:
     assert "--resume" in (caught.value.fix or "")
 
 
-def test_it_has_help_with_examples(capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_help_has_examples(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "--help"]) == 0
     assert "eyetune explain latest" in capfd.readouterr().out

@@ -236,7 +236,7 @@ def test_too_few_images_and_classes_without_any_are_rejected(
     assert received in str(caught.value.received)
 
 
-def test_one_class_alone_is_rejected(tmp_path: Path) -> None:
+def test_single_class_is_rejected(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=tiny_images(9, 3, size=8)[0], y=np.zeros(9, np.int64))
     with pytest.raises(DataError, match="class"):
         load(tmp_path / "a.npz")

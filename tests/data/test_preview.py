@@ -107,7 +107,7 @@ def test_variations_stand_beside_the_first_image_of_each_class(dataset: Dataset)
     assert calls == [9]
 
 
-def test_each_variation_is_one_of_the_image_beside_it(dataset: Dataset) -> None:
+def test_variations_are_of_the_first_image_of_their_row(dataset: Dataset) -> None:
     def number(images: Images) -> Images:
         return (
             np.arange(len(images), dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis]

@@ -49,7 +49,7 @@ def test_commands_lead_from_a_run_to_verified_firmware(trained: Run, tmp_path: P
     assert (status, result["passed"], result["num_images"]) == (0, True, 10), errors
 
 
-def test_commands_refuse_what_is_wrong(
+def test_board_commands_reject_invalid_arguments(
     trained: Run,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],

@@ -216,7 +216,7 @@ def test_same_finds_runs_of_a_recipe_on_the_same_images(workspace: Path) -> None
     assert same(Recipe(), "other images", SEED) == []
 
 
-def test_failure_is_recorded_whatever_the_error_says(workspace: Path) -> None:
+def test_failure_is_recorded_for_any_error_message(workspace: Path) -> None:
     records = Workspace(workspace)
     diverged, other = add_run(records), add_run(records)
     failed = RunState.FAILED
@@ -248,7 +248,7 @@ def test_reading_an_absent_workspace_leaves_no_trace(workspace: Path) -> None:
     assert not workspace.exists()
 
 
-def test_json_of_a_run_names_what_made_it(workspace: Path) -> None:
+def test_json_of_a_run_names_its_origin(workspace: Path) -> None:
     records = Workspace(workspace)
     recipe = Recipe().with_(data__train_on_validation=True)
     trial = add_run(records, study_id="0123abcd")

@@ -164,7 +164,7 @@ def test_runner_pauses_on_ctrl_c_and_resumes(recipe: Recipe, executor: LocalExec
     assert all(one.run is not None and one.run.state is RunState.COMPLETE for one in done)
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(recipe: Recipe) -> None:
+def test_runner_skips_runs_that_another_process_trains(recipe: Recipe) -> None:
     workspace = Workspace()
     with pytest.raises(KeyboardInterrupt):
         runner(workspace, Elsewhere(KeyboardInterrupt())).train([Plan("one", recipe, 0)])
@@ -175,7 +175,7 @@ def test_a_run_that_another_process_trains_is_left_to_it(recipe: Recipe) -> None
     assert "another process" in one.reason
 
 
-def test_when_time_is_out_nothing_more_is_begun(recipe: Recipe) -> None:
+def test_runner_starts_nothing_after_the_time_limit(recipe: Recipe) -> None:
     workspace = Workspace()
     (one,) = runner(workspace, Elsewhere()).train(
         [Plan("late", recipe, 0)], may_start=lambda: False

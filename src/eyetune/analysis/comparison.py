@@ -1,4 +1,4 @@
-"""Which recipe is better, by how much and how surely, from predictions on the same images."""
+"""Which recipe is better, by how much and how certainly, from predictions on the same images."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ class Run:
         split: Literal["validation", "test"] = "validation",
         dataset: Dataset | None = None,
     ) -> Explanation:
-        """Look inside the network: filters, feature maps, Grad-CAM heatmaps and confusions.
+        """Explain the network: filters, feature maps, Grad-CAM heatmaps and confusions.
 
         Args:
             image: The image whose feature maps to show: its number in the split, from 0; a file; or

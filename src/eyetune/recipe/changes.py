@@ -1,4 +1,4 @@
-"""Which settings of a recipe differ from those of another one, as a person wants to read it."""
+"""The settings that differ between two recipes, as text for people."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def parse_edits(texts: Iterable[str]) -> dict[str, Any]:
     """Parse edits of the form `path=value`; the value is TOML, or else plain text.
 
     Args:
-        texts: Edits as on the command line. The last of several edits of one path counts.
+        texts: Edits as on the command line. Of several edits of a path, the last one counts.
 
     Returns:
         The new values by path.

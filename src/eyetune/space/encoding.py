@@ -1,8 +1,8 @@
 """Hyperparameters as samplers see them: axes of plain numbers, and how values map to them.
 
-Ordered choices and everything with steps are numbered by their index in the list of values, since
-Optuna's logarithmic distributions take no steps and its categories have no neighbours. Values with
-a logarithmic scale from the upper end are mirrored.
+Ordered choices and ranges with steps are represented by the index in the list of values, because
+Optuna's logarithmic distributions do not support steps and its categories have no order. Values
+with a logarithmic scale from the upper end are mirrored.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Axis:
 
     Attributes:
         name: Name of the hyperparameter.
-        kind: "category" and "index" number their `values` from 0, which are alike where neighbours
-            are (index) or not (category); a "number" is the value itself.
+        kind: "category" and "index" number their `values` from 0; neighbors are similar for
+            "index" only. A "number" is the value itself.
         low: The smallest number.
         high: The largest.
         whole: Whether only whole numbers count.
         log: Whether they are spread over logarithms.
-        mirrored: Whether numbers rise where values fall: value = low + high - number.
-        values: What categories and indices stand for.
+        mirrored: Whether the order is reversed: value = low + high - number.
+        values: The values that categories and indices represent.
 
     Example:
         >>> axis = Axis.of(Range(name="units", low=8, high=64, step=2, sampling="log", whole=True))
@@ -69,11 +69,11 @@ class Axis:
         )
 
     def value(self, number: float) -> Value:
-        """Return the value that a number stands for."""
+        """Return the value that a number represents."""
         if self.kind != "number":
             return self.values[int(number)]
         value = self.low + self.high - number if self.mirrored else number
-        value = min(max(value, self.low), self.high)  # rounding must not lead out of the range
+        value = min(max(value, self.low), self.high)  # rounding must not leave the range
         return int(value) if self.whole else float(value)
 
     def number(self, value: Value) -> int | float | None:

@@ -1,7 +1,6 @@
 """Tiny datasets on disk, in every layout that eyetune reads: for tests, here and in plug-ins.
 
-Images are blocks of colour with noise, one colour a class, so that even a few steps of training
-learn something.
+Images are noisy blocks of color with one color per class, so a network learns within a few steps.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from eyetune.data.sources.cifar import CLASS_NAMES
 def tiny_images(
     num_images: int, num_classes: int, *, size: int = 32, seed: int = 0
 ) -> tuple[Images, Labels]:
-    """Make coloured noise: uint8 images of shape (num_images, size, size, 3) and their labels,
-    classes in turn.
+    """Return noisy uint8 images of shape (num_images, size, size, 3), and their labels.
 
     Example:
         >>> images, labels = tiny_images(6, 3, size=8)
@@ -38,7 +36,7 @@ def tiny_images(
 
 
 def tiny_dataset(*, num_classes: int = 3, num_train: int = 60, size: int = 16) -> Dataset:
-    """Make a dataset in memory, with a third as many validation and test images as training images.
+    """Return a dataset in memory, with a third as many validation and test images.
 
     Example:
         >>> [len(split) for _, split in tiny_dataset().splits()]
@@ -104,7 +102,7 @@ def write_archive(path: Path, files: Mapping[str, bytes], folder: str) -> Path:
 def write_image_folder(
     root: Path, *, classes: tuple[str, ...] = ("cat", "dog", "owl"), per_class: int = 10
 ) -> Path:
-    """Write PNG files, a folder a class, and return the root."""
+    """Write PNG files, one folder per class, and return the root."""
     images, labels = tiny_images(per_class * len(classes), len(classes), size=20)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = root / classes[label] / f"{number:04}.png"

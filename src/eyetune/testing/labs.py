@@ -27,7 +27,7 @@ from eyetune.values.history import Epoch, History
 from eyetune.values.network import Layer, Network
 
 BASELINE_ACCURACY = 0.68
-TEST_GAP = 0.008  # how much lower the test accuracy is
+TEST_GAP = 0.008  # difference between validation and test accuracy
 DIVERGED_GAIN = -0.5  # of a learning rate that is too large
 PARAMETERS, MACS = 167_562, 3_200_000
 SECONDS_PER_EPOCH = 7.5
@@ -54,7 +54,7 @@ def fabricated_lab(
     """Return the record of a lab on CIFAR-10, the same one for the same arguments.
 
     Args:
-        num_effects: How many values of techniques have a result, up to about 100.
+        num_effects: Number of values of techniques that have a result, up to about 100.
         seeds: Seeds of the comparisons.
         workspace: Where runs with matching histories are recorded. Default: None, and the runs
             exist in the record only.
@@ -102,7 +102,7 @@ def _first_choices(num_effects: int) -> tuple[Choice, ...]:
     """Return the first values of the catalog's techniques, then their second values, and so on.
 
     Args:
-        num_effects: How many of them differ from the baseline; those that do not come in addition.
+        num_effects: Number of choices that differ from the baseline; others are added.
     """
     baseline = Recipe()
     catalog = choose()

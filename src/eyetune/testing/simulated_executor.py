@@ -1,6 +1,4 @@
-"""Searches without Keras: an executor whose trainings are a formula, for tests and benchmarks of
-everything else.
-"""
+"""An executor that computes results by a formula, for tests and benchmarks without Keras."""
 
 from __future__ import annotations
 
@@ -37,13 +35,12 @@ Result = TypeVar("Result")
 Curve = Callable[[Recipe, int], float]
 
 CHECKPOINT = (
-    "checkpoint.npz"  # the name that a real one has, so that it is kept and deleted as such
+    "checkpoint.npz"  # the name of a real checkpoint, so that it is kept and deleted like one
 )
 
 
 def quick_curve(recipe: Recipe, epoch: int) -> float:
-    """Return a made-up validation accuracy: best at a rate of 0.003 and wide layers, and rising
-    with the epochs.
+    """Return a simulated validation accuracy: best at a rate of 0.003 with wide layers.
 
     Example:
         >>> quick_curve(Recipe(), 1) < quick_curve(Recipe(), 10) < 0.9
@@ -56,17 +53,17 @@ def quick_curve(recipe: Recipe, epoch: int) -> float:
 
 
 class SimulatedExecutor(Executor):
-    """Does jobs in threads by a formula: no network is built and no image read (see `Executor`).
+    """Runs jobs in threads, without networks and images (see `Executor`).
 
-    What it "trained" it keeps in the run's folder as a checkpoint, and counts: an epoch that is
-    trained twice shows.
+    Simulated epochs are stored in the folder of the run as a checkpoint, and counted, so that tests
+    notice an epoch that is trained twice.
 
     Args:
-        num_workers: Jobs at once.
+        num_workers: Number of parallel jobs.
         curve: Validation accuracy of a recipe after an epoch.
         seconds: Longest duration of an epoch; jobs end in random order.
         seed: Random seed of that order.
-        dies: Tells of a job, by its number, whether its worker dies after its first epoch.
+        dies: Returns whether the worker of a job, given its number, dies after its first epoch.
     """
 
     threads = 1
@@ -95,7 +92,7 @@ class SimulatedExecutor(Executor):
         limit_seconds: float | None = None,  # noqa: ARG002 (it keeps to none)
         limit_bytes: int | None = None,  # noqa: ARG002
     ) -> Future[Result]:
-        """Simulate what a worker would do; a job that is cancelled ends after its epoch."""
+        """Simulate a job; a cancelled job ends after its current epoch."""
         future: Future[Any] = Future()
         do: Callable[[], Any] = partial(function, *arguments)
         if function is inspect_apart:

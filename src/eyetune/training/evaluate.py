@@ -97,7 +97,7 @@ def load_model(path: Path) -> keras.Model:
             compile=False,
             safe_mode=function is None,
         )
-    except Exception as error:  # zip, JSON and HDF5 have many errors for damaged files
+    except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
         raise TrainingError(
             f"The network {path} cannot be loaded.",
             received=f"{type(error).__name__}: {str(error)[:200]}",

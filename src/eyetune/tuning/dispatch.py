@@ -1,4 +1,4 @@
-"""Runs that workers train: handed out, followed, retried where a worker died, and recorded."""
+"""Runs that workers train: started, followed, retried if a worker dies, and recorded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Display(Protocol):
     """Where trainings are shown while they run."""
 
     def note(self, text: str, /) -> None:
-        """Print a line about the whole."""
+        """Print a line about all trainings."""
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
         """Show a training that begins, under a key of its own."""
@@ -39,11 +39,11 @@ class Display(Protocol):
 
 @dataclass(frozen=True)
 class RunJob:
-    """What a worker is to do for a run.
+    """A run, and the part of its training that a worker is to do.
 
     Attributes:
         record: The run.
-        label: How it is shown.
+        label: Name in the display.
         splits: Splits to classify with the trained network.
         stop_after: Total epochs after which to pause; None for the recipe's end.
         conclude: Save the network and classify even where training is not over.
@@ -97,8 +97,8 @@ class Dispatcher:
 
     Args:
         workspace: Where runs are recorded.
-        executor: Who trains.
-        display: Where it is shown.
+        executor: Executor of the trainings.
+        display: Display of the trainings.
         linear_accuracy: Returns the accuracy of a linear classifier on a recipe's images; None
             where it means nothing.
     """
@@ -216,7 +216,7 @@ class Dispatcher:
                 self._prepare_retry(active, error)
                 return None
             return self._fail(active, error)
-        except Exception as error:  # whatever a training raises concerns this run alone
+        except Exception as error:  # any exception of a training is a failure of this run only
             return self._fail(active, error)
         self._save_epochs(active, outcome.history)
         recipe = active.run_job.record.recipe

@@ -74,7 +74,7 @@ class Inspections:
                     self.start(number, recipe)
                 else:
                     finished.append((number, error))
-            except Exception as error:  # whatever it raises concerns this trial alone
+            except Exception as error:  # any exception is a failure of this trial only
                 finished.append((number, error))
             else:
                 finished.append((number, inspection))

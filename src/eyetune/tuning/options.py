@@ -21,7 +21,7 @@ NO_LIMIT = "no limit"
 
 
 class OptionGroup(Enum):
-    """What an option is about; the value is a heading."""
+    """A group of options; the value is its heading."""
 
     INPUT = "Input"
     SEARCH = "Search"
@@ -42,16 +42,16 @@ class FlagSyntax(Enum):
 
 @dataclass(frozen=True)
 class Option:
-    """What is declared of an option besides its name, its type and its unset value.
+    """The declaration of an option, besides its name, type and unset value.
 
     Attributes:
         summary: One sentence.
-        group: What it is about.
+        group: Its group.
         default: What applies where it is not given, for people; "" for nothing.
         recorded: Path of its value in `StudySettings`; "" where it is not recorded as it is.
         is_fixed: Whether a resumed study must keep its value.
         flag: Name on the command line, where it is not that of the keyword.
-        syntax: How it is written there.
+        syntax: Its syntax on the command line.
         flag_summary: One sentence, where the flag needs another.
         former_names: Names of earlier versions, which are accepted and not shown.
     """

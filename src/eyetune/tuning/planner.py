@@ -23,7 +23,8 @@ WAITING_SCHEDULERS = ("halving", "median")
 class TrialPlanner:
     """Connects the scheduler, the sampler and the budget of a study.
 
-    It changes only by what it is told. Told what is recorded (`restore`), it continues as before.
+    Its state depends only on the calls of its methods. After `restore` with all recorded trials, it
+    continues as before.
 
     Args:
         record: The study.
@@ -198,7 +199,7 @@ class TrialPlanner:
         self._is_exhausted = False
 
     def _tell_sampler(self, trial: TrialRecord) -> None:
-        """Tell the sampler the result of a trial, once; what it is told later it ignores.
+        """Pass the result of a trial to the sampler, which ignores later results of the trial.
 
         With halving and median, where a trial may wait until the end of the study, the result is
         that of the first rung, which all reach; else it is the last one, once the trial is done.

@@ -1,4 +1,4 @@
-"""Trains many recipes with workers: finds what is recorded already, trains and records the rest."""
+"""Trains many recipes with workers, except those that are recorded already."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Plan:
     """A training to be done.
 
     Attributes:
-        label: How it is shown.
+        label: Name in the display.
         recipe: Recipe to train.
         seed: Random seed.
         splits: Splits to classify with the trained network; test only once every choice is made.
@@ -71,8 +71,8 @@ class Runner:
 
     Args:
         workspace: Where runs are recorded; this process is the only one that writes there.
-        executor: Who trains.
-        display: Where it is shown.
+        executor: Executor of the trainings.
+        display: Display of the trainings.
         lab_id: Id of the lab that the runs belong to. Default: none.
     """
 

@@ -1,7 +1,7 @@
 """The search of a study: suggestions out, results in, until its budget is used up.
 
 Everything is recorded before the next step, so a search that was killed can be resumed: scheduler
-and sampler are built again and told what is recorded.
+and sampler are rebuilt from the records.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def search(
     Args:
         record: The study.
         workspace: Where it is recorded.
-        executor: Who trains.
-        display: Where it is shown.
-        dataset: Its images.
+        executor: Executor of the trainings.
+        display: Display of the study.
+        dataset: Images of the study.
         seeds: Runs that the sampler knows from the start.
 
     Raises:
@@ -140,13 +140,13 @@ class _Search:
                 return None
         return self._planner.ending
 
-    # Handing out.
+    # Starting jobs.
 
     def _next_promotion(self) -> Promotion | None:
         return self._planner.next_promotion(lambda number: self._log[number].epochs)
 
     def _hand_out(self) -> None:
-        """Give work to all idle workers, as far as there is any."""
+        """Start jobs on all idle workers, as long as there are any."""
         while len(self._running) + len(self._inspections) < self._executor.num_workers:
             if self._waiting:
                 self._continue(self._log[self._waiting.popleft()])
@@ -198,10 +198,10 @@ class _Search:
             return
         self._running[run.id] = trial.number
 
-    # Taking in.
+    # Processing results.
 
     def _collect(self) -> None:
-        """Wait for the next results and take them in; each is recorded with all that follows."""
+        """Wait for the next results; each is recorded together with its consequences."""
         self._dispatcher.wait(also=self._inspections.futures)
         with self._workspace.transaction():
             for ended in self._dispatcher.collect():
@@ -229,7 +229,7 @@ class _Search:
             self._executor.threads,
         )
         self._write(trial.with_(state=TrialState.RUNNING, run=run.id))
-        self._waiting.appendleft(trial.number)  # handed out once all of this is recorded
+        self._waiting.appendleft(trial.number)  # started after all of this is recorded
 
     def _extend_space(self, space: Space) -> None:
         """Search the hyperparameters that have appeared too, unless the space is fixed."""

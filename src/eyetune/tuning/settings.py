@@ -1,4 +1,4 @@
-"""The settings of a new study, and the check that a resumed study is asked for the same."""
+"""The settings of a new study, and the check of the options of a resumed study."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.references import resolve
 from eyetune.tuning.schedulers import make_scheduler
 
-DEFAULT_TRIALS = 30  # where nothing else ends a study
+DEFAULT_TRIALS = 30  # if nothing else ends a study
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def resumed_record(
     executor: Executor,
     images: ImageLoader,
 ) -> StudyRecord:
-    """Return a recorded study with the budget, limits and workers that are asked for now.
+    """Return a recorded study with the budget, limits and workers of the new options.
 
     Args:
         workspace: Workspace of the study.
@@ -132,7 +132,7 @@ def resumed_record(
         images: Loader of the study's images.
 
     Raises:
-        StudyChangedError: It is asked for with another space, objective, model or data.
+        StudyChangedError: The options name another space, objective, model or data set.
         UsageError: An option cannot be used, or KerasTuner searched this study.
     """
     settings = record.settings
@@ -167,7 +167,7 @@ def resumed_record(
 
 
 def _changed_options(settings: StudySettings, options: TuneOptions) -> list[str]:
-    """Describe the options that a resumed study must keep and that are asked for differently."""
+    """Return the differences in options that a resumed study must keep."""
     changed = []
     for option in declared_options():
         if not option.declaration.is_fixed or getattr(options, option.name) is None:
@@ -192,7 +192,7 @@ def _changed_start(
     executor: Executor,
     images: ImageLoader,
 ) -> list[str]:
-    """Describe where a resumed study is asked for with another recipe, space or data."""
+    """Return the differences in recipe, space and data from the recorded study."""
     settings = record.settings
     if start.is_given or start.space is not None:
         start = replace(start, data=start.data or settings.recipe.data.source)
@@ -226,10 +226,10 @@ def _changed_recipe(recorded: Recipe, recipe: Recipe) -> list[str]:
 
 
 def _extended_budget(workspace: Workspace, record: StudyRecord, asked: Budget) -> Budget:
-    """Return the budget of a resumed study: what is asked for now replaces what was before."""
+    """Return the budget of a resumed study: new values replace earlier ones."""
     budget = record.settings.budget
     if asked != Budget() and asked.trials is None and budget.trials == DEFAULT_TRIALS:
-        budget = budget.model_copy(update={"trials": None})  # it was only the default
+        budget = budget.model_copy(update={"trials": None})  # that was only the default
     budget = budget.model_copy(update=asked.model_dump(exclude_none=True))
     trials = workspace.studies.trials(record.id)
     num_started = sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
@@ -250,7 +250,7 @@ def _recipe_and_space(
     executor: Executor,
     images: ImageLoader,
 ) -> tuple[Recipe, Space]:
-    """Return the recipe that trials start from, with their length, and what they may change."""
+    """Return the recipe that trials start from, with their number of epochs, and the space."""
     if not start.recipe.model.has_function:
         _check_objective_names(objectives)
     recipe = _with_source(start.recipe, start.data)
@@ -319,7 +319,7 @@ def _objectives(options: TuneOptions) -> tuple[Objective, ...]:
 
 
 def _constraints(options: TuneOptions, board_name: str) -> tuple[Constraint, ...]:
-    """Return the constraints that are asked for, and the limits of the board."""
+    """Return the constraints of the options and the limits of the board."""
     texts = texts_of("constraints", options.constraints)
     constraints = [read_constraint(text) for text in texts]
     if board_name:
@@ -356,7 +356,7 @@ def _scheduler_settings(
 
 
 def _ending_budget(budget: Budget, scheduler: SchedulerSettings) -> Budget:
-    """Return a budget that ends the study: the default number of trials where nothing else does."""
+    """Return a budget that ends the study, by default after a number of trials."""
     is_limited = any((budget.trials, budget.epochs, budget.seconds))
     ends_by_itself = scheduler.name == "hyperband" and budget.target is None
     if is_limited or ends_by_itself:
@@ -365,7 +365,7 @@ def _ending_budget(budget: Budget, scheduler: SchedulerSettings) -> Budget:
 
 
 def _text(value: object) -> str:
-    """Return a setting as it is shown in an error."""
+    """Return a setting as text for an error."""
     if isinstance(value, tuple):
         return ", ".join(_text(item) for item in value) or "none"
     if isinstance(value, Objective):

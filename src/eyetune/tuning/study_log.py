@@ -1,4 +1,4 @@
-"""The record of a running study and of its trials, written as they change."""
+"""The records of a running study and its trials, which are written at each change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class StudyLog:
         return (trial for _, trial in sorted(self._trials.items()))
 
     def write(self, *changed: TrialRecord) -> tuple[TrialRecord, ...]:
-        """Record trials and show them; of a trial that is named twice the last version counts.
+        """Record trials and show them; of several versions of a trial, the last one counts.
 
         Returns:
             The trials as they are recorded now.

@@ -183,7 +183,7 @@ class LayerActivity:
 
     @property
     def words(self) -> str:
-        """What it means, and what to try."""
+        """Its meaning and what to try, as text."""
         if self.dead_share >= MANY_DEAD:
             return (
                 "many units are dead: try a lower learning rate, batch normalization or fewer units"

@@ -91,7 +91,7 @@ def own_values(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestHyperband:
-    def test_the_best_is_what_keras_tuner_says(self, hyperband: Any) -> None:
+    def test_best_trial_equals_that_of_keras_tuner(self, hyperband: Any) -> None:
         study = import_keras_tuner(hyperband.project_dir)
         best = hyperband.oracle.get_best_trials(1)[0]
         assert study.best_value == best.score
@@ -163,11 +163,11 @@ class TestHyperband:
         assert figures["val_loss"] == first.metrics.get_best_value("val_loss")
         assert set(figures) == {"loss", "accuracy", "val_loss", "val_accuracy"}
 
-    def test_it_is_found_again(self, hyperband: Any) -> None:
+    def test_imported_study_can_be_opened(self, hyperband: Any) -> None:
         study = import_keras_tuner(hyperband.project_dir, name="theirs")
         assert open_study("theirs").trials == study.trials
 
-    def test_a_name_is_given_once(self, hyperband: Any) -> None:
+    def test_import_rejects_a_name_in_use(self, hyperband: Any) -> None:
         assert import_keras_tuner(hyperband.project_dir).name == "hyperband"
         with pytest.raises(UsageError):
             import_keras_tuner(hyperband.project_dir)
@@ -213,7 +213,7 @@ class TestOtherTuners:
     @pytest.mark.parametrize(
         ("name", "sampler"), [("BayesianOptimization", "gp"), ("GridSearch", "grid")]
     )
-    def test_the_sampler_is_recognised(self, projects: Path, name: str, sampler: str) -> None:
+    def test_import_recognizes_the_sampler(self, projects: Path, name: str, sampler: str) -> None:
         tuner = searched(name, projects, objective="val_accuracy", max_trials=2)
         study = import_keras_tuner(tuner.project_dir)
         assert study.record.settings.sampler == sampler
@@ -222,7 +222,7 @@ class TestOtherTuners:
             for number in tuner.oracle.start_order
         ]
 
-    def test_several_objectives_are_their_sum_unless_they_are_named(self, projects: Path) -> None:
+    def test_several_objectives_are_their_sum_unless_named(self, projects: Path) -> None:
         import keras_tuner
 
         objective = ["val_accuracy", keras_tuner.Objective("val_loss", "min")]
@@ -242,21 +242,23 @@ class TestOtherTuners:
 
 
 class TestWhatCannotBeRead:
-    def test_no_project(self, tmp_path: Path) -> None:
+    def test_import_rejects_other_folders(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             import_keras_tuner(tmp_path)
         with pytest.raises(UsageError):
             import_keras_tuner(tmp_path / "nothing")
         assert not Workspace().exists
 
-    def test_the_folder_around_projects(self, hyperband: Any) -> None:
+    def test_import_rejects_the_parent_folder_of_projects(self, hyperband: Any) -> None:
         with pytest.raises(UsageError) as caught:
             import_keras_tuner(Path(hyperband.project_dir).parent)
         assert "hyperband" in (caught.value.fix or "")
 
     @pytest.mark.parametrize("file", ["oracle.json", "trial_0001/trial.json"])
     @pytest.mark.parametrize("content", ["", '{"trial_id": "0001", "hyp', "\x00" * 64])
-    def test_damaged_files(self, hyperband: Any, tmp_path: Path, file: str, content: str) -> None:
+    def test_import_rejects_damaged_files(
+        self, hyperband: Any, tmp_path: Path, file: str, content: str
+    ) -> None:
         copy = with_state(Path(hyperband.project_dir), tmp_path, file)
         (copy / file).write_text(content)
         with pytest.raises(WorkspaceError):
@@ -273,7 +275,7 @@ class TestWhatCannotBeRead:
             ("trial_0001/trial.json", {"score": "high"}),
         ],
     )
-    def test_other_versions(
+    def test_import_rejects_other_versions(
         self, hyperband: Any, tmp_path: Path, file: str, changes: dict[str, Any]
     ) -> None:
         copy = with_state(Path(hyperband.project_dir), tmp_path, file, **changes)
@@ -288,7 +290,7 @@ class TestWhatCannotBeRead:
             {"class_name": "Choice", "config": {"name": "units", "values": []}},
         ],
     )
-    def test_spaces_that_make_no_sense(
+    def test_import_rejects_invalid_spaces(
         self, hyperband: Any, tmp_path: Path, entry: dict[str, Any]
     ) -> None:
         state = {"hyperparameters": {"space": [entry], "values": {}}}
@@ -296,7 +298,7 @@ class TestWhatCannotBeRead:
         with pytest.raises(WorkspaceError):
             import_keras_tuner(copy)
 
-    def test_trials_that_promote_each_other(self, hyperband: Any, tmp_path: Path) -> None:
+    def test_import_accepts_circular_promotions(self, hyperband: Any, tmp_path: Path) -> None:
         copy = Path(shutil.copytree(hyperband.project_dir, tmp_path / "copy"))
         for trial, parent in (("0000", "0001"), ("0001", "0000")):
             path = copy / f"trial_{trial}" / "trial.json"
@@ -305,18 +307,20 @@ class TestWhatCannotBeRead:
             path.write_text(json.dumps(state))
         assert len(import_keras_tuner(copy).trials) >= 3
 
-    def test_a_search_that_was_interrupted(self, hyperband: Any, tmp_path: Path) -> None:
+    def test_import_of_an_interrupted_search(self, hyperband: Any, tmp_path: Path) -> None:
         changes: dict[str, Any] = {"status": "RUNNING", "score": None, "metrics": {"metrics": {}}}
         copy = with_state(Path(hyperband.project_dir), tmp_path, "trial_0005/trial.json", **changes)
         study = import_keras_tuner(copy)
         assert study.trials[-1].state is TrialState.FAILED
         assert "interrupted" in study.trials[-1].error
 
-    def test_an_objective_that_nothing_measured(self, hyperband: Any) -> None:
+    def test_import_rejects_an_unmeasured_objective(self, hyperband: Any) -> None:
         with pytest.raises(UsageError):
             import_keras_tuner(hyperband.project_dir, objective="val_auc:max")
 
-    def test_scores_of_no_metric(self, hyperband: Any, tmp_path: Path) -> None:
+    def test_import_rejects_scores_that_equal_no_metric(
+        self, hyperband: Any, tmp_path: Path
+    ) -> None:
         copy = with_state(
             Path(hyperband.project_dir), tmp_path, "trial_0001/trial.json", score=12.5
         )

@@ -49,7 +49,7 @@ def function(tmp_path: Path) -> str:
 
 
 class TestWhatItHas:
-    def test_accepts_what_keras_tuner_has(self) -> None:
+    def test_own_search_accepts_the_options_of_keras_tuner(self) -> None:
         samplers = (None, "random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2")
         schedulers = (None, "full", "halving", "hyperband", "median")
         found: dict[tuple[str | None, str | None], tuple[str, str]] = {}
@@ -87,7 +87,7 @@ class TestRefusals:
             ({"tune_new_entries": False}, "tune_new_entries=False"),
         ],
     )
-    def test_options_that_keras_tuner_does_not_have(
+    def test_own_search_rejects_options_of_eyetune_only(
         self, function: str, words: dict[str, Any], received: str
     ) -> None:
         with pytest.raises(UsageError) as caught:
@@ -96,17 +96,17 @@ class TestRefusals:
         assert caught.value.fix
         assert not Workspace().exists
 
-    def test_unknown_options(self, function: str) -> None:
+    def test_own_search_rejects_unknown_options(self, function: str) -> None:
         unknown: dict[str, Any] = {"trails": 3}
         with pytest.raises(UsageError) as caught:
             tune_with_keras_tuner(function, **unknown)
         assert "trials" in (caught.value.fix or "")
 
-    def test_objectives_that_training_does_not_measure(self, function: str) -> None:
+    def test_own_search_rejects_costs_as_objectives(self, function: str) -> None:
         with pytest.raises(UsageError):
             tune_with_keras_tuner(function, objective=["val_accuracy", "flash_bytes"])
 
-    def test_recipes(self, function: str) -> None:
+    def test_own_search_rejects_recipes(self, function: str) -> None:
         with pytest.raises(UsageError):
             tune_with_keras_tuner(None, "digits")
         with pytest.raises(UsageError):
@@ -168,14 +168,14 @@ class TestSearch:
         assert [[rung.epochs for rung in trial.rungs] for trial in promoted] == [[1, 3]]
         assert {trial.state for trial in study.trials} == {TrialState.COMPLETE, TrialState.STOPPED}
 
-    def test_an_objective_that_nothing_measures(self, function: str) -> None:
+    def test_own_search_rejects_an_unmeasured_objective(self, function: str) -> None:
         data = tiny_images(30, 3, size=8)
         with pytest.raises(FunctionError) as caught:
             tune_with_keras_tuner(function, data, objective="val_auc:max", trials=2, progress=False)
         assert "val_acc" in (caught.value.expected or "")
         assert Workspace().studies.all() == []
 
-    def test_a_function_that_fails_leaves_no_study(self, function: str) -> None:
+    def test_own_search_leaves_no_study_if_the_function_fails(self, function: str) -> None:
         images, labels = tiny_images(30, 3, size=8)
         with pytest.raises(FunctionError) as caught:
             tune_with_keras_tuner(

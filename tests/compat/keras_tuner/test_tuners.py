@@ -117,7 +117,7 @@ def searched(tuner: Any, **words: Any) -> Any:
 
 @pytest.mark.slow
 class TestScript:
-    def test_the_lab_s_own_script(self, tmp_path: Path) -> None:
+    def test_tuner_runs_the_script_of_the_lab(self, tmp_path: Path) -> None:
         shown = self.run(tmp_path).splitlines()
         assert "epochs: 2" in shown
         assert "test: True" in shown
@@ -236,7 +236,7 @@ class TestAfterASearch:
 
 
 @pytest.mark.slow
-def test_hyperparameters_given_ahead_and_overwriting(tmp_path: Path) -> None:
+def test_tuner_accepts_preset_hyperparameters(tmp_path: Path) -> None:
     import keras_tuner
 
     known = keras_tuner.HyperParameters()
@@ -255,7 +255,7 @@ def test_hyperparameters_given_ahead_and_overwriting(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_search_in_which_every_trial_fails(tmp_path: Path) -> None:
+def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
     import keras_tuner
 
     class Failing(keras_tuner.HyperModel):  # type: ignore[misc]
@@ -341,7 +341,7 @@ class TestArguments:
             searched(make(), validation_split=0.0)
         assert Workspace().studies.all() == []
 
-    def test_overwriting_spares_studies_of_other_names(self) -> None:
+    def test_overwrite_keeps_studies_with_other_names(self) -> None:
         from eyetune.recipe import Recipe
         from eyetune.records.study import Objective, StudySettings
         from eyetune.space.space import Space

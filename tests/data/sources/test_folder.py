@@ -231,7 +231,7 @@ def test_great_many_unreadable_images_are_listed_in_part(tmp_path: Path) -> None
     assert (caught.value.received or "").endswith("bad19.png (0 bytes) and 5 more")
 
 
-def test_split_of_unreadable_images_alone_is_rejected(tmp_path: Path) -> None:
+def test_split_of_only_unreadable_images_is_rejected(tmp_path: Path) -> None:
     write_classes(tmp_path / "pets" / "train")
     for path in (write_classes(tmp_path / "pets" / "test", count=1)).rglob("*.png"):
         path.write_bytes(b"")

@@ -125,7 +125,7 @@ def test_feature_maps_leave_out_layers_before_activations() -> None:
     assert {"act0", "act49"} <= set(words(figure).split("\n"))
 
 
-def test_of_many_classes_the_likeliest_are_named() -> None:
+def test_feature_maps_name_the_most_probable_classes() -> None:
     names = [f"class {number}" for number in range(100)]
     probabilities = np.arange(100, dtype=np.float32) / 4950
     answer = activation_figures.feature_maps(
@@ -153,7 +153,7 @@ def test_heatmaps_have_two_rows_and_three_for_mistakes() -> None:
         assert word in said
 
 
-def test_a_class_that_nothing_speaks_for_is_told() -> None:
+def test_heatmaps_explain_an_empty_heatmap() -> None:
     wrong = answers([2], [0], maps=0.0)
     figure = activation_figures.heatmaps(
         answers([], []), wrong, NAMES, layer="conv2d", split="test"
@@ -197,7 +197,7 @@ def test_confused_pairs_are_bars_with_examples_in_the_same_row(
         assert heights[0] == pytest.approx(heights[1], abs=6)
 
 
-def test_no_mistakes_are_told_in_words() -> None:
+def test_heatmaps_explain_missing_mistakes() -> None:
     assert (
         "No mistakes" in activation_figures.confusions([], [], NAMES, split="test").get_suptitle()
     )
@@ -234,7 +234,7 @@ def overlapping(axes: Axes) -> list[tuple[str, str]]:
     ]
 
 
-def test_long_names_of_classes_do_not_run_into_each_other() -> None:
+def test_long_class_names_do_not_overlap() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     names = ["a class with a very long name", "mittelohrentzuendung", "W" * 30]
@@ -247,7 +247,7 @@ def test_long_names_of_classes_do_not_run_into_each_other() -> None:
 
 @pytest.mark.filterwarnings("error:constrained_layout")
 @pytest.mark.parametrize("name", ["$^$", "$5 and $6", "a & b", "<b>", "café"])
-def test_odd_names_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
+def test_special_characters_in_names_are_drawn_literally(name: str, tmp_path: Path) -> None:
     names = [name, name, name]
     pair = ConfusedPair(0, 1, 2, 1.0, (0,))
     drawn = [

@@ -117,7 +117,7 @@ def test_diverged_training_does_not_compress_the_rest(drawn: str, value: float) 
     assert -0.5 < low < high < 1.5
 
 
-def test_the_best_so_far_is_a_staircase_over_dots_of_each_state() -> None:
+def test_best_curve_is_a_staircase_over_dots_of_trials() -> None:
     figure = best_curve(TYPICAL.record, TYPICAL.trials)
     (axes,) = figure.axes
     steps = best_so_far(TYPICAL.record, TYPICAL.trials)
@@ -147,7 +147,7 @@ def test_the_best_so_far_is_a_staircase_over_dots_of_each_state() -> None:
     ) == len(count_states(TYPICAL.trials))
 
 
-def test_a_loss_falls_and_its_best_is_named_below() -> None:
+def test_best_curve_of_a_loss_falls() -> None:
     study = STUDIES["loss"]
     (axes,) = best_curve(study.record, study.trials).axes
     (staircase,) = lines(axes, drawstyle="steps-post")
@@ -180,7 +180,7 @@ def test_learning_curves_mark_the_best_and_the_rungs() -> None:
     assert sum(len(bundle.get_paths()) for bundle in axes.collections) == len(MANY.histories) - 3
 
 
-def test_runs_whose_epochs_are_gone_are_left_out() -> None:
+def test_learning_curves_skip_runs_without_epochs() -> None:
     assert not any(
         axes.has_data() for axes in learning_curves(TYPICAL.record, TYPICAL.trials, {}).axes
     )
@@ -231,7 +231,7 @@ def test_lines_through_a_category_are_spread_by_rank() -> None:
     assert ranges[0][1] < ranges[1][0] < ranges[1][1] < ranges[2][0]
 
 
-def test_too_many_hyperparameters_or_trials_are_told() -> None:
+def test_parallel_coordinates_mention_what_is_left_out() -> None:
     wide = fabricated_study(3, space=fabricated_space(MAX_AXES + 4), failing=0)
     assert (
         legend(parallel_coordinates(wide.record, wide.trials))[-1]
@@ -282,7 +282,7 @@ def test_slices_have_a_panel_per_hyperparameter() -> None:
         assert len(stars) == (name in tried[0].values)
 
 
-def test_what_cannot_vary_has_no_axis() -> None:
+def test_constant_hyperparameters_have_no_axis() -> None:
     study = STUDIES["long words"]
     assert "fixed" not in [axes.get_title() for axes in slices(study.record, study.trials).axes]
     assert (
@@ -292,7 +292,7 @@ def test_what_cannot_vary_has_no_axis() -> None:
 
 
 @pytest.mark.parametrize("name", ["two objectives", "three objectives"])
-def test_the_front_is_ringed_in_every_pair_of_objectives(name: str) -> None:
+def test_pareto_marks_the_front_in_each_pair_of_objectives(name: str) -> None:
     study = STUDIES[name]
     objectives = study.record.settings.objectives
     best = non_dominated_trials(objectives, study.trials)
@@ -337,13 +337,13 @@ def test_dots_of_a_long_study_are_drawn_as_an_image() -> None:
         (Choice(name="a", values=(True, False)), 1, None),
     ],
 )
-def test_values_have_their_place_on_an_axis(
+def test_scale_places_values_on_an_axis(
     one: Choice | Range, value: Any, place: float | None
 ) -> None:
     assert Scale(one).place(value) == (None if place is None else pytest.approx(place))
 
 
-def test_long_names_are_broken_where_their_words_end_and_cut() -> None:
+def test_name_lines_break_long_names_at_separators() -> None:
     assert name_lines("learning_rate", 11) == "learning_\nrate"
     lines_of = name_lines("a/very/long/name/of_what_somebody/calls_a_hyperparameter", 13).split(
         "\n"
@@ -354,6 +354,6 @@ def test_long_names_are_broken_where_their_words_end_and_cut() -> None:
     assert lines_of[2].endswith("…") or lines_of[2].endswith("hyperparameter")
 
 
-def test_the_shown_range_holds_the_best_whatever_the_rest() -> None:
+def test_shown_range_contains_the_best_value() -> None:
     assert shown_range(LOSS, [1.0, 1.1, 1.2, 1e9]) == (1.0, 1.2)
     assert shown_range(ACCURACY, [0.5]) == (0.5, 0.5)

@@ -184,7 +184,7 @@ def test_unreadable_errors_arrive_as_text(executor: LocalExecutor, tmp_path: Pat
     assert executor.submit(add, 1, 1).result() == 2
 
 
-def test_a_job_that_workers_cannot_read_fails_alone(
+def test_an_unreadable_job_does_not_affect_other_jobs(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "only_here.py").write_text("def one() -> int:\n    return 1\n")

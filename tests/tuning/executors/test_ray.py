@@ -238,7 +238,7 @@ def test_leaving_ends_jobs_of_ray(cluster: Any, tmp_path: Path) -> None:
     wait_for_end(pid)
 
 
-def test_a_dead_machine_costs_its_own_job_alone(
+def test_ray_executor_fails_only_jobs_of_a_dead_machine(
     executor: RayExecutor, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     futures, nodes = start_on_both_machines(executor, tmp_path)

@@ -109,7 +109,7 @@ def outcome(values: dict[str, Value], both: bool) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_every_point_of_a_finite_space_comes_once(name: SamplerName) -> None:
+def test_samplers_suggest_each_point_of_a_finite_space_once(name: SamplerName) -> None:
     found = [one.values for one in search(name, FINITE, 1000)]
     keys = [FINITE.key(values) for values in found]
     assert sorted(keys) == sorted(FINITE.key(point) for point in FINITE.points())
@@ -197,7 +197,7 @@ def ranges(draw: st.DrawFn, name: str, conditions: tuple[Condition, ...]) -> Ran
     name=st.sampled_from([name for name in QUICK if name != "grid"]),
     seed=st.integers(-5, 2**40),
 )
-def test_suggestions_lie_in_the_space_and_never_come_twice(
+def test_suggestions_are_in_the_space_and_unique(
     space: Space, name: SamplerName, seed: int
 ) -> None:
     sampler = Sampler(name, space, [ACCURACY], seed=seed)
@@ -237,7 +237,7 @@ def test_a_grid_is_shuffled_by_the_seed() -> None:
     assert set(first) == {"relu", "tanh"}
 
 
-def test_values_are_spread_as_their_scale_says() -> None:
+def test_random_values_follow_their_scale() -> None:
     for name in ("random", "quasi-random"):
         found = [one.values for one in search(name, MIXED, 400)]
         assert 0.2 < sum(float(one["rate"]) < 1e-3 for one in found) / 400 < 0.47
@@ -288,7 +288,7 @@ def test_rebuilt_sampler_repeats_discarded_suggestions() -> None:
         assert [one.values for one in unbroken] == [one.values for one in rebuilt]
 
 
-def test_so_do_generations_of_a_genetic_algorithm() -> None:
+def test_rebuilt_nsga2_continues_its_generation() -> None:
     unbroken = search("nsga2", MIXED, 115, workers=3, both=True)
     assert any("study" in one.state for one in unbroken)
     sampler = Sampler("nsga2", MIXED, [ACCURACY, FLASH], seed=3)
@@ -304,7 +304,7 @@ def test_so_do_generations_of_a_genetic_algorithm() -> None:
     assert sampler.suggest(114) == unbroken[114]
 
 
-def test_so_does_gp() -> None:
+def test_rebuilt_gp_suggests_the_same() -> None:
     unbroken = search("gp", MIXED, 13, workers=2)
     sampler = Sampler("gp", MIXED, [ACCURACY], seed=3)
     for number, one in enumerate(unbroken[:12]):
@@ -318,7 +318,7 @@ def test_so_does_gp() -> None:
 
 
 @pytest.mark.parametrize("name", FORESEEABLE)
-def test_what_hangs_on_no_results_hangs_on_lower_numbers_alone(name: SamplerName) -> None:
+def test_samplers_without_results_depend_on_lower_numbers(name: SamplerName) -> None:
     expected = search(name, FINITE, 20)
     sampler = Sampler(name, FINITE, [ACCURACY], seed=3)
     for number in [0, 1, 2, 3, 4, 5, 7, 8, 9]:  # the record of 6 was lost, and nothing was told
@@ -341,7 +341,7 @@ def best(name: SamplerName, seed: int, trials: int) -> float:
 
 
 @pytest.mark.parametrize(("name", "trials"), [("tpe", 60), ("gp", 25), ("cma-es", 60)])
-def test_samplers_that_learn_beat_chance(name: SamplerName, trials: int) -> None:
+def test_learning_samplers_beat_random_search(name: SamplerName, trials: int) -> None:
     seeds = range(3)
     assert sum(best(name, seed, trials) for seed in seeds) > sum(
         best("random", seed, trials) for seed in seeds
@@ -372,7 +372,7 @@ def test_tpe_learns_where_constraints_are_broken() -> None:
     assert sum(broken) < 0.4 * len(broken)  # chance: 0.7
 
 
-def test_runs_from_before_seed_the_search() -> None:
+def test_prior_runs_seed_the_search() -> None:
     alone = Sampler("tpe", MIXED, [ACCURACY], seed=0)
     seeded = Sampler("tpe", MIXED, [ACCURACY], seed=0)
     for number, one in enumerate(search("random", MIXED, 40)):
@@ -410,7 +410,7 @@ def test_sampler_never_repeats_a_prior_run() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
-def test_failed_trials_do_no_harm(name: SamplerName) -> None:
+def test_samplers_accept_failed_trials(name: SamplerName) -> None:
     sampler = Sampler(name, MIXED, [ACCURACY], seed=0)
     told: Sequence[tuple[float, ...] | None] = [
         None,
@@ -425,7 +425,7 @@ def test_failed_trials_do_no_harm(name: SamplerName) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "quasi-random", "tpe", "gp", "cma-es", "nsga2"])
-def test_hyperparameters_that_appear_late_join(name: SamplerName) -> None:
+def test_grow_adds_hyperparameters(name: SamplerName) -> None:
     sampler = Sampler(name, FINITE, [ACCURACY], seed=0)
     late = FINITE.merge(Space.make([Range(name="late", low=0.0, high=1.0, whole=False)]))
     found = []
@@ -444,18 +444,18 @@ def test_hyperparameters_that_appear_late_join(name: SamplerName) -> None:
 
 
 @pytest.mark.parametrize("name", ["gp", "cma-es"])
-def test_some_know_one_objective_only(name: SamplerName) -> None:
+def test_samplers_of_one_objective_reject_several(name: SamplerName) -> None:
     with pytest.raises(UsageError) as caught:
         Sampler(name, FINITE, [ACCURACY, FLASH], seed=0)
     assert all(word in str(caught.value) for word in ("tpe", "nsga2", "random", "quasi-random"))
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "random", "quasi-random", "grid"])
-def test_others_know_several(name: SamplerName) -> None:
+def test_samplers_support_several_objectives(name: SamplerName) -> None:
     assert len(search(name, FINITE, 15, both=True)) == 15
 
 
-def test_a_grid_without_end_is_refused() -> None:
+def test_grid_rejects_an_infinite_space() -> None:
     with pytest.raises(SpaceError):
         Sampler("grid", MIXED, [ACCURACY], seed=0)
     wide = Space.make([Range(name=name, low=0, high=2000, whole=True) for name in "ab"])
@@ -466,7 +466,7 @@ def test_a_grid_without_end_is_refused() -> None:
 # Manners
 
 
-def test_optuna_is_silent_and_its_settings_stay(capsys: pytest.CaptureFixture[str]) -> None:
+def test_samplers_silence_optuna_and_keep_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -513,7 +513,7 @@ def test_cost_of_suggestion_does_not_grow(name: SamplerName, many: list[dict[str
     assert cost_of_suggestion(name, many) < 2 * cost_of_suggestion(name, many[:1000])
 
 
-def test_of_many_trials_tpe_still_knows_the_best_and_the_newest() -> None:
+def test_tpe_learns_from_the_best_and_newest_of_many_trials() -> None:
     """Good trials that are long past still show where to look."""
     space = Space.make([Range(name="x", low=0.0, high=1.0, whole=False)])
     sampler = Sampler("tpe", space, [ACCURACY], seed=0)

@@ -145,13 +145,13 @@ def best_of(trials: Sequence[int], scores: Sequence[Scores | None], places: int)
 # ---- full
 
 
-def test_full_gives_every_trial_all_epochs_at_once() -> None:
+def test_full_grants_all_epochs_in_one_promotion() -> None:
     done = Simulation(make_scheduler("full", max_epochs=7, num_trials=5), by_number).run()
     assert [grant for _, grant in done.grants] == [Promotion(None, 0, 0, 7)] * 5
     assert done.schedule.out == frozenset(range(5))
 
 
-def test_without_a_limit_there_is_always_a_new_trial() -> None:
+def test_unlimited_scheduler_always_starts_new_trials() -> None:
     for name in ("full", "halving", "median"):
         simulation = Simulation(make_scheduler(name, max_epochs=9), by_number).run(200)
         assert simulation.schedule.next() is not None
@@ -187,7 +187,7 @@ def test_rungs_rise_from_min_to_max_epochs(
 
 @given(seed=st.integers(0, 10**6), num_workers=st.integers(1, 5), num_objectives=st.integers(1, 3))
 @settings(deadline=None, max_examples=40)
-def test_halving_promotes_the_best_share_of_those_that_are_there(
+def test_halving_promotes_the_best_share_of_arrived_trials(
     seed: int, num_workers: int, num_objectives: int
 ) -> None:
     factor = 3
@@ -216,7 +216,7 @@ def expected_by_halving(simulation: Simulation, factor: int) -> Promotion:
     return Promotion(None, 0, 0, 1)
 
 
-def test_a_trial_overtaken_before_its_promotion_is_not_promoted() -> None:
+def test_halving_does_not_promote_an_overtaken_trial() -> None:
     schedule = make_scheduler("halving", max_epochs=3, factor=2)
     for trial in range(3):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
@@ -229,9 +229,7 @@ def test_a_trial_overtaken_before_its_promotion_is_not_promoted() -> None:
 
 @pytest.mark.parametrize("num_trials", [1, 2, 3, 10, 27, 40])
 @pytest.mark.parametrize("num_objectives", [1, 2])
-def test_the_best_of_a_limited_halving_reaches_the_end(
-    num_trials: int, num_objectives: int
-) -> None:
+def test_limited_halving_trains_the_best_to_the_end(num_trials: int, num_objectives: int) -> None:
     schedule = make_scheduler("halving", max_epochs=27, num_trials=num_trials)
     done = Simulation(
         schedule, lambda trial, _: (float(trial),) * num_objectives, num_workers=3
@@ -256,7 +254,9 @@ def test_limited_halving_stops_trials_without_a_chance() -> None:
 @pytest.mark.parametrize(
     ("max_epochs", "num_promotions", "epochs"), [(10, 30, 120), (30, 90, 576), (100, 254, 2672)]
 )
-def test_hyperband_has_the_known_numbers(max_epochs: int, num_promotions: int, epochs: int) -> None:
+def test_hyperband_has_the_published_numbers(
+    max_epochs: int, num_promotions: int, epochs: int
+) -> None:
     plans = hyperband_brackets(max_epochs, 3)
     assert sum(sum(plan.places) for plan in plans) == num_promotions
     assert sum(plan.epochs_trained for plan in plans) == epochs
@@ -309,7 +309,7 @@ def rounds(oracle: Any, numbers: Sequence[int], what: Callable[[int, int], int])
     iterations=st.integers(1, 2),
 )
 @settings(deadline=None, max_examples=150)
-def test_hyperband_gives_what_waiting_for_every_round_would_give(
+def test_hyperband_equals_synchronous_hyperband(
     seed: int,
     num_workers: int,
     num_objectives: int,
@@ -351,7 +351,7 @@ def test_hyperband_never_waits_while_there_is_work() -> None:
     ] * 12 + [4] * 6 + [5] * 4
 
 
-def test_hyperband_promotes_at_once_whoever_is_certain() -> None:
+def test_hyperband_promotes_certain_trials_immediately() -> None:
     schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(12):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
@@ -382,7 +382,7 @@ def test_hyperband_promotes_before_a_round_ends() -> None:
     )  # trial 7 or 11 is the only one to come, and two go on
 
 
-def test_of_two_brackets_the_earlier_is_promoted_from_first() -> None:
+def test_hyperband_promotes_from_the_earlier_bracket_first() -> None:
     schedule = make_scheduler("hyperband", max_epochs=10)
     for trial in range(18):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
@@ -391,7 +391,7 @@ def test_of_two_brackets_the_earlier_is_promoted_from_first() -> None:
     assert schedule.next() == Promotion(11, 0, 1, 4)
 
 
-def test_a_replaced_trial_leaves_its_place_to_another() -> None:
+def test_replace_frees_the_slot_of_a_trial() -> None:
     schedule = make_scheduler("hyperband", max_epochs=10)
     done = Simulation(schedule, scoring(3), num_workers=4, replaced=0.4).run()
     assert len(done.trials) == 22
@@ -413,7 +413,7 @@ def test_a_replaced_trial_leaves_its_place_to_another() -> None:
     seed=st.integers(0, 100),
 )
 @settings(deadline=None, max_examples=60)
-def test_a_limit_makes_the_last_bracket_smaller(
+def test_num_trials_reduces_the_last_bracket(
     num_trials: int, iterations: int | None, seed: int
 ) -> None:
     schedule = make_scheduler(
@@ -459,7 +459,7 @@ def test_median_stops_trials_worse_than_the_median(seed: int, num_workers: int) 
     assert schedule.out == frozenset(range(25))
 
 
-def test_median_goes_by_fronts_with_several_objectives() -> None:
+def test_median_ranks_several_objectives_by_fronts() -> None:
     schedule = make_scheduler("median", max_epochs=5)
     for trial in range(8):
         schedule.start(trial, schedule.next() or pytest.fail("no grant"))
@@ -494,7 +494,7 @@ def test_median_goes_by_fronts_with_several_objectives() -> None:
     failed=0.0,
     replaced=0.0,
 )
-def test_a_rebuilt_scheduler_continues_as_before(
+def test_restored_scheduler_continues_as_before(
     name: SchedulerName,
     seed: int,
     num_workers: int,
@@ -568,12 +568,12 @@ def test_values_out_of_range_are_refused(name: SchedulerName, values: dict[str, 
         make_scheduler(name, **{"max_epochs": 10, **values})
 
 
-def test_an_unknown_schedule_is_refused_with_the_nearest() -> None:
+def test_make_scheduler_suggests_similar_names() -> None:
     with pytest.raises(UsageError):
         make_scheduler("hyperbnd", max_epochs=10)  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_is_refused_and_changes_nothing() -> None:
+def test_scheduler_rejects_invalid_calls_without_effect() -> None:
     schedule = make_scheduler("halving", max_epochs=9, num_trials=3)
     new = schedule.next() or pytest.fail("no grant")
     schedule.start(0, new)

@@ -1,7 +1,7 @@
 """Suggestions that do not depend on results: random, quasi-random, and every combination once.
 
-Each depends on the seed and the number of the trial alone, so studies that were interrupted, or
-that train several trials in parallel, try the same as others.
+Each depends only on the seed and the number of the trial, so interruptions and parallel trials do
+not change the suggestions.
 """
 
 from __future__ import annotations

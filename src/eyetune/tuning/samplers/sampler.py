@@ -41,9 +41,9 @@ class Suggestion:
 class Sampler:
     """A sampler by name.
 
-    A suggestion depends on the seed, on the number of its trial, and on what was suggested, told
-    and added before: a sampler that is built again from the records suggests the same. With random,
-    quasi-random and grid it depends on no results, and only on trials with lower numbers.
+    A suggestion depends on the seed, on the number of its trial, and on the earlier calls of
+    `suggest`, `tell` and `add`: a sampler that is rebuilt from the records suggests the same. With
+    random, quasi-random and grid it depends on no results, and only on trials with lower numbers.
 
     - random: random values, each on its scale.
     - quasi-random: a scrambled Sobol sequence.
@@ -59,7 +59,7 @@ class Sampler:
     Args:
         name: Name of the sampler.
         space: Space of the values.
-        objectives: Objectives of the trials, in the order of the values that are told.
+        objectives: Objectives of the trials, in the order of the values of `tell`.
         seed: Random seed.
 
     Raises:
@@ -110,7 +110,7 @@ class Sampler:
         self._number = -1
 
     def suggest(self, number: int) -> Suggestion | None:
-        """Suggest values for a trial, which counts as running until its result is told.
+        """Suggest values for a trial, which counts as running until `tell` gets its result.
 
         Args:
             number: Number of the trial, 0 or more.
@@ -207,7 +207,7 @@ class Sampler:
                 one. A trial with a value outside the space is not tried again, but nothing is
                 learned from it.
             objectives: Values of the objectives; None if it failed, is infeasible, or is running.
-            running: Whether its result will be told later.
+            running: Whether `tell` will get its result later.
             state: The state that came with its suggestion.
             excess: How far each constraint is exceeded; at most 0 where it is met.
             infeasible: Whether it violates constraints and was not trained.

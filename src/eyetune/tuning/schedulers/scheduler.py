@@ -32,8 +32,8 @@ class Promotion:
 class Scheduler:
     """Distributes epochs over trials; `make_scheduler` makes one.
 
-    Promotions depend only on what it is told. Told what is recorded (`restore`, the trials in the
-    order of their numbers), it continues as before.
+    Promotions depend only on the calls of its methods. After `restore` with all recorded trials, in
+    the order of their numbers, it continues as before.
 
     Args:
         open_bracket: Returns a new bracket by its number; None where there is no such bracket.
