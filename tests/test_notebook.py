@@ -34,7 +34,7 @@ PICTURES = dict.fromkeys(
     [
         "load", "pixels", "plot", "fitting", "recipe", "mistakes", "rate", "epochs", "optimizer",
         "activation-drawing", "activation", "architecture-drawing", "architecture",
-        "noise-drawing", "noisy-drawing", "moved-drawing", "augmentation", "regularisation",
+        "noise-drawing", "noisy-drawing", "moved-drawing", "augmentation", "regularization",
         "rates-drawing", "error-bars", "combine", "confusion", "whole-lab-steps",
         "whole-lab-curves", "tuner-ours", "tuner-curves", "tuner-parallel", "tuner-best",
     ],
@@ -46,7 +46,7 @@ MAY_HAVE_PICTURES = {"compare", "compare-seeds", "whole-lab-code", "tuner-compar
 MAY_BE_GRAY = {*MAY_HAVE_PICTURES, "whole-lab-steps"}  # where nothing is certain or kept
 TRAININGS = {
     "recipe": 1, "rate": 2, "epochs": 2, "optimizer": 2, "activation": 1, "architecture-drawing": 1,
-    "augmentation": 2, "regularisation": 2, "combine": 1,
+    "augmentation": 2, "regularization": 2, "combine": 1,
 }  # fmt: skip
 
 

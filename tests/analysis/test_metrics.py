@@ -106,13 +106,13 @@ def test_loss_clips_probabilities_as_keras_does() -> None:
 
 def plain_wilson(successes: int, trials: int) -> tuple[float, float]:
     z, share = 1.959963984540054, successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    center = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = (
         z
         / (1 + z * z / trials)
         * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     )
-    return centre - half, centre + half
+    return center - half, center + half
 
 
 @given(

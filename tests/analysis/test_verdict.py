@@ -211,7 +211,7 @@ SITUATIONS = [
     Situation("180 photos, overfitting",
               facts_of(0.7, level_curve(0.7, gap=0.3), shares=HALVES, linear=0.62, num_train=144,
                        num_validation=100), "low", overfitting=True, first="transfer learning"),
-    Situation("few small grey images",
+    Situation("few small gray images",
               facts_of(0.7, linear=0.6, num_train=300, image_shape=(8, 8, 1)), "low",
               first="batch normalization"),
     Situation("few images, learned well", facts_of(0.95, linear=0.7, num_train=300), "good"),

@@ -93,7 +93,7 @@ def test_explanation_notes_that_images_were_trained_on(trained: Run) -> None:
 
 
 def plain(*, mistakes: bool) -> Explanation:
-    """Explain a network without convolution or hidden layer, on two classes of grey images."""
+    """Explain a network without convolution or hidden layer, on two classes of gray images."""
     import keras
     from keras import layers
 

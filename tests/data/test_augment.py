@@ -97,8 +97,8 @@ def test_zoom_changes_the_size_about_the_middle() -> None:
 
 
 def test_noise_has_the_given_spread() -> None:
-    grey = np.full((12, 16, 16, 3), 0.5, np.float32)
-    images, _ = vary(images=grey, noise=0.05)
+    gray = np.full((12, 16, 16, 3), 0.5, np.float32)
+    images, _ = vary(images=gray, noise=0.05)
     assert images.std() == pytest.approx(0.05, rel=0.05)
     assert images.mean() == pytest.approx(0.5, abs=0.005)
 

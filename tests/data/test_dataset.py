@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyetune.data import Dataset
-from eyetune.data.dataset import normalise, one_hot, readable
+from eyetune.data.dataset import normalize, one_hot, readable
 from eyetune.errors import DataError
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
@@ -28,9 +28,9 @@ def test_arrays_are_the_labs_floats_and_keras_one_hot_rows(dataset: Dataset) -> 
         assert np.array_equal(y, to_categorical(split.labels, 4))
 
 
-def test_normalise_divides_every_pixel_value_by_255() -> None:
+def test_normalize_divides_every_pixel_value_by_255() -> None:
     values = np.arange(256, dtype=np.uint8)
-    scaled = normalise(values)
+    scaled = normalize(values)
     assert np.array_equal(scaled, np.array([value / 255 for value in range(256)], np.float32))
     assert (scaled[0], scaled[-1]) == (0, 1)
 

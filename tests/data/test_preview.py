@@ -144,13 +144,13 @@ def test_hundred_classes_at_most_are_drawn() -> None:
     assert sample_grid(many, per_class=1, scale=1).height == 100 * (8 + MARGIN) + MARGIN
 
 
-def test_grey_images_are_drawn_in_grey() -> None:
+def test_gray_images_are_drawn_in_gray() -> None:
     images = np.arange(64, dtype=np.uint8).reshape(1, 8, 8, 1)
     picture = to_picture(images[0], 2)
     assert (picture.mode, picture.size) == ("RGB", (16, 16))
     assert np.asarray(picture)[::2, ::2, 1].tolist() == images[0, ..., 0].tolist()
-    grey = Split(images.repeat(4, axis=0), np.array([0, 1, 0, 1]))
-    assert sample_grid(Dataset("a", "a", ("x", "y"), grey, grey, grey, "f")).mode == "RGB"
+    gray = Split(images.repeat(4, axis=0), np.array([0, 1, 0, 1]))
+    assert sample_grid(Dataset("a", "a", ("x", "y"), gray, gray, gray, "f")).mode == "RGB"
 
 
 @pytest.mark.parametrize("names", [("猫", "😀"), ("$^$", "a\\nb"), ("x" * 200, "y"), (" ", "é")])

@@ -1,4 +1,4 @@
-"""Batches: normalised as in the lab, shuffled by seed and epoch alone, complete."""
+"""Batches: normalized as in the lab, shuffled by seed and epoch alone, complete."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def dataset_of(seed: int) -> Dataset:
     names = ("red", "green", "blue")
     train = Split(*tiny_images(60, 3, size=8, seed=seed))
     validation = Split(*tiny_images(30, 3, size=8, seed=seed + 1))
-    return Dataset("colours", "memory", names, train, validation, validation, f"colours {seed}")
+    return Dataset("colors", "memory", names, train, validation, validation, f"colors {seed}")
 
 
 @pytest.fixture

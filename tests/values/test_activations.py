@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from eyetune.values.activations import KERNEL_KINDS, Filters, LayerActivity, kernel_kind
 
 PLACE = np.array([[-1.0, 0.0, 1.0]] * 3, np.float32)
-COLOUR = np.array([1.0, -0.5, -0.5], np.float32)
+COLOR = np.array([1.0, -0.5, -0.5], np.float32)
 PURE = {
     "brightness": np.ones((3, 3, 3), np.float32),
     "edge": PLACE[:, :, np.newaxis] * np.ones(3, np.float32),
-    "colour": np.ones((3, 3, 1), np.float32) * COLOUR,
-    "coloured edge": PLACE[:, :, np.newaxis] * COLOUR,
+    "colour": np.ones((3, 3, 1), np.float32) * COLOR,
+    "coloured edge": PLACE[:, :, np.newaxis] * COLOR,
 }
 
 
@@ -43,7 +43,7 @@ def test_kernel_kind_of_a_single_pixel_or_channel(shape: tuple[int, int, int], k
     assert kernel_kind(kernel) == kind
 
 
-def test_tiles_are_grey_without_weight() -> None:
+def test_tiles_are_gray_without_weight() -> None:
     kernel = np.zeros((2, 3, 3, 3))
     kernel[0, 0, 0] = [4, -4, 2]
     tiles = filters(kernel).tiles
@@ -53,7 +53,7 @@ def test_tiles_are_grey_without_weight() -> None:
 
 
 @pytest.mark.parametrize(("channels", "tiles"), [(1, 2), (4, 8)])
-def test_tiles_of_other_channels_are_grey(channels: int, tiles: int) -> None:
+def test_tiles_of_other_channels_are_gray(channels: int, tiles: int) -> None:
     kernels = np.random.default_rng(0).normal(size=(2, 5, 5, channels))
     drawn = filters(kernels).tiles
     assert drawn.shape == (tiles, 5, 5, 1)

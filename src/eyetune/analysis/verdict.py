@@ -202,7 +202,7 @@ def _plateau_sentence(facts: Facts) -> str:
             f"{facts.num_validation:,} validation images that may be chance."
         )
     return (
-        f"Validation accuracy has levelled off with training accuracy {distance} it: the network "
+        f"Validation accuracy has leveled off with training accuracy {distance} it: the network "
         "itself is the limit."
     )
 

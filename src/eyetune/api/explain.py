@@ -17,7 +17,7 @@ from eyetune.analysis.confusions import (
     most_confident_correct,
     most_confident_wrong,
 )
-from eyetune.data.dataset import Floats, Images, Split, normalise
+from eyetune.data.dataset import Floats, Images, Split, normalize
 from eyetune.errors import DataError, UsageError
 from eyetune.report.figures.activation_figures import Answers
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
@@ -330,7 +330,7 @@ def explain(
         wrong=answers[1],
         pairs=pairs,
         pair_answers=tuple(answers[2:]),
-        activity=activity(model, normalise(split.images[sample])),
+        activity=activity(model, normalize(split.images[sample])),
         num_sampled=len(sample),
         trained_on=trained_on,
     )
@@ -341,7 +341,7 @@ def _subject(model: keras.Model, name: str, pixels: Images) -> Subject:
     from eyetune.training.evaluate import classify
 
     probabilities = classify(model, pixels[np.newaxis])[0]
-    return Subject(name, pixels, probabilities, feature_maps(model, normalise(pixels)))
+    return Subject(name, pixels, probabilities, feature_maps(model, normalize(pixels)))
 
 
 def _answers(
@@ -353,7 +353,7 @@ def _answers(
     chosen = np.concatenate(groups)
     images, labels, rows = split.images[chosen], split.labels[chosen], predicted[chosen]
     classes = np.concatenate([rows.argmax(axis=1), labels])
-    found = heatmaps(model, normalise(np.concatenate([images, images])), classes)
+    found = heatmaps(model, normalize(np.concatenate([images, images])), classes)
     maps = (None, None) if found is None else np.split(found.maps, 2)
     ends = np.cumsum([len(group) for group in groups])
     stretches = [slice(end - len(group), end) for end, group in zip(ends, groups, strict=True)]

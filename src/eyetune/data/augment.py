@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from eyetune.data.dataset import Images, normalise
+from eyetune.data.dataset import Images, normalize
 from eyetune.errors import RecipeError
 from eyetune.recipe import AugmentSection
 
-GREY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
+GRAY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
 
 
 def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tuple[Any, Any]:
-    """Change a batch at random: geometry first, then colours, noise, cutout and mixtures.
+    """Change a batch at random: geometry first, then colors, noise, cutout and mixtures.
 
     Args:
         images: float32 in [0, 1], shape (N, height, width, channels).
@@ -72,7 +72,7 @@ def variations(images: Images, section: AugmentSection, *, seed: int = 0) -> Ima
         section: The recipe's augment section.
         seed: Random seed, 0 or above.
     """
-    batch = tf.constant(normalise(images))
+    batch = tf.constant(normalize(images))
     labels = tf.zeros((len(images), 1))
     varied, _ = augment(batch, labels, section, tf.constant([seed, 0], tf.int64))
     return np.asarray(np.round(varied.numpy() * 255), np.uint8)
@@ -128,16 +128,16 @@ def _contrast(images: Any, strength: float, seed: Any) -> Any:
 def _color(images: Any, strength: float, seeds: Iterator[Any]) -> Any:
     """Change the saturation, and the strength of each channel."""
     channels = images.shape[-1]
-    if channels == len(GREY_WEIGHTS):
-        grey = tf.reduce_sum(images * tf.constant(GREY_WEIGHTS), axis=-1, keepdims=True)
-        images = grey + (images - grey) * _uniform(
+    if channels == len(GRAY_WEIGHTS):
+        gray = tf.reduce_sum(images * tf.constant(GRAY_WEIGHTS), axis=-1, keepdims=True)
+        images = gray + (images - gray) * _uniform(
             images, next(seeds), 1 - strength, 1 + strength, 1, 1, 1
         )
     return images * _uniform(images, next(seeds), 1 - strength, 1 + strength, 1, 1, channels)
 
 
 def _cutout(images: Any, side: int, seeds: Iterator[Any]) -> Any:
-    """Paint a grey square around a random position; the border of the image cuts it off."""
+    """Paint a gray square around a random position; the border of the image cuts it off."""
     inside = _box(images, next(seeds), next(seeds), tf.fill([tf.shape(images)[0]], float(side)))
     return tf.where(inside, 0.5, images)
 

@@ -123,7 +123,7 @@ class Dataset:
             ('float32', 1.0, (1150, 10))
         """
         train, validation, test = (
-            Arrays(normalise(split.images), one_hot(split.labels, self.num_classes))
+            Arrays(normalize(split.images), one_hot(split.labels, self.num_classes))
             for _, split in self.splits()
         )
         return train, validation, test
@@ -206,11 +206,11 @@ def readable(name: str) -> str:
     )
 
 
-def normalise(images: Images) -> Floats:
+def normalize(images: Images) -> Floats:
     """Return images divided by 255, as float32 from 0 to 1.
 
     Example:
-        >>> normalise(np.array([0, 51, 255], np.uint8))
+        >>> normalize(np.array([0, 51, 255], np.uint8))
         array([0. , 0.2, 1. ], dtype=float32)
     """
     return images.astype(np.float32) / np.float32(255)

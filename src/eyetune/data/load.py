@@ -23,8 +23,8 @@ from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
 
 KNOWN_SOURCES = {
-    "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, colour (Krizhevsky, 2009)",
-    "cifar100": "60,000 photographs in 100 classes, 32x32 pixels, colour (Krizhevsky, 2009)",
+    "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, color (Krizhevsky, 2009)",
+    "cifar100": "60,000 photographs in 100 classes, 32x32 pixels, color (Krizhevsky, 2009)",
     "digits": "1,797 handwritten digits, part of scikit-learn: no download needed",
 }
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
@@ -163,10 +163,10 @@ def _similar_paths(source: str) -> list[str]:
     path = Path(source)
     paths = {}
     with suppress(OSError, ValueError, RuntimeError):
-        for neighbour in path.expanduser().parent.iterdir():
-            is_source = neighbour.is_dir() or neighbour.name.endswith((".npz", *ARCHIVE_ENDINGS))
-            if is_source and not neighbour.name.startswith("."):
-                paths[neighbour.name.lower()] = str(path.with_name(neighbour.name))
+        for neighbor in path.expanduser().parent.iterdir():
+            is_source = neighbor.is_dir() or neighbor.name.endswith((".npz", *ARCHIVE_ENDINGS))
+            if is_source and not neighbor.name.startswith("."):
+                paths[neighbor.name.lower()] = str(path.with_name(neighbor.name))
     names = difflib.get_close_matches(path.name.lower(), paths)
     return [paths[name] for name in names]
 

@@ -114,7 +114,7 @@ def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> li
             use_bias=not section.batch_norm,
             dtype=dtype,
         )
-        shortcut = [point, *_normalised(section, None, dtype)]
+        shortcut = [point, *_normalized(section, None, dtype)]
     return [_Part(inner, shortcut), _Part([layers.Activation(name, dtype=dtype), *after])]
 
 
@@ -135,7 +135,7 @@ def _convolution(
         common |= {"activation": None if section.batch_norm else name}
         depthwise = [
             layers.DepthwiseConv2D(block.kernel_size, **common),
-            *_normalised(section, name, dtype),
+            *_normalized(section, name, dtype),
         ]
         point = _convolution(
             block.model_copy(update={"depthwise": False, "kernel_size": 1}),
@@ -147,13 +147,13 @@ def _convolution(
         return depthwise + point
     if section.batch_norm:
         convolution = layers.Conv2D(_filters(block, section), block.kernel_size, **common)
-        return [convolution, *_normalised(section, activation, dtype)]
+        return [convolution, *_normalized(section, activation, dtype)]
     return [
         layers.Conv2D(_filters(block, section), block.kernel_size, activation=activation, **common)
     ]
 
 
-def _normalised(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:
+def _normalized(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:
     """Return batch normalization and activation after a convolution; nothing without batch_norm."""
     from keras import layers
 

@@ -219,11 +219,11 @@ def _check_images(base: str, image_shape: tuple[int, int, int]) -> None:
     height, width, channels = image_shape
     if channels != 3:
         raise RecipeError(
-            f"The base {base} needs colour images.",
+            f"The base {base} needs color images.",
             expected="3 channels",
             received=f"{channels} channel(s)",
             fix=(
-                "Store the images in colour (grey: the same values three times), or use a network "
+                "Store the images in color (gray: the same values three times), or use a network "
                 "without a base."
             ),
         )

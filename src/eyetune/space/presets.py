@@ -231,7 +231,7 @@ def _small(recipe: Recipe) -> tuple[Recipe, Space]:
 
 
 def _fine(recipe: Recipe) -> tuple[Recipe, Space]:
-    """Return the neighbourhood of the recipe: rate, batch, widths and regularization."""
+    """Return the neighborhood of the recipe: rate, batch, widths and regularization."""
     rate, batch = recipe.optimizer.learning_rate, recipe.fit.batch_size
     near: list[Choice | Range] = [
         Range(

@@ -63,7 +63,7 @@ class Choice(_Part):
     Attributes:
         name: Name of the hyperparameter.
         values: Its values, at least one, all of one type.
-        ordered: Whether neighbours in the list are similar, like sorted numbers.
+        ordered: Whether neighbors in the list are similar, like sorted numbers.
         default: Its default value. Default: the first.
         conditions: It is active while all of them hold.
     """

@@ -30,9 +30,9 @@ def tiny_images(
     """
     generator = np.random.default_rng(seed)
     labels = np.arange(num_images, dtype=np.int64) % num_classes
-    colours = np.random.default_rng(1).integers(40, 215, (num_classes, 1, 1, 3))
+    colors = np.random.default_rng(1).integers(40, 215, (num_classes, 1, 1, 3))
     noise = generator.integers(-40, 41, (num_images, size, size, 3))
-    return (colours[labels] + noise).astype(np.uint8), labels
+    return (colors[labels] + noise).astype(np.uint8), labels
 
 
 def tiny_dataset(*, num_classes: int = 3, num_train: int = 60, size: int = 16) -> Dataset:

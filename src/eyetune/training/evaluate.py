@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eyetune._files import replaced_file
-from eyetune.data.dataset import Floats, Images, Split, normalise
+from eyetune.data.dataset import Floats, Images, Split, normalize
 from eyetune.errors import DataError, TrainingError, WorkspaceError
 from eyetune.models import model_function
 from eyetune.recipe import Recipe
@@ -59,7 +59,7 @@ def classify(model: keras.Model, images: Images) -> Floats:
             expected=expected,
             received=images.shape[1:],
         )
-    return np.asarray(model(normalise(images), training=False), np.float32)
+    return np.asarray(model(normalize(images), training=False), np.float32)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

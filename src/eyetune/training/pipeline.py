@@ -1,4 +1,4 @@
-"""Batches for `model.fit`: read from memory-mapped files, shuffled and normalised."""
+"""Batches for `model.fit`: read from memory-mapped files, shuffled and normalized."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Filters:
 
 
 def kernel_kind(kernel: Floats) -> str:
-    """Return what a kernel responds to most: brightness, an edge, a colour or a coloured edge.
+    """Return what a kernel responds to most: brightness, an edge, a color or a colored edge.
 
     Its weights are split into their mean, what varies with the position, what varies with the
     channel, and the rest (a two-way analysis of variance). The part with the largest mean square

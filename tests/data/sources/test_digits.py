@@ -21,7 +21,7 @@ def test_digits_have_three_stratified_splits(digits: Dataset) -> None:
         assert counts.max() - counts.min() <= 0.01 * len(split) + 2
 
 
-def test_digits_fill_the_range_of_bytes_in_grey(digits: Dataset) -> None:
+def test_digits_fill_the_range_of_bytes_in_gray(digits: Dataset) -> None:
     images = digits.train.images
     assert images.dtype == np.uint8
     assert (images.min(), images.max()) == (0, 255)

@@ -19,8 +19,8 @@ SHAPE = (8, 8, 3)
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 
-def plain(colour: Any, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Image.Image:
-    return Image.new(mode, size, colour)
+def plain(color: Any, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Image.Image:
+    return Image.new(mode, size, color)
 
 
 def decoded(path: Path, shape: tuple[int, int, int] = SHAPE) -> np.ndarray[Any, Any]:
@@ -28,7 +28,7 @@ def decoded(path: Path, shape: tuple[int, int, int] = SHAPE) -> np.ndarray[Any, 
 
 
 def halves(first: Any, second: Any, size: tuple[int, int] = (20, 10)) -> Image.Image:
-    """Return a picture with one colour left and another right."""
+    """Return a picture with one color left and another right."""
     image = plain(first, size=size)
     image.paste(second, (size[0] // 2, 0, *size))
     return image
@@ -49,7 +49,7 @@ def all_labels(dataset: Dataset) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     "suffix", [".png", ".bmp", ".gif", ".webp", ".jpg", ".jpeg", ".PNG", ".JPG"]
 )
-def test_every_format_is_decoded_to_its_colours(suffix: str, tmp_path: Path) -> None:
+def test_every_format_is_decoded_to_its_colors(suffix: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {}
     if suffix.lower() in (".jpg", ".jpeg"):
         settings = {"quality": 95, "subsampling": 0}
@@ -71,7 +71,7 @@ def palette(transparent: bool) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("image", "suffix", "colour"),
+    ("image", "suffix", "color"),
     [
         (plain(77, "L"), ".png", (77, 77, 77)),
         (plain((77, 255), "LA"), ".png", (77, 77, 77)),
@@ -91,11 +91,11 @@ def palette(transparent: bool) -> Image.Image:
     ],
 )
 def test_every_mode_becomes_rgb_with_transparency_as_white(
-    image: Image.Image, suffix: str, colour: tuple[int, int, int], tmp_path: Path
+    image: Image.Image, suffix: str, color: tuple[int, int, int], tmp_path: Path
 ) -> None:
     image.save(tmp_path / f"a{suffix}")
     pixels = decoded(tmp_path / f"a{suffix}")
-    assert np.abs(pixels - colour).max() <= 1
+    assert np.abs(pixels - color).max() <= 1
 
 
 def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_image_of_the_right_size_is_unchanged(tmp_path: Path) -> None:
     assert np.array_equal(decoded(tmp_path / "a.png", (16, 16, 3)), image)
 
 
-def test_decode_supports_grey_and_oblong_shapes(tmp_path: Path) -> None:
+def test_decode_supports_gray_and_oblong_shapes(tmp_path: Path) -> None:
     halves(RED, WHITE).save(tmp_path / "a.png")
     pixels = decoded(tmp_path / "a.png", (4, 6, 1))
     assert pixels.shape == (4, 6, 1)
@@ -252,11 +252,11 @@ def test_one_folder_a_class_is_split_stratified(tmp_path: Path) -> None:
 
 
 def test_each_image_bears_the_label_of_its_folder(tmp_path: Path) -> None:
-    root = tmp_path / "colours"
-    for name, colour in (("blue", BLUE), ("red", RED), ("white", WHITE)):
+    root = tmp_path / "colors"
+    for name, color in (("blue", BLUE), ("red", RED), ("white", WHITE)):
         (root / name).mkdir(parents=True)
         for number in range(5):
-            plain(colour).save(root / name / f"{number}.png")
+            plain(color).save(root / name / f"{number}.png")
     dataset = load(root, image_size=8)
     assert dataset.class_names == ("blue", "red", "white")
     for _, split in dataset.splits():

@@ -89,7 +89,7 @@ def test_whole_numbers_of_0_to_255_become_bytes(dtype: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 8, 8, 1)])
-def test_grey_images_get_one_channel(shape: tuple[int, ...], path: Path) -> None:
+def test_gray_images_get_one_channel(shape: tuple[int, ...], path: Path) -> None:
     np.savez(path, x=IMAGES[..., 0].reshape(shape), y=LABELS)
     dataset = load(path)
     assert dataset.image_shape == (8, 8, 1)

@@ -69,8 +69,8 @@ def test_plan_memory_aligns_every_buffer(buffers: list[Buffer]) -> None:
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=12))
 def test_plan_memory_of_a_chain_holds_its_largest_pair(sizes: list[int]) -> None:
     chain = [Buffer(size, step, step + 1) for step, size in enumerate(sizes)]
-    neighbours = zip(sizes, [*sizes[1:], 0], strict=True)
-    pairs = [aligned(first) + aligned(second) for first, second in neighbours]
+    neighbors = zip(sizes, [*sizes[1:], 0], strict=True)
+    pairs = [aligned(first) + aligned(second) for first, second in neighbors]
     assert plan_memory(chain).bytes >= max(pairs)
     if len(set(sizes)) == 1:
         assert plan_memory(chain).bytes == max(pairs)

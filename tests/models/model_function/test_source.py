@@ -23,7 +23,7 @@ SHAPE = (8, 8, 3)
 FILE = """
 import keras
 import kerastuner as kt
-from {neighbour} import UNITS
+from {neighbor} import UNITS
 
 def build_model(hp):
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(hp.Int("units", 1, UNITS)),
@@ -57,10 +57,10 @@ def file(tmp_path: Path) -> Path:
     """Return a user's file beside a module of its own."""
     folder = tmp_path / "theirs"
     folder.mkdir()
-    neighbour = f"neighbour_{abs(hash(str(tmp_path)))}"
-    (folder / f"{neighbour}.py").write_text("UNITS = 5\n")
+    neighbor = f"neighbor_{abs(hash(str(tmp_path)))}"
+    (folder / f"{neighbor}.py").write_text("UNITS = 5\n")
     path = folder / "model.py"
-    path.write_text(FILE.format(neighbour=neighbour))
+    path.write_text(FILE.format(neighbor=neighbor))
     return path
 
 
@@ -106,7 +106,7 @@ def test_function_of_a_users_module_is_kept_with_its_code(
 ) -> None:
     path = tmp_path / "their_networks.py"
     path.write_text(
-        FILE.format(neighbour="math")
+        FILE.format(neighbor="math")
         .replace("import UNITS", "import floor as UNITS")
         .replace("UNITS)", "9)")
     )

@@ -1,4 +1,4 @@
-"""Pictures of what a network has learned: they show what they are given, whole and labelled."""
+"""Pictures of what a network has learned: they show what they are given, whole and labeled."""
 
 from __future__ import annotations
 

@@ -337,11 +337,11 @@ def test_every_metric_is_found_by_its_own_name(tmp_path: Path) -> None:
     }
 
 
-def test_fit_function_supports_grey_images_and_logits(tmp_path: Path) -> None:
-    def grey(split: Split) -> Split:
+def test_fit_function_supports_gray_images_and_logits(tmp_path: Path) -> None:
+    def gray(split: Split) -> Split:
         return Split(split.images[..., :1], split.labels)
 
-    dataset = replace(DATASET, train=grey(DATASET.train), validation=grey(DATASET.validation))
+    dataset = replace(DATASET, train=gray(DATASET.train), validation=gray(DATASET.validation))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     recipe = recipe_of(
         lambda _: network(loss=loss, last=None, shape=(8, 8)), tmp_path, augment__noise=0.05

@@ -245,12 +245,12 @@ def _images(
     dataset: Dataset, *, has_channels: bool, integer_labels: bool
 ) -> dict[str, tuple[Any, Any]]:
     """Return the images of the splits as float32 arrays in memory, 0 to 1."""
-    from eyetune.data.dataset import normalise, one_hot
+    from eyetune.data.dataset import normalize, one_hot
 
     found = {}
     for name in ("train", "validation"):
         split = dataset.split(name)
-        images = normalise(split.images)
+        images = normalize(split.images)
         labels = split.labels if integer_labels else one_hot(split.labels, dataset.num_classes)
         found[name] = (images if has_channels else images[..., 0], labels)
     return found

@@ -54,7 +54,7 @@ def _readers_by_tensor(graph: Graph) -> dict[int, list[Operator]]:
 
 
 def fused(graph: Graph) -> Graph:
-    """Return the graph as the converter leaves it: operators are folded into their neighbours.
+    """Return the graph as the converter leaves it: operators are folded into their neighbors.
 
     A multiplication by or addition of constants (batch normalization) is folded into the
     convolution or dense layer before it, a multiplication by a single number also into the one

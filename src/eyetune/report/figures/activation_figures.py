@@ -164,7 +164,7 @@ def _draw_maps(axes: Axes, one: FeatureMap, columns: int) -> None:
     _canvas(axes, columns * _PITCH, 1)
     for column, (number, values) in enumerate(zip(one.channels, one.values, strict=True)):
         left = column * _PITCH
-        _place(axes, _stretched(values), (left, left + 1, 1, 0), colours="viridis")
+        _place(axes, _stretched(values), (left, left + 1, 1, 0), colors="viridis")
         _number(axes, f"{number}", left + 0.05, 0.06)
     _row_label(axes, f"{one.layer}\n{one.kind} {one.settings}".rstrip() + f"\n{shape}")
 
@@ -182,8 +182,8 @@ def _draw_answer(axes: Axes, answer: NDArray[np.float32], class_names: Sequence[
     if len(order) > MAX_NAMED_BARS:
         order = np.argsort(-answer, kind="stable")[:MAX_NAMED_BARS]
     shown = answer[order]
-    colours = [_FOR if value == answer.max() else "0.7" for value in shown]
-    bars = axes.bar(range(len(order)), shown, color=colours)
+    colors = [_FOR if value == answer.max() else "0.7" for value in shown]
+    bars = axes.bar(range(len(order)), shown, color=colors)
     axes.bar_label(bars, [f"{value:.0%}" for value in shown], fontsize=8)
     names = [plain(_short(class_names[label])) for label in order.tolist()]
     axes.set_xticks(range(len(order)), names, fontsize=8)
@@ -385,7 +385,7 @@ def overlaid(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[
     scale = HEATMAP_PIXELS / max(height, width)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     below = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).convert("RGB")
-    grey = (
+    gray = (
         np.asarray(below.convert("L").resize(size, Image.Resampling.NEAREST), np.float32)[
             ..., np.newaxis
         ]
@@ -393,7 +393,7 @@ def overlaid(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[
     )
     large = np.asarray(Image.fromarray(heatmap).resize(size, Image.Resampling.BILINEAR))
     weight = 0.65 * large[..., np.newaxis]
-    return np.asarray((1 - weight) * grey + weight * colormaps["turbo"](large)[..., :3], np.float32)
+    return np.asarray((1 - weight) * gray + weight * colormaps["turbo"](large)[..., :3], np.float32)
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -416,13 +416,13 @@ def _place(
     tile: NDArray[Any],
     extent: tuple[float, float, float, float],
     *,
-    colours: str = "gray",
+    colors: str = "gray",
 ) -> None:
     """Draw a picture into a rectangle without moving the panel's limits, which imshow would."""
     from matplotlib.image import AxesImage
 
     pixels = tile[..., 0] if tile.ndim == 3 and tile.shape[-1] == 1 else tile
-    drawn = AxesImage(axes, cmap=colours, interpolation="nearest", extent=extent, origin="upper")
+    drawn = AxesImage(axes, cmap=colors, interpolation="nearest", extent=extent, origin="upper")
     drawn.set_data(pixels)
     drawn.set_clim(0, 255 if tile.dtype == np.uint8 else 1)
     drawn.set_clip_path(axes.patch)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 
-_COLOURS = {
+_COLORS = {
     "Conv2D": "#f4a259",
     "DepthwiseConv2D": "#f4c27f",
     "SeparableConv2D": "#f4c27f",
@@ -28,7 +28,7 @@ _COLOURS = {
     "BatchNormalization": "#bc9ec1",
     "Dropout": "#dddddd",
 }
-_OTHER_COLOUR = "#9fb8d0"
+_OTHER_COLOR = "#9fb8d0"
 _TALLEST = 3.0  # in drawing units, as everything below
 _GAP = 0.55
 _SLANT = 0.35
@@ -52,10 +52,10 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
         layer = network.layers[index - 1] if index else None
         left = position + (max(box_width, 0.95) - box_width) / 2
         shape = layer.output_shape if layer else network.input_shape
-        _draw_box(axes, left, box_width, height, _colour(layer), spatial=len(shape) == 3)
-        centre = left + box_width / 2
+        _draw_box(axes, left, box_width, height, _color(layer), spatial=len(shape) == 3)
+        center = left + box_width / 2
         axes.text(
-            centre,
+            center,
             -_TALLEST / 2 - 0.45,
             _caption(layer, network),
             ha="center",
@@ -64,7 +64,7 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
         )
         if layer and layer.parameters:
             axes.text(
-                centre,
+                center,
                 height / 2 + _SLANT + 0.1,
                 f"{layer.parameters:,}\nweights",
                 ha="center",
@@ -101,19 +101,19 @@ def _box(shape: Sequence[int], network: Network) -> tuple[float, float]:
     return 0.22, min(_TALLEST, 0.35 + 0.24 * math.log2(max(math.prod(shape), 1)))
 
 
-def _colour(layer: Layer | None) -> str:
-    return "#ffffff" if layer is None else _COLOURS.get(layer.kind, _OTHER_COLOUR)
+def _color(layer: Layer | None) -> str:
+    return "#ffffff" if layer is None else _COLORS.get(layer.kind, _OTHER_COLOR)
 
 
 def _draw_box(
-    axes: Axes, left: float, width: float, height: float, colour: str, *, spatial: bool
+    axes: Axes, left: float, width: float, height: float, color: str, *, spatial: bool
 ) -> None:
     from matplotlib.patches import Polygon
 
     low, high = -height / 2, height / 2
     slant = _SLANT * min(1.0, height / 1.5) if spatial else 0.0
     front = [(left, low), (left + width, low), (left + width, high), (left, high)]
-    axes.add_patch(Polygon(front, facecolor=colour, edgecolor="0.25", linewidth=0.9))
+    axes.add_patch(Polygon(front, facecolor=color, edgecolor="0.25", linewidth=0.9))
     if slant:
         top = [
             (left, high),
@@ -129,7 +129,7 @@ def _draw_box(
         ]
         for face, alpha in ((top, 0.55), (side, 0.75)):
             axes.add_patch(
-                Polygon(face, facecolor=colour, edgecolor="0.25", linewidth=0.9, alpha=alpha)
+                Polygon(face, facecolor=color, edgecolor="0.25", linewidth=0.9, alpha=alpha)
             )
 
 

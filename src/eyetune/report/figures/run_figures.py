@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eyetune.analysis.learning_rates import RangeTest
     from eyetune.report.figures.picture import Picture
 
-MAX_NUMBERED_CELLS = 20  # classes above which a confusion matrix shows colours only
+MAX_NUMBERED_CELLS = 20  # classes above which a confusion matrix shows colors only
 
 
 def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
@@ -62,10 +62,10 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
 def _style_legend(axes: Axes, *, one: bool) -> None:
     from matplotlib.lines import Line2D
 
-    colour = "C0" if one else "0.4"
+    color = "C0" if one else "0.4"
     styles = [
-        Line2D([], [], linestyle="--", alpha=0.7, label="training", color=colour),
-        Line2D([], [], label="validation", color=colour),
+        Line2D([], [], linestyle="--", alpha=0.7, label="training", color=color),
+        Line2D([], [], label="validation", color=color),
     ]
     runs = [] if one else axes.get_legend_handles_labels()[0]
     axes.legend(handles=[*runs, *styles], fontsize="small", loc="lower right")
@@ -97,9 +97,9 @@ def confusion_matrix(
     axes.set_title(plain(title))
     if count <= MAX_NUMBERED_CELLS:
         for row, column in np.ndindex(count, count):
-            colour = "white" if shares[row, column] > 0.5 else "black"
+            color = "white" if shares[row, column] > 0.5 else "black"
             text = f"{confusion[row, column]}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize="small")
     return figure
 
 
@@ -160,21 +160,21 @@ def forest(
     axes = figure.subplots()
     axes.axvline(0, color="0.3", linewidth=1)
     for height, (_, difference, (low, high), sure) in enumerate(ordered):
-        colour = "0.55"
+        color = "0.55"
         if sure:
-            colour = "C2" if difference > 0 else "C3"
+            color = "C2" if difference > 0 else "C3"
         axes.plot(
             [100 * low, 100 * high],
             [height, height],
-            color=colour,
+            color=color,
             linewidth=2.5,
             solid_capstyle="round",
         )
-        axes.plot(100 * difference, height, "o", color=colour, markersize=7)
+        axes.plot(100 * difference, height, "o", color=color, markersize=7)
     axes.set_yticks(range(len(ordered)), [plain(label) for label, *_ in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)
     words = (
-        f"difference in validation accuracy from {baseline}, points (95% interval; grey: not sure)"
+        f"difference in validation accuracy from {baseline}, points (95% interval; gray: not sure)"
     )
     axes.set_xlabel(plain(words))
     axes.grid(axis="x", alpha=0.3)

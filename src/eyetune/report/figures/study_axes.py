@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 BEST = STRONG[1]
-GREY = "#8a8a8a"
+GRAY = "#8a8a8a"
 # Shapes differ as well as colors, for color-blind readers and for print.
 LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": STRONG[0], "markersize": 6},
-    TrialState.STOPPED: {"marker": "o", "color": GREY, "markerfacecolor": "white", "markersize": 5},
+    TrialState.STOPPED: {"marker": "o", "color": GRAY, "markerfacecolor": "white", "markersize": 5},
     TrialState.PAUSED: {
         "marker": "D",
         "color": STRONG[2],
@@ -41,7 +41,7 @@ LOOKS: dict[TrialState, dict[str, Any]] = {
         "markersize": 6,
     },
     TrialState.FAILED: {"marker": "x", "color": "#c0392b", "markersize": 6},
-    TrialState.INFEASIBLE: {"marker": "|", "color": GREY, "markersize": 7},
+    TrialState.INFEASIBLE: {"marker": "|", "color": GRAY, "markersize": 7},
 }
 _MAX_TICK = 12  # maximum number of characters of a value
 RASTER_FROM = 1000  # trials above which a page would grow by megabytes

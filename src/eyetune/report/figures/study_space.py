@@ -129,7 +129,7 @@ def _band(one: Choice | Range) -> float:
 
 
 def _shades() -> Colormap:
-    """Return colours from pale (worst) to dark (best) that color-blind readers can distinguish."""
+    """Return colors from pale (worst) to dark (best) that color-blind readers can distinguish."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -139,25 +139,25 @@ def _shades() -> Colormap:
 
 
 def _draw_lines(axes: Axes, points: Sequence[Sequence[float]], goodness: Sequence[float]) -> None:
-    """Draw the lines, the worst first, and the best in a colour of its own."""
+    """Draw the lines, the worst first, and the best in a color of its own."""
     from matplotlib.collections import PathCollection
 
     drawn = list(reversed(list(zip(points, goodness, strict=True))[1:]))
-    colours = _shades()(np.array([share for _, share in drawn]))
+    colors = _shades()(np.array([share for _, share in drawn]))
     many = min(1.0, 60 / max(1, len(drawn)))
     if drawn:
-        colours[:, 3] = [0.2 + 0.4 * many + (0.7 - 0.3 * many) * share**2 for _, share in drawn]
+        colors[:, 3] = [0.2 + 0.4 * many + (0.7 - 0.3 * many) * share**2 for _, share in drawn]
         widths = [0.7 + 0.9 * share**2 for _, share in drawn]
         paths = [_path(row) for row, _ in drawn]
         raster = len(drawn) * len(points[0]) > 4 * RASTER_FROM
         bundle = PathCollection(
-            paths, facecolors="none", edgecolors=colours, linewidths=widths, rasterized=raster
+            paths, facecolors="none", edgecolors=colors, linewidths=widths, rasterized=raster
         )
         bundle.set_zorder(2)
         axes.add_collection(bundle)
     halo, best = (
-        PathCollection([_path(points[0])], facecolors="none", edgecolors=colour, linewidths=width)
-        for colour, width in (("white", 4.6), (BEST, 2.6))
+        PathCollection([_path(points[0])], facecolors="none", edgecolors=color, linewidths=width)
+        for color, width in (("white", 4.6), (BEST, 2.6))
     )
     for order, one in enumerate((halo, best)):
         one.set_zorder(3 + order)
@@ -235,9 +235,9 @@ def _draw_objective(
     from matplotlib.ticker import MaxNLocator
 
     strip = np.linspace(0, 1, 128)[:, None]
-    colours = strip if objective.direction == "max" else 1 - strip
+    colors = strip if objective.direction == "max" else 1 - strip
     axes.imshow(
-        colours,
+        colors,
         extent=(position, position + 0.09, 0, 1),
         origin="lower",
         aspect="auto",
@@ -271,12 +271,12 @@ def _draw_objective(
 def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    colours = _shades()
+    colors = _shades()
     best = f"trial {order[0].number}, the best: {metric_text(first.name, _value(order[0]))}"
     handles = [Line2D([], [], color=BEST, linewidth=2.6, label=best)]
     if len(order) > 1:
-        handles.append(Line2D([], [], color=colours(0.95), linewidth=1.6, label="good"))
-        handles.append(Line2D([], [], color=colours(0.1), linewidth=1.2, label="poor"))
+        handles.append(Line2D([], [], color=colors(0.95), linewidth=1.6, label="good"))
+        handles.append(Line2D([], [], color=colors(0.1), linewidth=1.2, label="poor"))
     if len(order) > MAX_LINES:
         handles.append(
             Line2D(

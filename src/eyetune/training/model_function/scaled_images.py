@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from eyetune.data.dataset import Floats, Images, normalise
+from eyetune.data.dataset import Floats, Images, normalize
 
 
 class ScaledImages(NDArrayOperatorsMixin):
@@ -36,11 +36,11 @@ class ScaledImages(NDArrayOperatorsMixin):
         return len(self._images)
 
     def __getitem__(self, key: Any) -> Any:
-        return normalise(self._images[key])
+        return normalize(self._images[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self._whole is None:
-            self._whole = normalise(np.asarray(self._images))
+            self._whole = normalize(np.asarray(self._images))
         if copy:
             return np.array(self._whole, dtype=dtype, copy=copy)
         return np.asarray(self._whole, dtype=dtype)

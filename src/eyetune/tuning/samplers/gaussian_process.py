@@ -24,7 +24,7 @@ from eyetune.space.encoding import Axes
 from eyetune.space.space import Space
 
 RANDOM_CANDIDATES = 1000
-NEIGHBOURS = 50  # of each of the best trials
+NEIGHBORS = 50  # of each of the best trials
 BEST_TRIALS = 10
 
 Floats = NDArray[np.float64]
@@ -113,7 +113,7 @@ class GaussianProcess(BaseSampler):
     def _candidates(self, best: Sequence[Numbers]) -> list[Numbers]:
         candidates = [self._anywhere() for _ in range(RANDOM_CANDIDATES)]
         for numbers in best:
-            candidates += [self._near(numbers) for _ in range(NEIGHBOURS)]
+            candidates += [self._near(numbers) for _ in range(NEIGHBORS)]
         return [self._active(candidate) for candidate in candidates]
 
     def _anywhere(self) -> Numbers:

@@ -49,7 +49,7 @@ class Sampler:
     - quasi-random: a scrambled Sobol sequence.
     - grid: every combination once, in random order.
     - tpe: tree-structured Parzen estimators (Optuna's): values that are frequent among the good
-      trials and rare among the others. Hyperparameters are modelled together, those with conditions
+      trials and rare among the others. Hyperparameters are modeled together, those with conditions
       in groups.
     - gp: a Gaussian process and expected improvement, for few, costly trials.
     - cma-es: covariance matrix adaptation (Optuna's), for numbers that are always active; other

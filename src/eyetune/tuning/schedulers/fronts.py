@@ -91,13 +91,13 @@ def _undercuts(costs: Scores, other: Scores) -> bool:
 def _beats(front: list[Entry], entry: Entry) -> bool:
     index = bisect_left(front, entry)
     # With two objectives the costs of a front rise in one and fall in the other, so the nearest
-    # neighbour decides.
+    # neighbor decides.
     rivals = front[max(index - 1, 0) : index] if len(entry[0]) == 2 else front[:index]
     return any(_undercuts(costs, entry[0]) for costs, _ in rivals)
 
 
 def _crowding(front: list[Entry]) -> dict[int, float]:
-    """Return the crowding distance of each point: the sides of the box between its neighbours."""
+    """Return the crowding distance of each point: the sides of the box between its neighbors."""
     keys = [key for _, key in front]
     room = dict.fromkeys(keys, 0.0)
     for values in zip(*(costs for costs, _ in front), strict=True):
