@@ -1,4 +1,4 @@
-"""What Run.explain gives, of a real run and of networks that lack what is usually there."""
+"""Run.explain: a trained run, and networks without convolutions or hidden layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from eyetune.api.explain import Explanation, choose_image, explain
 from eyetune.api.run import Run
 from eyetune.data import Split
-from eyetune.errors import DataError, UsageError
+from eyetune.errors import DataError, EyetuneError, UsageError
 from eyetune.records.predictions import require_predictions
 from eyetune.testing.datasets import tiny_images
 
@@ -25,7 +25,7 @@ def explained(trained: Run) -> Explanation:
     return trained.explain(3)
 
 
-def test_explain_uses_the_recorded_predictions(explained: Explanation, trained: Run) -> None:
+def test_explanation_holds_what_the_run_recorded(explained: Explanation, trained: Run) -> None:
     data = trained.dataset().validation
     assert (
         explained.subject.name
@@ -54,13 +54,13 @@ def test_heatmaps_belong_to_their_images(explained: Explanation, trained: Run) -
             (answers.predicted_maps, answers.probabilities.argmax(axis=1)),
             (answers.true_maps, answers.labels),
         ):
-            found = heatmaps(trained.model(), images, classes)
-            assert found is not None
+            expected = heatmaps(trained.model(), images, classes)
+            assert expected is not None
             assert maps is not None
-            assert np.allclose(maps, found.maps, atol=1e-4)
+            assert np.allclose(maps, expected.maps, atol=1e-4)
 
 
-def test_explanation_has_html_and_json(explained: Explanation) -> None:
+def test_explanation_has_a_page_and_json(explained: Explanation) -> None:
     page = explained._repr_html_()
     assert page.count("<img") == 5
     assert "learned kernels" in page
@@ -70,26 +70,27 @@ def test_explanation_has_html_and_json(explained: Explanation) -> None:
     assert "validation" in repr(explained)
 
 
-def test_explain_accepts_files_and_pixels(trained: Run, tmp_path: Path) -> None:
+def test_explain_takes_files_pixels_and_test_images(trained: Run, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "red.png"
     Image.new("RGB", (50, 40), "red").save(path)
-    one = trained.explain(path, split="test")
-    assert one.subject.name == str(path)
-    assert one.subject.pixels[16, 16].tolist() == [255, 0, 0]
-    assert one.split == "test"
+    explanation = trained.explain(path, split="test")
+    assert explanation.subject.name == str(path)
+    assert explanation.subject.pixels[16, 16].tolist() == [255, 0, 0]
+    assert explanation.split == "test"
     pixels = np.zeros((32, 32, 3), np.uint8)
     assert trained.explain(pixels).subject.name == "an image"
 
 
-def test_explanation_notes_that_images_were_trained_on(trained: Run) -> None:
+def test_explanation_notes_training_on_validation_images(trained: Run) -> None:
     recipe = trained.recipe.with_({"data.train_on_validation": True})
     whole = Run(trained.workspace, replace(trained.record, recipe=recipe))
     dataset = trained.dataset()
-    for split, said in (("validation", True), ("test", False)):
-        notes = whole.explain(split=split, dataset=dataset).notes  # type: ignore[arg-type]
-        assert any("trained on the validation images" in note for note in notes) == said
+    for split, is_trained_on in (("validation", True), ("test", False)):
+        explanation = whole.explain(split=split, dataset=dataset)  # type: ignore[arg-type]
+        assert explanation.trained_on == is_trained_on
+        assert len(explanation.notes) == is_trained_on
 
 
 def plain(*, mistakes: bool) -> Explanation:
@@ -108,7 +109,7 @@ def plain(*, mistakes: bool) -> Explanation:
         model,
         split,
         predicted,
-        ("one", split.images[0]),
+        ("an image", split.images[0]),
         label="plain",
         split_name="test",
         class_names=names,
@@ -116,36 +117,37 @@ def plain(*, mistakes: bool) -> Explanation:
 
 
 @pytest.mark.parametrize("mistakes", [True, False])
-def test_explanation_notes_missing_parts_of_a_network(mistakes: bool, tmp_path: Path) -> None:
-    one = plain(mistakes=mistakes)
-    assert one.plot_filters() is None
-    assert one.plot_heatmaps() is None
-    assert len(one.notes) == 3
-    assert "Grad-CAM" in " ".join(one.sentences)
-    assert len(one.pairs) == (2 if mistakes else 0)
-    assert [path.stem for path in one.save(tmp_path)[::2]] == [
+def test_explanation_notes_what_the_network_lacks(mistakes: bool, tmp_path: Path) -> None:
+    explanation = plain(mistakes=mistakes)
+    assert explanation.plot_filters() is None
+    assert explanation.plot_heatmaps() is None
+    assert len(explanation.notes) == 3
+    assert set(explanation.notes) <= set(explanation.sentences)
+    assert len(explanation.pairs) == (2 if mistakes else 0)
+    assert [path.stem for path in explanation.save(tmp_path)[::2]] == [
         "feature-maps",
         "confusions",
         "activity",
     ]
-    value = one.to_json()
+    value = explanation.to_json()
     assert (value["filters"], value["attention_layer"], value["layers"]) == (None, None, [])
 
 
 @pytest.mark.parametrize(
-    ("image", "split", "kind", "said"),
+    ("image", "split", "kind", "received"),
     [
-        (20, "validation", UsageError, "no validation image 20"),
-        (-1, "test", UsageError, "no test image -1"),
-        (0, "train", UsageError, "no such split"),
-        ("missing.png", "test", DataError, "no such file"),
-        (np.zeros((8, 8, 3), np.uint8), "test", DataError, "other images"),
-        (np.zeros((32, 32, 3), np.float32), "test", DataError, "other images"),
+        (20, "validation", UsageError, "20"),
+        (-1, "test", UsageError, "-1"),
+        (0, "train", UsageError, "train"),
+        ("missing.png", "test", DataError, "missing.png"),
+        (np.zeros((8, 8, 3), np.uint8), "test", DataError, "uint8 of shape (8, 8, 3)"),
+        (np.zeros((32, 32, 3), np.float32), "test", DataError, "float32 of shape (32, 32, 3)"),
     ],
 )
-def test_explain_rejects_a_missing_image(
-    image: Any, split: str, kind: type[Exception], said: str
+def test_choose_image_rejects_unusable_images(
+    image: Any, split: str, kind: type[EyetuneError], received: str
 ) -> None:
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind) as caught:
         choose_image(image, split, SIZES, (32, 32, 3))
+    assert received in str(caught.value)
     assert choose_image(19, "validation", SIZES, (32, 32, 3)) == 19

@@ -62,14 +62,14 @@ def test_tiles_of_other_channels_are_gray(channels: int, tiles: int) -> None:
 
 
 def test_filters_text_counts_the_kinds() -> None:
-    words = filters(np.stack([PURE["edge"], PURE["colour"], PURE["edge"]])).words
-    assert words.startswith("3 learned kernels of 3x3 over 3 channels")
-    assert "an edge or a line in 2, a color in 1." in words
-    assert "brightness" not in words
+    text = filters(np.stack([PURE["edge"], PURE["colour"], PURE["edge"]])).text
+    assert text.startswith("3 learned kernels of 3x3 over 3 channels")
+    assert "an edge or a line in 2, a color in 1." in text
+    assert "brightness" not in text
 
 
 @pytest.mark.parametrize(
-    ("activation", "dead", "resting", "said"),
+    ("activation", "dead", "resting", "expected"),
     [
         ("relu", 0, 0.5, "all units active"),
         ("relu", 2, 0.5, "2 dead"),
@@ -78,8 +78,8 @@ def test_filters_text_counts_the_kinds() -> None:
         ("relu", 0, 0.7, "all units active"),
     ],
 )
-def test_activity_text(activation: str, dead: int, resting: float, said: str) -> None:
-    one = LayerActivity("dense", activation, 10, dead, resting)
-    assert said in one.words
-    assert one.dead_share == dead / 10
-    assert ("saturated_share" if activation == "tanh" else "zero_share") in one.to_json()
+def test_activity_text(activation: str, dead: int, resting: float, expected: str) -> None:
+    layer = LayerActivity("dense", activation, 10, dead, resting)
+    assert expected in layer.text
+    assert layer.dead_share == dead / 10
+    assert ("saturated_share" if activation == "tanh" else "zero_share") in layer.to_json()

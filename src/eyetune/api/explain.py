@@ -1,4 +1,4 @@
-"""Explanations of a trained network: computed once, and shown as pictures and sentences."""
+"""Explanations of trained networks: computed once, shown as pictures and sentences."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from eyetune.report.figures.picture import Picture
 
-SAMPLED_IMAGES = 512  # for the activity of layers
-ANSWERS_SHOWN = 6
-PAIRS_SHOWN = 8
-EXAMPLES_OF_A_PAIR = 3
+MAX_SAMPLED_IMAGES = 512  # for the activity of layers
+MAX_ANSWERS = 6
+MAX_PAIRS = 8
+MAX_EXAMPLES = 3  # of a pair
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Subject:
     """The image whose feature maps are shown.
 
     Attributes:
-        name: Its name, for example "validation image 0: cat", or the name of its file.
+        name: For example "validation image 0: cat", or the path of its file.
         pixels: uint8, shape (height, width, channels).
-        probabilities: The predicted probabilities, shape (number of classes,).
-        maps: Its feature maps in each layer.
+        probabilities: The prediction of the network, shape (number of classes,).
+        maps: The output of each layer.
     """
 
     name: str
@@ -52,23 +52,23 @@ class Subject:
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """What a trained network has learned. A notebook shows it as text and pictures.
+    """What a trained network has learned. A notebook shows it as sentences and pictures.
 
     Attributes:
-        label: Name of the network.
-        split: The split of the images, "validation" or "test".
-        class_names: In the order of the labels.
+        label: Name of the network, for example "run 3f2a lab".
+        split: Split of the images, "validation" or "test".
+        class_names: Names of the classes, in the order of the labels.
         filters: The kernels of the first convolution; None if there is none.
-        subject: One image and its feature maps.
-        attention_layer: Whose feature maps Grad-CAM weighs; "" where there is no convolution with a
-            picture.
-        right: The most confident correct answers, with heatmaps.
-        wrong: The most confident wrong answers, with heatmaps.
+        subject: One image with the output of each layer.
+        attention_layer: Name of the layer whose feature maps Grad-CAM weights; "" if the network
+            has no convolution whose output is an image.
+        right: The most confident correct predictions, with heatmaps.
+        wrong: The most confident wrong predictions, with heatmaps.
         pairs: The classes that are confused most.
         pair_answers: Examples of each pair, with heatmaps.
         activity: How the activation of each hidden layer behaves.
-        num_sampled: Number of images for `activity`.
-        trained_on: Whether the network was trained on these images.
+        num_sampled: Number of images that the activity was measured on.
+        trained_on: Whether the network was trained on these images, too.
     """
 
     label: str
@@ -87,71 +87,72 @@ class Explanation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out, and other remarks."""
+        """Notes on what is left out, and why."""
         notes = []
         if self.trained_on:
             notes.append(
-                f"The network was trained on the {self.split} images too: "
-                "it knows them better than new ones."
+                f"The network was trained on the {self.split} images too, "
+                "so it performs better on them than on new images."
             )
         if self.filters is None:
-            notes.append("The network has no convolution: there are no filters to draw.")
+            notes.append("The network has no convolution, so there are no filters to draw.")
         if not self.attention_layer:
             notes.append(
                 "Grad-CAM is left out: no convolution of the network has an image as output."
             )
         if not self.activity:
-            notes.append("No hidden layer has an activation: none can be dead.")
+            notes.append("No hidden layer has an activation, so no unit can be dead.")
         return tuple(notes)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What the pictures show, one sentence per subject."""
-        said = [self.filters.words] if self.filters else []
+        """The findings, a sentence each, and the notes."""
+        sentences = [self.filters.text] if self.filters else []
         label = int(self.subject.probabilities.argmax())
-        sure = float(self.subject.probabilities.max())
-        said.append(f"{self.subject.name}: taken for {self.class_names[label]} ({sure:.0%} sure).")
+        confidence = float(self.subject.probabilities.max())
+        sentences.append(
+            f"{self.subject.name}: predicted as {self.class_names[label]} "
+            f"({confidence:.0%} confidence)."
+        )
         if self.pairs:
             first = self.pairs[0]
-            said.append(
+            sentences.append(
                 f"Confused most: {first.count:,} {self.split} images of "
                 f"{self.class_names[first.true]} "
                 f"({first.share:.0%} of them) are taken for {self.class_names[first.predicted]}."
             )
         if self.activity:
-            dead, units = (
-                sum(getattr(one, name) for one in self.activity) for name in ("dead", "units")
-            )
-            worst = max(self.activity, key=lambda one: one.dead_share)
+            dead = sum(layer.dead for layer in self.activity)
+            units = sum(layer.units for layer in self.activity)
+            worst = max(self.activity, key=lambda layer: layer.dead_share)
             where = f", most in {worst.layer} ({worst.dead_share:.0%})" if dead else ""
-            said.append(
+            sentences.append(
                 f"Dead units, which are inactive on all of {self.num_sampled:,} images: "
                 f"{dead:,} of {units:,}{where}."
             )
-        return (*said, *self.notes)
+        return (*sentences, *self.notes)
 
     def plot_filters(self) -> Picture | None:
-        """Draw the kernels of the first convolution; None if there is none."""
+        """Draw the kernels of the first convolution; return None if there is none."""
         from eyetune.report.figures.activation_figures import filters
 
         return filters(self.filters, title=self.label) if self.filters else None
 
     def plot_feature_maps(self) -> Picture:
-        """Draw the feature maps of the image, layer by layer."""
+        """Draw the output of each layer for the image."""
         from eyetune.report.figures.activation_figures import feature_maps
 
-        one = self.subject
         return feature_maps(
-            one.pixels,
-            one.maps,
-            one.probabilities,
+            self.subject.pixels,
+            self.subject.maps,
+            self.subject.probabilities,
             self.class_names,
-            caption=one.name,
+            caption=self.subject.name,
             title=self.label,
         )
 
     def plot_heatmaps(self) -> Picture | None:
-        """Draw where the network looks (Grad-CAM); None without a convolution."""
+        """Draw Grad-CAM heatmaps; return None if the network has no convolution for them."""
         from eyetune.report.figures.activation_figures import heatmaps
 
         if not self.attention_layer:
@@ -166,7 +167,7 @@ class Explanation:
         )
 
     def plot_confusions(self) -> Picture:
-        """Draw the most confused classes, with examples."""
+        """Draw the most confused pairs of classes, with examples."""
         from eyetune.report.figures.activation_figures import confusions
 
         return confusions(
@@ -180,7 +181,7 @@ class Explanation:
         return activity(self.activity, num_images=self.num_sampled, title=self.label)
 
     def pictures(self) -> dict[str, Picture]:
-        """Return all available pictures by name, in order."""
+        """Return the available pictures by name, in the order of the explanation."""
         drawn = {
             "filters": self.plot_filters(),
             "feature-maps": self.plot_feature_maps(),
@@ -191,35 +192,38 @@ class Explanation:
         return {name: picture for name, picture in drawn.items() if picture is not None}
 
     def save(self, folder: Path) -> list[Path]:
-        """Write the pictures as PNG and SVG, and return the files.
+        """Write the pictures as PNG and SVG files, and return their paths.
+
+        Args:
+            folder: The folder; it is created if necessary.
 
         Raises:
             WorkspaceError: A file cannot be written.
         """
         from eyetune.report.figures.picture import save
 
-        return [
-            path
-            for name, picture in self.pictures().items()
-            for path in save(picture, folder, name)
-        ]
+        paths = []
+        for name, picture in self.pictures().items():
+            paths += save(picture, folder, name)
+        return paths
 
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values, without the pixels."""
-        one, filters = self.subject, self.filters
-        shares = {
-            name: float(share)
-            for name, share in zip(self.class_names, one.probabilities, strict=True)
-        }
+        probabilities = map(float, self.subject.probabilities)
+        filters = None
+        if self.filters is not None:
+            filters = {
+                "layer": self.filters.layer,
+                "count": len(self.filters.numbers),
+                "kinds": list(self.filters.kinds),
+            }
         return {
             "split": self.split,
-            "filters": filters
-            and {
-                "layer": filters.layer,
-                "count": len(filters.numbers),
-                "kinds": list(filters.kinds),
+            "filters": filters,
+            "image": {
+                "name": self.subject.name,
+                "probabilities": dict(zip(self.class_names, probabilities, strict=True)),
             },
-            "image": {"name": one.name, "probabilities": shares},
             "attention_layer": self.attention_layer or None,
             "confused_pairs": [pair.to_json(self.class_names) for pair in self.pairs],
             "layers": [layer.to_json() for layer in self.activity],
@@ -228,8 +232,9 @@ class Explanation:
         }
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences)
-        return words + "".join(picture.as_html(name) for name, picture in self.pictures().items())
+        parts = [f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences]
+        parts += [picture.as_html(name) for name, picture in self.pictures().items()]
+        return "".join(parts)
 
     def __repr__(self) -> str:
         return f"<Explanation of {self.label} on {self.split}: {', '.join(self.pictures())}>"
@@ -241,12 +246,12 @@ def choose_image(
     sizes: Mapping[str, int],
     shape: tuple[int, int, int],
 ) -> int | tuple[str, Images]:
-    """Return the image to explain, checked before anything is loaded.
+    """Check which image to explain, before Keras is loaded.
 
     Args:
-        image: Its number in the split, from 0; a file; or uint8 pixels.
-        split: The split that the number refers to.
-        sizes: Number of images of each split by name.
+        image: Its number in the split, from 0; the path of an image file; or uint8 pixels.
+        split: The split of the number.
+        sizes: Number of images of each split, by its name.
         shape: Shape of the images that the network takes: height, width, channels.
 
     Returns:
@@ -254,7 +259,7 @@ def choose_image(
 
     Raises:
         UsageError: There is no such split, or no image of that number.
-        DataError: The file cannot be read as an image, or the pixels are of another shape.
+        DataError: The file cannot be read as an image, or the pixels have another shape or type.
 
     Example:
         >>> choose_image(3, "test", {"test": 10}, (32, 32, 3))
@@ -268,11 +273,10 @@ def choose_image(
         )
     if isinstance(image, np.ndarray):
         if image.shape != shape or image.dtype != np.uint8:
-            received = f"{image.dtype} of shape {image.shape}"
             raise DataError(
-                "The image does not have the shape that the network requires.",
+                "The image does not have the shape and type that the network takes.",
                 expected=f"uint8 of shape {shape}",
-                received=received,
+                received=f"{image.dtype} of shape {image.shape}",
             )
         return "an image", image
     if isinstance(image, str | Path):
@@ -297,28 +301,28 @@ def explain(
     class_names: Sequence[str],
     trained_on: bool = False,
 ) -> Explanation:
-    """Explain a trained network.
+    """Explain what a trained network has learned.
 
     Args:
-        model: Any built Keras model from images in [0, 1] to class probabilities.
-        split: The images to explain it with, at least 1.
-        predicted: Predicted probabilities of these images, shape (N, number of classes).
-        subject: The image whose feature maps are shown, with its name: uint8, shape (height,
-            width, channels).
+        model: A built Keras model that maps images in [0, 1] to class probabilities.
+        split: The images to explain it with, 1 or more.
+        predicted: Its class probabilities for them, shape (N, number of classes).
+        subject: The image whose path through the network is shown: its name and its pixels, uint8
+            of shape (height, width, channels).
         label: Name of the network, for titles.
         split_name: "validation" or "test".
-        class_names: In the order of the labels.
-        trained_on: Whether it was trained on these images.
+        class_names: Names of the classes, in the order of the labels.
+        trained_on: Whether the network was trained on these images, too.
     """
     from eyetune.models.activations.filters import first_filters
     from eyetune.models.activations.unit_activity import activity
 
-    pairs = confused_pairs(predicted, split.labels, PAIRS_SHOWN, examples=EXAMPLES_OF_A_PAIR)
-    right = most_confident_correct(predicted, split.labels, ANSWERS_SHOWN)
-    wrong = most_confident_wrong(predicted, split.labels, ANSWERS_SHOWN)
-    places = [right, wrong, *(np.array(pair.examples, np.int64) for pair in pairs)]
-    layer, answers = _answers(model, split, predicted, places)
-    sample = np.unique(np.linspace(0, len(split) - 1, SAMPLED_IMAGES).round().astype(int))
+    pairs = confused_pairs(predicted, split.labels, MAX_PAIRS, examples=MAX_EXAMPLES)
+    right = most_confident_correct(predicted, split.labels, MAX_ANSWERS)
+    wrong = most_confident_wrong(predicted, split.labels, MAX_ANSWERS)
+    groups = [right, wrong, *(np.array(pair.examples, np.int64) for pair in pairs)]
+    layer, answers = _answers(model, split, predicted, groups)
+    sample = np.unique(np.linspace(0, len(split) - 1, MAX_SAMPLED_IMAGES).round().astype(int))
     return Explanation(
         label=label,
         split=split_name,
@@ -347,23 +351,30 @@ def _subject(model: keras.Model, name: str, pixels: Images) -> Subject:
 def _answers(
     model: keras.Model, split: Split, predicted: Floats, groups: Sequence[NDArray[np.int64]]
 ) -> tuple[str, list[Answers]]:
-    """Return the layer that Grad-CAM weights, and each group's images with their heatmaps."""
+    """Return the layer that Grad-CAM weights, and the predictions of each group with heatmaps.
+
+    All heatmaps are computed in one call.
+
+    Args:
+        model: The network.
+        split: The images.
+        predicted: Class probabilities of all images.
+        groups: Indices of the images of each group.
+    """
     from eyetune.models.activations.gradcam import heatmaps
 
     chosen = np.concatenate(groups)
     images, labels, rows = split.images[chosen], split.labels[chosen], predicted[chosen]
     classes = np.concatenate([rows.argmax(axis=1), labels])
-    found = heatmaps(model, normalize(np.concatenate([images, images])), classes)
-    maps = (None, None) if found is None else np.split(found.maps, 2)
-    ends = np.cumsum([len(group) for group in groups])
-    stretches = [slice(end - len(group), end) for end, group in zip(ends, groups, strict=True)]
-    answers = [
-        Answers(
-            images[part],
-            labels[part],
-            rows[part],
-            *(None if one is None else one[part] for one in maps),
-        )
-        for part in stretches
-    ]
-    return found.layer if found else "", answers
+    explained = heatmaps(model, normalize(np.concatenate([images, images])), classes)
+    answers = []
+    start = 0
+    for group in groups:
+        part = slice(start, start + len(group))
+        start = part.stop
+        predicted_maps = true_maps = None
+        if explained is not None:
+            predicted_maps = explained.maps[: len(chosen)][part]
+            true_maps = explained.maps[len(chosen) :][part]
+        answers.append(Answers(images[part], labels[part], rows[part], predicted_maps, true_maps))
+    return explained.layer if explained else "", answers

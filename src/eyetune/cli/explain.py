@@ -59,10 +59,11 @@ def explain(
     from eyetune.api.run import open_run
 
     chosen = open_run(run, workspace=common.open_workspace())
-    meant = int(image) if _is_number(image) else image
-    chosen.image_to_explain(meant, split)  # raises errors before Keras loads
+    is_number = image.removeprefix("-").isdecimal()
+    chosen_image = int(image) if is_number else image
+    chosen.image_to_explain(chosen_image, split)  # raises errors before Keras loads
     load_keras()
-    explained = chosen.explain(meant, split=split)
+    explained = chosen.explain(chosen_image, split=split)
     paths = explained.save(output or chosen.folder / "explanation")
     pictures = [str(path) for path in paths]
     value = {"run": chosen.id, **explained.to_json(), "pictures": pictures}
@@ -74,23 +75,20 @@ def explain(
     )
 
 
-def _is_number(word: str) -> bool:
-    return word.removeprefix("-").isdecimal()
-
-
 def _tables(explained: Explanation) -> list[RenderableType]:
-    """Show what an explanation says, in sentences and in tables."""
+    """Return an explanation as sentences and tables."""
     shown: list[RenderableType] = [
         f"[bold]{escape(explained.label)}[/bold], {explained.split} images",
         "",
     ]
     shown += [escape(sentence) for sentence in explained.sentences]
-    shown += (
-        [_pairs_table(explained)]
-        if explained.pairs
-        else ["", f"No mistakes on the {explained.split} images."]
-    )
-    return shown + ([_activity_table(explained)] if explained.activity else [])
+    if explained.pairs:
+        shown.append(_pairs_table(explained))
+    else:
+        shown += ["", f"No mistakes on the {explained.split} images."]
+    if explained.activity:
+        shown.append(_activity_table(explained))
+    return shown
 
 
 def _pairs_table(explained: Explanation) -> Table:
@@ -116,8 +114,14 @@ def _activity_table(explained: Explanation) -> Table:
     for name in ("units", "dead", "share", "outputs at rest"):
         table.add_column(name, justify="right")
     table.add_column("explanation", overflow="fold")
-    for one in explained.activity:
-        rest = f"{one.resting:.0%} {'saturated' if one.bounded else 'not above 0'}"
-        cells = (f"{one.units:,}", f"{one.dead:,}", f"{one.dead_share:.0%}", rest, one.words)
-        table.add_row(escape(one.layer), one.activation, *cells)
+    for layer in explained.activity:
+        table.add_row(
+            escape(layer.layer),
+            layer.activation,
+            f"{layer.units:,}",
+            f"{layer.dead:,}",
+            f"{layer.dead_share:.0%}",
+            f"{layer.resting:.0%} {'saturated' if layer.bounded else 'not above 0'}",
+            layer.text,
+        )
     return table

@@ -61,7 +61,7 @@ class Filters:
         return tuple(kernel_kind(kernel) for kernel in self.kernels)
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """A description of the kernels in a few sentences."""
         count, height, width, channels = self.kernels.shape
         names = {
@@ -182,8 +182,8 @@ class LayerActivity:
         return self.activation in BOUNDED
 
     @property
-    def words(self) -> str:
-        """Its meaning and what to try, as text."""
+    def text(self) -> str:
+        """What the values mean, and what to try."""
         if self.dead_share >= MANY_DEAD:
             return (
                 "many units are dead: try a lower learning rate, batch normalization or fewer units"
@@ -193,7 +193,7 @@ class LayerActivity:
         return f"{self.dead} dead, the others active" if self.dead else "all units active"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the values as plain JSON values."""
         return {
             "layer": self.layer,
             "activation": self.activation,
@@ -201,5 +201,6 @@ class LayerActivity:
             "dead": self.dead,
             "dead_share": self.dead_share,
             "saturated_share" if self.bounded else "zero_share": self.resting,
-            "words": self.words,
+            "text": self.text,
+            "words": self.text,  # the earlier name of text
         }

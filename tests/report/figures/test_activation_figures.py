@@ -1,7 +1,8 @@
-"""Pictures of what a network has learned: they show what they are given, whole and labeled."""
+"""Figures of what a network has learned: complete, labelled and legible."""
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +28,7 @@ def rectangles(axes: Axes) -> list[Rectangle]:
     return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
-def words(figure: Figure) -> str:
+def texts_of(figure: Figure) -> str:
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     labels = [axes.get_ylabel() for axes in figure.axes]
     ticks = [
@@ -35,7 +36,7 @@ def words(figure: Figure) -> str:
         for axes in figure.axes
         for tick in (*axes.get_xticklabels(), *axes.get_yticklabels())
     ]
-    titles = [axes.get_title(loc=place) for axes in figure.axes for place in ("left", "center")]
+    titles = [axes.get_title(loc=loc) for axes in figure.axes for loc in ("left", "center")]
     return "\n".join(
         [figure.get_suptitle(), figure.get_supxlabel(), *texts, *labels, *ticks, *titles]
     )
@@ -47,8 +48,8 @@ def answers(
     images = tiny_images(len(labels), 3, size=8)[0][..., :channels]
     rows = np.full((len(labels), 3), 0.1, np.float32)
     rows[np.arange(len(labels)), predicted] = 0.8
-    looks = None if maps is None else np.full((len(labels), 4, 4), maps, np.float32)
-    return Answers(images, np.array(labels, np.int64), rows, looks, looks)
+    heatmaps = None if maps is None else np.full((len(labels), 4, 4), maps, np.float32)
+    return Answers(images, np.array(labels, np.int64), rows, heatmaps, heatmaps)
 
 
 def feature_map(
@@ -62,9 +63,7 @@ def feature_map(
 @pytest.mark.parametrize(
     ("count", "channels", "drawn"), [(5, 3, 5), (1, 1, 1), (100, 3, 64), (9, 4, 36)]
 )
-def test_filters_are_drawn_as_tiles_each_with_its_number(
-    count: int, channels: int, drawn: int
-) -> None:
+def test_filters_are_drawn_as_numbered_tiles(count: int, channels: int, drawn: int) -> None:
     kernels = GENERATOR.normal(size=(count, 3, 3, channels)).astype(np.float32)
     learned = Filters("conv2d", np.arange(count)[::-1], kernels)
     figure = activation_figures.filters(learned, title="Mine")
@@ -96,36 +95,32 @@ def test_feature_maps_have_a_row_per_layer_and_the_answer() -> None:
     tile = np.asarray(convolution.images[2].get_array())
     assert (tile.min(), tile.max()) == (0, 1)
     assert [bar.get_height() for bar in rectangles(answer)] == pytest.approx(probabilities.tolist())
-    for word in ("image 3: cat", "conv2d", "MaxPooling2D", "6 x 6 x 5", "70%", *NAMES):
-        assert word in words(figure)
-    assert "left out" not in words(figure)
+    for text in ("image 3: cat", "conv2d", "MaxPooling2D", "6 x 6 x 5", "70%", *NAMES):
+        assert text in texts_of(figure)
+    assert "left out" not in texts_of(figure)
 
 
 def test_feature_maps_leave_out_layers_before_activations() -> None:
-    pairs = [
-        one
-        for number in range(15)
-        for one in (
-            feature_map(f"conv{number}", 2, 3, 3, activation=""),
-            feature_map(f"act{number}", 2, 3, 3, kind="Activation"),
-        )
-    ]
+    pairs = []
+    for number in range(15):
+        pairs.append(feature_map(f"conv{number}", 2, 3, 3, activation=""))
+        pairs.append(feature_map(f"act{number}", 2, 3, 3, kind="Activation"))
     figure = activation_figures.feature_maps(
-        np.zeros((4, 4, 1), np.uint8), pairs, np.ones(1, np.float32), ("one",)
+        np.zeros((4, 4, 1), np.uint8), pairs, np.ones(1, np.float32), ("cat",)
     )
     assert len(figure.axes) == 15 + 2
     assert "15 layers between these are left out" in figure.get_suptitle()
-    assert "act14" in words(figure)
-    assert "conv3" not in words(figure)
+    assert "act14" in texts_of(figure)
+    assert "conv3" not in texts_of(figure)
     many = [feature_map(f"act{number}", 2, 3, 3, kind="Activation") for number in range(50)]
     figure = activation_figures.feature_maps(
-        np.zeros((4, 4, 1), np.uint8), many, np.ones(1, np.float32), ("one",)
+        np.zeros((4, 4, 1), np.uint8), many, np.ones(1, np.float32), ("cat",)
     )
     assert len(figure.axes) == activation_figures.MAX_ROWS + 2
-    assert {"act0", "act49"} <= set(words(figure).split("\n"))
+    assert {"act0", "act49"} <= set(texts_of(figure).split("\n"))
 
 
-def test_feature_maps_name_the_most_probable_classes() -> None:
+def test_feature_maps_name_the_most_likely_of_many_classes() -> None:
     names = [f"class {number}" for number in range(100)]
     probabilities = np.arange(100, dtype=np.float32) / 4950
     answer = activation_figures.feature_maps(
@@ -141,8 +136,8 @@ def test_heatmaps_have_two_rows_and_three_for_mistakes() -> None:
     )
     (axes,) = figure.axes
     assert len(axes.images) == 2 * 2 + 3
-    said = words(figure)
-    for word in (
+    shown = texts_of(figure)
+    for text in (
         "Confident and right (test images)",
         "cat (80%)",
         "why dog?",
@@ -150,16 +145,16 @@ def test_heatmaps_have_two_rows_and_three_for_mistakes() -> None:
         "why owl?",
         "conv2d",
     ):
-        assert word in said
+        assert text in shown
 
 
-def test_heatmaps_explain_an_empty_heatmap() -> None:
+def test_heatmaps_say_that_nothing_supports_a_class() -> None:
     wrong = answers([2], [0], maps=0.0)
     figure = activation_figures.heatmaps(
         answers([], []), wrong, NAMES, layer="conv2d", split="test"
     )
-    assert "why owl? nothing" in words(figure)
-    assert "right" not in words(figure)
+    assert "why owl? nothing" in texts_of(figure)
+    assert "right" not in texts_of(figure)
 
 
 def test_overlay_is_warm_where_the_map_is_hot() -> None:
@@ -186,36 +181,33 @@ def test_confused_pairs_are_bars_with_examples_in_the_same_row(
     bars, pictures = figure.axes
     assert [bar.get_width() for bar in rectangles(bars)] == [9, 1]
     assert len(pictures.images) == (3 if maps is None else 6)
-    for word in ("cat\ntaken for dog", "9 (45% of cat)", "1 (10% of owl)", "Mine"):
-        assert word in words(figure)
+    for text in ("cat\ntaken for dog", "9 (45% of cat)", "1 (10% of owl)", "Mine"):
+        assert text in texts_of(figure)
     figure.draw_without_rendering()
-    for row in (
-        0,
-        1,
-    ):  # on paper, not only in numbers: the middle of a bar is the middle of its pictures
+    # The middle of a bar is at the same height as the middle of its pictures.
+    for row in (0, 1):
         heights = [axes.transData.transform((0, row))[1] for axes in (bars, pictures)]
         assert heights[0] == pytest.approx(heights[1], abs=6)
 
 
-def test_heatmaps_explain_missing_mistakes() -> None:
-    assert (
-        "No mistakes" in activation_figures.confusions([], [], NAMES, split="test").get_suptitle()
-    )
+def test_confusions_say_that_there_are_no_mistakes() -> None:
+    figure = activation_figures.confusions([], [], NAMES, split="test")
+    assert "No mistakes" in figure.get_suptitle()
 
 
-def test_activity_shows_rest_and_dead_units_of_each_layer() -> None:
+def test_activity_shows_resting_and_dead_units_of_layers() -> None:
     layers = [LayerActivity("conv2d", "relu", 8, 2, 0.6), LayerActivity("dense", "tanh", 4, 0, 0.3)]
     figure = activation_figures.activity(layers, num_images=512)
     (axes,) = figure.axes
     assert [bar.get_width() for bar in rectangles(axes)] == pytest.approx([0.6, 0.3, 0.25, 0])
-    for word in (
+    for text in (
         "2 of 8 units dead",
         "30% of outputs saturated",
         "60% of outputs not above 0",
         "512",
         "conv2d\nrelu",
     ):
-        assert word in words(figure)
+        assert text in texts_of(figure)
     assert activation_figures.activity([], num_images=1).axes
 
 
@@ -227,27 +219,26 @@ def overlapping(axes: Axes) -> list[tuple[str, str]]:
         if text.get_text()
     ]
     return [
-        (one, other)
-        for place, (one, box) in enumerate(boxes)
-        for other, other_box in boxes[place + 1 :]
-        if box.overlaps(other_box)
+        (first, second)
+        for (first, first_box), (second, second_box) in combinations(boxes, 2)
+        if first_box.overlaps(second_box)
     ]
 
 
-def test_long_class_names_do_not_overlap() -> None:
+def test_long_names_of_classes_do_not_overlap() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     names = ["a class with a very long name", "mittelohrentzuendung", "W" * 30]
     right, wrong = answers([0, 1, 2] * 2, [0, 1, 2] * 2), answers([0, 1, 2] * 2, [1, 2, 0] * 2)
     figure = activation_figures.heatmaps(right, wrong, names, layer="conv2d", split="test")
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
-    # A row of capital Ws is wider than any word.
+    # A row of capital Ws is wider than any real name.
     assert [pair for pair in overlapping(figure.axes[0]) if "WWW" not in "".join(pair)] == []
 
 
 @pytest.mark.filterwarnings("error:constrained_layout")
 @pytest.mark.parametrize("name", ["$^$", "$5 and $6", "a & b", "<b>", "café"])
-def test_special_characters_in_names_are_drawn_literally(name: str, tmp_path: Path) -> None:
+def test_unusual_names_are_drawn_literally(name: str, tmp_path: Path) -> None:
     names = [name, name, name]
     pair = ConfusedPair(0, 1, 2, 1.0, (0,))
     drawn = [

@@ -36,11 +36,12 @@ from eyetune.testing.studies import (
 )
 
 LOSS = Objective(name="val_loss", direction="min")
-WORDY = Space.make(
+LONG_NAME = "a/very/long/name/of_what_somebody/calls_a_hyperparameter"
+LONG_NAMES = Space.make(
     [
         *fabricated_space(3).distributions,
         Choice(
-            name="a/very/long/name/of_what_somebody/calls_a_hyperparameter",
+            name=LONG_NAME,
             values=("re$lu", "leaky relu " * 4),
         ),
         Choice(name="blocks.0.kind", values=tuple("abcdefghijklmnop")),
@@ -50,18 +51,18 @@ WORDY = Space.make(
 )
 STUDIES = {
     "none": fabricated_study(0),
-    "one": fabricated_study(1, failing=0),
-    "three, under way": fabricated_study(3, complete=False),
+    "single": fabricated_study(1, failing=0),
+    "three, unfinished": fabricated_study(3, complete=False),
     "typical": fabricated_study(26, failing=0.1, infeasible=0.2),
     "many": fabricated_study(300),
     "failed": fabricated_study(5, failing=1),
     "infeasible": fabricated_study(5, infeasible=1),
     "twelve hyperparameters": fabricated_study(30, space=fabricated_space(12)),
-    "long words": fabricated_study(30, space=WORDY),
+    "long names": fabricated_study(30, space=LONG_NAMES),
     "loss": fabricated_study(30, objectives=(LOSS,)),
     "two objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS)),
     "three objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS, SECONDS)),
-    "fixed": fabricated_study(4, space=Space.make([Choice(name="one", values=(1,))])),
+    "fixed": fabricated_study(4, space=Space.make([Choice(name="constant", values=(1,))])),
 }
 DRAWINGS: dict[str, Callable[[FabricatedStudy], Picture]] = {
     "best": lambda study: best_curve(study.record, study.trials),
@@ -117,7 +118,7 @@ def test_diverged_training_does_not_compress_the_rest(drawn: str, value: float) 
     assert -0.5 < low < high < 1.5
 
 
-def test_best_curve_is_a_staircase_over_dots_of_trials() -> None:
+def test_best_curve_is_a_staircase_over_dots_of_each_state() -> None:
     figure = best_curve(TYPICAL.record, TYPICAL.trials)
     (axes,) = figure.axes
     steps = best_so_far(TYPICAL.record, TYPICAL.trials)
@@ -162,7 +163,7 @@ def test_learning_curves_mark_the_best_and_the_rungs() -> None:
     order = rank_trials((ACCURACY,), MANY.trials)
     labels = legend(figure)
     assert [label.partition(" (")[0] for label in labels[:3]] == [
-        f"trial {one.number}" for one in order[:3]
+        f"trial {trial.number}" for trial in order[:3]
     ]
     assert labels[3] == f"the other {len(MANY.histories) - 3}"
     best = MANY.histories[order[0].run or ""]
@@ -180,7 +181,7 @@ def test_learning_curves_mark_the_best_and_the_rungs() -> None:
     assert sum(len(bundle.get_paths()) for bundle in axes.collections) == len(MANY.histories) - 3
 
 
-def test_learning_curves_skip_runs_without_epochs() -> None:
+def test_learning_curves_leave_out_runs_without_epochs() -> None:
     assert not any(
         axes.has_data() for axes in learning_curves(TYPICAL.record, TYPICAL.trials, {}).axes
     )
@@ -197,10 +198,10 @@ def test_learning_curves_use_an_objective_that_is_measured() -> None:
 def test_parallel_coordinates_axes_and_gaps() -> None:
     figure = parallel_coordinates(TYPICAL.record, TYPICAL.trials)
     (axes,) = figure.axes
-    words = [text.get_text() for text in axes.texts]
+    texts = [text.get_text() for text in axes.texts]
     for name in TYPICAL.record.space.names:
-        assert name_lines(name, 14) in words
-    assert {"relu", "tanh", "gelu", "1e-5", "0.01"} <= set(words)
+        assert name_lines(name, 14) in texts
+    assert {"relu", "tanh", "gelu", "1e-5", "0.01"} <= set(texts)
     tried = rank_trials((ACCURACY,), TYPICAL.trials)
     bundle, _, best = axes.collections
     assert len(bundle.get_paths()) == len(tried) - 1
@@ -208,11 +209,12 @@ def test_parallel_coordinates_axes_and_gaps() -> None:
         np.count_nonzero(np.asarray(path.codes) == path.MOVETO) > 2
         for path in reversed(bundle.get_paths())
     ]
-    assert broken == ["filters_2" not in one.values for one in tried[1:]]
+    assert broken == ["filters_2" not in trial.values for trial in tried[1:]]
     assert any(broken)
     assert best.get_zorder() > bundle.get_zorder()
-    place = Scale(TYPICAL.record.space["learning_rate"]).place(tried[0].values["learning_rate"])
-    assert np.asarray(best.get_paths()[0].vertices)[0, 1] == pytest.approx(place)
+    scale = Scale(TYPICAL.record.space["learning_rate"])
+    position = scale.position(tried[0].values["learning_rate"])
+    assert np.asarray(best.get_paths()[0].vertices)[0, 1] == pytest.approx(position)
 
 
 def test_lines_through_a_category_are_spread_by_rank() -> None:
@@ -220,18 +222,18 @@ def test_lines_through_a_category_are_spread_by_rank() -> None:
     column = MANY.record.space.names.index("activation")
     bundle = axes.collections[0]
     tried = rank_trials((ACCURACY,), MANY.trials)[1:]
-    places: dict[Any, list[float]] = {}
-    for path, one in zip(reversed(bundle.get_paths()), tried, strict=True):
+    crossings_by_value: dict[Any, list[float]] = {}
+    for path, trial in zip(reversed(bundle.get_paths()), tried, strict=True):
         vertices = np.asarray(path.vertices)
         crossing = float(vertices[vertices[:, 0] == column][-1, 1])
-        places.setdefault(one.values["activation"], []).append(crossing)
-    for crossings in places.values():
+        crossings_by_value.setdefault(trial.values["activation"], []).append(crossing)
+    for crossings in crossings_by_value.values():
         assert crossings == sorted(set(crossings), reverse=True)
-    ranges = sorted((min(one), max(one)) for one in places.values())
+    ranges = sorted((min(group), max(group)) for group in crossings_by_value.values())
     assert ranges[0][1] < ranges[1][0] < ranges[1][1] < ranges[2][0]
 
 
-def test_parallel_coordinates_mention_what_is_left_out() -> None:
+def test_parallel_coordinates_note_what_is_not_drawn() -> None:
     wide = fabricated_study(3, space=fabricated_space(MAX_AXES + 4), failing=0)
     assert (
         legend(parallel_coordinates(wide.record, wide.trials))[-1]
@@ -243,7 +245,7 @@ def test_parallel_coordinates_mention_what_is_left_out() -> None:
     assert len(figure.axes[0].collections[0].get_paths()) == MAX_LINES - 1
 
 
-def test_importances_are_bars_the_largest_on_top() -> None:
+def test_importance_bars_have_the_largest_on_top() -> None:
     (axes,) = importance_bars({"a": 0.1, "b": 0.7, "c": 0.2, "d": math.nan, "e": 0.004}).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["e", "a", "c", "b"]
@@ -271,19 +273,18 @@ def test_slices_have_a_panel_per_hyperparameter() -> None:
         ]
         assert sorted(dots) == sorted(values)
         ends = [label.get_text() for label in axes.get_xticklabels()]
-        one = TYPICAL.record.space[name]
-        expected = (
-            [short(value) for value in one.values]
-            if isinstance(one, Choice)
-            else [short(one.low), short(one.high)]
-        )
+        hyperparameter = TYPICAL.record.space[name]
+        if isinstance(hyperparameter, Choice):
+            expected = [short(value) for value in hyperparameter.values]
+        else:
+            expected = [short(hyperparameter.low), short(hyperparameter.high)]
         assert set(expected) <= set(ends)
         stars = lines(axes, marker="*")
         assert len(stars) == (name in tried[0].values)
 
 
-def test_constant_hyperparameters_have_no_axis() -> None:
-    study = STUDIES["long words"]
+def test_constant_hyperparameter_has_no_axis() -> None:
+    study = STUDIES["long names"]
     assert "fixed" not in [axes.get_title() for axes in slices(study.record, study.trials).axes]
     assert (
         "nothing that varies"
@@ -292,7 +293,7 @@ def test_constant_hyperparameters_have_no_axis() -> None:
 
 
 @pytest.mark.parametrize("name", ["two objectives", "three objectives"])
-def test_pareto_marks_the_front_in_each_pair_of_objectives(name: str) -> None:
+def test_pareto_front_is_ringed_in_each_pair_of_objectives(name: str) -> None:
     study = STUDIES[name]
     objectives = study.record.settings.objectives
     best = non_dominated_trials(objectives, study.trials)
@@ -302,7 +303,7 @@ def test_pareto_marks_the_front_in_each_pair_of_objectives(name: str) -> None:
     for axes, (up, along) in zip(figure.axes, pairs, strict=True):
         (rings,) = [line for line in axes.lines if line.get_markersize() == 10]
         expected = sorted(
-            (one.objectives[along], one.objectives[up]) for one in best if one.objectives
+            (trial.objectives[along], trial.objectives[up]) for trial in best if trial.objectives
         )
         x, y = map(np.asarray, rings.get_data())
         assert list(zip(x.tolist(), y.tolist(), strict=True)) == expected
@@ -318,14 +319,14 @@ def test_pareto_of_one_objective_uses_the_network_size() -> None:
     assert axes.get_xscale() == "log"
 
 
-def test_dots_of_a_long_study_are_drawn_as_an_image() -> None:
+def test_long_study_is_drawn_as_pixels() -> None:
     trials = [trial.with_(number=n) for n, trial in enumerate(MANY.trials * 5)]
     assert len(svg_bytes(best_curve(MANY.record, trials))) < 400_000
     assert len(svg_bytes(learning_curves(MANY.record, trials, MANY.histories))) < 400_000
 
 
 @pytest.mark.parametrize(
-    ("one", "value", "place"),
+    ("hyperparameter", "value", "position"),
     [
         (Range(name="a", low=1e-4, high=1e-2, sampling="log", whole=False), 1e-3, 0.5),
         (Range(name="a", low=0, high=10, whole=True), 10, 1.0),
@@ -337,23 +338,22 @@ def test_dots_of_a_long_study_are_drawn_as_an_image() -> None:
         (Choice(name="a", values=(True, False)), 1, None),
     ],
 )
-def test_scale_places_values_on_an_axis(
-    one: Choice | Range, value: Any, place: float | None
+def test_scale_returns_the_position_of_a_value(
+    hyperparameter: Choice | Range, value: Any, position: float | None
 ) -> None:
-    assert Scale(one).place(value) == (None if place is None else pytest.approx(place))
+    expected = None if position is None else pytest.approx(position)
+    assert Scale(hyperparameter).position(value) == expected
 
 
-def test_name_lines_break_long_names_at_separators() -> None:
+def test_name_lines_break_after_separators_and_are_cut() -> None:
     assert name_lines("learning_rate", 11) == "learning_\nrate"
-    lines_of = name_lines("a/very/long/name/of_what_somebody/calls_a_hyperparameter", 13).split(
-        "\n"
-    )
-    assert len(lines_of) == 3
-    assert max(map(len, lines_of)) <= 14
-    assert lines_of[1].endswith("…")
-    assert lines_of[2].endswith("…") or lines_of[2].endswith("hyperparameter")
+    broken = name_lines(LONG_NAME, 13).split("\n")
+    assert len(broken) == 3
+    assert max(map(len, broken)) <= 14
+    assert broken[1].endswith("…")
+    assert broken[2].endswith("…")
 
 
-def test_shown_range_contains_the_best_value() -> None:
+def test_shown_range_holds_the_best_and_no_outliers() -> None:
     assert shown_range(LOSS, [1.0, 1.1, 1.2, 1e9]) == (1.0, 1.2)
     assert shown_range(ACCURACY, [0.5]) == (0.5, 0.5)

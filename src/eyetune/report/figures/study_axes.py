@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BEST = STRONG[1]
 GRAY = "#8a8a8a"
-# Shapes differ as well as colors, for color-blind readers and for print.
+# Shapes differ too: some readers, and prints, cannot distinguish the colors.
 LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": STRONG[0], "markersize": 6},
     TrialState.STOPPED: {"marker": "o", "color": GRAY, "markerfacecolor": "white", "markersize": 5},
@@ -43,21 +43,22 @@ LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.FAILED: {"marker": "x", "color": "#c0392b", "markersize": 6},
     TrialState.INFEASIBLE: {"marker": "|", "color": GRAY, "markersize": 7},
 }
-_MAX_TICK = 12  # maximum number of characters of a value
-RASTER_FROM = 1000  # trials above which a page would grow by megabytes
-_MANY = 100  # trials above which dots become smaller
+_MAX_TICK_CHARACTERS = 12  # a longer value is cut
+_MAX_TICKS = 12  # of the categories of a hyperparameter
+RASTER_FROM = 1000  # trials: with more, vector graphics would make a page megabytes larger
+_MANY_TRIALS = 100  # with more, dots are smaller
 
 
 def look(state: TrialState, count: int) -> dict[str, Any]:
     """Return the style of the dots of trials in a state, smaller if there are many dots."""
     style = {"linestyle": "none", **LOOKS[state]}
-    return {**style, "markersize": style["markersize"] * 0.65} if count > _MANY else style
+    return {**style, "markersize": style["markersize"] * 0.65} if count > _MANY_TRIALS else style
 
 
 def draw_states(
     axes: Axes, points: Sequence[tuple[TrialRecord, float, float]], *, zorder: float = 2
 ) -> None:
-    """Draw a dot for each trial, one call per state."""
+    """Draw a dot for each trial, with the style of its state."""
     for state in STATE_TEXTS:
         mine = [(x, y) for trial, x, y in points if trial.state is state]
         if mine:
@@ -73,7 +74,7 @@ def draw_states(
 def state_handles(
     trials: Sequence[TrialRecord], *, without: Sequence[TrialState] = ()
 ) -> list[Line2D]:
-    """Return an entry of a legend for each state that occurs."""
+    """Return a legend entry for each state that occurs."""
     from matplotlib.lines import Line2D
 
     counts = {
@@ -91,7 +92,7 @@ def state_handles(
 def legend_below(
     figure: Picture, handles: Sequence[Any], *, columns: int = 4, title: str | None = None
 ) -> None:
-    """Place a legend below all axes, where it covers nothing."""
+    """Add a legend below all axes, where it covers nothing."""
     if handles:
         figure.legend(
             handles=list(handles),
@@ -105,19 +106,19 @@ def legend_below(
 
 
 def objective_label(objective: Objective) -> str:
-    """Return the label of the axis of an objective."""
+    """Return the label of an axis of an objective."""
     unit = " (bytes)" if objective.name.endswith("_bytes") else ""
     direction = "higher" if objective.direction == "max" else "lower"
     return plain(f"{wrapped(objective.name.replace('_', ' '), 30)}{unit}\n({direction} is better)")
 
 
-def tick_words(name: str, value: float) -> str:
-    """Return a value on the axis of an objective in few digits.
+def tick_text(name: str, value: float) -> str:
+    """Return the text of a value on the axis of an objective, in few digits.
 
     Example:
-        >>> tick_words("val_accuracy", 0.715), tick_words("parameters", 167562)
+        >>> tick_text("val_accuracy", 0.715), tick_text("parameters", 167562)
         ('71.5%', '168 k')
-        >>> tick_words("val_loss", 0.75)
+        >>> tick_text("val_loss", 0.75)
         '0.75'
     """
     if is_share(name):
@@ -131,8 +132,8 @@ def shown_range(objective: Objective, values: Sequence[float]) -> tuple[float, f
     One diverged training must not compress the rest.
 
     Args:
-        objective: Whose values they are.
-        values: At least one of them finite.
+        objective: The objective.
+        values: Its values; at least one is finite.
 
     Example:
         >>> accuracy = Objective(name="val_accuracy", direction="max")
@@ -149,7 +150,7 @@ def shown_range(objective: Objective, values: Sequence[float]) -> tuple[float, f
 
 
 def with_room(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of a scale, apart from each other where a single value is all there is."""
+    """Return the ends of a scale, which differ even if there is only a single value."""
     if high > low:
         return low, high
     room = 0.1 * abs(low) or 0.5
@@ -165,15 +166,15 @@ def style_objective(
     room: float = 0.06,
     always: Sequence[float] = (),
 ) -> int:
-    """Scale, format and name the axis of an objective, and return how many values lie beyond it.
+    """Scale, format and label the axis of an objective, and return how many values lie beyond it.
 
     Args:
-        axes: The axes to scale.
-        objective: The objective that the axis shows.
-        values: The values that are drawn, at least one of them finite.
+        axes: The panel.
+        objective: The objective along the axis.
+        values: The values that are drawn; at least one is finite.
         which: The axis.
-        room: Share of the range to be left free on its good side.
-        always: Values that must be seen, however bad they are.
+        room: Share of the range that stays free on its good side.
+        always: Values that must be visible, however bad they are.
     """
     is_log = is_spread(values)
     low, high = (min(values), max(values)) if is_log else shown_range(objective, values)
@@ -190,7 +191,7 @@ def style_objective(
     else:
         limits = (low - below * span, high + above * span)
     (axes.set_ylim if which == "y" else axes.set_xlim)(*limits)
-    axis.set_major_formatter(lambda value, _: tick_words(objective.name, value))
+    axis.set_major_formatter(lambda value, _: tick_text(objective.name, value))
     (axes.set_ylabel if which == "y" else axes.set_xlabel)(objective_label(objective))
     axes.grid(alpha=0.3)
     return hidden
@@ -204,7 +205,7 @@ def count_epochs(axes: Axes) -> None:
 
 
 def is_spread(values: Sequence[float]) -> bool:
-    """Return whether large numbers, such as counts of parameters, spread over a factor of five."""
+    """Return whether values are large, such as counts of parameters, and span a factor of five."""
     finite = [value for value in values if math.isfinite(value)]
     return min(finite) >= 100 and max(finite) > 5 * min(finite)
 
@@ -219,67 +220,77 @@ def style_log(axis: Any) -> None:
 
 @dataclass(frozen=True)
 class Scale:
-    """Where the values of a hyperparameter lie on an axis from 0 to 1.
+    """The positions of the values of a hyperparameter on an axis from 0 to 1.
 
     Attributes:
-        hyperparameter: Whose values.
+        hyperparameter: The hyperparameter.
     """
 
     hyperparameter: Choice | Range
 
-    def place(self, value: Value) -> float | None:
-        """Return where a value lies; None where it is none of the hyperparameter's."""
-        one = self.hyperparameter
-        if not one.contains(value):
+    def position(self, value: Value) -> float | None:
+        """Return the position of a value, 0 to 1; None if the hyperparameter cannot have it."""
+        hyperparameter = self.hyperparameter
+        if not hyperparameter.contains(value):
             return None
-        if isinstance(one, Choice):
-            return (one.values.index(value) + 0.5) / len(one.values)
+        if isinstance(hyperparameter, Choice):
+            return (hyperparameter.values.index(value) + 0.5) / len(hyperparameter.values)
         assert not isinstance(value, str)
-        if one.high == one.low:
+        low, high = hyperparameter.low, hyperparameter.high
+        if high == low:
             return 0.5
-        if one.sampling == "log":
-            return math.log(value / one.low) / math.log(one.high / one.low)
-        if one.sampling == "reverse_log":
-            return 1 - math.log((one.high + one.low - value) / one.low) / math.log(
-                one.high / one.low
-            )
-        return (value - one.low) / (one.high - one.low)
+        if hyperparameter.sampling == "log":
+            return math.log(value / low) / math.log(high / low)
+        if hyperparameter.sampling == "reverse_log":
+            return 1 - math.log((high + low - value) / low) / math.log(high / low)
+        return (value - low) / (high - low)
 
-    def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Return positions and labels of ticks: every category, or some numbers with both ends."""
-        one = self.hyperparameter
-        values: Sequence[Value] = one.values if isinstance(one, Choice) else _numbers(one, most)
-        step = -(-len(values) // 12) if isinstance(one, Choice) else 1
-        return [
-            (place, short(value))
-            for value in values[::step]
-            if (place := self.place(value)) is not None
-        ]
+    def ticks(self, max_numbers: int = 6) -> list[tuple[float, str]]:
+        """Return the positions and texts of ticks.
+
+        Args:
+            max_numbers: Most numbers between the ends of a range, which always have a tick. The
+                ticks of a choice are its categories, at most 12.
+        """
+        values: Sequence[Value]
+        if isinstance(self.hyperparameter, Choice):
+            step = math.ceil(len(self.hyperparameter.values) / _MAX_TICKS)
+            values = self.hyperparameter.values[::step]
+        else:
+            values = _tick_numbers(self.hyperparameter, max_numbers)
+        ticks = []
+        for value in values:
+            position = self.position(value)
+            if position is not None:
+                ticks.append((position, short(value)))
+        return ticks
 
 
-def name_lines(name: str, longest: int = 13, most: int = 3) -> str:
-    """Break a hyperparameter's name into lines at its separators, and shorten it if needed.
+def name_lines(name: str, max_length: int = 13, max_lines: int = 3) -> str:
+    """Break the name of a hyperparameter into lines after separators, and cut what does not fit.
+
+    Args:
+        name: The name.
+        max_length: Most characters of a line.
+        max_lines: Most lines.
 
     Example:
         >>> name_lines("model.blocks.2.filters")
         'model.blocks.\\n2.filters'
     """
-    words = [
-        word if len(word) <= longest else f"{word[: longest - 1]}…"
-        for word in re.findall(r"[^_/. ]*[_/. ]?", name)
-    ]
     lines = [""]
-    for word in filter(None, words):
-        if lines[-1] and len(lines[-1]) + len(word) > longest:
+    for part in re.findall(r"[^_/. ]*[_/. ]?", name):
+        shown = part if len(part) <= max_length else f"{part[: max_length - 1]}…"
+        if lines[-1] and len(lines[-1]) + len(shown) > max_length:
             lines.append("")
-        lines[-1] += word
-    if len(lines) > most:
-        lines = [*lines[: most - 2], f"{lines[most - 2]}…", lines[-1]]
+        lines[-1] += shown
+    if len(lines) > max_lines:
+        lines = [*lines[: max_lines - 2], f"{lines[max_lines - 2]}…", lines[-1]]
     return plain("\n".join(lines))
 
 
 def short(value: Value) -> str:
-    """Write a value of a hyperparameter in few characters.
+    """Return a value of a hyperparameter in few characters.
 
     Example:
         >>> short("a-very-long-category"), short(0.0001), short(128), short(True)
@@ -287,37 +298,37 @@ def short(value: Value) -> str:
     """
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
         mantissa, _, exponent = f"{value:.2g}".partition("e")
-        return (
-            f"{mantissa}e{int(exponent)}"
-            if exponent
-            else f"{value:.1e}".replace(".0e-0", "e-").replace("e-0", "e-")
-        )
-    words = setting_text(value)
-    return words if len(words) <= _MAX_TICK else f"{words[: _MAX_TICK - 1]}…"
+        if exponent:
+            return f"{mantissa}e{int(exponent)}"
+        return f"{value:.1e}".replace(".0e-0", "e-").replace("e-0", "e-")
+    text = setting_text(value)
+    if len(text) <= _MAX_TICK_CHARACTERS:
+        return text
+    return f"{text[: _MAX_TICK_CHARACTERS - 1]}…"
 
 
-def _numbers(one: Range, most: int) -> list[int | float]:
+def _tick_numbers(hyperparameter: Range, max_numbers: int) -> list[int | float]:
+    """Return both ends of a range, and round numbers between them that are not too close."""
     from matplotlib.ticker import MaxNLocator
 
-    if one.high == one.low:
-        return [one.low]
-    if one.sampling == "log":
-        decades = range(
-            math.ceil(math.log10(one.low) - 1e-9), math.floor(math.log10(one.high) + 1e-9) + 1
-        )
-        between: list[float] = [10.0**decade for decade in decades][
-            :: max(1, -(-len(decades) // most))
-        ]
+    low, high = hyperparameter.low, hyperparameter.high
+    if high == low:
+        return [low]
+    candidates: list[float]
+    if hyperparameter.sampling == "log":
+        first = math.ceil(math.log10(low) - 1e-9)
+        last = math.floor(math.log10(high) + 1e-9)
+        decades = range(first, last + 1)
+        step = max(1, math.ceil(len(decades) / max_numbers))
+        candidates = [10.0**decade for decade in decades[::step]]
     else:
-        between = [
-            float(tick)
-            for tick in MaxNLocator(most, integer=one.whole).tick_values(one.low, one.high)
-        ]
-    scale = Scale(one)
-    apart = 0.6 / most
-    inner = [
-        tick
-        for tick in between
-        if one.low < tick < one.high and apart < (scale.place(tick) or 0.0) < 1 - apart
-    ]
-    return [one.low, *inner, one.high]
+        locator = MaxNLocator(max_numbers, integer=hyperparameter.whole)
+        candidates = [float(tick) for tick in locator.tick_values(low, high)]
+    scale = Scale(hyperparameter)
+    min_distance = 0.6 / max_numbers
+    inner = []
+    for tick in candidates:
+        position = scale.position(tick) if low < tick < high else None
+        if position is not None and min_distance < position < 1 - min_distance:
+            inner.append(tick)
+    return [low, *inner, high]

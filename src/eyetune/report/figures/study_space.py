@@ -24,7 +24,7 @@ from eyetune.report.figures.study_axes import (
     shown_range,
     state_handles,
     style_objective,
-    tick_words,
+    tick_text,
     with_room,
 )
 from eyetune.space.space import Choice, Range
@@ -36,45 +36,44 @@ if TYPE_CHECKING:
 
     from eyetune.report.figures.picture import Picture
 
-MAX_AXES = 16  # hyperparameters that are readable side by side
+MAX_AXES = 16  # of hyperparameters that are legible side by side
 MAX_LINES = 500
 _FEW_VALUES = 8  # with more, lines through one value are rare
 
 
 def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw parallel coordinates: a line per trial, an axis per hyperparameter.
+    """Draw each trial with a result as a line across axes: the hyperparameters, then the objective.
 
-    The first objective is the rightmost axis. Better trials are darker, and the best is on top. A
-    line has a gap where a hyperparameter is inactive in the trial. Lines through one category are
-    side by side, better ones higher.
+    Better trials are darker, and the best trial is on top. A line has a gap where a hyperparameter
+    does not apply to the trial. Lines through the same category lie side by side, better trials
+    higher.
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     first = record.settings.objectives[0]
     order = _by_first_objective(record, trials)
     varied = _varied(record)
-    if not order or not varied:
-        return message_picture(
-            "No trial has a result" if varied else "The space has nothing that varies"
-        )
+    if not varied:
+        return message_picture("The space has nothing that varies")
+    if not order:
+        return message_picture("No trial has a result")
     shown = varied[:MAX_AXES]
     figure = new_picture(min(max(1.15 * (len(shown) + 1) + 1, 8.0), 12.5), 5.0)
     axes = figure.subplots()
-    low, high = shown_range(first, [_value(one) for one in order])
-    lines = order[:MAX_LINES]
-    places = _places(shown, lines)
-    ends = with_room(low, high)
-    reached = [min(max((_value(one) - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0) for one in lines]
+    low, high = with_room(*shown_range(first, [_value(trial) for trial in order]))
+    drawn = order[:MAX_LINES]
+    reached = [min(max((_value(trial) - low) / (high - low), 0.0), 1.0) for trial in drawn]
     goodness = [share if first.direction == "max" else 1 - share for share in reached]
-    points = [[*row, share] for row, share in zip(places, reached, strict=True)]
+    crossings = _crossings(shown, drawn)
+    points = [[*row, share] for row, share in zip(crossings, reached, strict=True)]
     _draw_lines(axes, points, goodness)
-    for position, one in enumerate(shown):
-        _draw_axis(
-            axes, position, name_lines(one.name, 11 if len(shown) > 8 else 14), Scale(one).ticks()
-        )
-    _draw_objective(axes, len(shown), first, *ends)
+    max_length = 11 if len(shown) > 8 else 14
+    for column, hyperparameter in enumerate(shown):
+        label = name_lines(hyperparameter.name, max_length)
+        _draw_axis(axes, column, label, Scale(hyperparameter).ticks())
+    _draw_objective(axes, len(shown), first, low, high)
     axes.set_xlim(-0.35, len(shown) + 0.55)
     axes.set_ylim(-0.05, 1.05)
     axes.axis("off")
@@ -83,7 +82,7 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
 
 
 def _by_first_objective(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials whose first objective is finite, the best first."""
+    """Return the trials with a finite first objective, the best of it first."""
     first = record.settings.objectives[0]
     order = rank_trials(record.settings.objectives, trials)
     drawn = [trial for trial in order if math.isfinite(_value(trial))]
@@ -96,46 +95,53 @@ def _value(trial: TrialRecord) -> float:
 
 
 def _varied(record: StudyRecord) -> list[Choice | Range]:
-    """Return the hyperparameters with more than one possible value."""
-    return [
-        one for one in record.space.distributions if (grid := one.grid()) is None or len(grid) > 1
-    ]
+    """Return the hyperparameters that may have more than one value."""
+    varied = []
+    for hyperparameter in record.space.distributions:
+        grid = hyperparameter.grid()
+        if grid is None or len(grid) > 1:
+            varied.append(hyperparameter)
+    return varied
 
 
-def _places(shown: Sequence[Choice | Range], trials: Sequence[TrialRecord]) -> list[list[float]]:
-    """Return the position of each trial on each axis, the best trial first; NaN for none."""
-    rows = [[math.nan] * len(shown) for _ in trials]
-    for column, one in enumerate(shown):
-        scale = Scale(one)
-        width = _band(one)
-        through: dict[Any, list[int]] = {}
+def _crossings(
+    hyperparameters: Sequence[Choice | Range], trials: Sequence[TrialRecord]
+) -> list[list[float]]:
+    """Return where each trial, the best first, crosses each axis; NaN where it does not."""
+    rows = [[math.nan] * len(hyperparameters) for _ in trials]
+    for column, hyperparameter in enumerate(hyperparameters):
+        scale = Scale(hyperparameter)
+        width = _band_width(hyperparameter)
+        rows_by_value: dict[Any, list[int]] = {}
         for row, trial in enumerate(trials):
-            if one.name in trial.all_values:
-                through.setdefault(trial.all_values[one.name], []).append(row)
-        for value, mine in through.items():
-            place = scale.place(value)
-            for rank, row in enumerate(mine):
-                share = 0.5 - (rank + 0.5) / len(mine)
-                rows[row][column] = math.nan if place is None else place + width * share
+            if hyperparameter.name in trial.all_values:
+                value = trial.all_values[hyperparameter.name]
+                rows_by_value.setdefault(value, []).append(row)
+        for value, same_rows in rows_by_value.items():
+            position = scale.position(value)
+            if position is None:
+                continue
+            for rank, row in enumerate(same_rows):
+                share = 0.5 - (rank + 0.5) / len(same_rows)
+                rows[row][column] = position + width * share
     return rows
 
 
-def _band(one: Choice | Range) -> float:
-    """Return the width of the band of lines through one value."""
-    if isinstance(one, Choice):
-        return min(0.55 / len(one.values), 0.16)
-    grid = one.grid()
+def _band_width(hyperparameter: Choice | Range) -> float:
+    """Return the width of the band of lines through the same value."""
+    if isinstance(hyperparameter, Choice):
+        return min(0.55 / len(hyperparameter.values), 0.16)
+    grid = hyperparameter.grid()
     return 0.05 if grid is not None and len(grid) <= _FEW_VALUES else 0.0
 
 
 def _shades() -> Colormap:
-    """Return colors from pale (worst) to dark (best) that color-blind readers can distinguish."""
+    """Return the colors from the worst, pale, to the best, dark: safe for color blindness."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(
-        colormaps["viridis_r"](np.linspace(0.1, 1, 256))
-    )  # lighter yellows are invisible on white
+    # The yellow end is left out: it is hardly visible on white.
+    return ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)))
 
 
 def _draw_lines(axes: Axes, points: Sequence[Sequence[float]], goodness: Sequence[float]) -> None:
@@ -159,9 +165,9 @@ def _draw_lines(axes: Axes, points: Sequence[Sequence[float]], goodness: Sequenc
         PathCollection([_path(points[0])], facecolors="none", edgecolors=color, linewidths=width)
         for color, width in (("white", 4.6), (BEST, 2.6))
     )
-    for order, one in enumerate((halo, best)):
-        one.set_zorder(3 + order)
-        axes.add_collection(one)
+    for order, line in enumerate((halo, best)):
+        line.set_zorder(3 + order)
+        axes.add_collection(line)
     crossed = [(x, y) for x, y in enumerate(points[0]) if not math.isnan(y)]
     axes.plot(
         *zip(*crossed, strict=True),
@@ -185,11 +191,8 @@ def _path(row: Sequence[float]) -> Path:
             continue
         if math.isnan(before):
             stub = x + 0.06 if x + 1 < len(row) and math.isnan(row[x + 1]) else x
-            corners += [
-                (x - (stub - x), y),
-                (stub, y),
-                (x, y),
-            ]  # a single point between two gaps is a dash
+            # A point alone between two gaps is drawn as a dash.
+            corners += [(x - (stub - x), y), (stub, y), (x, y)]
             codes += [Path.MOVETO, Path.LINETO, Path.MOVETO]
         else:
             corners += [(x - 0.6, before), (x - 0.4, y), (x, y)]
@@ -197,11 +200,11 @@ def _path(row: Sequence[float]) -> Path:
     return Path(corners, codes)
 
 
-def _draw_axis(axes: Axes, position: int, name: str, ticks: Sequence[tuple[float, str]]) -> None:
-    axes.plot([position, position], [0, 1], color="0.25", linewidth=1, zorder=2.5)
+def _draw_axis(axes: Axes, column: int, label: str, ticks: Sequence[tuple[float, str]]) -> None:
+    axes.plot([column, column], [0, 1], color="0.25", linewidth=1, zorder=2.5)
     axes.annotate(
-        name,
-        (position, 1.03),
+        label,
+        (column, 1.03),
         xytext=(0, 6),
         textcoords="offset points",
         ha="center",
@@ -211,14 +214,14 @@ def _draw_axis(axes: Axes, position: int, name: str, ticks: Sequence[tuple[float
         annotation_clip=False,
         linespacing=1.05,
     )
-    for place, words in ticks:
+    for position, text in ticks:
         axes.plot(
-            [position - 0.035, position], [place, place], color="0.25", linewidth=1, zorder=2.5
+            [column - 0.035, column], [position, position], color="0.25", linewidth=1, zorder=2.5
         )
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.78, "pad": 0.8}
         axes.annotate(
-            words.replace("$", r"\$"),
-            (position - 0.035, place),
+            text.replace("$", r"\$"),
+            (column - 0.035, position),
             xytext=(-3, 0),
             textcoords="offset points",
             ha="right",
@@ -229,16 +232,14 @@ def _draw_axis(axes: Axes, position: int, name: str, ticks: Sequence[tuple[float
         )
 
 
-def _draw_objective(
-    axes: Axes, position: int, objective: Objective, low: float, high: float
-) -> None:
+def _draw_objective(axes: Axes, column: int, objective: Objective, low: float, high: float) -> None:
     from matplotlib.ticker import MaxNLocator
 
     strip = np.linspace(0, 1, 128)[:, None]
     colors = strip if objective.direction == "max" else 1 - strip
     axes.imshow(
         colors,
-        extent=(position, position + 0.09, 0, 1),
+        extent=(column, column + 0.09, 0, 1),
         origin="lower",
         aspect="auto",
         cmap=_shades(),
@@ -246,7 +247,7 @@ def _draw_objective(
     )
     axes.annotate(
         objective_label(objective).rpartition("\n")[0],
-        (position, 1.03),
+        (column, 1.03),
         xytext=(0, 6),
         textcoords="offset points",
         ha="center",
@@ -256,11 +257,12 @@ def _draw_objective(
         color=STRONG[0],
         annotation_clip=False,
     )
-    for tick in [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]:
-        place = (tick - low) / (high - low)
+    for tick in MaxNLocator(6).tick_values(low, high):
+        if not low <= tick <= high:
+            continue
         axes.annotate(
-            tick_words(objective.name, float(tick)),
-            (position + 0.09, place),
+            tick_text(objective.name, float(tick)),
+            (column + 0.09, (tick - low) / (high - low)),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
@@ -290,19 +292,19 @@ def _line_handles(order: Sequence[TrialRecord], first: Objective, num_axes: int)
 
 
 def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw the first objective against each hyperparameter, with one panel per hyperparameter.
+    """Draw the first objective over each hyperparameter: a panel each, with all values searched.
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     first = record.settings.objectives[0]
     order = _by_first_objective(record, trials)
     varied = _varied(record)
-    if not order or not varied:
-        return message_picture(
-            "No trial has a result" if varied else "The space has nothing that varies"
-        )
+    if not varied:
+        return message_picture("The space has nothing that varies")
+    if not order:
+        return message_picture("No trial has a result")
     columns = min(len(varied), 3 if len(varied) <= 9 else 4)
     rows = -(-len(varied) // columns)
     figure = new_picture(max(3.3 * columns, 5.0) if columns < 4 else 12, 2.55 * rows + 0.6)
@@ -310,33 +312,36 @@ def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     for axes in panels[len(varied) :]:
         axes.axis("off")
     values = [_value(trial) for trial in order]
-    for place, (axes, one) in enumerate(zip(panels, varied, strict=False)):
-        _draw_slice(axes, one, order)
+    for index, hyperparameter in enumerate(varied):
+        axes = panels[index]
+        _draw_slice(axes, hyperparameter, order)
         style_objective(axes, first, values)
-        if place % columns:
+        if index % columns:
             axes.set_ylabel("")
     best = _best_handle(order[0], first)
     legend_below(figure, [best, *state_handles(order)])
     return figure
 
 
-def _draw_slice(axes: Axes, one: Choice | Range, order: Sequence[TrialRecord]) -> None:
-    scale = Scale(one)
+def _draw_slice(axes: Axes, hyperparameter: Choice | Range, order: Sequence[TrialRecord]) -> None:
+    scale = Scale(hyperparameter)
     points = []
     for trial in reversed(order):
-        place = scale.place(trial.all_values[one.name]) if one.name in trial.all_values else None
-        if place is not None:
-            points.append((trial, place + _jitter(one, trial), _value(trial)))
+        if hyperparameter.name not in trial.all_values:
+            continue
+        position = scale.position(trial.all_values[hyperparameter.name])
+        if position is not None:
+            points.append((trial, position + _jitter(hyperparameter, trial), _value(trial)))
     draw_states(axes, points)
     if points and points[-1][0] is order[0]:
         _, x, y = points[-1]
         axes.plot(x, y, "*", color=BEST, markeredgecolor="white", markersize=14, zorder=4)
-    axes.set_title(name_lines(one.name, 34, most=2), fontsize=9.5, weight="bold")
+    axes.set_title(name_lines(hyperparameter.name, 34, max_lines=2), fontsize=9.5, weight="bold")
     ticks = scale.ticks(4)
-    axes.set_xticks(
-        [at for at, _ in ticks], [words.replace("$", r"\$") for _, words in ticks], fontsize=8.5
-    )
-    if isinstance(one, Choice) and sum(len(words) for _, words in ticks) > 30:
+    positions = [position for position, _ in ticks]
+    texts = [text for _, text in ticks]
+    axes.set_xticks(positions, [text.replace("$", r"\$") for text in texts], fontsize=8.5)
+    if isinstance(hyperparameter, Choice) and sum(map(len, texts)) > 30:
         axes.tick_params(axis="x", rotation=25)
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")
@@ -344,17 +349,17 @@ def _draw_slice(axes: Axes, one: Choice | Range, order: Sequence[TrialRecord]) -
     axes.spines[["right", "top"]].set_visible(False)
 
 
-def _jitter(one: Choice | Range, trial: TrialRecord) -> float:
+def _jitter(hyperparameter: Choice | Range, trial: TrialRecord) -> float:
     """Return the offset of a dot, so that the dots of a category do not overlap."""
-    if not isinstance(one, Choice):
+    if not isinstance(hyperparameter, Choice):
         return 0.0
-    return (trial.number * 0.6180339887 % 1 - 0.5) * 0.5 / len(one.values)
+    return (trial.number * 0.6180339887 % 1 - 0.5) * 0.5 / len(hyperparameter.values)
 
 
 def _best_handle(best: TrialRecord, first: Objective) -> Any:
     from matplotlib.lines import Line2D
 
-    words = f"trial {best.number}, the best: {metric_text(first.name, _value(best))}"
+    label = f"trial {best.number}, the best: {metric_text(first.name, _value(best))}"
     return Line2D(
         [],
         [],
@@ -363,5 +368,5 @@ def _best_handle(best: TrialRecord, first: Objective) -> Any:
         color=BEST,
         markersize=12,
         markeredgecolor="white",
-        label=words,
+        label=label,
     )
