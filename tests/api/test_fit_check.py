@@ -14,7 +14,7 @@ from keras import layers
 from eyetune.api.fit_check import fit_check
 from eyetune.api.run import Run
 from eyetune.device.boards.profiles import load_board
-from eyetune.errors import EyetuneError, UsageError
+from eyetune.errors import EyetuneError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 
 TINY_BOARD = """
@@ -162,6 +162,16 @@ def test_fit_check_refuses_other_objects(network: Any) -> None:
     with pytest.raises(UsageError) as caught:
         fit_check(network)
     assert (caught.value.received or "").startswith(type(network).__name__)
+
+
+def test_fit_check_explains_errors_of_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("too large")
+
+    monkeypatch.setattr("eyetune.models.cnn.build", broken)
+    with pytest.raises(TrainingError) as caught:
+        fit_check(Recipe())
+    assert caught.value.received == "RuntimeError: too large"
 
 
 def test_fit_check_refuses_a_network_that_cannot_be_built() -> None:

@@ -102,7 +102,7 @@ def test_prepare_network_explains_errors_of_keras(monkeypatch: pytest.MonkeyPatc
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("too large")
 
-    monkeypatch.setattr(networks, "build", broken)
+    monkeypatch.setattr("eyetune.models.cnn.build", broken)
     with pytest.raises(TrainingError) as caught:
         prepare()
     assert caught.value.received == "RuntimeError: too large"

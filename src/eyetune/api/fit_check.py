@@ -12,7 +12,7 @@ from eyetune.api.preparing import start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data.load import shape_of
 from eyetune.device.boards.profiles import Board, load_board
-from eyetune.errors import EyetuneError, FunctionError, UsageError, nearest
+from eyetune.errors import EyetuneError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
 from eyetune.records import Workspace
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from eyetune.device.estimate.layer_costs import Bottleneck
 
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
-_MAX_SHOWN = 200  # characters of a message of Keras or TensorFlow in an error
 
 
 @dataclass(frozen=True)
@@ -237,12 +236,4 @@ def _find_run(name: str, workspace: Workspace) -> Run:
 def _built(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) -> Any:
     from eyetune.models.build import build
 
-    try:
-        return build(recipe.model, image_shape, num_classes)
-    except EyetuneError:
-        raise
-    except Exception as error:  # Keras and TensorFlow raise many types for impossible networks
-        message = " ".join(str(error).split())[:_MAX_SHOWN]
-        raise FunctionError(
-            "Cannot build the network.", received=f"{type(error).__name__}: {message}"
-        ) from None
+    return build(recipe.model, image_shape, num_classes)

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from eyetune.errors import EyetuneError, TrainingError
 from eyetune.models import cnn, model_function, transfer
 from eyetune.recipe import ModelSection
 
 if TYPE_CHECKING:
     import keras
+
+_MAX_MESSAGE_CHARACTERS = 200  # of Keras's and TensorFlow's messages
+
+
+@contextmanager
+def translate_build_errors() -> Iterator[None]:
+    """Turn the exceptions of Keras and TensorFlow while a network is built into a TrainingError.
+
+    Raises:
+        TrainingError: Keras or TensorFlow cannot build the network.
+    """
+    try:
+        yield
+    except EyetuneError:
+        raise
+    # Keras and TensorFlow have many exceptions for a network that is too large or inconsistent.
+    except Exception as error:
+        message = " ".join(str(error).split())[:_MAX_MESSAGE_CHARACTERS]
+        raise TrainingError(
+            "The network cannot be built.", received=f"{type(error).__name__}: {message}"
+        ) from error
 
 
 def build(
@@ -36,6 +60,7 @@ def build(
             not what the backbone needs.
         FunctionError: A model function cannot be loaded, raised an exception, or returned a network
             that cannot be trained.
+        TrainingError: Keras or TensorFlow cannot build the network.
 
     Example:
         >>> build(ModelSection(), (32, 32, 3), 10).count_params()
@@ -43,8 +68,9 @@ def build(
         >>> build(ModelSection(base="vgg16"), (32, 32, 3), 10).count_params()
         14748170
     """
-    if section.has_function:
-        return model_function.build(section, image_shape, num_classes)
-    if section.has_backbone:
-        return transfer.build(section, image_shape, num_classes, dtype=dtype)
-    return cnn.build(section, image_shape, num_classes, dtype=dtype)
+    with translate_build_errors():
+        if section.has_function:
+            return model_function.build(section, image_shape, num_classes)
+        if section.has_backbone:
+            return transfer.build(section, image_shape, num_classes, dtype=dtype)
+        return cnn.build(section, image_shape, num_classes, dtype=dtype)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from eyetune.data.dataset import Dataset
-from eyetune.errors import DataError, EyetuneError, RecipeError, TrainingError
+from eyetune.errors import DataError, RecipeError
 from eyetune.models import build as networks
 from eyetune.models import weights as pretrained
 from eyetune.models.model_function import Built, build_with
@@ -26,8 +26,6 @@ from eyetune.values.network import Network
 
 if TYPE_CHECKING:
     import keras
-
-MAX_MESSAGE_CHARACTERS = 200  # of Keras's and TensorFlow's messages
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,8 @@ def prepare_network(
     opened_teacher = open_teacher(recipe, dataset, teacher)
     weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
     set_seed(seed, deterministic=deterministic)
-    try:
-        if recipe.model.has_function:
+    if recipe.model.has_function:
+        with networks.translate_build_errors():
             built = build_with(
                 recipe.model.function,
                 recipe.model.hyperparameters,
@@ -129,21 +127,11 @@ def prepare_network(
                 dataset.num_classes,
                 seed=seed,
             )
-            own_arithmetic = arithmetic_as_built(built.precision)
-            return PreparedNetwork(
-                recipe, dataset, seed, own_arithmetic, built.model, function=built
-            )
-        model = networks.build(
-            recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
-        )
-    except EyetuneError:
-        raise
-    # Keras and TensorFlow have many exceptions for a network that is too large or inconsistent.
-    except Exception as error:
-        message = " ".join(str(error).split())[:MAX_MESSAGE_CHARACTERS]
-        raise TrainingError(
-            "The network cannot be built.", received=f"{type(error).__name__}: {message}"
-        ) from error
+        own_arithmetic = arithmetic_as_built(built.precision)
+        return PreparedNetwork(recipe, dataset, seed, own_arithmetic, built.model, function=built)
+    model = networks.build(
+        recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
+    )
     if recipe.model.has_backbone:
         weights = weights or pretrained.current(model)  # random weights: those that it has
         pretrained.put(weights, model)
