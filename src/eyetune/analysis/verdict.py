@@ -1,6 +1,6 @@
 """The verdict on a run: how good it is, what holds it back and what to try next.
 
-Every sentence follows from figures; the thresholds stand beside them with their reasons.
+Every sentence is computed from figures. Each threshold has a comment with its reason.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ LOW_BELOW = 0.80
 # The best published networks of any size reach about 99%; a small one near that has seen the test
 # images.
 SUSPICIOUS_FROM = 0.97
-VERY_HIGH = 0.95  # on any images: what is left is little
+VERY_HIGH = 0.95  # on any data set: little can be gained
 GUESS_ERRORS_LEFT = 0.25  # a good network makes at most a quarter of the errors of guessing
 LINEAR_ERRORS_LEFT = 0.5  # and at most half of those of a linear classifier
-LINEAR_TOLERANCE = 0.01  # accuracies as near as this are equal
-PERFECT = 0.999  # suspicious where a linear classifier is far from it
+LINEAR_TOLERANCE = 0.01  # accuracies this close count as equal
+PERFECT = 0.999  # suspicious if a linear classifier is far below it
 LINEAR_FAR_FROM_PERFECT = 0.9
 
 
@@ -138,9 +138,9 @@ def _level_by_guessing(facts: Facts) -> Level:
 
 
 def _level_by_linear_classifier(facts: Facts, accuracy: float, linear: float) -> tuple[Level, str]:
-    """Judge on unknown images by the margin over a linear classifier, on the validation images.
+    """Return the level on other data sets, by the margin over a linear classifier.
 
-    Images are counted, since a rounding error in the shares must not decide.
+    Images are counted, so that a rounding error in the shares does not decide.
     """
     num_correct = facts.num_correct
     linear_correct = round(linear * facts.num_validation)

@@ -1,4 +1,4 @@
-"""The options of a study, each declared once: type, default, sentence and where it is recorded.
+"""The options of a study, each declared once with its type, default, summary and record.
 
 The keyword arguments of `eyetune.tune`, the flags of `eyetune tune`, the recorded settings, the
 check of a resumed study and the table in docs/tuning.md are derived from `TuneOptions` (see
@@ -31,13 +31,13 @@ class OptionGroup(Enum):
 
 
 class FlagSyntax(Enum):
-    """How an option is written on the command line."""
+    """The syntax of an option on the command line."""
 
-    VALUE = "value"  # as its type says
-    DURATION = "duration"  # 90s, 30m or 2h for seconds
-    GIGABYTES = "gigabytes"  # for bytes
+    VALUE = "value"  # as its type implies
+    DURATION = "duration"  # seconds, written as 90s, 30m or 2h
+    GIGABYTES = "gigabytes"  # bytes, given in gigabytes
     TURNS_OFF = "turns off"  # a flag without a value that sets False
-    NONE = "none"  # the command line does not have it
+    NONE = "none"  # not on the command line
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Option:
     Attributes:
         summary: One sentence.
         group: Its group.
-        default: What applies where it is not given, for people; "" for nothing.
-        recorded: Path of its value in `StudySettings`; "" where it is not recorded as it is.
+        default: Text about the value that applies by default; "" for none.
+        recorded: Path of its value in `StudySettings`; "" if it is not recorded directly.
         is_fixed: Whether a resumed study must keep its value.
-        flag: Name on the command line, where it is not that of the keyword.
+        flag: Name on the command line, if it differs from the keyword.
         syntax: Its syntax on the command line.
-        flag_summary: One sentence, where the flag needs another.
-        former_names: Names of earlier versions, which are accepted and not shown.
+        flag_summary: One sentence about the flag, if it differs from the keyword.
+        former_names: Names from earlier versions, which are accepted but not shown.
     """
 
     summary: str
@@ -69,7 +69,7 @@ class Option:
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """The arguments of `tune`; where one is None, the default or the recorded value applies."""
+    """The arguments of `tune`; for None, the default or the recorded value applies."""
 
     build_model: Annotated[
         Any,

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_SAVES = 5.0
 
 
 class StudyDisplay(Display, Protocol):
-    """Where a running study is shown."""
+    """The display of a running study."""
 
     def on_trial(self, trial: TrialRecord) -> None:
         """Show the state of a trial."""
@@ -24,12 +24,12 @@ class StudyDisplay(Display, Protocol):
 
 @final
 class StudyLog:
-    """A study and its trials, in memory as they are in the workspace.
+    """The records of a study and its trials in memory, equal to those in the workspace.
 
     Args:
         record: The study.
-        workspace: Where it is recorded.
-        display: Where changes are shown.
+        workspace: Workspace of the study.
+        display: Display that shows the changes.
     """
 
     def __init__(self, record: StudyRecord, workspace: Workspace, display: StudyDisplay) -> None:
@@ -71,16 +71,16 @@ class StudyLog:
         return tuple(latest.values())
 
     def extend_space(self, space: Space) -> bool:
-        """Add the hyperparameters that have appeared to the space; return whether any is new."""
+        """Add new hyperparameters to the space, and return whether there are any."""
         extended = self._record.space.merge(space)
         if extended is self._record.space:
             return False
         self._record = self._record.model_copy(update={"space": extended})
-        self._saved_at = 0.0  # the next call of `save_if_due` saves
+        self._saved_at = 0.0  # so that the next call of `save_if_due` saves
         return True
 
     def save_if_due(self, seconds: float) -> None:
-        """Save the study unless that was done a few seconds ago.
+        """Save the study unless it was saved a few seconds ago.
 
         Args:
             seconds: Wall time of the study.
@@ -94,7 +94,7 @@ class StudyLog:
         Args:
             state: Its state.
             seconds: Its wall time.
-            ending: Why it ended; None where it did not.
+            ending: Why it ended; None if it did not.
         """
         self._saved_at = time.monotonic()
         update = {"seconds": seconds, "state": state, "ending": "" if ending is None else ending}
