@@ -1,8 +1,11 @@
 """Starts worker processes that do not run the main module of the program.
 
-`multiprocessing` runs the main module in every process that it starts, so a script needs
-`if __name__ == "__main__":`. Jobs need nothing of that module, and a plain script can start workers
-that do not run it.
+`multiprocessing` runs the main module in every process that it starts, so a script usually needs
+`if __name__ == "__main__":`. Jobs do not use that module: functions that it defines are sent by
+value. So workers skip it, and a plain script can start them.
+
+`multiprocessing` has no argument for this. This module alone replaces a private function of it;
+tests/tuning/executors/test_spawning.py names the Python versions that it was checked with.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ def _without_main_module() -> Iterator[None]:
                 key: value for key, value in data.items() if not (is_ours and key in MAIN_MODULE)
             }
 
-        # There is no argument for it; joblib's loky has a launcher of its own for the same purpose.
+        # loky, joblib's executor, has a launcher of its own for the same purpose.
         spawn.get_preparation_data = without_main_module
         try:
             yield
