@@ -12,7 +12,8 @@ import pytest
 from eyetune.compat.keras_tuner.importing import keras_tuner_metrics
 from eyetune.compat.keras_tuner.own_search import tune_with_keras_tuner
 from eyetune.compat.keras_tuner.projects import read_project
-from eyetune.compat.keras_tuner.search_process import PROJECT, what_it_has
+from eyetune.compat.keras_tuner.search_process import supported_search
+from eyetune.compat.keras_tuner.search_worker import PROJECT
 from eyetune.errors import FunctionError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -48,14 +49,14 @@ def function(tmp_path: Path) -> str:
     return str(path)
 
 
-class TestWhatItHas:
-    def test_own_search_accepts_the_options_of_keras_tuner(self) -> None:
+class TestSupportedSearch:
+    def test_supported_search_accepts_keras_tuners_searches(self) -> None:
         samplers = (None, "random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2")
         schedulers = (None, "full", "halving", "hyperband", "median")
-        found: dict[tuple[str | None, str | None], tuple[str, str]] = {}
+        supported: dict[tuple[str | None, str | None], tuple[str, str]] = {}
         for sampler, scheduler in product(samplers, schedulers):
             try:
-                found[sampler, scheduler] = what_it_has(sampler, scheduler)
+                supported[sampler, scheduler] = supported_search(sampler, scheduler)
             except UsageError as error:
                 assert "random, gp or grid" in (error.expected or "")  # noqa: PT017
         expected: dict[tuple[str | None, str | None], tuple[str, str]] = {
@@ -66,7 +67,7 @@ class TestWhatItHas:
             expected[None, scheduler] = ("gp", "full")
             for sampler in ("random", "gp", "grid"):
                 expected[sampler, scheduler] = (sampler, "full")
-        assert found == expected
+        assert supported == expected
 
 
 class TestRefusals:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from eyetune.api.study import Study
+from eyetune.compat.keras_tuner.tuner import Tuner
 from eyetune.compat.keras_tuner.tuners import (
     BayesianOptimization,
     GridSearch,
     Hyperband,
     RandomSearch,
-    Tuner,
 )
 from eyetune.errors import StudyChangedError, StudyNotFoundError, TrainingError, UsageError
 from eyetune.records import Workspace

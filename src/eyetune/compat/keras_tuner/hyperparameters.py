@@ -1,4 +1,4 @@
-"""KerasTuner's hyperparameters that are given before a search or returned after it."""
+"""KerasTuner's hyperparameters: preset before a search, and returned after it."""
 
 from __future__ import annotations
 
@@ -13,36 +13,39 @@ from eyetune.space.space import Choice, Condition, Range, Space, Value
 
 
 def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> Any:
-    """Return a model function in which given hyperparameters replace those of the same name.
+    """Return a model function whose hyperparameters are replaced by given ones of the same name.
 
     Args:
-        hypermodel: The model function, or a HyperModel.
-        hyperparameters: A `keras_tuner.HyperParameters`; None leaves the function unchanged.
-        tune_new_entries: Whether other hyperparameters are searched or keep their defaults.
+        hypermodel: A model function or a HyperModel.
+        hyperparameters: A `keras_tuner.HyperParameters`; None leaves the function as it is.
+        tune_new_entries: Whether other hyperparameters are searched too or keep their defaults.
 
     Raises:
-        UsageError: The function is named by its file.
+        UsageError: The function is given as `file.py:name`.
     """
     if hyperparameters is None:
         return hypermodel
     if isinstance(hypermodel, str | Path):
         raise UsageError(
-            "`hyperparameters` requires a function, not the name of one.",
+            "hyperparameters need the model function itself.",
+            expected="a function or a HyperModel",
             received=str(hypermodel),
-            fix="Import the function and hand it over itself.",
+            fix="Import the function and pass it.",
         )
     config = hyperparameters.get_config()
     if not hasattr(hypermodel, "build"):
-        return _building(hypermodel, config, tune_new_entries=tune_new_entries)
-    changed = copy.copy(hypermodel)
-    changed.build = _building(hypermodel.build, config, tune_new_entries=tune_new_entries)
-    return changed
+        return _with_preset(hypermodel, config, tune_new_entries=tune_new_entries)
+    preset_hypermodel = copy.copy(hypermodel)
+    preset_hypermodel.build = _with_preset(
+        hypermodel.build, config, tune_new_entries=tune_new_entries
+    )
+    return preset_hypermodel
 
 
-def _building(
+def _with_preset(
     build: Callable[[Any], Any], config: dict[str, Any], *, tune_new_entries: bool
 ) -> Callable[[Any], Any]:
-    @wraps(build)  # in the user's own module, which is sent to the workers
+    @wraps(build)  # keeps the user's module, which the workers import
     def build_preset(hp: Any) -> Any:
         import keras_tuner
 
@@ -52,14 +55,14 @@ def _building(
     return build_preset
 
 
-def as_hypermodel(given: Any) -> Any:
-    """Return the `keras_tuner.HyperModel` of a model function, or the one that is given."""
+def as_hypermodel(build_model: Any) -> Any:
+    """Return a model function as a `keras_tuner.HyperModel`; a HyperModel is returned as it is."""
     import keras_tuner
 
-    if isinstance(given, keras_tuner.HyperModel):
-        return given
+    if isinstance(build_model, keras_tuner.HyperModel):
+        return build_model
     hypermodel = keras_tuner.HyperModel()
-    hypermodel.build = given
+    hypermodel.build = build_model
     return hypermodel
 
 
@@ -68,42 +71,45 @@ def hyperparameters_of(space: Space, values: Mapping[str, Value]) -> Any:
 
     Example:
         >>> space = Space.make([Choice(name="units", values=(32, 64))])
-        >>> found = hyperparameters_of(space, {"units": 64})
-        >>> found.get("units"), found.Choice("units", [32, 64]), [one.name for one in found.space]
+        >>> hp = hyperparameters_of(space, {"units": 64})
+        >>> hp.get("units"), hp.Choice("units", [32, 64]), [entry.name for entry in hp.space]
         (64, 64, ['units'])
     """
     import keras_tuner
 
-    late = (
-        space.complete(values).keys() - values.keys()
-    )  # it appeared after the trial, and would need a value
-    entries = [_entry(one) for one in space.distributions if one.name not in late]
+    # Hyperparameters that were discovered after the trial have no value in it.
+    later_names = space.complete(values).keys() - values.keys()
+    entries = [
+        _entry(distribution)
+        for distribution in space.distributions
+        if distribution.name not in later_names
+    ]
     return keras_tuner.HyperParameters.from_config({"space": entries, "values": dict(values)})
 
 
-def _entry(one: Choice | Range) -> dict[str, Any]:
-    """Return a distribution in KerasTuner's format of a hyperparameter."""
+def _entry(distribution: Choice | Range) -> dict[str, Any]:
+    """Return a distribution in KerasTuner's serialized form."""
     config: dict[str, Any] = {
-        "name": one.name,
-        "default": one.default,
-        "conditions": [_condition(each) for each in one.conditions],
+        "name": distribution.name,
+        "default": distribution.default,
+        "conditions": [_condition(condition) for condition in distribution.conditions],
     }
-    if isinstance(one, Range):
-        kind = "Int" if one.whole else "Float"
-        ends = {
-            "min_value": one.low,
-            "max_value": one.high,
-            "step": one.step,
-            "sampling": one.sampling,
+    if isinstance(distribution, Range):
+        bounds = {
+            "min_value": distribution.low,
+            "max_value": distribution.high,
+            "step": distribution.step,
+            "sampling": distribution.sampling,
         }
-        return {"class_name": kind, "config": config | ends}
-    if set(one.values) == {True, False} and all(isinstance(value, bool) for value in one.values):
+        class_name = "Int" if distribution.whole else "Float"
+        return {"class_name": class_name, "config": config | bounds}
+    has_bools_only = all(isinstance(value, bool) for value in distribution.values)
+    if has_bools_only and set(distribution.values) == {True, False}:
         return {"class_name": "Boolean", "config": config}
-    return {
-        "class_name": "Choice",
-        "config": config | {"values": list(one.values), "ordered": one.ordered},
-    }
+    choices = {"values": list(distribution.values), "ordered": distribution.ordered}
+    return {"class_name": "Choice", "config": config | choices}
 
 
-def _condition(one: Condition) -> dict[str, Any]:
-    return {"class_name": "Parent", "config": {"name": one.parent, "values": list(one.values)}}
+def _condition(condition: Condition) -> dict[str, Any]:
+    config = {"name": condition.parent, "values": list(condition.values)}
+    return {"class_name": "Parent", "config": config}

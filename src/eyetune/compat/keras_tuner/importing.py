@@ -1,4 +1,4 @@
-"""Studies that KerasTuner searched, earlier or for comparison, read from its project folder."""
+"""Records searches of KerasTuner as studies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import Any
 
 from eyetune.api.preparing import workspace_of
 from eyetune.api.study import Study
-from eyetune.compat.keras_tuner.projects import Known, Project, read_project
+from eyetune.compat.keras_tuner.projects import (
+    EpochMetrics,
+    Project,
+    SearchFacts,
+    read_project,
+)
 from eyetune.errors import UsageError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -18,7 +23,7 @@ from eyetune.records.study import Objective, StudyRecord, StudySettings, StudySt
 from eyetune.tuning.objectives import read_objective
 
 METRICS_FILE = "keras-tuner-metrics.json"
-INTERRUPTED = "KerasTuner was interrupted"
+INTERRUPTED = "KerasTuner was interrupted"  # how such a study ended
 
 
 def import_keras_tuner(
@@ -30,21 +35,23 @@ def import_keras_tuner(
 ) -> Study:
     """Import a project folder of KerasTuner as a study.
 
-    The trials have no runs, because the networks stay in the project folder.
-
-    A trial that Hyperband promoted becomes another rung of the trial that it continues.
-    KerasTuner keeps the metrics of the best epoch only; see `keras_tuner_metrics`.
+    A trial that Hyperband promoted becomes another rung of the trial that it continues. Trials have
+    no runs: networks stay in the project folder. KerasTuner stores the metrics of the best epoch
+    only; `keras_tuner_metrics` returns them.
 
     Args:
-        directory: The folder with oracle.json: `directory/project_name` of the search.
+        directory: Folder with oracle.json: `directory/project_name` of the search.
         name: Name of the study. Default: the name of the folder.
-        objective: The objective, if the scores do not determine it. Several objectives, which
-            KerasTuner added up, stay separate.
+        objective: Objective of the search, or several, if it does not follow from the scores.
+            KerasTuner adds several objectives up; here each keeps its own values.
         workspace: Folder of the records. Default: see `train`.
+
+    Returns:
+        The study.
 
     Raises:
         UsageError: It is not a project folder, its objective is unknown, or the name is taken.
-        WorkspaceError: A file is damaged, or of another version of KerasTuner.
+        WorkspaceError: A file is damaged or from another version of KerasTuner.
 
     Example:
         >>> import eyetune as et
@@ -53,9 +60,9 @@ def import_keras_tuner(
         {'conv_layers': 2, 'units': 96, 'learning_rate': 0.001}
     """
     folder = Path(directory).expanduser()
-    words = (objective,) if isinstance(objective, str) else tuple(objective or ())
-    objectives = tuple(read_objective(word) for word in words)
-    project = read_project(folder, Known(objectives))
+    texts = (objective,) if isinstance(objective, str) else tuple(objective or ())
+    objectives = tuple(read_objective(text) for text in texts)
+    project = read_project(folder, SearchFacts(objectives))
     _check_measured(objectives, project)
     workspace = workspace_of(workspace)
     record = workspace.studies.create(
@@ -64,25 +71,23 @@ def import_keras_tuner(
         data_name="unknown images",
         versions={"eyetune": version("eyetune")},
     )
-    return record_project(
-        workspace, record, project, INTERRUPTED if project.was_interrupted else ""
-    )
+    ending = INTERRUPTED if project.was_interrupted else ""
+    return record_project(workspace, record, project, ending)
 
 
 def _check_measured(objectives: Sequence[Objective], project: Project) -> None:
-    measured = {
-        name: None
-        for epochs in project.metrics.values()
-        for _, figures in epochs
-        for name in figures
-    }
-    missing = [one.name for one in objectives if measured and one.name not in measured]
-    if missing:
-        raise UsageError(
-            f"KerasTuner measured no {missing[0]}.",
-            expected=f"one of {', '.join(measured)}",
-            received=missing[0],
-        )
+    """Refuse objectives that are not among the metrics of the project, if it has any."""
+    measured: list[str] = []
+    for epochs in project.metrics.values():
+        for _, values in epochs:
+            measured.extend(name for name in values if name not in measured)
+    for objective in objectives:
+        if measured and objective.name not in measured:
+            raise UsageError(
+                f"KerasTuner did not measure {objective.name}.",
+                expected=f"one of {', '.join(measured)}",
+                received=objective.name,
+            )
 
 
 def _settings(project: Project) -> StudySettings:
@@ -100,14 +105,14 @@ def _settings(project: Project) -> StudySettings:
 def record_project(
     workspace: Workspace, record: StudyRecord, project: Project, ending: str, seconds: float = 0.0
 ) -> Study:
-    """Record the results of KerasTuner in a study that was created for them.
+    """Record the trials of a project in a study, which is then complete.
 
     Args:
-        workspace: The workspace.
+        workspace: Workspace of the study.
         record: The study.
-        project: The results of KerasTuner.
-        ending: Why it ended.
-        seconds: Wall time of the search, where it is known.
+        project: Content of KerasTuner's project folder.
+        ending: Why the search ended; empty if it is unknown.
+        seconds: Wall time of the search. Default: 0 for unknown.
     """
     workspace.studies.save_trials(record.id, project.trials)
     _write_metrics(workspace.studies.folder(record.id) / METRICS_FILE, project.metrics)
@@ -121,7 +126,7 @@ def record_project(
     return Study(workspace, workspace.studies.get(record.id))
 
 
-def _write_metrics(path: Path, metrics: Mapping[int, list[tuple[int, dict[str, float]]]]) -> None:
+def _write_metrics(path: Path, metrics: Mapping[int, EpochMetrics]) -> None:
     try:
         path.write_text(json.dumps(metrics), encoding="utf-8")
     except OSError as error:
@@ -131,16 +136,16 @@ def _write_metrics(path: Path, metrics: Mapping[int, list[tuple[int, dict[str, f
 
 
 def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
-    """Return what KerasTuner measured in a study, by trial and number of epochs.
+    """Return the metrics that KerasTuner measured, by trial, by epochs trained, and by name.
 
-    For an imported project, that is the best epoch of each rung; for a search that eyetune started,
+    An imported project has the best epoch of each rung; a study of `tune_with_keras_tuner` has
     every epoch.
 
     Args:
-        study: From `import_keras_tuner` or `tune_with_keras_tuner`.
+        study: A study of `import_keras_tuner` or `tune_with_keras_tuner`.
 
     Raises:
-        UsageError: KerasTuner did not search the study.
+        UsageError: Another engine searched.
 
     Example:
         >>> import eyetune as et
@@ -150,11 +155,12 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
     path = study.folder / METRICS_FILE
     if not path.exists():
         raise UsageError(
-            f"Study {study.name} was not searched by KerasTuner.",
-            received=study.record.settings.engine,
+            f"Study {study.name} is not a search of KerasTuner.",
+            expected="the engine keras-tuner",
+            received=f"the engine {study.record.settings.engine}",
         )
     trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return {
-        int(number): {int(epoch): figures for epoch, figures in epochs}
+        int(number): {int(epoch): values for epoch, values in epochs}
         for number, epochs in trials.items()
     }

@@ -9,8 +9,14 @@ from dataclasses import replace
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.study import Study
 from eyetune.api.tune import check_arguments, source_of
-from eyetune.compat.keras_tuner import search_process
 from eyetune.compat.keras_tuner.importing import record_project
+from eyetune.compat.keras_tuner.search_process import (
+    max_num_trials,
+    read_search,
+    search_with_keras_tuner,
+    supported_search,
+)
+from eyetune.compat.keras_tuner.search_worker import SearchTask
 from eyetune.errors import EyetuneError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -44,7 +50,7 @@ SUPPORTED = {
     "progress",
     "plots",
 }
-INSTEAD = {
+FIXES = {
     "space": "Leave the engine to eyetune to search recipes.",
     "around": "Leave the engine to eyetune to search recipes.",
     "tune_new_entries": "Leave it out: KerasTuner searches all of them.",
@@ -52,12 +58,12 @@ INSTEAD = {
     "factor": "Leave it out, or choose the scheduler hyperband.",
     "workers": "Leave it out: KerasTuner trains one network at a time.",
 }
-USUAL = "Leave it out, or leave the engine to eyetune."
+DEFAULT_FIX = "Leave it out, or leave the engine to eyetune."
 
 
 @from_options(TuneOptions)
 def tune_with_keras_tuner(options: TuneOptions) -> Study:
-    """Search with KerasTuner itself, in one process, and record the result as a study.
+    """Let KerasTuner itself search, in one process, and record its trials as a study.
 
     It takes the arguments of `tune`. Those that KerasTuner does not have are refused unless they
     have their default. The sampler is random (RandomSearch), gp (BayesianOptimization, the default)
@@ -80,7 +86,7 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
         >>> study = et.tune_with_keras_tuner("model.py:build_model")  # doctest: +SKIP
         >>> study.best_value, study.record.seconds  # doctest: +SKIP
     """
-    sampler, scheduler = search_process.what_it_has(options.sampler, options.scheduler)
+    sampler, scheduler = supported_search(options.sampler, options.scheduler)
     _refuse_unsupported(options, is_hyperband=scheduler == "hyperband")
     options = replace(options, sampler=sampler, scheduler=scheduler)
     check_arguments(options)
@@ -100,31 +106,30 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
             data_name=dataset.name,
             versions=versions(),
         )
-        study = _searched(workspace, record, executor, progress=options.progress)
+        study = _run_search(workspace, record, executor, progress=options.progress)
     if options.plots and study.best():
         study.save_plots()
         study.report()
     return study
 
 
-def _searched(
+def _run_search(
     workspace: Workspace, record: StudyRecord, executor: Executor, *, progress: bool
 ) -> Study:
-    """Search with KerasTuner; if the search ends early, record the trials so far."""
+    """Let KerasTuner search and record its trials, also if the search ends early."""
     folder = workspace.studies.folder(record.id)
-    task = search_process.Task(record.settings, folder, executor.threads)
+    task = SearchTask(record.settings, folder, executor.threads)
     started_at = time.monotonic()
     try:
         with workspace.studies.claim(record.id), WorkersDisplay(enabled=progress) as display:
-            display.expect(search_process.num_trials(record.settings))
-            project = search_process.search(task, executor, display)
+            display.expect(max_num_trials(record.settings))
+            project = search_with_keras_tuner(task, executor, display)
     except BaseException as error:
         is_interrupted = isinstance(error, KeyboardInterrupt)
         ending = Ending.INTERRUPTED if is_interrupted else Ending.KERAS_TUNER_FAILED
         seconds = time.monotonic() - started_at
         try:
-            finished = search_process.finished(task)
-            record_project(workspace, record, finished, ending, seconds)
+            record_project(workspace, record, read_search(task), ending, seconds)
         except EyetuneError:  # there are no trials
             workspace.studies.purge(record.id)
         raise
@@ -143,7 +148,7 @@ def _refuse_unsupported(options: TuneOptions, *, is_hyperband: bool) -> None:
         raise UsageError(
             f"KerasTuner has no option {option.name} for this search.",
             received=f"{option.name}={value}",
-            fix=INSTEAD.get(option.name, USUAL),
+            fix=FIXES.get(option.name, DEFAULT_FIX),
         )
 
 
@@ -155,7 +160,7 @@ def _check_objectives(objectives: Sequence[str]) -> None:
                 f"KerasTuner cannot search for {name}: training does not measure it.",
                 expected="metrics of the network, such as val_accuracy",
                 received=text,
-                fix=USUAL,
+                fix=DEFAULT_FIX,
             )
 
 

@@ -1,12 +1,9 @@
-"""Converts the JSON files of a KerasTuner project folder to records of eyetune.
+"""Converts a project folder of KerasTuner to records of eyetune; only its JSON files are read.
 
-KerasTuner starts a new trial when Hyperband promotes one; here it becomes another rung of the trial
-that it continues. KerasTuner stores the metrics of a trial's best epoch, but neither the objective
-nor the number of epochs: the objective is the metric that equals the scores, and the epochs come
-from Hyperband's plan or from the best epoch.
-
-The format is that of KerasTuner 1.4, `Oracle.get_state` and `Trial.get_state`:
-https://github.com/keras-team/keras-tuner.
+Where Hyperband promotes a trial, KerasTuner starts a new one; here that is another rung of the
+trial that it continues. KerasTuner stores the metrics of a trial's best epoch, but neither the
+objective nor the number of epochs: the objective is the metric that equals the scores, and the
+epochs are those of Hyperband's plan or end with the best epoch.
 """
 
 from __future__ import annotations
@@ -17,11 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, Field
-
+from eyetune.compat.keras_tuner.project_files import (
+    HyperparameterEntry,
+    StateFile,
+    TrialFile,
+    read_state,
+    read_trials,
+)
 from eyetune.errors import FunctionError, UsageError, WorkspaceError
 from eyetune.models.model_function import space_of
 from eyetune.records.study import (
@@ -33,142 +34,30 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
-from eyetune.space.space import Space, Value
+from eyetune.space.space import Space
 from eyetune.values.history import History
 
-STATE_FILE = "oracle.json"
-TRIAL_FILES = "trial_*/trial.json"
-OWN = "tuner/"  # prefix of Hyperband's own values among the hyperparameters
-OVERSIZED = "Oversized model: "
-SEVERAL = "multi_objective"  # KerasTuner's combined score of several objectives
-LIKELY = ("val_accuracy", "val_loss", "accuracy", "loss")  # in order of preference
+OVERSIZED = "Oversized model: "  # how KerasTuner begins the message of such a trial
+SUM_OF_OBJECTIVES = "multi_objective"  # KerasTuner's name for the score of several objectives
+LIKELY_OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")  # if several equal the scores
+EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
-_Read = TypeVar("_Read", bound=BaseModel)
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True)  # other keys are ignored
-
-
-class _Condition(_File):
-    name: str
-    values: list[Value]
-
-
-class _ConditionFile(_File):
-    config: _Condition
-
-
-class _Entry(_File):
-    """A hyperparameter with its values, which depend on its kind."""
-
-    name: str
-    conditions: list[_ConditionFile] = []
-    default: Value | None = None
-    value: Value | None = None
-    values: list[Value] = []
-    ordered: bool | None = None
-    min_value: int | float | None = None
-    max_value: int | float | None = None
-    step: int | float | None = None
-    sampling: str | None = None
-
-
-class _EntryFile(_File):
-    class_name: str = Field(pattern=r"^\w+$")
-    config: _Entry
-
-
-class _Hyperparameters(_File):
-    space: list[_EntryFile]
-    values: dict[str, Value | None]
-
-
-class _Observation(_File):
-    value: list[float]  # one for each time that the trial was executed
-    step: int
-
-
-class _Metric(_File):
-    direction: str
-    observations: list[_Observation]
-
-    def best(self) -> float | None:
-        """Return the best observed value, as KerasTuner scores it; None if there is none."""
-        observed = [observation.value for observation in self.observations if observation.value]
-        means = [sum(values) / len(values) for values in observed]
-        numbers = [mean for mean in means if not math.isnan(mean)]
-        best = max if self.direction == "max" else min
-        return best(numbers, default=None)
-
-
-class _Metrics(_File):
-    metrics: dict[str, _Metric]
-
-
-class _Trial(_File):
-    trial_id: str
-    hyperparameters: _Hyperparameters
-    metrics: _Metrics
-    score: float | None
-    best_step: int | None = 0
-    status: str
-    message: str | None = None
-
-    @property
-    def values(self) -> dict[str, Value]:
-        """The user's own hyperparameters."""
-        return {
-            name: value
-            for name, value in self.hyperparameters.values.items()
-            if value is not None and not name.startswith(OWN)
-        }
-
-    @property
-    def parent(self) -> str | None:
-        """The trial that Hyperband promoted as this one."""
-        value = self.hyperparameters.values.get(f"{OWN}trial_id")
-        return value if isinstance(value, str) else None
-
-    def plan(self, word: str, otherwise: int = 0) -> int:
-        """Return one of Hyperband's numbers."""
-        value = self.hyperparameters.values.get(f"{OWN}{word}")
-        return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether it was trained to its end and has a result."""
-        return self.status == "COMPLETED" and self.score is not None and not math.isnan(self.score)
-
-
-class _State(_File):
-    """The parts of an oracle.json that are needed; some exist for some oracles only."""
-
-    hyperparameters: _Hyperparameters
-    start_order: list[str]
-    ongoing_trials: dict[str, str] = {}
-    seed: int
-    seed_state: int = 0
-    max_epochs: int | None = Field(None, ge=1)
-    factor: float | None = Field(None, gt=1)
-    hyperband_iterations: float | None = None
-    alpha: float | None = None
+EpochMetrics = list[tuple[int, dict[str, float]]]  # (epochs trained, values by name) in order
 
 
 @dataclass(frozen=True)
 class Project:
-    """The contents of a project folder.
+    """The content of a project folder.
 
     Attributes:
         space: Space of the search.
         objectives: Objectives of the search.
         sampler: The most similar sampler of eyetune: random, gp or grid.
-        schedule: full, or hyperband with its settings.
+        schedule: Schedule of the search: full or hyperband.
         seed: Random seed of the search.
-        trials: The trials, as records of eyetune.
-        metrics: The measurements of each trial by its number: (epochs trained, values by name), in
-            order.
-        was_interrupted: Whether a trial was running when the folder was last written.
+        trials: Trials as records of eyetune.
+        metrics: Measured metrics of each trial, by its number in `trials`.
+        was_interrupted: Whether a trial was under way when the folder was last written.
     """
 
     space: Space
@@ -177,103 +66,60 @@ class Project:
     schedule: SchedulerSettings
     seed: int
     trials: tuple[TrialRecord, ...]
-    metrics: Mapping[int, list[tuple[int, dict[str, float]]]]
+    metrics: Mapping[int, EpochMetrics]
     was_interrupted: bool
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the user who ran a search knows in addition to its files.
+class SearchFacts:
+    """Facts about a search that its files do not contain.
 
     Attributes:
         objectives: Objectives of the search, with the names in the project; empty if unknown.
-        histories: Epochs of KerasTuner's trials, by its ids; those of a promoted one alone.
+        histories: Epochs of each trial, by KerasTuner's id. The history of a promoted trial has
+            only the epochs after its promotion.
     """
 
     objectives: tuple[Objective, ...] = ()
     histories: Mapping[str, History] = field(default_factory=dict)
 
 
-def read_project(folder: Path, known: Known | None = None) -> Project:
-    """Read a project folder of one of KerasTuner's four tuners.
+def read_project(folder: Path, facts: SearchFacts | None = None) -> Project:
+    """Read a project of KerasTuner's Hyperband, RandomSearch, BayesianOptimization or GridSearch.
 
     Args:
-        folder: The folder with `oracle.json`: `directory/project_name` of the search.
-        known: What the user knows in addition to the files.
+        folder: Folder with `oracle.json`: `directory/project_name` of the search.
+        facts: What is known beyond the files. Default: nothing.
 
     Raises:
-        UsageError: It is not a project folder, or its objective cannot be determined.
-        WorkspaceError: A file is damaged, or of another version of KerasTuner.
+        UsageError: It is not a project folder, or its objective is unknown.
+        WorkspaceError: A file is damaged or from another version of KerasTuner.
     """
-    known = known or Known()
-    state = _read(_state_file(folder), _State)
-    found = {
-        one.trial_id: one
-        for one in (_read(path, _Trial) for path in sorted(folder.glob(TRIAL_FILES)))
-    }
-    order = dict.fromkeys([*(name for name in state.start_order if name in found), *found])
-    trials = [found[name] for name in order]
-    space = _space(state, folder)
-    objectives = known.objectives or (_objective(trials, folder),)
+    facts = facts or SearchFacts()
+    state = read_state(folder)
+    trials = read_trials(folder, state)
     chains = _chains(trials)
-    reader = _Reader(
-        space, objectives, known.histories, _schedule(state, trials, known), _brackets(trials)
-    )
+    space = _space(state, folder)
+    objectives = facts.objectives or (_objective(trials, folder),)
+    schedule = _schedule(state, trials, facts.histories)
+    highest_bracket = max((trial.hyperband_number("bracket") for trial in trials), default=0)
+    converter = _Converter(space, objectives, facts.histories, schedule, highest_bracket)
     return Project(
         space=space,
         objectives=objectives,
         sampler=_sampler(state, trials),
-        schedule=reader.schedule,
+        schedule=schedule,
         seed=state.seed,
-        trials=tuple(reader.record(number, chain) for number, chain in enumerate(chains)),
-        metrics={number: reader.metrics(chain) for number, chain in enumerate(chains)},
+        trials=tuple(converter.record(number, chain) for number, chain in enumerate(chains)),
+        metrics={number: converter.metrics(chain) for number, chain in enumerate(chains)},
         was_interrupted=bool(state.ongoing_trials),
     )
 
 
-def _state_file(folder: Path) -> Path:
-    path = folder / STATE_FILE
-    if path.is_file():
-        return path
-    inside = [one.parent.name for one in folder.glob(f"*/{STATE_FILE}")] if folder.is_dir() else []
-    raise UsageError(
-        f"{folder} is not a project folder of KerasTuner."
-        if folder.exists()
-        else f"There is no folder {folder}.",
-        expected=f"directory/project_name of a search, with {STATE_FILE} and trial_*/trial.json",
-        fix=f"Name one of the projects in it: {', '.join(sorted(inside))}." if inside else None,
-    )
-
-
-def _read(path: Path, kind: type[_Read]) -> _Read:
+def _space(state: StateFile, folder: Path) -> Space:
+    entries = [_hyperparameter(entry) for entry in state.hyperparameters.space]
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise WorkspaceError(f"{path} cannot be read.", received=error.strerror or error) from None
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            again = f"If it was cut off by a crash: delete {path.parent.name} and import the rest."
-            raise WorkspaceError(
-                f"{path} is damaged.",
-                expected="JSON",
-                received=first["msg"],
-                fix=again if path.parent.name else None,
-            ) from None
-        place = ".".join(map(str, first["loc"]))
-        raise WorkspaceError(
-            f"{path} is not as KerasTuner 1.4 writes it.",
-            expected=f"{place}: {first['msg']}",
-            received=f"{first['input']!r:.80}",
-            fix="To convert it, open it with KerasTuner 1.4: `tuner.reload(); tuner.save()`.",
-        ) from None
-
-
-def _space(state: _State, folder: Path) -> Space:
-    try:
-        return space_of(
-            SimpleNamespace(space=[_as_object(one) for one in state.hyperparameters.space])
-        )
+        return space_of(SimpleNamespace(space=entries))
     except FunctionError as error:
         raise WorkspaceError(
             f"The search space of {folder} cannot be read.",
@@ -281,186 +127,199 @@ def _space(state: _State, folder: Path) -> Space:
         ) from None
 
 
-def _as_object(entry: _EntryFile) -> Any:
-    """Return a hyperparameter as KerasTuner itself reads it, without importing Keras."""
+def _hyperparameter(entry: HyperparameterEntry) -> Any:
+    """Return an object like KerasTuner's own hyperparameter, without importing Keras."""
     config = entry.config
-    usual = {
-        "Choice": config.values[0] if config.values else None,
-        "Fixed": config.value,
-        "Boolean": False,
-    }
-    default = None if entry.class_name == "Fixed" else config.default
-    if default is None:
-        default = usual.get(entry.class_name, config.min_value)
     values = {
         **dict(config),
-        "default": default,
-        "conditions": [one.config for one in config.conditions],
+        "default": _default(entry),
+        "conditions": [condition.config for condition in config.conditions],
         "sampling": config.sampling or "linear",
     }
     return type(entry.class_name, (SimpleNamespace,), {})(**values)
 
 
-def _objective(trials: Sequence[_Trial], folder: Path) -> Objective:
-    """Find the objective, which KerasTuner does not store: the metric that equals the scores."""
-    scored = [one for one in trials if one.is_scored]
-    fitting = [
-        name
-        for name in (scored[0].metrics.metrics if scored else LIKELY[:1])
-        if _fits(name, scored)
-    ]
-    if not fitting:
+def _default(entry: HyperparameterEntry) -> Any:
+    config = entry.config
+    if entry.class_name == "Fixed":
+        return config.value
+    if config.default is not None:
+        return config.default
+    if entry.class_name == "Choice":
+        return config.values[0] if config.values else None
+    return False if entry.class_name == "Boolean" else config.min_value
+
+
+def _objective(trials: Sequence[TrialFile], folder: Path) -> Objective:
+    """Return the metric whose best values are the scores, which is not in KerasTuner's files."""
+    scored = [trial for trial in trials if trial.is_scored]
+    if not scored:
+        return Objective(name=LIKELY_OBJECTIVES[0], direction="max")
+    metrics = scored[0].metrics.metrics
+    candidates = [name for name in metrics if _equals_scores(name, scored)]
+    if not candidates:
         raise UsageError(
-            f"The objective of {folder} is unknown: its scores equal no metric.",
+            f"The objective of {folder} is unknown: no metric equals the scores.",
             fix='Name it, for example objective="val_accuracy" or --objective val_auc:max.',
         )
-    rank = {name: place for place, name in enumerate((SEVERAL, *LIKELY))}
-    name = min(fitting, key=lambda one: rank.get(one, len(rank)))
-    direction = scored[0].metrics.metrics[name].direction if scored else "max"
-    return Objective(name=name, direction="max" if direction == "max" else "min")
+    likely = [name for name in (SUM_OF_OBJECTIVES, *LIKELY_OBJECTIVES) if name in candidates]
+    name = (likely or candidates)[0]
+    return Objective(name=name, direction="max" if metrics[name].direction == "max" else "min")
 
 
-def _fits(name: str, scored: Sequence[_Trial]) -> bool:
-    return all(
-        name in one.metrics.metrics
-        and math.isclose(one.metrics.metrics[name].best() or 0.0, one.score or 0.0)
-        for one in scored
-    )
+def _equals_scores(name: str, scored: Sequence[TrialFile]) -> bool:
+    """Return whether the best value of a metric is the score of every trial."""
+    for trial in scored:
+        metric = trial.metrics.metrics.get(name)
+        if metric is None or not math.isclose(metric.best() or 0.0, trial.score or 0.0):
+            return False
+    return True
 
 
-def _sampler(state: _State, trials: Sequence[_Trial]) -> SamplerName:
+def _sampler(state: StateFile, trials: Sequence[TrialFile]) -> SamplerName:
     if state.alpha is not None:
         return "gp"
-    drew_nothing = (
-        state.seed_state == state.seed and bool(trials) and bool(state.hyperparameters.space)
-    )
+    has_values = bool(trials) and bool(state.hyperparameters.space)
+    drew_nothing = state.seed_state == state.seed and has_values
     return "grid" if drew_nothing and state.max_epochs is None else "random"
 
 
-def _schedule(state: _State, trials: Sequence[_Trial], known: Known) -> SchedulerSettings:
-    if state.max_epochs is not None:
-        rounds = state.hyperband_iterations
-        iterations = (
-            int(rounds) if rounds is not None and math.isfinite(rounds) and rounds >= 1 else None
-        )
-        factor = state.factor or 3.0
-        return SchedulerSettings(
-            name="hyperband", max_epochs=state.max_epochs, factor=factor, iterations=iterations
-        )
+def _schedule(
+    state: StateFile, trials: Sequence[TrialFile], histories: Mapping[str, History]
+) -> SchedulerSettings:
+    if state.max_epochs is None:
+        epochs = [_total_epochs(trial, histories) for trial in trials]
+        return SchedulerSettings(max_epochs=max([1, *epochs]))
+    iterations = state.hyperband_iterations
+    is_limited = iterations is not None and math.isfinite(iterations) and iterations >= 1
     return SchedulerSettings(
-        max_epochs=max([1, *(_epochs(one, known.histories) for one in trials)])
+        name="hyperband",
+        max_epochs=state.max_epochs,
+        factor=state.factor or 3.0,
+        iterations=int(iterations) if is_limited and iterations is not None else None,
     )
 
 
-def _epochs(trial: _Trial, histories: Mapping[str, History]) -> int:
-    """Return the total number of epochs of a trial, as far as it is known."""
+def _total_epochs(trial: TrialFile, histories: Mapping[str, History]) -> int:
+    """Return how many epochs a trial was trained in all, as far as that is known."""
     if trial.trial_id in histories:
-        return trial.plan("initial_epoch") + len(histories[trial.trial_id])
-    steps = [one.step for metric in trial.metrics.metrics.values() for one in metric.observations]
-    return trial.plan("epochs", max([trial.best_step or 0, *steps]) + 1)
+        return trial.hyperband_number("initial_epoch") + len(histories[trial.trial_id])
+    steps = [trial.best_step or 0]
+    for metric in trial.metrics.metrics.values():
+        steps.extend(observation.step for observation in metric.observations)
+    return trial.hyperband_number("epochs", max(steps) + 1)
 
 
-def _brackets(trials: Sequence[_Trial]) -> int:
-    return max((one.plan("bracket") for one in trials), default=0)
-
-
-def _chains(trials: Sequence[_Trial]) -> list[list[_Trial]]:
-    """Group promoted trials with the trials that they continue."""
-    known = {one.trial_id: one for one in trials}
-    chains: dict[str, list[_Trial]] = {}
+def _chains(trials: Sequence[TrialFile]) -> list[list[TrialFile]]:
+    """Group trials into chains: a trial and its promotions, in the order of their rounds."""
+    by_id = {trial.trial_id: trial for trial in trials}
+    chains: dict[str, list[TrialFile]] = {}
     for trial in trials:
-        root, seen = trial, {trial.trial_id}
-        while root.parent in known and root.parent not in seen:
-            seen.add(root.parent)
-            root = known[root.parent]
+        root = trial
+        visited = {trial.trial_id}
+        while root.parent in by_id and root.parent not in visited:
+            visited.add(root.parent)
+            root = by_id[root.parent]
         chains.setdefault(root.trial_id, []).append(trial)
-    return [sorted(chain, key=lambda one: one.plan("round")) for chain in chains.values()]
+    return [
+        sorted(chain, key=lambda trial: trial.hyperband_number("round"))
+        for chain in chains.values()
+    ]
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Converts trials of KerasTuner, each with those that continue it, to trials of eyetune."""
+class _Converter:
+    """Converts chains of KerasTuner's trials to records of eyetune."""
 
     space: Space
     objectives: tuple[Objective, ...]
     histories: Mapping[str, History]
     schedule: SchedulerSettings
-    most_patient: int  # KerasTuner counts brackets down, eyetune counts them up
+    highest_bracket: int  # KerasTuner numbers brackets downwards, eyetune upwards
 
-    def record(self, number: int, chain: Sequence[_Trial]) -> TrialRecord:
-        """Return a trial as a record of eyetune."""
+    def record(self, number: int, chain: Sequence[TrialFile]) -> TrialRecord:
+        """Return the record of a trial with its promotions."""
         last = chain[-1]
         rungs = self._rungs(chain)
-        epochs = _epochs(last, self.histories)
         values = {name: value for name, value in last.values.items() if name in self.space.names}
+        seconds = 0.0
+        for trial in chain:
+            history = self.histories.get(trial.trial_id, ())
+            seconds += sum(epoch.duration_seconds for epoch in history)
         record = TrialRecord(
             number=number,
             state=TrialState.COMPLETE,
             values=values,
             more_values={name: value for name, value in last.values.items() if name not in values},
-            bracket=self.most_patient - chain[0].plan("bracket"),
+            bracket=self.highest_bracket - chain[0].hyperband_number("bracket"),
             rung=len(chain) - 1,
-            epochs_granted=last.plan("epochs", epochs),
+            epochs_granted=last.hyperband_number("epochs", _total_epochs(last, self.histories)),
             epochs=rungs[-1].epochs if rungs else 0,
             is_over=True,
             rungs=rungs,
-            seconds=sum(
-                epoch.duration_seconds
-                for one in chain
-                for epoch in self.histories.get(one.trial_id, ())
-            ),
+            seconds=seconds,
         )
         if not last.is_scored:
-            return _not_done(record, last)
-        stopped = (
-            self.schedule.name == "hyperband" and record.epochs_granted < self.schedule.max_epochs
-        )
-        return record.with_(state=TrialState.STOPPED, is_over=False) if stopped else record
+            return _without_score(record, last)
+        is_hyperband = self.schedule.name == "hyperband"
+        if is_hyperband and record.epochs_granted < self.schedule.max_epochs:
+            return record.with_(state=TrialState.STOPPED, is_over=False)
+        return record
 
-    def _rungs(self, chain: Sequence[_Trial]) -> tuple[Rung, ...]:
+    def _rungs(self, chain: Sequence[TrialFile]) -> tuple[Rung, ...]:
         rungs: list[Rung] = []
-        for one in chain:
-            values = self._values(one) if one.is_scored else None
-            if values is not None:
-                if rungs:  # a rung has the best value so far
-                    pairs = zip(self.objectives, rungs[-1].values, values, strict=True)
-                    values = tuple(max(old, new, key=each.oriented) for each, old, new in pairs)
-                rungs.append(Rung(epochs=_epochs(one, self.histories), values=values))
+        for trial in chain:
+            values = self._values(trial) if trial.is_scored else None
+            if values is None:
+                continue
+            if rungs:
+                values = self._best_values(rungs[-1].values, values)
+            rungs.append(Rung(epochs=_total_epochs(trial, self.histories), values=values))
         return tuple(rungs)
 
-    def _values(self, trial: _Trial) -> tuple[float, ...] | None:
-        assert trial.score is not None
-        if len(self.objectives) == 1 and self.objectives[0].name not in trial.metrics.metrics:
-            return (trial.score,)
-        values = [_best(trial, one.name) for one in self.objectives]
-        return tuple(value for value in values if value is not None) if None not in values else None
+    def _best_values(self, old: Sequence[float], new: Sequence[float]) -> tuple[float, ...]:
+        """Return the better value for each objective: a rung has the best so far."""
+        pairs = zip(self.objectives, old, new, strict=True)
+        return tuple(
+            max(before, after, key=objective.oriented) for objective, before, after in pairs
+        )
 
-    def metrics(self, chain: Sequence[_Trial]) -> list[tuple[int, dict[str, float]]]:
-        """Return the measurements, each with the total number of epochs of the trial by then."""
+    def _values(self, trial: TrialFile) -> tuple[float, ...] | None:
+        """Return the best value of each objective; None if one was not measured."""
+        assert trial.score is not None
+        metrics = trial.metrics.metrics
+        if len(self.objectives) == 1 and self.objectives[0].name not in metrics:
+            return (trial.score,)
+        values: list[float] = []
+        for objective in self.objectives:
+            metric = metrics.get(objective.name)
+            value = None if metric is None else metric.best()
+            if value is None:
+                return None
+            values.append(value)
+        return tuple(values)
+
+    def metrics(self, chain: Sequence[TrialFile]) -> EpochMetrics:
+        """Return the measured metrics, each with the trial's total number of epochs so far."""
         by_epoch: dict[int, dict[str, float]] = {}
-        for one in chain:
-            before = one.plan("initial_epoch")
-            for epoch in self.histories.get(one.trial_id, ()):
-                figures = {
-                    name: getattr(epoch, name)
-                    for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-                }
-                by_epoch[before + epoch.epoch] = {**figures, **epoch.others}
-            for name, metric in one.metrics.metrics.items():
-                for seen in metric.observations:
-                    if seen.value and one.trial_id not in self.histories:
-                        mean = sum(seen.value) / len(seen.value)
-                        by_epoch.setdefault(before + seen.step + 1, {})[name] = mean
+        for trial in chain:
+            epochs_before = trial.hyperband_number("initial_epoch")
+            history = self.histories.get(trial.trial_id)
+            if history is not None:
+                for epoch in history:
+                    values = {name: getattr(epoch, name) for name in EPOCH_METRICS}
+                    by_epoch[epochs_before + epoch.epoch] = {**values, **epoch.others}
+                continue
+            for name, metric in trial.metrics.metrics.items():
+                for observation in metric.observations:
+                    if observation.value:
+                        total = epochs_before + observation.step + 1
+                        by_epoch.setdefault(total, {})[name] = observation.mean
         return sorted(by_epoch.items())
 
 
-def _best(trial: _Trial, name: str) -> float | None:
-    metric = trial.metrics.metrics.get(name)
-    return None if metric is None else metric.best()
-
-
-def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
-    """Return a trial that did not end normally: it crashed, was too large or was interrupted."""
+def _without_score(record: TrialRecord, trial: TrialFile) -> TrialRecord:
+    """Return the record of a trial that crashed, was too large, or was interrupted."""
     message = (trial.message or "").strip()
     parameters = _parameters_of_oversized(message)
     if parameters is not None and not record.rungs:
@@ -473,12 +332,12 @@ def _not_done(record: TrialRecord, trial: _Trial) -> TrialRecord:
             network={"parameters": float(parameters)},
         )
     if trial.status == "RUNNING":
-        message = "KerasTuner was interrupted while it trained this trial."
-    elif message:  # the first line of a traceback carries no information
-        message = f"{message.splitlines()[-1]}\n{message}"
+        error = "KerasTuner was interrupted while it trained this trial."
+    elif message:  # the last line of a traceback is the error itself
+        error = f"{message.splitlines()[-1]}\n{message}"
     else:
-        message = f"KerasTuner left it {trial.status}, without a score."
-    return record.with_(state=TrialState.FAILED, error=message)
+        error = f"KerasTuner ended this trial without a score; its status is {trial.status}."
+    return record.with_(state=TrialState.FAILED, error=error)
 
 
 def _parameters_of_oversized(message: str) -> int | None:
