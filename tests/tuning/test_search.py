@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -254,10 +256,26 @@ def test_search_ends_at_the_target() -> None:
     assert len(workspace.studies.trials(record.id)) < 50
 
 
-def test_search_out_of_time_has_a_model_and_can_be_resumed() -> None:
+def test_search_out_of_time_has_a_model_and_can_be_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The time is up when ten epochs are trained; until then no trial passes its tenth epoch."""
+    is_late = threading.Event()
+
+    def curve(recipe: Recipe, epoch: int) -> float:
+        if epoch > 10:
+            assert is_late.wait(60)
+        return quick_curve(recipe, epoch)
+
+    def monotonic() -> float:
+        if executor.trained.total() >= 10:
+            is_late.set()
+        return 100.0 * is_late.is_set()
+
+    executor = SimulatedExecutor(2, curve=curve, seconds=0.2)
+    monkeypatch.setattr("eyetune.tuning.budget.time", SimpleNamespace(monotonic=monotonic))
     workspace = Workspace()
-    record = new(workspace, budget=Budget(seconds=3.0), iterations=None, max_epochs=50)
-    executor = SimulatedExecutor(2, seconds=0.2)  # a trial takes longer than there is time
+    record = new(workspace, budget=Budget(seconds=50.0), iterations=None, max_epochs=50)
     done = do(workspace, record, executor)
     assert done.ending == Ending.OUT_OF_TIME
     trials = workspace.studies.trials(record.id)

@@ -6,6 +6,8 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -36,6 +38,7 @@ from tests.tuning.executors.jobs import (
     wait_for_end,
     write_node_and_wait,
     write_pid_and_sleep,
+    write_pid_and_wait,
 )
 
 pytestmark = pytest.mark.slow
@@ -129,11 +132,41 @@ def test_ray_executor_ends_late_jobs(executor: RayExecutor, tmp_path: Path) -> N
     assert executor.submit(add, 2, 2, limit_seconds=LIMIT_SECONDS).result() == 4
 
 
-def test_time_in_the_queue_does_not_count(executor: RayExecutor, tmp_path: Path) -> None:
+class JumpingClock:
+    """The clock of the executor, which a test can put forward."""
+
+    def __init__(self) -> None:
+        self.seconds_ahead = 0.0
+        self.was_read_late = threading.Event()
+
+    def monotonic(self) -> float:
+        if self.seconds_ahead > 0:
+            self.was_read_late.set()
+        return time.monotonic() + self.seconds_ahead
+
+
+def test_time_in_the_queue_does_not_count(
+    executor: RayExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both workers are busy for longer than the limit of the job that waits for them."""
+    clock = JumpingClock()
+    monkeypatch.setattr("eyetune.tuning.executors.ray.time", clock)
+    end = tmp_path / "end"
+    busy = [
+        executor.submit(write_pid_and_wait, str(tmp_path / str(index)), str(end))
+        for index in range(2)
+    ]
     for index in range(2):
-        executor.submit(write_pid_and_sleep, str(tmp_path / str(index)), 6.0)
-    assert executor.submit(add, 1, 2, limit_seconds=5.0).result() == 3
+        read_when_written(tmp_path / str(index))
+    queued = executor.submit(add, 1, 2, limit_seconds=LIMIT_SECONDS)
+    clock.seconds_ahead = 10 * LIMIT_SECONDS
+    for _ in range(2):  # the second reading comes after the first one has had its effect
+        clock.was_read_late.clear()
+        assert clock.was_read_late.wait(LIMIT_SECONDS)
+    assert not queued.done()
+    end.touch()
+    assert queued.result() == 3
+    assert wait(busy, timeout=LIMIT_SECONDS).done == set(busy)
 
 
 def test_ray_executor_ends_jobs_that_take_much_memory(executor: RayExecutor) -> None:

@@ -31,7 +31,7 @@ def test_spawning_is_checked_with_this_python() -> None:
     """`spawning` replaces a private function: for a new Python, check it and add the version."""
     assert sys.version_info[:2] in CHECKED_PYTHONS
     assert callable(spawn.get_preparation_data)
-    assert callable(SpawnProcess._Popen)  # type: ignore[attr-defined]
+    assert callable(SpawnProcess._Popen)
 
 
 def test_preparation_data_names_the_main_module(tmp_path: Path) -> None:
