@@ -63,17 +63,17 @@ def _first_labels_table(facts: Mapping[str, Any]) -> Table:
 
 def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
     """Return tables of the known data sets and of the entries of the cache."""
-    known = Table(
+    sources = Table(
         "name", "content", box=box.SIMPLE, title="Data sets with a name", title_justify="left"
     )
     for name, description in value["known"].items():
-        known.add_row(name, description)
+        sources.add_row(name, description)
     paths = (
         "A source can also be the path of a CIFAR archive, of a folder of images (one folder per "
         "class) or of an .npz file."
     )
     if not value["cached"]:
-        return [known, paths]
+        return [sources, paths]
     title = escape(f"Cached in {value['cache']}")
     cached = Table("name", "source", "details", box=box.SIMPLE, title=title, title_justify="left")
     cached.add_column("size", justify="right", no_wrap=True)
@@ -86,7 +86,7 @@ def sources_tables(value: Mapping[str, Any]) -> list[RenderableType]:
             _megabytes(entry["size_bytes"]),
             entry["created_at"][:10],
         )
-    return [known, paths, cached]
+    return [sources, paths, cached]
 
 
 def _megabytes(size_bytes: int) -> str:

@@ -67,8 +67,8 @@ def list_runs(
     if limit is not None and limit < 0:
         raise UsageError("The limit is negative.", expected="0 or more", received=limit)
     workspace = common.open_workspace()
-    known = workspace.runs.all(deleted=deleted)
-    runs = query.choose(known, filter)
+    recorded = workspace.runs.all(deleted=deleted)
+    runs = query.choose(recorded, filter)
     if sort is None:
         runs = runs if reverse else runs[::-1]
     else:
@@ -83,8 +83,8 @@ def list_runs(
         common.show(value)
     elif runs:
         _show_lines(workspace, runs, limit, common, is_folded=not all_runs)
-    elif known:
-        common.show(value, f"None of the {len(known):,} runs meets the filter.")
+    elif recorded:
+        common.show(value, f"None of the {len(recorded):,} runs meets the filter.")
     elif deleted:
         common.show(value, "There are no runs in the trash.")
     else:

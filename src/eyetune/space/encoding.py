@@ -54,18 +54,28 @@ class Axis:
     values: tuple[Value, ...] = ()
 
     @classmethod
-    def of(cls, one: Choice | Range) -> Axis:
+    def of(cls, distribution: Choice | Range) -> Axis:
         """Return the axis of a hyperparameter."""
-        if isinstance(one, Choice):
-            values = tuple({json.dumps(value): value for value in one.values}.values())
+        if isinstance(distribution, Choice):
+            values = tuple({json.dumps(value): value for value in distribution.values}.values())
             return cls(
-                one.name, "index" if one.ordered else "category", 0, len(values) - 1, values=values
+                distribution.name,
+                "index" if distribution.ordered else "category",
+                0,
+                len(values) - 1,
+                values=values,
             )
-        if one.step is not None and (grid := one.grid()) is not None:
-            return cls(one.name, "index", 0, len(grid) - 1, values=grid)
-        log, mirrored = one.sampling != "linear", one.sampling == "reverse_log"
+        if distribution.step is not None and (grid := distribution.grid()) is not None:
+            return cls(distribution.name, "index", 0, len(grid) - 1, values=grid)
+        log, mirrored = distribution.sampling != "linear", distribution.sampling == "reverse_log"
         return cls(
-            one.name, "number", one.low, one.high, whole=one.whole, log=log, mirrored=mirrored
+            distribution.name,
+            "number",
+            distribution.low,
+            distribution.high,
+            whole=distribution.whole,
+            log=log,
+            mirrored=mirrored,
         )
 
     def value(self, number: float) -> Value:
@@ -83,13 +93,13 @@ class Axis:
                 return None
             number = self.low + self.high - value if self.mirrored else value
             return int(number) if self.whole else min(max(float(number), self.low), self.high)
-        for index, one in enumerate(self.values):
-            if one == value and isinstance(one, bool) == isinstance(value, bool):
+        for index, listed in enumerate(self.values):
+            if listed == value and isinstance(listed, bool) == isinstance(value, bool):
                 return index
         return self._nearest(value)
 
     def _nearest(self, value: Value) -> int | None:
-        numbers = [float(one) for one in self.values if not isinstance(one, bool | str)]
+        numbers = [float(listed) for listed in self.values if not isinstance(listed, bool | str)]
         if (
             self.kind == "category"
             or isinstance(value, bool | str)
@@ -142,7 +152,7 @@ Axes = Mapping[str, Axis]
 
 def axes(space: Space) -> dict[str, Axis]:
     """Return the axis of each hyperparameter of a space, in its order."""
-    return {one.name: Axis.of(one) for one in space.distributions}
+    return {distribution.name: Axis.of(distribution) for distribution in space.distributions}
 
 
 def numbers(space: Space, axes: Axes, values: Values) -> dict[str, int | float] | None:

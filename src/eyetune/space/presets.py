@@ -53,7 +53,7 @@ def _resized(recipe: Recipe, path: str, count: int) -> list[Any]:
     section = recipe.model.model_dump(exclude_unset=False)[path.rpartition(".")[2]]
     if not section and count:
         section = [{"units": 64} if path.endswith("dense") else {}]
-    return [section[min(place, len(section) - 1)] for place in range(count)]
+    return [section[min(index, len(section) - 1)] for index in range(count)]
 
 
 def _paths(recipe: Recipe, name: str) -> list[str]:
@@ -67,7 +67,7 @@ def _paths(recipe: Recipe, name: str) -> list[str]:
             received=name,
         )
     whole = recipe.model.blocks if head == "model.blocks" else recipe.model.dense
-    return [f"{head}.{place}.{tail}" for place in range(len(whole))]
+    return [f"{head}.{index}.{tail}" for index in range(len(whole))]
 
 
 def recipe_space(name: str, recipe: Recipe) -> tuple[Recipe, Space]:
@@ -111,24 +111,28 @@ def check_space(recipe: Recipe, space: Space) -> None:
     """
     if not len(space):
         raise SpaceError("The space is empty.", expected="at least one hyperparameter")
-    for one in space.distributions:
-        parents = _parent_values(space, one)
-        for value in one.values if isinstance(one, Choice) else (one.low, one.high):
+    for distribution in space.distributions:
+        parents = _parent_values(space, distribution)
+        for value in (
+            distribution.values
+            if isinstance(distribution, Choice)
+            else (distribution.low, distribution.high)
+        ):
             try:
-                apply(recipe, space.complete({**parents, one.name: value}))
+                apply(recipe, space.complete({**parents, distribution.name: value}))
             except RecipeError as error:
                 raise SpaceError(
-                    f"The recipe cannot take a value of the space: {one.name} = {value}.",
+                    f"The recipe cannot take a value of the space: {distribution.name} = {value}.",
                     received=error.message,
                     expected=error.expected,
                     fix=error.fix,
                 ) from None
 
 
-def _parent_values(space: Space, one: Choice | Range) -> dict[str, Value]:
+def _parent_values(space: Space, distribution: Choice | Range) -> dict[str, Value]:
     """Return values with which a hyperparameter is active."""
     met: dict[str, Value] = {}
-    for condition in one.conditions:
+    for condition in distribution.conditions:
         met |= _parent_values(space, space[condition.parent])
         met[condition.parent] = condition.values[0]
     return met
@@ -147,12 +151,12 @@ def values_in(other: Recipe, recipe: Recipe, space: Space) -> dict[str, Value] |
     """
     other_values = other.values()
     values: dict[str, Value] = {}
-    for one in space.distributions:
-        if all(condition.holds(values) for condition in one.conditions):
-            value = _value_at(other, other_values, one.name)
-            if value is None or not one.contains(value):
+    for distribution in space.distributions:
+        if all(condition.holds(values) for condition in distribution.conditions):
+            value = _value_at(other, other_values, distribution.name)
+            if value is None or not distribution.contains(value):
                 return None
-            values[one.name] = value
+            values[distribution.name] = value
     try:
         same = apply(recipe, values).with_(LENGTH) == other.with_(LENGTH)
     except RecipeError:
@@ -269,7 +273,9 @@ def _widths(width: int) -> list[int]:
 def _around(name: str, value: Value, others: list[Any]) -> Choice:
     """Return a choice between a recipe's own value, which is the default, and others."""
     values = list(dict.fromkeys([value, *others]))
-    ordered = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    ordered = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    )
     return Choice(
         name=name,
         values=tuple(sorted(values) if ordered else values),

@@ -90,7 +90,9 @@ class Choice(_Part):
     def contains(self, value: Value) -> bool:
         """Return whether it is one of the values."""
         is_bool = isinstance(value, bool)  # which equals a number
-        return any(value == known and is_bool == isinstance(known, bool) for known in self.values)
+        return any(
+            value == listed and is_bool == isinstance(listed, bool) for listed in self.values
+        )
 
     def edge(self, value: Value) -> str:
         """Return at which end of ordered values one is: "first", "last" or ""."""
@@ -273,18 +275,22 @@ class Space(_Part):
         """Return the space as TOML, as `from_toml` reads it."""
         import tomli_w
 
-        return tomli_w.dumps({one.name: _table(one) for one in self.distributions})
+        return tomli_w.dumps(
+            {distribution.name: _table(distribution) for distribution in self.distributions}
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the hyperparameters, in order."""
-        return tuple(one.name for one in self.distributions)
+        return tuple(distribution.name for distribution in self.distributions)
 
     def __len__(self) -> int:
         return len(self.distributions)
 
     def __getitem__(self, name: str) -> Choice | Range:
-        return next(one for one in self.distributions if one.name == name)
+        return next(
+            distribution for distribution in self.distributions if distribution.name == name
+        )
 
     def active(self, values: Values) -> dict[str, Value]:
         """Return the active values: those of hyperparameters whose conditions are all met.
@@ -301,17 +307,17 @@ class Space(_Part):
             {'kind': 'mlp', 'units': 32}
         """
         kept: dict[str, Value] = {}
-        for one in self.distributions:
-            if one.name in values and _is_active(one, kept):
-                kept[one.name] = values[one.name]
+        for distribution in self.distributions:
+            if distribution.name in values and _is_active(distribution, kept):
+                kept[distribution.name] = values[distribution.name]
         return kept
 
     def complete(self, values: Values) -> dict[str, Value]:
         """Return the active values, with defaults for missing ones."""
         kept: dict[str, Value] = {}
-        for one in self.distributions:
-            if _is_active(one, kept):
-                kept[one.name] = values.get(one.name, one.default)
+        for distribution in self.distributions:
+            if _is_active(distribution, kept):
+                kept[distribution.name] = values.get(distribution.name, distribution.default)
         return kept
 
     def defaults(self) -> dict[str, Value]:
@@ -334,7 +340,9 @@ class Space(_Part):
         Raises:
             SpaceError: A hyperparameter has infinitely many values.
         """
-        infinite = [one.name for one in self.distributions if one.grid() is None]
+        infinite = [
+            distribution.name for distribution in self.distributions if distribution.grid() is None
+        ]
         if infinite:
             raise SpaceError(
                 f"{infinite[0]} has infinitely many values.",
@@ -347,19 +355,19 @@ class Space(_Part):
         if index == len(self.distributions):
             yield dict(chosen)
             return
-        one = self.distributions[index]
-        if not _is_active(one, chosen):
+        distribution = self.distributions[index]
+        if not _is_active(distribution, chosen):
             yield from self._points_from(index + 1, chosen)
             return
-        for value in one.grid() or ():
-            yield from self._points_from(index + 1, {**chosen, one.name: value})
+        for value in distribution.grid() or ():
+            yield from self._points_from(index + 1, {**chosen, distribution.name: value})
 
     def size(self) -> int | None:
         """Return the number of combinations; None where it is infinite or above MAX_POINTS."""
-        if any(one.grid() is None for one in self.distributions):
+        if any(distribution.grid() is None for distribution in self.distributions):
             return None
-        if not any(one.conditions for one in self.distributions):
-            count = math.prod(len(one.grid() or ()) for one in self.distributions)
+        if not any(distribution.conditions for distribution in self.distributions):
+            count = math.prod(len(distribution.grid() or ()) for distribution in self.distributions)
             return count if count <= MAX_POINTS else None
         counted = 0
         for _ in self.points():
@@ -370,7 +378,11 @@ class Space(_Part):
 
     def merge(self, other: Space) -> Space:
         """Return this space with the new hyperparameters of another one; the others stay."""
-        new = [one for one in other.distributions if one.name not in self.names]
+        new = [
+            distribution
+            for distribution in other.distributions
+            if distribution.name not in self.names
+        ]
         return Space(distributions=(*self.distributions, *new)) if new else self
 
     def difference(self, other: Space) -> tuple[str, ...]:
@@ -381,8 +393,8 @@ class Space(_Part):
             >>> one.difference(Space.make([Choice(name="units", values=(32, 128))]))
             ('units: 32, 64 became 32, 128',)
         """
-        mine = {one.name: _text(one) for one in self.distributions}
-        theirs = {one.name: _text(one) for one in other.distributions}
+        mine = {distribution.name: _text(distribution) for distribution in self.distributions}
+        theirs = {distribution.name: _text(distribution) for distribution in other.distributions}
         gone = [f"{name} is gone" for name in mine if name not in theirs]
         new = [f"{name} is new: {text}" for name, text in theirs.items() if name not in mine]
         changed = [
@@ -401,36 +413,37 @@ class Space(_Part):
         return {name: edge for name, edge in edges.items() if edge}
 
 
-def describe(one: Choice | Range) -> str:
+def describe(distribution: Choice | Range) -> str:
     """Return the values of a hyperparameter as a text, without its conditions.
 
     Example:
         >>> describe(Range(name="units", low=32, high=128, step=32, whole=True))
         '32 to 128 in steps of 32'
     """
-    if isinstance(one, Choice):
+    if isinstance(distribution, Choice):
         texts = [
-            str(value).lower() if isinstance(value, bool) else str(value) for value in one.values
+            str(value).lower() if isinstance(value, bool) else str(value)
+            for value in distribution.values
         ]
         return ", ".join(texts)
-    text = f"{one.low:g} to {one.high:g}"
-    if one.sampling == "linear":
-        return text if one.step is None else f"{text} in steps of {one.step:g}"
-    if one.step is not None:
-        text = f"{text}, each {one.step:g} times the last"
-    return f"{text} ({one.sampling.replace('_', ' ')})"
+    text = f"{distribution.low:g} to {distribution.high:g}"
+    if distribution.sampling == "linear":
+        return text if distribution.step is None else f"{text} in steps of {distribution.step:g}"
+    if distribution.step is not None:
+        text = f"{text}, each {distribution.step:g} times the last"
+    return f"{text} ({distribution.sampling.replace('_', ' ')})"
 
 
-def _text(one: Choice | Range) -> str:
+def _text(distribution: Choice | Range) -> str:
     conditions = "; ".join(
         f"while {condition.parent} is {' or '.join(map(str, condition.values))}"
-        for condition in one.conditions
+        for condition in distribution.conditions
     )
-    return f"{describe(one)} {conditions}".strip()
+    return f"{describe(distribution)} {conditions}".strip()
 
 
-def _is_active(one: Choice | Range, chosen: Values) -> bool:
-    return all(condition.holds(chosen) for condition in one.conditions)
+def _is_active(distribution: Choice | Range, chosen: Values) -> bool:
+    return all(condition.holds(chosen) for condition in distribution.conditions)
 
 
 _KNOWN = ("values", "ordered", "low", "high", "step", "sampling", "default", "when")
@@ -470,11 +483,11 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
     return {"kind": "range", "name": name, "conditions": conditions, "whole": whole, **plain}
 
 
-def _table(one: Choice | Range) -> dict[str, Any]:
-    values = one.model_dump(
+def _table(distribution: Choice | Range) -> dict[str, Any]:
+    values = distribution.model_dump(
         exclude_defaults=True, exclude_none=True, exclude={"kind", "name", "conditions", "whole"}
     )
-    when = {condition.parent: list(condition.values) for condition in one.conditions}
+    when = {condition.parent: list(condition.values) for condition in distribution.conditions}
     return {**values, **({"when": when} if when else {})}
 
 

@@ -225,12 +225,12 @@ def _changed_recipe(recorded: Recipe, recipe: Recipe) -> list[str]:
     return changed
 
 
-def _extended_budget(workspace: Workspace, record: StudyRecord, asked: Budget) -> Budget:
+def _extended_budget(workspace: Workspace, record: StudyRecord, given: Budget) -> Budget:
     """Return the budget of a resumed study: new values replace earlier ones."""
     budget = record.settings.budget
-    if asked != Budget() and asked.trials is None and budget.trials == DEFAULT_TRIALS:
+    if given != Budget() and given.trials is None and budget.trials == DEFAULT_TRIALS:
         budget = budget.model_copy(update={"trials": None})  # that was only the default
-    budget = budget.model_copy(update=asked.model_dump(exclude_none=True))
+    budget = budget.model_copy(update=given.model_dump(exclude_none=True))
     trials = workspace.studies.trials(record.id)
     num_started = sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
     if budget.trials is not None and budget.trials < num_started:
@@ -333,10 +333,10 @@ def _constraints(options: TuneOptions, board_name: str) -> tuple[Constraint, ...
 
 
 def _scheduler_settings(
-    asked: SchedulerSettings, max_epochs: int, budget: Budget
+    given: SchedulerSettings, max_epochs: int, budget: Budget
 ) -> SchedulerSettings:
     """Return how epochs are distributed, checked against the budget."""
-    settings = asked.model_copy(
+    settings = given.model_copy(
         update={"max_epochs": max_epochs, "iterations": 1 if budget == Budget() else None}
     )
     scheduler = make_scheduler(

@@ -35,22 +35,22 @@ def discover(function: str) -> Space:
     """
     import keras_tuner
 
-    known = keras_tuner.HyperParameters()
-    load(function).hypermodel.declare_hyperparameters(known)
+    seen_so_far = keras_tuner.HyperParameters()
+    load(function).hypermodel.declare_hyperparameters(seen_so_far)
     active: list[Any] = []
     waiting: list[Any] = []
-    hyperparameters = known.copy()
+    hyperparameters = seen_so_far.copy()
     while True:
         _build_once(function, hyperparameters)
-        _add_new(known, hyperparameters)
+        _add_new(seen_so_far, hyperparameters)
         active += hyperparameters.active_scopes
         waiting += [scope for scope in hyperparameters.inactive_scopes if scope not in waiting]
         # A scope that does not become active in its turn never will; KerasTuner would try forever.
         target = next((scope for scope in waiting if scope not in active), None)
         if target is None:
-            return space_of(known)
+            return space_of(seen_so_far)
         active.append(target)
-        hyperparameters = _towards(known, target)
+        hyperparameters = _towards(seen_so_far, target)
 
 
 def _build_once(function: str, hyperparameters: Any) -> None:

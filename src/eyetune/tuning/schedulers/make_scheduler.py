@@ -90,12 +90,12 @@ def _repeated(
     sizes = [plan.places[0] for plan in plans]
 
     def open_bracket(number: int) -> Bracket | None:
-        iteration, place = divmod(number, len(plans))
-        plan = plans[place]
+        iteration, index = divmod(number, len(plans))
+        plan = plans[index]
         if iterations is not None and iteration >= iterations:
             return None
         if num_trials is not None:
-            left = num_trials - iteration * sum(sizes) - sum(sizes[:place])
+            left = num_trials - iteration * sum(sizes) - sum(sizes[:index])
             if left <= 0:
                 return None
             plan = plan.limited(left)
