@@ -162,7 +162,7 @@ def test_until_diverged_ends_at_the_first_huge_loss(losses: list[float], steps: 
 
 
 def test_until_diverged_allows_a_rise_below_the_start() -> None:
-    losses = [2.3] * 20 + [0.01] * 60 + [1.0] * 20  # small data learnt by heart, then a larger rate
+    losses = [2.3] * 20 + [0.01] * 60 + [1.0] * 20  # memorized data, then a larger rate
     assert len(list(until_diverged(losses, 100))) == 100
 
 

@@ -279,5 +279,5 @@ def _reason_for_nothing(averages: Floats, num_steps: int) -> str:
 
 
 def _rounded(rate: float) -> float:
-    """Round to two significant digits: the test is no more precise."""
+    """Round to two significant digits, the precision of the test."""
     return float(f"{rate:.1e}")

@@ -280,7 +280,7 @@ def output() -> Console:
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            # Rich would exit with status 1, but a reader that has seen enough is no failure.
+            # Rich would exit with status 1, but it is not a failure if a reader stops early.
             raise BrokenPipeError
 
     is_terminal = sys.stdout.isatty()

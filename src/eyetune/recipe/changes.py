@@ -35,7 +35,7 @@ def recipe_changes(before: Recipe, after: Recipe) -> list[RecipeChange]:
     """Return the settings that differ between two recipes.
 
     A block or dense layer that was removed is one change. Blocks that a pre-trained network or a
-    model function replaces are no change of their own: the change of `model.base` or
+    model function replaces are not separate changes: the change of `model.base` or
     `model.function` says so already.
 
     Args:

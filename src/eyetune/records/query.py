@@ -22,7 +22,7 @@ _CONDITION = re.compile(r"\s*([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*")
 
 
 def figures(run: RunRecord) -> dict[str, Any]:
-    """Return the values of a run that are no part of its recipe, by the names of their fields.
+    """Return the values of a run that are not part of its recipe, by the names of their fields.
 
     A figure that the run does not have is None, and so are accuracy and loss on validation images
     that it trained on: they say nothing about how good it is.

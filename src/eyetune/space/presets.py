@@ -28,7 +28,7 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
     """Return a recipe with the values of a trial.
 
     Raises:
-        RecipeError: A name is no path of a recipe, or the values contradict each other.
+        RecipeError: A name is not a path of a recipe, or the values contradict each other.
 
     Example:
         >>> values = {"model.blocks.count": 3, "model.blocks.2.filters": 16, "fit.batch_size": 64}

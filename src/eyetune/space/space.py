@@ -80,7 +80,9 @@ class Choice(_Part):
     @model_validator(mode="after")
     def _default_is_a_value(self) -> Self:
         if self.default not in self.values:
-            raise ValueError(f"the default of {self.name}, {self.default!r}, is none of its values")
+            raise ValueError(
+                f"the default of {self.name}, {self.default!r}, is not one of its values"
+            )
         return self
 
     def grid(self) -> tuple[Value, ...] | None:

@@ -25,8 +25,8 @@ def find_prior_runs(
 ) -> tuple[str, ...]:
     """Return the ids of the runs that seed a new study.
 
-    They are complete, no trials, and could have been trained by the study: on the same images, with
-    the same seed and epochs, and with values of its space.
+    They are complete, are not trials, and match the study: they were trained on the same images,
+    with the same seed and number of epochs, and with values of its space.
 
     Args:
         workspace: Workspace of the runs.

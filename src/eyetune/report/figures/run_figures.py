@@ -173,10 +173,10 @@ def forest(
         axes.plot(100 * difference, height, "o", color=color, markersize=7)
     axes.set_yticks(range(len(ordered)), [plain(label) for label, *_ in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)
-    words = (
+    label = (
         f"difference in validation accuracy from {baseline}, points (95% interval; gray: not sure)"
     )
-    axes.set_xlabel(plain(words))
+    axes.set_xlabel(plain(label))
     axes.grid(axis="x", alpha=0.3)
     if title:
         axes.set_title(plain(title))

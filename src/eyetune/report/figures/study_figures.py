@@ -178,8 +178,8 @@ def learning_curves(
             markersize=5,
             zorder=4.5,
         )
-        words = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
-        handles.insert(0, _line_handle(words, **style))
+        label = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
+        handles.insert(0, _line_handle(label, **style))
     ends = [_curve(history, objective)[1][-1] for history in found.values()]
     drawn = [value for trial in strong for value in _curve(found[trial.number], objective)[1]]
     hidden = style_objective(axes, objective, ends, always=shown_range(objective, drawn))
