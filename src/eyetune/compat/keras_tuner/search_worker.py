@@ -157,16 +157,18 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
     from eyetune.training.fit import class_weight
     from eyetune.training.model_function.user_call import DECIDED_BY_TRAINING
 
-    given = built.loaded.arguments
+    user_arguments = built.loaded.arguments
     arguments: dict[str, Any] = {"epochs": settings.schedule.max_epochs}
     if not built.loaded.has_own_fit:  # which may choose the batch size and would get two
         arguments["batch_size"] = settings.recipe.fit.batch_size
     weights = class_weight(settings.recipe, dataset.train, dataset.num_classes)
     if weights:
         arguments["class_weight"] = weights
-    arguments |= {name: value for name, value in given.items() if name not in DECIDED_BY_TRAINING}
+    arguments |= {
+        name: value for name, value in user_arguments.items() if name not in DECIDED_BY_TRAINING
+    }
     arguments["callbacks"] = [
-        *(given.get("callbacks") or []),
+        *(user_arguments.get("callbacks") or []),
         *_early_stopping(settings, built.fit.accuracy),
     ]
     return arguments

@@ -51,7 +51,7 @@ class Tuner:
         others: Other arguments of KerasTuner; they are refused unless they change nothing.
 
     Raises:
-        UsageError: An argument is unknown or has no meaning here.
+        UsageError: An argument is unknown or is not supported.
     """
 
     def __init__(  # noqa: PLR0913 (KerasTuner's arguments)
