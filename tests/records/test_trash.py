@@ -8,6 +8,7 @@ from eyetune.records import Workspace
 from eyetune.records.trash import (
     delete_lab,
     delete_study,
+    maker_id,
     purge_lab,
     purge_study,
     restore_lab,
@@ -71,6 +72,14 @@ def test_run_that_is_being_trained_stays(workspace: Path) -> None:
     with records.runs.claim(busy.id):
         delete_lab(records, "lab-1", runs_of_lab(records, "lab-1"))
     assert (ids(records), ids(records, deleted=True)) == ([busy.id], [idle.id])
+
+
+def test_deleted_study_is_found_by_name_through_its_runs(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    add_run(records, study_id=study.id)
+    delete_study(records, study.id)
+    assert maker_id(records, "study", study.name) == study.id
 
 
 def test_study_is_restored_with_its_runs(workspace: Path) -> None:

@@ -56,12 +56,19 @@ def maker_id(workspace: Workspace, kind: Literal["lab", "study"], reference: str
     runs = [*workspace.runs.all(), *workspace.runs.all(deleted=True)]
     if kind == "lab":
         records = [Candidate(lab.id) for lab in workspace.labs.all(skip_damaged=True)]
+        names: dict[str, str] = {}
         ids = [run.lab_id for run in runs if run.lab_id is not None]
     else:
         records = [Candidate(study.id, study.name) for study in workspace.studies.all()]
+        names = {study.id: study.name for study in workspace.studies.all(deleted=True)}
         ids = [run.study_id for run in runs if run.study_id is not None]
     known = {candidate.id for candidate in records}
-    others = [Candidate(maker) for maker in dict.fromkeys(ids) if maker not in known]
+    taken_names = {candidate.name for candidate in records}  # these mean the study that is left
+    others = []
+    for maker in dict.fromkeys(ids):
+        if maker not in known:
+            name = names.get(maker, "")
+            others.append(Candidate(maker, "" if name in taken_names else name))
     return resolve_reference(
         reference,
         LAB if kind == "lab" else STUDY,
