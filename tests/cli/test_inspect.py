@@ -98,7 +98,7 @@ def test_predict_names_the_likeliest_classes(
     value = eyetune.json("predict", "trained", *images, *at)
     assert [len(row["classes"]) for row in value["predictions"]] == [3, 3, 3]
     assert eyetune("predict", "trained", images[0], "--top", "1", *at) == 0
-    assert "likeliest class" in eyetune.output
+    assert "most probable" in eyetune.output
 
 
 def test_predict_classifies_all_images_of_a_folder(

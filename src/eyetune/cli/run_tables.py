@@ -73,7 +73,8 @@ def run_table(run: Run) -> Table:
         rows["training curve"] = _curve([epoch.accuracy for epoch in run.history])
         rows["validation curve"] = _curve([epoch.val_accuracy for epoch in run.history])
     if record.results:
-        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}"
+        is_seen = " (of images that it was trained on)" if record.trained_on_validation else ""
+        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}{is_seen}"
         rows["test accuracy"] = percent(record.results.test_accuracy)
     return key_value_table(rows)
 
@@ -191,10 +192,10 @@ def tta_lines(run: Run, split: str, gain: TtaGain) -> list[RenderableType]:
 
 
 def prediction_table(predictions: Iterable[Prediction]) -> Table:
-    """Return a table of the likeliest classes of each image."""
+    """Return a table of the most probable classes of each image."""
     table = Table(box=box.SIMPLE)
     table.add_column("image", overflow="fold")
-    table.add_column("likeliest class")
+    table.add_column("most probable")
     table.add_column("then")
     for prediction in predictions:
         first, *others = (f"{escape(name)} {share:.1%}" for name, share in prediction.classes)
