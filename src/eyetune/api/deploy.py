@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eyetune.analysis.study_summary import settings_text
 from eyetune.api.export import Export, checked_formats, export, export_target
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
@@ -26,6 +27,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
+from eyetune.report.numbers import count_text
 from eyetune.report.pages.page import write_page
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
@@ -245,16 +247,19 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
     num_infeasible = sum(trial.state is TrialState.INFEASIBLE for trial in study.trials)
     num_trained = len(study.trials) - num_infeasible
     num_epochs = sum(len(history) for history in study.histories.values())
-    values = ", ".join(f"{name} {value}" for name, value in study.best_values.items())
-    search = f"Study {study.name} trained {num_trained} networks for {num_epochs} epochs in total"
+    num_best_epochs = len(study.histories[study.run().id])
+    search = (
+        f"Study {study.name} trained {count_text(num_trained, 'network')} for"
+        f" {count_text(num_epochs, 'epoch')} in total"
+    )
     if num_infeasible:
         search += f"; {num_infeasible} more do not fit {title} and were rejected before training"
     return (
         f"{search}.",
-        f"The best one on validation images had {values}. It reached {study.best_value:.2%} after "
-        f"{len(study.histories[study.run().id])} epochs.",
+        f"The best one on validation images had {settings_text(study.best_trial)}. It reached "
+        f"{study.best_value:.2%} after {count_text(num_best_epochs, 'epoch')}.",
         f"Run {run.record.label} was exported. It reached {run.validation_accuracy:.2%} on "
-        f"validation images after {len(run.history)} epochs.",
+        f"validation images after {count_text(len(run.history), 'epoch')}.",
     )
 
 
