@@ -9,6 +9,7 @@ from eyetune.analysis.comparison import compare as paired
 from eyetune.api.run import Run
 from eyetune.api.shown import ShownComparison
 from eyetune.errors import DataError, UsageError
+from eyetune.report.numbers import count_text
 
 
 def compare(*runs: Run) -> ShownComparison:
@@ -41,7 +42,8 @@ def compare(*runs: Run) -> ShownComparison:
         raise UsageError(
             "There is nothing to compare.",
             expected="runs of two recipes or more",
-            received=f"{len(runs)} run(s) of {len(groups)} recipe(s)",
+            received=f"{count_text(len(runs), 'run')} of {count_text(len(groups), 'recipe')}",
+            fix="Name a second run: eyetune compare BASELINE RUN. `eyetune runs` lists them.",
         )
     labels = {run.record.data.fingerprint: run.record.label for run in runs}
     if len(labels) > 1:
@@ -49,6 +51,7 @@ def compare(*runs: Run) -> ShownComparison:
             "The runs were validated on different images: their accuracies cannot be compared.",
             expected="runs on the same data, split and subset",
             received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in labels.items()),
+            fix="Train both recipes with the same data options.",
         )
     candidates = []
     for group in groups.values():

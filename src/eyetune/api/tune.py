@@ -202,7 +202,7 @@ def _run_search(
         workspace.studies.save(record)
         seeds = seeds_of(workspace, record)
         if seeds and not trials:
-            display.note(f"{len(seeds)} run(s) trained by hand seed the search")
+            display.note(f"The sampler also learns from {count_text(len(seeds), 'earlier run')}.")
         return search(record, workspace, executor, display, dataset, seeds)
 
 
