@@ -23,7 +23,7 @@ from eyetune.tuning.prior_runs import find_prior_runs, seeds_of
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import search
-from eyetune.tuning.settings import StartingPoint, new_settings, resumed_record
+from eyetune.tuning.settings import StartingPoint, check_options, new_settings, resumed_record
 
 
 @from_options(TuneOptions)
@@ -49,6 +49,7 @@ def tune(options: TuneOptions) -> Study:
     workspace = workspace_of(options.workspace)
     workspace.prepare()
     record = workspace.studies.find(options.name or "latest") if options.resume else None
+    check_options(options)
     executor_name = options.executor or (record.settings.executor if record else "local")
     options = replace(options, executor=executor_name)
     start = _starting_point(workspace, options)

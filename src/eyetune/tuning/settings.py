@@ -65,6 +65,17 @@ class StartingPoint:
     is_given: bool = False
 
 
+def check_options(options: TuneOptions) -> None:
+    """Check the options that need neither images nor workers, before either is started.
+
+    Raises:
+        UsageError: A name, objective, constraint or board is not valid.
+    """
+    check_choices(options)
+    _objectives(options)
+    _constraints(options, options.board or "")
+
+
 def new_settings(
     workspace: Workspace,
     start: StartingPoint,
