@@ -53,7 +53,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     steps = [step for step in best_so_far(record, trials) if math.isfinite(step.value)]
     if not steps:
@@ -97,17 +97,19 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
 
 def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) -> None:
     """Mark the trials without a result at the edge, at the epochs trained by then."""
-    places = axes.get_xaxis_transform()
     epochs = 0
-    without: dict[TrialState, list[int]] = {TrialState.FAILED: [], TrialState.INFEASIBLE: []}
+    epochs_by_state: dict[TrialState, list[int]] = {
+        TrialState.FAILED: [],
+        TrialState.INFEASIBLE: [],
+    }
     for trial in sorted(trials, key=lambda trial: trial.number):
         epochs += trial.epochs
-        if trial.objectives is None and trial.state in without:
-            without[trial.state].append(epochs)
-    for state, marks in without.items():
+        if trial.objectives is None and trial.state in epochs_by_state:
+            epochs_by_state[trial.state].append(epochs)
+    for state, marks in epochs_by_state.items():
         if marks:  # An empty collection that is not clipped would take up room at the edge.
             style = {**LOOKS[state], "linestyle": "none", "clip_on": False, "zorder": 2}
-            axes.plot(marks, [at] * len(marks), transform=places, **style)
+            axes.plot(marks, [at] * len(marks), transform=axes.get_xaxis_transform(), **style)
 
 
 def _line_handle(label: str, **style: Any) -> Any:
@@ -135,37 +137,33 @@ def learning_curves(
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
         histories: Epochs by the id of their run; runs that are missing or empty are not drawn.
         best: Number of trials that are highlighted.
     """
-    found = {
+    by_number = {
         trial.number: histories[trial.run]
         for trial in trials
         if trial.run and histories.get(trial.run)
     }
-    if not found:
+    if not by_number:
         return message_picture("No trial has a learning curve")
-    objective = metric_of(record, next(iter(found.values()))[0])
-    order = [
-        trial for trial in rank_trials(record.settings.objectives, trials) if trial.number in found
-    ]
-    strong = order[:best]
+    objective = metric_of(record, next(iter(by_number.values()))[0])
+    order = rank_trials(record.settings.objectives, trials)
+    highlighted = [trial for trial in order if trial.number in by_number][:best]
+    highlighted_numbers = {trial.number for trial in highlighted}
+    others = [history for number, history in by_number.items() if number not in highlighted_numbers]
     figure = new_picture(9.5, 5)
     axes = figure.subplots()
-    _draw_others(
-        axes,
-        [found[number] for number in found if number not in {one.number for one in strong}],
-        objective,
-    )
+    _draw_others(axes, others, objective)
     handles: list[Any] = []
-    for place, trial in reversed(list(enumerate(strong))):
-        epochs, values = _curve(found[trial.number], objective)
-        style: dict[str, Any] = {"color": STRONG[place], "linewidth": 2.4 if place == 0 else 1.6}
+    for rank, trial in reversed(list(enumerate(highlighted))):
+        epochs, values = _curve(by_number[trial.number], objective)
+        style: dict[str, Any] = {"color": STRONG[rank], "linewidth": 2.4 if rank == 0 else 1.6}
         axes.plot(
             epochs,
             values,
-            zorder=4 - 0.1 * place,
+            zorder=4 - 0.1 * rank,
             marker="o" if len(epochs) == 1 else None,
             **style,
         )
@@ -174,33 +172,34 @@ def learning_curves(
             paused,
             [values[rung - 1] for rung in paused],
             "o",
-            color=STRONG[place],
+            color=STRONG[rank],
             markersize=5,
             zorder=4.5,
         )
         label = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
         handles.insert(0, _line_handle(label, **style))
-    ends = [_curve(history, objective)[1][-1] for history in found.values()]
-    drawn = [value for trial in strong for value in _curve(found[trial.number], objective)[1]]
+    ends = [_curve(history, objective)[1][-1] for history in by_number.values()]
+    drawn: list[float] = []
+    for trial in highlighted:
+        drawn += _curve(by_number[trial.number], objective)[1]
     hidden = style_objective(axes, objective, ends, always=shown_range(objective, drawn))
     _draw_rungs(axes, trials)
     axes.set_xlabel(f"epoch{_beyond(hidden)}")
     axes.spines[["right", "top"]].set_visible(False)
-    others = len(found) - len(strong)
     if others:
-        handles.append(_line_handle(f"the other {others}", color="0.6", linewidth=0.8))
+        handles.append(_line_handle(f"the other {len(others)}", color="0.6", linewidth=0.8))
     legend_below(figure, handles, columns=5)
     return figure
 
 
 def metric_of(record: StudyRecord, epoch: Epoch) -> Objective:
     """Return the first objective that is a metric, or validation accuracy if there is none."""
-    for one in record.settings.objectives:
+    for objective in record.settings.objectives:
         try:
-            epoch.value(one.name)
+            epoch.value(objective.name)
         except KeyError:
             continue
-        return one
+        return objective
     return Objective(name="val_accuracy", direction="max")
 
 
@@ -258,10 +257,10 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
     Args:
         importances: Shares by name, 0 to 1.
     """
-    known = {name: share for name, share in importances.items() if math.isfinite(share)}
-    if not known:
+    finite = {name: share for name, share in importances.items() if math.isfinite(share)}
+    if not finite:
         return message_picture("Too few trials to tell which hyperparameters matter")
-    order = sorted(known.items(), key=lambda one: one[1])
+    order = sorted(finite.items(), key=lambda item: item[1])
     names = [plain(wrapped(name, 32)) for name, _ in order]
     figure = new_picture(
         8, 1.1 + 0.34 * len(order) + 0.14 * sum(name.count("\n") for name in names)
@@ -298,7 +297,7 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
 
     Args:
         record: The study.
-        trials: All of it.
+        trials: All of its trials.
     """
     objectives = record.settings.objectives
     points = {trial.number: trial.objectives for trial in trials if trial.objectives is not None}
@@ -358,10 +357,12 @@ def _draw_pair(
     best: Sequence[TrialRecord],
 ) -> None:
     first, second = pair
-    draw_states(
-        axes, [(one, points[one.number][first], points[one.number][second]) for one in trials]
-    )
-    ringed = sorted((points[one.number][first], points[one.number][second]) for one in best)
+    dots = []
+    for trial in trials:
+        values_of_trial = points[trial.number]
+        dots.append((trial, values_of_trial[first], values_of_trial[second]))
+    draw_states(axes, dots)
+    ringed = sorted((points[trial.number][first], points[trial.number][second]) for trial in best)
     if len(objectives) == 2:
         # Between two points, only the worse value of each objective is certain to be reached:
         # the corner on the worse side.
@@ -371,10 +372,10 @@ def _draw_pair(
         *zip(*ringed, strict=True), "o", markerfacecolor="none", color=BEST, markersize=10, zorder=3
     )
     sides: tuple[tuple[int, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
-    for place, which in sides:
-        values = [points[one.number][place] for one in trials]
-        always = [points[one.number][place] for one in best]
-        style_objective(axes, objectives[place], values, which=which, room=0.1, always=always)
+    for index, which in sides:
+        values = [points[trial.number][index] for trial in trials]
+        always = [points[trial.number][index] for trial in best]
+        style_objective(axes, objectives[index], values, which=which, room=0.1, always=always)
     axes.spines[["right", "top"]].set_visible(False)
 
 
@@ -385,10 +386,10 @@ def _name_some(
     last = None
     for trial in best:
         value, cost = points[trial.number][:2]
-        place = axes.transAxes.inverted().transform(axes.transData.transform((cost, value)))
-        if last is not None and abs(place - last).max() < 0.045:
+        position = axes.transAxes.inverted().transform(axes.transData.transform((cost, value)))
+        if last is not None and abs(position - last).max() < 0.045:
             continue
-        last = place
+        last = position
         axes.annotate(
             str(trial.number),
             (cost, value),
