@@ -81,5 +81,6 @@ def test_filters_text_counts_the_kinds() -> None:
 def test_activity_text(activation: str, dead: int, resting: float, expected: str) -> None:
     layer = LayerActivity("dense", activation, 10, dead, resting)
     assert expected in layer.text
+    assert layer.words == layer.text  # the earlier name
     assert layer.dead_share == dead / 10
     assert ("saturated_share" if activation == "tanh" else "zero_share") in layer.to_json()

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.values.renamed_attributes import renamed_to
+
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
@@ -78,6 +80,8 @@ class Filters:
             f"of 0. What matters most in each: {listed}. Kernels that look like noise have learned "
             "little."
         )
+
+    words = renamed_to("text")
 
 
 def kernel_kind(kernel: Floats) -> str:
@@ -191,6 +195,8 @@ class LayerActivity:
         if self.bounded and self.resting >= MANY_SATURATED:
             return "mostly saturated, so it learns slowly: try relu or batch normalization"
         return f"{self.dead} dead, the others active" if self.dead else "all units active"
+
+    words = renamed_to("text")
 
     def to_json(self) -> dict[str, Any]:
         """Return the values as plain JSON values."""
