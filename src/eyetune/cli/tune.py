@@ -41,7 +41,7 @@ class CommandFlags:
     """Flags that the command has and `eyetune.tune` has not."""
 
     engine: Annotated[str, Parameter(group=GROUPS[OptionGroup.STUDY])] = "eyetune"
-    """Who searches: eyetune; or keras-tuner, KerasTuner itself, for comparison."""
+    """Search engine: eyetune, or for comparison keras-tuner (KerasTuner itself)."""
     early_stopping: Annotated[int | None, Parameter(group=GROUPS[OptionGroup.LIMITS])] = None
     """End a trial after this many epochs without a better value of the objective."""
     retrain_epochs: Annotated[int, Parameter(group=AFTER)] = 0

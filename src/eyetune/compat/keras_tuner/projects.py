@@ -57,7 +57,7 @@ class Project:
         seed: Random seed of the search.
         trials: Trials as records of eyetune.
         metrics: Measured metrics of each trial, by its number in `trials`.
-        was_interrupted: Whether a trial was under way when the folder was last written.
+        was_interrupted: Whether a trial was running when the folder was last written.
     """
 
     space: Space
