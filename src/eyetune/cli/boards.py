@@ -46,8 +46,7 @@ def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
         common.show(
             {"boards": _board_values(listed)},
             _boards_table(listed),
-            "Model: the largest model. RAM: the largest tensor arena in internal RAM. PSRAM:"
-            " external RAM.",
+            "Model: largest model. RAM: largest arena in internal RAM. PSRAM: external RAM.",
         )
     else:
         board = load_board(name)
