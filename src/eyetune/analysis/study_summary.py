@@ -214,14 +214,26 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
     return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {share} with: {reason}"]
 
 
-def _edges(record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord) -> list[str]:
-    """Return which of the best trial's values are at an end of the values searched."""
+def values_at_edges(
+    record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord
+) -> dict[str, str]:
+    """Return which end of the values searched the best trial's values are at, by hyperparameter.
+
+    A hyperparameter is left out where too few trials used it to conclude anything.
+    """
     tried = [record.space.active(trial.used_values) for trial in trials if trial.objectives]
-    sentences = []
+    edges = {}
     for name, edge in record.space.on_the_edge(best.used_values).items():
         values = [trial_values[name] for trial_values in tried if name in trial_values]
-        if len(values) < MIN_TRIALS_FOR_EDGES or len(set(values)) < 2:
-            continue  # too little was tried to conclude anything
+        if len(values) >= MIN_TRIALS_FOR_EDGES and len(set(values)) > 1:
+            edges[name] = edge
+    return edges
+
+
+def _edges(record: StudyRecord, trials: Sequence[TrialRecord], best: TrialRecord) -> list[str]:
+    """Return which of the best trial's values are at an end of the values searched."""
+    sentences = []
+    for name, edge in values_at_edges(record, trials, best).items():
         value = setting_text(best.used_values[name])
         beyond = {"lowest": "a lower one", "highest": "a higher one"}.get(edge, "one beyond it")
         sentences.append(

@@ -89,6 +89,14 @@ def test_best_hyperparameters_say_where_they_are_at_an_end(
     assert shown["units"][2] == ""
 
 
+def test_best_hyperparameters_of_few_trials_name_no_end() -> None:
+    study = fabricated_study(4, failing=0)
+    best = rank_trials((ACCURACY,), study.trials)[0]
+    assert study.record.space.on_the_edge(best.all_values)
+    tree = Tree(page_of(study)).root
+    assert {row[3] for row in rows(tree, "best")} == {""}
+
+
 def test_table_of_trials_is_ranked_and_sortable(tree: Element) -> None:
     shown = rows(tree, "trials")
     assert len(shown) == len(STUDY.trials)

@@ -20,6 +20,7 @@ from eyetune.analysis.study_summary import (
     setting_text,
     settings_text,
     summary_sentences,
+    values_at_edges,
     warnings,
 )
 from eyetune.records.study import (
@@ -306,7 +307,7 @@ def _best_rows(
     if not order:
         return []
     best = order[0]
-    edges = record.space.on_the_edge(best.all_values)
+    edges = values_at_edges(record, order, best)
     rows = []
     for name, value in best.all_values.items():
         searched = describe(record.space[name]) if name in record.space.names else "not searched"
