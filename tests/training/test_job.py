@@ -119,11 +119,11 @@ def test_progress_log_is_read_whole_in_order_and_once(
 
 def test_progress_log_limits_progress_but_not_epochs() -> None:
     lines: list[str] = []
-    news = ProgressLog(lines.append)
+    progress_log = ProgressLog(lines.append)
     for images in range(50):
-        news.on_progress(Progress(1, 2, images, 50, 0.5, 0.5, 1.0))
-    news.on_epoch(epoch(1))
-    news.on_epoch(epoch(2))
+        progress_log.on_progress(Progress(1, 2, images, 50, 0.5, 0.5, 1.0))
+    progress_log.on_epoch(epoch(1))
+    progress_log.on_epoch(epoch(2))
     kinds = [next(iter(json.loads(line))) for line in lines]
     assert kinds.count("epoch") == 2
     assert 1 <= kinds.count("progress") <= 3

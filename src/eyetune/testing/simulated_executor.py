@@ -148,7 +148,7 @@ class SimulatedExecutor(Executor):
             self.trained[(job.folder.name, number)] += 1
         history = (*history, epoch)
         (job.folder / CHECKPOINT).write_text(
-            json.dumps([asdict(one) for one in history]), encoding="utf-8"
+            json.dumps([asdict(epoch) for epoch in history]), encoding="utf-8"
         )
         with (job.folder / PROGRESS_FILE).open("a", encoding="utf-8") as stream:
             ProgressLog(stream.write).on_epoch(epoch)

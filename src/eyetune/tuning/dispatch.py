@@ -30,7 +30,7 @@ class Display(Protocol):
     def begin(self, key: str, label: str, num_epochs: int) -> None:
         """Show a training that begins, under a key of its own."""
 
-    def on_news(self, key: str, news: Epoch | Progress) -> None:
+    def on_progress_log(self, key: str, entry: Epoch | Progress) -> None:
         """Update a training's row."""
 
     def end(self, key: str, text: str, /) -> None:
@@ -198,7 +198,7 @@ class Dispatcher:
         epochs = [entry for entry in entries if isinstance(entry, Epoch)]
         self._save_epochs(active, epochs)
         for entry in entries:
-            self._display.on_news(active.run_id, entry)
+            self._display.on_progress_log(active.run_id, entry)
 
     def _save_epochs(self, active: _ActiveJob, epochs: Iterable[Epoch]) -> None:
         """Record the epochs that are not recorded yet."""

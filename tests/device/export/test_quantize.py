@@ -101,3 +101,12 @@ def test_check_input_refuses_another_scale() -> None:
     check_input(1 / 255, -128)
     with pytest.raises(BoardError):
         check_input(1 / 127, -1)
+
+
+def test_per_channel_switch_exists_in_tensorflow_2_21() -> None:
+    import tensorflow as tf
+
+    assert tf.__version__.startswith("2.21."), "check the private switch of the converter again"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    assert hasattr(converter, "_experimental_disable_per_channel_quantization_for_dense_layers")

@@ -72,8 +72,8 @@ def test_table_shows_running_trials(display: StudyDisplay, width: int) -> None:
     display.begin("a", "trial 3", 10)
     display.on_trial(running(3, "a").with_(bracket=1))
     display.begin("b", "trial 4 [b]", 2)
-    display.on_news("a", EPOCH)
-    display.on_news("unknown", EPOCH)
+    display.on_progress_log("a", EPOCH)
+    display.on_progress_log("unknown", EPOCH)
     lines = shown(display, width).splitlines()
     assert max(map(len, lines)) <= width
     (row,) = [line.split() for line in lines if line.startswith("trial 3")]
@@ -108,8 +108,8 @@ def test_status_counts_parts_of_epochs() -> None:
     before = sum(trial.epochs for trial in STUDY.trials[:2])
     display.begin("a", "trial 2", 10)
     display.on_trial(running(2, "a", epochs=2))
-    display.on_news("a", EPOCH)
-    display.on_news("a", Progress(5, 10, 500, 1000, 1.0, 0.5, 900.0))
+    display.on_progress_log("a", EPOCH)
+    display.on_progress_log("a", Progress(5, 10, 500, 1000, 1.0, 0.5, 900.0))
     now[0] = 100.0
     done = 2 + 2.5  # by the record, and since then
     text = shown(display)
@@ -166,7 +166,7 @@ def test_display_prints_a_line_per_rung_or_end(
         display.begin("a", "trial 0", 2)
         display.on_trial(first.with_(state=TrialState.WAITING))
         display.on_trial(first)
-        display.on_news("a", EPOCH)
+        display.on_progress_log("a", EPOCH)
         paused = reached(first, 0.4, epochs=2)
         display.on_trial(paused)
         display.on_trial(paused)
@@ -253,10 +253,10 @@ def test_notebook_gets_lines_on_standard_output(
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1), st.integers(1, 10)), max_size=30))
-def test_tally_equals_that_of_all_trials_at_once(news: list[tuple[int, float, int]]) -> None:
+def test_tally_equals_that_of_all_trials_at_once(entries: list[tuple[int, float, int]]) -> None:
     tally = Tally(RECORD)
     latest: dict[int, TrialRecord] = {}
-    for number, value, epochs in news:
+    for number, value, epochs in entries:
         before = latest.get(number, running(number, str(number)))
         latest[number] = reached(before.with_(rungs=()), value, epochs=epochs)
         tally.note(latest[number])

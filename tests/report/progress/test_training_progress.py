@@ -93,7 +93,7 @@ def test_workers_display_prints_lines_in_a_notebook(
     with WorkersDisplay() as display:
         display.expect(2)
         display.begin("a", "flip", 2)
-        display.on_news("a", EPOCH)
+        display.on_progress_log("a", EPOCH)
         display.end("a", "flip: 53.0%")
     captured = capsys.readouterr()
     assert captured.out == "[1/2] flip: 53.0%\n"

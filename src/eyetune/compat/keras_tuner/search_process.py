@@ -134,7 +134,7 @@ class _DisplayedTrials:
                 self._display.begin(trial_id, _label(trial_id), self._max_epochs)
             best = self._best_accuracy.get(trial_id, 0.0)
             self._best_accuracy[trial_id] = max(best, epoch.val_accuracy)
-            self._display.on_news(trial_id, epoch)
+            self._display.on_progress_log(trial_id, epoch)
 
     def close(self) -> None:
         """Remove the row of the current trial from the display."""

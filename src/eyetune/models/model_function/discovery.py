@@ -161,28 +161,28 @@ def _plain(value: Any) -> Value:
     return unconverted
 
 
-def _joined(one: Choice | Range, other: Choice | Range) -> Choice | Range:
+def _joined(first: Choice | Range, second: Choice | Range) -> Choice | Range:
     """Return one hyperparameter for two of the same name, active if either of them is."""
-    if one.model_copy(update={"conditions": ()}) == other.model_copy(update={"conditions": ()}):
-        if not one.conditions or not other.conditions:
-            return one.model_copy(update={"conditions": ()})
-        pairs = list(zip(one.conditions, other.conditions, strict=False))
+    if first.model_copy(update={"conditions": ()}) == second.model_copy(update={"conditions": ()}):
+        if not first.conditions or not second.conditions:
+            return first.model_copy(update={"conditions": ()})
+        pairs = list(zip(first.conditions, second.conditions, strict=False))
         differing = [index for index, (mine, theirs) in enumerate(pairs) if mine != theirs]
-        same_parents = [mine.parent for mine in one.conditions] == [
-            theirs.parent for theirs in other.conditions
+        same_parents = [mine.parent for mine in first.conditions] == [
+            theirs.parent for theirs in second.conditions
         ]
         if same_parents and len(differing) == 1:
             mine, theirs = pairs[differing[0]]
             values = tuple(dict.fromkeys((*mine.values, *theirs.values)))
-            conditions = list(one.conditions)
+            conditions = list(first.conditions)
             conditions[differing[0]] = Condition(parent=mine.parent, values=values)
-            return one.model_copy(update={"conditions": tuple(conditions)})
+            return first.model_copy(update={"conditions": tuple(conditions)})
     raise FunctionError(
-        f"The model function has two different hyperparameters named {one.name}.",
+        f"The model function has two different hyperparameters named {first.name}.",
         expected="one name for each, or the same values under conditions of the same parent",
         fix=(
             'Put each into its own name scope: with hp.name_scope("..."): '
-            f'hp.{_method(one)}("{one.name}", ...)'
+            f'hp.{_method(first)}("{first.name}", ...)'
         ),
     )
 

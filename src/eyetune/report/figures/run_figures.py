@@ -46,28 +46,28 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
             )
             values = [getattr(epoch, validation) for epoch in history]
             axes.plot(epochs, values, label=plain(label), **style)
-    one = len(histories) == 1
+    is_single = len(histories) == 1
     for axes, name in ((accuracy, "accuracy"), (loss, "loss (cross-entropy)")):
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    _style_legend(accuracy, one=one)
+    _style_legend(accuracy, is_single=is_single)
     if title:
         figure.suptitle(plain(title))
     return figure
 
 
-def _style_legend(axes: Axes, *, one: bool) -> None:
+def _style_legend(axes: Axes, *, is_single: bool) -> None:
     from matplotlib.lines import Line2D
 
-    color = "C0" if one else "0.4"
+    color = "C0" if is_single else "0.4"
     styles = [
         Line2D([], [], linestyle="--", alpha=0.7, label="training", color=color),
         Line2D([], [], label="validation", color=color),
     ]
-    runs = [] if one else axes.get_legend_handles_labels()[0]
+    runs = [] if is_single else axes.get_legend_handles_labels()[0]
     axes.legend(handles=[*runs, *styles], fontsize="small", loc="lower right")
 
 
@@ -155,7 +155,7 @@ def forest(
         baseline: Label of the baseline.
         title: Above the plot.
     """
-    ordered = sorted(differences, key=lambda one: one[1])
+    ordered = sorted(differences, key=lambda label_and_difference: label_and_difference[1])
     figure = new_picture(8.5, 1.6 + 0.38 * len(ordered))
     axes = figure.subplots()
     axes.axvline(0, color="0.3", linewidth=1)

@@ -267,19 +267,19 @@ class StudyDisplay:
         with self._lock:
             self._rows[key] = _Row(label, num_epochs)
 
-    def on_news(self, key: str, news: Epoch | Position) -> None:
+    def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
         with self._lock:
             row = self._rows.get(key)
             if row is None:
                 return
-            if isinstance(news, Epoch):
+            if isinstance(entry, Epoch):
                 self._rows[key] = replace(
-                    row, epoch=news.epoch, share=0.0, accuracy=news.val_accuracy
+                    row, epoch=entry.epoch, share=0.0, accuracy=entry.val_accuracy
                 )
             else:
-                share = news.images / max(1, news.num_images)
-                self._rows[key] = replace(row, epoch=news.epoch - 1, share=share)
+                share = entry.images / max(1, entry.num_images)
+                self._rows[key] = replace(row, epoch=entry.epoch - 1, share=share)
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""

@@ -272,16 +272,16 @@ class WorkersDisplay:
             f"  {escape(label)}", total=num_epochs, status="epochs"
         )
 
-    def on_news(self, key: str, news: Epoch | Position) -> None:
+    def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
         if key not in self._rows:
             return
-        if isinstance(news, Epoch):
-            status = f"epochs, {news.val_accuracy:.1%} on validation"
-            self._bar.update(self._rows[key], completed=news.epoch, status=status)
+        if isinstance(entry, Epoch):
+            status = f"epochs, {entry.val_accuracy:.1%} on validation"
+            self._bar.update(self._rows[key], completed=entry.epoch, status=status)
         else:
-            status = f"epochs, {news.images_per_second:,.0f} images/s"
-            self._bar.update(self._rows[key], completed=news.epoch - 1, status=status)
+            status = f"epochs, {entry.images_per_second:,.0f} images/s"
+            self._bar.update(self._rows[key], completed=entry.epoch - 1, status=status)
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""
