@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
@@ -11,12 +12,14 @@ from eyetune.analysis.study_summary import metric_text, summary_sentences, warni
 from eyetune.records.study import (
     Budget,
     InfeasibleReason,
+    SamplerName,
     SchedulerSettings,
     StudyState,
     TrialState,
 )
 from eyetune.report.pages.study_page import (
     HEADINGS,
+    SAMPLERS,
     budget_text,
     commands,
     method,
@@ -95,6 +98,10 @@ def test_best_hyperparameters_of_few_trials_name_no_end() -> None:
     assert study.record.space.on_the_edge(best.all_values)
     tree = Tree(page_of(study)).root
     assert {row[3] for row in rows(tree, "best")} == {""}
+
+
+def test_page_describes_every_sampler() -> None:
+    assert set(SAMPLERS) == set(get_args(SamplerName))
 
 
 def test_table_of_trials_is_ranked_and_sortable(tree: Element) -> None:

@@ -25,6 +25,7 @@ from eyetune.analysis.study_summary import (
 )
 from eyetune.records.study import (
     Objective,
+    SamplerName,
     SchedulerSettings,
     StudyRecord,
     StudyState,
@@ -59,7 +60,7 @@ BEST_HEADINGS = ("hyperparameter", "best", "searched", "at an end", "importance"
 MAX_ROWS = 1000  # a table of more trials takes browsers seconds
 MAX_FAILURES = 100
 NUM_ROWS_IN_SUMMARY = 10
-SAMPLERS = {
+SAMPLERS: dict[SamplerName, str] = {
     "random": "random sampling",
     "grid": "a grid: every combination, in order",
     "quasi-random": "quasi-random sampling, which covers the space evenly",

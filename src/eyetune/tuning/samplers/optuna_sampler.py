@@ -320,6 +320,8 @@ class OptunaSampler:
         shared = self._shared()
         if self._name == "nsga2":
             return Nsga2(shared, seed=seed)
+        if self._name != "cma-es":
+            raise ValueError(f"There is no Optuna sampler for {self._name}.")
         ordered = {
             name: distribution
             for name, distribution in shared.items()
