@@ -107,7 +107,8 @@ def load(name: str) -> Table:
 
 def eyetune(sampler: Any, table: Table, objective: Objective, trials: int, seed: int) -> None:
     from eyetune.records.study import Objective as StudyObjective
-    from eyetune.space.space import Choice, Space
+    from eyetune.space.hyperparameters import Choice
+    from eyetune.space.space import Space
     from eyetune.tuning.samplers import Sampler
 
     space = Space.make(

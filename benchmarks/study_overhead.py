@@ -27,7 +27,8 @@ from eyetune.records.study import (
     TrialRecord,
 )
 from eyetune.report.progress.study_progress import StudyDisplay
-from eyetune.space.space import Choice, Range, Space
+from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.search import search

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import pytest
 
 from eyetune.analysis.importance import importances, left_out
-from eyetune.space.space import Choice, Condition, Range, Space, Value
+from eyetune.space.hyperparameters import Choice, Condition, Range, Value
+from eyetune.space.space import Space
 
 SPACE = Space.make(
     [

@@ -15,7 +15,8 @@ from eyetune.analysis.study_summary import (
     warnings,
 )
 from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
-from eyetune.space.space import Condition, Space
+from eyetune.space.hyperparameters import Condition
+from eyetune.space.space import Space
 from eyetune.testing.studies import ACCURACY, PARAMETERS, FabricatedStudy, fabricated_study
 
 LOSS = Objective(name="val_loss", direction="min")

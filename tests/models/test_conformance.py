@@ -15,7 +15,8 @@ import pytest
 
 from eyetune.errors import FunctionError
 from eyetune.models.model_function import build_with, discover, keep, space_of
-from eyetune.space.space import Choice, Range, Space
+from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.space import Space
 
 SHAPE = (12, 12, 3)
 

@@ -28,8 +28,9 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.space.hyperparameters import Choice
 from eyetune.space.presets import recipe_space
-from eyetune.space.space import Choice, Space
+from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart

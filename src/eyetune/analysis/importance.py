@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from eyetune.space.encoding import axes, numbers, quiet_optuna
-from eyetune.space.space import Space, Values
+from eyetune.space.hyperparameters import Values
+from eyetune.space.space import Space
 
 MIN_TRIALS = 10  # of a study: its best tenth is compared with all trials
 MIN_TRIALS_WITH_VALUE = 5  # that use a hyperparameter
@@ -32,7 +33,7 @@ def importances(space: Space, trials: Trials) -> dict[str, float]:
         empty if there are too few trials or all have the same objective.
 
     Example:
-        >>> from eyetune.space.space import Range
+        >>> from eyetune.space.hyperparameters import Range
         >>> names = ("rate", "idle")
         >>> space = Space.make([Range(name=n, low=0.0, high=1.0, whole=False) for n in names])
         >>> values = [{"rate": i / 40, "idle": i * 7 % 40 / 40} for i in range(40)]
@@ -66,7 +67,7 @@ def left_out(space: Space, trials: Trials) -> dict[str, str]:
         trials: For each finished trial its values and its objective, as in `importances`.
 
     Example:
-        >>> from eyetune.space.space import Choice
+        >>> from eyetune.space.hyperparameters import Choice
         >>> left_out(Space.make([Choice(name="units", values=(32,))]), [({"units": 32}, 0.5)] * 20)
         {'units': 'it has only one value'}
     """

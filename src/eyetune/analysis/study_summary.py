@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
-from eyetune.space.space import Value, describe
+from eyetune.space.hyperparameters import Value
+from eyetune.space.space import describe
 
 MANY_FAILED = 0.1  # share of the trials; fewer failures are single unlucky configurations
 # Share of the trials. Chance alone puts the best one into the last tenth in one study of ten.

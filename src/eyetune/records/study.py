@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eyetune.recipe import Recipe
-from eyetune.space.space import Space, Value
+from eyetune.space.hyperparameters import Value
+from eyetune.space.space import Space
 
 Direction = Literal["max", "min"]
 SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]

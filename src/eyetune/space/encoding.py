@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from eyetune.space.space import Choice, Range, Space, Value, Values
+from eyetune.space.hyperparameters import Choice, Range, Value, Values
+from eyetune.space.space import Space
 
 if TYPE_CHECKING:
     import optuna

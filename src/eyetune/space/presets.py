@@ -13,7 +13,8 @@ from typing import Any
 
 from eyetune.errors import RecipeError, SpaceError, nearest
 from eyetune.recipe import Recipe
-from eyetune.space.space import Choice, Condition, Range, Space, Value, Values
+from eyetune.space.hyperparameters import Choice, Condition, Range, Value, Values
+from eyetune.space.space import Space
 
 COUNTS = ("model.blocks.count", "model.dense.count")
 LENGTH = {

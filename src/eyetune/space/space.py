@@ -25,175 +25,27 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
-from eyetune.errors import SpaceError, nearest
-
-Value = bool | int | float | str
-Values = Mapping[str, Value]
-Sampling = Literal["linear", "log", "reverse_log"]
-
-MAX_POINTS = 1_000_000  # a larger space counts as infinite
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Condition(_Part):
-    """A hyperparameter is active only while another one has one of these values."""
-
-    parent: str
-    values: tuple[Value, ...]
-
-    def holds(self, values: Values) -> bool:
-        """Return whether it is met; it is not where the other hyperparameter is inactive."""
-        return self.parent in values and values[self.parent] in self.values
+from eyetune.errors import SpaceError
+from eyetune.space.hyperparameters import (
+    MAX_POINTS,
+    Choice,
+    Distribution,
+    Range,
+    SpacePart,
+    Value,
+    Values,
+)
+from eyetune.space.toml import read_toml, write_toml
 
 
-class Choice(_Part):
-    """A hyperparameter with a list of values.
-
-    Attributes:
-        name: Name of the hyperparameter.
-        values: Its values, at least one, all of one type.
-        ordered: Whether neighbors in the list are similar, like sorted numbers.
-        default: Its default value. Default: the first.
-        conditions: It is active while all of them hold.
-    """
-
-    kind: Literal["choice"] = "choice"
-    name: str = Field(min_length=1)
-    values: tuple[Value, ...] = Field(min_length=1)
-    ordered: bool = False
-    default: Value = Field(
-        default_factory=lambda checked: checked["values"][0] if "values" in checked else 0
-    )
-    conditions: tuple[Condition, ...] = ()
-
-    @model_validator(mode="after")
-    def _default_is_a_value(self) -> Self:
-        if self.default not in self.values:
-            raise ValueError(
-                f"the default of {self.name}, {self.default!r}, is not one of its values"
-            )
-        return self
-
-    def grid(self) -> tuple[Value, ...] | None:
-        """Return all values in order."""
-        return self.values
-
-    def contains(self, value: Value) -> bool:
-        """Return whether it is one of the values."""
-        is_bool = isinstance(value, bool)  # which equals a number
-        return any(
-            value == listed and is_bool == isinstance(listed, bool) for listed in self.values
-        )
-
-    def edge(self, value: Value) -> str:
-        """Return at which end of ordered values one is: "first", "last" or ""."""
-        if not self.ordered or len(self.values) < 3 or value not in self.values:
-            return ""
-        return {0: "first", len(self.values) - 1: "last"}.get(self.values.index(value), "")
-
-
-class Range(_Part):
-    """A number between two ends, both included.
-
-    Attributes:
-        name: Name of the hyperparameter.
-        low: The lowest value.
-        high: The highest value; steps may not reach it.
-        step: Difference between two values where sampling is linear, else their ratio; None for
-            every whole number, or any number.
-        sampling: What is uniformly distributed: the values, their logarithms, or the logarithms of
-            their distances from the upper end.
-        whole: Whether values are whole numbers.
-        default: Its default value. Default: the lowest.
-        conditions: It is active while all of them hold.
-    """
-
-    kind: Literal["range"] = "range"
-    name: str = Field(min_length=1)
-    low: int | float
-    high: int | float
-    step: int | float | None = None
-    sampling: Sampling = "linear"
-    whole: bool
-    default: int | float = Field(default_factory=lambda checked: checked.get("low", 0))
-    conditions: tuple[Condition, ...] = ()
-
-    @model_validator(mode="after")
-    def _ends_and_step_make_sense(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(
-                f"{self.name} has a lower end, {self.low}, above its upper end, {self.high}"
-            )
-        if self.sampling != "linear" and self.low <= 0:
-            raise ValueError(
-                f"{self.name} has logarithmic sampling, so its low must be above 0, not {self.low}"
-            )
-        least = 0 if self.sampling == "linear" else 1
-        if self.step is not None and self.step <= least:
-            raise ValueError(f"{self.name} needs a step above {least}, not {self.step}")
-        return self
-
-    def grid(self) -> tuple[Value, ...] | None:
-        """Return all values in order; None where they are infinite or more than MAX_POINTS."""
-        if self.low == self.high:
-            return (int(self.low) if self.whole else float(self.low),)
-        step = 1 if self.step is None and self.whole and self.sampling == "linear" else self.step
-        if step is None:
-            return tuple(range(int(self.low), int(self.high) + 1)) if self._is_countable() else None
-        count = self._steps(step) + 1
-        if count > MAX_POINTS:
-            return None
-        return tuple(dict.fromkeys(self._at(index, count - 1, step) for index in range(count)))
-
-    def _is_countable(self) -> bool:
-        return self.whole and self.high - self.low < MAX_POINTS
-
-    def _steps(self, step: float) -> int:
-        if self.sampling == "linear":
-            return math.floor((self.high - self.low) / step + 1e-8)
-        return math.floor(math.log(self.high / self.low, step) + 1e-8)
-
-    def _at(self, index: int, last: int, step: float) -> Value:
-        if self.sampling == "linear":
-            value = self.low + index * step
-        elif self.sampling == "log":
-            value = self.low * math.pow(step, index)
-        else:
-            value = self.high + self.low - self.low * math.pow(step, last - index)
-        return int(value) if self.whole else float(value)
-
-    def contains(self, value: Value) -> bool:
-        """Return whether a value is in the range and of the right type; steps are ignored."""
-        if isinstance(value, bool | str) or (self.whole and value != int(value)):
-            return False
-        return self.low <= value <= self.high
-
-    def edge(self, value: Value) -> str:
-        """Return at which end of the range a value is: "lowest", "highest" or ""."""
-        grid = self.grid()
-        if grid is not None and len(grid) < 3:
-            return ""
-        lowest, highest = (grid[0], grid[-1]) if grid is not None else (self.low, self.high)
-        if value == lowest:
-            return "lowest"
-        return "highest" if value == highest else ""
-
-
-Distribution = Annotated[Choice | Range, Field(discriminator="kind")]
-
-
-class Space(_Part):
+class Space(SpacePart):
     """Hyperparameters in order; each comes after those that its conditions name.
 
     Raises:
@@ -248,17 +100,7 @@ class Space(_Part):
         Raises:
             SpaceError: It is not valid, or a name or a value cannot be used.
         """
-        try:
-            tables = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise SpaceError(
-                f"{origin} is not valid TOML.",
-                received=error,
-                fix="See https://toml.io for the notation.",
-            ) from None
-        return cls.make(
-            [_read(name, table, origin) for name, table in tables.items()], origin=origin
-        )
+        return cls.make(read_toml(text, origin), origin=origin)
 
     @classmethod
     def load(cls, path: str | Path) -> Space:
@@ -275,11 +117,7 @@ class Space(_Part):
 
     def to_toml(self) -> str:
         """Return the space as TOML, as `from_toml` reads it."""
-        import tomli_w
-
-        return tomli_w.dumps(
-            {distribution.name: _table(distribution) for distribution in self.distributions}
-        )
+        return write_toml(self.distributions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -298,6 +136,7 @@ class Space(_Part):
         """Return the active values: those of hyperparameters whose conditions are all met.
 
         Example:
+            >>> from eyetune.space import Choice, Condition, Range, Space
             >>> space = Space.make([
             ...     Choice(name="kind", values=("cnn", "mlp")),
             ...     Range(name="units", low=8, high=64, whole=True,
@@ -446,51 +285,6 @@ def _text(distribution: Choice | Range) -> str:
 
 def _is_active(distribution: Choice | Range, chosen: Values) -> bool:
     return all(condition.holds(chosen) for condition in distribution.conditions)
-
-
-_KNOWN = ("values", "ordered", "low", "high", "step", "sampling", "default", "when")
-
-
-def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
-    """Return one table of a TOML space as plain values of a distribution."""
-    if not isinstance(table, dict):
-        raise SpaceError(
-            f"{name} in {origin} is not a table.",
-            expected=f'["{name}"], and below it values = [...], or low = ... and high = ...',
-            received=repr(table),
-        )
-    unknown = [key for key in table if key not in _KNOWN]
-    if unknown:  # a path without quotation marks makes tables within tables
-        raise SpaceError(
-            f"{origin} has an unknown name in {name}.",
-            received=unknown[0],
-            fix=f"{nearest(unknown[0], _KNOWN)} "
-            f'Put a path with dots in quotation marks: ["{name}.{unknown[0]}"].',
-        )
-    plain = {key: value for key, value in table.items() if key != "when"}
-    conditions = [
-        {"parent": parent, "values": tuple(values if isinstance(values, list) else [values])}
-        for parent, values in table.get("when", {}).items()
-    ]
-    if "values" in plain:
-        values = plain["values"]
-        numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-        plain = {
-            "ordered": numbers and list(values) in (sorted(values), sorted(values, reverse=True)),
-            **plain,
-        }
-        return {"kind": "choice", "name": name, "conditions": conditions, **plain}
-    whole = all(isinstance(plain.get(key, 0), int) for key in ("low", "high", "step"))
-    whole = whole and plain.get("sampling", "linear") != "reverse_log"
-    return {"kind": "range", "name": name, "conditions": conditions, "whole": whole, **plain}
-
-
-def _table(distribution: Choice | Range) -> dict[str, Any]:
-    values = distribution.model_dump(
-        exclude_defaults=True, exclude_none=True, exclude={"kind", "name", "conditions", "whole"}
-    )
-    when = {condition.parent: list(condition.values) for condition in distribution.conditions}
-    return {**values, **({"when": when} if when else {})}
 
 
 def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:

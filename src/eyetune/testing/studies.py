@@ -31,7 +31,8 @@ from eyetune.records.study import (
     TrialState,
 )
 from eyetune.records.study_store import new_id
-from eyetune.space.space import Choice, Condition, Range, Space, Value
+from eyetune.space.hyperparameters import Choice, Condition, Range, Value
+from eyetune.space.space import Space
 from eyetune.testing.labs import fabricated_history
 from eyetune.training.job import Inspection
 from eyetune.tuning.endings import Ending

@@ -19,7 +19,8 @@ from eyetune.models import build as networks
 from eyetune.models import transfer
 from eyetune.models import weights as pretrained
 from eyetune.recipe import Recipe
-from eyetune.space.space import Space, Values
+from eyetune.space.hyperparameters import Values
+from eyetune.space.space import Space
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.backend import set_seed
 from eyetune.training.callbacks import EpochCallback, should_stop

@@ -23,7 +23,8 @@ from eyetune._files import LockedError, acquire_lock
 from eyetune.data import Dataset
 from eyetune.errors import EyetuneError, RunBusyError
 from eyetune.recipe import Recipe
-from eyetune.space.space import Space, Values
+from eyetune.space.hyperparameters import Values
+from eyetune.space.space import Space
 from eyetune.training.load_data import load_data
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.network import Network

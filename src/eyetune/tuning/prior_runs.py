@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import StudyRecord, StudySettings
+from eyetune.space.hyperparameters import Values
 from eyetune.space.presets import values_in
-from eyetune.space.space import Values
 from eyetune.tuning.objectives import values_of, violations
 
 

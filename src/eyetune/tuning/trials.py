@@ -14,8 +14,8 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.space.hyperparameters import Values
 from eyetune.space.presets import apply
-from eyetune.space.space import Values
 from eyetune.training.job import Inspection
 from eyetune.tuning.objectives import values_of, violations
 from eyetune.values.history import History

@@ -25,7 +25,8 @@ from eyetune.report.figures.study_figures import (
     slices,
 )
 from eyetune.report.figures.study_space import MAX_AXES, MAX_LINES
-from eyetune.space.space import Choice, Range, Space
+from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.space import Space
 from eyetune.testing.studies import (
     ACCURACY,
     PARAMETERS,

@@ -26,7 +26,8 @@ from eyetune.report.pages.study_page import (
     study_page,
     study_summary,
 )
-from eyetune.space.space import Choice, Range, Space
+from eyetune.space.hyperparameters import Choice, Range
+from eyetune.space.space import Space
 from eyetune.testing.studies import (
     ACCURACY,
     LIMIT,

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from eyetune.errors import SpaceError, UsageError
 from eyetune.records.study import Objective, SamplerName
-from eyetune.space.space import Choice, Condition, Range, Sampling, Space, Value
+from eyetune.space.hyperparameters import Choice, Condition, Range, Sampling, Value
+from eyetune.space.space import Space
 from eyetune.tuning.samplers import Sampler, Suggestion
 
 ACCURACY = Objective(name="val_accuracy", direction="max")

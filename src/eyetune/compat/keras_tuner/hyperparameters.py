@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
-from eyetune.space.space import Choice, Condition, Range, Space, Value
+from eyetune.space.hyperparameters import Choice, Condition, Range, Value
+from eyetune.space.space import Space
 
 
 def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> Any:

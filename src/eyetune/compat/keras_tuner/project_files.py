@@ -14,7 +14,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune.errors import UsageError, WorkspaceError
-from eyetune.space.space import Value
+from eyetune.space.hyperparameters import Value
 
 STATE_FILE = "oracle.json"
 TRIAL_FILE = "trial.json"

@@ -12,7 +12,8 @@ from eyetune.models.model_function.discovery import space_of
 from eyetune.models.model_function.source import Loaded, load
 from eyetune.models.model_function.tracebacks import failed
 from eyetune.recipe import ModelSection
-from eyetune.space.space import Space, Value, Values
+from eyetune.space.hyperparameters import Value, Values
+from eyetune.space.space import Space
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,8 @@ import pydantic
 from eyetune.errors import FunctionError
 from eyetune.models.model_function.source import load
 from eyetune.models.model_function.tracebacks import failed
-from eyetune.space.space import Choice, Condition, Range, Space, Value
+from eyetune.space.hyperparameters import Choice, Condition, Range, Value
+from eyetune.space.space import Space
 
 
 def discover(function: str) -> Space:

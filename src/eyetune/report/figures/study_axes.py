@@ -13,7 +13,7 @@ from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
 from eyetune.report.numbers import quantity
-from eyetune.space.space import Choice, Range, Value
+from eyetune.space.hyperparameters import Choice, Range, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,7 +27,7 @@ from eyetune.report.figures.study_axes import (
     tick_text,
     with_room,
 )
-from eyetune.space.space import Choice, Range
+from eyetune.space.hyperparameters import Choice, Range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ import numpy as np
 
 from eyetune.errors import SpaceError
 from eyetune.space.encoding import Axes
-from eyetune.space.space import MAX_POINTS, Space, Value
+from eyetune.space.hyperparameters import MAX_POINTS, Value
+from eyetune.space.space import Space
 
 Draw = Callable[[int, int], dict[str, Value]]  # from the number of a trial and of the attempt
 

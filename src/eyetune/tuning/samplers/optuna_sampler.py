@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 from eyetune.records.study import Objective, SamplerName
 from eyetune.space.encoding import axes, numbers, quiet_optuna
-from eyetune.space.space import Space, Value, Values
+from eyetune.space.hyperparameters import Value, Values
+from eyetune.space.space import Space
 from eyetune.tuning.samplers.draws import generator
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any, final
 from eyetune.errors import UsageError
 from eyetune.records.study import Objective, SamplerName
 from eyetune.space.encoding import axes
-from eyetune.space.space import Space, Value, Values
+from eyetune.space.hyperparameters import Value, Values
+from eyetune.space.space import Space
 from eyetune.tuning.samplers.draws import Draw, quasi_random_draw, random_draw, shuffled_points
 from eyetune.tuning.samplers.optuna_sampler import OptunaSampler, Outcome
 
@@ -67,7 +68,7 @@ class Sampler:
         SpaceError: The sampler is grid and the space is infinite.
 
     Example:
-        >>> from eyetune.space.space import Choice
+        >>> from eyetune.space.hyperparameters import Choice
         >>> space = Space.make([Choice(name="units", values=(32, 64, 128), ordered=True)])
         >>> accuracy = Objective(name="val_accuracy", direction="max")
         >>> sampler = Sampler("random", space, [accuracy], seed=0)
