@@ -19,7 +19,6 @@ later invocation skips the searches in it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -30,6 +29,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from recorded import add_result, markdown_table, read_results
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the matrices are small
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -220,20 +221,14 @@ def run(search: Search) -> Outcome:
 
 
 def read(path: Path | None) -> list[Outcome]:
-    if path is None or not path.exists():
-        return []
-    outcomes = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        values = json.loads(line)
-        search = Search(**values["search"])
-        outcomes.append(Outcome(search, tuple(values["regrets"]), values["seconds"]))
-    return outcomes
+    return [
+        Outcome(Search(**values["search"]), tuple(values["regrets"]), values["seconds"])
+        for values in read_results(path)
+    ]
 
 
 def write(path: Path | None, outcome: Outcome) -> None:
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**vars(outcome), "search": vars(outcome.search)}) + "\n")
+    add_result(path, {**vars(outcome), "search": vars(outcome.search)})
 
 
 def run_all(searches: Sequence[Search], jobs: int) -> Iterator[Outcome]:
@@ -275,7 +270,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
     for trials in MEASURED_AFTER:
         header += [f"mean regret after {trials}", f"mean rank after {trials}"]
     header.append("seconds per search")
-    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
+    rows = []
     for sampler in sorted(by_sampler, key=lambda name: statistics.fmean(all_ranks[-1][name])):
         searches = by_sampler[sampler]
         cells = [sampler]
@@ -283,7 +278,8 @@ def report(outcomes: Sequence[Outcome]) -> None:
             cells.append(f"{statistics.fmean(search.regrets[index] for search in searches):.4f}")
             cells.append(f"{statistics.fmean(sampler_ranks[sampler]):.2f}")
         cells.append(f"{statistics.fmean(search.seconds for search in searches):.1f}")
-        print(f"| {' | '.join(cells)} |")
+        rows.append(cells)
+    print(markdown_table(header, rows))
     tables = {outcome.search.table for outcome in outcomes}
     seeds = {outcome.search.seed for outcome in outcomes}
     print(f"\n{len(tables)} tables, {len(seeds)} seeds")
