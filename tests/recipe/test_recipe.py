@@ -4,7 +4,7 @@ import contextlib
 import copy
 import re
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pydantic
 import pytest
@@ -54,6 +54,8 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     if get_origin(kind) is tuple:
         table = section_values(get_args(get_args(kind)[0])[0], size)
         return st.lists(table, min_size=size or limits.get("min_length", 0), max_size=size or 4)
+    if kind == Literal["auto"] | float:
+        return st.just("auto") | st.floats(0, 1, exclude_max=True)
     if type(None) in get_args(kind):
         return st.none() | st.sampled_from(get_args(get_args(kind)[0]))
     return st.sampled_from(get_args(kind))
@@ -631,3 +633,10 @@ def test_model_function_excludes_what_it_does_itself(edits: dict[str, Any], name
     with pytest.raises(RecipeConflictError) as caught:
         Recipe().with_(edits)
     assert name in caught.value.message
+
+
+@pytest.mark.parametrize("momentum", ["car", True, False, -0.1, 1.0, None])
+def test_recipe_rejects_an_invalid_batch_norm_momentum(momentum: Any) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe().with_(model__batch_norm_momentum=momentum)
+    assert "model.batch_norm_momentum" in caught.value.message

@@ -47,6 +47,11 @@ def output_of_first_call(layer: Any) -> Any:
     return nodes[0].output_tensors if nodes else None
 
 
+def all_layers(model: keras.Model) -> list[Any]:
+    """Return the layers of a model and of the models inside it."""
+    return list(model._flatten_layers(include_self=False))
+
+
 def build_loss_and_metrics(model: keras.Model, images: Any, labels: Any) -> None:
     """Create the variables of a compiled model's loss and metrics.
 

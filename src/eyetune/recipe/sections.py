@@ -191,6 +191,14 @@ class DenseLayer(Section):
     )
 
 
+def _momentum(value: Any) -> Any:
+    """Refuse in one sentence what is neither `auto` nor a momentum; a union would need two."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value == "auto" or (is_number and 0 <= value < 1):
+        return value
+    raise PydanticCustomError("momentum", "auto, or a number from 0 to below 1")
+
+
 LAB_BLOCKS = (Block(filters=32), Block(filters=64))
 
 
@@ -238,6 +246,13 @@ class ModelSection(Section):
     padding: Literal["valid", "same"] = Field("valid", description="padding of the convolutions")
     batch_norm: bool = Field(
         False, description="batch normalization between each convolution and its activation"
+    )
+    batch_norm_momentum: Annotated[Literal["auto"] | float, BeforeValidator(_momentum)] = Field(
+        "auto",
+        description=(
+            "share of its running averages that batch normalization keeps in each step "
+            "(auto: fewer for short epochs)"
+        ),
     )
     global_pooling: bool = Field(False, description="global average pooling instead of flattening")
     dropout: float = Field(
@@ -295,7 +310,7 @@ class ModelSection(Section):
             return self
         if self.blocks:
             raise ValueError(f"base {self.base} replaces the blocks, so blocks must be []")
-        for name in ("width", "padding", "batch_norm"):
+        for name in ("width", "padding", "batch_norm", "batch_norm_momentum"):
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} is for blocks, but base {self.base} replaces them")
         return self

@@ -6,6 +6,7 @@ and the outcome is returned. So a worker process can fit a run and send back pla
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,7 @@ from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import teacher_predictions
 from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.features import FrozenBackbone
+from eyetune.training.fused_batch_norm import Momentum, automatic_momentum
 from eyetune.training.pipeline import (
     Rows,
     TeacherPredictions,
@@ -268,7 +270,7 @@ def _fit_stage(
         steps = steps_at_once(model, watcher.num_images, rows.images.shape[1:], batch_size)
         watcher.batch_size = batch_size * steps
         batches, watcher.set_epoch = training.batches(stage, batch_size * steps)
-        with fast_fit(model, batches, batch_size, steps):
+        with fast_fit(model, batches, batch_size, steps, _momentum(training)):
             model.fit(
                 batches,
                 epochs=stage.end,
@@ -285,6 +287,15 @@ def _fit_stage(
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _momentum(training: Training) -> Momentum | None:
+    """Return the momentum of batch normalization, if the recipe leaves it to eyetune."""
+    section = training.recipe.model
+    if section.has_backbone or section.batch_norm_momentum != "auto":
+        return None
+    num_images = images_per_epoch(training.dataset.train, training.recipe.augment)
+    return automatic_momentum(math.ceil(num_images / training.recipe.fit.batch_size))
 
 
 def _save(

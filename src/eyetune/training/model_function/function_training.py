@@ -27,6 +27,7 @@ from eyetune.training.callbacks import EpochCallback, named, returns_to_best
 from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.fit import Ending, Fitted, class_weight
+from eyetune.training.fused_batch_norm import fused_batch_norm
 from eyetune.training.model_function.scaled_images import plain
 from eyetune.training.model_function.user_call import call_user_fit, metrics_of
 from eyetune.training.model_function.user_callbacks import (
@@ -263,13 +264,14 @@ class FunctionTraining:
             "callbacks": self.callbacks,
             "verbose": 0,
         }
-        while len(watcher.history) < last and not watcher.stops:
-            epoch = len(watcher.history)
-            self._seed_epoch(epoch, also_tensorflow=True)
-            self._original_fit(
-                **{**own, "epochs": shift + epoch + 1, "initial_epoch": shift + epoch}
-            )
-            self._undo_averaging()
+        with fused_batch_norm(self.model):
+            while len(watcher.history) < last and not watcher.stops:
+                epoch = len(watcher.history)
+                self._seed_epoch(epoch, also_tensorflow=True)
+                self._original_fit(
+                    **{**own, "epochs": shift + epoch + 1, "initial_epoch": shift + epoch}
+                )
+                self._undo_averaging()
 
     def _undo_averaging(self) -> None:
         """Restore the weights that weight averaging replaces by their average after each `fit`."""
