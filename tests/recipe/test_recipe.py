@@ -115,7 +115,13 @@ def settle_base(model: dict[str, Any]) -> None:
             "blocks": model["blocks"] or [{"filters": 8}],
         }
     else:
-        model |= {"blocks": [], "width": 1.0, "padding": "valid", "batch_norm": False}
+        model |= {
+            "blocks": [],
+            "initial_weights": "",
+            "width": 1.0,
+            "padding": "valid",
+            "batch_norm": False,
+        }
 
 
 def without_base(values: dict[str, Any]) -> dict[str, Any]:
@@ -366,6 +372,11 @@ def test_optimizer_rejects_values_it_does_not_support(
         ),
         ({"model": {"base": "vgg16", "blocks": [8]}}, ("base vgg16", "blocks")),
         ({"model": {"base": "vgg16", "batch_norm": True}}, ("batch_norm", "base vgg16")),
+        (
+            {"model": {"base": "vgg16", "initial_weights": "cifar10"}},
+            ("initial_weights", "base vgg16"),
+        ),
+        ({"model": {"function": "m.py:f", "initial_weights": "a.npz"}}, ("function", "initial_")),
         ({"model": {"weights": "random"}}, ("weights", "base")),
         ({"model": {"trainable_from": "conv1"}}, ("trainable_from", "base")),
         ({"fit": {"fine_tune_epochs": 3}}, ("fit.fine_tune_epochs", "model.base")),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from eyetune.errors import DataError, RecipeError, TrainingError
+from eyetune.errors import CheckpointError, DataError, RecipeError, TrainingError
 from eyetune.models import build as networks
+from eyetune.models import initial_weights
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import fit
-from eyetune.training.job import Job, work
+from eyetune.training.job import Job, inspect, work
 from eyetune.training.prepared_network import PreparedNetwork, prepare_network
 from tests.training.fitting import fit_recipe
 
@@ -106,3 +108,60 @@ def test_prepare_network_explains_errors_of_keras(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(TrainingError) as caught:
         prepare()
     assert caught.value.received == "RuntimeError: too large"
+
+
+def weights_file(path: Path, seed: int = 5) -> Path:
+    """Write the weights of a small network with other random weights."""
+    network = networks.build(SMALL.model, DATASET.image_shape, 7)
+    generator = np.random.default_rng(seed)
+    network.set_weights([generator.random(weight.shape) for weight in network.get_weights()])
+    initial_weights.save(network, path)
+    return path
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_prepare_network_starts_from_weights(tmp_path: Path, precision: str) -> None:
+    path = weights_file(tmp_path / "weights.npz")
+    prepared = prepare(SMALL.with_(model__initial_weights=str(path)), precision)
+    assert prepared.initial_weights
+    stored = prepared.initial_weights.layers[0]
+    for value, expected in zip(stored, prepared.model.layers[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    head, expected_head = prepared.model.layers[-1], prepare().model.layers[-1]
+    np.testing.assert_array_equal(head.kernel, expected_head.kernel)
+
+
+def test_prepare_network_rejects_weights_of_other_blocks(tmp_path: Path) -> None:
+    path = weights_file(tmp_path / "weights.npz")
+    recipe = SMALL.with_({"model.initial_weights": str(path), "model.width": 2})
+    with pytest.raises(RecipeError):
+        prepare(recipe)
+    inspection = inspect(recipe, DATASET)
+    assert isinstance(inspection.error, RecipeError)
+
+
+def test_initial_weights_belong_to_a_checkpoint(tmp_path: Path) -> None:
+    path = weights_file(tmp_path / "weights.npz")
+    recipe = SMALL.with_({"model.initial_weights": str(path), "fit.epochs": 2})
+    whole = fit_recipe(recipe, DATASET, tmp_path / "whole")
+    fit_recipe(recipe, DATASET, tmp_path / "halves", stop_after=1)
+    resumed = fit_recipe(recipe, DATASET, tmp_path / "halves", resume=True)
+    for mine, other in zip(resumed.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    weights_file(path, seed=6)
+    with pytest.raises(CheckpointError):
+        fit_recipe(recipe, DATASET, tmp_path / "halves", resume=True)
+
+
+def test_weights_that_saw_the_validation_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(initial_weights, "FOLDER", tmp_path)
+    weights_file(tmp_path / "cifar10-small.npz")
+    recipe = SMALL.with_(model__initial_weights="cifar10")
+    cifar10 = replace(DATASET, name="cifar10")
+    arithmetic = choose_arithmetic("float32")
+    with pytest.raises(RecipeError):
+        prepare_network(recipe, cifar10, seed=0, arithmetic=arithmetic)
+    final = replace(cifar10, validation_is_seen=True)
+    assert prepare_network(recipe, final, seed=0, arithmetic=arithmetic).initial_weights

@@ -39,10 +39,10 @@ Arrays = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of a backbone.
+    """The weights of a backbone, or of a network without its dense layers.
 
     Attributes:
-        layers: Arrays of each layer with weights, in the order of the backbone's layers and of
+        layers: Arrays of each layer with weights, in the order of the network's layers and of
             Keras's `layer.weights`.
         digest: Hash of all arrays, sixteen hexadecimal digits.
     """
@@ -88,7 +88,7 @@ def put(weights: Weights, network: keras.Model) -> None:
 
 def current(network: keras.Model) -> Weights:
     """Return the current weights of a network's backbone."""
-    return _weights(tuple(layer.get_weights()) for layer in _weighted(backbone_of(network)))
+    return as_weights(tuple(layer.get_weights()) for layer in _weighted(backbone_of(network)))
 
 
 def _finalize_state(layer: Any) -> None:
@@ -101,7 +101,8 @@ def _weighted(base: keras.Model) -> list[Any]:
     return [layer for layer in base.layers if layer.weights]
 
 
-def _weights(layers: Iterable[Arrays]) -> Weights:
+def as_weights(layers: Iterable[Arrays]) -> Weights:
+    """Return the arrays of layers as float32, with their hash."""
     kept = tuple(tuple(np.asarray(value, np.float32) for value in values) for values in layers)
     digest = hashlib.sha256()
     for values in kept:
@@ -114,7 +115,7 @@ def _weights(layers: Iterable[Arrays]) -> Weights:
 @lru_cache(maxsize=1)
 def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
     if source == IMAGENET:
-        return _weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
+        return as_weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
     path, expected = Path(source), _weighted(build_backbone(base, SMALLEST_IMAGES))
     try:
         stored = _reader(path)(path, expected)
@@ -127,7 +128,7 @@ def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
             received=f"{type(error).__name__}: {str(error)[:200]}",
             fix="Download the file again, or use another one: --set model.weights=FILE.",
         ) from None
-    return _weights(_fitting(layer, stored, path, base) for layer in expected)
+    return as_weights(_fitting(layer, stored, path, base) for layer in expected)
 
 
 def _fitting(layer: Any, stored: Mapping[str, Arrays], path: Path, base: str) -> Arrays:

@@ -4,6 +4,7 @@ from eyetune.recipe.edits import parse_edits
 from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, ZOO
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
+    CIFAR10_WEIGHTS,
     MONITORS,
     ActivationName,
     AugmentSection,
@@ -22,6 +23,7 @@ from eyetune.recipe.sections import (
 )
 
 __all__ = [
+    "CIFAR10_WEIGHTS",
     "LAST_STRETCH",
     "MONITORS",
     "PRETRAINED",

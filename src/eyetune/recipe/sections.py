@@ -34,6 +34,8 @@ BackboneName = Literal[
 # Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 HyperparameterValue = bool | int | float | str
+# Value of `model.initial_weights`: weights in the package, pre-trained on CIFAR-10
+CIFAR10_WEIGHTS = "cifar10"
 
 WITH_MOMENTUM = ("sgd", "rmsprop")
 KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's default is 0.001 for every other optimizer
@@ -230,6 +232,13 @@ class ModelSection(Section):
     trainable_from: str = Field(
         "", description="the base's first layer that fit.fine_tune_epochs trains"
     )
+    initial_weights: str = Field(
+        "",
+        description=(
+            "initial weights of the blocks, which are trained further: cifar10 (in the package), "
+            "a run, or the path of a .keras or .npz file (empty: random)"
+        ),
+    )
     blocks: tuple[Annotated[Block, _table("filters")], ...] = Field(
         default_factory=lambda values: (
             () if values.get("base", "none") != "none" or values.get("function") else LAB_BLOCKS
@@ -310,7 +319,8 @@ class ModelSection(Section):
             return self
         if self.blocks:
             raise ValueError(f"base {self.base} replaces the blocks, so blocks must be []")
-        for name in ("width", "padding", "batch_norm", "batch_norm_momentum"):
+        for_blocks = ("initial_weights", "width", "padding", "batch_norm", "batch_norm_momentum")
+        for name in for_blocks:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} is for blocks, but base {self.base} replaces them")
         return self

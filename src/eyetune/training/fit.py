@@ -216,6 +216,8 @@ def begin(prepared: PreparedNetwork, on_note: Callable[[str], None] = lambda _: 
     if prepared.backbone_weights:
         backbone = FrozenBackbone(prepared, on_note)
         identity["weights"] = prepared.backbone_weights.digest
+    if prepared.initial_weights:
+        identity["weights"] = prepared.initial_weights.digest
     predictions = None
     if prepared.teacher:
         predictions = teacher_predictions(prepared.teacher, recipe, dataset, on_note)

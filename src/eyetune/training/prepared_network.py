@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from eyetune.data.dataset import Dataset
 from eyetune.errors import DataError, RecipeError
 from eyetune.models import build as networks
+from eyetune.models import initial_weights
 from eyetune.models import weights as pretrained
 from eyetune.models.model_function import Built, build_with
 from eyetune.models.structure import structure
 from eyetune.models.weights import Weights
-from eyetune.recipe import Recipe
+from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
 from eyetune.training.backend import (
     Arithmetic,
     arithmetic_as_built,
@@ -39,6 +40,7 @@ class PreparedNetwork:
         arithmetic: Precision of its training.
         model: The network. It is not compiled, unless a model function compiled it.
         backbone_weights: Initial weights of its backbone; None if it has no backbone.
+        initial_weights: Initial weights of its blocks; None if they are random.
         teacher: The trained network that it learns from; None if there is none.
         function: What a model function built; None if the recipe has no model function.
     """
@@ -49,6 +51,7 @@ class PreparedNetwork:
     arithmetic: Arithmetic
     model: keras.Model
     backbone_weights: Weights | None = None
+    initial_weights: Weights | None = None
     teacher: Teacher | None = None
     function: Built | None = None
 
@@ -109,12 +112,13 @@ def prepare_network(
     Raises:
         DataError: The batch is larger than the training data.
         RecipeError: An augmentation is too large for the images, the network shrinks them to
-            nothing, or the weights of its backbone or its teacher cannot be used.
+            nothing, or its initial weights or its teacher cannot be used.
         FunctionError: The model function cannot be loaded, raised an exception, or returned a
             network that cannot be trained.
         TrainingError: Keras or TensorFlow cannot build the network.
     """
     _check_sizes(recipe, dataset)
+    _check_validation_is_unseen(recipe, dataset)
     opened_teacher = open_teacher(recipe, dataset, teacher)
     weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
     set_seed(seed, deterministic=deterministic)
@@ -135,7 +139,20 @@ def prepare_network(
     if recipe.model.has_backbone:
         weights = weights or pretrained.current(model)  # random weights: those that it has
         pretrained.put(weights, model)
-    return PreparedNetwork(recipe, dataset, seed, arithmetic, model, weights, opened_teacher)
+    initial = None
+    if recipe.model.initial_weights:
+        initial = initial_weights.load(recipe.model.initial_weights, model)
+        initial_weights.put(initial, model)
+    return PreparedNetwork(
+        recipe,
+        dataset,
+        seed,
+        arithmetic,
+        model,
+        backbone_weights=weights,
+        initial_weights=initial,
+        teacher=opened_teacher,
+    )
 
 
 def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
@@ -153,3 +170,15 @@ def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
                 expected=f"fewer pixels than the side length of the images, {side}",
                 received=size,
             )
+
+
+def _check_validation_is_unseen(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse weights that were trained on the validation images, which then say nothing."""
+    is_seen = recipe.model.initial_weights == CIFAR10_WEIGHTS and dataset.name == "cifar10"
+    if is_seen and not dataset.validation_is_seen:
+        raise RecipeError(
+            "The initial weights cifar10 were trained on the validation images of CIFAR-10.",
+            expected="other images, of which the weights know none",
+            received="data.source cifar10",
+            fix="Use random weights (--set model.initial_weights=), or other images.",
+        )

@@ -36,6 +36,7 @@ def _transfer(recipe: Recipe, value: str) -> Recipe:
     edits: dict[str, Any] = {f"model.{name}": edit for name, edit in PRETRAINED[value].items()}
     # These values describe blocks, which a network with a backbone does not have.
     edits["model.blocks"] = []
+    edits["model.initial_weights"] = ""
     edits["model.width"] = 1.0
     edits["model.padding"] = "valid"
     edits["model.batch_norm"] = False
