@@ -1,116 +1,211 @@
-"""Speed and memory of one training: eyetune and plain Keras `fit` with the same network.
+"""Speed of one training: eyetune and plain Keras `fit` with the same network and images.
 
-    EYETUNE_DATA=FOLDER python benchmarks/train_throughput.py
+    EYETUNE_DATA=FOLDER python benchmarks/train_throughput.py --results FILE
 
-Both train the baseline network on the same images of CIFAR-10 and validate after each epoch. They
-alternate, so that other load on the machine affects both. The first epoch of each turn, which
-includes compilation, does not count. The speed of a turn is that of its median epoch, validation
-included; the ratio is computed per round. Target: float32 at least 1.0; auto at least 1.3 times
-plain float32 at batch size 128 where the processor has matrix units for bfloat16.
+Four networks are trained on the same images of CIFAR-10, and validated after each epoch: the lab's
+network, ResNet-8, MobileNet and a network of inverted bottlenecks. Plain Keras trains them with
+`fit` on float arrays in memory, eyetune in float32, in bfloat16 and with precision auto. Each
+measurement has a process of its own with a fixed number of threads. The variants alternate, so that
+other load on the machine affects all of them. The first epoch of a process, which includes
+compilation, does not count. The speed is that of the median epoch, with validation and, for
+eyetune, the checkpoint. The ratio is computed per round.
+
+Each round also measures the peak of the machine: products of large matrices in float32 and
+bfloat16. A training computes 2 operations for each multiply-accumulate (MAC) of the network, three
+times for a training image (forward, gradients of activations, gradients of weights) and once for a
+validation image. The share of the peak compares this with products in the precision of the variant.
+
+Results are appended to the file, and what is in it is not measured again. The table is printed from
+it. Targets for ResNet-8 at batch size 128: at least 1.3 times plain Keras in float32, and at least
+1.9 times with precision auto where bfloat16 is faster.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import json
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from eyetune.data import Dataset, load
 from eyetune.recipe import Recipe
-from eyetune.training.backend import choose_arithmetic
-from eyetune.training.fit import fit
-from eyetune.training.prepared_network import prepare_network
+from eyetune.tuning.executors.machine import usable_cores
+from measuring import run_measured
+from recorded import Result, commit, machine, markdown_table, measured
 
-BATCH_SIZES = (32, 128)
-VARIANTS = ("float32", "auto", "bfloat16")
+PLAIN = "plain Keras"
+PRECISIONS = {"eyetune float32": "float32", "eyetune bfloat16": "bfloat16", "eyetune auto": "auto"}
+VARIANTS = (PLAIN, *PRECISIONS)
+PEAK_PRECISIONS = ("float32", "bfloat16")
+PEAK_SIDE = 2048  # of the square matrices
+PEAK_PRODUCTS = 8  # in a measurement
+PEAK_REPEATS = 5
+PASSES_OF_TRAINING = 3
+OPERATIONS_OF_MAC = 2
 
 
-def plain_keras(dataset: Dataset, batch_size: int, epochs: int) -> list[float]:
-    """Return the seconds of each epoch of Keras's `fit` on float arrays in memory."""
+def _inverted_bottlenecks(*filters: int, expansion: int = 6) -> dict[str, Any]:
+    """Return a model section with two inverted bottlenecks per stage.
+
+    See Sandler et al., 2018 (https://arxiv.org/abs/1801.04381). Recipes have no shortcut around
+    several blocks and no projection without an activation, so both are missing: additions, which
+    cost little.
+    """
+    blocks: list[dict[str, Any]] = [{"filters": filters[0], "pool_size": 1}]
+    channels = filters[0]
+    for stage, count in enumerate(filters):
+        for position in range(2):
+            stride = 2 if stage > 0 and position == 0 else 1
+            expanded = {"filters": expansion * channels, "kernel_size": 1, "pool_size": 1}
+            projected = {"filters": count, "depthwise": True, "stride": stride, "pool_size": 1}
+            blocks += [expanded, projected]
+            channels = count
+    fully_convolutional = {"padding": "same", "batch_norm": True, "global_pooling": True}
+    return {"blocks": blocks, "dense": [], **fully_convolutional}
+
+
+NETWORKS: dict[str, Any] = {
+    "lab": "lab",
+    "resnet8": "resnet8",
+    "mobilenet": "mobilenet",
+    "inverted": _inverted_bottlenecks(16, 32, 64),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a process trains.
+
+    Attributes:
+        network: Name in `NETWORKS`.
+        batch_size: Images in each step.
+        data: Source of the images.
+        subset: Number of images of the source.
+        epochs: Number of epochs; the first does not count.
+        threads: Number of threads.
+    """
+
+    network: str
+    batch_size: int
+    data: str
+    subset: int
+    epochs: int
+    threads: int
+
+    def recipe(self, precision: str = "float32") -> Recipe:
+        """Return the recipe of the training."""
+        return Recipe.make(
+            {
+                "model": NETWORKS[self.network],
+                "fit": {
+                    "batch_size": self.batch_size,
+                    "epochs": self.epochs,
+                    "precision": precision,
+                },
+            }
+        )
+
+
+def plain_keras(setting: Setting) -> Result:
+    """Train with Keras's `fit` on float arrays in memory."""
     import keras
 
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            layers.Input(dataset.image_shape),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dense(dataset.num_classes, activation="softmax"),
-        ]
-    )
+    from eyetune.models import build
+    from eyetune.models.structure import structure
+
+    dataset = load(setting.data, subset=setting.subset)
+    model = build.build(setting.recipe().model, dataset.image_shape, dataset.num_classes)
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    seconds: list[float] = []
+    ends = [time.perf_counter()]
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.started = time.perf_counter()
-
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            seconds.append(time.perf_counter() - self.started)
+            ends.append(time.perf_counter())
 
     (x_train, y_train), validation, _ = dataset.arrays()
     model.fit(
         x_train,
         y_train,
-        batch_size=batch_size,
-        epochs=epochs,
+        batch_size=setting.batch_size,
+        epochs=setting.epochs,
         validation_data=tuple(validation),
         verbose=0,
         callbacks=[Clock()],
     )
-    return seconds
+    return _result(dataset, ends, structure(model).macs, "float32")
 
 
-def eyetune(dataset: Dataset, batch_size: int, epochs: int, precision: str) -> list[float]:
-    """Return the seconds of each epoch of eyetune, checkpoints included."""
-    recipe = Recipe().with_(
-        fit__batch_size=batch_size, fit__epochs=epochs, fit__precision=precision
-    )
+def eyetune(setting: Setting, precision: str) -> Result:
+    """Train with eyetune, with a checkpoint after each epoch."""
+    from eyetune.models.structure import structure
+    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.fit import fit
+    from eyetune.training.prepared_network import prepare_network
+
+    dataset = load(setting.data, subset=setting.subset)
+    recipe = setting.recipe(precision)
     with tempfile.TemporaryDirectory() as folder:
         arithmetic = choose_arithmetic(recipe.fit.precision)
         prepared = prepare_network(recipe, dataset, seed=0, arithmetic=arithmetic)
-        fitted = fit(prepared, Path(folder))
-    return [epoch.duration_seconds for epoch in fitted.history]
+        macs = structure(prepared.model).macs
+        ends = [time.perf_counter()]
+        fit(prepared, Path(folder), on_epoch=lambda _: ends.append(time.perf_counter()))
+    return _result(dataset, ends, macs, arithmetic.precision)
 
 
-def throughput(dataset: Dataset, rounds: int, epochs: int) -> None:
-    """Measure all variants in each round and print a table."""
-    print(f"{'batch':>5}  {'variant':<18} {'images/s':>9}  {'ratio':>5}  range over the rounds")
-    for batch_size in BATCH_SIZES:
-        plain: list[float] = []
-        ours: dict[str, list[float]] = {name: [] for name in VARIANTS}
-        for _ in range(rounds):
-            plain.append(statistics.median(plain_keras(dataset, batch_size, epochs)[1:]))
-            for name in VARIANTS:
-                ours[name].append(statistics.median(eyetune(dataset, batch_size, epochs, name)[1:]))
-        rows = {"plain Keras": plain, **{f"eyetune {name}": ours[name] for name in VARIANTS}}
-        for variant, seconds in rows.items():
-            pairs = zip(plain, seconds, strict=True)
-            ratios = [reference / duration for reference, duration in pairs]
-            pace = len(dataset.train) / statistics.median(seconds)
-            print(
-                f"{batch_size:>5}  {variant:<18} {pace:>9,.0f}  {statistics.median(ratios):>5.2f}  "
-                f"{min(ratios):.2f} to {max(ratios):.2f}",
-                flush=True,
-            )
+def _result(dataset: Dataset, ends: Sequence[float], macs: int, precision: str) -> Result:
+    seconds = [end - start for start, end in pairwise(ends[1:])]
+    images = len(dataset.train) * PASSES_OF_TRAINING + len(dataset.validation)
+    return {
+        "seconds": statistics.median(seconds),
+        "training_images": len(dataset.train),
+        "operations": OPERATIONS_OF_MAC * macs * images,
+        "precision": precision,
+    }
 
 
-def memory(source: str) -> None:
-    """Run `eyetune train` for one epoch on all images and print its peak resident memory."""
+def peak() -> Result:
+    """Return the operations per second of products of large matrices, by precision."""
+    import tensorflow as tf
+
+    operations = OPERATIONS_OF_MAC * PEAK_SIDE**3 * PEAK_PRODUCTS
+    return {
+        name: operations / min(_seconds_of_products(getattr(tf, name))) for name in PEAK_PRECISIONS
+    }
+
+
+def _seconds_of_products(dtype: Any) -> Iterator[float]:
+    import tensorflow as tf
+
+    # Divided by its side, so that the values neither grow nor vanish in the chain of products.
+    left = tf.cast(tf.random.normal((PEAK_SIDE, PEAK_SIDE)) / PEAK_SIDE**0.5, dtype)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def multiply(right: Any) -> Any:
+        for _ in range(PEAK_PRODUCTS):
+            right = left @ right
+        return right
+
+    multiply(left).numpy()
+    for _ in range(PEAK_REPEATS):
+        started_at = time.perf_counter()
+        multiply(left).numpy()
+        yield time.perf_counter() - started_at
+
+
+def memory(data: str) -> Result:
+    """Run `eyetune train` for one epoch on all images; return its peak resident memory."""
     with tempfile.TemporaryDirectory() as workspace:
-        arguments = ["train", "--data", source, "--epochs", "1", "--json", "--workspace", workspace]
+        arguments = ["train", "--data", data, "--epochs", "1", "--json", "--workspace", workspace]
         subprocess.run(
             [sys.executable, "-m", "eyetune", *arguments],
             check=True,
@@ -118,29 +213,143 @@ def memory(source: str) -> None:
             stderr=subprocess.DEVNULL,
         )
     kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"Peak memory of `eyetune train` on all of {source}: {kilobytes / 1000:,.0f} MB\n")
+    return {"megabytes": kilobytes / 1000}
+
+
+def throughput(path: Path | None, settings: Sequence[Setting], rounds: int) -> None:
+    """Measure all variants in each round, then print a table."""
+    results: dict[tuple[Setting, str], list[Result]] = {}
+    peaks: list[Result] = []
+    for number in range(1, rounds + 1):
+        peaks.append(_measured(path, number, "peak", settings[0]))
+        for setting in settings:
+            for variant in VARIANTS:
+                result = _measured(path, number, variant, setting)
+                results.setdefault((setting, variant), []).append(result)
+    speeds = [
+        f"{precision} {statistics.median(best[precision] for best in peaks) / 1e9:,.0f}"
+        for precision in PEAK_PRECISIONS
+    ]
+    print(f"Products of matrices, 10^9 operations per second: {', '.join(speeds)}\n")
+    header = ["network", "batch size", "variant", "images/s", "ratio", "range", "of the peak"]
+    rows = []
+    for (setting, variant), values in results.items():
+        cells = _cells(variant, results[setting, PLAIN], values, peaks)
+        rows.append([setting.network, str(setting.batch_size), *cells])
+    print(markdown_table(header, rows))
+
+
+def _cells(
+    variant: str, plain: Sequence[Result], values: Sequence[Result], peaks: Sequence[Result]
+) -> list[str]:
+    pairs = zip(plain, values, strict=True)
+    ratios = [reference["seconds"] / value["seconds"] for reference, value in pairs]
+    pace = statistics.median(value["training_images"] / value["seconds"] for value in values)
+    share = statistics.median(
+        value["operations"] / value["seconds"] / best[value["precision"]]
+        for value, best in zip(values, peaks, strict=True)
+    )
+    if variant == "eyetune auto":
+        variant += f" ({', '.join(sorted({value['precision'] for value in values}))} here)"
+    return [
+        variant,
+        f"{pace:,.0f}",
+        f"{statistics.median(ratios):.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        f"{share:.0%}",
+    ]
+
+
+def _measured(path: Path | None, number: int, variant: str, setting: Setting) -> Result:
+    """Return a measurement, made by a process of this script if it is not in the file."""
+    key = {"round": number, "variant": variant, **_relevant(variant, setting), **machine()}
+
+    def measure() -> Result:
+        print(f"round {number}: {variant}, {setting.network}", file=sys.stderr)
+        output = run_measured([sys.executable, __file__, variant, *_options(setting)]).output
+        return {**json.loads(output.strip().splitlines()[-1]), "commit": commit()}
+
+    return measured(path, key, measure)
+
+
+def _relevant(variant: str, setting: Setting) -> Result:
+    """Return the parts of a setting that a measurement depends on."""
+    match variant:
+        case "peak":
+            return {"threads": setting.threads}
+        case "memory":
+            return {"data": setting.data}
+        case _:
+            return asdict(setting)
+
+
+def _options(setting: Setting) -> list[str]:
+    return [
+        "--networks",
+        setting.network,
+        "--batch-sizes",
+        str(setting.batch_size),
+        "--data",
+        setting.data,
+        "--subset",
+        str(setting.subset),
+        "--epochs",
+        str(setting.epochs),
+        "--threads",
+        str(setting.threads),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "variant",
+        nargs="?",
+        choices=[*VARIANTS, "peak", "memory"],
+        help="only this measurement (internal)",
+    )
+    parser.add_argument("--results", type=Path, help="file of the results, to resume")
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[128])
     parser.add_argument("--data", default="cifar10", help="a source of images")
     parser.add_argument("--subset", type=int, default=12_500, help="number of images")
     parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
     parser.add_argument(
-        "--epochs", type=int, default=4, help="epochs per turn; the first does not count"
+        "--epochs", type=int, default=4, help="epochs per process; the first does not count"
     )
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="threads per process")
     options = parser.parse_args()
-    memory(
-        options.data
-    )  # first: the peak of a child process includes its parent's memory at the fork
-    dataset = load(options.data, subset=options.subset)
-    cores = os.cpu_count()
-    print(f"{platform.platform()}, {cores} cores; auto is {choose_arithmetic('auto')}")
-    num_images = (
-        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images"
-    )
-    print(f"{num_images} of {dataset.name}\n")
-    throughput(dataset, options.rounds, options.epochs)
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2, because the first epoch does not count.")
+    settings = [
+        Setting(network, batch_size, options.data, options.subset, options.epochs, options.threads)
+        for network in options.networks
+        for batch_size in options.batch_sizes
+    ]
+    if options.variant is not None:
+        print(json.dumps(_measurement(options.variant, settings[0])))
+        return
+    print(f"{machine()}, {options.threads} threads in each process")
+    print(f"{options.subset:,} images of {options.data}, a fifth of them for validation")
+    throughput(options.results, settings, options.rounds)
+    megabytes = _measured(options.results, 1, "memory", settings[0])["megabytes"]
+    print(f"\nPeak memory of `eyetune train` on all of {options.data}: {megabytes:,.0f} MB")
+
+
+def _measurement(variant: str, setting: Setting) -> Result:
+    """Make one measurement in this process."""
+    if variant == "memory":
+        return memory(setting.data)
+    from eyetune.training.backend import start_keras
+
+    start_keras(setting.threads)
+    if variant == "peak":
+        return peak()
+    if variant == PLAIN:
+        return plain_keras(setting)
+    return eyetune(setting, PRECISIONS[variant])
 
 
 if __name__ == "__main__":
