@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 SAMPLING_INTERVAL_SECONDS = 1.0
+
+# Seconds since the start of the process and best accuracy so far, each time it becomes better.
+Improvements = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,13 @@ class Measurement:
     seconds: float
     peak_megabytes: float
     output: str
+
+
+def note_improvement(improvements: Improvements, accuracy: float) -> None:
+    """Add an accuracy and the current time to the improvements of this process, if it is one."""
+    if accuracy > max((best for _, best in improvements), default=0.0):
+        seconds = time.time() - psutil.Process().create_time()
+        improvements.append((seconds, accuracy))
 
 
 def run_measured(command: Sequence[str]) -> Measurement:

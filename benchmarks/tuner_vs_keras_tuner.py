@@ -1,17 +1,21 @@
 """The search of the exercise: Hyperband of KerasTuner, and of eyetune with two workers.
 
-    EYETUNE_DATA=FOLDER python benchmarks/tuner_vs_keras_tuner.py
+    EYETUNE_DATA=FOLDER python benchmarks/tuner_vs_keras_tuner.py --results FILE
 
 Hyperband with max_epochs 10 and factor 3 (30 trials as KerasTuner counts them, 120 epochs), and
 early stopping on the validation loss with a patience of 5. The tuners alternate on the same images,
 in separate processes, and the start of Python and Keras is included. Prints seconds, the best
 validation accuracy and the peak memory (proportional set size of all processes, sampled every
-second) for each seed, and the means.
+second) for each seed, and the medians and means.
 
 A large network takes many times as long as a small one, so the networks matter. eyetune searches
-twice with each seed: once with its own sampler (tpe), and once with the networks that KerasTuner
-drew, in the same brackets. The work is printed too, in units of 10^9: the multiply-accumulates
-(MACs) of each network times its number of trained epochs.
+with the networks that KerasTuner drew, in the same brackets, in float32 as the model function asks
+and with precision auto. Then it searches with its own sampler (tpe). The work is printed too, in
+units of 10^9: the multiply-accumulates (MACs) of each network times its number of trained epochs.
+
+Results are appended to the file, and what is in it is not measured again. Targets for the same
+networks: not slower than before in float32 (2.1 to 2.4 times as fast as KerasTuner), and at least
+2.7 times as fast with precision auto where bfloat16 is faster.
 """
 
 from __future__ import annotations
@@ -21,18 +25,45 @@ import json
 import statistics
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from measuring import Measurement, run_measured
+from measuring import Improvements, Measurement, note_improvement, run_measured
+from recorded import Result, commit, machine, markdown_table, measured
 
 MODEL = Path(__file__).with_name("lab_model.py")
 PATIENCE = 5
 WORK_UNIT = 1e9  # MACs
+KERAS_TUNER = "KerasTuner"
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of eyetune.
+
+    Attributes:
+        name: Its name in the table.
+        precision: Value of fit.precision; "" leaves the arithmetic to the model function.
+        same_networks: Whether it tries the networks that KerasTuner drew.
+    """
+
+    name: str
+    precision: str
+    same_networks: bool
+
+
+SEARCHES = (
+    Search("eyetune, same networks", "", same_networks=True),
+    Search("eyetune, same networks, precision auto", "auto", same_networks=True),
+    Search("eyetune", "", same_networks=False),
+    Search("eyetune, precision auto", "auto", same_networks=False),
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +73,16 @@ class SearchResult:
     Attributes:
         best: Best validation accuracy.
         work: MACs times epochs, in units of `WORK_UNIT`.
+        precisions: Number of trials in each precision.
         draws: Hyperparameters of each new trial, in order.
+        improvements: When KerasTuner's best validation accuracy became better.
     """
 
     best: float
     work: float
+    precisions: dict[str, int] = field(default_factory=dict)
     draws: list[dict[str, Any]] = field(default_factory=list)
+    improvements: Improvements = field(default_factory=list)
 
 
 def with_keras_tuner(subset: int, epochs: int, seed: int) -> SearchResult:
@@ -57,6 +92,12 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> SearchResult:
 
     import eyetune as et
     from lab_model import build_model
+
+    improvements: Improvements = []
+
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            note_improvement(improvements, float(logs["val_accuracy"]))
 
     (x_train, y_train), validation, _ = et.load("cifar10", subset=subset).arrays()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +115,7 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> SearchResult:
             y_train,
             epochs=50,
             validation_data=tuple(validation),
-            callbacks=[stop],
+            callbacks=[stop, Clock()],
             verbose=0,
         )
         trials = [tuner.oracle.trials[name] for name in sorted(tuner.oracle.trials)]
@@ -84,7 +125,8 @@ def with_keras_tuner(subset: int, epochs: int, seed: int) -> SearchResult:
             if not values["tuner/round"]:  # not a promotion
                 draws.append({name: values[name] for name in values if "/" not in name})
         best = float(tuner.oracle.get_best_trials(1)[0].score)
-        return SearchResult(best, sum(_work(trial.hyperparameters) for trial in trials), draws)
+        work = sum(_work(trial.hyperparameters) for trial in trials)
+        return SearchResult(best, work, {"float32": len(draws)}, draws, improvements)
 
 
 def _work(hyperparameters: Any) -> float:
@@ -99,17 +141,19 @@ def _work(hyperparameters: Any) -> float:
 
 
 def with_eyetune(
-    subset: int, epochs: int, seed: int, workers: int, draws: list[dict[str, Any]]
+    subset: int, epochs: int, seed: int, workers: int, precision: str, draws: list[dict[str, Any]]
 ) -> SearchResult:
     """Search with eyetune in a temporary workspace."""
     import eyetune as et
 
-    recipe = et.Recipe().with_({"data.subset": subset, "fit.early_stopping": PATIENCE})
+    changes: dict[str, Any] = {"data.subset": subset, "fit.early_stopping": PATIENCE}
+    if precision:
+        changes["fit.precision"] = precision
     with tempfile.TemporaryDirectory() as folder, _drawn(draws):
         study = et.tune(
             f"{MODEL}:build_model",
             "cifar10",
-            recipe=recipe,
+            recipe=et.Recipe().with_(changes),
             scheduler="hyperband",
             max_epochs=epochs,
             seed=seed,
@@ -118,12 +162,11 @@ def with_eyetune(
             progress=False,
             plots=False,
         )
-        work = sum(
-            len(study.histories[trial.run]) * trial.network["macs"]
-            for trial in study.trials
-            if trial.run
-        )
-        return SearchResult(study.best_value, work / WORK_UNIT)
+        runs = et.Workspace(folder).runs
+        trained = {trial.run: trial.network["macs"] for trial in study.trials if trial.run}
+        work = sum(len(study.histories[run]) * macs for run, macs in trained.items())
+        precisions = Counter(str(runs.get(run).precision) for run in trained)
+        return SearchResult(study.best_value, work / WORK_UNIT, dict(precisions))
 
 
 @contextmanager
@@ -148,11 +191,13 @@ def main() -> None:
     parser.add_argument(
         "tuner", nargs="?", choices=["keras-tuner", "eyetune"], help="only this tuner (internal)"
     )
-    parser.add_argument("--subset", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--results", type=Path, help="file of the results, to resume")
+    parser.add_argument("--subset", type=int, default=3000, help="number of images")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of the longest training")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--workers", type=int, default=2, help="workers of eyetune")
+    parser.add_argument("--precision", default="", help="precision of eyetune (internal)")
     parser.add_argument("--draws", type=Path, help="JSON list of hyperparameters to try (internal)")
     arguments = parser.parse_args()
     if arguments.tuner is None:
@@ -163,46 +208,75 @@ def main() -> None:
         result = with_keras_tuner(*size)
     else:
         draws = json.loads(arguments.draws.read_text(encoding="utf-8")) if arguments.draws else []
-        result = with_eyetune(*size, arguments.workers, draws)
+        result = with_eyetune(*size, arguments.workers, arguments.precision, draws)
     print(json.dumps(asdict(result)))
 
 
 def compare(arguments: argparse.Namespace) -> None:
     """Run all searches for each seed and print a table."""
-    print(
-        "| seed | search | time | speedup | work | best | memory |\n|---|---|---|---|---|---|---|"
-    )
+    rows = []
     speedups: dict[str, list[float]] = {}
     accuracies: dict[str, list[float]] = {}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
-        options = ["--subset", str(arguments.subset), "--epochs", str(arguments.epochs)]
-        options += ["--seed", str(seed), "--workers", str(arguments.workers)]
-        reference = _measure("keras-tuner", options)
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(reference[1].draws, file)
-            file.flush()
-            same_networks = _measure("eyetune", [*options, "--draws", file.name])
-        rows = {
-            "KerasTuner": reference,
-            "eyetune, same networks": same_networks,
-            "eyetune": _measure("eyetune", options),
-        }
-        for name, (measurement, result) in rows.items():
-            speedup = reference[0].seconds / measurement.seconds
+        searches = _searches(arguments, seed)
+        for name, (measurement, result) in searches.items():
+            speedup = searches[KERAS_TUNER][0].seconds / measurement.seconds
             speedups.setdefault(name, []).append(speedup)
             accuracies.setdefault(name, []).append(result.best)
-            cells = f"{measurement.seconds:.0f} s | {speedup:.2f} | {result.work:.2f}"
-            cells += f" | {result.best:.2%} | {measurement.peak_megabytes:,.0f} MB"
-            print(f"| {seed} | {name} | {cells} |", flush=True)
+            precisions = ", ".join(f"{count} {kind}" for kind, count in result.precisions.items())
+            times = [f"{measurement.seconds:.0f} s", f"{speedup:.2f}", f"{result.work:.2f}"]
+            memory = f"{measurement.peak_megabytes:,.0f} MB"
+            rows.append([str(seed), name, *times, f"{result.best:.2%}", memory, precisions])
+    print(f"{machine()}, {arguments.workers} workers of eyetune\n")
+    header = ["seed", "search", "time", "times faster", "work", "best", "memory", "trials"]
+    print(markdown_table(header, rows))
     print()
     for name, values in speedups.items():
-        accuracy = statistics.mean(accuracies[name])
-        print(f"{name}: median speedup {statistics.median(values):.2f}, mean best {accuracy:.2%}")
+        times_faster = f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        best = f"{statistics.mean(accuracies[name]):.2%}"
+        print(f"{name}: times faster, median (range) {times_faster}; mean best {best}")
 
 
-def _measure(tuner: str, options: list[str]) -> tuple[Measurement, SearchResult]:
-    measurement = run_measured([sys.executable, __file__, tuner, *options])
-    return measurement, SearchResult(**json.loads(measurement.output.strip().splitlines()[-1]))
+def _searches(
+    arguments: argparse.Namespace, seed: int
+) -> dict[str, tuple[Measurement, SearchResult]]:
+    """Return the measurement and the result of each search with a seed, by name."""
+    size = {"subset": arguments.subset, "epochs": arguments.epochs, "seed": seed}
+    options = [text for name, value in size.items() for text in (f"--{name}", str(value))]
+    same = {**size, **machine()}
+    reference = _read(
+        measured(
+            arguments.results,
+            {"tuner": KERAS_TUNER, **same},
+            lambda: _measure(["keras-tuner", *options]),
+        )
+    )
+    searches = {KERAS_TUNER: reference}
+    options += ["--workers", str(arguments.workers)]
+    for search in SEARCHES:
+        draws = reference[1].draws if search.same_networks else []
+        key = {"tuner": search.name, "workers": arguments.workers, **same}
+        measure = partial(_measure_eyetune, [*options, "--precision", search.precision], draws)
+        searches[search.name] = _read(measured(arguments.results, key, measure))
+    return searches
+
+
+def _measure_eyetune(options: list[str], draws: list[dict[str, Any]]) -> Result:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(draws, file)
+        file.flush()
+        return _measure(["eyetune", *options, "--draws", file.name])
+
+
+def _measure(arguments: list[str]) -> Result:
+    measurement = run_measured([sys.executable, __file__, *arguments])
+    result = json.loads(measurement.output.strip().splitlines()[-1])
+    cost = asdict(replace(measurement, output=""))
+    return {"measurement": cost, "result": result, "commit": commit()}
+
+
+def _read(result: Result) -> tuple[Measurement, SearchResult]:
+    return Measurement(**result["measurement"]), SearchResult(**result["result"])
 
 
 if __name__ == "__main__":
