@@ -40,3 +40,15 @@ def test_find_learning_rate_ends_when_the_loss_diverges() -> None:
     assert test.diverged
     assert np.isfinite(test.losses).all()
     assert "diverged" in test.rows()["steps"]
+
+
+def test_find_learning_rate_starts_from_the_weights_of_a_run() -> None:
+    start = et.train(SMALL, tiny_dataset(), name="start", progress=False, plots=False)
+    losses = [
+        et.find_learning_rate(
+            SMALL.with_(model__initial_weights=name), tiny_dataset(), steps=20, progress=False
+        ).losses[0]
+        for name in ("start", "")
+    ]
+    assert start.recipe.model.initial_weights == ""
+    assert losses[0] != losses[1]

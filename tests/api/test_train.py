@@ -164,6 +164,32 @@ def test_train_records_a_teacher_by_its_id(tmp_path: Path, trained: et.Run) -> N
     student.workspace.runs.purge(student.id)
 
 
+def test_train_starts_from_the_weights_of_a_run(tmp_path: Path, trained: et.Run) -> None:
+    file = trained.folder / "model.keras"
+    recipe = trained.recipe.with_({"fit.epochs": 1, "model.initial_weights": "trained"})
+    data = tiny_dataset(num_classes=2, size=32)
+    run = et.train(recipe, data, workspace=trained.workspace, progress=False)
+    assert run.recipe.model.initial_weights == str(file)
+    again = et.train(
+        recipe.with_(model__initial_weights=str(file)), data, workspace=tmp_path, progress=False
+    )
+    assert again.history[-1].val_loss == run.history[-1].val_loss
+    run.workspace.runs.purge(run.id)
+
+
+def test_train_refuses_weights_that_saw_its_validation(tmp_path: Path) -> None:
+    digits = SMALL.with_({"data.subset": 100, "fit.epochs": 1, "data.source": "digits"})
+    whole = digits.with_(data__train_on_validation=True)
+    start = et.train(whole, workspace=tmp_path, progress=False, plots=False)
+    named = digits.with_(model__initial_weights=start.id)
+    with pytest.raises(UsageError):
+        et.train(named, workspace=tmp_path, progress=False)
+    final = named.with_(data__train_on_validation=True)
+    assert et.train(final, workspace=tmp_path, progress=False, plots=False).results
+    with pytest.raises(RunNotFoundError):
+        et.train(digits.with_(model__initial_weights="unknown"), progress=False)
+
+
 def test_train_refuses_a_missing_or_unfinished_teacher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import step_bar
 from eyetune.tuning.load_images import load_images
-from eyetune.tuning.references import teacher_file
+from eyetune.tuning.references import resolve, teacher_file
 
 
 def find_learning_rate(
@@ -43,7 +43,7 @@ def find_learning_rate(
         steps: Number of steps, 20 to 100,000. Default: 500, fewer on small data.
         seed: Random seed, 0 or above; the same seed gives the same result. Default: 0.
         threads: Number of threads for arithmetic. Default: 0, one per core.
-        workspace: Where the recipe's teacher is recorded, if it has one.
+        workspace: Where the runs are recorded that the recipe names, as teacher or initial weights.
         progress: Show progress on standard error, or below the cell of a notebook.
 
     Returns:
@@ -72,7 +72,9 @@ def find_learning_rate(
     num_steps = steps or learning_rates.default_steps(batches_per_epoch(recipe, dataset))
     rates = learning_rates.rising_rates(smallest, largest, num_steps)
     arithmetic = choose_arithmetic(recipe.fit.precision)
-    teacher = teacher_file(workspace_of(workspace), recipe)
+    workspace = workspace_of(workspace)
+    recipe = resolve(recipe.with_({"data.source": dataset.source}), workspace)
+    teacher = teacher_file(workspace, recipe)
     title = f"Range test of {recipe.optimizer.name} on {dataset.name}"
     heading = f"{title}: {num_steps:,} steps, in {arithmetic}"
     losses: list[float] = []

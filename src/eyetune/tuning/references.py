@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eyetune.errors import UsageError
 from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
-from eyetune.records import Workspace
+from eyetune.records import RunRecord, Workspace
 from eyetune.records.run import require_results
 from eyetune.values.run_files import MODEL_FILE
 
@@ -18,7 +19,8 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
 
     Raises:
         RunNotFoundError: The teacher or the initial weights are neither a file nor a run.
-        UsageError: The run whose weights are the initial ones is not complete.
+        UsageError: The run whose weights are the initial ones is not complete, or was trained on
+            the images that would validate.
         FunctionError: The model function cannot be found.
     """
     edits = {}
@@ -32,6 +34,7 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
     if initial.endswith((".keras", ".npz")):
         edits["model.initial_weights"] = str(Path(initial).expanduser().resolve())
     elif initial not in ("", CIFAR10_WEIGHTS):
+        _check_validation_is_unseen(recipe, workspace.runs.find(initial))
         edits["model.initial_weights"] = str(_network_file(workspace, initial))
     teacher = recipe.loss.teacher
     if teacher.endswith(".keras"):
@@ -58,3 +61,16 @@ def _network_file(workspace: Workspace, reference: str) -> Path:
     run = workspace.runs.find(reference)
     require_results(run)
     return workspace.runs.folder(run.id) / MODEL_FILE
+
+
+def _check_validation_is_unseen(recipe: Recipe, start: RunRecord) -> None:
+    """Refuse the weights of a run that was trained on the validation images of a recipe."""
+    is_seen = start.recipe.data.train_on_validation and not recipe.data.train_on_validation
+    if is_seen and start.recipe.data.source == recipe.data.source:
+        raise UsageError(
+            f"The run {start.label}, whose weights would be the initial ones, was trained on the "
+            "validation images too.",
+            expected="a run that was trained on training images only, or on other images",
+            received=f"data.source {start.recipe.data.source}, data.train_on_validation true",
+            fix="`eyetune runs` lists all runs.",
+        )
