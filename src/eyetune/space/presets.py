@@ -7,6 +7,7 @@ and layers (the last one is repeated), and `model.blocks.*.filters` sets a value
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from eyetune.space.hyperparameters import Choice, Condition, Range, Value, Value
 from eyetune.space.space import Space
 
 COUNTS = ("model.blocks.count", "model.dense.count")
+# Hyperparameters that change the number or the shapes of the blocks' weights
+_SHAPES_WEIGHTS = re.compile(
+    r"model\.(width|batch_norm|blocks\.(count|.+\.(filters|convolutions|kernel_size|residual|depthwise)))"
+)
 LENGTH = {
     "fit.epochs": 1,
     "fit.keep_best": False,
@@ -101,7 +106,22 @@ def recipe_space(name: str, recipe: Recipe) -> tuple[Recipe, Space]:
             fix=f"{nearest(name, BUILT_IN)} Or name a TOML file.",
         )
     check_space(recipe, space)
+    _check_initial_weights_fit(recipe, space)
     return recipe, space
+
+
+def _check_initial_weights_fit(recipe: Recipe, space: Space) -> None:
+    """Refuse a space whose blocks the recipe's initial weights would not fit."""
+    if not recipe.model.initial_weights:
+        return
+    varied = [part.name for part in space.distributions if _SHAPES_WEIGHTS.fullmatch(part.name)]
+    if varied:
+        raise SpaceError(
+            "The space changes the blocks, which the recipe's initial weights would not fit.",
+            expected="a space without the blocks and their width, for example `fine`",
+            received=f"{varied[0]}, with model.initial_weights={recipe.model.initial_weights}",
+            fix="Use --space fine, or random weights: --set model.initial_weights=",
+        )
 
 
 def check_space(recipe: Recipe, space: Space) -> None:
@@ -256,7 +276,8 @@ def _fine(recipe: Recipe) -> tuple[Recipe, Space]:
         near.append(
             _around("optimizer.schedule", recipe.optimizer.schedule, ["constant", "cosine"])
         )
-    for index, block in enumerate(recipe.model.blocks):
+    # Initial weights fit blocks of this width only.
+    for index, block in enumerate(() if recipe.model.initial_weights else recipe.model.blocks):
         near.append(_around(f"model.blocks.{index}.filters", block.filters, _widths(block.filters)))
     for index, layer in enumerate(recipe.model.dense):
         near.append(_around(f"model.dense.{index}.units", layer.units, _widths(layer.units)))
