@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eyetune.analysis.facts import LARGE_GAP, RISING_PER_EPOCH, Facts
 from eyetune.analysis.verdict import Level, Verdict, diagnose
 from eyetune.recipe import Recipe, parse_edits
+from eyetune.techniques import find
 from eyetune.values.history import Epoch, History
 
 TENTHS = (0.1,) * 10
@@ -155,7 +156,7 @@ SITUATIONS = [
     # Gaps, and how sure they are.
     Situation("gap on few validation images",
               facts_of(0.7, level_curve(0.7, gap=0.12), linear=0.5, num_validation=29,
-                       num_train=2900), "low", first="augmentation"),
+                       num_train=2900), "low", first="pre-trained weights"),
     Situation("gap on many validation images",
               facts_of(0.7, level_curve(0.7, gap=0.12), linear=0.5), "low",
               overfitting=True, first="augmentation"),
@@ -207,10 +208,10 @@ SITUATIONS = [
     # Few images.
     Situation("180 photos",
               facts_of(0.7, level_curve(0.7), shares=HALVES, linear=0.62, num_train=144,
-                       num_validation=100), "low", first="transfer learning"),
+                       num_validation=100), "low", first="pre-trained weights"),
     Situation("180 photos, overfitting",
               facts_of(0.7, level_curve(0.7, gap=0.3), shares=HALVES, linear=0.62, num_train=144,
-                       num_validation=100), "low", overfitting=True, first="transfer learning"),
+                       num_validation=100), "low", overfitting=True, first="pre-trained weights"),
     Situation("few small gray images",
               facts_of(0.7, linear=0.6, num_train=300, image_shape=(8, 8, 1)), "low",
               first="batch normalization"),
@@ -492,6 +493,30 @@ def test_a_frozen_backbone_is_fine_tuned(early_stopping: int) -> None:
     assert not {"batch normalization", "more convolutions"} & suggestions.keys()
     again = replace(facts, recipe=tuned, history=level_curve(0.6, gap=0.2))
     assert not {"fine-tuning", "early stopping"} & set(techniques(diagnose(again)))
+
+
+@pytest.mark.parametrize(
+    ("num_train", "names"),
+    [
+        (400, {"pre-trained weights", "transfer learning"}),
+        (4000, {"pre-trained weights"}),
+        (5000, set()),
+    ],
+)
+def test_few_photos_start_from_pretrained_weights(num_train: int, names: set[str]) -> None:
+    facts = facts_of(0.7, linear=0.6, num_train=num_train)
+    suggestions = {one.technique: one for one in diagnose(facts).suggestions}
+    assert suggestions.keys() & {"pre-trained weights", "transfer learning"} == names
+    if names:
+        tuned = facts.recipe.with_(edits_of(suggestions["pre-trained weights"].command))
+        assert tuned.model == find("pretrained").apply(facts.recipe, "resnet8").model
+        again = set(techniques(diagnose(replace(facts, recipe=tuned))))
+        assert not again & {*names, "batch normalization", "more convolutions", "more filters"}
+
+
+def test_cifar10_never_starts_from_its_own_weights() -> None:
+    facts = cifar10(0.6, edits={}, num_train=400)
+    assert "pre-trained weights" not in techniques(diagnose(facts))
 
 
 def test_photos_of_a_folder_are_loaded_larger_for_transfer() -> None:

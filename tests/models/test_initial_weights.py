@@ -21,7 +21,7 @@ from eyetune.errors import RecipeError, UsageError
 from eyetune.models import initial_weights
 from eyetune.models.build import build
 from eyetune.models.initial_weights import in_package, load, put, save
-from eyetune.recipe import Recipe
+from eyetune.recipe import WITH_CIFAR10_WEIGHTS, Recipe
 
 COLOR, GRAY = (16, 16, 3), (16, 16, 1)
 BLOCKS = {
@@ -330,6 +330,7 @@ def test_order_of_layers_stays_that_of_stored_weights() -> None:
 def test_package_is_small_and_fits_its_networks() -> None:
     files = list(initial_weights.FOLDER.iterdir())
     assert sum(path.stat().st_size for path in files) <= 2**20
+    assert set(in_package()) <= set(WITH_CIFAR10_WEIGHTS)
     for name in in_package():
         model = build(Recipe().with_(model=name).model, (32, 32, 3), 10)
         assert load("cifar10", model).layers

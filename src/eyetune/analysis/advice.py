@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from eyetune.analysis.facts import LARGE_GAP, Facts
-from eyetune.recipe import LAST_STRETCH, Recipe
+from eyetune.recipe import CIFAR10_WEIGHTS, LAST_STRETCH, WITH_CIFAR10_WEIGHTS, Recipe
 from eyetune.recipe.sections import KERAS_LEARNING_RATES
 
 FINE_TUNE_EPOCHS = 5
@@ -15,6 +15,8 @@ MAX_EPOCHS = 100_000  # the largest number that a recipe takes
 MAX_LEARNING_RATE = 10.0  # a larger one is not worth a try
 MAX_WIDTH = 16.0  # the largest width that a recipe takes
 FEW_IMAGES = 2000  # with fewer training images, a pre-trained network is the first thing to try
+# With as many training images or more, a small network learns from them alone.
+ENOUGH_IMAGES = 5000
 PRETRAINED_NETWORK = "mobilenet_v2"  # the smallest that Keras has ImageNet weights for
 PRETRAINED_MIN_SIDE = 32  # pixels: what pre-trained networks take
 PRETRAINED_SIDE = 96  # pixels: at less, networks trained on photographs of 224 see little
@@ -133,21 +135,32 @@ def _larger_learning_rate(recipe: Recipe) -> list[Suggestion]:
 
 
 def _learn_from_more_images(facts: Facts) -> list[Suggestion]:
-    """Suggest all images where a subset was trained, else a network that knows images already."""
+    """Suggest all images where a subset was trained, else networks that know images already."""
     recipe = facts.recipe
     if recipe.data.subset:
         reason = f"it was trained on {facts.num_train:,} images only; more images help most"
         return [Suggestion("all images", reason, "--subset 0")]
     height, width, channels = facts.image_shape
     is_possible = channels == 3 and min(height, width) >= PRETRAINED_MIN_SIDE
-    is_pretrained = recipe.model.has_backbone or bool(recipe.loss.teacher)
-    if facts.num_train >= FEW_IMAGES or not is_possible or is_pretrained:
+    is_pretrained = recipe.model.has_backbone or recipe.model.initial_weights or recipe.loss.teacher
+    if facts.num_train >= ENOUGH_IMAGES or not is_possible or is_pretrained:
         return []
+    suggestions = []
+    if facts.dataset != CIFAR10_WEIGHTS:
+        small = WITH_CIFAR10_WEIGHTS[0]
+        reason = (
+            f"with {facts.num_train:,} training images, a small network that was trained on "
+            "others before does better, and fits a board"
+        )
+        command = f"--model {small} --set model.initial_weights={CIFAR10_WEIGHTS}"
+        suggestions.append(Suggestion("pre-trained weights", reason, command))
+    if facts.num_train >= FEW_IMAGES:
+        return suggestions
     command = f"--model {PRETRAINED_NETWORK}"
     if facts.can_resize and min(height, width) < PRETRAINED_SIDE:
         command += f" --image-size {PRETRAINED_SIDE}"
-    reason = f"with {facts.num_train:,} training images, a pre-trained network does best"
-    return [Suggestion("transfer learning", reason, command)]
+    reason = f"with {facts.num_train:,} training images, a large pre-trained network does best"
+    return [*suggestions, Suggestion("transfer learning", reason, command)]
 
 
 def _regularize(facts: Facts) -> list[Suggestion]:
@@ -186,6 +199,8 @@ def _improve_network(facts: Facts, *, is_large_enough: bool) -> list[Suggestion]
         reason = "training accuracy is below validation accuracy: dropout may be too strong"
         command = f"--set model.dropout={recipe.model.dropout / 2:g}"
         suggestions.append(Suggestion("less dropout", reason, command))
+    if recipe.model.initial_weights:  # which fit these blocks only
+        return suggestions
     if not recipe.model.batch_norm:
         reason = "it makes training faster and steadier"
         command = "--set model.batch_norm=true"

@@ -1,7 +1,7 @@
 """Recipes: everything that defines one training, as one immutable value."""
 
 from eyetune.recipe.edits import parse_edits
-from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, ZOO
+from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, WITH_CIFAR10_WEIGHTS, ZOO
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
     CIFAR10_WEIGHTS,
@@ -27,6 +27,7 @@ __all__ = [
     "LAST_STRETCH",
     "MONITORS",
     "PRETRAINED",
+    "WITH_CIFAR10_WEIGHTS",
     "ZOO",
     "ActivationName",
     "AugmentSection",

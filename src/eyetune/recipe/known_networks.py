@@ -80,6 +80,9 @@ LAST_STRETCH = {
     "resnet50": "conv5_block1_1_conv",
 }
 
+# Networks of the zoo that `model.initial_weights = "cifar10"` has weights for
+WITH_CIFAR10_WEIGHTS = ("resnet8",)
+
 NETWORKS = {**ZOO, **PRETRAINED}
 
 

@@ -11,9 +11,18 @@ from eyetune.techniques import find, techniques
 
 def test_transfer_techniques_say_what_they_need() -> None:
     names = {technique.name for technique in techniques() if technique.needs}
-    assert names == {"transfer", "fine-tuning", "distillation"}
+    assert names == {"pretrained", "transfer", "fine-tuning", "distillation"}
     assert find("transfer").needs in find("transfer")._repr_html_()
     assert "needs" not in find("flip")._repr_html_()
+
+
+def test_pretrained_replaces_the_network() -> None:
+    for start in (Recipe(), find("transfer").apply(Recipe(), "vgg16")):
+        edited = find("pretrained").apply(start, "resnet8")
+        expected = Recipe().with_(model="resnet8").model
+        assert edited.model.initial_weights == "cifar10"
+        assert edited.with_(model__initial_weights="").model == expected
+        assert not find("transfer").apply(edited, "vgg16").model.initial_weights
 
 
 def test_transfer_replaces_blocks_that_are_written_out() -> None:
@@ -33,7 +42,9 @@ def test_fine_tuning_keeps_the_backbone_of_the_recipe() -> None:
     assert find("fine-tuning").apply(Recipe(), "block5_conv1").model.base == "vgg16"
 
 
-@pytest.mark.parametrize(("name", "value"), [("transfer", "vgg61"), ("fine-tuning", "")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("pretrained", "vgg"), ("transfer", "vgg61"), ("fine-tuning", "")]
+)
 def test_transfer_techniques_refuse_unknown_values(name: str, value: str) -> None:
     with pytest.raises(RecipeError):
         find(name).apply(Recipe(), value)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from eyetune.recipe import LAST_STRETCH, PRETRAINED, Recipe
+from eyetune.recipe import (
+    CIFAR10_WEIGHTS,
+    LAST_STRETCH,
+    PRETRAINED,
+    WITH_CIFAR10_WEIGHTS,
+    Recipe,
+)
 from eyetune.techniques.registry import technique
 
 GROUP = "transfer"
@@ -13,7 +19,27 @@ IMAGENET = (
     " them"
 )
 TEACHER = "a trained run as teacher"
+OTHER_IMAGES = "other images than those of CIFAR-10, on which the weights were trained"
 FINE_TUNE_EPOCHS = 5
+
+
+@technique(
+    "pretrained",
+    values=WITH_CIFAR10_WEIGHTS,
+    group=GROUP,
+    why="""From a few hundred photos alone, a network can hardly learn what edges and textures look
+    like. This one starts from weights that were trained on the 50,000 training images of CIFAR-10,
+    which come with eyetune, and all its layers are trained further on your images. It is small
+    enough for a board.""",
+    hurts="""With tens of thousands of images of your own, there is little to gain. Images that are
+    no photographs, such as spectrograms, have other patterns.""",
+    link="https://arxiv.org/abs/1411.1792",
+    needs=OTHER_IMAGES,
+)
+def _pretrained(recipe: Recipe, value: str) -> Recipe:
+    if value not in WITH_CIFAR10_WEIGHTS:
+        raise ValueError(f"there are weights for {', '.join(WITH_CIFAR10_WEIGHTS)}")
+    return recipe.with_({"model": value, "model.initial_weights": CIFAR10_WEIGHTS})
 
 
 @technique(
@@ -40,6 +66,7 @@ def _transfer(recipe: Recipe, value: str) -> Recipe:
     edits["model.width"] = 1.0
     edits["model.padding"] = "valid"
     edits["model.batch_norm"] = False
+    edits["model.batch_norm_momentum"] = "auto"
     return recipe.with_(edits)
 
 
