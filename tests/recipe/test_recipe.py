@@ -39,11 +39,11 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     }
     low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt", 10**9))
     kind = field.annotation
-    if kind == dict[str, HyperparameterValue]:
-        return st.dictionaries(
-            st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=3
-        )
     plain: dict[Any, st.SearchStrategy[Any]] = {
+        dict[str, HyperparameterValue]: st.dictionaries(
+            st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=3
+        ),
+        Literal["auto"] | float: st.just("auto") | st.floats(0, 1, exclude_max=True),
         bool: st.booleans(),
         str: st.text(min_size=1),
         int: st.integers(low, high - ("lt" in limits)),
@@ -54,8 +54,6 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     if get_origin(kind) is tuple:
         table = section_values(get_args(get_args(kind)[0])[0], size)
         return st.lists(table, min_size=size or limits.get("min_length", 0), max_size=size or 4)
-    if kind == Literal["auto"] | float:
-        return st.just("auto") | st.floats(0, 1, exclude_max=True)
     if type(None) in get_args(kind):
         return st.none() | st.sampled_from(get_args(get_args(kind)[0]))
     return st.sampled_from(get_args(kind))
@@ -99,6 +97,8 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
         fit["fine_tune_epochs"] = 0
     if values["loss"]["teacher"]:
         fit["class_weight"] = "none"
+    if optimizer["schedule"] in ("constant", "plateau"):
+        optimizer["cycle_epochs"] = 0
     optimizer["warmup_epochs"] = (
         0 if optimizer["schedule"] == "plateau" else min(optimizer["warmup_epochs"], 0.5)
     )
@@ -121,6 +121,7 @@ def settle_base(model: dict[str, Any]) -> None:
             "width": 1.0,
             "padding": "valid",
             "batch_norm": False,
+            "batch_norm_momentum": "auto",
         }
 
 

@@ -124,3 +124,36 @@ def test_training_records_the_rates_of_its_schedule(tmp_path: Path, schedule: st
 def test_contradictions_are_rejected(edits: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         Recipe().with_(edits)
+
+
+def test_cycles_repeat_the_schedule() -> None:
+    section = OptimizerSection(
+        learning_rate=1.0, schedule="cosine", warmup_epochs=0.5, cycle_epochs=1, cycle_factor=2
+    )
+    values = rates(section, 10, 8)  # cycles end after 1, 2, 4 and 8 epochs
+    warm = OptimizerSection(learning_rate=1.0, schedule="cosine", warmup_epochs=0.5)
+    plain = OptimizerSection(learning_rate=1.0, schedule="cosine")
+    parts = [rates(warm, 10, 1), rates(plain, 10, 1), rates(plain, 10, 2), rates(plain, 10, 4)]
+    np.testing.assert_array_equal(values, np.concatenate(parts))
+
+
+@given(st.integers(1, 30), st.integers(0, 40), st.floats(1.1, 10), st.floats(0, 20))
+def test_cycles_of_any_length_cover_the_training(
+    epochs: int, first: int, factor: float, warmup: float
+) -> None:
+    section = OptimizerSection(
+        learning_rate=1.0,
+        schedule="cosine",
+        warmup_epochs=warmup,
+        cycle_epochs=first,
+        cycle_factor=factor,
+    )
+    values = rates(section, 3, epochs)
+    assert values.shape == (3 * epochs,)
+    assert (values > 0).all()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau"])
+def test_cycles_need_a_schedule_that_changes(schedule: str) -> None:
+    with pytest.raises(RecipeError):
+        Recipe().with_(optimizer__cycle_epochs=2, optimizer__schedule=schedule)

@@ -342,6 +342,18 @@ class OptimizerSection(Section):
     warmup_epochs: float = Field(
         0.0, ge=0, le=1000, description="epochs in which the learning rate rises from 0"
     )
+    cycle_epochs: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="epochs of the schedule's first cycle (0: one cycle for the whole training)",
+    )
+    cycle_factor: float = Field(
+        3.0,
+        gt=1,
+        le=100,
+        description="each cycle of the schedule ends after this many times as many epochs",
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov momentum, for sgd")
     weight_decay: float = Field(
@@ -368,6 +380,10 @@ class OptimizerSection(Section):
             )
         if self.nesterov and not (self.name == "sgd" and self.momentum):
             raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
+        if self.cycle_epochs and self.schedule in ("constant", "plateau"):
+            raise ValueError(
+                f"cycle_epochs is for a schedule that can start again, but it is {self.schedule}"
+            )
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ValueError(
                 "the schedule plateau depends on the validation loss alone: it has no warm-up"

@@ -1,7 +1,7 @@
 """Learning-rate schedules: a table of all learning rates, which Keras looks up step by step.
 
-Sources: cosine, Loshchilov and Hutter, 2017 (arXiv:1608.03983); warm-up, Goyal et al., 2017
-(arXiv:1706.02677); one-cycle, Smith and Topin, 2018 (arXiv:1708.07120); plateau, Keras's
+Sources: cosine and restarts, Loshchilov and Hutter, 2017 (arXiv:1608.03983); warm-up, Goyal et
+al., 2017 (arXiv:1706.02677); one-cycle, Smith and Topin, 2018 (arXiv:1708.07120); plateau, Keras's
 ReduceLROnPlateau.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eyetune.recipe import OptimizerSection
 from eyetune.values.history import History
+from eyetune.values.rungs import geometric_rungs
 
 STEPS_AT = (0.5, 0.75)  # shares of the training after which "step" reduces the rate
 STEP_FACTOR = 0.1
@@ -28,7 +29,8 @@ PLATEAU_FACTOR = 0.3
 def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArray[np.float32]:
     """Return the learning rate of every step of a training.
 
-    The warm-up rises linearly to the recipe's rate. The schedule covers the remaining steps.
+    The warm-up rises linearly to the recipe's rate. The schedule covers the remaining steps, or
+    those up to the end of its cycle, after which it starts again.
 
     Args:
         section: Learning rate, schedule and warm-up.
@@ -43,13 +45,18 @@ def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArr
         >>> [round(float(rate), 2) for rate in rates(section, steps_per_epoch=2, epochs=3)]
         [0.5, 1.0, 1.0, 0.85, 0.5, 0.15]
     """
-    total = steps_per_epoch * epochs
-    warmup = min(round(section.warmup_epochs * steps_per_epoch), total - 1)
-    share = np.arange(total - warmup) / (total - warmup)
-    rising = (np.arange(warmup) + 1) / max(warmup, 1)
-    return (
-        section.learning_rate * np.concatenate([rising, _shape(section.schedule, share)])
-    ).astype(np.float32)
+    cycles: tuple[int, ...] = (epochs,)
+    if section.cycle_epochs:
+        cycles = geometric_rungs(epochs, section.cycle_factor, section.cycle_epochs)
+    ends = [cycle * steps_per_epoch for cycle in cycles]
+    warmup = min(round(section.warmup_epochs * steps_per_epoch), ends[0] - 1)
+    factors = [(np.arange(warmup) + 1) / max(warmup, 1)]
+    start = warmup
+    for end in ends:
+        share = np.arange(end - start) / (end - start)
+        factors.append(_shape(section.schedule, share))
+        start = end
+    return (section.learning_rate * np.concatenate(factors)).astype(np.float32)
 
 
 def _shape(schedule: str, share: NDArray[np.float64]) -> NDArray[np.float64]:

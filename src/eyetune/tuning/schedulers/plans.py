@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from eyetune.errors import UsageError
+from eyetune.values.rungs import geometric_rungs
 
 # Early enough to save most epochs of a poor trial, late enough for its curve to mean something.
 MEDIAN_STEPS = 5
@@ -79,10 +80,7 @@ def hyperband_brackets(
 
 
 def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tuple[int, ...]:
-    """Return the rungs of successive halving: `min_epochs * factor**k`, and `max_epochs`.
-
-    A power that is closer to `max_epochs` than to the rung below is left out: a pause there would
-    decide little.
+    """Return the rungs of successive halving (see `values.rungs`).
 
     Raises:
         UsageError: A value is out of its range.
@@ -92,12 +90,7 @@ def halving_rungs(max_epochs: int, factor: float = 3, min_epochs: int = 1) -> tu
         ((1, 3, 9, 27), (1, 3, 10), (1, 3, 9, 27, 50))
     """
     check_epochs(max_epochs, min_epochs, factor)
-    rungs: list[int] = []
-    epochs: float = min_epochs
-    while epochs * math.sqrt(factor) <= max_epochs:
-        rungs.append(round(epochs))
-        epochs *= factor
-    return tuple(sorted({*rungs, max_epochs}))
+    return geometric_rungs(max_epochs, factor, min_epochs)
 
 
 def median_rungs(max_epochs: int, min_epochs: int = 1) -> tuple[int, ...]:
