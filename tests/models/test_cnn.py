@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from eyetune.errors import RecipeError
+from eyetune.errors import RecipeConflictError, RecipeError
 from eyetune.models.cnn import build
 from eyetune.models.structure import structure
 from eyetune.recipe import ZOO, ModelSection, Recipe
@@ -147,18 +147,21 @@ def test_structure_includes_nested_models() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"),
+    ("name", "parameters", "macs"),
     [
-        ("lab", 167_562),
-        ("vgg", 551_914),
-        ("resnet8", 78_714),
-        ("resnet20", 274_042),
-        ("mobilenet", 40_202),
+        ("lab", 167_562, 4_040_704),
+        ("vgg", 551_914, 38_896_896),
+        ("resnet8", 78_714, 12_501_632),
+        ("resnet14", 176_378, 26_657_408),
+        ("resnet20", 274_042, 40_813_184),
+        ("mobilenet", 40_202, 5_936_384),
+        ("mobilenet2", 73_754, 11_807_200),
     ],
 )
-def test_known_network_is_built_from_its_name(name: str, parameters: int) -> None:
+def test_known_network_is_built_from_its_name(name: str, parameters: int, macs: int) -> None:
     model = build(Recipe().with_(model=name).model, IMAGES, 10)
-    assert model.count_params() == parameters
+    network = structure(model)
+    assert (network.parameters, network.macs) == (parameters, macs)
     assert model(np.zeros((2, *IMAGES), np.float32)).shape == (2, 10)
 
 
@@ -208,3 +211,51 @@ def test_depthwise_blocks_have_far_fewer_weights() -> None:
     separable = build(edited(blocks=[32, block]), IMAGES, 10)
     assert plain - separable.count_params() == (9 * 32 * 64 + 64) - (9 * 32 + 32 + 32 * 64 + 64)
     assert "DepthwiseConv2D" in kinds(separable)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_inverted_bottleneck_expands_filters_and_projects(batch_norm: bool) -> None:
+    block = {"filters": 6, "expansion": 4, "stride": 2, "activation": "relu6", "kernel_size": 5}
+    model = build(edited(blocks=[block], batch_norm=batch_norm), IMAGES, 10)
+    network = structure(model)
+    convolutions = [layer for layer in network.layers if "Conv2D" in layer.kind]
+    assert [(layer.kind, layer.output_shape) for layer in convolutions] == [
+        ("Conv2D", (32, 32, 12)),
+        ("DepthwiseConv2D", (14, 14, 12)),
+        ("Conv2D", (14, 14, 6)),
+    ]
+    activations = [layer.activation.__name__ for layer in model.layers if _has_activation(layer)]
+    assert activations == ["relu6", "relu6", "relu", "softmax"]
+
+
+def _has_activation(layer: Any) -> bool:
+    return getattr(layer, "activation", keras.activations.linear) is not keras.activations.linear
+
+
+@pytest.mark.parametrize(
+    ("edits", "added"),
+    [
+        ({}, True),
+        ({"residual": False}, False),
+        ({"stride": 2}, False),
+        ({"filters": 4}, False),
+    ],
+)
+def test_inverted_bottleneck_adds_inputs_of_its_shape(edits: dict[str, Any], added: bool) -> None:
+    block = {"filters": 3, "expansion": 2, "residual": True, "pool_size": 1} | edits
+    model = build(edited(blocks=[block], dense=[]), (8, 8, 3), 2)
+    assert ("Add" in kinds(model)) == added
+    if not added:
+        return
+    for layer in model.layers:
+        if "conv" in layer.name:
+            layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    flattened = keras.Model(model.inputs, model.layers[-2].output)
+    np.testing.assert_array_equal(flattened(images), images.reshape(2, -1))  # no activation
+
+
+@pytest.mark.parametrize("edits", [{"depthwise": True}, {"convolutions": 2}])
+def test_block_refuses_values_that_exclude_expansion(edits: dict[str, Any]) -> None:
+    with pytest.raises(RecipeConflictError):
+        edited(blocks=[{"filters": 8, "expansion": 4} | edits])

@@ -96,18 +96,24 @@ def test_weights_for_color_fit_gray_images(keras_file: Path) -> None:
     np.testing.assert_allclose(features(model, gray), expected, rtol=1e-5)
 
 
+def _with_kind(block: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return blocks of each kind: convolutions, depthwise-separable ones, inverted bottlenecks."""
+    convolutions = {"convolutions": st.integers(1, 2), "depthwise": st.booleans()}
+    bottleneck = {"expansion": st.integers(1, 3)}
+    kinds = st.one_of(st.fixed_dictionaries(convolutions), st.fixed_dictionaries(bottleneck))
+    return kinds.map(lambda kind: block | kind)
+
+
 @given(
     blocks=st.lists(
         st.fixed_dictionaries(
             {
                 "filters": st.integers(1, 6),
-                "convolutions": st.integers(1, 2),
                 "stride": st.integers(1, 2),
                 "residual": st.booleans(),
-                "depthwise": st.booleans(),
                 "pool_size": st.just(1),
             }
-        ),
+        ).flatmap(_with_kind),
         min_size=1,
         max_size=3,
     ),

@@ -123,8 +123,8 @@ class RecipeFlags:
     """Data set: a name or a path. Names: cifar10, cifar100, digits. Paths: a CIFAR archive, a
     folder with a folder of images for each class, or an .npz file."""
     model: Annotated[str | None, Parameter(metavar="NAME", show_default="lab")] = None
-    """Network by name. From scratch: lab, vgg, resnet8, resnet20 or mobilenet (to make it
-    narrower: --set model.width=0.5). Pre-trained: vgg16, mobilenet_v1, mobilenet_v2,
+    """Network by name. From scratch: lab, vgg, resnet8, resnet14, resnet20, mobilenet or mobilenet2
+    (to make it narrower: --set model.width=0.5). Pre-trained: vgg16, mobilenet_v1, mobilenet_v2,
     efficientnet_b0 or resnet50, whose layers stay frozen."""
     learning_rate: Annotated[
         float | None, Parameter(show_default=_recipe_default("optimizer.learning_rate"))

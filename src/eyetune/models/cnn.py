@@ -95,6 +95,11 @@ def _padding(block: Block, section: ModelSection) -> str:
 def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> list[_Part]:
     from keras import layers
 
+    after = [layers.MaxPooling2D(block.pool_size, dtype=dtype)] if block.pool_size > 1 else []
+    same_shape = block.stride == 1 and channels == _filters(block, section)
+    if block.expansion:
+        unit = _inverted_bottleneck(block, section, channels, dtype)
+        return [_Part(unit, [] if block.residual and same_shape else None), _Part(after)]
     name = block.activation or section.activation
     inner: list[Any] = []
     for index in range(block.convolutions):
@@ -102,19 +107,11 @@ def _block(block: Block, section: ModelSection, channels: int, dtype: str) -> li
         is_last = index == block.convolutions - 1
         activation = None if is_last and block.residual else name
         inner += _convolution(block, section, stride, dtype, activation=activation)
-    after = [layers.MaxPooling2D(block.pool_size, dtype=dtype)] if block.pool_size > 1 else []
     if not block.residual:
         return [_Part(inner + after)]
     shortcut = []
-    if block.stride > 1 or channels != _filters(block, section):
-        point = layers.Conv2D(
-            _filters(block, section),
-            1,
-            strides=block.stride,
-            use_bias=not section.batch_norm,
-            dtype=dtype,
-        )
-        shortcut = [point, *_normalized(section, None, dtype)]
+    if not same_shape:
+        shortcut = _point(block, section, dtype, stride=block.stride)
     return [_Part(inner, shortcut), _Part([layers.Activation(name, dtype=dtype), *after])]
 
 
@@ -122,38 +119,84 @@ def _convolution(
     block: Block, section: ModelSection, stride: int, dtype: str, *, activation: str | None
 ) -> list[Any]:
     """Return the layers of one convolution; a depthwise-separable one consists of two."""
+    if block.depthwise:
+        return [
+            *_depthwise(block, section, stride, dtype),
+            *_point(block, section, dtype, activation=activation),
+        ]
+    return _conv2d(
+        _filters(block, section),
+        block.kernel_size,
+        section,
+        dtype,
+        strides=stride,
+        activation=activation,
+        padding=_padding(block, section),
+    )
+
+
+def _inverted_bottleneck(
+    block: Block, section: ModelSection, channels: int, dtype: str
+) -> list[Any]:
+    """Return the layers of MobileNetV2's block (Sandler et al., 2018, arXiv:1801.04381)."""
+    name = block.activation or section.activation
+    return [
+        *_conv2d(block.expansion * channels, 1, section, dtype, activation=name),
+        *_depthwise(block, section, block.stride, dtype),
+        *_point(block, section, dtype),
+    ]
+
+
+def _point(
+    block: Block,
+    section: ModelSection,
+    dtype: str,
+    *,
+    stride: int = 1,
+    activation: str | None = None,
+) -> list[Any]:
+    """Return a 1x1 convolution to the filters of a block."""
+    filters = _filters(block, section)
+    return _conv2d(filters, 1, section, dtype, strides=stride, activation=activation)
+
+
+def _conv2d(
+    filters: int,
+    kernel_size: int,
+    section: ModelSection,
+    dtype: str,
+    *,
+    activation: str | None,
+    **options: Any,
+) -> list[Any]:
+    from keras import layers
+
+    convolution = layers.Conv2D(
+        filters,
+        kernel_size,
+        activation=None if section.batch_norm else activation,
+        use_bias=not section.batch_norm,
+        dtype=dtype,
+        **options,
+    )
+    return [convolution, *_normalized(section, activation, dtype)]
+
+
+def _depthwise(block: Block, section: ModelSection, stride: int, dtype: str) -> list[Any]:
     from keras import layers
 
     name = block.activation or section.activation
-    common = {
-        "padding": _padding(block, section),
-        "strides": stride,
-        "use_bias": not section.batch_norm,
-        "dtype": dtype,
-    }
-    if block.depthwise:
-        common |= {"activation": None if section.batch_norm else name}
-        if stride > 1:
-            # On CPUs, TensorFlow takes 7 times as long for its gradient in bfloat16 as in float32.
-            common |= {"dtype": "float32"}
-        depthwise = [
-            layers.DepthwiseConv2D(block.kernel_size, **common),
-            *_normalized(section, name, dtype),
-        ]
-        point = _convolution(
-            block.model_copy(update={"depthwise": False, "kernel_size": 1}),
-            section,
-            1,
-            dtype,
-            activation=activation,
-        )
-        return depthwise + point
-    if section.batch_norm:
-        convolution = layers.Conv2D(_filters(block, section), block.kernel_size, **common)
-        return [convolution, *_normalized(section, activation, dtype)]
-    return [
-        layers.Conv2D(_filters(block, section), block.kernel_size, activation=activation, **common)
-    ]
+    convolution = layers.DepthwiseConv2D(
+        block.kernel_size,
+        strides=stride,
+        padding=_padding(block, section),
+        activation=None if section.batch_norm else name,
+        use_bias=not section.batch_norm,
+        # On CPUs, TensorFlow's gradient of a strided depthwise convolution takes 7 times as long in
+        # bfloat16 as in float32.
+        dtype="float32" if stride > 1 else dtype,
+    )
+    return [convolution, *_normalized(section, name, dtype)]
 
 
 def _normalized(section: ModelSection, activation: str | None, dtype: str) -> list[Any]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
 
-def _stages(*filters: int, blocks: int, **values: Any) -> list[dict[str, Any]]:
-    """Return the blocks of several stages; each stage after the first halves the image size."""
+def _stages(num_blocks: Mapping[int, int], **values: Any) -> list[dict[str, Any]]:
+    """Return the blocks of several stages; each stage after the first halves the image size.
+
+    Args:
+        num_blocks: Number of blocks of each stage, by the filters of its blocks.
+        values: Values of all blocks.
+    """
     result: list[dict[str, Any]] = []
-    for stage, count in enumerate(filters):
-        for block in range(blocks):
+    for stage, (filters, count) in enumerate(num_blocks.items()):
+        for block in range(count):
             halves = stage > 0 and block == 0
             stride = 2 if halves else 1
-            result.append({"filters": count, "stride": stride, "pool_size": 1, **values})
+            result.append({"filters": filters, "stride": stride, "pool_size": 1, **values})
     return result
 
 
@@ -41,23 +47,33 @@ ZOO: dict[str, dict[str, Any]] = {
     # The image classification network of MLPerf Tiny (Banbury et al., 2021, arXiv:2106.07597)
     "resnet8": {
         **_FULLY_CONVOLUTIONAL,
-        "blocks": [_STEM, *_stages(16, 32, 64, blocks=1, convolutions=2, residual=True)],
+        "blocks": [_STEM, *_stages({16: 1, 32: 1, 64: 1}, convolutions=2, residual=True)],
+    },
+    # He et al., 2016 (arXiv:1512.03385), section 4.2, with two instead of three blocks per stage
+    "resnet14": {
+        **_FULLY_CONVOLUTIONAL,
+        "blocks": [_STEM, *_stages({16: 2, 32: 2, 64: 2}, convolutions=2, residual=True)],
     },
     # He et al., 2016 (arXiv:1512.03385), section 4.2
     "resnet20": {
         **_FULLY_CONVOLUTIONAL,
-        "blocks": [_STEM, *_stages(16, 32, 64, blocks=3, convolutions=2, residual=True)],
+        "blocks": [_STEM, *_stages({16: 3, 32: 3, 64: 3}, convolutions=2, residual=True)],
     },
     # Howard et al., 2017 (arXiv:1704.04861), scaled down to CIFAR images
     "mobilenet": {
         **_FULLY_CONVOLUTIONAL,
-        "blocks": [_STEM, *_stages(32, 64, 128, blocks=2, depthwise=True)],
+        "blocks": [_STEM, *_stages({32: 2, 64: 2, 128: 2}, depthwise=True)],
+    },
+    # Sandler et al., 2018 (arXiv:1801.04381), scaled down to CIFAR images
+    "mobilenet2": {
+        **_FULLY_CONVOLUTIONAL,
+        "blocks": [_STEM, *_stages({12: 2, 24: 3, 48: 3}, expansion=4, residual=True)],
     },
 }
 
 # Pre-trained networks, each followed by the lab's dense layer. VGG16 is flattened, as in the lab.
 # The others end in global average pooling, as in their pre-training. `mobilenet_v1` has a number
-# because `mobilenet` is the small network of the zoo.
+# because `mobilenet` is a small network of the zoo.
 PRETRAINED: dict[str, dict[str, Any]] = {
     # Simonyan and Zisserman, 2015 (arXiv:1409.1556)
     "vgg16": {"base": "vgg16"},

@@ -162,7 +162,12 @@ class AugmentSection(Section):
 
 
 class Block(Section):
-    """Convolutions, each with an activation, followed by max pooling."""
+    """Convolutions, each with an activation, followed by max pooling.
+
+    With `expansion`, the block is an inverted bottleneck instead, as in MobileNetV2
+    (arXiv:1801.04381): a 1x1 convolution to more channels, a depthwise convolution, and a 1x1
+    convolution to `filters` channels without an activation.
+    """
 
     filters: int = Field(32, ge=1, le=4096, description="filters of each convolution")
     convolutions: int = Field(1, ge=1, le=16, description="convolutions in a row")
@@ -171,10 +176,23 @@ class Block(Section):
     )
     stride: int = Field(1, ge=1, le=8, description="stride of the first convolution, in pixels")
     residual: bool = Field(
-        False, description="add the block's input to its output, before the last activation"
+        False,
+        description=(
+            "add the block's input to its output, before the last activation "
+            "(with expansion: only where both have one shape)"
+        ),
     )
     depthwise: bool = Field(
         False, description="depthwise-separable convolutions, which have far fewer weights"
+    )
+    expansion: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description=(
+            "an inverted bottleneck with a depthwise convolution of this many times the block's "
+            "input channels (0: no bottleneck)"
+        ),
     )
     activation: ActivationName | None = Field(
         None, description="activation of this block, instead of the model's"
@@ -182,6 +200,16 @@ class Block(Section):
     pool_size: int = Field(
         2, ge=1, le=16, description="side length of the max pooling window (1: no pooling)"
     )
+
+    @model_validator(mode="after")
+    def _check_expansion(self) -> Self:
+        if self.expansion and self.depthwise:
+            raise ValueError(
+                "expansion includes a depthwise convolution, so depthwise must be false"
+            )
+        if self.expansion and self.convolutions > 1:
+            raise ValueError("a block with expansion is one unit, so convolutions must be 1")
+        return self
 
 
 class DenseLayer(Section):

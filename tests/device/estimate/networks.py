@@ -186,6 +186,8 @@ _EDITED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("resnet20", {"width": 0.5}),
     ("mobilenet", {}),
     ("mobilenet", {"width": 0.5, "activation": "relu6"}),
+    ("mobilenet2", {}),
+    ("mobilenet2", {"width": 0.5, "activation": "relu6", "batch_norm": False}),
 )
 # Networks of many kinds by a name for each, to compare estimates with conversions.
 VARIED: dict[str, Callable[[], keras.Model]] = {

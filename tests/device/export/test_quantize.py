@@ -34,6 +34,7 @@ def network(name: str = "lab", **edits: Any) -> keras.Model:
         ("lab", {"activation": "hard_swish", "batch_norm": True}),
         ("resnet8", {"width": 0.5}),
         ("mobilenet", {"width": 0.25}),
+        ("mobilenet2", {"width": 0.5}),
     ],
 )
 def test_quantize_answers_like_the_float_network(name: str, edits: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from tests.models.activations.support import images
         ({}, "conv2d_1", (32, 32, 3)),
         ({"model": "resnet8"}, "activation_6", (32, 32, 1)),
         ({"model": "mobilenet", "model.width": 0.25}, "activation_12", (24, 40, 3)),
+        ({"model": "mobilenet2", "model.width": 0.5}, "add_4", (32, 32, 3)),
         (
             {"model.batch_norm": True, "model.activation": "tanh", "model.dense": []},
             "activation_1",

@@ -193,8 +193,8 @@ def _depthwise(recipe: Recipe, value: bool) -> Recipe:
     values=tuple(name for name in ZOO if name != "lab"),
     group=GROUP,
     why="""Proven networks for images of this size: a VGG-like one, the ResNet-8 of benchmarks for
-    small devices, ResNet-20, and a MobileNet-like one. They include batch normalization and global
-    pooling.""",
+    small devices, ResNet-14, ResNet-20, and small versions of MobileNet and MobileNetV2. They
+    include batch normalization, and all but the first include global pooling.""",
     hurts="They need more epochs and a learning-rate schedule to show what they can do.",
     link="https://arxiv.org/abs/2106.07597",
 )
