@@ -204,16 +204,19 @@ def verified_export(
 
 
 def conditions(source_tree: Path = SOURCE_TREE) -> Result:
-    """Return the machine, its speed now, and the version of eyetune.
+    """Return the machine, its speed now, and the commit that is measured.
 
     The speed is the duration of an epoch of ResNet-8 on 40,000 images with flip and shift, from a
     short training with `precision = auto`. It needs about a minute.
+
+    Args:
+        source_tree: The checkout that is measured. The speed is always that of this one.
     """
     arguments = ["--model", "resnet8", "--batch-size", "128", "--subset", str(SPEED_SUBSET)]
     arguments += ["--epochs", str(SPEED_EPOCHS), "--set", "augment.flip=true"]
     arguments += ["--set", "augment.shift=4"]
     with tempfile.TemporaryDirectory() as workspace:
-        run = eyetune("train", *arguments, workspace=Path(workspace), source_tree=source_tree)
+        run = eyetune("train", *arguments, workspace=Path(workspace))
     images_per_second = statistics.median(run["history"]["images_per_second"][1:])
     return {
         **machine(),
