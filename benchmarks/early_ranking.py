@@ -8,7 +8,7 @@ SGD. Each is trained twice on a part of CIFAR-10, and its validation accuracy is
 of successive halving:
 
 before  one cosine schedule over all epochs, running averages with Keras's momentum of 0.99
-after   a cosine schedule that ends at each rung and starts again, `batch_norm_momentum = auto`
+after   cosine schedules that end at each rung (`cycle_epochs`), `batch_norm_momentum = auto`
 
 The final accuracy of a recipe is that at the end of its single schedule, the last epoch of
 `before`. So the early epochs of `before` share their initial weights and their order of images with
@@ -44,10 +44,13 @@ from eyetune.space.presets import apply, recipe_space
 from eyetune.space.space import Space
 from eyetune.tuning.executors.local import LocalExecutor
 from eyetune.tuning.samplers import Sampler
+from eyetune.values.rungs import geometric_rungs
 from recorded import Result, add_result, commit, machine, markdown_table, read_results
 
-FACTOR = 3  # between rungs
+FACTOR = 3.0  # between rungs
+MIN_EPOCHS = 1
 KERAS_MOMENTUM = 0.99
+WARMUP_SHARE = 0.25  # of the first cycle: a longer warm-up would leave no epochs to decay in
 WORKERS = 2
 JOBS_PER_PROCESS = 20
 RESAMPLES = 2000
@@ -138,19 +141,16 @@ SPACES: dict[str, SpaceOf] = {
 }
 
 
-def rungs_of(epochs: int) -> tuple[int, ...]:
-    """Return the epochs at which successive halving compares trials, the last one included."""
-    rungs = [epochs]
-    while rungs[0] >= FACTOR:
-        rungs.insert(0, rungs[0] // FACTOR)
-    return tuple(rungs)
-
-
 def edits(variant: str, rungs: Sequence[int]) -> dict[str, Any]:
-    """Return what a variant changes in a recipe."""
+    """Return what a variant changes in a recipe with a single schedule."""
     if variant == "before":
         return {"model.batch_norm_momentum": KERAS_MOMENTUM}
-    return {"model.batch_norm_momentum": "auto", "optimizer.restarts": tuple(rungs[:-1])}
+    return {
+        "model.batch_norm_momentum": "auto",
+        "optimizer.cycle_epochs": rungs[0],
+        "optimizer.cycle_factor": FACTOR,
+        "optimizer.warmup_epochs": WARMUP_SHARE * rungs[0],
+    }
 
 
 def train(recipe: Recipe, seed: int) -> Result:
@@ -186,7 +186,7 @@ def measure(arguments: argparse.Namespace, settings: Result) -> None:
             "fit.epochs": arguments.epochs,
         }
     )
-    rungs = rungs_of(arguments.epochs)
+    rungs = geometric_rungs(arguments.epochs, FACTOR, MIN_EPOCHS)
     done = {
         (result["recipe"], result["variant"])
         for result in _selected(read_results(arguments.results), settings)
@@ -356,9 +356,11 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="file of a picture (.png or .svg) to write")
     parser.add_argument("--table", action="store_true", help="only print the table of the file")
     arguments = parser.parse_args()
+    if arguments.epochs < FACTOR:
+        parser.error(f"--epochs must be at least {FACTOR:.0f}, to have two rungs")
     settings = {name: getattr(arguments, name) for name in ("epochs", "train", "validation")}
     settings["seed"] = arguments.seed
-    rungs = rungs_of(arguments.epochs)
+    rungs = geometric_rungs(arguments.epochs, FACTOR, MIN_EPOCHS)
     if not arguments.table:
         measure(arguments, settings)
     found = curves(_selected(read_results(arguments.results), settings), rungs)
