@@ -90,6 +90,10 @@ def edits_of(command: str) -> dict[str, Any]:
         value = next(arguments)
         if flag == "--set":
             edits |= parse_edits([value])
+        elif flag == "--technique":
+            name, _, setting = value.partition("=")
+            edited = find(name).apply(Recipe(), setting)
+            edits |= {"model": edited.model, "optimizer": edited.optimizer}
         else:
             path, kind = flags[flag]
             edits[path] = kind(value)
@@ -509,9 +513,14 @@ def test_few_photos_start_from_pretrained_weights(num_train: int, names: set[str
     assert suggestions.keys() & {"pre-trained weights", "transfer learning"} == names
     if names:
         tuned = facts.recipe.with_(edits_of(suggestions["pre-trained weights"].command))
-        assert tuned.model == find("pretrained").apply(facts.recipe, "resnet8").model
+        assert tuned == find("pretrained").apply(facts.recipe, "resnet8")
         again = set(techniques(diagnose(replace(facts, recipe=tuned))))
         assert not again & {*names, "batch normalization", "more convolutions", "more filters"}
+
+
+def test_model_functions_have_weights_of_their_own() -> None:
+    facts = facts_of(0.7, linear=0.6, num_train=400, edits={"model": "m.py:build_model"})
+    assert "pre-trained weights" not in techniques(diagnose(facts))
 
 
 def test_cifar10_never_starts_from_its_own_weights() -> None:

@@ -23,7 +23,7 @@ PRETRAINED_SIDE = 96  # pixels: at less, networks trained on photographs of 224 
 STRONG_DROPOUT = 0.2
 FLIPS_ARE_HARMLESS = ("cifar10", "cifar100")  # a mirrored digit, letter or sign means another thing
 
-_NEEDS_OWN_NETWORK = re.compile(r"model|--learning-rate")
+_NEEDS_OWN_NETWORK = re.compile(r"model|pretrained|--learning-rate")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _learn_from_more_images(facts: Facts) -> list[Suggestion]:
             f"with {facts.num_train:,} training images, a small network that was trained on "
             "others before does better, and fits a board"
         )
-        command = f"--model {small} --set model.initial_weights={CIFAR10_WEIGHTS}"
+        command = f"--technique pretrained={small}"
         suggestions.append(Suggestion("pre-trained weights", reason, command))
     if facts.num_train >= FEW_IMAGES:
         return suggestions

@@ -20,7 +20,7 @@ def test_pretrained_replaces_the_network() -> None:
     for start in (Recipe(), find("transfer").apply(Recipe(), "vgg16")):
         edited = find("pretrained").apply(start, "resnet8")
         expected = Recipe().with_(model="resnet8").model
-        assert edited.model.initial_weights == "cifar10"
+        assert (edited.model.initial_weights, edited.optimizer.schedule) == ("cifar10", "cosine")
         assert edited.with_(model__initial_weights="").model == expected
         assert not find("transfer").apply(edited, "vgg16").model.initial_weights
 

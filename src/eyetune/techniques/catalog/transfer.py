@@ -39,7 +39,13 @@ FINE_TUNE_EPOCHS = 5
 def _pretrained(recipe: Recipe, value: str) -> Recipe:
     if value not in WITH_CIFAR10_WEIGHTS:
         raise ValueError(f"there are weights for {', '.join(WITH_CIFAR10_WEIGHTS)}")
-    return recipe.with_({"model": value, "model.initial_weights": CIFAR10_WEIGHTS})
+    edits = {
+        "model": value,
+        "model.initial_weights": CIFAR10_WEIGHTS,
+        # Small steps at the end: a constant rate leaves the last epochs to chance.
+        "optimizer.schedule": "cosine",
+    }
+    return recipe.with_(edits)
 
 
 @technique(
