@@ -97,6 +97,8 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
         fit["fine_tune_epochs"] = 0
     if values["loss"]["teacher"]:
         fit["class_weight"] = "none"
+    if fit["seconds"]:
+        fit["fine_tune_epochs"] = optimizer["cycle_epochs"] = 0
     if optimizer["schedule"] in ("constant", "plateau"):
         optimizer["cycle_epochs"] = 0
     optimizer["warmup_epochs"] = (

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyetune.errors import RecipeError
-from eyetune.recipe import LearningRateSchedule, OptimizerSection, Recipe
+from eyetune.recipe import FitSection, LearningRateSchedule, OptimizerSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.lr_schedules import plateau_rate, rates
+from eyetune.training.callbacks import should_stop
+from eyetune.training.lr_schedules import plateau_rate, rates, share_of_training
 from eyetune.training.optimizers import build_optimizer
 from eyetune.values.history import Epoch
 from tests.training.fitting import fit_recipe
@@ -157,3 +158,65 @@ def test_cycles_of_any_length_cover_the_training(
 def test_cycles_need_a_schedule_that_changes(schedule: str) -> None:
     with pytest.raises(RecipeError):
         Recipe().with_(optimizer__cycle_epochs=2, optimizer__schedule=schedule)
+
+
+def history_of(durations: list[float]) -> tuple[Epoch, ...]:
+    """Return a history with an epoch of each duration, in seconds."""
+    return tuple(
+        Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.1, seconds, 100.0)
+        for number, seconds in enumerate(durations, start=1)
+    )
+
+
+durations = st.lists(st.floats(0.1, 50), min_size=1, max_size=30)
+
+
+@given(durations, st.floats(1, 500), st.integers(1, 50))
+def test_training_with_a_time_limit_ends_within_half_an_epoch(
+    epoch_seconds: list[float], limit: float, epochs: int
+) -> None:
+    section = FitSection(epochs=epochs, seconds=limit)
+    before = 0.0
+    for index in range(len(epoch_seconds)):
+        history = history_of(epoch_seconds[:index])
+        start, end = share_of_training(history, section)
+        assert before <= start <= end <= 1
+        before = start
+        if should_stop(history, section):
+            left = limit - sum(epoch_seconds[:index])
+            longest = max(epoch_seconds[max(0, index - 3) : index])
+            assert index >= epochs or left < longest / 2
+            return
+
+
+def test_schedule_of_a_slower_machine_reaches_its_end() -> None:
+    section = FitSection(epochs=100, seconds=60.0)
+    done: list[float] = []
+    while not should_stop(history_of(done), section):
+        done.append(2.0 if sum(done) < 20 else 4.0)  # it becomes slower
+    assert sum(done) == pytest.approx(60, abs=2)
+    assert share_of_training(history_of(done[:-1]), section)[1] == 1.0
+
+
+def test_fit_with_a_time_limit_follows_the_clock(tmp_path: Path) -> None:
+    recipe = Recipe().with_(
+        {
+            "fit.seconds": 0.05,
+            "fit.epochs": 50,
+            "fit.batch_size": 16,
+            "optimizer.schedule": "cosine",
+            "optimizer.learning_rate": 0.01,
+        }
+    )
+    history = fit_recipe(recipe, tiny_dataset(), tmp_path / "run").history
+    assert should_stop(history, recipe.fit)
+    assert len(history) < 50
+    learning_rates = [epoch.learning_rate for epoch in history]
+    assert learning_rates == sorted(learning_rates, reverse=True)
+
+
+@pytest.mark.parametrize("edits", [{"optimizer.cycle_epochs": 1}, {"fit.fine_tune_epochs": 2}])
+def test_time_limit_excludes_other_plans(edits: dict[str, Any]) -> None:
+    start = Recipe().with_({"fit.seconds": 5, "optimizer.schedule": "cosine"})
+    with pytest.raises(RecipeError):
+        start.with_(edits)

@@ -47,6 +47,11 @@ def output_of_first_call(layer: Any) -> Any:
     return nodes[0].output_tensors if nodes else None
 
 
+def learning_rate_of(optimizer: Any) -> Any:
+    """Return the learning rate of an optimizer as it was given: a schedule, or a variable."""
+    return getattr(optimizer, "_learning_rate", None)
+
+
 def all_layers(model: keras.Model) -> list[Any]:
     """Return the layers of a model and of the models inside it."""
     return list(model._flatten_layers(include_self=False))

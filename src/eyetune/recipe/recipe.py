@@ -78,6 +78,14 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_time_limit_stands_alone(self) -> Self:
+        if self.fit.seconds and self.fit.fine_tune_epochs:
+            raise ValueError("fit.seconds would end the training before fit.fine_tune_epochs start")
+        if self.fit.seconds and self.optimizer.cycle_epochs:
+            raise ValueError("with fit.seconds, the schedule has one cycle: cycle_epochs must be 0")
+        return self
+
+    @model_validator(mode="after")
     def _check_fine_tuning_has_layers(self) -> Self:
         if self.fit.fine_tune_epochs and not self.model.has_backbone:
             raise ValueError(

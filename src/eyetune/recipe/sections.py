@@ -448,6 +448,15 @@ class FitSection(Section):
     """The length, batch size and arithmetic of the training."""
 
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training images")
+    seconds: float = Field(
+        0.0,
+        ge=0,
+        le=1e8,
+        description=(
+            "time of the training in seconds, which its schedule follows; it ends after `epochs` "
+            "at the latest (0: no limit)"
+        ),
+    )
     fine_tune_epochs: int = Field(
         0,
         ge=0,

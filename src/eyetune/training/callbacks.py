@@ -11,8 +11,15 @@ from typing import Any
 import keras
 
 from eyetune.errors import DivergedError
+from eyetune.models.keras_internals import learning_rate_of
 from eyetune.recipe import FitSection, Recipe
-from eyetune.training.lr_schedules import plateau_rate
+from eyetune.training.lr_schedules import (
+    MIN_LAST_EPOCH,
+    plateau_rate,
+    seconds_left,
+    share_of_training,
+    usual_epoch_seconds,
+)
 from eyetune.values.history import Epoch, History, Progress, best_epoch
 
 
@@ -29,6 +36,8 @@ def should_stop(history: History, section: FitSection) -> bool:
         [True, False]
     """
     if len(history) >= section.total_epochs:
+        return True
+    if history and seconds_left(history, section) < MIN_LAST_EPOCH * usual_epoch_seconds(history):
         return True
     best = best_epoch(history, section.monitor)
     if not section.early_stopping or best is None:
@@ -106,10 +115,14 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._on_epoch(history[-1])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Set the order of the images and, with the schedule plateau, the learning rate."""
+        """Set the order of the images, and a learning rate that depends on the history."""
         self.set_epoch(len(self.history))
         if self.recipe.optimizer.schedule == "plateau":
             self.model.optimizer.learning_rate = plateau_rate(self.recipe.optimizer, self.history)
+        schedule = learning_rate_of(self.model.optimizer)
+        if self.recipe.fit.seconds and hasattr(schedule, "begin_epoch"):
+            shares = share_of_training(self.history, self.recipe.fit)
+            schedule.begin_epoch(int(self.model.optimizer.iterations), *shares)
         self._started_at = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -7,12 +7,14 @@ ReduceLROnPlateau.
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.recipe import OptimizerSection
+from eyetune.recipe import FitSection, OptimizerSection, Recipe
 from eyetune.values.history import History
 from eyetune.values.rungs import geometric_rungs
 
@@ -24,6 +26,9 @@ ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4
 PLATEAU_PATIENCE = 2  # epochs without a better validation loss before "plateau" reduces the rate
 PLATEAU_FACTOR = 0.3
+TABLE_SIZE = 4096  # points at which a schedule that follows the clock is computed
+# An epoch is started if at least this share of it fits into the time that is left.
+MIN_LAST_EPOCH = 0.5
 
 
 def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArray[np.float32]:
@@ -102,13 +107,62 @@ def plateau_rate(section: OptimizerSection, history: History) -> float:
     return rate
 
 
-def build_rate(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> Any:
-    """Return an optimizer's `learning_rate`: a number, or a Keras schedule that reads `rates`."""
+def share_of_training(history: History, section: FitSection) -> tuple[float, float]:
+    """Return which part of the training the next epoch is: the shares before and after it.
+
+    With a time limit, the time of the epochs so far decides, so a slower machine trains fewer
+    epochs and the schedule still reaches its end. It depends on the history alone: a resumed
+    training continues with the same share.
+
+    Args:
+        history: The epochs so far.
+        section: Number of epochs and time limit.
+
+    Returns:
+        Two shares from 0 to 1. They are equal before the first epoch of a training with a time
+        limit: how long an epoch takes is unknown then.
+
+    Example:
+        >>> share_of_training((), FitSection(epochs=4))
+        (0.0, 0.25)
+    """
+    done = len(history)
+    start, end = done / section.epochs, min(1.0, (done + 1) / section.epochs)
+    if not section.seconds:
+        return start, end
+    if not history:
+        return start, start
+    start = max(start, min(1.0, elapsed_seconds(history) / section.seconds))
+    epoch_seconds = usual_epoch_seconds(history)
+    is_last = seconds_left(history, section) < (1 + MIN_LAST_EPOCH) * epoch_seconds
+    return start, 1.0 if is_last else min(1.0, max(end, start + epoch_seconds / section.seconds))
+
+
+def seconds_left(history: History, section: FitSection) -> float:
+    """Return the time that is left for the training, in seconds; infinite without a limit."""
+    return section.seconds - elapsed_seconds(history) if section.seconds else math.inf
+
+
+def elapsed_seconds(history: History) -> float:
+    """Return the time of all epochs in seconds."""
+    return sum(epoch.duration_seconds for epoch in history)
+
+
+def usual_epoch_seconds(history: History) -> float:
+    """Return the median time of the last three epochs in seconds, of at least one epoch."""
+    return statistics.median(epoch.duration_seconds for epoch in history[-3:])
+
+
+def build_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
+    """Return an optimizer's `learning_rate`: a number, or a Keras schedule."""
+    section = recipe.optimizer
     if section.schedule in ("constant", "plateau") and not section.warmup_epochs:
         return section.learning_rate
+    if recipe.fit.seconds:
+        return clocked_rate(section, steps_per_epoch)
     import keras
 
-    table = rates(section, steps_per_epoch, epochs)
+    table = rates(section, steps_per_epoch, recipe.fit.epochs)
 
     class Lookup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:
@@ -116,3 +170,38 @@ def build_rate(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> 
             return keras.ops.take(keras.ops.convert_to_tensor(table), index)
 
     return Lookup()
+
+
+def clocked_rate(section: OptimizerSection, steps_per_epoch: int) -> Any:
+    """Return a Keras schedule for a training with a time limit.
+
+    Its method `begin_epoch` takes the number of steps before the epoch and the shares from
+    `share_of_training`. Within the epoch, the share grows with each step.
+    """
+    import keras
+
+    table = _shape(section.schedule, np.linspace(0, 1, TABLE_SIZE)).astype(np.float32)
+    warmup = round(section.warmup_epochs * steps_per_epoch)
+
+    class Clocked(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            names = ("first_step", "start", "end")
+            self._first_step, self._start, self._end = (
+                keras.Variable(0.0, trainable=False, dtype="float32", name=name) for name in names
+            )
+
+        def begin_epoch(self, first_step: int, start: float, end: float) -> None:
+            self._first_step.assign(first_step)
+            self._start.assign(start)
+            self._end.assign(end)
+
+        def __call__(self, step: Any) -> Any:
+            step = keras.ops.cast(step, "float32")
+            done = (step - self._first_step) / steps_per_epoch
+            share = self._start + (self._end - self._start) * keras.ops.clip(done, 0.0, 1.0)
+            index = keras.ops.cast(share * (TABLE_SIZE - 1), "int32")
+            rising = keras.ops.minimum(1.0, (step + 1.0) / max(warmup, 1))
+            shape = keras.ops.take(keras.ops.convert_to_tensor(table), index)
+            return section.learning_rate * rising * shape
+
+    return Clocked()

@@ -34,9 +34,7 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
     import keras
 
     section = recipe.optimizer
-    options: dict[str, Any] = {
-        "learning_rate": build_rate(section, steps_per_epoch, recipe.fit.epochs)
-    }
+    options: dict[str, Any] = {"learning_rate": build_rate(recipe, steps_per_epoch)}
     if section.momentum:
         options["momentum"] = section.momentum
     if section.nesterov:
