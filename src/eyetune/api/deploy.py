@@ -29,15 +29,17 @@ from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.numbers import count_text
 from eyetune.report.pages.page import write_page
+from eyetune.tuning.executors.machine import usable_cores
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 SEARCH_SHARE = 0.5  # of the time; most of the rest is for training the best network for longer
 VERIFICATION_SHARE = 0.1
 MAX_EPOCHS = 100
 MIN_VERIFICATION_IMAGES = 200
-# Time of both interpreters together on one core: 12.5 million multiply-accumulates took 11 to
-# 12 ms in TensorFlow Lite Micro.
-_VERIFICATION_SECONDS_PER_MAC = 2.5e-9
+# Time of both interpreters together on one core of an AMD EPYC (Zen 4). They took 10.3 ms for
+# ResNet-8 (0.8 ns per multiply-accumulate), and 18.5 ms for mobilenet2 (1.6 ns), whose depthwise
+# convolutions are slower.
+_VERIFICATION_SECONDS_PER_MAC = 1.6e-9
 _VERIFICATION_SECONDS_PER_IMAGE = 5e-4
 _RESULT = "deployment.json"
 
@@ -269,10 +271,10 @@ def verification_images(data: DataRecord, macs: int, seconds: float) -> tuple[st
     Args:
         data: The images of the run. Without test images, validation images are used.
         macs: Multiply-accumulates (MACs) of the network for one image.
-        seconds: Time for the verification in seconds.
+        seconds: Time for the verification on all cores, in seconds.
     """
     split = "test" if data.num_test else "validation"
     available = data.num_test or data.num_validation
     image_seconds = _VERIFICATION_SECONDS_PER_IMAGE + _VERIFICATION_SECONDS_PER_MAC * macs
-    num_images = max(MIN_VERIFICATION_IMAGES, int(seconds / image_seconds))
+    num_images = max(MIN_VERIFICATION_IMAGES, int(usable_cores() * seconds / image_seconds))
     return split, min(available, num_images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from eyetune.api.export import float_accuracy
@@ -17,8 +18,11 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.training.load_data import load_data
+from eyetune.tuning.executors.local import LocalExecutor
+from eyetune.tuning.executors.machine import usable_cores
 
 SPLITS = ("test", "validation")
+MIN_IMAGES_PER_WORKER = 500  # a worker process needs a second or two to start
 
 
 def verify(
@@ -79,7 +83,10 @@ def verify(
     note(f"Classifying {len(images):,} {split} images ...", progress=progress)
     float_result = _float_accuracy(manifest, dataset, split, len(images), workspace)
     total = verification.num_classifications(len(images))
-    with counting_bar("classifying images", enabled=progress) as advance:
+    with (
+        _workers(len(images)) as workers,
+        counting_bar("classifying images", enabled=progress) as advance,
+    ):
         result = verification.verify(
             content,
             images.images,
@@ -88,10 +95,17 @@ def verify(
             arena_limit_bytes=manifest.arena_bytes,
             float_accuracy=float_result,
             changed_files=export_folder.changed_files(path, manifest),
+            workers=workers,
             on_image=lambda number: advance(number, total),
         )
     _record(path, manifest, result)
     return result
+
+
+def _workers(num_images: int) -> AbstractContextManager[LocalExecutor | None]:
+    """Return worker processes on all cores; none for a few images."""
+    num_workers = min(usable_cores(), num_images // MIN_IMAGES_PER_WORKER)
+    return LocalExecutor(num_workers) if num_workers > 1 else nullcontext()
 
 
 def _dataset(manifest: Manifest, split: str) -> Dataset:

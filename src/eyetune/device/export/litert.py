@@ -36,22 +36,42 @@ def litert_scores(
             Lite Micro except for rounding. The fast kernels differ more often. Default: True.
         on_image: Called after each image with the number of images that are done.
     """
-    import tensorflow as tf
+    return LiteRTInterpreter(content, reference=reference).scores(images, on_image)
 
-    kernels = tf.lite.experimental.OpResolverType
-    kernel = kernels.BUILTIN_REF if reference else kernels.AUTO
-    with silenced(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a notice that LiteRT will move to its own package
-        interpreter = tf.lite.Interpreter(
-            model_content=content, experimental_op_resolver_type=kernel
-        )
-        interpreter.allocate_tensors()
-    (model_input,) = interpreter.get_input_details()
-    (model_output,) = interpreter.get_output_details()
-    rows = []
-    for number, image in enumerate(as_int8(images), start=1):
-        interpreter.set_tensor(model_input["index"], image[np.newaxis])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(model_output["index"])[0])
-        on_image(number)
-    return np.array(rows, np.int8)
+
+class LiteRTInterpreter:
+    """An int8 model in LiteRT. Several of them can classify images at once, one in each thread.
+
+    Args:
+        content: The content of a .tflite file.
+        reference: Whether to use the reference kernels (see `litert_scores`). Default: True.
+    """
+
+    def __init__(self, content: bytes, *, reference: bool = True) -> None:
+        import tensorflow as tf
+
+        kernels = tf.lite.experimental.OpResolverType
+        kernel = kernels.BUILTIN_REF if reference else kernels.AUTO
+        with silenced(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notice that LiteRT will move to its own package
+            self._interpreter = tf.lite.Interpreter(
+                model_content=content, experimental_op_resolver_type=kernel
+            )
+            self._interpreter.allocate_tensors()
+
+    def scores(self, images: Images, on_image: OnImage = no_progress) -> Scores:
+        """Return the int8 scores of each image, shape (N, classes).
+
+        Args:
+            images: Pixels, uint8 of shape (N, height, width, channels).
+            on_image: Called after each image with the number of images that are done.
+        """
+        (model_input,) = self._interpreter.get_input_details()
+        (model_output,) = self._interpreter.get_output_details()
+        rows = []
+        for number, image in enumerate(as_int8(images), start=1):
+            self._interpreter.set_tensor(model_input["index"], image[np.newaxis])
+            self._interpreter.invoke()
+            rows.append(self._interpreter.get_tensor(model_output["index"])[0])
+            on_image(number)
+        return np.array(rows, np.int8)

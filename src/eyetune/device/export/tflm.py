@@ -90,6 +90,20 @@ class MicroInterpreter:
         return read_allocations(printed())
 
 
+def micro_scores(content: bytes, arena_bytes: int, images: Images) -> Scores:
+    """Return the int8 scores of each image, shape (N, classes), from a new interpreter.
+
+    The interpreter keeps Python's lock while it classifies an image, so only processes can classify
+    images at the same time. Each of them calls this function.
+
+    Args:
+        content: The content of a .tflite file.
+        arena_bytes: Size of the tensor arena in bytes; it is doubled until the model fits.
+        images: Pixels, uint8 of shape (N, height, width, channels).
+    """
+    return MicroInterpreter(content, arena_bytes).scores(images)
+
+
 def read_allocations(text: str) -> Arena:
     """Return the used part of the arena from what the interpreter prints.
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.device.export import litert, tflm
-from eyetune.device.export.int8_values import Images, OnImage, accuracy, no_progress
-from eyetune.device.export.litert import litert_scores
+from eyetune.device.export.int8_values import Images, OnImage, Scores, accuracy, no_progress
+from eyetune.device.export.litert import LiteRTInterpreter
+from eyetune.device.export.parallel import Classify, Workers, scores_in_parallel
 from eyetune.device.export.tflm import Arena, MicroInterpreter
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.versions import library_versions
@@ -118,7 +119,7 @@ class Verification:
 
 
 def num_classifications(num_images: int) -> int:
-    """Return how often `verify` calls `on_image`: once per image and interpreter."""
+    """Return how many classifications `verify` needs: one per image and interpreter."""
     return num_images * (2 if tflm.is_available() else 1)
 
 
@@ -131,6 +132,7 @@ def verify(
     arena_limit_bytes: int,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
+    workers: Workers | None = None,
     on_image: OnImage = no_progress,
 ) -> Verification:
     """Classify images with an int8 model as a board does, and compare with LiteRT.
@@ -143,21 +145,30 @@ def verify(
         arena_limit_bytes: Size of the tensor arena in the firmware, in bytes.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
         changed_files: Files of the export that changed after it was written.
-        on_image: Called after each classification with their number so far; there are
-            `num_classifications(N)` of them.
+        workers: Processes that classify the images; LiteRT gets as many threads of this process.
+            Default: only this process and one thread.
+        on_image: Called with the number of classifications so far, of `num_classifications(N)`.
 
     Raises:
         BoardError: The interpreter cannot run the model.
+        WorkerLostError: A process of `workers` ended.
     """
     micro_scores = arena = None
     num_done = 0
     if tflm.is_available():
         interpreter = MicroInterpreter(content)
-        micro_scores = interpreter.scores(images, on_image)
+        interpreter.scores(images[:1])
         arena = interpreter.arena()
+        classifiers: list[Classify] = [interpreter.scores]
+        if workers is not None:
+            classifiers = workers.num_workers * [_by_workers(workers, content, arena.bytes)]
+        micro_scores = scores_in_parallel(classifiers, images, on_image)
         num_done = len(images)
-    reference_scores = litert_scores(
-        content, images, on_image=lambda number: on_image(num_done + number)
+    num_threads = 1 if workers is None else workers.num_workers
+    reference_scores = scores_in_parallel(
+        [LiteRTInterpreter(content).scores for _ in range(num_threads)],
+        images,
+        lambda number: on_image(num_done + number),
     )
     reference = f"{litert.version()}, reference kernels"
     if micro_scores is None:
@@ -180,3 +191,12 @@ def verify(
         left_out=_WITHOUT_TFLM if micro_scores is None else "",
         changed_files=changed_files,
     )
+
+
+def _by_workers(workers: Workers, content: bytes, arena_bytes: int) -> Classify:
+    """Return a function that lets a worker classify images, and waits for it."""
+
+    def scores(images: Images) -> Scores:
+        return workers.submit(tflm.micro_scores, content, arena_bytes, images).result()
+
+    return scores

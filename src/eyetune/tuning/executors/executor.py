@@ -186,7 +186,7 @@ def worker_lost(received: str) -> WorkerLostError:
         received: How the worker ended.
     """
     return WorkerLostError(
-        "A worker process ended in the middle of a training.",
+        "A worker process ended before its job was done.",
         received=received,
         fix="If the machine ran out of memory: use fewer workers, smaller batches or networks.",
     )
