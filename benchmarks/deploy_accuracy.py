@@ -24,7 +24,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deployments import CommandError, conditions, deploy, train_and_export, workspace_beside
+from deployments import (
+    CommandError,
+    conditions,
+    deploy,
+    end_commands_with_this_process,
+    train_and_export,
+    workspace_beside,
+)
 from eyetune.cli.common import read_seconds
 from recorded import Result, markdown_table, measured, read_results
 
@@ -166,6 +173,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if (arguments.recipe is None) != (arguments.epochs is None):
         parser.error("--recipe needs --epochs, and --epochs is for --recipe")
+    end_commands_with_this_process()
     if not arguments.table:
         measure(arguments)
     print(table(read_results(arguments.results)))

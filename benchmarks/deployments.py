@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -54,6 +55,9 @@ def eyetune(*arguments: str, workspace: Path, source_tree: Path = SOURCE_TREE) -
         except KeyboardInterrupt:
             process.wait()
             raise
+        except SystemExit:
+            process.terminate()
+            raise
     result = json.loads(output) if output.strip() else {}
     error = result.get("error") if result else "no result"
     if isinstance(error, dict):
@@ -63,6 +67,11 @@ def eyetune(*arguments: str, workspace: Path, source_tree: Path = SOURCE_TREE) -
             f"eyetune {' '.join(arguments)} ended with status {process.returncode}: {error}"
         )
     return result
+
+
+def end_commands_with_this_process() -> None:
+    """Make SIGTERM end the running command too: it would compete with a resumed deployment."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))
 
 
 def workspace_beside(results: Path, *names: str) -> Path:

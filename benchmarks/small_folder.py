@@ -29,7 +29,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deployments import CommandError, conditions, deploy, workspace_beside
+from deployments import (
+    CommandError,
+    conditions,
+    deploy,
+    end_commands_with_this_process,
+    workspace_beside,
+)
 from eyetune.data import Split, load
 from recorded import SOURCE_TREE, Result, markdown_table, measured, read_results
 
@@ -205,6 +211,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=200, help="photos of a class to test (200)")
     parser.add_argument("--table", action="store_true", help="only print the table of the file")
     arguments = parser.parse_args()
+    end_commands_with_this_process()
     if not arguments.table:
         measure(arguments)
     print(table(read_results(arguments.results)))
