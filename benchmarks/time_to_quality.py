@@ -4,9 +4,9 @@
 
 KerasTuner searches the model function of the exercise as in tuner_vs_keras_tuner.py: Hyperband with
 max_epochs 10 and factor 3 and early stopping. Its time and its best validation accuracy at its end
-are the reference. eyetune then searches the same model function, with the same seed, images and
-limits of a trial, in a process of its own with two workers and precision auto. It ends when it is
-as good as the reference, or when the time of the reference has passed.
+are the reference. eyetune then searches the same model function with the same seed and images, in a
+process of its own with two workers and precision auto. It ends when it is as good as the reference,
+or when the time of the reference has passed.
 
 Both are measured on the same validation images, and both take the best of all epochs that they
 trained, so both gain from the noise of that choice; eyetune stops at the first epoch that is good
@@ -29,7 +29,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -37,7 +36,7 @@ from unittest import mock
 from eyetune.values.history import Epoch
 from measuring import Improvements, note_improvement, run_measured
 from recorded import Result, commit, machine, markdown_table, measured
-from tuner_vs_keras_tuner import MODEL, PATIENCE
+from tuner_vs_keras_tuner import MODEL, PATIENCE, measured_keras_tuner
 
 TARGET = 1 / 3  # of KerasTuner's time
 CONFIDENCE = 0.9
@@ -51,12 +50,14 @@ class Options:
     Attributes:
         workers: Number of workers.
         precision: Value of fit.precision; "" leaves the arithmetic to the model function.
+        max_epochs: Epochs of the longest training.
         scheduler: Scheduler of the trials; "" for the default.
         sampler: Sampler; "" for the default.
     """
 
     workers: int
     precision: str
+    max_epochs: int
     scheduler: str
     sampler: str
 
@@ -94,7 +95,7 @@ def search(size: Result, options: Options, target: float, seconds: float) -> Imp
             recipe=et.Recipe().with_(changes),
             scheduler=options.scheduler or None,
             sampler=options.sampler or None,
-            max_epochs=size["epochs"],
+            max_epochs=options.max_epochs,
             seed=size["seed"],
             seconds=seconds,
             target=target - ROUNDING,
@@ -143,9 +144,10 @@ def compare(path: Path | None, sizes: Sequence[Result], options: Options) -> Non
     """Search with both tuners for each seed, and print a table."""
     rows, ratios = [], []
     for size in sizes:
-        reference, ours = _measured(path, size, options)
-        target, limit = reference["best"], reference["seconds"]
-        first = seconds_until(reference["improvements"], target)
+        measurement, reference = measured_keras_tuner(path, size)
+        target, limit = reference.best, measurement.seconds
+        ours = _measured(path, size, options, {"target": target, "limit": limit})
+        first = seconds_until(reference.improvements, target)
         reached = seconds_until(ours["improvements"], target)
         ratios.append(reached / limit)
         best = max((best for _, best in ours["improvements"]), default=0.0)
@@ -172,33 +174,20 @@ def compare(path: Path | None, sizes: Sequence[Result], options: Options) -> Non
     )
 
 
-def _measured(path: Path | None, size: Result, options: Options) -> tuple[Result, Result]:
-    """Return the results of KerasTuner and of eyetune, measured if they are not in the file."""
-    reference = measured(
-        path, {"tuner": "KerasTuner", **size, **machine()}, partial(_with_keras_tuner, size)
-    )
-    limits = {"target": reference["best"], "limit": reference["seconds"]}
-    key = {"tuner": "eyetune", **size, **asdict(options), **limits, **machine()}
-    return reference, measured(path, key, partial(_with_eyetune, size, options, limits))
+def _measured(path: Path | None, size: Result, options: Options, limits: Result) -> Result:
+    """Return the result of eyetune's search, measured if it is not in the file."""
+    settings = {**size, **asdict(options), **limits}
 
+    def measure() -> Result:
+        measurement = run_measured([sys.executable, __file__, "eyetune", *_flags(settings)])
+        improvements = json.loads(measurement.output.strip().splitlines()[-1])
+        return {"seconds": measurement.seconds, "improvements": improvements, "commit": commit()}
 
-def _with_keras_tuner(size: Result) -> Result:
-    script = Path(__file__).with_name("tuner_vs_keras_tuner.py")
-    measurement = run_measured([sys.executable, str(script), "keras-tuner", *_flags(size)])
-    result = json.loads(measurement.output.strip().splitlines()[-1])
-    kept = {name: result[name] for name in ("best", "improvements")}
-    return {"seconds": measurement.seconds, **kept, "commit": commit()}
-
-
-def _with_eyetune(size: Result, options: Options, limits: Result) -> Result:
-    flags = _flags({**size, **asdict(options), **limits})
-    measurement = run_measured([sys.executable, __file__, "eyetune", *flags])
-    improvements = json.loads(measurement.output.strip().splitlines()[-1])
-    return {"seconds": measurement.seconds, "improvements": improvements, "commit": commit()}
+    return measured(path, {"tuner": "eyetune until as good", **settings, **machine()}, measure)
 
 
 def _flags(values: Result) -> list[str]:
-    return [f"--{name}={value}" for name, value in values.items()]
+    return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
 
 
 def main() -> None:
@@ -208,12 +197,17 @@ def main() -> None:
     parser.add_argument("tuner", nargs="?", choices=["eyetune"], help="only eyetune (internal)")
     parser.add_argument("--results", type=Path, help="file of the results, to resume")
     parser.add_argument("--subset", type=int, default=3000, help="number of images")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of the longest training")
+    parser.add_argument(
+        "--epochs", type=int, default=10, help="epochs of KerasTuner's longest training"
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--seeds", type=int, default=8, help="number of seeds")
     parser.add_argument("--workers", type=int, default=2, help="workers of eyetune")
     parser.add_argument(
         "--precision", default="auto", help='precision of eyetune ("": as the model function asks)'
+    )
+    parser.add_argument(
+        "--max-epochs", type=int, default=10, help="epochs of eyetune's longest training"
     )
     parser.add_argument("--scheduler", default="hyperband", help='scheduler of eyetune ("": full)')
     parser.add_argument("--sampler", default="", help='sampler of eyetune ("": its default)')
@@ -221,7 +215,11 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds (internal)")
     arguments = parser.parse_args()
     options = Options(
-        arguments.workers, arguments.precision, arguments.scheduler, arguments.sampler
+        arguments.workers,
+        arguments.precision,
+        arguments.max_epochs,
+        arguments.scheduler,
+        arguments.sampler,
     )
     sizes = [
         {"subset": arguments.subset, "epochs": arguments.epochs, "seed": seed}

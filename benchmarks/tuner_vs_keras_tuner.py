@@ -237,26 +237,33 @@ def compare(arguments: argparse.Namespace) -> None:
         print(f"{name}: times faster, median (range) {times_faster}; mean best {best}")
 
 
+def measured_keras_tuner(path: Path | None, size: Result) -> tuple[Measurement, SearchResult]:
+    """Return the measurement and the result of KerasTuner's search.
+
+    Args:
+        path: The file of the results; the search is run if it is not there.
+        size: Number of images ("subset"), epochs of the longest training ("epochs") and "seed".
+    """
+    key = {"tuner": KERAS_TUNER, **size, **machine()}
+    return _read(measured(path, key, lambda: _measure(["keras-tuner", *_flags(size)])))
+
+
+def _flags(size: Result) -> list[str]:
+    return [f"--{name}={value}" for name, value in size.items()]
+
+
 def _searches(
     arguments: argparse.Namespace, seed: int
 ) -> dict[str, tuple[Measurement, SearchResult]]:
     """Return the measurement and the result of each search with a seed, by name."""
     size = {"subset": arguments.subset, "epochs": arguments.epochs, "seed": seed}
-    options = [text for name, value in size.items() for text in (f"--{name}", str(value))]
-    same = {**size, **machine()}
-    reference = _read(
-        measured(
-            arguments.results,
-            {"tuner": KERAS_TUNER, **same},
-            lambda: _measure(["keras-tuner", *options]),
-        )
-    )
+    reference = measured_keras_tuner(arguments.results, size)
     searches = {KERAS_TUNER: reference}
-    options += ["--workers", str(arguments.workers)]
     for search in SEARCHES:
         draws = reference[1].draws if search.same_networks else []
-        key = {"tuner": search.name, "workers": arguments.workers, **same}
-        measure = partial(_measure_eyetune, [*options, "--precision", search.precision], draws)
+        options = {**size, "workers": arguments.workers, "precision": search.precision}
+        key = {"tuner": search.name, **options, **machine()}
+        measure = partial(_measure_eyetune, _flags(options), draws)
         searches[search.name] = _read(measured(arguments.results, key, measure))
     return searches
 
