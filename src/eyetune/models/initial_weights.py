@@ -49,7 +49,7 @@ class _Stored:
 
 
 def in_package() -> tuple[str, ...]:
-    """Return the names of the known networks that the package has weights for."""
+    """Return the names of the networks that the package has weights for."""
     return tuple(sorted(_package_files()))
 
 
