@@ -25,8 +25,9 @@ from eyetune.models.build import build
 from eyetune.models.weights import load as load_weights
 from eyetune.models.weights import put
 from eyetune.recipe import Recipe
-from eyetune.training.backend import choose_arithmetic, start_keras
+from eyetune.training.backend import start_keras
 from eyetune.training.fit import fit
+from eyetune.training.precision import Arithmetic
 from eyetune.training.prepared_network import prepare_network
 
 
@@ -66,7 +67,7 @@ def eyetune(recipe: Recipe, dataset: Dataset, seed: int, *, cached: bool) -> tup
         cache.clear()
     with tempfile.TemporaryDirectory() as folder:
         started_at = time.perf_counter()
-        arithmetic = choose_arithmetic("float32")
+        arithmetic = Arithmetic("float32")
         fitted = fit(
             prepare_network(recipe, dataset, seed=seed, arithmetic=arithmetic), Path(folder)
         )

@@ -204,7 +204,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8, help="number of seeds")
     parser.add_argument("--workers", type=int, default=2, help="workers of eyetune")
     parser.add_argument(
-        "--precision", default="auto", help='precision of eyetune ("": as the model function asks)'
+        "--precision",
+        default="measured",  # as `eyetune tune --precision auto`
+        help='fit.precision of eyetune ("": as the model function asks)',
     )
     parser.add_argument(
         "--max-epochs", type=int, default=10, help="epochs of eyetune's longest training"

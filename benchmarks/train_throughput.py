@@ -123,14 +123,14 @@ def plain_keras(setting: Setting) -> Result:
 def eyetune(setting: Setting, precision: str) -> Result:
     """Train with eyetune, with a checkpoint after each epoch."""
     from eyetune.models.structure import structure
-    from eyetune.training.backend import choose_arithmetic
     from eyetune.training.fit import fit
+    from eyetune.training.precision import choose_arithmetic
     from eyetune.training.prepared_network import prepare_network
 
     dataset = load(setting.data, subset=setting.subset)
     recipe = setting.recipe(precision)
     with tempfile.TemporaryDirectory() as folder:
-        arithmetic = choose_arithmetic(recipe.fit.precision)
+        arithmetic = choose_arithmetic(recipe, dataset)
         prepared = prepare_network(recipe, dataset, seed=0, arithmetic=arithmetic)
         macs = structure(prepared.model).macs
         ends = [time.perf_counter()]

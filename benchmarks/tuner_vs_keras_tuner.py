@@ -60,9 +60,9 @@ class Search:
 
 SEARCHES = (
     Search("eyetune, same networks", "", same_networks=True),
-    Search("eyetune, same networks, precision auto", "auto", same_networks=True),
+    Search("eyetune, same networks, precision auto", "measured", same_networks=True),
     Search("eyetune", "", same_networks=False),
-    Search("eyetune, precision auto", "auto", same_networks=False),
+    Search("eyetune, precision auto", "measured", same_networks=False),
 )
 
 

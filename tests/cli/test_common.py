@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,16 @@ def test_apply_changes_the_recipe_that_start_names(tmp_path: Path) -> None:
     assert (recipe.fit.epochs, recipe.fit.batch_size) == (3, 8)
     assert recipe.optimizer.name == "sgd"
     assert recipe.augment.flip
+
+
+@pytest.mark.parametrize("option", [{"precision": "auto"}, {"set": ("fit.precision=auto",)}])
+def test_auto_precision_measures_model_functions(option: Any) -> None:
+    flags, common = RecipeFlags(**option), Common()
+    assert flags.apply(None, common, for_function=True).fit.precision == "measured"
+    assert flags.apply(None, common).fingerprint == Recipe().fingerprint
+    named = RecipeFlags(precision="auto", set=("model.function=model.py:build_model",))
+    assert named.apply(None, common).fit.precision == "measured"
+    assert RecipeFlags().apply(None, common, for_function=True).fit.precision == "auto"
 
 
 def test_apply_without_options_gives_the_default_recipe() -> None:

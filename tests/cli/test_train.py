@@ -9,13 +9,12 @@ import pytest
 
 from eyetune.recipe import Recipe
 from eyetune.report.progress.training_progress import TrainingDisplay
-from eyetune.training.backend import choose_arithmetic
 from tests.cli.conftest import SMALL, Terminal
 
 
 def test_train_prints_progress_results_and_paths(eyetune: Terminal, archive: Path) -> None:
     assert eyetune("train", "--data", archive, "--epochs", "2", *SMALL) == 0
-    for text in ("epoch 1/2", "epoch 2/2", f"in {choose_arithmetic('auto')}"):
+    for text in ("epoch 1/2", "epoch 2/2", "in float32"):
         assert text in eyetune.errors
     for text in ("complete", "test accuracy", "Verdict", "plots"):
         assert text in eyetune.output

@@ -7,8 +7,8 @@ from typing import Any
 
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
-from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import Fitted, fit
+from eyetune.training.precision import choose_arithmetic
 from eyetune.training.prepared_network import prepare_network
 
 
@@ -26,7 +26,7 @@ def fit_recipe(
         recipe,
         dataset,
         seed=seed,
-        arithmetic=choose_arithmetic(recipe.fit.precision),
+        arithmetic=choose_arithmetic(recipe, dataset),
         teacher=teacher,
     )
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Precision that suits the machine."""
+"""Threads of a process, and its messages."""
 
 from __future__ import annotations
 
@@ -12,34 +12,6 @@ from eyetune.errors import UsageError
 from eyetune.training import backend
 
 
-@pytest.mark.parametrize(
-    ("flags", "precision", "words"),
-    [
-        ({"avx512f", "avx512_bf16", "amx_bf16"}, "bfloat16", "has matrix units"),
-        ({"avx512f", "avx512_bf16"}, "float32", "has no matrix units"),
-        (set(), "float32", "has no matrix units"),
-    ],
-)
-def test_auto_is_bfloat16_only_with_native_support(
-    monkeypatch: pytest.MonkeyPatch, flags: set[str], precision: str, words: str
-) -> None:
-    monkeypatch.setattr(backend, "_cpu_flags", lambda: frozenset(flags))
-    monkeypatch.setattr(backend, "_gpu_capabilities", list)
-    chosen = backend.choose_arithmetic("auto")
-    assert chosen.precision == precision
-    assert words in str(chosen)
-
-
-@pytest.mark.parametrize(
-    ("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
-)
-def test_auto_depends_on_the_gpu_if_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
-) -> None:
-    monkeypatch.setattr(backend, "_gpu_capabilities", lambda: [capability])
-    assert backend.choose_arithmetic("auto").precision == precision
-
-
 def test_threads_cannot_change_once_tensorflow_runs() -> None:
     backend.start_keras()
     with pytest.raises(UsageError) as caught:
@@ -51,11 +23,6 @@ def test_threads_must_not_be_negative() -> None:
     with pytest.raises(UsageError) as caught:
         backend.start_keras(threads=-1)
     assert caught.value.received == "-1"
-
-
-def test_named_precision_is_used() -> None:
-    assert backend.choose_arithmetic("bfloat16").policy == "mixed_bfloat16"
-    assert backend.choose_arithmetic("float32").policy == "float32"
 
 
 @pytest.mark.slow

@@ -78,12 +78,8 @@ def test_inspect_returns_the_network_or_the_error() -> None:
     [("", "float32"), ('keras.config.set_dtype_policy("mixed_bfloat16")', "bfloat16")],
 )
 def test_inspect_returns_the_precision_of_a_model_function(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, precision: str
+    tmp_path: Path, policy: str, precision: str
 ) -> None:
-    monkeypatch.setattr(
-        "eyetune.training.backend._native_bfloat16",
-        lambda: (not policy, "it is as the test wants it"),
-    )
     path = tmp_path / "model.py"
     path.write_text(MODEL.format(policy=policy), encoding="utf-8")
     inspection = inspect(Recipe().with_({"model.function": f"{path}:build_model"}), tiny_dataset())

@@ -15,9 +15,9 @@ from eyetune.models import build as networks
 from eyetune.models import initial_weights
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.backend import choose_arithmetic
 from eyetune.training.fit import fit
 from eyetune.training.job import Job, inspect, work
+from eyetune.training.precision import Arithmetic
 from eyetune.training.prepared_network import PreparedNetwork, prepare_network
 from tests.training.fitting import fit_recipe
 
@@ -28,7 +28,7 @@ SMALL = Recipe().with_(
 
 
 def prepare(recipe: Recipe = SMALL, precision: Any = "float32") -> PreparedNetwork:
-    return prepare_network(recipe, DATASET, seed=0, arithmetic=choose_arithmetic(precision))
+    return prepare_network(recipe, DATASET, seed=0, arithmetic=Arithmetic(precision))
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_weights_that_saw_the_validation_are_refused(
     weights_file(tmp_path / "cifar10-small.npz")
     recipe = SMALL.with_(model__initial_weights="cifar10")
     cifar10 = replace(DATASET, name="cifar10")
-    arithmetic = choose_arithmetic("float32")
+    arithmetic = Arithmetic("float32")
     with pytest.raises(RecipeError):
         prepare_network(recipe, cifar10, seed=0, arithmetic=arithmetic)
     final = replace(cifar10, validation_is_seen=True)

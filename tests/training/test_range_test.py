@@ -15,7 +15,7 @@ from eyetune.data import Dataset, Split
 from eyetune.errors import DataError
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.backend import choose_arithmetic
+from eyetune.training.precision import Arithmetic
 from eyetune.training.range_test import batches_per_epoch, step_losses
 from tests.training.fitting import fit_recipe
 
@@ -26,9 +26,7 @@ SMALL = Recipe().with_(
 
 
 def losses(recipe: Recipe, rates: list[float], dataset: Dataset = DATASET) -> list[float]:
-    return list(
-        step_losses(recipe, dataset, rates, seed=0, arithmetic=choose_arithmetic("float32"))
-    )
+    return list(step_losses(recipe, dataset, rates, seed=0, arithmetic=Arithmetic("float32")))
 
 
 def test_step_losses_at_a_fixed_rate_are_those_of_fit(tmp_path: Any) -> None:
@@ -56,9 +54,7 @@ def test_each_step_has_its_rate_and_no_schedule_interferes(monkeypatch: pytest.M
 
 
 def test_step_losses_train_lazily_and_reuse_images() -> None:
-    steps = step_losses(
-        SMALL, DATASET, [1e-3] * 100, seed=0, arithmetic=choose_arithmetic("float32")
-    )
+    steps = step_losses(SMALL, DATASET, [1e-3] * 100, seed=0, arithmetic=Arithmetic("float32"))
     assert len(list(islice(steps, 9))) == 9  # more than two passes of four batches
     assert batches_per_epoch(SMALL, DATASET) == 4
     assert batches_per_epoch(SMALL.with_(augment__flip=True, augment__copies=2), DATASET) == 12

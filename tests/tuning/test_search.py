@@ -35,7 +35,7 @@ from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
 from eyetune.tuning.endings import Ending
-from eyetune.tuning.objectives import read_constraint, read_objective
+from eyetune.tuning.objectives import is_feasible, read_constraint, read_objective
 from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import ModelRetention
 from eyetune.tuning.search import search
@@ -217,6 +217,16 @@ def test_infeasible_trials_cost_no_epoch_and_are_replaced() -> None:
         assert reason.value == trial.network["parameters"]
     assert all(trial.network["parameters"] < 1000 for trial in trials if trial.rungs)
     assert executor.num_inspected == len(trials)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "macs", "expected"),
+    [(100, 1e6, True), (101, 1e6, False), (100, 2e6, False)],
+)
+def test_is_feasible_checks_all_limits(parameters: int, macs: float, expected: bool) -> None:
+    costs = {"parameters": parameters, "macs": macs}
+    assert is_feasible([read_constraint("macs < 2M")], 100, costs) == expected
+    assert is_feasible([], None, costs)
 
 
 def test_search_ends_when_no_network_is_feasible(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from eyetune.analysis import learning_rates
-from eyetune.api.preparing import check_seed, checked_recipe, start, workspace_of
+from eyetune.api.preparing import check_seed, checked_recipe, note, start, workspace_of
 from eyetune.api.shown import ShownRangeTest
 from eyetune.data import Dataset
 from eyetune.recipe import Recipe
@@ -66,12 +67,12 @@ def find_learning_rate(
     recipe = recipe.with_({"data.train_on_validation": False})
     dataset = data if isinstance(data, Dataset) else load_images(recipe, data, progress=progress)
     start(threads, progress=progress)
-    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.precision import choose_arithmetic
     from eyetune.training.range_test import batches_per_epoch, step_losses
 
     num_steps = steps or learning_rates.default_steps(batches_per_epoch(recipe, dataset))
     rates = learning_rates.rising_rates(smallest, largest, num_steps)
-    arithmetic = choose_arithmetic(recipe.fit.precision)
+    arithmetic = choose_arithmetic(recipe, dataset, on_note=partial(note, progress=progress))
     workspace = workspace_of(workspace)
     recipe = resolve(recipe.with_({"data.source": dataset.source}), workspace)
     teacher = teacher_file(workspace, recipe)

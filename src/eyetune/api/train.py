@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from eyetune.api.preparing import check_seed, checked_recipe, start, workspace_of
+from eyetune.api.preparing import check_seed, checked_recipe, note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
-from eyetune.training.backend import arithmetic_as_built, choose_arithmetic
 from eyetune.training.job import work
+from eyetune.training.precision import Arithmetic, choose_arithmetic
 from eyetune.training.prepared_network import PreparedNetwork, prepare_network
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.recording import (
@@ -77,11 +78,12 @@ def train(
     dataset = data if isinstance(data, Dataset) else load_images(recipe, data, progress=progress)
     recipe = resolve(recipe.with_({"data.source": dataset.source}), workspace)
     start(threads, progress=progress)
+    arithmetic = choose_arithmetic(recipe, dataset, on_note=partial(note, progress=progress))
     prepared = prepare_network(
         recipe,
         dataset,
         seed=seed,
-        arithmetic=choose_arithmetic(recipe.fit.precision),
+        arithmetic=arithmetic,
         deterministic=deterministic,
         teacher=teacher_file(workspace, recipe),
     )
@@ -155,9 +157,9 @@ def _train_recorded(
     plots: bool = True,
 ) -> Run:
     """Train a recorded run from its last checkpoint to its end, and record the outcome."""
-    arithmetic = choose_arithmetic(record.recipe.fit.precision)
-    if record.recipe.model.has_function:
-        arithmetic = arithmetic_as_built(record.precision)
+    arithmetic = Arithmetic(record.precision, "chosen when the run began")
+    if prepared is not None:
+        arithmetic = prepared.arithmetic
     with workspace.runs.claim(record.id), _failures_recorded(workspace, record.id):
         workspace.runs.set_state(record.id, RunState.RUNNING)
         with TrainingDisplay(record.recipe.fit.total_epochs, enabled=progress) as display:

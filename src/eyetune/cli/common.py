@@ -149,7 +149,8 @@ class RecipeFlags:
     precision: Annotated[
         str | None, Parameter(metavar="NAME", show_default=_recipe_default("fit.precision"))
     ] = None
-    """Arithmetic: auto, float32 or bfloat16."""
+    """Arithmetic: auto, float32 or bfloat16. auto measures which of the two is faster. A model
+    function keeps the arithmetic that it compiled unless this option is given."""
     subset: Annotated[int | None, Parameter(show_default="all")] = None
     """Use the first N training images only. Four fifths of them train and the rest validate; the
     test uses N/5 images."""
@@ -168,12 +169,13 @@ class RecipeFlags:
     ] = ()
     """Set any value of the recipe; repeatable. `eyetune recipe` lists all paths."""
 
-    def apply(self, start: str | None, common: Common) -> Recipe:
+    def apply(self, start: str | None, common: Common, *, for_function: bool = False) -> Recipe:
         """Return the recipe that `start` names, changed by these options.
 
         Args:
             start: A recipe file (.toml), or a reference to a run; None for the lab's recipe.
             common: The common options, which name the workspace.
+            for_function: Whether the recipe is for a model function, which it does not name yet.
 
         Raises:
             UsageError: `start` names no recipe, or an option has an invalid value.
@@ -184,7 +186,11 @@ class RecipeFlags:
         for text in self.technique:
             recipe = _apply_technique(recipe, text)
         edits = self._named_edits() | parse_edits(self.set)
-        return recipe.with_(edits) if edits else recipe
+        recipe = recipe.with_(edits) if edits else recipe
+        if edits.get("fit.precision") == "auto" and (for_function or recipe.model.has_function):
+            # Without the option, auto means what the model function compiled.
+            recipe = recipe.with_({"fit.precision": "measured"})
+        return recipe
 
     def _named_edits(self) -> dict[str, Any]:
         edits = {

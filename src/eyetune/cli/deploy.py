@@ -94,7 +94,7 @@ def deploy(  # noqa: PLR0913 (options)
     recipe_or_run = start if function is None else None
     recipe = None
     if recipe_or_run is not None or flags != RecipeFlags(data=flags.data):
-        recipe = flags.apply(recipe_or_run, common)
+        recipe = flags.apply(recipe_or_run, common, for_function=function is not None)
     try:
         result = eyetune.deploy(
             flags.data,

@@ -139,7 +139,9 @@ def _function_and_recipe(
         raise UsageError(
             "With --resume the recipe is that of the study.", fix="Leave the recipe values out."
         )
-    recipe = recipe_flags.apply(None if function is not None else start, common)
+    recipe = recipe_flags.apply(
+        None if function is not None else start, common, for_function=function is not None
+    )
     return function, recipe.with_(edits) if edits else recipe
 
 

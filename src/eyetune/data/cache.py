@@ -80,6 +80,11 @@ def _computed_directory() -> Path:
     return _root() / "computed"
 
 
+def measured_directory() -> Path:
+    """Return the folder of measurements of this machine (see `training.precision`)."""
+    return _root() / "measured"
+
+
 def _root() -> Path:
     import platformdirs
 
@@ -228,9 +233,9 @@ def _details(key: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def clear() -> int:
-    """Delete every entry of the cache; return the number of bytes that this freed."""
+    """Delete the cache; return the number of bytes that this freed, without small files."""
     freed = sum(entry.size_bytes for entry in entries())
-    for folder in (directory(), _computed_directory()):
+    for folder in (directory(), _computed_directory(), measured_directory()):
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 

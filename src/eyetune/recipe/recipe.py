@@ -114,10 +114,8 @@ class Recipe(Section):
                 "model.function compiles its network itself, so optimizer and loss would have no "
                 "effect"
             )
-        if self.fit.weight_averaging or self.fit.precision == "bfloat16":
-            raise ValueError(
-                "model.function does not support fit.weight_averaging and fit.precision=bfloat16"
-            )
+        if self.fit.weight_averaging:
+            raise ValueError("model.function does not support fit.weight_averaging")
         return self
 
     @model_validator(mode="after")

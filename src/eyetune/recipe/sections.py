@@ -26,7 +26,7 @@ OptimizerName = Literal[
     "muon",
 ]  # fmt: skip
 LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "measured", "float32", "bfloat16"]
 # A pre-trained network of https://keras.io/api/applications/, or none
 BackboneName = Literal[
     "none", "vgg16", "mobilenet_v1", "mobilenet_v2", "efficientnet_b0", "resnet50"
@@ -479,7 +479,11 @@ class FitSection(Section):
         False, description="always return to the weights of the best epoch at the end"
     )
     precision: Precision = Field(
-        "auto", description="bfloat16 is mixed precision: float32 weights, bfloat16 arithmetic"
+        "auto",
+        description=(
+            "bfloat16 is mixed precision: float32 weights, bfloat16 arithmetic (auto: the faster "
+            "one, measured; measured: also for a model function, which else keeps its own)"
+        ),
     )
     class_weight: Literal["none", "balanced"] = Field(
         "none", description="balanced gives all classes the same total weight"

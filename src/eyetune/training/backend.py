@@ -1,4 +1,4 @@
-"""The numerical settings of a training: precision, threads, seeds and determinism."""
+"""The numerical settings of a process: threads, seeds and determinism."""
 
 from __future__ import annotations
 
@@ -6,102 +6,13 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from eyetune._stderr import silenced
 from eyetune.errors import UsageError
-from eyetune.recipe import Precision
 
-# The CPU flag for matrix units that multiply bfloat16 (Intel AMX). Vector instructions alone
-# (avx512_bf16) do not help: benchmarks/train_throughput.py measured 0.7 times the speed of float32.
-MATRIX_FLAG = "amx_bf16"
 MAX_SEED = 2**32 - 1  # the limit of NumPy's global generator
-CUDA_BFLOAT16 = (8, 0)  # compute capability of the first tensor cores with bfloat16
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """The arithmetic of a training, and why it was chosen.
-
-    Attributes:
-        precision: "float32", or "bfloat16" for mixed precision.
-        policy: The Keras dtype policy for it.
-        reason: Why it was chosen, as a short phrase for the user.
-    """
-
-    precision: Literal["float32", "bfloat16"]
-    policy: str
-    reason: str
-
-    def __str__(self) -> str:
-        name = "mixed bfloat16" if self.precision == "bfloat16" else self.precision
-        return f"{name} ({self.reason})"
-
-
-def choose_arithmetic(precision: Precision) -> Arithmetic:
-    """Return the arithmetic for a recipe's precision on this machine.
-
-    Args:
-        precision: "float32", "bfloat16", or "auto": bfloat16 if the hardware supports it natively.
-
-    Example:
-        >>> choose_arithmetic("float32").policy
-        'float32'
-    """
-    if precision == "auto":
-        native, reason = _native_bfloat16()
-        return _arithmetic("bfloat16" if native else "float32", reason)
-    return _arithmetic(precision, "set in the recipe")
-
-
-def arithmetic_as_built(precision: Literal["float32", "bfloat16"]) -> Arithmetic:
-    """Return the arithmetic of a network that a model function built, which chose it.
-
-    Example:
-        >>> print(arithmetic_as_built("float32"))
-        float32 (chosen by the model function)
-    """
-    return _arithmetic(precision, "chosen by the model function")
-
-
-def _arithmetic(precision: Literal["float32", "bfloat16"], reason: str) -> Arithmetic:
-    return Arithmetic(precision, "mixed_bfloat16" if precision == "bfloat16" else "float32", reason)
-
-
-def _native_bfloat16() -> tuple[bool, str]:
-    gpus = _gpu_capabilities()
-    if gpus:
-        if min(gpus) >= CUDA_BFLOAT16:
-            return True, "the GPU supports bfloat16 natively"
-        return False, "the GPU does not support bfloat16 natively"
-    if MATRIX_FLAG in _cpu_flags():
-        return True, "this CPU has matrix units for bfloat16"
-    return False, "this CPU has no matrix units for bfloat16"
-
-
-def _gpu_capabilities() -> list[tuple[int, int]]:
-    import tensorflow as tf
-
-    details = [
-        tf.config.experimental.get_device_details(gpu)
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    return [detail.get("compute_capability", (0, 0)) for detail in details]
-
-
-def _cpu_flags() -> frozenset[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux: TensorFlow multiplies no bfloat16 natively on other CPUs
-        return frozenset()
-    for line in lines:
-        if line.startswith("flags"):
-            return frozenset(line.split())
-    return frozenset()
 
 
 def start_keras(threads: int = 0) -> None:

@@ -129,7 +129,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Report progress, and stop a training that diverged."""
         section, epoch = self.recipe.fit, len(self.history) + 1
         loss, accuracy = float(logs["loss"]), float(logs[self._accuracy])
-        check_finite(self.recipe, epoch, loss, _learning_rate(self.model))
+        check_finite(self.recipe, epoch, loss, self.model)
         self._training_seconds = seconds = time.perf_counter() - self._started_at
         images = min((batch + 1) * self.batch_size, self.num_images)
         self._on_progress(
@@ -166,7 +166,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             images_per_second=self.num_images / self._training_seconds,
         )
         for value in (done.val_loss, done.accuracy, done.val_accuracy):
-            check_finite(self.recipe, done.epoch, value, done.learning_rate)
+            check_finite(self.recipe, done.epoch, value, self.model)
         history = (*self.history, done)
         self.ended = bool(self.model.stop_training)  # set by a callback before this one
         self._save(history, _is_best_to_keep(history, self.recipe.fit))
@@ -213,37 +213,41 @@ def returns_to_best(section: FitSection) -> bool:
     return section.keep_best or (bool(section.early_stopping) and section.restore_best)
 
 
-def check_finite(recipe: Recipe, epoch: int, loss: float, learning_rate: float) -> None:
+def check_finite(recipe: Recipe, epoch: int, loss: float, model: keras.Model) -> None:
     """Check that a loss or metric is finite.
 
     Args:
         recipe: For suggestions that fit it.
         epoch: The current epoch, from 1.
         loss: The value to check.
-        learning_rate: The current learning rate.
+        model: The network that is trained.
 
     Raises:
         DivergedError: The value is NaN or infinite.
     """
     if math.isfinite(loss):
         return
+    learning_rate = _learning_rate(model)
     raise DivergedError(
         f"The training diverged: the loss became {loss:g} in epoch {epoch} at learning rate "
         f"{learning_rate:g}.",
         expected="a finite loss",
         received=f"{loss:g}",
-        fix=f"Try {', '.join(_suggestions(recipe, learning_rate))}.",
+        fix=f"Try {', '.join(_suggestions(recipe, learning_rate, model))}.",
     )
 
 
-def _suggestions(recipe: Recipe, learning_rate: float) -> list[str]:
+def _suggestions(recipe: Recipe, learning_rate: float, model: keras.Model) -> list[str]:
+    is_float32 = all(layer.compute_dtype == "float32" for layer in model.layers)
+    full_precision = [] if is_float32 else ["full precision (--set fit.precision=float32)"]
     if recipe.model.has_function:
-        return ["a smaller learning rate or gradient clipping in the model function"]
+        return [
+            "a smaller learning rate or gradient clipping in the model function",
+            *full_precision,
+        ]
     suggestions = [f"a smaller learning rate (--learning-rate {learning_rate / 10:g})"]
     if not recipe.optimizer.clip_norm:
         suggestions.append("gradient clipping (--set optimizer.clip_norm=1)")
     if not recipe.model.batch_norm and not recipe.model.has_backbone:
         suggestions.append("batch normalization (--set model.batch_norm=true)")
-    if recipe.fit.precision != "float32":
-        suggestions.append("full precision (--set fit.precision=float32)")
-    return suggestions
+    return [*suggestions, *full_precision]

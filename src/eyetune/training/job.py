@@ -139,9 +139,9 @@ def work(
         RunBusyError: Another process works in the run's folder.
         EyetuneError: From `prepare_network` and `fit`.
     """
-    from eyetune.training.backend import choose_arithmetic
     from eyetune.training.evaluate import probabilities, save_model
     from eyetune.training.fit import Ending, fit
+    from eyetune.training.precision import Arithmetic
     from eyetune.training.prepared_network import prepare_network
 
     with _alone(job.folder):
@@ -150,7 +150,7 @@ def work(
                 job.recipe,
                 dataset,
                 seed=job.seed,
-                arithmetic=choose_arithmetic(job.precision),
+                arithmetic=Arithmetic(job.precision),
                 deterministic=job.deterministic,
                 teacher=job.teacher,
             )
@@ -237,6 +237,7 @@ def inspect_apart(
     threads: int,
     teachers: tuple[Path | None, ...] = (),
     with_footprint: bool = False,
+    is_feasible: Callable[[Mapping[str, float]], bool] | None = None,
 ) -> tuple[Inspection, ...]:
     """Inspect the networks of several recipes in a worker process (see `inspect`).
 
@@ -245,12 +246,19 @@ def inspect_apart(
         threads: Number of threads (0: one per core).
         teachers: The teacher's file of each recipe, if any recipe has a teacher.
         with_footprint: Include the costs on a board.
+        is_feasible: Returns whether a network with given costs will be trained. It is pickled.
     """
     start(threads)
     pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
     with _keras_cleared():
         return tuple(
-            inspect(recipe, _dataset(recipe), teacher, with_footprint=with_footprint)
+            inspect(
+                recipe,
+                _dataset(recipe),
+                teacher,
+                with_footprint=with_footprint,
+                is_feasible=is_feasible,
+            )
             for recipe, teacher in pairs
         )
 
@@ -265,39 +273,48 @@ def discover_apart(function: str, threads: int) -> Space:
 
 
 def inspect(
-    recipe: Recipe, dataset: Dataset, teacher: Path | None = None, *, with_footprint: bool = False
+    recipe: Recipe,
+    dataset: Dataset,
+    teacher: Path | None = None,
+    *,
+    with_footprint: bool = False,
+    is_feasible: Callable[[Mapping[str, float]], bool] | None = None,
 ) -> Inspection:
-    """Build a recipe's network without training it.
+    """Build a recipe's network without training it, and choose the precision of its training.
 
     Args:
         recipe: Recipe of the network.
         dataset: The images that it is for.
         teacher: The teacher's file, if the recipe's teacher is a run.
         with_footprint: Include the costs on a board.
+        is_feasible: Returns whether a network with given costs will be trained, so that its
+            precision must be chosen. Default: always.
 
     Returns:
         The network and its costs, or the error that says why it cannot be trained on these images.
     """
-    from eyetune.training.backend import choose_arithmetic
+    from eyetune.training.precision import Arithmetic, choose_arithmetic
     from eyetune.training.prepared_network import prepare_network
 
-    precision = choose_arithmetic(recipe.fit.precision).precision
+    arithmetic = Arithmetic("float32", "as on a board")
     try:
         prepared = prepare_network(
             recipe,
             dataset,
             seed=0,
-            arithmetic=choose_arithmetic("float32"),  # as on a board
+            arithmetic=arithmetic,
             deterministic=False,
             teacher=teacher,
         )
         network, costs = prepared.inspect(with_footprint=with_footprint)
+        if is_feasible is None or is_feasible(costs):
+            arithmetic = choose_arithmetic(recipe, dataset, prepared=prepared)
     except EyetuneError as error:
-        return Inspection(None, precision, error)
+        return Inspection(None, arithmetic.precision, error)
     if prepared.function is None:
-        return Inspection(network, precision, None, costs)
+        return Inspection(network, arithmetic.precision, None, costs)
     built = prepared.function
-    return Inspection(network, prepared.precision, None, costs, built.values, built.space)
+    return Inspection(network, arithmetic.precision, None, costs, built.values, built.space)
 
 
 def _dataset(recipe: Recipe) -> Dataset:

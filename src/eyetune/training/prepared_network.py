@@ -16,13 +16,9 @@ from eyetune.models.model_function import Built, build_with
 from eyetune.models.structure import structure
 from eyetune.models.weights import Weights
 from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
-from eyetune.training.backend import (
-    Arithmetic,
-    arithmetic_as_built,
-    preserve_random_state,
-    set_seed,
-)
+from eyetune.training.backend import preserve_random_state, set_seed
 from eyetune.training.distillation import Teacher, open_teacher
+from eyetune.training.precision import Arithmetic
 from eyetune.values.network import Network
 
 if TYPE_CHECKING:
@@ -105,7 +101,8 @@ def prepare_network(
         recipe: What is trained and how.
         dataset: The images that it is trained on.
         seed: Random seed, from 0 to `backend.MAX_SEED`.
-        arithmetic: From `choose_arithmetic`. A model function chooses its own.
+        arithmetic: From `choose_arithmetic`. A model function keeps its own with the precision
+            "auto".
         deterministic: Use only operations that give the same result every time.
         teacher: The teacher's file, if the recipe's teacher is a run.
 
@@ -123,6 +120,7 @@ def prepare_network(
     weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
     set_seed(seed, deterministic=deterministic)
     if recipe.model.has_function:
+        keeps_own = recipe.fit.precision == "auto"
         with networks.translate_build_errors():
             built = build_with(
                 recipe.model.function,
@@ -130,9 +128,11 @@ def prepare_network(
                 dataset.image_shape,
                 dataset.num_classes,
                 seed=seed,
+                policy="" if keeps_own else arithmetic.policy,
             )
-        own_arithmetic = arithmetic_as_built(built.precision)
-        return PreparedNetwork(recipe, dataset, seed, own_arithmetic, built.model, function=built)
+        if keeps_own:
+            arithmetic = Arithmetic(built.precision, "chosen by the model function")
+        return PreparedNetwork(recipe, dataset, seed, arithmetic, built.model, function=built)
     model = networks.build(
         recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
     )

@@ -14,9 +14,9 @@ from typing import Any
 
 from eyetune.data.dataset import Dataset
 from eyetune.recipe import Recipe
-from eyetune.training.backend import Arithmetic
 from eyetune.training.fit import Training, begin, class_weight
 from eyetune.training.pipeline import images_per_epoch
+from eyetune.training.precision import Arithmetic
 from eyetune.training.prepared_network import prepare_network
 from eyetune.training.stages import Stage, stages
 

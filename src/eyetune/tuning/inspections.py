@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import Future
+from functools import partial
 from typing import final
 
 from eyetune.errors import WorkerLostError
@@ -12,7 +13,7 @@ from eyetune.records.study import StudySettings
 from eyetune.training.job import Inspection, inspect_apart
 from eyetune.tuning.dispatch import MAX_TRIES
 from eyetune.tuning.executors import Executor
-from eyetune.tuning.objectives import needs_footprint
+from eyetune.tuning.objectives import is_feasible, needs_footprint
 
 
 @final
@@ -28,6 +29,7 @@ class Inspections:
         self._executor = executor
         self._limits = settings.limits
         self._with_footprint = needs_footprint(settings.objectives, settings.constraints)
+        self._is_feasible = partial(is_feasible, settings.constraints, settings.limits.parameters)
         self._active: dict[Future[tuple[Inspection, ...]], tuple[int, Recipe]] = {}
         self._num_lost: Counter[int] = Counter()
 
@@ -52,6 +54,7 @@ class Inspections:
             self._executor.threads,
             (),
             self._with_footprint,
+            self._is_feasible,
             limit_seconds=self._limits.seconds,
             limit_bytes=self._limits.memory_bytes,
         )

@@ -175,6 +175,21 @@ def _not_measured(name: str, names: Sequence[str]) -> UsageError:
     )
 
 
+def is_feasible(
+    constraints: Sequence[Constraint], max_parameters: int | None, network: Mapping[str, float]
+) -> bool:
+    """Return whether a network meets all limits of a study.
+
+    Args:
+        constraints: Constraints of the study.
+        max_parameters: Most parameters of a network; None for no limit.
+        network: Costs of the network by name.
+    """
+    if max_parameters is not None and network["parameters"] > max_parameters:
+        return False
+    return not violations(constraints, network)
+
+
 def violations(
     constraints: Iterable[Constraint], network: Mapping[str, float]
 ) -> list[tuple[Constraint, float]]:

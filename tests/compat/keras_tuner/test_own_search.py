@@ -112,6 +112,8 @@ class TestRefusals:
             tune_with_keras_tuner(None, "digits")
         with pytest.raises(UsageError):
             tune_with_keras_tuner(function, recipe=Recipe().with_({"augment.flip": True}))
+        with pytest.raises(UsageError):
+            tune_with_keras_tuner(function, recipe=Recipe().with_({"fit.precision": "bfloat16"}))
 
 
 @pytest.mark.slow

@@ -178,6 +178,12 @@ def _recipe(workspace: Workspace, options: TuneOptions) -> Recipe:
         raise UsageError(
             "KerasTuner cannot augment images.", fix="Leave the recipe's augment section out."
         )
+    if recipe.fit.precision != "auto":
+        raise UsageError(
+            "KerasTuner keeps the arithmetic that the model function compiled.",
+            received=f"fit.precision={recipe.fit.precision}",
+            fix="Leave the precision out, or leave the engine to eyetune.",
+        )
     fit_arguments = dict(options.fit_arguments or {})
     name = keep(options.build_model, workspace.folder / "functions", fit_arguments)
     return recipe.with_({"model": {"function": name}})

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from eyetune.errors import FunctionError
 from eyetune.models.model_function.checking import Fit, check
 from eyetune.models.model_function.discovery import space_of
 from eyetune.models.model_function.source import Loaded, load
@@ -17,6 +18,9 @@ from eyetune.space.space import Space
 
 if TYPE_CHECKING:
     import keras
+
+
+MIXED_POLICY = "mixed_bfloat16"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Built:
 
     @property
     def precision(self) -> Literal["float32", "bfloat16"]:
-        """Precision of its arithmetic, which the user's dtype policy determines."""
+        """Precision of its arithmetic, which the dtype policy determines."""
         if any(layer.compute_dtype == "bfloat16" for layer in self.model.layers):
             return "bfloat16"
         return "float32"
@@ -73,11 +77,15 @@ def build_with(
     num_classes: int,
     *,
     seed: int | None = None,
+    policy: str = "",
 ) -> Built:
     """Build a network with a model function, and check that it can be trained on such images.
 
     The function gets a `keras_tuner.HyperParameters`. Hyperparameters without a given value have
     their defaults; those in an inactive conditional scope are None.
+
+    With a given dtype policy, the outputs are float32 all the same: probabilities of 8 bits would
+    make the loss and its gradient of a confident network 0.
 
     Args:
         function: `model.function` of a recipe.
@@ -85,12 +93,15 @@ def build_with(
         image_shape: Height and width in pixels, and number of channels.
         num_classes: Number of outputs, at least 2.
         seed: Random seed of the initial weights (None: the global generators are used as they are).
+        policy: Keras dtype policy while the function builds, for example "mixed_bfloat16". Default:
+            the policy that the user's file sets, or Keras's current one.
 
     Raises:
         FunctionError: The function cannot be loaded, raised an exception, or returned a network
-            that cannot be trained.
+            that cannot be trained. Or it chooses its own dtype policy although one is given.
 
-    Source: https://keras.io/keras_tuner/api/hyperparameters/
+    Source: https://keras.io/keras_tuner/api/hyperparameters/,
+        https://keras.io/api/mixed_precision/policy/
     """
     import keras
     import keras_tuner
@@ -101,7 +112,7 @@ def build_with(
     keras.utils.clear_session(free_memory=False)  # restarts the numbers in the names of layers
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    with _policy(loaded.policy):
+    with _policy(policy or loaded.policy):
         try:
             loaded.hypermodel.declare_hyperparameters(hyperparameters)
             model = loaded.hypermodel.build(hyperparameters)
@@ -109,8 +120,13 @@ def build_with(
             raise failed(
                 f"The model function raised an exception{_with_values(values)}.", error
             ) from None
+        if policy == MIXED_POLICY:
+            _make_outputs_float32(model)
         fit = check(model, image_shape, num_classes)
-    return Built(model, hyperparameters, fit, image_shape, loaded)
+    built = Built(model, hyperparameters, fit, image_shape, loaded)
+    if policy:
+        _check_policy(built, policy)
+    return built
 
 
 def build(
@@ -141,6 +157,44 @@ def _policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+def _make_outputs_float32(model: Any) -> None:
+    """Let the last layer compute in float32. Its weights are float32 in any case.
+
+    Which layer of a user's own class is the last one is unknown.
+    """
+    import keras
+
+    layer = model
+    while isinstance(layer, keras.Sequential) or hasattr(layer, "inputs"):
+        if not layer.layers:
+            return
+        layer = layer.layers[-1]
+    if isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.Model):
+        layer.dtype_policy = "float32"
+
+
+def _check_policy(built: Built, policy: str) -> None:
+    """Check that a network has the arithmetic of the dtype policy that was set for it."""
+    if (built.precision == "bfloat16") != (policy == MIXED_POLICY):
+        raise FunctionError(
+            "The model function chooses its own dtype policy, so fit.precision has no effect.",
+            expected=f"layers that follow Keras's dtype policy, {policy}",
+            received=f"layers that compute in {built.precision}",
+            fix="Leave fit.precision out, or remove the dtype policy from the model function.",
+        )
+    if built.fit.output_dtype == "bfloat16" and not built.fit.gives_logits:
+        raise FunctionError(
+            "The probabilities of the model function's network would be bfloat16 numbers, which "
+            "are too coarse for a loss.",
+            expected="float32 outputs",
+            received=built.fit.output_dtype,
+            fix=(
+                "Give the layer that computes them a type: Dense(..., activation='softmax', "
+                "dtype='float32'). Or leave fit.precision out."
+            ),
+        )
+
+
 def _classifier(model: keras.Model, fit: Fit, image_shape: tuple[int, int, int]) -> keras.Model:
     import keras
 
@@ -166,6 +220,6 @@ def _in_float32(model: keras.Model) -> keras.Model:
     def clone_in_float32(layer: Any) -> Any:
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(model, clone_function=clone_in_float32)
+    copy = keras.models.clone_model(model, clone_function=clone_in_float32, recursive=True)
     copy.set_weights(model.get_weights())
     return copy

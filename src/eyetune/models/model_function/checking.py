@@ -25,6 +25,7 @@ class Fit:
             loss.
         metrics: Names of its metrics, the loss included.
         accuracy: Name of the metric that is the accuracy.
+        output_dtype: Type of its outputs.
     """
 
     has_channels: bool
@@ -32,6 +33,7 @@ class Fit:
     gives_logits: bool
     metrics: tuple[str, ...]
     accuracy: str
+    output_dtype: str = "float32"
 
 
 def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fit:
@@ -70,6 +72,7 @@ def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fi
         gives_logits=bool(getattr(_loss(model), "from_logits", False)),
         metrics=metrics,
         accuracy=_accuracy(metrics),
+        output_dtype=keras.backend.standardize_dtype(outputs.dtype),
     )
 
 

@@ -55,7 +55,8 @@ def fit_function(
         "recipe": recipe.fingerprint,
         "data": prepared.dataset.fingerprint,
         "seed": prepared.seed,
-        "precision": "as built",
+        # Otherwise the recipe says enough.
+        "precision": prepared.precision if recipe.fit.precision == "measured" else "as built",
     }
     stored = checkpoints.load_last(folder, identity) if resume else None
     for epoch in stored.history if stored else ():

@@ -1,0 +1,183 @@
+"""The duration of a training step in float32 and in bfloat16, measured on this machine.
+
+A step is measured as it is trained: by the graph of Keras's `train_step` with the changes of
+`fast_fit`, on a batch of random images.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eyetune.data.dataset import Dataset
+from eyetune.models import build as networks
+from eyetune.models.model_function import Built, build_with
+from eyetune.models.structure import structure
+from eyetune.recipe import Recipe
+from eyetune.training.backend import preserve_random_state
+from eyetune.training.fast_fit import fast_fit
+from eyetune.training.pipeline import images_per_epoch
+from eyetune.training.stages import compiled, stages
+from eyetune.values.network import Network
+
+if TYPE_CHECKING:
+    import keras
+
+# Precisions are measured in turn, so that other load on the machine affects both.
+MIN_ROUNDS = 8
+MIN_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class StepSeconds:
+    """The shortest duration of a training step in each precision, in seconds."""
+
+    float32: float
+    bfloat16: float
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast bfloat16 is as float32."""
+        return self.float32 / self.bfloat16
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A compiled network that is trained on random images, from `trainee`.
+
+    Attributes:
+        model: The network of the recipe's last stage, which takes the most time for each image.
+        input_shape: Shape of an image, or of the features of an image.
+        label_shape: Shape of a label: () for an integer.
+        num_classes: Number of classes.
+        batch_size: Images in a step.
+        num_images: Images in an epoch.
+        num_epochs: Epochs of the stage.
+        trainable_from: The first layer of a backbone that is trained; empty if none is.
+    """
+
+    model: keras.Model
+    input_shape: tuple[int, ...]
+    label_shape: tuple[int, ...]
+    num_classes: int
+    batch_size: int
+    num_images: int
+    num_epochs: int
+    trainable_from: str = ""
+
+    @property
+    def network(self) -> Network:
+        """Its layers."""
+        return structure(self.model)
+
+    def batch(self) -> tuple[Any, Any]:
+        """Return random images and labels, the same each time."""
+        random = np.random.default_rng(0)
+        images = random.random((self.batch_size, *self.input_shape), np.float32)
+        labels = random.integers(self.num_classes, size=self.batch_size)
+        if not self.label_shape:
+            return images, labels
+        rows = np.eye(self.num_classes, dtype=np.float32)[labels]
+        return images, np.tile(rows, self.label_shape[0] // self.num_classes)
+
+
+def trainee(
+    recipe: Recipe, dataset: Dataset, policy: str, built: keras.Model | Built | None = None
+) -> Trainee:
+    """Return the network of a recipe's last stage with random weights, ready to be measured.
+
+    Args:
+        recipe: What is trained and how.
+        dataset: The images that it is trained on.
+        policy: Keras dtype policy of the network.
+        built: The network with this policy, if it is there already: what a model function built, or
+            the model of a recipe. The measurement trains it.
+
+    Raises:
+        EyetuneError: From `models.build` and `model_function.build_with`.
+    """
+    shape, num_classes = dataset.image_shape, dataset.num_classes
+    if recipe.model.has_function:
+        if not isinstance(built, Built):
+            section = recipe.model
+            with networks.translate_build_errors():
+                built = build_with(
+                    section.function,
+                    section.hyperparameters,
+                    shape,
+                    num_classes,
+                    seed=0,
+                    policy=policy,
+                )
+        return _function_trainee(recipe, dataset, built)
+    num_images = images_per_epoch(dataset.train, recipe.augment)
+    stage = stages(recipe)[-1]
+    network = built or networks.build(recipe.model, shape, num_classes, dtype=policy)
+    model = compiled(stage, network, num_images)
+    return Trainee(
+        model,
+        tuple(model.input_shape[1:]),
+        # A teacher's probabilities follow the labels.
+        (num_classes * (2 if recipe.loss.teacher else 1),),
+        num_classes,
+        recipe.fit.batch_size,
+        num_images,
+        stage.end - stage.start,
+        stage.trainable_from,
+    )
+
+
+def _function_trainee(recipe: Recipe, dataset: Dataset, built: Built) -> Trainee:
+    shape = dataset.image_shape
+    batch_size = built.loaded.arguments.get("batch_size") or recipe.fit.batch_size
+    return Trainee(
+        built.model,
+        shape if built.fit.has_channels else shape[:2],
+        () if built.fit.integer_labels else (dataset.num_classes,),
+        dataset.num_classes,
+        min(int(batch_size), len(dataset.train)),
+        images_per_epoch(dataset.train, recipe.augment),
+        recipe.fit.total_epochs,
+    )
+
+
+def measure(float32: Trainee, bfloat16: Trainee) -> StepSeconds:
+    """Return the duration of a training step of a network in both precisions.
+
+    Args:
+        float32: The network in float32. It is trained.
+        bfloat16: The same network in mixed bfloat16. It is trained.
+    """
+    with preserve_random_state(), ExitStack() as stack:
+        steps = [_step(float32, stack), _step(bfloat16, stack)]
+        rounds: list[list[float]] = []
+        started_at = time.perf_counter()
+        while len(rounds) < MIN_ROUNDS or time.perf_counter() - started_at < MIN_SECONDS:
+            rounds.append([_seconds(step) for step in steps])
+    return StepSeconds(*(min(seconds) for seconds in zip(*rounds, strict=True)))
+
+
+def _step(subject: Trainee, stack: ExitStack) -> Callable[[], object]:
+    """Return a function that trains a network on one batch. Its graph is traced."""
+    import tensorflow as tf
+
+    model = subject.model
+    batch = tf.data.Dataset.from_tensors(subject.batch())
+    stack.enter_context(fast_fit(model, batch, subject.batch_size, 1))
+    data = next(iter(batch))
+    step = model.train_step
+    if not model.run_eagerly:
+        step = tf.function(model.train_step, autograph=False)
+    step(data)
+    return lambda: step(data)
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    started_at = time.perf_counter()
+    step()
+    return time.perf_counter() - started_at
