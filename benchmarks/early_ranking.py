@@ -100,9 +100,9 @@ def draw(count: int, start: Recipe, seed: int) -> list[Drawn]:
 
 def _small(start: Recipe) -> tuple[Recipe, Space]:
     """Return the built-in space without its schedules: all recipes here have the same."""
-    recipe, space = recipe_space("small", start)
-    return recipe, Space.make(
-        part for part in space.distributions if part.name != "optimizer.schedule"
+    small = recipe_space("small", start)
+    return small.recipe, Space.make(
+        part for part in small.space.distributions if part.name != "optimizer.schedule"
     )
 
 

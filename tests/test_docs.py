@@ -15,6 +15,7 @@ from eyetune.cli.main import app
 from eyetune.device.boards.profiles import boards, load_board
 from eyetune.recipe import Recipe
 from eyetune.records.study import SamplerName, SchedulerName
+from eyetune.space.portfolio import Portfolio, portfolios
 from eyetune.space.presets import BUILT_IN, recipe_space
 from eyetune.space.space import Space
 from eyetune.tuning.objectives import BEFORE_TRAINING
@@ -152,6 +153,21 @@ def test_tuning_tables_are_complete() -> None:
     better = TUNING.partition("## What is better")[2].partition("\n## ")[0]
     for name in (*BEFORE_TRAINING, *(board.name for board in boards())):
         assert f"`{name}`" in better, name
+
+
+@pytest.mark.parametrize("portfolio", portfolios(), ids=lambda portfolio: portfolio.name)
+def test_tuning_shows_the_portfolio(portfolio: Portfolio) -> None:
+    section = TUNING.partition("\n## The portfolio")[2].partition("\n## ")[0]
+    for entry in portfolio.entries:
+        accuracy = ", ".join(f"{epochs}: {value:.1%}" for epochs, value in entry.accuracy.items())
+        costs = " | ".join(
+            f"{cost:,}"
+            for cost in (entry.parameters, entry.macs, entry.flash_bytes, entry.arena_bytes)
+        )
+        row = f"| `{portfolio.name}` | `{entry.name}` | {accuracy} | {costs} "
+        row += f"| {entry.epoch_seconds:g} s | {entry.source} |"
+        assert row in section
+    assert portfolio.measured_on in section.replace("\n ", "")
 
 
 @pytest.mark.parametrize("name", get_args(SchedulerName))

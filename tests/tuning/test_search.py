@@ -66,12 +66,12 @@ class Silence:
 
 def new(workspace: Workspace, **options: Any) -> StudyRecord:
     max_epochs = options.pop("max_epochs", 9)
-    recipe, space = recipe_space("lab", Recipe().with_(fit__epochs=max_epochs))
+    start = recipe_space("lab", Recipe().with_(fit__epochs=max_epochs))
     schedule = options.pop("schedule", "full")
     iterations = options.pop("iterations", 1)
     values: dict[str, Any] = {
-        "recipe": recipe,
-        "space": options.pop("space", space),
+        "recipe": start.recipe,
+        "space": options.pop("space", start.space),
         "objectives": tuple(map(read_objective, options.pop("objectives", ("val_accuracy",)))),
         "constraints": tuple(map(read_constraint, options.pop("constraints", ()))),
         "schedule": SchedulerSettings(name=schedule, max_epochs=max_epochs, iterations=iterations),

@@ -16,6 +16,7 @@ For example:
 
     eyetune tune model.py:build_model --data cifar10 --scheduler hyperband
     eyetune tune --space small --data cifar10 --board esp-eye --time 30m
+    eyetune tune --space portfolio --data cifar10 --board esp-eye --time 30m
     eyetune tune --space small --objective val_accuracy --objective parameters
     eyetune tune --around latest --trials 20 --retrain-epochs 50
     eyetune tune --resume --name first --trials 60

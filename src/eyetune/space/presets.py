@@ -1,33 +1,32 @@
 """Spaces of recipes: what each hyperparameter changes in a recipe, and the built-in spaces.
 
 The name of a hyperparameter is the path of a recipe value, such as `optimizer.learning_rate`. There
-are two more kinds of names: `model.blocks.count` and `model.dense.count` set the number of blocks
-and layers (the last one is repeated), and `model.blocks.*.filters` sets a value of all blocks.
+are three more kinds of names: `model` sets the whole network by its name, `model.blocks.count` and
+`model.dense.count` set the number of blocks and layers (the last one is repeated), and
+`model.blocks.*.filters` sets a value of all blocks.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eyetune.errors import RecipeError, SpaceError, nearest
 from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value, Values
+from eyetune.space.portfolio import ImageShape, choose
 from eyetune.space.space import Space
 
+NETWORK = "model"
 COUNTS = ("model.blocks.count", "model.dense.count")
 # Hyperparameters that change the number or the shapes of the blocks' weights
 _SHAPES_WEIGHTS = re.compile(
-    r"model\.(width|batch_norm|blocks\.(count|.+\.(filters|convolutions|kernel_size|residual|depthwise)))"
+    r"model(\.(width|batch_norm|blocks\.(count|.+\.(filters|convolutions|kernel_size|residual|depthwise))))?"
 )
-LENGTH = {
-    "fit.epochs": 1,
-    "fit.keep_best": False,
-    "fit.monitor": "val_loss",
-    "fit.early_stopping": 0,
-}
+_LENGTH = ("epochs", "keep_best", "monitor", "early_stopping")
 
 
 def apply(recipe: Recipe, values: Values) -> Recipe:
@@ -42,6 +41,8 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
         >>> [block.filters for block in changed.model.blocks], changed.fit.batch_size
         ([32, 64, 16], 64)
     """
+    if NETWORK in values:
+        recipe = recipe.with_({NETWORK: values[NETWORK]})
     counts = {name.rpartition(".")[0]: int(values[name]) for name in COUNTS if name in values}
     if counts:
         recipe = recipe.with_(
@@ -49,7 +50,7 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
         )
     edits: dict[str, Value] = {}
     for name, value in values.items():
-        if name not in COUNTS:
+        if name not in (NETWORK, *COUNTS):
             edits |= dict.fromkeys(_paths(recipe, name), value)
     return recipe.with_(edits) if edits else recipe
 
@@ -76,38 +77,93 @@ def _paths(recipe: Recipe, name: str) -> list[str]:
     return [f"{head}.{index}.{tail}" for index in range(len(whole))]
 
 
-def recipe_space(name: str, recipe: Recipe) -> tuple[Recipe, Space]:
-    """Return the recipe that trials start from and the space that they may set.
+@dataclass(frozen=True)
+class StartingSpace:
+    """What a study of recipes starts from.
+
+    Attributes:
+        recipe: The recipe that trials start from.
+        space: The values that they may set.
+        starts: Values of the first trials, the most promising first.
+    """
+
+    recipe: Recipe
+    space: Space
+    starts: tuple[dict[str, Value], ...] = ()
+
+
+def recipe_space(
+    name: str,
+    recipe: Recipe,
+    *,
+    num_images: int | None = None,
+    image_shape: ImageShape | None = None,
+    pretrained: bool = True,
+) -> StartingSpace:
+    """Return the recipe that trials start from, the space that they may set, and their starts.
 
     Args:
-        name: A built-in space (`lab`, `small`, `fine`) or the path of a TOML file.
+        name: A built-in space (`portfolio`, `lab`, `small`, `fine`) or the path of a TOML file.
         recipe: The recipe that the user has chosen.
+        num_images: Number of training images, by which `portfolio` chooses.
+        image_shape: Height and width in pixels, and number of channels, by which it chooses too.
+        pretrained: Whether `portfolio` may start from weights in the package. Default: true.
 
     Raises:
         SpaceError: The name is unknown, or a value cannot be used with this recipe.
 
     Example:
-        >>> recipe, space = recipe_space("lab", Recipe())
-        >>> space.size()
+        >>> recipe_space("lab", Recipe()).space.size()
         1008
+        >>> start = recipe_space("portfolio", Recipe(), num_images=40_000, image_shape=(32, 32, 3))
+        >>> [values["model"] for values in start.starts]
+        ['resnet14', 'resnet8']
     """
     if recipe.model.has_function:
         raise SpaceError(
             "A model function defines its own space.", received=name, fix="Leave the space out."
         )
-    if name in BUILT_IN:
-        recipe, space = BUILT_IN[name](recipe)
+    if name == PORTFOLIO:
+        start = _from_portfolio(recipe, num_images, image_shape, pretrained)
+    elif name in _FROM_RECIPE:
+        start = StartingSpace(*_FROM_RECIPE[name](recipe))
     elif Path(name).is_file():
-        space = Space.load(name)
+        start = StartingSpace(recipe, Space.load(name))
     else:
         raise SpaceError(
             f"{name} is not a known space.",
             received=name,
             fix=f"{nearest(name, BUILT_IN)} Or name a TOML file.",
         )
-    check_space(recipe, space)
-    _check_initial_weights_fit(recipe, space)
-    return recipe, space
+    check_space(start.recipe, start.space)
+    _check_initial_weights_fit(start.recipe, start.space)
+    return start
+
+
+def _from_portfolio(
+    recipe: Recipe, num_images: int | None, image_shape: ImageShape | None, pretrained: bool
+) -> StartingSpace:
+    """Return the portfolio for some images, in the order of its accuracies after these epochs."""
+    if num_images is None or image_shape is None:
+        raise SpaceError(
+            "The portfolio depends on the images.",
+            expected="their number and shape",
+            received="none",
+            fix="Pass num_images and image_shape, or use another space, for example `small`.",
+        )
+    for name in ("model", "optimizer", "loss"):
+        if getattr(recipe, name) != getattr(Recipe(), name):
+            changed = Recipe().with_({name: getattr(recipe, name)})
+            raise SpaceError(
+                f"The portfolio has its own {name}, but the recipe sets one too.",
+                expected="a recipe with the default model, optimizer and loss",
+                received=", ".join(Recipe().difference(changed)),
+                fix="Leave these values out, or search near the recipe with --space fine.",
+            )
+    portfolio = choose(num_images, image_shape, pretrained=pretrained)
+    entries = portfolio.ordered_after(recipe.fit.epochs)
+    starts = tuple(dict(entry.values) for entry in entries)
+    return StartingSpace(portfolio.starting_recipe(recipe), portfolio.space, starts)
 
 
 def _check_initial_weights_fit(recipe: Recipe, space: Space) -> None:
@@ -165,12 +221,12 @@ def values_in(other: Recipe, recipe: Recipe, space: Space) -> dict[str, Value] |
     The number of epochs of each is ignored.
 
     Example:
-        >>> recipe, space = recipe_space("lab", Recipe())
+        >>> start = recipe_space("lab", Recipe())
         >>> slower = Recipe().with_(optimizer__learning_rate=1e-4)
-        >>> values_in(slower, recipe, space)["optimizer.learning_rate"]
+        >>> values_in(slower, start.recipe, start.space)["optimizer.learning_rate"]
         0.0001
     """
-    other_values = other.values()
+    other_values = other.values() | {NETWORK: _network_of(other, space)}
     values: dict[str, Value] = {}
     for distribution in space.distributions:
         if all(condition.holds(values) for condition in distribution.conditions):
@@ -178,11 +234,22 @@ def values_in(other: Recipe, recipe: Recipe, space: Space) -> dict[str, Value] |
             if value is None or not distribution.contains(value):
                 return None
             values[distribution.name] = value
+    length = {f"fit.{name}": getattr(other.fit, name) for name in _LENGTH}
     try:
-        same = apply(recipe, values).with_(LENGTH) == other.with_(LENGTH)
+        same = apply(recipe, values).with_(length) == other
     except RecipeError:
         return None
     return values if same else None
+
+
+def _network_of(recipe: Recipe, space: Space) -> Value | None:
+    """Return the network of a space with the same blocks or backbone as a recipe's."""
+    choice = space[NETWORK] if NETWORK in space.names else None
+    for name in choice.values if isinstance(choice, Choice) else ():
+        model = Recipe().with_({NETWORK: name}).model
+        if (model.blocks, model.base) == (recipe.model.blocks, recipe.model.base):
+            return name
+    return None
 
 
 def _value_at(recipe: Recipe, values: Mapping[str, Any], name: str) -> Value | None:
@@ -306,4 +373,6 @@ def _around(name: str, value: Value, others: list[Any]) -> Choice:
     )
 
 
-BUILT_IN = {"lab": _lab, "small": _small, "fine": _fine}
+_FROM_RECIPE = {"lab": _lab, "small": _small, "fine": _fine}
+PORTFOLIO = "portfolio"
+BUILT_IN = (PORTFOLIO, *_FROM_RECIPE)

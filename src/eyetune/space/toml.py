@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyetune.errors import SpaceError, nearest
@@ -30,6 +30,19 @@ def read_toml(text: str, origin: str) -> list[dict[str, Any]]:
             received=error,
             fix="See https://toml.io for the notation.",
         ) from None
+    return read_tables(tables, origin)
+
+
+def read_tables(tables: Mapping[str, Any], origin: str) -> list[dict[str, Any]]:
+    """Return the tables of a space as plain values of hyperparameters, in order.
+
+    Args:
+        tables: A table for each hyperparameter by its name, as they are in TOML.
+        origin: Where they come from, for errors.
+
+    Raises:
+        SpaceError: A table has an unknown name.
+    """
     return [_read(name, table, origin) for name, table in tables.items()]
 
 

@@ -131,8 +131,9 @@ class TuneOptions:
     space: Annotated[
         str | Path | Space | None,
         Option(
-            "Values of a recipe that trials may change: lab (the lab's own search), small (small "
-            "networks for a board), fine (near the recipe) or a TOML file.",
+            "Values of a recipe that trials may change: portfolio (near the best known recipes), "
+            "lab (the lab's own search), small (small networks for a board), fine (near the "
+            "recipe) or a TOML file.",
             OptionGroup.SEARCH,
             "lab; fine with `around`; a model function has its own",
         ),

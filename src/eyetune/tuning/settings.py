@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eyetune.data import Dataset
 from eyetune.errors import StudyChangedError, UsageError, nearest
-from eyetune.recipe import Recipe
+from eyetune.models.initial_weights import in_package
+from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
     Budget,
@@ -18,7 +20,7 @@ from eyetune.records.study import (
     StudySettings,
     TrialState,
 )
-from eyetune.space.presets import check_space, recipe_space
+from eyetune.space.presets import StartingSpace, check_space, recipe_space
 from eyetune.space.space import Space
 from eyetune.training.job import discover_apart
 from eyetune.tuning.declared_options import (
@@ -101,19 +103,17 @@ def new_settings(
         raise UsageError("An objective is given twice.", received=_text(objectives))
     budget, limits = budget_of(options), limits_of(options)
     scheduler = recorded_section(options, "schedule", SchedulerSettings)
-    recipe, space = _recipe_and_space(
-        workspace, start, options.max_epochs, objectives, executor, images
-    )
+    starting = _starting_space(workspace, start, options.max_epochs, objectives, executor, images)
     default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings.model_validate(
         {
-            "recipe": recipe,
-            "space": space,
+            "recipe": starting.recipe,
+            "space": starting.space,
             "objectives": objectives,
             "constraints": _constraints(options, options.board or ""),
             "board": options.board or "",
             "sampler": options.sampler or default_sampler,
-            "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
+            "schedule": _scheduler_settings(scheduler, starting.recipe.fit.total_epochs, budget),
             "budget": _ending_budget(budget, scheduler),
             "limits": limits,
             "seed": options.seed or 0,
@@ -207,7 +207,7 @@ def _changed_start(
     settings = record.settings
     if start.is_given or start.space is not None:
         start = replace(start, data=start.data or settings.recipe.data.source)
-        recipe, space = _recipe_and_space(
+        now = _starting_space(
             workspace,
             start,
             settings.schedule.max_epochs,
@@ -215,7 +215,10 @@ def _changed_start(
             executor,
             images,
         )
-        return [*settings.space.difference(space), *_changed_recipe(settings.recipe, recipe)]
+        return [
+            *settings.space.difference(now.space),
+            *_changed_recipe(settings.recipe, now.recipe),
+        ]
     if start.data is not None:
         dataset = images.load(_with_source(settings.recipe, start.data))
         if dataset.fingerprint != record.data_fingerprint:
@@ -253,22 +256,23 @@ def _extended_budget(workspace: Workspace, record: StudyRecord, given: Budget) -
     return budget
 
 
-def _recipe_and_space(
+def _starting_space(
     workspace: Workspace,
     start: StartingPoint,
     max_epochs: int | None,
     objectives: tuple[Objective, ...],
     executor: Executor,
     images: ImageLoader,
-) -> tuple[Recipe, Space]:
+) -> StartingSpace:
     """Return the recipe that trials start from, with their number of epochs, and the space."""
     if not start.recipe.model.has_function:
         _check_objective_names(objectives)
     recipe = _with_source(start.recipe, start.data)
-    recipe = recipe.with_({"data.source": images.load(recipe).source})  # by its absolute path
+    dataset = images.load(recipe)
+    recipe = recipe.with_({"data.source": dataset.source})  # by its absolute path
     recipe = _with_length(recipe, max_epochs, objectives)
-    recipe, space = _with_space(recipe, start.space, executor)
-    return resolve(recipe, workspace), space
+    starting = _with_space(recipe, start.space, executor, dataset)
+    return replace(starting, recipe=resolve(starting.recipe, workspace))
 
 
 def _check_objective_names(objectives: tuple[Objective, ...]) -> None:
@@ -307,8 +311,8 @@ def _with_length(
 
 
 def _with_space(
-    recipe: Recipe, space: str | Path | Space | None, executor: Executor
-) -> tuple[Recipe, Space]:
+    recipe: Recipe, space: str | Path | Space | None, executor: Executor, dataset: Dataset
+) -> StartingSpace:
     if recipe.model.has_function:
         if space is not None:
             raise UsageError(
@@ -317,11 +321,18 @@ def _with_space(
                 fix="Leave the space out.",
             )
         future = executor.submit(discover_apart, recipe.model.function, executor.threads)
-        return recipe, future.result()
+        return StartingSpace(recipe, future.result())
     if isinstance(space, Space):
         check_space(recipe, space)
-        return recipe, space
-    return recipe_space(str(space or "lab"), recipe)
+        return StartingSpace(recipe, space)
+    return recipe_space(
+        str(space or "lab"),
+        recipe,
+        num_images=len(dataset.train),
+        image_shape=dataset.image_shape,
+        # The weights in the package have seen the validation images of CIFAR-10.
+        pretrained=bool(in_package()) and dataset.name != CIFAR10_WEIGHTS,
+    )
 
 
 def _objectives(options: TuneOptions) -> tuple[Objective, ...]:
