@@ -49,6 +49,7 @@ PEAK_PRECISIONS = ("float32", "bfloat16")
 PEAK_SIDE = 2048  # of the square matrices
 PEAK_PRODUCTS = 8  # in a measurement
 PEAK_REPEATS = 5
+RECIPE_EPOCHS = 100  # precision auto measures nothing for a short training
 PASSES_OF_TRAINING = 3
 OPERATIONS_OF_MAC = 2
 
@@ -84,7 +85,7 @@ class Setting:
                 "model": self.network,
                 "fit": {
                     "batch_size": self.batch_size,
-                    "epochs": self.epochs,
+                    "epochs": RECIPE_EPOCHS,
                     "precision": precision,
                 },
             }
@@ -134,7 +135,12 @@ def eyetune(setting: Setting, precision: str) -> Result:
         prepared = prepare_network(recipe, dataset, seed=0, arithmetic=arithmetic)
         macs = structure(prepared.model).macs
         ends = [time.perf_counter()]
-        fit(prepared, Path(folder), on_epoch=lambda _: ends.append(time.perf_counter()))
+        fit(
+            prepared,
+            Path(folder),
+            stop_after=setting.epochs,
+            on_epoch=lambda _: ends.append(time.perf_counter()),
+        )
     return _result(dataset, ends, macs, arithmetic.precision)
 
 
