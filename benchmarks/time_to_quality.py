@@ -51,6 +51,7 @@ class Options:
         workers: Number of workers.
         precision: Value of fit.precision; "" leaves the arithmetic to the model function.
         max_epochs: Epochs of the longest training.
+        patience: Epochs without a better validation loss after which a training ends; 0 for never.
         scheduler: Scheduler of the trials; "" for the default.
         sampler: Sampler; "" for the default.
     """
@@ -58,6 +59,7 @@ class Options:
     workers: int
     precision: str
     max_epochs: int
+    patience: int
     scheduler: str
     sampler: str
 
@@ -85,7 +87,10 @@ def search(size: Result, options: Options, target: float, seconds: float) -> Imp
         for epoch in history:
             note_improvement(improvements, epoch.val_accuracy)
 
-    changes: dict[str, Any] = {"data.subset": size["subset"], "fit.early_stopping": PATIENCE}
+    changes: dict[str, Any] = {
+        "data.subset": size["subset"],
+        "fit.early_stopping": options.patience,
+    }
     if options.precision:
         changes["fit.precision"] = options.precision
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(RunStore, "save_epochs", save):
@@ -211,6 +216,9 @@ def main() -> None:
     parser.add_argument(
         "--max-epochs", type=int, default=10, help="epochs of eyetune's longest training"
     )
+    parser.add_argument(
+        "--patience", type=int, default=PATIENCE, help="early stopping of eyetune (0: none)"
+    )
     parser.add_argument("--scheduler", default="hyperband", help='scheduler of eyetune ("": full)')
     parser.add_argument("--sampler", default="", help='sampler of eyetune ("": its default)')
     parser.add_argument("--target", type=float, default=1.0, help="good enough (internal)")
@@ -220,6 +228,7 @@ def main() -> None:
         arguments.workers,
         arguments.precision,
         arguments.max_epochs,
+        arguments.patience,
         arguments.scheduler,
         arguments.sampler,
     )
