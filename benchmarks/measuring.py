@@ -6,11 +6,15 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
+
+from eyetune.data.cache import directory
 
 SAMPLING_INTERVAL_SECONDS = 1.0
 
@@ -42,8 +46,27 @@ def note_improvement(improvements: Improvements, accuracy: float) -> None:
 
 
 def run_measured(command: Sequence[str]) -> Measurement:
-    """Run a command, which must succeed, and measure it. Standard error is passed through."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    """Run a command, which must succeed, and measure it. Standard error is passed through.
+
+    The command finds the decoded images of earlier commands, but not the precisions that these
+    measured for their networks.
+    """
+    with _unmeasured_cache() as cache:
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "EYETUNE_CACHE": str(cache)}
+        return _run(command, environment)
+
+
+@contextmanager
+def _unmeasured_cache() -> Iterator[Path]:
+    """Make a cache folder with the decoded images of the user's cache, and nothing else."""
+    images = directory()
+    images.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / images.name).symlink_to(images, target_is_directory=True)
+        yield Path(folder)
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> Measurement:
     started_at = time.perf_counter()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         peak = [0.0]
