@@ -116,8 +116,8 @@ def recipe_space(
         >>> recipe_space("lab", Recipe()).space.size()
         1008
         >>> start = recipe_space("portfolio", Recipe(), num_images=40_000, image_shape=(32, 32, 3))
-        >>> [values["model"] for values in start.starts]
-        ['resnet14', 'resnet8']
+        >>> start.starts[0]["optimizer.learning_rate"]
+        0.15
     """
     if recipe.model.has_function:
         raise SpaceError(
