@@ -35,6 +35,7 @@ from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.image_limits import works
 from eyetune.tuning.objectives import is_feasible, read_constraint, read_objective
 from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import ModelRetention
@@ -236,6 +237,27 @@ def test_search_ends_when_no_network_is_feasible(monkeypatch: pytest.MonkeyPatch
     done = do(workspace, record)
     assert done.ending == Ending.INFEASIBLE
     assert not any(trial.epochs for trial in workspace.studies.trials(record.id))
+
+
+@pytest.mark.parametrize("sampler", ["random", "quasi-random", "grid", "tpe"])
+def test_search_never_suggests_what_cannot_work(sampler: str) -> None:
+    workspace = Workspace()
+    space = Space.make(
+        [
+            Choice(name="model.blocks.*.kernel_size", values=(3, 5, 7), ordered=True),
+            Choice(name="model.blocks.*.pool_size", values=(1, 2, 4), ordered=True),
+            Choice(name="model.padding", values=("valid", "same")),
+        ]
+    )
+    record = new(workspace, space=space, budget=Budget(trials=20), sampler=sampler)
+    executor = SimulatedExecutor()
+    done = do(workspace, record, executor)
+    trials = workspace.studies.trials(record.id)
+    recipe, dataset = record.settings.recipe, tiny_dataset()
+    working = [values for values in space.points() if works(recipe, values, dataset)]
+    assert done.ending == Ending.OUT_OF_COMBINATIONS
+    assert len(trials) == len(working) < (space.size() or 0)
+    assert all(trial.values in working for trial in trials)
 
 
 def test_search_ends_when_the_space_is_exhausted() -> None:

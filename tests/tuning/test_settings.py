@@ -1,18 +1,22 @@
-"""Options are checked before images are loaded, and the portfolio is chosen by the images."""
+"""Settings of new and resumed studies: options, and spaces that the images decide."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import eyetune as et
-from eyetune.errors import SourceError, UsageError
+from eyetune.errors import SourceError, StudyChangedError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import StudySettings
-from eyetune.testing.datasets import write_cifar10, write_image_folder
+from eyetune.space.hyperparameters import Choice
+from eyetune.space.space import Space
+from eyetune.testing.datasets import tiny_images, write_cifar10, write_image_folder
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.options import TuneOptions
@@ -57,3 +61,44 @@ def test_portfolio_is_chosen_by_the_images(
     # The weights in the package have seen the validation images of CIFAR-10.
     settings = settings_with_portfolio(write_cifar10(tmp_path), tmp_path / "other")
     assert not settings.recipe.model.initial_weights
+
+
+def _images(folder: Path) -> Path:
+    path = folder / "images.npz"
+    images, labels = tiny_images(40, 2, size=16)
+    np.savez(path, images=images, labels=labels)
+    return path
+
+
+BATCHES = Space.make([Choice(name="fit.batch_size", values=(8, 16, 512), ordered=True)])
+
+
+def test_new_settings_leave_out_what_cannot_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    with SimulatedExecutor() as executor:
+        images = ImageLoader(progress=False)
+        options = TuneOptions(progress=True)
+        settings = new_settings(Workspace(), start, options, executor, images)
+    assert settings.space["fit.batch_size"].grid() == (8, 16)
+    assert "fit.batch_size 512" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("is_of_earlier_version", [False, True])
+def test_resumed_study_accepts_its_own_space(tmp_path: Path, is_of_earlier_version: bool) -> None:
+    workspace = Workspace()
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    images, options = ImageLoader(progress=False), TuneOptions(progress=False)
+    with SimulatedExecutor() as executor:
+        settings = new_settings(workspace, start, options, executor, images)
+        if is_of_earlier_version:
+            settings = settings.model_copy(update={"space": BATCHES})
+        record = workspace.studies.create("study", settings)
+        resumed = resumed_record(workspace, record, start, options, executor, images)
+        assert resumed.settings.space == settings.space
+        other = Space.make([Choice(name="fit.batch_size", values=(8, 12), ordered=True)])
+        with pytest.raises(StudyChangedError):
+            resumed_record(
+                workspace, record, replace(start, space=other), options, executor, images
+            )

@@ -24,7 +24,7 @@ NETWORK = "model"
 COUNTS = ("model.blocks.count", "model.dense.count")
 # Hyperparameters that change the number or the shapes of the blocks' weights
 _SHAPES_WEIGHTS = re.compile(
-    r"model(\.(width|batch_norm|blocks\.(count|.+\.(filters|convolutions|kernel_size|residual|depthwise))))?"
+    r"model(\.(width|batch_norm|blocks\.(count|.+\.(filters|convolutions|kernel_size|residual|depthwise|expansion))))?"
 )
 _LENGTH = ("epochs", "keep_best", "monitor", "early_stopping")
 
@@ -189,7 +189,7 @@ def check_space(recipe: Recipe, space: Space) -> None:
     if not len(space):
         raise SpaceError("The space is empty.", expected="at least one hyperparameter")
     for distribution in space.distributions:
-        parents = _parent_values(space, distribution)
+        parents = parent_values(space, distribution)
         for value in (
             distribution.values
             if isinstance(distribution, Choice)
@@ -206,11 +206,11 @@ def check_space(recipe: Recipe, space: Space) -> None:
                 ) from None
 
 
-def _parent_values(space: Space, distribution: Choice | Range) -> dict[str, Value]:
+def parent_values(space: Space, distribution: Choice | Range) -> dict[str, Value]:
     """Return values with which a hyperparameter is active."""
     met: dict[str, Value] = {}
     for condition in distribution.conditions:
-        met |= _parent_values(space, space[condition.parent])
+        met |= parent_values(space, space[condition.parent])
         met[condition.parent] = condition.values[0]
     return met
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from eyetune.data.dataset import Dataset
-from eyetune.errors import DataError, RecipeError
+from eyetune.errors import RecipeError
 from eyetune.models import build as networks
 from eyetune.models import initial_weights
 from eyetune.models import weights as pretrained
@@ -18,6 +18,7 @@ from eyetune.models.weights import Weights
 from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
 from eyetune.training.backend import preserve_random_state, set_seed
 from eyetune.training.distillation import Teacher, open_teacher
+from eyetune.training.image_checks import check_images
 from eyetune.training.precision import Arithmetic
 from eyetune.values.network import Network
 
@@ -114,7 +115,7 @@ def prepare_network(
             network that cannot be trained.
         TrainingError: Keras or TensorFlow cannot build the network.
     """
-    _check_sizes(recipe, dataset)
+    check_images(recipe, dataset)
     _check_validation_is_unseen(recipe, dataset)
     opened_teacher = open_teacher(recipe, dataset, teacher)
     weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
@@ -153,23 +154,6 @@ def prepare_network(
         initial_weights=initial,
         teacher=opened_teacher,
     )
-
-
-def _check_sizes(recipe: Recipe, dataset: Dataset) -> None:
-    if recipe.fit.batch_size > len(dataset.train):
-        raise DataError(
-            "The batch size exceeds the number of training images.",
-            expected=f"fit.batch_size of at most {len(dataset.train)}",
-            received=recipe.fit.batch_size,
-        )
-    side = min(dataset.image_shape[:2])
-    for name, size in (("shift", recipe.augment.shift), ("cutout", recipe.augment.cutout)):
-        if size >= side:
-            raise RecipeError(
-                f"augment.{name} is as large as the images.",
-                expected=f"fewer pixels than the side length of the images, {side}",
-                received=size,
-            )
 
 
 def _check_validation_is_unseen(recipe: Recipe, dataset: Dataset) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
+from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.tuning.budget import BudgetTracker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.failures import RejectionCounter
 from eyetune.tuning.prior_runs import Seed
-from eyetune.tuning.samplers import Sampler
+from eyetune.tuning.samplers.sampler import Sampler, any_values
 from eyetune.tuning.schedulers import Promotion, make_scheduler
 from eyetune.tuning.trials import excesses, scores
 
@@ -30,10 +31,15 @@ class TrialPlanner:
         record: The study.
         budget: Its budget.
         seeds: Runs that the sampler knows from the start.
+        works: Returns whether values can be trained at all; others are not suggested.
     """
 
     def __init__(
-        self, record: StudyRecord, budget: BudgetTracker, seeds: Sequence[Seed] = ()
+        self,
+        record: StudyRecord,
+        budget: BudgetTracker,
+        seeds: Sequence[Seed] = (),
+        works: Callable[[Values], bool] = any_values,
     ) -> None:
         settings = record.settings
         scheduler = settings.schedule
@@ -48,7 +54,7 @@ class TrialPlanner:
             iterations=scheduler.iterations,
         )
         self._sampler = Sampler(
-            settings.sampler, record.space, settings.objectives, seed=settings.seed
+            settings.sampler, record.space, settings.objectives, seed=settings.seed, works=works
         )
         for number, seed in enumerate(seeds, start=1):
             self._sampler.add(-number, seed.values, seed.objectives)

@@ -20,6 +20,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training.job import Inspection
 from eyetune.tuning.budget import BudgetTracker
@@ -27,6 +28,7 @@ from eyetune.tuning.dispatch import Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.failures import EarlyFailures
+from eyetune.tuning.image_limits import works
 from eyetune.tuning.inspections import Inspections
 from eyetune.tuning.planner import TrialPlanner, is_replaced
 from eyetune.tuning.prior_runs import Seed
@@ -92,7 +94,7 @@ class _Search:
         self._log = StudyLog(record, workspace, display)
         self._budget = BudgetTracker(settings.budget, settings.objectives[0], record.seconds)
         self._retention = ModelRetention(workspace, settings.objectives)
-        self._planner = TrialPlanner(record, self._budget, seeds)
+        self._planner = TrialPlanner(record, self._budget, seeds, self._works)
         self._inspections = Inspections(executor, settings)
         self._dispatcher = Dispatcher(workspace, executor, display)
         self._running: dict[str, int] = {}  # numbers of the trials that are trained, by run
@@ -139,6 +141,10 @@ class _Search:
                 self._retention.sweep()
                 return None
         return self._planner.ending
+
+    def _works(self, values: Values) -> bool:
+        is_recipe = not self._settings.has_function
+        return works(self._settings.recipe, values, self._dataset) if is_recipe else True
 
     # Starting jobs.
 

@@ -20,6 +20,7 @@ from eyetune.records.study import (
     StudySettings,
     TrialState,
 )
+from eyetune.report.progress.training_progress import print_note
 from eyetune.space.presets import StartingSpace, check_space, recipe_space
 from eyetune.space.space import Space
 from eyetune.training.job import discover_apart
@@ -32,6 +33,7 @@ from eyetune.tuning.declared_options import (
     texts_of,
 )
 from eyetune.tuning.executors import Executor
+from eyetune.tuning.image_limits import LimitedSpace, limited_space
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import (
     BEFORE_TRAINING,
@@ -96,6 +98,7 @@ def new_settings(
 
     Raises:
         UsageError: An option cannot be used.
+        SpaceError: No network of the study can be trained on the images.
     """
     check_choices(options)
     objectives = _objectives(options) or (read_objective("val_accuracy"),)
@@ -104,11 +107,14 @@ def new_settings(
     budget, limits = budget_of(options), limits_of(options)
     scheduler = recorded_section(options, "schedule", SchedulerSettings)
     starting = _starting_space(workspace, start, options.max_epochs, objectives, executor, images)
+    limited = _limited_space(starting, images)
+    for sentence in limited.left_out:
+        print_note(sentence, enabled=options.progress)
     default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings.model_validate(
         {
             "recipe": starting.recipe,
-            "space": starting.space,
+            "space": limited.space,
             "objectives": objectives,
             "constraints": _constraints(options, options.board or ""),
             "board": options.board or "",
@@ -215,10 +221,11 @@ def _changed_start(
             executor,
             images,
         )
-        return [
-            *settings.space.difference(now.space),
-            *_changed_recipe(settings.recipe, now.recipe),
-        ]
+        # A study of an earlier version has the values that cannot work with its images, too.
+        spaces = (now.space, _limited_space(now, images).space)
+        differences = [settings.space.difference(space) for space in spaces]
+        changed_space = differences[-1] if all(differences) else ()
+        return [*changed_space, *_changed_recipe(settings.recipe, now.recipe)]
     if start.data is not None:
         dataset = images.load(_with_source(settings.recipe, start.data))
         if dataset.fingerprint != record.data_fingerprint:
@@ -273,6 +280,13 @@ def _starting_space(
     recipe = _with_length(recipe, max_epochs, objectives)
     starting = _with_space(recipe, start.space, executor, dataset)
     return replace(starting, recipe=resolve(starting.recipe, workspace))
+
+
+def _limited_space(starting: StartingSpace, images: ImageLoader) -> LimitedSpace:
+    """Return a space of recipes without the values that cannot work with the images."""
+    if starting.recipe.model.has_function:
+        return LimitedSpace(starting.space, ())
+    return limited_space(starting.recipe, starting.space, images.load(starting.recipe))
 
 
 def _check_objective_names(objectives: tuple[Objective, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -38,6 +38,11 @@ class Suggestion:
     state: dict[str, Any] = field(default_factory=dict)
 
 
+def any_values(_: Values) -> bool:
+    """Accept all values."""
+    return True
+
+
 @final
 class Sampler:
     """A sampler by name.
@@ -62,6 +67,7 @@ class Sampler:
         space: Space of the values.
         objectives: Objectives of the trials, in the order of the values of `tell`.
         seed: Random seed.
+        works: Returns whether values can be trained at all; others are not suggested.
 
     Raises:
         UsageError: The sampler optimizes one objective only, and there are several.
@@ -81,7 +87,13 @@ class Sampler:
     """
 
     def __init__(
-        self, name: SamplerName, space: Space, objectives: Sequence[Objective], *, seed: int
+        self,
+        name: SamplerName,
+        space: Space,
+        objectives: Sequence[Objective],
+        *,
+        seed: int,
+        works: Callable[[Values], bool] = any_values,
     ) -> None:
         if name in ONE_OBJECTIVE and len(objectives) > 1:
             raise UsageError(
@@ -93,6 +105,7 @@ class Sampler:
         self._name = name
         self._objectives = tuple(objectives)
         self._seed = seed
+        self._works = works
         self._first: dict[str, int] = {}  # lowest number of the trials with each combination
         self._learner: OptunaSampler | None = None
         self._set_space(space)
@@ -117,7 +130,7 @@ class Sampler:
             number: Number of the trial, 0 or more.
 
         Returns:
-            The suggestion; None where every combination of a finite space has been tried.
+            The suggestion; None where every working combination of a finite space has been tried.
         """
         suggestion = self._learned(number) if self._learner is not None else self._foreseen(number)
         if suggestion is not None:
@@ -162,7 +175,8 @@ class Sampler:
 
     def _is_new(self, number: int, values: Values) -> bool:
         first = self._first.get(self._space.key(values))
-        return first is None or (first >= number and self._name in FORESEEABLE)
+        is_new = first is None or (first >= number and self._name in FORESEEABLE)
+        return is_new and self._works(values)
 
     def _remember(self, number: int, values: Values) -> None:
         key = self._space.key(values)
