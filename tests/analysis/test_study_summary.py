@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from eyetune.analysis.study_summary import (
     summary_sentences,
     warnings,
 )
+from eyetune.recipe import Recipe
+from eyetune.records import RunRecord, Workspace
 from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Condition
 from eyetune.space.space import Space
@@ -217,3 +220,85 @@ def test_value_text_of_unusual_values() -> None:
     assert metric_text("val_accuracy", math.nan) == "NaN"
     assert metric_text("val_loss", math.inf) == "inf"
     assert metric_text("val_accuracy", 71.0) == "71"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, FabricatedStudy]:
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    return workspace, fabricated_study(8, failing=0, workspace=workspace)
+
+
+def lagging_warnings(
+    recorded: tuple[Workspace, FabricatedStudy],
+    accuracy: float,
+    val_accuracy: float,
+    *,
+    kind: str = "BatchNormalization",
+    num_classes: int = 10,
+    num_lagging: int = 8,
+    has_function: bool = True,
+) -> list[str]:
+    """Return the warnings that a study has only because of some first results.
+
+    Args:
+        recorded: A study in a workspace.
+        accuracy: Accuracy on training images when a trial was first compared with others.
+        val_accuracy: Accuracy on validation images at the same time.
+        kind: A layer of all networks.
+        num_classes: Number of classes.
+        num_lagging: Number of trials with this result, of 8; the results of the others are good.
+        has_function: Whether a user's function builds the networks.
+    """
+    workspace, study = recorded
+    record = study.record
+    if has_function:
+        recipe = Recipe().with_({"model": {"function": "model.py:build_model"}})
+        settings = record.settings.model_copy(update={"recipe": recipe})
+        record = record.model_copy(update={"settings": settings})
+    histories = {}
+    for trial in study.trials:
+        assert trial.run is not None
+        is_good = trial.number >= num_lagging
+        first = trial.rungs[0].epochs
+        histories[trial.run] = tuple(
+            replace(epoch, accuracy=0.99, val_accuracy=0.98)
+            if is_good or epoch.epoch > first
+            else replace(epoch, accuracy=accuracy, val_accuracy=val_accuracy)
+            for epoch in study.histories[trial.run]
+        )
+
+    def find_run(run_id: str) -> RunRecord:
+        run = workspace.runs.get(run_id)
+        layer = replace(run.network.layers[0], kind=kind)
+        names = tuple(map(str, range(num_classes)))
+        return replace(
+            run,
+            network=replace(run.network, layers=(layer,)),
+            data=replace(run.data, class_names=names),
+        )
+
+    without = warnings(record, study.trials)
+    found = warnings(record, study.trials, histories, find_run)
+    assert warnings(record, study.trials, histories) == without  # the runs were deleted
+    return [text for text in found if text not in without]
+
+
+def test_lagging_averages_of_batch_normalization_are_a_warning(
+    recorded: tuple[Workspace, FabricatedStudy],
+) -> None:
+    (text,) = lagging_warnings(recorded, 0.4, 0.1)
+    assert "8 of 8" in text
+    (text,) = lagging_warnings(recorded, 0.8, 0.5, num_classes=2)
+    (text,) = lagging_warnings(recorded, 0.4, 0.1, num_lagging=5)
+    assert "5 of 8" in text
+
+
+def test_other_causes_of_low_accuracy_are_no_warning(
+    recorded: tuple[Workspace, FabricatedStudy],
+) -> None:
+    assert lagging_warnings(recorded, 0.4, 0.2) == []
+    assert lagging_warnings(recorded, 0.15, 0.1) == []
+    assert lagging_warnings(recorded, 0.7, 0.5, num_classes=2) == []
+    assert lagging_warnings(recorded, 0.4, 0.1, num_lagging=4) == []
+    assert lagging_warnings(recorded, 0.4, 0.1, kind="LayerNormalization") == []
+    assert lagging_warnings(recorded, 0.4, 0.1, has_function=False) == []

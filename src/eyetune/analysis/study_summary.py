@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from eyetune.analysis.ranking import rank_trials
+from eyetune.records.run import DataRecord, RunRecord
 from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import describe
+from eyetune.values.history import Epoch, History
+
+FindRun = Callable[[str], RunRecord | None]
 
 MANY_FAILED = 0.1  # share of the trials; fewer failures are single unlucky configurations
 # Share of the trials. Chance alone puts the best one into the last tenth in one study of ten.
 LATE_SHARE = 0.1
 MIN_TRIALS_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
 MIN_TRIALS_FOR_EDGES = 5  # trials with a result and the hyperparameter; fewer say nothing
+MIN_LAGGING_TRIALS = 3  # fewer trials at chance are single unlucky configurations
+MAX_CHANCE_DEVIATIONS = 3  # standard deviations of the accuracy of guessing
+BATCH_NORMALIZATION = "BatchNormalization"  # the layer's class in Keras
 STATE_TEXTS = {
     TrialState.COMPLETE: "trained to the end",
     TrialState.STOPPED: "stopped early",
@@ -170,15 +178,26 @@ def _ending(record: StudyRecord) -> str:
             return f"it ended because {record.ending}." if record.ending else "it is complete."
 
 
-def warnings(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
+def warnings(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    histories: Mapping[str, History] = MappingProxyType({}),
+    find_run: FindRun = lambda _: None,
+) -> list[str]:
     """Return what to look out for in the result of a study, in one or two sentences each.
 
     Args:
         record: The study.
         trials: All of its trials.
+        histories: Epochs by run id. Default: none, and nothing is said about epochs.
+        find_run: Returns the run with an id; None if it is not recorded. Default: none is.
     """
     order = rank_trials(record.settings.objectives, trials)
-    sentences = [*_infeasible(trials), *_failed(trials)]
+    sentences = [
+        *_infeasible(trials),
+        *_failed(trials),
+        *_lagging_averages(record, trials, histories, find_run),
+    ]
     if order:
         sentences += [
             *_edges(record, trials, order[0]),
@@ -213,6 +232,56 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
     reason, count = Counter(error_line(trial) for trial in failed).most_common(1)[0]
     share = "all" if count == len(failed) else f"{count} of them"
     return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {share} with: {reason}"]
+
+
+def _lagging_averages(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    histories: Mapping[str, History],
+    find_run: FindRun,
+) -> list[str]:
+    """Return a warning if batch normalization makes most trials look as bad as guessing.
+
+    Only networks of a user's function keep Keras's momentum of 0.99. What counts is the epoch at
+    which a trial was first compared with others.
+    """
+    epochs = {trial.run: _first_compared(trial, histories) for trial in trials if trial.run}
+    known = {run_id: epoch for run_id, epoch in epochs.items() if epoch is not None}
+    if not record.settings.has_function:
+        return []
+    found = [(find_run(run_id), epoch) for run_id, epoch in known.items()]
+    normalized = [
+        (run.data, epoch)
+        for run, epoch in found
+        if run and any(layer.kind == BATCH_NORMALIZATION for layer in run.network.layers)
+    ]
+    num_lagging = sum(_lags(data, epoch) for data, epoch in normalized)
+    if num_lagging < MIN_LAGGING_TRIALS or 2 * num_lagging <= len(normalized):
+        return []
+    return [
+        f"When they were first compared, {num_lagging} of {len(normalized)} networks with batch "
+        "normalization were good on training images and no better than chance on validation "
+        "images. In short trainings, the running averages of batch normalization lag behind the "
+        "weights. Use BatchNormalization(momentum=0.9), train each trial for more epochs, or "
+        "search recipes, whose momentum follows the number of steps."
+    ]
+
+
+def _first_compared(trial: TrialRecord, histories: Mapping[str, History]) -> Epoch | None:
+    """Return the epoch whose result a trial was first compared with others by."""
+    history = histories.get(trial.run or "", ())
+    if not history or not trial.rungs:
+        return None
+    return history[min(trial.rungs[0].epochs, len(history)) - 1]
+
+
+def _lags(data: DataRecord, epoch: Epoch) -> bool:
+    """Return whether training is good and validation is no better than chance."""
+    chance = 1 / len(data.class_names)
+    good = min(3 * chance, (1 + chance) / 2)  # with few classes, three times chance is too much
+    noise = math.sqrt(chance * (1 - chance) / max(1, data.num_validation))
+    is_at_chance = epoch.val_accuracy <= chance + MAX_CHANCE_DEVIATIONS * noise
+    return epoch.accuracy >= good and is_at_chance
 
 
 def values_at_edges(

@@ -11,9 +11,9 @@ from eyetune.analysis.ranking import rank_trials
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.train import train
-from eyetune.errors import TrainingError, UsageError
+from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
-from eyetune.records import Workspace
+from eyetune.records import RunRecord, Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
@@ -215,7 +215,13 @@ class Study:
         """Sentences about what to be careful with in this study."""
         from eyetune.analysis.study_summary import warnings
 
-        return tuple(warnings(self.record, self.trials))
+        return tuple(warnings(self.record, self.trials, self.histories, self._find_run))
+
+    def _find_run(self, run_id: str) -> RunRecord | None:
+        try:
+            return self.workspace.runs.get(run_id)
+        except RunNotFoundError:  # it was deleted
+            return None
 
     def plot(self) -> Picture:
         """Draw the best value so far over the epochs trained."""
@@ -282,7 +288,7 @@ class Study:
         from eyetune.report.pages.page import write_page
         from eyetune.report.pages.study_page import study_page
 
-        page = study_page(self.record, self.trials, self.histories, self.importances)
+        page = study_page(self.record, self.trials, self.histories, self.importances, self.warnings)
         return write_page(page, Path(path) if path else self.folder / REPORT_FILE)
 
     def to_json(self) -> dict[str, Any]:
@@ -320,7 +326,7 @@ class Study:
     def _repr_html_(self) -> str:
         from eyetune.report.pages.study_page import study_summary
 
-        return study_summary(self.record, self.trials)
+        return study_summary(self.record, self.trials, self.warnings)
 
     def __repr__(self) -> str:
         best = self.best()

@@ -46,7 +46,8 @@ def page_of(study: FabricatedStudy) -> str:
     importances = {
         name: 0.5 / place for place, name in enumerate(study.record.space.names, start=1)
     }
-    return study_page(study.record, study.trials, study.histories, importances)
+    sentences = warnings(study.record, study.trials)
+    return study_page(study.record, study.trials, study.histories, importances, sentences)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_study_without_a_result_has_no_pictures(study: FabricatedStudy) -> None:
     assert list(tree.all("svg")) == []
     assert summary_sentences(study.record, study.trials)[0] in tree.text
     assert {"curve", "best"} & {one.attributes["id"] for one in tree.all("h2")} == set()
-    assert list(Tree(study_summary(study.record, study.trials)).root.all("img")) == []
+    assert list(Tree(study_summary(study.record, study.trials, ())).root.all("img")) == []
 
 
 def test_study_page_escapes_what_users_wrote() -> None:
@@ -262,13 +263,13 @@ def test_study_page_escapes_what_users_wrote() -> None:
     assert not [name for one in tree.all() for name in one.attributes if name.startswith("on")]
     for name in ("best", "warnings", "trials", "failures", "infeasible", "again"):
         assert EVIL in section(tree, name).text, name
-    summary = Tree(study_summary(record, study.trials)).root
+    summary = Tree(study_summary(record, study.trials, (EVIL,))).root
     assert list(summary.all("script")) == []
     assert EVIL in summary.text
 
 
 def test_study_summary_is_short_and_holds_a_picture() -> None:
-    tree = Tree(study_summary(STUDY.record, STUDY.trials, limit=5)).root
+    tree = Tree(study_summary(STUDY.record, STUDY.trials, (), limit=5)).root
     (table,) = tree.all("table")
     assert len(list(table.all("tr"))) == 6
     assert f"and {len(STUDY.trials) - 5} more" in tree.text

@@ -21,7 +21,6 @@ from eyetune.analysis.study_summary import (
     settings_text,
     summary_sentences,
     values_at_edges,
-    warnings,
 )
 from eyetune.records.study import (
     Objective,
@@ -76,6 +75,7 @@ def study_page(
     trials: Sequence[TrialRecord],
     histories: Mapping[str, History],
     importances: Mapping[str, float],
+    warnings: Sequence[str],
 ) -> str:
     """Return a study's report as one HTML page that needs no other file.
 
@@ -85,12 +85,13 @@ def study_page(
         histories: Epochs by run id; runs that are missing are not drawn.
         importances: Share of the first objective's variance that each hyperparameter explains;
             empty if unknown.
+        warnings: What to look out for, as sentences.
     """
     order = rank_trials(record.settings.objectives, trials)
     failed = _in_state(trials, TrialState.FAILED)
     parts: dict[str, Any] = {
         "best": _best_rows(record, order, importances),
-        "warnings": warnings(record, trials),
+        "warnings": warnings,
         "trials": trial_rows(record, trials)[:MAX_ROWS],
         "failures": [
             (f"Trial {trial.number}: {error_line(trial)}", _failure_text(trial))
@@ -124,13 +125,18 @@ def study_page(
 
 
 def study_summary(
-    record: StudyRecord, trials: Sequence[TrialRecord], *, limit: int = NUM_ROWS_IN_SUMMARY
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    warnings: Sequence[str],
+    *,
+    limit: int = NUM_ROWS_IN_SUMMARY,
 ) -> str:
     """Return a study as HTML for a notebook: its result, warnings, best trials and best curve.
 
     Args:
         record: The study.
         trials: All trials of the study.
+        warnings: What to look out for, as sentences.
         limit: How many trials are listed.
     """
     rows = trial_rows(record, trials)
@@ -139,7 +145,7 @@ def study_summary(
         picture = study_figures.best_curve(record, trials)._repr_png_()
     context = {
         "sentences": summary_sentences(record, trials),
-        "warnings": warnings(record, trials),
+        "warnings": warnings,
         "headings": trial_headings(record),
         "rows": rows[:limit],
         "num_others": len(rows) - limit,
