@@ -154,6 +154,8 @@ def compare(path: Path | None, sizes: Sequence[Result], options: Options) -> Non
         ours = _measured(path, size, options, {"target": target, "limit": limit})
         first = seconds_until(reference.improvements, target)
         reached = seconds_until(ours["improvements"], target)
+        if reached > limit:  # a training that began in time
+            reached = math.inf
         ratios.append(reached / limit)
         best = max((best for _, best in ours["improvements"]), default=0.0)
         rows.append(
@@ -168,8 +170,8 @@ def compare(path: Path | None, sizes: Sequence[Result], options: Options) -> Non
             ]
         )
     print(f"{machine()}; eyetune: {options}\n")
-    header = ["seed", "KerasTuner", "its best", "first after", "eyetune as good after"]
-    header += ["its best", "ratio"]
+    header = ["seed", "KerasTuner", "best", "first after", "eyetune as good after"]
+    header += ["best of eyetune", "ratio"]
     print(markdown_table(header, rows))
     low, high, confidence = interval_of_median(ratios)
     print(
