@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eyetune.analysis.facts import LARGE_GAP, RISING_PER_EPOCH, Facts
 from eyetune.analysis.verdict import Level, Verdict, diagnose
-from eyetune.recipe import Recipe, parse_edits
+from eyetune.recipe import ZOO, Recipe, parse_edits
 from eyetune.techniques import find
 from eyetune.values.history import Epoch, History
 
@@ -486,6 +486,15 @@ def test_more_convolutions_leave_the_rest_of_each_block_alone() -> None:
         (block.filters, block.kernel_size, block.activation) for block in deeper.model.blocks
     ] == [(8, 5, None), (16, 3, "tanh")]
     assert deeper.model.padding == "same"
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_suggestions_suit_every_known_network(name: str) -> None:
+    facts = cifar10(0.6, edits={"model": name})
+    suggestions = diagnose(facts).suggestions
+    assert suggestions
+    for suggestion in suggestions:
+        assert facts.recipe.with_(edits_of(suggestion.command)) != facts.recipe
 
 
 @pytest.mark.parametrize("early_stopping", [0, 3])

@@ -207,7 +207,7 @@ def _improve_network(facts: Facts, *, is_large_enough: bool) -> list[Suggestion]
         suggestions.append(Suggestion("batch normalization", reason, command))
     if is_large_enough:
         return suggestions
-    if all(block.convolutions == 1 for block in recipe.model.blocks):
+    if all(block.convolutions == 1 and not block.expansion for block in recipe.model.blocks):
         suggestions.append(_more_convolutions(recipe))
     elif 2 * recipe.model.width <= MAX_WIDTH:
         reason = "a wider network can learn more features"
