@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import statistics
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,29 +12,32 @@ from typing import Any
 
 from eyetune.analysis.study_summary import settings_text
 from eyetune.api.export import Export, checked_formats, export, export_target
-from eyetune.api.preparing import workspace_of
+from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study
-from eyetune.api.train import resume as resume_run
-from eyetune.api.train import train
 from eyetune.api.tune import tune
 from eyetune.api.verify import verify
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.verify import Verification
-from eyetune.errors import RunNotFoundError, UsageError
+from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
-from eyetune.records import RunState, Workspace
+from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.numbers import count_text
 from eyetune.report.pages.page import write_page
 from eyetune.tuning.executors.machine import usable_cores
+from eyetune.tuning.load_images import load_images
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
-SEARCH_SHARE = 0.5  # of the time; most of the rest is for training the best network for longer
-VERIFICATION_SHARE = 0.1
-MAX_EPOCHS = 100
+# Time that is kept for the verification, at most; with little time, it covers fewer images.
+MAX_VERIFICATION_SHARE = 0.25
+EXPORT_SECONDS = 25.0  # for conversion, firmware, figures and reports
+USUAL_MACS = 20_000_000  # of a network that is not known yet
+# A trial of the search is exported instead of the final training only if its validation accuracy is
+# higher by more than this many standard errors: the best of many trials is partly luck.
+CLEARLY_BETTER = 2.0
 MIN_VERIFICATION_IMAGES = 200
 # Time of both interpreters together on one core of an AMD EPYC (Zen 4). They took 10.3 ms for
 # ResNet-8 (0.8 ns per multiply-accumulate), and 18.5 ms for mobilenet2 (1.6 ns), whose depthwise
@@ -104,22 +107,24 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
 ) -> Deployment:
     """Search for a network that fits a board, train it for longer, export it and verify it.
 
-    Half of the time is for the search (successive halving), most of the rest for one training of
-    the best network with a cosine learning-rate schedule, and a tenth for the verification on test
+    The search starts from the portfolio's recipe for these images. As soon as a longer training of
+    the best recipe promises more than another trial, that recipe is trained for the rest of the
+    time. What is kept for the end is the time to export the network and to verify it on all test
     images (validation images if there are none). An interrupted deployment continues with `resume`.
 
     Args:
         data: A data source that replaces the recipe's. Default: that of the recipe.
         output: Folder for the export. Default: `exports/NAME` in the workspace.
         board: The name of a built-in board, or the path of a .toml file that describes one.
-        seconds: Time for everything, in seconds, above 0. The search counts its earlier
-            invocations. Default: 1200.
+        seconds: Time for everything, in seconds, above 0. The search and the final training count
+            their earlier invocations. Default: 1200.
         build_model: A KerasTuner model function to search, as "file.py:name". Default: search
             recipes.
-        space: What a recipe may change: "small", "lab", "fine" or the path of a TOML file.
-            Default: "small".
+        space: What a recipe may change: "portfolio", "small", "lab", "fine" or the path of a TOML
+            file. Default: "portfolio", or "fine" with a recipe.
         recipe: The recipe that every trial starts from. Default: the lab's.
-        max_epochs: Largest number of epochs of a trial. Default: that of the recipe.
+        max_epochs: Largest number of epochs of a trial in the search. Default: it depends on the
+            number of images.
         formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.
         overwrite: Whether to replace an existing export.
         seed: Random seed. Default: 0.
@@ -154,27 +159,32 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     if output is not None:  # checked before any work
         folder = export_target(output, workspace, "")
         export_folder.check_target(folder, overwrite=overwrite)
+    default_space = "portfolio" if recipe is None else "fine"
+    start_recipe = _recipe_to_resume(workspace, name) if resume else checked_recipe(recipe)
+    dataset = load_images(start_recipe, None if resume else data, progress=progress)
+    num_images = len(dataset.test) or len(dataset.validation)
+    reserved = min(MAX_VERIFICATION_SHARE * seconds, _verification_seconds(USUAL_MACS) * num_images)
     study = tune(
         build_model,
         data,
-        space=space or (None if build_model or resume else "small"),
+        space=space or (None if build_model or resume else default_space),
         recipe=recipe,
         board=board,
         scheduler=None if resume else "halving",
         max_epochs=max_epochs,
-        seconds=SEARCH_SHARE * seconds,
+        seconds=max(seconds - EXPORT_SECONDS - reserved, seconds / 2),
+        final_training=True if build_model else None,
         seed=None if resume else seed,
         name=name,
         resume=resume,
         workers=workers,
         workspace=workspace,
         progress=progress,
+        plots=False,
     )
     if study.state is StudyState.PAUSED:
         raise KeyboardInterrupt
-    training_seconds = (1 - SEARCH_SHARE - VERIFICATION_SHARE) * seconds
-    longer_run = _train_longer(study, training_seconds, seed, progress=progress)
-    winner = _better(study.run(), longer_run)
+    winner = _winner(study)
     exported = export(
         winner,
         export_target(output, workspace, study.name),
@@ -184,8 +194,9 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         steps=_steps(study, winner, profile.title),
         progress=progress,
     )
+    seconds_left = seconds - (time.monotonic() - start)
     split, num_images = verification_images(
-        winner.record.data, winner.record.network.macs, VERIFICATION_SHARE * seconds
+        winner.record.data, winner.record.network.macs, seconds_left
     )
     verification = verify(
         exported.folder,
@@ -194,75 +205,55 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         workspace=workspace,
         progress=progress,
     )
+    study.save_plots()
+    study.report()
     result = Deployment(study, winner, exported, verification, time.monotonic() - start)
     text = json.dumps(result.to_json(), indent=2, default=str)
     write_page(text, exported.folder / _RESULT)
     return result
 
 
-def _train_longer(study: Study, seconds: float, seed: int, *, progress: bool) -> Run:
-    """Train the best recipe for as many epochs as there is time for, or resume that training."""
-    label = f"{study.name}/deployed"
-    run = _find_run(study.workspace, label)
-    if run is None:
-        recipe = _recipe_for_longer(study, seconds)
-        run = train(recipe, seed=seed, name=label, workspace=study.workspace, progress=progress)
-    elif run.state is not RunState.COMPLETE:
-        run = resume_run(run.id, workspace=study.workspace, progress=progress)
-    if run.state is not RunState.COMPLETE:
-        raise KeyboardInterrupt
-    return run
+def _recipe_to_resume(workspace: Workspace, name: str) -> Recipe:
+    return workspace.studies.find(name or "latest").settings.recipe
 
 
-def _find_run(workspace: Workspace, name: str) -> Run | None:
-    try:
-        return Run(workspace, workspace.runs.find(name))
-    except RunNotFoundError:
-        return None
-
-
-def _recipe_for_longer(study: Study, seconds: float) -> Recipe:
-    """Return the best recipe with as many epochs as there is time for."""
-    history = study.histories[study.run().id]
-    epoch_seconds = statistics.median(epoch.duration_seconds for epoch in history)
-    epochs = max(len(history), min(MAX_EPOCHS, int(seconds / epoch_seconds)))
-    edits: dict[str, Any] = {
-        "fit.epochs": epochs,
-        "fit.early_stopping": 0,
-        "fit.keep_best": True,
-    }
-    if not study.best_recipe.model.has_function:
-        edits["optimizer.schedule"] = "cosine"
-        edits["optimizer.warmup_epochs"] = min(2, epochs // 5)
-    return study.best_recipe.with_(edits)
-
-
-def _better(best_of_search: Run, longer_run: Run) -> Run:
-    """Return the run with the higher validation accuracy; the longer one if they are equal."""
-    if best_of_search.validation_accuracy > longer_run.validation_accuracy:
-        return best_of_search
-    return longer_run
+def _winner(study: Study) -> Run:
+    """Return the run to export: the final training, unless a trial was clearly better."""
+    best = study.run()
+    final = study.final_trial
+    if final is None or final.run == best.id:
+        return best
+    longest = study.run(final)
+    accuracy = longest.validation_accuracy
+    variance = accuracy * (1 - accuracy) / max(longest.record.data.num_validation, 1)
+    is_better = best.validation_accuracy > accuracy + CLEARLY_BETTER * math.sqrt(variance)
+    return best if is_better else longest
 
 
 def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
     """Return how the network was found, as sentences for the report."""
-    num_infeasible = sum(trial.state is TrialState.INFEASIBLE for trial in study.trials)
-    num_trained = len(study.trials) - num_infeasible
-    num_epochs = sum(len(history) for history in study.histories.values())
-    num_best_epochs = len(study.histories[study.run().id])
+    trials = [trial for trial in study.trials if not trial.is_final]
+    num_infeasible = sum(trial.state is TrialState.INFEASIBLE for trial in trials)
+    num_trained = sum(trial.run is not None for trial in trials)
+    num_epochs = sum(trial.epochs for trial in trials)
     search = (
         f"Study {study.name} trained {count_text(num_trained, 'network')} for"
         f" {count_text(num_epochs, 'epoch')} in total"
     )
     if num_infeasible:
         search += f"; {num_infeasible} more do not fit {title} and were rejected before training"
-    return (
-        f"{search}.",
-        f"The best one on validation images had {settings_text(study.best_trial)}. It reached "
-        f"{study.best_value:.2%} after {count_text(num_best_epochs, 'epoch')}.",
+    steps = [f"{search}."]
+    final = study.final_trial
+    if final is not None:
+        steps.append(
+            f"The best recipe, with {settings_text(final)}, was trained for the rest of the time: "
+            f"{count_text(final.epochs, 'epoch')}."
+        )
+    steps.append(
         f"Run {run.record.label} was exported. It reached {run.validation_accuracy:.2%} on "
-        f"validation images after {count_text(len(run.history), 'epoch')}.",
+        f"validation images after {count_text(len(run.history), 'epoch')}."
     )
+    return tuple(steps)
 
 
 def verification_images(data: DataRecord, macs: int, seconds: float) -> tuple[str, int]:
@@ -275,6 +266,11 @@ def verification_images(data: DataRecord, macs: int, seconds: float) -> tuple[st
     """
     split = "test" if data.num_test else "validation"
     available = data.num_test or data.num_validation
-    image_seconds = _VERIFICATION_SECONDS_PER_IMAGE + _VERIFICATION_SECONDS_PER_MAC * macs
-    num_images = max(MIN_VERIFICATION_IMAGES, int(usable_cores() * seconds / image_seconds))
+    num_images = max(MIN_VERIFICATION_IMAGES, int(seconds / _verification_seconds(macs)))
     return split, min(available, num_images)
+
+
+def _verification_seconds(macs: int) -> float:
+    """Return the time to verify a network on one image, in seconds, with all cores."""
+    core_seconds = _VERIFICATION_SECONDS_PER_IMAGE + _VERIFICATION_SECONDS_PER_MAC * macs
+    return core_seconds / usable_cores()

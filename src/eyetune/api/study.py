@@ -114,6 +114,12 @@ class Study:
         """Recipe of the best trial."""
         return trial_recipe(self.record.settings, self.best_trial)
 
+    @property
+    def final_trial(self) -> TrialRecord | None:
+        """The longer training of the best recipe that ended it; None if there is none."""
+        finals = [trial for trial in self.trials if trial.is_final and trial.is_over]
+        return finals[-1] if finals else None
+
     def run(self, trial: TrialRecord | None = None) -> Run:
         """Return the run of a trial.
 

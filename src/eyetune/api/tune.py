@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
 from eyetune.api.study import Study
+from eyetune.data import Dataset
 from eyetune.data.arrays import keep_arrays
 from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError
 from eyetune.records import Workspace
@@ -16,6 +17,8 @@ from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import print_note
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.executors import Executor, default_workers, make_executor
+from eyetune.tuning.exploration import look_ahead, planned_final
+from eyetune.tuning.final_training import train_final, unfinished_final
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
@@ -62,20 +65,26 @@ def tune(options: TuneOptions) -> Study:
             # Claimed before it is read: what another process has just written is then included.
             stack.enter_context(workspace.studies.claim(record.id))
             record = workspace.studies.get(record.id)
-        executor = stack.enter_context(make_executor(executor_name, num_workers))
-        print_note(
-            f"Starting {count_text(executor.num_workers, 'worker')} ...", enabled=options.progress
-        )
-        for _ in range(executor.num_workers):
-            # All workers load Keras at once, while the first one also reads the space.
-            executor.submit(start_worker, executor.threads)
-        if record is None:
-            settings = new_settings(workspace, start, options, executor, images)
-            record = _create(workspace, options.name, settings, images)
-            stack.enter_context(workspace.studies.claim(record.id))
-        else:
-            record = resumed_record(workspace, record, start, options, executor, images)
-        record = _run_search(workspace, record, executor, images, progress=options.progress)
+        with make_executor(executor_name, num_workers) as executor:
+            num_workers = executor.num_workers
+            workers = count_text(num_workers, "worker")
+            print_note(f"Starting {workers} ...", enabled=options.progress)
+            for _ in range(num_workers):
+                # All workers load Keras at once, while the first one also reads the space.
+                executor.submit(start_worker, executor.threads)
+            if record is None:
+                settings = new_settings(workspace, start, options, executor, images)
+                record = _create(workspace, options.name, settings, images)
+                stack.enter_context(workspace.studies.claim(record.id))
+            else:
+                record = resumed_record(workspace, record, start, options, executor, images)
+            dataset = _checked_images(record, images)
+            if unfinished_final(workspace.studies.trials(record.id)) is None:
+                record = _run_search(
+                    workspace, record, executor, dataset, progress=options.progress
+                )
+        if record.settings.final_training:
+            record = _run_final(workspace, record, num_workers, dataset, progress=options.progress)
     study = Study(workspace, record)
     if options.plots and study.trials:
         print_note("Drawing the plots and writing the report ...", enabled=options.progress)
@@ -177,16 +186,12 @@ def _create(
     )
 
 
-def _run_search(
-    workspace: Workspace,
-    record: StudyRecord,
-    executor: Executor,
-    images: ImageLoader,
-    *,
-    progress: bool,
-) -> StudyRecord:
-    from eyetune.report.progress.study_progress import StudyDisplay
+def _checked_images(record: StudyRecord, images: ImageLoader) -> Dataset:
+    """Return the images of a study.
 
+    Raises:
+        StudyChangedError: They are not those that it was started with.
+    """
     dataset = images.load(record.settings.recipe)
     if dataset.fingerprint != record.data_fingerprint:
         raise StudyChangedError(
@@ -195,6 +200,19 @@ def _run_search(
             received=f"fingerprint {dataset.fingerprint}",
             fix="Restore the images, or start a new study.",
         )
+    return dataset
+
+
+def _run_search(
+    workspace: Workspace,
+    record: StudyRecord,
+    executor: Executor,
+    dataset: Dataset,
+    *,
+    progress: bool,
+) -> StudyRecord:
+    from eyetune.report.progress.study_progress import StudyDisplay
+
     trials = workspace.studies.trials(record.id)
     planned_epochs = _planned_epochs(record.settings)
     progress_display = StudyDisplay(record, trials, planned_epochs=planned_epochs, enabled=progress)
@@ -205,6 +223,41 @@ def _run_search(
         if seeds and not trials:
             display.note(f"The sampler also learns from {count_text(len(seeds), 'earlier run')}.")
         return search(record, workspace, executor, display, dataset, seeds)
+
+
+def _run_final(
+    workspace: Workspace,
+    record: StudyRecord,
+    num_workers: int,
+    dataset: Dataset,
+    *,
+    progress: bool,
+) -> StudyRecord:
+    """Train the best recipe of a study for the rest of its time, in one worker with all cores."""
+    from eyetune.report.progress.study_progress import StudyDisplay
+
+    trials = workspace.studies.trials(record.id)
+    trial = unfinished_final(trials)
+    view = look_ahead(
+        record.settings,
+        trials,
+        dataset,
+        num_workers=num_workers,
+        seconds=record.seconds,
+    )
+    if trial is None:
+        if view is None:
+            return record
+        trial = planned_final(record, trials, view)
+    if trial is None:
+        return record
+    with (
+        make_executor(record.settings.executor, 1) as executor,
+        StudyDisplay(record, trials, enabled=progress) as display,
+    ):
+        if view is not None:
+            display.note(str(view))
+        return train_final(record, workspace, executor, display, dataset, trial)
 
 
 def _planned_epochs(settings: StudySettings) -> int | None:

@@ -34,8 +34,10 @@ def deploy(  # noqa: PLR0913 (options)
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/NAME in the workspace")
     ] = None,
-    space: Annotated[str | None, Parameter(show_default="small")] = None,
-    max_epochs: Annotated[int | None, Parameter(show_default="those of the recipe")] = None,
+    space: Annotated[
+        str | None, Parameter(show_default="portfolio; fine with a starting point or recipe values")
+    ] = None,
+    max_epochs: Annotated[int | None, Parameter(show_default="by the number of images")] = None,
     format: Formats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
@@ -47,11 +49,10 @@ def deploy(  # noqa: PLR0913 (options)
 ) -> int:
     """Search, train, export and verify a network for a board.
 
-    The search keeps to the limits of the board. The best network is trained again for longer,
-    exported, and verified on test images; one report describes it all.
-
-    Half of the time is for the search, most of the rest for one longer training of the best
-    network. The exit status is 1 if the verification fails.
+    The search keeps to the limits of the board. It starts from the best known recipe for your
+    images, and ends as soon as a longer training promises more than another trial. The best recipe
+    is then trained for the rest of the time, exported, and verified on all test images; one report
+    describes it all. The exit status is 1 if the verification fails.
 
     For example:
 
@@ -71,7 +72,7 @@ def deploy(  # noqa: PLR0913 (options)
     output
         Folder for the export, which is created.
     space
-        What recipes may change: small, lab, fine or the path of a .toml file.
+        What recipes may change: portfolio, small, lab, fine or the path of a .toml file.
     max_epochs
         Largest number of epochs of a trial in the search.
     format

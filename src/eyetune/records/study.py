@@ -76,6 +76,8 @@ class SchedulerSettings(_Record):
             above 1.
         iterations: How often hyperband runs all its brackets, 1 or more; None: until the budget
             ends it.
+        cycles: Whether the learning-rate schedule of a recipe runs a whole cycle up to each rung of
+            halving, so that results at the rungs predict the end.
     """
 
     name: SchedulerName = "full"
@@ -83,6 +85,7 @@ class SchedulerSettings(_Record):
     min_epochs: int = Field(1, ge=1)
     factor: float = Field(3.0, gt=1)
     iterations: int | None = Field(1, ge=1)
+    cycles: bool = False
 
 
 class Budget(_Record):
@@ -140,6 +143,10 @@ class StudySettings(_Record):
             defaults.
         engine: "eyetune", or "keras-tuner" for a study that KerasTuner ran.
         seeds: Ids of the user's own runs that the sampler knew from the beginning.
+        starts: Values of the first trials, before the sampler suggests any.
+        portfolio: Name of the portfolio that `starts` are from, or "".
+        final_training: Whether the study ends with a longer training of its best network, as soon
+            as that promises more than another trial; it needs a time limit.
     """
 
     recipe: Recipe
@@ -157,6 +164,9 @@ class StudySettings(_Record):
     tune_new_entries: bool = True
     engine: Literal["eyetune", "keras-tuner"] = "eyetune"
     seeds: tuple[str, ...] = ()
+    starts: tuple[dict[str, Value], ...] = ()
+    portfolio: str = ""
+    final_training: bool = False
 
     @property
     def has_function(self) -> bool:
@@ -280,6 +290,7 @@ class TrialRecord(_Record):
         error: Why it failed, with the traceback of a user's function, for a FAILED trial.
         seconds: Training time in seconds.
         sampler_state: State that the sampler stores with it.
+        final_seconds: Time limit of the study's final training in seconds; 0 for other trials.
     """
 
     number: int
@@ -300,6 +311,7 @@ class TrialRecord(_Record):
     error: str = ""
     seconds: float = 0.0
     sampler_state: dict[str, Any] = {}
+    final_seconds: float = 0.0
 
     @model_validator(mode="before")
     @classmethod
@@ -335,6 +347,11 @@ class TrialRecord(_Record):
         return self.rungs[-1].values if self.rungs else None
 
     @property
+    def is_final(self) -> bool:
+        """Whether it is the study's final training."""
+        return self.final_seconds > 0
+
+    @property
     def is_open(self) -> bool:
         """Whether it may be trained further."""
         return self.state in (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
@@ -363,4 +380,5 @@ def summary(trial: TrialRecord, objectives: tuple[Objective, ...]) -> Mapping[st
         "infeasible_reasons": [reason.model_dump() for reason in trial.infeasible_reasons],
         "error": trial.error,
         "seconds": round(trial.seconds, 3),
+        "final": trial.is_final,
     }

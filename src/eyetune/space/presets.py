@@ -85,11 +85,13 @@ class StartingSpace:
         recipe: The recipe that trials start from.
         space: The values that they may set.
         starts: Values of the first trials, the most promising first.
+        portfolio: Name of the portfolio that they are from, or "".
     """
 
     recipe: Recipe
     space: Space
     starts: tuple[dict[str, Value], ...] = ()
+    portfolio: str = ""
 
 
 def recipe_space(
@@ -99,6 +101,7 @@ def recipe_space(
     num_images: int | None = None,
     image_shape: ImageShape | None = None,
     pretrained: bool = True,
+    seconds: float | None = None,
 ) -> StartingSpace:
     """Return the recipe that trials start from, the space that they may set, and their starts.
 
@@ -108,6 +111,8 @@ def recipe_space(
         num_images: Number of training images, by which `portfolio` chooses.
         image_shape: Height and width in pixels, and number of channels, by which it chooses too.
         pretrained: Whether `portfolio` may start from weights in the package. Default: true.
+        seconds: Time for one training, by which `portfolio` orders its starts. Default: the
+            recipe's number of epochs decides.
 
     Raises:
         SpaceError: The name is unknown, or a value cannot be used with this recipe.
@@ -124,7 +129,7 @@ def recipe_space(
             "A model function defines its own space.", received=name, fix="Leave the space out."
         )
     if name == PORTFOLIO:
-        start = _from_portfolio(recipe, num_images, image_shape, pretrained)
+        start = _from_portfolio(recipe, num_images, image_shape, pretrained, seconds)
     elif name in _FROM_RECIPE:
         start = StartingSpace(*_FROM_RECIPE[name](recipe))
     elif Path(name).is_file():
@@ -141,9 +146,13 @@ def recipe_space(
 
 
 def _from_portfolio(
-    recipe: Recipe, num_images: int | None, image_shape: ImageShape | None, pretrained: bool
+    recipe: Recipe,
+    num_images: int | None,
+    image_shape: ImageShape | None,
+    pretrained: bool,
+    seconds: float | None,
 ) -> StartingSpace:
-    """Return the portfolio for some images, in the order of its accuracies after these epochs."""
+    """Return the portfolio for some images, in the order of what its recipes promise."""
     if num_images is None or image_shape is None:
         raise SpaceError(
             "The portfolio depends on the images.",
@@ -161,9 +170,12 @@ def _from_portfolio(
                 fix="Leave these values out, or search near the recipe with --space fine.",
             )
     portfolio = choose(num_images, image_shape, pretrained=pretrained)
-    entries = portfolio.ordered_after(recipe.fit.epochs)
-    starts = tuple(dict(entry.values) for entry in entries)
-    return StartingSpace(portfolio.starting_recipe(recipe), portfolio.space, starts)
+    if seconds is None:
+        entries = portfolio.ordered_after(recipe.fit.epochs)
+    else:
+        entries = portfolio.ordered(num_images, image_shape, seconds)
+    starts = tuple(portfolio.space.complete(entry.values) for entry in entries)
+    return StartingSpace(portfolio.starting_recipe(recipe), portfolio.space, starts, portfolio.name)
 
 
 def _check_initial_weights_fit(recipe: Recipe, space: Space) -> None:

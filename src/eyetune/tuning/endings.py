@@ -14,6 +14,7 @@ class Ending(StrEnum):
     OUT_OF_COMBINATIONS = "every combination has been tried"
     INFEASIBLE = "too many suggestions in a row break a constraint"
     UNBUILDABLE = "too many networks in a row could not be built"
+    EXPLORED = "a longer training of the best network promises more than another trial"
     TRIALS_DONE = "all trials are done"
     INTERRUPTED = "it was interrupted"
     KERAS_TUNER_FAILED = "KerasTuner stopped with an error"

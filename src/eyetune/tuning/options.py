@@ -200,7 +200,7 @@ class TuneOptions:
         Option(
             "Epochs of a trial that is trained to the end.",
             OptionGroup.SEARCH,
-            "the recipe's fit.epochs",
+            "the recipe's fit.epochs; by the number of images before a final training",
             recorded="schedule.max_epochs",
             is_fixed=True,
         ),
@@ -283,6 +283,21 @@ class TuneOptions:
             "Value of the first objective that is good enough.",
             OptionGroup.BUDGET,
             recorded="budget.target",
+        ),
+    ] = None
+    final_training: Annotated[
+        bool | None,
+        Option(
+            "With a time limit, train the best recipe for the rest of the time as soon as that "
+            "promises more than another trial.",
+            OptionGroup.BUDGET,
+            "True for recipes with val_accuracy as the objective and no limit besides the time",
+            recorded="final_training",
+            is_fixed=True,
+            flag="no-final-training",
+            syntax=FlagSyntax.TURNS_OFF,
+            flag_summary="Search until the time is up, without a longer training of the best "
+            "recipe.",
         ),
     ] = None
     max_parameters: Annotated[

@@ -12,7 +12,7 @@ from eyetune.tuning.budget import BudgetTracker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.failures import RejectionCounter
 from eyetune.tuning.prior_runs import Seed
-from eyetune.tuning.samplers.sampler import Sampler, any_values
+from eyetune.tuning.samplers.sampler import Sampler, Suggestion, any_values
 from eyetune.tuning.schedulers import Promotion, make_scheduler
 from eyetune.tuning.trials import excesses, scores
 
@@ -70,6 +70,8 @@ class TrialPlanner:
         """
         waiting = []
         for trial in trials:
+            if trial.is_final:
+                continue
             self._sampler.add(
                 trial.number, trial.values, None, running=True, state=trial.sampler_state
             )
@@ -132,7 +134,7 @@ class TrialPlanner:
 
     def start_trial(self, number: int, promotion: Promotion) -> TrialRecord | None:
         """Suggest a new trial; None where every combination has been tried."""
-        suggestion = self._sampler.suggest(number)
+        suggestion = self._suggestion(number)
         if suggestion is None:
             self._is_exhausted = True
             return None
@@ -148,6 +150,14 @@ class TrialPlanner:
         )
         self._budget.promise(trial)
         return trial
+
+    def _suggestion(self, number: int) -> Suggestion | None:
+        """Return the next start; after the last one, what the sampler suggests."""
+        if number >= len(self._settings.starts):
+            return self._sampler.suggest(number)
+        values = self._settings.starts[number]
+        self._sampler.add(number, values, None, running=True)
+        return Suggestion(dict(values))
 
     def promote(self, trial: TrialRecord, promotion: Promotion) -> TrialRecord:
         """Return a paused trial with the epochs that it is promoted to."""

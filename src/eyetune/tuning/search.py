@@ -27,6 +27,7 @@ from eyetune.tuning.budget import BudgetTracker
 from eyetune.tuning.dispatch import Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
+from eyetune.tuning.exploration import look_ahead
 from eyetune.tuning.failures import EarlyFailures
 from eyetune.tuning.image_limits import works
 from eyetune.tuning.inspections import Inspections
@@ -114,7 +115,7 @@ class _Search:
         ending: Ending | None = None
         try:
             while ending is None:
-                ending = self._budget.ending(self._retention.best)
+                ending = self._budget.ending(self._retention.best) or self._ending_by_outlook()
                 if ending is None:
                     self._hand_out()
                     self._collect()
@@ -127,6 +128,19 @@ class _Search:
             self._leave()
             self._log.save(StudyState.PAUSED, self._budget.seconds)
             raise
+
+    def _ending_by_outlook(self) -> Ending | None:
+        """Return why the search ends where a final training follows; None while it goes on."""
+        if not self._settings.final_training:
+            return None
+        view = look_ahead(
+            self._settings,
+            list(self._log),
+            self._dataset,
+            num_workers=self._executor.num_workers,
+            seconds=self._budget.seconds,
+        )
+        return None if view is None or view.explores else Ending.EXPLORED
 
     def _ending_when_idle(self) -> Ending | None:
         """Return why the study ends where nothing is running or allowed; None while there is."""
@@ -317,7 +331,7 @@ class _Search:
 
         When the time is up there is time for one network, and paused trials stay resumable.
         """
-        is_out_of_time = ending is Ending.OUT_OF_TIME
+        is_out_of_time = ending in (Ending.OUT_OF_TIME, Ending.EXPLORED)
         self._conclude(1 if is_out_of_time else MODELS_KEPT)
         if not is_out_of_time:
             paused = [trial for trial in self._log if trial.state is TrialState.PAUSED]

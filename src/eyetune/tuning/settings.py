@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ from eyetune.tuning.references import resolve
 from eyetune.tuning.schedulers import make_scheduler
 
 DEFAULT_TRIALS = 30  # if nothing else ends a study
+MIN_RUNG_STEPS = 400  # of the first rung in a study with a final training
 
 
 @dataclass(frozen=True)
@@ -105,29 +107,89 @@ def new_settings(
     if len({objective.name for objective in objectives}) < len(objectives):
         raise UsageError("An objective is given twice.", received=_text(objectives))
     budget, limits = budget_of(options), limits_of(options)
+    ends_with_training = _final_training(options, start, objectives, budget)
+    if ends_with_training and options.scheduler is None:
+        options = replace(options, scheduler="halving")
     scheduler = recorded_section(options, "schedule", SchedulerSettings)
-    starting = _starting_space(workspace, start, options.max_epochs, objectives, executor, images)
+    starting = _starting_space(
+        workspace,
+        start,
+        options.max_epochs,
+        objectives,
+        executor,
+        images,
+        seconds=budget.seconds if ends_with_training else None,
+    )
     limited = _limited_space(starting, images)
     for sentence in limited.left_out:
         print_note(sentence, enabled=options.progress)
+    recipe = starting.recipe
+    has_epochs = (
+        options.max_epochs is not None
+        or options.min_epochs is not None
+        or "epochs" in start.recipe.fit.model_fields_set
+    )
+    if ends_with_training and scheduler.name == "halving" and not has_epochs:
+        scheduler = _with_rungs(scheduler, recipe, len(images.load(recipe).train))
+        recipe = _with_length(recipe, scheduler.max_epochs, objectives)
+    starts = [values for values in starting.starts if limited.space.contains(values)]
     default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings.model_validate(
         {
-            "recipe": starting.recipe,
+            "recipe": recipe,
             "space": limited.space,
             "objectives": objectives,
             "constraints": _constraints(options, options.board or ""),
             "board": options.board or "",
             "sampler": options.sampler or default_sampler,
-            "schedule": _scheduler_settings(scheduler, starting.recipe.fit.total_epochs, budget),
+            "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
             "budget": _ending_budget(budget, scheduler),
             "limits": limits,
             "seed": options.seed or 0,
             "workers": executor.num_workers,
             "executor": options.executor or "local",
             "tune_new_entries": options.tune_new_entries is not False,
+            "starts": tuple(starts),
+            "portfolio": starting.portfolio,
+            "final_training": ends_with_training,
         }
     )
+
+
+def _final_training(
+    options: TuneOptions,
+    start: StartingPoint,
+    objectives: tuple[Objective, ...],
+    budget: Budget,
+) -> bool:
+    """Return whether the study ends with a longer training of its best recipe.
+
+    Raises:
+        UsageError: The options ask for it, and the study cannot have it.
+    """
+    is_accuracy = [objective.name for objective in objectives] == ["val_accuracy"]
+    obstacles = {
+        "a time limit": budget.seconds is None,
+        "val_accuracy as the only objective": not is_accuracy,
+        "no limit besides the time": budget != Budget(seconds=budget.seconds),
+    }
+    missing = [need for need, is_missing in obstacles.items() if is_missing]
+    if options.final_training and missing:
+        raise UsageError(
+            "This study cannot end with a final training.",
+            expected=" and ".join(missing),
+            fix="Leave final_training out.",
+        )
+    wanted = options.final_training
+    if wanted is None:  # the schedule of a model function does not follow the clock
+        wanted = not start.recipe.model.has_function
+    return wanted and not missing
+
+
+def _with_rungs(given: SchedulerSettings, recipe: Recipe, num_images: int) -> SchedulerSettings:
+    """Return rungs that suit a final training: at the first, an accuracy says something."""
+    min_epochs = math.ceil(MIN_RUNG_STEPS * recipe.fit.batch_size / num_images)
+    return given.model_copy(update={"min_epochs": min_epochs, "max_epochs": 9 * min_epochs})
 
 
 def resumed_record(
@@ -270,15 +332,19 @@ def _starting_space(
     objectives: tuple[Objective, ...],
     executor: Executor,
     images: ImageLoader,
+    seconds: float | None = None,
 ) -> StartingSpace:
-    """Return the recipe that trials start from, with their number of epochs, and the space."""
+    """Return the recipe that trials start from, with their number of epochs, and the space.
+
+    With a time in seconds, the starts are in the order of what they promise within it.
+    """
     if not start.recipe.model.has_function:
         _check_objective_names(objectives)
     recipe = _with_source(start.recipe, start.data)
     dataset = images.load(recipe)
     recipe = recipe.with_({"data.source": dataset.source})  # by its absolute path
     recipe = _with_length(recipe, max_epochs, objectives)
-    starting = _with_space(recipe, start.space, executor, dataset)
+    starting = _with_space(recipe, start.space, executor, dataset, seconds)
     return replace(starting, recipe=resolve(starting.recipe, workspace))
 
 
@@ -325,7 +391,11 @@ def _with_length(
 
 
 def _with_space(
-    recipe: Recipe, space: str | Path | Space | None, executor: Executor, dataset: Dataset
+    recipe: Recipe,
+    space: str | Path | Space | None,
+    executor: Executor,
+    dataset: Dataset,
+    seconds: float | None = None,
 ) -> StartingSpace:
     if recipe.model.has_function:
         if space is not None:
@@ -346,6 +416,7 @@ def _with_space(
         image_shape=dataset.image_shape,
         # The weights in the package have seen the validation images of CIFAR-10.
         pretrained=bool(in_package()) and dataset.name != CIFAR10_WEIGHTS,
+        seconds=seconds,
     )
 
 
@@ -373,7 +444,11 @@ def _scheduler_settings(
 ) -> SchedulerSettings:
     """Return how epochs are distributed, checked against the budget."""
     settings = given.model_copy(
-        update={"max_epochs": max_epochs, "iterations": 1 if budget == Budget() else None}
+        update={
+            "max_epochs": max_epochs,
+            "iterations": 1 if budget == Budget() else None,
+            "cycles": given.name == "halving",
+        }
     )
     scheduler = make_scheduler(
         settings.name,

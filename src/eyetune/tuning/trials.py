@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from eyetune.errors import EyetuneError, UsageError
 from eyetune.recipe import Recipe
@@ -10,6 +11,7 @@ from eyetune.records.study import (
     InfeasibleReason,
     Objective,
     Rung,
+    SchedulerSettings,
     StudySettings,
     TrialRecord,
     TrialState,
@@ -24,12 +26,41 @@ from eyetune.values.history import History
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
     """Return the recipe of a trial: the study's recipe with the trial's values.
 
+    The final training has one schedule, which follows the clock and ends at a rate of zero.
+
     Raises:
         RecipeError: The values contradict each other.
     """
     if settings.has_function:
-        return settings.recipe.with_({"model.hyperparameters": trial.all_values})
-    return apply(settings.recipe, trial.values)
+        recipe = settings.recipe.with_({"model.hyperparameters": trial.all_values})
+    else:
+        recipe = apply(settings.recipe, trial.values)
+    if not trial.is_final:
+        return _in_cycles(recipe, settings.schedule) if settings.schedule.cycles else recipe
+    edits: dict[str, Any] = {
+        "fit.epochs": trial.epochs_granted,
+        "fit.seconds": trial.final_seconds,
+        "fit.early_stopping": 0,
+        "fit.keep_best": False,
+        "optimizer.cycle_epochs": 0,
+    }
+    if not settings.has_function and recipe.optimizer.schedule in ("constant", "plateau"):
+        edits["optimizer.schedule"] = "cosine"
+    return recipe.with_(edits)
+
+
+def _in_cycles(recipe: Recipe, scheduler: SchedulerSettings) -> Recipe:
+    """Return a recipe whose schedule ends at each rung, with a warm-up that leaves room for it."""
+    section = recipe.optimizer
+    if recipe.model.has_function or section.schedule in ("constant", "plateau"):
+        return recipe
+    return recipe.with_(
+        {
+            "optimizer.cycle_epochs": scheduler.min_epochs,
+            "optimizer.cycle_factor": scheduler.factor,
+            "optimizer.warmup_epochs": min(section.warmup_epochs, scheduler.min_epochs / 4),
+        }
+    )
 
 
 def run_id(study_id: str, number: int) -> str:
