@@ -294,3 +294,16 @@ def test_display_costs_as_much_for_each_of_many_trials(display: StudyDisplay) ->
     console = Console(width=100, file=io.StringIO())
     calls_for_few = count_calls(lambda: console.print(few))
     assert count_calls(lambda: console.print(display)) < 5 * calls_for_few
+
+
+def test_long_training_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    with StudyDisplay(RECORD, clock=lambda: now[0]) as display:
+        display.begin("run", "trial 7", 400)
+        for number in range(1, 13):
+            now[0] += 10.0
+            display.on_progress_log("run", Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.1, 10.0, 100.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        f"trial 7: epoch {number}" for number in (3, 6, 9, 12)
+    ]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 REFRESHES_PER_SECOND = 2.5
+SECONDS_BETWEEN_LINES = 30.0  # about epochs, where there is no table
 MAX_BEST = 3
 MAX_RUNNING = 12  # rows of running trials: those of a cluster would fill the screen
 _REPORTED_STATES = (
@@ -201,7 +202,8 @@ class StudyDisplay:
     """Shows a study while it runs; a context manager.
 
     A terminal shows the running trials, the best few, and the state of the study. Elsewhere there
-    is a line for each trial that reaches a rung, ends, fails or is infeasible.
+    is a line for each trial that reaches a rung, ends, fails or is infeasible, and one about an
+    epoch if there was none for half a minute.
 
     Args:
         record: The study when this invocation begins.
@@ -231,7 +233,7 @@ class StudyDisplay:
         self._tally = Tally(record, trials)
         self._rows: dict[str, _Row] = {}
         self._clock = clock
-        self._started_at = clock()
+        self._started_at = self._printed_at = clock()
         self._epochs_before = self._tally.epochs
         self._planned = planned_epochs if planned_epochs is not None else planned(record)
         self._lock = threading.RLock()  # the table is drawn by a thread of its own
@@ -260,6 +262,7 @@ class StudyDisplay:
 
     def note(self, message: str) -> None:
         """Print a line about the study as a whole."""
+        self._printed_at = self._clock()
         self._console.print(message, markup=False, soft_wrap=True)
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
@@ -277,9 +280,16 @@ class StudyDisplay:
                 self._rows[key] = replace(
                     row, epoch=entry.epoch, share=0.0, accuracy=entry.val_accuracy
                 )
+                self._print_epoch(row.label, entry)
             else:
                 share = entry.images / max(1, entry.num_images)
                 self._rows[key] = replace(row, epoch=entry.epoch - 1, share=share)
+
+    def _print_epoch(self, label: str, epoch: Epoch) -> None:
+        """Print a line about an epoch where there is no table, unless the last one is recent."""
+        if self._is_live or self._clock() - self._printed_at < SECONDS_BETWEEN_LINES:
+            return
+        self.note(f"{label}: epoch {epoch.epoch}, validation accuracy {epoch.val_accuracy:.1%}")
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""
