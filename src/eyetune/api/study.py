@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,11 @@ class Study:
         return self.workspace.runs.histories(runs)
 
     @cached_property
+    def _starts(self) -> dict[str, datetime]:
+        """When the trials' runs began, by the id of the run."""
+        return self.workspace.runs.starts([trial.run for trial in self.trials if trial.run])
+
+    @cached_property
     def importances(self) -> dict[str, float]:
         """Share of the first objective's variance that each hyperparameter explains, 0 to 1.
 
@@ -265,6 +271,12 @@ class Study:
 
         return pareto_picture(self.record, self.trials)
 
+    def plot_timeline(self) -> Picture:
+        """Draw when each trial was trained, and the final training: how the time was divided."""
+        from eyetune.report.figures.study_timeline import timeline
+
+        return timeline(self.record, self.trials, self.histories, self._starts)
+
     def save_plots(self, folder: Path | None = None) -> list[Path]:
         """Write all pictures as PNG and SVG, by default into the study's folder."""
         from eyetune.report.figures.picture import save
@@ -280,6 +292,8 @@ class Study:
             pictures["importances"] = self.plot_importances
         if len(self.record.settings.objectives) > 1:
             pictures["front"] = self.plot_front
+        if any(trial.is_final for trial in self.trials):
+            pictures["timeline"] = self.plot_timeline
         return [path for name, draw in pictures.items() for path in save(draw(), target, name)]
 
     def report(self, path: str | Path | None = None) -> Path:
@@ -294,7 +308,14 @@ class Study:
         from eyetune.report.pages.page import write_page
         from eyetune.report.pages.study_page import study_page
 
-        page = study_page(self.record, self.trials, self.histories, self.importances, self.warnings)
+        page = study_page(
+            self.record,
+            self.trials,
+            self.histories,
+            self._starts,
+            self.importances,
+            self.warnings,
+        )
         return write_page(page, Path(path) if path else self.folder / REPORT_FILE)
 
     def to_json(self) -> dict[str, Any]:

@@ -299,6 +299,15 @@ class RunStore:
                 epochs_by_run[row["run_id"]].append(Epoch(**values))
         return {run_id: tuple(history) for run_id, history in epochs_by_run.items()}
 
+    def starts(self, run_ids: Sequence[str]) -> dict[str, datetime]:
+        """Return when runs began, in UTC, by their ids; runs that do not exist are left out."""
+        chosen = set(run_ids)
+        return {
+            run.id: run.created_at.replace(tzinfo=UTC)
+            for run in self._headings()
+            if run.id in chosen
+        }
+
     def _forget(self, run_id: str) -> None:
         with self._database.writing() as connection:
             connection.execute(delete(runs).where(runs.c.id == run_id))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
 
+from eyetune.analysis.ranking import rank_trials
 from eyetune.errors import TrainingError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
@@ -36,6 +37,7 @@ from eyetune.space.space import Space
 from eyetune.testing.labs import fabricated_history
 from eyetune.training.job import Inspection
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.final_training import final_trial
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedulers import make_scheduler
 from eyetune.tuning.trials import cut_off, inspected, reached, scores
@@ -47,6 +49,7 @@ PARAMETERS = Objective(name="parameters", direction="min")
 SECONDS = Objective(name="seconds", direction="min")
 LIMIT = Constraint(name="parameters", sign="<", limit=400_000)
 MAX_EPOCHS = 10
+FINAL_EPOCHS = 30
 EPOCHS_WHEN_CUT = 2  # of the trials that are running or paused
 ERROR = """ValueError: Computed output size would be negative.
 Traceback (most recent call last):
@@ -56,16 +59,19 @@ ValueError: Computed output size would be negative. Received `inputs shape=(None
 _DATA = DataRecord(
     "cifar10", "cifar10", "abc", tuple("abcdefghij"), (32, 32, 3), 40_000, 10_000, 10_000
 )
+_BEGAN_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_NUM_WORKERS = 2
 _Fate = Literal["trained", "failed", "infeasible"]
 
 
 @dataclass(frozen=True)
 class FabricatedStudy:
-    """A study, its trials in order, and the epochs of their runs by run id."""
+    """A study, its trials in order, and the epochs and starts of their runs by run id."""
 
     record: StudyRecord
     trials: tuple[TrialRecord, ...]
     histories: Mapping[str, History]
+    starts: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def fabricated_space(num_hyperparameters: int = 6) -> Space:
@@ -106,6 +112,7 @@ def fabricated_study(
     failing: float = 0.05,
     infeasible: float = 0.0,
     complete: bool = True,
+    final_training: bool = False,
     name: str = "first",
     workspace: Workspace | None = None,
 ) -> FabricatedStudy:
@@ -119,6 +126,7 @@ def fabricated_study(
         infeasible: Share of the trials that violate a constraint.
         complete: Whether the study is complete. If not, three trials are waiting, running and
             paused.
+        final_training: Whether a longer training of the best recipe follows as its last trial.
         name: The study's name.
         workspace: Where it is recorded, with its runs and their epochs. Default: None, and the runs
             exist in the records only.
@@ -137,24 +145,31 @@ def fabricated_study(
         objectives=tuple(objectives),
         constraints=(LIMIT,) if infeasible else (),
         schedule=SchedulerSettings(name="hyperband", max_epochs=MAX_EPOCHS),
-        budget=Budget(trials=num_trials or None),
-        workers=2,
+        budget=Budget(seconds=3600) if final_training else Budget(trials=num_trials or None),
+        workers=_NUM_WORKERS,
+        final_training=final_training,
     )
     study_id = "57d1e5ab" if workspace is None else new_id()
     fabrication = _Fabrication(settings, workspace, study_id)
     trials = fabrication.trials(
-        num_trials, failing=failing, infeasible=infeasible, complete=complete, name=name
+        num_trials,
+        failing=failing,
+        infeasible=infeasible,
+        complete=complete,
+        final_training=final_training,
+        name=name,
     )
+    ending = Ending.EXPLORED if final_training else Ending.TRIALS_DONE
     changes: dict[str, Any] = {
         "state": StudyState.COMPLETE if complete else StudyState.RUNNING,
-        "ending": str(Ending.TRIALS_DONE) if complete else "",
-        "seconds": sum(trial.seconds for trial in trials) / 2,
+        "ending": str(ending) if complete else "",
+        "seconds": fabrication.seconds,
     }
     if workspace is None:
         record = StudyRecord(
             id=study_id,
             name=name,
-            created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            created_at=_BEGAN_AT,
             settings=settings,
             space=space,
             data_fingerprint="abc",
@@ -162,7 +177,7 @@ def fabricated_study(
             versions=versions(),
             **changes,
         )
-        return FabricatedStudy(record, trials, fabrication.histories)
+        return FabricatedStudy(record, trials, fabrication.histories, fabrication.starts)
     record = workspace.studies.create(
         name,
         settings,
@@ -173,12 +188,15 @@ def fabricated_study(
     ).model_copy(update=changes)
     workspace.studies.save(record)
     workspace.studies.save_trials(record.id, trials)
-    return FabricatedStudy(workspace.studies.get(record.id), trials, fabrication.histories)
+    starts = workspace.runs.starts([trial.run for trial in trials if trial.run])
+    return FabricatedStudy(workspace.studies.get(record.id), trials, fabrication.histories, starts)
 
 
 class _Fabrication:
     def __init__(self, settings: StudySettings, workspace: Workspace | None, study_id: str) -> None:
         self.histories: dict[str, History] = {}
+        self.starts: dict[str, datetime] = {}
+        self._idle_from = [0.0] * _NUM_WORKERS  # seconds since the study began
         self._study_id = study_id
         self._settings = settings
         self._workspace = workspace
@@ -188,8 +206,20 @@ class _Fabrication:
             for hyperparameter in settings.space.distributions
         }
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of the study in seconds."""
+        return max(self._idle_from)
+
     def trials(
-        self, count: int, *, failing: float, infeasible: float, complete: bool, name: str
+        self,
+        count: int,
+        *,
+        failing: float,
+        infeasible: float,
+        complete: bool,
+        final_training: bool,
+        name: str,
     ) -> tuple[TrialRecord, ...]:
         fates = [self._fate(failing, infeasible) for _ in range(count)]
         trials: dict[int, TrialRecord] = {}
@@ -204,6 +234,9 @@ class _Fabrication:
             states = (TrialState.PAUSED, TrialState.RUNNING, TrialState.WAITING)
             last = zip(in_order[-3:], states, strict=False)
             in_order[-3:] = [self._cut(trial, state) for trial, state in last]
+        best = rank_trials(self._settings.objectives, in_order)
+        if final_training and best:
+            in_order.append(self._final(count, best[0]))
         return tuple(self._recorded(trial, name) for trial in in_order)
 
     def _fate(self, failing: float, infeasible: float) -> _Fate:
@@ -232,6 +265,7 @@ class _Fabrication:
                 run=f"{number:08x}", rung=promotion.rung, epochs_granted=promotion.epochs
             )
             history = self._history(trial)[: promotion.epochs]
+            self._pass_time(trial, history[trial.epochs :])
             self.histories[f"{number:08x}"] = history
             is_over = promotion.epochs == MAX_EPOCHS
             trial = reached(objectives, trial, history, is_over=is_over)
@@ -240,6 +274,25 @@ class _Fabrication:
             for other in out:
                 if trials[other].state is TrialState.PAUSED:
                     trials[other] = trials[other].with_(state=TrialState.STOPPED)
+
+    def _final(self, number: int, best: TrialRecord) -> TrialRecord:
+        """Return the final training, which begins when all workers are idle."""
+        self._idle_from = [self.seconds] * _NUM_WORKERS
+        trial = final_trial(number, best.values, self._settings.budget.seconds or 0.0).with_(
+            run=f"{number:08x}", network=best.network
+        )
+        accuracy = self._accuracy(best) + 0.05
+        history = fabricated_history(FINAL_EPOCHS, accuracy, seconds=2.0, seed=number)
+        self._pass_time(trial, history)
+        self.histories[f"{number:08x}"] = history
+        return reached(self._settings.objectives, trial, history, is_over=True)
+
+    def _pass_time(self, trial: TrialRecord, epochs: History) -> None:
+        """Let the worker that is idle first train some epochs."""
+        worker = self._idle_from.index(min(self._idle_from))
+        start = _BEGAN_AT + timedelta(seconds=self._idle_from[worker])
+        self.starts.setdefault(trial.run or "", start)
+        self._idle_from[worker] += sum(epoch.duration_seconds for epoch in epochs)
 
     def _inspected(self, number: int, fate: _Fate, bracket: int) -> TrialRecord:
         values: dict[str, Value] = {}

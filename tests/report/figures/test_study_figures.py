@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import combinations
+from datetime import timedelta
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from eyetune.report.figures.study_figures import (
     slices,
 )
 from eyetune.report.figures.study_space import MAX_AXES, MAX_LINES
+from eyetune.report.figures.study_timeline import MAX_NAMED_ROWS, timeline, training_parts
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 from eyetune.testing.studies import (
@@ -61,6 +63,7 @@ STUDIES = {
     "twelve hyperparameters": fabricated_study(30, space=fabricated_space(12)),
     "long names": fabricated_study(30, space=LONG_NAMES),
     "loss": fabricated_study(30, objectives=(LOSS,)),
+    "final training": fabricated_study(8, infeasible=0.2, final_training=True),
     "two objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS)),
     "three objectives": fabricated_study(60, objectives=(ACCURACY, PARAMETERS, SECONDS)),
     "fixed": fabricated_study(4, space=Space.make([Choice(name="constant", values=(1,))])),
@@ -71,6 +74,7 @@ DRAWINGS: dict[str, Callable[[FabricatedStudy], Picture]] = {
     "parallel": lambda study: parallel_coordinates(study.record, study.trials),
     "slices": lambda study: slices(study.record, study.trials),
     "pareto": lambda study: pareto_picture(study.record, study.trials),
+    "timeline": lambda study: timeline(study.record, study.trials, study.histories, study.starts),
 }
 TYPICAL, MANY = STUDIES["typical"], STUDIES["many"]
 
@@ -112,7 +116,7 @@ def test_diverged_training_does_not_compress_the_rest(drawn: str, value: float) 
     far = by_size[-2].with_(rungs=(Rung(epochs=2, values=(-1e9,)),), **stopped)
     changed = {trial.number: trial for trial in (diverged, far)}
     trials = tuple(changed.get(trial.number, trial) for trial in TYPICAL.trials)
-    study = FabricatedStudy(TYPICAL.record, trials, TYPICAL.histories)
+    study = FabricatedStudy(TYPICAL.record, trials, TYPICAL.histories, TYPICAL.starts)
     figure = DRAWINGS[drawn](study)
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     low, high = figure.axes[0].get_ylim()
@@ -318,6 +322,55 @@ def test_pareto_of_one_objective_uses_the_network_size() -> None:
     (axes,) = pareto_picture(MANY.record, MANY.trials).axes
     assert axes.get_xlabel().startswith("parameters")
     assert axes.get_xscale() == "log"
+
+
+def test_timeline_has_a_row_for_each_trained_trial() -> None:
+    study = STUDIES["final training"]
+    figure = timeline(study.record, study.trials, study.histories, study.starts)
+    above, below = figure.axes
+    trained = [trial for trial in study.trials if trial.run]
+    assert any(trial.state is TrialState.INFEASIBLE for trial in study.trials)
+    names = [label.get_text() for label in below.get_yticklabels()]
+    assert names == [*(f"trial {trial.number}" for trial in trained[:-1]), "final training"]
+    results = [text.get_text() for text in below.texts]
+    assert results[:-1] == [f"{trial.rungs[-1].values[0]:.2%}" for trial in trained[:-1]]
+    final = study.histories[trained[-1].run or ""]
+    assert results[-1] == f"{final[-1].val_accuracy:.2%}, {len(final)} epochs"
+    (curve,) = above.lines
+    assert np.asarray(curve.get_ydata()).tolist() == [epoch.val_accuracy for epoch in final]
+    minutes = np.asarray(curve.get_xdata())
+    assert minutes[-1] == pytest.approx(study.record.seconds / 60)
+    assert np.diff(minutes) == pytest.approx([epoch.duration_seconds / 60 for epoch in final[1:]])
+
+
+@pytest.mark.parametrize("name", ["typical", "many", "final training", "three, unfinished"])
+def test_timeline_parts_hold_each_epoch_once(name: str) -> None:
+    study = STUDIES[name]
+    parts = training_parts(study.record, study.trials, study.histories, study.starts)
+    for trial in study.trials:
+        mine = [part for part in parts if part.trial.number == trial.number]
+        epochs = [epoch for part in mine for epoch in part.epochs]
+        assert tuple(epochs) == study.histories.get(trial.run or "", ())
+        assert all(before.end <= after.start + 1e-6 for before, after in pairwise(mine))
+    num_workers = study.record.settings.workers
+    assert sum(part.seconds for part in parts) <= num_workers * max(part.end for part in parts)
+
+
+def test_timeline_leaves_out_an_interruption() -> None:
+    study = STUDIES["final training"]
+    night = timedelta(hours=8)
+    final = study.trials[-1].run or ""
+    later = {**study.starts, final: study.starts[final] + night}
+    usual = training_parts(study.record, study.trials, study.histories, study.starts)
+    moved = training_parts(study.record, study.trials, study.histories, later)
+    assert [part.start for part in moved] == pytest.approx([part.start for part in usual])
+
+
+def test_timeline_of_many_trials_names_none() -> None:
+    assert len(MANY.trials) > MAX_NAMED_ROWS
+    _, below = timeline(MANY.record, MANY.trials, MANY.histories, MANY.starts).axes
+    assert not below.get_yticklabels()
+    assert not below.texts
 
 
 def test_long_study_is_drawn_as_pixels() -> None:

@@ -47,7 +47,9 @@ def page_of(study: FabricatedStudy) -> str:
         name: 0.5 / place for place, name in enumerate(study.record.space.names, start=1)
     }
     sentences = warnings(study.record, study.trials)
-    return study_page(study.record, study.trials, study.histories, importances, sentences)
+    return study_page(
+        study.record, study.trials, study.histories, study.starts, importances, sentences
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def tree(page: str) -> Element:
 
 
 def test_study_page_starts_with_the_result(tree: Element) -> None:
-    expected = [name for name in HEADINGS if name != "front"]
+    expected = [name for name in HEADINGS if name not in ("front", "timeline")]
     assert [one.attributes["id"] for one in tree.all("h2")] == expected
     links = [one.attributes["href"] for nav in tree.all("nav") for one in nav.all("a")]
     assert links == [f"#{name}" for name in expected]
@@ -82,6 +84,13 @@ def test_study_page_needs_no_other_file(tree: Element, page: str) -> None:
     assert len(ids) == len(set(ids))
     assert len(list(tree.all("svg"))) == 5
     assert len(page.encode()) < 1_000_000
+
+
+def test_study_with_a_final_training_shows_its_timeline() -> None:
+    tree = Tree(page_of(fabricated_study(8, failing=0, final_training=True))).root
+    (shown,) = [one for one in tree.all("h2") if one.attributes["id"] == "timeline"]
+    assert shown.text == HEADINGS["timeline"]
+    assert len(list(section(tree, "timeline").all("svg"))) == 1
 
 
 def test_best_hyperparameters_say_where_they_are_at_an_end(

@@ -6,6 +6,7 @@ import base64
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
@@ -31,7 +32,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
-from eyetune.report.figures import study_figures
+from eyetune.report.figures import study_figures, study_timeline
 from eyetune.report.figures.study_space import MAX_AXES
 from eyetune.report.numbers import count_text, duration
 from eyetune.report.pages.page import Drawing, drawing, render
@@ -44,6 +45,7 @@ HEADINGS = {
     "best": "The best hyperparameters",
     "warnings": "Warnings",
     "curve": "The best result so far",
+    "timeline": "How the time was divided",
     "learning": "Learning curves",
     "importances": "Which hyperparameters matter",
     "parallel": "All trials across all hyperparameters",
@@ -74,6 +76,7 @@ def study_page(
     record: StudyRecord,
     trials: Sequence[TrialRecord],
     histories: Mapping[str, History],
+    starts: Mapping[str, datetime],
     importances: Mapping[str, float],
     warnings: Sequence[str],
 ) -> str:
@@ -83,6 +86,7 @@ def study_page(
         record: The study.
         trials: All trials of the study.
         histories: Epochs by run id; runs that are missing are not drawn.
+        starts: When a run began, in UTC, by its id.
         importances: Share of the first objective's variance that each hyperparameter explains;
             empty if unknown.
         warnings: What to look out for, as sentences.
@@ -103,6 +107,13 @@ def study_page(
     }
     if order:
         parts |= _drawings(record, trials, histories, importances)
+        if any(trial.is_final for trial in trials):
+            parts["timeline"] = drawing(
+                study_timeline.timeline(record, trials, histories, starts),
+                "timeline",
+                "When each trial was trained, with its best result, and the final training of the"
+                " best recipe. Each dot is the end of a training or of a part of it.",
+            )
     workers = count_text(record.settings.workers, "worker")
     context: dict[str, Any] = {
         "title": f"Study {record.name}: {record.data_name}",
