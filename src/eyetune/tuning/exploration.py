@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from eyetune.data import Dataset
-from eyetune.records.study import StudyRecord, StudySettings, TrialRecord
+from eyetune.records.study import StudyRecord, StudySettings, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.portfolio import Entry, load_portfolio
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS, OVERHEAD_SECONDS, final_trial
@@ -198,29 +198,33 @@ def look_ahead(
     limit = settings.budget.seconds
     assert limit is not None
     seconds_left = limit - seconds - OVERHEAD_SECONDS
+    failed = _failed_values(trials)
     shorts = [
         ShortTraining(
             trial.number,
             trial.rungs[-1].epochs,
             trial.rungs[-1].values[0],
-            trial.seconds / trial.rungs[-1].epochs / num_workers,
+            trial.seconds / trial.epochs / num_workers,
         )
         for trial in trials
-        if trial.rungs and trial.seconds and not trial.is_final
+        if trial.rungs and trial.seconds and not trial.is_final and trial.values not in failed
     ]
     if not shorts:
-        return _first_look(settings, dataset, seconds_left)
+        start = _first_start(settings, trials)
+        return None if start is None else _first_look(settings, start, dataset, seconds_left)
     best = max(shorts, key=lambda training: training.accuracy)
     view = outlook(
         shorts,
         _curve(settings, _values(trials, best.trial)),
         seconds_left=seconds_left,
-        next_seconds=settings.schedule.min_epochs
+        next_seconds=_next_epochs(settings)
         * statistics.median(training.epoch_seconds for training in shorts),
         max_epochs=MAX_FINAL_EPOCHS,
         num_validation=len(dataset.validation),
     )
-    must_end = seconds_left < MIN_FINAL_SHARE * limit and view.epochs < MAX_FINAL_EPOCHS
+    # Where not even one epoch fits, a final training is impossible: the trials take all the time.
+    is_short = 1 <= view.epochs < MAX_FINAL_EPOCHS
+    must_end = is_short and seconds_left < MIN_FINAL_SHARE * limit
     return replace(view, gain=0.0) if must_end else view
 
 
@@ -236,29 +240,50 @@ def planned_final(
     """
     assert record.settings.budget.seconds is not None
     seconds = record.settings.budget.seconds - record.seconds - OVERHEAD_SECONDS
-    before = max((trial.final_seconds for trial in trials), default=0.0)
+    before = max((trial.final_seconds for trial in trials if trial.is_over), default=0.0)
     if seconds <= before or view.epochs < 1:
         return None
-    values = record.settings.starts[0] if view.trial is None else _values(trials, view.trial)
-    return final_trial(len(trials), values, seconds)
+    if view.trial is None:
+        start = _first_start(record.settings, trials)
+    else:
+        start = _values(trials, view.trial)
+    return None if start is None else final_trial(len(trials), start, seconds)
 
 
 def _values(trials: Sequence[TrialRecord], number: int) -> Values:
     return next(trial.values for trial in trials if trial.number == number)
 
 
-def _first_look(settings: StudySettings, dataset: Dataset, seconds_left: float) -> Outlook | None:
-    """Return what to expect of the first recipe of the study's portfolio, if it has one."""
-    if not (settings.portfolio and settings.starts):
-        return None
-    entry = _entry(settings.portfolio, settings.starts[0])
-    shape = dataset.image_shape
-    epoch_seconds = 1.0 / entry.epochs_in(1.0, len(dataset.train), shape)
+def _failed_values(trials: Sequence[TrialRecord]) -> list[Values]:
+    """Return the values that could not be trained, or not to the end of the final training."""
+    states = (TrialState.INFEASIBLE, TrialState.FAILED)
+    return [trial.values for trial in trials if trial.state in states]
+
+
+def _first_start(settings: StudySettings, trials: Sequence[TrialRecord]) -> Values | None:
+    """Return the first recipe of the study's portfolio that is not known to fail, if any."""
+    starts = settings.starts if settings.portfolio else ()
+    failed = _failed_values(trials)
+    return next((values for values in starts if values not in failed), None)
+
+
+def _next_epochs(settings: StudySettings) -> int:
+    """Return the epochs that the next trial takes, or the next part of one."""
+    schedule = settings.schedule
+    return schedule.max_epochs if schedule.name == "full" else schedule.min_epochs
+
+
+def _first_look(
+    settings: StudySettings, start: Values, dataset: Dataset, seconds_left: float
+) -> Outlook:
+    """Return what to expect of the first recipe of the study's portfolio."""
+    entry = _entry(settings.portfolio, start)
+    epoch_seconds = 1.0 / entry.epochs_in(1.0, len(dataset.train), dataset.image_shape)
     return first_outlook(
         entry.accuracy_after,
         epoch_seconds=epoch_seconds,
         seconds_left=seconds_left,
-        next_seconds=settings.schedule.min_epochs * epoch_seconds,
+        next_seconds=_next_epochs(settings) * epoch_seconds,
         max_epochs=MAX_FINAL_EPOCHS,
     )
 

@@ -130,8 +130,12 @@ class _Search:
             raise
 
     def _ending_by_outlook(self) -> Ending | None:
-        """Return why the search ends where a final training follows; None while it goes on."""
-        if not self._settings.final_training:
+        """Return why the search ends where a final training follows; None while it goes on.
+
+        It does not end before a network is known to meet the study's constraints.
+        """
+        is_known = any(trial.run is not None for trial in self._log)
+        if not (self._settings.final_training and is_known):
             return None
         view = look_ahead(
             self._settings,
