@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
@@ -12,13 +13,14 @@ from eyetune.data import Dataset
 from eyetune.data.arrays import keep_arrays
 from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudySettings, StudyState
+from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import print_note
 from eyetune.training.job import start as start_worker
+from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, default_workers, make_executor
-from eyetune.tuning.exploration import look_ahead, planned_final
-from eyetune.tuning.final_training import train_final, unfinished_final
+from eyetune.tuning.exploration import Outlook, look_ahead, planned_final
+from eyetune.tuning.final_training import MAX_TRIES, train_final, unfinished_final
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
@@ -48,6 +50,7 @@ def tune(options: TuneOptions) -> Study:
         >>> study = et.tune("model.py:build_model", "cifar10")  # doctest: +SKIP
         >>> study.best_values, study.best_model()  # doctest: +SKIP
     """
+    started_at = time.monotonic()
     check_arguments(options)
     workspace = workspace_of(options.workspace)
     workspace.prepare()
@@ -79,12 +82,22 @@ def tune(options: TuneOptions) -> Study:
             else:
                 record = resumed_record(workspace, record, start, options, executor, images)
             dataset = _checked_images(record, images)
-            if unfinished_final(workspace.studies.trials(record.id)) is None:
+            seconds = record.seconds + time.monotonic() - started_at
+            record = record.model_copy(update={"seconds": seconds})
+            trainer = _FinalTrainer(workspace, executor_name, dataset, options.progress)
+            unfinished = unfinished_final(workspace.studies.trials(record.id))
+            if unfinished is None:
                 record = _run_search(
                     workspace, record, executor, dataset, progress=options.progress
                 )
-        if record.settings.final_training:
-            record = _run_final(workspace, record, num_workers, dataset, progress=options.progress)
+        if unfinished is not None:
+            record = trainer.train(record, unfinished)
+            with make_executor(executor_name, num_workers) as executor:  # there may be more time
+                record = _run_search(
+                    workspace, record, executor, dataset, progress=options.progress
+                )
+        if record.settings.final_training and record.ending != Ending.TARGET_REACHED:
+            record = _run_final(record, trainer, num_workers)
     study = Study(workspace, record)
     if options.plots and study.trials:
         print_note("Drawing the plots and writing the report ...", enabled=options.progress)
@@ -225,39 +238,47 @@ def _run_search(
         return search(record, workspace, executor, display, dataset, seeds)
 
 
-def _run_final(
-    workspace: Workspace,
-    record: StudyRecord,
-    num_workers: int,
-    dataset: Dataset,
-    *,
-    progress: bool,
-) -> StudyRecord:
-    """Train the best recipe of a study for the rest of its time, in one worker with all cores."""
-    from eyetune.report.progress.study_progress import StudyDisplay
+@dataclass(frozen=True)
+class _FinalTrainer:
+    """Trains final trials in one worker with all cores."""
 
-    trials = workspace.studies.trials(record.id)
-    trial = unfinished_final(trials)
-    view = look_ahead(
-        record.settings,
-        trials,
-        dataset,
-        num_workers=num_workers,
-        seconds=record.seconds,
-    )
-    if trial is None:
-        if view is None:
-            return record
-        trial = planned_final(record, trials, view)
-    if trial is None:
-        return record
-    with (
-        make_executor(record.settings.executor, 1) as executor,
-        StudyDisplay(record, trials, enabled=progress) as display,
-    ):
-        if view is not None:
-            display.note(str(view))
-        return train_final(record, workspace, executor, display, dataset, trial)
+    workspace: Workspace
+    executor: str
+    dataset: Dataset
+    progress: bool
+
+    def train(
+        self, record: StudyRecord, trial: TrialRecord, view: Outlook | None = None
+    ) -> StudyRecord:
+        """Train a final trial to its end, after a note about what is expected of it."""
+        from eyetune.report.progress.study_progress import StudyDisplay
+
+        trials = self.workspace.studies.trials(record.id)
+        with (
+            make_executor(self.executor, 1) as executor,
+            StudyDisplay(record, trials, enabled=self.progress) as display,
+        ):
+            if view is not None:
+                display.note(str(view))
+            return train_final(record, self.workspace, executor, display, self.dataset, trial)
+
+
+def _run_final(record: StudyRecord, trainer: _FinalTrainer, num_workers: int) -> StudyRecord:
+    """Train the best recipe of a study for the rest of its time; the next one if that fails."""
+    for _ in range(MAX_TRIES):
+        trials = trainer.workspace.studies.trials(record.id)
+        view = look_ahead(
+            record.settings,
+            trials,
+            trainer.dataset,
+            num_workers=num_workers,
+            seconds=record.seconds,
+        )
+        trial = planned_final(record, trials, view) if view is not None else None
+        if trial is None:
+            break
+        record = trainer.train(record, trial, view)
+    return record
 
 
 def _planned_epochs(settings: StudySettings) -> int | None:

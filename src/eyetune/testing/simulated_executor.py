@@ -133,7 +133,9 @@ class SimulatedExecutor(Executor):
                     "A worker process ended in the middle of a training.", received="killed"
                 )
         is_over = len(history) >= job.recipe.fit.epochs
-        kept = max(range(len(history)), key=lambda place: history[place].val_accuracy) + 1
+        kept = len(history)
+        if job.recipe.fit.keep_best:
+            kept = max(history, key=lambda epoch: epoch.val_accuracy).epoch
         labels = np.array([0, 1], np.int64)
         predictions = (
             {"validation": (np.eye(2, dtype=np.float32), labels)} if is_over or job.conclude else {}

@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import wait
 
 from eyetune.data import Dataset
-from eyetune.errors import TrainingError
+from eyetune.errors import RecipeError
 from eyetune.records import Workspace
 from eyetune.records.study import Limits, StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
-from eyetune.tuning.dispatch import Dispatcher, EndedJob
+from eyetune.tuning.dispatch import SECONDS_BETWEEN_LOOKS, Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.inspections import Inspections
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
 from eyetune.tuning.trial_runs import create_run, training_job
-from eyetune.tuning.trials import cut_off, failed, inspected, reached, trial_recipe
+from eyetune.tuning.trials import (
+    cut_off,
+    error_text,
+    failed,
+    inspected,
+    reached,
+    trial_recipe,
+)
 
 MAX_FINAL_EPOCHS = 400
 # Time for the start of its worker and for saving its network and predictions
 OVERHEAD_SECONDS = 20.0
+MAX_TRIES = 3  # of final trainings, where they fail
 
 
 def unfinished_final(trials: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -58,6 +67,8 @@ def train_final(
 ) -> StudyRecord:
     """Train the final trial of a study from its last checkpoint to its end, and record it.
 
+    If it fails, this is recorded and shown: the study keeps the results of its search.
+
     Args:
         record: The study, with its wall time so far; the caller holds it.
         workspace: Where it is recorded.
@@ -67,7 +78,6 @@ def train_final(
         trial: From `final_trial`, or as it was recorded when it was interrupted.
 
     Raises:
-        TrainingError: The training failed.
         KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
     """
     log = StudyLog(record, workspace, display)
@@ -77,28 +87,45 @@ def train_final(
     def seconds() -> float:
         return record.seconds + time.monotonic() - started_at
 
-    log.write(trial)
-    log.save(StudyState.RUNNING, seconds())
     try:
+        log.write(trial)
+        log.save(StudyState.RUNNING, seconds())
         if trial.run is None:
             trial = _built(log, workspace, executor, dataset, trial)
-        run = workspace.runs.get(trial.run or "")
-        limits = record.settings.limits.model_copy(update={"seconds": None})
-        dispatcher.begin(training_job(trial, run, Limits.model_validate(limits)))
-        ended: list[EndedJob] = []
-        while not ended:
-            dispatcher.wait()
-            ended = dispatcher.collect()
-            log.save_if_due(seconds())
+            log.write(trial)
+        if trial.run is not None:
+            run = workspace.runs.get(trial.run)
+            limits = record.settings.limits.model_copy(update={"seconds": None})
+            dispatcher.begin(training_job(trial, run, Limits.model_validate(limits)))
+            ended: list[EndedJob] = []
+            while not ended:
+                dispatcher.wait()
+                ended = dispatcher.collect()
+                log.save_if_due(seconds())
+            trial = _ended(log, workspace, trial, ended[0])
+            log.write(trial)
+            workspace.runs.drop_checkpoints(run.id)
     except BaseException:
         dispatcher.pause()
         history = workspace.runs.history(trial.run) if trial.run else ()
         log.write(cut_off(record.settings.objectives, trial, history))
         log.save(StudyState.PAUSED, seconds())
         raise
-    _record_end(log, workspace, trial, ended[0])
-    log.save(StudyState.COMPLETE, seconds(), Ending.EXPLORED)
+    if not trial.is_over:
+        reason = first_line(ended[0].error) if trial.run is not None else _obstacle(trial)
+        display.note(f"The final training, trial {trial.number}, failed: {reason}")
+    log.save(StudyState.COMPLETE, seconds(), _ending(record))
     return workspace.studies.get(record.id)
+
+
+def _obstacle(trial: TrialRecord) -> str:
+    """Return why the network of a trial cannot be trained, in one line."""
+    return (trial.error or "; ".join(trial.infeasible)).splitlines()[0]
+
+
+def _ending(record: StudyRecord) -> Ending:
+    """Return why the search ended."""
+    return next((ending for ending in Ending if ending == record.ending), Ending.EXPLORED)
 
 
 def _built(
@@ -108,35 +135,37 @@ def _built(
     dataset: Dataset,
     trial: TrialRecord,
 ) -> TrialRecord:
-    """Return the trial with its run, once a worker has built its network."""
+    """Return the trial with its run, once a worker has built its network; INFEASIBLE or FAILED
+    without a run, where it cannot be trained.
+    """
     settings = log.record.settings
+    try:
+        recipe = trial_recipe(settings, trial)
+    except RecipeError as error:
+        return trial.with_(state=TrialState.FAILED, error=error_text(error))
     inspections = Inspections(executor, settings)
-    inspections.start(trial.number, trial_recipe(settings, trial))
-    while True:
-        results = inspections.collect()
-        if results:
-            break
-        time.sleep(0.05)
-    inspection = results[0][1]
+    inspections.start(trial.number, recipe)
+    while not (results := inspections.collect()):
+        wait(inspections.futures, timeout=SECONDS_BETWEEN_LOOKS)
+    ((_, inspection),) = results
     if isinstance(inspection, Exception):
-        raise inspection
+        return trial.with_(state=TrialState.FAILED, error=error_text(inspection))
     trial = inspected(settings, trial, inspection)
     if trial.state is not TrialState.WAITING:
-        log.write(trial)
-        raise TrainingError(
-            f"The final training of study {log.record.name} cannot start.",
-            received=trial.error or "; ".join(trial.infeasible),
-        )
+        return trial
     run = create_run(workspace, log.record, trial, inspection, dataset, executor.threads)
-    trial = trial.with_(state=TrialState.RUNNING, run=run.id)
-    log.write(trial)
-    return trial
+    return trial.with_(state=TrialState.RUNNING, run=run.id)
 
 
-def _record_end(log: StudyLog, workspace: Workspace, trial: TrialRecord, ended: EndedJob) -> None:
+def _ended(log: StudyLog, workspace: Workspace, trial: TrialRecord, ended: EndedJob) -> TrialRecord:
+    """Return the trial after its training: COMPLETE or FAILED."""
     history = workspace.runs.history(trial.run or "")
     if ended.outcome is None:
-        error = ended.error or AssertionError()
-        log.write(failed(trial, history, error))
-        raise error
-    log.write(reached(log.record.settings.objectives, trial, history, is_over=True))
+        return failed(trial, history, ended.error or AssertionError())
+    return reached(
+        log.record.settings.objectives,
+        trial,
+        history,
+        is_over=True,
+        kept_epoch=ended.outcome.kept_epoch,
+    )

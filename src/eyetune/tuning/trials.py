@@ -26,7 +26,8 @@ from eyetune.values.history import History
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
     """Return the recipe of a trial: the study's recipe with the trial's values.
 
-    The final training has one schedule, which follows the clock and ends at a rate of zero.
+    The final training has one schedule, which follows the clock and ends at a rate of zero. What
+    a model function does with its rate is unknown, so there the best epoch is kept.
 
     Raises:
         RecipeError: The values contradict each other.
@@ -41,7 +42,7 @@ def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
         "fit.epochs": trial.epochs_granted,
         "fit.seconds": trial.final_seconds,
         "fit.early_stopping": 0,
-        "fit.keep_best": False,
+        "fit.keep_best": settings.has_function,
         "optimizer.cycle_epochs": 0,
     }
     if not settings.has_function and recipe.optimizer.schedule in ("constant", "plateau"):
@@ -50,9 +51,13 @@ def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
 
 
 def _in_cycles(recipe: Recipe, scheduler: SchedulerSettings) -> Recipe:
-    """Return a recipe whose schedule ends at each rung, with a warm-up that leaves room for it."""
+    """Return a recipe whose schedule ends at each rung, with a warm-up that leaves room for it.
+
+    A schedule that follows the clock stays as it is.
+    """
     section = recipe.optimizer
-    if recipe.model.has_function or section.schedule in ("constant", "plateau"):
+    has_none = recipe.model.has_function or section.schedule in ("constant", "plateau")
+    if has_none or recipe.fit.seconds:
         return recipe
     return recipe.with_(
         {
@@ -137,16 +142,29 @@ def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:
 
 
 def reached(
-    objectives: tuple[Objective, ...], trial: TrialRecord, history: History, *, is_over: bool
+    objectives: tuple[Objective, ...],
+    trial: TrialRecord,
+    history: History,
+    *,
+    is_over: bool,
+    kept_epoch: int | None = None,
 ) -> TrialRecord:
     """Return a trial that has reached the rung to which it was promoted.
+
+    Args:
+        objectives: Objectives of the study.
+        trial: The trial.
+        history: All its epochs.
+        is_over: Whether it would train no further even if it was promoted.
+        kept_epoch: The epoch whose network is kept. Default: the best one.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     seconds = sum(epoch.duration_seconds for epoch in history)
+    kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
     rung = Rung(
-        epochs=len(history), values=values_of(objectives, history, trial.network, seconds=seconds)
+        epochs=len(history), values=values_of(objectives, kept, trial.network, seconds=seconds)
     )
     return trial.with_(
         state=TrialState.COMPLETE if is_over else TrialState.PAUSED,
