@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eyetune.api.study import Study
 from eyetune.errors import DivergedError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -231,3 +232,17 @@ def test_trial_recipe_may_follow_the_clock(workspace: Workspace, schedule: str) 
     trial = TrialRecord(number=0, state=TrialState.WAITING, values=settings.starts[0])
     assert trial_recipe(settings, trial).fit.seconds == 5.0
     assert trial_recipe(settings, final_trial(1, trial.values, 30.0)).fit.seconds == 30.0
+
+
+def test_retraining_a_final_training_has_one_schedule_of_epochs(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = new_study(workspace, 60.0)
+    train(workspace, record, final_trial(0, record.settings.starts[0], 30.0))
+    recipes: list[Recipe] = []
+    monkeypatch.setattr("eyetune.api.study.train", lambda recipe, **_: recipes.append(recipe))
+    study = Study(workspace, record)
+    assert study.best_recipe.fit.seconds == 30.0
+    study.retrain(epochs=7)
+    (recipe,) = recipes
+    assert (recipe.fit.epochs, recipe.fit.seconds, recipe.optimizer.cycle_epochs) == (7, 0.0, 0)

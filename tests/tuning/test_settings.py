@@ -18,6 +18,7 @@ from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_images, write_cifar10, write_image_folder
 from eyetune.testing.simulated_executor import SimulatedExecutor
+from eyetune.tuning.final_training import MAX_FINAL_EPOCHS
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import StartingPoint, new_settings, resumed_record
@@ -102,3 +103,38 @@ def test_resumed_study_accepts_its_own_space(tmp_path: Path, is_of_earlier_versi
             resumed_record(
                 workspace, record, replace(start, space=other), options, executor, images
             )
+
+
+def final_settings(start: StartingPoint, **options: Any) -> StudySettings:
+    """Return the settings of a study with a time limit."""
+    with SimulatedExecutor() as executor:
+        images = ImageLoader(progress=False)
+        given = TuneOptions(seconds=60.0, progress=False, **options)
+        return new_settings(Workspace(), start, given, executor, images)
+
+
+def test_rungs_are_no_longer_than_a_final_training(tmp_path: Path) -> None:
+    recipe = Recipe().with_(fit__batch_size=8)
+    settings = final_settings(StartingPoint(recipe, BATCHES, _images(tmp_path)))
+    assert settings.final_training
+    schedule = settings.schedule
+    assert 1 < schedule.min_epochs < schedule.max_epochs <= MAX_FINAL_EPOCHS
+
+
+@pytest.mark.parametrize("is_in_space", [False, True])
+def test_fine_tuning_has_no_final_training(tmp_path: Path, is_in_space: bool) -> None:
+    backbone = {"model": "vgg16", "model.trainable_from": "block5_conv1"}
+    recipe = Recipe().with_({**backbone, "fit.batch_size": 8})
+    path = "fit.fine_tune_epochs"
+    space = Space.make([Choice(name="optimizer.learning_rate", values=(1e-3, 1e-2))])
+    if is_in_space:
+        space = Space.make([Choice(name=path, values=(0, 2), ordered=True)])
+    else:
+        recipe = recipe.with_({path: 2})
+    photos = write_image_folder(tmp_path / "photos")
+    start = StartingPoint(recipe, space, photos, is_given=True)
+    settings = final_settings(start)
+    assert not settings.final_training
+    assert settings.schedule.name == "full"
+    with pytest.raises(UsageError):
+        final_settings(start, final_training=True)

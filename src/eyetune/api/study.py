@@ -167,7 +167,8 @@ class Study:
             TrainingError: No trial has a result, or the training failed.
         """
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
-        edits |= {"fit.keep_best": False, "fit.monitor": "val_loss"}
+        edits |= {"fit.keep_best": False, "fit.monitor": "val_loss", "fit.seconds": 0.0}
+        edits["optimizer.cycle_epochs"] = 0  # one schedule for all epochs
         recipe = self.best_recipe.with_(edits)
         return train(
             recipe,
@@ -211,11 +212,12 @@ class Study:
         Empty with fewer than four results.
         """
         from eyetune.analysis.importance import importances
+        from eyetune.analysis.study_summary import search_trials
 
         first = self.record.settings.objectives[0]
         results = [
             (trial.used_values, first.oriented(trial.objectives[0]))
-            for trial in self.trials
+            for trial in search_trials(self.trials)
             if trial.objectives
         ]
         if len(results) < MIN_TRIALS_FOR_IMPORTANCE:

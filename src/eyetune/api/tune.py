@@ -167,7 +167,13 @@ def _starting_point(workspace: Workspace, options: TuneOptions) -> StartingPoint
             recipe = checked_recipe(options.recipe)
             is_given = options.recipe is not None
             return StartingPoint(recipe, options.space, source, is_given=is_given)
-        recipe = workspace.runs.find(options.around).recipe
+        run = workspace.runs.find(options.around)
+        recipe = run.recipe
+        if recipe.fit.seconds:  # a final training: its number of epochs followed from its time
+            num_epochs = max(1, len(workspace.runs.history(run.id)))
+            edits = {"fit.seconds": 0.0, "fit.epochs": num_epochs}
+            warmup_epochs = min(recipe.optimizer.warmup_epochs, num_epochs / 4)
+            recipe = recipe.with_({**edits, "optimizer.warmup_epochs": warmup_epochs})
         space = "fine" if options.space is None else options.space
         return StartingPoint(recipe, space, source, is_given=True)
     from eyetune.models.model_function import keep

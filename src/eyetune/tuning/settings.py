@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from eyetune.tuning.declared_options import (
     texts_of,
 )
 from eyetune.tuning.executors import Executor
+from eyetune.tuning.final_training import MAX_FINAL_EPOCHS
 from eyetune.tuning.image_limits import LimitedSpace, limited_space
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import (
@@ -108,9 +110,6 @@ def new_settings(
         raise UsageError("An objective is given twice.", received=_text(objectives))
     budget, limits = budget_of(options), limits_of(options)
     ends_with_training = _final_training(options, start, objectives, budget)
-    if ends_with_training and options.scheduler is None:
-        options = replace(options, scheduler="halving")
-    scheduler = recorded_section(options, "schedule", SchedulerSettings)
     starting = _starting_space(
         workspace,
         start,
@@ -120,6 +119,15 @@ def new_settings(
         images,
         seconds=budget.seconds if ends_with_training else None,
     )
+    if ends_with_training and _fine_tunes(starting):
+        if options.final_training:
+            raise _no_final_training(("no fit.fine_tune_epochs",))
+        note = "There is no final training: fit.fine_tune_epochs do not follow the clock."
+        print_note(note, enabled=options.progress)
+        ends_with_training = False
+    if ends_with_training and options.scheduler is None:
+        options = replace(options, scheduler="halving")
+    scheduler = recorded_section(options, "schedule", SchedulerSettings)
     limited = _limited_space(starting, images)
     for sentence in limited.left_out:
         print_note(sentence, enabled=options.progress)
@@ -175,20 +183,34 @@ def _final_training(
     }
     missing = [need for need, is_missing in obstacles.items() if is_missing]
     if options.final_training and missing:
-        raise UsageError(
-            "This study cannot end with a final training.",
-            expected=" and ".join(missing),
-            fix="Leave final_training out.",
-        )
+        raise _no_final_training(missing)
     wanted = options.final_training
     if wanted is None:  # the schedule of a model function does not follow the clock
         wanted = not start.recipe.model.has_function
     return wanted and not missing
 
 
+def _no_final_training(missing: Sequence[str]) -> UsageError:
+    return UsageError(
+        "This study cannot end with a final training.",
+        expected=" and ".join(missing),
+        fix="Leave final_training out.",
+    )
+
+
+def _fine_tunes(starting: StartingSpace) -> bool:
+    """Return whether a trial may fine-tune a backbone, in a number of epochs of its own."""
+    path = "fit.fine_tune_epochs"
+    return bool(starting.recipe.fit.fine_tune_epochs) or path in starting.space.names
+
+
 def _with_rungs(given: SchedulerSettings, recipe: Recipe, num_images: int) -> SchedulerSettings:
-    """Return rungs that suit a final training: at the first, an accuracy says something."""
+    """Return rungs that suit a final training: at the first, an accuracy says something.
+
+    No trial is longer than the longest final training.
+    """
     min_epochs = math.ceil(MIN_RUNG_STEPS * recipe.fit.batch_size / num_images)
+    min_epochs = min(min_epochs, MAX_FINAL_EPOCHS // 9)
     return given.model_copy(update={"min_epochs": min_epochs, "max_epochs": 9 * min_epochs})
 
 
