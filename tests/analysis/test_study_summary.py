@@ -12,6 +12,7 @@ from eyetune.analysis.study_summary import (
     best_so_far,
     metric_text,
     num_trials,
+    state_text,
     summary_sentences,
     warnings,
 )
@@ -38,6 +39,10 @@ def trial(
         epochs=epochs if values else 0,
         seconds=2.0,
     )
+
+
+def final(number: int, value: float) -> TrialRecord:
+    return trial(number, value, epochs=100).with_(final_seconds=60.0)
 
 
 def with_trials(*trials: TrialRecord, study: FabricatedStudy = LAB) -> FabricatedStudy:
@@ -302,3 +307,17 @@ def test_other_causes_of_low_accuracy_are_no_warning(
     assert lagging_warnings(recorded, 0.4, 0.1, num_lagging=4) == []
     assert lagging_warnings(recorded, 0.4, 0.1, kind="LayerNormalization") == []
     assert lagging_warnings(recorded, 0.4, 0.1, has_function=False) == []
+
+
+def test_final_training_is_no_sign_that_the_search_improves() -> None:
+    trials = [trial(number, 0.5) for number in range(20)]
+    late = with_trials(*trials, trial(20, 0.9))
+    ended = with_trials(*trials, final(20, 0.9))
+    assert len(warnings(late.record, late.trials)) == 1
+    assert not warnings(ended.record, ended.trials)
+
+
+def test_final_training_is_named_by_its_state() -> None:
+    texts = {state_text(trial(0, 0.5)), state_text(final(0, 0.5))}
+    texts.add(state_text(final(0, 0.5).with_(state=TrialState.FAILED)))
+    assert len(texts) == 3

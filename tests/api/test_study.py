@@ -35,3 +35,13 @@ def test_timeline_leaves_out_purged_runs(workspace: Path) -> None:
         study.workspace.runs.purge(run)
     assert study.workspace.runs.starts(purged) == {}
     assert not any(axes.has_data() for axes in study.plot_timeline().axes)
+
+
+def test_importances_leave_out_the_final_training(workspace: Path) -> None:
+    study = study_in(workspace, final_training=True)
+    whole = Study(study.workspace, study.record)
+    searched = Study(study.workspace, study.record)
+    trials = tuple(trial for trial in study.trials if not trial.is_final)
+    searched.__dict__["trials"] = trials  # the cached property
+    assert len(trials) == len(whole.trials) - 1
+    assert whole.importances == searched.importances

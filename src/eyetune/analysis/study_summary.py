@@ -34,6 +34,29 @@ STATE_TEXTS = {
     TrialState.INFEASIBLE: "infeasible",
     TrialState.FAILED: "failed",
 }
+FINAL = "final training"
+
+
+def state_text(trial: TrialRecord) -> str:
+    """Return the state of a trial as text; the study's final training is named as such.
+
+    Example:
+        >>> trial = TrialRecord(number=3, state=TrialState.FAILED, values={}, final_seconds=60.0)
+        >>> state_text(trial)
+        'final training, failed'
+    """
+    state = STATE_TEXTS[trial.state]
+    if not trial.is_final:
+        return state
+    return FINAL if trial.state is TrialState.COMPLETE else f"{FINAL}, {state}"
+
+
+def search_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials of the search, without the final training that followed it.
+
+    A final training is better for being longer: it says nothing about hyperparameters.
+    """
+    return [trial for trial in trials if not trial.is_final]
 
 
 @dataclass(frozen=True)
@@ -157,7 +180,7 @@ def _cost(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     trained = sum(trial.epochs for trial in trials)
     whole = epochs_without_stopping(record, trials)
     text = f"{number_of(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
-    if trained >= whole:
+    if any(trial.is_final for trial in trials) or trained >= whole:
         return text
     return f"{text} of {whole:,} that it would have taken without stopping early"
 
@@ -291,7 +314,11 @@ def values_at_edges(
 
     A hyperparameter is left out where too few trials used it to conclude anything.
     """
-    tried = [record.space.active(trial.used_values) for trial in trials if trial.objectives]
+    tried = [
+        record.space.active(trial.used_values)
+        for trial in search_trials(trials)
+        if trial.objectives
+    ]
     edges = {}
     for name, edge in record.space.on_the_edge(best.used_values).items():
         values = [trial_values[name] for trial_values in tried if name in trial_values]
@@ -328,8 +355,8 @@ def _unfinished(record: StudyRecord, best: TrialRecord) -> list[str]:
 def _late(
     record: StudyRecord, trials: Sequence[TrialRecord], order: Sequence[TrialRecord]
 ) -> list[str]:
-    if len(order) < MIN_TRIALS_TO_BE_LATE:
-        return []
+    if len(order) < MIN_TRIALS_TO_BE_LATE or any(trial.is_final for trial in trials):
+        return []  # a final training is the best for being longer
     steps = best_so_far(record, trials)
     begin = len(steps) - max(1, round(LATE_SHARE * len(steps)))
     before, last = steps[begin - 1].best, steps[-1].best

@@ -110,7 +110,8 @@ def _table(title: str) -> Table:
 
 def _state(trial: TrialRecord) -> str:
     style = _STATE_STYLES.get(trial.state)
-    return f"[{style}]{trial.state.lower()}[/]" if style else trial.state.lower()
+    state = f"{trial.state.lower()}, final" if trial.is_final else trial.state.lower()
+    return f"[{style}]{state}[/]" if style else state
 
 
 def _importances(importances: Mapping[str, float]) -> list[RenderableType]:

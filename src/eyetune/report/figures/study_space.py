@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.study_summary import metric_text
+from eyetune.analysis.study_summary import metric_text, search_trials
 from eyetune.records.study import Objective, StudyRecord, TrialRecord
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture
@@ -82,9 +82,9 @@ def parallel_coordinates(record: StudyRecord, trials: Sequence[TrialRecord]) -> 
 
 
 def _by_first_objective(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the trials with a finite first objective, the best of it first."""
+    """Return the search's trials with a finite first objective, the best of it first."""
     first = record.settings.objectives[0]
-    order = rank_trials(record.settings.objectives, trials)
+    order = rank_trials(record.settings.objectives, search_trials(trials))
     drawn = [trial for trial in order if math.isfinite(_value(trial))]
     return sorted(drawn, key=lambda trial: -first.oriented(_value(trial)))
 

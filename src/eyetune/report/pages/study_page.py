@@ -20,6 +20,7 @@ from eyetune.analysis.study_summary import (
     num_trials,
     setting_text,
     settings_text,
+    state_text,
     summary_sentences,
     values_at_edges,
 )
@@ -342,7 +343,7 @@ def _best_rows(
 
 
 def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
-    state = STATE_TEXTS[trial.state]
+    state = state_text(trial)
     cells = [
         Cell(str(trial.number), trial.number),
         *(_objective_cell(objective, value) for objective, value in _results(record, trial)),

@@ -26,6 +26,7 @@ from eyetune.analysis.study_summary import (
     number_of,
     objectives_text,
     settings_text,
+    state_text,
 )
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
 from eyetune.report.numbers import duration
@@ -167,7 +168,7 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
     else:
         parts += [
             f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
-            STATE_TEXTS[trial.state],
+            state_text(trial),
         ]
     return "  ".join(filter(None, [*parts, settings_text(trial)]))
 
