@@ -269,7 +269,7 @@ def interval(statistic: Callable[[NDArray[np.int64]], float], count: int) -> tup
     """Return the 95% bootstrap interval of a statistic of resampled recipes.
 
     Args:
-        statistic: Of the indices of the recipes.
+        statistic: Function of the indices of the recipes.
         count: Number of recipes.
     """
     generator = np.random.default_rng(0)

@@ -197,6 +197,7 @@ class _Fabrication:
         self.histories: dict[str, History] = {}
         self.starts: dict[str, datetime] = {}
         self._idle_from = [0.0] * _NUM_WORKERS  # seconds since the study began
+        self._ended_at: dict[int, float] = {}  # the same, by trial
         self._study_id = study_id
         self._settings = settings
         self._workspace = workspace
@@ -288,11 +289,12 @@ class _Fabrication:
         return reached(self._settings.objectives, trial, history, is_over=True)
 
     def _pass_time(self, trial: TrialRecord, epochs: History) -> None:
-        """Let the worker that is idle first train some epochs."""
+        """Let the worker that is idle first train some epochs, after the trial's earlier ones."""
         worker = self._idle_from.index(min(self._idle_from))
-        start = _BEGAN_AT + timedelta(seconds=self._idle_from[worker])
-        self.starts.setdefault(trial.run or "", start)
-        self._idle_from[worker] += sum(epoch.duration_seconds for epoch in epochs)
+        start = max(self._idle_from[worker], self._ended_at.get(trial.number, 0.0))
+        self.starts.setdefault(trial.run or "", _BEGAN_AT + timedelta(seconds=start))
+        end = start + sum(epoch.duration_seconds for epoch in epochs)
+        self._idle_from[worker] = self._ended_at[trial.number] = end
 
     def _inspected(self, number: int, fate: _Fate, bracket: int) -> TrialRecord:
         values: dict[str, Value] = {}

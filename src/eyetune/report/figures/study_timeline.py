@@ -118,8 +118,10 @@ class _Workers:
         """Return a part at the first time from its start on at which a worker has time for it."""
         starts, ends = np.array(self._starts), np.array(self._ends)
         seconds = part.seconds
-        later = np.sort(ends[ends > part.start])
-        times = [part.start, *later[later + seconds <= self._search_end].tolist()]
+        latest = self._search_end - seconds
+        times = [part.start, *np.sort(ends[(ends > part.start) & (ends <= latest)]).tolist()]
+        if part.start < latest < math.inf:
+            times.append(latest)
         most = (self._num_workers - 1 + _OVERLAP) * seconds
 
         def busy_seconds(time: float) -> float:

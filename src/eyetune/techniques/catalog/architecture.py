@@ -135,8 +135,8 @@ def _padding(recipe: Recipe, value: str) -> Recipe:
     why="""Batch normalization scales each channel to mean 0 and standard deviation 1 before the
     activation. Training becomes faster and less sensitive to the learning rate, and larger rates
     can be used. On the board it costs nothing: it is folded into the convolution.""",
-    hurts="""In short trainings, its running averages lag behind, and validation looks worse than
-    the network is. Very small batches make it noisy.""",
+    hurts="""Very small batches make it noisy. Without augmentation, the network memorizes its
+    training images sooner.""",
     link="https://arxiv.org/abs/1502.03167",
 )
 def _batch_norm(recipe: Recipe, value: bool) -> Recipe:
