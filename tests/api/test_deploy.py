@@ -85,7 +85,7 @@ def test_verification_images_fall_back_to_validation(
 ) -> None:
     monkeypatch.setattr("eyetune.api.deploy.usable_cores", lambda: 2)
     data = replace(trained.record.data, num_validation=1000, num_test=0)
-    assert verification_images(data, 12_500_000, 10.0) == ("validation", 975)
+    assert verification_images(data, 12_500_000, 5.0) == ("validation", 952)
     assert verification_images(data, 12_500_000, 0.1) == ("validation", 200)
     data = replace(data, num_test=150)
     assert verification_images(data, 12_500_000, 10.0) == ("test", 150)

@@ -33,16 +33,16 @@ from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 # Time that is kept for the verification, at most; with little time, it covers fewer images.
 MAX_VERIFICATION_SHARE = 0.25
-EXPORT_SECONDS = 25.0  # for conversion, firmware, figures and reports
-USUAL_MACS = 20_000_000  # of a network that is not known yet
+EXPORT_SECONDS = 15.0  # for conversion, firmware, figures and reports
+USUAL_MACS = 25_000_000  # of a network that is not known yet
 # A trial of the search is exported instead of the final training only if its validation accuracy is
 # higher by more than this many standard errors: the best of many trials is partly luck.
 CLEARLY_BETTER = 2.0
 MIN_VERIFICATION_IMAGES = 200
-# Time of both interpreters together on one core of an AMD EPYC (Zen 4). They took 10.3 ms for
-# ResNet-8 (0.8 ns per multiply-accumulate), and 18.5 ms for mobilenet2 (1.6 ns), whose depthwise
-# convolutions are slower.
-_VERIFICATION_SECONDS_PER_MAC = 1.6e-9
+# Time of both interpreters together on one core of an AMD EPYC (Zen 4). They took 0.8 ns for each
+# multiply-accumulate of ResNet-8 and of ResNet-14, and 1.6 ns for those of mobilenet2, whose
+# depthwise convolutions are slower.
+_VERIFICATION_SECONDS_PER_MAC = 0.8e-9
 _VERIFICATION_SECONDS_PER_IMAGE = 5e-4
 _RESULT = "deployment.json"
 
