@@ -189,7 +189,7 @@ class TuneOptions:
         Option(
             "Rule that distributes epochs over the trials.",
             OptionGroup.SEARCH,
-            "full",
+            "full; halving before a final training",
             recorded="schedule.name",
             is_fixed=True,
             former_names=("schedule",),

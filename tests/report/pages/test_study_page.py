@@ -174,6 +174,16 @@ def test_method_and_commands_follow_the_study(tree: Element) -> None:
     assert commands(paused, [])[0] == "eyetune tune --resume --name 'my study; rm'"
 
 
+def test_study_with_a_final_training_continues_with_more_time() -> None:
+    study = fabricated_study(8, failing=0, final_training=True)
+    final = study.trials[-1]
+    assert final.is_final
+    lines = commands(study.record, study.trials)
+    assert lines[0] == "eyetune tune --resume --name first --time 7200s"
+    assert lines[-1] == f"eyetune train {final.run} --set fit.seconds=7200"
+    assert f"trial {final.number}" in method(study.record, study.trials)[-1]
+
+
 @pytest.mark.parametrize("schedule", ["full", "halving", "hyperband", "median"])
 @pytest.mark.parametrize(
     "sampler", ["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]

@@ -214,6 +214,12 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         )
     workers = count_text(settings.workers, "worker")
     paragraphs.append(f"Budget: {budget_text(record)}, with {workers}.")
+    paragraphs += [
+        f"The final training, trial {trial.number}, trained the best recipe for the rest of the"
+        " time, with one learning-rate schedule that ends with the time."
+        for trial in trials
+        if trial.is_final
+    ]
     if settings.engine != "eyetune":
         paragraphs.append("The search itself was run by KerasTuner.")
     return paragraphs
@@ -236,11 +242,14 @@ def scheduler_text(scheduler: SchedulerSettings) -> str:
         "A promoted trial continues where it paused, optimizer included: nothing is trained twice."
     )
     rungs = f"at each rung, one in {factor} is promoted to {factor} times the epochs"
+    cycles = ""
+    if scheduler.cycles:
+        cycles = " The learning-rate schedule of a recipe ends at each rung, and starts again."
     match scheduler.name:
         case "full":
             return f"Every trial was trained for up to {max_epochs}."
         case "halving":
-            return f"Successive halving: {rungs}, up to {max_epochs}. {promotion}"
+            return f"Successive halving: {rungs}, up to {max_epochs}. {promotion}{cycles}"
         case "hyperband":
             return (
                 f"Hyperband: {rungs}, up to {max_epochs}, in brackets that start with different"
@@ -274,11 +283,16 @@ def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     name = shlex.quote(record.name)
     resume = f"eyetune tune --resume --name {name}"
     if record.state is StudyState.COMPLETE:
-        resume += f" --trials {2 * max(1, len(trials))}"
+        seconds = record.settings.budget.seconds
+        more = f"--trials {2 * max(1, len(trials))}"
+        resume += f" --time {math.ceil(2 * seconds)}s" if seconds else f" {more}"
     lines = [resume, f"eyetune study {name}"]
     order = rank_trials(record.settings.objectives, trials)
     if order and order[0].run:
-        lines.append(f"eyetune train {order[0].run} --epochs 50 --set fit.early_stopping=5")
+        longer = "--epochs 50 --set fit.early_stopping=5"
+        if order[0].is_final:
+            longer = f"--set fit.seconds={math.ceil(2 * order[0].final_seconds)}"
+        lines.append(f"eyetune train {order[0].run} {longer}")
     return lines
 
 
@@ -307,7 +321,8 @@ def _facts(
     num_epochs = sum(trial.epochs for trial in trials)
     num_without_stopping = epochs_without_stopping(record, trials)
     label = "epochs trained"
-    if num_without_stopping > num_epochs:
+    has_final = any(trial.is_final for trial in trials)
+    if num_without_stopping > num_epochs and not has_final:
         label += f", of {num_without_stopping:,} without stopping early"
     facts.append((label, f"{num_epochs:,}"))
     return facts
