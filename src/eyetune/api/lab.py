@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 QUICK_VALUES = {"fit.epochs": 2, "data.subset": 4000}
 FINAL_SEEDS, QUICK_FINAL_SEEDS = 3, 2
+EXTRA_FINAL_SEEDS = 7  # in the time that a limit leaves, where the number is not given
 REPORT_FILE = "report.html"
 
 
@@ -220,7 +221,7 @@ def lab(
         quick: Try a dozen changes with few epochs and few images, unless the recipe sets those.
         seeds: Number of trainings of each compared recipe, 1 or more.
         final_seeds: Number of trainings of the best recipe, and of the baseline, that are tested.
-            Default: 3, or 2 with `quick`.
+            Default: 3, or 2 with `quick`; 7 more where a time limit leaves time for them.
         seconds: Time limit in seconds; what was not tried by then is listed. Default: none.
         workers: Number of trainings at once. Default: one per core, as far as memory allows.
         workspace: The workspace or its folder. Default: the usual workspace.
@@ -253,6 +254,7 @@ def lab(
     recipe = checked_recipe(recipe).with_({"data.train_on_validation": False})
     if quick:
         recipe = _quick_recipe(recipe)
+    extra_final_seeds = EXTRA_FINAL_SEEDS if final_seeds is None else 0
     if final_seeds is None:
         final_seeds = QUICK_FINAL_SEEDS if quick else FINAL_SEEDS
     if workers is None:
@@ -275,6 +277,7 @@ def lab(
         choices=choices,
         seeds=tuple(range(seeds)),
         final_seeds=final_seeds,
+        extra_final_seeds=extra_final_seeds,
         workers=workers,
         seconds=seconds,
     )

@@ -65,7 +65,7 @@ def lab(
         over seeds.
     final_seeds
         Number of trainings of the best recipe, and of the baseline, that are tested. Default: 3, or
-        2 with --quick.
+        2 with --quick; 7 more where --time leaves time for them.
     time
         Time limit, for example 90s, 30m or 2h. What was not tried by then is listed.
     workers

@@ -147,8 +147,10 @@ class _FabricatedTrainer(LabTrainer):
             self._result(label, recipe, self._plan.seeds, num_images) for label, recipe in recipes
         ]
 
-    def train_final(self, recipes: Sequence[tuple[str, Recipe]]) -> list[RecipeResult]:
-        seeds = tuple(range(self._plan.final_seeds))
+    def train_final(
+        self, recipes: Sequence[tuple[str, Recipe]], *, extra_seeds: int = 0
+    ) -> list[RecipeResult]:
+        seeds = tuple(range(self._plan.final_seeds + extra_seeds))
         num_images = DATA.num_test
         return [
             self._result(label, recipe, seeds, num_images, gain=-TEST_GAP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,12 @@ from eyetune.records.predictions import correct_answers
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.techniques.lab.combination import KEPT_FROM
 from eyetune.techniques.lab.plan import Choice, LabPlan, choose
-from eyetune.techniques.lab.run_lab import run_lab
+from eyetune.techniques.lab.run_lab import run_lab, run_stages
+from eyetune.techniques.lab.trainer import WorkersTrainer
 from eyetune.techniques.registry import Technique
 from eyetune.testing.labs import fabricated_lab
+from eyetune.testing.simulated_executor import SimulatedExecutor
+from eyetune.tuning.runner import Runner
 
 NAMES = (
     "learning-rate=0.003",
@@ -166,6 +170,37 @@ def test_lab_without_time_trains_the_baseline_only(archive: Path) -> None:
     assert {skip.kind for skip in record.skipped} == {SkipKind.OUT_OF_TIME}
     assert len(record.final.runs) == 1
     assert record.final == record.final_baseline
+
+
+def simulated(plan: LabPlan, workspace: Workspace) -> LabRecord:
+    """Return the record of a lab whose trainings take six seconds each, as they are recorded."""
+    workspace.prepare()
+    display = WorkersDisplay(enabled=False)
+    with SimulatedExecutor(1) as executor:
+        runner = Runner(workspace, executor, display)
+        return run_stages(plan, WorkersTrainer(plan, runner, workspace, display))
+
+
+def test_lab_trains_more_final_seeds_in_the_time_that_is_left(
+    archive: Path, tmp_path: Path
+) -> None:
+    plan = replace(plan_of(archive), extra_final_seeds=3, seconds=3600.0)
+    too_short = replace(plan, seconds=5.0)
+    workspace = Workspace(tmp_path / "long")
+    assert len(simulated(plan, workspace).final.runs) == 5
+    assert len(simulated(too_short, Workspace(tmp_path / "short")).final.runs) == 1
+    unlimited = replace(plan, seconds=None)
+    assert len(simulated(unlimited, Workspace(tmp_path / "unlimited")).final.runs) == 2
+    assert len(simulated(too_short, workspace).final.runs) == 5  # these are recorded
+
+
+def test_continued_lab_knows_how_long_a_training_takes(archive: Path) -> None:
+    plan = replace(plan_of(archive), seconds=5.0)
+    workspace = Workspace()
+    first, second = simulated(plan, workspace), simulated(plan, workspace)
+    assert not first.techniques
+    assert not second.techniques
+    assert SkipKind.OUT_OF_TIME in {skip.kind for skip in second.skipped}
 
 
 def test_combination_of_one_technique_is_that_technique() -> None:

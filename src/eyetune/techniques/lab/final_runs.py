@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from eyetune.recipe import Recipe
 from eyetune.records.run import require_results
+from eyetune.techniques.lab.plan import LabPlan
 from eyetune.techniques.lab.trainer import LabTrainer, RecipeResult
 
 
@@ -24,11 +26,37 @@ def train_finals(
         "All choices are made. Training the baseline and the best recipe on training and validation"
         " images, then testing them"
     )
-    recipes = [("baseline", _final_recipe(baseline))]
-    if best is not baseline:
-        recipes.append(("best", _final_recipe(best)))
-    results = trainer.train_final(recipes)
-    return results[0], replace(results[-1], label=best.label)
+    results = [baseline] if best is baseline else [baseline, best]
+    recipes = [_final_recipe(result) for result in results]
+    return _trained(trainer, recipes, best.label)
+
+
+def add_final_seeds(
+    plan: LabPlan, trainer: LabTrainer, baseline: RecipeResult, best: RecipeResult
+) -> tuple[RecipeResult, RecipeResult]:
+    """Train the final recipes with more seeds in the time that is left, and return all results.
+
+    Args:
+        plan: The plan: its time, and how many more seeds there may be.
+        trainer: Trains the recipes.
+        baseline: The final trainings of the baseline.
+        best: Those of the best recipe.
+    """
+    if plan.seconds is None or not plan.extra_final_seeds:
+        return baseline, best
+    trainer.note("Training both with more seeds in the time that is left")
+    recipes = [baseline.recipe]
+    if best.recipe.fingerprint != baseline.recipe.fingerprint:
+        recipes.append(best.recipe)
+    return _trained(trainer, recipes, best.label, plan.extra_final_seeds)
+
+
+def _trained(
+    trainer: LabTrainer, recipes: Sequence[Recipe], label: str, extra_seeds: int = 0
+) -> tuple[RecipeResult, RecipeResult]:
+    labeled = list(zip(("baseline", "best"), recipes, strict=False))
+    results = trainer.train_final(labeled, extra_seeds=extra_seeds)
+    return results[0], replace(results[-1], label=label)
 
 
 def _final_recipe(result: RecipeResult) -> Recipe:

@@ -56,6 +56,8 @@ class LabPlan:
         choices: What is tried, in order.
         seeds: Seeds of each comparison.
         final_seeds: Number of final trainings of the best recipe, and of the baseline.
+        extra_final_seeds: Number of final trainings of both that may follow in the time that is
+            left at the end.
         workers: Number of processes that train at once.
         seconds: Time limit in seconds. Default: None (no limit).
     """
@@ -65,6 +67,7 @@ class LabPlan:
     choices: tuple[Choice, ...]
     seeds: tuple[int, ...] = (0,)
     final_seeds: int = 3
+    extra_final_seeds: int = 0
     workers: int = 1
     seconds: float | None = None
 

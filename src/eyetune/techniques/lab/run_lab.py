@@ -2,7 +2,8 @@
 
 The stages: a baseline and each technique's values, one change at a time; the techniques that helped
 are stacked; the best recipe and the baseline are trained on training and validation images together
-and tested, once; and each pair of the stack is tried by itself. Every training is an ordinary run.
+and tested, once; each pair of the stack is tried by itself; and in the time that is left, both are
+trained with more seeds and tested. Every training is an ordinary run.
 What is recorded already is not trained again, so an interrupted lab continues where it stopped.
 """
 
@@ -18,7 +19,7 @@ from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.techniques.lab.combination import stack
-from eyetune.techniques.lab.final_runs import train_finals
+from eyetune.techniques.lab.final_runs import add_final_seeds, train_finals
 from eyetune.techniques.lab.findings import Findings, lab_record
 from eyetune.techniques.lab.interactions import train_pairs
 from eyetune.techniques.lab.plan import LabPlan
@@ -62,6 +63,7 @@ def run_stages(plan: LabPlan, trainer: LabTrainer) -> LabRecord:
     final_baseline, final = train_finals(trainer, baseline, combination.result)
     # The pairs come last, in the time that is left: the test results do not depend on them.
     interactions, skipped_pairs = train_pairs(plan, trainer, baseline, changes, combination.parts)
+    final_baseline, final = add_final_seeds(plan, trainer, final_baseline, final)
     findings = Findings(
         baseline=baseline,
         techniques=tuple(change.effect for change in changes),

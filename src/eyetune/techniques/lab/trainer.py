@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -68,11 +68,18 @@ class LabTrainer(ABC):
         """
 
     @abstractmethod
-    def train_final(self, recipes: Sequence[tuple[str, Recipe]]) -> list[RecipeResult]:
+    def train_final(
+        self, recipes: Sequence[tuple[str, Recipe]], *, extra_seeds: int = 0
+    ) -> list[RecipeResult]:
         """Train recipes with the final seeds, and return their predictions on the test images.
 
         All recipes are trained with the same seeds. When time runs out, there are fewer seeds, but
         at least one.
+
+        Args:
+            recipes: Labels with recipes.
+            extra_seeds: Number of seeds beyond those of the plan, in the time that is left. Give it
+                when the others have been trained. Default: 0.
 
         Raises:
             TrainingError: No seed has a result for all recipes.
@@ -123,9 +130,7 @@ class WorkersTrainer(LabTrainer):
         """Train recipes with every seed of the lab (see `LabTrainer`)."""
         seeds = self._plan.seeds
         plans = [Plan(label, recipe, seed) for label, recipe in recipes for seed in seeds]
-        done = self._runner.train(
-            plans, may_start=lambda: self._has_time(time_share), on_done=self._note_duration
-        )
+        done = self._train(plans, lambda: self._has_time(time_share))
         self._tried_fingerprints |= {recipe.fingerprint for _, recipe in recipes}
         results: list[RecipeResult | NoResult] = []
         for index, (label, recipe) in enumerate(recipes):
@@ -133,20 +138,22 @@ class WorkersTrainer(LabTrainer):
             results.append(self._result(label, recipe, group))
         return results
 
-    def train_final(self, recipes: Sequence[tuple[str, Recipe]]) -> list[RecipeResult]:
+    def train_final(
+        self, recipes: Sequence[tuple[str, Recipe]], *, extra_seeds: int = 0
+    ) -> list[RecipeResult]:
         """Train recipes with the final seeds (see `LabTrainer`)."""
         plans = [
             Plan(f"{label}, for test", recipe, seed, ("validation", "test"))
-            for seed in range(self._plan.final_seeds)
+            for seed in range(self._plan.final_seeds + extra_seeds)
             for label, recipe in recipes
         ]
         num_asked = count()
 
         def may_start() -> bool:
-            is_first_seed = next(num_asked) < len(recipes)
+            is_first_seed = not extra_seeds and next(num_asked) < len(recipes)
             return is_first_seed or self._seconds_left() > _FINAL_MARGIN * self._longest_seconds
 
-        done = self._runner.train(plans, may_start=may_start, on_done=self._note_duration)
+        done = self._train(plans, may_start)
         rounds = [done[start : start + len(recipes)] for start in range(0, len(done), len(recipes))]
         # The recipes are compared seed by seed, so a seed counts if all recipes have a result.
         complete = [group for group in rounds if not any(item.reason for item in group)]
@@ -174,6 +181,13 @@ class WorkersTrainer(LabTrainer):
     def note(self, message: str) -> None:
         """Show a message about the lab as a whole."""
         self._display.note(message)
+
+    def _train(self, plans: Sequence[Plan], may_start: Callable[[], bool]) -> list[Done]:
+        done = self._runner.train(plans, may_start=may_start, on_done=self._note_duration)
+        for item in done:
+            if item.was_recorded:  # in a lab that is continued, these say how long one takes
+                self._note_duration(item)
+        return done
 
     def _result(self, label: str, recipe: Recipe, group: Sequence[Done]) -> RecipeResult | NoResult:
         for item in group:
