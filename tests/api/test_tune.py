@@ -1,0 +1,98 @@
+"""The course of a study with a final training: search, training, interruption, resumption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import eyetune as et
+from eyetune.api import tune as api
+from eyetune.records.study import StudyRecord, StudyState, TrialState
+from eyetune.space.hyperparameters import Choice
+from eyetune.space.space import Space
+from eyetune.testing.simulated_executor import SimulatedExecutor
+from eyetune.tuning.endings import Ending
+from eyetune.tuning.final_training import train_final
+
+RATES = Space.make([Choice(name="optimizer.learning_rate", values=(1e-3, 3e-3))])
+
+
+@pytest.fixture
+def executors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the executors that were made; all trainings are simulated."""
+    names = []
+
+    def make_executor(name: str, num_workers: int | None) -> SimulatedExecutor:
+        names.append(name)
+        return SimulatedExecutor(num_workers or 2)
+
+    monkeypatch.setattr("eyetune.api.tune.make_executor", make_executor)
+    monkeypatch.setattr("eyetune.tuning.exploration.MAX_FINAL_EPOCHS", 30)
+    monkeypatch.setattr("eyetune.tuning.final_training.MAX_FINAL_EPOCHS", 30)
+    return names
+
+
+def tune(archive: Path, folder: Path, **options: Any) -> et.Study:
+    recipe = et.Recipe().with_({"fit.epochs": 3, "fit.batch_size": 8})
+    return et.tune(
+        None,
+        archive,
+        space=RATES,
+        recipe=recipe,
+        seconds=10_000.0,
+        workspace=folder,
+        plots=False,
+        progress=False,
+        **options,
+    )
+
+
+def test_study_ends_with_a_final_training(
+    archive: Path, tmp_path: Path, executors: list[str]
+) -> None:
+    study = tune(archive, tmp_path)
+    assert study.final_trial is not None
+    assert study.final_trial.epochs == 30
+    assert study.best_trial.is_final
+    assert study.record.ending == Ending.OUT_OF_COMBINATIONS
+    assert executors == ["local", "local"]
+    again = et.tune(resume=True, workspace=tmp_path, plots=False, progress=False)
+    assert again.trials == study.trials
+
+
+def test_resumed_study_finishes_its_final_training_first(
+    archive: Path, tmp_path: Path, executors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(record: StudyRecord, workspace: et.Workspace, *arguments: Any) -> StudyRecord:
+        workspace.studies.save_trials(record.id, [arguments[-1]])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "train_final", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(archive, tmp_path)
+    monkeypatch.setattr(api, "train_final", train_final)
+    executors.clear()
+    study = et.tune(
+        resume=True, workspace=tmp_path, executor="ray", plots=False, progress=False, workers=2
+    )
+    finals = [trial for trial in study.trials if trial.is_final]
+    assert [trial.state for trial in finals] == [TrialState.COMPLETE]
+    assert study.state is StudyState.COMPLETE
+    assert set(executors) == {"ray"}  # the final training too is where the study is resumed
+
+
+def test_study_that_reached_its_target_trains_no_longer(
+    archive: Path, tmp_path: Path, executors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> StudyRecord:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "train_final", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(archive, tmp_path)
+    study = et.tune(resume=True, target=0.1, workspace=tmp_path, plots=False, progress=False)
+    assert study.record.ending == Ending.TARGET_REACHED
+    assert study.final_trial is None
+    assert len(executors) == 3
