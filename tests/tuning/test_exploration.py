@@ -32,7 +32,7 @@ MAX_EPOCHS = 400
 
 def curve(epochs: float) -> float:
     """Return a plausible accuracy: the error falls by a power law."""
-    return 1 - min(0.9, 0.5 * max(epochs, 0.1) ** -0.4)
+    return 1 - min(0.9, 0.5 * float(max(epochs, 0.1) ** -0.4))
 
 
 trainings = st.lists(
