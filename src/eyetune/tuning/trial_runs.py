@@ -50,7 +50,7 @@ def training_job(trial: TrialRecord, run: RunRecord, limits: Limits) -> RunJob:
     is_last_part = trial.epochs_granted >= run.recipe.fit.total_epochs
     return RunJob(
         run,
-        f"trial {trial.number}",
+        "final training" if trial.is_final else f"trial {trial.number}",
         stop_after=None if is_last_part else trial.epochs_granted,
         limit_seconds=limits.seconds,
         limit_bytes=limits.memory_bytes,

@@ -100,6 +100,16 @@ def test_table_shows_the_best_counts_and_epochs(display: StudyDisplay) -> None:
     assert "8 epochs trained" in text
 
 
+def test_table_shows_trials_that_were_recorded_before(display: StudyDisplay) -> None:
+    display.on_trial(running(3, "a", epochs=2))
+    display.on_trial(running(4, "b").with_(final_seconds=60.0))
+    display.begin("a", "trial 3", 10)
+    display.begin("b", "final training", 400)
+    rows = [line.split() for line in shown(display, 140).splitlines()]
+    assert ["trial", "3", "2", "of", "10", "0", "units=35"] in rows
+    assert ["final", "training", "0", "0", "units=36"] in rows
+
+
 def test_status_counts_parts_of_epochs() -> None:
     now = [0.0]
     display = StudyDisplay(

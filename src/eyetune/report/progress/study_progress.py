@@ -233,6 +233,7 @@ class StudyDisplay:
         self._record = record
         self._tally = Tally(record, trials)
         self._rows: dict[str, _Row] = {}
+        self._trials: dict[str, TrialRecord] = {}  # those that are RUNNING, by run
         self._clock = clock
         self._started_at = self._printed_at = clock()
         self._epochs_before = self._tally.epochs
@@ -269,7 +270,9 @@ class StudyDisplay:
     def begin(self, key: str, label: str, num_epochs: int) -> None:
         """Show a training that starts, under a key of its own."""
         with self._lock:
-            self._rows[key] = _Row(label, num_epochs)
+            trial = self._trials.get(key)
+            epoch = trial.epochs if trial is not None else 0
+            self._rows[key] = _Row(label, num_epochs, trial, epoch)
 
     def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
@@ -308,6 +311,9 @@ class StudyDisplay:
             was_paused = self._tally.state(trial.number) is TrialState.PAUSED
             is_news = self._tally.note(trial)
             key = trial.run or ""
+            self._trials.pop(key, None)
+            if trial.state is TrialState.RUNNING and key:
+                self._trials[key] = trial
             if trial.state is TrialState.RUNNING and key in self._rows:
                 row = self._rows[key]
                 reached = max(row.epoch, trial.epochs)
@@ -339,9 +345,11 @@ class StudyDisplay:
         rows = list(self._rows.values())
         for row in rows[:MAX_RUNNING]:
             trial = row.trial
+            is_final = trial is not None and trial.is_final
             table.add_row(
                 escape(row.label),
-                f"{row.epoch} of {row.num_epochs}",
+                # Its time ends a final training, nearly always.
+                f"{row.epoch}" if is_final else f"{row.epoch} of {row.num_epochs}",
                 "" if trial is None else str(trial.bracket),
                 "" if row.accuracy is None else f"{row.accuracy:.1%}",
                 "" if trial is None else escape(settings_text(trial)),
