@@ -318,6 +318,12 @@ def test_final_training_is_no_sign_that_the_search_improves() -> None:
 
 
 def test_final_training_is_named_by_its_state() -> None:
-    texts = {state_text(trial(0, 0.5)), state_text(final(0, 0.5))}
-    texts.add(state_text(final(0, 0.5).with_(state=TrialState.FAILED)))
-    assert len(texts) == 3
+    trials = (trial(0, 0.5), final(0, 0.5), final(0, 0.5).with_(state=TrialState.FAILED))
+    assert len({state_text(LAB.record, shown) for shown in trials}) == 3
+
+
+def test_trial_of_an_ended_study_is_not_running() -> None:
+    cut = trial(0, 0.5, state=TrialState.RUNNING)
+    going = LAB.record.model_copy(update={"state": StudyState.RUNNING})
+    assert state_text(LAB.record, cut) != state_text(going, cut)
+    assert summary_sentences(LAB.record, [cut]) != summary_sentences(going, [cut])

@@ -35,20 +35,29 @@ STATE_TEXTS = {
     TrialState.FAILED: "failed",
 }
 FINAL = "final training"
+CUT_OFF = "cut off"  # where the study ended in the middle of a trial
 
 
-def state_text(trial: TrialRecord) -> str:
+def state_text(record: StudyRecord, trial: TrialRecord) -> str:
     """Return the state of a trial as text; the study's final training is named as such.
 
     Example:
-        >>> trial = TrialRecord(number=3, state=TrialState.FAILED, values={}, final_seconds=60.0)
-        >>> state_text(trial)
-        'final training, failed'
+        >>> from eyetune.testing.studies import fabricated_study
+        >>> study = fabricated_study(4, failing=0, final_training=True)
+        >>> state_text(study.record, study.trials[-1])
+        'final training'
     """
-    state = STATE_TEXTS[trial.state]
+    state = state_name(record, trial.state)
     if not trial.is_final:
         return state
     return FINAL if trial.state is TrialState.COMPLETE else f"{FINAL}, {state}"
+
+
+def state_name(record: StudyRecord, state: TrialState) -> str:
+    """Return a state as text: in a study that has ended, no trial is running."""
+    has_ended = record.state is StudyState.COMPLETE
+    is_running = state in (TrialState.RUNNING, TrialState.WAITING)
+    return CUT_OFF if has_ended and is_running else STATE_TEXTS[state]
 
 
 def search_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -140,7 +149,7 @@ def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> lis
         return [f"No trial has begun yet; {_ending(record)}"]
     order = rank_trials(record.settings.objectives, trials)
     result = _result(record, order[0], len(trials)) if order else "No trial has a result."
-    return [result, f"{_states_text(trials)}; {_cost(record, trials)}; {_ending(record)}"]
+    return [result, f"{_states_text(record, trials)}; {_cost(record, trials)}; {_ending(record)}"]
 
 
 def _result(record: StudyRecord, best: TrialRecord, count: int) -> str:
@@ -163,16 +172,16 @@ def objectives_text(objectives: Sequence[Objective], trial: TrialRecord) -> str:
     )
 
 
-def _states_text(trials: Sequence[TrialRecord]) -> str:
+def _states_text(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
     counts = count_states(trials)
     state, count = next(iter(counts.items()))
     verb = "was " if count == 1 else "were "
     if state is TrialState.FAILED:
         verb = ""
     if len(trials) == 1:
-        return f"It {verb}{STATE_TEXTS[state]}"
-    parts = [f"{count:,} {STATE_TEXTS[state]}" for state, count in counts.items()]
-    parts[0] = f"{count:,} {verb}{STATE_TEXTS[state]}"
+        return f"It {verb}{state_name(record, state)}"
+    parts = [f"{number:,} {state_name(record, other)}" for other, number in counts.items()]
+    parts[0] = f"{count:,} {verb}{state_name(record, state)}"
     return f"Of all trials, {_list(parts)}"
 
 

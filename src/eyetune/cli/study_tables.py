@@ -92,7 +92,7 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
             cells.append(metric_text(objective.name, value))
         cells.append(str(trial.epochs))
         if has_state:
-            cells.append(_state(trial))
+            cells.append(_state(record, trial))
         cells.append(escape(settings_text(trial)))
         table.add_row(*cells, style="bold" if rank < num_bold else "")
     num_others = len(order) - MAX_LEADERS
@@ -108,9 +108,12 @@ def _table(title: str) -> Table:
     )
 
 
-def _state(trial: TrialRecord) -> str:
+def _state(record: StudyRecord, trial: TrialRecord) -> str:
+    from eyetune.analysis.study_summary import CUT_OFF, state_text
+
     style = _STATE_STYLES.get(trial.state)
-    state = f"{trial.state.lower()}, final" if trial.is_final else trial.state.lower()
+    state = CUT_OFF if state_text(record, trial) == CUT_OFF else trial.state.lower()
+    state = f"{state}, final" if trial.is_final else state
     return f"[{style}]{state}[/]" if style else state
 
 
@@ -144,7 +147,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
     run = f", run {trial.run}" if trial.run else ""
     epochs = count_text(trial.epochs, "epoch")
     shown: list[RenderableType] = [
-        f"[bold]{escape(record.name)}[/bold], trial {trial.number}: {_state(trial)},"
+        f"[bold]{escape(record.name)}[/bold], trial {trial.number}: {_state(record, trial)},"
         f" {escape(result)}",
         f"{epochs} in {duration(trial.seconds)}, bracket {trial.bracket}{run}",
         *_hyperparameters(record, trial),

@@ -11,7 +11,6 @@ from typing import Any
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import (
-    STATE_TEXTS,
     count_states,
     epochs_without_stopping,
     error_line,
@@ -20,6 +19,7 @@ from eyetune.analysis.study_summary import (
     num_trials,
     setting_text,
     settings_text,
+    state_name,
     state_text,
     summary_sentences,
     values_at_edges,
@@ -315,7 +315,9 @@ def _facts(
             if value is not None:
                 label = f"best {objective.name}, trial {best.number}"
                 facts.append((label, metric_text(objective.name, value)))
-    counts = [f"{count} {STATE_TEXTS[state]}" for state, count in count_states(trials).items()]
+    counts = [
+        f"{count} {state_name(record, state)}" for state, count in count_states(trials).items()
+    ]
     label = f"trials: {', '.join(counts)}" if counts else "trials"
     facts.append((label, f"{len(trials):,}"))
     num_epochs = sum(trial.epochs for trial in trials)
@@ -358,7 +360,7 @@ def _best_rows(
 
 
 def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
-    state = state_text(trial)
+    state = state_text(record, trial)
     cells = [
         Cell(str(trial.number), trial.number),
         *(_objective_cell(objective, value) for objective, value in _results(record, trial)),

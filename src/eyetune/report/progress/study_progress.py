@@ -168,7 +168,7 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
     else:
         parts += [
             f"{number_of(trial.epochs, 'epoch')}, bracket {trial.bracket}",
-            state_text(trial),
+            state_text(record, trial),
         ]
     return "  ".join(filter(None, [*parts, settings_text(trial)]))
 
