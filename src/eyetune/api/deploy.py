@@ -163,6 +163,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     start_recipe = _recipe_to_resume(workspace, name) if resume else checked_recipe(recipe)
     dataset = load_images(start_recipe, None if resume else data, progress=progress)
     num_images = len(dataset.test) or len(dataset.validation)
+    loading_seconds = time.monotonic() - start  # it may decode thousands of photos
     reserved = min(MAX_VERIFICATION_SHARE * seconds, _verification_seconds(USUAL_MACS) * num_images)
     study = tune(
         build_model,
@@ -172,8 +173,8 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         board=board,
         scheduler=None if resume else "halving",
         max_epochs=max_epochs,
-        seconds=max(seconds - EXPORT_SECONDS - reserved, seconds / 2),
-        final_training=True if build_model else None,
+        seconds=max(seconds - loading_seconds - EXPORT_SECONDS - reserved, seconds / 2),
+        final_training=True if build_model and not resume else None,
         seed=None if resume else seed,
         name=name,
         resume=resume,
@@ -224,6 +225,8 @@ def _winner(study: Study) -> Run:
     if final is None or final.run == best.id:
         return best
     longest = study.run(final)
+    if best.record.results is None:  # its network could not be saved
+        return longest
     accuracy = longest.validation_accuracy
     variance = accuracy * (1 - accuracy) / max(longest.record.data.num_validation, 1)
     is_better = best.validation_accuracy > accuracy + CLEARLY_BETTER * math.sqrt(variance)
