@@ -9,6 +9,7 @@ import pytest
 
 import eyetune as et
 from eyetune.api import tune as api
+from eyetune.errors import UsageError
 from eyetune.records.study import StudyRecord, StudyState, TrialState
 from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
@@ -21,14 +22,22 @@ RATES = Space.make([Choice(name="optimizer.learning_rate", values=(1e-3, 3e-3))]
 
 @pytest.fixture
 def executors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the executors that were made; all trainings are simulated."""
+    """Return the names of the executors that were made; all trainings are simulated.
+
+    As in a cluster of small machines, no job gets several cores.
+    """
     names = []
 
-    def make_executor(name: str, num_workers: int | None) -> SimulatedExecutor:
+    def make_executor(
+        name: str, num_workers: int | None, *, cpus_per_job: float = 1
+    ) -> SimulatedExecutor:
+        if cpus_per_job > 1:
+            raise UsageError("No machine of the cluster has room for a job.")
         names.append(name)
         return SimulatedExecutor(num_workers or 2)
 
     monkeypatch.setattr("eyetune.api.tune.make_executor", make_executor)
+    monkeypatch.setattr("eyetune.api.tune.usable_cores", lambda: 2)
     monkeypatch.setattr("eyetune.tuning.exploration.MAX_FINAL_EPOCHS", 30)
     monkeypatch.setattr("eyetune.tuning.final_training.MAX_FINAL_EPOCHS", 30)
     return names

@@ -19,6 +19,7 @@ from eyetune.report.progress.training_progress import print_note
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, default_workers, make_executor
+from eyetune.tuning.executors.machine import usable_cores
 from eyetune.tuning.exploration import Outlook, look_ahead, planned_final
 from eyetune.tuning.final_training import MAX_TRIES, train_final, unfinished_final
 from eyetune.tuning.load_images import ImageLoader
@@ -261,12 +262,20 @@ class _FinalTrainer:
 
         trials = self.workspace.studies.trials(record.id)
         with (
-            make_executor(self.executor, 1) as executor,
+            self._executor() as executor,
             StudyDisplay(record, trials, enabled=self.progress) as display,
         ):
             if view is not None:
                 display.note(str(view))
             return train_final(record, self.workspace, executor, display, self.dataset, trial)
+
+    def _executor(self) -> Executor:
+        if self.executor == "local":
+            return make_executor(self.executor, 1)  # it has all cores
+        try:
+            return make_executor(self.executor, 1, cpus_per_job=usable_cores())
+        except UsageError:  # the machines of the cluster have fewer cores than this one
+            return make_executor(self.executor, 1)
 
 
 def _run_final(record: StudyRecord, trainer: _FinalTrainer, num_workers: int) -> StudyRecord:
