@@ -194,9 +194,9 @@ def test_lab_trains_more_final_seeds_in_the_time_that_is_left(
     assert len(simulated(too_short, workspace).final.runs) == 5  # these are recorded
 
 
-def test_continued_lab_knows_how_long_a_training_takes(archive: Path) -> None:
+def test_continued_lab_knows_how_long_a_training_takes(archive: Path, tmp_path: Path) -> None:
     plan = replace(plan_of(archive), seconds=5.0)
-    workspace = Workspace()
+    workspace = Workspace(tmp_path)
     first, second = simulated(plan, workspace), simulated(plan, workspace)
     assert not first.techniques
     assert not second.techniques
