@@ -144,6 +144,7 @@ class TestHyperband:
             "min_epochs": 1,
             "factor": 3,
             "iterations": 1,
+            "cycles": False,
         }
         assert (settings.seed, settings.sampler) == (1, "random")
         assert [one.name for one in settings.objectives] == ["val_accuracy"]
