@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,20 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
     interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def standard_error(accuracy: float, num_images: int) -> float:
+    """Return the standard error of an accuracy that was measured on some images.
+
+    Args:
+        accuracy: 0 to 1.
+        num_images: Number of images; none counts as one.
+
+    Example:
+        >>> round(standard_error(0.9, 900), 4)
+        0.01
+    """
+    return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / max(num_images, 1))
 
 
 def calibration_error(

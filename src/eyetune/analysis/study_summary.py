@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from eyetune.analysis.metrics import standard_error
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records.run import DataRecord, RunRecord
 from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
@@ -311,7 +312,7 @@ def _lags(data: DataRecord, epoch: Epoch) -> bool:
     """Return whether training is good and validation is no better than chance."""
     chance = 1 / len(data.class_names)
     good = min(3 * chance, (1 + chance) / 2)  # with few classes, three times chance is too much
-    noise = math.sqrt(chance * (1 - chance) / max(1, data.num_validation))
+    noise = standard_error(chance, data.num_validation)
     is_at_chance = epoch.val_accuracy <= chance + MAX_CHANCE_DEVIATIONS * noise
     return epoch.accuracy >= good and is_at_chance
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eyetune.analysis.metrics import standard_error
 from eyetune.analysis.study_summary import settings_text
 from eyetune.api.export import Export, checked_formats, export, export_target
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study
-from eyetune.api.tune import tune
+from eyetune.api.tune import draw, tune
 from eyetune.api.verify import verify
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
@@ -206,8 +206,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         workspace=workspace,
         progress=progress,
     )
-    study.save_plots()
-    study.report()
+    draw(study, progress=progress)
     result = Deployment(study, winner, exported, verification, time.monotonic() - start)
     text = json.dumps(result.to_json(), indent=2, default=str)
     write_page(text, exported.folder / _RESULT)
@@ -228,9 +227,8 @@ def _winner(study: Study) -> Run:
     if best.record.results is None:  # its network could not be saved
         return longest
     accuracy = longest.validation_accuracy
-    variance = accuracy * (1 - accuracy) / max(longest.record.data.num_validation, 1)
-    is_better = best.validation_accuracy > accuracy + CLEARLY_BETTER * math.sqrt(variance)
-    return best if is_better else longest
+    margin = CLEARLY_BETTER * standard_error(accuracy, longest.record.data.num_validation)
+    return best if best.validation_accuracy > accuracy + margin else longest
 
 
 def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:

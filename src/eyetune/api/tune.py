@@ -101,11 +101,16 @@ def tune(options: TuneOptions) -> Study:
             record = _run_final(record, trainer, num_workers)
     study = Study(workspace, record)
     if options.plots and study.trials:
-        print_note("Drawing the plots and writing the report ...", enabled=options.progress)
-        study.save_plots()
-        study.report()
+        draw(study, progress=options.progress)
     _ = study.best_trial  # raises where no trial has a result
     return study
+
+
+def draw(study: Study, *, progress: bool) -> None:
+    """Write the figures and the report of a study into its folder."""
+    print_note("Drawing the plots and writing the report ...", enabled=progress)
+    study.save_plots()
+    study.report()
 
 
 def check_arguments(options: TuneOptions) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import pairwise
@@ -386,6 +387,7 @@ def _folder() -> Traversable:
     return resources.files("eyetune.space") / "portfolios"
 
 
+@cache
 def _read(name: str) -> Portfolio:
     tables = tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
     space = Space.make(read_tables(tables["space"], name), origin=name)

@@ -20,6 +20,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from eyetune.analysis.metrics import standard_error
 from eyetune.data import Dataset
 from eyetune.records.study import StudyRecord, StudySettings, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
@@ -138,7 +139,7 @@ def outlook(
         return predict_accuracy(curve, training, epochs) if epochs >= 1 else 0.0
 
     ends = {training.trial: reached(training, seconds_left) for training in trainings}
-    noise = _sampling_variance(statistics.fmean(ends.values()), num_validation)
+    noise = standard_error(statistics.fmean(ends.values()), num_validation) ** 2
     mean, deviation = _distribution([*ends.values()])
     share = deviation**2 / (deviation**2 + noise) if deviation else 0.0
     believed = {trial: mean + share * (end - mean) for trial, end in ends.items()}
@@ -307,11 +308,6 @@ def _distribution(ends: Sequence[float]) -> tuple[float, float]:
     squares = PRIOR_WEIGHT * (PRIOR_DEVIATION**2 + (prior - mean) ** 2)
     squares += sum((end - mean) ** 2 for end in others)
     return mean, math.sqrt(squares / (PRIOR_WEIGHT + len(others)))
-
-
-def _sampling_variance(accuracy: float, num_images: int) -> float:
-    """Return the variance of an accuracy that was measured on some images."""
-    return max(accuracy * (1 - accuracy), 0.0) / max(num_images, 1)
 
 
 def _expected_improvement(difference: float, deviation: float) -> float:
