@@ -1,8 +1,8 @@
 """Batch normalization by TensorFlow's fused kernel, which computes what Keras computes, but faster.
 
 Keras 3 composes batch normalization on TensorFlow from a dozen operations, each over the whole
-feature map. The kernel `FusedBatchNormV3` reads the map twice. It took ResNet-8 from 1,111 to 1,555
-images per second and core (measured by benchmarks/train_throughput.py).
+feature map. The kernel `FusedBatchNormV3` reads the map twice. A training step of ResNet-8 with 128
+images took 50 ms with it instead of 75 ms, on two cores of an AMD EPYC with AVX-512, in float32.
 
 The kernel returns the batch's variance with Bessel's correction, n / (n - 1) for n values per
 channel. Keras keeps the running average of the uncorrected variance. So the correction is undone.
@@ -92,7 +92,7 @@ def _is_supported(layer: Any) -> bool:
         type(layer) is keras.layers.BatchNormalization
         and "call" not in vars(layer)
         and layer.axis in (-1, 3)
-        and len(layer._reduction_axes) == 3
+        and layer.input_spec.ndim == 4
         and not layer.renorm
         and not layer.synchronized
         and layer.epsilon >= MIN_EPSILON
