@@ -21,7 +21,9 @@ from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.options import TuneOptions
-from eyetune.tuning.settings import StartingPoint, new_settings, resumed_record
+from eyetune.tuning.resuming import resumed_record
+from eyetune.tuning.settings import new_settings
+from eyetune.tuning.starting_space import StartingPoint
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def settings_with_portfolio(source: Path, folder: Path) -> StudySettings:
 def test_portfolio_is_chosen_by_the_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_package: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("eyetune.tuning.settings.in_package", lambda: in_package)
+    monkeypatch.setattr("eyetune.tuning.starting_space.in_package", lambda: in_package)
     photos = write_image_folder(tmp_path / "photos")
     settings = settings_with_portfolio(photos, tmp_path / "workspace")
     assert bool(settings.recipe.model.initial_weights) == bool(in_package)

@@ -27,9 +27,11 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
 from eyetune.tuning.prior_runs import find_prior_runs, seeds_of
 from eyetune.tuning.recording import versions
+from eyetune.tuning.resuming import resumed_record
 from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import search
-from eyetune.tuning.settings import StartingPoint, check_options, new_settings, resumed_record
+from eyetune.tuning.settings import check_options, new_settings
+from eyetune.tuning.starting_space import StartingPoint
 
 
 @from_options(TuneOptions)

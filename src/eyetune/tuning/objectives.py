@@ -8,6 +8,8 @@ from typing import Literal, cast
 
 from eyetune.errors import UsageError, nearest
 from eyetune.records.study import Constraint, Direction, Objective
+from eyetune.tuning.declared_options import texts_of
+from eyetune.tuning.options import TuneOptions
 from eyetune.values.history import Epoch, History, best_epoch, is_better_high
 
 # Costs of a network that are known before any training; lower is better.
@@ -81,6 +83,38 @@ def read_constraint(text: str) -> Constraint:
         )
     limit = float(number.replace("_", "")) * _UNITS[(unit or "").lower().rstrip("b")]
     return Constraint(name=name, sign=cast('Literal["<", "<=", ">", ">="]', sign), limit=limit)
+
+
+def objectives_of(options: TuneOptions) -> tuple[Objective, ...]:
+    """Return the objectives that options name; none if they name none."""
+    texts = texts_of("objective", options.objective)
+    return tuple(read_objective(text) for text in texts)
+
+
+def constraints_of(options: TuneOptions, board_name: str) -> tuple[Constraint, ...]:
+    """Return the constraints of the options and the limits of the board."""
+    texts = texts_of("constraints", options.constraints)
+    constraints = [read_constraint(text) for text in texts]
+    if board_name:
+        from eyetune.device.boards.profiles import load_board
+
+        profile = load_board(board_name)
+        limits = (profile.max_model_bytes, profile.max_arena_bytes)
+        for name, limit in zip(ON_A_BOARD, limits, strict=True):
+            constraints.append(Constraint(name=name, sign="<=", limit=limit))
+    return tuple(constraints)
+
+
+def check_objective_names(objectives: tuple[Objective, ...]) -> None:
+    """Refuse names that no recipe measures; what a model function measures is known later."""
+    names = (*USUAL, *BEFORE_TRAINING, SECONDS)
+    for objective in objectives:
+        if objective.name not in names:
+            raise UsageError(
+                f"{objective.name} is not a known objective.",
+                received=objective.name,
+                fix=nearest(objective.name, names),
+            )
 
 
 def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> bool:

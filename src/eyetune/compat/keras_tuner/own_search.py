@@ -30,7 +30,8 @@ from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS, read_objective
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
 from eyetune.tuning.recording import versions
-from eyetune.tuning.settings import StartingPoint, new_settings
+from eyetune.tuning.settings import new_settings
+from eyetune.tuning.starting_space import StartingPoint
 
 SUPPORTED = {
     "build_model",
