@@ -19,14 +19,13 @@ import numpy as np
 from eyetune.errors import WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.training.job import (
-    PROGRESS_FILE,
     Inspection,
     Job,
     Outcome,
-    ProgressLog,
     inspect_apart,
     work_apart,
 )
+from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.tuning.executors import Executor
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Layer, Network

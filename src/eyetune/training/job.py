@@ -7,11 +7,9 @@ another machine that sees the same files. Nothing here writes records.
 from __future__ import annotations
 
 import gc
-import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +24,7 @@ from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training.load_data import load_data
+from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.network import Network
 from eyetune.values.run_files import MODEL_FILE
@@ -33,8 +32,6 @@ from eyetune.values.run_files import MODEL_FILE
 if TYPE_CHECKING:
     from eyetune.training.prepared_network import PreparedNetwork
 
-PROGRESS_FILE = "news.jsonl"
-SECONDS_BETWEEN_PROGRESS = 1.0
 # How long to wait until the worker of a killed coordinator notices this and ends.
 ORPHAN_SECONDS = 30.0
 
@@ -325,58 +322,3 @@ def _dataset(recipe: Recipe) -> Dataset:
 @lru_cache(maxsize=2)
 def _loaded(recipe: Recipe) -> Dataset:
     return load_data(recipe)
-
-
-class ProgressLog:
-    """Writes the epochs and the progress of a training as lines of JSON.
-
-    Args:
-        write: Called with each line.
-    """
-
-    def __init__(self, write: Callable[[str], object]) -> None:
-        self._write = write
-        self._written_at = 0.0
-
-    def on_epoch(self, epoch: Epoch) -> None:
-        """Write a whole epoch."""
-        self._write(json.dumps({"epoch": asdict(epoch)}) + "\n")
-
-    def on_progress(self, progress: Progress) -> None:
-        """Write the progress within an epoch, at most once a second."""
-        if time.monotonic() - self._written_at >= SECONDS_BETWEEN_PROGRESS:
-            self._written_at = time.monotonic()
-            self._write(json.dumps({"progress": asdict(progress)}) + "\n")
-
-
-class ProgressLogReader:
-    """Reads what a `ProgressLog` wrote into a run's folder since the last read.
-
-    Args:
-        folder: Folder of the run. The log of an earlier attempt is deleted: its epochs are reported
-            again from the checkpoint.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / PROGRESS_FILE
-        self._path.unlink(missing_ok=True)
-        self._read_up_to = 0
-
-    def read(self) -> Iterator[Epoch | Progress]:
-        """Yield what is new, in order. An incomplete line is left for the next read."""
-        try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._read_up_to)
-                lines = stream.readlines()
-        except FileNotFoundError:
-            return
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return
-            self._read_up_to += len(line)
-            value = json.loads(line)
-            yield Epoch(**value["epoch"]) if "epoch" in value else Progress(**value["progress"])
-
-    def close(self) -> None:
-        """Delete the log, when everything in it is recorded."""
-        self._path.unlink(missing_ok=True)

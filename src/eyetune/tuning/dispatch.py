@@ -11,7 +11,8 @@ from typing import Any, Protocol, final
 from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.training.job import Job, Outcome, ProgressLogReader, work_apart
+from eyetune.training.job import Job, Outcome, work_apart
+from eyetune.training.progress_log import ProgressLogReader
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import job_of, record_failure, record_outcome
 from eyetune.values.history import Epoch, Progress
