@@ -77,7 +77,8 @@ def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Pat
 def test_export_sets_aside_scratch_memory_on_the_s3(
     exported: et.Export, s3_export: et.Export
 ) -> None:
-    assert s3_export.manifest.arena_bytes > exported.manifest.arena_bytes
+    assert s3_export.manifest.arena_bytes >= exported.manifest.arena_bytes
+    assert s3_export.manifest.arena_scratch_bytes > exported.manifest.arena_scratch_bytes == 0
 
 
 def test_export_shows_its_steps(

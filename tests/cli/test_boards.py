@@ -70,6 +70,18 @@ def test_fit_check_shows_needs_and_limits(capfd: pytest.CaptureFixture[str]) -> 
         assert text in printed
 
 
+def test_fit_check_separates_scratch_memory(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit-check", "lab", "--board", "esp32-s3-eye"]) == 0
+    assert "for ESP-NN's kernels" in capfd.readouterr().out
+    assert run(["fit-check", "lab", "--board", "esp32-s3-eye", "--json"]) == 0
+    value = json.loads(capfd.readouterr().out)
+    parts = value["arena"]
+    assert parts["scratch_bytes"] > 0
+    assert parts["is_measured"] is False
+    sizes = parts["tensors_bytes"], parts["interpreter_bytes"], parts["scratch_bytes"]
+    assert sum(sizes) == value["arena_bytes"]
+
+
 def test_fit_check_status_is_1_if_it_does_not_fit(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "vgg16"]) == 1
     captured = capfd.readouterr()

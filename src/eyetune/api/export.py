@@ -237,7 +237,6 @@ def _described(
     """Return the manifest of an export, and its network as read from the .tflite file."""
     from eyetune.device.estimate.latency import latency
     from eyetune.device.estimate.tflite import footprint_of, read
-    from eyetune.device.export import tflm
     from eyetune.device.export.arena_size import arena_to_set_aside
     from eyetune.device.export.int8_values import check_input
 
@@ -246,8 +245,9 @@ def _described(
     needs = footprint_of(file)
     _check_fits(needs, board)
     image = dataset.train.images[:1]
-    arena_bytes = arena_to_set_aside(model.content, needs, board, image)
-    time = latency(file.graph, board, arena_in_psram=arena_bytes > board.arena_bytes)
+    built_board = firmware.with_kernels_of(board, formats)
+    arena = arena_to_set_aside(model.content, needs, built_board, image)
+    time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
     num_validation = min(MAX_VALIDATION_IMAGES, len(dataset.validation))
     run_versions = {f"run {name}": version for name, version in run.record.versions.items()}
     manifest = Manifest(
@@ -261,8 +261,9 @@ def _described(
         formats=formats,
         operators=file.operators,
         flash_bytes=file.size_bytes,
-        arena_bytes=arena_bytes,
-        arena_is_measured=tflm.is_available(),
+        arena_bytes=arena.bytes,
+        arena_scratch_bytes=arena.scratch_bytes,
+        arena_is_measured=arena.is_measured,
         macs=file.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,

@@ -134,7 +134,7 @@ def _board_lines(board: Board) -> list[RenderableType]:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
-    shown_apart = ("name", "title", "quirks")
+    shown_apart = ("name", "title", "quirks", "copies_convolutions")
     sections = ("camera", "cost")
     fields = type(board).model_fields
     for name in fields:
@@ -153,6 +153,8 @@ def _board_lines(board: Board) -> list[RenderableType]:
 
 
 def _value_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -195,12 +197,24 @@ def _needs_table(check: FitCheck) -> Table:
     if in_psram:
         external = _bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
         table.add_row("external RAM", *external)
+    table.add_row("arena by part", "", _arena_text(check))
     table.add_row("time per image", "", _time_text(check, in_psram=in_psram))
     kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in needs.macs_by_kind.items())
     by_kind = f" ({kinds})" if kinds else ""
     table.add_row("multiply-accumulates", "", f"{needs.macs:,} MACs{by_kind}")
     table.add_row("parameters", "", f"{needs.parameters:,}")
     return table
+
+
+def _arena_text(check: FitCheck) -> str:
+    """Return the parts of the tensor arena, and where their sizes come from."""
+    arena = check.footprint.arena_on(check.board)
+    how = "measured" if arena.is_measured else "computed"
+    text = f"{how}: {arena.tensors_bytes:,} tensors, {arena.interpreter_bytes:,} interpreter"
+    if not arena.scratch_bytes:
+        return text
+    separator = "; computed:" if arena.is_measured else ","
+    return f"{text}{separator} {arena.scratch_bytes:,} for ESP-NN's kernels"
 
 
 def _time_text(check: FitCheck, *, in_psram: bool) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from eyetune.api.export import Export
+    from eyetune.device.export.export_folder import Manifest
     from eyetune.device.export.verify import Verification
 
 Formats = Annotated[
@@ -161,11 +162,11 @@ def export_lines(export: Export) -> list[RenderableType]:
     )
     is_internal = manifest.arena_bytes <= board.arena_bytes
     available = board.arena_bytes if is_internal else board.psram_bytes
-    how = "measured" if manifest.arena_is_measured else "predicted"
+    arena = f"{manifest.arena_bytes:,} of {available:,} bytes"
     rows = {
         "accuracy": f"{accuracies} ({manifest.validation_images:,} validation images)",
         "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
-        "tensor arena": f"{manifest.arena_bytes:,} of {available:,} bytes, {how}",
+        "tensor arena": f"{arena}, {_arena_source(manifest)}",
         "multiply-accumulates": f"{manifest.macs:,} MACs",
         "operators": ", ".join(manifest.operators),
     }
@@ -181,6 +182,16 @@ def export_lines(export: Export) -> list[RenderableType]:
         f"Written: {path} (model.tflite, report.html, {folders})",
         f"Next: eyetune verify {path}",
     ]
+
+
+def _arena_source(manifest: Manifest) -> str:
+    """Return which part of the tensor arena was measured, and which one was computed."""
+    scratch_bytes = manifest.arena_scratch_bytes
+    how = "measured" if manifest.arena_is_measured else "predicted"
+    if not scratch_bytes:
+        return how
+    rest = manifest.arena_bytes - scratch_bytes
+    return f"{rest:,} {how} and {scratch_bytes:,} computed for ESP-NN's kernels"
 
 
 def verification_lines(verification: Verification) -> list[RenderableType]:

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from eyetune.device.boards.profiles import Board, Camera, CostModel, boards, load_board
+from eyetune.device.boards.profiles import (
+    ESP_NN_VERSIONS,
+    Board,
+    Camera,
+    CostModel,
+    boards,
+    load_board,
+)
 from eyetune.errors import UsageError
 
 OWN = """
@@ -189,6 +196,14 @@ def test_camera_pins_of_the_esp_eye() -> None:
     assert (camera.pwdn, camera.reset, camera.xclk_hz) == (-1, -1, 15_000_000)
     assert camera.flip_vertically
     assert camera.pull_ups == (13, 14)
+
+
+def test_board_with_copies_convolutions_stands_for_all_versions(tmp_path: Path) -> None:
+    earlier = load_board(write(tmp_path, OWN + "copies_convolutions = true\n"))
+    assert earlier.kernel_versions == ESP_NN_VERSIONS
+    chosen = load_board(write(tmp_path, OWN + 'esp_nn = ["1.2.3"]\n'))
+    assert chosen.kernel_versions == ("1.2.3",)
+    assert "esp_nn" in (refusal(tmp_path, OWN + 'esp_nn = ["0.9"]\n').expected or "")
 
 
 def test_only_the_s3_forbids_per_channel_dense_layers() -> None:

@@ -165,14 +165,33 @@ def test_latency_is_longer_with_the_arena_in_psram() -> None:
     assert outside.milliseconds > 1.15 * inside.milliseconds
 
 
-def test_arena_on_the_s3_holds_copies_for_convolutions() -> None:
+def test_arena_on_the_s3_holds_scratch_memory() -> None:
     needs = footprint(network())
     assert needs.arena_bytes_on(EYE) == needs.arena_bytes
-    assert needs.arena_bytes_on(S3) > needs.arena_bytes + 2 * 3 * 3 * 32 * 64
+    arena = needs.arena_on(S3)
+    assert arena.tensors_bytes == needs.head_bytes
+    assert arena.interpreter_bytes == needs.tail_bytes
+    assert arena.scratch_bytes > 9000
+    assert arena.bytes == needs.arena_bytes_on(S3) == needs.arena_bytes + arena.scratch_bytes
+    assert not arena.is_measured
+
+
+def test_arena_on_the_s3_depends_on_the_version_of_esp_nn() -> None:
     wide = footprint(network("vgg"))
-    assert wide.arena_in_psram(S3)
-    assert wide.arena_bytes < S3.arena_bytes
-    assert limits(needs, S3) == limits(wide, S3) == []
+    arduino = S3.model_copy(update={"esp_nn": ("1.2.3",)})
+    any_version = S3.model_copy(update={"esp_nn": (), "copies_convolutions": True})
+    assert wide.arena_bytes_on(S3) < wide.arena_bytes_on(arduino)
+    assert wide.arena_bytes_on(any_version) == wide.arena_bytes_on(arduino)
+    assert not wide.arena_in_psram(S3)
+    assert wide.arena_in_psram(arduino)
+    assert limits(wide, S3) == limits(wide, arduino) == []
+
+
+def test_arena_on_the_s3_counts_separable_and_dilated_layers() -> None:
+    separable = footprint(sequential(layers.SeparableConv2D(32, 3), shape=(16, 16, 16)))
+    dilated = layers.Conv2D(16, 3, dilation_rate=2, padding="same")
+    for needs in (separable, footprint(sequential(dilated, shape=(16, 16, 16)))):
+        assert needs.arena_on(S3).scratch_bytes > 0
 
 
 def test_bottleneck_without_a_cost_model_is_by_macs() -> None:

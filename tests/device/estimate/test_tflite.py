@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from eyetune.device.boards.profiles import load_board
+from eyetune.device.boards.profiles import ESP_NN_VERSIONS, load_board
 from eyetune.device.estimate.footprint import footprint
 from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.errors import UsageError
@@ -129,6 +129,10 @@ def test_footprint_of_a_file_is_that_of_its_network(content: bytes) -> None:
     assert from_file.macs_by_kind == predicted.macs_by_kind
     assert from_file.parameters == predicted.parameters == network().count_params()
     assert from_file.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
+    for version in ESP_NN_VERSIONS:  # strides, windows and padding are those of the layers, too
+        s3 = load_board("esp32-s3-eye").model_copy(update={"esp_nn": (version,)})
+        assert from_file.arena_on(s3).scratch_bytes == predicted.arena_on(s3).scratch_bytes > 0
+    assert from_file.file_is_exact
     assert from_file.unsupported == from_file.unknown == ()
     assert from_file.violations(EYE) == ()
     names = [cost.name for cost in from_file.layer_costs(EYE)]

@@ -125,7 +125,22 @@ def test_write_knows_the_method_of_every_operator(tmp_path: Path) -> None:
 def test_write_esp_idf_requires_fast_components(tmp_path: Path) -> None:
     text = (written(tmp_path / "project", "esp-idf") / "main/idf_component.yml").read_text()
     assert 'espressif/esp-tflite-micro: "^1.4.0"' in text
+    assert 'espressif/esp-nn: "~1.4.1"' in text  # the arena is computed for this version
     assert 'espressif/esp32-camera: ">=2.0.15,<3.0.0"' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "formats", "expected"),
+    [
+        ("esp32-s3-eye", ["esp-idf", "c"], {"1.4"}),
+        ("esp32-s3-eye", ["arduino"], {"1.4", "1.2.3"}),
+        ("esp-eye", ["arduino"], set()),
+    ],
+)
+def test_kernels_are_those_that_the_firmware_contains(
+    name: str, formats: list[str], expected: set[str]
+) -> None:
+    assert set(firmware.with_kernels_of(load_board(name), formats).kernel_versions) == expected
 
 
 def test_readme_holds_commands_expected_output_and_quirks(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ MANIFEST: dict[str, Any] = {
     "operators": ["CONV_2D", "SOFTMAX"],
     "flash_bytes": 174_496,
     "arena_bytes": 40_960,
+    "arena_scratch_bytes": 0,
+    "arena_is_measured": True,
     "macs": 4_040_704,
     "latency_ms": 180.4,
     "latency_error_ms": 63.1,
@@ -90,6 +92,13 @@ def test_export_page_leaves_out_what_was_not_measured(name: str) -> None:
 
 def test_export_page_compares_a_large_arena_with_psram() -> None:
     assert "204,800 of 4,194,304 bytes" in export_page({**MANIFEST, "arena_bytes": 204_800})
+
+
+def test_export_page_separates_measured_and_computed() -> None:
+    page = export_page({**MANIFEST, "arena_scratch_bytes": 10_240})
+    assert "30,720 bytes, measured" in page
+    assert "10,240 bytes, computed" in page
+    assert "computed" in export_page({**MANIFEST, "arena_is_measured": False})
 
 
 def test_export_page_escapes_text_of_users() -> None:

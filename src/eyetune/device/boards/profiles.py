@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, get_args
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,6 +18,8 @@ from eyetune.errors import UsageError, nearest
 from eyetune.values.renamed_attributes import renamed_to
 
 DEFAULT_BOARD = "esp-eye"
+EspNnVersion = Literal["1.2.3", "1.4"]  # those with their own formulas in estimate/esp_nn.py
+ESP_NN_VERSIONS: tuple[EspNnVersion, ...] = get_args(EspNnVersion)
 _MAX_FILE_BYTES = 1_000_000  # the built-in profiles have about 3,000
 _MAX_SHOWN = 200  # characters of a wrong value in an error
 
@@ -130,9 +132,13 @@ class Board(_Section):
     per_channel_dense: bool = Field(
         True, description="whether dense layers may have a scale for each output"
     )
+    esp_nn: tuple[EspNnVersion, ...] = Field(
+        (),
+        description="versions of ESP-NN whose kernels take scratch memory from the arena "
+        "(the largest counts)",
+    )
     copies_convolutions: bool = Field(
-        False,
-        description="whether convolutions copy their weights and input into the arena",
+        False, description="the earlier form of `esp_nn`: true stands for all of its versions"
     )
     quirks: tuple[str, ...] = Field((), description="what to know about the board, as sentences")
 
@@ -154,6 +160,11 @@ class Board(_Section):
     def max_arena_bytes(self) -> int:
         """Largest tensor arena in bytes: in internal RAM, or in external RAM, which is slower."""
         return max(self.arena_bytes, self.psram_bytes)
+
+    @property
+    def kernel_versions(self) -> tuple[EspNnVersion, ...]:
+        """Versions of ESP-NN whose kernels take scratch memory; empty if there are none."""
+        return self.esp_nn or (ESP_NN_VERSIONS if self.copies_convolutions else ())
 
     largest_model_bytes: ClassVar[property] = renamed_to("max_model_bytes")
     largest_arena_bytes: ClassVar[property] = renamed_to("max_arena_bytes")

@@ -8,15 +8,13 @@ https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/docs/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 
-from eyetune.device.estimate.graph import Graph, Operator
+from eyetune.device.estimate.graph import Graph
 
 ALIGNMENT = 16  # bytes
-_MAX_PADDING = 2  # pixels on each side of an image that is padded, with a kernel of 5x5
 
 # Sizes in the tail, in bytes, on a 64-bit host. They were fitted to tflite-micro 0.dev20261023 on
 # 52 networks. An ESP32 with its 32-bit pointers needs less. A quantized channel takes a multiplier
@@ -168,36 +166,3 @@ def tail_bytes(graph: Graph) -> int:
         + _TAIL_PER_TENSOR * num_tensors
         + _TAIL_PER_CHANNEL * num_channels
     )
-
-
-def with_copies(graph: Graph) -> Graph:
-    """Return a graph whose convolutions have scratch memory for copies of weights and input.
-
-    ESP-NN's vector kernels make such copies. The sizes are an upper bound for most convolutions
-    with kernels of up to 5x5; see esp_nn_get_conv_scratch_size_esp32s3 in
-    https://github.com/espressif/esp-nn/blob/master/src/convolution/esp_nn_conv_esp32s3.c.
-
-    Example:
-        >>> from eyetune.device.estimate.graph import Constant, Operator, Tensor
-        >>> step = Operator("CONV_2D", ("a",), (0,), 1, (Constant(2304),))
-        >>> image = Tensor((8, 8, 16))
-        >>> graph = with_copies(Graph((image, image), (step,), (0,), (1,)))
-        >>> graph.operators[0].scratch_bytes == 2 * 2304 + 2 * 12 * 12 * 16 + 4 * 16 + 64
-        True
-    """
-    operators = [_with_copies(graph, operator) for operator in graph.operators]
-    return replace(graph, operators=tuple(operators))
-
-
-def _with_copies(graph: Graph, operator: Operator) -> Operator:
-    if operator.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        return operator
-    if not operator.inputs or not operator.constants:
-        return operator
-    *sides, channels = graph.tensors[operator.inputs[0]].shape or (1,)
-    rounded_channels = -(-channels // 16) * 16  # the kernels take channels in groups of 16
-    weights = -(-operator.constants[0].bytes * rounded_channels // max(channels, 1))
-    padded_input = math.prod(side + 2 * _MAX_PADDING for side in sides) * channels
-    output_channels = math.prod(graph.tensors[operator.output].shape[-1:])
-    scratch = 2 * weights + 2 * padded_input + 4 * output_channels + 4 * ALIGNMENT
-    return replace(operator, scratch_bytes=scratch)

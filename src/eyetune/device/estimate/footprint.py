@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from eyetune.device.boards.profiles import Board
-from eyetune.device.estimate.arena import head_bytes, tail_bytes, with_copies
+from eyetune.device.estimate.arena import head_bytes, tail_bytes
+from eyetune.device.estimate.esp_nn import with_scratch
 from eyetune.device.estimate.flash_size import flash_bytes
 from eyetune.device.estimate.graph import Graph, Operator
 from eyetune.device.estimate.graph_builder import UNKNOWN
@@ -57,6 +58,30 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class ArenaParts:
+    """The parts of a tensor arena on a board.
+
+    Attributes:
+        tensors_bytes: Size of the tensors between operators, in bytes.
+        interpreter_bytes: Size of what the interpreter keeps about operators and tensors, in bytes.
+        scratch_bytes: Size of what the kernels of the board take in addition, in bytes. It is
+            always computed, by the formulas of the board's library.
+        is_measured: Whether the first two were measured in TensorFlow Lite Micro's interpreter on
+            this computer; otherwise they were computed, too.
+    """
+
+    tensors_bytes: int
+    interpreter_bytes: int
+    scratch_bytes: int
+    is_measured: bool
+
+    @property
+    def bytes(self) -> int:
+        """Size of all parts in bytes."""
+        return self.tensors_bytes + self.interpreter_bytes + self.scratch_bytes
+
+
+@dataclass(frozen=True)
 class Footprint:
     """What the int8 version of a network needs.
 
@@ -69,6 +94,9 @@ class Footprint:
         graph: The operators and tensors that these values come from.
         unsupported: Operators that TensorFlow Lite Micro cannot run, each with its layer.
         unknown: Operators of which only the size is known, each with its layer.
+        file_is_exact: Whether `flash_bytes` is the size of a file. Default: it is computed.
+        arena_is_measured: Whether `head_bytes` and `tail_bytes` were measured in TensorFlow Lite
+            Micro's interpreter. Default: they are computed.
     """
 
     flash_bytes: int
@@ -79,6 +107,8 @@ class Footprint:
     graph: Graph
     unsupported: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    file_is_exact: bool = False
+    arena_is_measured: bool = False
 
     @property
     def arena_bytes(self) -> int:
@@ -93,14 +123,31 @@ class Footprint:
     multiply_adds = renamed_to("macs")
     multiply_adds_by_kind = renamed_to("macs_by_kind")
 
+    def arena_on(self, board: Board) -> ArenaParts:
+        """Return the parts of the tensor arena on a board.
+
+        Example:
+            >>> from eyetune.device.boards.profiles import load_board
+            >>> from eyetune.models.build import build
+            >>> from eyetune.recipe import ModelSection
+            >>> needs = footprint(build(ModelSection(), (32, 32, 3), 10))
+            >>> needs.arena_on(load_board("esp-eye")).scratch_bytes
+            0
+            >>> needs.arena_on(load_board("esp32-s3-eye")).scratch_bytes > 20_000
+            True
+        """
+        scratch_bytes = head_bytes(self._graph_on(board)) - head_bytes(self.graph)
+        return ArenaParts(self.head_bytes, self.tail_bytes, scratch_bytes, self.arena_is_measured)
+
     def arena_bytes_on(self, board: Board) -> int:
         """Return the size of the tensor arena on a board, in bytes.
 
-        It is larger where convolutions copy their weights and input into the arena.
+        It is larger where the board's kernels take scratch memory from the arena.
         """
-        if not board.copies_convolutions:
-            return self.arena_bytes
-        return self.tail_bytes + head_bytes(with_copies(self.graph))
+        return self.arena_on(board).bytes
+
+    def _graph_on(self, board: Board) -> Graph:
+        return with_scratch(self.graph, board.kernel_versions)
 
     def arena_in_psram(self, board: Board) -> bool:
         """Return whether the arena lies in a board's external RAM, since internal RAM is too small.
@@ -175,8 +222,7 @@ class Footprint:
 
         A layer that is fused with the one before it counts as part of that one.
         """
-        graph = with_copies(self.graph) if board.copies_convolutions else self.graph
-        return layer_costs(graph, self.latency(board))
+        return layer_costs(self._graph_on(board), self.latency(board))
 
     def bottleneck(self, board: Board) -> Bottleneck:
         """Return the layer that costs most of what the board has too little of, or of the time.

@@ -51,6 +51,21 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The window that a convolution slides over its input.
+
+    Attributes:
+        size: Height and width in pixels.
+        strides: Steps down and to the right, in pixels.
+        dilation: Distances of neighboring weights, down and to the right, in pixels.
+    """
+
+    size: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
 class Operator:
     """One step of the int8 model.
 
@@ -68,6 +83,7 @@ class Operator:
         names: Number of names that the converter joins in the name of its output, which takes
             flash too.
         more_outputs: Indices of the other tensors that it writes.
+        window: How a convolution slides over its input; None for other operators.
     """
 
     kind: str
@@ -81,6 +97,7 @@ class Operator:
     scratch_bytes: int = 0
     names: int = 1
     more_outputs: tuple[int, ...] = ()
+    window: Window | None = None
 
     @property
     def outputs(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from eyetune.device.estimate.activation_rules import (
     activation_name,
     emit_activation,
 )
-from eyetune.device.estimate.graph import Constant
+from eyetune.device.estimate.graph import Constant, Window
 from eyetune.device.estimate.graph_builder import UNKNOWN, LayerCall, emit_in_float
 
 _LayerRule = Callable[[LayerCall], int]
@@ -60,8 +60,15 @@ def emit_layer(call: LayerCall) -> int:
 def _convolution(call: LayerCall) -> int:
     is_depthwise = type(call.layer).__name__ == "DepthwiseConv2D"
     kind = "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D"
-    output = _emit_weighted(call, kind, call.layer.kernel, call.shape, [_unpadded_input(call)])
+    window = _window(call.layer)
+    inputs = [_unpadded_input(call)]
+    output = _emit_weighted(call, kind, call.layer.kernel, call.shape, inputs, window)
     return emit_activation(call, output, activation_name(call.layer.activation))
+
+
+def _window(layer: Any) -> Window:
+    height, width = layer.kernel_size
+    return Window((height, width), tuple(layer.strides), tuple(layer.dilation_rate))
 
 
 def _padding(call: LayerCall) -> int:
@@ -91,7 +98,12 @@ def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def _emit_weighted(
-    call: LayerCall, kind: str, kernel: Any, shape: tuple[int, ...], inputs: Sequence[int] = ()
+    call: LayerCall,
+    kind: str,
+    kernel: Any,
+    shape: tuple[int, ...],
+    inputs: Sequence[int] = (),
+    window: Window | None = None,
 ) -> int:
     """Add an operator each of whose weights is used once at each position of its output."""
     size, channels = math.prod(kernel.shape), shape[-1]
@@ -107,6 +119,7 @@ def _emit_weighted(
         channels=channels,
         macs=math.prod(shape[:-1]) * size,
         names=_num_names(kind, call.layer),
+        window=window,
     )
 
 
@@ -120,10 +133,17 @@ def _num_names(kind: str, layer: Any) -> int:
 def _separable(call: LayerCall) -> int:
     layer = call.layer
     channels = call.input_shape()[-1] * layer.depth_multiplier
+    depthwise_shape = (*call.shape[:2], channels)
     depthwise = _emit_weighted(
-        call, "DEPTHWISE_CONV_2D", layer.depthwise_kernel, (*call.shape[:2], channels)
+        call,
+        "DEPTHWISE_CONV_2D",
+        layer.depthwise_kernel,
+        depthwise_shape,
+        window=_window(layer),
     )
-    pointwise = _emit_weighted(call, "CONV_2D", layer.pointwise_kernel, call.shape, [depthwise])
+    pointwise = _emit_weighted(
+        call, "CONV_2D", layer.pointwise_kernel, call.shape, [depthwise], Window((1, 1))
+    )
     return emit_activation(call, pointwise, activation_name(layer.activation))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
 from eyetune.device.estimate.footprint import Footprint, footprint_of_graph
-from eyetune.device.estimate.graph import CONVOLUTIONS, Constant, Graph, Operator, Tensor
+from eyetune.device.estimate.graph import CONVOLUTIONS, Constant, Graph, Operator, Tensor, Window
 from eyetune.device.estimate.tflite_checks import check, weights_and_values
 from eyetune.device.estimate.tflite_parser import (
     DAMAGE_ERRORS,
@@ -117,7 +117,8 @@ def read(source: Path | bytes) -> TfliteModel:
 
 def footprint_of(model: TfliteModel) -> Footprint:
     """Return what a model needs of a board; the size of its file is exact, its arena is planned."""
-    return footprint_of_graph(model.graph, model.size_bytes, model.parameters)
+    needs = footprint_of_graph(model.graph, model.size_bytes, model.parameters)
+    return replace(needs, file_is_exact=True)
 
 
 def _content(path: Path) -> bytes:
@@ -195,7 +196,16 @@ def _operator(stored: StoredOperator, tensors: tuple[StoredTensor, ...], layer: 
         macs=_macs(stored, tensors, inputs),
         scratch_bytes=4 * math.prod(output.shape) if is_transposed else 0,  # it adds up in int32
         more_outputs=stored.outputs[1:],
+        window=_window(stored, tensors),
     )
+
+
+def _window(stored: StoredOperator, tensors: tuple[StoredTensor, ...]) -> Window | None:
+    pair = weights_and_values(stored, tensors)
+    if pair is None or stored.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return None
+    _, height, width, _ = pair[0].shape
+    return Window((height, width), stored.strides, stored.dilation)
 
 
 def _num_channels(stored: StoredOperator, tensors: tuple[StoredTensor, ...]) -> int:

@@ -20,6 +20,7 @@ _MAX_TENSORS = 4 * _MAX_OPERATORS
 _MAX_INPUTS = 4 * _MAX_OPERATORS  # of all operators together
 _MAX_RANK = 8
 _MAX_NAME = 80  # characters
+_MAX_STEP = 1 << 16  # pixels: strides and dilations
 # Size of an element in bytes, by the name of its type.
 _ELEMENT_BYTES = {
     **dict.fromkeys(("INT8", "UINT8", "BOOL", "INT4", "UINT4", "INT2"), 1),
@@ -92,11 +93,15 @@ class StoredOperator:
         kind: Its name in the schema.
         inputs: Indices of the tensors that it reads; -1 for an optional input that is absent.
         outputs: Indices of the tensors that it writes.
+        strides: Vertical and horizontal stride of a convolution in pixels, otherwise (1, 1).
+        dilation: Vertical and horizontal dilation of a convolution in pixels, otherwise (1, 1).
     """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    strides: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
 
     @property
     def present_inputs(self) -> tuple[int, ...]:
@@ -221,7 +226,9 @@ class _Parser:
                 raise DamagedFileError("an operator refers to a missing tensor")
             if max(*inputs, *outputs, 0) >= num_tensors:
                 raise DamagedFileError("an operator refers to a missing tensor")
-            yield StoredOperator(self._kind(operator.OpcodeIndex()), inputs, outputs)
+            kind = self._kind(operator.OpcodeIndex())
+            strides, dilation = _steps(kind, operator)
+            yield StoredOperator(kind, inputs, outputs, strides, dilation)
 
     def _kind(self, index: int) -> str:
         """Return the name of an operator by the index of its code in the file."""
@@ -251,6 +258,18 @@ class _Parser:
                 received=f"{self._origin}: {count:,}",
             )
         return count
+
+
+def _steps(kind: str, operator: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the strides and the dilation of a convolution; 1 for other operators."""
+    options = tflite_schema.convolution_options(kind, operator)
+    if options is None:
+        return (1, 1), (1, 1)
+    strides = options.StrideH(), options.StrideW()
+    dilation = options.DilationHFactor(), options.DilationWFactor()
+    if not 0 < min(*strides, *dilation) <= max(*strides, *dilation) <= _MAX_STEP:
+        raise DamagedFileError("a convolution has an invalid stride or dilation")
+    return strides, dilation
 
 
 def _ports(length: int, index_at: Callable[[int], int], num_tensors: int) -> tuple[int, ...]:

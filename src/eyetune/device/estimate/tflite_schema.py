@@ -21,6 +21,29 @@ def root(content: bytes) -> Any:
     return _schema().Model.GetRootAs(content, 0)
 
 
+def convolution_options(kind: str, operator: Any) -> Any | None:
+    """Return the options of a convolution, which hold its strides and its dilation.
+
+    Args:
+        kind: The operator's name.
+        operator: The operator in the file.
+
+    Returns:
+        The options; None if the operator is no convolution or has no options.
+    """
+    schema = _schema()
+    classes = {
+        "CONV_2D": schema.Conv2DOptions,
+        "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
+    }
+    table = operator.BuiltinOptions() if kind in classes else None
+    if table is None:
+        return None
+    options = classes[kind]()
+    options.Init(table.Bytes, table.Pos)
+    return options
+
+
 @cache
 def operator_names() -> dict[int, str]:
     """Return the names of the builtin operators by their codes.

@@ -57,6 +57,11 @@ class Manifest(BaseModel):
     arena_is_measured: bool = Field(
         description="whether it was measured in TensorFlow Lite Micro; otherwise it is predicted"
     )
+    arena_scratch_bytes: int = Field(
+        0,
+        ge=0,
+        description="part of the arena for scratch memory of the board's kernels, always computed",
+    )
     # The file keeps the earlier name multiply_adds.
     macs: int = Field(ge=0, alias="multiply_adds", description="multiply-accumulates per image")
     latency_ms: float | None = Field(None, description="predicted time per image")

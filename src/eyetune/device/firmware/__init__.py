@@ -1,6 +1,6 @@
 """Firmware around an int8 network: an ESP-IDF project, an Arduino sketch or a C array."""
 
-from eyetune.device.firmware.board_support import check_board
+from eyetune.device.firmware.board_support import check_board, with_kernels_of
 from eyetune.device.firmware.formats import write, write_arduino, write_c_array, write_esp_idf
 from eyetune.device.firmware.image import CameraFrame, camera_frame, preprocess
 from eyetune.device.firmware.model import FirmwareModel
@@ -13,6 +13,7 @@ __all__ = [
     "check_board",
     "preprocess",
     "read_result",
+    "with_kernels_of",
     "write",
     "write_arduino",
     "write_c_array",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eyetune.device.boards.profiles import Board, Camera
+from eyetune.device.boards.profiles import Board, Camera, EspNnVersion
 from eyetune.device.firmware.image import CameraFrame, camera_frame
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.errors import BoardError, UsageError
@@ -15,6 +15,8 @@ _PARTITION_UNIT = 0x1000  # bytes
 _MEBIBYTE = 1024**2
 _FLASH_MEBIBYTES = (2, 4, 8, 16, 32)  # sizes that ESP-IDF supports on both chips
 _CLOCKS_MHZ = (80, 160, 240)
+# The version in Arduino's core 3.3.11, by its versions.txt.
+_ARDUINO_ESP_NN: EspNnVersion = "1.2.3"
 
 
 def check_board(board: Board, formats: Sequence[str], image_shape: tuple[int, int, int]) -> None:
@@ -37,6 +39,20 @@ def check_board(board: Board, formats: Sequence[str], image_shape: tuple[int, in
     frame = camera_frame(image_shape)
     if frame.bytes > _ram_bytes(board):
         raise _frame_does_not_fit(board, frame, 0)
+
+
+def with_kernels_of(board: Board, formats: Sequence[str]) -> Board:
+    """Return a board with all versions of ESP-NN that firmware in these formats contains.
+
+    Example:
+        >>> from eyetune.device.boards.profiles import load_board
+        >>> with_kernels_of(load_board("esp32-s3-eye"), ["esp-idf", "arduino"]).esp_nn
+        ('1.4', '1.2.3')
+    """
+    if not board.kernel_versions or "arduino" not in formats:
+        return board
+    versions = dict.fromkeys((*board.kernel_versions, _ARDUINO_ESP_NN))
+    return board.model_copy(update={"esp_nn": tuple(versions)})
 
 
 def board_context(model: FirmwareModel, board: Board) -> dict[str, Any]:

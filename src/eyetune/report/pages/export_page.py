@@ -101,12 +101,24 @@ def _bar(label: str, needed: int, available: int) -> dict[str, Any]:
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    facts = [("multiply-accumulates (MACs) per image", f"{manifest['macs']:,}")]
+    facts = [
+        ("tensor arena without scratch memory", _arena_text(manifest)),
+        ("multiply-accumulates (MACs) per image", f"{manifest['macs']:,}"),
+    ]
+    if manifest["arena_scratch_bytes"]:
+        text = f"{manifest['arena_scratch_bytes']:,} bytes, computed by ESP-NN's formulas"
+        facts.insert(1, ("scratch memory of the board's kernels", text))
     if manifest["latency_ms"] is not None:
         time = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
         facts.append(("time per image, predicted", time))
     facts.append(("training images for calibration", f"{manifest['calibration_images']:,}"))
     return facts
+
+
+def _arena_text(manifest: Mapping[str, Any]) -> str:
+    how = "measured in" if manifest["arena_is_measured"] else "computed as by"
+    rest = manifest["arena_bytes"] - manifest["arena_scratch_bytes"]
+    return f"{rest:,} bytes, {how} TensorFlow Lite Micro"
 
 
 def _verification_rows(verification: Mapping[str, Any]) -> list[Row]:
