@@ -67,6 +67,8 @@ def test_export_firmware_holds_the_network(exported: et.Export, format_name: str
 def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run) -> None:
     assert exported.manifest.float_validation_accuracy == trained.validation_accuracy
     assert abs(exported.accuracy_drop) <= 0.11  # on few images
+    (chosen,) = [each for each in exported.manifest.conversions if each.chosen]
+    assert chosen.int8_accuracy == exported.manifest.int8_validation_accuracy
 
 
 def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from eyetune.device.export.export_folder import LABELS, MODEL, REPORT, Manifest
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
+from eyetune.records.predictions import require_predictions
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
@@ -78,9 +79,10 @@ def export(
 ) -> Export:
     """Export a trained run for a board: the int8 network, firmware around it and a report.
 
-    Ranges are measured on training images. int8 is compared with float on validation images; where
-    it costs more than one point of accuracy, more training images are tried and the best network
-    is kept. Test images are not used: that is the task of `verify`.
+    Ranges are measured on training images. int8 is compared with float on validation images. Where
+    it loses accuracy, remedies are tried: more training images, cross-layer equalization, ranges of
+    least error and bias correction. The manifest lists them. Test images are not used: that is the
+    task of `verify`.
 
     Args:
         run: A completed run, or its id, the beginning of the id, its name, or "latest".
@@ -200,13 +202,13 @@ def _calibrated(
     from eyetune.device.export.calibration import calibrate
 
     validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
-    min_accuracy = float_accuracy(run, "validation", len(validation)) - MAX_ACCURACY_DROP
+    probabilities, _ = require_predictions(run.workspace, run.record, "validation")
     with _shown_steps(progress=progress) as on_step:
         return calibrate(
             network,
             dataset.train,
             validation,
-            min_accuracy=min_accuracy,
+            float_probabilities=probabilities[: len(validation)],
             per_channel_dense=board.per_channel_dense,
             on_step=on_step,
         )
@@ -267,10 +269,12 @@ def _described(
         macs=file.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,
-        calibration_images=model.num_images,
+        calibration_images=model.chosen.training_images,
         validation_images=num_validation,
         float_validation_accuracy=float_accuracy(run, "validation", num_validation),
-        int8_validation_accuracy=model.validation_accuracy,
+        int8_validation_accuracy=model.chosen.int8_accuracy,
+        conversions=model.conversions,
+        remedies_left_out=model.left_out,
         steps=steps,
         versions=versions() | run_versions,
         files={},
@@ -332,9 +336,11 @@ def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     if manifest.accuracy_drop > MAX_ACCURACY_DROP:
         notes.append(
             f"int8 costs {100 * manifest.accuracy_drop:.1f} points of validation accuracy, also "
-            "with more calibration images. Batch normalization, and relu6 in place of swish or "
-            "elu, often help: train such a network."
+            f"after {len(manifest.conversions)} conversions. Batch normalization, and relu6 in "
+            "place of swish or elu, often help: train such a network."
         )
+    if manifest.remedies_left_out:
+        notes.append(manifest.remedies_left_out)
     if manifest.arena_bytes > board.arena_bytes:
         notes.append(
             "The tensor arena lies in external RAM, which is slower, since internal RAM is too "

@@ -106,3 +106,15 @@ def test_export_page_escapes_text_of_users() -> None:
     page = export_page({**MANIFEST, "label": evil, "steps": [evil], "operators": [evil]})
     assert evil not in page
     assert "&lt;script&gt;" in page
+
+
+def test_export_page_shows_what_was_tried_against_loss() -> None:
+    conversion = {"training_images": 200, "agreement": 0.91, "error": 0.0123, "chosen": False}
+    plain = {**conversion, "method": "plain", "int8_accuracy": 0.6125}
+    assert "61.25%" not in export_page({**MANIFEST, "conversions": [plain]})
+    other = {**conversion, "method": "equalized", "int8_accuracy": 0.7, "chosen": True}
+    page = export_page(
+        {**MANIFEST, "conversions": [plain, other], "remedies_left_out": "A <layer> is odd."}
+    )
+    for text in ("61.25%", "equalized", "0.0123", "chosen", "A &lt;layer&gt; is odd."):
+        assert text in page, text

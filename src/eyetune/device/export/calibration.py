@@ -1,37 +1,61 @@
-"""The number of training images that ranges are measured on: more where int8 loses accuracy."""
+"""From a trained network to the int8 model that is closest to it: remedies where int8 loses.
+
+A plain conversion comes first, with ranges from a few training images. Where it loses accuracy on
+validation images, remedies follow one after the other, until one is accurate enough. They are
+computed from training images, and compared on validation images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyetune.data import Split
+from eyetune.device.estimate.tflite import read
+from eyetune.device.export.conversions import Conversion, Method
 from eyetune.device.export.int8_values import Images, OnImage, accuracy
 from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.quantize import quantize
+from eyetune.errors import BoardError
 
 if TYPE_CHECKING:
     import keras
 
-NUM_IMAGES = (200, 1000, 3000)  # tried one after the other
+    from eyetune.models.int8.folding import FoldedNetwork
+    from eyetune.models.int8.ranges import Ranges
+
+MAX_DROP = 0.003  # of the validation accuracy, which needs no remedy; one image is none either
+NUM_IMAGES = (200, 1000, 3000)  # of which a plain conversion takes ranges
+NUM_REMEDY_IMAGES = 1000
+# The converter asks for images in any case, but takes the ranges from fake quantization.
+_NUM_TOKEN_IMAGES = 5
+
+_Converted = tuple[Method, int, bytes]
+_OnStep = Callable[[str, int], OnImage]
 
 
 @dataclass(frozen=True)
 class CalibratedModel:
-    """An int8 model and how it was calibrated.
+    """An int8 model and how it was found.
 
     Attributes:
         content: The content of its .tflite file.
-        num_images: Number of training images that ranges were measured on.
-        validation_accuracy: Its accuracy on the validation images, 0 to 1.
+        conversions: All conversions that were tried, in order; one of them is chosen.
+        left_out: Why some remedies were not possible; "" if all were, or none were needed.
     """
 
     content: bytes
-    num_images: int
-    validation_accuracy: float
+    conversions: tuple[Conversion, ...]
+    left_out: str = ""
+
+    @property
+    def chosen(self) -> Conversion:
+        """The conversion that made the model."""
+        return next(conversion for conversion in self.conversions if conversion.chosen)
 
 
 def calibrate(
@@ -39,19 +63,21 @@ def calibrate(
     train: Split,
     validation: Split,
     *,
-    min_accuracy: float,
+    float_probabilities: NDArray[np.float32],
     per_channel_dense: bool,
-    on_step: Callable[[str, int], OnImage],
+    on_step: _OnStep,
 ) -> CalibratedModel:
-    """Convert a model to int8 with more and more calibration images, until it is accurate enough.
+    """Convert a model to int8, with one remedy after the other until it is accurate enough.
 
-    If it never is, the most accurate of the converted models is returned.
+    If it never is, the conversion with the least error is returned: its probabilities are closest
+    to those of the float network.
 
     Args:
         model: The trained model.
         train: Training images, of which evenly spaced ones are used.
         validation: Images on which the int8 models are compared.
-        min_accuracy: Validation accuracy that is enough, 0 to 1.
+        float_probabilities: What the float network predicts for the validation images, shape
+            (N, classes).
         per_channel_dense: Whether each output of a dense layer has its own scale.
         on_step: Called at the start of each step with a sentence about it and its number of
             images; returns what to call after each image.
@@ -60,26 +86,121 @@ def calibrate(
         UsageError: There are no training images, or Keras does not run on TensorFlow.
         BoardError: TensorFlow cannot convert the model to int8.
     """
-    models: list[CalibratedModel] = []
-    for num_images in dict.fromkeys(min(limit, len(train)) for limit in NUM_IMAGES):
-        text = f"Converting to int8 with ranges from {num_images:,} training images ..."
-        on_image = on_step(text, num_images)
-        content = quantize(
-            model,
-            _evenly_spaced(train, num_images),
-            per_channel_dense=per_channel_dense,
-            on_image=on_image,
-        )
+    source = _Source(model, train, per_channel_dense, on_step)
+    float_accuracy = float(np.mean(float_probabilities.argmax(axis=1) == validation.labels))
+    max_drop = max(MAX_DROP, 1 / len(validation))
+    tried: list[tuple[Conversion, bytes]] = []
+    left_out: list[str] = []
+    for method, num_images, content in _conversions(source, left_out):
         text = f"Comparing int8 with float on {len(validation):,} validation images ..."
         on_image = on_step(text, len(validation))
         scores = litert_scores(content, validation.images, reference=False, on_image=on_image)
-        models.append(CalibratedModel(content, num_images, accuracy(scores, validation.labels)))
-        if models[-1].validation_accuracy >= min_accuracy:
+        output = read(content).output
+        probabilities = (scores.astype(np.float32) - output.zero_point) * output.scale
+        conversion = Conversion(
+            method=method,
+            training_images=num_images,
+            int8_accuracy=accuracy(scores, validation.labels),
+            agreement=float(np.mean(scores.argmax(axis=1) == float_probabilities.argmax(axis=1))),
+            error=_error(float_probabilities, probabilities),
+        )
+        tried.append((conversion, content))
+        if float_accuracy - conversion.int8_accuracy <= max_drop:
+            best = len(tried) - 1
             break
-    return max(models, key=lambda model: model.validation_accuracy)
+    else:
+        best = min(range(len(tried)), key=lambda index: tried[index][0].error)
+    return CalibratedModel(
+        tried[best][1],
+        tuple(
+            conversion.model_copy(update={"chosen": index == best})
+            for index, (conversion, _) in enumerate(tried)
+        ),
+        "".join(left_out),
+    )
 
 
-def _evenly_spaced(split: Split, num_images: int) -> Images:
-    """Return images from all over a split, since files may be sorted by class."""
-    indices = np.linspace(0, len(split) - 1, num_images).astype(np.int64)
-    return np.asarray(split.images[indices])
+@dataclass(frozen=True)
+class _Source:
+    """What all conversions of a network have in common."""
+
+    model: keras.Model
+    train: Split
+    per_channel_dense: bool
+    on_step: _OnStep
+
+    def images(self, num_images: int) -> Images:
+        """Return images from all over the training split, since files may be sorted by class."""
+        count = min(num_images, len(self.train))
+        indices = np.linspace(0, len(self.train) - 1, count).astype(np.int64)
+        return np.asarray(self.train.images[indices])
+
+    def plain(self, num_images: int) -> _Converted:
+        """Convert the network with ranges that the converter finds."""
+        images = self.images(num_images)
+        text = f"Converting to int8 with ranges from {len(images):,} training images ..."
+        content = quantize(
+            self.model,
+            images,
+            per_channel_dense=self.per_channel_dense,
+            on_image=self.on_step(text, len(images)),
+        )
+        return Method.PLAIN, len(images), content
+
+    def with_ranges(
+        self, method: Method, network: FoldedNetwork, ranges: Ranges, num_images: int
+    ) -> _Converted:
+        """Convert a folded network with given ranges."""
+        from eyetune.models.int8.layers import folded_model
+
+        images = self.images(_NUM_TOKEN_IMAGES)
+        content = quantize(
+            folded_model(network, ranges),
+            images,
+            per_channel_dense=self.per_channel_dense,
+            on_image=self.on_step(f"Converting to int8: {method.description} ...", len(images)),
+        )
+        return method, num_images, content
+
+
+def _conversions(source: _Source, left_out: list[str]) -> Iterator[_Converted]:
+    """Yield one conversion after the other; each is made when it is asked for.
+
+    Args:
+        source: What is converted.
+        left_out: Gets a sentence if some conversions are not possible.
+    """
+    counts = list(dict.fromkeys(min(limit, len(source.train)) for limit in NUM_IMAGES))
+    for num_images in counts[:2]:
+        yield source.plain(num_images)
+    yield from _remedies(source, left_out)
+    for num_images in counts[2:]:
+        yield source.plain(num_images)
+
+
+def _remedies(source: _Source, left_out: list[str]) -> Iterator[_Converted]:
+    from eyetune.models.int8.bias_correction import bias_corrected
+    from eyetune.models.int8.equalization import equalized
+    from eyetune.models.int8.folding import fold
+    from eyetune.models.int8.observation import observe
+
+    try:
+        network = fold(source.model)
+    except BoardError as error:
+        left_out.append(f"{error.message} So equalization and bias correction were not possible.")
+        return
+    images = source.images(NUM_REMEDY_IMAGES)
+    text = f"Observing the values of all layers on {len(images):,} training images ..."
+    observation = observe(network, images, source.on_step(text, len(images)))
+    network = equalized(network, observation)
+    observation = observe(network, images, source.on_step(text, len(images)))
+    yield source.with_ranges(Method.EQUALIZED, network, observation.fulls, len(images))
+    ranges = observation.ranges()
+    yield source.with_ranges(Method.FITTED_RANGES, network, ranges, len(images))
+    network = bias_corrected(network, ranges, images)
+    yield source.with_ranges(Method.CORRECTED, network, ranges, len(images))
+
+
+def _error(expected: NDArray[np.float32], received: NDArray[np.float32]) -> float:
+    """Return the mean total variation distance of two tables of probabilities, 0 to 1."""
+    return min(1.0, float(np.abs(expected - received).sum(axis=1).mean() / 2))

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
+from eyetune.device.export.conversions import Conversion
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
 from eyetune.values.firmware_formats import FirmwareFormat
@@ -76,6 +77,12 @@ class Manifest(BaseModel):
     )
     float_validation_accuracy: float = Field(ge=0, le=1)
     int8_validation_accuracy: float = Field(ge=0, le=1)
+    conversions: tuple[Conversion, ...] = Field(
+        (), description="the conversions to int8 that were tried, in order"
+    )
+    remedies_left_out: str = Field(
+        "", description="why some conversions were not possible; empty if all were"
+    )
     steps: tuple[str, ...] = Field((), description="how the network was found, as sentences")
     versions: dict[str, str] = Field(description="versions of the libraries")
     files: dict[str, str] = Field(description="SHA-256 of each file that contains the network")

@@ -15,6 +15,7 @@ _CONTENTS = (
     ("proof", "Verification"),
     ("next", "Next steps"),
 )
+_CONVERSION_HEADINGS = ("conversion", "training images", "int8", "same class", "error", "")
 
 
 def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | None = None) -> str:
@@ -36,6 +37,10 @@ def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | N
             "steps": manifest["steps"],
             "accuracy_headings": ("images", "float", "int8", "points"),
             "accuracy_rows": _accuracy_rows(manifest, verification),
+            "validation_images": f"{manifest['validation_images']:,}",
+            "conversion_headings": _CONVERSION_HEADINGS,
+            "conversion_rows": _conversion_rows(manifest),
+            "remedies_left_out": manifest.get("remedies_left_out", ""),
             "bars": _bars(manifest),
             "facts": _facts(manifest),
             "verification": verification,
@@ -80,6 +85,26 @@ def _accuracy_row(label: str, float_accuracy: float | None, int8_accuracy: float
             Cell(f"{difference:+.2f}"),
         ]
     )
+
+
+def _conversion_rows(manifest: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each conversion to int8; none if there was only one."""
+    conversions = manifest.get("conversions", ())
+    if len(conversions) < 2:
+        return []
+    return [
+        Row(
+            [
+                Cell(conversion["method"]),
+                Cell(f"{conversion['training_images']:,}"),
+                Cell(f"{conversion['int8_accuracy']:.2%}"),
+                Cell(f"{conversion['agreement']:.2%}"),
+                Cell(f"{conversion['error']:.4f}"),
+                Cell("chosen" if conversion["chosen"] else ""),
+            ]
+        )
+        for conversion in conversions
+    ]
 
 
 def _bars(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,229 @@
+"""Keras layers that compute the nodes of a folded network, in float or as int8 arithmetic does.
+
+Rounding has the gradient of the identity (the straight-through estimator of Bengio et al., 2013,
+arXiv:1308.3432). The bounds of a range have the gradients of TensorFlow's fake quantization. They
+are scaled down as in learned step size quantization (Esser et al., 2020, arXiv:1902.08153), since
+every value of a tensor adds to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from eyetune.models.int8.folding import FoldedNetwork, Kind, Node, Weights
+from eyetune.models.int8.ranges import Range, Ranges, fixed_ranges, range_owners
+
+_MAX_WEIGHT = 127  # int8 weights are symmetric: -127 to 127
+_MAX_ACTIVATION = 127
+
+
+class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
+    """A convolution or a dense layer without activation.
+
+    Args:
+        node: The node.
+        weights: Its initial weights.
+        quantized: Whether the kernel is rounded to int8, with a scale for each output channel.
+    """
+
+    def __init__(self, node: Node, weights: Weights, *, quantized: bool, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.node = node
+        self.quantized = quantized
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=weights.kernel.shape,
+            initializer=lambda *_, **__: tf.constant(weights.kernel),
+        )
+        self.bias = self.add_weight(
+            name="bias",
+            shape=weights.bias.shape,
+            initializer=lambda *_, **__: tf.constant(weights.bias),
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Return the sums of products of the inputs with the kernel, plus the bias."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.quantized:
+            kernel = on_int8_grid(kernel, is_depthwise=self.node.is_depthwise)
+        layer = self.node.layer
+        if type(layer).__name__ == "Dense":
+            return tf.matmul(inputs, kernel) + self.bias
+        convolve = keras.ops.depthwise_conv if self.node.is_depthwise else keras.ops.conv
+        outputs = convolve(
+            inputs,
+            kernel,
+            strides=tuple(layer.strides),
+            padding=layer.padding,
+            data_format="channels_last",
+            dilation_rate=tuple(layer.dilation_rate),
+        )
+        return outputs + self.bias
+
+    def folded(self) -> Weights:
+        """Return the current weights."""
+        return Weights(np.asarray(self.kernel), np.asarray(self.bias))
+
+
+def on_int8_grid(kernel: Any, *, is_depthwise: bool) -> Any:
+    """Return a kernel with its values rounded to those that int8 can hold.
+
+    Args:
+        kernel: The kernel, in Keras's order of axes.
+        is_depthwise: Whether it is the kernel of a depthwise convolution.
+    """
+    axes = [0, 1] if is_depthwise else list(range(len(kernel.shape) - 1))
+    largest = tf.reduce_max(tf.abs(tf.stop_gradient(kernel)), axes, keepdims=True)
+    scale = tf.maximum(largest, np.finfo(np.float32).tiny * 2**20) / _MAX_WEIGHT
+    rounded = tf.round(tf.stop_gradient(kernel) / scale) * scale
+    return kernel + tf.stop_gradient(rounded - kernel)
+
+
+class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
+    """Values rounded to those that an int8 tensor can hold, and limited to its range.
+
+    Args:
+        bounds: The range at first.
+        learned: Whether training adjusts it.
+    """
+
+    def __init__(self, bounds: Range, *, learned: bool, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.learned = learned
+        self.initial = self.add_weight(
+            name="bounds",
+            shape=(2,),
+            initializer=lambda *_, **__: tf.constant([bounds.minimum, bounds.maximum], tf.float32),
+            trainable=False,
+        )
+        # The logarithm of the factor on each bound: as an optimizer changes weights by a share of
+        # their usual size, it changes bounds by a share of theirs.
+        self.factor = None
+        if learned:
+            self.factor = self.add_weight(name="factor", shape=(2,), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Return the values as int8 holds them."""
+        bounds = tf.convert_to_tensor(self.initial)
+        if self.factor is not None:
+            share = tf.math.rsqrt(_MAX_ACTIVATION * tf.cast(tf.size(inputs), tf.float32))
+            factor = tf.convert_to_tensor(self.factor)
+            bounds = bounds * tf.exp(share * factor + tf.stop_gradient((1 - share) * factor))
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, bounds[0], bounds[1])
+
+    def current(self) -> Range:
+        """Return the range as training has left it."""
+        minimum, maximum = np.asarray(self.initial)
+        if self.factor is not None:
+            minimum, maximum = np.asarray(self.initial) * np.exp(np.asarray(self.factor))
+        return Range(float(minimum), float(maximum))
+
+
+def operations(network: FoldedNetwork, *, quantized: bool = False) -> list[Any]:
+    """Return a Keras layer for each node but the input, which has None.
+
+    Args:
+        network: The folded network.
+        quantized: Whether weights are rounded to int8.
+    """
+    result: list[Any] = [None]
+    for index, node in enumerate(network.nodes[1:], start=1):
+        if node.kind is Kind.WEIGHTED:
+            layer = FoldedWeights(node, network.weights[index], quantized=quantized)
+        elif node.kind is Kind.ACTIVATION:
+            layer = _activation(node, quantized=quantized)
+        else:
+            config = {**node.layer.get_config(), "dtype": "float32", "name": None}
+            layer = type(node.layer).from_config(config)
+        result.append(layer)
+    return result
+
+
+def _activation(node: Node, *, quantized: bool) -> Any:
+    if type(node.layer).__name__ == "LeakyReLU":
+        return keras.layers.LeakyReLU(node.layer.negative_slope, dtype="float32")
+    if type(node.layer).__name__ == "ELU":
+        return keras.layers.ELU(node.layer.alpha, dtype="float32")
+    if quantized and node.activation == "silu":
+        return keras.layers.Activation(_rounded_silu, dtype="float32")
+    return keras.layers.Activation(node.activation, dtype="float32")
+
+
+def _rounded_silu(values: Any) -> Any:
+    """Return SiLU as int8 arithmetic does: the logistic function is a tensor of its own."""
+    logistic = tf.quantization.fake_quant_with_min_max_args(tf.sigmoid(values), 0.0, 255 / 256)
+    return values * logistic
+
+
+def called(node: Node, layer: Any, values: Any) -> Any:
+    """Return what a node's layer computes from the values of the nodes by index."""
+    inputs = [values[source] for source in node.inputs]
+    return layer(inputs if node.kind in (Kind.SUM, Kind.CONCATENATION) else inputs[0])
+
+
+def folded_model(
+    network: FoldedNetwork,
+    ranges: Ranges | None = None,
+    *,
+    quantized_weights: bool = False,
+    learned: bool = False,
+) -> keras.Model:
+    """Return a Keras model that computes a folded network.
+
+    TensorFlow's converter takes the ranges of the int8 tensors from fake quantization, and rounds
+    the weights itself.
+
+    Args:
+        network: The folded network.
+        ranges: Range of each tensor, for fake quantization. Default: none, everything is float.
+        quantized_weights: Whether weights are rounded to int8, as for training.
+        learned: Whether training adjusts the ranges.
+    """
+    layers = operations(network, quantized=quantized_weights)
+    limits = fake_quantizers(network, ranges, learned=learned)
+    owners = rounded_owners(network)
+    values: dict[int, Any] = {}
+    image = keras.layers.Input(network.nodes[0].shape, name="image")
+    for index, node in enumerate(network.nodes):
+        value = called(node, layers[index], values) if index else image
+        owner = owners[index]
+        values[index] = limits[owner](value) if owner in limits else value
+    return keras.Model(image, values[len(network.nodes) - 1], name="folded")
+
+
+def fake_quantizers(
+    network: FoldedNetwork, ranges: Ranges | None, *, learned: bool = False
+) -> dict[int | None, FakeQuantize]:
+    """Return a layer for each range, by the index of the node that has it.
+
+    A softmax at the end has none: its range is always the same, and rounded probabilities would
+    give training no gradients.
+    """
+    if ranges is None:
+        return {}
+    fixed = fixed_ranges(network)
+    last = len(network.nodes) - 1
+    return {
+        index: FakeQuantize(bounds, learned=learned and index not in fixed)
+        for index, bounds in ranges.items()
+        if index != last or network.nodes[index].activation != "softmax"
+    }
+
+
+def rounded_owners(network: FoldedNetwork) -> tuple[int | None, ...]:
+    """Return for each node the node whose range its values are rounded to; None for no rounding.
+
+    Maxima and reshaped values are rounded already, means of pooling are not.
+    """
+    return tuple(
+        None if _only_selects(node) else owner
+        for node, owner in zip(network.nodes, range_owners(network), strict=True)
+    )
+
+
+def _only_selects(node: Node) -> bool:
+    return node.kind is Kind.SELECTION and type(node.layer).__name__ != "AveragePooling2D"

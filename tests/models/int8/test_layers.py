@@ -1,0 +1,124 @@
+"""Fake quantization: it computes what the int8 file computes, with the ranges that it was given."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+from hypothesis import given, settings
+
+from eyetune.device.estimate.tflite import read
+from eyetune.device.export.litert import litert_scores
+from eyetune.device.export.quantize import quantize
+from eyetune.device.export.tflm import MicroInterpreter, is_available
+from eyetune.models.int8.folding import fold
+from eyetune.models.int8.layers import FakeQuantize, FoldedWeights, folded_model, on_int8_grid
+from eyetune.models.int8.observation import as_floats, observe
+from eyetune.models.int8.ranges import Range, fixed_ranges, range_owners
+from eyetune.recipe import ModelSection
+from tests.models.int8.networks import SECTIONS, random_images, solved, with_random_weights
+
+IMAGES = random_images()
+MAX_DIFFERENCE = 0.05  # of a probability, from float rounding at the edge of two int8 values
+MAX_MEAN_DIFFERENCE = 0.006  # the output itself is rounded to 1/256
+
+
+def tensor_parameters(content: bytes) -> list[tuple[float, int]]:
+    """Return scale and zero point of each int8 tensor with one scale."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(model_content=content)
+    parameters = [tensor["quantization_parameters"] for tensor in interpreter.get_tensor_details()]
+    return [
+        (float(values["scales"][0]), int(values["zero_points"][0]))
+        for values in parameters
+        if len(values["scales"]) == 1
+    ]
+
+
+@settings(max_examples=5, derandomize=True)
+@given(section=SECTIONS)
+def test_fake_quantization_matches_the_int8_file(section: ModelSection) -> None:
+    network = fold(with_random_weights(section))
+    ranges = observe(network, IMAGES).ranges()
+    content = quantize(folded_model(network, ranges), IMAGES[:2])
+    in_file = tensor_parameters(content)
+    owners = {owner for owner in range_owners(network) if owner is not None}
+    for owner in owners - set(fixed_ranges(network)):
+        bounds = ranges[owner]
+        zero_point = round(-bounds.minimum / bounds.scale) - 128
+        assert any(
+            np.isclose(scale, bounds.scale, rtol=1e-4) and abs(zero - zero_point) <= 1
+            for scale, zero in in_file
+        ), network.nodes[owner].name
+    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(as_floats(IMAGES)))
+    output = read(content).output
+    if is_available():
+        scores = MicroInterpreter(content).scores(IMAGES)
+    else:
+        scores = litert_scores(content, IMAGES)
+    real = (scores.astype(np.float32) - output.zero_point) * output.scale
+    difference = np.abs(fake - real)
+    assert difference.max() < MAX_DIFFERENCE
+    assert difference.mean() < MAX_MEAN_DIFFERENCE
+
+
+def test_fake_quantization_agrees_with_tflm_on_1000_images() -> None:
+    model, train, validation = solved()
+    network = fold(model)
+    ranges = observe(network, train.images).ranges()
+    fake = folded_model(network, ranges, quantized_weights=True)
+    classes = fake.predict(as_floats(validation.images), verbose=0).argmax(axis=1)
+    content = quantize(folded_model(network, ranges), train.images[:2])
+    scores = litert_scores(content, validation.images)
+    if is_available():
+        scores = MicroInterpreter(content).scores(validation.images)
+    assert len(validation) == 1000
+    assert np.mean(scores.argmax(axis=1) == classes) >= 0.995
+
+
+def test_rounded_weights_use_all_levels_of_each_channel() -> None:
+    kernel = tf.constant(np.random.default_rng(0).normal(0, [1, 0.01], (3, 3, 4, 2)), tf.float32)
+    rounded = on_int8_grid(kernel, is_depthwise=False)
+    scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
+    levels = np.asarray(rounded) / scale
+    np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)
+    np.testing.assert_allclose(np.abs(levels).max(axis=(0, 1, 2)), 127, rtol=1e-5)
+    assert np.abs(rounded - kernel).max() <= scale.max() / 2 * 1.001
+
+
+def test_rounding_passes_gradients_to_weights_and_ranges() -> None:
+    model, *_ = solved()
+    network = fold(model)
+    fake = folded_model(
+        network,
+        observe(network, random_images(8, (16, 16, 3))).ranges(),
+        quantized_weights=True,
+        learned=True,
+    )
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(fake(as_floats(random_images(8, (16, 16, 3))))[:, 0])
+    gradients = tape.gradient(loss, [variable.value for variable in fake.trainable_variables])
+    assert all(gradient is not None for gradient in gradients)
+    weights = [layer for layer in fake.layers if isinstance(layer, FoldedWeights)]
+    learned = [layer for layer in fake.layers if isinstance(layer, FakeQuantize) and layer.learned]
+    assert len(gradients) == 2 * len(weights) + len(learned)
+
+
+def test_learned_range_starts_as_given_and_follows_its_factor() -> None:
+    layer = FakeQuantize(Range(-1.0, 2.0), learned=True)
+    assert layer.current() == Range(-1.0, 2.0)
+    (factor,) = layer.trainable_variables
+    factor.assign(np.log([1.0, 2.0]))
+    assert layer.current().maximum == np.float32(4.0)
+    values = np.asarray(layer(tf.constant([3.5, 9.0])))
+    assert 3.4 < values[0] < 3.6
+    assert 3.9 < values[1] < 4.1
+
+
+def test_fixed_range_has_nothing_to_learn() -> None:
+    layer = FakeQuantize(Range(0.0, 1.0), learned=False)
+    keras.Sequential([keras.layers.Input((2,)), layer])
+    assert not layer.trainable_variables
