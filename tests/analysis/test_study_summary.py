@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     best_so_far,
-    metric_text,
     num_trials,
     state_text,
     summary_sentences,
     warnings,
 )
+from eyetune.analysis.trial_results import metric_text
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
 from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState

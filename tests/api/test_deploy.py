@@ -101,6 +101,8 @@ def test_deploy_refuses_arguments_before_any_work(tmp_path: Path) -> None:
         ({"output": new, "board": "esp-ey"}, "esp-ey"),
         ({"output": new, "seconds": 0}, "0"),
         ({"output": new, "formats": ["rust"]}, "rust"),
+        ({"output": new, "fps": 0}, "0"),
+        ({"output": new, "constraints": "speed > 3"}, "speed > 3"),
     ]
     for arguments, received in refused:
         with pytest.raises(UsageError) as caught:

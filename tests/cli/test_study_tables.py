@@ -9,8 +9,9 @@ from rich.console import Console, RenderableType
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
 from eyetune.cli.study_tables import MAX_LEADERS, study_tables, trial_table
-from eyetune.records.study import TrialState
+from eyetune.records.study import Objective, Rung, TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
+from eyetune.values.int8_accuracy import Int8Accuracy
 
 STUDY = fabricated_study(60, failing=0.15, infeasible=0.1)
 IMPORTANCES = {name: 0.5 / place for place, name in enumerate(STUDY.record.space.names, start=1)}
@@ -112,3 +113,26 @@ def test_trial_table_shows_errors_and_reasons() -> None:
     assert f"Infeasible: {infeasible.infeasible[0]}" in printed(
         trial_table(STUDY.record, infeasible)
     )
+
+
+def test_uncertainty_is_beside_each_estimate() -> None:
+    """Of predicted times and of the accuracy of int8 networks, in 80 columns."""
+    objectives = (
+        Objective(name="int8_accuracy", direction="max"),
+        Objective(name="latency_ms", direction="min"),
+    )
+    int8 = Int8Accuracy(1600, 2000, "simulated")
+    rung = Rung(epochs=3, values=(0.8, 200.0), int8=int8)
+    costs = {"latency_ms": 200.0, "latency_error_ms": 70.0, "fps": 5.0}
+    trials = [
+        trial.with_(rungs=(rung,), network=costs, state=TrialState.COMPLETE)
+        for trial in STUDY.trials[:2]
+    ]
+    settings = STUDY.record.settings.model_copy(update={"objectives": objectives})
+    record = STUDY.record.model_copy(update={"settings": settings})
+    text = flat(printed(study_tables(record, trials, {}, [])))
+    for part in ("80.00% (78.2 to 81.7)", "200 ± 70 ms", "predicted, ± 35%", "2,000 validation"):
+        assert part in text, part
+    text = flat(printed(trial_table(record, trials[0])))
+    for part in ("80.00% (78.2 to 81.7)", "200 ± 70 ms", "fps: 5"):
+        assert part in text, part

@@ -39,6 +39,7 @@ def read_flags(*arguments: str) -> dict[str, Any]:
         ),
         ("--constraint macs<9 --constraint macs>1", {"constraints": ("macs<9", "macs>1")}),
         ("--board esp-eye", {"board": "esp-eye"}),
+        ("--fps 5", {"fps": 5.0}),
         ("--sampler gp", {"sampler": "gp"}),
         ("--scheduler median", {"scheduler": "median"}),
         ("--schedule median", {"scheduler": "median"}),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eyetune.data import Split
-from eyetune.data.split import cut, stratified_order
+from eyetune.data.split import cut, stratified_order, stratified_part
 
 class_sizes = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 seeds = st.integers(0, 2**32 - 1)
@@ -112,3 +112,18 @@ def test_cut_copies_nothing() -> None:
     whole = numbered(10)
     for part in cut(whole, 0.3):
         assert np.shares_memory(part.images, whole.images)
+
+
+@given(class_sizes, st.integers(1, 200), st.data())
+def test_stratified_part_is_fixed_and_in_proportion(
+    sizes: list[int], num_images: int, data: st.DataObject
+) -> None:
+    labels = labels_of(sizes)
+    images = np.arange(len(labels)).astype(np.uint8).reshape(-1, 1, 1, 1)
+    part = stratified_part(Split(images, labels), num_images)
+    assert len(part) == min(num_images, len(labels))
+    again = stratified_part(Split(images, labels), num_images)
+    assert (part.images == again.images).all()
+    label = data.draw(st.integers(0, len(sizes) - 1))
+    expected = len(part) * sizes[label] / len(labels)
+    assert abs(int((part.labels == label).sum()) - expected) <= (len(sizes) + 1) / 2

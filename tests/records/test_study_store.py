@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eyetune.analysis.trial_results import trial_json
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -17,7 +18,6 @@ from eyetune.records.study import (
     StudyState,
     TrialRecord,
     TrialState,
-    summary,
 )
 from eyetune.space.space import Space
 
@@ -64,7 +64,7 @@ def test_infeasible_trial_is_read_back_as_written(workspace: Path) -> None:
     )
     records.studies.save_trials(study.id, [trial])
     assert Workspace(workspace).studies.trials(study.id) == [trial]
-    shown = summary(trial, SETTINGS.objectives)
+    shown = trial_json(trial, SETTINGS.objectives)
     assert shown["infeasible"] == ["parameters < 9 is violated: 1,234"]
     assert shown["infeasible_reasons"] == [reason.model_dump()]
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from eyetune.data.split import stratified_part
+from eyetune.device.boards.profiles import load_board
+from eyetune.device.export import tflm
+from eyetune.device.export.int8_accuracy import Int8Task
+from eyetune.device.export.int8_values import accuracy
+from eyetune.device.export.quantize import quantize
+from eyetune.device.export.tflm import MicroInterpreter
 from eyetune.errors import RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
+from eyetune.training.evaluate import load_model
 from eyetune.training.job import Job, inspect, work
 
 SMALL = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
@@ -42,6 +51,37 @@ def test_work_trains_saves_and_classifies(tmp_path: Path) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert labels.tolist() == dataset.validation.labels.tolist()
     assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.skipif(not tflm.is_available(), reason="tflite-micro has no wheel for this platform")
+def test_work_measures_int8_at_each_pause(tmp_path: Path) -> None:
+    """With the saved network, the same conversion and images give the same accuracy."""
+    dataset, recipe = tiny_dataset(), Recipe().with_(SMALL)
+    job = Job(recipe, tmp_path, 0, "float32", splits=("validation",), int8=Int8Task(12))
+    paused = work(replace(job, stop_after=1), dataset)
+    assert paused.int8 is not None
+    assert not paused.is_over
+    int8 = work(job, dataset).int8
+    assert int8 is not None
+    assert int8.num_images == 12
+    content = quantize(load_model(tmp_path / "model.keras"), dataset.train.images)
+    part = stratified_part(dataset.validation, 12)
+    assert part.class_counts(3).tolist() == [4, 4, 4]
+    scores = MicroInterpreter(content).scores(part.images)
+    assert int8.accuracy == accuracy(scores, part.labels)
+    assert int8.interpreter == tflm.version()
+
+
+def test_inspect_judges_a_network_for_a_board() -> None:
+    board = load_board("esp-eye")
+    costs = inspect(Recipe().with_(SMALL), tiny_dataset(), with_footprint=True, board=board).costs
+    assert costs["fps"] == pytest.approx(1000 / costs["latency_ms"])
+    assert costs["latency_error_ms"] == pytest.approx(0.35 * costs["latency_ms"])
+    gelu = Recipe().with_({**SMALL, "model.activation": "gelu"})
+    inspection = inspect(gelu, tiny_dataset(), with_footprint=True, board=board)
+    assert inspection.error is None
+    assert any("GELU" in obstacle for obstacle in inspection.obstacles)
+    assert not inspect(gelu, tiny_dataset(), with_footprint=True).obstacles
 
 
 def test_two_processes_do_not_work_in_one_folder(

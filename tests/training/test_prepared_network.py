@@ -74,8 +74,9 @@ def test_trained_network_stays_uncompiled(tmp_path: Path) -> None:
 def test_inspection_changes_no_result(tmp_path: Path) -> None:
     prepared = prepare()
     states = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
-    network, costs = prepared.inspect(with_footprint=True)
-    assert network.parameters == costs["parameters"] == prepared.model.count_params()
+    inspection = prepared.inspect(with_footprint=True)
+    parameters = inspection.costs["parameters"]
+    assert inspection.network.parameters == parameters == prepared.model.count_params()
     assert states == (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]
     (tmp_path / "inspected").mkdir()
     inspected = fit(prepared, tmp_path / "inspected")

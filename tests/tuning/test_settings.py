@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import eyetune as et
+from eyetune.device.boards.profiles import load_board
 from eyetune.errors import SourceError, StudyChangedError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -140,3 +141,67 @@ def test_fine_tuning_has_no_final_training(tmp_path: Path, is_in_space: bool) ->
     assert settings.schedule.name == "full"
     with pytest.raises(UsageError):
         final_settings(start, final_training=True)
+
+
+BOARD_OPTIONS: dict[str, Any] = {
+    "objective": ["int8_accuracy", "latency_ms"],
+    "constraints": "parameters < 200k",
+    "fps": 2.0,
+    "board": "esp-eye",
+    "trials": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "is_refused"),
+    [
+        ({}, False),
+        ({"fps": 2.0}, False),
+        ({"constraints": "parameters < 200k"}, False),
+        ({"constraints": ["parameters < 200k", "fps >= 2"]}, False),
+        ({"objective": ["int8_accuracy", "latency_ms"]}, False),
+        ({"fps": 3.0}, True),
+        ({"constraints": "parameters < 100k"}, True),
+        ({"constraints": "fps >= 2"}, True),
+        ({"objective": "latency_ms"}, True),
+        ({"board": "esp32-cam"}, True),
+    ],
+)
+def test_resumed_study_keeps_its_limits_on_the_board(
+    tmp_path: Path, options: dict[str, Any], is_refused: bool
+) -> None:
+    workspace = Workspace()
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    images = ImageLoader(progress=False)
+    with SimulatedExecutor() as executor:
+        given = TuneOptions(**BOARD_OPTIONS, progress=False)
+        settings = new_settings(workspace, start, given, executor, images)
+        assert settings.int8_images == len(images.load(settings.recipe).validation)
+        record = workspace.studies.create("study", settings)
+        again = TuneOptions(**options, progress=False)
+        if is_refused:
+            with pytest.raises(StudyChangedError):
+                resumed_record(workspace, record, StartingPoint(Recipe()), again, executor, images)
+        else:
+            resumed = resumed_record(
+                workspace, record, StartingPoint(Recipe()), again, executor, images
+            )
+            assert resumed.settings == settings
+
+
+def test_study_finds_its_board_file_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(et.__file__).parent / "device" / "boards" / "esp-eye.toml").read_text("utf-8")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    images = ImageLoader(progress=False)
+    workspace = Workspace(tmp_path / "workspace")
+    options = TuneOptions(board="mine.toml", trials=3, progress=False)
+    monkeypatch.chdir(tmp_path)
+    with SimulatedExecutor() as executor:
+        settings = new_settings(workspace, start, options, executor, images)
+        record = workspace.studies.create("study", settings)
+        resumed_record(workspace, record, StartingPoint(Recipe()), options, executor, images)
+    monkeypatch.chdir("/")
+    assert load_board(settings.board).name == "esp-eye"

@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 from eyetune.analysis.metrics import standard_error
 from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.trial_results import metric_text, objectives_text
 from eyetune.records.run import DataRecord, RunRecord
-from eyetune.records.study import Objective, StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import describe
 from eyetune.values.history import Epoch, History
@@ -163,14 +164,6 @@ def _result(record: StudyRecord, best: TrialRecord, count: int) -> str:
     text = f"{name}: {objectives_text(objectives, best)} after {number_of(best.epochs, 'epoch')}"
     settings = settings_text(best)
     return f"{text}, with {settings}." if settings else f"{text}."
-
-
-def objectives_text(objectives: Sequence[Objective], trial: TrialRecord) -> str:
-    """Return the objectives of a trial in one line; "" if it has no result."""
-    named = zip(objectives, trial.objectives or (), strict=False)
-    return " and ".join(
-        f"{objective.name} {metric_text(objective.name, value)}" for objective, value in named
-    )
 
 
 def _states_text(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
@@ -378,35 +371,6 @@ def _late(
         f"The best was found by the last {number_of(len(steps) - begin, 'trial')} ({improvement}): "
         "the search is still improving, so a larger budget may help."
     ]
-
-
-def metric_text(name: str, value: float) -> str:
-    """Return the value of an objective as text.
-
-    Args:
-        name: Name of the objective.
-        value: Its value: accuracies are shares from 0 to 1, sizes are in bytes.
-
-    Example:
-        >>> metric_text("val_accuracy", 0.71234), metric_text("val_loss", 0.812345)
-        ('71.23%', '0.8123')
-        >>> metric_text("flash_bytes", 120_000), metric_text("seconds", 12.34)
-        ('117.2 KiB', '12.3 s')
-    """
-    if math.isnan(value):
-        return "NaN"
-    if is_share(name) and abs(value) <= 1:
-        return f"{value:.2%}"
-    if name.endswith("_bytes") and value >= 1024:
-        return f"{value / 2**20:.2f} MiB" if value >= 2**20 else f"{value / 2**10:.1f} KiB"
-    if name == "seconds":
-        return f"{value:,.1f} s"
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
-
-
-def is_share(name: str) -> bool:
-    """Return whether a metric is a share, shown in percent, judged by its name."""
-    return "accuracy" in name
 
 
 def setting_text(value: Value) -> str:

@@ -29,6 +29,9 @@ from eyetune.report.numbers import count_text
 from eyetune.report.pages.page import write_page
 from eyetune.tuning.executors.machine import usable_cores
 from eyetune.tuning.load_images import load_images
+from eyetune.tuning.objectives import constraints_of
+from eyetune.tuning.options import TuneOptions
+from eyetune.tuning.settings import check_options
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 # Time that is kept for the verification, at most; with little time, it covers fewer images.
@@ -91,6 +94,8 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     output: str | Path | None = None,
     *,
     board: str = "esp-eye",
+    constraints: str | Sequence[str] | None = None,
+    fps: float | None = None,
     seconds: float = 1200.0,
     build_model: Any = None,
     space: str | Path | None = None,
@@ -116,6 +121,10 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         data: A data source that replaces the recipe's. Default: that of the recipe.
         output: Folder for the export. Default: `exports/NAME` in the workspace.
         board: The name of a built-in board, or the path of a .toml file that describes one.
+        constraints: More limits that a network must keep before it is trained, such as
+            "latency_ms < 200". Default: only those of the board.
+        fps: Frames per second that the network must reach on the board, as predicted. Default: no
+            limit.
         seconds: Time for everything, in seconds, above 0. The search and the final training count
             their earlier invocations. Default: 1200.
         build_model: A KerasTuner model function to search, as "file.py:name". Default: search
@@ -155,6 +164,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     workspace = workspace_of(workspace)
     profile = load_board(board)
     chosen_formats = checked_formats(formats)
+    check_options(TuneOptions(constraints=constraints, fps=fps, board=board))
     overwrite = overwrite or resume
     if output is not None:  # checked before any work
         folder = export_target(output, workspace, "")
@@ -170,6 +180,8 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         data,
         space=space or (None if build_model or resume else default_space),
         recipe=recipe,
+        constraints=constraints,
+        fps=fps,
         board=board,
         scheduler=None if resume else "halving",
         max_epochs=max_epochs,
@@ -242,7 +254,10 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
         f" {count_text(num_epochs, 'epoch')} in total"
     )
     if num_infeasible:
-        search += f"; {num_infeasible} more do not fit {title} and were rejected before training"
+        board_limits = constraints_of(TuneOptions(), study.record.settings.board)
+        has_more = len(study.record.settings.constraints) > len(board_limits)
+        unfit = f"do not fit {title}" + (" within your limits" if has_more else "")
+        search += f"; {num_infeasible} more {unfit} and were rejected before training"
     steps = [f"{search}."]
     final = study.final_trial
     if final is not None:

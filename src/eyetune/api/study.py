@@ -8,14 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+from eyetune.analysis.trial_results import trial_json
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.train import train
 from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState, summary
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
 from eyetune.values.history import History
@@ -77,6 +78,14 @@ class Study:
             count: Number of trials, at most.
         """
         return rank_trials(self.record.settings.objectives, self.trials)[:count]
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other one beats in all objectives (the Pareto front).
+
+        The best in the first objective comes first. With one objective, it is the best trial.
+        """
+        return tuple(non_dominated_trials(self.record.settings.objectives, self.trials))
 
     @property
     def best_trial(self) -> TrialRecord:
@@ -188,8 +197,8 @@ class Study:
         objectives = self.record.settings.objectives
         rows = []
         for trial in self.trials:
-            row = dict(summary(trial, objectives))
-            for name in ("hyperparameters", "network", "rungs"):
+            row = trial_json(trial, objectives)
+            for name in ("hyperparameters", "network", "rungs", "int8"):
                 row.pop(name)
             rows.append({**row, **trial.network, **trial.all_values})
         return pandas.DataFrame(rows)
@@ -334,7 +343,8 @@ class Study:
             "trials": num_trials(self.trials),
             "configurations": len(self.trials),
             "epochs_trained": sum(trial.epochs for trial in self.trials),
-            "best": dict(summary(best[0], objectives)) if best else None,
+            "best": trial_json(best[0], objectives) if best else None,
+            "front": [trial.number for trial in self.front],
             "objectives": [objective.model_dump() for objective in objectives],
             "seconds": round(self.record.seconds, 3),
             "ending": self.record.ending,
@@ -348,7 +358,7 @@ class Study:
             },
             "importances": self.importances,
             "warnings": list(self.warnings),
-            "all_trials": [dict(summary(trial, objectives)) for trial in self.trials],
+            "all_trials": [trial_json(trial, objectives) for trial in self.trials],
             "report": str(report) if report.exists() else None,
         }
 

@@ -87,11 +87,10 @@ def train(
         deterministic=deterministic,
         teacher=teacher_file(workspace, recipe),
     )
-    network, _ = prepared.inspect()
     record = workspace.runs.create(
         recipe=recipe,
         data=describe(dataset),
-        network=network,
+        network=prepared.inspect().network,
         seed=seed,
         precision=prepared.precision,
         threads=threads,

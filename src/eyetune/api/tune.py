@@ -58,7 +58,7 @@ def tune(options: TuneOptions) -> Study:
     workspace = workspace_of(options.workspace)
     workspace.prepare()
     record = workspace.studies.find(options.name or "latest") if options.resume else None
-    check_options(options)
+    check_options(options, record.settings.board if record else "")
     executor_name = options.executor or (record.settings.executor if record else "local")
     options = replace(options, executor=executor_name)
     start = _starting_point(workspace, options)

@@ -30,6 +30,8 @@ def deploy(  # noqa: PLR0913 (options)
     /,
     *,
     board: str = "esp-eye",
+    constraint: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    fps: Annotated[float | None, Parameter(show_default="no limit")] = None,
     time: str = "20m",
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/NAME in the workspace")
@@ -58,6 +60,7 @@ def deploy(  # noqa: PLR0913 (options)
 
         eyetune deploy --data photos/ --board esp-eye --time 20m --output firmware
         eyetune deploy --data cifar10 --time 1h --name camera
+        eyetune deploy --data photos/ --board esp32-s3-eye --fps 5
         eyetune deploy --resume --name camera
 
     Parameters
@@ -67,6 +70,11 @@ def deploy(  # noqa: PLR0913 (options)
         recipe's .toml file, or a run.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
+    constraint
+        Limit that a network must keep before it is trained, such as "latency_ms < 200"; repeat the
+        option for several limits.
+    fps
+        Frames per second that the network must reach on the board, as predicted.
     time
         Time for everything, for example 90s, 20m or 2h.
     output
@@ -101,6 +109,8 @@ def deploy(  # noqa: PLR0913 (options)
             flags.data,
             output,
             board=board,
+            constraints=constraint or None,
+            fps=fps,
             seconds=read_seconds(time),
             build_model=function,
             space=space,

@@ -45,8 +45,8 @@ def study(
         Open the report in the browser.
     """
     import eyetune
+    from eyetune.analysis.trial_results import trial_json
     from eyetune.cli.study_tables import study_tables, trial_table
-    from eyetune.records.study import summary
 
     chosen = eyetune.open_study(name, workspace=common.open_workspace())
     if trial is not None:
@@ -57,7 +57,7 @@ def study(
                 received=trial,
             )
         record = chosen.trials[trial]
-        value = dict(summary(record, chosen.record.settings.objectives))
+        value = trial_json(record, chosen.record.settings.objectives)
         common.show(value, *trial_table(chosen.record, record))
         return
     paths = []

@@ -67,7 +67,8 @@ def study_tables(
 
 def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
     from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-    from eyetune.analysis.study_summary import metric_text, settings_text
+    from eyetune.analysis.study_summary import settings_text
+    from eyetune.analysis.trial_results import result_texts, uncertainty_notes
 
     objectives = record.settings.objectives
     order = rank_trials(objectives, trials)
@@ -87,10 +88,7 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
         table.add_column("state", no_wrap=True)
     table.add_column("hyperparameters", overflow="fold", min_width=18)
     for rank, trial in enumerate(order[:MAX_LEADERS]):
-        cells = [str(trial.number)]
-        for objective, value in zip(objectives, trial.objectives or (), strict=False):
-            cells.append(metric_text(objective.name, value))
-        cells.append(str(trial.epochs))
+        cells = [str(trial.number), *result_texts(objectives, trial), str(trial.epochs)]
         if has_state:
             cells.append(_state(record, trial))
         cells.append(escape(settings_text(trial)))
@@ -99,6 +97,8 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
     shown: list[RenderableType] = [table]
     if num_others > 0:
         shown.append(f"... and {num_others:,} more, in the report")
+    notes = uncertainty_notes(objectives, trials)
+    shown += [f"[dim]{escape(name)}: {escape(note)}[/dim]" for name, note in notes.items()]
     return shown
 
 
@@ -140,7 +140,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         record: The study of the trial.
         trial: The trial.
     """
-    from eyetune.analysis.study_summary import objectives_text
+    from eyetune.analysis.trial_results import objectives_text
     from eyetune.report.numbers import count_text, duration
 
     result = objectives_text(record.settings.objectives, trial) or "no result"
@@ -177,7 +177,7 @@ def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[Renderable
 
 
 def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
-    from eyetune.analysis.study_summary import metric_text
+    from eyetune.analysis.trial_results import result_texts
 
     if not trial.rungs:
         return []
@@ -187,9 +187,5 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
     for objective in objectives:
         table.add_column(escape(objective.name), justify="right", no_wrap=True)
     for rung in trial.rungs:
-        values = [
-            metric_text(objective.name, value)
-            for objective, value in zip(objectives, rung.values, strict=False)
-        ]
-        table.add_row(str(rung.epochs), *values)
+        table.add_row(str(rung.epochs), *result_texts(objectives, trial, rung))
     return [table]

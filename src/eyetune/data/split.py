@@ -40,6 +40,26 @@ def stratified_order(labels: Labels, seed: int) -> NDArray[np.int64]:
     return np.lexsort((generator.permutation(len(labels)), position))
 
 
+def stratified_part(split: Split, num_images: int) -> Split:
+    """Return a fixed part of a split that has the classes in their proportions.
+
+    It depends only on the labels and the number of images, and copies the images.
+
+    Args:
+        split: The images.
+        num_images: Number of images, 1 or more; all are returned, in their order, if there are no
+            more.
+
+    Example:
+        >>> labels = np.array([0, 0, 0, 0, 1, 1])
+        >>> part = stratified_part(Split(np.zeros((6, 8, 8, 3), np.uint8), labels), 3)
+        >>> sorted(part.labels.tolist())
+        [0, 0, 1]
+    """
+    indices = np.sort(stratified_order(split.labels, seed=0)[:num_images])
+    return Split(split.images[indices], split.labels[indices])
+
+
 def cut(split: Split, share: float) -> tuple[Split, Split]:
     """Cut a split into two parts of at least one image each.
 

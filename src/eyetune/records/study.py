@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import Space
+from eyetune.values.int8_accuracy import Int8Accuracy
 
 Direction = Literal["max", "min"]
 SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]
@@ -26,8 +27,8 @@ class Objective(_Record):
     """What a study maximizes or minimizes.
 
     Attributes:
-        name: A metric of an epoch, such as val_accuracy, or a cost of a network, such as parameters
-            or flash_bytes.
+        name: A metric of an epoch, such as val_accuracy; a cost of a network, such as parameters
+            or latency_ms; or int8_accuracy.
         direction: "max" or "min".
     """
 
@@ -147,6 +148,8 @@ class StudySettings(_Record):
         portfolio: Name of the portfolio that `starts` are from, or "".
         final_training: Whether the study ends with a longer training of its best network, as soon
             as that promises more than another trial; it needs a time limit.
+        int8_images: Number of validation images on which the accuracy of int8 networks is measured,
+            the same ones for all trials; 0: it is not measured.
     """
 
     recipe: Recipe
@@ -167,6 +170,7 @@ class StudySettings(_Record):
     starts: tuple[dict[str, Value], ...] = ()
     portfolio: str = ""
     final_training: bool = False
+    int8_images: int = Field(0, ge=0)
 
     @property
     def has_function(self) -> bool:
@@ -232,10 +236,12 @@ class Rung(_Record):
     Attributes:
         epochs: Epochs trained so far.
         values: Values of the objectives; of a metric, the best so far.
+        int8: Accuracy of the int8 network; None if it was not measured.
     """
 
     epochs: int
     values: tuple[float, ...]
+    int8: Int8Accuracy | None = None
 
 
 class InfeasibleReason(_Record):
@@ -262,7 +268,8 @@ class InfeasibleReason(_Record):
         cls, rule: str, quantity: str, value: float, limit: float | None
     ) -> InfeasibleReason:
         """Return the reason of a trial with a cost beyond its limit."""
-        text = f"{rule}: {value:,.0f}"
+        is_whole = float(value).is_integer() or abs(value) >= 1000
+        text = f"{rule}: {value:,.0f}" if is_whole else f"{rule}: {value:.4g}"
         return cls(rule=rule, text=text, quantity=quantity, value=value, limit=limit)
 
 
@@ -285,7 +292,7 @@ class TrialRecord(_Record):
         rungs: The rungs that it reached, in order.
         partial: What it had reached when it was ended between two rungs; None: it was not.
         network: Costs of its network that are known before training: parameters, macs,
-            flash_bytes, ...
+            flash_bytes, latency_ms with the latency_error_ms of its prediction, ...
         infeasible_reasons: Why it is infeasible; empty if it is not.
         error: Why it failed, with the traceback of a user's function, for a FAILED trial.
         seconds: Training time in seconds.
@@ -347,6 +354,11 @@ class TrialRecord(_Record):
         return self.rungs[-1].values if self.rungs else None
 
     @property
+    def int8(self) -> Int8Accuracy | None:
+        """The accuracy of its int8 network at its last rung; None if it was not measured."""
+        return self.rungs[-1].int8 if self.rungs else None
+
+    @property
     def is_final(self) -> bool:
         """Whether it is the study's final training."""
         return self.final_seconds > 0
@@ -359,26 +371,3 @@ class TrialRecord(_Record):
     def with_(self, **changes: Any) -> TrialRecord:
         """Return a copy with some values changed."""
         return self.model_copy(update=changes)
-
-
-def summary(trial: TrialRecord, objectives: tuple[Objective, ...]) -> Mapping[str, Any]:
-    """Return a trial as plain JSON values, with its objectives by their names."""
-    names = [objective.name for objective in objectives]
-    values = dict(zip(names, trial.objectives or (), strict=False))
-    return {
-        "trial": trial.number,
-        "state": str(trial.state),
-        "run": trial.run,
-        "hyperparameters": trial.all_values,
-        "unused": list(trial.unused),
-        **values,
-        "epochs": trial.epochs,
-        "bracket": trial.bracket,
-        "rungs": [{"epochs": rung.epochs, "values": list(rung.values)} for rung in trial.rungs],
-        "network": trial.network,
-        "infeasible": list(trial.infeasible),
-        "infeasible_reasons": [reason.model_dump() for reason in trial.infeasible_reasons],
-        "error": trial.error,
-        "seconds": round(trial.seconds, 3),
-        "final": trial.is_final,
-    }

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -28,6 +28,7 @@ from eyetune.training.job import (
 from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.tuning.executors import Executor
 from eyetune.values.history import Epoch, History
+from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.network import Layer, Network
 
 Result = TypeVar("Result")
@@ -63,6 +64,8 @@ class SimulatedExecutor(Executor):
         seconds: Longest duration of an epoch; jobs end in random order.
         seed: Random seed of that order.
         dies: Returns whether the worker of a job, given its number, dies after its first epoch.
+        costs: More costs of a recipe's network, by name, such as latency_ms.
+        int8_loss: Accuracy that a recipe's int8 network loses, 0 to 1.
     """
 
     threads = 1
@@ -75,11 +78,14 @@ class SimulatedExecutor(Executor):
         seconds: float = 0.0,
         seed: int = 0,
         dies: Callable[[int], bool] = lambda _: False,
+        costs: Callable[[Recipe], Mapping[str, float]] = lambda _: {},
+        int8_loss: Callable[[Recipe], float] = lambda _: 0.0,
     ) -> None:
         self.num_workers = num_workers
         self.trained: Counter[tuple[str, int]] = Counter()
         self.num_inspected = self.num_jobs = 0
         self._curve, self._seconds, self._dies = curve, seconds, dies
+        self._costs, self._int8_loss = costs, int8_loss
         self._chance = random.Random(seed)
         self._pool = ThreadPoolExecutor(num_workers)
         self._lock = threading.Lock()
@@ -117,7 +123,7 @@ class SimulatedExecutor(Executor):
 
     def _inspect(self, recipes: tuple[Recipe, ...], *_: object) -> tuple[Inspection, ...]:
         self.num_inspected += len(recipes)
-        return tuple(_inspection(recipe) for recipe in recipes)
+        return tuple(_inspection(recipe, self._costs(recipe)) for recipe in recipes)
 
     def _work(self, job: Job, future: Future[Any]) -> Outcome:
         with self._lock:
@@ -141,7 +147,12 @@ class SimulatedExecutor(Executor):
             if is_over or job.conclude
             else {}
         )
-        return Outcome(history, kept, predictions, is_over)
+        int8 = None
+        if job.int8 is not None and not future.cancelled():
+            accuracy = history[kept - 1].val_accuracy - self._int8_loss(job.recipe)
+            num_images = job.int8.num_images
+            int8 = Int8Accuracy(round(num_images * accuracy), num_images, "simulated")
+        return Outcome(history, kept, predictions, is_over, int8=int8)
 
     def _train(self, job: Job, history: History) -> History:
         number = len(history) + 1
@@ -166,7 +177,7 @@ def _stored(folder: Path) -> History:
     return tuple(Epoch(**row) for row in rows)
 
 
-def _inspection(recipe: Recipe) -> Inspection:
+def _inspection(recipe: Recipe, more_costs: Mapping[str, float]) -> Inspection:
     parameters = sum(block.filters * 9 for block in recipe.model.blocks)
     layer = Layer("dense", "Dense", "", (10,), parameters, parameters, 10)
     costs = {
@@ -174,5 +185,6 @@ def _inspection(recipe: Recipe) -> Inspection:
         "trainable_parameters": parameters,
         "macs": parameters,
         "multiply_adds": parameters,
+        **more_costs,
     }
     return Inspection(Network((8, 8, 3), (layer,), parameters), "float32", None, costs)

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from eyetune._files import LockedError, acquire_lock
 from eyetune.data import Dataset
+from eyetune.device.boards.profiles import Board
+from eyetune.device.export.int8_accuracy import Int8Task, measure_int8_accuracy
 from eyetune.errors import EyetuneError, RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Values
@@ -26,6 +28,7 @@ from eyetune.space.space import Space
 from eyetune.training.load_data import load_data
 from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.values.history import Epoch, History, Progress
+from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.network import Network
 from eyetune.values.run_files import MODEL_FILE
 
@@ -53,6 +56,7 @@ class Job:
         teacher: The teacher's file, if the recipe names a run as its teacher.
         stop_after: Number of epochs in the history at which to pause (None: never).
         conclude: Save the network and classify with it even if the training is not complete.
+        int8: How to measure the accuracy of the int8 network in the end; None: it is not measured.
     """
 
     recipe: Recipe
@@ -65,6 +69,7 @@ class Job:
     teacher: Path | None = None
     stop_after: int | None = None
     conclude: bool = False
+    int8: Int8Task | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Outcome:
             it.
         hyperparameters: All values that a model function used, while it built and trained.
         space: The ranges of these hyperparameters.
+        int8: Accuracy of the int8 network; None if the job does not ask for it.
     """
 
     history: History
@@ -88,6 +94,7 @@ class Outcome:
     is_over: bool = True
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
+    int8: Int8Accuracy | None = None
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,10 @@ class Inspection:
         network: Its layers; None if it cannot be trained.
         precision: Precision of the arithmetic.
         error: Why it cannot be trained; None if it can.
-        costs: Its costs by name, from `PreparedNetwork.inspect`.
+        costs: Its costs by name, as in `NetworkCosts`.
         hyperparameters: All values that a model function used while it built the network.
         space: The ranges of these hyperparameters.
+        obstacles: Why the board cannot run it whatever its size, as sentences.
     """
 
     network: Network | None
@@ -109,6 +117,7 @@ class Inspection:
     costs: Mapping[str, float] = field(default_factory=dict)
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
+    obstacles: tuple[str, ...] = ()
 
 
 def work(
@@ -134,7 +143,7 @@ def work(
 
     Raises:
         RunBusyError: Another process works in the run's folder.
-        EyetuneError: From `prepare_network` and `fit`.
+        EyetuneError: From `prepare_network`, `fit` and `measure_int8_accuracy`.
     """
     from eyetune.training.evaluate import probabilities, save_model
     from eyetune.training.fit import Ending, fit
@@ -169,6 +178,10 @@ def work(
                 name: (probabilities(fitted.model, split), split.labels)
                 for name, split in splits.items()
             }
+        int8 = None
+        if job.int8 is not None and fitted.ending is not Ending.INTERRUPTED:
+            on_note("Measuring the accuracy of the int8 network ...")
+            int8 = measure_int8_accuracy(fitted.model, dataset, job.int8)
         return Outcome(
             fitted.history,
             fitted.kept_epoch,
@@ -176,6 +189,7 @@ def work(
             is_over,
             fitted.hyperparameters,
             fitted.space,
+            int8,
         )
 
 
@@ -235,6 +249,7 @@ def inspect_apart(
     teachers: tuple[Path | None, ...] = (),
     with_footprint: bool = False,
     is_feasible: Callable[[Mapping[str, float]], bool] | None = None,
+    board: Board | None = None,
 ) -> tuple[Inspection, ...]:
     """Inspect the networks of several recipes in a worker process (see `inspect`).
 
@@ -242,8 +257,9 @@ def inspect_apart(
         recipes: Recipes of the networks.
         threads: Number of threads (0: one per core).
         teachers: The teacher's file of each recipe, if any recipe has a teacher.
-        with_footprint: Include the costs on a board.
+        with_footprint: Include flash and arena bytes.
         is_feasible: Returns whether a network with given costs will be trained. It is pickled.
+        board: The board that the footprint is for; None for any.
     """
     start(threads)
     pairs = zip(recipes, teachers or (None,) * len(recipes), strict=True)
@@ -255,6 +271,7 @@ def inspect_apart(
                 teacher,
                 with_footprint=with_footprint,
                 is_feasible=is_feasible,
+                board=board,
             )
             for recipe, teacher in pairs
         )
@@ -276,6 +293,7 @@ def inspect(
     *,
     with_footprint: bool = False,
     is_feasible: Callable[[Mapping[str, float]], bool] | None = None,
+    board: Board | None = None,
 ) -> Inspection:
     """Build a recipe's network without training it, and choose the precision of its training.
 
@@ -283,9 +301,10 @@ def inspect(
         recipe: Recipe of the network.
         dataset: The images that it is for.
         teacher: The teacher's file, if the recipe's teacher is a run.
-        with_footprint: Include the costs on a board.
+        with_footprint: Include flash and arena bytes.
         is_feasible: Returns whether a network with given costs will be trained, so that its
             precision must be chosen. Default: always.
+        board: The board that the footprint is for, and that must run it; None for any.
 
     Returns:
         The network and its costs, or the error that says why it cannot be trained on these images.
@@ -303,15 +322,21 @@ def inspect(
             deterministic=False,
             teacher=teacher,
         )
-        network, costs = prepared.inspect(with_footprint=with_footprint)
-        if is_feasible is None or is_feasible(costs):
+        inspected = prepared.inspect(with_footprint=with_footprint, board=board)
+        if not inspected.obstacles and (is_feasible is None or is_feasible(inspected.costs)):
             arithmetic = choose_arithmetic(recipe, dataset, prepared=prepared)
     except EyetuneError as error:
         return Inspection(None, arithmetic.precision, error)
-    if prepared.function is None:
-        return Inspection(network, arithmetic.precision, None, costs)
     built = prepared.function
-    return Inspection(network, arithmetic.precision, None, costs, built.values, built.space)
+    return Inspection(
+        inspected.network,
+        arithmetic.precision,
+        None,
+        inspected.costs,
+        built.values if built else {},
+        built.space if built else Space(),
+        inspected.obstacles,
+    )
 
 
 def _dataset(recipe: Recipe) -> Dataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from eyetune.data.dataset import Dataset
+from eyetune.device.boards.profiles import Board
 from eyetune.errors import RecipeError
 from eyetune.models import build as networks
 from eyetune.models import initial_weights
@@ -24,6 +25,26 @@ from eyetune.values.network import Network
 
 if TYPE_CHECKING:
     import keras
+
+    from eyetune.device.estimate.footprint import Footprint
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """What a network is made of and what it costs, before any training.
+
+    Attributes:
+        network: Its layers.
+        costs: Its costs by name: parameters, trainable_parameters, macs (also as multiply_adds);
+            with the footprint also flash_bytes and arena_bytes; on a board with a cost model also
+            latency_ms, latency_error_ms and fps.
+        obstacles: Why the board cannot run it whatever its size, as sentences; empty if it can, or
+            without a board.
+    """
+
+    network: Network
+    costs: Mapping[str, float]
+    obstacles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,16 +78,14 @@ class PreparedNetwork:
         """Precision of the arithmetic."""
         return self.arithmetic.precision
 
-    def inspect(self, *, with_footprint: bool = False) -> tuple[Network, Mapping[str, float]]:
+    def inspect(self, *, with_footprint: bool = False, board: Board | None = None) -> NetworkCosts:
         """Return the layers of the network and its costs.
 
         Args:
             with_footprint: Include flash and arena bytes, which takes longer.
-
-        Returns:
-            The network as plain values, and its costs by name: parameters, trainable_parameters,
-            macs (also as multiply_adds) and, with the footprint, flash_bytes and arena_bytes.
+            board: The board that the footprint is for; None for any.
         """
+        obstacles: tuple[str, ...] = ()
         with preserve_random_state():
             classifier = self.function.classifier if self.function else self.model
             network = structure(classifier)
@@ -82,7 +101,28 @@ class PreparedNetwork:
                 needed = footprint(classifier)
                 costs["flash_bytes"] = needed.flash_bytes
                 costs["arena_bytes"] = needed.arena_bytes
-        return network, costs
+                if board is not None:
+                    costs |= _costs_on(board, needed)
+                    obstacles = _obstacles(needed)
+        return NetworkCosts(network, costs, obstacles)
+
+
+def _costs_on(board: Board, needed: Footprint) -> dict[str, float]:
+    """Return the costs of a network that depend on the board."""
+    costs: dict[str, float] = {"arena_bytes": needed.arena_bytes_on(board)}
+    time = needed.latency(board)
+    if time is not None:
+        costs["latency_ms"] = time.milliseconds
+        costs["latency_error_ms"] = time.error_milliseconds
+        costs["fps"] = time.fps
+    return costs
+
+
+def _obstacles(needed: Footprint) -> tuple[str, ...]:
+    """Return why no board can run a network, or why it cannot be judged."""
+    unsupported = [f"TensorFlow Lite Micro cannot run {name}." for name in needed.unsupported]
+    unknown = [f"Memory and time of {name} are unknown." for name in needed.unknown]
+    return (*unsupported, *unknown)
 
 
 def prepare_network(

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, final
 
+from eyetune.device.export.int8_accuracy import Int8Task
 from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
@@ -50,6 +51,7 @@ class RunJob:
         conclude: Save the network and classify even where training is not over.
         limit_seconds: The worker is stopped when it takes longer; None for no limit.
         limit_bytes: The worker is stopped when it takes more memory; None for no limit.
+        int8: How to measure the accuracy of the int8 network in the end; None: it is not measured.
     """
 
     record: RunRecord
@@ -59,6 +61,7 @@ class RunJob:
     conclude: bool = False
     limit_seconds: float | None = None
     limit_bytes: int | None = None
+    int8: Int8Task | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class Dispatcher:
             stop_after=run_job.stop_after,
             conclude=run_job.conclude,
         )
-        job = replace(job, threads=self._executor.threads)
+        job = replace(job, threads=self._executor.threads, int8=run_job.int8)
         progress_log = ProgressLogReader(runs.folder(record.id))
         self._submit(_ActiveJob(run_job, job, progress_log, claim))
 

@@ -221,7 +221,7 @@ def look_ahead(
         next_seconds=_next_epochs(settings)
         * statistics.median(training.epoch_seconds for training in shorts),
         max_epochs=MAX_FINAL_EPOCHS,
-        num_validation=len(dataset.validation),
+        num_validation=settings.int8_images or len(dataset.validation),
     )
     # Where not even one epoch fits, a final training is impossible: the trials take all the time.
     is_short = 1 <= view.epochs < MAX_FINAL_EPOCHS

@@ -12,7 +12,7 @@ from concurrent.futures import wait
 from eyetune.data import Dataset
 from eyetune.errors import RecipeError
 from eyetune.records import Workspace
-from eyetune.records.study import Limits, StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.tuning.dispatch import SECONDS_BETWEEN_LOOKS, Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
@@ -96,7 +96,8 @@ def train_final(
         if trial.run is not None:
             run = workspace.runs.get(trial.run)
             limits = record.settings.limits.model_copy(update={"seconds": None})
-            dispatcher.begin(training_job(trial, run, Limits.model_validate(limits)))
+            settings = record.settings.model_copy(update={"limits": limits})
+            dispatcher.begin(training_job(trial, run, settings))
             ended: list[EndedJob] = []
             while not ended:
                 dispatcher.wait()
@@ -168,4 +169,5 @@ def _ended(log: StudyLog, workspace: Workspace, trial: TrialRecord, ended: Ended
         history,
         is_over=True,
         kept_epoch=ended.outcome.kept_epoch,
+        int8=ended.outcome.int8,
     )

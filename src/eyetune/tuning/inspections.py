@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import final
 
+from eyetune.device.boards.profiles import load_board
 from eyetune.errors import WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records.study import StudySettings
@@ -29,6 +30,7 @@ class Inspections:
         self._executor = executor
         self._limits = settings.limits
         self._with_footprint = needs_footprint(settings.objectives, settings.constraints)
+        self._board = load_board(settings.board) if settings.board else None
         self._is_feasible = partial(is_feasible, settings.constraints, settings.limits.parameters)
         self._active: dict[Future[tuple[Inspection, ...]], tuple[int, Recipe]] = {}
         self._num_lost: Counter[int] = Counter()
@@ -55,6 +57,7 @@ class Inspections:
             (),
             self._with_footprint,
             self._is_feasible,
+            self._board,
             limit_seconds=self._limits.seconds,
             limit_bytes=self._limits.memory_bytes,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, cast
@@ -11,8 +13,9 @@ from eyetune.records.study import Constraint, Direction, Objective
 from eyetune.tuning.declared_options import texts_of
 from eyetune.tuning.options import TuneOptions
 from eyetune.values.history import Epoch, History, best_epoch, is_better_high
+from eyetune.values.int8_accuracy import Int8Accuracy
 
-# Costs of a network that are known before any training; lower is better.
+# Costs of a network that are known before any training.
 BEFORE_TRAINING = (
     "parameters",
     "trainable_parameters",
@@ -20,15 +23,23 @@ BEFORE_TRAINING = (
     "multiply_adds",
     "flash_bytes",
     "arena_bytes",
+    "latency_ms",
+    "fps",
 )
-ON_A_BOARD = ("flash_bytes", "arena_bytes")  # they need the graph of the int8 network
+_BOARD_LIMITS = ("flash_bytes", "arena_bytes")
+_PREDICTED_TIMES = ("latency_ms", "fps")  # they need a board with a cost model
+_FROM_FOOTPRINT = (*_BOARD_LIMITS, *_PREDICTED_TIMES)
 SECONDS = "seconds"  # of training, known only after it
+INT8_ACCURACY = "int8_accuracy"  # of the int8 network, measured at each rung
+_MORE_IS_BETTER = ("fps",)  # of the costs
 USUAL = ("val_accuracy", "val_loss", "accuracy", "loss")
 
 _CONSTRAINT = re.compile(
-    r"\s*([\w.]+)\s*(<=|>=|<|>)\s*([0-9][\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([kKmMgG]i?[bB]?)?\s*"
+    r"\s*([\w.]+)\s*(<=|>=|<|>)\s*([0-9][\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([a-zA-Z]*)\s*"
 )
-_UNITS = {"": 1, "k": 1000, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SIZES = {"": 1, "k": 1000, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_COUNT_UNITS = _SIZES | {f"{size}b": factor for size, factor in _SIZES.items() if size}
+_TIME_UNITS = {"latency_ms": {"": 1, "ms": 1, "s": 1000}, "fps": {"": 1, "fps": 1}}
 
 
 def read_objective(text: str) -> Objective:
@@ -42,23 +53,25 @@ def read_objective(text: str) -> Objective:
         Objective(name='val_accuracy', direction='max')
         >>> read_objective("val_loss").direction, read_objective("val_auc:max").name
         ('min', 'val_auc')
+        >>> read_objective("latency_ms").direction, read_objective("fps").direction
+        ('min', 'max')
     """
     name, _, direction = text.strip().partition(":")
     if not re.fullmatch(r"\w+", name) or direction not in ("", "max", "min"):
-        names = ", ".join((*USUAL, *BEFORE_TRAINING))
+        names = ", ".join((*USUAL, INT8_ACCURACY, *BEFORE_TRAINING))
         raise UsageError(
             "The objective is invalid.",
             expected=f"a name such as {names}, or name:max or name:min",
             received=text,
         )
     if not direction:
-        is_cost = name in BEFORE_TRAINING or name == SECONDS
+        is_cost = name in (*BEFORE_TRAINING, SECONDS) and name not in _MORE_IS_BETTER
         direction = "min" if is_cost or not is_better_high(name) else "max"
     return Objective(name=name, direction=cast("Direction", direction))
 
 
 def read_constraint(text: str) -> Constraint:
-    """Read a constraint such as "parameters < 200000" or "flash_bytes <= 1.5MiB".
+    """Read a constraint such as "parameters < 200k", "flash_bytes <= 1.5MiB" or "latency_ms < 200".
 
     Raises:
         UsageError: It is invalid, or its name is not known before training.
@@ -81,7 +94,14 @@ def read_constraint(text: str) -> Constraint:
             received=text,
             fix=f"{nearest(name, BEFORE_TRAINING)} A metric of training can be an objective.",
         )
-    limit = float(number.replace("_", "")) * _UNITS[(unit or "").lower().rstrip("b")]
+    units = _TIME_UNITS.get(name, _COUNT_UNITS)
+    if unit.lower() not in units:
+        raise UsageError(
+            "The unit of the constraint is invalid.",
+            expected=f"a number without a unit, or with one of {', '.join(filter(None, units))}",
+            received=text,
+        )
+    limit = float(number.replace("_", "")) * units[unit.lower()]
     return Constraint(name=name, sign=cast('Literal["<", "<=", ">", ">="]', sign), limit=limit)
 
 
@@ -92,22 +112,98 @@ def objectives_of(options: TuneOptions) -> tuple[Objective, ...]:
 
 
 def constraints_of(options: TuneOptions, board_name: str) -> tuple[Constraint, ...]:
-    """Return the constraints of the options and the limits of the board."""
+    """Return the constraints that options name, with the limits of a board.
+
+    Args:
+        options: What is asked for.
+        board_name: The board, or "".
+
+    Raises:
+        UsageError: A constraint or the board is not valid.
+    """
     texts = texts_of("constraints", options.constraints)
     constraints = [read_constraint(text) for text in texts]
+    if options.fps is not None:
+        constraints.append(_fps_constraint(options.fps))
     if board_name:
         from eyetune.device.boards.profiles import load_board
 
         profile = load_board(board_name)
         limits = (profile.max_model_bytes, profile.max_arena_bytes)
-        for name, limit in zip(ON_A_BOARD, limits, strict=True):
+        for name, limit in zip(_BOARD_LIMITS, limits, strict=True):
             constraints.append(Constraint(name=name, sign="<=", limit=limit))
     return tuple(constraints)
 
 
-def check_objective_names(objectives: tuple[Objective, ...]) -> None:
+def _fps_constraint(fps: float) -> Constraint:
+    """Return the constraint that the option `fps` stands for."""
+    is_number = isinstance(fps, int | float) and not isinstance(fps, bool)
+    if not is_number or not 0 < fps < math.inf:
+        raise UsageError(
+            "fps is out of its range.", expected="a number above 0", received=repr(fps)
+        )
+    return Constraint(name="fps", sign=">=", limit=fps)
+
+
+def check_board(
+    objectives: Iterable[Objective], constraints: Iterable[Constraint], board_name: str
+) -> None:
+    """Refuse objectives and constraints that cannot be computed with a board, or without one.
+
+    Args:
+        objectives: Objectives of the study.
+        constraints: Constraints of the study.
+        board_name: The board, or "".
+
+    Raises:
+        UsageError: One of them needs a board, a board whose time can be predicted, or TensorFlow.
+    """
+    names = _names(objectives, constraints)
+    for name in (*_PREDICTED_TIMES, INT8_ACCURACY):
+        if name in names and not board_name:
+            raise UsageError(
+                f"{name} needs a board.",
+                expected="the name of a board, or the path of a .toml file that describes one",
+                received="no board",
+                fix="Name the board that the network is for, for example --board esp-eye.",
+            )
+    for name in _PREDICTED_TIMES:
+        if name in names:
+            _check_cost_model(name, board_name)
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if INT8_ACCURACY in names and backend != "tensorflow":
+        raise UsageError(
+            f"{INT8_ACCURACY} needs Keras on TensorFlow, which converts the networks.",
+            expected="KERAS_BACKEND=tensorflow",
+            received=f"KERAS_BACKEND={backend}",
+            fix="Set KERAS_BACKEND=tensorflow.",
+        )
+
+
+def _check_cost_model(name: str, board_name: str) -> None:
+    from eyetune.device.boards.profiles import boards, load_board
+
+    profile = load_board(board_name)
+    if profile.cost is None:
+        with_cost = ", ".join(board.name for board in boards() if board.cost is not None)
+        raise UsageError(
+            f"{name} cannot be predicted for {profile.title}, whose profile has no cost model.",
+            expected=f"a board with a cost model, such as {with_cost}",
+            received=board_name,
+            fix="Add a section [cost] to the profile (docs/board.md), or leave "
+            f"{name} out: macs is a rough measure of the time.",
+        )
+
+
+def _names(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> set[str]:
+    return {objective.name for objective in objectives} | {
+        constraint.name for constraint in constraints
+    }
+
+
+def check_objective_names(objectives: Iterable[Objective]) -> None:
     """Refuse names that no recipe measures; what a model function measures is known later."""
-    names = (*USUAL, *BEFORE_TRAINING, SECONDS)
+    names = (*USUAL, INT8_ACCURACY, *BEFORE_TRAINING, SECONDS)
     for objective in objectives:
         if objective.name not in names:
             raise UsageError(
@@ -118,10 +214,13 @@ def check_objective_names(objectives: tuple[Objective, ...]) -> None:
 
 
 def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> bool:
-    """Return whether any of them needs the memory of the network on a board."""
-    names = {objective.name for objective in objectives}
-    names |= {constraint.name for constraint in constraints}
-    return not names.isdisjoint(ON_A_BOARD)
+    """Return whether any of them needs the graph of the int8 network."""
+    return not _names(objectives, constraints).isdisjoint(_FROM_FOOTPRINT)
+
+
+def measures_int8(objectives: Iterable[Objective]) -> bool:
+    """Return whether the accuracy of int8 networks is an objective."""
+    return INT8_ACCURACY in _names(objectives, ())
 
 
 def values_of(
@@ -130,17 +229,19 @@ def values_of(
     network: Mapping[str, float],
     *,
     seconds: float = 0.0,
+    int8: Int8Accuracy | None = None,
 ) -> tuple[float, ...]:
     """Return the values of a trial's objectives.
 
     All metrics are those of one epoch: the best by the first metric, whose network is kept
-    (`monitor_of`).
+    (`monitor_of`). The int8 network is made from it, too.
 
     Args:
         objectives: Objectives of the study.
         history: Epochs so far, at least one where an objective is a metric.
         network: Costs of the network by name.
         seconds: Time of training so far.
+        int8: Accuracy of the int8 network; None if it was not measured.
 
     Returns:
         A value for each objective.
@@ -149,33 +250,34 @@ def values_of(
         UsageError: A metric was not measured.
     """
     kept = _best(objectives, history, network)
-    return tuple(_value(objective, kept, network, seconds) for objective in objectives)
+    known = {**network, SECONDS: seconds}
+    if int8 is not None:
+        known[INT8_ACCURACY] = int8.accuracy
+    return tuple(_value(objective, kept, known) for objective in objectives)
 
 
 def monitor_of(objectives: Sequence[Objective]) -> str:
     """Return the metric that chooses the best epoch of a trial.
 
-    It is the first objective that training measures, with its direction appended where the name
-    does not imply it; val_loss where there is none.
+    It is the first objective that each epoch measures, with its direction appended where the name
+    does not imply it. Where there is none, it is val_accuracy if the accuracy of int8 networks is
+    an objective, else val_loss.
 
     Example:
         >>> monitor_of([read_objective("parameters"), read_objective("val_accuracy")])
         'val_accuracy'
-        >>> monitor_of([])
-        'val_loss'
+        >>> monitor_of([]), monitor_of([read_objective("int8_accuracy")])
+        ('val_loss', 'val_accuracy')
         >>> monitor_of([read_objective("val_score:min")])
         'val_score:min'
     """
-    metrics = [objective for objective in objectives if not _is_cost(objective)]
+    others = (*BEFORE_TRAINING, SECONDS, INT8_ACCURACY)
+    metrics = [objective for objective in objectives if objective.name not in others]
     if not metrics:
-        return "val_loss"
+        return "val_accuracy" if measures_int8(objectives) else "val_loss"
     first = metrics[0]
     is_implied = is_better_high(first.name) == (first.direction == "max")
     return first.name if is_implied else f"{first.name}:{first.direction}"
-
-
-def _is_cost(objective: Objective) -> bool:
-    return objective.name in BEFORE_TRAINING or objective.name == SECONDS
 
 
 def _best(
@@ -189,13 +291,9 @@ def _best(
         raise _not_measured(name, [*USUAL, *history[0].others, *network, SECONDS]) from None
 
 
-def _value(
-    objective: Objective, kept: Epoch | None, network: Mapping[str, float], seconds: float
-) -> float:
-    if objective.name == SECONDS:
-        return seconds
-    if objective.name in network:
-        return network[objective.name]
+def _value(objective: Objective, kept: Epoch | None, known: Mapping[str, float]) -> float:
+    if objective.name in known:
+        return known[objective.name]
     try:
         return kept.value(objective.name) if kept is not None else float("nan")
     except KeyError:

@@ -145,9 +145,9 @@ class TuneOptions:
     objective: Annotated[
         str | Sequence[str] | None,
         Option(
-            "Quantity to optimize: val_accuracy, val_loss, parameters, macs, flash_bytes, "
-            "arena_bytes, seconds or a metric of the model; append :max or :min where the name "
-            "does not imply the direction.",
+            "Quantity to optimize: val_accuracy, val_loss, int8_accuracy, latency_ms, fps, "
+            "parameters, macs, flash_bytes, arena_bytes, seconds or a metric of the model; append "
+            ":max or :min where the name does not imply the direction.",
             OptionGroup.SEARCH,
             "val_accuracy",
             recorded="objectives",
@@ -157,11 +157,21 @@ class TuneOptions:
     constraints: Annotated[
         str | Sequence[str] | None,
         Option(
-            'Limit that a network must keep before it is trained, such as "parameters < 200000".',
+            'Limit that a network must keep before it is trained, such as "parameters < 200000" or '
+            '"latency_ms < 200".',
             OptionGroup.SEARCH,
             recorded="constraints",
             is_fixed=True,
             flag="constraint",
+        ),
+    ] = None
+    fps: Annotated[
+        float | None,
+        Option(
+            "Frames per second that a network must reach on the board, as predicted: short for the "
+            'constraint "fps >= N".',
+            OptionGroup.SEARCH,
+            NO_LIMIT,
         ),
     ] = None
     board: Annotated[
@@ -291,7 +301,8 @@ class TuneOptions:
             "With a time limit, train the best recipe for the rest of the time as soon as that "
             "promises more than another trial.",
             OptionGroup.BUDGET,
-            "True for recipes with val_accuracy as the objective and no limit besides the time",
+            "True for recipes with val_accuracy or int8_accuracy as the only objective and no "
+            "limit besides the time",
             recorded="final_training",
             is_fixed=True,
             flag="no-final-training",

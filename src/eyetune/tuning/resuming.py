@@ -14,7 +14,7 @@ from eyetune.tuning.executors import Executor
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import constraints_of, objectives_of
 from eyetune.tuning.options import TuneOptions
-from eyetune.tuning.settings import DEFAULT_TRIALS
+from eyetune.tuning.settings import DEFAULT_TRIALS, board_reference
 from eyetune.tuning.starting_space import (
     StartingPoint,
     limited_starting_space,
@@ -88,11 +88,22 @@ def _changed_options(settings: StudySettings, options: TuneOptions) -> list[str]
         value = getattr(options, option.name)
         if option.name == "objective":
             value = objectives_of(options)
-        elif option.name == "constraints":
-            value = constraints_of(options, settings.board)
-        if value != recorded:
+        elif option.name == "board":  # an earlier version recorded the path as it was given
+            recorded, value = board_reference(recorded), board_reference(value)
+        if option.name != "constraints" and value != recorded:
             changed.append(f"{option.name}: {_text(recorded)} became {_text(value)}")
-    return changed
+    return [*changed, *_changed_constraints(settings, options)]
+
+
+def _changed_constraints(settings: StudySettings, options: TuneOptions) -> list[str]:
+    """Return the difference in constraints; those of an option that is left out stay."""
+    given, recorded = constraints_of(options, settings.board), settings.constraints
+    if options.constraints is None:
+        is_changed = not set(given) <= set(recorded)
+    else:
+        stays = [limit for limit in recorded if limit.name == "fps" and options.fps is None]
+        is_changed = {*given, *stays} != set(recorded)
+    return [f"constraints: {_text(recorded)} became {_text(given)}"] if is_changed else []
 
 
 def _changed_start(

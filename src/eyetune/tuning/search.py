@@ -46,6 +46,7 @@ from eyetune.tuning.trials import (
     trial_recipe,
     with_hyperparameters,
 )
+from eyetune.values.int8_accuracy import Int8Accuracy
 
 
 def search(
@@ -215,7 +216,7 @@ class _Search:
     def _train(self, trial: TrialRecord) -> None:
         try:
             run = self._workspace.runs.get(trial.run or "")
-            self._dispatcher.begin(training_job(trial, run, self._settings.limits))
+            self._dispatcher.begin(training_job(trial, run, self._settings))
         except (RunBusyError, RunNotFoundError) as error:
             # Another process is training it, or it was deleted.
             self._fail(trial, error)
@@ -268,14 +269,16 @@ class _Search:
             return
         self._extend_space(outcome.space)
         trial = with_hyperparameters(trial, outcome.hyperparameters)
-        self._reach(trial, is_over=outcome.is_over)
+        self._reach(trial, is_over=outcome.is_over, int8=outcome.int8)
 
-    def _reach(self, trial: TrialRecord, *, is_over: bool) -> None:
+    def _reach(
+        self, trial: TrialRecord, *, is_over: bool, int8: Int8Accuracy | None = None
+    ) -> None:
         """Record that a trial has reached its rung, and what follows for the others."""
         assert trial.run is not None
         history = self._workspace.runs.history(trial.run)
         try:
-            trial = reached(self._settings.objectives, trial, history, is_over=is_over)
+            trial = reached(self._settings.objectives, trial, history, is_over=is_over, int8=int8)
         except UsageError as error:  # nothing measures an objective
             self._fail(trial, error)
             return

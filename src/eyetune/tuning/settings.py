@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from eyetune.device.export.int8_accuracy import MAX_IMAGES
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -21,7 +23,14 @@ from eyetune.tuning.declared_options import (
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS
 from eyetune.tuning.load_images import ImageLoader
-from eyetune.tuning.objectives import constraints_of, objectives_of, read_objective
+from eyetune.tuning.objectives import (
+    INT8_ACCURACY,
+    check_board,
+    constraints_of,
+    measures_int8,
+    objectives_of,
+    read_objective,
+)
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.schedulers import make_scheduler
 from eyetune.tuning.starting_space import (
@@ -35,15 +44,30 @@ DEFAULT_TRIALS = 30  # if nothing else ends a study
 MIN_RUNG_STEPS = 400  # of the first rung in a study with a final training
 
 
-def check_options(options: TuneOptions) -> None:
+def check_options(options: TuneOptions, board_name: str = "") -> None:
     """Check the options that need neither images nor workers, before either is started.
 
+    Args:
+        options: What is asked for.
+        board_name: The board of the study that is resumed, or "".
+
     Raises:
-        UsageError: A name, objective, constraint or board is not valid.
+        UsageError: A name, objective, constraint or board is not valid, or an objective or
+            constraint cannot be computed.
     """
     check_choices(options)
-    objectives_of(options)
-    constraints_of(options, options.board or "")
+    board_name = options.board or board_name
+    check_board(objectives_of(options), constraints_of(options, board_name), board_name)
+
+
+def board_reference(board: str) -> str:
+    """Return a board as a study records it: its name, or the absolute path of its profile.
+
+    Example:
+        >>> board_reference("esp-eye")
+        'esp-eye'
+    """
+    return str(Path(board).expanduser().absolute()) if board.endswith(".toml") else board
 
 
 def new_settings(
@@ -66,7 +90,7 @@ def new_settings(
         UsageError: An option cannot be used.
         SpaceError: No network of the study can be trained on the images.
     """
-    check_choices(options)
+    check_options(options)
     objectives = objectives_of(options) or (read_objective("val_accuracy"),)
     if len({objective.name for objective in objectives}) < len(objectives):
         names = ", ".join(objective.name for objective in objectives)
@@ -103,6 +127,9 @@ def new_settings(
     if ends_with_training and scheduler.name == "halving" and not has_epochs:
         scheduler = _with_rungs(scheduler, recipe, len(images.load(recipe).train))
         recipe = with_length(recipe, scheduler.max_epochs, objectives)
+    num_int8_images = 0
+    if measures_int8(objectives):
+        num_int8_images = min(MAX_IMAGES, len(images.load(recipe).validation))
     starts = [values for values in starting.starts if limited.space.contains(values)]
     default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings.model_validate(
@@ -111,7 +138,8 @@ def new_settings(
             "space": limited.space,
             "objectives": objectives,
             "constraints": constraints_of(options, options.board or ""),
-            "board": options.board or "",
+            "board": board_reference(options.board or ""),
+            "int8_images": num_int8_images,
             "sampler": options.sampler or default_sampler,
             "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
             "budget": _ending_budget(budget, scheduler),
@@ -138,10 +166,11 @@ def _final_training(
     Raises:
         UsageError: The options ask for it, and the study cannot have it.
     """
-    is_accuracy = [objective.name for objective in objectives] == ["val_accuracy"]
+    names = [objective.name for objective in objectives]
+    is_accuracy = names in (["val_accuracy"], [INT8_ACCURACY])
     obstacles = {
         "a time limit": budget.seconds is None,
-        "val_accuracy as the only objective": not is_accuracy,
+        f"val_accuracy or {INT8_ACCURACY} as the only objective": not is_accuracy,
         "no limit besides the time": budget != Budget(seconds=budget.seconds),
     }
     missing = [need for need, is_missing in obstacles.items() if is_missing]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from eyetune.data import Dataset
+from eyetune.device.boards.profiles import load_board
+from eyetune.device.export.int8_accuracy import Int8Task
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.study import Limits, StudyRecord, TrialRecord
+from eyetune.records.study import Limits, StudyRecord, StudySettings, TrialRecord
 from eyetune.training.job import Inspection
 from eyetune.tuning.dispatch import RunJob
 from eyetune.tuning.recording import describe, versions
@@ -45,8 +47,12 @@ def create_run(
     )
 
 
-def training_job(trial: TrialRecord, run: RunRecord, limits: Limits) -> RunJob:
-    """Return the job that trains a trial up to the epochs that it is granted."""
+def training_job(trial: TrialRecord, run: RunRecord, settings: StudySettings) -> RunJob:
+    """Return the job that trains a trial up to the epochs that it is granted.
+
+    If the accuracy of int8 networks is an objective, it is measured at the end of the job.
+    """
+    limits = settings.limits
     is_last_part = trial.epochs_granted >= run.recipe.fit.total_epochs
     return RunJob(
         run,
@@ -54,7 +60,15 @@ def training_job(trial: TrialRecord, run: RunRecord, limits: Limits) -> RunJob:
         stop_after=None if is_last_part else trial.epochs_granted,
         limit_seconds=limits.seconds,
         limit_bytes=limits.memory_bytes,
+        int8=_int8_task(settings),
     )
+
+
+def _int8_task(settings: StudySettings) -> Int8Task | None:
+    if not settings.int8_images:
+        return None
+    board = load_board(settings.board)
+    return Int8Task(settings.int8_images, per_channel_dense=board.per_channel_dense)
 
 
 def concluding_job(trial: TrialRecord, run: RunRecord, limits: Limits) -> RunJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from eyetune.errors import EyetuneError, UsageError
@@ -21,6 +22,7 @@ from eyetune.space.presets import apply
 from eyetune.training.job import Inspection
 from eyetune.tuning.objectives import values_of, violations
 from eyetune.values.history import History
+from eyetune.values.int8_accuracy import Int8Accuracy
 
 
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
@@ -107,11 +109,17 @@ def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspectio
                 max_parameters,
             )
         )
+    reasons += [_obstacle(text) for text in inspection.obstacles]
     state = TrialState.INFEASIBLE if reasons else TrialState.WAITING
     trial = with_hyperparameters(trial, inspection.hyperparameters)
     return trial.with_(
         state=state, network=dict(inspection.costs), infeasible_reasons=tuple(reasons)
     )
+
+
+def _obstacle(text: str) -> InfeasibleReason:
+    """Return the reason of a network that the board cannot run; its rule names no layer."""
+    return InfeasibleReason(rule=re.sub(r" \(layer [^)]*\)", "", text), text=text)
 
 
 def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:
@@ -148,6 +156,7 @@ def reached(
     *,
     is_over: bool,
     kept_epoch: int | None = None,
+    int8: Int8Accuracy | None = None,
 ) -> TrialRecord:
     """Return a trial that has reached the rung to which it was promoted.
 
@@ -157,15 +166,18 @@ def reached(
         history: All its epochs.
         is_over: Whether it would train no further even if it was promoted.
         kept_epoch: The epoch whose network is kept. Default: the best one.
+        int8: Accuracy of its int8 network. Default: that of its last rung, for a trial that stopped
+            early and is at its next rung already.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     seconds = sum(epoch.duration_seconds for epoch in history)
     kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
-    rung = Rung(
-        epochs=len(history), values=values_of(objectives, kept, trial.network, seconds=seconds)
-    )
+    if int8 is None and trial.rungs and trial.rungs[-1].epochs == len(history):
+        int8 = trial.rungs[-1].int8
+    values = values_of(objectives, kept, trial.network, seconds=seconds, int8=int8)
+    rung = Rung(epochs=len(history), values=values, int8=int8)
     return trial.with_(
         state=TrialState.COMPLETE if is_over else TrialState.PAUSED,
         epochs=len(history),

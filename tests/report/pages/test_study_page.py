@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.study_summary import metric_text, summary_sentences, warnings
+from eyetune.analysis.study_summary import summary_sentences, warnings
+from eyetune.analysis.trial_results import metric_text
 from eyetune.records.study import (
     Budget,
     InfeasibleReason,
@@ -17,12 +18,10 @@ from eyetune.records.study import (
     StudyState,
     TrialState,
 )
+from eyetune.report.pages.study_method import SAMPLERS, budget_text, method
 from eyetune.report.pages.study_page import (
     HEADINGS,
-    SAMPLERS,
-    budget_text,
     commands,
-    method,
     study_page,
     study_summary,
 )

@@ -8,7 +8,7 @@ from typing import Any
 from eyetune.errors import UsageError, nearest
 from eyetune.records.study import StudySettings
 from eyetune.tuning.declared_options import texts_of
-from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS
+from eyetune.tuning.objectives import BEFORE_TRAINING, INT8_ACCURACY, SECONDS, read_objective
 from eyetune.tuning.options import TuneOptions
 
 TUNER_ARGUMENTS = (
@@ -95,8 +95,8 @@ def _objective_text(objective: Any) -> str:
             expected="a name or a keras_tuner.Objective",
             received=f"{objective!r:.60}",
         )
-    if objective in (*BEFORE_TRAINING, SECONDS):
-        return f"{objective}:min"
+    if objective in (*BEFORE_TRAINING, SECONDS, INT8_ACCURACY):
+        return f"{objective}:{read_objective(objective).direction}"
     if ":" in objective:
         return objective
     from keras_tuner.engine.metrics_tracking import infer_metric_direction

@@ -26,7 +26,12 @@ from eyetune.tuning.declared_options import declared_options, texts_of
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, make_executor
 from eyetune.tuning.load_images import ImageLoader
-from eyetune.tuning.objectives import BEFORE_TRAINING, SECONDS, read_objective
+from eyetune.tuning.objectives import (
+    BEFORE_TRAINING,
+    INT8_ACCURACY,
+    SECONDS,
+    read_objective,
+)
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.options_signature import from_options
 from eyetune.tuning.recording import versions
@@ -156,7 +161,7 @@ def _refuse_unsupported(options: TuneOptions, *, is_hyperband: bool) -> None:
 def _check_objectives(objectives: Sequence[str]) -> None:
     for text in objectives:
         name = read_objective(text).name
-        if name in (*BEFORE_TRAINING, SECONDS):
+        if name in (*BEFORE_TRAINING, SECONDS, INT8_ACCURACY):
             raise UsageError(
                 f"KerasTuner cannot search for {name}: training does not measure it.",
                 expected="metrics of the network, such as val_accuracy",

@@ -45,6 +45,11 @@ class Latency:
         """Half the width of the range in milliseconds."""
         return (self.high - self.low) / 2
 
+    @property
+    def fps(self) -> float:
+        """The expected frames per second: 1000 / `milliseconds`."""
+        return 1000 / self.milliseconds if self.milliseconds else math.inf
+
 
 def latency(graph: Graph, board: Board, *, arena_in_psram: bool) -> Latency | None:
     """Predict how long a board takes for one image.

@@ -120,6 +120,18 @@ def calibrate(
     )
 
 
+def evenly_spaced(split: Split, num_images: int) -> Images:
+    """Return images from all over a split, since files may be sorted by class.
+
+    Args:
+        split: The images.
+        num_images: Number of images, 1 or more; all are returned if there are no more.
+    """
+    count = min(num_images, len(split))
+    indices = np.linspace(0, len(split) - 1, count).astype(np.int64)
+    return np.asarray(split.images[indices])
+
+
 @dataclass(frozen=True)
 class _Source:
     """What all conversions of a network have in common."""
@@ -130,10 +142,8 @@ class _Source:
     on_step: _OnStep
 
     def images(self, num_images: int) -> Images:
-        """Return images from all over the training split, since files may be sorted by class."""
-        count = min(num_images, len(self.train))
-        indices = np.linspace(0, len(self.train) - 1, count).astype(np.int64)
-        return np.asarray(self.train.images[indices])
+        """Return images from all over the training split."""
+        return evenly_spaced(self.train, num_images)
 
     def plain(self, num_images: int) -> _Converted:
         """Convert the network with ranges that the converter finds."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from eyetune.analysis.study_summary import STATE_TEXTS, is_share, setting_text
+from eyetune.analysis.study_summary import STATE_TEXTS, setting_text
+from eyetune.analysis.trial_results import is_share
 from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BEST = STRONG[1]
 GRAY = "#8a8a8a"
+NO_RESULT = "No trial has a result"
 # Shapes differ too: some readers, and prints, cannot distinguish the colors.
 LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": STRONG[0], "markersize": 6},
@@ -89,6 +91,13 @@ def state_handles(
     ]
 
 
+def line_handle(label: str, **style: Any) -> Line2D:
+    """Return a legend entry that shows a line or marker with a style."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **style)
+
+
 def legend_below(
     figure: Picture, handles: Sequence[Any], *, columns: int = 4, title: str | None = None
 ) -> None:
@@ -105,11 +114,21 @@ def legend_below(
         )
 
 
-def objective_label(objective: Objective) -> str:
-    """Return the label of an axis of an objective."""
-    unit = " (bytes)" if objective.name.endswith("_bytes") else ""
+def objective_label(objective: Objective, note: str = "") -> str:
+    """Return the label of an axis of an objective.
+
+    Args:
+        objective: The objective.
+        note: How certain its values are. Default: nothing is said about that.
+    """
+    name, unit = objective.name, ""
+    for ending in ("_bytes", "_ms"):
+        if name.endswith(ending):
+            unit = f" ({ending[1:]})"
+    name = name.removesuffix("_ms").replace("_", " ")
     direction = "higher" if objective.direction == "max" else "lower"
-    return plain(f"{wrapped(objective.name.replace('_', ' '), 30)}{unit}\n({direction} is better)")
+    remark = "; ".join(filter(None, (f"{direction} is better", note)))
+    return plain(f"{wrapped(name, 30)}{unit}\n({wrapped(remark, 66)})")
 
 
 def tick_text(name: str, value: float) -> str:
@@ -165,6 +184,7 @@ def style_objective(
     which: Literal["x", "y"] = "y",
     room: float = 0.06,
     always: Sequence[float] = (),
+    note: str = "",
 ) -> int:
     """Scale, format and label the axis of an objective, and return how many values lie beyond it.
 
@@ -175,6 +195,7 @@ def style_objective(
         which: The axis.
         room: Share of the range that stays free on its good side.
         always: Values that must be visible, however bad they are.
+        note: How certain the values are, for the label. Default: nothing is said about that.
     """
     is_log = is_spread(values)
     low, high = (min(values), max(values)) if is_log else shown_range(objective, values)
@@ -192,7 +213,7 @@ def style_objective(
         limits = (low - below * span, high + above * span)
     (axes.set_ylim if which == "y" else axes.set_xlim)(*limits)
     axis.set_major_formatter(lambda value, _: tick_text(objective.name, value))
-    (axes.set_ylabel if which == "y" else axes.set_xlabel)(objective_label(objective))
+    (axes.set_ylabel if which == "y" else axes.set_xlabel)(objective_label(objective, note))
     axes.grid(alpha=0.3)
     return hidden
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-from eyetune.analysis.study_summary import best_so_far, metric_text
+from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.study_summary import best_so_far
+from eyetune.analysis.trial_results import metric_text, uncertainty_notes
 from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture, plain, wrapped
 from eyetune.report.figures.study_axes import (
     BEST,
     LOOKS,
+    NO_RESULT,
     RASTER_FROM,
     count_epochs,
     draw_states,
     legend_below,
+    line_handle,
     shown_range,
     state_handles,
     style_objective,
 )
+from eyetune.report.figures.study_front import pareto_picture
 from eyetune.report.figures.study_space import parallel_coordinates, slices
 from eyetune.values.history import Epoch, History
 
@@ -40,9 +43,7 @@ __all__ = [
     "slices",
 ]
 
-NO_RESULT = "No trial has a result"
 _RUNGS_NAMED = 8
-_PARAMETERS = Objective(name="parameters", direction="min")
 
 
 def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
@@ -65,7 +66,13 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     end = sum(trial.epochs for trial in trials)
     line = [*((step.epochs, step.best) for step in steps), (end, steps[-1].best)]
     axes.step(*zip(*line, strict=True), where="post", color=BEST, linewidth=2.2, zorder=1)
-    hidden = style_objective(axes, first, [step.value for step in steps], room=0.16)
+    hidden = style_objective(
+        axes,
+        first,
+        [step.value for step in steps],
+        room=0.16,
+        note=uncertainty_notes((first,), trials).get(first.name, ""),
+    )
     winner = rank_trials(record.settings.objectives, trials)[0]
     best = next(step for step in steps if step.trial.number == winner.number)
     up = 1 if first.direction == "max" else -1
@@ -90,7 +97,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     count_epochs(axes)
     axes.set_xlabel(f"epochs trained, trials in the order of their suggestion{_beyond(hidden)}")
     axes.spines[["right", "top"]].set_visible(False)
-    handles = [_line_handle("best so far", color=BEST, linewidth=2.2), *state_handles(trials)]
+    handles = [line_handle("best so far", color=BEST, linewidth=2.2), *state_handles(trials)]
     legend_below(figure, handles, columns=5)
     return figure
 
@@ -110,12 +117,6 @@ def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) ->
         if marks:  # An empty collection that is not clipped would take up room at the edge.
             style = {**LOOKS[state], "linestyle": "none", "clip_on": False, "zorder": 2}
             axes.plot(marks, [at] * len(marks), transform=axes.get_xaxis_transform(), **style)
-
-
-def _line_handle(label: str, **style: Any) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], label=label, **style)
 
 
 def _beyond(hidden: int) -> str:
@@ -177,7 +178,7 @@ def learning_curves(
             zorder=4.5,
         )
         label = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
-        handles.insert(0, _line_handle(label, **style))
+        handles.insert(0, line_handle(label, **style))
     ends = [_curve(history, objective)[1][-1] for history in by_number.values()]
     drawn: list[float] = []
     for trial in highlighted:
@@ -187,7 +188,7 @@ def learning_curves(
     axes.set_xlabel(f"epoch{_beyond(hidden)}")
     axes.spines[["right", "top"]].set_visible(False)
     if others:
-        handles.append(_line_handle(f"the other {len(others)}", color="0.6", linewidth=0.8))
+        handles.append(line_handle(f"the other {len(others)}", color="0.6", linewidth=0.8))
     legend_below(figure, handles, columns=5)
     return figure
 
@@ -287,116 +288,3 @@ def importance_bars(importances: Mapping[str, float]) -> Picture:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     return figure
-
-
-def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
-    """Draw objectives against each other, and mark the trials of the Pareto front.
-
-    A single objective is drawn against the number of parameters. With three or more objectives,
-    there is a panel for each pair.
-
-    Args:
-        record: The study.
-        trials: All of its trials.
-    """
-    objectives = record.settings.objectives
-    points = {trial.number: trial.objectives for trial in trials if trial.objectives is not None}
-    if len(objectives) == 1:
-        sized = {trial.number: trial.network.get(_PARAMETERS.name) for trial in trials}
-        objectives = (*objectives, _PARAMETERS)
-        points = {
-            number: (*values, size)
-            for number, values in points.items()
-            if (size := sized[number]) is not None
-        }
-    points = {
-        number: values for number, values in points.items() if all(map(math.isfinite, values))
-    }
-    if not points:
-        return message_picture(NO_RESULT)
-    shown = [trial for trial in trials if trial.number in points]
-    best = non_dominated_trials(
-        objectives, [_with_values(trial, points[trial.number]) for trial in shown]
-    )
-    pairs = list(combinations(range(len(objectives)), 2))[:6]
-    columns = min(len(pairs), 3)
-    rows = -(-len(pairs) // columns)
-    figure = new_picture(
-        9.5 if columns == 1 else 4.4 * columns, (5.2 if columns == 1 else 3.9) * rows
-    )
-    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.06}).ravel()
-    for axes in panels[len(pairs) :]:
-        axes.axis("off")
-    for axes, (second, first) in zip(panels, pairs, strict=False):
-        _draw_pair(axes, objectives, (first, second), shown, points, best)
-    if len(pairs) == 1:
-        _name_some(panels[0], best, points)
-    ring = _line_handle(
-        f"beaten by none ({len(best)})",
-        linestyle="none",
-        marker="o",
-        markersize=9,
-        markerfacecolor="none",
-        color=BEST,
-    )
-    legend_below(figure, [ring, *state_handles(shown)])
-    return figure
-
-
-def _with_values(trial: TrialRecord, values: tuple[float, ...]) -> TrialRecord:
-    last = trial.partial or trial.rungs[-1]
-    return trial.with_(partial=last.model_copy(update={"values": values}))
-
-
-def _draw_pair(
-    axes: Axes,
-    objectives: Sequence[Objective],
-    pair: tuple[int, int],
-    trials: Sequence[TrialRecord],
-    points: Mapping[int, tuple[float, ...]],
-    best: Sequence[TrialRecord],
-) -> None:
-    first, second = pair
-    dots = []
-    for trial in trials:
-        values_of_trial = points[trial.number]
-        dots.append((trial, values_of_trial[first], values_of_trial[second]))
-    draw_states(axes, dots)
-    ringed = sorted((points[trial.number][first], points[trial.number][second]) for trial in best)
-    if len(objectives) == 2:
-        # Between two points, only the worse value of each objective is certain to be reached:
-        # the corner on the worse side.
-        where: Literal["pre", "post"] = "post" if objectives[first].direction == "min" else "pre"
-        axes.step(*zip(*ringed, strict=True), where=where, color=BEST, linewidth=1.4, zorder=1)
-    axes.plot(
-        *zip(*ringed, strict=True), "o", markerfacecolor="none", color=BEST, markersize=10, zorder=3
-    )
-    sides: tuple[tuple[int, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
-    for index, which in sides:
-        values = [points[trial.number][index] for trial in trials]
-        always = [points[trial.number][index] for trial in best]
-        style_objective(axes, objectives[index], values, which=which, room=0.1, always=always)
-    axes.spines[["right", "top"]].set_visible(False)
-
-
-def _name_some(
-    axes: Axes, best: Sequence[TrialRecord], points: Mapping[int, tuple[float, ...]]
-) -> None:
-    """Label the trials of the front with their numbers, where there is room."""
-    last = None
-    for trial in best:
-        value, cost = points[trial.number][:2]
-        position = axes.transAxes.inverted().transform(axes.transData.transform((cost, value)))
-        if last is not None and abs(position - last).max() < 0.045:
-            continue
-        last = position
-        axes.annotate(
-            str(trial.number),
-            (cost, value),
-            xytext=(-7, 6),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8.5,
-            color="#a85708",
-            zorder=4,
-        )

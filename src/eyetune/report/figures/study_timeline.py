@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eyetune.analysis.study_summary import metric_text
+from eyetune.analysis.trial_results import metric_text
 from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG, WORSE
 from eyetune.report.figures.picture import message_picture, new_picture
-from eyetune.report.figures.study_axes import BEST, RASTER_FROM, legend_below, style_objective
-from eyetune.report.figures.study_figures import NO_RESULT, metric_of
+from eyetune.report.figures.study_axes import (
+    BEST,
+    NO_RESULT,
+    RASTER_FROM,
+    legend_below,
+    style_objective,
+)
+from eyetune.report.figures.study_figures import metric_of
 from eyetune.report.numbers import count_text
 from eyetune.values.history import History
 

@@ -15,8 +15,6 @@ from eyetune.analysis.study_summary import (
     epochs_without_stopping,
     error_line,
     infeasible_rule_counts,
-    metric_text,
-    num_trials,
     setting_text,
     settings_text,
     state_name,
@@ -24,10 +22,8 @@ from eyetune.analysis.study_summary import (
     summary_sentences,
     values_at_edges,
 )
+from eyetune.analysis.trial_results import result_texts
 from eyetune.records.study import (
-    Objective,
-    SamplerName,
-    SchedulerSettings,
     StudyRecord,
     StudyState,
     TrialRecord,
@@ -37,6 +33,7 @@ from eyetune.report.figures import study_figures, study_timeline
 from eyetune.report.figures.study_space import MAX_AXES
 from eyetune.report.numbers import count_text, duration
 from eyetune.report.pages.page import Drawing, drawing, render
+from eyetune.report.pages.study_method import method
 from eyetune.report.pages.tables import Cell, Row
 from eyetune.space.space import describe
 from eyetune.values.history import History
@@ -62,15 +59,6 @@ BEST_HEADINGS = ("hyperparameter", "best", "searched", "at an end", "importance"
 MAX_ROWS = 1000  # a table of more trials takes browsers seconds
 MAX_FAILURES = 100
 NUM_ROWS_IN_SUMMARY = 10
-SAMPLERS: dict[SamplerName, str] = {
-    "random": "random sampling",
-    "grid": "a grid: every combination, in order",
-    "quasi-random": "quasi-random sampling, which covers the space evenly",
-    "tpe": "a tree-structured Parzen estimator (TPE), which samples where trials were good",
-    "gp": "a Gaussian process, which weighs where trials were good against where few were tried",
-    "cma-es": "CMA-ES, which moves a distribution of values towards the best trials",
-    "nsga2": "NSGA-II, which crosses the best trials of several objectives",
-}
 
 
 def study_page(
@@ -189,95 +177,6 @@ def trial_rows(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Row]:
     return rows + [_trial_row(record, trial, "dropped") for trial in without_result]
 
 
-def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
-    """Return how a study searched, as short paragraphs."""
-    settings = record.settings
-    goals = [
-        f"{objective.name} ({'higher' if objective.direction == 'max' else 'lower'} is better)"
-        for objective in settings.objectives
-    ]
-    paragraphs = [
-        f"Objective: {' and '.join(goals)}. Metrics are those of a trial's best epoch on the"
-        " validation images. No choice was made on the test images.",
-        f"Sampler: {SAMPLERS[settings.sampler]}, with seed {settings.seed}.",
-        scheduler_text(settings.schedule),
-        f"{count_text(len(trials), 'configuration')} {_was(len(trials))} tried."
-        f" KerasTuner would count {count_text(num_trials(trials), 'trial')}, because there each"
-        " promotion is a new trial.",
-    ]
-    limits = [str(constraint) for constraint in settings.constraints]
-    if settings.board:
-        limits.append(f"the board {settings.board}")
-    if limits:
-        paragraphs.append(
-            f"Checked before training, so that infeasible trials cost nothing: {', '.join(limits)}."
-        )
-    workers = count_text(settings.workers, "worker")
-    paragraphs.append(f"Budget: {budget_text(record)}, with {workers}.")
-    paragraphs += [
-        f"The final training, trial {trial.number}, trained the best recipe for the rest of the"
-        " time, with one learning-rate schedule that ends with the time."
-        for trial in trials
-        if trial.is_final
-    ]
-    if settings.engine != "eyetune":
-        paragraphs.append("The search itself was run by KerasTuner.")
-    return paragraphs
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-def scheduler_text(scheduler: SchedulerSettings) -> str:
-    """Return how a scheduler assigns epochs to trials, as a paragraph.
-
-    Example:
-        >>> scheduler_text(SchedulerSettings(name="full", max_epochs=10))
-        'Every trial was trained for up to 10 epochs.'
-    """
-    max_epochs = count_text(scheduler.max_epochs, "epoch")
-    factor = f"{scheduler.factor:g}"
-    promotion = (
-        "A promoted trial continues where it paused, optimizer included: nothing is trained twice."
-    )
-    rungs = f"at each rung, one in {factor} is promoted to {factor} times the epochs"
-    cycles = ""
-    if scheduler.cycles:
-        cycles = " The learning-rate schedule of a recipe ends at each rung, and starts again."
-    match scheduler.name:
-        case "full":
-            return f"Every trial was trained for up to {max_epochs}."
-        case "halving":
-            return f"Successive halving: {rungs}, up to {max_epochs}. {promotion}{cycles}"
-        case "hyperband":
-            return (
-                f"Hyperband: {rungs}, up to {max_epochs}, in brackets that start with different"
-                f" numbers of epochs. {promotion}"
-            )
-        case "median":
-            return (
-                "A trial that was worse than the median of the others at the same epoch was"
-                f" stopped; the others were trained for up to {max_epochs}. {promotion}"
-            )
-
-
-def budget_text(record: StudyRecord) -> str:
-    """Return when a study ends."""
-    budget = record.settings.budget
-    limits = []
-    if budget.trials is not None:
-        limits.append(count_text(budget.trials, "trial"))
-    if budget.epochs is not None:
-        limits.append(count_text(budget.epochs, "epoch"))
-    if budget.seconds is not None:
-        limits.append(duration(budget.seconds))
-    if budget.target is not None:
-        name = record.settings.objectives[0].name
-        limits.append(f"{name} {metric_text(name, budget.target)}")
-    return " or ".join(limits) or "the scheduler's own end"
-
-
 def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     """Return the commands that continue a study, show it, and train its best network for longer."""
     name = shlex.quote(record.name)
@@ -311,10 +210,9 @@ def _facts(
 ) -> list[tuple[str, str]]:
     facts = []
     for best in order[:1]:
-        for objective, value in _results(record, best):
-            if value is not None:
-                label = f"best {objective.name}, trial {best.number}"
-                facts.append((label, metric_text(objective.name, value)))
+        texts = result_texts(record.settings.objectives, best)
+        for objective, text in zip(record.settings.objectives, texts, strict=False):
+            facts.append((f"best {objective.name}, trial {best.number}", text))
     counts = [
         f"{count} {state_name(record, state)}" for state, count in count_states(trials).items()
     ]
@@ -328,13 +226,6 @@ def _facts(
         label += f", of {num_without_stopping:,} without stopping early"
     facts.append((label, f"{num_epochs:,}"))
     return facts
-
-
-def _results(record: StudyRecord, trial: TrialRecord) -> list[tuple[Objective, float | None]]:
-    """Return each objective with the trial's value, or with None if it has no result."""
-    objectives = record.settings.objectives
-    values: Sequence[float | None] = trial.objectives or (None,) * len(objectives)
-    return list(zip(objectives, values, strict=False))
 
 
 def _best_rows(
@@ -363,7 +254,7 @@ def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
     state = state_text(record, trial)
     cells = [
         Cell(str(trial.number), trial.number),
-        *(_objective_cell(objective, value) for objective, value in _results(record, trial)),
+        *_objective_cells(record, trial),
         Cell(state, state, "worse" if trial.state is TrialState.FAILED else ""),
         Cell(f"{trial.epochs}", trial.epochs),
         *_hyperparameter_cells(record, trial),
@@ -379,11 +270,15 @@ def _trial_row(record: StudyRecord, trial: TrialRecord, kind: str) -> Row:
     return Row(cells, kind)
 
 
-def _objective_cell(objective: Objective, value: float | None) -> Cell:
-    if value is None:
-        return Cell("")
-    key = value if math.isfinite(value) else ""
-    return Cell(metric_text(objective.name, value), key)
+def _objective_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:
+    objectives = record.settings.objectives
+    if trial.objectives is None:
+        return [Cell("") for _ in objectives]
+    texts = result_texts(objectives, trial)
+    return [
+        Cell(text, value if math.isfinite(value) else "")
+        for text, value in zip(texts, trial.objectives, strict=True)
+    ]
 
 
 def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]:

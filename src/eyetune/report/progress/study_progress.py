@@ -22,12 +22,11 @@ from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     STATE_TEXTS,
     error_line,
-    metric_text,
     number_of,
-    objectives_text,
     settings_text,
     state_text,
 )
+from eyetune.analysis.trial_results import metric_text, objectives_text
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
 from eyetune.report.numbers import duration
 from eyetune.report.progress.notebook import in_notebook

@@ -1,0 +1,215 @@
+"""The results of a trial as text and as JSON values, each estimate with its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eyetune.analysis.metrics import wilson_interval
+from eyetune.records.study import Objective, Rung, TrialRecord
+from eyetune.values.int8_accuracy import Int8Accuracy
+
+_TIMES = ("latency_ms", "fps")
+_INT8 = "int8_accuracy"
+
+
+def result_texts(
+    objectives: Sequence[Objective], trial: TrialRecord, rung: Rung | None = None
+) -> list[str]:
+    """Return the values of a trial's objectives as text, each estimate with its uncertainty.
+
+    A predicted time has the range of the board's cost model, and an int8 accuracy the 95% interval
+    of its images.
+
+    Args:
+        objectives: The study's objectives.
+        trial: The trial.
+        rung: The rung whose values are returned. Default: the last result.
+
+    Example:
+        >>> from eyetune.records.study import TrialState
+        >>> rung = Rung(epochs=1, values=(0.9, 222.2), int8=Int8Accuracy(900, 1000, "simulated"))
+        >>> costs = {"latency_ms": 222.2, "latency_error_ms": 77.8}
+        >>> trial = TrialRecord(
+        ...     number=0, state=TrialState.COMPLETE, values={}, rungs=(rung,), network=costs
+        ... )
+        >>> objectives = (
+        ...     Objective(name="int8_accuracy", direction="max"),
+        ...     Objective(name="latency_ms", direction="min"),
+        ... )
+        >>> result_texts(objectives, trial)
+        ['90.00% (88.0 to 91.7)', '222 ± 78 ms']
+    """
+    last = rung or trial.partial or (trial.rungs[-1] if trial.rungs else None)
+    if last is None:
+        return []
+    return [
+        _with_uncertainty(objective.name, value, trial.network, last.int8)
+        for objective, value in zip(objectives, last.values, strict=False)
+    ]
+
+
+def objectives_text(objectives: Sequence[Objective], trial: TrialRecord) -> str:
+    """Return the objectives of a trial in one line; "" if it has no result."""
+    named = zip(objectives, result_texts(objectives, trial), strict=False)
+    return " and ".join(f"{objective.name} {text}" for objective, text in named)
+
+
+def uncertainty_notes(
+    objectives: Sequence[Objective], trials: Sequence[TrialRecord]
+) -> dict[str, str]:
+    """Return how certain the objectives are that are estimates, by their names.
+
+    Args:
+        objectives: The study's objectives.
+        trials: Its trials.
+
+    Example:
+        >>> from eyetune.records.study import TrialState
+        >>> costs = {"latency_ms": 222.2, "latency_error_ms": 77.8}
+        >>> trial = TrialRecord(number=0, state=TrialState.COMPLETE, values={}, network=costs)
+        >>> uncertainty_notes((Objective(name="latency_ms", direction="min"),), [trial])
+        {'latency_ms': 'predicted, ± 35%'}
+    """
+    notes = {}
+    for objective in objectives:
+        if objective.name in _TIMES:
+            notes[objective.name] = _time_note(trials)
+        elif objective.name == _INT8:
+            notes[objective.name] = _int8_note(trials)
+    return {name: note for name, note in notes.items() if note}
+
+
+def trial_json(trial: TrialRecord, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """Return a trial as JSON values, with its objectives by their names.
+
+    Args:
+        trial: The trial.
+        objectives: The study's objectives.
+    """
+    names = [objective.name for objective in objectives]
+    values = dict(zip(names, trial.objectives or (), strict=False))
+    return {
+        "trial": trial.number,
+        "state": str(trial.state),
+        "run": trial.run,
+        "hyperparameters": trial.all_values,
+        "unused": list(trial.unused),
+        **values,
+        "epochs": trial.epochs,
+        "bracket": trial.bracket,
+        "rungs": [_rung_json(rung) for rung in trial.rungs],
+        "int8": int8_json(trial.int8),
+        "network": trial.network,
+        "infeasible": list(trial.infeasible),
+        "infeasible_reasons": [reason.model_dump() for reason in trial.infeasible_reasons],
+        "error": trial.error,
+        "seconds": round(trial.seconds, 3),
+        "final": trial.is_final,
+    }
+
+
+def int8_json(int8: Int8Accuracy | None) -> dict[str, Any] | None:
+    """Return an int8 accuracy as JSON values, with its 95% interval; None for None."""
+    if int8 is None:
+        return None
+    return {
+        "int8_accuracy": int8.accuracy,
+        "interval": list(wilson_interval(int8.num_correct, int8.num_images)),
+        "validation_images": int8.num_images,
+        "interpreter": int8.interpreter,
+    }
+
+
+def int8_text(int8: Int8Accuracy) -> str:
+    """Return an int8 accuracy with its 95% interval, in percent.
+
+    Example:
+        >>> int8_text(Int8Accuracy(900, 1000, "simulated"))
+        '90.00% (88.0 to 91.7)'
+    """
+    low, high = wilson_interval(int8.num_correct, int8.num_images)
+    return f"{int8.accuracy:.2%} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def metric_text(name: str, value: float) -> str:
+    """Return the value of an objective as text.
+
+    Args:
+        name: Name of the objective.
+        value: Its value: accuracies are shares from 0 to 1, sizes are in bytes.
+
+    Example:
+        >>> metric_text("val_accuracy", 0.71234), metric_text("val_loss", 0.812345)
+        ('71.23%', '0.8123')
+        >>> metric_text("flash_bytes", 120_000), metric_text("seconds", 12.34)
+        ('117.2 KiB', '12.3 s')
+        >>> metric_text("latency_ms", 222.4), metric_text("fps", 4.4964)
+        ('222 ms', '4.5')
+    """
+    if math.isnan(value):
+        return "NaN"
+    if is_share(name) and abs(value) <= 1:
+        return f"{value:.2%}"
+    if name.endswith("_bytes") and value >= 1024:
+        return f"{value / 2**20:.2f} MiB" if value >= 2**20 else f"{value / 2**10:.1f} KiB"
+    if name == "seconds":
+        return f"{value:,.1f} s"
+    if name in _TIMES:
+        return f"{_time(value)} ms" if name == "latency_ms" else _time(value)
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+
+
+def is_share(name: str) -> bool:
+    """Return whether a metric is a share, shown in percent, judged by its name."""
+    return "accuracy" in name
+
+
+def _with_uncertainty(
+    name: str, value: float, network: Mapping[str, float], int8: Int8Accuracy | None
+) -> str:
+    if name == _INT8 and int8 is not None:
+        return int8_text(int8)
+    error = network.get("latency_error_ms")
+    if name not in _TIMES or error is None:
+        return metric_text(name, value)
+    time = network["latency_ms"]
+    if name == "latency_ms":
+        return f"{_time(time)} ± {_time(error)} ms"
+    return f"{_time(value)} ({_time(1000 / (time + error))} to {_time(1000 / (time - error))})"
+
+
+def _time(value: float) -> str:
+    """Return a time or rate in digits that its accuracy justifies."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _time_note(trials: Sequence[TrialRecord]) -> str:
+    shares = [
+        trial.network["latency_error_ms"] / trial.network["latency_ms"]
+        for trial in trials
+        if trial.network.get("latency_error_ms") and trial.network.get("latency_ms")
+    ]
+    if not shares:
+        return ""
+    low, high = f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}"
+    return f"predicted, ± {low}%" if low == high else f"predicted, ± {low} to {high}%"
+
+
+def _int8_note(trials: Sequence[TrialRecord]) -> str:
+    measured = [rung.int8 for trial in trials for rung in trial.rungs if rung.int8 is not None]
+    if not measured:
+        return ""
+    intervals = [wilson_interval(int8.num_correct, int8.num_images) for int8 in measured]
+    half_width = max((high - low) / 2 for low, high in intervals)
+    num_images = max(int8.num_images for int8 in measured)
+    return f"{num_images:,} validation images, ± {100 * half_width:.1f} points"
+
+
+def _rung_json(rung: Rung) -> dict[str, Any]:
+    return {
+        "epochs": rung.epochs,
+        "values": list(rung.values),
+        "int8": int8_json(rung.int8),
+    }
