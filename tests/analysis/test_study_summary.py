@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import (
     best_so_far,
+    count_state_names,
     num_trials,
     state_text,
     summary_sentences,
@@ -25,6 +26,8 @@ from eyetune.testing.studies import ACCURACY, PARAMETERS, FabricatedStudy, fabri
 
 LOSS = Objective(name="val_loss", direction="min")
 LAB = fabricated_study(22, failing=0)
+# of trials that had not ended when their study did
+CUT_OFF_STATES = (TrialState.RUNNING, TrialState.WAITING)
 
 
 def trial(
@@ -327,3 +330,10 @@ def test_trial_of_an_ended_study_is_not_running() -> None:
     going = LAB.record.model_copy(update={"state": StudyState.RUNNING})
     assert state_text(LAB.record, cut) != state_text(going, cut)
     assert summary_sentences(LAB.record, [cut]) != summary_sentences(going, [cut])
+
+
+def test_trials_that_were_cut_off_are_counted_together() -> None:
+    cut = [trial(number, 0.5, state=state) for number, state in enumerate(CUT_OFF_STATES)]
+    assert list(count_state_names(LAB.record, cut).values()) == [len(cut)]
+    going = LAB.record.model_copy(update={"state": StudyState.RUNNING})
+    assert len(count_state_names(going, cut)) == len(cut)

@@ -140,6 +140,14 @@ def count_states(trials: Sequence[TrialRecord]) -> dict[TrialState, int]:
     return {state: counted[state] for state in STATE_TEXTS if counted[state]}
 
 
+def count_state_names(record: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str, int]:
+    """Return the number of trials by the name of their state, see `state_name`."""
+    counted: Counter[str] = Counter()
+    for state, count in count_states(trials).items():
+        counted[state_name(record, state)] += count
+    return dict(counted)
+
+
 def summary_sentences(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     """Return the result of a study, the states of its trials and why it ended, as sentences.
 
@@ -167,15 +175,13 @@ def _result(record: StudyRecord, best: TrialRecord, count: int) -> str:
 
 
 def _states_text(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
-    counts = count_states(trials)
-    state, count = next(iter(counts.items()))
+    (name, count), *others = count_state_names(record, trials).items()
     verb = "was " if count == 1 else "were "
-    if state is TrialState.FAILED:
+    if name == STATE_TEXTS[TrialState.FAILED]:
         verb = ""
     if len(trials) == 1:
-        return f"It {verb}{state_name(record, state)}"
-    parts = [f"{number:,} {state_name(record, other)}" for other, number in counts.items()]
-    parts[0] = f"{count:,} {verb}{state_name(record, state)}"
+        return f"It {verb}{name}"
+    parts = [f"{count:,} {verb}{name}", *(f"{number:,} {other}" for other, number in others)]
     return f"Of all trials, {_list(parts)}"
 
 

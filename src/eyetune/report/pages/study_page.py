@@ -11,13 +11,12 @@ from typing import Any
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import (
-    count_states,
+    count_state_names,
     epochs_without_stopping,
     error_line,
     infeasible_rule_counts,
     setting_text,
     settings_text,
-    state_name,
     state_text,
     summary_sentences,
     values_at_edges,
@@ -213,9 +212,7 @@ def _facts(
         texts = result_texts(record.settings.objectives, best)
         for objective, text in zip(record.settings.objectives, texts, strict=False):
             facts.append((f"best {objective.name}, trial {best.number}", text))
-    counts = [
-        f"{count} {state_name(record, state)}" for state, count in count_states(trials).items()
-    ]
+    counts = [f"{count} {name}" for name, count in count_state_names(record, trials).items()]
     label = f"trials: {', '.join(counts)}" if counts else "trials"
     facts.append((label, f"{len(trials):,}"))
     num_epochs = sum(trial.epochs for trial in trials)
