@@ -194,7 +194,7 @@ def test_search_ends_once_a_recipe_is_known_to_fit(
     """No trial is worth its time, and the first recipe of the portfolio does not fit."""
     at_once = Outlook(None, epochs=10.0, accuracy=0.8, gain=0.0, loss=0.1)
     monkeypatch.setattr("eyetune.tuning.search.look_ahead", lambda *_, **__: at_once)
-    record = run_search(workspace, new_study(workspace, 60.0, "parameters > 2000"))
+    record = run_search(workspace, new_study(workspace, 60.0, "parameters < 2000"))
     trials = workspace.studies.trials(record.id)
     assert record.ending == Ending.EXPLORED
     assert [trial.epochs for trial in trials] == [0, 0]

@@ -219,7 +219,7 @@ class Portfolio(SpacePart):
 
         Example:
             >>> portfolio = load_portfolio("images")
-            >>> short, long = (portfolio.ordered(40_000, (32, 32, 3), time) for time in (60, 3600))
+            >>> short, long = (portfolio.ordered(40_000, (32, 32, 3), time) for time in (15, 3600))
             >>> short[0].macs < long[0].macs
             True
         """
