@@ -61,18 +61,30 @@ def test_fit_check_json_of_the_lab_network(capfd: pytest.CaptureFixture[str]) ->
     assert value["fits"] is True
     assert value["reasons"] == value["unsupported"] == []
     assert value["bottleneck"]["layer"].startswith("conv2d")
+    assert value["fps"] == pytest.approx(1000 / value["latency_ms"])
+    assert value["latency_error_ms"] == value["latency_error"]
+    assert value["int8_accuracy"] is None
 
 
 def test_fit_check_shows_needs_and_limits(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "lab"]) == 0
     printed = capfd.readouterr().out
-    for text in ("█", "░", "of 3,667,968 bytes", "of 102,400 bytes", "±", "CONV_2D", "MACs"):
+    for text in (
+        "█",
+        "░",
+        "of 3,667,968 bytes",
+        "of 102,400 bytes",
+        "222 ± 78 ms",
+        "4.5 (3.3 to 6.9)",
+        "CONV_2D",
+        "MACs",
+    ):
         assert text in printed
 
 
 def test_fit_check_separates_scratch_memory(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["fit-check", "lab", "--board", "esp32-s3-eye"]) == 0
-    assert "for ESP-NN's kernels" in capfd.readouterr().out
+    assert "for ESP-NN's kernels" in " ".join(capfd.readouterr().out.split())
     assert run(["fit-check", "lab", "--board", "esp32-s3-eye", "--json"]) == 0
     value = json.loads(capfd.readouterr().out)
     parts = value["arena"]

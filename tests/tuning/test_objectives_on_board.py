@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from eyetune.api.fit_check import fit_check
 from eyetune.api.study import Study
 from eyetune.device.boards.profiles import load_board
 from eyetune.recipe import Recipe
@@ -171,6 +172,11 @@ def test_int8_accuracy_is_measured_at_each_rung(tmp_path: Path) -> None:
     low, high = shown["int8"]["interval"]
     assert low < shown["int8_accuracy"] < high
     assert shown["int8"]["validation_images"] == INT8_IMAGES
+    check = fit_check(study.run(), BOARD)
+    assert check.int8 == best.int8
+    assert check.to_json()["int8_accuracy"] == shown["int8_accuracy"]
+    assert check.to_json()["latency_ms"] == pytest.approx(best.network["latency_ms"])
+    assert fit_check(study.run(), "esp32-cam").int8 is None  # it was measured for another board
 
 
 @pytest.mark.parametrize("objective", ["val_accuracy", "int8_accuracy"])

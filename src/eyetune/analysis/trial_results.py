@@ -133,6 +133,31 @@ def int8_text(int8: Int8Accuracy) -> str:
     return f"{int8.accuracy:.2%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
+def latency_text(milliseconds: float, error: float) -> str:
+    """Return the predicted time for one image with its error, both in milliseconds.
+
+    Example:
+        >>> latency_text(222.3, 77.8), latency_text(3.42, 1.2)
+        ('222 ± 78 ms', '3.4 ± 1.2 ms')
+    """
+    return f"{_time(milliseconds)} ± {_time(error)} ms"
+
+
+def fps_text(milliseconds: float, error: float) -> str:
+    """Return the frames per second that follow from a predicted time, with their range.
+
+    Args:
+        milliseconds: Time for one image, above 0.
+        error: Error of the time in milliseconds, less than the time.
+
+    Example:
+        >>> fps_text(222.3, 77.8)
+        '4.5 (3.3 to 6.9)'
+    """
+    slowest, fastest = 1000 / (milliseconds + error), 1000 / (milliseconds - error)
+    return f"{_time(1000 / milliseconds)} ({_time(slowest)} to {_time(fastest)})"
+
+
 def metric_text(name: str, value: float) -> str:
     """Return the value of an objective as text.
 
@@ -174,10 +199,8 @@ def _with_uncertainty(
     error = network.get("latency_error_ms")
     if name not in _TIMES or error is None:
         return metric_text(name, value)
-    time = network["latency_ms"]
-    if name == "latency_ms":
-        return f"{_time(time)} ± {_time(error)} ms"
-    return f"{_time(value)} ({_time(1000 / (time + error))} to {_time(1000 / (time - error))})"
+    text = latency_text if name == "latency_ms" else fps_text
+    return text(network["latency_ms"], error)
 
 
 def _time(value: float) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eyetune.analysis.trial_results import int8_json
 from eyetune.api.preparing import start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data.load import shape_of
@@ -16,6 +17,7 @@ from eyetune.errors import EyetuneError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
 from eyetune.records import Workspace
+from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
 
@@ -35,11 +37,14 @@ class FitCheck:
         label: The network that was checked, for example "run 3f2a lab".
         board: The board.
         footprint: What the network needs.
+        int8: Accuracy of the int8 network, if it is that of a trial whose study measured it for
+            this board; None otherwise.
     """
 
     label: str
     board: Board
     footprint: Footprint
+    int8: Int8Accuracy | None = None
 
     @property
     def fits(self) -> bool:
@@ -92,7 +97,11 @@ class FitCheck:
             "parameters": needs.parameters,
             **with_earlier_names({"macs": needs.macs, "macs_by_kind": needs.macs_by_kind}),
             "latency_ms": time.milliseconds if time else None,
-            "latency_error": time.error_milliseconds if time else None,
+            "latency_error_ms": time.error_milliseconds if time else None,
+            "latency_error": time.error_milliseconds if time else None,  # the earlier name
+            "fps": time.fps if time else None,
+            "int8_accuracy": self.int8.accuracy if self.int8 else None,
+            "int8": int8_json(self.int8),
             "unsupported": list(needs.unsupported),
             "unknown": list(needs.unknown),
             "bottleneck": bottleneck,
@@ -110,11 +119,13 @@ class _Target:
         model: Returns its Keras model.
         is_built_here: Whether that builds the model, so that the names of its layers depend on
             what else was built in this process.
+        run: The run that trained it; None if it is not a run.
     """
 
     label: str
     model: Callable[[], Any]
     is_built_here: bool = True
+    run: Run | None = None
 
 
 @accept_earlier_names(what="network")
@@ -158,7 +169,23 @@ def fit_check(
     from eyetune.device.estimate.footprint import footprint
 
     needs = footprint(target.model(), renumber_layers=target.is_built_here)
-    return FitCheck(target.label, profile, needs)
+    int8 = None if target.run is None else _int8_of(target.run, profile)
+    return FitCheck(target.label, profile, needs, int8)
+
+
+def _int8_of(run: Run, board: Board) -> Int8Accuracy | None:
+    """Return the accuracy of a trial's int8 network, if its study measured it for a board."""
+    if run.record.study_id is None:
+        return None
+    try:
+        settings = run.workspace.studies.get(run.record.study_id).settings
+        measured_for = load_board(settings.board) if settings.int8_images else None
+    except EyetuneError:  # the study was deleted, or the file of its board
+        return None
+    if measured_for != board:
+        return None
+    trials = run.workspace.studies.trials(run.record.study_id)
+    return next((trial.int8 for trial in trials if trial.run == run.id), None)
 
 
 def _resolve(network: Any, workspace: str | Path | Workspace | None, *, unsafe: bool) -> _Target:
@@ -218,6 +245,7 @@ def _run_target(run: Run) -> _Target:
     return _Target(
         f"run {run.record.label}",
         lambda: _built(run.recipe, data.image_shape, len(data.class_names)),
+        run=run,
     )
 
 

@@ -181,6 +181,8 @@ def _fit_lines(check: FitCheck) -> list[RenderableType]:
 
 
 def _needs_table(check: FitCheck) -> Table:
+    from eyetune.analysis.trial_results import fps_text, int8_text
+
     board, needs = check.board, check.footprint
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
@@ -199,6 +201,13 @@ def _needs_table(check: FitCheck) -> Table:
         table.add_row("external RAM", *external)
     table.add_row("arena by part", "", _arena_text(check))
     table.add_row("time per image", "", _time_text(check, in_psram=in_psram))
+    if check.latency is not None:
+        time = check.latency
+        fps = fps_text(time.milliseconds, time.error_milliseconds)
+        table.add_row("frames per second", "", fps)
+    if check.int8 is not None:
+        images = f"{check.int8.num_images:,} validation images, {check.int8.interpreter}"
+        table.add_row("int8 accuracy", "", f"{int8_text(check.int8)}, {images}")
     kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in needs.macs_by_kind.items())
     by_kind = f" ({kinds})" if kinds else ""
     table.add_row("multiply-accumulates", "", f"{needs.macs:,} MACs{by_kind}")
@@ -218,10 +227,12 @@ def _arena_text(check: FitCheck) -> str:
 
 
 def _time_text(check: FitCheck, *, in_psram: bool) -> str:
+    from eyetune.analysis.trial_results import latency_text
+
     time = check.latency
     if time is None:
         return "unknown: the board has no cost model"
-    text = f"{time.milliseconds:,.0f} ± {time.error_milliseconds:,.0f} ms"
+    text = latency_text(time.milliseconds, time.error_milliseconds)
     return f"{text}, slower with the arena in external RAM" if in_psram else text
 
 
