@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyetune.api.study import Study
-from eyetune.errors import TrainingError, WorkerLostError
+from eyetune.errors import BoardError, TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import (
@@ -237,6 +237,36 @@ def test_search_ends_when_no_network_is_feasible(monkeypatch: pytest.MonkeyPatch
     done = do(workspace, record)
     assert done.ending == Ending.INFEASIBLE
     assert not any(trial.epochs for trial in workspace.studies.trials(record.id))
+
+
+def test_search_stops_when_the_board_can_run_no_network() -> None:
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=50))
+    executor = SimulatedExecutor(
+        obstacles=lambda recipe: (f"Micro cannot run GELU (layer {recipe.fingerprint}).",)
+    )
+    with pytest.raises(BoardError) as caught:
+        do(workspace, record, executor)
+    assert "GELU" in str(caught.value)
+    trials = workspace.studies.trials(record.id)
+    assert len(trials) < 20
+    (reason,) = trials[0].infeasible_reasons
+    assert (trials[0].state, reason.rule) == (TrialState.INFEASIBLE, "Micro cannot run GELU.")
+
+
+def test_search_avoids_networks_that_the_board_cannot_run() -> None:
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=6))
+
+    def obstacles(recipe: Recipe) -> tuple[str, ...]:
+        return ("Micro cannot run GELU.",) if len(recipe.model.blocks) == 2 else ()
+
+    done = do(workspace, record, SimulatedExecutor(obstacles=obstacles))
+    trials = workspace.studies.trials(record.id)
+    assert done.ending == Ending.TRIALS_DONE
+    for trial in trials:
+        is_infeasible = trial.state is TrialState.INFEASIBLE
+        assert is_infeasible == (trial.values["model.blocks.count"] == 2)
 
 
 @pytest.mark.parametrize("sampler", ["random", "quasi-random", "grid", "tpe"])

@@ -251,8 +251,9 @@ class InfeasibleReason(_Record):
         rule: What the trial violates, without its own value, for example "parameters < 1000 is
             violated". Trials with the same rule are counted together.
         text: The whole reason, for example "parameters < 1000 is violated: 1,234".
-        quantity: The cost that exceeds its limit, such as parameters; "" if the hyperparameters
-            contradict each other, or for a reason that an earlier version recorded.
+        quantity: The cost that exceeds its limit, such as parameters; "operator" if the board
+            cannot run a layer; "" if the hyperparameters contradict each other, or for a reason
+            that an earlier version recorded.
         value: The value of the cost, in its unit; None if there is none.
         limit: The limit, in the unit of the cost; None if there is none, or it is unknown.
     """

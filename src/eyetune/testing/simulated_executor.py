@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +65,7 @@ class SimulatedExecutor(Executor):
         seed: Random seed of that order.
         dies: Returns whether the worker of a job, given its number, dies after its first epoch.
         costs: More costs of a recipe's network, by name, such as latency_ms.
+        obstacles: Why the board cannot run a recipe's network, as sentences.
         int8_loss: Accuracy that a recipe's int8 network loses, 0 to 1.
     """
 
@@ -79,13 +80,14 @@ class SimulatedExecutor(Executor):
         seed: int = 0,
         dies: Callable[[int], bool] = lambda _: False,
         costs: Callable[[Recipe], Mapping[str, float]] = lambda _: {},
+        obstacles: Callable[[Recipe], tuple[str, ...]] = lambda _: (),
         int8_loss: Callable[[Recipe], float] = lambda _: 0.0,
     ) -> None:
         self.num_workers = num_workers
         self.trained: Counter[tuple[str, int]] = Counter()
         self.num_inspected = self.num_jobs = 0
         self._curve, self._seconds, self._dies = curve, seconds, dies
-        self._costs, self._int8_loss = costs, int8_loss
+        self._costs, self._obstacles, self._int8_loss = costs, obstacles, int8_loss
         self._chance = random.Random(seed)
         self._pool = ThreadPoolExecutor(num_workers)
         self._lock = threading.Lock()
@@ -123,7 +125,13 @@ class SimulatedExecutor(Executor):
 
     def _inspect(self, recipes: tuple[Recipe, ...], *_: object) -> tuple[Inspection, ...]:
         self.num_inspected += len(recipes)
-        return tuple(_inspection(recipe, self._costs(recipe)) for recipe in recipes)
+        return tuple(
+            replace(
+                _inspection(recipe, self._costs(recipe)),
+                obstacles=self._obstacles(recipe),
+            )
+            for recipe in recipes
+        )
 
     def _work(self, job: Job, future: Future[Any]) -> Outcome:
         with self._lock:

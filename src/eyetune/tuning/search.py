@@ -69,6 +69,7 @@ def search(
 
     Raises:
         TrainingError: The first trials all fail.
+        BoardError: The board can run none of the first networks.
         KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
     """
     return _Search(record, workspace, executor, display, dataset, seeds).run()
@@ -103,7 +104,10 @@ class _Search:
         # Trials that are handed out before anything else: those of an earlier invocation, and those
         # whose network has just been built.
         self._waiting: deque[int] = deque(self._planner.restore(self._log))
-        self._failures = EarlyFailures(has_result=any(trial.rungs for trial in self._log))
+        self._failures = EarlyFailures(
+            has_result=any(trial.rungs for trial in self._log),
+            has_feasible=any(trial.run is not None for trial in self._log),
+        )
         for trial in self._log:
             if not is_replaced(trial):
                 self._retention.note(trial)
@@ -244,6 +248,7 @@ class _Search:
             self._reject(trial)
             return
         self._planner.accept()
+        self._failures.note_feasible()
         self._extend_space(inspection.space)
         run = create_run(
             self._workspace,
@@ -301,8 +306,7 @@ class _Search:
     def _reject(self, trial: TrialRecord) -> None:
         """Record a trial that will not be trained, and let another one take its place."""
         self._planner.reject(trial)
-        if trial.state is TrialState.FAILED:
-            self._failures.add(trial)
+        self._failures.add(trial)
         self._write(trial)
 
     def _stopped(self, numbers: frozenset[int]) -> list[TrialRecord]:

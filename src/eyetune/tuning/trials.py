@@ -24,6 +24,8 @@ from eyetune.tuning.objectives import values_of, violations
 from eyetune.values.history import History
 from eyetune.values.int8_accuracy import Int8Accuracy
 
+OPERATOR = "operator"  # what an infeasible network has that the board cannot run
+
 
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
     """Return the recipe of a trial: the study's recipe with the trial's values.
@@ -119,7 +121,8 @@ def inspected(settings: StudySettings, trial: TrialRecord, inspection: Inspectio
 
 def _obstacle(text: str) -> InfeasibleReason:
     """Return the reason of a network that the board cannot run; its rule names no layer."""
-    return InfeasibleReason(rule=re.sub(r" \(layer [^)]*\)", "", text), text=text)
+    rule = re.sub(r" \(layer [^)]*\)", "", text)
+    return InfeasibleReason(rule=rule, text=text, quantity=OPERATOR)
 
 
 def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:

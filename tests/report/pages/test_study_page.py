@@ -13,6 +13,8 @@ from eyetune.analysis.trial_results import metric_text
 from eyetune.records.study import (
     Budget,
     InfeasibleReason,
+    Objective,
+    Rung,
     SamplerName,
     SchedulerSettings,
     StudyState,
@@ -35,6 +37,7 @@ from eyetune.testing.studies import (
     fabricated_space,
     fabricated_study,
 )
+from eyetune.values.int8_accuracy import Int8Accuracy
 from tests.report.pages.test_lab_page import EVIL, Element, Tree, rows, section
 
 STUDY = fabricated_study(60, failing=0.15, infeasible=0.1)
@@ -293,3 +296,25 @@ def test_study_summary_is_short_and_holds_a_picture() -> None:
     assert f"and {len(STUDY.trials) - 5} more" in tree.text
     (image,) = tree.all("img")
     assert (image.attributes["src"] or "").startswith("data:image/png;base64,iVBOR")
+
+
+def test_study_page_explains_estimates() -> None:
+    """The time on a board and the accuracy of int8 networks stand with their uncertainty."""
+    objectives = (
+        Objective(name="int8_accuracy", direction="max"),
+        Objective(name="latency_ms", direction="min"),
+    )
+    rung = Rung(epochs=3, values=(0.8, 200.0), int8=Int8Accuracy(1600, 2000, "Micro 1.0"))
+    costs = {"latency_ms": 200.0, "latency_error_ms": 70.0, "fps": 5.0}
+    trials = [
+        trial.with_(rungs=(rung,), network=costs, state=TrialState.COMPLETE)
+        for trial in STUDY.trials[:3]
+    ]
+    settings = STUDY.record.settings.model_copy(update={"objectives": objectives})
+    record = STUDY.record.model_copy(update={"settings": settings})
+    text = study_page(record, trials, {}, {}, {}, ())
+    assert "80.00% (78.2 to 81.7)" in text
+    assert "200 ± 70 ms" in text
+    paragraphs = " ".join(method(record, trials))
+    for part in ("predicted, ± 35%", "2,000 validation images", "Micro 1.0", "95% interval"):
+        assert part in paragraphs, part
