@@ -99,6 +99,8 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
         fit["class_weight"] = "none"
     if fit["seconds"]:
         fit["fine_tune_epochs"] = optimizer["cycle_epochs"] = 0
+    if fit["seconds"] or fit["early_stopping"] or values["model"]["base"] != "none":
+        fit["quantize"] = "none"
     if optimizer["schedule"] in ("constant", "plateau"):
         optimizer["cycle_epochs"] = 0
     optimizer["warmup_epochs"] = (
@@ -391,6 +393,10 @@ def test_optimizer_rejects_values_it_does_not_support(
             {"fit": {"fine_tune_epochs": 3, "early_stopping": 2}},
             ("fine_tune_epochs", "early_stopping"),
         ),
+        ({"fit": {"quantize": "int8", "early_stopping": 2}}, ("quantize_epochs", "early_stopping")),
+        ({"fit": {"quantize": "int8", "seconds": 9}}, ("fit.quantize_epochs", "fit.seconds")),
+        ({"model": "vgg16", "fit": {"quantize": "int8"}}, ("fit.quantize", "model.base")),
+        ({"model": "a.py:f", "fit": {"quantize": "int8"}}, ("fit.quantize", "model.function")),
         (
             {"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}},
             ("loss.teacher", "fit.class_weight"),
@@ -428,6 +434,14 @@ def test_every_backbone_has_a_name_and_a_last_stretch() -> None:
     bases = set(get_args(BackboneName)) - {"none"}
     assert set(PRETRAINED) == set(LAST_STRETCH) == bases
     assert all(PRETRAINED[name]["base"] == name for name in bases)
+
+
+def test_total_epochs_include_the_quantized_stage() -> None:
+    recipe = Recipe().with_({"fit.quantize": "int8", "fit.quantize_epochs": 4})
+    assert (recipe.fit.float_epochs, recipe.fit.total_epochs) == (10, 14)
+    assert Recipe().with_(fit__quantize_epochs=4).fit.total_epochs == 10
+    # The best epoch is one of the last stage, once that has begun.
+    assert [recipe.fit.kept_from(num_epochs) for num_epochs in (10, 11)] == [0, 10]
 
 
 def test_total_epochs_include_fine_tuning() -> None:

@@ -17,6 +17,7 @@ from eyetune.data import Dataset
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
+from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import LABELS, MODEL, REPORT, Manifest
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
@@ -26,6 +27,7 @@ from eyetune.report.progress.training_progress import counting_bar
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
 from eyetune.values.renamed_attributes import renamed_to
+from eyetune.values.run_files import RANGES_FILE
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
@@ -200,6 +202,7 @@ def _calibrated(
 ) -> CalibratedModel:
     """Return the int8 version of a run's network."""
     from eyetune.device.export.calibration import calibrate
+    from eyetune.models.int8.range_file import read_ranges
 
     validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
     probabilities, _ = require_predictions(run.workspace, run.record, "validation")
@@ -211,6 +214,7 @@ def _calibrated(
             float_probabilities=probabilities[: len(validation)],
             per_channel_dense=board.per_channel_dense,
             on_step=on_step,
+            learned=read_ranges(run.folder / RANGES_FILE, network),
         )
 
 
@@ -330,14 +334,20 @@ def _write(
     return complete
 
 
+def _advice(manifest: Manifest) -> str:
+    """Return what may help against loss in int8."""
+    if any(conversion.method is Method.LEARNED for conversion in manifest.conversions):
+        return "More epochs of the last stage may help: --set fit.quantize_epochs."
+    return "Train it with the rounding of int8: --set fit.quantize=int8."
+
+
 def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know about an export."""
     notes = []
     if manifest.accuracy_drop > MAX_ACCURACY_DROP:
         notes.append(
             f"int8 costs {100 * manifest.accuracy_drop:.1f} points of validation accuracy, also "
-            f"after {len(manifest.conversions)} conversions. Batch normalization, and relu6 in "
-            "place of swish or elu, often help: train such a network."
+            f"after {len(manifest.conversions)} conversions. {_advice(manifest)}"
         )
     if manifest.remedies_left_out:
         notes.append(manifest.remedies_left_out)

@@ -2,21 +2,23 @@
 
 from eyetune.recipe.edits import parse_edits
 from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, WITH_CIFAR10_WEIGHTS, ZOO
-from eyetune.recipe.recipe import Recipe
-from eyetune.recipe.sections import (
+from eyetune.recipe.model_section import (
     CIFAR10_WEIGHTS,
-    MONITORS,
     ActivationName,
-    AugmentSection,
     BackboneName,
     Block,
-    DataSection,
     DenseLayer,
-    FitSection,
     HyperparameterValue,
+    ModelSection,
+)
+from eyetune.recipe.recipe import Recipe
+from eyetune.recipe.sections import (
+    MONITORS,
+    AugmentSection,
+    DataSection,
+    FitSection,
     LearningRateSchedule,
     LossSection,
-    ModelSection,
     OptimizerName,
     OptimizerSection,
     Precision,

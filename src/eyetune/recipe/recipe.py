@@ -28,13 +28,13 @@ from eyetune.errors import RecipeError, nearest
 from eyetune.recipe.descriptions import explain, with_comments
 from eyetune.recipe.edits import NOT_TOML, leaves, put
 from eyetune.recipe.known_networks import known_network
+from eyetune.recipe.model_section import ModelSection
 from eyetune.recipe.sections import (
     MONITORS,
     AugmentSection,
     DataSection,
     FitSection,
     LossSection,
-    ModelSection,
     OptimizerSection,
     Section,
 )
@@ -96,6 +96,18 @@ class Recipe(Section):
                 "fit.fine_tune_epochs needs model.trainable_from, the first layer of the base that "
                 "it trains"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_quantization_is_possible(self) -> Self:
+        if self.fit.quantize == "none":
+            return self
+        if self.fit.seconds:
+            raise ValueError("fit.seconds would end the training before fit.quantize_epochs start")
+        if self.model.has_function:
+            raise ValueError("model.function trains its network itself, without fit.quantize")
+        if self.model.has_backbone:
+            raise ValueError("fit.quantize is for blocks, but model.base replaces them")
         return self
 
     @model_validator(mode="after")

@@ -205,7 +205,8 @@ def _learning_rate(model: Any) -> float:
 
 def _is_best_to_keep(history: History, section: FitSection) -> bool:
     """Return whether the last epoch would be kept if the training ended now, as the best one."""
-    return returns_to_best(section) and best_epoch(history, section.monitor) is history[-1]
+    last_stage = history[section.kept_from(len(history)) :]
+    return returns_to_best(section) and best_epoch(last_stage, section.monitor) is history[-1]
 
 
 def returns_to_best(section: FitSection) -> bool:

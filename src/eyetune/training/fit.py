@@ -23,6 +23,7 @@ from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training import checkpoint as checkpoints
+from eyetune.training import quantization
 from eyetune.training.backend import set_seed
 from eyetune.training.callbacks import EpochCallback, should_stop
 from eyetune.training.checkpoint import Checkpoint
@@ -45,6 +46,8 @@ from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 if TYPE_CHECKING:
     import keras
 
+    from eyetune.models.int8.ranges import Ranges
+
 
 class Ending(StrEnum):
     """Why a fit returned."""
@@ -66,6 +69,7 @@ class Fitted:
         model: The network in float32, whatever precision it was trained in.
         hyperparameters: All values that a model function used, in its training too.
         space: The ranges of these hyperparameters.
+        ranges: The range of each int8 tensor, if the last stage has learned them.
     """
 
     ending: Ending
@@ -74,6 +78,7 @@ class Fitted:
     model: keras.Model
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
+    ranges: Ranges | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,18 @@ class Training:
         """The images that it is trained on."""
         return self.prepared.dataset
 
-    def compiled(self, stage: Stage) -> keras.Model:
-        """Return the model that a stage trains, ready for `fit`."""
+    def compiled(self, stage: Stage, *, is_restored: bool = False) -> keras.Model:
+        """Return the model that a stage trains, ready for `fit`.
+
+        Args:
+            stage: One of the recipe's stages.
+            is_restored: Whether a checkpoint of the stage sets all variables afterwards.
+        """
+        network = self.prepared.model
+        if stage.quantized:
+            network = quantization.begin(network, None if is_restored else self.dataset.train)
         num_images = images_per_epoch(self.dataset.train, self.recipe.augment)
-        return compiled(stage, self.prepared.model, num_images)
+        return compiled(stage, network, num_images)
 
     def rows(self, stage: Stage, split: str) -> Rows:
         """Return what a stage reads of a split: its images, or the backbone's features of them."""
@@ -238,8 +251,9 @@ def _fit_stages(
     for stage in stages(training.recipe):
         if stored and len(stored.history) > stage.end:
             continue
-        model = training.compiled(stage)
-        if stored and stage.leads_to(len(stored.history)):
+        is_restored = stored is not None and stage.leads_to(len(stored.history))
+        model = training.compiled(stage, is_restored=is_restored)
+        if stored and is_restored:
             checkpoints.restore(model, stored)
         watcher = EpochCallback(
             stage.recipe,
@@ -329,17 +343,20 @@ def _outcome(training: Training, folder: Path, ending: Ending, history: History)
     if prepared.backbone_weights:
         pretrained.put(prepared.backbone_weights, prepared.model)  # undoes fine-tuning
     kept_epoch = 0
+    ranges = None
     if history:
         stored = checkpoints.load(_kept_checkpoint(folder))
         kept_epoch = len(stored.history)
         stage = next(stage for stage in stages(recipe) if stage.leads_to(kept_epoch))
-        trained = training.compiled(stage)
+        trained = training.compiled(stage, is_restored=True)
         checkpoints.restore(trained, stored)
         # With weight averaging, the average is what counts.
         trained.optimizer.finalize_variable_values(trained.trainable_variables)
+        if stage.quantized:
+            ranges = quantization.finish(trained, prepared.model)
     if prepared.backbone_weights:
         transfer.thaw(prepared.model, "")
-    return Fitted(ending, history, kept_epoch, _in_float32(prepared))
+    return Fitted(ending, history, kept_epoch, _in_float32(prepared), ranges=ranges)
 
 
 def _kept_checkpoint(folder: Path) -> Path:

@@ -30,7 +30,7 @@ from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.network import Network
-from eyetune.values.run_files import MODEL_FILE
+from eyetune.values.run_files import MODEL_FILE, RANGES_FILE
 
 if TYPE_CHECKING:
     from eyetune.training.prepared_network import PreparedNetwork
@@ -145,6 +145,7 @@ def work(
         RunBusyError: Another process works in the run's folder.
         EyetuneError: From `prepare_network`, `fit` and `measure_int8_accuracy`.
     """
+    from eyetune.models.int8.range_file import write_ranges
     from eyetune.training.evaluate import probabilities, save_model
     from eyetune.training.fit import Ending, fit
     from eyetune.training.precision import Arithmetic
@@ -173,6 +174,7 @@ def work(
         predictions: Predictions = {}
         if is_over or (job.conclude and fitted.history):
             save_model(fitted.model, job.folder / MODEL_FILE)
+            write_ranges(job.folder / RANGES_FILE, fitted.model, fitted.ranges)
             splits = {name: dataset.split(name) for name in job.splits if len(dataset.split(name))}
             predictions = {
                 name: (probabilities(fitted.model, split), split.labels)
@@ -181,7 +183,7 @@ def work(
         int8 = None
         if job.int8 is not None and fitted.ending is not Ending.INTERRUPTED:
             on_note("Measuring the accuracy of the int8 network ...")
-            int8 = measure_int8_accuracy(fitted.model, dataset, job.int8)
+            int8 = measure_int8_accuracy(fitted.model, dataset, job.int8, fitted.ranges)
         return Outcome(
             fitted.history,
             fitted.kept_epoch,

@@ -153,8 +153,14 @@ def usual_epoch_seconds(history: History) -> float:
     return statistics.median(epoch.duration_seconds for epoch in history[-3:])
 
 
-def build_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
-    """Return an optimizer's `learning_rate`: a number, or a Keras schedule."""
+def build_rate(recipe: Recipe, steps_per_epoch: int, num_epochs: int | None = None) -> Any:
+    """Return an optimizer's `learning_rate`: a number, or a Keras schedule.
+
+    Args:
+        recipe: Its optimizer section is used.
+        steps_per_epoch: Batches in an epoch.
+        num_epochs: Epochs of the schedule. Default: those of the recipe.
+    """
     section = recipe.optimizer
     if section.schedule in ("constant", "plateau") and not section.warmup_epochs:
         return section.learning_rate
@@ -162,7 +168,7 @@ def build_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
         return clocked_rate(section, steps_per_epoch)
     import keras
 
-    table = rates(section, steps_per_epoch, recipe.fit.epochs)
+    table = rates(section, steps_per_epoch, num_epochs or recipe.fit.epochs)
 
     class Lookup(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:

@@ -18,7 +18,9 @@ _CLASSES = {
 }  # fmt: skip
 
 
-def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    recipe: Recipe, steps_per_epoch: int = 1, num_epochs: int | None = None
+) -> keras.optimizers.Optimizer:
     """Build the optimizer of a recipe.
 
     Values that the recipe leaves at 0 keep Keras's defaults: AdamW has a weight decay of 0.004.
@@ -26,6 +28,7 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
     Args:
         recipe: Its optimizer and fit sections are used.
         steps_per_epoch: Batches in an epoch, which determine the length of schedules.
+        num_epochs: Epochs of the schedule. Default: those of the recipe.
 
     Example:
         >>> build_optimizer(Recipe().with_(optimizer__name="sgd", optimizer__momentum=0.9)).momentum
@@ -34,7 +37,7 @@ def build_optimizer(recipe: Recipe, steps_per_epoch: int = 1) -> keras.optimizer
     import keras
 
     section = recipe.optimizer
-    options: dict[str, Any] = {"learning_rate": build_rate(recipe, steps_per_epoch)}
+    options: dict[str, Any] = {"learning_rate": build_rate(recipe, steps_per_epoch, num_epochs)}
     if section.momentum:
         options["momentum"] = section.momentum
     if section.nesterov:

@@ -17,6 +17,7 @@ from eyetune.models.model_function import Built, build_with
 from eyetune.models.structure import structure
 from eyetune.models.weights import Weights
 from eyetune.recipe import CIFAR10_WEIGHTS, Recipe
+from eyetune.training import quantization
 from eyetune.training.backend import preserve_random_state, set_seed
 from eyetune.training.distillation import Teacher, open_teacher
 from eyetune.training.image_checks import check_images
@@ -150,7 +151,8 @@ def prepare_network(
     Raises:
         DataError: The batch is larger than the training data.
         RecipeError: An augmentation is too large for the images, the network shrinks them to
-            nothing, or its initial weights or its teacher cannot be used.
+            nothing, its initial weights or its teacher cannot be used, or the recipe quantizes a
+            layer whose int8 arithmetic is not known.
         FunctionError: The model function cannot be loaded, raised an exception, or returned a
             network that cannot be trained.
         TrainingError: Keras or TensorFlow cannot build the network.
@@ -180,6 +182,8 @@ def prepare_network(
     if recipe.model.has_backbone:
         weights = weights or pretrained.current(model)  # random weights: those that it has
         pretrained.put(weights, model)
+    if recipe.fit.quantize != "none":
+        quantization.check(model)
     initial = None
     if recipe.model.initial_weights:
         initial = initial_weights.load(recipe.model.initial_weights, model)

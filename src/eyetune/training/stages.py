@@ -1,7 +1,7 @@
 """The stages of a training: which layers are trained in which epochs.
 
 Most recipes have one stage. With a pre-trained backbone, the first stage trains the head alone, and
-a second one may fine-tune the backbone.
+a second one may fine-tune the backbone. The last stage may train with the rounding of int8.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from eyetune.training.optimizers import build_loss, build_metrics, build_optimiz
 if TYPE_CHECKING:
     import keras
 
+QUANTIZE_SHARE = 0.01  # of the learning rate, at the start of a quantized stage
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -29,6 +31,7 @@ class Stage:
         on_features: Whether the head alone is trained, on cached features of the images.
         trainable_from: The first layer of the backbone that is trained (empty: the backbone is
             frozen, or there is none).
+        quantized: Whether weights and values are rounded to int8.
     """
 
     start: int
@@ -36,6 +39,7 @@ class Stage:
     recipe: Recipe
     on_features: bool = False
     trainable_from: str = ""
+    quantized: bool = False
 
     def leads_to(self, num_epochs: int) -> bool:
         """Return whether a checkpoint with this number of epochs was written in this stage."""
@@ -53,19 +57,27 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     """
     fit = recipe.fit
     cacheable = recipe.model.has_backbone and not recipe.augment.active
-    first = Stage(0, fit.epochs, recipe, on_features=cacheable)
-    if not fit.fine_tune_epochs:
-        return (first,)
-    slow = recipe.with_(
+    result = [Stage(0, fit.epochs, recipe, on_features=cacheable)]
+    if fit.fine_tune_epochs:
+        slow = _with_rate(recipe, recipe.optimizer.fine_tune_learning_rate, "constant")
+        trainable_from = recipe.model.trainable_from
+        result.append(Stage(fit.epochs, fit.float_epochs, slow, trainable_from=trainable_from))
+    if fit.quantize != "none":
+        rate = recipe.optimizer.quantize_learning_rate
+        slow = _with_rate(recipe, rate or QUANTIZE_SHARE * recipe.optimizer.learning_rate, "cosine")
+        result.append(Stage(fit.float_epochs, fit.total_epochs, slow, quantized=True))
+    return tuple(result)
+
+
+def _with_rate(recipe: Recipe, learning_rate: float, schedule: str) -> Recipe:
+    """Return a recipe with another learning rate, and one cycle of a schedule without warm-up."""
+    return recipe.with_(
         {
-            "optimizer.learning_rate": recipe.optimizer.fine_tune_learning_rate,
-            "optimizer.schedule": "constant",
+            "optimizer.learning_rate": learning_rate,
+            "optimizer.schedule": schedule,
             "optimizer.warmup_epochs": 0,
+            "optimizer.cycle_epochs": 0,
         }
-    )
-    return (
-        first,
-        Stage(fit.epochs, fit.total_epochs, slow, trainable_from=recipe.model.trainable_from),
     )
 
 
@@ -77,7 +89,7 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
 
     Args:
         stage: One of `stages`.
-        network: From `models.build`.
+        network: From `models.build` or, for a quantized stage, from `quantization.begin`.
         images_per_epoch: Training images in an epoch, copies included.
     """
     import keras
@@ -91,7 +103,7 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
         model = keras.Model(network.inputs, network.outputs, name=network.name)
     steps = math.ceil(images_per_epoch / recipe.fit.batch_size)
     model.compile(
-        optimizer=build_optimizer(recipe, steps),
+        optimizer=build_optimizer(recipe, steps, stage.end - stage.start),
         loss=build_loss(recipe.loss),
         metrics=build_metrics(recipe.loss),
     )

@@ -116,7 +116,7 @@ def trainee(
                 )
         return _function_trainee(recipe, dataset, built)
     num_images = images_per_epoch(dataset.train, recipe.augment)
-    stage = stages(recipe)[-1]
+    *_, stage = (stage for stage in stages(recipe) if not stage.quantized)  # always in float32
     network = built or networks.build(recipe.model, shape, num_classes, dtype=policy)
     model = compiled(stage, network, num_images)
     return Trainee(

@@ -106,10 +106,11 @@ def new_settings(
         images,
         seconds=budget.seconds if ends_with_training else None,
     )
-    if ends_with_training and _fine_tunes(starting):
+    further_stage = _further_stage(starting)
+    if ends_with_training and further_stage:
         if options.final_training:
-            raise _no_final_training(("no fit.fine_tune_epochs",))
-        note = "There is no final training: fit.fine_tune_epochs do not follow the clock."
+            raise _no_final_training((f"no {further_stage}",))
+        note = f"There is no final training: {further_stage} do not follow the clock."
         print_note(note, enabled=options.progress)
         ends_with_training = False
     if ends_with_training and options.scheduler is None:
@@ -190,10 +191,14 @@ def _no_final_training(missing: Sequence[str]) -> UsageError:
     )
 
 
-def _fine_tunes(starting: StartingSpace) -> bool:
-    """Return whether a trial may fine-tune a backbone, in a number of epochs of its own."""
-    path = "fit.fine_tune_epochs"
-    return bool(starting.recipe.fit.fine_tune_epochs) or path in starting.space.names
+def _further_stage(starting: StartingSpace) -> str:
+    """Return the recipe value that gives trials a stage with epochs of its own; "" for none."""
+    fit, names = starting.recipe.fit, starting.space.names
+    if fit.fine_tune_epochs or "fit.fine_tune_epochs" in names:
+        return "fit.fine_tune_epochs"
+    if fit.quantize != "none" or "fit.quantize" in names:
+        return "fit.quantize_epochs"
+    return ""
 
 
 def _with_rungs(given: SchedulerSettings, recipe: Recipe, num_images: int) -> SchedulerSettings:

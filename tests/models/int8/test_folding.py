@@ -13,8 +13,9 @@ from keras import layers
 from eyetune.errors import BoardError
 from eyetune.models.int8.equalization import equalized
 from eyetune.models.int8.folding import fold, put_back
+from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import folded_model
-from eyetune.models.int8.observation import as_floats, observe
+from eyetune.models.int8.observation import observe
 from eyetune.recipe import ModelSection
 from tests.models.int8.networks import SECTIONS, random_images, with_random_weights
 

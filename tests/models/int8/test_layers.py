@@ -6,6 +6,7 @@ import warnings
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
@@ -14,8 +15,9 @@ from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import MicroInterpreter, is_available
 from eyetune.models.int8.folding import fold
+from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import FakeQuantize, FoldedWeights, folded_model, on_int8_grid
-from eyetune.models.int8.observation import as_floats, observe
+from eyetune.models.int8.observation import observe
 from eyetune.models.int8.ranges import Range, fixed_ranges, range_owners
 from eyetune.recipe import ModelSection
 from tests.models.int8.networks import SECTIONS, random_images, solved, with_random_weights
@@ -108,17 +110,37 @@ def test_rounding_passes_gradients_to_weights_and_ranges() -> None:
 
 
 def test_learned_range_starts_as_given_and_follows_its_factor() -> None:
-    layer = FakeQuantize(Range(-1.0, 2.0), learned=True)
+    layer = FakeQuantize(0, Range(-1.0, 2.0), learned=True)
     assert layer.current() == Range(-1.0, 2.0)
     (factor,) = layer.trainable_variables
-    factor.assign(np.log([1.0, 2.0]))
-    assert layer.current().maximum == np.float32(4.0)
+    factor.assign(np.log(2.0))
+    assert layer.current().minimum == pytest.approx(-2.0)
+    assert layer.current().maximum == pytest.approx(4.0)
     values = np.asarray(layer(tf.constant([3.5, 9.0])))
     assert 3.4 < values[0] < 3.6
     assert 3.9 < values[1] < 4.1
 
 
 def test_fixed_range_has_nothing_to_learn() -> None:
-    layer = FakeQuantize(Range(0.0, 1.0), learned=False)
+    layer = FakeQuantize(0, Range(0.0, 1.0), learned=False)
     keras.Sequential([keras.layers.Input((2,)), layer])
     assert not layer.trainable_variables
+
+
+@pytest.mark.parametrize("bounds", [Range(0.0, 1.0), Range(-0.7, 1.1)])
+def test_range_gradient_points_to_less_error(bounds: Range) -> None:
+    layer = FakeQuantize(0, bounds, learned=True)
+    values = tf.constant(np.random.default_rng(0).uniform(-2, 2, 4000), tf.float32)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((layer(values) - values) ** 2)
+    (gradient,) = tape.gradient(loss, [variable.value for variable in layer.trainable_variables])
+    assert gradient < 0  # a larger range cuts off less
+
+
+def test_values_outside_the_range_get_no_gradient() -> None:
+    layer = FakeQuantize(0, Range(-1.0, 1.0), learned=True)
+    values = tf.constant([-3.0, -0.5, 0.5, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = tf.reduce_sum(layer(values))
+    np.testing.assert_array_equal(tape.gradient(loss, values), [0, 1, 1, 0])

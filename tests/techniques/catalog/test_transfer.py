@@ -10,7 +10,11 @@ from eyetune.techniques import find, techniques
 
 
 def test_transfer_techniques_say_what_they_need() -> None:
-    names = {technique.name for technique in techniques() if technique.needs}
+    names = {
+        technique.name
+        for technique in techniques()
+        if technique.needs and technique.group == "transfer"
+    }
     assert names == {"pretrained", "transfer", "fine-tuning", "distillation"}
     assert find("transfer").needs in find("transfer")._repr_html_()
     assert "needs" not in find("flip")._repr_html_()

@@ -19,8 +19,9 @@ from eyetune.device.estimate.tflite import read
 from eyetune.device.export.conversions import Conversion, Method
 from eyetune.device.export.int8_values import Images, OnImage, accuracy
 from eyetune.device.export.litert import litert_scores
-from eyetune.device.export.quantize import quantize
+from eyetune.device.export.quantize import quantize, quantize_with_ranges
 from eyetune.errors import BoardError
+from eyetune.models.int8.images import evenly_spaced
 
 if TYPE_CHECKING:
     import keras
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 MAX_DROP = 0.003  # of the validation accuracy, which needs no remedy; one image is none either
 NUM_IMAGES = (200, 1000, 3000)  # of which a plain conversion takes ranges
 NUM_REMEDY_IMAGES = 1000
-# The converter asks for images in any case, but takes the ranges from fake quantization.
-_NUM_TOKEN_IMAGES = 5
 
 _Converted = tuple[Method, int, bytes]
 _OnStep = Callable[[str, int], OnImage]
@@ -66,6 +65,7 @@ def calibrate(
     float_probabilities: NDArray[np.float32],
     per_channel_dense: bool,
     on_step: _OnStep,
+    learned: Ranges | None = None,
 ) -> CalibratedModel:
     """Convert a model to int8, with one remedy after the other until it is accurate enough.
 
@@ -81,6 +81,8 @@ def calibrate(
         per_channel_dense: Whether each output of a dense layer has its own scale.
         on_step: Called at the start of each step with a sentence about it and its number of
             images; returns what to call after each image.
+        learned: The range of each int8 tensor from quantization-aware training, which are tried
+            first. Default: there are none.
 
     Raises:
         UsageError: There are no training images, or Keras does not run on TensorFlow.
@@ -91,7 +93,7 @@ def calibrate(
     max_drop = max(MAX_DROP, 1 / len(validation))
     tried: list[tuple[Conversion, bytes]] = []
     left_out: list[str] = []
-    for method, num_images, content in _conversions(source, left_out):
+    for method, num_images, content in _conversions(source, learned, left_out):
         text = f"Comparing int8 with float on {len(validation):,} validation images ..."
         on_image = on_step(text, len(validation))
         scores = litert_scores(content, validation.images, reference=False, on_image=on_image)
@@ -120,18 +122,6 @@ def calibrate(
     )
 
 
-def evenly_spaced(split: Split, num_images: int) -> Images:
-    """Return images from all over a split, since files may be sorted by class.
-
-    Args:
-        split: The images.
-        num_images: Number of images, 1 or more; all are returned if there are no more.
-    """
-    count = min(num_images, len(split))
-    indices = np.linspace(0, len(split) - 1, count).astype(np.int64)
-    return np.asarray(split.images[indices])
-
-
 @dataclass(frozen=True)
 class _Source:
     """What all conversions of a network have in common."""
@@ -142,8 +132,8 @@ class _Source:
     on_step: _OnStep
 
     def images(self, num_images: int) -> Images:
-        """Return images from all over the training split."""
-        return evenly_spaced(self.train, num_images)
+        """Return images from all over the training split, since files may be sorted by class."""
+        return evenly_spaced(self.train.images, num_images)
 
     def plain(self, num_images: int) -> _Converted:
         """Convert the network with ranges that the converter finds."""
@@ -161,25 +151,27 @@ class _Source:
         self, method: Method, network: FoldedNetwork, ranges: Ranges, num_images: int
     ) -> _Converted:
         """Convert a folded network with given ranges."""
-        from eyetune.models.int8.layers import folded_model
-
-        images = self.images(_NUM_TOKEN_IMAGES)
-        content = quantize(
-            folded_model(network, ranges),
-            images,
-            per_channel_dense=self.per_channel_dense,
-            on_image=self.on_step(f"Converting to int8: {method.description} ...", len(images)),
+        self.on_step(f"Converting to int8: {method.description} ...", 0)
+        content = quantize_with_ranges(
+            network, ranges, self.train.images, per_channel_dense=self.per_channel_dense
         )
         return method, num_images, content
 
 
-def _conversions(source: _Source, left_out: list[str]) -> Iterator[_Converted]:
+def _conversions(
+    source: _Source, learned: Ranges | None, left_out: list[str]
+) -> Iterator[_Converted]:
     """Yield one conversion after the other; each is made when it is asked for.
 
     Args:
         source: What is converted.
+        learned: Ranges from training, if there are any.
         left_out: Gets a sentence if some conversions are not possible.
     """
+    if learned is not None:
+        from eyetune.models.int8.folding import fold
+
+        yield source.with_ranges(Method.LEARNED, fold(source.model), learned, len(source.train))
     counts = list(dict.fromkeys(min(limit, len(source.train)) for limit in NUM_IMAGES))
     for num_images in counts[:2]:
         yield source.plain(num_images)

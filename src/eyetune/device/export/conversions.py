@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Method(StrEnum):
     """How a network was converted to int8."""
 
+    LEARNED = "learned"
     PLAIN = "plain"
     EQUALIZED = "equalized"
     FITTED_RANGES = "fitted-ranges"
@@ -22,6 +23,7 @@ class Method(StrEnum):
 
 
 _DESCRIPTIONS = {
+    Method.LEARNED: "ranges learned in training",
     Method.PLAIN: "ranges from the smallest and largest values",
     Method.EQUALIZED: "cross-layer equalization",
     Method.FITTED_RANGES: "cross-layer equalization, ranges of least error",

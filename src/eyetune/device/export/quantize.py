@@ -23,6 +23,10 @@ from eyetune.errors import BoardError, UsageError
 if TYPE_CHECKING:
     import keras
 
+    from eyetune.models.int8.folding import FoldedNetwork
+    from eyetune.models.int8.ranges import Ranges
+
+_NUM_TOKEN_IMAGES = 5  # where they have no influence
 _MAX_SHOWN = 300  # characters of the converter's message in an error
 
 
@@ -80,6 +84,27 @@ def quantize(
                 fix="eyetune fit-check names the layers that a board cannot run, and replacements.",
             ) from None
     return bytes(content)
+
+
+def quantize_with_ranges(
+    network: FoldedNetwork, ranges: Ranges, images: Images, *, per_channel_dense: bool = True
+) -> bytes:
+    """Return the int8 version of a folded network, with given ranges.
+
+    Args:
+        network: The folded network, in float.
+        ranges: The range of each int8 tensor.
+        images: Training images, as for `quantize`. The converter asks for a few in any case.
+        per_channel_dense: Whether each output of a dense layer has its own scale. Default: True.
+
+    Raises:
+        UsageError: From `quantize`.
+        BoardError: TensorFlow cannot convert the network to int8.
+    """
+    from eyetune.models.int8.layers import folded_model
+
+    model = folded_model(network, ranges)
+    return quantize(model, images[:_NUM_TOKEN_IMAGES], per_channel_dense=per_channel_dense)
 
 
 def _check(model: Any, images: Images) -> None:

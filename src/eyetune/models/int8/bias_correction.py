@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.models.int8.folding import FoldedNetwork, Kind, Weights
+from eyetune.models.int8.images import as_floats, evenly_spaced
 from eyetune.models.int8.layers import called, fake_quantizers, operations, rounded_owners
-from eyetune.models.int8.observation import as_floats
 from eyetune.models.int8.ranges import Ranges
 
 _MAX_VALUES = 2**25  # of all tensors together, for the images at once
@@ -62,5 +62,5 @@ def _channel_means(values: Any) -> NDArray[np.float32]:
 def _some(network: FoldedNetwork, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return as many images as fit into memory with all tensors."""
     values = sum(int(np.prod(node.shape)) for node in network.nodes)
-    count = max(1, min(_MAX_IMAGES, _MAX_VALUES // values, len(images)))
-    return np.asarray(images[np.linspace(0, len(images) - 1, count).astype(np.int64)])
+    count = max(1, min(_MAX_IMAGES, _MAX_VALUES // values))
+    return evenly_spaced(images, count)

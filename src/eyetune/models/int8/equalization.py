@@ -25,7 +25,7 @@ _MAX_FACTOR = 1e4  # a channel that is almost always 0 stays as it is
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """Two nodes with weights, of which only the second reads what the first computes."""
 
     first: int
@@ -41,7 +41,7 @@ def equalized(network: FoldedNetwork, observation: Observation) -> FoldedNetwork
         observation: The values of its tensors on training images.
     """
     changed: dict[int, Weights] = dict(network.weights)
-    for pair in _pairs(network):
+    for pair in scalable_pairs(network):
         num_channels = len(changed[pair.first].bias)
         sizes = observation.channels[pair.between].reshape(-1, num_channels).max(axis=0)
         factors = _factors(network, pair.second, changed[pair.second].kernel, sizes)
@@ -58,7 +58,7 @@ def equalized(network: FoldedNetwork, observation: Observation) -> FoldedNetwork
     return network.with_weights(changed)
 
 
-def _pairs(network: FoldedNetwork) -> list[_Pair]:
+def scalable_pairs(network: FoldedNetwork) -> list[Pair]:
     """Return the pairs of layers between which channels can be scaled."""
     readers = network.readers()
     pairs = []
@@ -70,7 +70,7 @@ def _pairs(network: FoldedNetwork) -> list[_Pair]:
             following = network.nodes[readers[index][0]]
             if following.kind is Kind.WEIGHTED:
                 if _reads_channels(following.layer):
-                    pairs.append(_Pair(first, readers[index][0], index))
+                    pairs.append(Pair(first, readers[index][0], index))
                 break
             is_plain = following.activation in _WITHOUT_SCALE or following.kind in (
                 Kind.SELECTION,

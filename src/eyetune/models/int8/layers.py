@@ -1,9 +1,8 @@
 """Keras layers that compute the nodes of a folded network, in float or as int8 arithmetic does.
 
 Rounding has the gradient of the identity (the straight-through estimator of Bengio et al., 2013,
-arXiv:1308.3432). The bounds of a range have the gradients of TensorFlow's fake quantization. They
-are scaled down as in learned step size quantization (Esser et al., 2020, arXiv:1902.08153), since
-every value of a tensor adds to them.
+arXiv:1308.3432). Ranges are learned as in learned step size quantization (Esser et al., 2020,
+arXiv:1902.08153).
 """
 
 from __future__ import annotations
@@ -25,13 +24,15 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
     """A convolution or a dense layer without activation.
 
     Args:
+        index: Index of the node.
         node: The node.
         weights: Its initial weights.
         quantized: Whether the kernel is rounded to int8, with a scale for each output channel.
     """
 
-    def __init__(self, node: Node, weights: Weights, *, quantized: bool, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
+    def __init__(self, index: int, node: Node, weights: Weights, *, quantized: bool) -> None:
+        super().__init__(dtype="float32")
+        self.index = index
         self.node = node
         self.quantized = quantized
         self.kernel = self.add_weight(
@@ -87,12 +88,14 @@ class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
     """Values rounded to those that an int8 tensor can hold, and limited to its range.
 
     Args:
+        index: Index of the first node that has the range.
         bounds: The range at first.
         learned: Whether training adjusts it.
     """
 
-    def __init__(self, bounds: Range, *, learned: bool, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
+    def __init__(self, index: int, bounds: Range, *, learned: bool) -> None:
+        super().__init__(dtype="float32")
+        self.index = index
         self.learned = learned
         self.initial = self.add_weight(
             name="bounds",
@@ -100,27 +103,44 @@ class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
             initializer=lambda *_, **__: tf.constant([bounds.minimum, bounds.maximum], tf.float32),
             trainable=False,
         )
-        # The logarithm of the factor on each bound: as an optimizer changes weights by a share of
-        # their usual size, it changes bounds by a share of theirs.
-        self.factor = None
-        if learned:
-            self.factor = self.add_weight(name="factor", shape=(2,), initializer="zeros")
+        # The logarithm of the factor on the range: as an optimizer changes weights by a share of
+        # their usual size, it changes ranges by a share of theirs. The zero point stays.
+        self.factor = self.add_weight(name="factor", initializer="zeros") if learned else None
 
     def call(self, inputs: Any) -> Any:
         """Return the values as int8 holds them."""
-        bounds = tf.convert_to_tensor(self.initial)
-        if self.factor is not None:
-            share = tf.math.rsqrt(_MAX_ACTIVATION * tf.cast(tf.size(inputs), tf.float32))
-            factor = tf.convert_to_tensor(self.factor)
-            bounds = bounds * tf.exp(share * factor + tf.stop_gradient((1 - share) * factor))
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, bounds[0], bounds[1])
+        if self.factor is None:
+            low, high = tf.unstack(tf.convert_to_tensor(self.initial))
+            return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
+        return _rounded(inputs, tf.convert_to_tensor(self.initial), tf.identity(self.factor))
 
     def current(self) -> Range:
         """Return the range as training has left it."""
-        minimum, maximum = np.asarray(self.initial)
-        if self.factor is not None:
-            minimum, maximum = np.asarray(self.initial) * np.exp(np.asarray(self.factor))
+        factor = 1.0 if self.factor is None else np.exp(np.asarray(self.factor))
+        minimum, maximum = np.asarray(self.initial) * factor
         return Range(float(minimum), float(maximum))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _rounded(values: Any, bounds: Any, factor: Any) -> Any:
+    """Return values as int8 holds them, and the function that computes their gradients.
+
+    Args:
+        values: The values of a tensor.
+        bounds: The range before training, float32 of shape (2,).
+        factor: The logarithm of what training multiplies it by.
+    """
+    low, high = tf.unstack(bounds * tf.exp(factor))
+    rounded = tf.quantization.fake_quant_with_min_max_vars(values, low, high)
+
+    def gradients(upstream: Any) -> tuple[Any, Any, Any]:
+        inside = tf.cast((values >= low) & (values <= high), values.dtype)
+        # A larger range rounds values inside more, and moves those outside with its bounds.
+        by_factor = tf.reduce_sum(upstream * (rounded - values * inside))
+        share = tf.math.rsqrt(_MAX_ACTIVATION * tf.cast(tf.size(values), tf.float32))
+        return upstream * inside, tf.zeros_like(bounds), share * by_factor
+
+    return rounded, gradients
 
 
 def operations(network: FoldedNetwork, *, quantized: bool = False) -> list[Any]:
@@ -133,7 +153,7 @@ def operations(network: FoldedNetwork, *, quantized: bool = False) -> list[Any]:
     result: list[Any] = [None]
     for index, node in enumerate(network.nodes[1:], start=1):
         if node.kind is Kind.WEIGHTED:
-            layer = FoldedWeights(node, network.weights[index], quantized=quantized)
+            layer = FoldedWeights(index, node, network.weights[index], quantized=quantized)
         elif node.kind is Kind.ACTIVATION:
             layer = _activation(node, quantized=quantized)
         else:
@@ -208,7 +228,7 @@ def fake_quantizers(
     fixed = fixed_ranges(network)
     last = len(network.nodes) - 1
     return {
-        index: FakeQuantize(bounds, learned=learned and index not in fixed)
+        index: FakeQuantize(index, bounds, learned=learned and index not in fixed)
         for index, bounds in ranges.items()
         if index != last or network.nodes[index].activation != "softmax"
     }

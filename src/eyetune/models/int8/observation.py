@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.models.int8.folding import Floats, FoldedNetwork, Kind
+from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import called, operations
 from eyetune.models.int8.ranges import (
     Range,
@@ -108,8 +109,3 @@ def computed(
         for source in node.inputs:
             if last_reader[source] == index:
                 values.pop(source, None)
-
-
-def as_floats(images: NDArray[np.uint8]) -> Floats:
-    """Return pixels as a network takes them: from 0 to 1."""
-    return np.asarray(images, np.float32) / np.float32(255)

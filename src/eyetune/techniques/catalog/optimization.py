@@ -120,6 +120,22 @@ def _optimizer(recipe: Recipe, value: str) -> Recipe:
 
 
 @technique(
+    "quantization-aware",
+    values=(3, 6),
+    group=GROUP,
+    why="""A board computes with 8-bit integers. In a last stage, this training rounds weights and
+    values as the board does, and the network learns to live with that. The learned ranges go into
+    the export. The value is the number of epochs of that stage.""",
+    hurts="""It costs epochs, and most networks lose nothing in int8 anyway: eyetune export shows
+    it. Where a network does lose, the export tries cheaper remedies first.""",
+    link="https://arxiv.org/abs/1712.05877",
+    needs="an export, which shows the accuracy in int8",
+)
+def _quantization_aware(recipe: Recipe, value: int) -> Recipe:
+    return recipe.with_({"fit.quantize": "int8", "fit.quantize_epochs": value})
+
+
+@technique(
     "momentum",
     values=(0.9, 0.95, 0.99),
     group=GROUP,
