@@ -129,6 +129,19 @@ def test_final_recipe_has_one_schedule_that_follows_the_clock(workspace: Workspa
     assert not recipe.fit.keep_best
 
 
+@pytest.mark.parametrize(("start_seconds", "is_longer"), [(20.0, True), (0.0, False)])
+def test_final_training_uses_the_time_that_its_start_leaves(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, start_seconds: float, is_longer: bool
+) -> None:
+    monkeypatch.setattr("eyetune.tuning.final_training.START_SECONDS", start_seconds)
+    record = new_study(workspace, 60.0)
+    train(workspace, record, final_trial(0, record.settings.starts[0], 30.0))
+    (final,) = workspace.studies.trials(record.id)
+    assert (final.final_seconds > 30.0) is is_longer
+    assert final.run is not None
+    assert workspace.runs.get(final.run).recipe.fit.seconds == final.final_seconds
+
+
 def test_interrupted_final_training_is_resumed(workspace: Workspace) -> None:
     record = new_study(workspace, 60.0)
     trial = final_trial(0, record.settings.starts[0], 30.0)

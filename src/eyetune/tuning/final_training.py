@@ -30,8 +30,10 @@ from eyetune.tuning.trials import (
 )
 
 MAX_FINAL_EPOCHS = 400
-# Time for the start of its worker and for saving its network and predictions
-OVERHEAD_SECONDS = 20.0
+# Time for the start of its worker, and for saving its network and predictions
+START_SECONDS = 14.0
+SAVING_SECONDS = 6.0
+OVERHEAD_SECONDS = START_SECONDS + SAVING_SECONDS
 MAX_TRIES = 3  # of final trainings, where they fail
 
 
@@ -91,7 +93,7 @@ def train_final(
         log.write(trial)
         log.save(StudyState.RUNNING, seconds())
         if trial.run is None:
-            trial = _built(log, workspace, executor, dataset, trial)
+            trial = _built(log, workspace, executor, dataset, trial, started_at + START_SECONDS)
             log.write(trial)
         if trial.run is not None:
             run = workspace.runs.get(trial.run)
@@ -135,9 +137,13 @@ def _built(
     executor: Executor,
     dataset: Dataset,
     trial: TrialRecord,
+    expected_start: float,
 ) -> TrialRecord:
     """Return the trial with its run, once a worker has built its network; INFEASIBLE or FAILED
     without a run, where it cannot be trained.
+
+    A worker that is ready before the expected start, by the monotonic clock, trains for longer, and
+    one that is late for less, so that the time of the study is used and kept.
     """
     settings = log.record.settings
     try:
@@ -154,6 +160,8 @@ def _built(
     trial = inspected(settings, trial, inspection)
     if trial.state is not TrialState.WAITING:
         return trial
+    seconds = trial.final_seconds + expected_start - time.monotonic()
+    trial = trial.with_(final_seconds=max(seconds, trial.final_seconds / 2))
     run = create_run(workspace, log.record, trial, inspection, dataset, executor.threads)
     return trial.with_(state=TrialState.RUNNING, run=run.id)
 
