@@ -19,12 +19,22 @@ def test_evaluate_shows_classes_confusion_and_calibration(
     eyetune: Terminal, trained: Run, at: list[str]
 ) -> None:
     assert eyetune("evaluate", "trained", *at) == 0
-    for text in ("accuracy", "calibration", "airplane", "predicted class by column", "Verdict"):
+    for text in (
+        "balanced accuracy",
+        "calibration",
+        "airplane",
+        "F1",
+        "predicted class by column",
+        "Verdict",
+    ):
         assert text in eyetune.output
     value = eyetune.json("evaluate", "trained", "--split", "validation", *at)
     assert value["accuracy"] == trained.validation_accuracy
     assert sum(map(sum, value["confusion_matrix"])) == value["num_images"] == 20
     assert "with_tta" not in value
+    assert [each["recall"]["value"] for each in value["by_class"]] == value["class_accuracy"]
+    low, high = value["balanced_accuracy_interval"]
+    assert low <= value["balanced_accuracy"] <= high
 
 
 def test_evaluate_recomputes_the_same_accuracy(

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from eyetune.analysis.guessing import guessing_accuracy, is_uneven
 from eyetune.analysis.metrics import Labels, Probabilities, wilson_interval
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord
 from eyetune.records.run import require_results
 from eyetune.values.history import Epoch, History, best_epoch
 
-# Times the share of the mean class: above it, always naming the most frequent class beats guessing.
-UNEVEN_FROM = 1.2
 # Between training and validation accuracy. Training accuracy is an average over the epoch, so it
 # lags behind.
 LARGE_GAP = 0.08
@@ -83,12 +82,12 @@ class Facts:
     @property
     def is_uneven(self) -> bool:
         """Whether some classes have far more images than others."""
-        return max(self.class_shares) > UNEVEN_FROM / self.num_classes
+        return is_uneven(self.class_shares)
 
     @property
     def guess(self) -> float:
         """The accuracy of guessing: of always naming the most frequent class if that is better."""
-        return max(self.class_shares) if self.is_uneven else 1 / self.num_classes
+        return guessing_accuracy(self.class_shares)
 
     @property
     def num_correct(self) -> int:

@@ -9,6 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.class_metrics import (
+    ClassMetrics,
+    Share,
+    balanced_accuracy,
+    class_metrics,
+    wilson_share,
+)
+
 CALIBRATION_BINS = 15
 MIN_PROBABILITY = 1e-7  # as Keras clips, so that losses agree
 
@@ -26,8 +34,8 @@ class Evaluation:
         accuracy: Share of the images that is classified correctly.
         accuracy_interval: 95% interval of the accuracy (Wilson): how far other images might have
             moved it.
-        class_accuracy: Share of each class that is classified correctly (NaN for a class without
-            images).
+        balanced_accuracy: Mean recall of the classes that have images, with its interval.
+        by_class: Precision, recall and F1 of each class, with their intervals.
         confusion: Number of images of each true class (row) by predicted class (column), shape
             (number of classes, number of classes).
         calibration_error: Expected calibration error: mean distance of confidence from accuracy.
@@ -37,17 +45,27 @@ class Evaluation:
     loss: float
     accuracy: float
     accuracy_interval: tuple[float, float]
-    class_accuracy: tuple[float, ...]
+    balanced_accuracy: Share
+    by_class: tuple[ClassMetrics, ...]
     confusion: NDArray[np.int64]
     calibration_error: float
 
+    @property
+    def class_accuracy(self) -> tuple[float, ...]:
+        """Recall of each class; NaN for a class without images."""
+        return tuple(metrics.recall.value for metrics in self.by_class)
+
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON values."""
+        balanced = self.balanced_accuracy.to_json()
         return {
             "num_images": self.num_images,
             "loss": self.loss,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
+            "balanced_accuracy": balanced["value"],
+            "balanced_accuracy_interval": balanced["interval"],
+            "by_class": [metrics.to_json() for metrics in self.by_class],
             "class_accuracy": [None if np.isnan(value) else value for value in self.class_accuracy],
             "confusion_matrix": self.confusion.tolist(),
             "expected_calibration_error": self.calibration_error,
@@ -72,9 +90,6 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
     num_classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(labels, predicted, labels=np.arange(num_classes))
-    class_sizes = confusion.sum(axis=1)
-    recall = confusion.diagonal() / np.maximum(class_sizes, 1)
-    recall = np.where(class_sizes > 0, recall, np.nan)
     of_true_class = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     num_correct = int(confusion.trace())
     return Evaluation(
@@ -82,7 +97,8 @@ def evaluate(probabilities: Probabilities, labels: Labels) -> Evaluation:
         loss=float(-np.log(np.clip(of_true_class, MIN_PROBABILITY, 1)).mean()),
         accuracy=num_correct / len(labels),
         accuracy_interval=wilson_interval(num_correct, len(labels)),
-        class_accuracy=tuple(recall.tolist()),
+        balanced_accuracy=balanced_accuracy(confusion),
+        by_class=class_metrics(confusion),
         confusion=confusion,
         calibration_error=calibration_error(probabilities, labels),
     )
@@ -101,10 +117,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
         >>> [round(bound, 3) for bound in wilson_interval(7000, 10000)]
         [0.691, 0.709]
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    _, low, high = wilson_share(successes, trials)
+    return low, high
 
 
 def standard_error(accuracy: float, num_images: int) -> float:

@@ -114,7 +114,7 @@ def _part(run: Run, index: int) -> RunPart:
     caption = "The network: how the image shrinks and deepens from layer to layer."
     drawings = [drawing(run.plot_network(), f"network-{index}", caption)]
     if run.record.results is None:
-        return RunPart(run.record, run.history, None, tuple(drawings))
+        return RunPart(run.record, run.history, None, drawings=tuple(drawings))
     notes: tuple[str, ...] = ()
     if len(run.record.data.class_names) <= _MAX_CLASSES:
         caption = f"Which classes are mistaken for which, on the {run.shown_split} images."
@@ -124,7 +124,16 @@ def _part(run: Run, index: int) -> RunPart:
         notes = ("The mistakes are not shown, because the images cannot be read any more.",)
     else:
         drawings.append(mistakes)
-    return RunPart(run.record, run.history, run.verdict, tuple(drawings), notes)
+    split = run.shown_split
+    return RunPart(
+        run.record,
+        run.history,
+        run.verdict,
+        split,
+        run.evaluation(split),
+        tuple(drawings),
+        notes,
+    )
 
 
 def _mistakes(run: Run, index: int) -> Drawing | None:

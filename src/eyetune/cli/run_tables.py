@@ -10,17 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
+from eyetune.report.numbers import share_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from eyetune.analysis.class_metrics import Share
     from eyetune.analysis.metrics import Evaluation
     from eyetune.analysis.tta import TtaGain
     from eyetune.api.run import Prediction, Run
     from eyetune.records import RunRecord
     from eyetune.values.network import Network
-
-_BAR_WIDTH = 20  # characters
 
 
 def training_summary(run: Run) -> list[RenderableType]:
@@ -124,6 +124,7 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
         f"{escape(run.record.label)} on {result.num_images:,} {split} images",
         f"accuracy {result.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), "
         f"loss {result.loss:.4f}, expected calibration error {result.calibration_error:.2%}",
+        f"balanced accuracy {share_text(result.balanced_accuracy, digits=2)}",
         _class_table(names, result),
     ]
     if len(names) <= MAX_MATRIX_CLASSES:
@@ -134,21 +135,39 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:
-    table = Table("class", "accuracy", "", "images", "most often taken for", box=box.SIMPLE)
+    narrow = (0, 1, 0, 0)  # padding: the six columns must fit 80 characters
+    table = Table(box=box.SIMPLE, padding=narrow, pad_edge=False)
+    table.add_column("class", overflow="fold")
+    for heading in ("recall", "precision", "F1"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column("most often taken for", overflow="fold")
     for label, name in enumerate(names):
-        row = result.confusion[label]
-        share = float(result.class_accuracy[label])
-        mistakes = row.copy()
+        metrics = result.by_class[label]
+        mistakes = result.confusion[label].copy()
         mistakes[label] = 0
         rival = ""
         if mistakes.any():
             rival = f"{names[int(mistakes.argmax())]} ({mistakes.max()})"
-        accuracy = bar = ""
-        if row.any():  # otherwise the class has no images, and its accuracy is NaN
-            accuracy = f"{share:.1%}"
-            bar = "█" * round(_BAR_WIDTH * share)
-        table.add_row(escape(name), accuracy, bar, f"{row.sum():,}", escape(rival))
+        table.add_row(
+            escape(name),
+            _interval_text(metrics.recall),
+            _interval_text(metrics.precision),
+            _interval_text(metrics.f1),
+            f"{metrics.num_images:,}",
+            escape(rival),
+        )
+    table.caption = "in percent, with 95% intervals; the recall of a class is its accuracy"
+    table.caption_justify = "left"
     return table
+
+
+def _interval_text(share: Share) -> str:
+    """Return a share in percent, with its interval dimmed; "" if it is not known."""
+    if not share.is_known:
+        return ""
+    low, high = 100 * share.low, 100 * share.high
+    return f"{100 * share.value:.1f} [dim]{low:.0f}-{high:.0f}[/dim]"
 
 
 def _confusion_table(names: Sequence[str], result: Evaluation) -> Table:

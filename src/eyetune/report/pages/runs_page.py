@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eyetune.analysis.class_metrics import Share
 from eyetune.analysis.comparison import Comparison
 from eyetune.analysis.comparison_table import Column, comparison_table
+from eyetune.analysis.metrics import Evaluation
 from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
 from eyetune.recipe.changes import changes_from_default
 from eyetune.records import RunRecord
 from eyetune.report.figures.run_figures import curves, forest
-from eyetune.report.numbers import accuracy_text, duration, quantity
+from eyetune.report.numbers import accuracy_text, duration, quantity, share_text
+from eyetune.report.pages.class_table import CLASS_HEADINGS, INTERVAL_NOTE, class_rows
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
     Cell,
@@ -46,6 +49,8 @@ class RunPart:
         record: The run.
         history: Its epochs.
         verdict: What to think of it; None if it is not complete.
+        split: The split of the evaluation.
+        evaluation: Its metrics; None if it is not complete.
         drawings: Its confusion matrix, mistakes and network, as far as they exist.
         notes: Why something is not shown.
     """
@@ -53,6 +58,8 @@ class RunPart:
     record: RunRecord
     history: History
     verdict: Verdict | None
+    split: str = ""
+    evaluation: Evaluation | None = None
     drawings: tuple[Drawing, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -166,6 +173,12 @@ def _run(part: RunPart) -> dict[str, Any]:
         "title": f"Run {record.label}",
         "verdict": part.verdict,
         "state": f"The run is {record.state} after {epochs}{error}.",
+        "metrics_text": _metrics_text(part),
+        "class_headings": CLASS_HEADINGS,
+        "class_rows": class_rows(record.data.class_names, part.evaluation.by_class)
+        if part.evaluation
+        else [],
+        "interval_note": INTERVAL_NOTE,
         "drawings": part.drawings,
         "notes": [*record.data.notes, *part.notes],
         "toml": marked_lines(record.recipe.to_toml(), default.to_toml()),
@@ -175,3 +188,16 @@ def _run(part: RunPart) -> dict[str, Any]:
         ],
         "versions": list(record.versions.items()),
     }
+
+
+def _metrics_text(part: RunPart) -> str:
+    """Return accuracy and balanced accuracy with their intervals; "" if there are none."""
+    evaluation = part.evaluation
+    if evaluation is None:
+        return ""
+    accuracy = Share(evaluation.accuracy, *evaluation.accuracy_interval)
+    return (
+        f"On {evaluation.num_images:,} {part.split} images: accuracy "
+        f"{share_text(accuracy, digits=2)}, balanced accuracy "
+        f"{share_text(evaluation.balanced_accuracy, digits=2)}."
+    )
