@@ -196,22 +196,25 @@ def _arena_source(manifest: Manifest) -> str:
 
 def verification_lines(verification: Verification) -> list[RenderableType]:
     """Return what to print about a verification."""
+    from eyetune.device.export.verify import Conclusion
+    from eyetune.report.numbers import share_text
+
     rows = {"images": f"{verification.num_images:,} of the {verification.split} split"}
     if verification.float_accuracy is not None:
         rows["accuracy in float"] = f"{verification.float_accuracy:.2%}"
-    rows["accuracy in int8"] = f"{verification.int8_accuracy:.2%} ({verification.interpreter})"
+    int8 = share_text(verification.judgement.accuracy, digits=2)
+    rows["accuracy in int8"] = f"{int8}, {verification.interpreter}"
     if verification.agreement is not None:
         rows["same class"] = f"{verification.agreement:.2%} ({verification.reference})"
     if verification.arena is not None:
         rows["tensor arena"] = (
             f"{verification.arena.bytes:,} bytes used, {verification.arena_limit_bytes:,} set aside"
         )
-    if verification.passed:
-        verdict = "[green]The verification passed.[/green]"
-    else:
-        verdict = "[red]The verification failed.[/red]"
+    colors = {Conclusion.PASSED: "green", Conclusion.FAILED: "red"}
+    color = colors.get(verification.conclusion, "yellow")
+    verdict = f"[{color}]{verification.conclusion}[/{color}]"
     sentences = (*verification.failures, *verification.warnings)
-    return [verdict, _table(rows), *(escape(sentence) for sentence in sentences)]
+    return [verdict, verification.judgement.text, _table(rows), *(escape(sentence) for sentence in sentences)]
 
 
 def _table(rows: dict[str, str]) -> Table:

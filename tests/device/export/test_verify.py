@@ -11,7 +11,12 @@ import pytest
 from eyetune.device.export import tflm
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import Arena
-from eyetune.device.export.verify import Verification, num_classifications, verify
+from eyetune.device.export.verify import (
+    Conclusion,
+    Verification,
+    num_classifications,
+    verify,
+)
 from eyetune.models.build import build
 from eyetune.recipe import Recipe
 from eyetune.tuning.executors import LocalExecutor
@@ -19,9 +24,9 @@ from eyetune.tuning.executors import LocalExecutor
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 32, 32, 3), np.uint8)
 SOUND = Verification(
     split="test",
-    num_images=100,
+    num_images=1000,
     float_accuracy=0.80,
-    int8_accuracy=0.795,
+    confusion=((400, 100), (105, 395)),
     agreement=1.0,
     arena=Arena(36_000, 3_696),
     arena_limit_bytes=40_960,
@@ -102,7 +107,28 @@ def test_verify_without_tflm_uses_the_reference_kernels(
 
 def test_verification_passes_within_all_limits() -> None:
     assert SOUND.passed
+    assert SOUND.conclusion is Conclusion.PASSED
+    assert SOUND.int8_accuracy == 0.795
     assert not SOUND.warnings
+
+
+def test_verification_says_when_it_is_guessing() -> None:
+    guessing = replace(SOUND, num_images=29, confusion=((6, 6, 0), (5, 4, 0), (3, 3, 2)))
+    assert guessing.passed
+    assert guessing.conclusion is Conclusion.GUESSING
+    values = guessing.to_json()
+    assert values["is_better_than_guessing"] is False
+    assert values["int8_accuracy"] == pytest.approx(12 / 29)
+    assert "guessing" in values["text"]
+
+
+def test_verification_says_when_images_are_few() -> None:
+    few = replace(SOUND, num_images=100, confusion=((45, 5), (5, 45)))
+    assert few.passed
+    assert few.conclusion is Conclusion.FEW_IMAGES
+    assert len(few.warnings) == 1
+    enough = replace(few, num_images=800, confusion=((360, 40), (40, 360)), float_accuracy=0.9)
+    assert enough.conclusion is Conclusion.PASSED
 
 
 @pytest.mark.parametrize(
@@ -120,7 +146,7 @@ def test_verification_fails_beyond_a_limit(result: Verification) -> None:
 
 
 def test_verification_warns_of_a_loss_of_accuracy() -> None:
-    worse = replace(SOUND, int8_accuracy=0.70)
+    worse = replace(SOUND, confusion=((350, 150), (150, 350)))
     assert worse.passed
     assert worse.accuracy_drop == pytest.approx(0.1)
     assert len(worse.warnings) == 1

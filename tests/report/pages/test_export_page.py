@@ -40,6 +40,9 @@ MANIFEST: dict[str, Any] = {
 }
 VERIFICATION: dict[str, Any] = {
     "passed": True,
+    "conclusion": "passed",
+    "headline": "The verification passed.",
+    "text": "70.0% of 10,000 test images are classified correctly.",
     "failures": [],
     "warnings": [],
     "split": "test",
@@ -66,14 +69,15 @@ def test_export_page_shows_what_the_network_needs() -> None:
         "Hold the button.",
     ):
         assert text in page
-    assert "Passed" not in page
+    assert "The verification passed" not in page
     assert "<h2>How the network was found</h2>" not in page
 
 
 def test_export_page_shows_the_verification() -> None:
     page = export_page(MANIFEST, VERIFICATION)
     for text in (
-        "Passed",
+        "The verification passed.",
+        "70.0% of 10,000 test images",
         "99.90% of the images",
         "10,000 test images, in tflite-micro 0.1",
         "39,696 bytes",
@@ -83,10 +87,9 @@ def test_export_page_shows_the_verification() -> None:
 
 @pytest.mark.parametrize("name", ["agreement", "arena", "float_accuracy"])
 def test_export_page_leaves_out_what_was_not_measured(name: str) -> None:
-    page = export_page(
-        MANIFEST, {**VERIFICATION, name: None, "passed": False, "failures": ["Something failed."]}
-    )
-    assert "Failed" in page
+    failed = {"headline": "It failed.", "conclusion": "failed", "failures": ["Something failed."]}
+    page = export_page(MANIFEST, {**VERIFICATION, **failed, name: None})
+    assert "It failed." in page
     assert "Something failed." in page
 
 

@@ -43,6 +43,19 @@ def accuracy(scores: Scores, labels: NDArray[np.int64]) -> float:
     return float(np.mean(scores.argmax(axis=1) == labels))
 
 
+def confusion_matrix(scores: Scores, labels: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    """Return the number of images of each true class (row) by predicted class (column).
+
+    Example:
+        >>> confusion_matrix(np.array([[3, -5], [-128, 127]], np.int8), np.array([0, 0]))
+        ((1, 1), (0, 0))
+    """
+    num_classes = scores.shape[1]
+    cells = labels * num_classes + scores.argmax(axis=1)
+    counts = np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+    return tuple(tuple(row) for row in counts.tolist())
+
+
 def check_input(scale: float, zero_point: int) -> None:
     """Refuse an int8 model whose input is not the camera's bytes less 128.
 

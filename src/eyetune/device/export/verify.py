@@ -2,20 +2,24 @@
 
 The two interpreters do not agree bit for bit. The accuracy to report is that of TensorFlow Lite
 Micro, which the board will reach; LiteRT's reference kernels must predict the same class for
-almost all images.
+almost all images. This says that the int8 model computes what it should, not that it is any good:
+`Verification.conclusion` also compares its accuracy with guessing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.class_metrics import balanced_accuracy, class_metrics
+from eyetune.analysis.guessing import Judgement, judge
 from eyetune.device.export import litert, tflm
-from eyetune.device.export.int8_values import Images, OnImage, Scores, accuracy, no_progress
+from eyetune.device.export.int8_values import Images, OnImage, Scores, confusion_matrix, no_progress
 from eyetune.device.export.litert import LiteRTInterpreter
 from eyetune.device.export.parallel import Classify, Workers, scores_in_parallel
 from eyetune.device.export.tflm import Arena, MicroInterpreter
@@ -24,11 +28,22 @@ from eyetune.values.versions import library_versions
 
 MIN_AGREEMENT = 0.995  # with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500 images
 MAX_ACCURACY_DROP = 0.01  # from float to int8
+# From as many images on, 100% agreement shows at least 99.5% (95% interval).
+SURE_FROM = 765
 _LIBRARIES = ("eyetune", "tensorflow", "tensorflow-cpu", "keras", "numpy", "tflite-micro")
 _WITHOUT_TFLM = (
     "TensorFlow Lite Micro is not available for this computer: LiteRT's reference kernels "
     "classified the images instead, and the size of the tensor arena is predicted, not measured."
 )
+
+
+class Conclusion(StrEnum):
+    """What a verification shows, as a sentence."""
+
+    FAILED = "The verification failed."
+    GUESSING = "The int8 model computes correctly, but is not shown to be better than guessing."
+    FEW_IMAGES = "The verification passed, but on too few images to be sure."
+    PASSED = "The verification passed."
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,8 @@ class Verification:
         split: The split that the images are from.
         num_images: Number of images.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1; None if unknown.
-        int8_accuracy: Accuracy of the int8 model in the deciding interpreter, 0 to 1.
+        confusion: Number of images of each true class (row) by class that the int8 model predicts
+            in the deciding interpreter (column).
         agreement: Fraction of the images for which LiteRT's reference kernels predict the same
             class; None if there is nothing to compare.
         arena: Used part of the tensor arena; None if it was not measured.
@@ -54,7 +70,7 @@ class Verification:
     split: str
     num_images: int
     float_accuracy: float | None
-    int8_accuracy: float
+    confusion: tuple[tuple[int, ...], ...]
     agreement: float | None
     arena: Arena | None
     arena_limit_bytes: int
@@ -63,6 +79,30 @@ class Verification:
     versions: Mapping[str, str]
     left_out: str = ""
     changed_files: tuple[str, ...] = ()
+
+    @property
+    def judgement(self) -> Judgement:
+        """Accuracy of the int8 model, with its interval, beside the accuracy of guessing."""
+        return judge(np.array(self.confusion), self.split)
+
+    @property
+    def int8_accuracy(self) -> float:
+        """Accuracy of the int8 model in the deciding interpreter, 0 to 1."""
+        return self.judgement.accuracy.value
+
+    @property
+    def is_on_few_images(self) -> bool:
+        """Whether there are too few images to show the agreement that is asked for."""
+        return self.agreement is not None and self.num_images < SURE_FROM
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """What the verification shows."""
+        if not self.passed:
+            return Conclusion.FAILED
+        if not self.judgement.is_better_than_guessing:
+            return Conclusion.GUESSING
+        return Conclusion.FEW_IMAGES if self.is_on_few_images else Conclusion.PASSED
 
     @property
     def accuracy_drop(self) -> float | None:
@@ -93,6 +133,11 @@ class Verification:
     def warnings(self) -> tuple[str, ...]:
         """What to know, although the verification passed."""
         warnings = []
+        if self.is_on_few_images:
+            warnings.append(
+                f"{self.num_images:,} images are few: only from {SURE_FROM} on can they show that "
+                f"{MIN_AGREEMENT:.1%} of all images get the same class."
+            )
         if self.accuracy_drop is not None and self.accuracy_drop > MAX_ACCURACY_DROP:
             warnings.append(f"int8 costs {100 * self.accuracy_drop:.1f} points of accuracy.")
         if self.left_out:
@@ -107,11 +152,23 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         arena = None if self.arena is None else {**asdict(self.arena), "bytes": self.arena.bytes}
+        judgement, confusion = self.judgement, np.array(self.confusion)
+        balanced = balanced_accuracy(confusion).to_json()
         return {
             "passed": self.passed,
+            "conclusion": self.conclusion.name.lower(),
+            "headline": str(self.conclusion),
+            "text": judgement.text,
             "failures": list(self.failures),
             "warnings": list(self.warnings),
             **asdict(self),
+            "int8_accuracy": judgement.accuracy.value,
+            "int8_accuracy_interval": judgement.accuracy.to_json()["interval"],
+            "guessing_accuracy": judgement.guess,
+            "is_better_than_guessing": judgement.is_better_than_guessing,
+            "balanced_accuracy": balanced["value"],
+            "balanced_accuracy_interval": balanced["interval"],
+            "by_class": [metrics.to_json() for metrics in class_metrics(confusion)],
             "arena": arena,
             "accuracy_drop": self.accuracy_drop,
             "lost": self.accuracy_drop,  # the earlier name of accuracy_drop
@@ -181,7 +238,7 @@ def verify(
         split=split,
         num_images=len(images),
         float_accuracy=float_accuracy,
-        int8_accuracy=accuracy(scores, labels),
+        confusion=confusion_matrix(scores, labels),
         agreement=agreement,
         arena=arena,
         arena_limit_bytes=arena_limit_bytes,
