@@ -11,6 +11,7 @@ import pytest
 import eyetune as et
 from eyetune.api.run import Run
 from eyetune.device.export import tflm
+from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import MANIFEST, MODEL
 from eyetune.device.export.verify import Verification
 from eyetune.errors import BoardError, DataError, RunNotFoundError, UsageError
@@ -69,6 +70,20 @@ def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run)
     assert abs(exported.accuracy_drop) <= 0.11  # on few images
     (chosen,) = [each for each in exported.manifest.conversions if each.chosen]
     assert chosen.int8_accuracy == exported.manifest.int8_validation_accuracy
+
+
+def test_export_uses_the_ranges_that_training_has_learned(archive: Path, tmp_path: Path) -> None:
+    edits = {"model.blocks": [4], "model.dense": [], "fit.epochs": 1, "fit.batch_size": 16}
+    run = et.train(
+        et.Recipe().with_({**edits, "fit.quantize": "int8", "fit.quantize_epochs": 1}),
+        archive,
+        workspace=tmp_path / "workspace",
+        progress=False,
+    )
+    export = et.export(run, tmp_path / "firmware", formats=["c"], progress=False)
+    first = export.manifest.conversions[0]
+    assert first.method is Method.LEARNED
+    assert abs(first.int8_accuracy - run.history[-1].val_accuracy) <= 0.051  # one image of 20
 
 
 def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Path) -> None:

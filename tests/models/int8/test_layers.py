@@ -16,7 +16,13 @@ from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import MicroInterpreter, is_available
 from eyetune.models.int8.folding import fold
 from eyetune.models.int8.images import as_floats
-from eyetune.models.int8.layers import FakeQuantize, FoldedWeights, folded_model, on_int8_grid
+from eyetune.models.int8.layers import (
+    FakeQuantize,
+    FoldedWeights,
+    folded_model,
+    int8_scale,
+    on_grid,
+)
 from eyetune.models.int8.observation import observe
 from eyetune.models.int8.ranges import Range, fixed_ranges, range_owners
 from eyetune.recipe import ModelSection
@@ -72,18 +78,24 @@ def test_fake_quantization_agrees_with_tflm_on_1000_images() -> None:
     network = fold(model)
     ranges = observe(network, train.images).ranges()
     fake = folded_model(network, ranges, quantized_weights=True)
-    classes = fake.predict(as_floats(validation.images), verbose=0).argmax(axis=1)
+    probabilities = fake.predict(as_floats(validation.images), verbose=0)
+    classes = probabilities.argmax(axis=1)
     content = quantize(folded_model(network, ranges), train.images[:2])
     scores = litert_scores(content, validation.images)
     if is_available():
         scores = MicroInterpreter(content).scores(validation.images)
     assert len(validation) == 1000
     assert np.mean(scores.argmax(axis=1) == classes) >= 0.995
+    # Not only the classes: almost all outputs are equal to the last bit.
+    stored = Range(0.0, 255 / 256).rounded(probabilities)
+    output = read(content).output
+    real = (scores.astype(np.float32) - output.zero_point) * output.scale
+    assert np.mean(np.isclose(stored, real, atol=1e-4)) >= 0.999
 
 
 def test_rounded_weights_use_all_levels_of_each_channel() -> None:
     kernel = tf.constant(np.random.default_rng(0).normal(0, [1, 0.01], (3, 3, 4, 2)), tf.float32)
-    rounded = on_int8_grid(kernel, is_depthwise=False)
+    rounded = on_grid(kernel, int8_scale(kernel, is_depthwise=False))
     scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
     levels = np.asarray(rounded) / scale
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eyetune.models.int8.folding import FoldedNetwork, Kind, Weights
 from eyetune.models.int8.images import as_floats, evenly_spaced
-from eyetune.models.int8.layers import called, fake_quantizers, operations, rounded_owners
+from eyetune.models.int8.layers import called, connect, fake_quantizers, operations, rounded_owners
 from eyetune.models.int8.ranges import Ranges
 
 _MAX_VALUES = 2**25  # of all tensors together, for the images at once
@@ -37,6 +37,7 @@ def bias_corrected(
     rounded_layers = operations(network, quantized=True)
     limits = fake_quantizers(network, ranges)
     owners = rounded_owners(network)
+    connect(network, rounded_layers, limits)
     corrected: dict[int, Weights] = {}
     chosen = as_floats(_some(network, images))
     exact: dict[int, Any] = {}

@@ -7,6 +7,7 @@ arXiv:1902.08153).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from eyetune.models.int8.folding import FoldedNetwork, Kind, Node, Weights
-from eyetune.models.int8.ranges import Range, Ranges, fixed_ranges, range_owners
+from eyetune.models.int8.ranges import NUM_LEVELS, Range, Ranges, fixed_ranges, range_owners
 
 _MAX_WEIGHT = 127  # int8 weights are symmetric: -127 to 127
 _MAX_ACTIVATION = 127
@@ -35,6 +36,10 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
         self.index = index
         self.node = node
         self.quantized = quantized
+        # Return the scales of input and output; None if these are not rounded. Methods of other
+        # layers, not the layers themselves, whose variables would become part of this one.
+        self.input_scale: Callable[[], Any] | None = None
+        self.output_scale: Callable[[], Any] | None = None
         self.kernel = self.add_weight(
             name="kernel",
             shape=weights.kernel.shape,
@@ -48,14 +53,22 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return the sums of products of the inputs with the kernel, plus the bias."""
-        kernel = tf.convert_to_tensor(self.kernel)
+        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
         if self.quantized:
-            kernel = on_int8_grid(kernel, is_depthwise=self.node.is_depthwise)
+            scale = int8_scale(kernel, is_depthwise=self.node.is_depthwise)
+            kernel = on_grid(kernel, scale)
+            if self.input_scale is not None:  # biases have the scale of the sums
+                sums = tf.reshape(scale, [-1]) * tf.stop_gradient(self.input_scale())
+                bias = on_grid(bias, sums)
+                return self._rounded(self._computed(inputs, kernel) + bias, sums)
+        return self._computed(inputs, kernel) + bias
+
+    def _computed(self, inputs: Any, kernel: Any) -> Any:
         layer = self.node.layer
         if type(layer).__name__ == "Dense":
-            return tf.matmul(inputs, kernel) + self.bias
+            return tf.matmul(inputs, kernel)
         convolve = keras.ops.depthwise_conv if self.node.is_depthwise else keras.ops.conv
-        outputs = convolve(
+        return convolve(
             inputs,
             kernel,
             strides=tuple(layer.strides),
@@ -63,15 +76,32 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
             data_format="channels_last",
             dilation_rate=tuple(layer.dilation_rate),
         )
-        return outputs + self.bias
+
+    def _rounded(self, outputs: Any, sums: Any) -> Any:
+        """Return sums as TensorFlow Lite Micro scales them down to the output: it rounds twice.
+
+        The first time, it multiplies by a factor between a half and 1 and rounds; then, it divides
+        by a power of two and rounds half away from zero. A quarter of a step makes sure that fake
+        quantization rounds a half in the same direction.
+
+        Args:
+            outputs: Sums with their biases.
+            sums: Scale of the sums of each channel.
+        """
+        if self.output_scale is None:
+            return outputs
+        scale = tf.stop_gradient(self.output_scale())
+        exponent = tf.floor(tf.math.log(sums / scale) / np.float32(np.log(2))) + 1
+        step = scale * tf.minimum(tf.pow(2.0, exponent), 1.0)
+        return on_grid(outputs, step) + tf.where(outputs < 0, -step / 4, step / 4)
 
     def folded(self) -> Weights:
         """Return the current weights."""
         return Weights(np.asarray(self.kernel), np.asarray(self.bias))
 
 
-def on_int8_grid(kernel: Any, *, is_depthwise: bool) -> Any:
-    """Return a kernel with its values rounded to those that int8 can hold.
+def int8_scale(kernel: Any, *, is_depthwise: bool) -> Any:
+    """Return the scale of each output channel of a kernel in int8, in a shape that divides it.
 
     Args:
         kernel: The kernel, in Keras's order of axes.
@@ -79,9 +109,13 @@ def on_int8_grid(kernel: Any, *, is_depthwise: bool) -> Any:
     """
     axes = [0, 1] if is_depthwise else list(range(len(kernel.shape) - 1))
     largest = tf.reduce_max(tf.abs(tf.stop_gradient(kernel)), axes, keepdims=True)
-    scale = tf.maximum(largest, np.finfo(np.float32).tiny * 2**20) / _MAX_WEIGHT
-    rounded = tf.round(tf.stop_gradient(kernel) / scale) * scale
-    return kernel + tf.stop_gradient(rounded - kernel)
+    return tf.maximum(largest, np.finfo(np.float32).tiny * 2**20) / _MAX_WEIGHT
+
+
+def on_grid(values: Any, scale: Any) -> Any:
+    """Return values rounded to multiples of a scale, with the gradient of the identity."""
+    rounded = tf.round(tf.stop_gradient(values) / scale) * scale
+    return values + tf.stop_gradient(rounded - values)
 
 
 class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
@@ -113,6 +147,12 @@ class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
             low, high = tf.unstack(tf.convert_to_tensor(self.initial))
             return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
         return _rounded(inputs, tf.convert_to_tensor(self.initial), tf.identity(self.factor))
+
+    def scale(self) -> Any:
+        """Return the difference between two neighboring values, as a tensor."""
+        low, high = tf.unstack(tf.convert_to_tensor(self.initial))
+        factor = 1.0 if self.factor is None else tf.exp(self.factor)
+        return factor * (high - low) / (NUM_LEVELS - 1)
 
     def current(self) -> Range:
         """Return the range as training has left it."""
@@ -206,6 +246,7 @@ def folded_model(
     layers = operations(network, quantized=quantized_weights)
     limits = fake_quantizers(network, ranges, learned=learned)
     owners = rounded_owners(network)
+    connect(network, layers, limits)
     values: dict[int, Any] = {}
     image = keras.layers.Input(network.nodes[0].shape, name="image")
     for index, node in enumerate(network.nodes):
@@ -213,6 +254,24 @@ def folded_model(
         owner = owners[index]
         values[index] = limits[owner](value) if owner in limits else value
     return keras.Model(image, values[len(network.nodes) - 1], name="folded")
+
+
+def connect(
+    network: FoldedNetwork, layers: list[Any], limits: Mapping[int | None, FakeQuantize]
+) -> None:
+    """Tell each layer with weights the scales of its input and output, which its sums depend on.
+
+    Args:
+        network: The folded network.
+        layers: From `operations`.
+        limits: From `fake_quantizers`.
+    """
+    owners, readers = range_owners(network), network.readers()
+    for index, (node, layer) in enumerate(zip(network.nodes, layers, strict=True)):
+        if node.kind is Kind.WEIGHTED and owners[node.inputs[0]] in limits:
+            layer.input_scale = limits[owners[node.inputs[0]]].scale
+            owner = owners[index] if owners[index] is not None else readers[index][0]
+            layer.output_scale = limits[owner].scale
 
 
 def fake_quantizers(
