@@ -124,7 +124,9 @@ class Board(_Section):
     )
     clock_hz: int = Field(gt=0, description="clock frequency of the processor in Hz")
     chip: Literal["", "esp32", "esp32s3"] = Field(
-        "", description="ESP-IDF's name for the chip (empty: ESP-IDF does not support it)"
+        "",
+        description="ESP-IDF's name for the chip that firmware is written for (empty: only a C "
+        "array can be written)",
     )
     usb: str = Field("", description="how to connect the board")
     camera: Camera | None = Field(None, description="wiring of the camera")
@@ -174,8 +176,8 @@ def boards() -> tuple[Board, ...]:
     """Return the built-in boards, the default one first, the others by name.
 
     Example:
-        >>> [board.name for board in boards()]
-        ['esp-eye', 'esp32-cam', 'esp32-s3-eye', 'nucleo-h7a3zi-q', 'nucleo-l4r5zi']
+        >>> [board.name for board in boards()][:4]
+        ['esp-eye', 'esp32-c3', 'esp32-cam', 'esp32-p4']
     """
     files = [file for file in _folder().iterdir() if file.name.endswith(".toml")]
     profiles = [_parse(file.read_text(encoding="utf-8"), file.name) for file in files]
