@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eyetune.api.compare import compare
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.export import Export, export, open_export
-    from eyetune.api.fit_check import FitCheck, fit_check
+    from eyetune.api.fit_check import FitCheck, fit_check, fit_checks
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
@@ -66,6 +66,7 @@ _MODULE_OF_NAME = {
     "export": "eyetune.api.export",
     "find_learning_rate": "eyetune.api.lr_find",
     "fit_check": "eyetune.api.fit_check",
+    "fit_checks": "eyetune.api.fit_check",
     "import_keras_tuner": "eyetune.compat.keras_tuner.importing",
     "keras_tuner_metrics": "eyetune.compat.keras_tuner.importing",
     "lab": "eyetune.api.lab",
@@ -108,6 +109,7 @@ __all__ = [
     "export",
     "find_learning_rate",
     "fit_check",
+    "fit_checks",
     "import_keras_tuner",
     "keras_tuner_metrics",
     "lab",

@@ -25,6 +25,9 @@
         └── RunBusyError            a run that another process is training
             └── StudyBusyError      a study that another process is running
 
+The commands `fit-check` and `verify` also end with exit status 1 for the answer no, and `fit-check`
+with exit status 3 where it cannot tell.
+
 An error says what happened and, where it helps, what was expected, what was received and how to
 fix it. To react to an error, use its class and its fields; the sentences are for people.
 """

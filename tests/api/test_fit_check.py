@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from eyetune.api.fit_check import fit_check
+from eyetune.api.fit_check import fit_check, fit_checks
 from eyetune.api.run import Run
-from eyetune.device.boards.profiles import load_board
-from eyetune.errors import EyetuneError, TrainingError, UsageError
+from eyetune.device.boards.profiles import boards, load_board
+from eyetune.errors import BoardError, EyetuneError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 
 TINY_BOARD = """
@@ -82,6 +82,39 @@ def test_fit_check_of_a_model_equals_that_of_its_file(tmp_path: Path) -> None:
     check = fit_check(model)
     assert check.label == "model small"
     assert fit_check(tmp_path / "small.keras").footprint == check.footprint
+
+
+def test_fit_check_converts_a_network_with_unknown_layers() -> None:
+    stack = [layers.Conv1D(16, 5, activation="relu"), layers.Flatten(), layers.Dense(4)]
+    model = keras.Sequential([layers.Input((64, 8)), *stack])
+    check = fit_check(model, progress=False)
+    assert (check.verdict, check.uncertainty) == ("fits", "")
+    assert check.footprint.file_is_exact
+    assert check.footprint.macs == 60 * 16 * 5 * 8 + 960 * 4
+
+
+def unconverted(*_: object, **__: object) -> None:
+    raise BoardError("Cannot convert the network to int8.", received="a loop")
+
+
+def test_fit_check_cannot_tell_without_a_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eyetune.device.export.measured_footprint.measured_apart", unconverted)
+    small = keras.Sequential([layers.Input((20, 8)), layers.GRU(8, name="loop")])
+    check = fit_check(small, progress=False)
+    assert (check.verdict, check.fits, check.reasons) == ("cannot tell", False, ())
+    assert "layer loop" in check.uncertainty
+    assert "a loop" in check.uncertainty
+    assert check.to_json()["verdict"] == "cannot tell"
+    # The weights alone do not fit, whatever else the layer needs.
+    large = keras.Sequential([layers.Input((20, 8)), layers.GRU(2000)])
+    assert fit_check(large, progress=False).verdict == "does not fit"
+
+
+def test_fit_checks_computes_the_needs_once() -> None:
+    checks = fit_checks("lab")
+    assert [check.board for check in checks] == list(boards())
+    assert {check.footprint for check in checks} == {checks[0].footprint}
+    assert [check.verdict for check in fit_checks("vgg16", ["esp-eye"])] == ["does not fit"]
 
 
 def test_fit_check_of_a_recipe_file_uses_its_data(tmp_path: Path) -> None:

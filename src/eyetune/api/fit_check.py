@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.trial_results import int8_json
-from eyetune.api.preparing import start, workspace_of
+from eyetune.api.preparing import note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data.load import shape_of
 from eyetune.device.boards.profiles import Board, load_board
+from eyetune.device.boards.profiles import boards as all_boards
 from eyetune.errors import EyetuneError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from eyetune.device.estimate.latency import Latency
     from eyetune.device.estimate.layer_costs import Bottleneck
 
+Verdict = Literal["fits", "does not fit", "cannot tell"]
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
 
 
@@ -39,17 +41,26 @@ class FitCheck:
         footprint: What the network needs.
         int8: Accuracy of the int8 network, if it is that of a trial whose study measured it for
             this board; None otherwise.
+        uncertainty: Why that cannot be told for some layers; empty if it can.
     """
 
     label: str
     board: Board
     footprint: Footprint
     int8: Int8Accuracy | None = None
+    uncertainty: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the network fits. A lower bound of its needs can show that it does not."""
+        if self.reasons:
+            return "does not fit"
+        return "cannot tell" if self.uncertainty else "fits"
 
     @property
     def fits(self) -> bool:
-        """Whether the board can hold and run the network."""
-        return not self.reasons
+        """Whether the board can surely hold and run the network."""
+        return self.verdict == "fits"
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
@@ -84,6 +95,8 @@ class FitCheck:
             "what": self.label,  # the earlier name of label
             "board": self.board.name,
             "fits": self.fits,
+            "verdict": self.verdict,
+            "uncertainty": self.uncertainty,
             "reasons": list(self.reasons),
             "advice": list(self.advice),
             "flash_bytes": needs.flash_bytes,
@@ -137,7 +150,10 @@ def fit_check(
     unsafe: bool = False,
     progress: bool = True,
 ) -> FitCheck:
-    """Check whether a network fits a board, without training or converting it.
+    """Check whether a network fits a board, without training it.
+
+    Its needs are computed from its layers. A network with other layers is converted to int8 and
+    measured, which takes some seconds; where that is not possible, the verdict is "cannot tell".
 
     Args:
         network: A recipe, a run or a Keras model; the path of a recipe (.toml), a Keras model
@@ -159,18 +175,96 @@ def fit_check(
         >>> check.fits, check.footprint.macs
         (True, 12501632)
     """
-    profile = board if isinstance(board, Board) else load_board(board)
-    if isinstance(network, str | Path) and str(network).lower().endswith(".tflite"):
-        from eyetune.device.estimate.tflite import footprint_of, read
+    (check,) = fit_checks(network, (board,), workspace=workspace, unsafe=unsafe, progress=progress)
+    return check
 
-        return FitCheck(str(network), profile, footprint_of(read(Path(network))))
-    target = _resolve(Recipe() if network is None else network, workspace, unsafe=unsafe)
+
+def fit_checks(
+    network: Any = None,
+    boards: Iterable[str | Path | Board] | None = None,
+    *,
+    workspace: str | Path | Workspace | None = None,
+    unsafe: bool = False,
+    progress: bool = True,
+) -> tuple[FitCheck, ...]:
+    """Check whether a network fits each of several boards; its needs are computed once.
+
+    Args:
+        network: The same as for `fit_check`.
+        boards: Boards, names of built-in ones, or paths of .toml files. Default: all built-in ones.
+        workspace: The workspace that runs are recorded in.
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
+        progress: Whether to print that Keras is being loaded.
+
+    Returns:
+        A check for each board, in the order of the boards.
+
+    Raises:
+        UsageError: There is no such network or board, or the file cannot be read.
+        EyetuneError: The network cannot be built.
+
+    Example:
+        >>> import eyetune as et
+        >>> checks = et.fit_checks("resnet8", ["esp-eye", "nucleo-l4r5zi"])
+        >>> [check.verdict for check in checks]
+        ['fits', 'fits']
+    """
+    chosen = all_boards() if boards is None else boards
+    profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
+    if isinstance(network, str | Path) and str(network).lower().endswith(".tflite"):
+        needs, uncertainty = _needs_of_file(Path(network))
+        label, run = str(network), None
+    else:
+        target = _resolve(Recipe() if network is None else network, workspace, unsafe=unsafe)
+        needs, uncertainty = _needs_of(target, unsafe=unsafe, progress=progress)
+        label, run = target.label, target.run
+    checks = []
+    for profile in profiles:
+        int8 = None if run is None else _int8_of(run, profile)
+        checks.append(FitCheck(label, profile, needs, int8, uncertainty))
+    return tuple(checks)
+
+
+def _needs_of_file(path: Path) -> tuple[Footprint, str]:
+    """Return what the model in a .tflite file needs, without TensorFlow."""
+    from eyetune.device.estimate.operators import takes_other_memory
+    from eyetune.device.estimate.tflite import footprint_of, read
+    from eyetune.device.export.measured_footprint import measured_in_interpreter
+
+    model = read(path)
+    needs = footprint_of(model)
+    others = [kind for kind in model.operators if takes_other_memory(kind)]
+    if not others or needs.unsupported:
+        return needs, ""
+    try:
+        return measured_in_interpreter(path.read_bytes(), needs), ""
+    except EyetuneError as error:
+        reason = f"{error.message} {error.received or ''}".strip()
+        return needs, f"The memory of {', '.join(others)} cannot be computed. {reason}"
+
+
+def _needs_of(target: _Target, *, unsafe: bool, progress: bool) -> tuple[Footprint, str]:
     start(0, progress=progress)
     from eyetune.device.estimate.footprint import footprint
 
-    needs = footprint(target.model(), renumber_layers=target.is_built_here)
-    int8 = None if target.run is None else _int8_of(target.run, profile)
-    return FitCheck(target.label, profile, needs, int8)
+    model = target.model()
+    needs = footprint(model, renumber_layers=target.is_built_here)
+    if not needs.unknown:
+        return needs, ""
+    names = ", ".join(needs.unknown)
+    note(f"Converting the network, to measure {names} ...", progress=progress)
+    return _measured(model, needs, unsafe=unsafe)
+
+
+def _measured(model: Any, needs: Footprint, *, unsafe: bool) -> tuple[Footprint, str]:
+    """Return what a network with unknown layers needs, and why that cannot be told if so."""
+    from eyetune.device.export.measured_footprint import measured_apart
+
+    try:
+        return measured_apart(model, unsafe=unsafe), ""
+    except EyetuneError as error:
+        reason = f"{error.message} {error.received or ''}".strip()
+        return needs, f"The needs of {', '.join(needs.unknown)} are unknown. {reason}"
 
 
 def _int8_of(run: Run, board: Board) -> Int8Accuracy | None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, say
+from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 _NO_COMMON = Common()
 _BAR_WIDTH = 20  # characters
+_STATUSES = {"fits": 0, "does not fit": 1, "cannot tell": 3}  # exit status by verdict
+_VERDICTS = {
+    "fits": "[green]fits[/green]",
+    "does not fit": "[red]does not fit[/red]",
+    "cannot tell": "[yellow]may not fit[/yellow]",
+}
 
 
 def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
@@ -57,15 +64,17 @@ def fit_check(
     network: str = "lab",
     /,
     *,
-    board: str = "esp-eye",
+    board: str | None = None,
+    all_boards: Annotated[bool, Parameter(negative="")] = False,
     unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
     """Check whether a network fits a board, before training it.
 
-    It checks flash, memory, time per image and unsupported operators. The exit status is 1 if the
-    network does not fit. Nothing is trained or converted: the size of the int8 network and its
-    memory on the board are predicted from its layers, or read from a .tflite file.
+    It checks flash, memory, time per image and unsupported operators. The exit status is 0 if the
+    network fits, 1 if it does not, and 3 if that cannot be told. Nothing is trained: the size of
+    the int8 network and its memory on the board are computed from its layers, or read from a
+    .tflite file. A network with layers that eyetune does not know is converted and measured.
 
     For example:
 
@@ -73,6 +82,7 @@ def fit_check(
         eyetune fit-check latest --board esp32-s3-eye
         eyetune fit-check resnet8 --board nucleo-l4r5zi --json
         eyetune fit-check network.keras
+        eyetune fit-check network.tflite --all-boards
 
     Parameters
     ----------
@@ -80,18 +90,35 @@ def fit_check(
         A recipe (.toml), a Keras model (.keras), a converted one (.tflite), a known network such
         as lab or resnet8, or a run: its id, the beginning of the id, its name, or latest.
     board
-        A name from `eyetune boards`, or the path of a .toml file that describes a board.
+        A name from `eyetune boards`, or the path of a .toml file that describes a board. Default:
+        esp-eye.
+    all_boards
+        Check all boards, in a table. The exit status is then 0 if the network fits any of them.
     unsafe
         Let a .keras file run the code that it contains. The code can do anything that you can, so
         use this only if you trust the author of the file.
     """
     from eyetune.api.fit_check import fit_check as check
+    from eyetune.api.fit_check import fit_checks
+    from eyetune.device.boards.profiles import DEFAULT_BOARD
 
+    if all_boards and board is not None:
+        raise UsageError(
+            "--board and --all-boards exclude each other.",
+            received=f"--board {board} --all-boards",
+            fix="Leave one of them out.",
+        )
     if unsafe:
         say("Code inside the .keras file may run, with all your permissions.")
+    if all_boards:
+        checks = fit_checks(network, workspace=common.workspace, unsafe=unsafe)
+        value = {"label": checks[0].label, "boards": [item.to_json() for item in checks]}
+        common.show(value, *_matrix_lines(checks))
+        return min(_STATUSES[item.verdict] for item in checks)
+    board = board or DEFAULT_BOARD
     result = check(network, board, workspace=common.workspace, unsafe=unsafe)
     common.show(result.to_json(), *_fit_lines(result))
-    return 0 if result.fits else 1
+    return _STATUSES[result.verdict]
 
 
 def _board_values(boards: tuple[Board, ...]) -> list[dict[str, Any]]:
@@ -106,7 +133,7 @@ def _board_values(boards: tuple[Board, ...]) -> list[dict[str, Any]]:
 
 
 def _boards_table(boards: tuple[Board, ...]) -> Table:
-    table = Table(box=box.SIMPLE)
+    table = Table(box=box.SIMPLE, pad_edge=False)
     for name in ("board", "chip"):
         table.add_column(name, no_wrap=True)
     for name, unit in (("clock", "MHz"), ("model", "KiB"), ("RAM", "KiB"), ("PSRAM", "KiB")):
@@ -162,21 +189,54 @@ def _value_text(value: Any) -> str:
 
 def _fit_lines(check: FitCheck) -> list[RenderableType]:
     """Return the needs of a network beside the limits of a board, and what to do."""
-    verdict = "[green]fits[/green]" if check.fits else "[red]does not fit[/red]"
+    verdict = _VERDICTS[check.verdict]
     lines: list[RenderableType] = [
         f"[bold]{escape(check.label)}[/bold] {verdict} {escape(check.board.title)}",
         _needs_table(check),
         f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}",
     ]
-    if check.footprint.unknown:
-        names = ", ".join(check.footprint.unknown)
-        lines.append(f"[bold]Unknown[/bold]     {escape(names)}: only the size was estimated.")
-    if check.fits:
+    if check.uncertainty:
+        lines += ["", "[bold]Why it cannot be told[/bold]", f"  - {escape(check.uncertainty)}"]
+        lines.append("    The values above are lower bounds.")
+    if not check.reasons:
         return lines
     lines += ["", "[bold]Why it does not fit[/bold]"]
     lines += [f"  - {escape(reason)}" for reason in check.reasons]
     lines.append("[bold]What to do[/bold]")
     lines += [f"  - {escape(sentence)}" for sentence in check.advice]
+    return lines
+
+
+def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
+    """Return a table of the boards: the verdict, and the share of each that the network takes."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("board", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("flash", "arena\nKiB", "of RAM", "time per image\nms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("arena in", no_wrap=True)
+    for check in checks:
+        board, needs = check.board, check.footprint
+        arena_bytes = needs.arena_bytes_on(board)
+        is_external = needs.arena_in_psram(board)
+        available = board.max_arena_bytes if is_external else board.arena_bytes
+        time = check.latency
+        table.add_row(
+            escape(board.name),
+            _VERDICTS[check.verdict],
+            f"{needs.flash_bytes / board.max_model_bytes:.0%}",
+            _kibibytes(arena_bytes),
+            f"{arena_bytes / available:.0%}",
+            f"{time.milliseconds:,.0f} ± {time.error_milliseconds:,.0f}" if time else "unknown",
+            "external RAM" if is_external else "internal RAM",
+        )
+    first = checks[0]
+    lines: list[RenderableType] = [f"[bold]{escape(first.label)}[/bold]", table]
+    if first.uncertainty:
+        lines.append(escape(first.uncertainty))
+    names = [board.name for board in (check.board for check in checks if not check.fits)]
+    if names:
+        lines.append(f"Reasons and advice: eyetune fit-check NETWORK --board {escape(names[0])}")
     return lines
 
 
@@ -223,7 +283,7 @@ def _arena_text(check: FitCheck) -> str:
     if not arena.scratch_bytes:
         return text
     separator = "; computed:" if arena.is_measured else ","
-    return f"{text}{separator} {arena.scratch_bytes:,} for ESP-NN's kernels"
+    return f"{text}{separator} {arena.scratch_bytes:,} ESP-NN"
 
 
 def _time_text(check: FitCheck, *, in_psram: bool) -> str:

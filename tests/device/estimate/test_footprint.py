@@ -210,7 +210,7 @@ def test_bottleneck_without_a_cost_model_is_by_macs() -> None:
         ([layers.Conv2D(4, 3, activation="softplus", name="bad")], "hard_swish"),
         ([layers.Conv2D(4, 3), layers.Activation("mish", name="bad")], "hard_swish"),
         ([layers.Conv2D(4, 3, activation="selu", name="bad")], "batch normalization"),
-        ([layers.UpSampling2D(name="bad")], "Conv2DTranspose"),
+        ([layers.UpSampling2D(name="bad")], "bilinear"),
     ],
 )
 def test_advice_names_the_layer_and_a_replacement(stack: list[Any], replacement: str) -> None:
@@ -233,6 +233,16 @@ def test_footprint_names_unsupported_activations(activation: str) -> None:
     assert needs.unsupported
     assert all("(layer first)" in name for name in needs.unsupported)
     assert set(limits(needs, EYE)) == {"operator"}
+
+
+def test_footprint_does_not_judge_a_spreading_float_operator() -> None:
+    images = layers.Input((16, 16, 3))
+    values = layers.Conv2D(8, 3, padding="same")(images)
+    smooth = layers.MaxPooling2D(3, 1, padding="same")(layers.ELU(name="smooth")(values))
+    added = keras.Model(images, layers.Add()([smooth, values]))
+    joined = keras.Model(images, layers.Concatenate()([smooth, values]))
+    assert footprint(added).unknown == ()
+    assert footprint(joined).unknown == ("ELU (layer smooth)",)
 
 
 def test_footprint_of_an_unknown_layer_counts_its_weights() -> None:

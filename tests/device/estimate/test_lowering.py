@@ -58,6 +58,49 @@ def test_lower_fuses_as_the_converter_does(stack: list[Any], expected: list[str]
     assert kinds(sequential(*stack)) == expected
 
 
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.UpSampling2D(interpolation="bilinear"), "RESIZE_BILINEAR"),
+        (layers.UpSampling2D(), "TILE"),
+        (layers.UpSampling2D(interpolation="bicubic"), "UNKNOWN"),
+        (layers.Resizing(8, 8, interpolation="nearest"), "RESIZE_NEAREST_NEIGHBOR"),
+        (layers.Resizing(8, 8, crop_to_aspect_ratio=True), "UNKNOWN"),
+        (layers.ReLU(negative_slope=0.1), "LEAKY_RELU"),
+        (layers.ReLU(max_value=1.0), "UNKNOWN"),
+        (layers.ReLU(threshold=0.5), "UNKNOWN"),
+        (layers.Softmax(axis=1), "UNKNOWN"),
+        (layers.BatchNormalization(axis=1), "UNKNOWN"),
+        (layers.LayerNormalization(axis=[1, 2, 3]), "UNKNOWN"),
+        (layers.Conv2DTranspose(4, 3, dilation_rate=2), "UNKNOWN"),
+        (layers.Conv2D(4, 3, data_format="channels_first"), "UNKNOWN"),
+    ],
+)
+def test_lower_knows_only_what_was_compared_with_conversions(layer: Any, expected: str) -> None:
+    assert kinds(sequential(layer)) == [expected]
+
+
+def test_lower_orders_branches_as_the_converter_does() -> None:
+    """The pooling runs between the convolutions, since variables of the last ones come first."""
+    keras.utils.clear_session()
+    images = layers.Input((16, 16, 1))
+    values = layers.Conv2D(8, 3, padding="same")(images)
+    first = layers.Conv2D(4, 1)(values)
+    narrow = layers.Conv2D(6, 1)(values)
+    second = layers.Conv2D(4, 3, padding="same")(narrow)
+    pooled = layers.MaxPooling2D(3, strides=1, padding="same")(values)
+    model = keras.Model(images, layers.Concatenate()([first, second, pooled]))
+    pairs = [(operator.kind, operator.layers[0]) for operator in lower(model).operators]
+    assert pairs == [
+        ("CONV_2D", "conv2d"),
+        ("CONV_2D", "conv2d_1"),
+        ("MAX_POOL_2D", "max_pooling2d"),
+        ("CONV_2D", "conv2d_2"),
+        ("CONV_2D", "conv2d_3"),
+        ("CONCATENATION", "concatenate"),
+    ]
+
+
 def test_lower_keeps_what_another_layer_reads() -> None:
     images = layers.Input((16, 16, 3))
     values = layers.Conv2D(8, 3, padding="same")(images)

@@ -7,26 +7,36 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from eyetune.device.estimate.graph import WITH_WEIGHTS, Constant, Graph, Operator
-from eyetune.device.estimate.layer_names import renumbered_names
+from eyetune.device.estimate.layer_names import traced_names
 
 # Operators that the converter can end with a ReLU at no cost.
 _FUSES_RELU = WITH_WEIGHTS | {"ADD", "SUB", "MUL", "MAX_POOL_2D", "AVERAGE_POOL_2D"}
+_KEEPS_VALUES = frozenset({"MAX_POOL_2D", "AVERAGE_POOL_2D", "PAD", "RESHAPE", "STRIDED_SLICE"})
 _RELUS = frozenset({"RELU", "RELU6"})
+# Names of TensorFlow's operations that read the variables of a layer; the others are named cast.
+_VARIABLE_READERS = {
+    "CONV_2D": "convolution",
+    "DEPTHWISE_CONV_2D": "depthwise",
+    "TRANSPOSE_CONV": "conv_transpose",
+}
 
 
 def ordered(graph: Graph) -> Graph:
     """Return the graph with its operators in the order in which the converter runs them.
 
     The order is the reverse of a depth-first search's postorder, as in TensorFlow's import of
-    graphs: after an operator, the readers of its output follow by name, each with everything that
-    only it leads to.
+    functions (`GetReversePostOrder`). The search starts from all nodes without inputs, the last by
+    name first: variables, then other constants, then the images. After an operator, the readers of
+    its output follow by name.
     """
-    readers = _readers_by_tensor(graph)
+    names = traced_names(graph)
+    readers = _readers_by_tensor(graph, names)
     finished: dict[int, Operator] = {}
     visited: set[int] = set()
+    images = [operator for index in graph.inputs for operator in readers.get(index, ())]
     # An explicit stack, since deep networks exceed the recursion limit. An operator is seen twice:
     # when the search reaches it, and when everything behind it is finished.
-    stack = [operator for index in graph.inputs for operator in readers.get(index, ())]
+    stack = [*images, *_readers_of_constants(graph, names)]
     while stack:
         operator = stack[-1]
         if operator.output in visited:
@@ -39,9 +49,8 @@ def ordered(graph: Graph) -> Graph:
     return replace(graph, operators=tuple(reversed(finished.values())))
 
 
-def _readers_by_tensor(graph: Graph) -> dict[int, list[Operator]]:
+def _readers_by_tensor(graph: Graph, names: Mapping[str, str]) -> dict[int, list[Operator]]:
     """Return the operators that read each tensor, sorted by the name of their layer."""
-    names = renumbered_names(graph)
 
     def by_name(operator: Operator) -> tuple[str, int]:
         return f"{names[operator.layers[0]]}/", operator.output
@@ -51,6 +60,48 @@ def _readers_by_tensor(graph: Graph) -> dict[int, list[Operator]]:
         for index in dict.fromkeys(operator.inputs):
             readers.setdefault(index, []).append(operator)
     return readers
+
+
+def _readers_of_constants(graph: Graph, names: Mapping[str, str]) -> list[Operator]:
+    """Return the operators that read constants, sorted by the names of these in the function.
+
+    Variables are arguments of the function, with underscores in place of slashes. They come after
+    other constants, since an underscore comes after a slash. The search reaches layers that divide
+    by a standard deviation from their input: their constants lead to the last of their operators.
+    """
+    normalizing = {operator.layers[0] for operator in graph.operators if operator.kind == "RSQRT"}
+
+    def by_name(operator: Operator) -> tuple[bool, str, int]:
+        is_variable = any(constant.scales for constant in operator.constants)
+        name = f"{names[operator.layers[0]]}/{_VARIABLE_READERS.get(operator.kind, 'cast')}"
+        return is_variable, name.replace("/", "_") if is_variable else name, operator.output
+
+    reading = [
+        operator
+        for operator in graph.operators
+        if operator.constants and operator.layers[0] not in normalizing
+    ]
+    return sorted(reading, key=by_name)
+
+
+def spreading_floats(graph: Graph) -> list[Operator]:
+    """Return the float operators that the converter may extend to their neighbors.
+
+    A concatenation of values from such an operator, also after pooling, is done in float together
+    with what leads to it, which the converter decides case by case.
+    """
+    producers = {operator.output: operator for operator in graph.operators}
+    origins: dict[int, Operator] = {}  # of tensors with values from a float operator
+    spreading: dict[int, Operator] = {}
+    for operator in graph.operators:
+        sources = [origins[index] for index in operator.inputs if index in origins]
+        if operator.kind == "QUANTIZE":
+            origins[operator.output] = producers[operator.inputs[0]]
+        elif operator.kind == "CONCATENATION":
+            spreading |= {source.output: source for source in sources}
+        elif operator.kind in _KEEPS_VALUES and sources:
+            origins[operator.output] = sources[0]
+    return list(spreading.values())
 
 
 def fused(graph: Graph) -> Graph:

@@ -51,6 +51,31 @@ def renumbered_names(graph: Graph) -> dict[str, str]:
     }
 
 
+def traced_names(graph: Graph) -> dict[str, str]:
+    """Return, for each layer of a graph, its name in the function that TensorFlow traces.
+
+    It is called a second time there, so a counter is appended that is not in use yet.
+
+    Example:
+        >>> from eyetune.device.estimate.graph import Operator, Tensor
+        >>> first = Operator("TANH", ("tanh",), (0,), 1)
+        >>> second = Operator("TANH", ("tanh_1",), (1,), 2)
+        >>> traced_names(Graph((Tensor((4,)),) * 3, (first, second), (0,), (2,)))
+        {'tanh': 'tanh_1', 'tanh_1': 'tanh_1_2'}
+    """
+    names = renumbered_names(graph)
+    in_use = {part for path in names.values() for part in path.split("/")}
+
+    def traced(part: str) -> str:
+        base, counter = split_counter(part)
+        is_taken = counter == 1 and base in in_use  # as the traced name of that layer
+        return f"{part}_2" if is_taken else f"{part}_1"
+
+    return {
+        path: "/".join(traced(part) for part in name.split("/")) for path, name in names.items()
+    }
+
+
 def with_renumbered_layers(graph: Graph) -> Graph:
     """Return the graph with the names of its layers replaced as by `renumbered_names`.
 

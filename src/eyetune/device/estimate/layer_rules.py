@@ -32,6 +32,10 @@ _VANISHING = frozenset(
         "SpatialDropout2D",
     }
 )
+_ALONG_LAST_AXIS = ("BatchNormalization", "LayerNormalization", "GroupNormalization", "Softmax")
+# Operations of keras.ops over axes.
+_REDUCTIONS = {"Mean": "MEAN", "Sum": "SUM", "Max": "REDUCE_MAX", "Min": "REDUCE_MIN"}
+_INTERPOLATIONS = {"bilinear": "RESIZE_BILINEAR", "nearest": "RESIZE_NEAREST_NEIGHBOR"}
 _AXES = Constant(8)
 _COMMON_AXES = Constant(8, is_common=True)
 
@@ -44,14 +48,29 @@ def emit_layer(call: LayerCall) -> int:
     kind = type(call.layer).__name__
     if kind in _VANISHING or kind.startswith("Random"):
         return call.inputs[0]
+    if _has_other_layout(call):
+        return _unknown(call)
     if kind in _RULES:
         return _RULES[kind](call)
     if kind.lower() in ACTIVATION_RULES:  # also as an operation, such as keras.ops.relu
         return emit_activation(call, call.inputs[0], kind.lower())
+    return _unknown(call)
+
+
+def _unknown(call: LayerCall) -> int:
     weights = getattr(call.layer, "weights", ())
     return call.emit(
         UNKNOWN, constants=tuple(Constant(math.prod(weight.shape)) for weight in weights)
     )
+
+
+def _has_other_layout(call: LayerCall) -> bool:
+    """Return whether a layer works along other axes than its rule assumes."""
+    if getattr(call.layer, "data_format", "") == "channels_first":
+        return True
+    if type(call.layer).__name__ not in _ALONG_LAST_AXIS:
+        return False
+    return _as_list(call.layer.axis) not in ([-1], [len(call.shape)])
 
 
 # Layers with weights
@@ -148,6 +167,8 @@ def _separable(call: LayerCall) -> int:
 
 
 def _transposed(call: LayerCall) -> int:
+    if set(call.layer.dilation_rate) != {1}:
+        return _unknown(call)
     size, channels = math.prod(call.layer.kernel.shape), call.shape[-1]
     bias = (Constant(4 * channels, channels),) if call.layer.use_bias else ()
     output = call.emit(
@@ -292,10 +313,31 @@ def _activation(call: LayerCall) -> int:
 
 
 def _relu(call: LayerCall) -> int:
-    if call.layer.negative_slope:
-        return call.emit("LEAKY_RELU")
-    name = "relu6" if call.layer.max_value == 6 else "relu"
-    return emit_activation(call, call.inputs[0], name)
+    match call.layer.negative_slope, call.layer.max_value, call.layer.threshold:
+        case 0, None, 0:
+            return emit_activation(call, call.inputs[0], "relu")
+        case 0, 6, 0:
+            return emit_activation(call, call.inputs[0], "relu6")
+        case _, None, 0:
+            return call.emit("LEAKY_RELU")
+    return _unknown(call)
+
+
+def _resizing(call: LayerCall) -> int:
+    if call.layer.crop_to_aspect_ratio or call.layer.pad_to_aspect_ratio:
+        return _unknown(call)
+    return _resized(call)
+
+
+def _upsampling(call: LayerCall) -> int:
+    if call.layer.interpolation == "nearest":
+        return call.emit("TILE", constants=(Constant(20), Constant(20)))
+    return _resized(call)
+
+
+def _resized(call: LayerCall) -> int:
+    kind = _INTERPOLATIONS.get(call.layer.interpolation)
+    return call.emit(kind, constants=(Constant(8),)) if kind else _unknown(call)
 
 
 _RULES: dict[str, _LayerRule] = {
@@ -324,8 +366,8 @@ _RULES: dict[str, _LayerRule] = {
     "Cropping2D": _single("STRIDED_SLICE", Constant(16), Constant(16), Constant(16)),
     "GetItem": _single("STRIDED_SLICE", Constant(16), Constant(16), Constant(16)),
     "Flip": _single("REVERSE_V2", Constant(4)),
-    "Resizing": _single("RESIZE_BILINEAR", Constant(8)),
-    "UpSampling2D": _single("TILE", Constant(20), Constant(20)),
+    "Resizing": _resizing,
+    "UpSampling2D": _upsampling,
     "Concatenate": _single("CONCATENATION"),
     "Add": _combining("ADD"),
     "Subtract": _combining("SUB"),
@@ -333,4 +375,7 @@ _RULES: dict[str, _LayerRule] = {
     "Maximum": _combining("MAXIMUM"),
     "Minimum": _combining("MINIMUM"),
     "Average": _average,
+    **{name: _single(kind, _AXES) for name, kind in _REDUCTIONS.items()},
+    "Absolute": _single("ABS"),
+    "Transpose": _single("TRANSPOSE", Constant(16)),
 }

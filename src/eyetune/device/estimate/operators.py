@@ -24,6 +24,10 @@ SUPPORTED = frozenset(_SUPPORTED.split())
 _FLOAT = "CEIL COS EXP FLOOR FLOOR_DIV FLOOR_MOD L2_POOL_2D LOG NEG ROUND SIN SQRT SQUARE"
 _FLOAT_ONLY = frozenset(_FLOAT.split())
 
+# The supported operators that keep a state, or whose kernels copy what they multiply.
+_STATEFUL = "ASSIGN_VARIABLE CALL_ONCE READ_VARIABLE SVDF UNIDIRECTIONAL_SEQUENCE_LSTM VAR_HANDLE"
+_OTHER_MEMORY = frozenset(f"{_STATEFUL} BATCH_MATMUL CUMSUM IF WHILE".split())
+
 _OTHER_ACTIVATION = "the activation relu, or hard_swish which is as smooth"
 _OTHER_LAYER = "another layer, or leave it out"
 _REPLACEMENTS = {
@@ -37,7 +41,7 @@ _REPLACEMENTS = {
     "POW": "keras.layers.Multiply of the tensor with itself",
     "SELU": f"{_OTHER_ACTIVATION}, and batch normalization",
     "SQUARE": "keras.layers.Multiply of the tensor with itself",
-    "TILE": "Conv2DTranspose with strides in place of UpSampling2D",
+    "TILE": 'UpSampling2D(interpolation="bilinear"), or Conv2DTranspose with strides',
 }
 
 
@@ -59,11 +63,21 @@ def is_supported(kind: str, element_bytes: int) -> bool:
     return kind in SUPPORTED
 
 
+def takes_other_memory(kind: str) -> bool:
+    """Return whether an operator takes memory that cannot be computed from its tensors.
+
+    Example:
+        >>> takes_other_memory("CONV_2D"), takes_other_memory("SVDF")
+        (False, True)
+    """
+    return kind in _OTHER_MEMORY
+
+
 def replacement_for(kind: str) -> str:
     """Return what to use in place of an operator that TensorFlow Lite Micro cannot run.
 
     Example:
         >>> replacement_for("TILE")
-        'Conv2DTranspose with strides in place of UpSampling2D'
+        'UpSampling2D(interpolation="bilinear"), or Conv2DTranspose with strides'
     """
     return _REPLACEMENTS.get(kind, _OTHER_LAYER)

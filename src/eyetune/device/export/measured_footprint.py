@@ -1,0 +1,162 @@
+"""What a network needs of a board, from its conversion to int8 rather than from its layers."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from eyetune.device.estimate.footprint import Footprint
+from eyetune.device.estimate.keras_file import load_keras_file
+from eyetune.device.estimate.tflite import footprint_of, read
+from eyetune.device.export import tflm
+from eyetune.device.export.quantize import quantize
+from eyetune.device.export.tflm import MicroInterpreter
+from eyetune.errors import BoardError, EyetuneError
+
+if TYPE_CHECKING:
+    import keras
+
+_SMALLEST, _LARGEST = 0.001, 0.01  # what is added to weights that are all equal
+_MAX_SECONDS = 300  # for loading TensorFlow and converting; some 10 on a laptop
+_MAX_SHOWN = 200  # characters of a message in an error
+_CHILD = """
+import sys
+from pathlib import Path
+from eyetune.device.export.measured_footprint import write_measurement
+path, result, unsafe = sys.argv[1:]
+write_measurement(Path(path), Path(result), unsafe=bool(int(unsafe)))
+"""
+
+
+def measured_footprint(model: keras.Model) -> Footprint:
+    """Convert a model to int8, and return what the result needs of a board.
+
+    The ranges of values are measured on random inputs, which changes no size. The file has the size
+    of a trained network's, whose biases are all different; the converter leaves out those that are
+    zero, and stores equal ones once. The arena is measured in TensorFlow Lite Micro where that is
+    available, otherwise planned.
+
+    Args:
+        model: A built Keras model with one input of a known shape.
+
+    Raises:
+        UsageError: A board cannot use the converted model, for example since it has loops.
+        BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
+    """
+    shape = _input_shape(model)
+    inputs = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    with _distinct_weights(model):
+        content = quantize(model, inputs)
+    needs = footprint_of(read(content))
+    if needs.unsupported or not tflm.is_available():
+        return needs
+    return measured_in_interpreter(content, needs)
+
+
+def measured_in_interpreter(content: bytes, needs: Footprint) -> Footprint:
+    """Return what an int8 model needs, with the arena that TensorFlow Lite Micro takes.
+
+    Args:
+        content: The content of a .tflite file.
+        needs: The footprint of that file.
+
+    Raises:
+        BoardError: TensorFlow Lite Micro is not available here, or cannot run the model.
+    """
+    if not tflm.is_available():
+        raise BoardError(
+            "TensorFlow Lite Micro is not available for this computer.",
+            expected="Linux on x86-64, for which tflite-micro has wheels",
+        )
+    shape = needs.graph.tensors[needs.graph.inputs[0]].shape
+    interpreter = MicroInterpreter(content, needs.arena_bytes)
+    interpreter.scores(np.zeros((1, *shape), np.uint8))
+    arena = interpreter.arena()
+    return replace(
+        needs,
+        head_bytes=arena.head_bytes,
+        tail_bytes=arena.tail_bytes,
+        arena_is_measured=True,
+    )
+
+
+def _input_shape(model: Any) -> tuple[int, ...]:
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    if len(shapes) == 1 and all(shapes[0]):
+        return shapes[0]
+    raise BoardError(
+        "Only a network with one input of a known shape can be converted.",
+        expected="a keras.Input with all sizes, such as keras.Input((32, 32, 3))",
+        received=f"{model.name} with inputs of shape {', '.join(map(str, shapes)) or 'none'}",
+    )
+
+
+@contextmanager
+def _distinct_weights(model: Any) -> Iterator[None]:
+    """Make weights that are all equal, such as biases before a training, differ for a while."""
+    random = np.random.default_rng(1)
+    weights = model.get_weights()
+    trained = []
+    for weight in weights:
+        are_equal = weight.size and np.all(weight == weight.flat[0])
+        added = random.uniform(_SMALLEST, _LARGEST, weight.shape) if are_equal else 0.0
+        trained.append((weight + added).astype(weight.dtype))
+    model.set_weights(trained)
+    try:
+        yield
+    finally:
+        model.set_weights(weights)
+
+
+def measured_apart(model: keras.Model, *, unsafe: bool = False) -> Footprint:
+    """Return `measured_footprint` of a model, converted in a process of its own.
+
+    TensorFlow's converter ends the process for some layers, such as GRU.
+
+    Args:
+        model: A built Keras model.
+        unsafe: Whether code inside the model, such as in Lambda layers, may run. Default: False.
+
+    Raises:
+        UsageError: A board cannot use the converted model, or another process cannot load it.
+        BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
+    """
+    with TemporaryDirectory() as folder:
+        path, result = Path(folder, "model.keras"), Path(folder, "footprint")
+        try:
+            model.save(path)
+        except Exception as error:  # layers of users can raise anything here
+            raise _not_converted(f"{type(error).__name__}: {error}"[:_MAX_SHOWN]) from None
+        command = [sys.executable, "-c", _CHILD, str(path), str(result), str(int(unsafe))]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=_MAX_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise _not_converted(f"no result within {_MAX_SECONDS} seconds") from None
+        if not result.exists():
+            raise _not_converted(f"the converter ended with status {done.returncode}")
+        outcome = pickle.loads(result.read_bytes())  # written by the child above
+    if isinstance(outcome, EyetuneError):
+        raise outcome
+    return cast("Footprint", outcome)
+
+
+def write_measurement(path: Path, result: Path, *, unsafe: bool) -> None:
+    """Measure the model in a .keras file, and write its footprint or the error to a file."""
+    try:
+        outcome: Footprint | EyetuneError = measured_footprint(load_keras_file(path, unsafe=unsafe))
+    except EyetuneError as error:
+        outcome = error
+    result.write_bytes(pickle.dumps(outcome))
+
+
+def _not_converted(reason: str) -> BoardError:
+    return BoardError("Cannot convert the network to int8.", received=reason)
