@@ -13,6 +13,7 @@ from eyetune.api.run import Run
 from eyetune.device.export import tflm
 from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import MANIFEST, MODEL
+from eyetune.device.export.model_card import model_card
 from eyetune.device.export.verify import Verification
 from eyetune.errors import BoardError, DataError, RunNotFoundError, UsageError
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
@@ -63,6 +64,28 @@ def test_export_firmware_holds_the_network(exported: et.Export, format_name: str
     (source,) = (exported.folder / format_name).rglob("model_data.c*")
     numbers = re.findall(r"0x([0-9a-f]{2})\b", source.read_text().partition("{")[2])
     assert bytes.fromhex("".join(numbers)) == (exported.folder / MODEL).read_bytes()
+
+
+def test_export_has_a_report_with_pictures(exported: et.Export) -> None:
+    plots = {path.name for path in (exported.folder / "plots").iterdir()}
+    assert plots == {"curves.svg", "confusion.svg", "mistakes.svg"}  # nothing else was tried
+    (tried,) = exported.manifest.tried
+    assert tried.exported
+    assert tried.flash_bytes == exported.manifest.flash_bytes
+    page = (exported.folder / "report.html").read_text()
+    for heading in ("By class", "Mistakes", "Training", "Flashing"):
+        assert f"{heading}</h" in page
+
+
+def test_model_card_states_accuracy_and_limits(exported: et.Export, verified: Verification) -> None:
+    card = (exported.folder / "MODEL_CARD.md").read_text()
+    for text in (verified.judgement.text, str(verified.conclusion), "airplane"):
+        assert text in card
+    assert f"{exported.manifest.arena_bytes:,} bytes" in card
+    before = model_card(exported.manifest)
+    assert "Not verified yet" in before
+    evil = exported.manifest.model_copy(update={"label": "a|b <script>\n# c"})
+    assert model_card(evil).startswith("# a\\|b \\<script\\> \\# c for ")
 
 
 def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run) -> None:
@@ -148,7 +171,13 @@ def test_verify_passes_and_is_kept_with_the_export(
     assert verified.float_accuracy == trained.evaluation("test").accuracy
     kept = json.loads((exported.folder / "verification.json").read_text())
     assert kept == json.loads(json.dumps(verified.to_json()))
-    assert verified.interpreter in (exported.folder / "report.html").read_text()
+    page = (exported.folder / "report.html").read_text()
+    assert verified.interpreter in page
+    assert str(verified.conclusion) in page[: page.index("<nav")]
+    wrong = verified.num_images * (1 - verified.int8_accuracy)
+    assert len(verified.mistakes) == round(min(wrong, 18))
+    assert all(mistake.true != mistake.predicted for mistake in verified.mistakes)
+    assert "int8 network" in (exported.folder / "plots" / "mistakes.svg").read_text()
 
 
 @pytest.mark.skipif(not tflm.is_available(), reason="tflite-micro has no wheel for this platform")

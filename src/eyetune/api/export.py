@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.guessing import guessing_accuracy
+from eyetune.api.export_report import draw_training, write_report
 from eyetune.api.preparing import note, start
 from eyetune.api.run import Run, open_run
+from eyetune.api.tried_networks import tried_networks
 from eyetune.data import Dataset
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.conversions import Method
-from eyetune.device.export.export_folder import LABELS, MODEL, REPORT, Manifest
+from eyetune.device.export.export_folder import LABELS, MODEL, Manifest
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
@@ -128,6 +131,8 @@ def export(
     expected = _expected_output(manifest, file, model.content, images)
     with export_folder.replaced_export(folder) as partial:
         manifest = _write(partial, manifest, file, model.content, expected)
+        draw_training(partial, selected, manifest, dataset)
+        write_report(partial, manifest, validation=selected.evaluation("validation"))
     return Export(folder, manifest, _notes(manifest, target))
 
 
@@ -255,6 +260,9 @@ def _described(
     arena = arena_to_set_aside(model.content, needs, built_board, image)
     time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
     num_validation = min(MAX_VALIDATION_IMAGES, len(dataset.validation))
+    validation = dataset.validation.take(0, num_validation)
+    class_counts = validation.class_counts(dataset.num_classes)
+    tried, num_infeasible = tried_networks(run, file.size_bytes, arena.bytes)
     run_versions = {f"run {name}": version for name, version in run.record.versions.items()}
     manifest = Manifest(
         run=run.id,
@@ -277,6 +285,11 @@ def _described(
         validation_images=num_validation,
         float_validation_accuracy=float_accuracy(run, "validation", num_validation),
         int8_validation_accuracy=model.chosen.int8_accuracy,
+        validation_guess=guessing_accuracy((class_counts / num_validation).tolist()),
+        training_images=len(dataset.train),
+        parameters=run.record.network.parameters,
+        tried=tried,
+        num_infeasible=num_infeasible,
         conversions=model.conversions,
         remedies_left_out=model.left_out,
         steps=steps,
@@ -306,8 +319,6 @@ def _write(
     folder: Path, manifest: Manifest, file: TfliteModel, content: bytes, expected: str
 ) -> Manifest:
     """Write all files of an export into an empty folder, and return the complete manifest."""
-    from eyetune.report.pages.export_page import export_page
-
     (folder / MODEL).write_bytes(content)
     (folder / LABELS).write_text(export_folder.labels_text(manifest.class_names), encoding="utf-8")
     model = firmware.FirmwareModel(
@@ -329,8 +340,6 @@ def _write(
     digests = export_folder.digests(folder, paths_with_network)
     complete = manifest.model_copy(update={"files": digests})
     export_folder.write_manifest(folder, complete)
-    page = export_page(export_folder.as_values(complete))
-    (folder / REPORT).write_text(page, encoding="utf-8")
     return complete
 
 

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from eyetune.api.export import float_accuracy
+from eyetune.api.export_report import draw_verification, write_report
 from eyetune.api.preparing import note, start, workspace_of
 from eyetune.api.run import Run
-from eyetune.data import Dataset
+from eyetune.data import Dataset, Split
 from eyetune.device.export import export_folder
-from eyetune.device.export.export_folder import REPORT, VERIFICATION, Manifest
+from eyetune.device.export.export_folder import VERIFICATION, Manifest
 from eyetune.device.export.verify import Verification
 from eyetune.errors import DataError, RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
@@ -98,7 +99,7 @@ def verify(
             workers=workers,
             on_image=lambda number: advance(number, total),
         )
-    _record(path, manifest, result)
+    _record(path, manifest, result, images)
     return result
 
 
@@ -150,11 +151,10 @@ def _float_accuracy(
         return None
 
 
-def _record(folder: Path, manifest: Manifest, result: Verification) -> None:
+def _record(folder: Path, manifest: Manifest, result: Verification, images: Split) -> None:
     """Write the result into the folder of the export and into its report."""
-    from eyetune.report.pages.export_page import export_page
     from eyetune.report.pages.page import write_page
 
-    values = result.to_json()
-    write_page(json.dumps(values, indent=2), folder / VERIFICATION)
-    write_page(export_page(export_folder.as_values(manifest), values), folder / REPORT)
+    write_page(json.dumps(result.to_json(), indent=2), folder / VERIFICATION)
+    draw_verification(folder, manifest, result, images)
+    write_report(folder, manifest, verification=result)

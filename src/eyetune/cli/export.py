@@ -214,7 +214,12 @@ def verification_lines(verification: Verification) -> list[RenderableType]:
     color = colors.get(verification.conclusion, "yellow")
     verdict = f"[{color}]{verification.conclusion}[/{color}]"
     sentences = (*verification.failures, *verification.warnings)
-    return [verdict, verification.judgement.text, _table(rows), *(escape(sentence) for sentence in sentences)]
+    return [
+        verdict,
+        verification.judgement.text,
+        _table(rows),
+        *(escape(sentence) for sentence in sentences),
+    ]
 
 
 def _table(rows: dict[str, str]) -> Table:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from eyetune.analysis.metrics import evaluate
 from eyetune.report.pages.export_page import export_page
 
 BOARD = {
@@ -46,6 +48,7 @@ VERIFICATION: dict[str, Any] = {
     "failures": [],
     "warnings": [],
     "split": "test",
+    "confusion": [[3500, 1500], [1500, 3500]],
     "num_images": 10_000,
     "float_accuracy": 0.71,
     "int8_accuracy": 0.7,
@@ -99,8 +102,8 @@ def test_export_page_compares_a_large_arena_with_psram() -> None:
 
 def test_export_page_separates_measured_and_computed() -> None:
     page = export_page({**MANIFEST, "arena_scratch_bytes": 10_240})
-    assert "30,720 bytes, measured" in page
-    assert "10,240 bytes, computed" in page
+    assert "<strong>30,720 bytes</strong><span>tensor arena without scratch memory, m" in page
+    assert "<strong>10,240 bytes</strong><span>scratch memory" in page
     assert "computed" in export_page({**MANIFEST, "arena_is_measured": False})
 
 
@@ -121,3 +124,40 @@ def test_export_page_shows_what_was_tried_against_loss() -> None:
     )
     for text in ("61.25%", "equalized", "0.0123", "chosen", "A &lt;layer&gt; is odd."):
         assert text in page, text
+
+
+def test_export_page_begins_with_what_was_verified() -> None:
+    page = export_page(MANIFEST, VERIFICATION)
+    summary = page[: page.index("<nav")]
+    for text in ("The verification passed.", "70.0% of 10,000 test images"):
+        assert text in summary
+    assert "Not verified yet." in export_page(MANIFEST)
+
+
+def test_export_page_shows_metrics_by_class() -> None:
+    page = export_page(MANIFEST, VERIFICATION)
+    assert "balanced accuracy 70.00%" in page
+    assert "70.0% (68.7% to 71.3%)" in page  # recall, precision and F1 of 5,000 images
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], np.float32)
+    validation = evaluate(probabilities, np.array([0, 1, 1]))
+    page = export_page(MANIFEST, None, None, validation)
+    assert "66.7% of 3 validation images" in page
+    assert "balanced accuracy 75.00%" in page
+
+
+def test_export_page_shows_what_else_was_tried() -> None:
+    network = {"accuracy": 0.6, "flash_is_estimated": True, "arena_bytes": None, "exported": False}
+    other = {**network, "label": "<b>", "flash_bytes": 1234}
+    exported = {**network, "label": "best", "flash_bytes": 9876, "exported": True}
+    assert "What else was tried" not in export_page({**MANIFEST, "tried": [exported]})
+    many = [{**other, "label": f"run {number}"} for number in range(20)]
+    page = export_page({**MANIFEST, "tried": [other, *many, exported], "num_infeasible": 3})
+    for text in ("22 networks", "3 trials", "about 1,234", "&lt;b&gt;", "9,876", "run 13"):
+        assert text in page, text
+    assert "run 14" not in page  # the table shows 15, and the exported one
+
+
+def test_export_page_tells_how_to_flash() -> None:
+    board = {**BOARD, "chip": "esp32"}
+    assert "idf.py set-target esp32" in export_page({**MANIFEST, "board": board})
+    assert "idf.py" not in export_page({**MANIFEST, "formats": ["c"]})

@@ -4,6 +4,8 @@ FOLDER/eyetune-export.json    the manifest: see `Manifest`
 FOLDER/model.tflite           the int8 network
 FOLDER/labels.txt             the classes, one per line, in the order of the network's outputs
 FOLDER/report.html            what the network reaches and what it needs
+FOLDER/MODEL_CARD.md          the same in short, as text
+FOLDER/plots/                 the pictures of the report
 FOLDER/esp-idf/, arduino/, c/ the firmware, in the formats that the user chose
 FOLDER/verification.json      the result of `eyetune verify`, after it has been run
 """
@@ -22,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
 from eyetune.device.export.conversions import Conversion
+from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
 from eyetune.values.firmware_formats import FirmwareFormat
@@ -32,6 +35,8 @@ MANIFEST = "eyetune-export.json"
 MODEL = "model.tflite"
 LABELS = "labels.txt"
 REPORT = "report.html"
+MODEL_CARD = "MODEL_CARD.md"
+PLOTS = "plots"
 VERIFICATION = "verification.json"
 _NUM_SHOWN = 5  # names of files in an error
 
@@ -77,6 +82,17 @@ class Manifest(BaseModel):
     )
     float_validation_accuracy: float = Field(ge=0, le=1)
     int8_validation_accuracy: float = Field(ge=0, le=1)
+    validation_guess: float | None = Field(
+        None, description="accuracy of guessing on these images", ge=0, le=1
+    )
+    training_images: int | None = Field(None, description="number of training images")
+    parameters: int | None = Field(None, description="number of weights of the float network")
+    tried: tuple[TriedNetwork, ...] = Field(
+        (), description="networks that were trained on the same images, the most accurate first"
+    )
+    num_infeasible: int = Field(
+        0, ge=0, description="trials that were ruled out before any training"
+    )
     conversions: tuple[Conversion, ...] = Field(
         (), description="the conversions to int8 that were tried, in order"
     )

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from eyetune.analysis.class_metrics import balanced_accuracy, class_metrics
 from eyetune.analysis.guessing import Judgement, judge
+from eyetune.analysis.metrics import confident_mistakes
+from eyetune.device.estimate.tflite import read
 from eyetune.device.export import litert, tflm
 from eyetune.device.export.int8_values import Images, OnImage, Scores, confusion_matrix, no_progress
 from eyetune.device.export.litert import LiteRTInterpreter
@@ -30,6 +32,7 @@ MIN_AGREEMENT = 0.995  # with LiteRT's reference kernels; ResNet-8 agreed on 500
 MAX_ACCURACY_DROP = 0.01  # from float to int8
 # From as many images on, 100% agreement shows at least 99.5% (95% interval).
 SURE_FROM = 765
+MAX_MISTAKES = 18  # that are listed
 _LIBRARIES = ("eyetune", "tensorflow", "tensorflow-cpu", "keras", "numpy", "tflite-micro")
 _WITHOUT_TFLM = (
     "TensorFlow Lite Micro is not available for this computer: LiteRT's reference kernels "
@@ -44,6 +47,23 @@ class Conclusion(StrEnum):
     GUESSING = "The int8 model computes correctly, but is not shown to be better than guessing."
     FEW_IMAGES = "The verification passed, but on too few images to be sure."
     PASSED = "The verification passed."
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that the int8 model classifies incorrectly.
+
+    Attributes:
+        image: Number of the image in its split, from 0.
+        true: Its class.
+        predicted: The class that the model predicts.
+        confidence: The probability that the model gives to this class, 0 to 1.
+    """
+
+    image: int
+    true: int
+    predicted: int
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,7 @@ class Verification:
         versions: Versions of the libraries.
         left_out: What could not be verified on this computer; "" if nothing.
         changed_files: Files of the export that changed after it was written.
+        mistakes: Some images that are classified incorrectly, the most confident mistake first.
     """
 
     split: str
@@ -79,6 +100,7 @@ class Verification:
     versions: Mapping[str, str]
     left_out: str = ""
     changed_files: tuple[str, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def judgement(self) -> Judgement:
@@ -247,7 +269,20 @@ def verify(
         versions=library_versions(*_LIBRARIES),
         left_out=_WITHOUT_TFLM if micro_scores is None else "",
         changed_files=changed_files,
+        mistakes=_mistakes(content, scores, labels),
     )
+
+
+def _mistakes(content: bytes, scores: Scores, labels: NDArray[np.int64]) -> tuple[Mistake, ...]:
+    """Return the most confident mistakes."""
+    output = read(content).output
+    probabilities = (scores.astype(np.float32) - output.zero_point) * np.float32(output.scale)
+    mistakes = []
+    for image in confident_mistakes(probabilities, labels, MAX_MISTAKES).tolist():
+        predicted = int(probabilities[image].argmax())
+        confidence = float(np.clip(probabilities[image, predicted], 0, 1))
+        mistakes.append(Mistake(image, int(labels[image]), predicted, confidence))
+    return tuple(mistakes)
 
 
 def _by_workers(workers: Workers, content: bytes, arena_bytes: int) -> Classify:

@@ -5,38 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eyetune.report.pages.page import render
+import numpy as np
+
+from eyetune.analysis.class_metrics import balanced_accuracy, class_metrics, wilson_share
+from eyetune.analysis.guessing import judge
+from eyetune.analysis.metrics import Evaluation
+from eyetune.report.numbers import count_text, share_text
+from eyetune.report.pages.class_table import CLASS_HEADINGS, INTERVAL_NOTE, class_rows
+from eyetune.report.pages.page import Drawing, render
 from eyetune.report.pages.tables import Cell, Row
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
 
-_CONTENTS = (
-    ("reaches", "Accuracy"),
-    ("takes", "Memory and time"),
-    ("proof", "Verification"),
-    ("next", "Next steps"),
-)
 _CONVERSION_HEADINGS = ("conversion", "training images", "int8", "same class", "error", "")
+_TRIED_HEADINGS = ("network", "validation accuracy", "flash, bytes", "tensor arena, bytes", "")
+_PICTURES = ("confusion", "mistakes", "curves", "tried")
+_MAX_TRIED = 15  # in the table; the picture shows all
 
 
-def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | None = None) -> str:
+def export_page(
+    manifest: Mapping[str, Any],
+    verification: Mapping[str, Any] | None = None,
+    drawings: Mapping[str, Drawing] | None = None,
+    validation: Evaluation | None = None,
+) -> str:
     """Return the report of an export as one self-contained HTML page.
 
     Args:
         manifest: The manifest of the export, as JSON values.
         verification: The result of `eyetune verify`, as JSON values. Default: not verified yet.
+        drawings: Pictures by name: confusion, mistakes, curves and tried. Default: none.
+        validation: Metrics of the float network on validation images, shown until the export is
+            verified. Default: none.
     """
     board = manifest["board"]
     shape = " x ".join(map(str, manifest["image_shape"]))
     num_classes = len(manifest["class_names"])
+    shown = drawings or {}
+    by_class = _by_class(manifest, verification, validation)
     return render(
         "export",
         {
             "title": f"{manifest['label']} on {board['title']}",
             "subtitle": f"run {manifest['run']}, {num_classes} classes, images of {shape}",
-            "contents": _CONTENTS,
+            "contents": _contents(manifest, shown),
+            "is_good": verification is not None and verification["conclusion"] == "passed",
+            "statements": _statements(verification, validation),
             "steps": manifest["steps"],
             "accuracy_headings": ("images", "float", "int8", "points"),
             "accuracy_rows": _accuracy_rows(manifest, verification),
+            "by_class": by_class,
+            "class_headings": CLASS_HEADINGS,
+            "interval_note": INTERVAL_NOTE,
+            "drawings": {name: shown.get(name) for name in _PICTURES},
+            "tried_headings": _TRIED_HEADINGS,
+            "tried_rows": _tried_rows(manifest),
+            "tried_text": _tried_text(manifest),
             "validation_images": f"{manifest['validation_images']:,}",
             "conversion_headings": _CONVERSION_HEADINGS,
             "conversion_rows": _conversion_rows(manifest),
@@ -46,11 +69,110 @@ def export_page(manifest: Mapping[str, Any], verification: Mapping[str, Any] | N
             "verification": verification,
             "verification_rows": _verification_rows(verification) if verification else [],
             "folders": [(name, FIRMWARE_FORMATS[name]) for name in manifest["formats"]],
+            "commands": _commands(manifest),
             "operators": ", ".join(manifest["operators"]),
             "quirks": board["quirks"],
             "versions": list(manifest["versions"].items()),
         },
     )
+
+
+def _contents(
+    manifest: Mapping[str, Any], drawings: Mapping[str, Drawing]
+) -> list[tuple[str, str]]:
+    contents = [("reaches", "Accuracy")]
+    if "mistakes" in drawings:
+        contents.append(("mistakes", "Mistakes"))
+    if "curves" in drawings:
+        contents.append(("training", "Training"))
+    if _tried_rows(manifest):
+        contents.append(("tried", "What else was tried"))
+    contents += [("takes", "Memory and time"), ("proof", "Verification"), ("next", "Flashing")]
+    return contents
+
+
+def _statements(
+    verification: Mapping[str, Any] | None,
+    validation: Evaluation | None,
+) -> list[str]:
+    """Return what the reader must know first, as sentences."""
+    if verification is not None:
+        return [verification["headline"], verification["text"]]
+    sentences = ["Not verified yet."]
+    if validation is not None:
+        sentences.append(judge(validation.confusion, "validation").text)
+        sentences.append("This is the float network; choices were based on these images.")
+    return sentences
+
+
+def _by_class(
+    manifest: Mapping[str, Any],
+    verification: Mapping[str, Any] | None,
+    validation: Evaluation | None,
+) -> dict[str, Any] | None:
+    """Return the metrics by class: of the verification, or else of the validation images."""
+    if verification is not None:
+        confusion = np.array(verification["confusion"])
+        text = f"The int8 network on {verification['num_images']:,} {verification['split']} images"
+    elif validation is not None:
+        confusion = validation.confusion
+        text = f"The float network on {validation.num_images:,} validation images"
+    else:
+        return None
+    balanced = share_text(balanced_accuracy(confusion), digits=2)
+    rows = class_rows(manifest["class_names"], class_metrics(confusion))
+    return {"text": f"{text}: balanced accuracy {balanced}.", "rows": rows}
+
+
+def _tried_rows(manifest: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each of the best networks that were tried; none if there was only one."""
+    tried = manifest.get("tried", ())
+    if len(tried) < 2:
+        return []
+    shown = tried[:_MAX_TRIED]
+    shown += [network for network in tried[_MAX_TRIED:] if network["exported"]]
+    rows = []
+    for network in shown:
+        about = "about " if network["flash_is_estimated"] else ""
+        arena = network["arena_bytes"]
+        cells = [
+            Cell(network["label"]),
+            Cell(_share_on_validation(manifest, network["accuracy"])),
+            Cell(f"{about}{network['flash_bytes']:,.0f}"),
+            Cell("" if arena is None else f"{arena:,.0f}"),
+            Cell("exported" if network["exported"] else ""),
+        ]
+        rows.append(Row(cells, "baseline" if network["exported"] else ""))
+    return rows
+
+
+def _tried_text(manifest: Mapping[str, Any]) -> str:
+    num_tried = len(manifest.get("tried", ()))
+    text = f"{num_tried:,} networks were trained on these images."
+    if num_tried > _MAX_TRIED:
+        text += f" The table shows the {_MAX_TRIED} most accurate ones."
+    if num_infeasible := manifest.get("num_infeasible", 0):
+        trials = count_text(num_infeasible, "trial")
+        text += f" Limits ruled out {trials} before any training."
+    return text
+
+
+def _share_on_validation(manifest: Mapping[str, Any], accuracy: float) -> str:
+    num_images = manifest["validation_images"]
+    return share_text(wilson_share(round(accuracy * num_images), num_images), digits=2)
+
+
+def _commands(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the commands that bring the firmware onto the board; none without ESP-IDF."""
+    if "esp-idf" not in manifest["formats"]:
+        return []
+    return [
+        "cd esp-idf",
+        f"idf.py set-target {manifest['board'].get('chip', '')}",
+        "idf.py build",
+        "eyetune flash . --port /dev/ttyUSB0",
+        "idf.py monitor",
+    ]
 
 
 def _accuracy_rows(
@@ -61,30 +183,28 @@ def _accuracy_rows(
             f"{manifest['validation_images']:,} validation images",
             manifest["float_validation_accuracy"],
             manifest["int8_validation_accuracy"],
+            manifest["validation_images"],
         )
     ]
     if verification:
-        label = (
-            f"{verification['num_images']:,} {verification['split']} images, "
-            f"in {verification['interpreter']}"
-        )
-        row = _accuracy_row(label, verification["float_accuracy"], verification["int8_accuracy"])
-        rows.append(row)
+        num_images = verification["num_images"]
+        label = f"{num_images:,} {verification['split']} images, in {verification['interpreter']}"
+        accuracies = verification["float_accuracy"], verification["int8_accuracy"]
+        rows.append(_accuracy_row(label, *accuracies, num_images))
     return rows
 
 
-def _accuracy_row(label: str, float_accuracy: float | None, int8_accuracy: float) -> Row:
+def _accuracy_row(
+    label: str, float_accuracy: float | None, int8_accuracy: float, num_images: int
+) -> Row:
+    def text(accuracy: float) -> str:
+        return share_text(wilson_share(round(accuracy * num_images), num_images), digits=2)
+
     if float_accuracy is None:
-        return Row([Cell(label), Cell("unknown"), Cell(f"{int8_accuracy:.2%}"), Cell("")])
+        return Row([Cell(label), Cell("unknown"), Cell(text(int8_accuracy)), Cell("")])
     difference = 100 * (int8_accuracy - float_accuracy)
-    return Row(
-        [
-            Cell(label),
-            Cell(f"{float_accuracy:.2%}"),
-            Cell(f"{int8_accuracy:.2%}"),
-            Cell(f"{difference:+.2f}"),
-        ]
-    )
+    cells = (label, text(float_accuracy), text(int8_accuracy), f"{difference:+.2f}")
+    return Row([Cell(cell) for cell in cells])
 
 
 def _conversion_rows(manifest: Mapping[str, Any]) -> list[Row]:
@@ -127,12 +247,12 @@ def _bar(label: str, needed: int, available: int) -> dict[str, Any]:
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [
-        ("tensor arena without scratch memory", _arena_text(manifest)),
+        _arena_fact(manifest),
         ("multiply-accumulates (MACs) per image", f"{manifest['macs']:,}"),
     ]
     if manifest["arena_scratch_bytes"]:
-        text = f"{manifest['arena_scratch_bytes']:,} bytes, computed by ESP-NN's formulas"
-        facts.insert(1, ("scratch memory of the board's kernels", text))
+        label = "scratch memory of the board's kernels, computed by ESP-NN's formulas"
+        facts.insert(1, (label, f"{manifest['arena_scratch_bytes']:,} bytes"))
     if manifest["latency_ms"] is not None:
         time = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
         facts.append(("time per image, predicted", time))
@@ -140,10 +260,10 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _arena_text(manifest: Mapping[str, Any]) -> str:
+def _arena_fact(manifest: Mapping[str, Any]) -> tuple[str, str]:
     how = "measured in" if manifest["arena_is_measured"] else "computed as by"
-    rest = manifest["arena_bytes"] - manifest["arena_scratch_bytes"]
-    return f"{rest:,} bytes, {how} TensorFlow Lite Micro"
+    label = f"tensor arena without scratch memory, {how} TensorFlow Lite Micro"
+    return label, f"{manifest['arena_bytes'] - manifest['arena_scratch_bytes']:,} bytes"
 
 
 def _verification_rows(verification: Mapping[str, Any]) -> list[Row]:

@@ -1,0 +1,126 @@
+"""The model card of an export: what the network is, what it reaches and what it is not for.
+
+See Mitchell et al., 2019, Model Cards for Model Reporting (arXiv:1810.03993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from eyetune.analysis.class_metrics import (
+    ClassMetrics,
+    balanced_accuracy,
+    class_metrics,
+    wilson_share,
+)
+from eyetune.device.export.export_folder import Manifest
+from eyetune.device.export.verify import Verification
+from eyetune.device.firmware.escaping import markdown
+from eyetune.report.numbers import count_text, share_text
+
+
+def model_card(manifest: Manifest, verification: Verification | None = None) -> str:
+    """Return the model card of an export in Markdown.
+
+    Args:
+        manifest: The manifest of the export.
+        verification: The result of `eyetune verify`. Default: not verified yet.
+    """
+    classes = ", ".join(markdown(name) for name in manifest.class_names)
+    sections = [
+        f"# {markdown(manifest.label)} for {markdown(manifest.board.title)}",
+        f"An image classifier in int8 for TensorFlow Lite Micro: `model.tflite`, "
+        f"{manifest.flash_bytes:,} bytes. `report.html` beside this file has the pictures.",
+        "## Use",
+        f"The network classifies images of {' x '.join(map(str, manifest.image_shape))} (height, "
+        f"width, channels) into {len(manifest.class_names)} classes: {classes}.",
+        "It names one of these classes for every image, also for one that shows none of them, and "
+        "its figures hold for images like those that it was trained on: the same cameras, light, "
+        "distances and backgrounds. Measure it on images of your own device before you rely on it.",
+        "## Accuracy",
+        *_accuracy(manifest, verification),
+        "## Memory and time",
+        _table(("", ""), _footprint(manifest)),
+        "## Training",
+        *_training(manifest),
+        "## Versions",
+        _table(("package", "version"), [(k, v) for k, v in manifest.versions.items()]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str]:
+    if verification is None:
+        num_images = manifest.validation_images
+        rows = []
+        for name, accuracy in (
+            ("float", manifest.float_validation_accuracy),
+            ("int8", manifest.int8_validation_accuracy),
+        ):
+            share = wilson_share(round(accuracy * num_images), num_images)
+            rows.append((name, share_text(share, digits=2)))
+        return [
+            f"On {num_images:,} validation images, on which choices were based, with 95% "
+            "intervals. Not verified yet: `eyetune verify FOLDER` measures it on test images.",
+            _table(("network", "accuracy"), rows),
+        ]
+    confusion = np.array(verification.confusion)
+    balanced = share_text(balanced_accuracy(confusion))
+    sections = [
+        f"**{verification.conclusion}** {verification.judgement.text}",
+        f"Balanced accuracy: {balanced}. Measured in {verification.interpreter}, with 95% "
+        "intervals in parentheses:",
+        _table(
+            ("class", "images", "recall", "precision", "F1"),
+            _class_rows(manifest.class_names, class_metrics(confusion)),
+        ),
+    ]
+    sections += [f"- {markdown(text)}" for text in (*verification.failures, *verification.warnings)]
+    return sections
+
+
+def _class_rows(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> list[tuple[str, ...]]:
+    rows = []
+    for name, each in zip(names, metrics, strict=True):
+        shares = (each.recall, each.precision, each.f1)
+        rows.append((name, f"{each.num_images:,}", *(share_text(share) for share in shares)))
+    return rows
+
+
+def _footprint(manifest: Manifest) -> list[tuple[str, str]]:
+    how = "measured" if manifest.arena_is_measured else "predicted"
+    board = manifest.board
+    rows = [
+        ("flash", f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes"),
+        ("tensor arena", f"{manifest.arena_bytes:,} bytes, {how}"),
+        ("multiply-accumulates (MACs)", f"{manifest.macs:,} per image"),
+    ]
+    if manifest.latency_ms is not None:
+        time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms per image"
+        rows.append(("time", f"{time}, predicted"))
+    rows.append(("operators", ", ".join(manifest.operators)))
+    return rows
+
+
+def _training(manifest: Manifest) -> list[str]:
+    data = markdown(manifest.data.source)
+    count = "" if manifest.training_images is None else f"{manifest.training_images:,} images of "
+    sentences = [
+        f"Trained on {count}{data} (fingerprint {manifest.data_fingerprint}) in run "
+        f"{manifest.run} of eyetune. Ranges of int8 values were measured on "
+        f"{manifest.calibration_images:,} training images."
+    ]
+    if len(manifest.tried) > 1:
+        sentences.append(f"{len(manifest.tried):,} networks were trained on these images.")
+    if manifest.num_infeasible:
+        trials = count_text(manifest.num_infeasible, "trial")
+        sentences.append(f"Limits ruled out {trials} before any training.")
+    return [*sentences, *(f"- {markdown(step)}" for step in manifest.steps)]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings)]
+    lines += [[markdown(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,51 @@
+"""What was tried before an export, drawn with the limits of the board."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eyetune.report.figures.export_figures import tried_networks
+from eyetune.report.figures.picture import svg_bytes
+
+BOARD = {
+    "title": "Tiny $",
+    "partition_bytes": 300 * 1024,
+    "firmware_bytes": 100 * 1024,
+    "arena_bytes": 64 * 1024,
+}
+
+
+def network(label: str, flash_bytes: float, arena_bytes: float | None) -> dict[str, Any]:
+    """Return a network as in a manifest."""
+    return {
+        "label": label,
+        "accuracy": 0.7,
+        "flash_bytes": flash_bytes,
+        "arena_bytes": arena_bytes,
+        "exported": label == "exported",
+    }
+
+
+def test_tried_networks_are_drawn_with_the_limits() -> None:
+    tried = [network("exported", 50_000, 20_000), network("other", 900_000, 90_000)]
+    picture = tried_networks(tried, BOARD)
+    assert len(picture.axes) == 2
+    for axes, limit in zip(picture.axes, (200, 64), strict=True):
+        low, high = axes.get_xlim()
+        assert low < limit < high
+        (line,) = axes.lines
+        assert np.unique(line.get_xdata()).tolist() == [limit]
+    text = svg_bytes(picture).decode()
+    for part in ("limit 200 KiB", "limit 64 KiB", "Tiny $", "exported"):
+        assert part in text, part
+
+
+def test_tried_networks_without_arenas_have_one_panel() -> None:
+    tried = [network("exported", 50_000, 20_000), network("other", 900, None)]
+    assert len(tried_networks(tried, BOARD).axes) == 1
+
+
+def test_tried_networks_without_any_is_a_message() -> None:
+    assert "Nothing" in svg_bytes(tried_networks([], BOARD)).decode()
