@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eyetune import errors, techniques
     from eyetune.api.compare import compare
     from eyetune.api.deploy import Deployment, deploy
+    from eyetune.api.evaluate_file import evaluate_file
     from eyetune.api.export import Export, export, open_export
     from eyetune.api.fit_check import FitCheck, fit_check, fit_checks
     from eyetune.api.lab import Lab, lab, open_lab
@@ -63,6 +64,7 @@ _MODULE_OF_NAME = {
     "boards": "eyetune.device.boards.profiles",
     "compare": "eyetune.api.compare",
     "deploy": "eyetune.api.deploy",
+    "evaluate_file": "eyetune.api.evaluate_file",
     "export": "eyetune.api.export",
     "find_learning_rate": "eyetune.api.lr_find",
     "fit_check": "eyetune.api.fit_check",
@@ -106,6 +108,7 @@ __all__ = [
     "compare",
     "deploy",
     "errors",
+    "evaluate_file",
     "export",
     "find_learning_rate",
     "fit_check",

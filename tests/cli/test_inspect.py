@@ -37,6 +37,19 @@ def test_evaluate_shows_classes_confusion_and_calibration(
     assert low <= value["balanced_accuracy"] <= high
 
 
+def test_evaluate_takes_a_model_file(
+    eyetune: Terminal, trained: Run, archive: Path, at: list[str]
+) -> None:
+    path = trained.folder / "model.keras"
+    value = eyetune.json("evaluate", path, "--data", archive)
+    assert value["accuracy"] == trained.test_accuracy
+    assert eyetune("evaluate", path, "--data", archive, "--images", "3") == 0
+    for text in ("3 test images", "guessing", "pixels from 0 to 1", "F1"):
+        assert text in eyetune.output
+    for arguments in ([path], [path, "--data", archive, "--tta"], ["trained", "--images", "3"]):
+        assert eyetune("evaluate", *arguments, *at) == 2
+
+
 def test_evaluate_recomputes_the_same_accuracy(
     eyetune: Terminal, trained: Run, at: list[str]
 ) -> None:

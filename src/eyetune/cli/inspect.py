@@ -36,22 +36,31 @@ def evaluate(
     recompute: Annotated[bool, Parameter(negative="")] = False,
     tta: Annotated[bool, Parameter(negative="")] = False,
     flips: Annotated[bool, Parameter(negative="", show=False)] = False,
+    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
+    images: Annotated[int | None, Parameter(show_default="all")] = None,
+    pixels: Annotated[
+        Literal["auto", "0-1", "0-255", "-1-1"], Parameter(show_default="auto")
+    ] = "auto",
+    unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Show the accuracy of a run, overall and by class.
+    """Show the accuracy of a run or of a model file, overall and by class.
 
-    It shows loss, accuracy, accuracy by class, confusion matrix and calibration error.
+    It shows loss, accuracy, balanced accuracy, confusion matrix and calibration error, and recall,
+    precision and F1 by class. Intervals are 95% intervals.
 
     For example:
 
         eyetune evaluate latest
         eyetune evaluate 3f2a --split validation --json
         eyetune evaluate latest --split validation --tta
+        eyetune evaluate model.tflite --data cifar10
 
     Parameters
     ----------
     run
-        The run: its id, the beginning of the id, its name, or `latest`.
+        The run: its id, the beginning of the id, its name, or `latest`. Or a .keras or .tflite
+        file, float or quantized.
     split
         Split to evaluate on. Make choices on validation; use test once, at the end.
     recompute
@@ -61,10 +70,37 @@ def evaluate(
         its mirror image.
     flips
         Former name of --tta.
+    data
+        Images for a model file: a name or a path, as for `eyetune train`. The classes must be in
+        the order of the network's outputs.
+    images
+        Number of images to use with a model file, the first ones of the split.
+    pixels
+        Range of pixels that a model file takes. auto infers it from the scale of a quantized input
+        or from a Rescaling layer, and otherwise means 0-1.
+    unsafe
+        Run code inside a .keras file. The code can do anything that you can.
     """
+    from eyetune.device.export.model_file import is_model_file
+
+    if is_model_file(run):
+        if recompute or tta or flips:
+            raise UsageError(
+                "A model file has no recorded predictions.",
+                fix="Leave out --recompute and --tta, or name a run.",
+            )
+        _evaluate_file(run, data, split, images, pixels, common, unsafe=unsafe)
+        return
+    if data is not None or images is not None or pixels != "auto" or unsafe:
+        raise UsageError(
+            "--data, --images, --pixels and --unsafe are for model files.",
+            expected="a .keras or .tflite file",
+            received=run,
+            fix="A run is evaluated on its own images: leave these options out.",
+        )
     with_tta = tta or flips
     from eyetune.api.run import open_run
-    from eyetune.cli.run_tables import evaluation_tables, tta_lines
+    from eyetune.cli.run_tables import evaluation_tables, tta_lines, verdict_line
 
     chosen = open_run(run, workspace=common.open_workspace())
     is_recorded = chosen.workspace.predictions.load(chosen.id, split) is not None
@@ -77,7 +113,9 @@ def evaluate(
     value = {"run": chosen.id, "split": split, **result.to_json(), "classes": list(names)}
     if split == "test":
         value["verdict"] = chosen.verdict.to_json()
-    parts = evaluation_tables(chosen, split, result)
+    parts = evaluation_tables(chosen.record.label, names, split, result)
+    if split == "test":
+        parts.append(verdict_line(chosen))
     if with_tta:
         gain = chosen.evaluate_tta(split)
         macs = 2 * chosen.record.network.macs
@@ -86,6 +124,41 @@ def evaluate(
         value["with_flips"] = {**value["with_tta"], "multiply_adds": macs}
         parts += tta_lines(chosen, split, gain)
     common.show(value, *parts)
+
+
+def _evaluate_file(
+    path: str,
+    data: str | None,
+    split: str,
+    num_images: int | None,
+    pixels: str,
+    common: Common,
+    *,
+    unsafe: bool,
+) -> None:
+    from eyetune.api.evaluate_file import evaluate_file
+    from eyetune.cli.run_tables import evaluation_tables
+
+    if data is None:
+        raise UsageError(
+            "A model file does not say which images it is for.",
+            expected="--data with a name or a path",
+            received=path,
+            fix=f"eyetune evaluate {path} --data cifar10",
+        )
+    result = evaluate_file(
+        path, data, split=split, num_images=num_images, pixels=pixels, unsafe=unsafe
+    )
+    parts = evaluation_tables(path, result.class_names, split, result.evaluation)
+    how = f"{result.dtype} input, pixels from {result.pixels.replace('-', ' to ', 1)}"
+    if result.pixels == "-1-1":
+        how = f"{result.dtype} input, pixels from -1 to 1"
+    common.show(
+        result.to_json(),
+        *parts,
+        result.judgement.text,
+        f"Computed by {result.interpreter}: {how}.",
+    )
 
 
 def compare(

@@ -29,7 +29,7 @@ def training_summary(run: Run) -> list[RenderableType]:
     if run.record.results is None:
         return parts
     verdict = run.verdict
-    parts += [f"[bold]Verdict[/bold] ({verdict.level}): {escape(verdict.text)}"]
+    parts.append(verdict_line(run))
     if verdict.suggestions:
         parts += ["", "[bold]What to try next[/bold]"]
     for suggestion in verdict.suggestions:
@@ -116,12 +116,13 @@ def network_table(network: Network) -> Table:
     return table
 
 
-def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[RenderableType]:
-    """Return the tables of an evaluation, and for the test split the verdict."""
+def evaluation_tables(
+    label: str, names: Sequence[str], split: str, result: Evaluation
+) -> list[RenderableType]:
+    """Return the tables of an evaluation."""
     low, high = result.accuracy_interval
-    names = run.record.data.class_names
     parts: list[RenderableType] = [
-        f"{escape(run.record.label)} on {result.num_images:,} {split} images",
+        f"{escape(label)} on {result.num_images:,} {split} images",
         f"accuracy {result.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), "
         f"loss {result.loss:.4f}, expected calibration error {result.calibration_error:.2%}",
         f"balanced accuracy {share_text(result.balanced_accuracy, digits=2)}",
@@ -129,9 +130,12 @@ def evaluation_tables(run: Run, split: str, result: Evaluation) -> list[Renderab
     ]
     if len(names) <= MAX_MATRIX_CLASSES:
         parts.append(_confusion_table(names, result))
-    if split == "test":
-        parts.append(f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}")
     return parts
+
+
+def verdict_line(run: Run) -> str:
+    """Return the verdict on a run."""
+    return f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}"
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:

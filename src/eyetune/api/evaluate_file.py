@@ -1,0 +1,158 @@
+"""Evaluate a network from a .keras or .tflite file on the images of a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eyetune.analysis.guessing import Judgement, judge
+from eyetune.analysis.metrics import Evaluation, evaluate
+from eyetune.api.preparing import note, start
+from eyetune.data import Dataset
+from eyetune.device.export.model_file import ModelFile, check_model_file, open_model_file
+from eyetune.errors import DataError, UsageError
+from eyetune.recipe import Recipe
+from eyetune.report.progress.training_progress import counting_bar
+from eyetune.training.load_data import load_data
+
+SPLITS = ("test", "validation")
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """The evaluation of a network from a file.
+
+    Attributes:
+        path: The file.
+        split: The split that the images are from.
+        class_names: In the order of the network's outputs.
+        evaluation: The metrics.
+        interpreter: Name and version of what computed the network.
+        dtype: Type of the network's input, for example "float32" or "int8".
+        pixels: The range of pixels that the network was given.
+    """
+
+    path: Path
+    split: str
+    class_names: tuple[str, ...]
+    evaluation: Evaluation
+    interpreter: str
+    dtype: str
+    pixels: str
+
+    @property
+    def judgement(self) -> Judgement:
+        """The accuracy beside the accuracy of guessing."""
+        return judge(self.evaluation.confusion, self.split)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as JSON values."""
+        return {
+            "file": str(self.path),
+            "split": self.split,
+            "interpreter": self.interpreter,
+            "dtype": self.dtype,
+            "pixels": self.pixels,
+            **self.evaluation.to_json(),
+            "classes": list(self.class_names),
+            "guessing_accuracy": self.judgement.guess,
+            "is_better_than_guessing": self.judgement.is_better_than_guessing,
+            "text": self.judgement.text,
+        }
+
+
+def evaluate_file(
+    path: str | Path,
+    data: str | Path,
+    *,
+    split: str = "test",
+    num_images: int | None = None,
+    pixels: str = "auto",
+    unsafe: bool = False,
+    progress: bool = True,
+) -> FileEvaluation:
+    """Evaluate a network from a .keras or .tflite file on the images of a data set.
+
+    Args:
+        path: The file. A .tflite file may be float or quantized.
+        data: A data source: cifar10, cifar100, digits, or a path. Its classes must be in the order
+            of the network's outputs.
+        split: "test" or "validation".
+        num_images: Number of images to use, the first ones of the split. Default: all.
+        pixels: The range of pixels that the network takes: "0-1", "0-255" or "-1-1". Default:
+            inferred from the scale of a quantized input or from a Rescaling layer, otherwise "0-1".
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
+        progress: Whether to show the progress.
+
+    Raises:
+        UsageError: The file cannot be loaded, or an argument is out of range.
+        DataError: The images do not match the network.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.evaluate_file("model.tflite", "cifar10").evaluation.accuracy  # doctest: +SKIP
+        0.8697
+    """
+    file = Path(path).expanduser()
+    check_model_file(file, pixels)
+    if split not in SPLITS:
+        raise UsageError(
+            f"A network cannot be evaluated on the split {split}.",
+            expected=" or ".join(SPLITS),
+            received=split,
+        )
+    if num_images is not None and num_images < 1:
+        raise UsageError(
+            "The number of images must be at least 1.", expected="1 or more", received=num_images
+        )
+    start(0, progress=progress)
+    network = open_model_file(file, pixels=pixels, unsafe=unsafe)
+    note("Loading images ...", progress=progress)
+    dataset = images_for(network, data, split)
+    images = dataset.split(split)
+    images = images.take(0, num_images or len(images))
+    with counting_bar("classifying images", enabled=progress) as advance:
+        probabilities = network.probabilities(
+            images.images, lambda number: advance(number, len(images))
+        )
+    return FileEvaluation(
+        path=file,
+        split=split,
+        class_names=dataset.class_names,
+        evaluation=evaluate(probabilities, images.labels),
+        interpreter=network.interpreter,
+        dtype=network.dtype,
+        pixels=network.pixels,
+    )
+
+
+def images_for(network: ModelFile, data: str | Path, split: str) -> Dataset:
+    """Load the images of a data set for a network, which decides the size of decoded images.
+
+    Raises:
+        DataError: They have another shape or number of classes, or no such split.
+    """
+    height, width, _ = network.input_shape
+    edits: dict[str, Any] = {"data.source": str(data)}
+    if height == width and Path(data).is_dir():
+        edits["data.image_size"] = height
+    dataset = load_data(Recipe().with_(edits))
+    if dataset.image_shape != network.input_shape:
+        raise DataError(
+            "The network is for images of another shape.",
+            expected=" x ".join(map(str, network.input_shape)),
+            received=f"{' x '.join(map(str, dataset.image_shape))} in {dataset.source}",
+        )
+    if dataset.num_classes != network.num_classes:
+        raise DataError(
+            "The network has another number of classes than the images.",
+            expected=f"{network.num_classes} classes, as the network has",
+            received=f"{dataset.num_classes} in {dataset.source}",
+        )
+    if not len(dataset.split(split)):
+        raise DataError(
+            f"The images of {dataset.source} have no {split} split.",
+            fix="--split validation",
+        )
+    return dataset

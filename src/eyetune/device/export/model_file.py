@@ -1,0 +1,284 @@
+"""A network in a .keras or .tflite file from anywhere, as a function of images.
+
+How a network expects its pixels is not stored in a file. It is inferred: from the scale of a
+quantized input, or from a layer that divides by 255; `pixels` replaces the guess.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune._stderr import silenced
+from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
+from eyetune.device.estimate.tflite_schema import IDENTIFIER
+from eyetune.device.export.int8_values import Images, OnImage, no_progress
+from eyetune.device.export.litert import version
+from eyetune.errors import UsageError
+from eyetune.values.versions import library_versions
+
+Pixels = Literal["auto", "0-1", "0-255", "-1-1"]
+Floats = NDArray[np.float32]
+SUFFIXES = (".keras", ".tflite")
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "0-1": (0.0, 1.0),
+    "0-255": (0.0, 255.0),
+    "-1-1": (-1.0, 1.0),
+}
+_BATCH_SIZE = 128
+_MAX_DIVISOR_SCALE = 0.1  # of a Rescaling layer that takes 0 to 255: 1/255 or 1/127.5
+_MAX_SUM_ERROR = 0.06  # of int8 probabilities: each is rounded to 1/256
+_MAX_SHOWN = 200  # characters of LiteRT's message in an error
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A network from a file.
+
+    Attributes:
+        path: The file.
+        input_shape: Height and width in pixels, and channels.
+        num_classes: Number of classes.
+        pixels: The range of pixels that the network is given: "0-1", "0-255" or "-1-1".
+        dtype: Type of its input, for example "float32" or "int8".
+        interpreter: Name and version of what computes it.
+        outputs: Returns its outputs as real numbers, shape (N, outputs), for pixels in its range.
+    """
+
+    path: Path
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    pixels: str
+    dtype: str
+    interpreter: str
+    outputs: Callable[[Floats], Floats]
+
+    def probabilities(self, images: Images, on_image: OnImage = no_progress) -> Floats:
+        """Return the class probabilities of images, float32 of shape (N, number of classes).
+
+        Outputs that are not probabilities count as logits. A single output is the probability of
+        the second of two classes.
+
+        Args:
+            images: Pixels, uint8 of shape (N, height, width, channels), 0 to 255.
+            on_image: Called with the number of images so far.
+        """
+        low, high = _RANGES[self.pixels]
+        rows = []
+        for start in range(0, len(images), _BATCH_SIZE):
+            batch = images[start : start + _BATCH_SIZE].astype(np.float32)
+            rows.append(self.outputs(low + batch * np.float32((high - low) / 255)))
+            on_image(start + len(batch))
+        return as_probabilities(np.concatenate(rows))
+
+
+def as_probabilities(outputs: Floats) -> Floats:
+    """Return the outputs of a network as probabilities.
+
+    Args:
+        outputs: Shape (N, outputs).
+
+    Example:
+        >>> as_probabilities(np.array([[0.2, 0.8]], np.float32)).tolist() == [[
+        ...     float(np.float32(0.2)), float(np.float32(0.8))]]
+        True
+        >>> as_probabilities(np.array([[0.0, 0.0], [5.0, 5.0]], np.float32)).tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+        >>> as_probabilities(np.array([[0.25]], np.float32)).tolist()
+        [[0.75, 0.25]]
+    """
+    if outputs.shape[1] == 1:
+        is_share = outputs.min() >= 0 and outputs.max() <= 1
+        second = outputs if is_share else 1 / (1 + np.exp(-outputs))
+        return np.asarray(np.concatenate([1 - second, second], axis=1), np.float32)
+    sums = outputs.sum(axis=1, keepdims=True)
+    if outputs.min() >= 0 and np.abs(sums - 1).max() <= _MAX_SUM_ERROR:
+        return np.asarray(outputs / sums, np.float32)
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def is_model_file(name: str) -> bool:
+    """Return whether an argument names a .keras or .tflite file."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def check_model_file(path: Path, pixels: str = "auto") -> None:
+    """Check that a file can be a network, without loading Keras.
+
+    Raises:
+        UsageError: It is missing, or of another type.
+    """
+    if pixels not in get_args(Pixels):
+        raise UsageError(
+            "The range of pixels is not one of the allowed values.",
+            expected=", ".join(get_args(Pixels)),
+            received=pixels,
+        )
+    if path.suffix.lower() == ".keras":
+        check_keras_file(path)
+        return
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read {path}.",
+            expected="a .keras or .tflite file",
+            received=error.strerror or error,
+        ) from None
+    if start[4:8] != IDENTIFIER:
+        raise UsageError(
+            "This is not a .tflite file.",
+            expected="a TensorFlow Lite model, with TFL3 at bytes 4 to 7",
+            received=path,
+            fix="Make one with eyetune export.",
+        )
+
+
+def open_model_file(path: Path, *, pixels: str = "auto", unsafe: bool = False) -> ModelFile:
+    """Return the network in a .keras or .tflite file.
+
+    Args:
+        path: The file.
+        pixels: The range of pixels that it takes: "0-1", "0-255" or "-1-1". Default: inferred.
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
+
+    Raises:
+        UsageError: The file cannot be loaded, or is no classifier of images.
+    """
+    check_model_file(path, pixels)
+    if path.suffix.lower() == ".keras":
+        return _keras_model(path, pixels, unsafe=unsafe)
+    return _tflite_model(path, pixels)
+
+
+def _keras_model(path: Path, pixels: str, *, unsafe: bool) -> ModelFile:
+    model = load_keras_file(path, unsafe=unsafe)
+    input_shape, num_outputs = _checked_shapes(path, model.input_shape, model.output_shape)
+    return ModelFile(
+        path=path,
+        input_shape=input_shape,
+        num_classes=max(num_outputs, 2),
+        pixels=_pixels_of_layers(model) if pixels == "auto" else pixels,
+        dtype="float32",
+        interpreter=f"Keras {library_versions('keras')['keras']}",
+        outputs=lambda values: np.asarray(model(values, training=False), np.float32),
+    )
+
+
+def _pixels_of_layers(model: Any) -> str:
+    """Return the range of pixels that a Keras model takes: its first Rescaling layer decides."""
+    for layer in _all_layers(model):
+        if type(layer).__name__ == "Rescaling":
+            return "0-255" if np.max(layer.scale) < _MAX_DIVISOR_SCALE else "0-1"
+    return "0-1"
+
+
+def _all_layers(model: Any) -> Iterator[Any]:
+    """Yield the layers of a model, with those of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _all_layers(layer)
+
+
+def _tflite_model(path: Path, pixels: str) -> ModelFile:
+    import tensorflow as tf
+
+    try:
+        with silenced(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notice that LiteRT will move to its own package
+            interpreter = tf.lite.Interpreter(model_content=path.read_bytes())
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        message = " ".join(str(error).split())[:_MAX_SHOWN]
+        raise UsageError(
+            "Cannot load the .tflite file.",
+            expected="a model of TensorFlow Lite's own operators",
+            received=f"{path}: {message}",
+            fix="Convert the network again.",
+        ) from None
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    shapes = [[tuple(port["shape"].tolist()) for port in ports] for ports in (inputs, outputs)]
+    is_simple = len(inputs) == len(outputs) == 1
+    given, returned = (shapes[0][0], shapes[1][0]) if is_simple else (shapes[0], shapes[1])
+    input_shape, num_outputs = _checked_shapes(path, given, returned)
+    dtype = np.dtype(inputs[0]["dtype"]).name
+    return ModelFile(
+        path=path,
+        input_shape=input_shape,
+        num_classes=max(num_outputs, 2),
+        pixels=_pixels_of_port(inputs[0]) if pixels == "auto" else pixels,
+        dtype=dtype,
+        interpreter=version(),
+        outputs=lambda values: _run(interpreter, values),
+    )
+
+
+def _run(interpreter: Any, values: Floats) -> Floats:
+    """Return the outputs of a .tflite model for a batch, one image after the other."""
+    (given,), (returned,) = interpreter.get_input_details(), interpreter.get_output_details()
+    rows = []
+    for value in values:
+        interpreter.set_tensor(given["index"], _encoded(value[np.newaxis], given))
+        interpreter.invoke()
+        rows.append(_decoded(interpreter.get_tensor(returned["index"])[0], returned))
+    return np.array(rows, np.float32)
+
+
+def _encoded(values: Floats, port: Any) -> Any:
+    """Return real numbers as the values of an input."""
+    scale, zero_point = port["quantization"]
+    if not scale:
+        return values.astype(port["dtype"])
+    limits = np.iinfo(port["dtype"])
+    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(
+        port["dtype"]
+    )
+
+
+def _decoded(values: Any, port: Any) -> Floats:
+    """Return the values of an output as real numbers."""
+    scale, zero_point = port["quantization"]
+    numbers: Floats = values.astype(np.float32)
+    return (numbers - np.float32(zero_point)) * np.float32(scale) if scale else numbers
+
+
+def _pixels_of_port(port: Any) -> str:
+    """Return the range of pixels that a quantized input can represent; "0-1" if it is float."""
+    scale, zero_point = port["quantization"]
+    if not scale:
+        return "0-1"
+    limits = np.iinfo(port["dtype"])
+    low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
+    if high > 2:
+        return "0-255"
+    return "-1-1" if low < -0.5 else "0-1"
+
+
+def _checked_shapes(path: Path, given: Any, returned: Any) -> tuple[tuple[int, int, int], int]:
+    """Return the shape of an image and the number of outputs.
+
+    Raises:
+        UsageError: The network has several inputs or outputs, or is no classifier of images.
+    """
+    is_image = isinstance(given, tuple) and len(given) == 4 and None not in given[1:]
+    is_vector = isinstance(returned, tuple) and len(returned) == 2 and returned[1]
+    if not is_image or not is_vector:
+        raise UsageError(
+            f"The network in {path.name} is no classifier of images.",
+            expected="one input of shape (batch, height, width, channels) and one output of shape "
+            "(batch, classes)",
+            received=f"{given} and {returned}",
+            fix="Save the part that classifies one image.",
+        )
+    height, width, channels = given[1:]
+    return (int(height), int(width), int(channels)), int(returned[1])
