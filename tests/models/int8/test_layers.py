@@ -73,8 +73,9 @@ def test_fake_quantization_matches_the_int8_file(section: ModelSection) -> None:
     assert difference.mean() < MAX_MEAN_DIFFERENCE
 
 
-def test_fake_quantization_agrees_with_tflm_on_1000_images() -> None:
-    model, train, validation = solved()
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_fake_quantization_agrees_with_tflm_on_1000_images(activation: str) -> None:
+    model, train, validation = solved(activation)
     network = fold(model)
     ranges = observe(network, train.images).ranges()
     fake = folded_model(network, ranges, quantized_weights=True)
@@ -156,3 +157,17 @@ def test_values_outside_the_range_get_no_gradient() -> None:
         tape.watch(values)
         loss = tf.reduce_sum(layer(values))
     np.testing.assert_array_equal(tape.gradient(loss, values), [0, 1, 1, 0])
+
+
+@pytest.mark.skipif(not is_available(), reason="tflite-micro has no wheel for this platform")
+@pytest.mark.parametrize("size", [5, 8])
+def test_fake_quantization_computes_means_as_tflm(size: int) -> None:
+    shape = (size, size, 3)
+    stack = [keras.layers.Input(shape), keras.layers.GlobalAveragePooling2D()]
+    network = fold(keras.Sequential(stack))
+    ranges = {0: Range(0.0, 1.0), 1: Range(0.0, 0.83)}
+    images = np.random.default_rng(0).integers(0, 256, (500, *shape), np.uint8)
+    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(as_floats(images)))
+    content = quantize(folded_model(network, ranges), images[:2])
+    stored = MicroInterpreter(content).scores(images).astype(np.int32) + 128
+    np.testing.assert_array_equal(np.rint(fake / ranges[1].scale), stored)

@@ -19,6 +19,9 @@ from eyetune.models.int8.ranges import NUM_LEVELS, Range, Ranges, fixed_ranges, 
 
 _MAX_WEIGHT = 127  # int8 weights are symmetric: -127 to 127
 _MAX_ACTIVATION = 127
+_LEAKY_SLOPE = 0.2  # of the activation that Keras calls leaky_relu
+
+_Scale = Callable[[], Any]
 
 
 class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
@@ -38,8 +41,8 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
         self.quantized = quantized
         # Return the scales of input and output; None if these are not rounded. Methods of other
         # layers, not the layers themselves, whose variables would become part of this one.
-        self.input_scale: Callable[[], Any] | None = None
-        self.output_scale: Callable[[], Any] | None = None
+        self.input_scale: _Scale | None = None
+        self.output_scale: _Scale | None = None
         self.kernel = self.add_weight(
             name="kernel",
             shape=weights.kernel.shape,
@@ -60,7 +63,8 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
             if self.input_scale is not None:  # biases have the scale of the sums
                 sums = tf.reshape(scale, [-1]) * tf.stop_gradient(self.input_scale())
                 bias = on_grid(bias, sums)
-                return self._rounded(self._computed(inputs, kernel) + bias, sums)
+                outputs = self._computed(inputs, kernel) + bias
+                return scaled_down(outputs, sums, self.output_scale)
         return self._computed(inputs, kernel) + bias
 
     def _computed(self, inputs: Any, kernel: Any) -> Any:
@@ -77,27 +81,62 @@ class FoldedWeights(keras.layers.Layer):  # type: ignore[misc]
             dilation_rate=tuple(layer.dilation_rate),
         )
 
-    def _rounded(self, outputs: Any, sums: Any) -> Any:
-        """Return sums as TensorFlow Lite Micro scales them down to the output: it rounds twice.
-
-        The first time, it multiplies by a factor between a half and 1 and rounds; then, it divides
-        by a power of two and rounds half away from zero. A quarter of a step makes sure that fake
-        quantization rounds a half in the same direction.
-
-        Args:
-            outputs: Sums with their biases.
-            sums: Scale of the sums of each channel.
-        """
-        if self.output_scale is None:
-            return outputs
-        scale = tf.stop_gradient(self.output_scale())
-        exponent = tf.floor(tf.math.log(sums / scale) / np.float32(np.log(2))) + 1
-        step = scale * tf.minimum(tf.pow(2.0, exponent), 1.0)
-        return on_grid(outputs, step) + tf.where(outputs < 0, -step / 4, step / 4)
-
     def folded(self) -> Weights:
         """Return the current weights."""
         return Weights(np.asarray(self.kernel), np.asarray(self.bias))
+
+
+class Rescaling(keras.layers.Layer):  # type: ignore[misc]
+    """A leaky ReLU or a mean over the whole feature map, whose input and output differ in scale.
+
+    Args:
+        node: The node.
+        layer: The Keras layer that computes it in float.
+    """
+
+    def __init__(self, node: Node, layer: Any) -> None:
+        super().__init__(dtype="float32")
+        self.node = node
+        self.layer = layer
+        self.input_scale: _Scale | None = None
+        self.output_scale: _Scale | None = None
+
+    def call(self, inputs: Any) -> Any:
+        """Return what int8 arithmetic computes, but for the last rounding."""
+        outputs = self.layer(inputs)
+        if self.input_scale is None:
+            return outputs
+        scale = tf.stop_gradient(self.input_scale())
+        if self.node.kind is Kind.AVERAGE:
+            num_values = inputs.shape[1] * inputs.shape[2]
+            return scaled_down(outputs, scale, self.output_scale, divided_by=num_values)
+        slope = getattr(self.layer, "negative_slope", _LEAKY_SLOPE)
+        scales = tf.where(inputs < 0, slope * scale, scale)
+        return scaled_down(outputs, scales, self.output_scale)
+
+
+def scaled_down(
+    outputs: Any, scale: Any, output_scale: _Scale | None, *, divided_by: int = 1
+) -> Any:
+    """Return sums as TensorFlow Lite Micro scales them down to its output: it rounds twice.
+
+    The first time, it multiplies by a factor between a half and 1 and rounds; then, it divides by a
+    power of two and rounds half away from zero. A quarter of a step makes sure that fake
+    quantization rounds a half in the same direction.
+
+    Args:
+        outputs: The sums, times their scale.
+        scale: Scale of the sums, in a shape that multiplies the outputs.
+        output_scale: Returns the scale of the output; None if it is not rounded.
+        divided_by: Number of values of which this is the mean, 1 or more. Default: 1.
+    """
+    if output_scale is None:
+        return outputs
+    result = tf.stop_gradient(output_scale())
+    exponent = tf.floor(tf.math.log(scale / result) / np.float32(np.log(2))) + 1
+    exponent -= np.float32(divided_by.bit_length() - 1)
+    step = result * tf.minimum(tf.pow(2.0, exponent), 1.0)
+    return on_grid(outputs, step) + tf.where(outputs < 0, -step / 4, step / 4)
 
 
 def int8_scale(kernel: Any, *, is_depthwise: bool) -> Any:
@@ -199,6 +238,8 @@ def operations(network: FoldedNetwork, *, quantized: bool = False) -> list[Any]:
         else:
             config = {**node.layer.get_config(), "dtype": "float32", "name": None}
             layer = type(node.layer).from_config(config)
+        if quantized and (node.kind is Kind.AVERAGE or node.activation == "leaky_relu"):
+            layer = Rescaling(node, layer)
         result.append(layer)
     return result
 
@@ -259,7 +300,7 @@ def folded_model(
 def connect(
     network: FoldedNetwork, layers: list[Any], limits: Mapping[int | None, FakeQuantize]
 ) -> None:
-    """Tell each layer with weights the scales of its input and output, which its sums depend on.
+    """Tell layers the scales of their inputs and outputs, on which their sums depend.
 
     Args:
         network: The folded network.
@@ -268,7 +309,8 @@ def connect(
     """
     owners, readers = range_owners(network), network.readers()
     for index, (node, layer) in enumerate(zip(network.nodes, layers, strict=True)):
-        if node.kind is Kind.WEIGHTED and owners[node.inputs[0]] in limits:
+        is_scaled = isinstance(layer, FoldedWeights | Rescaling)
+        if is_scaled and owners[node.inputs[0]] in limits:
             layer.input_scale = limits[owners[node.inputs[0]]].scale
             owner = owners[index] if owners[index] is not None else readers[index][0]
             layer.output_scale = limits[owner].scale
