@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.evaluate_file import evaluate_file
     from eyetune.api.export import Export, export, open_export
+    from eyetune.api.export_model import export_model
     from eyetune.api.fit_check import FitCheck, fit_check, fit_checks
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
@@ -66,6 +67,7 @@ _MODULE_OF_NAME = {
     "deploy": "eyetune.api.deploy",
     "evaluate_file": "eyetune.api.evaluate_file",
     "export": "eyetune.api.export",
+    "export_model": "eyetune.api.export_model",
     "find_learning_rate": "eyetune.api.lr_find",
     "fit_check": "eyetune.api.fit_check",
     "fit_checks": "eyetune.api.fit_check",
@@ -110,6 +112,7 @@ __all__ = [
     "errors",
     "evaluate_file",
     "export",
+    "export_model",
     "find_learning_rate",
     "fit_check",
     "fit_checks",

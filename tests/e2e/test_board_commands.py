@@ -68,6 +68,16 @@ def test_board_commands_reject_invalid_arguments(
     assert status == 2
     assert "--overwrite" in refused["error"]["fix"]
 
+    both = ("export", trained.id, "--format", "keras", "--format", "c")
+    for arguments in (both, ("export", "network.keras"), (*export, "--data", "digits")):
+        status, refused = answer(*arguments)
+        assert status == 2
+        assert "fix" in refused["error"]
+    status, files = answer("export", trained.id, "--output", tmp_path / "m", "--format", "keras")
+    assert status == 0
+    assert (tmp_path / "m" / "model.keras").is_file()
+    assert files["files"] == ["model.keras", "labels.txt"]
+
     content = bytearray((folder / MODEL).read_bytes())
     content[-1] ^= 1
     (folder / MODEL).write_bytes(content)

@@ -211,7 +211,7 @@ def _calibrated(
 
     validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
     probabilities, _ = require_predictions(run.workspace, run.record, "validation")
-    with _shown_steps(progress=progress) as on_step:
+    with shown_steps(progress=progress) as on_step:
         return calibrate(
             network,
             dataset.train,
@@ -224,7 +224,7 @@ def _calibrated(
 
 
 @contextmanager
-def _shown_steps(*, progress: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+def shown_steps(*, progress: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
     """Yield a function that begins a step: it prints a line and shows a bar over its images."""
     with ExitStack() as bars:
 

@@ -11,17 +11,26 @@ from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, check_output_folder
-from eyetune.values.firmware_formats import DEFAULT_FORMATS, FirmwareFormat
+from eyetune.errors import UsageError
+from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
+from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from eyetune.api.export import Export
+    from eyetune.api.export_model import ModelExport
     from eyetune.device.export.export_folder import Manifest
     from eyetune.device.export.verify import Verification
 
 Formats = Annotated[
     tuple[FirmwareFormat, ...], Parameter(negative="", show_default=", ".join(DEFAULT_FORMATS))
+]
+ExportFormats = Annotated[
+    tuple[FirmwareFormat | ModelFormat, ...],
+    Parameter(negative="", show_default=", ".join(DEFAULT_FORMATS)),
 ]
 _NO_COMMON = Common()
 
@@ -34,11 +43,16 @@ def export(
     output: Annotated[
         Path | None, Parameter(metavar="FOLDER", show_default="exports/ID in the workspace")
     ] = None,
-    format: Formats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
+    format: ExportFormats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
+    unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
     """Export a run for a board: int8 network, firmware and report.
+
+    The formats tflite, keras and onnx need no board: they are model files, of a run or of a .keras
+    file, without firmware and report.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
     `eyetune verify` verifies the result on test images.
@@ -47,23 +61,49 @@ def export(
 
         eyetune export latest --board esp-eye --output firmware
         eyetune export 3f2a --format esp-idf --format c --json
+        eyetune export latest --format tflite --format onnx --output files
+        eyetune export network.keras --format tflite --data cifar10 --output files
 
     Parameters
     ----------
     run
-        A run: its id, the beginning of the id, its name, or latest.
+        A run: its id, the beginning of the id, its name, or latest. For model files also a .keras
+        file.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
     output
         Folder for the export, which is created.
     format
-        Format of the firmware; repeat the option for several formats.
+        Format of the firmware (esp-idf, arduino, c) or of a model file (tflite in int8, keras and
+        onnx in float); repeat the option for several formats. onnx needs eyetune[onnx].
     overwrite
         Replace an existing export. Other files are never replaced.
+    data
+        Images for the int8 version of a .keras file.
+    unsafe
+        Run code inside a .keras file. The code can do anything that you can.
     """
     check_output_folder(output)
     import eyetune
 
+    if _are_model_formats(run, format):
+        files = eyetune.export_model(
+            run,
+            output,
+            formats=format,
+            data=data,
+            unsafe=unsafe,
+            overwrite=overwrite,
+            workspace=common.open_workspace(),
+        )
+        common.show(files.to_json(), *_model_lines(files))
+        return
+    if data is not None or unsafe:
+        raise UsageError(
+            "--data and --unsafe are for .keras files.",
+            received=run,
+            fix="A run is exported with its own images: leave these options out.",
+        )
     result = eyetune.export(
         run,
         output,
@@ -73,6 +113,42 @@ def export(
         workspace=common.open_workspace(),
     )
     common.show(result.to_json(), *export_lines(result))
+
+
+def _are_model_formats(run: str, formats: Sequence[str]) -> bool:
+    """Return whether model files are to be exported, not firmware.
+
+    Raises:
+        UsageError: Both are, or firmware of a file.
+    """
+    are_model_formats = [name in MODEL_FORMATS for name in formats]
+    if any(are_model_formats) and not all(are_model_formats):
+        raise UsageError(
+            "Model files and firmware cannot be exported at once.",
+            expected=f"only {', '.join(MODEL_FORMATS)}, or only {', '.join(FIRMWARE_FORMATS)}",
+            received=", ".join(formats),
+            fix="Export twice. An export with firmware contains model.tflite, too.",
+        )
+    is_model = any(are_model_formats)
+    if not is_model and run.lower().endswith((".keras", ".tflite")):
+        raise UsageError(
+            "Firmware can be exported from a run only.",
+            expected="a run, or --format tflite, keras or onnx",
+            received=run,
+            fix=f"eyetune export {run} --format tflite --data NAME|PATH",
+        )
+    return is_model
+
+
+def _model_lines(files: ModelExport) -> list[RenderableType]:
+    """Return what to print about model files."""
+    lines = []
+    if files.int8_accuracy is not None:
+        lines.append(
+            f"accuracy {files.float_accuracy:.2%} in float, {files.int8_accuracy:.2%} in int8 "
+            f"({files.num_validation_images:,} validation images)"
+        )
+    return [*lines, f"Written: {escape(str(files.folder))} ({', '.join(files.files)})"]
 
 
 def verify(

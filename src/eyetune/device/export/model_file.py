@@ -50,6 +50,7 @@ class ModelFile:
         dtype: Type of its input, for example "float32" or "int8".
         interpreter: Name and version of what computes it.
         outputs: Returns its outputs as real numbers, shape (N, outputs), for pixels in its range.
+        keras_model: The Keras model; None for a .tflite file.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class ModelFile:
     dtype: str
     interpreter: str
     outputs: Callable[[Floats], Floats]
+    keras_model: Any = None
 
     def probabilities(self, images: Images, on_image: OnImage = no_progress) -> Floats:
         """Return the class probabilities of images, float32 of shape (N, number of classes).
@@ -171,6 +173,7 @@ def _keras_model(path: Path, pixels: str, *, unsafe: bool) -> ModelFile:
         dtype="float32",
         interpreter=f"Keras {library_versions('keras')['keras']}",
         outputs=lambda values: np.asarray(model(values, training=False), np.float32),
+        keras_model=model,
     )
 
 

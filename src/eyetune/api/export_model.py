@@ -1,0 +1,231 @@
+"""Export a network as model files, without a board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eyetune._files import replaced_file
+from eyetune.api.evaluate_file import images_for
+from eyetune.api.export import MAX_VALIDATION_IMAGES, export_target, shown_steps
+from eyetune.api.preparing import note, start, workspace_of
+from eyetune.api.run import Run, open_run
+from eyetune.data import Dataset
+from eyetune.device.export.export_folder import LABELS, labels_text
+from eyetune.device.export.model_file import check_model_file, is_model_file, open_model_file
+from eyetune.device.export.onnx_file import check_onnx, write_onnx
+from eyetune.errors import UsageError, WorkspaceError, nearest
+from eyetune.records import Workspace
+from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
+from eyetune.values.run_files import RANGES_FILE
+
+
+@dataclass(frozen=True)
+class ModelExport:
+    """Model files that were written.
+
+    Attributes:
+        folder: Their folder.
+        files: Their names, and labels.txt where the classes are known.
+        num_validation_images: Number of images on which the int8 network was compared; None if
+            there is none.
+        float_accuracy: Accuracy of the float network on these images, 0 to 1.
+        int8_accuracy: Accuracy of the int8 network on these images, 0 to 1.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    num_validation_images: int | None = None
+    float_accuracy: float | None = None
+    int8_accuracy: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the export as JSON values."""
+        return {
+            "folder": str(self.folder),
+            "files": list(self.files),
+            "validation_images": self.num_validation_images,
+            "float_validation_accuracy": self.float_accuracy,
+            "int8_validation_accuracy": self.int8_accuracy,
+        }
+
+
+def export_model(
+    model: Run | str | Path = "latest",
+    output: str | Path | None = None,
+    *,
+    formats: Sequence[str] = ("tflite",),
+    data: str | Path | None = None,
+    unsafe: bool = False,
+    overwrite: bool = False,
+    workspace: str | Path | Workspace | None = None,
+    progress: bool = True,
+) -> ModelExport:
+    """Export a network as model files, without a board: .tflite in int8, .keras and .onnx in float.
+
+    Networks take images of 0 to 1; the int8 network takes bytes less 128. Ranges of the int8
+    network are measured on training images, and it is compared with float on validation images.
+
+    Args:
+        model: A completed run, its id, name or "latest", or a .keras file.
+        output: Folder for the files. Default: `exports/ID` or `exports/NAME` in the workspace.
+        formats: "tflite", "keras" and "onnx", one or more. ONNX needs eyetune[onnx].
+        data: The images for the int8 version of a .keras file. Runs use their own.
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
+        overwrite: Whether to replace existing files.
+        workspace: The workspace that the run is recorded in.
+        progress: Whether to show the progress.
+
+    Raises:
+        UsageError: The run is not complete, the file cannot be loaded, a file exists, or a package
+            is missing.
+        BoardError: The network cannot be converted.
+        DataError: The images do not match the network.
+
+    Example:
+        >>> import eyetune as et
+        >>> et.export_model("latest", "files", formats=["tflite", "onnx"])  # doctest: +SKIP
+    """
+    chosen = checked_model_formats(formats)
+    if "onnx" in chosen:
+        check_onnx()
+    records = workspace_of(workspace)
+    is_file = not isinstance(model, Run) and is_model_file(str(model))
+    if is_file:
+        file = Path(str(model)).expanduser()
+        _check_keras_source(file, chosen, data)
+        folder = export_target(output, records, file.stem)
+    else:
+        run = model if isinstance(model, Run) else open_run(str(model), workspace=records)
+        _ = run.results  # raises an error if the run is not complete
+        folder = export_target(output, run.workspace, run.id)
+    _check_files(folder, chosen, overwrite=overwrite)
+    start(0, progress=progress)
+    note("Loading the network ...", progress=progress)
+    learned = None
+    dataset: Dataset | None = None
+    if is_file:
+        source = open_model_file(file, unsafe=unsafe)
+        network = source.keras_model
+        if source.pixels != "0-1":
+            raise UsageError(
+                "The network takes pixels from 0 to 255.",
+                expected="a network for images from 0 to 1",
+                received=f"{file.name}, with a Rescaling layer that divides",
+                fix="Save the network without this layer.",
+            )
+        if data is not None:
+            dataset = images_for(source, data, "validation")
+        names = dataset.class_names if dataset else ()
+    else:
+        network, names = run.model(), run.record.data.class_names
+        if "tflite" in chosen:
+            dataset = run.dataset()
+    accuracies: dict[str, Any] = {}
+    contents: dict[str, bytes] = {}
+    if "tflite" in chosen and dataset is not None:
+        from eyetune.device.export.calibration import calibrate
+        from eyetune.models.int8.range_file import read_ranges
+        from eyetune.training.evaluate import probabilities
+
+        if not is_file:
+            learned = read_ranges(run.folder / RANGES_FILE, network)
+        validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
+        predicted = probabilities(network, validation)
+        with shown_steps(progress=progress) as on_step:
+            calibrated = calibrate(
+                network,
+                dataset.train,
+                validation,
+                float_probabilities=predicted,
+                per_channel_dense=True,
+                on_step=on_step,
+                learned=learned,
+            )
+        contents["model.tflite"] = calibrated.content
+        accuracies = {
+            "num_validation_images": len(validation),
+            "float_accuracy": float((predicted.argmax(axis=1) == validation.labels).mean()),
+            "int8_accuracy": calibrated.chosen.int8_accuracy,
+        }
+    if names:
+        contents[LABELS] = labels_text(tuple(names)).encode()
+    files = _write(folder, network, chosen, contents)
+    return ModelExport(folder, files, **accuracies)
+
+
+def checked_model_formats(names: Sequence[str]) -> tuple[ModelFormat, ...]:
+    """Return formats of model files in their usual order, each once.
+
+    Raises:
+        UsageError: There is no such format, or none is given.
+    """
+    for name in names or ("",):
+        if name not in MODEL_FORMATS:
+            raise UsageError(
+                f"There is no format of model files named {name}.",
+                expected=f"one or more of {', '.join(MODEL_FORMATS)}",
+                received=name or "none",
+                fix=nearest(name, MODEL_FORMATS),
+            )
+    return tuple(name for name in MODEL_FORMATS if name in names)
+
+
+def _check_keras_source(file: Path, formats: tuple[ModelFormat, ...], data: Any) -> None:
+    check_model_file(file)
+    if file.suffix.lower() != ".keras":
+        raise UsageError(
+            "A .tflite file cannot be converted.",
+            expected="a run or a .keras file",
+            received=file,
+            fix="Export the run or the .keras file that it was made from.",
+        )
+    if "tflite" in formats and data is None:
+        raise UsageError(
+            "The int8 network needs training images to measure its ranges on.",
+            expected="--data with the images that the network was trained on",
+            received=file,
+            fix=f"eyetune export {file} --format tflite --data NAME|PATH",
+        )
+
+
+def _check_files(folder: Path, formats: tuple[ModelFormat, ...], *, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.", fix="Name another folder with --output.")
+    existing = [f"model.{name}" for name in formats if (folder / f"model.{name}").exists()]
+    if (folder / LABELS).exists():
+        existing.append(LABELS)
+    if existing and not overwrite:
+        raise UsageError(
+            f"The folder {folder} already contains model files; nothing was written.",
+            expected="a folder without them",
+            received=", ".join(existing),
+            fix="Name another folder with --output, or add --overwrite to replace them.",
+        )
+
+
+def _write(
+    folder: Path, network: Any, formats: tuple[ModelFormat, ...], contents: dict[str, bytes]
+) -> tuple[str, ...]:
+    """Write all files, each completely or not at all, and return their names."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            with replaced_file(folder / name) as partial:
+                partial.write_bytes(content)
+        if "keras" in formats:
+            from eyetune.training.evaluate import save_model
+
+            save_model(network, folder / "model.keras")
+        if "onnx" in formats:
+            with replaced_file(folder / "model.onnx") as partial:
+                write_onnx(network, partial)
+    except OSError as error:
+        raise WorkspaceError(
+            f"Cannot write the model files into {folder}.",
+            received=error.strerror or error,
+            fix="Free some space, or name another folder with --output.",
+        ) from None
+    return (*(f"model.{name}" for name in formats), *(set(contents) & {LABELS}))
