@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from eyetune.errors import RecipeError, UsageError
 from eyetune.models import initial_weights
 from eyetune.models.build import build
-from eyetune.models.initial_weights import in_package, load, put, save
+from eyetune.models.initial_weights import in_package, keep, load, put, save
 from eyetune.recipe import WITH_CIFAR10_WEIGHTS, Recipe
 
 COLOR, GRAY = (16, 16, 3), (16, 16, 1)
@@ -73,6 +73,17 @@ def kept_at(path: Path, source: Any = None) -> Path:
 def test_keras_file_gives_the_same_features(keras_file: Path) -> None:
     model = initialized(keras_file, network(classes=7, seed=5))
     np.testing.assert_array_equal(features(model, images()), features(network(), images()))
+
+
+def test_kept_weights_give_the_same_predictions(tmp_path: Path) -> None:
+    edits = {**BLOCKS, "model.dense": [6]}
+    path = keep(network(edits), tmp_path / "weights")
+    model = initialized(path, network(edits, seed=5))
+    expected = network(edits)([images()], training=False)
+    np.testing.assert_array_equal(model([images()], training=False), expected)
+    assert keep(model, tmp_path / "weights") == path  # named by its contents
+    with pytest.raises(RecipeError):
+        load(str(path), network(edits, classes=7))
 
 
 def test_saved_weights_give_nearly_the_same_features(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ What is compared and copied are the weights of all layers but the dense ones, wh
 classes: layers in the order of Keras's `network.layers`, the weights of a layer in the order of its
 `layer.weights` (of a convolution kernel and bias; of a batch normalization gamma, beta, moving
 mean and moving variance). Names do not matter, since Keras numbers them through a process, and the
-size of the images does not matter to convolutions.
+size of the images does not matter to convolutions. An .npz file from `keep` also holds the weights
+of the dense layers (`dense/0`, `dense/1`, ...): it is for a network of the same classes.
 
 Code in a file is never run, and no more is read of it than the network has weights.
 """
@@ -70,7 +71,9 @@ def load(source: str, network: keras.Model) -> Weights:
     path = Path(source)
     if source == CIFAR10_WEIGHTS:
         path = _fitting_file(layers)
-    with _opened(path, source) as stored:
+    with _opened(path, source) as (stored, num_dense):
+        if num_dense:
+            layers = [*layers, *_dense_layers(network)]
         expected = [tuple(weight.shape) for layer in layers for weight in layer.weights]
         different = _first_difference(expected, stored)
         if different is not None:
@@ -90,9 +93,42 @@ def load(source: str, network: keras.Model) -> Weights:
 
 
 def put(weights: Weights, network: keras.Model) -> None:
-    """Set all weights of a network of blocks but those of its dense layers."""
-    for layer, values in zip(_layers(network), weights.layers, strict=True):
+    """Set the weights of a network of blocks; those of its dense layers if they are there."""
+    layers = _layers(network)
+    if len(weights.layers) > len(layers):
+        layers = [*layers, *_dense_layers(network)]
+    for layer, values in zip(layers, weights.layers, strict=True):
         layer.set_weights(values)
+
+
+def keep(network: keras.Model, folder: Path) -> Path:
+    """Write all weights of a network, exactly, into a file that is named by their hash.
+
+    Args:
+        network: A network of blocks.
+        folder: The folder of the file; it is created.
+
+    Returns:
+        The path of the file, for `model.initial_weights` of a recipe with the same blocks, dense
+        layers and classes.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    groups = {"weights": _layers(network), "dense": _dense_layers(network)}
+    kept = as_weights(tuple(layer.get_weights()) for layers in groups.values() for layer in layers)
+    path = folder / f"{kept.digest}.npz"
+    if path.exists():
+        return path
+    arrays = {
+        f"{name}/{index}": value
+        for name, layers in groups.items()
+        for index, value in enumerate(value for layer in layers for value in layer.get_weights())
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with replaced_file(path) as unfinished, unfinished.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
+    return path
 
 
 def save(network: keras.Model, path: Path) -> None:
@@ -120,13 +156,17 @@ def save(network: keras.Model, path: Path) -> None:
 
 
 def _layers(network: keras.Model) -> list[Any]:
+    return [layer for layer in network.layers if layer.weights and not _is_dense(layer)]
+
+
+def _dense_layers(network: keras.Model) -> list[Any]:
+    return [layer for layer in network.layers if _is_dense(layer)]
+
+
+def _is_dense(layer: Any) -> bool:
     import keras
 
-    return [
-        layer
-        for layer in network.layers
-        if layer.weights and not isinstance(layer, keras.layers.Dense)
-    ]
+    return isinstance(layer, keras.layers.Dense)
 
 
 def _package_files() -> dict[str, Path]:
@@ -139,7 +179,7 @@ def _fitting_file(layers: Sequence[Any]) -> Path:
     expected = [tuple(weight.shape) for layer in layers for weight in layer.weights]
     closest: tuple[float, Path] | None = None
     for _, path in sorted(_package_files().items()):
-        with _opened(path, CIFAR10_WEIGHTS) as stored:
+        with _opened(path, CIFAR10_WEIGHTS) as (stored, _):
             different = _first_difference(expected, stored)
         num_fitting = np.inf if different is None else different
         if closest is None or num_fitting > closest[0]:
@@ -154,8 +194,8 @@ def _fitting_file(layers: Sequence[Any]) -> Path:
 
 
 @contextmanager
-def _opened(path: Path, source: str) -> Iterator[Sequence[_Stored]]:
-    """Yield the arrays in a file, not read yet.
+def _opened(path: Path, source: str) -> Iterator[tuple[Sequence[_Stored], int]]:
+    """Yield the arrays in a file, not read yet, and how many of them belong to dense layers.
 
     Raises:
         RecipeError: The file cannot be read, here or by the caller.
@@ -165,7 +205,11 @@ def _opened(path: Path, source: str) -> Iterator[Sequence[_Stored]]:
             unpacked = sum(info.file_size for info in archive.infolist())
             if unpacked > MAX_BYTES:
                 raise ValueError(f"{unpacked:,} bytes when unpacked")
-            yield _in_keras(archive) if path.suffix == ".keras" else _in_npz(archive)
+            if path.suffix == ".keras":
+                yield _in_keras(archive), 0
+            else:
+                dense = _in_npz(archive, "dense")
+                yield [*_in_npz(archive, "weights"), *dense], len(dense)
     except RecipeError:
         raise
     # Damaged zip, NumPy, JSON and HDF5 files raise over a dozen types of errors.
@@ -184,11 +228,11 @@ def _opened(path: Path, source: str) -> Iterator[Sequence[_Stored]]:
         ) from None
 
 
-def _in_npz(archive: zipfile.ZipFile) -> list[_Stored]:
-    names = [name for name in archive.namelist() if name.startswith("weights/")]
-    if not names:
+def _in_npz(archive: zipfile.ZipFile, group: str) -> list[_Stored]:
+    names = [name for name in archive.namelist() if name.startswith(f"{group}/")]
+    if group == "weights" and not names:
         raise ValueError(f"no {FORMAT}")
-    return [_in_npy(archive, f"weights/{index}.npy") for index in range(len(names))]
+    return [_in_npy(archive, f"{group}/{index}.npy") for index in range(len(names))]
 
 
 def _in_npy(archive: zipfile.ZipFile, name: str) -> _Stored:
