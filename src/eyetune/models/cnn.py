@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.errors import RecipeError
 from eyetune.recipe import Block, ModelSection
+from eyetune.recipe.channels import num_filters
 
 if TYPE_CHECKING:
     import keras
@@ -85,7 +86,7 @@ def _apply(layers: list[Any], values: Any) -> Any:
 
 
 def _filters(block: Block, section: ModelSection) -> int:
-    return max(1, round(block.filters * section.width))
+    return num_filters(block.filters, section.width)
 
 
 def _padding(block: Block, section: ModelSection) -> str:
