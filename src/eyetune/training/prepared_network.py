@@ -103,12 +103,12 @@ class PreparedNetwork:
                 costs["flash_bytes"] = needed.flash_bytes
                 costs["arena_bytes"] = needed.arena_bytes
                 if board is not None:
-                    costs |= _costs_on(board, needed)
-                    obstacles = _obstacles(needed)
+                    costs |= costs_on(board, needed)
+                    obstacles = obstacles_in(needed)
         return NetworkCosts(network, costs, obstacles)
 
 
-def _costs_on(board: Board, needed: Footprint) -> dict[str, float]:
+def costs_on(board: Board, needed: Footprint) -> dict[str, float]:
     """Return the costs of a network that depend on the board."""
     costs: dict[str, float] = {"arena_bytes": needed.arena_bytes_on(board)}
     time = needed.latency(board)
@@ -119,7 +119,7 @@ def _costs_on(board: Board, needed: Footprint) -> dict[str, float]:
     return costs
 
 
-def _obstacles(needed: Footprint) -> tuple[str, ...]:
+def obstacles_in(needed: Footprint) -> tuple[str, ...]:
     """Return why no board can run a network, or why it cannot be judged."""
     unsupported = [f"TensorFlow Lite Micro cannot run {name}." for name in needed.unsupported]
     unknown = [f"Memory and time of {name} are unknown." for name in needed.unknown]

@@ -1,0 +1,255 @@
+"""Chooses how many channels a smaller network has, so that it keeps limits and loses little.
+
+Channels are removed a few at a time from the group where that costs least: the importance of the
+removed channels, divided by what they contribute to the costs that are too high. Nothing is
+trained here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from eyetune.device.boards.profiles import Board
+from eyetune.device.estimate.arena import alive_bytes
+from eyetune.device.estimate.esp_nn import with_scratch
+from eyetune.errors import UsageError
+from eyetune.models.channels import Channels, Floats, channels_of
+from eyetune.recipe import Recipe
+from eyetune.recipe.channels import ChannelGroup, channel_groups, with_channels
+from eyetune.records.study import Constraint
+from eyetune.training.prepared_network import costs_on, obstacles_in
+from eyetune.tuning.objectives import violations
+
+if TYPE_CHECKING:
+    import keras
+
+    from eyetune.device.estimate.footprint import Footprint
+
+MAX_CUT = 0.3  # of each cost that is too high, in one step: what is left still works
+_PORTION = 16  # a group loses a sixteenth of its channels at a time
+# The arena is the largest sum of tensors in use. A norm of these sums also falls if one of several
+# equally large sums does.
+_ARENA_NORM = 8.0
+_ARENA = "arena_bytes"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that may be trained.
+
+    Attributes:
+        recipe: Its recipe.
+        network: It, with random weights.
+        channels: Its channels.
+        costs: Its costs by name, those on the board if there is one.
+        loads: What falls with each channel that contributes to a cost, by the name of the cost.
+        obstacles: Why no board can run it, or why it cannot be judged, as sentences.
+    """
+
+    recipe: Recipe
+    network: keras.Model
+    channels: Channels
+    costs: Mapping[str, float]
+    loads: Mapping[str, float]
+    obstacles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What networks are built for.
+
+    Attributes:
+        image_shape: Height and width in pixels, and channels.
+        num_classes: Number of classes.
+        board: The board that costs are for; None for any.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    board: Board | None = None
+
+    def candidate(self, recipe: Recipe) -> Candidate:
+        """Return the network of a recipe with its costs; one that was just built is kept."""
+        return _candidate(recipe, self)
+
+
+@lru_cache(maxsize=64)
+def _candidate(recipe: Recipe, shapes: Shapes) -> Candidate:
+    from eyetune.device.estimate.footprint import footprint
+    from eyetune.models.build import build
+
+    network = build(recipe.model, shapes.image_shape, shapes.num_classes)
+    needed = footprint(network)
+    costs: dict[str, float] = {
+        "parameters": needed.parameters,
+        "trainable_parameters": sum(math.prod(v.shape) for v in network.trainable_variables),
+        "macs": needed.macs,
+        "multiply_adds": needed.macs,
+        "flash_bytes": needed.flash_bytes,
+        _ARENA: needed.arena_bytes,
+    }
+    if shapes.board is not None:
+        costs |= costs_on(shapes.board, needed)
+    loads = {**costs, _ARENA: _arena_load(needed, shapes.board)}
+    if "fps" in costs:
+        loads["fps"] = costs["latency_ms"]
+    obstacles = obstacles_in(needed)
+    return Candidate(recipe, network, channels_of(network), costs, loads, obstacles)
+
+
+def _arena_load(needed: Footprint, board: Board | None) -> float:
+    graph = with_scratch(needed.graph, board.kernel_versions) if board else needed.graph
+    powers = (float(size) ** _ARENA_NORM for size in alive_bytes(graph))
+    return float(math.fsum(powers) ** (1 / _ARENA_NORM)) + needed.tail_bytes
+
+
+def num_steps(candidate: Candidate, limits: Sequence[Constraint]) -> int:
+    """Return in how many steps a network reaches limits if none removes too much; 0 if it has.
+
+    Example:
+        >>> resnet8 = Shapes((32, 32, 3), 10).candidate(Recipe().with_({"model": "resnet8"}))
+        >>> [num_steps(resnet8, [Constraint("macs", "<=", 12_501_632 / cut)]) for cut in (1, 2, 8)]
+        [0, 2, 6]
+    """
+    ratios = [_ratio(limit, candidate.costs) for limit, _ in violations(limits, candidate.costs)]
+    return max((math.ceil(math.log(ratio) / -math.log(1 - MAX_CUT)) for ratio in ratios), default=0)
+
+
+def _ratio(limit: Constraint, costs: Mapping[str, float]) -> float:
+    """Return how many times too high a cost is, above 1."""
+    cost = costs[limit.name]
+    ratio = cost / limit.limit if limit.sign in ("<", "<=") else limit.limit / cost
+    return max(ratio, 1 + 1e-9)
+
+
+def step_limits(
+    candidate: Candidate, limits: Sequence[Constraint], steps_left: int
+) -> tuple[Constraint, ...]:
+    """Return limits for the next of several steps, each of which divides costs by the same.
+
+    Args:
+        candidate: The network before the step.
+        limits: The limits after the last step.
+        steps_left: Number of steps, this one included.
+    """
+    if steps_left == 1:
+        return tuple(limits)
+    result = []
+    for limit in limits:
+        cost = candidate.costs[limit.name]
+        is_violated = limit.excess(cost) > 0
+        between = cost * (limit.limit / cost) ** (1 / steps_left) if is_violated else limit.limit
+        result.append(limit.model_copy(update={"limit": between}))
+    return tuple(result)
+
+
+def smaller(
+    candidate: Candidate,
+    importance: Mapping[int, Floats],
+    limits: Sequence[Constraint],
+    shapes: Shapes,
+) -> Candidate:
+    """Return a network with fewer channels that keeps limits.
+
+    Args:
+        candidate: The trained network, with `model.width` 1.
+        importance: Importance of each of its channels, by group.
+        limits: The limits.
+        shapes: What it is built for.
+
+    Raises:
+        UsageError: No number of channels is small enough.
+    """
+    losses = {group: _sums(values) for group, values in importance.items()}
+    image_channels = shapes.image_shape[-1]
+    original = channel_groups(candidate.recipe.model, image_channels)
+    current = candidate
+    queue = [(0.0, index) for index in range(len(original))]  # in the order of their prices
+    while violated := violations(limits, current.costs):
+        names = [limit.name for limit, _ in violated]
+        while queue:
+            _, index = heapq.heappop(queue)
+            proposed = _fewer(current.recipe, index, original[index], image_channels)
+            if proposed is None:  # the group is as small as it can be
+                continue
+            narrower = shapes.candidate(proposed)
+            price = _price(current, narrower, names, losses)
+            # Prices rise as channels become rare. If this one is still the lowest, it is taken.
+            heapq.heappush(queue, (price, index))
+            if queue[0][1] == index:
+                current = narrower
+                break
+        else:
+            raise _too_small(violated, current)
+    return current
+
+
+def check_reachable(candidate: Candidate, limits: Sequence[Constraint], shapes: Shapes) -> None:
+    """Refuse limits that a network cannot keep with a channel in each layer.
+
+    Raises:
+        UsageError: No number of channels is small enough.
+    """
+    recipe, image_channels = candidate.recipe, shapes.image_shape[-1]
+    for group in channel_groups(recipe.model, image_channels):
+        for count in range(1, group.count):
+            changed = with_channels(recipe, group, count, image_channels)
+            if changed is not None:
+                recipe = changed
+                break
+    smallest = shapes.candidate(recipe)
+    violated = violations(limits, smallest.costs)
+    if violated:
+        raise _too_small(violated, smallest)
+
+
+def _fewer(
+    recipe: Recipe, index: int, original: ChannelGroup, image_channels: int
+) -> Recipe | None:
+    """Return a recipe with a portion fewer channels in one group; None if it has too few."""
+    group = channel_groups(recipe.model, image_channels)[index]
+    first = group.count - max(1, original.count // _PORTION)
+    for count in range(max(first, min(1, group.count - 1)), 0, -1):
+        changed = with_channels(recipe, group, count, image_channels)
+        if changed is not None:
+            return changed
+    return None
+
+
+def _price(
+    before: Candidate, after: Candidate, names: Sequence[str], losses: Mapping[int, Sequence[float]]
+) -> float:
+    """Return the importance of the channels that a change removes, for what it saves."""
+    saved = sum(math.log(before.loads[name] / after.loads[name]) for name in names)
+    lost = sum(
+        losses[group][len(losses[group]) - 1 - size]
+        - losses[group][len(losses[group]) - 1 - before.channels.sizes[group]]
+        for group, size in after.channels.sizes.items()
+    )
+    return lost / saved if saved > 0 else math.inf
+
+
+def _sums(importance: Floats) -> list[float]:
+    """Return the importance of the least important channels together, for 0 to all of them."""
+    sums = [0.0]
+    for value in sorted(map(float, importance)):
+        sums.append(sums[-1] + value)
+    return sums
+
+
+def _too_small(violated: Sequence[tuple[Constraint, float]], smallest: Candidate) -> UsageError:
+    limit, _ = violated[0]
+    fix = "Raise the limit, or train a network with fewer blocks and shrink that."
+    if limit.name == _ARENA:
+        fix = "Raise the limit, or train with smaller images or an earlier stride and shrink that."
+    return UsageError(
+        f"No number of channels keeps {limit}.",
+        expected=f"a limit that this network can reach with a channel in each layer ({limit.name})",
+        received=f"{smallest.costs[limit.name]:,.10g} with as few channels as possible",
+        fix=fix,
+    )

@@ -1,0 +1,77 @@
+"""How many channels a smaller network has: within the limits, at the lowest loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eyetune.device.boards.profiles import load_board
+from eyetune.errors import UsageError
+from eyetune.models.channels import Floats
+from eyetune.recipe import Recipe
+from eyetune.tuning.objectives import read_constraint, violations
+from eyetune.tuning.shrinking import Candidate, Shapes, num_steps, smaller, step_limits
+
+SHAPES = Shapes((16, 16, 3), 3, load_board("esp-eye"))
+RECIPE = Recipe().with_(
+    {
+        "model.blocks": [
+            {"filters": 8, "pool_size": 1},
+            {"filters": 8, "pool_size": 1, "residual": True},
+            {"filters": 12, "residual": True},
+        ],
+        "model.batch_norm": True,
+        "model.dense": [6],
+    }
+)
+
+
+def equal_importance(candidate: Candidate) -> dict[int, Floats]:
+    return {
+        group: np.linspace(1, 2, size, dtype=np.float32)
+        for group, size in candidate.channels.sizes.items()
+    }
+
+
+@pytest.mark.parametrize("share", [0.7, 0.3])
+@pytest.mark.parametrize("name", ["macs", "flash_bytes", "arena_bytes", "latency_ms"])
+def test_smaller_keeps_each_kind_of_limit(name: str, share: float) -> None:
+    start = SHAPES.candidate(RECIPE)
+    share = max(share, 0.6) if name in ("flash_bytes", "arena_bytes") else share
+    limits = [read_constraint(f"{name} <= {share * start.costs[name]:.0f}")]
+    result = smaller(start, equal_importance(start), limits, SHAPES)
+    assert not violations(limits, result.costs)
+    assert start.channels.has_same_layers(result.channels)
+    assert result.costs[name] > 0.6 * limits[0].limit  # no more is removed than necessary
+
+
+def test_smaller_removes_the_channels_that_count_least() -> None:
+    start = SHAPES.candidate(RECIPE)
+    importance = equal_importance(start)
+    counts = []
+    for factor in (1e-3, 1e3):  # of the last block
+        weighted = {
+            group: values * factor if len(values) == 12 else values
+            for group, values in importance.items()
+        }
+        limits = [read_constraint(f"macs <= {0.8 * start.costs['macs']:.0f}")]
+        result = smaller(start, weighted, limits, SHAPES)
+        counts.append(result.recipe.model.blocks[2].filters)
+    assert counts[0] < counts[1] == 12
+
+
+def test_smaller_refuses_limits_below_one_channel_each() -> None:
+    start = SHAPES.candidate(RECIPE)
+    with pytest.raises(UsageError):
+        smaller(start, equal_importance(start), [read_constraint("flash_bytes < 100")], SHAPES)
+
+
+def test_steps_divide_the_costs_by_the_same_factor() -> None:
+    start = SHAPES.candidate(RECIPE)
+    limits = [read_constraint(f"macs <= {start.costs['macs'] / 4:.0f}"), read_constraint("fps > 1")]
+    count = num_steps(start, limits)
+    assert count == 4
+    first, unchanged = step_limits(start, limits, count)
+    assert first.limit == pytest.approx(start.costs["macs"] / 4**0.25, rel=1e-3)
+    assert unchanged == limits[1]
+    assert step_limits(start, limits, 1) == tuple(limits)
