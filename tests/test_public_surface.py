@@ -25,6 +25,7 @@ WITHOUT_EXAMPLE = {
     "GridSearch": "the example of Hyperband shows every drop-in tuner",
     "RandomSearch": "the example of Hyperband shows every drop-in tuner",
     "Run": "returned by train, whose example shows it",
+    "Shrunk": "returned by shrink, whose example shows it",
     "Split": "a part of Dataset, whose example shows it",
     "errors": "a module: its documentation is the tree of errors",
     "techniques": "a module: its functions have examples",

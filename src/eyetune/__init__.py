@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
     from eyetune.api.run import Run, open_run
+    from eyetune.api.shrink import Shrunk, resume_shrink, shrink
     from eyetune.api.study import Study, open_study
     from eyetune.api.train import resume, train
     from eyetune.api.tune import tune
@@ -58,6 +59,7 @@ _MODULE_OF_NAME = {
     "RandomSearch": "eyetune.compat.keras_tuner.tuners",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.api.run",
+    "Shrunk": "eyetune.api.shrink",
     "Space": "eyetune.space.space",
     "Split": "eyetune.data",
     "Study": "eyetune.api.study",
@@ -80,6 +82,8 @@ _MODULE_OF_NAME = {
     "open_run": "eyetune.api.run",
     "open_study": "eyetune.api.study",
     "resume": "eyetune.api.train",
+    "resume_shrink": "eyetune.api.shrink",
+    "shrink": "eyetune.api.shrink",
     "start_keras": "eyetune.training.backend",
     "train": "eyetune.api.train",
     "tune": "eyetune.api.tune",
@@ -102,6 +106,7 @@ __all__ = [
     "RandomSearch",
     "Recipe",
     "Run",
+    "Shrunk",
     "Space",
     "Split",
     "Study",
@@ -125,6 +130,8 @@ __all__ = [
     "open_run",
     "open_study",
     "resume",
+    "resume_shrink",
+    "shrink",
     "start_keras",
     "techniques",
     "train",

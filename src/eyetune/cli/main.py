@@ -25,6 +25,7 @@ from eyetune.cli import (
     lr_find,
     report,
     runs,
+    shrink,
     study,
     techniques,
     train,
@@ -78,6 +79,7 @@ _COMMANDS = {
     "Bring a network to a board": (
         boards.boards,
         boards.fit_check,
+        shrink.shrink,
         deploy.deploy,
         export.export,
         export.verify,

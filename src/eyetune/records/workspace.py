@@ -11,6 +11,7 @@ from eyetune.records.database import Database
 from eyetune.records.lab_store import LabStore
 from eyetune.records.predictions import PredictionStore
 from eyetune.records.run_store import RunStore
+from eyetune.records.shrink import ShrinkStore
 from eyetune.records.study_store import StudyStore
 
 DEFAULT_FOLDER = "eyetune-workspace"
@@ -29,6 +30,7 @@ class Workspace:
         predictions: The predictions of the runs.
         labs: The labs.
         studies: The studies.
+        shrinks: How networks of runs were made smaller.
 
     Raises:
         WorkspaceError: From any method: the folder or its database cannot be read or written.
@@ -48,6 +50,7 @@ class Workspace:
         self.runs = RunStore(self._database, self.labs)
         self.predictions = PredictionStore(self.runs.root)
         self.studies = StudyStore(self._database)
+        self.shrinks = ShrinkStore(self.folder / "shrinks")
 
     @property
     def exists(self) -> bool:
