@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from eyetune.api.train import resume, train
     from eyetune.api.tune import tune
     from eyetune.api.verify import verify
+    from eyetune.api.verify_file import verify_file
     from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
     from eyetune.compat.keras_tuner.own_search import tune_with_keras_tuner
     from eyetune.compat.keras_tuner.tuners import (
@@ -89,6 +90,7 @@ _MODULE_OF_NAME = {
     "tune": "eyetune.api.tune",
     "tune_with_keras_tuner": "eyetune.compat.keras_tuner.own_search",
     "verify": "eyetune.api.verify",
+    "verify_file": "eyetune.api.verify_file",
     "write_report": "eyetune.api.report",
 }
 _MODULES = ("errors", "techniques")
@@ -138,6 +140,7 @@ __all__ = [
     "tune",
     "tune_with_keras_tuner",
     "verify",
+    "verify_file",
     "write_report",
 ]
 

@@ -78,6 +78,12 @@ def test_board_commands_reject_invalid_arguments(
     assert (tmp_path / "m" / "model.keras").is_file()
     assert files["files"] == ["model.keras", "labels.txt"]
 
+    file = ("verify", tmp_path / "m" / "model.keras")
+    assert answer(*file)[0] == answer("verify", folder, "--data", "digits")[0] == 2
+    source = trained.recipe.data.source
+    status, result = answer(*file, "--data", source, "--images", "3")
+    assert (status, result["passed"], result["num_images"]) == (0, True, 3)
+
     content = bytearray((folder / MODEL).read_bytes())
     content[-1] ^= 1
     (folder / MODEL).write_bytes(content)

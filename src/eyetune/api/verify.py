@@ -85,7 +85,7 @@ def verify(
     float_result = _float_accuracy(manifest, dataset, split, len(images), workspace)
     total = verification.num_classifications(len(images))
     with (
-        _workers(len(images)) as workers,
+        workers_for(len(images)) as workers,
         counting_bar("classifying images", enabled=progress) as advance,
     ):
         result = verification.verify(
@@ -103,7 +103,7 @@ def verify(
     return result
 
 
-def _workers(num_images: int) -> AbstractContextManager[LocalExecutor | None]:
+def workers_for(num_images: int) -> AbstractContextManager[LocalExecutor | None]:
     """Return worker processes on all cores; none for a few images."""
     num_workers = min(usable_cores(), num_images // MIN_IMAGES_PER_WORKER)
     return LocalExecutor(num_workers) if num_workers > 1 else nullcontext()

@@ -157,9 +157,11 @@ def verify(
     *,
     split: Literal["test", "validation"] = "test",
     images: Annotated[int | None, Parameter(show_default="all")] = None,
+    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
+    unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> int:
-    """Verify an export on real images, with the board's interpreter.
+    """Verify an export or a model file on real images, with the board's interpreter.
 
     TensorFlow Lite Micro runs the network as the board would, and LiteRT is the reference. The
     exit status is 1 if the verification fails.
@@ -168,19 +170,43 @@ def verify(
 
         eyetune verify firmware
         eyetune verify firmware --split validation --images 500 --json
+        eyetune verify model.tflite --data cifar10
 
     Parameters
     ----------
     folder
-        Folder of the export.
+        Folder of the export. Or a .tflite file in int8, or a .keras file, which is converted first.
     split
         Which images to use: test for the final report; validation while choices are still to be
         made.
     images
         Number of images to use, the first ones of the split.
+    data
+        Images for a model file. The classes must be in the order of the network's outputs.
+    unsafe
+        Run code inside a .keras file. The code can do anything that you can.
     """
     import eyetune
+    from eyetune.device.export.model_file import is_model_file
 
+    if is_model_file(str(folder)) and not folder.is_dir():
+        if data is None:
+            raise UsageError(
+                "A model file does not say which images it is for.",
+                expected="--data with a name or a path",
+                received=folder,
+                fix=f"eyetune verify {folder} --data cifar10",
+            )
+        result = eyetune.verify_file(folder, data, split=split, num_images=images, unsafe=unsafe)
+        common.show({"file": str(folder), **result.to_json()}, *verification_lines(result))
+        return 0 if result.passed else 1
+    if data is not None or unsafe:
+        raise UsageError(
+            "--data and --unsafe are for model files.",
+            expected="a .keras or .tflite file",
+            received=folder,
+            fix="An export is verified on its own images: leave these options out.",
+        )
     result = eyetune.verify(
         folder, split=split, num_images=images, workspace=common.open_workspace()
     )
@@ -283,9 +309,9 @@ def verification_lines(verification: Verification) -> list[RenderableType]:
     if verification.agreement is not None:
         rows["same class"] = f"{verification.agreement:.2%} ({verification.reference})"
     if verification.arena is not None:
-        rows["tensor arena"] = (
-            f"{verification.arena.bytes:,} bytes used, {verification.arena_limit_bytes:,} set aside"
-        )
+        rows["tensor arena"] = f"{verification.arena.bytes:,} bytes used"
+        if verification.arena_limit_bytes is not None:
+            rows["tensor arena"] += f", {verification.arena_limit_bytes:,} set aside"
     colors = {Conclusion.PASSED: "green", Conclusion.FAILED: "red"}
     color = colors.get(verification.conclusion, "yellow")
     verdict = f"[{color}]{verification.conclusion}[/{color}]"

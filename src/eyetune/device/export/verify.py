@@ -79,7 +79,8 @@ class Verification:
         agreement: Fraction of the images for which LiteRT's reference kernels predict the same
             class; None if there is nothing to compare.
         arena: Used part of the tensor arena; None if it was not measured.
-        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes.
+        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes; None without
+            firmware.
         interpreter: Name and version of the deciding interpreter.
         reference: Name and version of the interpreter that it was compared with.
         versions: Versions of the libraries.
@@ -94,7 +95,7 @@ class Verification:
     confusion: tuple[tuple[int, ...], ...]
     agreement: float | None
     arena: Arena | None
-    arena_limit_bytes: int
+    arena_limit_bytes: int | None
     interpreter: str
     reference: str
     versions: Mapping[str, str]
@@ -144,10 +145,11 @@ class Verification:
                 f"{self.interpreter} and {self.reference} agree on {self.agreement:.2%} of the "
                 f"images; at least {MIN_AGREEMENT:.1%} are expected."
             )
-        if self.arena is not None and self.arena.bytes > self.arena_limit_bytes:
+        limit = self.arena_limit_bytes
+        if self.arena is not None and limit is not None and self.arena.bytes > limit:
             failures.append(
                 f"The tensor arena took {self.arena.bytes:,} bytes; "
-                f"the firmware sets aside {self.arena_limit_bytes:,}."
+                f"the firmware sets aside {limit:,}."
             )
         return tuple(failures)
 
@@ -208,7 +210,7 @@ def verify(
     labels: NDArray[np.int64],
     *,
     split: str,
-    arena_limit_bytes: int,
+    arena_limit_bytes: int | None,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
     workers: Workers | None = None,
@@ -221,7 +223,8 @@ def verify(
         images: Pixels, uint8 of shape (N, height, width, channels), at least one image.
         labels: Classes, int64 of shape (N,).
         split: Name of the split that the images are from.
-        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes.
+        arena_limit_bytes: Size of the tensor arena in the firmware, in bytes; None without
+            firmware.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
         changed_files: Files of the export that changed after it was written.
         workers: Processes that classify the images; LiteRT gets as many threads of this process.
