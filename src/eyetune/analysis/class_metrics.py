@@ -110,7 +110,7 @@ def class_metrics(confusion: Confusion) -> tuple[ClassMetrics, ...]:
         >>> [round(share.value, 3) for share in (metrics[0].precision, metrics[0].recall)]
         [0.667, 0.8]
         >>> [round(value, 3) for value in metrics[0].f1]
-        [0.727, 0.472, 0.88]
+        [0.727, 0.492, 0.88]
     """
     num_images, num_predicted = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
     metrics = []
@@ -140,7 +140,7 @@ def balanced_accuracy(confusion: Confusion) -> Share:
 
     Example:
         >>> [round(value, 3) for value in balanced_accuracy(np.array([[90, 10], [2, 8]]))]
-        [0.85, 0.69, 0.928]
+        [0.85, 0.691, 0.925]
     """
     recalls = [each.recall for each in class_metrics(confusion) if each.num_images]
     if not recalls:
