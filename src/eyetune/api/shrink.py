@@ -101,7 +101,7 @@ def shrink(
             memory is a limit, too. Default: no board.
         fps: Frames per second that the network must reach on the board, as predicted. Default: no
             limit.
-        epochs: Epochs of all steps together; the last step takes half of them. Default: as many as
+        epochs: Epochs of all steps together; the last step takes at least half. Default: as many as
             the run has.
         seed: Random seed, 0 or above. Default: 0.
         name: Name of the result. Default: that of the run, with "-small".

@@ -63,7 +63,7 @@ def shrink(  # noqa: PLR0913 (options)
         A name from `eyetune boards`, or the path of a .toml file that describes a board. Its memory
         is a limit, too.
     epochs
-        Epochs of all steps together; the last step takes half of them.
+        Epochs of all steps together; the last step takes at least half.
     seed
         Random seed.
     name
