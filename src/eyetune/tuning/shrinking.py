@@ -112,9 +112,11 @@ def num_steps(candidate: Candidate, limits: Sequence[Constraint]) -> int:
     """Return in how many steps a network reaches limits if none removes too much; 0 if it has.
 
     Example:
+        >>> from eyetune.tuning.objectives import read_constraint
         >>> resnet8 = Shapes((32, 32, 3), 10).candidate(Recipe().with_({"model": "resnet8"}))
-        >>> [num_steps(resnet8, [Constraint("macs", "<=", 12_501_632 / cut)]) for cut in (1, 2, 8)]
-        [0, 2, 6]
+        >>> limits = [read_constraint(text) for text in ("macs < 20M", "macs < 6M", "macs < 1.5M")]
+        >>> [num_steps(resnet8, [limit]) for limit in limits]
+        [0, 3, 6]
     """
     ratios = [_ratio(limit, candidate.costs) for limit, _ in violations(limits, candidate.costs)]
     return max((math.ceil(math.log(ratio) / -math.log(1 - MAX_CUT)) for ratio in ratios), default=0)
