@@ -257,9 +257,12 @@ def test_other_processes_of_a_program_start_as_usual(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
+    # Where a shell started these tests in the background, SIGINT is ignored in their children.
     script.write_text(
+        "import signal\n"
         "import time\n"
         "from eyetune.tuning.executors import LocalExecutor\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with LocalExecutor(2) as executor:\n"
         "    try:\n"
         "        future = executor.submit(divmod, 7, 2)\n"
