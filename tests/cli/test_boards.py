@@ -122,7 +122,10 @@ def test_fit_check_status_is_3_if_it_cannot_tell(
     assert "lower bounds" in printed
 
 
-def test_fit_check_of_all_boards_is_a_table(capfd: pytest.CaptureFixture[str]) -> None:
+def test_fit_check_of_all_boards_is_a_table(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert run(["fit-check", "vgg16", "--all-boards"]) == 0  # one of them has 16 MB of flash
     printed = capfd.readouterr().out
     assert "does not fit" in printed

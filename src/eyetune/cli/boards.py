@@ -209,12 +209,13 @@ def _fit_lines(check: FitCheck) -> list[RenderableType]:
 
 def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
     """Return a table of the boards: the verdict, and the share of each that the network takes."""
-    table = Table(box=box.SIMPLE)
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     table.add_column("board", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for heading in ("flash", "arena\nKiB", "of RAM", "time per image\nms"):
+    for heading in ("flash", "arena\nKiB", "of RAM"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("arena in", no_wrap=True)
+    table.add_column("RAM", no_wrap=True)
+    table.add_column("time, ms", justify="right", no_wrap=True)
     for check in checks:
         board, needs = check.board, check.footprint
         arena_bytes = needs.arena_bytes_on(board)
@@ -227,8 +228,8 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
             f"{needs.flash_bytes / board.max_model_bytes:.0%}",
             _kibibytes(arena_bytes),
             f"{arena_bytes / available:.0%}",
+            "external" if is_external else "internal",
             f"{time.milliseconds:,.0f} ± {time.error_milliseconds:,.0f}" if time else "unknown",
-            "external RAM" if is_external else "internal RAM",
         )
     first = checks[0]
     lines: list[RenderableType] = [f"[bold]{escape(first.label)}[/bold]", table]
