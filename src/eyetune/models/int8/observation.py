@@ -16,7 +16,7 @@ from eyetune.models.int8.ranges import (
     Range,
     Ranges,
     fixed_ranges,
-    least_error_range,
+    min_error_range,
     range_owners,
 )
 
@@ -43,7 +43,7 @@ class Observation:
     def ranges(self) -> dict[int, Range]:
         """Return the ranges that hold the values with the least error."""
         return {
-            owner: least_error_range(self.samples[owner], full) if owner in self.samples else full
+            owner: min_error_range(self.samples[owner], full) if owner in self.samples else full
             for owner, full in self.fulls.items()
         }
 

@@ -107,7 +107,7 @@ def range_owners(network: FoldedNetwork) -> tuple[int | None, ...]:
     return tuple(owners)
 
 
-def least_error_range(samples: Floats, full: Range) -> Range:
+def min_error_range(samples: Floats, full: Range) -> Range:
     """Return the range that holds a tensor's values with the least mean squared error.
 
     A narrow range rounds most values less and cuts off a few.
