@@ -10,6 +10,7 @@ from typing import Any
 
 from eyetune.api.preparing import check_seed, note, start, workspace_of
 from eyetune.api.run import Run
+from eyetune.api.shrink_limits import check_can_shrink, check_limits, costs_text, read_limits
 from eyetune.api.train import resume, train
 from eyetune.data import Dataset
 from eyetune.device.boards.profiles import load_board
@@ -20,10 +21,7 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.resolver import LATEST
 from eyetune.records.run import require_results
 from eyetune.records.shrink import ShrinkRecord, ShrinkStep
-from eyetune.records.study import Constraint
 from eyetune.report.numbers import count_text
-from eyetune.tuning.objectives import check_board, constraints_of, violations
-from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.shrinking import (
     Candidate,
     Shapes,
@@ -36,18 +34,6 @@ from eyetune.tuning.shrinking import (
 WEIGHTS_FOLDER = "weights"  # in the workspace
 # Schedules that end with a small learning rate, whatever the results are.
 _FALLING = ("cosine", "one_cycle", "step", "exponential")
-_ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
-_UPPER = ("<", "<=")
-_UNITS = {
-    "macs": "MACs",
-    "multiply_adds": "MACs",
-    "parameters": "parameters",
-    "trainable_parameters": "trainable parameters",
-    "flash_bytes": "bytes of flash",
-    "arena_bytes": "bytes of arena",
-    "latency_ms": "ms",
-    "fps": "frames per second",
-}
 
 
 @dataclass(frozen=True)
@@ -132,9 +118,9 @@ def shrink(
     workspace = run.workspace if isinstance(run, Run) else workspace_of(workspace)
     parent = run if isinstance(run, Run) else Run(workspace, workspace.runs.find(run))
     require_results(parent.record)
-    _check_can_shrink(parent.record)
+    check_can_shrink(parent.record)
     check_seed(seed)
-    limits = _limits(constraints, fps, board)
+    limits = read_limits(constraints, fps, board)
     if epochs is not None and epochs < 1:
         raise UsageError("epochs is out of its range.", expected="1 or more", received=epochs)
     taken = {record.name for record in workspace.shrinks.all()}
@@ -149,7 +135,7 @@ def shrink(
     start(threads, progress=progress)
     shapes = Shapes(dataset.image_shape, dataset.num_classes, load_board(board) if board else None)
     first = shapes.candidate(with_explicit_filters(parent.recipe))
-    _check_limits(parent.record, first, limits)
+    check_limits(parent.record, first, limits)
     total = parent.record.num_epochs_done if epochs is None else epochs
     record = ShrinkRecord(
         name=name or _unused_name(parent.record, taken),
@@ -214,72 +200,6 @@ def _board_name(board: str | Path | None) -> str:
     """Return the name of a board, or the absolute path of its file, or ""."""
     name = str(board or "")
     return str(Path(name).resolve()) if name.endswith(".toml") else name
-
-
-def _check_can_shrink(record: RunRecord) -> None:
-    """Refuse a run whose network has no blocks, or none whose channels can simply be removed."""
-    model = record.recipe.model
-    if model.has_function:
-        raise UsageError(
-            "The network of a model function cannot be made smaller: only its function knows how.",
-            received=f"run {record.label} of {model.function}",
-            fix="Search for smaller values: eyetune tune FUNCTION --board BOARD.",
-        )
-    if model.has_backbone:
-        raise UsageError(
-            f"The pre-trained backbone {model.base} cannot be made smaller.",
-            received=f"run {record.label}",
-            fix=f"Train a small network with it as the teacher: "
-            f"eyetune train --model resnet8 --set loss.teacher={record.id}",
-        )
-    if record.recipe.fit.quantize != "none":
-        raise UsageError(
-            "A network that was trained with the rounding of int8 cannot be made smaller.",
-            received=f"run {record.label} with fit.quantize {record.recipe.fit.quantize}",
-            fix=f"Train it without (eyetune train {record.id} --set fit.quantize=none), make that "
-            "smaller, and train the result with --set fit.quantize=int8.",
-        )
-
-
-def _limits(
-    constraints: str | Sequence[str], fps: float | None, board: str | Path | None
-) -> tuple[Constraint, ...]:
-    """Return the limits that options name, with those of the board."""
-    name = str(board or "")
-    limits = constraints_of(TuneOptions(constraints=constraints or None, fps=fps), name)
-    check_board((), limits, name)
-    for limit in limits:
-        if (limit.sign in _UPPER) == (limit.name == "fps"):
-            raise UsageError(
-                f"A smaller network cannot keep {limit}.",
-                expected="an upper limit (for fps a lower one)",
-                received=limit,
-            )
-    if not limits:
-        raise UsageError(
-            "There is no limit to keep.",
-            expected="one or more limits, or a board",
-            fix="For example: eyetune shrink RUN --to 98k",
-        )
-    return limits
-
-
-def _check_limits(record: RunRecord, first: Candidate, limits: Sequence[Constraint]) -> None:
-    """Refuse limits that a network keeps already, and a network that no board can run."""
-    if first.obstacles and any(limit.name in _ON_A_BOARD for limit in limits):
-        raise UsageError(
-            "The network cannot run on a board, however small it is.",
-            received=first.obstacles[0],
-            fix="Train it with another activation, such as relu.",
-        )
-    if not violations(limits, first.costs):
-        costs = {limit.name: first.costs[limit.name] for limit in limits}
-        raise UsageError(
-            f"Run {record.label} keeps all limits already.",
-            expected=", ".join(map(str, limits)),
-            received=_costs_text(costs),
-            fix="Name a lower limit.",
-        )
 
 
 def _unused_name(parent: RunRecord, taken: set[str]) -> str:
@@ -438,20 +358,6 @@ def _change_text(before: Recipe, step: ShrinkStep, shapes: Shapes) -> str:
     if not step.recipe.loss.teacher:
         teacher = "no teacher, since the recipe weights classes"
     return (
-        f"channels {', '.join(changed)}; {_costs_text(step.before)} to {_costs_text(step.after)}; "
+        f"channels {', '.join(changed)}; {costs_text(step.before)} to {costs_text(step.after)}; "
         f"{count_text(step.recipe.fit.epochs, 'epoch')}, {teacher}"
     )
-
-
-def _costs_text(costs: Mapping[str, float]) -> str:
-    """Return costs in one line.
-
-    Example:
-        >>> _costs_text({"macs": 12_501_632, "latency_ms": 166.7})
-        '12,501,632 MACs, 167 ms'
-    """
-    parts = []
-    for name, cost in costs.items():
-        number = f"{cost:,.1f}" if name == "fps" else f"{cost:,.0f}"
-        parts.append(f"{number} {_UNITS.get(name, name)}")
-    return ", ".join(parts)

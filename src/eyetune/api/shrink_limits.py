@@ -1,0 +1,106 @@
+"""What `shrink` can make smaller, and the limits that a smaller network keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from eyetune.errors import UsageError
+from eyetune.records import RunRecord
+from eyetune.records.study import Constraint
+from eyetune.tuning.objectives import check_board, constraints_of, violations
+from eyetune.tuning.options import TuneOptions
+from eyetune.tuning.shrinking import Candidate
+
+_ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
+_UPPER = ("<", "<=")
+_UNITS = {
+    "macs": "MACs",
+    "multiply_adds": "MACs",
+    "parameters": "parameters",
+    "trainable_parameters": "trainable parameters",
+    "flash_bytes": "bytes of flash",
+    "arena_bytes": "bytes of arena",
+    "latency_ms": "ms",
+    "fps": "frames per second",
+}
+
+
+def check_can_shrink(record: RunRecord) -> None:
+    """Refuse a run whose network has no blocks, or none whose channels can simply be removed."""
+    model = record.recipe.model
+    if model.has_function:
+        raise UsageError(
+            "The network of a model function cannot be made smaller: only its function knows how.",
+            received=f"run {record.label} of {model.function}",
+            fix="Search for smaller values: eyetune tune FUNCTION --board BOARD.",
+        )
+    if model.has_backbone:
+        raise UsageError(
+            f"The pre-trained backbone {model.base} cannot be made smaller.",
+            received=f"run {record.label}",
+            fix=f"Train a small network with it as the teacher: "
+            f"eyetune train --model resnet8 --set loss.teacher={record.id}",
+        )
+    if record.recipe.fit.quantize != "none":
+        raise UsageError(
+            "A network that was trained with the rounding of int8 cannot be made smaller.",
+            received=f"run {record.label} with fit.quantize {record.recipe.fit.quantize}",
+            fix=f"Train it without (eyetune train {record.id} --set fit.quantize=none), make that "
+            "smaller, and train the result with --set fit.quantize=int8.",
+        )
+
+
+def read_limits(
+    constraints: str | Sequence[str], fps: float | None, board: str | Path | None
+) -> tuple[Constraint, ...]:
+    """Return the limits that options name, with those of the board."""
+    name = str(board or "")
+    limits = constraints_of(TuneOptions(constraints=constraints or None, fps=fps), name)
+    check_board((), limits, name)
+    for limit in limits:
+        if (limit.sign in _UPPER) == (limit.name == "fps"):
+            raise UsageError(
+                f"A smaller network cannot keep {limit}.",
+                expected="an upper limit (for fps a lower one)",
+                received=limit,
+            )
+    if not limits:
+        raise UsageError(
+            "There is no limit to keep.",
+            expected="one or more limits, or a board",
+            fix="For example: eyetune shrink RUN --to 98k",
+        )
+    return limits
+
+
+def check_limits(record: RunRecord, first: Candidate, limits: Sequence[Constraint]) -> None:
+    """Refuse limits that a network keeps already, and a network that no board can run."""
+    if first.obstacles and any(limit.name in _ON_A_BOARD for limit in limits):
+        raise UsageError(
+            "The network cannot run on a board, however small it is.",
+            received=first.obstacles[0],
+            fix="Train it with another activation, such as relu.",
+        )
+    if not violations(limits, first.costs):
+        costs = {limit.name: first.costs[limit.name] for limit in limits}
+        raise UsageError(
+            f"Run {record.label} keeps all limits already.",
+            expected=", ".join(map(str, limits)),
+            received=costs_text(costs),
+            fix="Name a lower limit.",
+        )
+
+
+def costs_text(costs: Mapping[str, float]) -> str:
+    """Return costs in one line.
+
+    Example:
+        >>> costs_text({"macs": 12_501_632, "latency_ms": 166.7})
+        '12,501,632 MACs, 167 ms'
+    """
+    parts = []
+    for name, cost in costs.items():
+        number = f"{cost:,.1f}" if name == "fps" else f"{cost:,.0f}"
+        parts.append(f"{number} {_UNITS.get(name, name)}")
+    return ", ".join(parts)
