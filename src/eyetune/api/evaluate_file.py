@@ -8,7 +8,7 @@ from typing import Any
 
 from eyetune.analysis.guessing import Judgement, judge
 from eyetune.analysis.metrics import Evaluation, evaluate
-from eyetune.api.preparing import note, start
+from eyetune.api.preparing import check_num_images, note, start
 from eyetune.data import Dataset
 from eyetune.device.export.model_file import ModelFile, check_model_file, open_model_file
 from eyetune.errors import DataError, UsageError
@@ -102,10 +102,7 @@ def evaluate_file(
             expected=" or ".join(SPLITS),
             received=split,
         )
-    if num_images is not None and num_images < 1:
-        raise UsageError(
-            "The number of images must be at least 1.", expected="1 or more", received=num_images
-        )
+    check_num_images(num_images)
     start(0, progress=progress)
     network = open_model_file(file, pixels=pixels, unsafe=unsafe)
     note("Loading images ...", progress=progress)

@@ -39,6 +39,18 @@ def check_seed(seed: int) -> None:
         raise UsageError("The seed is out of range.", expected=f"0 to {MAX_SEED}", received=seed)
 
 
+def check_num_images(num_images: int | None) -> None:
+    """Check a number of images to classify; None is all.
+
+    Raises:
+        UsageError: It is below 1.
+    """
+    if num_images is not None and num_images < 1:
+        raise UsageError(
+            "The number of images must be at least 1.", expected="1 or more", received=num_images
+        )
+
+
 def start(threads: int, *, progress: bool) -> None:
     """Load Keras, with a message if that takes seconds."""
     from eyetune.training.backend import start_keras

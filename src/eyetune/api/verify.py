@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eyetune.api.export import float_accuracy
 from eyetune.api.export_report import draw_verification, write_report
-from eyetune.api.preparing import note, start, workspace_of
+from eyetune.api.preparing import check_num_images, note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset, Split
 from eyetune.device.export import export_folder
@@ -69,10 +69,7 @@ def verify(
             expected=" or ".join(SPLITS),
             received=split,
         )
-    if num_images is not None and num_images < 1:
-        raise UsageError(
-            "The number of images must be at least 1.", expected="1 or more", received=num_images
-        )
+    check_num_images(num_images)
     content = export_folder.read_model(path)
     model = read(content)
     check_input(model.input.scale, model.input.zero_point)
