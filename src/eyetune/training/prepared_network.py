@@ -121,9 +121,8 @@ def costs_on(board: Board, needed: Footprint) -> dict[str, float]:
 
 def obstacles_in(needed: Footprint) -> tuple[str, ...]:
     """Return why no board can run a network, or why it cannot be judged."""
-    unsupported = [f"TensorFlow Lite Micro cannot run {name}." for name in needed.unsupported]
     unknown = [f"Memory and time of {name} are unknown." for name in needed.unknown]
-    return (*unsupported, *unknown)
+    return (*needed.operator_obstacles, *unknown)
 
 
 def prepare_network(

@@ -192,9 +192,13 @@ class Footprint:
                 f"{board.title} has room for {board.max_arena_bytes:,}."
             )
             violations.append(Violation("arena", text))
-        unsupported = [f"TensorFlow Lite Micro cannot run {name}." for name in self.unsupported]
-        violations += [Violation("operator", text) for text in unsupported]
+        violations += [Violation("operator", text) for text in self.operator_obstacles]
         return tuple(violations)
+
+    @property
+    def operator_obstacles(self) -> tuple[str, ...]:
+        """Reasons why no board can run the network, whatever its size, as sentences."""
+        return tuple(f"TensorFlow Lite Micro cannot run {name}." for name in self.unsupported)
 
     def advice(self, board: Board) -> tuple[str, ...]:
         """Return what to do about each reason why a board cannot run the network.
