@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from eyetune.errors import EyetuneError
     from eyetune.recipe import Recipe
     from eyetune.records import Workspace
+    from eyetune.space.portfolio import portfolio_recipe
     from eyetune.space.space import Space
     from eyetune.training.backend import start_keras
 
@@ -82,6 +83,7 @@ _MODULE_OF_NAME = {
     "open_lab": "eyetune.api.lab",
     "open_run": "eyetune.api.run",
     "open_study": "eyetune.api.study",
+    "portfolio_recipe": "eyetune.space.portfolio",
     "resume": "eyetune.api.train",
     "resume_shrink": "eyetune.api.shrink",
     "shrink": "eyetune.api.shrink",
@@ -131,6 +133,7 @@ __all__ = [
     "open_lab",
     "open_run",
     "open_study",
+    "portfolio_recipe",
     "resume",
     "resume_shrink",
     "shrink",

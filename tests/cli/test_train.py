@@ -9,6 +9,7 @@ import pytest
 
 from eyetune.recipe import Recipe
 from eyetune.report.progress.training_progress import TrainingDisplay
+from eyetune.space.portfolio import load_portfolio, portfolio_recipe, portfolios
 from tests.cli.conftest import SMALL, Terminal
 
 
@@ -38,6 +39,41 @@ def test_train_takes_a_recipe_file_with_edits(
     assert len(value["history"]["loss"]) == 1
     assert 0 <= value["test_accuracy"] <= 1
     assert {"run", "verdict", "duration_seconds", "images_per_second"} <= set(value)
+
+
+def test_train_starts_from_a_recipe_of_the_package(eyetune: Terminal, archive: Path) -> None:
+    options = ["--data", str(archive), "--subset", "20", "--epochs", "2"]
+    options += ["--batch-size", "16", "--set", "model=lab"]
+    value = eyetune.json("train", "resnet8", *options)
+    assert "Starting from the recipe resnet8 of the package." in eyetune.errors
+    edits = {"model": "lab", "fit.epochs": 2, "fit.batch_size": 16, "data.subset": 20}
+    recipe = portfolio_recipe("resnet8").with_(edits)
+    recipe = recipe.with_({"data.source": value["recipe"]["data"]["source"]})
+    assert Recipe.model_validate(value["recipe"]) == recipe
+
+
+def test_recipe_lists_those_of_the_package_with_their_measurements(eyetune: Terminal) -> None:
+    listed = eyetune.json("recipe", "--list")["recipes"]
+    entry = load_portfolio("images").entries[0]
+    assert listed[entry.name]["flash_bytes"] == entry.flash_bytes
+    assert eyetune("recipe", "--list") == 0
+    for portfolio in portfolios():
+        for entry in portfolio.entries:
+            assert entry.name in listed
+            assert entry.name in eyetune.output
+            assert f"{max(entry.accuracy.values()):.1%}" in eyetune.output
+
+
+def test_recipe_lists_without_other_options(eyetune: Terminal) -> None:
+    assert eyetune("recipe", "resnet8", "--list") == 2
+    assert "--list" in eyetune.errors
+
+
+def test_recipe_prints_one_of_the_package(eyetune: Terminal, tmp_path: Path) -> None:
+    assert eyetune("recipe", "resnet14", "--epochs", "18") == 0
+    path = tmp_path / "recipe.toml"
+    path.write_text(eyetune.output, encoding="utf-8")
+    assert Recipe.load(path) == portfolio_recipe("resnet14").with_(fit__epochs=18)
 
 
 def test_train_starts_from_the_recipe_of_a_run(eyetune: Terminal, archive: Path) -> None:

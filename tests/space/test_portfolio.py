@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.estimate.footprint import footprint
-from eyetune.errors import SpaceError
+from eyetune.errors import RecipeError, SpaceError
 from eyetune.models import cnn
 from eyetune.recipe import Recipe
-from eyetune.space.portfolio import Entry, Portfolio, choose, load_portfolio, portfolios
+from eyetune.space.portfolio import (
+    Entry,
+    Portfolio,
+    choose,
+    load_portfolio,
+    portfolio_recipe,
+    portfolio_recipes,
+    portfolios,
+)
 from eyetune.space.presets import apply, check_space
 
 COLOR = (32, 32, 3)
@@ -181,3 +189,21 @@ def test_entries_without_a_whole_epoch_come_last() -> None:
 def test_unknown_portfolio_is_refused() -> None:
     with pytest.raises(SpaceError):
         load_portfolio("image")
+
+
+def test_each_recipe_has_a_name_of_its_own() -> None:
+    assert len(portfolio_recipes()) == len(ENTRIES)
+
+
+@pytest.mark.parametrize("name", portfolio_recipes())
+def test_recipe_by_name_is_the_one_that_was_measured_longest(name: str) -> None:
+    portfolio, entry = portfolio_recipes()[name]
+    recipe = portfolio_recipe(name)
+    assert recipe.fit.epochs == max(entry.accuracy)
+    trained = portfolio.starting_recipe(Recipe()).with_(entry.values)
+    assert recipe == trained.with_({"fit.epochs": recipe.fit.epochs})
+
+
+def test_unknown_recipe_names_a_similar_one() -> None:
+    with pytest.raises(RecipeError, match="resnet14"):
+        portfolio_recipe("resnet15")

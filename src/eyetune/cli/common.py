@@ -173,7 +173,8 @@ class RecipeFlags:
         """Return the recipe that `start` names, changed by these options.
 
         Args:
-            start: A recipe file (.toml), or a reference to a run; None for the lab's recipe.
+            start: A recipe file (.toml), the name of a recipe in the package, or a reference to a
+                run; None for the lab's recipe.
             common: The common options, which name the workspace.
             for_function: Whether the recipe is for a model function, which it does not name yet.
 
@@ -215,11 +216,15 @@ CompactRecipeOptions = Annotated[RecipeFlags, Parameter(group=_COMPACT_RECIPE_GR
 
 def _starting_recipe(start: str | None, common: Common) -> Recipe:
     from eyetune.recipe import Recipe
+    from eyetune.space.portfolio import portfolio_recipe, portfolio_recipes
 
     if start is None:
         return Recipe()
     if is_recipe_file(start):
         return Recipe.load(start)
+    if start in portfolio_recipes():
+        say(f"Starting from the recipe {start} of the package.")
+        return portfolio_recipe(start)
     if Path(start).is_dir():
         raise UsageError(
             f"{start} is a folder, not a recipe or a run.",

@@ -51,7 +51,8 @@ def lab(
     Parameters
     ----------
     start
-        The baseline: a recipe file (.toml) or a run. Default: the lab's recipe.
+        The baseline: a recipe file (.toml), the name of a recipe in the package, or a run. Default:
+        the lab's recipe.
     techniques
         What to try: names (all their values) or name=value, separated by commas or repeated.
         Default: every technique that needs nothing but the images. `eyetune techniques` lists them.

@@ -67,7 +67,8 @@ def lr_find(
     Parameters
     ----------
     start
-        Recipe to test: a recipe file (.toml) or a run. Default: the lab's recipe.
+        Recipe to test: a recipe file (.toml), the name of a recipe in the package, or a run.
+        Default: the lab's recipe.
     smallest
         First learning rate.
     largest

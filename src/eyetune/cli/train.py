@@ -35,14 +35,16 @@ def train(
         eyetune train --data digits
         eyetune train --optimizer sgd --learning-rate 0.01 --epochs 20
         eyetune train recipe.toml --set model.blocks.0.activation=tanh --seed 1
+        eyetune train resnet14 --epochs 18
         eyetune train latest --epochs 20
         eyetune train --resume latest
 
     Parameters
     ----------
     start
-        Recipe to start from: a recipe file (.toml), or a run whose recipe is trained again (its
-        id, the beginning of the id, its name, or `latest`). Default: the lab's recipe.
+        Recipe to start from: a recipe file (.toml), the name of a recipe in the package
+        (`eyetune recipe --list` shows them), or a run whose recipe is trained again
+        (its id, the beginning of the id, its name, or `latest`). Default: the lab's recipe.
     seed
         Random seed; the same seed gives the same result.
     name
@@ -95,6 +97,7 @@ def recipe(
     start: str | None = None,
     /,
     *,
+    list_recipes: Annotated[bool, Parameter(name="--list", negative="")] = False,
     flags: RecipeOptions = _NO_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
@@ -104,14 +107,45 @@ def recipe(
 
         eyetune recipe > recipe.toml
         eyetune recipe recipe.toml --set model.batch_norm=true
+        eyetune recipe --list
+        eyetune recipe resnet14
 
     Parameters
     ----------
     start
-        Recipe to start from: a recipe file (.toml) or a run. Default: the lab's recipe.
+        Recipe to start from: a recipe file (.toml), the name of a recipe in the package, or a run.
+        Default: the lab's recipe.
+    list_recipes
+        List the recipes in the package, with what was measured, instead.
     """
+    if list_recipes:
+        if start is not None or flags != _NO_FLAGS:
+            raise UsageError(
+                "--list shows all recipes of the package, without changes.",
+                expected="--list without a recipe and recipe options",
+                received="both",
+                fix="Leave out --list to print one recipe.",
+            )
+        _list_recipes(common)
+        return
     edited = flags.apply(start, common)
     if common.json:
         common.show(edited.model_dump(mode="json", exclude_none=True))
     else:
         print(edited.to_toml(comments=True), end="")
+
+
+def _list_recipes(common: Common) -> None:
+    from eyetune.cli.recipe_tables import recipes_table
+    from eyetune.space.portfolio import portfolio_recipes
+
+    recipes = portfolio_recipes()
+    value = {
+        name: {
+            "portfolio": portfolio.name,
+            "measured_on": portfolio.measured_on,
+            **entry.model_dump(mode="json", exclude={"name", "values"}),
+        }
+        for name, (portfolio, entry) in recipes.items()
+    }
+    common.show({"recipes": value}, *recipes_table(recipes))

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from eyetune.errors import SpaceError, nearest
+from eyetune.errors import RecipeError, SpaceError, nearest
 from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Choice, Range, SpacePart, Value
 from eyetune.space.space import Space
@@ -268,6 +268,17 @@ class Portfolio(SpacePart):
         edits["optimizer.warmup_epochs"] = min(warmup, recipe.fit.epochs / 4)
         return recipe.with_({"model": {}, "optimizer": {}, "loss": {}, **edits})
 
+    def recipe_of(self, entry: Entry) -> Recipe:
+        """Return the recipe of an entry, with the largest number of epochs that was measured.
+
+        Example:
+            >>> portfolio = load_portfolio("images")
+            >>> portfolio.recipe_of(portfolio.entries[0]).fit.batch_size
+            128
+        """
+        recipe = Recipe().with_({"fit.epochs": max(entry.accuracy)})
+        return self.starting_recipe(recipe).with_(entry.values)
+
     def fitted_to(self, num_images: int, image_shape: ImageShape) -> Portfolio:
         """Return this portfolio with values that suit some images.
 
@@ -340,6 +351,46 @@ def load_portfolio(name: str) -> Portfolio:
             fix=nearest(name, by_name),
         )
     return by_name[name]
+
+
+def portfolio_recipes() -> dict[str, tuple[Portfolio, Entry]]:
+    """Return the recipes of all portfolios by name, each with its portfolio.
+
+    Example:
+        >>> portfolio, entry = portfolio_recipes()["resnet14"]
+        >>> portfolio.name, entry.parameters
+        ('images', 176378)
+    """
+    return {
+        entry.name: (portfolio, entry) for portfolio in portfolios() for entry in portfolio.entries
+    }
+
+
+def portfolio_recipe(name: str) -> Recipe:
+    """Return a recipe whose accuracy has been measured, by its name in a portfolio.
+
+    It has the number of epochs of its longest measurement. docs/tuning.md shows the accuracies.
+
+    Args:
+        name: The name of an entry, such as `resnet14`.
+
+    Raises:
+        RecipeError: No portfolio has a recipe of this name.
+
+    Example:
+        >>> portfolio_recipe("resnet14").optimizer.name
+        'sgd'
+    """
+    recipes = portfolio_recipes()
+    if name not in recipes:
+        raise RecipeError(
+            f"There is no recipe named {name} in the package.",
+            expected=f"one of {', '.join(recipes)}",
+            received=name,
+            fix=nearest(name, recipes),
+        )
+    portfolio, entry = recipes[name]
+    return portfolio.recipe_of(entry)
 
 
 def choose(num_images: int, image_shape: ImageShape, *, pretrained: bool = True) -> Portfolio:
