@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import keras
 import pytest
+import tensorflow as tf
 
 import eyetune as et
+from eyetune._stderr import silenced
 from eyetune.api.run import Run
 from eyetune.device.export import tflm
 from eyetune.device.export.conversions import Method
@@ -90,6 +94,7 @@ def test_model_card_states_accuracy_and_limits(exported: et.Export, verified: Ve
 
 def test_export_is_about_as_accurate_as_float(exported: et.Export, trained: Run) -> None:
     assert exported.manifest.float_validation_accuracy == trained.validation_accuracy
+    assert exported.accuracy_drop is not None
     assert abs(exported.accuracy_drop) <= 0.11  # on few images
     (chosen,) = [each for each in exported.manifest.conversions if each.chosen]
     assert chosen.int8_accuracy == exported.manifest.int8_validation_accuracy
@@ -112,6 +117,59 @@ def test_export_uses_the_ranges_that_training_has_learned(archive: Path, tmp_pat
 def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Path) -> None:
     again = et.export(trained, tmp_path / "again", formats=["c"], progress=False)
     assert (again.folder / MODEL).read_bytes() == (exported.folder / MODEL).read_bytes()
+
+
+def test_export_of_a_keras_file_equals_that_of_its_run(
+    exported: et.Export, verified: Verification, trained: Run, archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "network.keras"
+    shutil.copy(trained.folder / "model.keras", path)
+    folder = tmp_path / "firmware"
+    with pytest.raises(UsageError) as caught:
+        et.export(path, folder, formats=["c"], progress=False)
+    assert "--data" in (caught.value.fix or "")
+    manifest = et.export(path, folder, formats=["c"], data=archive, progress=False).manifest
+    assert (folder / MODEL).read_bytes() == (exported.folder / MODEL).read_bytes()
+    assert (manifest.run, manifest.label) == (None, "network.keras")
+    assert manifest.float_validation_accuracy == exported.manifest.float_validation_accuracy
+    assert manifest.parameters == exported.manifest.parameters
+    plots = {plot.name for plot in (folder / "plots").iterdir()}
+    assert plots == {"confusion.svg", "mistakes.svg"}
+    assert "whether it was trained" in (folder / "report.html").read_text()
+    assert "network.keras" in (folder / "MODEL_CARD.md").read_text()
+
+    again = et.verify(folder, progress=False)
+    assert again.confusion == verified.confusion
+    assert again.float_accuracy == verified.float_accuracy
+    path.write_bytes(b"another file")
+    assert et.verify(folder, num_images=3, progress=False).float_accuracy is None
+
+
+def test_export_of_a_tflite_file_keeps_it(
+    exported: et.Export, verified: Verification, archive: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "firmware"
+    source = exported.folder / MODEL
+    export = et.export(source, folder, formats=["c"], data=archive, progress=False)
+    assert (folder / MODEL).read_bytes() == source.read_bytes()
+    manifest = export.manifest
+    assert manifest.int8_validation_accuracy == exported.manifest.int8_validation_accuracy
+    assert (manifest.float_validation_accuracy, export.accuracy_drop) == (None, None)
+    assert manifest.arena_bytes == exported.manifest.arena_bytes
+    assert "The int8 network on 20 validation images" in (folder / "report.html").read_text()
+    assert "| float |" not in (folder / "MODEL_CARD.md").read_text()
+    assert et.verify(folder, progress=False).confusion == verified.confusion
+
+
+def test_export_refuses_a_tflite_file_in_float(archive: Path, tmp_path: Path) -> None:
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
+    network = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    path = tmp_path / "float.tflite"
+    with silenced():
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    with pytest.raises(UsageError, match="float"):
+        et.export(path, tmp_path / "new", data=archive, progress=False)
+    assert not (tmp_path / "new").exists()
 
 
 def test_export_sets_aside_scratch_memory_on_the_s3(
@@ -147,6 +205,8 @@ def test_export_refuses_arguments_before_writing(trained: Run, tmp_path: Path) -
     assert caught.value.received == "esp-ey"
     with pytest.raises(RunNotFoundError):
         et.export("nothing", new, workspace=trained.workspace)
+    with pytest.raises(UsageError):  # a run has its own images
+        et.export(trained, new, data="digits")
     with pytest.raises(UsageError):  # ESP-IDF does not support it
         et.export(trained, new, board="nucleo-l4r5zi")
     assert not new.exists()

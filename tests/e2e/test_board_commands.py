@@ -84,6 +84,14 @@ def test_board_commands_reject_invalid_arguments(
     status, result = answer(*file, "--data", source, "--images", "3")
     assert (status, result["passed"], result["num_images"]) == (0, True, 3)
 
+    other = tmp_path / "from-a-file"
+    from_file = ("export", file[1], "--output", other, "--format", "c")
+    assert answer(*from_file)[0] == 2
+    status, exported = answer(*from_file, "--data", source)
+    assert (status, exported["run"], exported["label"]) == (0, None, "model.keras")
+    status, result = answer("verify", other, "--images", "3")
+    assert (status, result["passed"]) == (0, True)
+
     content = bytearray((folder / MODEL).read_bytes())
     content[-1] ^= 1
     (folder / MODEL).write_bytes(content)

@@ -8,13 +8,11 @@ from typing import Any
 
 from eyetune.analysis.guessing import Judgement, judge
 from eyetune.analysis.metrics import Evaluation, evaluate
+from eyetune.api.file_images import images_for
 from eyetune.api.preparing import check_num_images, note, start
-from eyetune.data import Dataset
-from eyetune.device.export.model_file import ModelFile, check_model_file, open_model_file
-from eyetune.errors import DataError, UsageError
-from eyetune.recipe import Recipe
+from eyetune.device.export.model_file import check_model_file, open_model_file
+from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
-from eyetune.training.load_data import load_data
 
 SPLITS = ("test", "validation")
 
@@ -122,34 +120,3 @@ def evaluate_file(
         dtype=network.dtype,
         pixels=network.pixels,
     )
-
-
-def images_for(network: ModelFile, data: str | Path, split: str) -> Dataset:
-    """Load the images of a data set for a network, which decides the size of decoded images.
-
-    Raises:
-        DataError: They have another shape or number of classes, or no such split.
-    """
-    height, width, _ = network.input_shape
-    edits: dict[str, Any] = {"data.source": str(data)}
-    if height == width and Path(data).is_dir():
-        edits["data.image_size"] = height
-    dataset = load_data(Recipe().with_(edits))
-    if dataset.image_shape != network.input_shape:
-        raise DataError(
-            "The network is for images of another shape.",
-            expected=" x ".join(map(str, network.input_shape)),
-            received=f"{' x '.join(map(str, dataset.image_shape))} in {dataset.source}",
-        )
-    if dataset.num_classes != network.num_classes:
-        raise DataError(
-            "The network has another number of classes than the images.",
-            expected=f"{network.num_classes} classes, as the network has",
-            received=f"{dataset.num_classes} in {dataset.source}",
-        )
-    if not len(dataset.split(split)):
-        raise DataError(
-            f"The images of {dataset.source} have no {split} split.",
-            fix="--split validation",
-        )
-    return dataset

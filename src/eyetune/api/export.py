@@ -1,9 +1,8 @@
-"""Export a trained run for a board: an int8 network, firmware around it, and a report."""
+"""Export a network for a board: int8, firmware around it, and a report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,32 +11,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.guessing import guessing_accuracy
+from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_report import draw_training, write_report
+from eyetune.api.export_source import (
+    ExportSource,
+    SourceImages,
+    SourceNetwork,
+    find_source,
+    load_images,
+    load_network,
+)
+from eyetune.api.file_images import require_data
+from eyetune.api.int8_network import Int8Network, int8_network
 from eyetune.api.preparing import note, start
-from eyetune.api.run import Run, open_run
+from eyetune.api.run import Run
 from eyetune.api.tried_networks import tried_networks
 from eyetune.data import Dataset
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.conversions import Method
-from eyetune.device.export.export_folder import LABELS, MODEL, Manifest
+from eyetune.device.export.export_folder import LABELS, MODEL, Manifest, SourceFile
+from eyetune.device.export.int8_values import check_ports
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
-from eyetune.records.predictions import require_predictions
-from eyetune.report.progress.training_progress import counting_bar
+from eyetune.report.numbers import count_text
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
-from eyetune.values.renamed_attributes import renamed_to
-from eyetune.values.run_files import RANGES_FILE
+from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.tflite import TfliteModel
-    from eyetune.device.export.calibration import CalibratedModel
 
-MAX_VALIDATION_IMAGES = 2000  # on which float and int8 are compared
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
 
@@ -56,8 +63,8 @@ class Export:
     notes: tuple[str, ...] = ()
 
     @property
-    def accuracy_drop(self) -> float:
-        """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
+    def accuracy_drop(self) -> float | None:
+        """Validation accuracy that int8 costs, 0 to 1; negative for a gain; None if unknown."""
         return self.manifest.accuracy_drop
 
     lost = renamed_to("accuracy_drop")
@@ -71,68 +78,78 @@ class Export:
         }
 
 
+@accept_earlier_names(run="model")
 def export(
-    run: Run | str = "latest",
+    model: Run | str | Path = "latest",
     output: str | Path | None = None,
     *,
     board: str | Path | Board = "esp-eye",
     formats: Sequence[str] = DEFAULT_FORMATS,
+    data: str | Path | None = None,
+    unsafe: bool = False,
     overwrite: bool = False,
     steps: Sequence[str] = (),
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
 ) -> Export:
-    """Export a trained run for a board: the int8 network, firmware around it and a report.
+    """Export a network for a board: the int8 network, firmware around it and a report.
 
     Ranges are measured on training images. int8 is compared with float on validation images. Where
     it loses accuracy, remedies are tried: more training images, cross-layer equalization, ranges of
     least error and bias correction. The manifest lists them. Test images are not used: that is the
-    task of `verify`.
+    task of `verify`. The int8 network in a .tflite file is exported as it is.
 
     Args:
-        run: A completed run, or its id, the beginning of the id, its name, or "latest".
-        output: Folder for the export. Default: `exports/ID` in the workspace.
+        model: A completed run, or its id, the beginning of the id, its name, or "latest"; or the
+            path of a .keras file, or of a .tflite file of an int8 network.
+        output: Folder for the export. Default: `exports/ID` or `exports/NAME` in the workspace.
         board: A board, the name of a built-in one, or the path of a .toml file that describes one.
         formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.
+        data: The images for a network from a file: cifar10, cifar100, digits, or a path. Their
+            classes must be in the order of the network's outputs. Runs use their own images.
+        unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         overwrite: Whether to replace an existing export. Other files are never replaced.
         steps: How the network was found, as sentences for the report.
         workspace: The workspace that the run is recorded in.
         progress: Whether to show the progress.
 
     Raises:
-        UsageError: The run is not complete, the folder cannot be used, or there is no such board
-            or format.
+        UsageError: The run is not complete, the file cannot be loaded, the folder cannot be used,
+            or there is no such board or format.
         BoardError: The network does not fit the board, or cannot be converted.
-        DataError: The images have changed since the training.
+        DataError: The images have changed since the training, or do not match the network.
 
     Example:
         >>> import eyetune as et
         >>> et.export("latest", "firmware").manifest.flash_bytes  # doctest: +SKIP
         174496
     """
-    selected = run if isinstance(run, Run) else open_run(run, workspace=workspace)
-    _ = selected.results  # raises an error if the run is not complete
+    source = find_source(model, data=data, unsafe=unsafe, workspace=workspace)
     target = board if isinstance(board, Board) else load_board(board)
     chosen_formats = checked_formats(formats)
-    folder = export_target(output, selected.workspace, selected.id)
+    folder = export_target(output, source.workspace, source.name)
     export_folder.check_target(folder, overwrite=overwrite)
-    firmware.check_board(target, chosen_formats, selected.record.data.image_shape)
+    _check_source(source, target, chosen_formats)
     start(0, progress=progress)
-    from eyetune.device.estimate.footprint import footprint
-
     note("Loading the network and its images ...", progress=progress)
-    network = selected.model()
-    _check_fits(footprint(network), target)
-    dataset = selected.dataset()
-    model = _calibrated(selected, network, dataset, target, progress=progress)
+    network = load_network(source)
+    firmware.check_board(target, chosen_formats, network.image_shape)
+    if network.keras_model is not None:
+        from eyetune.device.estimate.footprint import footprint
+
+        _check_fits(footprint(network.keras_model), target)
+    images = load_images(source, network, progress=progress)
+    int8 = int8_network(
+        source, network, images, per_channel_dense=target.per_channel_dense, progress=progress
+    )
     note("Measuring the tensor arena and writing the firmware ...", progress=progress)
-    manifest, file = _described(selected, model, dataset, target, chosen_formats, tuple(steps))
-    images = dataset.validation.images[:NUM_EXPECTED]
-    expected = _expected_output(manifest, file, model.content, images)
+    manifest, file = _described(source, network, images, int8, target, chosen_formats, tuple(steps))
+    expected = _expected_output(manifest, file, int8.content, images.validation.images)
     with export_folder.replaced_export(folder) as partial:
-        manifest = _write(partial, manifest, file, model.content, expected)
-        draw_training(partial, selected, manifest, dataset)
-        write_report(partial, manifest, validation=selected.evaluation("validation"))
+        manifest = _write(partial, manifest, file, int8.content, expected)
+        draw_training(partial, source, images, manifest)
+        validation = evaluate(images.probabilities, images.validation.labels)
+        write_report(partial, manifest, validation=validation)
     return Export(folder, manifest, _notes(manifest, target))
 
 
@@ -183,12 +200,23 @@ def export_target(output: str | Path | None, workspace: Workspace, name: str) ->
     return folder.expanduser().absolute()
 
 
-def float_accuracy(run: Run, split: str, num_images: int) -> float:
-    """Return the float network's accuracy on the first images of a split, 0 to 1.
+def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFormat, ...]) -> None:
+    """Check what can be checked before Keras and TensorFlow are loaded.
 
-    It is that of the recorded predictions.
+    Raises:
+        UsageError: A file has no images, or the board cannot capture such images.
+        BoardError: A .tflite file does not fit the board, or takes other inputs.
     """
-    return float(run.right(split)[:num_images].mean())
+    if isinstance(source.origin, Run):
+        firmware.check_board(board, formats, source.origin.record.data.image_shape)
+        return
+    require_data(source.data, f"eyetune export {source.label}")
+    if source.is_tflite:
+        from eyetune.device.estimate.tflite import footprint_of, read
+
+        file = read(source.origin)
+        check_ports(file)
+        _check_fits(footprint_of(file), board)
 
 
 def _check_fits(needs: Footprint, board: Board) -> None:
@@ -202,45 +230,11 @@ def _check_fits(needs: Footprint, board: Board) -> None:
         )
 
 
-def _calibrated(
-    run: Run, network: Any, dataset: Dataset, board: Board, *, progress: bool
-) -> CalibratedModel:
-    """Return the int8 version of a run's network."""
-    from eyetune.device.export.calibration import calibrate
-    from eyetune.models.int8.range_file import read_ranges
-
-    validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
-    probabilities, _ = require_predictions(run.workspace, run.record, "validation")
-    with shown_steps(progress=progress) as on_step:
-        return calibrate(
-            network,
-            dataset.train,
-            validation,
-            float_probabilities=probabilities[: len(validation)],
-            per_channel_dense=board.per_channel_dense,
-            on_step=on_step,
-            learned=read_ranges(run.folder / RANGES_FILE, network),
-        )
-
-
-@contextmanager
-def shown_steps(*, progress: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """Yield a function that begins a step: it prints a line and shows a bar over its images."""
-    with ExitStack() as bars:
-
-        def on_step(text: str, num_images: int) -> Callable[[int], None]:
-            bars.close()  # the bar of the step before
-            note(text, progress=progress)
-            advance = bars.enter_context(counting_bar("images", enabled=progress))
-            return lambda number: advance(number, num_images)
-
-        yield on_step
-
-
 def _described(
-    run: Run,
-    model: CalibratedModel,
-    dataset: Dataset,
+    source: ExportSource,
+    network: SourceNetwork,
+    images: SourceImages,
+    int8: Int8Network,
     board: Board,
     formats: tuple[FirmwareFormat, ...],
     steps: tuple[str, ...],
@@ -249,28 +243,25 @@ def _described(
     from eyetune.device.estimate.latency import latency
     from eyetune.device.estimate.tflite import footprint_of, read
     from eyetune.device.export.arena_size import arena_to_set_aside
-    from eyetune.device.export.int8_values import check_input
 
-    file = read(model.content)
-    check_input(file.input.scale, file.input.zero_point)
+    file = read(int8.content)
+    check_ports(file)
     needs = footprint_of(file)
     _check_fits(needs, board)
-    image = dataset.train.images[:1]
+    dataset, run = images.dataset, source.run
     built_board = firmware.with_kernels_of(board, formats)
-    arena = arena_to_set_aside(model.content, needs, built_board, image)
+    arena = arena_to_set_aside(int8.content, needs, built_board, dataset.validation.images[:1])
     time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
-    num_validation = min(MAX_VALIDATION_IMAGES, len(dataset.validation))
-    validation = dataset.validation.take(0, num_validation)
-    class_counts = validation.class_counts(dataset.num_classes)
-    tried, num_infeasible = tried_networks(run, file.size_bytes, arena.bytes)
-    run_versions = {f"run {name}": version for name, version in run.record.versions.items()}
+    compared = images.validation.take(0, int8.num_validation_images)
+    class_shares = compared.class_counts(dataset.num_classes) / len(compared)
     manifest = Manifest(
-        run=run.id,
-        label=run.record.label,
-        data=run.recipe.data,
-        data_fingerprint=run.record.data.fingerprint,
-        class_names=tuple(run.record.data.class_names),
-        image_shape=run.record.data.image_shape,
+        run=run.id if run else None,
+        source_file=_source_file(source),
+        label=source.label,
+        data=images.section,
+        data_fingerprint=dataset.fingerprint,
+        class_names=dataset.class_names,
+        image_shape=dataset.image_shape,
         board=board,
         formats=formats,
         operators=file.operators,
@@ -281,22 +272,41 @@ def _described(
         macs=file.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,
-        calibration_images=model.chosen.training_images,
-        validation_images=num_validation,
-        float_validation_accuracy=float_accuracy(run, "validation", num_validation),
-        int8_validation_accuracy=model.chosen.int8_accuracy,
-        validation_guess=guessing_accuracy((class_counts / num_validation).tolist()),
-        training_images=len(dataset.train),
-        parameters=run.record.network.parameters,
-        tried=tried,
-        num_infeasible=num_infeasible,
-        conversions=model.conversions,
-        remedies_left_out=model.left_out,
+        calibration_images=int8.calibration_images,
+        validation_images=int8.num_validation_images,
+        float_validation_accuracy=int8.float_accuracy,
+        int8_validation_accuracy=int8.int8_accuracy,
+        validation_guess=guessing_accuracy(class_shares.tolist()),
+        conversions=int8.conversions,
+        remedies_left_out=int8.remedies_left_out,
         steps=steps,
-        versions=versions() | run_versions,
+        versions=versions(),
         files={},
     )
+    if run is not None:
+        manifest = manifest.model_copy(update=_training_of(run, manifest, dataset))
+    elif network.keras_model is not None:
+        manifest = manifest.model_copy(update={"parameters": network.keras_model.count_params()})
     return manifest, file
+
+
+def _source_file(source: ExportSource) -> SourceFile | None:
+    if isinstance(source.origin, Run):
+        return None
+    return SourceFile(path=str(source.origin), sha256=export_folder.digest(source.origin))
+
+
+def _training_of(run: Run, manifest: Manifest, dataset: Dataset) -> dict[str, Any]:
+    """Return what the manifest says about the training of a run, and what else was tried."""
+    tried, num_infeasible = tried_networks(run, manifest.flash_bytes, manifest.arena_bytes)
+    run_versions = {f"run {name}": version for name, version in run.record.versions.items()}
+    return {
+        "training_images": len(dataset.train),
+        "parameters": run.record.network.parameters,
+        "tried": tried,
+        "num_infeasible": num_infeasible,
+        "versions": manifest.versions | run_versions,
+    }
 
 
 def _expected_output(
@@ -307,7 +317,7 @@ def _expected_output(
 
     time = "" if manifest.latency_ms is None else f" {manifest.latency_ms:.0f} ms"
     lines = [f"arena: {manifest.arena_bytes} of {manifest.arena_bytes} bytes used"]
-    for scores in litert_scores(content, images):
+    for scores in litert_scores(content, images[:NUM_EXPECTED]):
         result = firmware.read_result(scores, file.output.scale, file.output.zero_point)
         index, per_mille = result
         confidence = f"{per_mille // 10}.{per_mille % 10}%"
@@ -323,7 +333,7 @@ def _write(
     (folder / LABELS).write_text(export_folder.labels_text(manifest.class_names), encoding="utf-8")
     model = firmware.FirmwareModel(
         content=content,
-        title=f"run {manifest.label} of eyetune",
+        title=_title(manifest),
         image_shape=manifest.image_shape,
         class_names=manifest.class_names,
         operators=manifest.operators,
@@ -343,8 +353,15 @@ def _write(
     return complete
 
 
+def _title(manifest: Manifest) -> str:
+    """Return the title of the firmware."""
+    return manifest.label if manifest.run is None else f"run {manifest.label} of eyetune"
+
+
 def _advice(manifest: Manifest) -> str:
     """Return what may help against loss in int8."""
+    if manifest.run is None:
+        return "eyetune train --set fit.quantize=int8 trains a network with the rounding of int8."
     if any(conversion.method is Method.LEARNED for conversion in manifest.conversions):
         return "More epochs of the last stage may help: --set fit.quantize_epochs."
     return "Train it with the rounding of int8: --set fit.quantize=int8."
@@ -353,10 +370,16 @@ def _advice(manifest: Manifest) -> str:
 def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know about an export."""
     notes = []
-    if manifest.accuracy_drop > MAX_ACCURACY_DROP:
+    drop = manifest.accuracy_drop
+    if drop is not None and drop > MAX_ACCURACY_DROP:
         notes.append(
-            f"int8 costs {100 * manifest.accuracy_drop:.1f} points of validation accuracy, also "
-            f"after {len(manifest.conversions)} conversions. {_advice(manifest)}"
+            f"int8 costs {100 * drop:.1f} points of validation accuracy, also after "
+            f"{count_text(len(manifest.conversions), 'conversion')}. {_advice(manifest)}"
+        )
+    if manifest.run is None:
+        notes.append(
+            "If the network in the file was trained on some of the validation images, their "
+            "accuracy is too high."
         )
     if manifest.remedies_left_out:
         notes.append(manifest.remedies_left_out)

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from eyetune._files import replaced_file
-from eyetune.api.evaluate_file import images_for
-from eyetune.api.export import MAX_VALIDATION_IMAGES, export_target, shown_steps
-from eyetune.api.preparing import note, start, workspace_of
-from eyetune.api.run import Run, open_run
-from eyetune.data import Dataset
+from eyetune.api.export import export_target
+from eyetune.api.export_source import (
+    ExportSource,
+    SourceImages,
+    find_source,
+    load_images,
+    load_network,
+)
+from eyetune.api.int8_network import int8_network
+from eyetune.api.preparing import note, start
+from eyetune.api.run import Run
 from eyetune.device.export.export_folder import LABELS, labels_text
-from eyetune.device.export.model_file import check_model_file, is_model_file, open_model_file
 from eyetune.device.export.onnx_file import check_onnx, write_onnx
 from eyetune.errors import UsageError, WorkspaceError, nearest
 from eyetune.records import Workspace
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
-from eyetune.values.run_files import RANGES_FILE
 
 
 @dataclass(frozen=True)
@@ -91,69 +95,31 @@ def export_model(
     chosen = checked_model_formats(formats)
     if "onnx" in chosen:
         check_onnx()
-    records = workspace_of(workspace)
-    is_file = not isinstance(model, Run) and is_model_file(str(model))
-    if is_file:
-        file = Path(str(model)).expanduser()
-        _check_keras_source(file, chosen, data)
-        folder = export_target(output, records, file.stem)
-    else:
-        run = model if isinstance(model, Run) else open_run(str(model), workspace=records)
-        _ = run.results  # raises an error if the run is not complete
-        folder = export_target(output, run.workspace, run.id)
+    source = find_source(model, data=data, unsafe=unsafe, workspace=workspace)
+    _check_source(source, chosen)
+    folder = export_target(output, source.workspace, source.name)
     _check_files(folder, chosen, overwrite=overwrite)
     start(0, progress=progress)
     note("Loading the network ...", progress=progress)
-    learned = None
-    dataset: Dataset | None = None
-    if is_file:
-        source = open_model_file(file, unsafe=unsafe)
-        network = source.keras_model
-        if source.pixels != "0-1":
-            raise UsageError(
-                "The network takes pixels from 0 to 255.",
-                expected="a network for images from 0 to 1",
-                received=f"{file.name}, with a Rescaling layer that divides",
-                fix="Save the network without this layer.",
-            )
-        if data is not None:
-            dataset = images_for(source, data, "validation")
-        names = dataset.class_names if dataset else ()
-    else:
-        network, names = run.model(), run.record.data.class_names
-        if "tflite" in chosen:
-            dataset = run.dataset()
-    accuracies: dict[str, Any] = {}
-    contents: dict[str, bytes] = {}
-    if "tflite" in chosen and dataset is not None:
-        from eyetune.device.export.calibration import calibrate
-        from eyetune.models.int8.range_file import read_ranges
-        from eyetune.training.evaluate import probabilities
-
-        if not is_file:
-            learned = read_ranges(run.folder / RANGES_FILE, network)
-        validation = dataset.validation.take(0, MAX_VALIDATION_IMAGES)
-        predicted = probabilities(network, validation)
-        with shown_steps(progress=progress) as on_step:
-            calibrated = calibrate(
-                network,
-                dataset.train,
-                validation,
-                float_probabilities=predicted,
-                per_channel_dense=True,
-                on_step=on_step,
-                learned=learned,
-            )
-        contents["model.tflite"] = calibrated.content
-        accuracies = {
-            "num_validation_images": len(validation),
-            "float_accuracy": float((predicted.argmax(axis=1) == validation.labels).mean()),
-            "int8_accuracy": calibrated.chosen.int8_accuracy,
-        }
-    if names:
-        contents[LABELS] = labels_text(tuple(names)).encode()
-    files = _write(folder, network, chosen, contents)
-    return ModelExport(folder, files, **accuracies)
+    network = load_network(source)
+    images = None
+    if "tflite" in chosen or source.data is not None:
+        images = load_images(source, network, progress=progress)
+    int8 = None
+    if "tflite" in chosen and images is not None:
+        int8 = int8_network(source, network, images, progress=progress)
+    contents = {} if int8 is None else {"model.tflite": int8.content}
+    class_names = _class_names(source, images)
+    if class_names:
+        contents[LABELS] = labels_text(class_names).encode()
+    files = _write(folder, network.keras_model, chosen, contents)
+    return ModelExport(
+        folder,
+        files,
+        num_validation_images=int8.num_validation_images if int8 else None,
+        float_accuracy=int8.float_accuracy if int8 else None,
+        int8_accuracy=int8.int8_accuracy if int8 else None,
+    )
 
 
 def checked_model_formats(names: Sequence[str]) -> tuple[ModelFormat, ...]:
@@ -173,22 +139,29 @@ def checked_model_formats(names: Sequence[str]) -> tuple[ModelFormat, ...]:
     return tuple(name for name in MODEL_FORMATS if name in names)
 
 
-def _check_keras_source(file: Path, formats: tuple[ModelFormat, ...], data: Any) -> None:
-    check_model_file(file)
-    if file.suffix.lower() != ".keras":
+def _check_source(source: ExportSource, formats: tuple[ModelFormat, ...]) -> None:
+    """Check that a source can be written in some formats."""
+    if source.is_tflite:
         raise UsageError(
             "A .tflite file cannot be converted.",
             expected="a run or a .keras file",
-            received=file,
+            received=source.origin,
             fix="Export the run or the .keras file that it was made from.",
         )
-    if "tflite" in formats and data is None:
+    if "tflite" in formats and source.run is None and source.data is None:
         raise UsageError(
             "The int8 network needs training images to measure its ranges on.",
             expected="--data with the images that the network was trained on",
-            received=file,
-            fix=f"eyetune export {file} --format tflite --data NAME|PATH",
+            received=source.origin,
+            fix=f"eyetune export {source.origin} --format tflite --data NAME|PATH",
         )
+
+
+def _class_names(source: ExportSource, images: SourceImages | None) -> tuple[str, ...]:
+    """Return the classes of a network; none where nothing names them."""
+    if source.run is not None:
+        return tuple(source.run.record.data.class_names)
+    return () if images is None else images.dataset.class_names
 
 
 def _check_files(folder: Path, formats: tuple[ModelFormat, ...], *, overwrite: bool) -> None:

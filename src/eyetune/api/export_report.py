@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from eyetune.api.run import Run
-from eyetune.data import Dataset, Split
+from eyetune.analysis.metrics import confident_mistakes, evaluate
+from eyetune.api.export_source import ExportSource, SourceImages
+from eyetune.data import Split
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import MODEL_CARD, PLOTS, REPORT, Manifest
 from eyetune.device.export.model_card import model_card
-from eyetune.device.export.verify import Verification
+from eyetune.device.export.verify import MAX_MISTAKES, Verification
 
 if TYPE_CHECKING:
     from eyetune.analysis.metrics import Evaluation
@@ -42,7 +43,8 @@ def write_report(
         folder: The folder of the export, with the pictures in it.
         manifest: Its manifest.
         verification: The result of `eyetune verify`. Default: not verified yet.
-        validation: Metrics of the float network on validation images, shown until then.
+        validation: Metrics on validation images, shown until then: of the float network if there is
+            one.
 
     Raises:
         WorkspaceError: A file cannot be written.
@@ -57,22 +59,38 @@ def write_report(
     write_page(model_card(manifest, verification), folder / MODEL_CARD)
 
 
-def draw_training(folder: Path, run: Run, manifest: Manifest, dataset: Dataset) -> None:
-    """Draw how the network was trained, what else was tried, and its float version on validation.
+def draw_training(
+    folder: Path, source: ExportSource, images: SourceImages, manifest: Manifest
+) -> None:
+    """Draw how a network classifies validation images, how it was trained and what else was tried.
 
     Args:
         folder: The folder of the export.
-        run: The exported run.
+        source: The source. Only for a run, its training and other networks are known.
+        images: Its images, with predictions for validation images.
         manifest: The manifest.
-        dataset: The images of the run.
     """
     from eyetune.report.figures.export_figures import tried_networks
+    from eyetune.report.figures.run_figures import confusion_matrix, mistakes
 
-    pictures: dict[str, Any] = {"mistakes": run.plot_mistakes("validation", dataset=dataset)}
-    if len(manifest.class_names) <= _MAX_CLASSES:
-        pictures["confusion"] = run.plot_confusion("validation")
-    if run.history:
-        pictures["curves"] = run.plot()
+    names, validation = manifest.class_names, images.validation
+    title = f"{manifest.label} on {images.dataset.name}"
+    chosen = confident_mistakes(images.probabilities, validation.labels, MAX_MISTAKES)
+    pictures: dict[str, Any] = {
+        "mistakes": mistakes(
+            validation.images[chosen],
+            validation.labels[chosen].tolist(),
+            images.probabilities[chosen],
+            names,
+            title=f"The most confident mistakes of {title}",
+        )
+    }
+    if len(names) <= _MAX_CLASSES:
+        matrix = evaluate(images.probabilities, validation.labels).confusion
+        title = f"{title}, validation images"
+        pictures["confusion"] = confusion_matrix(matrix, names, title=title)
+    if source.run is not None and source.run.history:
+        pictures["curves"] = source.run.plot()
     if len(manifest.tried) > 1:
         values = export_folder.as_values(manifest)
         pictures["tried"] = tried_networks(values["tried"], values["board"])

@@ -6,13 +6,14 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from eyetune.api.export import float_accuracy
+from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_report import draw_verification, write_report
 from eyetune.api.preparing import check_num_images, note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset, Split
 from eyetune.device.export import export_folder
-from eyetune.device.export.export_folder import VERIFICATION, Manifest
+from eyetune.device.export.export_folder import VERIFICATION, Manifest, SourceFile
+from eyetune.device.export.model_file import open_model_file
 from eyetune.device.export.verify import Verification
 from eyetune.errors import DataError, RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
@@ -59,7 +60,7 @@ def verify(
     """
     from eyetune.device.estimate.tflite import read
     from eyetune.device.export import verify as verification
-    from eyetune.device.export.int8_values import check_input
+    from eyetune.device.export.int8_values import check_ports
 
     path = Path(folder).expanduser()
     manifest = export_folder.read_manifest(path)
@@ -71,8 +72,7 @@ def verify(
         )
     check_num_images(num_images)
     content = export_folder.read_model(path)
-    model = read(content)
-    check_input(model.input.scale, model.input.zero_point)
+    check_ports(read(content))
     start(0, progress=progress)
     note("Loading images ...", progress=progress)
     dataset = _dataset(manifest, split)
@@ -137,15 +137,31 @@ def _float_accuracy(
     num_images: int,
     workspace: str | Path | Workspace | None,
 ) -> float | None:
-    """Return the float network's accuracy on the same images; None if its run is not recorded."""
+    """Return the float network's accuracy on the same images; None if there is no such network."""
+    if manifest.source_file is not None:
+        images = dataset.split(split).take(0, num_images)
+        return _accuracy_in_file(manifest.source_file, images)
+    assert manifest.run is not None
     records = workspace_of(workspace)
     try:
         run = Run(records, records.runs.find(manifest.run))
         if records.predictions.load(run.id, split) is None:
             run.evaluate(split, dataset=dataset)
-        return float_accuracy(run, split, num_images)
+        return float(run.right(split)[:num_images].mean())
     except (RunNotFoundError, TrainingError):  # its run, or its network, was deleted
         return None
+
+
+def _accuracy_in_file(source: SourceFile, images: Split) -> float | None:
+    """Return the accuracy of the network in a .keras file; None if the file was changed."""
+    path = Path(source.path)
+    if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
+        return None
+    try:
+        network = open_model_file(path)
+    except UsageError:  # it contains code
+        return None
+    return evaluate(network.probabilities(images.images), images.labels).accuracy
 
 
 def _record(folder: Path, manifest: Manifest, result: Verification, images: Split) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from eyetune.analysis.metrics import evaluate
-from eyetune.api.evaluate_file import images_for
-from eyetune.api.export_model import export_model
+from eyetune.api.export_source import (
+    ExportSource,
+    SourceNetwork,
+    find_source,
+    load_images,
+    load_network,
+)
+from eyetune.api.file_images import images_for
+from eyetune.api.int8_network import int8_network
 from eyetune.api.preparing import note, start
 from eyetune.api.verify import SPLITS, workers_for
-from eyetune.device.export.model_file import check_model_file, open_model_file
+from eyetune.device.export.model_file import check_model_file
 from eyetune.device.export.verify import Verification
 from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
@@ -51,7 +57,7 @@ def verify_file(
     """
     from eyetune.device.estimate.tflite import read
     from eyetune.device.export import verify as verification
-    from eyetune.device.export.int8_values import check_input
+    from eyetune.device.export.int8_values import check_ports
 
     file = Path(path).expanduser()
     check_model_file(file)
@@ -61,22 +67,20 @@ def verify_file(
             expected=f"{' or '.join(SPLITS)}, and 1 image or more",
             received=f"{split}, {num_images} images",
         )
-    is_keras = file.suffix.lower() == ".keras"
-    if not is_keras:
-        port = read(file).input
-        check_input(port.scale, port.zero_point)
+    source = find_source(file, data=data, unsafe=unsafe)
+    if source.is_tflite:
+        check_ports(read(file))
     start(0, progress=progress)
-    network = open_model_file(file, unsafe=unsafe)
-    dataset = images_for(network, data, split)
+    network = load_network(source)
+    assert network.file is not None
+    dataset = images_for(network.file, data, split)
     images = dataset.split(split)
     images = images.take(0, num_images or len(images))
     float_accuracy = None
-    content = file.read_bytes()
-    if is_keras:
-        float_accuracy = evaluate(network.probabilities(images.images), images.labels).accuracy
-        with TemporaryDirectory() as folder:
-            export_model(file, folder, data=data, unsafe=unsafe, progress=progress)
-            content = (Path(folder) / "model.tflite").read_bytes()
+    if network.content is None:
+        probabilities = network.file.probabilities(images.images)
+        float_accuracy = evaluate(probabilities, images.labels).accuracy
+    content = _int8_content(source, network, progress=progress)
     note(f"Classifying {len(images):,} {split} images ...", progress=progress)
     total = verification.num_classifications(len(images))
     with (
@@ -93,3 +97,11 @@ def verify_file(
             workers=workers,
             on_image=lambda number: advance(number, total),
         )
+
+
+def _int8_content(source: ExportSource, network: SourceNetwork, *, progress: bool) -> bytes:
+    """Return the content of the .tflite file of a network, which is converted if it is float."""
+    if network.content is not None:
+        return network.content
+    images = load_images(source, network, progress=progress)
+    return int8_network(source, network, images, progress=progress).content

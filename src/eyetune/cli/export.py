@@ -49,10 +49,10 @@ def export(
     unsafe: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Export a run for a board: int8 network, firmware and report.
+    """Export a run or a model file for a board: int8 network, firmware and report.
 
-    The formats tflite, keras and onnx need no board: they are model files, of a run or of a .keras
-    file, without firmware and report.
+    The formats tflite, keras and onnx need no board: they are model files, without firmware and
+    report.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
     `eyetune verify` verifies the result on test images.
@@ -61,14 +61,15 @@ def export(
 
         eyetune export latest --board esp-eye --output firmware
         eyetune export 3f2a --format esp-idf --format c --json
+        eyetune export network.keras --data cifar10 --board esp-eye --output firmware
         eyetune export latest --format tflite --format onnx --output files
         eyetune export network.keras --format tflite --data cifar10 --output files
 
     Parameters
     ----------
     run
-        A run: its id, the beginning of the id, its name, or latest. For model files also a .keras
-        file.
+        A run: its id, the beginning of the id, its name, or latest. Or a .keras file, or a .tflite
+        file of an int8 network, which is exported as it is.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
     output
@@ -79,14 +80,14 @@ def export(
     overwrite
         Replace an existing export. Other files are never replaced.
     data
-        Images for the int8 version of a .keras file.
+        Images for a model file. The classes must be in the order of the network's outputs.
     unsafe
         Run code inside a .keras file. The code can do anything that you can.
     """
     check_output_folder(output)
     import eyetune
 
-    if _are_model_formats(run, format):
+    if _are_model_formats(format):
         files = eyetune.export_model(
             run,
             output,
@@ -98,28 +99,24 @@ def export(
         )
         common.show(files.to_json(), *_model_lines(files))
         return
-    if data is not None or unsafe:
-        raise UsageError(
-            "--data and --unsafe are for .keras files.",
-            received=run,
-            fix="A run is exported with its own images: leave these options out.",
-        )
     result = eyetune.export(
         run,
         output,
         board=board,
         formats=format,
+        data=data,
+        unsafe=unsafe,
         overwrite=overwrite,
         workspace=common.open_workspace(),
     )
     common.show(result.to_json(), *export_lines(result))
 
 
-def _are_model_formats(run: str, formats: Sequence[str]) -> bool:
+def _are_model_formats(formats: Sequence[str]) -> bool:
     """Return whether model files are to be exported, not firmware.
 
     Raises:
-        UsageError: Both are, or firmware of a file.
+        UsageError: Both are.
     """
     are_model_formats = [name in MODEL_FORMATS for name in formats]
     if any(are_model_formats) and not all(are_model_formats):
@@ -129,15 +126,7 @@ def _are_model_formats(run: str, formats: Sequence[str]) -> bool:
             received=", ".join(formats),
             fix="Export twice. An export with firmware contains model.tflite, too.",
         )
-    is_model = any(are_model_formats)
-    if not is_model and run.lower().endswith((".keras", ".tflite")):
-        raise UsageError(
-            "Firmware can be exported from a run only.",
-            expected="a run, or --format tflite, keras or onnx",
-            received=run,
-            fix=f"eyetune export {run} --format tflite --data NAME|PATH",
-        )
-    return is_model
+    return any(are_model_formats)
 
 
 def _model_lines(files: ModelExport) -> list[RenderableType]:
@@ -187,17 +176,12 @@ def verify(
         Run code inside a .keras file. The code can do anything that you can.
     """
     import eyetune
+    from eyetune.api.file_images import require_data
     from eyetune.device.export.model_file import is_model_file
 
     if is_model_file(str(folder)) and not folder.is_dir():
-        if data is None:
-            raise UsageError(
-                "A model file does not say which images it is for.",
-                expected="--data with a name or a path",
-                received=folder,
-                fix=f"eyetune verify {folder} --data cifar10",
-            )
-        result = eyetune.verify_file(folder, data, split=split, num_images=images, unsafe=unsafe)
+        source = require_data(data, f"eyetune verify {folder}")
+        result = eyetune.verify_file(folder, source, split=split, num_images=images, unsafe=unsafe)
         common.show({"file": str(folder), **result.to_json()}, *verification_lines(result))
         return 0 if result.passed else 1
     if data is not None or unsafe:
@@ -258,10 +242,9 @@ def flash(
 def export_lines(export: Export) -> list[RenderableType]:
     """Return what to print about an export."""
     manifest, board = export.manifest, export.manifest.board
-    accuracies = (
-        f"{manifest.float_validation_accuracy:.2%} in float, "
-        f"{manifest.int8_validation_accuracy:.2%} in int8"
-    )
+    accuracies = f"{manifest.int8_validation_accuracy:.2%} in int8"
+    if manifest.float_validation_accuracy is not None:
+        accuracies = f"{manifest.float_validation_accuracy:.2%} in float, {accuracies}"
     is_internal = manifest.arena_bytes <= board.arena_bytes
     available = board.arena_bytes if is_internal else board.psram_bytes
     arena = f"{manifest.arena_bytes:,} of {available:,} bytes"

@@ -137,17 +137,12 @@ def _evaluate_file(
     unsafe: bool,
 ) -> None:
     from eyetune.api.evaluate_file import evaluate_file
+    from eyetune.api.file_images import require_data
     from eyetune.cli.run_tables import evaluation_tables
 
-    if data is None:
-        raise UsageError(
-            "A model file does not say which images it is for.",
-            expected="--data with a name or a path",
-            received=path,
-            fix=f"eyetune evaluate {path} --data cifar10",
-        )
+    source = require_data(data, f"eyetune evaluate {path}")
     result = evaluate_file(
-        path, data, split=split, num_images=num_images, pixels=pixels, unsafe=unsafe
+        path, source, split=split, num_images=num_images, pixels=pixels, unsafe=unsafe
     )
     parts = evaluation_tables(path, result.class_names, split, result.evaluation)
     how = f"{result.dtype} input, pixels from {result.pixels.replace('-', ' to ', 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from eyetune.device.estimate.tflite import read
-from eyetune.device.export.int8_values import check_input
+from eyetune.device.export.int8_values import check_ports
 from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.quantize import quantize
 from eyetune.errors import BoardError, UsageError
@@ -43,7 +44,7 @@ def test_quantize_answers_like_the_float_network(name: str, edits: dict[str, Any
     file = read(content)
     assert (file.input.shape, file.input.dtype) == ((32, 32, 3), "int8")
     assert file.output.dtype == "int8"
-    check_input(file.input.scale, file.input.zero_point)
+    check_ports(file)
     scores = litert_scores(content, IMAGES).astype(np.float32)
     probabilities = (scores - file.output.zero_point) * file.output.scale
     in_float = np.asarray(model(IMAGES.astype(np.float32) / 255, training=False))
@@ -52,7 +53,7 @@ def test_quantize_answers_like_the_float_network(name: str, edits: dict[str, Any
 
 def test_quantize_input_takes_all_bytes_after_dim_images() -> None:
     file = read(quantize(network(), IMAGES[:10] // 8 + 50))
-    check_input(file.input.scale, file.input.zero_point)
+    check_ports(file)
 
 
 def test_quantize_without_per_channel_dense_is_smaller() -> None:
@@ -66,7 +67,7 @@ def test_quantize_without_per_channel_dense_is_smaller() -> None:
 def test_quantize_folds_the_preprocessing_of_a_backbone() -> None:
     model = network("mobilenet_v1", weights="random")
     file = read(quantize(model, IMAGES[:5]))
-    check_input(file.input.scale, file.input.zero_point)
+    check_ports(file)
 
 
 def test_quantize_reports_each_calibration_image() -> None:
@@ -98,10 +99,18 @@ def test_quantize_refuses_images_of_another_shape(images: NDArray[np.uint8]) -> 
     assert str(images.shape[1:]) in (caught.value.received or "")
 
 
-def test_check_input_refuses_another_scale() -> None:
-    check_input(1 / 255, -128)
-    with pytest.raises(BoardError):
-        check_input(1 / 127, -1)
+def test_check_ports_refuses_what_firmware_cannot_feed_or_read() -> None:
+    model = keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
+    file = read(quantize(model, IMAGES[:3, :8, :8]))
+    check_ports(file)
+    for changed in (
+        replace(file, input=replace(file.input, scale=1 / 127, zero_point=-1)),
+        replace(file, input=replace(file.input, dtype="uint8")),
+        replace(file, output=replace(file.output, dtype="float32")),
+        replace(file, output=replace(file.output, shape=(1,))),
+    ):
+        with pytest.raises(BoardError):
+            check_ports(changed)
 
 
 def test_per_channel_switch_exists_in_tensorflow_2_21() -> None:

@@ -145,6 +145,21 @@ def test_export_page_shows_metrics_by_class() -> None:
     assert "balanced accuracy 75.00%" in page
 
 
+def test_export_page_of_a_file_claims_nothing_about_its_training() -> None:
+    source = {"path": "network.tflite", "sha256": 64 * "a"}
+    unknown = {"run": None, "float_validation_accuracy": None, "calibration_images": None}
+    validation = evaluate(np.array([[0.9, 0.1], [0.2, 0.8]], np.float32), np.array([0, 1]))
+    page = export_page({**MANIFEST, **unknown, "source_file": source}, None, None, validation)
+    for text in (
+        "SHA-256 of the file aaaaaaaa,",
+        "The int8 network on 2",
+        "is not known",
+        "unknown",
+    ):
+        assert text in page, text
+    assert "choices were based" not in page
+
+
 def test_export_page_shows_what_else_was_tried() -> None:
     network = {"accuracy": 0.6, "flash_is_estimated": True, "arena_bytes": None, "exported": False}
     other = {**network, "label": "<b>", "flash_bytes": 1234}

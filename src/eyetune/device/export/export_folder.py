@@ -41,15 +41,30 @@ VERIFICATION = "verification.json"
 _NUM_SHOWN = 5  # names of files in an error
 
 
+class SourceFile(BaseModel):
+    """The file that a network was exported from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(description="absolute path of the .keras or .tflite file")
+    sha256: str = Field(description="its SHA-256")
+
+
 class Manifest(BaseModel):
     """The description of an export, which is stored in its folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     format: Literal[1] = Field(1, description="version of this file's format")
-    run: str = Field(description="id of the run")
-    label: str = Field(description="name of the run")
-    data: DataSection = Field(description="the images that it was trained on")
+    run: str | None = Field(description="id of the run; null for a network from a file")
+    source_file: SourceFile | None = Field(
+        None, description="the file that the network is from; null for a run"
+    )
+    label: str = Field(description="name of the run or of the file")
+    data: DataSection = Field(
+        description="the images: of a run, those that it was trained on; otherwise those that the "
+        "user named"
+    )
     data_fingerprint: str = Field(description="fingerprint of these images")
     class_names: tuple[str, ...] = Field(description="in the order of the network's outputs")
     image_shape: tuple[int, int, int] = Field(
@@ -74,18 +89,23 @@ class Manifest(BaseModel):
     latency_error_ms: float | None = Field(
         None, description="half the width of the range of the predicted time"
     )
-    calibration_images: int = Field(
-        gt=0, description="number of training images on which ranges were measured"
+    calibration_images: int | None = Field(
+        gt=0,
+        description="number of training images on which ranges were measured; null if unknown",
     )
     validation_images: int = Field(
         gt=0, description="number of images on which the two accuracies below were measured"
     )
-    float_validation_accuracy: float = Field(ge=0, le=1)
+    float_validation_accuracy: float | None = Field(
+        ge=0, le=1, description="null if there is no network in float"
+    )
     int8_validation_accuracy: float = Field(ge=0, le=1)
     validation_guess: float | None = Field(
         None, description="accuracy of guessing on these images", ge=0, le=1
     )
-    training_images: int | None = Field(None, description="number of training images")
+    training_images: int | None = Field(
+        None, description="number of training images; null if unknown"
+    )
     parameters: int | None = Field(None, description="number of weights of the float network")
     tried: tuple[TriedNetwork, ...] = Field(
         (), description="networks that were trained on the same images, the most accurate first"
@@ -104,8 +124,10 @@ class Manifest(BaseModel):
     files: dict[str, str] = Field(description="SHA-256 of each file that contains the network")
 
     @property
-    def accuracy_drop(self) -> float:
-        """Validation accuracy that int8 costs, 0 to 1; negative for a gain."""
+    def accuracy_drop(self) -> float | None:
+        """Validation accuracy that int8 costs, 0 to 1; negative for a gain; None if unknown."""
+        if self.float_validation_accuracy is None:
+            return None
         return self.float_validation_accuracy - self.int8_validation_accuracy
 
     lost: ClassVar[property] = renamed_to("accuracy_drop")
@@ -126,7 +148,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not an export.",
             expected=f"a folder with {MANIFEST} in it, as written by eyetune export",
             received=getattr(error, "strerror", None) or error,
-            fix="Export a run first: eyetune export RUN --output FOLDER",
+            fix="Make one first: eyetune export RUN|FILE --output FOLDER",
         ) from None
     try:
         return Manifest.model_validate_json(content)
@@ -161,15 +183,16 @@ def read_model(folder: Path) -> bytes:
 def changed_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """Return the files with the network that changed after the export was written."""
     names = manifest.files.items()
-    return tuple(name for name, digest in names if _digest(folder / name) != digest)
+    return tuple(name for name, expected in names if digest(folder / name) != expected)
 
 
 def digests(folder: Path, paths: list[Path]) -> dict[str, str]:
     """Return the SHA-256 of files by their path in the folder."""
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): digest(path) for path in paths}
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file; "missing" if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

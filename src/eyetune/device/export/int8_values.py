@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import BoardError
+
+if TYPE_CHECKING:
+    from eyetune.device.estimate.tflite import TfliteModel
 
 Images = NDArray[np.uint8]  # shape (N, height, width, channels)
 Scores = NDArray[np.int8]  # shape (N, classes)
@@ -56,21 +60,29 @@ def confusion_matrix(scores: Scores, labels: NDArray[np.int64]) -> tuple[tuple[i
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def check_input(scale: float, zero_point: int) -> None:
-    """Refuse an int8 model whose input is not the camera's bytes less 128.
+def check_ports(model: TfliteModel) -> None:
+    """Refuse a .tflite model that firmware cannot feed with a camera's bytes less 128.
 
     Args:
-        scale: Scale of the model's input.
-        zero_point: Zero point of the model's input.
+        model: The model.
 
     Raises:
-        BoardError: The input is quantized differently, so the firmware would feed wrong values.
+        BoardError: Its input has another type or scale, or it has no int8 score for each of two
+            classes or more.
     """
-    if math.isclose(scale, INPUT_SCALE, rel_tol=1e-4) and zero_point == INPUT_ZERO_POINT:
-        return
-    raise BoardError(
-        "The input of the int8 model does not match the bytes of a camera.",
-        expected=f"an input with scale 1/255 and zero point {INPUT_ZERO_POINT}",
-        received=f"scale {scale:g} and zero point {zero_point}",
-        fix="Export the run again with eyetune export.",
-    )
+    given, returned = model.input, model.output
+    is_scaled = math.isclose(given.scale, INPUT_SCALE, rel_tol=1e-4)
+    if given.dtype != "int8" or not is_scaled or given.zero_point != INPUT_ZERO_POINT:
+        raise BoardError(
+            "The input of the .tflite model does not match the bytes of a camera.",
+            expected=f"int8 with scale 1/255 and zero point {INPUT_ZERO_POINT}",
+            received=f"{given.dtype} with scale {given.scale:g} and zero point {given.zero_point}",
+            fix="Convert a network that takes images from 0 to 1: eyetune export NETWORK.keras.",
+        )
+    if returned.dtype != "int8" or len(returned.shape) != 1 or returned.shape[0] < 2:
+        raise BoardError(
+            "The output of the .tflite model is not an int8 score for each class.",
+            expected="int8 of shape (classes,), for 2 classes or more",
+            received=f"{returned.dtype} of shape {returned.shape}",
+            fix="Convert a network with one output for each class: eyetune export NETWORK.keras.",
+        )

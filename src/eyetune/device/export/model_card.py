@@ -59,11 +59,16 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
             ("float", manifest.float_validation_accuracy),
             ("int8", manifest.int8_validation_accuracy),
         ):
+            if accuracy is None:
+                continue
             share = wilson_share(round(accuracy * num_images), num_images)
             rows.append((name, share_text(share, digits=2)))
+        use = "on which choices were based"
+        if manifest.source_file is not None:
+            use = "on some of which the network may have been trained"
         return [
-            f"On {num_images:,} validation images, on which choices were based, with 95% "
-            "intervals. Not verified yet: `eyetune verify FOLDER` measures it on test images.",
+            f"On {num_images:,} validation images, {use}, with 95% intervals. Not verified yet: "
+            "`eyetune verify FOLDER` measures it on test images.",
             _table(("network", "accuracy"), rows),
         ]
     confusion = np.array(verification.confusion)
@@ -105,13 +110,22 @@ def _footprint(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _training(manifest: Manifest) -> list[str]:
-    data = markdown(manifest.data.source)
-    count = "" if manifest.training_images is None else f"{manifest.training_images:,} images of "
-    sentences = [
-        f"Trained on {count}{data} (fingerprint {manifest.data_fingerprint}) in run "
-        f"{manifest.run} of eyetune. Ranges of int8 values were measured on "
-        f"{manifest.calibration_images:,} training images."
-    ]
+    data = f"{markdown(manifest.data.source)} (fingerprint {manifest.data_fingerprint})"
+    if manifest.source_file is None:
+        count = manifest.training_images
+        images = data if count is None else f"{count:,} images of {data}"
+        sentences = [f"Trained on {images} in run {manifest.run} of eyetune."]
+    else:
+        sentences = [
+            f"The network is from the file {markdown(manifest.label)} (SHA-256 "
+            f"{manifest.source_file.sha256}), which does not say how it was trained. It was "
+            f"measured on images of {data}."
+        ]
+    if manifest.calibration_images is not None:
+        sentences.append(
+            "Ranges of int8 values were measured on "
+            f"{manifest.calibration_images:,} training images."
+        )
     if len(manifest.tried) > 1:
         sentences.append(f"{len(manifest.tried):,} networks were trained on these images.")
     if manifest.num_infeasible:

@@ -20,6 +20,7 @@ _CONVERSION_HEADINGS = ("conversion", "training images", "int8", "same class", "
 _TRIED_HEADINGS = ("network", "validation accuracy", "flash, bytes", "tensor arena, bytes", "")
 _PICTURES = ("confusion", "mistakes", "curves", "tried")
 _MAX_TRIED = 15  # in the table; the picture shows all
+_SHOWN_DIGITS = 8  # of a SHA-256
 
 
 def export_page(
@@ -34,22 +35,20 @@ def export_page(
         manifest: The manifest of the export, as JSON values.
         verification: The result of `eyetune verify`, as JSON values. Default: not verified yet.
         drawings: Pictures by name: confusion, mistakes, curves and tried. Default: none.
-        validation: Metrics of the float network on validation images, shown until the export is
-            verified. Default: none.
+        validation: Metrics on validation images, shown until the export is verified: of the float
+            network if there is one. Default: none.
     """
     board = manifest["board"]
-    shape = " x ".join(map(str, manifest["image_shape"]))
-    num_classes = len(manifest["class_names"])
     shown = drawings or {}
     by_class = _by_class(manifest, verification, validation)
     return render(
         "export",
         {
             "title": f"{manifest['label']} on {board['title']}",
-            "subtitle": f"run {manifest['run']}, {num_classes} classes, images of {shape}",
+            "subtitle": _subtitle(manifest),
             "contents": _contents(manifest, shown),
             "is_good": verification is not None and verification["conclusion"] == "passed",
-            "statements": _statements(verification, validation),
+            "statements": _statements(manifest, verification, validation),
             "steps": manifest["steps"],
             "accuracy_headings": ("images", "float", "int8", "points"),
             "accuracy_rows": _accuracy_rows(manifest, verification),
@@ -91,7 +90,16 @@ def _contents(
     return contents
 
 
+def _subtitle(manifest: Mapping[str, Any]) -> str:
+    origin = f"run {manifest['run']}"
+    if source := manifest.get("source_file"):
+        origin = f"SHA-256 of the file {source['sha256'][:_SHOWN_DIGITS]}"
+    shape = " x ".join(map(str, manifest["image_shape"]))
+    return f"{origin}, {len(manifest['class_names'])} classes, images of {shape}"
+
+
 def _statements(
+    manifest: Mapping[str, Any],
     verification: Mapping[str, Any] | None,
     validation: Evaluation | None,
 ) -> list[str]:
@@ -101,8 +109,17 @@ def _statements(
     sentences = ["Not verified yet."]
     if validation is not None:
         sentences.append(judge(validation.confusion, "validation").text)
-        sentences.append("This is the float network; choices were based on these images.")
+        network = _validated_network(manifest)
+        note = "choices were based on these images."
+        if manifest.get("source_file"):
+            note = "whether it was trained on some of these images is not known."
+        sentences.append(f"This is the {network} network; {note}")
     return sentences
+
+
+def _validated_network(manifest: Mapping[str, Any]) -> str:
+    """Return which network has metrics by class on validation images: float if there is one."""
+    return "int8" if manifest["float_validation_accuracy"] is None else "float"
 
 
 def _by_class(
@@ -116,7 +133,8 @@ def _by_class(
         text = f"The int8 network on {verification['num_images']:,} {verification['split']} images"
     elif validation is not None:
         confusion = validation.confusion
-        text = f"The float network on {validation.num_images:,} validation images"
+        network = _validated_network(manifest)
+        text = f"The {network} network on {validation.num_images:,} validation images"
     else:
         return None
     balanced = share_text(balanced_accuracy(confusion), digits=2)
@@ -256,7 +274,8 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if manifest["latency_ms"] is not None:
         time = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
         facts.append(("time per image, predicted", time))
-    facts.append(("training images for calibration", f"{manifest['calibration_images']:,}"))
+    if manifest["calibration_images"] is not None:
+        facts.append(("training images for calibration", f"{manifest['calibration_images']:,}"))
     return facts
 
 

@@ -1,0 +1,194 @@
+"""What an export is made from: a run, a .keras file or a .tflite file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.api.file_images import images_for, require_data, section_for
+from eyetune.api.preparing import workspace_of
+from eyetune.api.run import Run, open_run
+from eyetune.data import Dataset, Split
+from eyetune.device.export.model_file import (
+    ModelFile,
+    check_model_file,
+    is_model_file,
+    open_model_file,
+)
+from eyetune.errors import UsageError
+from eyetune.recipe import DataSection
+from eyetune.records import Workspace
+from eyetune.records.predictions import require_predictions
+from eyetune.report.progress.training_progress import counting_bar
+
+MAX_VALIDATION_IMAGES = 2000  # that a network from a file classifies
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """What an export is made from; nothing of it is loaded yet.
+
+    Attributes:
+        origin: A completed run, or the absolute path of a .keras or .tflite file.
+        workspace: The workspace that its export goes to, unless a folder is named.
+        data: Name or path of the images for a file. None for a run, which has its own images, and
+            for a file that needs none.
+        unsafe: Whether code inside a .keras file may run.
+    """
+
+    origin: Run | Path
+    workspace: Workspace
+    data: str | Path | None = None
+    unsafe: bool = False
+
+    @property
+    def run(self) -> Run | None:
+        """The run; None for a file."""
+        return self.origin if isinstance(self.origin, Run) else None
+
+    @property
+    def is_tflite(self) -> bool:
+        """Whether it is a .tflite file."""
+        return isinstance(self.origin, Path) and self.origin.suffix.lower() == ".tflite"
+
+    @property
+    def name(self) -> str:
+        """The id of the run, or the name of the file without its ending."""
+        return self.origin.id if isinstance(self.origin, Run) else self.origin.stem
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.origin.record.label if isinstance(self.origin, Run) else self.origin.name
+
+
+@dataclass(frozen=True)
+class SourceNetwork:
+    """The network of a source.
+
+    Attributes:
+        image_shape: Height and width in pixels, and channels.
+        keras_model: The network in float, from images to class probabilities; None for a .tflite
+            file.
+        content: The content of a .tflite file; None for a Keras model.
+        file: The network as a function of images, if it is from a file; None for a run.
+    """
+
+    image_shape: tuple[int, int, int]
+    keras_model: Any = None
+    content: bytes | None = None
+    file: ModelFile | None = None
+
+
+@dataclass(frozen=True)
+class SourceImages:
+    """The images of a source, and how its network classifies some of them.
+
+    Attributes:
+        section: How they are named in a recipe.
+        dataset: The images.
+        probabilities: Class probabilities of validation images, the first ones, float32 of shape
+            (N, classes). They are computed in float, or by a .tflite file as it is.
+    """
+
+    section: DataSection
+    dataset: Dataset
+    probabilities: NDArray[np.float32]
+
+    @property
+    def validation(self) -> Split:
+        """The validation images that were classified."""
+        return self.dataset.validation.take(0, len(self.probabilities))
+
+
+def find_source(
+    model: Run | str | Path,
+    *,
+    data: str | Path | None = None,
+    unsafe: bool = False,
+    workspace: str | Path | Workspace | None = None,
+) -> ExportSource:
+    """Return what an argument refers to; errors are raised before Keras is loaded.
+
+    Args:
+        model: A completed run, its id, the beginning of the id, its name or "latest"; or the path
+            of a .keras or .tflite file.
+        data: The images for a file.
+        unsafe: Whether code inside a .keras file may run.
+        workspace: The workspace that the run is recorded in.
+
+    Raises:
+        UsageError: The run is not complete, there is no such file, or an argument is for files.
+        RunNotFoundError: There is no such run.
+    """
+    if not isinstance(model, Run) and is_model_file(str(model)):
+        path = Path(model).expanduser().absolute()
+        check_model_file(path)
+        return ExportSource(path, workspace_of(workspace), data, unsafe)
+    run = model if isinstance(model, Run) else open_run(str(model), workspace=workspace)
+    _ = run.results  # raises an error if the run is not complete
+    if data is not None or unsafe:
+        raise UsageError(
+            "--data and --unsafe are for model files.",
+            expected="a .keras or .tflite file",
+            received=f"run {run.record.label}",
+            fix="A run is exported with its own images: leave these options out.",
+        )
+    return ExportSource(run, run.workspace)
+
+
+def load_network(source: ExportSource) -> SourceNetwork:
+    """Load the network of a source.
+
+    Raises:
+        UsageError: The file cannot be loaded, or is no classifier of images from 0 to 1.
+        TrainingError: The network of the run is missing or damaged.
+    """
+    if isinstance(source.origin, Run):
+        return SourceNetwork(source.origin.record.data.image_shape, source.origin.model())
+    file = open_model_file(source.origin, unsafe=source.unsafe)
+    if file.keras_model is None:
+        return SourceNetwork(file.input_shape, content=source.origin.read_bytes(), file=file)
+    if file.pixels != "0-1":
+        raise UsageError(
+            "The network takes pixels from 0 to 255.",
+            expected="a network for images from 0 to 1",
+            received=f"{source.label}, with a Rescaling layer that divides",
+            fix="Save the network without this layer.",
+        )
+    return SourceNetwork(file.input_shape, file.keras_model, file=file)
+
+
+def load_images(
+    source: ExportSource, network: SourceNetwork, *, progress: bool = False
+) -> SourceImages:
+    """Load the images of a source, and classify validation images with a network from a file.
+
+    Args:
+        source: The source.
+        network: Its network.
+        progress: Whether to show a bar over the images that are classified.
+
+    Raises:
+        UsageError: No images are named for a file.
+        DataError: The images have changed since the training of the run, or do not match the
+            network.
+    """
+    if isinstance(source.origin, Run):
+        run = source.origin
+        probabilities, _ = require_predictions(run.workspace, run.record, "validation")
+        return SourceImages(run.recipe.data, run.dataset(), probabilities)
+    assert network.file is not None
+    data = require_data(source.data, f"eyetune export {source.label}")
+    dataset = images_for(network.file, data, "validation")
+    images = dataset.validation.images[:MAX_VALIDATION_IMAGES]
+    with counting_bar("classifying validation images", enabled=progress) as advance:
+        probabilities = network.file.probabilities(
+            images, lambda number: advance(number, len(images))
+        )
+    section = section_for(network.file, data).model_copy(update={"source": dataset.source})
+    return SourceImages(section, dataset, probabilities)

@@ -1,0 +1,68 @@
+"""The images of a data set for a network from a file, which does not say which ones it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from eyetune.data import Dataset
+from eyetune.device.export.model_file import ModelFile
+from eyetune.errors import DataError, UsageError
+from eyetune.recipe import DataSection, Recipe
+from eyetune.training.load_data import load_data
+
+
+def require_data(data: str | Path | None, command: str) -> str | Path:
+    """Return the images that a user names for a model file.
+
+    Args:
+        data: A data source; None if none is named.
+        command: The command, to which `--data cifar10` can be added.
+
+    Raises:
+        UsageError: None is named.
+    """
+    if data is None:
+        raise UsageError(
+            "A model file does not say which images it is for.",
+            expected="--data with a name or a path",
+            received="none",
+            fix=f"{command} --data cifar10",
+        )
+    return data
+
+
+def section_for(network: ModelFile, data: str | Path) -> DataSection:
+    """Return the data section of a recipe that names images in the size that a network takes."""
+    height, width, _ = network.input_shape
+    edits: dict[str, Any] = {"data.source": str(data)}
+    if height == width and Path(data).is_dir():
+        edits["data.image_size"] = height
+    return Recipe().with_(edits).data
+
+
+def images_for(network: ModelFile, data: str | Path, split: str) -> Dataset:
+    """Load the images of a data set for a network, which decides the size of decoded images.
+
+    Raises:
+        DataError: They have another shape or number of classes, or no such split.
+    """
+    dataset = load_data(Recipe(data=section_for(network, data)))
+    if dataset.image_shape != network.input_shape:
+        raise DataError(
+            "The network is for images of another shape.",
+            expected=" x ".join(map(str, network.input_shape)),
+            received=f"{' x '.join(map(str, dataset.image_shape))} in {dataset.source}",
+        )
+    if dataset.num_classes != network.num_classes:
+        raise DataError(
+            "The network has another number of classes than the images.",
+            expected=f"{network.num_classes} classes, as the network has",
+            received=f"{dataset.num_classes} in {dataset.source}",
+        )
+    if not len(dataset.split(split)):
+        raise DataError(
+            f"The images of {dataset.source} have no {split} split.",
+            fix="--split validation",
+        )
+    return dataset
