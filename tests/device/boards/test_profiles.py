@@ -199,6 +199,17 @@ def test_camera_pins_of_the_esp_eye() -> None:
     assert camera.pull_ups == (13, 14)
 
 
+def test_camera_pins_of_the_xiao_s3_sense() -> None:
+    """Those of CAMERA_MODEL_XIAO_ESP32S3 in arduino-esp32's CameraWebServer."""
+    camera = load_board("xiao-s3-sense").camera
+    assert camera is not None
+    data_pins = [getattr(camera, f"d{bit}") for bit in range(7, -1, -1)]
+    assert data_pins == [48, 11, 12, 14, 16, 18, 17, 15]
+    assert (camera.xclk, camera.sda, camera.scl) == (10, 40, 39)
+    assert (camera.vsync, camera.href, camera.pclk) == (38, 47, 13)
+    assert (camera.pwdn, camera.reset, camera.xclk_hz) == (-1, -1, 20_000_000)
+
+
 def test_board_with_copies_convolutions_stands_for_all_versions(tmp_path: Path) -> None:
     earlier = load_board(write(tmp_path, OWN + "copies_convolutions = true\n"))
     assert earlier.kernel_versions == ESP_NN_VERSIONS
