@@ -68,6 +68,7 @@ def predicted(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Laten
         # esp-tflite-micro, person detection with ESP-NN
         ("esp-eye", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 380),
         ("esp32-s3-eye", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 54),
+        ("esp32-c3", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 426),
         # TinyMaix on the ESP32
         ("esp-eye", lambda: mobilenet((128, 128, 3), 1000), 13.6e6, 755),
         ("esp-eye", lambda: mobilenet((96, 96, 3), 2), 7.49e6, 476),
