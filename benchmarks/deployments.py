@@ -121,6 +121,24 @@ def deploy(
     }
 
 
+def train(arguments: Sequence[str], workspace: Path) -> Result:
+    """Train a run, or resume it.
+
+    Args:
+        arguments: Arguments of `eyetune train` without `--name` and `--resume`.
+        workspace: Folder of this training alone.
+
+    Returns:
+        "result", the JSON of the command; and "timing", its wall time in seconds and whether it was
+        resumed (the time is then that of the last invocation).
+
+    Raises:
+        CommandError: The command ended with an error.
+    """
+    options = ["--resume", NAME] if _was_interrupted(workspace) else [*arguments, "--name", NAME]
+    return _timed("train", *options, workspace=workspace)
+
+
 def train_and_export(arguments: Sequence[str], workspace: Path, board: str) -> Result:
     """Train a run, or resume it, export it for a board and verify it; return the outcome.
 
@@ -136,8 +154,7 @@ def train_and_export(arguments: Sequence[str], workspace: Path, board: str) -> R
     Raises:
         CommandError: A command ended with an error.
     """
-    options = ["--resume", NAME] if _was_interrupted(workspace) else [*arguments, "--name", NAME]
-    ended = _timed("train", *options, workspace=workspace)
+    ended = train(arguments, workspace)
     run = ended["result"]["run"]
     exported = eyetune("export", run, "--board", board, "--overwrite", workspace=workspace)
     folder = Path(exported["folder"])

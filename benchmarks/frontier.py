@@ -1,140 +1,293 @@
-"""Accuracy of int8 networks by flash and arena bytes, compared with two networks of MLPerf Tiny.
+"""Int8 accuracy of small networks under limits of size, beside two networks of MLPerf Tiny.
 
-    # Short version: few epochs, fewer images
-    EYETUNE_DATA=FOLDER python benchmarks/frontier.py
-    # All images, 100 epochs: hours on a GPU
-    EYETUNE_DATA=FOLDER python benchmarks/frontier.py --full
+    EYETUNE_DATA=FOLDER python benchmarks/frontier.py --results frontier.jsonl
 
-Each network is trained on CIFAR-10 with flip, shift and a cosine schedule, exported for an ESP-EYE
-and verified: the accuracy is that of the int8 network on test images in TensorFlow Lite Micro, and
-the arena is the measured one. The table shows every network, so nothing is chosen on test images.
+Trains recipes of the package by their names, one at a time, as `eyetune train NAME` does. Each is
+exported for an ESP-EYE and verified: the accuracy is that of the int8 network on all test images of
+CIFAR-10 in TensorFlow Lite Micro, the size is that of the whole .tflite file, and the arena is the
+measured one. With --picture, the results are drawn.
+
+    python benchmarks/frontier.py --results frontier.jsonl --candidates small-98k
+
+compares the networks from which a recipe was chosen: each candidate that keeps the limits is
+trained for --epochs epochs, and the validation accuracies are printed. Nothing is chosen on test.
+
+Results are appended to the file, and what is in it is not measured again. An interrupted training
+is resumed after its last complete epoch. Each training has a workspace beside the file.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deployments import (
+    conditions,
+    end_commands_with_this_process,
+    eyetune,
+    train,
+    train_and_export,
+    workspace_beside,
+)
+from eyetune.recipe import Recipe
+from eyetune.space.portfolio import portfolio_recipe
+from recorded import Result, markdown_table, measured, read_results
+
+DATA = "cifar10"
+BOARD = "esp-eye"
+BASE = "resnet14"  # the recipe whose training all candidates share
+CANDIDATE_EPOCHS = 20
+
+
 # Accuracies as published by MLPerf; the rest measured with TensorFlow Lite Micro on the files of
 # https://github.com/mlcommons/tiny.
-REFERENCES = (
-    ("MLPerf Tiny ResNet-8", 0.8697, 98_496, 55_984, 12.5),
-    ("MLPerf Tiny large ResNet", 0.9131, 512_024, 133_744, 76.5),
-)
-NETWORKS: dict[str, dict[str, Any]] = {
-    "lab": {"model": "lab"},
-    "lab, batch norm, global pooling": {
-        "model": "lab",
-        "model.batch_norm": True,
-        "model.global_pooling": True,
+PUBLISHED: tuple[Result, ...] = (
+    {
+        "name": "MLPerf Tiny ResNet-8",
+        "int8_accuracy": 0.8697,
+        "model_bytes": 98_496,
+        "arena_bytes": 55_984,
+        "macs": 12_501_632,
     },
-    "resnet8 x 0.5": {"model": "resnet8", "model.width": 0.5},
-    "resnet8": {"model": "resnet8"},
-    "mobilenet x 0.5": {"model": "mobilenet", "model.width": 0.5},
-    "resnet8 x 1.5": {"model": "resnet8", "model.width": 1.5},
-    "resnet20": {"model": "resnet20"},
-}
-TRAINING = {
-    "augment.flip": True,
-    "augment.shift": 4,
-    "optimizer.schedule": "cosine",
-    "optimizer.learning_rate": 3e-3,
-    "fit.batch_size": 64,
-}
+    {
+        "name": "MLPerf Tiny large ResNet",
+        "int8_accuracy": 0.9131,
+        "model_bytes": 512_024,
+        "arena_bytes": 133_744,
+        "macs": 76_500_000,
+    },
+)
 
 
 @dataclass(frozen=True)
-class Result:
-    """The accuracy and the cost of a network."""
+class Limit:
+    """What a network of the frontier must keep, and the accuracy that it is to reach.
 
-    name: str
-    float_accuracy: float
-    int8_accuracy: float
-    flash_bytes: int
+    Attributes:
+        model_bytes: Largest .tflite file.
+        arena_bytes: Largest arena.
+        accuracy: Lowest int8 accuracy on test images, 0 to 1.
+    """
+
+    model_bytes: int
     arena_bytes: int
-    macs: int
-    latency: str
-    seconds: float
+    accuracy: float
+
+    def exceeded(self, network: Result) -> list[str]:
+        """Return the names of the limits that a network exceeds."""
+        exceeded = [] if network["model_bytes"] <= self.model_bytes else ["size"]
+        return exceeded + ([] if network["arena_bytes"] <= self.arena_bytes else ["arena"])
 
 
-def measure(name: str, subset: int, epochs: int, num_images: int | None) -> Result:
-    """Train, export and verify a network."""
-    import eyetune as et
+ESP_EYE_ARENA = 100 * 1024  # what the firmware of an ESP-EYE leaves of its internal memory
+LIMITS = {
+    "small-16k": Limit(16 * 1024, 16 * 1024, 0.78),
+    "small-98k": Limit(98_496, ESP_EYE_ARENA, 0.905),
+    "small-300k": Limit(300_000, ESP_EYE_ARENA, 0.925),
+}
+NAMES = ("small-16k", "resnet8", "small-98k", "resnet14", "small-300k")
 
-    duration = {
-        "data.subset": subset,
-        "fit.epochs": epochs,
-        "optimizer.warmup_epochs": int(epochs > 1),
+
+def residual(stem: int, *stages: tuple[int, int], stem_stride: int = 1) -> list[dict[str, Any]]:
+    """Return the blocks of a residual network: a convolution, then stages of filters and blocks."""
+    blocks: list[dict[str, Any]] = [{"filters": stem, "stride": stem_stride, "pool_size": 1}]
+    for stage, (filters, num_blocks) in enumerate(stages):
+        blocks += [
+            {
+                "filters": filters,
+                "convolutions": 2,
+                "residual": True,
+                "stride": 2 if stage > 0 and block == 0 else 1,
+                "pool_size": 1,
+            }
+            for block in range(num_blocks)
+        ]
+    return blocks
+
+
+CANDIDATES: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
+    "small-16k": {
+        "8-16-24, 1-1-1 blocks, half size": residual(8, (8, 1), (16, 1), (24, 1), stem_stride=2),
+        "12-20, 2-1 blocks, half size": residual(12, (12, 2), (20, 1), stem_stride=2),
+        "16-20, 1-1 blocks, half size": residual(16, (16, 1), (20, 1), stem_stride=2),
+    },
+    "small-98k": {
+        "16-32-64, 1-1-1 blocks": residual(16, (16, 1), (32, 1), (64, 1)),
+        "16-32-48, 2-2-1 blocks": residual(16, (16, 2), (32, 2), (48, 1)),
+        "16-28-44, 3-3-1 blocks": residual(16, (16, 3), (28, 3), (44, 1)),
+        "20-32-44, 3-2-1 blocks": residual(20, (20, 3), (32, 2), (44, 1)),
+    },
+    "small-300k": {
+        "16-32-64, 3-3-3 blocks": residual(16, (16, 3), (32, 3), (64, 3)),
+        "20-44-80, 3-3-1 blocks": residual(20, (20, 3), (44, 3), (80, 1)),
+        "22-48-84, 3-3-1 blocks": residual(22, (22, 3), (48, 3), (84, 1)),
+    },
+}
+
+
+def measure(name: str, seed: int, workspace: Path) -> Result:
+    """Train, export and verify a recipe of the package, and return the outcome."""
+    before = conditions()
+    arguments = [name, "--data", DATA, "--seed", str(seed)]
+    return {**before, **train_and_export(arguments, workspace, BOARD)}
+
+
+def measure_candidate(recipe: Recipe, seed: int, workspace: Path) -> Result:
+    """Train a candidate and return its costs and its validation accuracy."""
+    file = workspace.with_suffix(".toml")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(recipe.to_toml(), encoding="utf-8")
+    run = train([str(file), "--data", DATA, "--seed", str(seed)], workspace)["result"]
+    fit = eyetune("fit-check", run["run"], "--board", BOARD, workspace=workspace)
+    return {
+        "validation_accuracy": run["validation_accuracy"],
+        "model_bytes": fit["flash_bytes"],
+        **{cost: fit[cost] for cost in ("arena_bytes", "parameters", "macs")},
+        "seconds": run["duration_seconds"],
     }
-    recipe = et.Recipe().with_(NETWORKS[name]).with_({**TRAINING, **duration})
-    started_at = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        run = et.train(recipe, workspace=folder, progress=False, plots=False)
-        exported = et.export(run, Path(folder) / "export", formats=["c"], progress=False)
-        proof = et.verify(exported.folder, num_images=num_images, workspace=folder, progress=False)
-    assert proof.passed, proof.failures
-    manifest = exported.manifest
-    return Result(
-        name,
-        proof.float_accuracy or 0.0,
-        proof.int8_accuracy,
-        manifest.flash_bytes,
-        proof.arena.bytes if proof.arena else manifest.arena_bytes,
-        manifest.macs,
-        f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms",
-        time.perf_counter() - started_at,
+
+
+def candidate_recipe(blocks: list[dict[str, Any]], epochs: int) -> Recipe:
+    """Return the recipe of a candidate: its network, trained like BASE."""
+    base = portfolio_recipe(BASE)
+    return base.with_({"model.blocks": blocks, "fit.epochs": epochs})
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return a table of the networks, smallest first, with the published ones."""
+    header = ["network", "int8 accuracy", "float", "bar", ".tflite bytes", "arena bytes", "M MACs"]
+    header += ["epochs", "seconds"]
+    networks = sorted([*PUBLISHED, *results], key=lambda network: network["model_bytes"])
+    notes = [_conditions_text(result) for result in results]
+    return "\n".join([markdown_table(header, map(_cells, networks)), "", *notes])
+
+
+def _cells(network: Result) -> list[str]:
+    float_accuracy = network.get("float_accuracy")
+    is_own = "seed" in network
+    return [
+        f"{network['name']}, seed {network['seed']}"
+        if is_own
+        else f"{network['name']} (published)",
+        f"{network['int8_accuracy']:.2%}",
+        "" if float_accuracy is None else f"{float_accuracy:.2%}",
+        _bar(network),
+        f"{network['model_bytes']:,}",
+        f"{network['arena_bytes']:,}",
+        f"{network['macs'] / 1e6:.1f}",
+        str(network["epochs"]) if is_own else "",
+        f"{network['seconds']:,.0f}" if is_own else "",
+    ]
+
+
+def _bar(network: Result) -> str:
+    """Return the accuracy to reach, and what was missed."""
+    limit = LIMITS.get(network["name"])
+    if limit is None:
+        return ""
+    missed = [] if network["int8_accuracy"] >= limit.accuracy else ["accuracy"]
+    missed += limit.exceeded(network)
+    return f"{limit.accuracy:.1%}" + (f", missed: {', '.join(missed)}" if missed else "")
+
+
+def _conditions_text(result: Result) -> str:
+    return (
+        f"- {result['name']}: {result['num_test_images']:,} test images in "
+        f"{result['interpreter']}, trained in {result['precision']}; {result['cpu']}, "
+        f"{result['cores']} cores, TensorFlow {result['tensorflow']}, commit {result['commit']}"
     )
+
+
+def draw(results: Sequence[Result], path: Path) -> None:
+    """Draw accuracy by size of the file, with the published networks."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for networks, color, marker, label, offset in (
+        (results, "#0072b2", "o", "recipes of eyetune", 9),
+        (PUBLISHED, "#d55e00", "s", "published by MLPerf Tiny", -18),
+    ):
+        points = sorted(
+            (each["model_bytes"] / 1000, 100 * each["int8_accuracy"], each["name"])
+            for each in networks
+        )
+        sizes, accuracies, names = zip(*points, strict=True)
+        axes.plot(sizes, accuracies, marker, color=color, label=label, markersize=8)
+        for size, accuracy, name in zip(sizes, accuracies, names, strict=True):
+            axes.annotate(
+                name, (size, accuracy), (0, offset), textcoords="offset points", ha="center"
+            )
+    axes.set_xscale("log")
+    ticks = [10, 20, 50, 100, 200, 500]
+    axes.set_xticks(ticks, [f"{tick} kB" for tick in ticks])
+    axes.set_xlim(10, 1000)
+    axes.margins(y=0.12)
+    axes.set_xlabel("size of the .tflite file (1 kB = 1,000 bytes)")
+    axes.set_ylabel("int8 accuracy on 10,000 test images (%)")
+    axes.set_title("CIFAR-10: accuracy by size")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--full", action="store_true", help="all images and 100 epochs")
-    parser.add_argument(
-        "--subset", type=int, default=10_000, help="number of images of the short version"
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=5, help="number of epochs of the short version"
-    )
-    parser.add_argument(
-        "--images", type=int, default=1000, help="number of test images of the short version"
-    )
-    parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="only these networks")
+    parser.add_argument("--results", type=Path, required=True, help="file of results")
+    parser.add_argument("--names", nargs="*", default=NAMES, help="recipes of the package")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--candidates", choices=list(LIMITS), help="compare candidates instead")
+    parser.add_argument("--epochs", type=int, default=CANDIDATE_EPOCHS, help="of each candidate")
+    parser.add_argument("--table", action="store_true", help="only print the table of the file")
+    parser.add_argument("--picture", type=Path, help="draw the results into this file (.png)")
     arguments = parser.parse_args()
-    subset, epochs, images = arguments.subset, arguments.epochs, arguments.images
-    if arguments.full:
-        subset, epochs, images = 0, 100, None
-    else:
-        print(f"Short version: {subset:,} images, {epochs} epochs, {images:,} test images.")
-        print("Networks reach a much higher accuracy with --full.\n")
-    header = ("network", "float", "int8", ".tflite bytes", "arena bytes", "million MACs")
-    print_row(*header, "ESP-EYE, predicted", "seconds")
-    print_row(*["---"] * 8)
-    for name, accuracy, flash, arena, millions in REFERENCES:
-        costs = (f"{flash:,}", f"{arena:,}", f"{millions:.1f}")
-        print_row(f"{name} (published)", "", f"{accuracy:.2%}", *costs, "", "")
-    for name in arguments.only or NETWORKS:
-        result = measure(name, subset, epochs, images)
-        print_row(
-            result.name,
-            f"{result.float_accuracy:.2%}",
-            f"{result.int8_accuracy:.2%}",
-            f"{result.flash_bytes:,}",
-            f"{result.arena_bytes:,}",
-            f"{result.macs / 1e6:.1f}",
-            result.latency,
-            f"{result.seconds:.0f}",
-        )
+    end_commands_with_this_process()
+    if arguments.candidates:
+        compare_candidates(arguments)
+        return
+    if not arguments.table:
+        for name in arguments.names:
+            workspace = workspace_beside(arguments.results, name, f"seed {arguments.seed}")
+            function = partial(measure, name, arguments.seed, workspace)
+            measured(arguments.results, {"name": name, "seed": arguments.seed}, function)
+    results = [result for result in read_results(arguments.results) if "name" in result]
+    print(table(results))
+    if arguments.picture:
+        draw(results, arguments.picture)
 
 
-def print_row(*cells: str) -> None:
-    """Print a row of a Markdown table."""
-    print(f"| {' | '.join(cells)} |", flush=True)
+def compare_candidates(arguments: argparse.Namespace) -> None:
+    """Train all candidates for a limit and print their validation accuracies, best first."""
+    limit = LIMITS[arguments.candidates]
+    results = []
+    for name, blocks in CANDIDATES[arguments.candidates].items():
+        recipe = candidate_recipe(blocks, arguments.epochs)
+        key = {"candidate": name, "recipe": recipe.fingerprint, "seed": arguments.seed}
+        names = (name, recipe.fingerprint, f"seed {arguments.seed}")
+        workspace = workspace_beside(arguments.results, *names)
+        function = partial(measure_candidate, recipe, arguments.seed, workspace)
+        results.append(measured(arguments.results, key, function))
+    results.sort(key=lambda result: -result["validation_accuracy"])
+    header = ["candidate", "validation accuracy", ".tflite bytes", "arena bytes", "M MACs"]
+    rows = [
+        [
+            result["candidate"],
+            f"{result['validation_accuracy']:.2%}",
+            f"{result['model_bytes']:,}",
+            f"{result['arena_bytes']:,}",
+            f"{result['macs'] / 1e6:.1f}",
+            f"{result['seconds']:,.0f}",
+            ", ".join(limit.exceeded(result)) or "none",
+        ]
+        for result in results
+    ]
+    print(markdown_table([*header, "seconds", "limits exceeded"], rows))
 
 
 if __name__ == "__main__":
