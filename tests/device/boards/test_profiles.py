@@ -225,7 +225,7 @@ def test_only_the_s3_forbids_per_channel_dense_layers() -> None:
 
 def test_boards_without_a_cost_model_say_so() -> None:
     without = [board for board in boards() if board.cost is None]
-    assert {board.name for board in without} == {"esp32-p4", "pico-2"}
+    assert {board.name for board in without} == {"pico-2"}
     for board in without:
         assert any("time is not predicted" in quirk for quirk in board.quirks)
 
