@@ -223,11 +223,8 @@ def test_only_the_s3_forbids_per_channel_dense_layers() -> None:
     assert names == ["esp32-s3-eye", "xiao-s3-sense"]
 
 
-def test_boards_without_a_cost_model_say_so() -> None:
-    without = [board for board in boards() if board.cost is None]
-    assert {board.name for board in without} == {"pico-2"}
-    for board in without:
-        assert any("time is not predicted" in quirk for quirk in board.quirks)
+def test_boards_all_have_a_cost_model() -> None:
+    assert [board.name for board in boards() if board.cost is None] == []
 
 
 def test_boards_name_their_sources() -> None:

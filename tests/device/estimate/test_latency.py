@@ -70,6 +70,8 @@ def predicted(graph: Graph, name: str, *, arena_in_psram: bool = False) -> Laten
         ("esp32-s3-eye", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 54),
         ("esp32-c3", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 426),
         ("esp32-p4", lambda: mobilenet((96, 96, 1), 2), 7.16e6, 73),
+        # pico-tflmicro on an RP2350, of gnotu/pico2-benchmark
+        ("pico-2", keywords, 2.66e6, 60.4),
         # TinyMaix on the ESP32
         ("esp-eye", lambda: mobilenet((128, 128, 3), 1000), 13.6e6, 755),
         ("esp-eye", lambda: mobilenet((96, 96, 3), 2), 7.49e6, 476),
@@ -87,6 +89,26 @@ def test_latency_range_holds_published_times(
     assert graph.macs == pytest.approx(macs, rel=0.03)  # the same network
     time = predicted(graph, name)
     assert time.low <= milliseconds <= time.high, time.milliseconds
+
+
+@pytest.mark.parametrize(
+    ("network", "per_second"),
+    [
+        (resnet8, 3.146),
+        (keywords, 13.074),
+        (lambda: mobilenet((96, 96, 3), 2), 4.286),
+        (anomalies, 159.02),
+    ],
+)
+def test_latency_of_the_pico_2_fits_its_core(network: Any, per_second: float) -> None:
+    """The nRF5340 in MLPerf Tiny v1.1: the same core at 128 MHz, with flash that is not slow."""
+    pico = load_board("pico-2")
+    assert pico.cost is not None
+    cost = pico.cost.model_copy(update={"dense": 3.0})
+    nrf5340 = pico.model_copy(update={"clock_hz": 128_000_000, "cost": cost})
+    time = latency(lower(network()), nrf5340, arena_in_psram=False)
+    assert time is not None
+    assert time.milliseconds == pytest.approx(1000 / per_second, rel=0.04)
 
 
 def test_latency_of_mobilenet_v3_in_external_ram() -> None:
