@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import pytest
 
 import eyetune as et
 from eyetune.api.run import Run
 from eyetune.device.export import tflm
 from eyetune.errors import UsageError
+from eyetune.values.pixels import Pixels
 
 
 def test_verify_file_takes_keras_and_tflite(trained: Run, archive: Path, tmp_path: Path) -> None:
@@ -22,6 +24,40 @@ def test_verify_file_takes_keras_and_tflite(trained: Run, archive: Path, tmp_pat
     stored = et.verify_file(tmp_path / "model.tflite", archive, progress=False)
     assert stored.float_accuracy is None
     assert stored.confusion == converted.confusion
+
+
+@pytest.mark.parametrize(
+    ("first", "pixels", "inferred"),
+    [
+        (keras.layers.Rescaling(1 / 255), "auto", "0-255"),
+        (keras.layers.Rescaling(0.5, offset=0.5), "-1-1", "-1-1"),
+    ],
+)
+def test_files_may_take_pixels_of_other_ranges(
+    first: keras.layers.Layer,
+    pixels: Pixels,
+    inferred: str,
+    trained: Run,
+    archive: Path,
+    tmp_path: Path,
+) -> None:
+    path, folder = tmp_path / "network.keras", tmp_path / "firmware"
+    keras.Sequential([keras.Input((32, 32, 3)), first, trained.model()]).save(path)
+    result = et.verify_file(path, archive, pixels=pixels, progress=False)
+    assert result.passed
+    assert result.float_accuracy == trained.test_accuracy
+    assert result.int8_accuracy == pytest.approx(trained.test_accuracy, abs=0.11)
+
+    export = et.export(path, folder, formats=["c"], data=archive, pixels=pixels, progress=False)
+    assert export.manifest.source_file is not None
+    assert export.manifest.source_file.pixels == inferred
+    assert export.manifest.float_validation_accuracy == trained.validation_accuracy
+    verified = et.verify(folder, progress=False)
+    assert verified.confusion == result.confusion
+    assert verified.float_accuracy == trained.test_accuracy
+    # The int8 file is evaluated with the same pixels.
+    stored = et.verify_file(folder / "model.tflite", archive, pixels=pixels, progress=False)
+    assert stored.confusion == result.confusion
 
 
 def test_verify_file_refuses_what_is_no_network(archive: Path, tmp_path: Path) -> None:

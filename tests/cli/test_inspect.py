@@ -43,11 +43,13 @@ def test_evaluate_takes_a_model_file(
     path = trained.folder / "model.keras"
     value = eyetune.json("evaluate", path, "--data", archive)
     assert value["accuracy"] == trained.test_accuracy
-    assert eyetune("evaluate", path, "--data", archive, "--images", "3") == 0
+    few = ("evaluate", path, "--data", archive, "--images", "3")
+    assert eyetune(*few) == 0
     for text in ("3 test images", "guessing", "pixels from 0 to 1", "F1"):
         assert text in eyetune.output
     for arguments in ([path], [path, "--data", archive, "--tta"], ["trained", "--images", "3"]):
         assert eyetune("evaluate", *arguments, *at) == 2
+    assert eyetune.json(*few, "--pixels", "-1-1")["pixels"] == "-1-1"
 
 
 def test_evaluate_recomputes_the_same_accuracy(

@@ -16,7 +16,6 @@ from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.tflm import MicroInterpreter, is_available
 from eyetune.errors import RecipeError, TrainingError
 from eyetune.models.int8.folding import fold
-from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import folded_model
 from eyetune.models.int8.range_file import read_ranges, write_ranges
 from eyetune.models.int8.ranges import Range
@@ -27,6 +26,7 @@ from eyetune.training.evaluate import load_model, probabilities, save_model
 from eyetune.training.fit import Ending, Fitted, fit
 from eyetune.training.precision import Arithmetic
 from eyetune.training.prepared_network import prepare_network
+from eyetune.values.pixels import scaled_pixels
 from tests.models.int8.networks import NUM_CLASSES, SHAPE, add_outliers, solved
 from tests.training.fitting import fit_recipe
 
@@ -62,7 +62,7 @@ def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
 
 def fake_quantized(fitted: Fitted, split: Any) -> Any:
     model = folded_model(fold(fitted.model), fitted.ranges, quantized_weights=True)
-    return model.predict(as_floats(split.images), verbose=0)
+    return model.predict(scaled_pixels(split.images), verbose=0)
 
 
 def test_quantized_stage_comes_last_with_a_falling_rate(whole: Fitted) -> None:
@@ -181,7 +181,7 @@ def test_training_moves_the_ranges() -> None:
     quantized = quantization.begin(model, train_split)
     before = quantization.finish(quantized, model)
     quantized.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
-    quantized.train_on_batch(as_floats(train_split.images[:64]), train_split.labels[:64] * 0)
+    quantized.train_on_batch(scaled_pixels(train_split.images[:64]), train_split.labels[:64] * 0)
     after = quantization.finish(quantized, model)
     assert before[0] == after[0] == Range(0.0, 1.0)
     assert any(before[index] != after[index] for index in before)

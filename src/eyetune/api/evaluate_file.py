@@ -13,6 +13,7 @@ from eyetune.api.preparing import check_num_images, note, start
 from eyetune.device.export.model_file import check_model_file, open_model_file
 from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
+from eyetune.values.pixels import PixelRange, Pixels, check_pixels
 
 SPLITS = ("test", "validation")
 
@@ -37,7 +38,7 @@ class FileEvaluation:
     evaluation: Evaluation
     interpreter: str
     dtype: str
-    pixels: str
+    pixels: PixelRange
 
     @property
     def judgement(self) -> Judgement:
@@ -66,7 +67,7 @@ def evaluate_file(
     *,
     split: str = "test",
     num_images: int | None = None,
-    pixels: str = "auto",
+    pixels: Pixels = "auto",
     unsafe: bool = False,
     progress: bool = True,
 ) -> FileEvaluation:
@@ -93,7 +94,8 @@ def evaluate_file(
         0.8697
     """
     file = Path(path).expanduser()
-    check_model_file(file, pixels)
+    check_model_file(file)
+    check_pixels(pixels)
     if split not in SPLITS:
         raise UsageError(
             f"A network cannot be evaluated on the split {split}.",

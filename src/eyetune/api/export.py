@@ -39,6 +39,7 @@ from eyetune.records import Workspace
 from eyetune.report.numbers import count_text
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
+from eyetune.values.pixels import Pixels
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def export(
     board: str | Path | Board = "esp-eye",
     formats: Sequence[str] = DEFAULT_FORMATS,
     data: str | Path | None = None,
+    pixels: Pixels = "auto",
     unsafe: bool = False,
     overwrite: bool = False,
     steps: Sequence[str] = (),
@@ -107,6 +109,9 @@ def export(
         formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.
         data: The images for a network from a file: cifar10, cifar100, digits, or a path. Their
             classes must be in the order of the network's outputs. Runs use their own images.
+        pixels: The range of pixels that a network from a file takes: "0-1", "0-255" or "-1-1".
+            Default: inferred from the scale of a quantized input or from a Rescaling layer,
+            otherwise "0-1".
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         overwrite: Whether to replace an existing export. Other files are never replaced.
         steps: How the network was found, as sentences for the report.
@@ -124,7 +129,7 @@ def export(
         >>> et.export("latest", "firmware").manifest.flash_bytes  # doctest: +SKIP
         174496
     """
-    source = find_source(model, data=data, unsafe=unsafe, workspace=workspace)
+    source = find_source(model, data=data, pixels=pixels, unsafe=unsafe, workspace=workspace)
     target = board if isinstance(board, Board) else load_board(board)
     chosen_formats = checked_formats(formats)
     folder = export_target(output, source.workspace, source.name)
@@ -215,7 +220,7 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
         from eyetune.device.estimate.tflite import footprint_of, read
 
         file = read(source.origin)
-        check_ports(file)
+        check_ports(file, source.pixels)
         _check_fits(footprint_of(file), board)
 
 
@@ -245,7 +250,7 @@ def _described(
     from eyetune.device.export.arena_size import arena_to_set_aside
 
     file = read(int8.content)
-    check_ports(file)
+    check_ports(file, network.pixels)
     needs = footprint_of(file)
     _check_fits(needs, board)
     dataset, run = images.dataset, source.run
@@ -256,7 +261,7 @@ def _described(
     class_shares = compared.class_counts(dataset.num_classes) / len(compared)
     manifest = Manifest(
         run=run.id if run else None,
-        source_file=_source_file(source),
+        source_file=_source_file(source, network),
         label=source.label,
         data=images.section,
         data_fingerprint=dataset.fingerprint,
@@ -290,10 +295,14 @@ def _described(
     return manifest, file
 
 
-def _source_file(source: ExportSource) -> SourceFile | None:
+def _source_file(source: ExportSource, network: SourceNetwork) -> SourceFile | None:
     if isinstance(source.origin, Run):
         return None
-    return SourceFile(path=str(source.origin), sha256=export_folder.digest(source.origin))
+    return SourceFile(
+        path=str(source.origin),
+        sha256=export_folder.digest(source.origin),
+        pixels=network.pixels,
+    )
 
 
 def _training_of(run: Run, manifest: Manifest, dataset: Dataset) -> dict[str, Any]:

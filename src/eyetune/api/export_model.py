@@ -24,6 +24,7 @@ from eyetune.device.export.onnx_file import check_onnx, write_onnx
 from eyetune.errors import UsageError, WorkspaceError, nearest
 from eyetune.records import Workspace
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
+from eyetune.values.pixels import PixelRange, Pixels
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ModelExport:
     Attributes:
         folder: Their folder.
         files: Their names, and labels.txt where the classes are known.
+        pixels: The range of pixels that the float networks take.
         num_validation_images: Number of images on which the int8 network was compared; None if
             there is none.
         float_accuracy: Accuracy of the float network on these images, 0 to 1.
@@ -41,6 +43,7 @@ class ModelExport:
 
     folder: Path
     files: tuple[str, ...]
+    pixels: PixelRange = "0-1"
     num_validation_images: int | None = None
     float_accuracy: float | None = None
     int8_accuracy: float | None = None
@@ -50,6 +53,7 @@ class ModelExport:
         return {
             "folder": str(self.folder),
             "files": list(self.files),
+            "pixels": self.pixels,
             "validation_images": self.num_validation_images,
             "float_validation_accuracy": self.float_accuracy,
             "int8_validation_accuracy": self.int8_accuracy,
@@ -62,6 +66,7 @@ def export_model(
     *,
     formats: Sequence[str] = ("tflite",),
     data: str | Path | None = None,
+    pixels: Pixels = "auto",
     unsafe: bool = False,
     overwrite: bool = False,
     workspace: str | Path | Workspace | None = None,
@@ -69,14 +74,17 @@ def export_model(
 ) -> ModelExport:
     """Export a network as model files, without a board: .tflite in int8, .keras and .onnx in float.
 
-    Networks take images of 0 to 1; the int8 network takes bytes less 128. Ranges of the int8
-    network are measured on training images, and it is compared with float on validation images.
+    The float networks of a run take pixels from 0 to 1, and those of a file take what it takes; the
+    int8 network takes bytes less 128. Ranges of the int8 network are measured on training images,
+    and it is compared with float on validation images.
 
     Args:
         model: A completed run, its id, name or "latest", or a .keras file.
         output: Folder for the files. Default: `exports/ID` or `exports/NAME` in the workspace.
         formats: "tflite", "keras" and "onnx", one or more. ONNX needs eyetune[onnx].
         data: The images for the int8 version of a .keras file. Runs use their own.
+        pixels: The range of pixels that the network in a .keras file takes: "0-1", "0-255" or
+            "-1-1". Default: inferred from a Rescaling layer, otherwise "0-1".
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         overwrite: Whether to replace existing files.
         workspace: The workspace that the run is recorded in.
@@ -95,7 +103,7 @@ def export_model(
     chosen = checked_model_formats(formats)
     if "onnx" in chosen:
         check_onnx()
-    source = find_source(model, data=data, unsafe=unsafe, workspace=workspace)
+    source = find_source(model, data=data, pixels=pixels, unsafe=unsafe, workspace=workspace)
     _check_source(source, chosen)
     folder = export_target(output, source.workspace, source.name)
     _check_files(folder, chosen, overwrite=overwrite)
@@ -116,6 +124,7 @@ def export_model(
     return ModelExport(
         folder,
         files,
+        network.pixels,
         num_validation_images=int8.num_validation_images if int8 else None,
         float_accuracy=int8.float_accuracy if int8 else None,
         int8_accuracy=int8.int8_accuracy if int8 else None,

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.api.file_images import images_for, require_data, section_for
+from eyetune.api.file_images import (
+    images_for,
+    refuse_file_options,
+    require_data,
+    section_for,
+)
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run, open_run
 from eyetune.data import Dataset, Split
@@ -19,11 +24,11 @@ from eyetune.device.export.model_file import (
     is_model_file,
     open_model_file,
 )
-from eyetune.errors import UsageError
 from eyetune.recipe import DataSection
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
 from eyetune.report.progress.training_progress import counting_bar
+from eyetune.values.pixels import PixelRange, Pixels, check_pixels
 
 MAX_VALIDATION_IMAGES = 2000  # that a network from a file classifies
 
@@ -37,12 +42,14 @@ class ExportSource:
         workspace: The workspace that its export goes to, unless a folder is named.
         data: Name or path of the images for a file. None for a run, which has its own images, and
             for a file that needs none.
+        pixels: The range of pixels that the network in a file takes; "auto" to infer it.
         unsafe: Whether code inside a .keras file may run.
     """
 
     origin: Run | Path
     workspace: Workspace
     data: str | Path | None = None
+    pixels: Pixels = "auto"
     unsafe: bool = False
 
     @property
@@ -72,6 +79,7 @@ class SourceNetwork:
 
     Attributes:
         image_shape: Height and width in pixels, and channels.
+        pixels: The range of pixels that it takes.
         keras_model: The network in float, from images to class probabilities; None for a .tflite
             file.
         content: The content of a .tflite file; None for a Keras model.
@@ -79,6 +87,7 @@ class SourceNetwork:
     """
 
     image_shape: tuple[int, int, int]
+    pixels: PixelRange = "0-1"
     keras_model: Any = None
     content: bytes | None = None
     file: ModelFile | None = None
@@ -109,6 +118,7 @@ def find_source(
     model: Run | str | Path,
     *,
     data: str | Path | None = None,
+    pixels: Pixels = "auto",
     unsafe: bool = False,
     workspace: str | Path | Workspace | None = None,
 ) -> ExportSource:
@@ -118,6 +128,7 @@ def find_source(
         model: A completed run, its id, the beginning of the id, its name or "latest"; or the path
             of a .keras or .tflite file.
         data: The images for a file.
+        pixels: The range of pixels that the network in a file takes. Default: inferred.
         unsafe: Whether code inside a .keras file may run.
         workspace: The workspace that the run is recorded in.
 
@@ -128,16 +139,11 @@ def find_source(
     if not isinstance(model, Run) and is_model_file(str(model)):
         path = Path(model).expanduser().absolute()
         check_model_file(path)
-        return ExportSource(path, workspace_of(workspace), data, unsafe)
+        check_pixels(pixels)
+        return ExportSource(path, workspace_of(workspace), data, pixels, unsafe)
     run = model if isinstance(model, Run) else open_run(str(model), workspace=workspace)
     _ = run.results  # raises an error if the run is not complete
-    if data is not None or unsafe:
-        raise UsageError(
-            "--data and --unsafe are for model files.",
-            expected="a .keras or .tflite file",
-            received=f"run {run.record.label}",
-            fix="A run is exported with its own images: leave these options out.",
-        )
+    refuse_file_options(f"run {run.record.label}", data=data, pixels=pixels, unsafe=unsafe)
     return ExportSource(run, run.workspace)
 
 
@@ -145,22 +151,15 @@ def load_network(source: ExportSource) -> SourceNetwork:
     """Load the network of a source.
 
     Raises:
-        UsageError: The file cannot be loaded, or is no classifier of images from 0 to 1.
+        UsageError: The file cannot be loaded, or is no classifier of images.
         TrainingError: The network of the run is missing or damaged.
     """
     if isinstance(source.origin, Run):
-        return SourceNetwork(source.origin.record.data.image_shape, source.origin.model())
-    file = open_model_file(source.origin, unsafe=source.unsafe)
-    if file.keras_model is None:
-        return SourceNetwork(file.input_shape, content=source.origin.read_bytes(), file=file)
-    if file.pixels != "0-1":
-        raise UsageError(
-            "The network takes pixels from 0 to 255.",
-            expected="a network for images from 0 to 1",
-            received=f"{source.label}, with a Rescaling layer that divides",
-            fix="Save the network without this layer.",
-        )
-    return SourceNetwork(file.input_shape, file.keras_model, file=file)
+        shape = source.origin.record.data.image_shape
+        return SourceNetwork(shape, keras_model=source.origin.model())
+    file = open_model_file(source.origin, pixels=source.pixels, unsafe=source.unsafe)
+    content = source.origin.read_bytes() if source.is_tflite else None
+    return SourceNetwork(file.input_shape, file.pixels, file.keras_model, content, file)
 
 
 def load_images(

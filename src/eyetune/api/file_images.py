@@ -10,6 +10,7 @@ from eyetune.device.export.model_file import ModelFile
 from eyetune.errors import DataError, UsageError
 from eyetune.recipe import DataSection, Recipe
 from eyetune.training.load_data import load_data
+from eyetune.values.pixels import Pixels
 
 
 def require_data(data: str | Path | None, command: str) -> str | Path:
@@ -30,6 +31,29 @@ def require_data(data: str | Path | None, command: str) -> str | Path:
             fix=f"{command} --data cifar10",
         )
     return data
+
+
+def refuse_file_options(
+    origin: object, *, data: str | Path | None, pixels: Pixels, unsafe: bool
+) -> None:
+    """Refuse options for model files where there is a run or an export.
+
+    Args:
+        origin: What there is, for the error.
+        data: The images that the user names.
+        pixels: The range of pixels that the user names.
+        unsafe: Whether code inside a file may run.
+
+    Raises:
+        UsageError: An option is given.
+    """
+    if data is not None or pixels != "auto" or unsafe:
+        raise UsageError(
+            "--data, --pixels and --unsafe are for model files.",
+            expected="a .keras or .tflite file",
+            received=origin,
+            fix="Leave these options out: the images of the training are used.",
+        )
 
 
 def section_for(network: ModelFile, data: str | Path) -> DataSection:

@@ -87,6 +87,7 @@ def int8_network(
             per_channel_dense=per_channel_dense,
             on_step=on_step,
             learned=learned,
+            pixels=network.pixels,
         )
     return Int8Network(
         content=calibrated.content,

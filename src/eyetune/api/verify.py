@@ -72,7 +72,7 @@ def verify(
         )
     check_num_images(num_images)
     content = export_folder.read_model(path)
-    check_ports(read(content))
+    check_ports(read(content), manifest.source_file.pixels if manifest.source_file else "0-1")
     start(0, progress=progress)
     note("Loading images ...", progress=progress)
     dataset = _dataset(manifest, split)
@@ -158,7 +158,7 @@ def _accuracy_in_file(source: SourceFile, images: Split) -> float | None:
     if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
         return None
     try:
-        network = open_model_file(path)
+        network = open_model_file(path, pixels=source.pixels)
     except UsageError:  # it contains code
         return None
     return evaluate(network.probabilities(images.images), images.labels).accuracy

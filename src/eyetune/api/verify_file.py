@@ -20,6 +20,7 @@ from eyetune.device.export.model_file import check_model_file
 from eyetune.device.export.verify import Verification
 from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
+from eyetune.values.pixels import Pixels
 
 
 def verify_file(
@@ -28,6 +29,7 @@ def verify_file(
     *,
     split: str = "test",
     num_images: int | None = None,
+    pixels: Pixels = "auto",
     unsafe: bool = False,
     progress: bool = True,
 ) -> Verification:
@@ -37,11 +39,13 @@ def verify_file(
 
     Args:
         path: A .tflite file of an int8 network whose input is a camera's bytes less 128, or a
-            .keras file of a network for images from 0 to 1.
+            .keras file.
         data: A data source: cifar10, cifar100, digits, or a path. Its classes must be in the order
             of the network's outputs.
         split: "test" or "validation".
         num_images: Number of images to use, the first ones of the split. Default: all.
+        pixels: The range of pixels that the network takes: "0-1", "0-255" or "-1-1". Default:
+            inferred from the scale of a quantized input or from a Rescaling layer, otherwise "0-1".
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         progress: Whether to show the progress.
 
@@ -67,9 +71,9 @@ def verify_file(
             expected=f"{' or '.join(SPLITS)}, and 1 image or more",
             received=f"{split}, {num_images} images",
         )
-    source = find_source(file, data=data, unsafe=unsafe)
+    source = find_source(file, data=data, pixels=pixels, unsafe=unsafe)
     if source.is_tflite:
-        check_ports(read(file))
+        check_ports(read(file), pixels)
     start(0, progress=progress)
     network = load_network(source)
     assert network.file is not None

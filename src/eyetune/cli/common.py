@@ -15,6 +15,7 @@ from cyclopts import App, Group, Parameter
 
 from eyetune.cli.help_format import HelpFormatter
 from eyetune.errors import UsageError
+from eyetune.values.pixels import Pixels
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -29,6 +30,7 @@ _SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 _ARGUMENTS_GROUP = Group("Arguments", sort_key=0)
 _OPTIONS_GROUP = Group("Options", sort_key=10)
 _COMMON_GROUP = Group("Options of every command", sort_key=100)
+_MODEL_FILE_GROUP = Group("Options for model files", sort_key=50)
 _RECIPE_GROUP = Group(
     "Recipe options",
     sort_key=50,
@@ -93,6 +95,34 @@ class Common:
         console = output()
         for part in parts:
             console.print(part)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelFileFlags:
+    """Options for a .keras or .tflite file in place of a run."""
+
+    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None
+    """Images for a model file: a name or a path, as for `eyetune train`. The classes must be in
+    the order of the network's outputs."""
+    pixels: Annotated[Pixels, Parameter(show_default="auto", allow_leading_hyphen=True)] = "auto"
+    """Range of pixels that a model file takes. auto infers it from the scale of a quantized input
+    or from a Rescaling layer, and otherwise means 0-1."""
+    unsafe: Annotated[bool, Parameter(negative="")] = False
+    """Run code inside a .keras file. The code can do anything that you can."""
+
+    def check_absent(self, origin: object) -> None:
+        """Check that no option for a model file is given with something else.
+
+        Raises:
+            UsageError: One is given.
+        """
+        from eyetune.api.file_images import refuse_file_options
+
+        refuse_file_options(origin, data=self.data, pixels=self.pixels, unsafe=self.unsafe)
+
+
+ModelFileOptions = Annotated[ModelFileFlags, Parameter(group=_MODEL_FILE_GROUP)]
 
 
 def _recipe_default(path: str) -> Callable[[Any], str]:

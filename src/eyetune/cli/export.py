@@ -10,10 +10,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from eyetune.cli.common import Common, check_output_folder
+from eyetune.cli.common import Common, ModelFileFlags, ModelFileOptions, check_output_folder
 from eyetune.errors import UsageError
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
+from eyetune.values.pixels import pixels_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ ExportFormats = Annotated[
     Parameter(negative="", show_default=", ".join(DEFAULT_FORMATS)),
 ]
 _NO_COMMON = Common()
+_NO_FILE_FLAGS = ModelFileFlags()
 
 
 def export(
@@ -45,8 +47,7 @@ def export(
     ] = None,
     format: ExportFormats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
-    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
-    unsafe: Annotated[bool, Parameter(negative="")] = False,
+    files: ModelFileOptions = _NO_FILE_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
     """Export a run or a model file for a board: int8 network, firmware and report.
@@ -79,37 +80,35 @@ def export(
         onnx in float); repeat the option for several formats. onnx needs eyetune[onnx].
     overwrite
         Replace an existing export. Other files are never replaced.
-    data
-        Images for a model file. The classes must be in the order of the network's outputs.
-    unsafe
-        Run code inside a .keras file. The code can do anything that you can.
     """
     check_output_folder(output)
     import eyetune
 
     if _are_model_formats(format):
-        files = eyetune.export_model(
+        result = eyetune.export_model(
             run,
             output,
             formats=format,
-            data=data,
-            unsafe=unsafe,
+            data=files.data,
+            pixels=files.pixels,
+            unsafe=files.unsafe,
             overwrite=overwrite,
             workspace=common.open_workspace(),
         )
-        common.show(files.to_json(), *_model_lines(files))
+        common.show(result.to_json(), *_model_lines(result))
         return
-    result = eyetune.export(
+    firmware = eyetune.export(
         run,
         output,
         board=board,
         formats=format,
-        data=data,
-        unsafe=unsafe,
+        data=files.data,
+        pixels=files.pixels,
+        unsafe=files.unsafe,
         overwrite=overwrite,
         workspace=common.open_workspace(),
     )
-    common.show(result.to_json(), *export_lines(result))
+    common.show(firmware.to_json(), *export_lines(firmware))
 
 
 def _are_model_formats(formats: Sequence[str]) -> bool:
@@ -137,6 +136,8 @@ def _model_lines(files: ModelExport) -> list[RenderableType]:
             f"accuracy {files.float_accuracy:.2%} in float, {files.int8_accuracy:.2%} in int8 "
             f"({files.num_validation_images:,} validation images)"
         )
+    if files.pixels != "0-1":
+        lines.append(f"pixels of the float network from {pixels_text(files.pixels)}")
     return [*lines, f"Written: {escape(str(files.folder))} ({', '.join(files.files)})"]
 
 
@@ -146,8 +147,7 @@ def verify(
     *,
     split: Literal["test", "validation"] = "test",
     images: Annotated[int | None, Parameter(show_default="all")] = None,
-    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
-    unsafe: Annotated[bool, Parameter(negative="")] = False,
+    files: ModelFileOptions = _NO_FILE_FLAGS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Verify an export or a model file on real images, with the board's interpreter.
@@ -170,27 +170,23 @@ def verify(
         made.
     images
         Number of images to use, the first ones of the split.
-    data
-        Images for a model file. The classes must be in the order of the network's outputs.
-    unsafe
-        Run code inside a .keras file. The code can do anything that you can.
     """
     import eyetune
     from eyetune.api.file_images import require_data
     from eyetune.device.export.model_file import is_model_file
 
     if is_model_file(str(folder)) and not folder.is_dir():
-        source = require_data(data, f"eyetune verify {folder}")
-        result = eyetune.verify_file(folder, source, split=split, num_images=images, unsafe=unsafe)
+        result = eyetune.verify_file(
+            folder,
+            require_data(files.data, f"eyetune verify {folder}"),
+            split=split,
+            num_images=images,
+            pixels=files.pixels,
+            unsafe=files.unsafe,
+        )
         common.show({"file": str(folder), **result.to_json()}, *verification_lines(result))
         return 0 if result.passed else 1
-    if data is not None or unsafe:
-        raise UsageError(
-            "--data and --unsafe are for model files.",
-            expected="a .keras or .tflite file",
-            received=folder,
-            fix="An export is verified on its own images: leave these options out.",
-        )
+    files.check_absent(folder)
     result = eyetune.verify(
         folder, split=split, num_images=images, workspace=common.open_workspace()
     )
@@ -258,6 +254,8 @@ def export_lines(export: Export) -> list[RenderableType]:
     if manifest.latency_ms is not None:
         time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms"
         rows["time per image"] = f"{time}, predicted"
+    if manifest.source_file is not None:
+        rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"
     folders = ", ".join(f"{name}/" for name in manifest.formats)
     path = escape(str(export.folder))
     return [

@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from eyetune.cli.common import (
     Common,
+    ModelFileFlags,
+    ModelFileOptions,
     RecipeFlags,
     RecipeOptions,
     check_output_folder,
@@ -16,6 +18,7 @@ from eyetune.cli.common import (
     load_keras,
 )
 from eyetune.errors import UsageError
+from eyetune.values.pixels import pixels_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 MAX_FILE_NAME = 200  # characters of a name that lists runs
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
+_NO_FILE_FLAGS = ModelFileFlags()
 
 
 def evaluate(
@@ -36,12 +40,8 @@ def evaluate(
     recompute: Annotated[bool, Parameter(negative="")] = False,
     tta: Annotated[bool, Parameter(negative="")] = False,
     flips: Annotated[bool, Parameter(negative="", show=False)] = False,
-    data: Annotated[str | None, Parameter(metavar="NAME|PATH", show_default=False)] = None,
     images: Annotated[int | None, Parameter(show_default="all")] = None,
-    pixels: Annotated[
-        Literal["auto", "0-1", "0-255", "-1-1"], Parameter(show_default="auto")
-    ] = "auto",
-    unsafe: Annotated[bool, Parameter(negative="")] = False,
+    files: ModelFileOptions = _NO_FILE_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
     """Show the accuracy of a run or of a model file, overall and by class.
@@ -70,16 +70,8 @@ def evaluate(
         its mirror image.
     flips
         Former name of --tta.
-    data
-        Images for a model file: a name or a path, as for `eyetune train`. The classes must be in
-        the order of the network's outputs.
     images
         Number of images to use with a model file, the first ones of the split.
-    pixels
-        Range of pixels that a model file takes. auto infers it from the scale of a quantized input
-        or from a Rescaling layer, and otherwise means 0-1.
-    unsafe
-        Run code inside a .keras file. The code can do anything that you can.
     """
     from eyetune.device.export.model_file import is_model_file
 
@@ -89,14 +81,15 @@ def evaluate(
                 "A model file has no recorded predictions.",
                 fix="Leave out --recompute and --tta, or name a run.",
             )
-        _evaluate_file(run, data, split, images, pixels, common, unsafe=unsafe)
+        _evaluate_file(run, split, images, files, common)
         return
-    if data is not None or images is not None or pixels != "auto" or unsafe:
+    files.check_absent(run)
+    if images is not None:
         raise UsageError(
-            "--data, --images, --pixels and --unsafe are for model files.",
+            "--images is for model files.",
             expected="a .keras or .tflite file",
             received=run,
-            fix="A run is evaluated on its own images: leave these options out.",
+            fix="A run is evaluated on all images of the split: leave the option out.",
         )
     with_tta = tta or flips
     from eyetune.api.run import open_run
@@ -127,27 +120,22 @@ def evaluate(
 
 
 def _evaluate_file(
-    path: str,
-    data: str | None,
-    split: str,
-    num_images: int | None,
-    pixels: str,
-    common: Common,
-    *,
-    unsafe: bool,
+    path: str, split: str, num_images: int | None, files: ModelFileFlags, common: Common
 ) -> None:
     from eyetune.api.evaluate_file import evaluate_file
     from eyetune.api.file_images import require_data
     from eyetune.cli.run_tables import evaluation_tables
 
-    source = require_data(data, f"eyetune evaluate {path}")
     result = evaluate_file(
-        path, source, split=split, num_images=num_images, pixels=pixels, unsafe=unsafe
+        path,
+        require_data(files.data, f"eyetune evaluate {path}"),
+        split=split,
+        num_images=num_images,
+        pixels=files.pixels,
+        unsafe=files.unsafe,
     )
     parts = evaluation_tables(path, result.class_names, split, result.evaluation)
-    how = f"{result.dtype} input, pixels from {result.pixels.replace('-', ' to ', 1)}"
-    if result.pixels == "-1-1":
-        how = f"{result.dtype} input, pixels from -1 to 1"
+    how = f"{result.dtype} input, pixels from {pixels_text(result.pixels)}"
     common.show(
         result.to_json(),
         *parts,

@@ -11,9 +11,12 @@ import pytest
 from keras import layers
 
 from eyetune.data import Split
+from eyetune.device.estimate.tflite import read
 from eyetune.device.export.calibration import CalibratedModel, calibrate
 from eyetune.device.export.conversions import Method
+from eyetune.device.export.int8_values import check_ports
 from eyetune.device.export.litert import litert_scores
+from eyetune.values.pixels import PIXEL_LIMITS, PixelRange, scaled_pixels
 from tests.models.int8.networks import SHAPE, add_outliers, solved
 
 MANY_POINTS = 0.03
@@ -25,14 +28,17 @@ def converted(
     train: Split,
     validation: Split,
     on_step: Callable[[str, int], Any] = lambda *_: lambda _: None,
+    pixels: PixelRange = "0-1",
 ) -> CalibratedModel:
+    images = scaled_pixels(validation.images, pixels)
     return calibrate(
         model,
         train,
         validation,
-        float_probabilities=model.predict(validation.images / np.float32(255), verbose=0),
+        float_probabilities=model.predict(images, verbose=0),
         per_channel_dense=True,
         on_step=on_step,
+        pixels=pixels,
     )
 
 
@@ -69,6 +75,23 @@ def test_calibrate_repairs_a_channel_of_outliers() -> None:
     # The model is the one that the conversion describes.
     scores = litert_scores(result.content, validation.images, reference=False)
     assert np.mean(scores.argmax(axis=1) == validation.labels) == chosen.int8_accuracy
+
+
+@pytest.mark.parametrize("pixels", ["0-255", "-1-1"])
+def test_calibrate_repairs_a_network_for_other_pixels(pixels: PixelRange) -> None:
+    model, train, validation = solved()
+    add_outliers(model, 1000)
+    expected = float_accuracy(model, validation)
+    first = model.layers[0].get_layer("first")
+    low, high = PIXEL_LIMITS[pixels]
+    kernel, bias = first.get_weights()
+    kernel /= high - low
+    first.set_weights([kernel, bias - low * kernel.sum(axis=(0, 1, 2))])
+
+    result = converted(model, train, validation, pixels=pixels)
+    check_ports(read(result.content), pixels)
+    assert expected - result.conversions[0].int8_accuracy >= MANY_POINTS
+    assert expected - result.chosen.int8_accuracy <= FEW_POINTS
 
 
 def test_calibrate_says_why_remedies_are_not_possible() -> None:

@@ -102,5 +102,3 @@ def test_open_model_file_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.tflite", tmp_path / "missing.keras", text, damaged, vector):
         with pytest.raises(UsageError):
             open_model_file(path)
-    with pytest.raises(UsageError, match="pixels"):
-        open_model_file(text, pixels="0-2")

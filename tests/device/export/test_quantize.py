@@ -18,6 +18,7 @@ from eyetune.device.export.quantize import quantize
 from eyetune.errors import BoardError, UsageError
 from eyetune.models.build import build
 from eyetune.recipe import Recipe
+from eyetune.values.pixels import PixelRange
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
 
@@ -104,13 +105,29 @@ def test_check_ports_refuses_what_firmware_cannot_feed_or_read() -> None:
     file = read(quantize(model, IMAGES[:3, :8, :8]))
     check_ports(file)
     for changed in (
-        replace(file, input=replace(file.input, scale=1 / 127, zero_point=-1)),
+        replace(file, input=replace(file.input, scale=4.7 / 255, zero_point=-14)),
         replace(file, input=replace(file.input, dtype="uint8")),
         replace(file, output=replace(file.output, dtype="float32")),
         replace(file, output=replace(file.output, shape=(1,))),
     ):
         with pytest.raises(BoardError):
             check_ports(changed)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "pixels"),
+    [(1.0, -128, "0-255"), (2 / 255, 0, "-1-1"), (2 / 255, -1, "-1-1"), (1 / 128, 0, "-1-1")],
+)
+def test_check_ports_allows_pixels_that_bytes_stand_for(
+    scale: float, zero_point: int, pixels: PixelRange
+) -> None:
+    model = keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
+    file = read(quantize(model, IMAGES[:3, :8, :8]))
+    other = replace(file, input=replace(file.input, scale=scale, zero_point=zero_point))
+    check_ports(other)
+    check_ports(other, pixels)
+    with pytest.raises(BoardError, match="bytes of a camera"):
+        check_ports(other, "0-1")
 
 
 def test_per_channel_switch_exists_in_tensorflow_2_21() -> None:

@@ -13,17 +13,17 @@ from keras import layers
 from eyetune.errors import BoardError
 from eyetune.models.int8.equalization import equalized
 from eyetune.models.int8.folding import fold, put_back
-from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import folded_model
 from eyetune.models.int8.observation import observe
 from eyetune.recipe import ModelSection
+from eyetune.values.pixels import scaled_pixels
 from tests.models.int8.networks import SECTIONS, random_images, with_random_weights
 
 IMAGES = random_images()
 
 
 def predicted(model: keras.Model) -> Any:
-    return np.asarray(model(as_floats(IMAGES), training=False))
+    return np.asarray(model(scaled_pixels(IMAGES), training=False))
 
 
 @settings(max_examples=8, derandomize=True)

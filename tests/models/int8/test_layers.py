@@ -15,7 +15,6 @@ from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import MicroInterpreter, is_available
 from eyetune.models.int8.folding import fold
-from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import (
     FakeQuantize,
     FoldedWeights,
@@ -26,6 +25,7 @@ from eyetune.models.int8.layers import (
 from eyetune.models.int8.observation import observe
 from eyetune.models.int8.ranges import Range, fixed_ranges, range_owners
 from eyetune.recipe import ModelSection
+from eyetune.values.pixels import scaled_pixels
 from tests.models.int8.networks import SECTIONS, random_images, solved, with_random_weights
 
 IMAGES = random_images()
@@ -61,7 +61,7 @@ def test_fake_quantization_matches_the_int8_file(section: ModelSection) -> None:
             np.isclose(scale, bounds.scale, rtol=1e-4) and abs(zero - zero_point) <= 1
             for scale, zero in in_file
         ), network.nodes[owner].name
-    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(as_floats(IMAGES)))
+    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(scaled_pixels(IMAGES)))
     output = read(content).output
     if is_available():
         scores = MicroInterpreter(content).scores(IMAGES)
@@ -79,7 +79,7 @@ def test_fake_quantization_agrees_with_tflm_on_1000_images(activation: str) -> N
     network = fold(model)
     ranges = observe(network, train.images).ranges()
     fake = folded_model(network, ranges, quantized_weights=True)
-    probabilities = fake.predict(as_floats(validation.images), verbose=0)
+    probabilities = fake.predict(scaled_pixels(validation.images), verbose=0)
     classes = probabilities.argmax(axis=1)
     content = quantize(folded_model(network, ranges), train.images[:2])
     scores = litert_scores(content, validation.images)
@@ -114,7 +114,7 @@ def test_rounding_passes_gradients_to_weights_and_ranges() -> None:
         learned=True,
     )
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(fake(as_floats(random_images(8, (16, 16, 3))))[:, 0])
+        loss = tf.reduce_sum(fake(scaled_pixels(random_images(8, (16, 16, 3))))[:, 0])
     gradients = tape.gradient(loss, [variable.value for variable in fake.trainable_variables])
     assert all(gradient is not None for gradient in gradients)
     weights = [layer for layer in fake.layers if isinstance(layer, FoldedWeights)]
@@ -167,7 +167,7 @@ def test_fake_quantization_computes_means_as_tflm(size: int) -> None:
     network = fold(keras.Sequential(stack))
     ranges = {0: Range(0.0, 1.0), 1: Range(0.0, 0.83)}
     images = np.random.default_rng(0).integers(0, 256, (500, *shape), np.uint8)
-    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(as_floats(images)))
+    fake = np.asarray(folded_model(network, ranges, quantized_weights=True)(scaled_pixels(images)))
     content = quantize(folded_model(network, ranges), images[:2])
     stored = MicroInterpreter(content).scores(images).astype(np.int32) + 128
     np.testing.assert_array_equal(np.rint(fake / ranges[1].scale), stored)

@@ -22,6 +22,7 @@ from eyetune.device.export.litert import litert_scores
 from eyetune.device.export.quantize import quantize, quantize_with_ranges
 from eyetune.errors import BoardError
 from eyetune.models.int8.images import evenly_spaced
+from eyetune.values.pixels import PixelRange
 
 if TYPE_CHECKING:
     import keras
@@ -66,6 +67,7 @@ def calibrate(
     per_channel_dense: bool,
     on_step: _OnStep,
     learned: Ranges | None = None,
+    pixels: PixelRange = "0-1",
 ) -> CalibratedModel:
     """Convert a model to int8, with one remedy after the other until it is accurate enough.
 
@@ -83,12 +85,13 @@ def calibrate(
             images; returns what to call after each image.
         learned: The range of each int8 tensor from quantization-aware training, which are tried
             first. Default: there are none.
+        pixels: The range of pixels that the model takes. Default: "0-1".
 
     Raises:
         UsageError: There are no training images, or Keras does not run on TensorFlow.
         BoardError: TensorFlow cannot convert the model to int8.
     """
-    source = _Source(model, train, per_channel_dense, on_step)
+    source = _Source(model, train, per_channel_dense, pixels, on_step)
     float_accuracy = float(np.mean(float_probabilities.argmax(axis=1) == validation.labels))
     max_drop = max(MAX_DROP, 1 / len(validation))
     tried: list[tuple[Conversion, bytes]] = []
@@ -129,6 +132,7 @@ class _Source:
     model: keras.Model
     train: Split
     per_channel_dense: bool
+    pixels: PixelRange
     on_step: _OnStep
 
     def images(self, num_images: int) -> Images:
@@ -143,6 +147,7 @@ class _Source:
             self.model,
             images,
             per_channel_dense=self.per_channel_dense,
+            pixels=self.pixels,
             on_image=self.on_step(text, len(images)),
         )
         return Method.PLAIN, len(images), content
@@ -171,7 +176,8 @@ def _conversions(
     if learned is not None:
         from eyetune.models.int8.folding import fold
 
-        yield source.with_ranges(Method.LEARNED, fold(source.model), learned, len(source.train))
+        network = fold(source.model, source.pixels)
+        yield source.with_ranges(Method.LEARNED, network, learned, len(source.train))
     counts = list(dict.fromkeys(min(limit, len(source.train)) for limit in NUM_IMAGES))
     for num_images in counts[:2]:
         yield source.plain(num_images)
@@ -187,7 +193,7 @@ def _remedies(source: _Source, left_out: list[str]) -> Iterator[_Converted]:
     from eyetune.models.int8.observation import observe
 
     try:
-        network = fold(source.model)
+        network = fold(source.model, source.pixels)
     except BoardError as error:
         left_out.append(f"{error.message} So equalization and bias correction were not possible.")
         return

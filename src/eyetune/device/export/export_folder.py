@@ -28,6 +28,7 @@ from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import BoardError, UsageError, WorkspaceError
 from eyetune.recipe import DataSection
 from eyetune.values.firmware_formats import FirmwareFormat
+from eyetune.values.pixels import PixelRange
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
 
@@ -48,6 +49,7 @@ class SourceFile(BaseModel):
 
     path: str = Field(description="absolute path of the .keras or .tflite file")
     sha256: str = Field(description="its SHA-256")
+    pixels: PixelRange = Field(description="the range of pixels that the network takes")
 
 
 class Manifest(BaseModel):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import BoardError
+from eyetune.values.pixels import PIXEL_LIMITS, PixelRange, Pixels, pixels_text
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.tflite import TfliteModel
@@ -18,9 +19,7 @@ Images = NDArray[np.uint8]  # shape (N, height, width, channels)
 Scores = NDArray[np.int8]  # shape (N, classes)
 OnImage = Callable[[int], object]  # receives the number of images that are done
 
-# The int8 value of a pixel is the camera's byte less 128; the network takes images from 0 to 1.
-INPUT_SCALE = 1 / 255
-INPUT_ZERO_POINT = -128
+_MAX_LEVELS = 1.01  # of 255, by which an input may differ: some divide by 127.5, some by 128
 
 
 def no_progress(_: int) -> None:
@@ -60,24 +59,47 @@ def confusion_matrix(scores: Scores, labels: NDArray[np.int64]) -> tuple[tuple[i
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def check_ports(model: TfliteModel) -> None:
+def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
+    """Return the range of pixels that an input can represent; "0-1" if it is not quantized.
+
+    Args:
+        scale: Its scale; 0 if it is not quantized.
+        zero_point: Its zero point.
+        dtype: The type of its values, for example "int8".
+
+    Example:
+        >>> pixels_of_port(1 / 255, -128, "int8"), pixels_of_port(1 / 128, 128, "uint8")
+        ('0-1', '-1-1')
+    """
+    if not scale:
+        return "0-1"
+    limits = np.iinfo(dtype)
+    low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
+    if high > 2:
+        return "0-255"
+    return "-1-1" if low < -0.5 else "0-1"
+
+
+def check_ports(model: TfliteModel, pixels: Pixels = "auto") -> None:
     """Refuse a .tflite model that firmware cannot feed with a camera's bytes less 128.
 
     Args:
         model: The model.
+        pixels: The range of pixels that its network takes. Default: inferred from its input.
 
     Raises:
         BoardError: Its input has another type or scale, or it has no int8 score for each of two
             classes or more.
     """
     given, returned = model.input, model.output
-    is_scaled = math.isclose(given.scale, INPUT_SCALE, rel_tol=1e-4)
-    if given.dtype != "int8" or not is_scaled or given.zero_point != INPUT_ZERO_POINT:
+    if given.dtype != "int8" or not _takes_bytes(given.scale, given.zero_point, pixels):
+        ranges = [each for each in PIXEL_LIMITS if pixels in ("auto", each)]
         raise BoardError(
             "The input of the .tflite model does not match the bytes of a camera.",
-            expected=f"int8 with scale 1/255 and zero point {INPUT_ZERO_POINT}",
+            expected=f"int8 with {' or '.join(map(_port_text, ranges))}",
             received=f"{given.dtype} with scale {given.scale:g} and zero point {given.zero_point}",
-            fix="Convert a network that takes images from 0 to 1: eyetune export NETWORK.keras.",
+            fix="Convert the network with int8 input, from images that are only divided or "
+            "shifted: eyetune export NETWORK.keras --format tflite --data NAME|PATH.",
         )
     if returned.dtype != "int8" or len(returned.shape) != 1 or returned.shape[0] < 2:
         raise BoardError(
@@ -86,3 +108,19 @@ def check_ports(model: TfliteModel) -> None:
             received=f"{returned.dtype} of shape {returned.shape}",
             fix="Convert a network with one output for each class: eyetune export NETWORK.keras.",
         )
+
+
+def _takes_bytes(scale: float, zero_point: int, pixels: Pixels) -> bool:
+    """Return whether an int8 input means pixels by a camera's bytes less 128, up to one level."""
+    chosen = pixels_of_port(scale, zero_point, "int8") if pixels == "auto" else pixels
+    low, high = PIXEL_LIMITS[chosen]
+    level = (high - low) / 255
+    darkest, lightest = scale * (-128 - zero_point), scale * (127 - zero_point)
+    return max(abs(darkest - low), abs(lightest - high)) < _MAX_LEVELS * level
+
+
+def _port_text(pixels: PixelRange) -> str:
+    low, high = PIXEL_LIMITS[pixels]
+    scale = (high - low) / 255
+    zero_point = math.ceil(-128 - low / scale)
+    return f"scale {scale:.4g} and zero point {zero_point} (pixels from {pixels_text(pixels)})"

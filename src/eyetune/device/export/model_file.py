@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,15 @@ from numpy.typing import NDArray
 from eyetune._stderr import silenced
 from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
-from eyetune.device.export.int8_values import Images, OnImage, no_progress
+from eyetune.device.export.int8_values import Images, OnImage, no_progress, pixels_of_port
 from eyetune.device.export.litert import version
 from eyetune.errors import UsageError
+from eyetune.values.pixels import PixelRange, Pixels, scaled_pixels
 from eyetune.values.versions import library_versions
 
-Pixels = Literal["auto", "0-1", "0-255", "-1-1"]
 Floats = NDArray[np.float32]
 SUFFIXES = (".keras", ".tflite")
 
-_RANGES: dict[str, tuple[float, float]] = {
-    "0-1": (0.0, 1.0),
-    "0-255": (0.0, 255.0),
-    "-1-1": (-1.0, 1.0),
-}
 _BATCH_SIZE = 128
 _MAX_DIVISOR_SCALE = 0.1  # of a Rescaling layer that takes 0 to 255: 1/255 or 1/127.5
 _MAX_SUM_ERROR = 0.06  # of int8 probabilities: each is rounded to 1/256
@@ -56,7 +51,7 @@ class ModelFile:
     path: Path
     input_shape: tuple[int, int, int]
     num_classes: int
-    pixels: str
+    pixels: PixelRange
     dtype: str
     interpreter: str
     outputs: Callable[[Floats], Floats]
@@ -72,11 +67,10 @@ class ModelFile:
             images: Pixels, uint8 of shape (N, height, width, channels), 0 to 255.
             on_image: Called with the number of images so far.
         """
-        low, high = _RANGES[self.pixels]
         rows = []
         for start in range(0, len(images), _BATCH_SIZE):
-            batch = images[start : start + _BATCH_SIZE].astype(np.float32)
-            rows.append(self.outputs(low + batch * np.float32((high - low) / 255)))
+            batch = images[start : start + _BATCH_SIZE]
+            rows.append(self.outputs(scaled_pixels(batch, self.pixels)))
             on_image(start + len(batch))
         return as_probabilities(np.concatenate(rows))
 
@@ -112,18 +106,12 @@ def is_model_file(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def check_model_file(path: Path, pixels: str = "auto") -> None:
+def check_model_file(path: Path) -> None:
     """Check that a file can be a network, without loading Keras.
 
     Raises:
         UsageError: It is missing, or of another type.
     """
-    if pixels not in get_args(Pixels):
-        raise UsageError(
-            "The range of pixels is not one of the allowed values.",
-            expected=", ".join(get_args(Pixels)),
-            received=pixels,
-        )
     if path.suffix.lower() == ".keras":
         check_keras_file(path)
         return
@@ -145,7 +133,7 @@ def check_model_file(path: Path, pixels: str = "auto") -> None:
         )
 
 
-def open_model_file(path: Path, *, pixels: str = "auto", unsafe: bool = False) -> ModelFile:
+def open_model_file(path: Path, *, pixels: Pixels = "auto", unsafe: bool = False) -> ModelFile:
     """Return the network in a .keras or .tflite file.
 
     Args:
@@ -156,13 +144,13 @@ def open_model_file(path: Path, *, pixels: str = "auto", unsafe: bool = False) -
     Raises:
         UsageError: The file cannot be loaded, or is no classifier of images.
     """
-    check_model_file(path, pixels)
+    check_model_file(path)
     if path.suffix.lower() == ".keras":
         return _keras_model(path, pixels, unsafe=unsafe)
     return _tflite_model(path, pixels)
 
 
-def _keras_model(path: Path, pixels: str, *, unsafe: bool) -> ModelFile:
+def _keras_model(path: Path, pixels: Pixels, *, unsafe: bool) -> ModelFile:
     model = load_keras_file(path, unsafe=unsafe)
     input_shape, num_outputs = _checked_shapes(path, model.input_shape, model.output_shape)
     return ModelFile(
@@ -177,7 +165,7 @@ def _keras_model(path: Path, pixels: str, *, unsafe: bool) -> ModelFile:
     )
 
 
-def _pixels_of_layers(model: Any) -> str:
+def _pixels_of_layers(model: Any) -> PixelRange:
     """Return the range of pixels that a Keras model takes: its first Rescaling layer decides."""
     for layer in _all_layers(model):
         if type(layer).__name__ == "Rescaling":
@@ -193,7 +181,7 @@ def _all_layers(model: Any) -> Iterator[Any]:
             yield from _all_layers(layer)
 
 
-def _tflite_model(path: Path, pixels: str) -> ModelFile:
+def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
     import tensorflow as tf
 
     try:
@@ -215,11 +203,14 @@ def _tflite_model(path: Path, pixels: str) -> ModelFile:
     given, returned = (shapes[0][0], shapes[1][0]) if is_simple else (shapes[0], shapes[1])
     input_shape, num_outputs = _checked_shapes(path, given, returned)
     dtype = np.dtype(inputs[0]["dtype"]).name
+    if pixels == "auto":
+        scale, zero_point = inputs[0]["quantization"]
+        pixels = pixels_of_port(scale, zero_point, dtype)
     return ModelFile(
         path=path,
         input_shape=input_shape,
         num_classes=max(num_outputs, 2),
-        pixels=_pixels_of_port(inputs[0]) if pixels == "auto" else pixels,
+        pixels=pixels,
         dtype=dtype,
         interpreter=version(),
         outputs=lambda values: _run(interpreter, values),
@@ -253,18 +244,6 @@ def _decoded(values: Any, port: Any) -> Floats:
     scale, zero_point = port["quantization"]
     numbers: Floats = values.astype(np.float32)
     return (numbers - np.float32(zero_point)) * np.float32(scale) if scale else numbers
-
-
-def _pixels_of_port(port: Any) -> str:
-    """Return the range of pixels that a quantized input can represent; "0-1" if it is float."""
-    scale, zero_point = port["quantization"]
-    if not scale:
-        return "0-1"
-    limits = np.iinfo(port["dtype"])
-    low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
-    if high > 2:
-        return "0-255"
-    return "-1-1" if low < -0.5 else "0-1"
 
 
 def _checked_shapes(path: Path, given: Any, returned: Any) -> tuple[tuple[int, int, int], int]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from eyetune._stderr import silenced
 from eyetune.device.export.int8_values import Images, OnImage, no_progress
 from eyetune.errors import BoardError, UsageError
+from eyetune.values.pixels import PixelRange, scaled_pixels
 
 if TYPE_CHECKING:
     import keras
@@ -35,20 +36,22 @@ def quantize(
     images: Images,
     *,
     per_channel_dense: bool = True,
+    pixels: PixelRange = "0-1",
     on_image: OnImage = no_progress,
 ) -> bytes:
     """Return the int8 version of a trained model as the content of a .tflite file.
 
     The model takes one image at a time, with int8 input and output. An input value is the byte of
-    the camera less 128: the converter folds the division by 255 into the scale of the input.
+    the camera less 128: the range of pixels that the network takes decides the scale of the input.
 
     Args:
-        model: A trained model from float images of shape (batch, height, width, channels), 0 to 1,
-            to probabilities.
+        model: A trained model from float images of shape (batch, height, width, channels) to
+            probabilities.
         images: Training images to measure ranges on, uint8 of shape (N, height, width, channels),
             at least one.
         per_channel_dense: Whether each output of a dense layer has its own scale; some boards
             compute that incorrectly. Default: True.
+        pixels: The range of pixels that the network takes. Default: "0-1".
         on_image: Called for each image that the converter takes, with the number so far.
 
     Raises:
@@ -66,7 +69,7 @@ def quantize(
     with silenced(), redirect_stdout(io.StringIO()):  # Keras prints what it saves for the converter
         converter = tf.lite.TFLiteConverter.from_keras_model(wrapped)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _samples(images, on_image)
+        converter.representative_dataset = lambda: _samples(images, pixels, on_image)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
@@ -104,7 +107,12 @@ def quantize_with_ranges(
     from eyetune.models.int8.layers import folded_model
 
     model = folded_model(network, ranges)
-    return quantize(model, images[:_NUM_TOKEN_IMAGES], per_channel_dense=per_channel_dense)
+    return quantize(
+        model,
+        images[:_NUM_TOKEN_IMAGES],
+        per_channel_dense=per_channel_dense,
+        pixels=network.pixels,
+    )
 
 
 def _check(model: Any, images: Images) -> None:
@@ -127,7 +135,9 @@ def _check(model: Any, images: Images) -> None:
         )
 
 
-def _samples(images: Images, on_image: OnImage) -> Iterator[list[NDArray[np.float32]]]:
+def _samples(
+    images: Images, pixels: PixelRange, on_image: OnImage
+) -> Iterator[list[NDArray[np.float32]]]:
     """Yield the images as the network takes them.
 
     Two corners of the first image are set to 0 and 255, so that the range of the input is that of
@@ -136,5 +146,5 @@ def _samples(images: Images, on_image: OnImage) -> Iterator[list[NDArray[np.floa
     first = np.array(images[0])
     first.flat[0], first.flat[-1] = 0, 255
     for number, image in enumerate((first, *images[1:]), start=1):
-        yield [image[np.newaxis].astype(np.float32) / np.float32(255)]
+        yield [scaled_pixels(image[np.newaxis], pixels)]
         on_image(number)

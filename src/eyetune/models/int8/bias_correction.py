@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.models.int8.folding import FoldedNetwork, Kind, Weights
-from eyetune.models.int8.images import as_floats, evenly_spaced
+from eyetune.models.int8.images import evenly_spaced
 from eyetune.models.int8.layers import called, connect, fake_quantizers, operations, rounded_owners
 from eyetune.models.int8.ranges import Ranges
+from eyetune.values.pixels import scaled_pixels
 
 _MAX_VALUES = 2**25  # of all tensors together, for the images at once
 _MAX_IMAGES = 256
@@ -39,7 +40,7 @@ def bias_corrected(
     owners = rounded_owners(network)
     connect(network, rounded_layers, limits)
     corrected: dict[int, Weights] = {}
-    chosen = as_floats(_some(network, images))
+    chosen = scaled_pixels(_some(network, images), network.pixels)
     exact: dict[int, Any] = {}
     rounded: dict[int, Any] = {}
     for index, node in enumerate(network.nodes):

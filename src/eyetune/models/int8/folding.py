@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from eyetune.errors import BoardError
 from eyetune.models.keras_internals import functional_model, nodes_in_order
+from eyetune.values.pixels import PixelRange
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,7 @@ Floats = NDArray[np.float32]
 class Kind(StrEnum):
     """What a node computes, as far as its range is concerned."""
 
-    INPUT = "input"  # the image, from 0 to 1
+    INPUT = "input"  # the image
     WEIGHTED = "weighted"  # a convolution or a dense layer, without its activation
     ACTIVATION = "activation"
     SUM = "sum"
@@ -86,10 +87,12 @@ class FoldedNetwork:
     Attributes:
         nodes: The nodes; the first is the input, and the last is the output.
         weights: The weights of each node with weights, by its index.
+        pixels: The range of pixels that it takes. Default: "0-1".
     """
 
     nodes: tuple[Node, ...]
     weights: Mapping[int, Weights] = field(repr=False)
+    pixels: PixelRange = "0-1"
 
     def with_weights(self, weights: Mapping[int, Weights]) -> FoldedNetwork:
         """Return the network with other weights for some nodes."""
@@ -118,12 +121,13 @@ _VANISHING = ("Dropout", "GaussianDropout", "GaussianNoise", "Identity", "Spatia
               "AlphaDropout", "ActivityRegularization")  # fmt: skip
 
 
-def fold(model: keras.Model) -> FoldedNetwork:
+def fold(model: keras.Model, pixels: PixelRange = "0-1") -> FoldedNetwork:
     """Take a trained network apart and fold batch normalization into weights.
 
     Args:
         model: A sequential or functional model with one input and one output; models may be nested
             in it.
+        pixels: The range of pixels that it takes. Default: "0-1".
 
     Raises:
         BoardError: The int8 arithmetic of a layer is not known. The error names the layer.
@@ -146,7 +150,7 @@ def fold(model: keras.Model) -> FoldedNetwork:
     shape = _shape(functional.inputs[0])
     folder.add(Node("image", Kind.INPUT, (), shape, None))
     output = folder.add_model(functional, 0, "")
-    return _pruned(folder.nodes, folder.weights, output)
+    return replace(_pruned(folder.nodes, folder.weights, output), pixels=pixels)
 
 
 def put_back(network: FoldedNetwork) -> None:

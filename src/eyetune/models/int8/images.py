@@ -1,21 +1,9 @@
-"""Images as a network takes them, and a choice of them."""
+"""A choice of images to observe a network on."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from eyetune.models.int8.folding import Floats
-
-
-def as_floats(images: NDArray[np.uint8]) -> Floats:
-    """Return pixels as a network takes them: float32 from 0 to 1.
-
-    Example:
-        >>> as_floats(np.array([0, 255], np.uint8)).tolist()
-        [0.0, 1.0]
-    """
-    return np.asarray(images, np.float32) / np.float32(255)
 
 
 def evenly_spaced(images: NDArray[np.uint8], num_images: int) -> NDArray[np.uint8]:

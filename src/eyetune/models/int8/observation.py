@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.models.int8.folding import Floats, FoldedNetwork, Kind
-from eyetune.models.int8.images import as_floats
 from eyetune.models.int8.layers import called, operations
 from eyetune.models.int8.ranges import (
     Range,
@@ -19,6 +18,7 @@ from eyetune.models.int8.ranges import (
     min_error_range,
     range_owners,
 )
+from eyetune.values.pixels import scaled_pixels
 
 _CHUNK_IMAGES = 64
 _NUM_SAMPLES = 2**15  # values of each tensor
@@ -69,7 +69,7 @@ def observe(
     samples: dict[int, list[Floats]] = {}
     channels: dict[int, Floats] = {}
     for start in range(0, len(images), _CHUNK_IMAGES):
-        chunk = as_floats(images[start : start + _CHUNK_IMAGES])
+        chunk = scaled_pixels(images[start : start + _CHUNK_IMAGES], network.pixels)
         for index, value in computed(network, layers, chunk):
             largest = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
             channels[index] = np.maximum(channels.get(index, np.float32(0)), largest)
@@ -98,7 +98,7 @@ def computed(
     Args:
         network: The network.
         layers: From `operations`.
-        images: float32 of shape (N, height, width, channels), from 0 to 1.
+        images: Images as the network takes them, float32 of shape (N, height, width, channels).
     """
     last_reader = {index: max(readers, default=index)
                    for index, readers in network.readers().items()}  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eyetune.models.int8.folding import WITH_FIXED_RANGE, Floats, FoldedNetwork, Kind
+from eyetune.values.pixels import PIXEL_LIMITS
 
 NUM_LEVELS = 256
 # Factors on a bound that are tried: from all values inside to a thousandth of them.
@@ -66,7 +67,7 @@ _TANH = Range(-1.0, 1.0 - 2 / NUM_LEVELS)
 
 def fixed_ranges(network: FoldedNetwork) -> dict[int, Range]:
     """Return the ranges that the int8 arithmetic prescribes: of images, and of some activations."""
-    fixed = {0: Range(0.0, 1.0)}
+    fixed = {0: Range(*PIXEL_LIMITS[network.pixels])}
     for index, node in enumerate(network.nodes):
         if node.activation in WITH_FIXED_RANGE:
             fixed[index] = _TANH if node.activation == "tanh" else _PROBABILITIES
