@@ -18,6 +18,7 @@ from eyetune.device.export import tflm
 from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import MANIFEST, MODEL
 from eyetune.device.export.model_card import model_card
+from eyetune.device.export.quantize import quantize
 from eyetune.device.export.verify import Verification
 from eyetune.errors import BoardError, DataError, RunNotFoundError, UsageError
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
@@ -159,6 +160,21 @@ def test_export_of_a_tflite_file_keeps_it(
     assert "The int8 network on 20 validation images" in (folder / "report.html").read_text()
     assert "| float |" not in (folder / "MODEL_CARD.md").read_text()
     assert et.verify(folder, progress=False).confusion == verified.confusion
+
+
+def test_export_says_that_outputs_are_no_probabilities(archive: Path, tmp_path: Path) -> None:
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
+    network = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    path = tmp_path / "logits.tflite"
+    path.write_bytes(quantize(network, et.load(archive).train.images))
+    export = et.export(path, tmp_path / "firmware", formats=["c"], data=archive, progress=False)
+    assert not export.manifest.returns_probabilities
+    assert any("no probabilities" in note for note in export.notes)
+    network.save(tmp_path / "logits.keras")
+    export = et.export(
+        tmp_path / "logits.keras", tmp_path / "other", formats=["c"], data=archive, progress=False
+    )
+    assert export.manifest.returns_probabilities
 
 
 def test_export_refuses_a_tflite_file_in_float(archive: Path, tmp_path: Path) -> None:

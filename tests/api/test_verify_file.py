@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import eyetune as et
@@ -58,6 +59,29 @@ def test_files_may_take_pixels_of_other_ranges(
     # The int8 file is evaluated with the same pixels.
     stored = et.verify_file(folder / "model.tflite", archive, pixels=pixels, progress=False)
     assert stored.confusion == result.confusion
+
+
+def test_files_may_end_with_logits_or_one_output(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (400, 8, 8, 3), np.uint8)
+    labels = images.mean(axis=(1, 2, 3)) > 127.5
+    np.savez(tmp_path / "data.npz", images=images, labels=labels.astype(np.int64))
+    brightness = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1, name="last")]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *brightness])
+    network.get_layer("last").set_weights([np.full((3, 1), 100.0), np.array([-150.0])])
+    network.save(tmp_path / "network.keras")
+    result = et.verify_file(tmp_path / "network.keras", tmp_path / "data.npz", progress=False)
+    assert result.float_accuracy == 1
+    assert result.int8_accuracy > 0.8
+    folder = tmp_path / "firmware"
+    export = et.export(
+        tmp_path / "network.keras",
+        folder,
+        formats=["c"],
+        data=tmp_path / "data.npz",
+        progress=False,
+    )
+    assert export.manifest.returns_probabilities
+    assert et.verify(folder, progress=False).confusion == result.confusion
 
 
 def test_verify_file_refuses_what_is_no_network(archive: Path, tmp_path: Path) -> None:

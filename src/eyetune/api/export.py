@@ -32,7 +32,7 @@ from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import LABELS, MODEL, Manifest, SourceFile
-from eyetune.device.export.int8_values import check_ports
+from eyetune.device.export.int8_values import check_ports, returns_probabilities
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
@@ -277,6 +277,7 @@ def _described(
         macs=file.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,
+        returns_probabilities=returns_probabilities(file.output),
         calibration_images=int8.calibration_images,
         validation_images=int8.num_validation_images,
         float_validation_accuracy=int8.float_accuracy,
@@ -389,6 +390,11 @@ def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
         notes.append(
             "If the network in the file was trained on some of the validation images, their "
             "accuracy is too high."
+        )
+    if not manifest.returns_probabilities:
+        notes.append(
+            "The outputs of the network are no probabilities: the class that the firmware prints "
+            "is right, its confidence is not. A softmax as the last layer would make it right."
         )
     if manifest.remedies_left_out:
         notes.append(manifest.remedies_left_out)

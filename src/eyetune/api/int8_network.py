@@ -14,8 +14,12 @@ from eyetune.api.export_source import (
 )
 from eyetune.api.preparing import note
 from eyetune.device.export.conversions import Conversion
+from eyetune.device.export.model_file import with_probabilities
 from eyetune.report.progress.training_progress import counting_bar
+from eyetune.values.pixels import scaled_pixels
 from eyetune.values.run_files import RANGES_FILE
+
+_NUM_OUTPUTS = 128  # from which logits are told from probabilities
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def int8_network(
         source: Where the network is from.
         network: The network.
         images: Its images: ranges are from training images, accuracies from validation images.
+            At most 2,000 validation images are used.
         per_channel_dense: Whether each output of a dense layer has its own scale. Default: True.
         progress: Whether to show the progress.
 
@@ -78,6 +83,9 @@ def int8_network(
     model, learned = network.keras_model, None
     if source.run is not None:
         learned = read_ranges(source.run.folder / RANGES_FILE, model)
+    if network.file is not None:
+        some = scaled_pixels(validation.images[:_NUM_OUTPUTS], network.pixels)
+        model = with_probabilities(model, network.file.outputs(some))
     with _shown_steps(progress=progress) as on_step:
         calibrated = calibrate(
             model,

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from eyetune._stderr import silenced
-from eyetune.device.export.model_file import as_probabilities, open_model_file
+from eyetune.device.export.model_file import as_probabilities, open_model_file, with_probabilities
 from eyetune.device.export.quantize import quantize
 from eyetune.errors import UsageError
 
@@ -90,6 +90,21 @@ def test_as_probabilities_reads_logits() -> None:
     logits = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], np.float32)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.allclose(as_probabilities(logits), expected)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "linear"])
+@pytest.mark.parametrize("num_outputs", [1, 2])
+def test_with_probabilities_ends_with_one_for_each_class(activation: str, num_outputs: int) -> None:
+    keras.utils.set_random_seed(3)
+    if num_outputs == 1 and activation == "softmax":
+        activation = "sigmoid"
+    layers = [keras.layers.Flatten(), keras.layers.Dense(num_outputs, activation=activation)]
+    model = keras.Sequential([keras.Input((6, 6, 1)), *layers])
+    images = IMAGES / np.float32(255)
+    outputs = np.asarray(model(images))
+    result = np.asarray(with_probabilities(model, outputs)(images))
+    assert result.shape == (len(IMAGES), 2)
+    assert np.allclose(result, as_probabilities(outputs), atol=1e-6)
 
 
 def test_open_model_file_refuses_what_it_cannot_use(tmp_path: Path) -> None:

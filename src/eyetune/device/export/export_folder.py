@@ -91,6 +91,9 @@ class Manifest(BaseModel):
     latency_error_ms: float | None = Field(
         None, description="half the width of the range of the predicted time"
     )
+    returns_probabilities: bool = Field(
+        True, description="whether the outputs are probabilities; otherwise only their order counts"
+    )
     calibration_images: int | None = Field(
         gt=0,
         description="number of training images on which ranges were measured; null if unknown",

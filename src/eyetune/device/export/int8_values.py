@@ -13,12 +13,13 @@ from eyetune.errors import BoardError
 from eyetune.values.pixels import PIXEL_LIMITS, PixelRange, Pixels, pixels_text
 
 if TYPE_CHECKING:
-    from eyetune.device.estimate.tflite import TfliteModel
+    from eyetune.device.estimate.tflite import Port, TfliteModel
 
 Images = NDArray[np.uint8]  # shape (N, height, width, channels)
 Scores = NDArray[np.int8]  # shape (N, classes)
 OnImage = Callable[[int], object]  # receives the number of images that are done
 
+_MAX_EXCESS = 0.02  # of probabilities whose range was measured
 _MAX_LEVELS = 1.01  # of 255, by which an input may differ: some divide by 127.5, some by 128
 
 
@@ -108,6 +109,17 @@ def check_ports(model: TfliteModel, pixels: Pixels = "auto") -> None:
             received=f"{returned.dtype} of shape {returned.shape}",
             fix="Convert a network with one output for each class: eyetune export NETWORK.keras.",
         )
+
+
+def returns_probabilities(output: Port) -> bool:
+    """Return whether an int8 output holds numbers from 0 to 1, as that of a softmax does.
+
+    Args:
+        output: The output of a .tflite model.
+    """
+    lowest = output.scale * (-128 - output.zero_point)
+    highest = output.scale * (127 - output.zero_point)
+    return lowest > -_MAX_EXCESS and highest < 1 + _MAX_EXCESS
 
 
 def _takes_bytes(scale: float, zero_point: int, pixels: Pixels) -> bool:

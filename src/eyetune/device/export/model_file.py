@@ -91,14 +91,55 @@ def as_probabilities(outputs: Floats) -> Floats:
         [[0.75, 0.25]]
     """
     if outputs.shape[1] == 1:
-        is_share = outputs.min() >= 0 and outputs.max() <= 1
-        second = outputs if is_share else 1 / (1 + np.exp(-outputs))
+        second = outputs if are_probabilities(outputs) else 1 / (1 + np.exp(-outputs))
         return np.asarray(np.concatenate([1 - second, second], axis=1), np.float32)
-    sums = outputs.sum(axis=1, keepdims=True)
-    if outputs.min() >= 0 and np.abs(sums - 1).max() <= _MAX_SUM_ERROR:
-        return np.asarray(outputs / sums, np.float32)
+    if are_probabilities(outputs):
+        return np.asarray(outputs / outputs.sum(axis=1, keepdims=True), np.float32)
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def are_probabilities(outputs: Floats) -> bool:
+    """Return whether outputs of a network can be probabilities; otherwise they are logits.
+
+    Args:
+        outputs: Shape (N, outputs). A single output can be the probability of one of two classes.
+
+    Example:
+        >>> are_probabilities(np.array([[0.2, 0.8]])), are_probabilities(np.array([[0.2, 0.7]]))
+        (True, False)
+    """
+    if outputs.min() < 0:
+        return False
+    if outputs.shape[1] == 1:
+        return bool(outputs.max() <= 1)
+    return bool(np.abs(outputs.sum(axis=1) - 1).max() <= _MAX_SUM_ERROR)
+
+
+def with_probabilities(model: Any, outputs: Floats) -> Any:
+    """Return a Keras model that ends with a probability for each class, as firmware reads them.
+
+    A softmax is added to logits. A single output, the probability of the second of two classes,
+    becomes two outputs.
+
+    Args:
+        model: The model.
+        outputs: Some of its outputs, shape (N, outputs).
+    """
+    import keras
+
+    has_one, is_complete = outputs.shape[1] == 1, are_probabilities(outputs)
+    if is_complete and not has_one:
+        return model
+    image = keras.Input(tuple(model.input_shape[1:]), name="image")
+    values = model(image)
+    if not is_complete:
+        values = keras.layers.Activation("sigmoid" if has_one else "softmax")(values)
+    if has_one:
+        both = keras.layers.Dense(2, name="both_classes")
+        values = both(values)
+        both.set_weights([np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])])
+    return keras.Model(image, values, name="with_probabilities")
 
 
 def is_model_file(name: str) -> bool:
