@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 import eyetune as et
 from eyetune.api.run import Run
 from eyetune.device.export import onnx_file
 from eyetune.device.export.model_file import open_model_file
 from eyetune.errors import UsageError
-
-HAS_ONNX = all(util.find_spec(name) is not None for name in ("onnx", "tf2onnx"))
 
 
 def test_export_model_writes_files_of_the_same_network(trained: Run, tmp_path: Path) -> None:
@@ -57,15 +56,11 @@ def test_export_model_names_the_missing_package(
         et.export_model(trained, tmp_path, formats=["onyx"])
 
 
-@pytest.mark.skipif(not HAS_ONNX, reason="eyetune[onnx] is not installed")
 def test_export_model_writes_onnx(trained: Run, tmp_path: Path) -> None:
-    onnx = import_module("onnx")
-    reference = import_module("onnx.reference")
-
     et.export_model(trained, tmp_path, formats=["onnx"], progress=False)
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model)
     images = trained.dataset().validation.images[:3]
-    (outputs,) = reference.ReferenceEvaluator(model).run(None, {"image": images / np.float32(255)})
+    (outputs,) = ReferenceEvaluator(model).run(None, {"image": images / np.float32(255)})
     expected = open_model_file(trained.folder / "model.keras").probabilities(images)
     assert np.allclose(outputs, expected, atol=1e-4)
