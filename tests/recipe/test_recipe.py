@@ -112,6 +112,11 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
 def settle_base(model: dict[str, Any]) -> None:
     """Keep either blocks or a backbone, with their values; model functions are tested elsewhere."""
     model |= {"function": "", "hyperparameters": {}}
+    for block in model["blocks"]:
+        if block["depthwise"]:
+            block["expansion"] = 0
+        elif block["expansion"]:
+            block["convolutions"] = 1
     if model["base"] == "none":
         model |= {
             "weights": "imagenet",
