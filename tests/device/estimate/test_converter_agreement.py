@@ -16,7 +16,8 @@ from tests.device.estimate.networks import VARIED, converted
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIED)
 def test_footprint_agrees_with_the_converted_model(name: str) -> None:
-    keras.utils.clear_session()  # the counters in layer names change the size of a file
+    # The counters in layer names change the size of a file.
+    keras.utils.clear_session(free_memory=False)
     model = VARIED[name]()
     predicted, content = footprint(model), converted(model)
     assert predicted.flash_bytes == pytest.approx(len(content), rel=0.03)
@@ -32,7 +33,3 @@ def test_footprint_agrees_with_the_converted_model(name: str) -> None:
         assert predicted.head_bytes == used.head_bytes
         assert predicted.arena_bytes == pytest.approx(used.bytes, rel=0.05)
         assert from_file.arena_bytes == pytest.approx(used.bytes, rel=0.05)
-
-
-def test_varied_networks_are_at_least_forty() -> None:
-    assert len(VARIED) >= 40

@@ -82,7 +82,7 @@ def test_lower_knows_only_what_was_compared_with_conversions(layer: Any, expecte
 
 def test_lower_orders_branches_as_the_converter_does() -> None:
     """The pooling runs between the convolutions, since variables of the last ones come first."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     images = layers.Input((16, 16, 1))
     values = layers.Conv2D(8, 3, padding="same")(images)
     first = layers.Conv2D(4, 1)(values)

@@ -23,7 +23,7 @@ EYE = load_board("esp-eye")
 
 
 def network(activation: str = "relu") -> keras.Model:
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     return keras.Sequential(
         [
             layers.Input(SHAPE),
