@@ -69,6 +69,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Run:
 
 
 @pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures of trainings, which take longer than a small training."""
+    monkeypatch.setattr("eyetune.api.run.Run.save_plots", lambda *_, **__: [])
+
+
+@pytest.fixture
 def real_data() -> Path:
     """Return the folder of the real CIFAR-10 images; skip the test if there is none."""
     directory = os.environ.get("EYETUNE_DATA")

@@ -10,7 +10,8 @@ import eyetune as et
 
 
 def test_compare_draws_itself(trained: et.Run) -> None:
-    other = et.train(trained.recipe.with_(fit__epochs=1), trained.dataset(), progress=False)
+    recipe = trained.recipe.with_(fit__epochs=1)
+    other = et.train(recipe, trained.dataset(), progress=False, plots=False)
     comparison = et.compare(trained, other)
     assert comparison.baseline.accuracy == trained.validation_accuracy
     (one,) = comparison.differences

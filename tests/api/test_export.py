@@ -108,6 +108,7 @@ def test_export_uses_the_ranges_that_training_has_learned(archive: Path, tmp_pat
         archive,
         workspace=tmp_path / "workspace",
         progress=False,
+        plots=False,
     )
     export = et.export(run, tmp_path / "firmware", formats=["c"], progress=False)
     first = export.manifest.conversions[0]

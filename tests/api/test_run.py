@@ -61,6 +61,13 @@ def test_folder_holds_the_files_of_a_run(trained: et.Run) -> None:
     assert et.Recipe.load(trained.folder / "recipe.toml") == trained.recipe
 
 
+def test_train_can_leave_out_the_pictures() -> None:
+    run = et.train(SMALL.with_(fit__epochs=1), tiny_dataset(), progress=False, plots=False)
+    assert not (run.folder / "plots").exists()
+    run.save_plots(dataset=tiny_dataset())
+    assert (run.folder / "plots" / "curves.png").exists()
+
+
 def test_evaluate_agrees_with_the_recorded_predictions(trained: et.Run) -> None:
     recorded, again = trained.evaluation("test"), trained.evaluate("test")
     assert again.accuracy == recorded.accuracy

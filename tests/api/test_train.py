@@ -17,6 +17,8 @@ from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.testing.datasets import tiny_dataset, write_cifar10
 from eyetune.values.history import Epoch
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SMALL = et.Recipe().with_(
     {"model.blocks": [4], "model.dense": [8], "fit.epochs": 3, "fit.batch_size": 16}
 )
@@ -143,13 +145,6 @@ def test_train_refuses_a_negative_seed() -> None:
     assert et.Workspace().runs.all() == []
 
 
-def test_train_can_leave_out_the_pictures() -> None:
-    run = et.train(SMALL.with_(fit__epochs=1), tiny_dataset(), progress=False, plots=False)
-    assert not (run.folder / "plots").exists()
-    run.save_plots(dataset=tiny_dataset())
-    assert (run.folder / "plots" / "curves.png").exists()
-
-
 def test_train_records_a_teacher_by_its_id(tmp_path: Path, trained: et.Run) -> None:
     recipe = SMALL.with_({"fit.epochs": 1, "model.blocks": [2], "loss.teacher": "trained"})
     data = trained.dataset()
@@ -233,7 +228,7 @@ def test_train_transfers_from_a_file_of_weights(
         33_027,
     )
     assert run.evaluate("test", dataset=data).accuracy == run.test_accuracy
-    assert (run.folder / "plots" / "network.png").exists()
+    assert run.plot_network()._repr_png_().startswith(b"\x89PNG")
     assert run.verdict.text
     with pytest.raises(RecipeError):
         et.train(

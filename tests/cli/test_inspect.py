@@ -155,6 +155,7 @@ def test_predict_checks_paths_before_keras_loads(at: list[str]) -> None:
     assert "missing.png" in done.stderr
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_compare_combines_seeds_and_gives_intervals(
     eyetune: Terminal, archive: Path, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def test_train_prints_progress_results_and_paths(eyetune: Terminal, archive: Pat
     assert "oneDNN" not in eyetune.errors
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_train_takes_a_recipe_file_with_edits(
     eyetune: Terminal, archive: Path, tmp_path: Path
 ) -> None:
@@ -41,6 +42,7 @@ def test_train_takes_a_recipe_file_with_edits(
     assert {"run", "verdict", "duration_seconds", "images_per_second"} <= set(value)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_train_starts_from_a_recipe_of_the_package(eyetune: Terminal, archive: Path) -> None:
     options = ["--data", str(archive), "--subset", "20", "--epochs", "2"]
     options += ["--batch-size", "16", "--set", "model=lab"]
@@ -76,6 +78,7 @@ def test_recipe_prints_one_of_the_package(eyetune: Terminal, tmp_path: Path) -> 
     assert Recipe.load(path) == portfolio_recipe("resnet14").with_(fit__epochs=18)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_train_starts_from_the_recipe_of_a_run(eyetune: Terminal, archive: Path) -> None:
     options = ["--data", str(archive), "--epochs", "1", *SMALL]
     first = eyetune.json("train", *options, "--name", "first")
@@ -88,6 +91,7 @@ def test_train_starts_from_the_recipe_of_a_run(eyetune: Terminal, archive: Path)
     assert eyetune(*commands[0].split()[1:]) == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_train_resumes_an_interrupted_run(
     eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

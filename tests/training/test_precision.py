@@ -218,6 +218,7 @@ def test_train_records_the_choice(measurements: Measurements, tmp_path: Path) ->
     assert measured.history[0].loss == named.history[0].loss
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_resumed_run_is_not_measured_again(
     measurements: Measurements, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
