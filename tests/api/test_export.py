@@ -171,6 +171,7 @@ def test_export_says_that_outputs_are_no_probabilities(archive: Path, tmp_path: 
     export = et.export(path, tmp_path / "firmware", formats=["c"], data=archive, progress=False)
     assert not export.manifest.returns_probabilities
     assert any("no probabilities" in note for note in export.notes)
+    assert any("guessing" in note and "0 to 1" in note for note in export.notes)
     network.save(tmp_path / "logits.keras")
     export = et.export(
         tmp_path / "logits.keras", tmp_path / "other", formats=["c"], data=archive, progress=False

@@ -94,6 +94,20 @@ def wilson_share(successes: int, trials: int) -> Share:
     return Share(share, low, high)
 
 
+def accuracy_share(accuracy: float, num_images: int) -> Share:
+    """Return an accuracy that was measured on some images, with its 95% interval.
+
+    Args:
+        accuracy: 0 to 1.
+        num_images: Number of images, at least one.
+
+    Example:
+        >>> [round(value, 3) for value in accuracy_share(0.7, 10000)]
+        [0.7, 0.691, 0.709]
+    """
+    return wilson_share(round(accuracy * num_images), num_images)
+
+
 def class_metrics(confusion: Confusion) -> tuple[ClassMetrics, ...]:
     """Return precision, recall and F1 of each class.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.analysis.guessing import guessing_accuracy
 from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_report import draw_training, write_report
@@ -39,13 +40,14 @@ from eyetune.records import Workspace
 from eyetune.report.numbers import count_text
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
-from eyetune.values.pixels import Pixels
+from eyetune.values.pixels import Pixels, pixels_text
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.tflite import TfliteModel
 
+_NUM_SHOWN = 3  # names of classes in a note
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
 
@@ -377,6 +379,17 @@ def _advice(manifest: Manifest) -> str:
     return "Train it with the rounding of int8: --set fit.quantize=int8."
 
 
+def _advice_on_guessing(manifest: Manifest) -> str:
+    """Return what to check where a network from a file is no better than guessing."""
+    if manifest.source_file is None:
+        return ""
+    pixels = pixels_text(manifest.source_file.pixels)
+    return (
+        f" Check the order of the classes, {', '.join(manifest.class_names[:_NUM_SHOWN])} and so "
+        f"on, and the range of pixels, here {pixels} (--pixels)."
+    )
+
+
 def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know about an export."""
     notes = []
@@ -390,6 +403,12 @@ def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
         notes.append(
             "If the network in the file was trained on some of the validation images, their "
             "accuracy is too high."
+        )
+    guess, num_images = manifest.validation_guess, manifest.validation_images
+    if guess and accuracy_share(manifest.int8_validation_accuracy, num_images).low <= guess:
+        notes.append(
+            f"On {count_text(num_images, 'validation image')}, the accuracy is not shown to be "
+            f"better than guessing, which reaches {guess:.1%}.{_advice_on_guessing(manifest)}"
         )
     if not manifest.returns_probabilities:
         notes.append(

@@ -130,15 +130,28 @@ def _are_model_formats(formats: Sequence[str]) -> bool:
 
 def _model_lines(files: ModelExport) -> list[RenderableType]:
     """Return what to print about model files."""
-    lines = []
-    if files.int8_accuracy is not None:
-        lines.append(
-            f"accuracy {files.float_accuracy:.2%} in float, {files.int8_accuracy:.2%} in int8 "
-            f"({files.num_validation_images:,} validation images)"
-        )
+    lines: list[RenderableType] = []
+    if files.int8_accuracy is not None and files.num_validation_images is not None:
+        num_images = files.num_validation_images
+        lines.append(_table(_accuracy_rows(files.float_accuracy, files.int8_accuracy, num_images)))
     if files.pixels != "0-1":
-        lines.append(f"pixels of the float network from {pixels_text(files.pixels)}")
+        lines.append(f"The float network takes pixels from {pixels_text(files.pixels)}.")
     return [*lines, f"Written: {escape(str(files.folder))} ({', '.join(files.files)})"]
+
+
+def _accuracy_rows(
+    float_accuracy: float | None, int8_accuracy: float, num_images: int
+) -> dict[str, str]:
+    """Return accuracies on validation images as rows of a table, with their 95% intervals."""
+    from eyetune.analysis.class_metrics import accuracy_share
+    from eyetune.report.numbers import share_text
+
+    rows = {"images": f"{num_images:,} of the validation split"}
+    for name, accuracy in (("float", float_accuracy), ("int8", int8_accuracy)):
+        if accuracy is not None:
+            share = accuracy_share(accuracy, num_images)
+            rows[f"accuracy in {name}"] = share_text(share, digits=2)
+    return rows
 
 
 def verify(
@@ -238,14 +251,15 @@ def flash(
 def export_lines(export: Export) -> list[RenderableType]:
     """Return what to print about an export."""
     manifest, board = export.manifest, export.manifest.board
-    accuracies = f"{manifest.int8_validation_accuracy:.2%} in int8"
-    if manifest.float_validation_accuracy is not None:
-        accuracies = f"{manifest.float_validation_accuracy:.2%} in float, {accuracies}"
     is_internal = manifest.arena_bytes <= board.arena_bytes
     available = board.arena_bytes if is_internal else board.psram_bytes
     arena = f"{manifest.arena_bytes:,} of {available:,} bytes"
     rows = {
-        "accuracy": f"{accuracies} ({manifest.validation_images:,} validation images)",
+        **_accuracy_rows(
+            manifest.float_validation_accuracy,
+            manifest.int8_validation_accuracy,
+            manifest.validation_images,
+        ),
         "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
         "tensor arena": f"{arena}, {_arena_source(manifest)}",
         "multiply-accumulates": f"{manifest.macs:,} MACs",
@@ -279,12 +293,14 @@ def _arena_source(manifest: Manifest) -> str:
 
 def verification_lines(verification: Verification) -> list[RenderableType]:
     """Return what to print about a verification."""
+    from eyetune.analysis.class_metrics import accuracy_share
     from eyetune.device.export.verify import Conclusion
     from eyetune.report.numbers import share_text
 
     rows = {"images": f"{verification.num_images:,} of the {verification.split} split"}
     if verification.float_accuracy is not None:
-        rows["accuracy in float"] = f"{verification.float_accuracy:.2%}"
+        share = accuracy_share(verification.float_accuracy, verification.num_images)
+        rows["accuracy in float"] = share_text(share, digits=2)
     int8 = share_text(verification.judgement.accuracy, digits=2)
     rows["accuracy in int8"] = f"{int8}, {verification.interpreter}"
     if verification.agreement is not None:

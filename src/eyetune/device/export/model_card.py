@@ -11,9 +11,9 @@ import numpy as np
 
 from eyetune.analysis.class_metrics import (
     ClassMetrics,
+    accuracy_share,
     balanced_accuracy,
     class_metrics,
-    wilson_share,
 )
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.verify import Verification
@@ -61,7 +61,7 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
         ):
             if accuracy is None:
                 continue
-            share = wilson_share(round(accuracy * num_images), num_images)
+            share = accuracy_share(accuracy, num_images)
             rows.append((name, share_text(share, digits=2)))
         use = "on which choices were based"
         if manifest.source_file is not None:

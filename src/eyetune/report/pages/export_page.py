@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eyetune.analysis.class_metrics import balanced_accuracy, class_metrics, wilson_share
+from eyetune.analysis.class_metrics import accuracy_share, balanced_accuracy, class_metrics
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
 from eyetune.report.numbers import count_text, share_text
@@ -177,7 +177,7 @@ def _tried_text(manifest: Mapping[str, Any]) -> str:
 
 def _share_on_validation(manifest: Mapping[str, Any], accuracy: float) -> str:
     num_images = manifest["validation_images"]
-    return share_text(wilson_share(round(accuracy * num_images), num_images), digits=2)
+    return share_text(accuracy_share(accuracy, num_images), digits=2)
 
 
 def _commands(manifest: Mapping[str, Any]) -> list[str]:
@@ -216,7 +216,7 @@ def _accuracy_row(
     label: str, float_accuracy: float | None, int8_accuracy: float, num_images: int
 ) -> Row:
     def text(accuracy: float) -> str:
-        return share_text(wilson_share(round(accuracy * num_images), num_images), digits=2)
+        return share_text(accuracy_share(accuracy, num_images), digits=2)
 
     if float_accuracy is None:
         return Row([Cell(label), Cell("unknown"), Cell(text(int8_accuracy)), Cell("")])

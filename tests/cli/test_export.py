@@ -1,0 +1,29 @@
+"""Exports on the command line: what is printed about a board's network and about model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eyetune.analysis.class_metrics import accuracy_share
+from eyetune.api.run import Run
+from eyetune.report.numbers import share_text
+from tests.cli.conftest import Terminal
+
+
+def test_export_prints_accuracies_with_intervals(
+    eyetune: Terminal, trained: Run, tmp_path: Path, at: list[str]
+) -> None:
+    num_images = trained.record.data.num_validation
+    accuracy = share_text(accuracy_share(trained.validation_accuracy, num_images), digits=2)
+    assert "(" in accuracy
+    for format_name in ("c", "tflite"):
+        folder = tmp_path / format_name
+        arguments = ("export", "trained", "--format", format_name, "--output", folder, *at)
+        assert eyetune(*arguments) == 0
+        for text in ("accuracy in float", accuracy, "accuracy in int8", f"{num_images} of the val"):
+            assert text in eyetune.output, text
+    assert eyetune("verify", tmp_path / "c", *at) == 0
+    num_images = trained.record.data.num_test
+    accuracy = share_text(accuracy_share(trained.test_accuracy, num_images), digits=2)
+    for text in ("accuracy in float", accuracy, f"{num_images} of the test"):
+        assert text in eyetune.output, text
