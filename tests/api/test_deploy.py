@@ -59,7 +59,11 @@ def test_deploy_ends_with_verified_firmware(
     assert final is not None
     assert final.run == deployment.run.id
     assert len(deployment.run.history) == 3
+    tried = deployment.export.manifest.tried
+    assert len(tried) > 1
+    assert all(network.latency_ms for network in tried)
     page = deployment.report.read_text()
+    assert "predicted time per image" in page
     assert all(step in page for step in deployment.export.manifest.steps)
     kept = json.loads((deployment.export.folder / "deployment.json").read_text())
     assert kept["run"] == deployment.run.id

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from eyetune.api.run import Run, open_run
-from eyetune.api.tried_networks import tried_networks
+from eyetune.api.tried_networks import TriedNetworks, tried_networks
 from eyetune.records import Workspace
 from eyetune.records.study import TrialState
 from eyetune.testing.studies import fabricated_study
+from eyetune.tuning.objectives import read_constraint
+from tests.device.export.test_export_folder import MANIFEST_VALUE
 
 
 def test_tried_networks_are_the_trials_of_a_study(tmp_path: Path) -> None:
@@ -17,21 +21,50 @@ def test_tried_networks_are_the_trials_of_a_study(tmp_path: Path) -> None:
     fabricated_study(4, failing=0, name="other", workspace=workspace)
     trained = [trial for trial in study.trials if trial.run]
     best = next(trial for trial in trained if trial.state is TrialState.COMPLETE)
-    networks, num_infeasible = tried_networks(
-        open_run(best.run or "", workspace=workspace), 5000, 2000
-    )
-    assert {network.label for network in networks} == {f"trial {t.number}" for t in trained}
-    accuracies = [network.accuracy for network in networks]
+    tried = tried_networks(open_run(best.run or "", workspace=workspace), MANIFEST_VALUE)
+    assert {network.label for network in tried.networks} == {f"trial {t.number}" for t in trained}
+    accuracies = [network.accuracy for network in tried.networks]
     assert accuracies == sorted(accuracies, reverse=True)
     infeasible = [trial for trial in study.trials if trial.state is TrialState.INFEASIBLE]
-    assert num_infeasible == len(infeasible) > 0
-    (exported,) = [network for network in networks if network.exported]
-    assert (exported.label, exported.flash_bytes) == (f"trial {best.number}", 5000)
-    assert all(network.flash_is_estimated for network in networks if not network.exported)
+    assert tried.num_infeasible == len(infeasible) > 0
+    (exported,) = [network for network in tried.networks if network.exported]
+    assert (exported.label, exported.flash_bytes) == (f"trial {best.number}", 1000)
+    assert exported.latency_ms == MANIFEST_VALUE.latency_ms
+    assert all(network.flash_is_estimated for network in tried.networks if not network.exported)
+    assert tried.search_limits == {}  # on other costs
 
 
 def test_tried_networks_without_a_study_are_all_runs(trained: Run) -> None:
-    networks, num_infeasible = tried_networks(trained, 1000, 2000)
-    assert num_infeasible == 0
-    assert [network.label for network in networks if network.exported] == [trained.record.label]
-    assert all(network.accuracy <= networks[0].accuracy for network in networks)
+    tried = tried_networks(trained, MANIFEST_VALUE)
+    assert tried.num_infeasible == 0
+    exported = [network.label for network in tried.networks if network.exported]
+    assert exported == [trained.record.label]
+    assert all(network.accuracy <= tried.networks[0].accuracy for network in tried.networks)
+
+
+@pytest.mark.parametrize("board", ["esp-eye", "pico-2"])
+def test_tried_networks_have_times_and_limits_of_their_board(tmp_path: Path, board: str) -> None:
+    tried = tried_for(board, tmp_path)
+    times = [network.latency_ms for network in tried.networks if not network.exported]
+    if board == MANIFEST_VALUE.board.name:
+        assert set(times) == {123}
+        assert tried.search_limits == {"flash_bytes": 98_000, "latency_ms": 200}
+    else:
+        assert set(times) == {None}
+        assert tried.search_limits == {"flash_bytes": 98_000}
+
+
+def tried_for(board: str, folder: Path) -> TriedNetworks:
+    """Return what a study with limits on a board has tried."""
+    workspace = Workspace(folder)
+    study = fabricated_study(5, failing=0, workspace=workspace)
+    texts = ("flash_bytes <= 98k", "fps >= 5", "latency_ms < 1s", "arena_bytes <= 3MiB")
+    settings = study.record.settings.model_copy(
+        update={"board": board, "constraints": tuple(map(read_constraint, texts))}
+    )
+    workspace.studies.save(study.record.model_copy(update={"settings": settings}))
+    costs = {"flash_bytes": 50_000, "arena_bytes": 30_000, "latency_ms": 123}
+    trials = [trial.model_copy(update={"network": costs}) for trial in study.trials]
+    workspace.studies.save_trials(study.record.id, trials)
+    best = next(trial for trial in trials if trial.state is TrialState.COMPLETE)
+    return tried_networks(open_run(best.run or "", workspace=workspace), MANIFEST_VALUE)

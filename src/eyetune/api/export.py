@@ -310,13 +310,14 @@ def _source_file(source: ExportSource, network: SourceNetwork) -> SourceFile | N
 
 def _training_of(run: Run, manifest: Manifest, dataset: Dataset) -> dict[str, Any]:
     """Return what the manifest says about the training of a run, and what else was tried."""
-    tried, num_infeasible = tried_networks(run, manifest.flash_bytes, manifest.arena_bytes)
+    tried = tried_networks(run, manifest)
     run_versions = {f"run {name}": version for name, version in run.record.versions.items()}
     return {
         "training_images": len(dataset.train),
         "parameters": run.record.network.parameters,
-        "tried": tried,
-        "num_infeasible": num_infeasible,
+        "tried": tried.networks,
+        "num_infeasible": tried.num_infeasible,
+        "search_limits": tried.search_limits,
         "versions": manifest.versions | run_versions,
     }
 

@@ -25,8 +25,9 @@ _CAPTIONS = {
     "confusion": "Which classes are mistaken for which.",
     "mistakes": "The most confident mistakes: the true class, and the predicted one.",
     "curves": "Accuracy and loss by epoch: training dashed, validation solid.",
-    "tried": "Accuracy against size, with the limits of the board as dashed lines. The size of a "
-    "network that was not checked for a board is its number of parameters, one byte each.",
+    "tried": "Accuracy against size and time, with the limits of the board as dashed lines and "
+    "those of the search as dotted lines. The size of a network that was not checked for a board "
+    "is its number of parameters, one byte each.",
 }
 
 
@@ -93,7 +94,9 @@ def draw_training(
         pictures["curves"] = source.run.plot()
     if len(manifest.tried) > 1:
         values = export_folder.as_values(manifest)
-        pictures["tried"] = tried_networks(values["tried"], values["board"])
+        pictures["tried"] = tried_networks(
+            values["tried"], values["board"], values["search_limits"]
+        )
     _save(pictures, folder)
 
 

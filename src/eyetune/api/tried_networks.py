@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
 from eyetune.api.run import Run
+from eyetune.device.boards.profiles import Board, load_board
+from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.tried import TriedNetwork
+from eyetune.errors import EyetuneError
 from eyetune.records import RunState
-from eyetune.records.study import TrialState
+from eyetune.records.study import Constraint, StudySettings, TrialState
 
 
-def tried_networks(
-    run: Run, flash_bytes: int, arena_bytes: int
-) -> tuple[tuple[TriedNetwork, ...], int]:
-    """Return the networks that were trained on the same images, the most accurate first.
+@dataclass(frozen=True)
+class TriedNetworks:
+    """The networks that were trained on the same images.
 
-    The accuracy of a trial that was stopped is the best that it had reached.
+    Attributes:
+        networks: The networks, the most accurate first.
+        num_infeasible: Number of trials that limits ruled out before any training.
+        search_limits: The limits of the study on flash_bytes, arena_bytes and latency_ms that are
+            tighter than those of the board.
+    """
+
+    networks: tuple[TriedNetwork, ...]
+    num_infeasible: int = 0
+    search_limits: Mapping[str, float] = field(default_factory=dict)
+
+
+def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
+    """Return the networks that were trained on the same images, with what is known of their costs.
+
+    The accuracy of a trial that was stopped is the best that it had reached. The time per image was
+    predicted by a study for its board: for another board, it is not known.
 
     Args:
         run: The exported run. If it belongs to a study, its trials are returned, otherwise all
             complete runs of the workspace on the same images.
-        flash_bytes: Size of the exported .tflite file.
-        arena_bytes: Size of the tensor arena of the export.
-
-    Returns:
-        The networks, and the number of trials that limits ruled out before any training.
+        manifest: The manifest of its export.
     """
-    runs = run.workspace.runs
+    runs, studies = run.workspace.runs, run.workspace.studies
     study_id, fingerprint = run.record.study_id, run.record.data.fingerprint
-    trials = run.workspace.studies.trials(study_id) if study_id else []
+    trials = studies.trials(study_id) if study_id else []
+    settings = studies.get(study_id).settings if study_id and trials else None
+    is_timed = settings is not None and _is_for_board(settings, manifest.board)
     trial_of_run = {trial.run: trial for trial in trials if trial.run}
     states = (RunState.COMPLETE, RunState.STOPPED) if study_id else (RunState.COMPLETE,)
     others = [
@@ -43,18 +62,62 @@ def tried_networks(
         else:
             accuracy = max((epoch.val_accuracy for epoch in histories[other.id]), default=0.0)
         trial = trial_of_run.get(other.id)
-        costs: dict[str, float] = trial.network if trial else {}
+        costs: Mapping[str, float | None] = trial.network if trial else {}
+        latency_ms = costs.get("latency_ms") if is_timed else None
         if other.id == run.id:
-            costs = {"flash_bytes": flash_bytes, "arena_bytes": arena_bytes}
+            costs = {"flash_bytes": manifest.flash_bytes, "arena_bytes": manifest.arena_bytes}
+            latency_ms = manifest.latency_ms
         networks.append(
             TriedNetwork(
                 label=f"trial {trial.number}" if trial else other.label,
                 accuracy=accuracy,
-                flash_bytes=costs.get("flash_bytes", max(other.network.parameters, 1)),
+                flash_bytes=costs.get("flash_bytes") or max(other.network.parameters, 1),
                 flash_is_estimated="flash_bytes" not in costs,
                 arena_bytes=costs.get("arena_bytes"),
+                latency_ms=latency_ms,
                 exported=other.id == run.id,
             )
         )
     networks.sort(key=lambda network: -network.accuracy)
-    return tuple(networks), sum(trial.state is TrialState.INFEASIBLE for trial in trials)
+    limits = _upper_limits(settings.constraints) if settings else {}
+    if not is_timed:
+        limits.pop("latency_ms", None)
+    return TriedNetworks(
+        tuple(networks),
+        sum(trial.state is TrialState.INFEASIBLE for trial in trials),
+        _tighter_than_board(limits, manifest.board),
+    )
+
+
+def _is_for_board(settings: StudySettings, board: Board) -> bool:
+    try:
+        return bool(settings.board) and load_board(settings.board) == board
+    except EyetuneError:  # the file of its board was deleted
+        return False
+
+
+def _upper_limits(constraints: Iterable[Constraint]) -> dict[str, float]:
+    """Return the largest value of each cost; frames per second limit the time per image."""
+    limits: dict[str, float] = {}
+    for constraint in constraints:
+        name, limit = constraint.name, constraint.limit
+        is_upper = constraint.sign in ("<", "<=")
+        if name == "fps" and not is_upper and limit > 0:
+            name, limit, is_upper = "latency_ms", 1000 / limit, True
+        if is_upper:
+            limits[name] = min(limit, limits.get(name, limit))
+    return limits
+
+
+def _tighter_than_board(limits: Mapping[str, float], board: Board) -> dict[str, float]:
+    """Return the limits on costs that a board limits less, or not at all."""
+    board_limits = {
+        "flash_bytes": board.max_model_bytes,
+        "arena_bytes": board.arena_bytes,
+        "latency_ms": float("inf"),
+    }
+    return {
+        name: limits[name]
+        for name, board_limit in board_limits.items()
+        if limits.get(name, board_limit) < board_limit
+    }

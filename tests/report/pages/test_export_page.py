@@ -161,13 +161,14 @@ def test_export_page_of_a_file_claims_nothing_about_its_training() -> None:
 
 
 def test_export_page_shows_what_else_was_tried() -> None:
-    network = {"accuracy": 0.6, "flash_is_estimated": True, "arena_bytes": None, "exported": False}
-    other = {**network, "label": "<b>", "flash_bytes": 1234}
-    exported = {**network, "label": "best", "flash_bytes": 9876, "exported": True}
+    unknown = {"arena_bytes": None, "latency_ms": None, "exported": False}
+    other = {"label": "<b>", "accuracy": 0.6, "flash_bytes": 1234, "flash_is_estimated": True}
+    other |= unknown
+    exported = {**other, "label": "best", "flash_bytes": 9876, "latency_ms": 87.6, "exported": True}
     assert "What else was tried" not in export_page({**MANIFEST, "tried": [exported]})
     many = [{**other, "label": f"run {number}"} for number in range(20)]
     page = export_page({**MANIFEST, "tried": [other, *many, exported], "num_infeasible": 3})
-    for text in ("22 networks", "3 trials", "about 1,234", "&lt;b&gt;", "9,876", "run 13"):
+    for text in ("22 networks", "3 trials", "about 1,234", "&lt;b&gt;", "9,876", ">88<", "run 13"):
         assert text in page, text
     assert "run 14" not in page  # the table shows 15, and the exported one
 

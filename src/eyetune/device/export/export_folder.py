@@ -118,6 +118,11 @@ class Manifest(BaseModel):
     num_infeasible: int = Field(
         0, ge=0, description="trials that were ruled out before any training"
     )
+    search_limits: dict[str, float] = Field(
+        {},
+        description="limits of the search on flash_bytes, arena_bytes and latency_ms that are "
+        "tighter than those of the board",
+    )
     conversions: tuple[Conversion, ...] = Field(
         (), description="the conversions to int8 that were tried, in order"
     )

@@ -17,4 +17,7 @@ class TriedNetwork(BaseModel):
         description="whether the size is only the number of parameters, one byte each"
     )
     arena_bytes: float | None = Field(None, description="size of the tensor arena, if known")
+    latency_ms: float | None = Field(
+        None, description="predicted time per image on the board in milliseconds, if known"
+    )
     exported: bool = Field(False, description="whether it is the exported network")

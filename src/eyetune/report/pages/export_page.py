@@ -17,7 +17,14 @@ from eyetune.report.pages.tables import Cell, Row
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
 
 _CONVERSION_HEADINGS = ("conversion", "training images", "int8", "same class", "error", "")
-_TRIED_HEADINGS = ("network", "validation accuracy", "flash, bytes", "tensor arena, bytes", "")
+_TRIED_HEADINGS = (
+    "network",
+    "validation accuracy",
+    "flash, bytes",
+    "tensor arena, bytes",
+    "time per image, ms",
+    "",
+)
 _PICTURES = ("confusion", "mistakes", "curves", "tried")
 _MAX_TRIED = 15  # in the table; the picture shows all
 _SHOWN_DIGITS = 8  # of a SHA-256
@@ -152,12 +159,13 @@ def _tried_rows(manifest: Mapping[str, Any]) -> list[Row]:
     rows = []
     for network in shown:
         about = "about " if network["flash_is_estimated"] else ""
-        arena = network["arena_bytes"]
+        arena, latency = network["arena_bytes"], network["latency_ms"]
         cells = [
             Cell(network["label"]),
             Cell(_share_on_validation(manifest, network["accuracy"])),
             Cell(f"{about}{network['flash_bytes']:,.0f}"),
             Cell("" if arena is None else f"{arena:,.0f}"),
+            Cell("" if latency is None else f"{latency:,.0f}"),
             Cell("exported" if network["exported"] else ""),
         ]
         rows.append(Row(cells, "baseline" if network["exported"] else ""))
