@@ -87,6 +87,16 @@ def test_files_may_end_with_logits_or_one_output(tmp_path: Path) -> None:
 def test_verify_file_refuses_what_is_no_network(archive: Path, tmp_path: Path) -> None:
     text = tmp_path / "model.tflite"
     text.write_text("nothing")
-    for arguments in ((text, "test"), (tmp_path / "missing.keras", "test")):
+    for path in (text, tmp_path / "missing.keras"):
         with pytest.raises(UsageError):
-            et.verify_file(arguments[0], archive, split=arguments[1], progress=False)
+            et.verify_file(path, archive, progress=False)
+
+
+def test_verify_file_refuses_invalid_arguments(trained: Run, archive: Path) -> None:
+    path = trained.folder / "model.keras"
+    with pytest.raises(UsageError) as caught:
+        et.verify_file(path, archive, split="train", progress=False)
+    assert caught.value.received == "train"
+    with pytest.raises(UsageError) as caught:
+        et.verify_file(path, archive, num_images=0, progress=False)
+    assert caught.value.received == "0"

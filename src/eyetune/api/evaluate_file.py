@@ -9,13 +9,10 @@ from typing import Any
 from eyetune.analysis.guessing import Judgement, judge
 from eyetune.analysis.metrics import Evaluation, evaluate
 from eyetune.api.file_images import images_for
-from eyetune.api.preparing import check_num_images, note, start
+from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start
 from eyetune.device.export.model_file import check_model_file, open_model_file
-from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.values.pixels import PixelRange, Pixels, check_pixels
-
-SPLITS = ("test", "validation")
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,7 @@ def evaluate_file(
     file = Path(path).expanduser()
     check_model_file(file)
     check_pixels(pixels)
-    if split not in SPLITS:
-        raise UsageError(
-            f"A network cannot be evaluated on the split {split}.",
-            expected=" or ".join(SPLITS),
-            received=split,
-        )
+    check_evaluated_split(split)
     check_num_images(num_images)
     start(0, progress=progress)
     network = open_model_file(file, pixels=pixels, unsafe=unsafe)

@@ -10,6 +10,8 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
 
+EVALUATED_SPLITS = ("test", "validation")
+
 
 def checked_recipe(recipe: Recipe | None) -> Recipe:
     """Return a recipe, or the default recipe.
@@ -48,6 +50,20 @@ def check_num_images(num_images: int | None) -> None:
     if num_images is not None and num_images < 1:
         raise UsageError(
             "The number of images must be at least 1.", expected="1 or more", received=num_images
+        )
+
+
+def check_evaluated_split(split: str) -> None:
+    """Check the name of a split that a network is evaluated or verified on.
+
+    Raises:
+        UsageError: It is neither test nor validation.
+    """
+    if split not in EVALUATED_SPLITS:
+        raise UsageError(
+            f"A network cannot be evaluated or verified on the split {split}.",
+            expected=" or ".join(EVALUATED_SPLITS),
+            received=split,
         )
 
 

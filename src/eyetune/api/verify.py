@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_report import draw_verification, write_report
-from eyetune.api.preparing import check_num_images, note, start, workspace_of
+from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset, Split
 from eyetune.device.export import export_folder
@@ -23,7 +23,6 @@ from eyetune.training.load_data import load_data
 from eyetune.tuning.executors.local import LocalExecutor
 from eyetune.tuning.executors.machine import usable_cores
 
-SPLITS = ("test", "validation")
 MIN_IMAGES_PER_WORKER = 500  # a worker process needs a second or two to start
 
 
@@ -64,12 +63,7 @@ def verify(
 
     path = Path(folder).expanduser()
     manifest = export_folder.read_manifest(path)
-    if split not in SPLITS:
-        raise UsageError(
-            f"The split {split} cannot be used for a verification.",
-            expected=" or ".join(SPLITS),
-            received=split,
-        )
+    check_evaluated_split(split)
     check_num_images(num_images)
     content = export_folder.read_model(path)
     check_ports(read(content), manifest.source_file.pixels if manifest.source_file else "0-1")

@@ -14,11 +14,10 @@ from eyetune.api.export_source import (
 )
 from eyetune.api.file_images import images_for
 from eyetune.api.int8_network import int8_network
-from eyetune.api.preparing import note, start
-from eyetune.api.verify import SPLITS, workers_for
+from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start
+from eyetune.api.verify import workers_for
 from eyetune.device.export.model_file import check_model_file
 from eyetune.device.export.verify import Verification
-from eyetune.errors import UsageError
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.values.pixels import Pixels
 
@@ -65,12 +64,8 @@ def verify_file(
 
     file = Path(path).expanduser()
     check_model_file(file)
-    if split not in SPLITS or (num_images is not None and num_images < 1):
-        raise UsageError(
-            "The images for the verification cannot be chosen like this.",
-            expected=f"{' or '.join(SPLITS)}, and 1 image or more",
-            received=f"{split}, {num_images} images",
-        )
+    check_evaluated_split(split)
+    check_num_images(num_images)
     source = find_source(file, data=data, pixels=pixels, unsafe=unsafe)
     if source.is_tflite:
         check_ports(read(file), pixels)
