@@ -8,7 +8,15 @@ from itertools import takewhile
 from pathlib import Path
 
 from eyetune.device.estimate.footprint import Footprint, footprint_of_graph
-from eyetune.device.estimate.graph import CONVOLUTIONS, Constant, Graph, Operator, Tensor, Window
+from eyetune.device.estimate.graph import (
+    CONVOLUTIONS,
+    WITH_WEIGHTS,
+    Constant,
+    Graph,
+    Operator,
+    Tensor,
+    Window,
+)
 from eyetune.device.estimate.tflite_checks import check, weights_and_values
 from eyetune.device.estimate.tflite_parser import (
     DAMAGE_ERRORS,
@@ -168,11 +176,19 @@ def _model(stored: StoredModel, size_bytes: int) -> TfliteModel:
 
 
 def _num_parameters(stored: StoredModel) -> int:
-    """Return the number of quantized constants; those that are used several times count once."""
-    inputs = [index for operator in stored.operators for index in operator.present_inputs]
-    read_tensors = [stored.tensors[index] for index in dict.fromkeys(inputs)]
-    weights = [tensor for tensor in read_tensors if tensor.is_constant and tensor.num_scales]
-    return sum(math.prod(tensor.shape) for tensor in weights)
+    """Return the number of weights and biases; those that are used several times count once.
+
+    Other constants, such as shapes, are not quantized, and nor are the biases of a compact file.
+    """
+    indices: dict[int, None] = {}
+    for operator in stored.operators:
+        for position, index in enumerate(operator.present_inputs):
+            tensor = stored.tensors[index]
+            # The first input of an operator with weights is its values, or the shape of its output.
+            is_weight = operator.kind in WITH_WEIGHTS and position > 0
+            if tensor.is_constant and (tensor.num_scales or is_weight):
+                indices[index] = None
+    return sum(math.prod(stored.tensors[index].shape) for index in indices)
 
 
 def _operator(stored: StoredOperator, tensors: tuple[StoredTensor, ...], layer: str) -> Operator:
@@ -247,7 +263,8 @@ def _layer_names(stored: StoredModel) -> list[str]:
     """Return the layer of each operator, from the name of its output.
 
     The converter's names are model/layer/operation;... A prefix that all names share is left out.
-    An operator whose output has another kind of name is called by its kind and position.
+    An operator whose output has no such name, as in a compact file, is called by its kind and
+    position.
     """
     names = [stored.tensors[operator.outputs[0]].name for operator in stored.operators]
     paths = [name.split(";", maxsplit=1)[0].split("/")[:-1] for name in names]

@@ -174,7 +174,7 @@ class _Parser:
                 raise DamagedFileError("the names of tensors are longer than the file")
             num_scales, scale, zero_point = self._quantization(tensor)
             yield StoredTensor(
-                name=_printable(name),
+                name=_printable(name) or f"tensor {index}",
                 kind=types[tensor.Type()],
                 shape=shape,
                 constant_bytes=self._constant_bytes(tensor.Buffer()),

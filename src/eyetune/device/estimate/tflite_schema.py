@@ -21,6 +21,11 @@ def root(content: bytes) -> Any:
     return _schema().Model.GetRootAs(content, 0)
 
 
+def unpack(content: bytes) -> Any:
+    """Return a .tflite file as objects that can be changed; `Pack` of the result writes them."""
+    return _schema().ModelT.InitFromPackedBuf(content, 0)
+
+
 def convolution_options(kind: str, operator: Any) -> Any | None:
     """Return the options of a convolution, which hold its strides and its dilation.
 

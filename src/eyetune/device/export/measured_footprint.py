@@ -18,6 +18,7 @@ from eyetune.device.estimate.footprint import Footprint
 from eyetune.device.estimate.keras_file import load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
+from eyetune.device.export.compact_file import compact
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import MicroInterpreter
 from eyetune.errors import BoardError, EyetuneError
@@ -40,10 +41,10 @@ write_measurement(Path(path), Path(result), unsafe=bool(int(unsafe)))
 def measured_footprint(model: keras.Model) -> Footprint:
     """Convert a model to int8, and return what the result needs of a board.
 
-    The ranges of values are measured on random inputs, which changes no size. The file has the size
-    of a trained network's, whose biases are all different; the converter leaves out those that are
-    zero, and stores equal ones once. The arena is measured in TensorFlow Lite Micro where that is
-    available, otherwise planned.
+    The ranges of values are measured on random inputs, which hardly changes the sizes. The file is
+    as large as that of a trained network, whose biases are all different; the converter leaves out
+    those that are zero, and stores equal ones once. The arena is measured in TensorFlow Lite Micro
+    where that is available, otherwise planned.
 
     Args:
         model: A built Keras model with one input of a known shape.
@@ -55,8 +56,9 @@ def measured_footprint(model: keras.Model) -> Footprint:
     shape = _input_shape(model)
     inputs = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     with _distinct_weights(model):
-        content = quantize(model, inputs)
-    needs = footprint_of(read(content))
+        with_names = quantize(model, inputs, with_names=True)
+    content = compact(with_names)
+    needs = replace(footprint_of(read(with_names)), flash_bytes=len(content))
     if needs.unsupported or not tflm.is_available():
         return needs
     return measured_in_interpreter(content, needs)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune._stderr import silenced
+from eyetune.device.export.compact_file import compact
 from eyetune.device.export.int8_values import Images, OnImage, no_progress
 from eyetune.errors import BoardError, UsageError
 from eyetune.values.pixels import PixelRange, scaled_pixels
@@ -37,9 +38,10 @@ def quantize(
     *,
     per_channel_dense: bool = True,
     pixels: PixelRange = "0-1",
+    with_names: bool = False,
     on_image: OnImage = no_progress,
 ) -> bytes:
-    """Return the int8 version of a trained model as the content of a .tflite file.
+    """Return the int8 version of a trained model as the content of a compact .tflite file.
 
     The model takes one image at a time, with int8 input and output. An input value is the byte of
     the camera less 128: the range of pixels that the network takes decides the scale of the input.
@@ -52,6 +54,8 @@ def quantize(
         per_channel_dense: Whether each output of a dense layer has its own scale; some boards
             compute that incorrectly. Default: True.
         pixels: The range of pixels that the network takes. Default: "0-1".
+        with_names: Whether the file is as the converter writes it, with names of layers and with
+            all else that `compact` leaves out. Default: False.
         on_image: Called for each image that the converter takes, with the number so far.
 
     Raises:
@@ -86,7 +90,7 @@ def quantize(
                 received=f"{type(error).__name__}: {message}",
                 fix="eyetune fit-check names the layers that a board cannot run, and replacements.",
             ) from None
-    return bytes(content)
+    return bytes(content) if with_names else compact(bytes(content))
 
 
 def quantize_with_ranges(
