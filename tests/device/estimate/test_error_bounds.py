@@ -37,7 +37,7 @@ def test_estimates_hold_their_bounds_on_new_networks(estimates: dict[int, Footpr
         flash_error = abs(needs.flash_bytes / measured["flash_bytes"] - 1)
         assert needs.head_bytes == measured["head_bytes"], number
         assert abs(needs.arena_bytes / arena_bytes - 1) <= 0.03, number
-        assert flash_error <= (0.05 if measured["flash_bytes"] >= LARGE else 0.07), number
+        assert flash_error <= (0.02 if measured["flash_bytes"] >= LARGE else 0.05), number
 
 
 def test_networks_of_no_use_are_not_judged(estimates: dict[int, Footprint]) -> None:
@@ -52,5 +52,6 @@ def test_measured_footprints_are_reproduced(number: int) -> None:
     needs = measured_footprint(random_network(number))
     measured = MEASURED[number]
     assert needs.arena_is_measured
-    assert needs.flash_bytes == measured["flash_bytes"]
+    # The weights are random: which zero points are equal, and in the file once, depends on them.
+    assert needs.flash_bytes == pytest.approx(measured["flash_bytes"], rel=0.01)
     assert (needs.head_bytes, needs.tail_bytes) == (measured["head_bytes"], measured["tail_bytes"])

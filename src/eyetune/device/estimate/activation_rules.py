@@ -31,14 +31,9 @@ def emit_activation(call: LayerCall, tensor: int, name: str) -> int:
     return rule(call, tensor)
 
 
-def _single(kind: str, num_names: int = 1) -> _ActivationRule:
-    """Return the rule of an activation that is one operator.
-
-    Args:
-        kind: The operator.
-        num_names: Number of TensorFlow's operations that the converter combines into it.
-    """
-    return lambda call, tensor: call.emit(kind, [tensor], names=num_names)
+def _single(kind: str) -> _ActivationRule:
+    """Return the rule of an activation that is one operator."""
+    return lambda call, tensor: call.emit(kind, [tensor])
 
 
 def _linear(call: LayerCall, tensor: int) -> int:  # noqa: ARG001 (the signature of a rule)
@@ -83,8 +78,8 @@ ACTIVATION_RULES: dict[str, _ActivationRule] = {
     "softmax": _single("SOFTMAX"),
     "silu": _swish,
     "swish": _swish,
-    "hard_silu": _single("HARD_SWISH", 4),
-    "hard_swish": _single("HARD_SWISH", 4),
+    "hard_silu": _single("HARD_SWISH"),
+    "hard_swish": _single("HARD_SWISH"),
     "hard_sigmoid": _hard_sigmoid,
     "softsign": _softsign,
     "softplus": _softplus,

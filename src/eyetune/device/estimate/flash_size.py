@@ -1,74 +1,53 @@
-"""The size of a model's .tflite file, predicted from its graph.
+"""The size of a model's compact .tflite file, predicted from its graph.
 
-The constants were fitted to TensorFlow 2.21's converter on 59 networks.
+The sizes of descriptions were fitted to 43 networks, converted by TensorFlow 2.21.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from eyetune.device.estimate.arena import aligned
-from eyetune.device.estimate.graph import WITH_WEIGHTS, Constant, Graph, Operator
-from eyetune.device.estimate.layer_names import renumbered_names, split_counter
+from eyetune.device.estimate.graph import WITH_WEIGHTS, Constant, Graph
 
 # Sizes in bytes.
-_FILE = 500
-_CONSTANT = 99
-_TENSOR = 135
-_SCALE = 12  # a float32 scale and an int64 zero point
-_NAME = 32  # of an operation in a tensor's name, in addition to the names of its layer and model
-# A name without a layer: of tensors converted from or to float32, and of common constants.
-_PLAIN_NAME = 14
+_FILE = 683
+_OPERATOR = 78  # with its options and the tensor that it writes
+_CONSTANT = 68
+_SCALE = 4
+_ZERO_POINT = 8  # equal lists of zero points are in a file once
 
 
-def flash_bytes(graph: Graph, name: str) -> int:
-    """Return the size of a .tflite file in bytes: its constants and the description of each tensor.
+def flash_bytes(graph: Graph) -> int:
+    """Return the size of a .tflite file in bytes: its constants, and the description of the rest.
 
     Args:
         graph: The int8 model.
-        name: The model's name, which is part of the name of every tensor.
+
+    Example:
+        >>> from eyetune.device.estimate.graph import Operator, Tensor
+        >>> tanh = Operator("TANH", ("tanh",), (0,), 1)
+        >>> flash_bytes(Graph((Tensor((4,)), Tensor((4,))), (tanh,), (0,), (1,)))
+        768
     """
-    total = _FILE + len(graph.inputs) * (_TENSOR + _SCALE + _NAME)
-    prefix = len(split_counter(name)[0])
-    names = renumbered_names(graph)
-    seen: set[tuple[str, str]] = set()  # a layer that is used again stores its weights once
-    for operator in graph.operators:
-        key = operator.kind, operator.layers[0]
-        layers = sum(len(names[layer]) for layer in operator.layers) // len(operator.layers)
-        total += _operator_bytes(operator, _NAME + prefix + layers, is_reused=key in seen)
-        seen.add(key)
-    constants = [constant for operator in graph.operators for constant in operator.constants]
-    common = {constant for constant in constants if constant.is_common}
-    total += sum(_constant_bytes(constant) + _PLAIN_NAME for constant in common)
+    constants = list(_stored_constants(graph))
+    total = _FILE + _OPERATOR * len(graph.operators)
+    total += sum(aligned(constant.bytes) + _CONSTANT for constant in constants)
+    total += sum(_SCALE * constant.scales for constant in constants)
+    total += sum(_ZERO_POINT * scales for scales in {constant.scales for constant in constants})
     return aligned(total)
 
 
-def _operator_bytes(operator: Operator, name_bytes: int, *, is_reused: bool) -> int:
-    """Return the bytes of an operator, its output and its constants in a file.
-
-    Args:
-        operator: The operator.
-        name_bytes: Length of one name.
-        is_reused: Whether its layer was used before, so that the weights are in the file already.
-    """
-    if operator.kind in ("QUANTIZE", "DEQUANTIZE"):
-        return _TENSOR + _SCALE + _PLAIN_NAME
-    total = _TENSOR + _SCALE + name_bytes * operator.names
-    if operator.kind not in WITH_WEIGHTS:
-        own = [constant for constant in operator.constants if not constant.is_common]
-        return total + sum(_constant_bytes(constant) + name_bytes for constant in own)
-    weights, *others = operator.constants
-    for constant in others:
-        num_names = operator.names if constant.scales else 1
-        total += _constant_bytes(constant) + name_bytes * num_names
-    if is_reused:
-        return total
-    return total + _constant_bytes(weights) + name_bytes * _num_weight_names(operator)
-
-
-def _num_weight_names(operator: Operator) -> int:
-    """Return how many names the weights have: batch normalization adds to those by channel."""
-    by_channel = operator.kind in ("DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
-    return 3 if by_channel and operator.names >= 5 else 1
-
-
-def _constant_bytes(constant: Constant) -> int:
-    return aligned(constant.bytes) + _SCALE * constant.scales + _CONSTANT
+def _stored_constants(graph: Graph) -> Iterator[Constant]:
+    """Yield the constants in a file: those that several operators use are in it once."""
+    seen: set[object] = set()
+    for operator in graph.operators:
+        for position, constant in enumerate(operator.constants):
+            key: object = (operator.output, position)
+            if constant.is_common:
+                key = constant
+            elif operator.kind in WITH_WEIGHTS and position == 0:
+                key = (operator.kind, operator.layers[0])  # a layer may be used several times
+            if key not in seen:
+                seen.add(key)
+                yield constant

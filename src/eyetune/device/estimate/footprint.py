@@ -260,9 +260,9 @@ def footprint(model: keras.Model, *, renumber_layers: bool = False) -> Footprint
 
     Accuracy against tflite-micro 0.dev20261023 and TensorFlow 2.21's converter, on random networks
     that were not used to find the estimates (tests/device/estimate/test_error_bounds.py): the head
-    is exact, the arena at most 3% off, and the file at most 5% off from 20,000 bytes on and 7%
-    below. With layer or group normalization the file was at most 1.4% and the arena at most 2.7%
-    off, on 16 networks of 12,000 bytes and more.
+    is exact, the arena at most 3% off, and the file at most 2% off from 20,000 bytes on and 5%
+    below. With layer or group normalization the file was at most 2.7% and the arena at most 3.2%
+    off, on 16 networks of 7,000 bytes and more.
 
     Args:
         model: A built Keras model, sequential or functional, trained or not; models may be nested
@@ -283,7 +283,7 @@ def footprint(model: keras.Model, *, renumber_layers: bool = False) -> Footprint
     graph = lower(model)
     if renumber_layers:
         graph = with_renumbered_layers(graph)
-    needs = footprint_of_graph(graph, flash_bytes(graph, model.name), model.count_params())
+    needs = footprint_of_graph(graph, flash_bytes(graph), model.count_params())
     return replace(needs, unknown=(*needs.unknown, *_with_layers(spreading_floats(graph))))
 
 

@@ -40,7 +40,8 @@ class Constant:
 
     Attributes:
         bytes: Its size in bytes.
-        scales: Number of scales that it is quantized with; 0 if it holds plain numbers.
+        scales: Number of scales that the file has for it; 0 for biases, whose scales follow from
+            others, and for plain numbers.
         is_common: Whether the converter stores all equal constants of this kind only once,
             whichever layers they belong to.
     """
@@ -80,8 +81,6 @@ class Operator:
         macs: Multiply-accumulates for one image; 0 if it has no weights.
         activation: The fused activation, RELU or RELU6; "" if there is none.
         scratch_bytes: Memory that it needs while it runs, in addition to its tensors.
-        names: Number of names that the converter joins in the name of its output, which takes
-            flash too.
         more_outputs: Indices of the other tensors that it writes.
         window: How a convolution slides over its input; None for other operators.
     """
@@ -95,7 +94,6 @@ class Operator:
     macs: int = 0
     activation: str = ""
     scratch_bytes: int = 0
-    names: int = 1
     more_outputs: tuple[int, ...] = ()
     window: Window | None = None
 

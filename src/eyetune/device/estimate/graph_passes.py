@@ -161,7 +161,6 @@ def _merged(before: Operator, after: Operator) -> Operator | None:
             layers=_joined_layers(before, after),
             output=after.output,
             activation=after.kind,
-            names=before.names + 1,
         )
     if after.only_scales and before.kind in WITH_WEIGHTS:
         return _with_scaling(before, after)
@@ -173,16 +172,13 @@ def _merged(before: Operator, after: Operator) -> Operator | None:
 
 def _with_scaling(before: Operator, scaling: Operator) -> Operator:
     """Fold a multiplication or addition of constants into the operator with weights before it."""
-    weights, *others = before.constants
-    plain = [constant for constant in others if not constant.scales]
-    bias = Constant(4 * before.channels, before.channels)
-    added_names = 1 if before.kind == "CONV_2D" and before.names < 3 else 2
+    num_kept = 2 if before.kind == "TRANSPOSE_CONV" else 1  # its weights, and a shape
+    bias = Constant(4 * before.channels)
     return replace(
         before,
         layers=_joined_layers(before, scaling),
         output=scaling.output,
-        constants=(weights, *plain, bias),
-        names=before.names + added_names,
+        constants=(*before.constants[:num_kept], bias),
     )
 
 

@@ -1,8 +1,8 @@
 """Names of layers that do not depend on which models a process built before.
 
 Keras numbers layers per process: the first Conv2D is conv2d, the next one, also in another model,
-is conv2d_1. Names influence the size of a .tflite file and the order in which its operators run,
-so estimates number the layers of each model from the start.
+is conv2d_1. Names influence the order in which the operators of a .tflite file run, so estimates
+number the layers of each model from the start.
 """
 
 from __future__ import annotations

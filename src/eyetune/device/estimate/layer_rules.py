@@ -129,7 +129,7 @@ def _emit_weighted(
     constants = [Constant(size, channels)]
     # The converter gives convolutions a bias in any case.
     if call.layer.use_bias or kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        constants.append(Constant(4 * channels, channels))
+        constants.append(Constant(4 * channels))
     return call.emit(
         kind,
         inputs,
@@ -137,16 +137,8 @@ def _emit_weighted(
         constants=tuple(constants),
         channels=channels,
         macs=math.prod(shape[:-1]) * size,
-        names=_num_names(kind, call.layer),
         window=window,
     )
-
-
-def _num_names(kind: str, layer: Any) -> int:
-    """Return how many TensorFlow operations a layer with weights is: a bias adds one or two."""
-    if not layer.use_bias:
-        return 1
-    return 2 if kind == "FULLY_CONNECTED" else 3
 
 
 def _separable(call: LayerCall) -> int:
@@ -170,13 +162,12 @@ def _transposed(call: LayerCall) -> int:
     if set(call.layer.dilation_rate) != {1}:
         return _unknown(call)
     size, channels = math.prod(call.layer.kernel.shape), call.shape[-1]
-    bias = (Constant(4 * channels, channels),) if call.layer.use_bias else ()
+    bias = (Constant(4 * channels),) if call.layer.use_bias else ()
     output = call.emit(
         "TRANSPOSE_CONV",
         constants=(Constant(size, channels), Constant(16), *bias),
         channels=channels,
         macs=math.prod(call.input_shape()[:-1]) * size,
-        names=_num_names("TRANSPOSE_CONV", call.layer),
         scratch_bytes=4 * math.prod(call.shape),  # it adds up in int32
     )
     return emit_activation(call, output, activation_name(call.layer.activation))
