@@ -13,7 +13,7 @@ import eyetune as et
 from eyetune.api.run import Run
 from eyetune.device.export import onnx_file
 from eyetune.device.export.model_file import open_model_file
-from eyetune.errors import UsageError
+from eyetune.errors import UsageError, WorkspaceError
 
 
 def test_export_model_writes_files_of_the_same_network(trained: Run, tmp_path: Path) -> None:
@@ -54,6 +54,14 @@ def test_export_model_names_the_missing_package(
     assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match="no format"):
         et.export_model(trained, tmp_path, formats=["onyx"])
+
+
+def test_export_model_reports_an_unwritable_folder(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "folder"
+    with pytest.raises(WorkspaceError) as caught:
+        et.export_model(trained, folder, formats=["keras"], progress=False)
+    assert "--output" in (caught.value.fix or "")
 
 
 def test_export_model_writes_onnx(trained: Run, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.numbers import count_text
-from eyetune.report.pages.page import write_page
+from eyetune.report.output import write_output
 from eyetune.tuning.executors.machine import usable_cores
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.objectives import constraints_of
@@ -221,7 +221,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     draw(study, progress=progress)
     result = Deployment(study, winner, exported, verification, time.monotonic() - start)
     text = json.dumps(result.to_json(), indent=2, default=str)
-    write_page(text, exported.folder / _RESULT)
+    write_output(text, exported.folder / _RESULT)
     return result
 
 

@@ -21,8 +21,9 @@ from eyetune.api.preparing import note, start
 from eyetune.api.run import Run
 from eyetune.device.export.export_folder import LABELS, labels_text
 from eyetune.device.export.onnx_file import check_onnx, write_onnx
-from eyetune.errors import UsageError, WorkspaceError, nearest
+from eyetune.errors import UsageError, nearest
 from eyetune.records import Workspace
+from eyetune.report.output import output_errors, write_output
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
 from eyetune.values.pixels import PixelRange, Pixels
 
@@ -192,22 +193,14 @@ def _write(
     folder: Path, network: Any, formats: tuple[ModelFormat, ...], contents: dict[str, bytes]
 ) -> tuple[str, ...]:
     """Write all files, each completely or not at all, and return their names."""
-    try:
+    for name, content in contents.items():
+        write_output(content, folder / name)
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            with replaced_file(folder / name) as partial:
-                partial.write_bytes(content)
         if "keras" in formats:
-            from eyetune.training.evaluate import save_model
-
-            save_model(network, folder / "model.keras")
+            with replaced_file(folder / "model.keras") as partial:
+                network.save(partial)
         if "onnx" in formats:
             with replaced_file(folder / "model.onnx") as partial:
                 write_onnx(network, partial)
-    except OSError as error:
-        raise WorkspaceError(
-            f"Cannot write the model files into {folder}.",
-            received=error.strerror or error,
-            fix="Free some space, or name another folder with --output.",
-        ) from None
     return (*(f"model.{name}" for name in formats), *(set(contents) & {LABELS}))

@@ -50,14 +50,14 @@ def write_report(
     Raises:
         WorkspaceError: A file cannot be written.
     """
+    from eyetune.report.output import write_output
     from eyetune.report.pages.export_page import export_page
-    from eyetune.report.pages.page import write_page
 
     values = export_folder.as_values(manifest)
     result = None if verification is None else verification.to_json()
     page = export_page(values, result, _drawings(folder), validation)
-    write_page(page, folder / REPORT)
-    write_page(model_card(manifest, verification), folder / MODEL_CARD)
+    write_output(page, folder / REPORT)
+    write_output(model_card(manifest, verification), folder / MODEL_CARD)
 
 
 def draw_training(

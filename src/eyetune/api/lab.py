@@ -142,14 +142,14 @@ class Lab:
         Raises:
             WorkspaceError: The file cannot be written.
         """
+        from eyetune.report.output import write_output
         from eyetune.report.pages.lab_page import lab_page
-        from eyetune.report.pages.page import write_page
         from eyetune.techniques import techniques
         from eyetune.techniques.lab.findings import explanation_of
 
         explanations = [explanation_of(technique) for technique in techniques()]
         html = lab_page(self.record, self.histories, explanations)
-        return write_page(html, Path(path) if path else self.folder / REPORT_FILE)
+        return write_output(html, Path(path) if path else self.folder / REPORT_FILE)
 
     def to_json(self) -> dict[str, Any]:
         """Return the lab as plain JSON values, with its test accuracy, folder and report."""

@@ -98,13 +98,13 @@ def _find(workspace: Workspace, reference: str) -> Lab | Run:
 
 
 def _write_runs(runs: Sequence[Run], path: Path) -> Path:
-    from eyetune.report.pages.page import write_page
+    from eyetune.report.output import write_output
     from eyetune.report.pages.runs_page import runs_page
 
     distinct = list({run.id: run for run in runs}.values())
     parts = [_part(run, index) for index, run in enumerate(distinct)]
     comparison = _comparison(distinct) if len(distinct) > 1 else None
-    return write_page(runs_page(parts, comparison), path)
+    return write_output(runs_page(parts, comparison), path)
 
 
 def _part(run: Run, index: int) -> RunPart:

@@ -316,7 +316,7 @@ class Study:
         Raises:
             WorkspaceError: It cannot be written.
         """
-        from eyetune.report.pages.page import write_page
+        from eyetune.report.output import write_output
         from eyetune.report.pages.study_page import study_page
 
         page = study_page(
@@ -327,7 +327,7 @@ class Study:
             self.importances,
             self.warnings,
         )
-        return write_page(page, Path(path) if path else self.folder / REPORT_FILE)
+        return write_output(page, Path(path) if path else self.folder / REPORT_FILE)
 
     def to_json(self) -> dict[str, Any]:
         """Return the study as plain JSON values."""

@@ -160,8 +160,8 @@ def _accuracy_in_file(source: SourceFile, images: Split) -> float | None:
 
 def _record(folder: Path, manifest: Manifest, result: Verification, images: Split) -> None:
     """Write the result into the folder of the export and into its report."""
-    from eyetune.report.pages.page import write_page
+    from eyetune.report.output import write_output
 
-    write_page(json.dumps(result.to_json(), indent=2), folder / VERIFICATION)
+    write_output(json.dumps(result.to_json(), indent=2), folder / VERIFICATION)
     draw_verification(folder, manifest, result, images)
     write_report(folder, manifest, verification=result)

@@ -1,38 +1,15 @@
 from __future__ import annotations
 
-import errno
-import os
-from pathlib import Path
-
 import jinja2
 import pytest
 
-from eyetune.errors import WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.report.figures.run_figures import curves
-from eyetune.report.pages.page import drawing, render, write_page
+from eyetune.report.pages.page import drawing, render
 from eyetune.report.pages.tables import change_rows, marked_lines
 from eyetune.values.history import Epoch
 
 HISTORY = tuple(Epoch(number, 1.0, 0.5, 1.0, 0.5, 0.001, 1.0, 100.0) for number in (1, 2))
-
-
-def test_write_page_creates_the_folder_and_replaces_a_page(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "new" / "page.html"
-    for html in ("<p>ü</p>", "<p>later</p>"):
-        assert write_page(html, path) == path
-        assert path.read_text(encoding="utf-8") == html
-    assert [file.name for file in path.parent.iterdir()] == ["page.html"]
-
-
-def test_write_page_reports_an_unwritable_file(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(WorkspaceError) as caught:
-        write_page("", tmp_path / "file" / "page.html")
-    assert caught.value.received in (os.strerror(errno.ENOTDIR), os.strerror(errno.EEXIST))
-    assert "--output" in (caught.value.fix or "")
 
 
 def test_drawings_of_a_page_share_no_id() -> None:

@@ -25,8 +25,9 @@ from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
 from eyetune.device.export.conversions import Conversion
 from eyetune.device.export.tried import TriedNetwork
-from eyetune.errors import BoardError, UsageError, WorkspaceError
+from eyetune.errors import BoardError, UsageError
 from eyetune.recipe import DataSection
+from eyetune.report.output import output_errors
 from eyetune.values.firmware_formats import FirmwareFormat
 from eyetune.values.pixels import PixelRange
 from eyetune.values.renamed_attributes import renamed_to
@@ -253,15 +254,8 @@ def replaced_export(folder: Path) -> Iterator[Path]:
     Raises:
         WorkspaceError: The disk is full, or the folder cannot be written.
     """
-    try:
-        with replaced_folder(folder) as partial:
-            yield partial
-    except OSError as error:
-        raise WorkspaceError(
-            f"Cannot write the export {folder}.",
-            received=error.strerror or error,
-            fix="Free some space, or name another folder with --output.",
-        ) from None
+    with output_errors(folder), replaced_folder(folder) as partial:
+        yield partial
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

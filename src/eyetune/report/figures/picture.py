@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from eyetune.errors import WorkspaceError
+from eyetune.report.output import output_errors
 
 DOTS_PER_INCH = 144
 FORMATS = ("png", "svg")
@@ -87,18 +87,11 @@ def save(picture: Picture, folder: Path, name: str, formats: Sequence[str] = FOR
         WorkspaceError: A file cannot be written.
     """
     paths = [folder / f"{name}.{extension}" for extension in formats]
-    try:
+    with output_errors(folder / name), svg_style():
         folder.mkdir(parents=True, exist_ok=True)
-        with svg_style():
-            for path in paths:
-                metadata = {"Date": None} if path.suffix == ".svg" else {}
-                picture.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
-    except OSError as error:
-        raise WorkspaceError(
-            f"Cannot write the picture {folder / name}.",
-            received=error.strerror or error,
-            fix="Name another folder with --output.",
-        ) from None
+        for path in paths:
+            metadata = {"Date": None} if path.suffix == ".svg" else {}
+            picture.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
     return paths
 
 

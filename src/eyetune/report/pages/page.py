@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
-
-from eyetune._files import write_text
-from eyetune.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -67,24 +63,6 @@ def _breakable(name: str) -> Markup:
 
     parts = re.findall(r"[^_./-]*[_./-]|[^_./-]+", name)
     return Markup("<wbr>").join(escape(part) for part in parts)
-
-
-def write_page(html: str, path: Path) -> Path:
-    """Write a page, completely or not at all, and return its path.
-
-    Raises:
-        WorkspaceError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, html)
-    except OSError as error:
-        raise WorkspaceError(
-            f"Cannot write the report {path}.",
-            received=error.strerror or error,
-            fix="Name another file with --output.",
-        ) from None
-    return path
 
 
 def drawing(picture: Picture, name: str, caption: str, *, photo: bool = False) -> Drawing:
