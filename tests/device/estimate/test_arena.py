@@ -16,6 +16,7 @@ from eyetune.device.estimate.arena import (
     buffers_of,
     head_bytes,
     plan_memory,
+    planned,
 )
 from eyetune.device.estimate.graph import Graph, Operator, Tensor
 
@@ -29,6 +30,18 @@ def needs(draw: st.DrawFn) -> Buffer:
 
 
 LISTS = st.lists(needs(), max_size=20)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """Return a graph in which each operator reads one or two of the last tensors before it."""
+    sizes = draw(st.lists(st.sampled_from((16, 100, 160, 640, 4096)), min_size=2, max_size=14))
+    operators = []
+    for output in range(1, len(sizes)):
+        inputs = draw(st.sets(st.integers(max(0, output - 4), output - 1), min_size=1, max_size=2))
+        operators.append(Operator("ADD", (f"layer {output}",), tuple(sorted(inputs)), output))
+    tensors = tuple(Tensor((size,)) for size in sizes)
+    return Graph(tensors, tuple(operators), (0,), (len(sizes) - 1,))
 
 
 def is_alive(buffer: Buffer, step: int) -> bool:
@@ -90,6 +103,51 @@ def test_plan_memory_takes_the_first_gap() -> None:
 
 def test_plan_memory_places_the_later_of_equals_first() -> None:
     assert plan_memory([Buffer(16, 0, 0), Buffer(16, 0, 0)]).offsets == (16, 0)
+
+
+def test_plan_memory_leaves_given_offsets() -> None:
+    planned = plan_memory([Buffer(320, 0, 1), Buffer(160, 0, 1, offset=160), Buffer(160, 1, 1)])
+    assert planned.offsets == (320, 160, 0)
+
+
+@given(graphs())
+def test_planned_offsets_keep_tensors_apart_and_save_memory(graph: Graph) -> None:
+    better = planned(graph)
+    if not better.offsets:
+        assert better == graph
+        return
+    assert head_bytes(better) < head_bytes(graph)
+    assert head_bytes(better) >= max(alive_bytes(graph))
+    buffers = buffers_of(better)
+    for step in range(len(graph.operators)):
+        spans = sorted(
+            (buffer.offset or 0, (buffer.offset or 0) + buffer.bytes)
+            for buffer in buffers
+            if is_alive(buffer, step)
+        )
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+
+
+def test_planned_offsets_of_residual_blocks_need_no_gaps() -> None:
+    # Each block has two layers, and its input is added to its output.
+    steps, last = [], 0
+    for _ in range(3):
+        steps += [
+            Operator("CONV_2D", ("a",), (last,), last + 1),
+            Operator("CONV_2D", ("b",), (last + 1,), last + 2),
+            Operator("ADD", ("c",), (last, last + 2), last + 3),
+        ]
+        last += 3
+    graph = Graph((Tensor((1600,)),) * (last + 1), tuple(steps), (0,), (last,))
+    assert head_bytes(graph) == 4 * 1600
+    assert head_bytes(planned(graph)) == max(alive_bytes(graph)) == 3 * 1600
+
+
+def test_planned_leaves_scratch_memory_to_the_interpreter() -> None:
+    step = Operator("CONV_2D", ("a",), (0,), 1, scratch_bytes=48)
+    graph = Graph((Tensor((160,)), Tensor((160,))), (step,), (0,), (1,), offsets=(0, 160))
+    assert [buffer.offset for buffer in buffers_of(graph)] == [0, 160, None]
+    assert head_bytes(graph) == 160 + 160 + 48
 
 
 def diamond() -> Graph:

@@ -25,7 +25,7 @@ def test_footprint_agrees_with_the_converted_model(name: str) -> None:
     from_file = footprint_of(read(content))
     assert from_file.head_bytes == predicted.head_bytes
     assert from_file.macs == predicted.macs
-    assert from_file.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.03)
+    assert from_file.arena_bytes == pytest.approx(predicted.arena_bytes, rel=0.04)
     assert from_file.unsupported == ()
     if tflm.is_available():
         micro = MicroInterpreter(content, 2 * predicted.arena_bytes)

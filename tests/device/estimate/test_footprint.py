@@ -54,7 +54,7 @@ def test_footprint_of_the_resnet8_of_mlperf_tiny() -> None:
         ("lab", {"activation": "sigmoid"}, 57_600, 61_664),
         ("lab", {"global_pooling": True, "dropout": 0.3}, 36_000, 39_776),
         ("vgg", {}, 65_536, 73_744),
-        ("resnet20", {}, 65_536, 79_808),
+        ("resnet20", {}, 49_152, 63_424),
         ("mobilenet", {}, 65_536, 76_544),
         ("mobilenet_v1", {}, 24_576, 121_248),
         ("mobilenet_v2", {}, 30_720, 184_256),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,49 @@ def test_read_names_a_custom_operator_in_plain_characters(content: bytes) -> Non
         code.customCode = "Own\x1b[31mOperator"
 
     assert received(rewritten(content, custom)).endswith(": Own?[31mOperator")
+
+
+def with_plan(content: bytes, values: list[int]) -> bytes:
+    """Return a file with a memory plan for TensorFlow Lite Micro."""
+
+    def change(model: Any, schema: Any) -> None:
+        plan = schema.MetadataT()
+        plan.name = "OfflineMemoryAllocation"
+        plan.buffer = len(model.buffers)
+        model.metadata = [*(model.metadata or []), plan]
+        buffer = schema.BufferT()
+        buffer.data = np.array(values, "<i4").view(np.uint8)
+        model.buffers.append(buffer)
+
+    return rewritten(content, change)
+
+
+def test_read_takes_offsets_from_the_memory_plan_of_a_file(content: bytes) -> None:
+    graph = read(content).graph
+    offsets: list[int] = []
+    for index in range(len(graph.tensors)):
+        position = graph.activations.index(index) if index in graph.activations else None
+        offsets.append(-1 if position is None else 16 * position)
+    planned = read(with_plan(content, [1, 0, len(offsets), *offsets])).graph
+    assert planned.offsets == tuple(None if offset == -1 else offset for offset in offsets)
+    assert replace(planned, offsets=()) == graph
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (lambda tensors: [1, 0, tensors], "number of tensors"),
+        (lambda tensors: [1, 1, tensors, *[-1] * tensors], "not one of the model"),
+        (lambda tensors: [1, 0, tensors - 1, *[-1] * tensors], "not one of the model"),
+        (lambda tensors: [1, 0, tensors, *[-2] * tensors], "negative"),
+        (lambda tensors: [1, 0, tensors, *[2**30] * tensors], "where none can be"),
+        (lambda tensors: [1, 0, tensors, 8, *[-1] * (tensors - 1)], "where none can be"),
+    ],
+)
+def test_read_refuses_a_memory_plan_that_an_interpreter_must_not_trust(
+    content: bytes, plan: Callable[[int], list[int]], reason: str
+) -> None:
+    assert reason in received(with_plan(content, plan(len(read(content).graph.tensors))))
 
 
 def test_layer_names_are_short_and_printable(content: bytes) -> None:

@@ -2,15 +2,17 @@
 
 The head of the arena holds the tensors, which share memory when they are not alive at the same
 time. The tail holds what the interpreter keeps about each operator and tensor. The planner is
-TensorFlow Lite Micro's greedy memory planner, see
+TensorFlow Lite Micro's greedy memory planner, which takes the offsets of tensors from the file if
+it holds them ("offline planned"), see
 https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/docs/memory_management.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any
 
 from eyetune.device.estimate.graph import Graph
 
@@ -33,11 +35,13 @@ class Buffer:
         bytes: Its size in bytes.
         first: The first step that needs it.
         last: The last step that needs it.
+        offset: Its offset in bytes, if that is given; None if the planner chooses it.
     """
 
     bytes: int
     first: int
     last: int
+    offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,21 +68,69 @@ def aligned(size: int) -> int:
 
 
 def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
-    """Place buffers so that those needed at the same time do not overlap.
+    """Place buffers as TensorFlow Lite Micro does: those needed at the same time do not overlap.
 
-    The largest buffer is placed first, and each one goes to the first gap that is large enough.
-    Of two buffers of the same size, the later one is placed first.
+    After those with a given offset, the largest buffer is placed first, and each one goes to the
+    first gap that is large enough. Of two buffers of the same size, the later one is placed first.
 
     Example:
         >>> plan_memory([Buffer(30, 0, 0), Buffer(100, 0, 1), Buffer(20, 1, 2)])
         MemoryPlan(offsets=(112, 0, 112), bytes=144)
     """
+    return _plan(buffers, lambda index: (-aligned(buffers[index].bytes), -index))
 
-    def by_size(index: int) -> tuple[int, int]:
-        return -aligned(buffers[index].bytes), -index
 
-    offsets: dict[int, int] = {}
-    for index in sorted(range(len(buffers)), key=by_size):
+def planned(graph: Graph) -> Graph:
+    """Return a graph with offsets of its tensors, if they save memory.
+
+    TensorFlow Lite Micro's planner leaves gaps where tensors of one size follow each other, as in
+    residual blocks. The offsets are the best of several orders in which the tensors can be placed.
+
+    Args:
+        graph: A graph. Scratch memory does not count: it depends on the board.
+
+    Returns:
+        The graph with `offsets`; without them if the planner of TensorFlow Lite Micro needs no more
+        memory.
+    """
+    tensors = buffers_of(replace(graph, offsets=()))[: len(graph.activations)]
+    plan = min((_plan(tensors, order(tensors)) for order in _ORDERS), key=lambda plan: plan.bytes)
+    if plan.bytes >= plan_memory(tensors).bytes:
+        return replace(graph, offsets=())
+    offsets = dict(zip(graph.activations, plan.offsets, strict=True))
+    return replace(graph, offsets=tuple(offsets.get(index) for index in range(len(graph.tensors))))
+
+
+# Returns the key by which buffers are ordered, from the index of each.
+_Order = Callable[[Sequence[Buffer]], Callable[[int], Any]]
+
+
+def _first_of_equals(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
+    return lambda index: (-aligned(buffers[index].bytes), buffers[index].first)
+
+
+def _by_time(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
+    return lambda index: (buffers[index].first, -aligned(buffers[index].bytes))
+
+
+def _longest_first(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
+    def key(index: int) -> Any:
+        buffer = buffers[index]
+        return buffer.first - buffer.last, -aligned(buffer.bytes)
+
+    return key
+
+
+_ORDERS: tuple[_Order, ...] = (_first_of_equals, _by_time, _longest_first)
+
+
+def _plan(buffers: Sequence[Buffer], key: Callable[[int], Any]) -> MemoryPlan:
+    """Place buffers in the order of a key, each in the first gap, after those with an offset."""
+    offsets = {
+        index: buffer.offset for index, buffer in enumerate(buffers) if buffer.offset is not None
+    }
+    free = [index for index in range(len(buffers)) if index not in offsets]
+    for index in sorted(free, key=key):
         overlapping = [
             placed for placed in offsets if _needed_together(buffers[index], buffers[placed])
         ]
@@ -117,8 +169,9 @@ def buffers_of(graph: Graph) -> tuple[Buffer, ...]:
     for step, operator in enumerate(graph.operators):
         last_use |= dict.fromkeys(operator.inputs, step)
     last_use |= dict.fromkeys(graph.outputs, last_step)
+    offsets = graph.offsets or (None,) * len(graph.tensors)
     tensors = [
-        Buffer(graph.tensors[index].bytes, first_use[index], last_use[index])
+        Buffer(graph.tensors[index].bytes, first_use[index], last_use[index], offsets[index])
         for index in graph.activations
     ]
     scratch = [

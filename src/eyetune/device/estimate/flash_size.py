@@ -15,6 +15,8 @@ _FILE = 683
 _OPERATOR = 78  # with its options and the tensor that it writes
 _CONSTANT = 68
 _SCALE = 4
+_MEMORY_PLAN = 96
+_OFFSET = 4
 _ZERO_POINT = 8  # equal lists of zero points are in a file once
 
 
@@ -35,6 +37,8 @@ def flash_bytes(graph: Graph) -> int:
     total += sum(aligned(constant.bytes) + _CONSTANT for constant in constants)
     total += sum(_SCALE * constant.scales for constant in constants)
     total += sum(_ZERO_POINT * scales for scales in {constant.scales for constant in constants})
+    if graph.offsets:
+        total += _MEMORY_PLAN + _OFFSET * (len(graph.activations) + len(constants))
     return aligned(total)
 
 

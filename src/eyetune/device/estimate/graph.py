@@ -122,12 +122,15 @@ class Graph:
         operators: The operators in execution order.
         inputs: Indices of the tensors that go into the model.
         outputs: Indices of the tensors that come out of it.
+        offsets: Offset of each tensor in memory in bytes, None for a tensor whose offset the
+            interpreter chooses. Empty if it chooses all.
     """
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    offsets: tuple[int | None, ...] = ()
 
     @property
     def activations(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from eyetune.device.estimate.arena import planned
 from eyetune.device.estimate.graph import Graph, Tensor
 from eyetune.device.estimate.graph_builder import UNKNOWN, GraphBuilder, LayerCall
 from eyetune.device.estimate.graph_passes import fused, ordered
@@ -15,10 +16,14 @@ from eyetune.models.keras_internals import functional_model, nodes_in_order
 if TYPE_CHECKING:
     import keras
 
+# Operators whose outputs have the same scale in every network
+_WITH_FIXED_SCALE = frozenset({"TANH", "LOGISTIC"})
+
 
 def lower(model: keras.Model) -> Graph:
-    """Return the graph of a model's int8 version, as TensorFlow's converter makes it.
+    """Return the graph of a model's int8 version, as eyetune exports it.
 
+    Operators and tensors are those of TensorFlow's converter, offsets those of the export.
     The converter leaves out biases that are all zero, as in an untrained model. The graph is that
     of a trained model, in which they are not.
 
@@ -41,7 +46,17 @@ def lower(model: keras.Model) -> Graph:
     inputs = [builder.add_tensor(Tensor(_shape(tensor))) for tensor in functional.inputs]
     outputs = _emit_model(functional, inputs, builder, "")
     graph = Graph(tuple(builder.tensors), tuple(builder.operators), tuple(inputs), tuple(outputs))
-    return fused(ordered(graph))
+    graph = fused(ordered(graph))
+    return graph if _is_rescaled(graph) else planned(graph)
+
+
+def _is_rescaled(graph: Graph) -> bool:
+    """Return whether the converter may add operators, so that a memory plan would be of others.
+
+    It changes the scale of values before a concatenation if that of one input is fixed.
+    """
+    kinds = {operator.kind for operator in graph.operators}
+    return "CONCATENATION" in kinds and bool(kinds & _WITH_FIXED_SCALE)
 
 
 def _functional(model: Any) -> Any:

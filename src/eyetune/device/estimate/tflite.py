@@ -164,6 +164,7 @@ def _model(stored: StoredModel, size_bytes: int) -> TfliteModel:
         operators=tuple(operators),
         inputs=stored.inputs,
         outputs=stored.outputs,
+        offsets=stored.offsets,
     )
     return TfliteModel(
         size_bytes=size_bytes,

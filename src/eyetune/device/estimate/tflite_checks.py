@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from eyetune.device.estimate.arena import ALIGNMENT, aligned
 from eyetune.device.estimate.graph import CONVOLUTIONS, WITH_WEIGHTS
 from eyetune.device.estimate.tflite_parser import (
     DamagedFileError,
@@ -27,6 +30,7 @@ def check(model: StoredModel, origin: str) -> None:
     """
     _check_shapes(model, origin)
     _check_order(model)
+    _check_offsets(model)
     _check_convolutions(model)
     weighted = _weighted(model)
     _check_not_dynamic_range(weighted, origin)
@@ -78,6 +82,24 @@ def _check_order(model: StoredModel) -> None:
         written |= set(operator.outputs)
     if not set(model.outputs) <= written:
         raise DamagedFileError("an output of the model is never written")
+
+
+def _check_offsets(model: StoredModel) -> None:
+    """Check that the memory plan needs no more memory than all tensors do side by side.
+
+    An interpreter trusts the plan, so it would write anywhere.
+    """
+    written = [index for operator in model.operators for index in operator.outputs]
+    sizes = {
+        index: aligned(math.prod(model.tensors[index].shape) * model.tensors[index].element_bytes)
+        for index in (*model.inputs, *written)
+    }
+    total = sum(sizes.values())
+    for index, offset in enumerate(model.offsets):
+        if offset is not None and (
+            index not in sizes or offset % ALIGNMENT or offset + sizes[index] > total
+        ):
+            raise DamagedFileError("the memory plan places a tensor where none can be")
 
 
 def _check_convolutions(model: StoredModel) -> None:

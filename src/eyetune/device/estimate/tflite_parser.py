@@ -111,12 +111,22 @@ class StoredOperator:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """The graph of a .tflite file as the file describes it."""
+    """The graph of a .tflite file as the file describes it.
+
+    Attributes:
+        tensors: All tensors.
+        operators: The operators in the order in which they run.
+        inputs: Indices of the tensors that go into the model.
+        outputs: Indices of the tensors that come out of it.
+        offsets: Offset of each tensor in memory in bytes, None where the interpreter chooses it;
+            empty if the file holds no offsets.
+    """
 
     tensors: tuple[StoredTensor, ...]
     operators: tuple[StoredOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    offsets: tuple[int | None, ...] = ()
 
 
 def parse(content: bytes, origin: str) -> StoredModel:
@@ -147,7 +157,7 @@ class _Parser:
         operators = tuple(self._operators(subgraph, len(tensors)))
         inputs = _ports(subgraph.InputsLength(), subgraph.Inputs, len(tensors))
         outputs = _ports(subgraph.OutputsLength(), subgraph.Outputs, len(tensors))
-        return StoredModel(tensors, operators, inputs, outputs)
+        return StoredModel(tensors, operators, inputs, outputs, self._offsets(len(tensors)))
 
     def _subgraph(self) -> Any:
         if self._model.SubgraphsLength() != 1:
@@ -208,6 +218,25 @@ class _Parser:
         if length > self._size:
             raise DamagedFileError("a buffer is larger than the file")
         return length or None
+
+    def _offsets(self, num_tensors: int) -> tuple[int | None, ...]:
+        """Return the offsets of the tensors in memory; empty if the file holds none."""
+        num_metadata = self._checked_count(self._model.MetadataLength(), _MAX_TENSORS, "metadata")
+        for metadata in map(self._model.Metadata, range(num_metadata)):
+            if metadata.Name() != tflite_schema.MEMORY_PLAN:
+                continue
+            num_values = tflite_schema.MEMORY_PLAN_HEADER + num_tensors
+            if self._constant_bytes(metadata.Buffer()) != 4 * num_values:
+                raise DamagedFileError("the memory plan has another number of tensors")
+            data = map(self._model.Buffers(metadata.Buffer()).Data, range(4 * num_values))
+            _, subgraph, count, *offsets = struct.unpack(f"<{num_values}i", bytes(data))
+            if (subgraph, count) != (0, num_tensors):
+                raise DamagedFileError("the memory plan is not one of the model's tensors")
+            if min(offsets) < tflite_schema.PLANNED_AT_START:
+                raise DamagedFileError("the memory plan has negative offsets")
+            at_start = tflite_schema.PLANNED_AT_START
+            return tuple(None if offset == at_start else offset for offset in offsets)
+        return ()
 
     def _operators(self, subgraph: Any, num_tensors: int) -> Iterator[StoredOperator]:
         ports_left = _MAX_INPUTS

@@ -9,10 +9,22 @@ https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/li
 from __future__ import annotations
 
 import importlib.util
+import struct
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 IDENTIFIER = b"TFL3"  # at bytes 4 to 7 of every file
+# The name of the metadata with offsets of tensors in memory, and the values before the offsets
+# (version, number of the subgraph, number of tensors); all are int32. See "Offline planned tensor
+# allocations" in
+# https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/docs/memory_management.md.
+MEMORY_PLAN = b"OfflineMemoryAllocation"
+MEMORY_PLAN_VERSION = 1
+MEMORY_PLAN_HEADER = 3
+PLANNED_AT_START = -1  # the offset of a tensor that the interpreter places
 _MODULE = "tensorflow.lite.python.schema_py_generated"
 
 
@@ -24,6 +36,20 @@ def root(content: bytes) -> Any:
 def unpack(content: bytes) -> Any:
     """Return a .tflite file as objects that can be changed; `Pack` of the result writes them."""
     return _schema().ModelT.InitFromPackedBuf(content, 0)
+
+
+def memory_plan(offsets: Sequence[int | None], buffer: int) -> tuple[Any, Any]:
+    """Return the metadata and the buffer that place tensors in memory.
+
+    Args:
+        offsets: Offset of each tensor in bytes; None if the interpreter chooses it.
+        buffer: The number that the buffer will have in the file.
+    """
+    schema = _schema()
+    chosen = [PLANNED_AT_START if offset is None else offset for offset in offsets]
+    values = (MEMORY_PLAN_VERSION, 0, len(offsets), *chosen)
+    data = struct.pack(f"<{len(values)}i", *values)
+    return schema.MetadataT(MEMORY_PLAN, buffer), schema.BufferT(np.frombuffer(data, np.uint8))
 
 
 def convolution_options(kind: str, operator: Any) -> Any | None:

@@ -13,8 +13,11 @@ import flatbuffers
 import numpy as np
 
 from eyetune.device.estimate import tflite_schema
+from eyetune.device.estimate.arena import planned
 from eyetune.device.estimate.graph import CONVOLUTIONS
+from eyetune.device.estimate.tflite import read
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
+from eyetune.errors import UsageError
 
 _DATA_ALIGNMENT = 16  # bytes: what the schema promises for weights, and fast kernels rely on
 
@@ -26,10 +29,13 @@ def compact(content: bytes) -> bytes:
     assumes without being told; and the scales of biases that interpreters compute from those of
     inputs and weights. Equal parts are written once. The same content always gives the same file.
 
+    Added are the offsets of tensors in a board's memory, if they save some of it (`planned`).
+
     Args:
         content: The content of a .tflite file, as TensorFlow's converter writes it.
     """
     model = tflite_schema.unpack(content)
+    offsets = _offsets(content)
     model.description = model.metadata = model.metadataBuffer = model.signatureDefs = None
     names = tflite_schema.operator_names()
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
@@ -40,9 +46,22 @@ def compact(content: bytes) -> bytes:
             _drop_descriptions(tensor)
     _drop_unused_buffers(model)
     _share_tables(model)
+    if offsets:
+        plan, buffer = tflite_schema.memory_plan(offsets, len(model.buffers))
+        model.metadata = [plan]
+        model.buffers.append(buffer)
     builder = _SharingBuilder()
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _offsets(content: bytes) -> tuple[int | None, ...]:
+    """Return better offsets of tensors in memory than an interpreter chooses; empty if none are."""
+    try:
+        graph = read(content).graph
+    except UsageError:
+        return ()  # no board can use the file
+    return planned(graph).offsets
 
 
 def _drop_bias_scales(subgraph: Any, kinds: list[str]) -> None:
