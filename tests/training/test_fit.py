@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,24 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.fixture(scope="module")
+def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a training of `SMALL`; tests train on in a copy."""
+    return tmp_path_factory.mktemp("small")
+
+
+@pytest.fixture(scope="module")
+def small(small_folder: Path) -> Fitted:
+    """Return the outcome of a training of `SMALL` without a pause."""
+    return train(small_folder, SMALL)
+
+
+@pytest.fixture
+def copy_of_small(small_folder: Path, small: Fitted, tmp_path: Path) -> Path:
+    """Return a copy of the folder of a training of `SMALL`."""
+    return shutil.copytree(small_folder, tmp_path / "copy")
+
+
 def test_training_learns_and_reports_each_epoch(tmp_path: Path) -> None:
     seen: list[Epoch] = []
     fitted = train(
@@ -83,14 +102,9 @@ def test_progress_reaches_the_last_image_of_each_epoch(tmp_path: Path) -> None:
     )
 
 
-def test_fit_result_depends_on_the_seed_alone(tmp_path: Path) -> None:
-    first, again, other = (
-        train(tmp_path / "a"),
-        train(tmp_path / "b"),
-        train(tmp_path / "c", seed=1),
-    )
-    assert_equal(first, again)
-    assert metrics(first) != metrics(other)
+def test_fit_result_depends_on_the_seed_alone(tmp_path: Path, small: Fitted) -> None:
+    assert_equal(small, train(tmp_path / "again"))
+    assert metrics(small) != metrics(train(tmp_path / "other", seed=1))
 
 
 @pytest.mark.parametrize(
@@ -111,25 +125,24 @@ def test_fit_resumes_bit_for_bit_after_a_crash(tmp_path: Path, edits: dict[str, 
     assert [epoch.epoch for epoch in replayed] == [epoch.epoch for epoch in whole.history]
 
 
-def test_resuming_a_finished_training_trains_nothing(tmp_path: Path) -> None:
-    whole = train(tmp_path)
-    before = (tmp_path / CHECKPOINT_FILE).stat().st_mtime_ns
-    assert_equal(whole, train(tmp_path, resume=True))
-    assert (tmp_path / CHECKPOINT_FILE).stat().st_mtime_ns == before
+def test_resuming_a_finished_training_trains_nothing(copy_of_small: Path, small: Fitted) -> None:
+    before = (copy_of_small / CHECKPOINT_FILE).stat().st_mtime_ns
+    assert_equal(small, train(copy_of_small, resume=True))
+    assert (copy_of_small / CHECKPOINT_FILE).stat().st_mtime_ns == before
 
 
-def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
+def test_interrupt_keeps_whole_epochs(tmp_path: Path, small: Fitted) -> None:
     def interrupt(position: Progress) -> None:
         if position.epoch == 3:
             raise KeyboardInterrupt
 
-    broken = train(tmp_path, SMALL.with_(fit__epochs=5), on_progress=interrupt)
+    broken = train(tmp_path, on_progress=interrupt)
     assert broken.ending is Ending.INTERRUPTED
     assert len(broken.history) == 2
     assert broken.kept_epoch == 2
-    resumed = train(tmp_path, SMALL.with_(fit__epochs=5), resume=True)
+    resumed = train(tmp_path, resume=True)
     assert resumed.ending is Ending.COMPLETE
-    assert_equal(resumed, train(tmp_path / "whole", SMALL.with_(fit__epochs=5)))
+    assert_equal(resumed, small)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +232,10 @@ def test_batch_larger_than_the_data_is_rejected(tmp_path: Path) -> None:
     ],
 )
 def test_checkpoint_of_another_training_is_rejected(
-    tmp_path: Path, edits: dict[str, Any], seed: int, named: str
+    copy_of_small: Path, edits: dict[str, Any], seed: int, named: str
 ) -> None:
-    train(tmp_path)
     with pytest.raises(CheckpointError, match=named):
-        train(tmp_path, SMALL.with_(edits), seed=seed, resume=True)
+        train(copy_of_small, SMALL.with_(edits), seed=seed, resume=True)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"\x00" * 100])
@@ -263,13 +275,11 @@ def test_balanced_class_weights_make_rare_classes_count(tmp_path: Path) -> None:
     assert rare_probability("balanced", "balanced") > 1.15 * rare_probability("none", "none")
 
 
-def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path) -> None:
+def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path, small: Fitted) -> None:
     fitted = train(tmp_path, SMALL.with_(fit__precision="bfloat16"))
     assert all(math.isfinite(epoch.loss) for epoch in fitted.history)
     assert {layer.compute_dtype for layer in fitted.model.layers} == {"float32"}
-    assert metrics(fitted) != metrics(
-        train(tmp_path / "float32", SMALL.with_(fit__precision="float32"))
-    )
+    assert metrics(fitted) != metrics(small)
 
 
 def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> None:
@@ -288,7 +298,7 @@ def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> Non
     assert_equal(fitted, train(tmp_path / "broken", recipe, resume=True))
 
 
-def test_fit_resumes_bit_for_bit_with_augmentation(tmp_path: Path) -> None:
+def test_fit_resumes_bit_for_bit_with_augmentation(tmp_path: Path, small: Fitted) -> None:
     edits = {"augment.noise": 0.05, "augment.flip": True, "augment.shift": 2, "augment.copies": 1}
     recipe = SMALL.with_({**edits, "optimizer.schedule": "one_cycle", "fit.epochs": 3})
     seen: list[Progress] = []
@@ -297,4 +307,4 @@ def test_fit_resumes_bit_for_bit_with_augmentation(tmp_path: Path) -> None:
     with pytest.raises(CrashError):
         train(tmp_path / "broken", recipe, on_epoch=crash_after(1))
     assert_equal(whole, train(tmp_path / "broken", recipe, resume=True))
-    assert metrics(whole) != metrics(train(tmp_path / "plain", SMALL))
+    assert metrics(whole) != metrics(small)
