@@ -255,6 +255,12 @@ def test_read_refuses_a_memory_plan_that_an_interpreter_must_not_trust(
     assert reason in received(with_plan(content, plan(len(read(content).graph.tensors))))
 
 
+def test_read_refuses_two_memory_plans(content: bytes) -> None:
+    tensors = len(read(content).graph.tensors)
+    plan = [1, 0, tensors, *[-1] * tensors]
+    assert "more than one" in received(with_plan(with_plan(content, plan), plan))
+
+
 def test_layer_names_are_short_and_printable(content: bytes) -> None:
     def renamed(model: Any, _: Any) -> None:
         for tensor in model.subgraphs[0].tensors:

@@ -15,9 +15,9 @@ _FILE = 683
 _OPERATOR = 78  # with its options and the tensor that it writes
 _CONSTANT = 68
 _SCALE = 4
-_MEMORY_PLAN = 96
-_OFFSET = 4
 _ZERO_POINT = 8  # equal lists of zero points are in a file once
+_MEMORY_PLAN = 96
+_OFFSET = 4  # of each tensor in the memory plan
 
 
 def flash_bytes(graph: Graph) -> int:

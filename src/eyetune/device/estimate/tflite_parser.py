@@ -220,23 +220,32 @@ class _Parser:
         return length or None
 
     def _offsets(self, num_tensors: int) -> tuple[int | None, ...]:
-        """Return the offsets of the tensors in memory; empty if the file holds none."""
+        """Return the offsets of the tensors in memory; empty if the file holds none.
+
+        TensorFlow Lite Micro compares the beginning of the name only, and takes the last plan.
+        """
         num_metadata = self._checked_count(self._model.MetadataLength(), _MAX_TENSORS, "metadata")
-        for metadata in map(self._model.Metadata, range(num_metadata)):
-            if metadata.Name() != tflite_schema.MEMORY_PLAN:
-                continue
-            num_values = tflite_schema.MEMORY_PLAN_HEADER + num_tensors
-            if self._constant_bytes(metadata.Buffer()) != 4 * num_values:
-                raise DamagedFileError("the memory plan has another number of tensors")
-            data = map(self._model.Buffers(metadata.Buffer()).Data, range(4 * num_values))
-            _, subgraph, count, *offsets = struct.unpack(f"<{num_values}i", bytes(data))
-            if (subgraph, count) != (0, num_tensors):
-                raise DamagedFileError("the memory plan is not one of the model's tensors")
-            if min(offsets) < tflite_schema.PLANNED_AT_START:
-                raise DamagedFileError("the memory plan has negative offsets")
-            at_start = tflite_schema.PLANNED_AT_START
-            return tuple(None if offset == at_start else offset for offset in offsets)
-        return ()
+        plans = [
+            metadata
+            for metadata in map(self._model.Metadata, range(num_metadata))
+            if (metadata.Name() or b"").startswith(tflite_schema.MEMORY_PLAN)
+        ]
+        if not plans:
+            return ()
+        if len(plans) > 1:
+            raise DamagedFileError("there is more than one memory plan")
+        buffer = plans[0].Buffer()
+        num_values = tflite_schema.MEMORY_PLAN_HEADER + num_tensors
+        if self._constant_bytes(buffer) != 4 * num_values:
+            raise DamagedFileError("the memory plan has another number of tensors")
+        data = bytes(map(self._model.Buffers(buffer).Data, range(4 * num_values)))
+        _, subgraph, count, *offsets = struct.unpack(f"<{num_values}i", data)
+        if (subgraph, count) != (0, num_tensors):
+            raise DamagedFileError("the memory plan is not one of the model's tensors")
+        at_start = tflite_schema.PLANNED_AT_START
+        if min(offsets) < at_start:
+            raise DamagedFileError("the memory plan has negative offsets")
+        return tuple(None if offset == at_start else offset for offset in offsets)
 
     def _operators(self, subgraph: Any, num_tensors: int) -> Iterator[StoredOperator]:
         ports_left = _MAX_INPUTS
