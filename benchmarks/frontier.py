@@ -111,8 +111,8 @@ def residual(stem: int, *stages: tuple[int, int], stem_stride: int = 1) -> list[
 
 CANDIDATES: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
     "small-16k": {
-        "8-16-24, 1-1-1 blocks, half size": residual(8, (8, 1), (16, 1), (24, 1), stem_stride=2),
-        "12-20, 2-1 blocks, half size": residual(12, (12, 2), (20, 1), stem_stride=2),
+        "8-14-19, 1-1-1 blocks, half size": residual(8, (8, 1), (14, 1), (19, 1), stem_stride=2),
+        "12-19, 2-1 blocks, half size": residual(12, (12, 2), (19, 1), stem_stride=2),
         "16-20, 1-1 blocks, half size": residual(16, (16, 1), (20, 1), stem_stride=2),
     },
     "small-98k": {
@@ -123,8 +123,8 @@ CANDIDATES: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
     },
     "small-300k": {
         "16-32-64, 3-3-3 blocks": residual(16, (16, 3), (32, 3), (64, 3)),
-        "20-44-80, 3-3-1 blocks": residual(20, (20, 3), (44, 3), (80, 1)),
-        "22-48-84, 3-3-1 blocks": residual(22, (22, 3), (48, 3), (84, 1)),
+        "24-48-84, 3-3-1 blocks": residual(24, (24, 3), (48, 3), (84, 1)),
+        "28-52-80, 3-3-1 blocks": residual(28, (28, 3), (52, 3), (80, 1)),
     },
 }
 
