@@ -21,6 +21,7 @@ def recipes_table(
     table = Table(
         "recipe", "validation accuracy", "epochs", "flash", "arena", "MACs", box=box.SIMPLE
     )
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for name, (_, entry) in recipes.items():
