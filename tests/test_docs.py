@@ -59,6 +59,7 @@ def shown_file(name: str) -> str:
     return match[1]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example, _ = executed_examples(ROOT / "README.md")
     assert len(example.strip().splitlines()) <= 10
@@ -94,6 +95,9 @@ def test_tuning_examples_run_in_order(
     names: dict[str, Any] = {}
     exec(compile(search, "tuning.md", "exec"), names)
     study, tuned = names["study"], names["tuned"]
+    assert study.to_json()["report"] is not None
+    # One report is enough: it takes longer than the trainings of a short study.
+    monkeypatch.setattr("eyetune.api.tune.draw", lambda *_, **__: None)
     assert study.best_value > 0.5
     assert (example_folder / "parallel.png").stat().st_size > 10_000
     assert len(names["table"]) == len(study.trials) == 5
@@ -109,6 +113,7 @@ def test_tuning_examples_run_in_order(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_pictures")
 def test_board_example_runs(example_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = executed_examples(ROOT / "docs" / "board.md")
     names: dict[str, Any] = {}

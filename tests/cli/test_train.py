@@ -123,3 +123,15 @@ def test_recipe_applies_techniques_before_edits(eyetune: Terminal) -> None:
     recipe = eyetune.json("recipe", *options)
     assert (recipe["augment"]["flip"], recipe["optimizer"]["schedule"]) == (True, "cosine")
     assert recipe["fit"]["epochs"] == 4
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_train_learns_from_real_images(eyetune: Terminal, real_data: Path) -> None:
+    archive = real_data / "cifar-10-python.tar.gz"
+    options = ["--subset", "5000", "--epochs", "3", "--learning-rate", "0.002"]
+    value = eyetune.json("train", "--data", archive, *options)
+    assert value["data"]["num_train"] == 4000
+    assert value["data"]["num_test"] == 1000
+    assert 0.35 < value["test_accuracy"] < 0.7
+    losses = value["history"]["loss"]
+    assert losses == sorted(losses, reverse=True)

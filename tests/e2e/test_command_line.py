@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+import eyetune as et
+from eyetune.cli.main import run
+
 EYETUNE = [sys.executable, "-m", "eyetune"]
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
@@ -59,47 +62,46 @@ def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
     raise AssertionError(f"The training ended before epoch {number}.")
 
 
-@pytest.fixture(scope="module")
-def training(archive: Path) -> list[str]:
-    """Return the arguments of a training that lasts long enough to be interrupted."""
-    return ["--data", str(archive), "--epochs", "40", "--threads", "1", *SMALL]
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(training: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return the result of that training without an interruption."""
-    return finish("train", *training, "--workspace", tmp_path_factory.mktemp("uninterrupted"))
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
-def test_train_resumes_bit_for_bit_after_a_signal(
-    training: list[str], uninterrupted: Any, signal_number: signal.Signals
-) -> None:
+def test_train_resumes_bit_for_bit_after_each_signal(archive: Path, tmp_path: Path) -> None:
+    training = ["--data", str(archive), "--epochs", "40", "--threads", "1", *SMALL]
     with start("train", *training) as process:
         wait_for_epoch(process, 2)
-        process.send_signal(signal_number)
+        process.kill()
         process.communicate()
-    assert process.returncode == (130 if signal_number is signal.SIGINT else -signal_number)
+    assert process.returncode == -signal.SIGKILL
+    (killed,) = finish("runs")["runs"]
+    assert killed["state"] == "PAUSED"
+    assert 2 <= killed["epochs"] < 40
+    with start("train", "--resume", killed["run"]) as process:
+        wait_for_epoch(process, killed["epochs"] + 2)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
     (interrupted,) = finish("runs")["runs"]
     assert interrupted["state"] == "PAUSED"
-    assert 2 <= interrupted["epochs"] < 40
-    resumed = finish("train", "--resume", interrupted["run"], "--threads", "1")
+    assert killed["epochs"] + 2 <= interrupted["epochs"] < 40
+    resumed = finish("train", "--resume", interrupted["run"])
     assert resumed["state"] == "COMPLETE"
+    edits = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 40}
+    recipe = et.Recipe().with_(edits)
+    uninterrupted = et.train(recipe, archive, workspace=tmp_path, progress=False, plots=False)
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        assert resumed["history"][metric] == uninterrupted["history"][metric]
-    assert resumed["test_loss"] == uninterrupted["test_loss"]
+        expected = [getattr(epoch, metric) for epoch in uninterrupted.history]
+        assert resumed["history"][metric] == expected
+    assert resumed["test_loss"] == uninterrupted.results.test_loss
 
 
-def test_two_processes_cannot_train_one_run(archive: Path) -> None:
+def test_two_processes_cannot_train_one_run(
+    archive: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with start("train", "--data", archive, "--epochs", "100000", *SMALL) as process:
         try:
             wait_for_epoch(process, 1)
-            command = [*EYETUNE, "train", "--resume", "latest", "--json"]
-            second = subprocess.run(command, capture_output=True, text=True, check=False)
+            status = run(["train", "--resume", "latest", "--json"])
         finally:
             process.kill()
-    assert second.returncode == 1
-    assert json.loads(second.stdout)["error"]["type"] == "RunBusyError"
+    assert status == 1
+    assert json.loads(capfd.readouterr().out)["error"]["type"] == "RunBusyError"
 
 
 def test_output_can_be_cut_short() -> None:
@@ -111,25 +113,14 @@ def test_output_can_be_cut_short() -> None:
     assert done.stderr == ""
 
 
-def test_train_learns_from_real_images(real_data: Path) -> None:
-    archive = real_data / "cifar-10-python.tar.gz"
-    options = ["--subset", "5000", "--epochs", "3", "--learning-rate", "0.002"]
-    value = finish("train", "--data", archive, *options)
-    assert value["data"]["num_train"] == 4000
-    assert value["data"]["num_test"] == 1000
-    assert 0.35 < value["test_accuracy"] < 0.7
-    losses = value["history"]["loss"]
-    assert losses == sorted(losses, reverse=True)
-
-
-def test_killed_lab_repeats_no_finished_run(archive: Path, tmp_path: Path) -> None:
+def test_killed_lab_continues_without_repetition_or_keras(archive: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN_TECHNIQUE)
     techniques = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
     arguments = ["lab", "--data", str(archive), *SMALL, "--learning-rate", "1e-5"]
     arguments += ["--set", "fit.epochs=6", "--techniques", techniques, "--file", str(own)]
-    arguments += ["--final-seeds", "1", "--workers", "2"]
-    with start(*arguments) as process:
+    arguments += ["--final-seeds", "1"]
+    with start(*arguments, "--workers", "2") as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("[2/"))
         process.kill()
@@ -137,11 +128,17 @@ def test_killed_lab_repeats_no_finished_run(archive: Path, tmp_path: Path) -> No
     before = {run["run"]: run for run in finish("runs")["runs"]}
     finished = {name: run for name, run in before.items() if run["state"] == "COMPLETE"}
     assert len(finished) >= 2
-    value = finish(*arguments)
+    command = [sys.executable, "-c", WITHOUT_KERAS, *arguments, "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tiny-start" in done.stdout
+    for noise in ("oneDNN", "WARNING", "tensorflow"):
+        assert noise not in done.stderr
+    value = et.open_lab().to_json()
     after = {run["run"]: run for run in finish("runs")["runs"]}
     assert set(before) <= set(after)
-    for name, run in finished.items():
-        assert after[name]["duration_seconds"] == run["duration_seconds"]
+    for name, record in finished.items():
+        assert after[name]["duration_seconds"] == record["duration_seconds"]
     trained = [(json.dumps(run["recipe"], sort_keys=True), run["seed"]) for run in after.values()]
     assert len(trained) == len(set(trained))
     assert {"baseline", "combination", "answer", "test_accuracy"} <= set(value)
@@ -153,14 +150,3 @@ def test_killed_lab_repeats_no_finished_run(archive: Path, tmp_path: Path) -> No
     page = Path(value["report"]).read_text(encoding="utf-8")
     assert "tiny-start" in page
     assert "Less to learn." in page
-
-
-def test_coordinating_process_never_loads_keras(archive: Path) -> None:
-    arguments = ["lab", "--data", str(archive), *SMALL, "--epochs", "1", "--techniques", "flip"]
-    arguments += ["--final-seeds", "1", "--workers", "1"]
-    command = [sys.executable, "-c", WITHOUT_KERAS, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "flip=true" in done.stdout
-    for noise in ("oneDNN", "WARNING", "tensorflow"):
-        assert noise not in done.stderr
