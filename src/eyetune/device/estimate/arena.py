@@ -9,10 +9,9 @@ https://github.com/tensorflow/tflite-micro/blob/main/tensorflow/lite/micro/docs/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
 
 from eyetune.device.estimate.graph import Graph
 
@@ -77,7 +76,8 @@ def plan_memory(buffers: Sequence[Buffer]) -> MemoryPlan:
         >>> plan_memory([Buffer(30, 0, 0), Buffer(100, 0, 1), Buffer(20, 1, 2)])
         MemoryPlan(offsets=(112, 0, 112), bytes=144)
     """
-    return _plan(buffers, lambda index: (-aligned(buffers[index].bytes), -index))
+    later_first = reversed(range(len(buffers)))
+    return _plan(buffers, sorted(later_first, key=lambda index: -aligned(buffers[index].bytes)))
 
 
 def planned(graph: Graph) -> Graph:
@@ -94,43 +94,34 @@ def planned(graph: Graph) -> Graph:
         memory.
     """
     tensors = buffers_of(replace(graph, offsets=()))[: len(graph.activations)]
-    plan = min((_plan(tensors, order(tensors)) for order in _ORDERS), key=lambda plan: plan.bytes)
+    plans = [_plan(tensors, _sorted_indices(tensors, key)) for key in _ORDERS]
+    plan = min(plans, key=lambda plan: plan.bytes)
     if plan.bytes >= plan_memory(tensors).bytes:
         return replace(graph, offsets=())
     offsets = dict(zip(graph.activations, plan.offsets, strict=True))
     return replace(graph, offsets=tuple(offsets.get(index) for index in range(len(graph.tensors))))
 
 
-# Returns the key by which buffers are ordered, from the index of each.
-_Order = Callable[[Sequence[Buffer]], Callable[[int], Any]]
+_Key = Callable[[Buffer], tuple[int, int]]
+# Orders in which tensors can be placed: the largest first, and the earlier one of equals; by the
+# time of their first use; those that are needed longest first.
+_ORDERS: tuple[_Key, ...] = (
+    lambda tensor: (-aligned(tensor.bytes), tensor.first),
+    lambda tensor: (tensor.first, -aligned(tensor.bytes)),
+    lambda tensor: (tensor.first - tensor.last, -aligned(tensor.bytes)),
+)
 
 
-def _first_of_equals(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
-    return lambda index: (-aligned(buffers[index].bytes), buffers[index].first)
+def _sorted_indices(buffers: Sequence[Buffer], key: _Key) -> list[int]:
+    return sorted(range(len(buffers)), key=lambda index: key(buffers[index]))
 
 
-def _by_time(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
-    return lambda index: (buffers[index].first, -aligned(buffers[index].bytes))
-
-
-def _longest_first(buffers: Sequence[Buffer]) -> Callable[[int], Any]:
-    def key(index: int) -> Any:
-        buffer = buffers[index]
-        return buffer.first - buffer.last, -aligned(buffer.bytes)
-
-    return key
-
-
-_ORDERS: tuple[_Order, ...] = (_first_of_equals, _by_time, _longest_first)
-
-
-def _plan(buffers: Sequence[Buffer], key: Callable[[int], Any]) -> MemoryPlan:
-    """Place buffers in the order of a key, each in the first gap, after those with an offset."""
+def _plan(buffers: Sequence[Buffer], order: Iterable[int]) -> MemoryPlan:
+    """Place buffers in an order of their indices, each in the first gap, after fixed ones."""
     offsets = {
         index: buffer.offset for index, buffer in enumerate(buffers) if buffer.offset is not None
     }
-    free = [index for index in range(len(buffers)) if index not in offsets]
-    for index in sorted(free, key=key):
+    for index in (index for index in order if buffers[index].offset is None):
         overlapping = [
             placed for placed in offsets if _needed_together(buffers[index], buffers[placed])
         ]

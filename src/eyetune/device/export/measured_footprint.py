@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from eyetune.device.estimate.arena import planned
 from eyetune.device.estimate.footprint import Footprint
 from eyetune.device.estimate.keras_file import load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
@@ -60,8 +59,8 @@ def measured_footprint(model: keras.Model) -> Footprint:
         with_names = quantize(model, inputs, with_names=True)
     content = compact(with_names)
     file = read(with_names)
-    needs = footprint_of(replace(file, graph=planned(file.graph)))
-    needs = replace(needs, flash_bytes=len(content))
+    graph = replace(file.graph, offsets=read(content).graph.offsets)
+    needs = replace(footprint_of(replace(file, graph=graph)), flash_bytes=len(content))
     if needs.unsupported or not tflm.is_available():
         return needs
     return measured_in_interpreter(content, needs)
