@@ -84,9 +84,18 @@ def images_for(network: ModelFile, data: str | Path, split: str) -> Dataset:
             expected=f"{network.num_classes} classes, as the network has",
             received=f"{dataset.num_classes} in {dataset.source}",
         )
+    require_split(dataset, split)
+    return dataset
+
+
+def require_split(dataset: Dataset, split: str) -> None:
+    """Refuse a data set without images in a split.
+
+    Raises:
+        DataError: It has none.
+    """
     if not len(dataset.split(split)):
         raise DataError(
             f"The images of {dataset.source} have no {split} split.",
             fix="--split validation",
         )
-    return dataset

@@ -12,10 +12,11 @@ from eyetune.api.export_source import (
     load_images,
     load_network,
 )
-from eyetune.api.file_images import images_for
+from eyetune.api.file_images import images_for, require_split
 from eyetune.api.int8_network import int8_network
 from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start
 from eyetune.api.verify import workers_for
+from eyetune.data import Dataset
 from eyetune.device.export.model_file import check_model_file
 from eyetune.device.export.verify import Verification
 from eyetune.report.progress.training_progress import counting_bar
@@ -72,14 +73,13 @@ def verify_file(
     start(0, progress=progress)
     network = load_network(source)
     assert network.file is not None
-    dataset = images_for(network.file, data, split)
+    dataset, content = _images_and_int8(source, network, data, split, progress=progress)
     images = dataset.split(split)
     images = images.take(0, num_images or len(images))
     float_accuracy = None
     if network.content is None:
         probabilities = network.file.probabilities(images.images)
         float_accuracy = evaluate(probabilities, images.labels).accuracy
-    content = _int8_content(source, network, progress=progress)
     note(f"Classifying {len(images):,} {split} images ...", progress=progress)
     total = verification.num_classifications(len(images))
     with (
@@ -98,9 +98,17 @@ def verify_file(
         )
 
 
-def _int8_content(source: ExportSource, network: SourceNetwork, *, progress: bool) -> bytes:
-    """Return the content of the .tflite file of a network, which is converted if it is float."""
+def _images_and_int8(
+    source: ExportSource, network: SourceNetwork, data: str | Path, split: str, *, progress: bool
+) -> tuple[Dataset, bytes]:
+    """Return the images, and the content of a .tflite file, to which a float network is converted.
+
+    Raises:
+        DataError: The images do not match the network, or there is no such split.
+    """
     if network.content is not None:
-        return network.content
+        assert network.file is not None
+        return images_for(network.file, data, split), network.content
     images = load_images(source, network, progress=progress)
-    return int8_network(source, network, images, progress=progress).content
+    require_split(images.dataset, split)
+    return images.dataset, int8_network(source, network, images, progress=progress).content
