@@ -13,7 +13,6 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.shrinking import Candidate
 
 _ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
-_UPPER = ("<", "<=")
 _UNITS = {
     "macs": "MACs",
     "multiply_adds": "MACs",
@@ -59,7 +58,7 @@ def read_limits(
     limits = constraints_of(TuneOptions(constraints=constraints or None, fps=fps), name)
     check_board((), limits, name)
     for limit in limits:
-        if (limit.sign in _UPPER) == (limit.name == "fps"):
+        if limit.is_upper == (limit.name == "fps"):
             raise UsageError(
                 f"A smaller network cannot keep {limit}.",
                 expected="an upper limit (for fps a lower one)",

@@ -100,8 +100,7 @@ def _upper_limits(constraints: Iterable[Constraint]) -> dict[str, float]:
     """Return the largest value of each cost; frames per second limit the time per image."""
     limits: dict[str, float] = {}
     for constraint in constraints:
-        name, limit = constraint.name, constraint.limit
-        is_upper = constraint.sign in ("<", "<=")
+        name, limit, is_upper = constraint.name, constraint.limit, constraint.is_upper
         if name == "fps" and not is_upper and limit > 0:
             name, limit, is_upper = "latency_ms", 1000 / limit, True
         if is_upper:

@@ -56,10 +56,14 @@ class Constraint(_Record):
     def __str__(self) -> str:
         return f"{self.name} {self.sign} {self.limit:,.10g}".replace(",", "")
 
+    @property
+    def is_upper(self) -> bool:
+        """Whether it limits the cost from above."""
+        return self.sign in ("<", "<=")
+
     def excess(self, value: float) -> float:
         """Return how far a value exceeds the limit: 0 or less if it is met, as Optuna expects."""
-        is_upper = self.sign in ("<", "<=")
-        distance = value - self.limit if is_upper else self.limit - value
+        distance = value - self.limit if self.is_upper else self.limit - value
         is_strict = self.sign in ("<", ">")
         if distance == 0 and is_strict:
             return 1e-9

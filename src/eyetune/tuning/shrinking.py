@@ -125,7 +125,7 @@ def num_steps(candidate: Candidate, limits: Sequence[Constraint]) -> int:
 def _ratio(limit: Constraint, costs: Mapping[str, float]) -> float:
     """Return how many times too high a cost is, above 1."""
     cost = costs[limit.name]
-    ratio = cost / limit.limit if limit.sign in ("<", "<=") else limit.limit / cost
+    ratio = cost / limit.limit if limit.is_upper else limit.limit / cost
     return max(ratio, 1 + 1e-9)
 
 
