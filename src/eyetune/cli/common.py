@@ -246,12 +246,13 @@ CompactRecipeOptions = Annotated[RecipeFlags, Parameter(group=_COMPACT_RECIPE_GR
 
 def _starting_recipe(start: str | None, common: Common) -> Recipe:
     from eyetune.recipe import Recipe
-    from eyetune.space.portfolio import portfolio_recipe, portfolio_recipes
 
     if start is None:
         return Recipe()
     if is_recipe_file(start):
         return Recipe.load(start)
+    from eyetune.space.portfolio import portfolio_recipe, portfolio_recipes
+
     if start in portfolio_recipes():
         say(f"Starting from the recipe {start} of the package.")
         return portfolio_recipe(start)
