@@ -42,6 +42,7 @@ def test_declared_options_end_with_a_full_stop() -> None:
         ("scheduler", "full, halving, hyperband, median"),
         ("trials", "1 or more"),
         ("factor", "above 1"),
+        ("gp_beta", "0 or more"),
         ("board", ""),
     ],
 )

@@ -14,7 +14,7 @@ from eyetune.device.boards.profiles import load_board
 from eyetune.errors import SourceError, StudyChangedError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import StudySettings
+from eyetune.records.study import SamplerSettings, StudySettings
 from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_images, write_cifar10, write_image_folder
@@ -205,3 +205,39 @@ def test_study_finds_its_board_file_from_elsewhere(
         resumed_record(workspace, record, StartingPoint(Recipe()), options, executor, images)
     monkeypatch.chdir("/")
     assert load_board(settings.board).name == "esp-eye"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("random", {"initial_points": 3}),
+        (None, {"gp_alpha": 0.1}),
+        ("tpe", {"gp_beta": 2.0}),
+        ("gp", {"gp_alpha": 0.0}),
+        ("gp", {"initial_points": 0}),
+    ],
+)
+def test_options_of_a_sampler_are_checked(
+    tmp_path: Path, sampler: str | None, options: dict[str, Any]
+) -> None:
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    given = TuneOptions(sampler=sampler, trials=2, progress=False, **options)
+    with SimulatedExecutor() as executor, pytest.raises(UsageError) as caught:
+        new_settings(Workspace(), start, given, executor, ImageLoader(progress=False))
+    assert next(iter(options)) in f"{caught.value.message} {caught.value.received}"
+
+
+def test_resumed_study_keeps_how_its_sampler_learns(tmp_path: Path) -> None:
+    workspace, images = Workspace(), ImageLoader(progress=False)
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    options = TuneOptions(sampler="gp", initial_points=4, gp_beta=2.0, trials=3, progress=False)
+    with SimulatedExecutor() as executor:
+        settings = new_settings(workspace, start, options, executor, images)
+        assert settings.sampling == SamplerSettings(initial_points=4, beta=2.0)
+        record = workspace.studies.create("study", settings)
+        same = resumed_record(workspace, record, start, options, executor, images)
+        assert same.settings == settings
+        with pytest.raises(StudyChangedError):
+            resumed_record(
+                workspace, record, start, replace(options, gp_beta=3.0), executor, images
+            )

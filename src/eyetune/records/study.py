@@ -93,6 +93,22 @@ class SchedulerSettings(_Record):
     cycles: bool = False
 
 
+class SamplerSettings(_Record):
+    """How a sampler learns, where that is given. None: the sampler decides.
+
+    Attributes:
+        initial_points: Random trials before tpe and gp learn from results, 1 or more.
+        alpha: Variance of the noise of an objective of variance 1, which gp assumes, above 0; None:
+            it learns the noise.
+        beta: Number of standard deviations by which gp prefers uncertain values, 0 or more; None:
+            it takes the highest expected improvement.
+    """
+
+    initial_points: int | None = Field(None, ge=1)
+    alpha: float | None = Field(None, gt=0)
+    beta: float | None = Field(None, ge=0)
+
+
 class Budget(_Record):
     """When a study ends: at the first of these limits. None: no such limit.
 
@@ -138,6 +154,7 @@ class StudySettings(_Record):
         constraints: Limits on costs that are known before training.
         board: The board that networks must fit, or "".
         sampler: The sampler that suggests trials.
+        sampling: How the sampler learns.
         schedule: The scheduler that distributes epochs.
         budget: When the study ends.
         limits: Limits of one trial.
@@ -162,6 +179,7 @@ class StudySettings(_Record):
     constraints: tuple[Constraint, ...] = ()
     board: str = ""
     sampler: SamplerName = "tpe"
+    sampling: SamplerSettings = SamplerSettings()
     schedule: SchedulerSettings = SchedulerSettings()
     budget: Budget = Budget()
     limits: Limits = Limits()

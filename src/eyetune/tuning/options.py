@@ -194,6 +194,39 @@ class TuneOptions:
             is_fixed=True,
         ),
     ] = None
+    initial_points: Annotated[
+        int | None,
+        Option(
+            "Random trials before the samplers tpe and gp learn from results (KerasTuner's "
+            "num_initial_points).",
+            OptionGroup.SEARCH,
+            "10",
+            recorded="sampling.initial_points",
+            is_fixed=True,
+        ),
+    ] = None
+    gp_alpha: Annotated[
+        float | None,
+        Option(
+            "Variance of the noise that the sampler gp assumes in an objective of variance 1 "
+            "(KerasTuner's alpha).",
+            OptionGroup.SEARCH,
+            "learned from the results",
+            recorded="sampling.alpha",
+            is_fixed=True,
+        ),
+    ] = None
+    gp_beta: Annotated[
+        float | None,
+        Option(
+            "Number of standard deviations by which the sampler gp prefers uncertain values "
+            "(KerasTuner's beta).",
+            OptionGroup.SEARCH,
+            "the highest expected improvement instead",
+            recorded="sampling.beta",
+            is_fixed=True,
+        ),
+    ] = None
     scheduler: Annotated[
         str | None,
         Option(
@@ -314,7 +347,7 @@ class TuneOptions:
     max_parameters: Annotated[
         int | None,
         Option(
-            "Parameters of a network; a larger one is infeasible (KerasTuner's max_model_size).",
+            "Parameters of a network; a larger one is infeasible.",
             OptionGroup.LIMITS,
             NO_LIMIT,
             recorded="limits.parameters",

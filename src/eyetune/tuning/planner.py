@@ -54,7 +54,12 @@ class TrialPlanner:
             iterations=scheduler.iterations,
         )
         self._sampler = Sampler(
-            settings.sampler, record.space, settings.objectives, seed=settings.seed, works=works
+            settings.sampler,
+            record.space,
+            settings.objectives,
+            seed=settings.seed,
+            works=works,
+            settings=settings.sampling,
         )
         for number, seed in enumerate(seeds, start=1):
             self._sampler.add(-number, seed.values, seed.objectives)

@@ -11,7 +11,13 @@ from eyetune.device.export.int8_accuracy import MAX_IMAGES
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings
+from eyetune.records.study import (
+    Budget,
+    Objective,
+    SamplerSettings,
+    SchedulerSettings,
+    StudySettings,
+)
 from eyetune.report.progress.training_progress import print_note
 from eyetune.space.presets import StartingSpace
 from eyetune.tuning.declared_options import (
@@ -40,6 +46,7 @@ from eyetune.tuning.starting_space import (
     with_length,
 )
 
+LEARNING_FROM_POINTS = ("tpe", "gp")  # samplers that begin with random trials
 DEFAULT_TRIALS = 30  # if nothing else ends a study
 MIN_RUNG_STEPS = 400  # of the first rung in a study with a final training
 
@@ -58,6 +65,31 @@ def check_options(options: TuneOptions, board_name: str = "") -> None:
     check_choices(options)
     board_name = options.board or board_name
     check_board(objectives_of(options), constraints_of(options, board_name), board_name)
+
+
+def check_sampling(options: TuneOptions, sampler: str) -> None:
+    """Refuse options that a sampler does not have.
+
+    Args:
+        options: What is asked for.
+        sampler: Name of the sampler.
+
+    Raises:
+        UsageError: There is one.
+    """
+    samplers_by_option = {
+        "initial_points": LEARNING_FROM_POINTS,
+        "gp_alpha": ("gp",),
+        "gp_beta": ("gp",),
+    }
+    for name, samplers in samplers_by_option.items():
+        if getattr(options, name) is not None and sampler not in samplers:
+            raise UsageError(
+                f"The sampler {sampler} has no {name}.",
+                expected=f"the sampler {' or '.join(samplers)}",
+                received=f"{name}={getattr(options, name)!r} with the sampler {sampler}",
+                fix=f"Leave {name} out, or choose the sampler {samplers[-1]}.",
+            )
 
 
 def board_reference(board: str) -> str:
@@ -95,6 +127,9 @@ def new_settings(
     if len({objective.name for objective in objectives}) < len(objectives):
         names = ", ".join(objective.name for objective in objectives)
         raise UsageError("An objective is given twice.", received=names)
+    sampler = options.sampler or ("nsga2" if len(objectives) > 1 else "tpe")
+    check_sampling(options, sampler)
+    sampling = recorded_section(options, "sampling", SamplerSettings)
     budget, limits = budget_of(options), limits_of(options)
     ends_with_training = _final_training(options, start, objectives, budget)
     starting = starting_space(
@@ -132,7 +167,6 @@ def new_settings(
     if measures_int8(objectives):
         num_int8_images = min(MAX_IMAGES, len(images.load(recipe).validation))
     starts = [values for values in starting.starts if limited.space.contains(values)]
-    default_sampler = "nsga2" if len(objectives) > 1 else "tpe"
     return StudySettings.model_validate(
         {
             "recipe": recipe,
@@ -141,7 +175,8 @@ def new_settings(
             "constraints": constraints_of(options, options.board or ""),
             "board": board_reference(options.board or ""),
             "int8_images": num_int8_images,
-            "sampler": options.sampler or default_sampler,
+            "sampler": sampler,
+            "sampling": sampling,
             "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
             "budget": _ending_budget(budget, scheduler),
             "limits": limits,

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyetune.errors import SpaceError, UsageError
-from eyetune.records.study import Objective, SamplerName
+from eyetune.records.study import Objective, SamplerName, SamplerSettings
 from eyetune.space.hyperparameters import Choice, Condition, Range, Sampling, Value
 from eyetune.space.space import Space
 from eyetune.tuning.samplers import Sampler, Suggestion
@@ -523,3 +523,61 @@ def test_tpe_learns_from_the_best_and_newest_of_many_trials() -> None:
         sampler.add(number, {"x": x}, (1.0 if number < 30 else 0.0,))
     found = [one.values["x"] for one in map(sampler.suggest, range(1000, 1010)) if one is not None]
     assert sum(0.15 < float(x) < 0.25 for x in found) >= 5  # chance: 1
+
+
+LINE = Space.make([Range(name="x", low=0.0, high=1.0, whole=False)])
+
+
+def suggested_after(tried: Sequence[float], settings: SamplerSettings) -> float:
+    """Return what gp suggests after trials at some points, where the objective is the point."""
+    sampler = Sampler("gp", LINE, [ACCURACY], seed=3, settings=settings)
+    for index, x in enumerate(tried):
+        sampler.add(index, {"x": x}, (x,))
+    suggestion = sampler.suggest(len(tried))
+    assert suggestion is not None
+    return float(suggestion.values["x"])
+
+
+@pytest.mark.parametrize("name", ["gp", "tpe"])
+def test_initial_points_are_random(name: SamplerName) -> None:
+    def suggested(initial_points: int | None) -> list[dict[str, Value]]:
+        settings = SamplerSettings(initial_points=initial_points)
+        sampler = Sampler(name, LINE, [ACCURACY], seed=3, settings=settings)
+        suggestions = []
+        for number in range(5):
+            suggestion = sampler.suggest(number)
+            assert suggestion is not None
+            sampler.tell(number, (float(suggestion.values["x"]),))
+            suggestions.append(suggestion.values)
+        return suggestions
+
+    random, late, early = suggested(None), suggested(5), suggested(3)
+    assert late == random
+    assert early[:3] == random[:3]
+    assert early[3] != random[3]
+
+
+def test_gp_explores_more_with_a_higher_beta() -> None:
+    tried = [0.70, 0.72, 0.74, 0.76, 0.78, 0.80]
+    greedy = suggested_after(tried, SamplerSettings(initial_points=3, beta=0))
+    curious = suggested_after(tried, SamplerSettings(initial_points=3, beta=100))
+    assert greedy > 0.8
+    assert curious < 0.5  # far from all points
+
+
+def test_gp_alpha_is_the_noise_that_it_assumes() -> None:
+    """With much noise, one good result among bad ones is taken for chance."""
+    bad = [(x, 0.0) for x in (0.02, 0.06, 0.14, 0.18)]
+    good = [(x, 0.8) for x in (0.6, 0.65, 0.7, 0.75)]
+    results = [*bad, (0.1, 1.0), *good]
+
+    def suggested(alpha: float) -> float:
+        settings = SamplerSettings(initial_points=3, alpha=alpha, beta=0)
+        sampler = Sampler("gp", LINE, [ACCURACY], seed=3, settings=settings)
+        for index, (x, value) in enumerate(results):
+            sampler.add(index, {"x": x}, (value,))
+        suggestion = sampler.suggest(len(results))
+        assert suggestion is not None
+        return float(suggestion.values["x"])
+
+    assert suggested(1e-6) < 0.3 < suggested(1.0)

@@ -33,19 +33,38 @@ Numbers = dict[str, Any]
 
 @final
 class GaussianProcess(BaseSampler):
-    """Fits a Gaussian process and suggests the candidate with the highest expected improvement.
+    """Fits a Gaussian process and suggests the candidate that promises most.
 
     The kernel is Matern with a length scale for each hyperparameter. Categories are one-hot;
     inactive hyperparameters lie in the middle. Objectives are replaced by the normal scores of
     their ranks, so that a few bad trials do not flatten all others. A running trial counts with its
     predicted value, an infeasible one as the worst. Candidates are random, and near the best
-    trials.
+    trials; the one with the highest expected improvement is suggested.
+
+    Args:
+        space: Space of the values.
+        axes: Its hyperparameters as numbers.
+        start_up: Number of random trials before it learns.
+        seed: Random seed.
+        alpha: Variance of the noise of the normal scores. Default: it is learned.
+        beta: Suggest the candidate with the lowest mean minus `beta` standard deviations instead.
+            Default: the expected improvement.
 
     Source: Snoek, Larochelle and Adams, 2012, Practical Bayesian Optimization (arXiv:1206.2944).
     """
 
-    def __init__(self, space: Space, axes: Axes, start_up: int, seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        axes: Axes,
+        start_up: int,
+        seed: int,
+        *,
+        alpha: float | None = None,
+        beta: float | None = None,
+    ) -> None:
         self._space, self._axes, self._start_up, self._seed = space, axes, start_up, seed
+        self._alpha, self._beta = alpha, beta
         self._random = np.random.default_rng(seed)
         self._random_sampler = RandomSampler(seed)
 
@@ -91,24 +110,33 @@ class GaussianProcess(BaseSampler):
         return self._random_sampler.sample_independent(study, trial, name, distribution)
 
     def _best(self, points: Floats, targets: Floats, running: Floats, candidates: Floats) -> int:
-        """Return the index of the candidate with the highest expected improvement."""
+        """Return the index of the candidate that promises most."""
         lengths = Matern(np.ones(points.shape[1]), (0.1, 30.0), nu=2.5)
-        kernel = ConstantKernel(1.0, (0.05, 20.0)) * lengths + WhiteKernel(1e-2, (1e-5, 1.0))
-        process = GaussianProcessRegressor(kernel, random_state=self._seed % 2**31).fit(
-            points, targets
-        )
+        kernel = ConstantKernel(1.0, (0.05, 20.0)) * lengths
+        noise: dict[str, float] = {}
+        if self._alpha is None:
+            kernel += WhiteKernel(1e-2, (1e-5, 1.0))
+        else:
+            noise["alpha"] = self._alpha
+        seed = self._seed % 2**31
+        process = GaussianProcessRegressor(kernel, random_state=seed, **noise).fit(points, targets)
         if len(running):
             points = np.vstack([points, running])
             targets = np.concatenate([targets, process.predict(running)])
-            process = GaussianProcessRegressor(process.kernel_, optimizer=None).fit(points, targets)
+            process = GaussianProcessRegressor(process.kernel_, optimizer=None, **noise).fit(
+                points, targets
+            )
         mean, deviation = process.predict(candidates, return_std=True)
-        lowest = float(process.predict(points).min())
-        gain = lowest - mean
-        deviation = np.maximum(deviation, 1e-9)
-        expected = gain * norm.cdf(gain / deviation) + deviation * norm.pdf(gain / deviation)
+        if self._beta is not None:
+            promise = self._beta * deviation - mean
+        else:
+            gain = float(process.predict(points).min()) - mean
+            deviation = np.maximum(deviation, 1e-9)
+            share = gain / deviation
+            promise = gain * norm.cdf(share) + deviation * norm.pdf(share)
         tried = {point.tobytes() for point in points}
-        expected[[point.tobytes() in tried for point in candidates]] = -np.inf
-        return int(np.argmax(expected))
+        promise[[point.tobytes() in tried for point in candidates]] = -np.inf
+        return int(np.argmax(promise))
 
     def _candidates(self, best: Sequence[Numbers]) -> list[Numbers]:
         candidates = [self._anywhere() for _ in range(RANDOM_CANDIDATES)]

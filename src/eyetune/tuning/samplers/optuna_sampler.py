@@ -15,7 +15,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, final
 
-from eyetune.records.study import Objective, SamplerName
+from eyetune.records.study import Objective, SamplerName, SamplerSettings
 from eyetune.space.encoding import axes, numbers, quiet_optuna
 from eyetune.space.hyperparameters import Value, Values
 from eyetune.space.space import Space
@@ -93,14 +93,20 @@ class OptunaSampler:
     """
 
     def __init__(
-        self, name: SamplerName, space: Space, objectives: Sequence[Objective], *, seed: int
+        self,
+        name: SamplerName,
+        space: Space,
+        objectives: Sequence[Objective],
+        *,
+        seed: int,
+        settings: SamplerSettings,
     ) -> None:
         import optuna
         from optuna.study import StudyDirection
 
         from eyetune.tuning.samplers.optuna_adapters import SelectiveStorage
 
-        self._name, self._seed = name, seed
+        self._name, self._seed, self._settings = name, seed, settings
         self._signs = [-1.0 if objective.direction == "max" else 1.0 for objective in objectives]
         # Losses and indexes for each objective, the best first.
         self._ranking: list[list[tuple[float, int]]] = [[] for _ in objectives]
@@ -303,9 +309,10 @@ class OptunaSampler:
         import optuna
 
         seed = int(generator(self._seed, number, attempt).integers(2**32))
+        start_up = self._settings.initial_points or START_UP_TRIALS
         if self._name == "tpe":
             return optuna.samplers.TPESampler(
-                n_startup_trials=START_UP_TRIALS,
+                n_startup_trials=start_up,
                 n_ei_candidates=max(1, CANDIDATES >> attempt),
                 multivariate=True,
                 group=True,
@@ -315,7 +322,14 @@ class OptunaSampler:
         if self._name == "gp":
             from eyetune.tuning.samplers.gaussian_process import GaussianProcess
 
-            return GaussianProcess(self._space, self._axes, START_UP_TRIALS, seed)
+            return GaussianProcess(
+                self._space,
+                self._axes,
+                start_up,
+                seed,
+                alpha=self._settings.alpha,
+                beta=self._settings.beta,
+            )
         from eyetune.tuning.samplers.optuna_adapters import CmaEs, Nsga2
 
         shared = self._shared()

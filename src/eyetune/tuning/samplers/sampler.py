@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from eyetune.errors import UsageError
-from eyetune.records.study import Objective, SamplerName
+from eyetune.records.study import Objective, SamplerName, SamplerSettings
 from eyetune.space.encoding import axes
 from eyetune.space.hyperparameters import Value, Values
 from eyetune.space.space import Space
@@ -20,6 +20,7 @@ ONE_OBJECTIVE: tuple[SamplerName, ...] = ("gp", "cma-es")
 ANY_OBJECTIVES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random", "quasi-random", "grid")
 FORESEEABLE: tuple[SamplerName, ...] = ("random", "quasi-random", "grid")  # independent of results
 
+OWN_RULES = SamplerSettings()
 MAX_ASKED = 8  # attempts of a learning sampler at new values, before random ones are drawn
 MAX_DRAWN = 50  # attempts at new random values, before the remaining points are enumerated
 
@@ -68,6 +69,7 @@ class Sampler:
         objectives: Objectives of the trials, in the order of the values of `tell`.
         seed: Random seed.
         works: Returns whether values can be trained at all; others are not suggested.
+        settings: How it learns. Default: as it decides.
 
     Raises:
         UsageError: The sampler optimizes one objective only, and there are several.
@@ -94,6 +96,7 @@ class Sampler:
         *,
         seed: int,
         works: Callable[[Values], bool] = any_values,
+        settings: SamplerSettings = OWN_RULES,
     ) -> None:
         if name in ONE_OBJECTIVE and len(objectives) > 1:
             raise UsageError(
@@ -112,7 +115,7 @@ class Sampler:
         if name == "grid":
             self._all_points()
         elif name not in FORESEEABLE:
-            self._learner = OptunaSampler(name, space, objectives, seed=seed)
+            self._learner = OptunaSampler(name, space, objectives, seed=seed, settings=settings)
 
     def _set_space(self, space: Space) -> None:
         self._space = space
