@@ -39,9 +39,9 @@ def should_stop(history: History, section: FitSection) -> bool:
         return True
     if history and seconds_left(history, section) < MIN_LAST_EPOCH * usual_epoch_seconds(history):
         return True
-    best = best_epoch(history, section.monitor)
-    if not section.early_stopping or best is None:
+    if not section.early_stopping or not history:
         return False
+    best = _best_so_far(history, section.monitor)
     return len(history) - best.epoch >= section.early_stopping
 
 
@@ -206,7 +206,16 @@ def _learning_rate(model: Any) -> float:
 def _is_best_to_keep(history: History, section: FitSection) -> bool:
     """Return whether the last epoch would be kept if the training ended now, as the best one."""
     last_stage = history[section.kept_from(len(history)) :]
-    return returns_to_best(section) and best_epoch(last_stage, section.monitor) is history[-1]
+    return returns_to_best(section) and _best_so_far(last_stage, section.monitor) is history[-1]
+
+
+def _best_so_far(history: History, monitor: str) -> Epoch:
+    """Return the best epoch; the last one for a metric that a user's `fit` returns at its end."""
+    try:
+        best = best_epoch(history, monitor)
+    except KeyError:
+        best = None
+    return best or history[-1]
 
 
 def returns_to_best(section: FitSection) -> bool:

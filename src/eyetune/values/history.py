@@ -45,6 +45,14 @@ class Epoch:
             raise KeyError(metric)
         return float(getattr(self, metric))
 
+    def measures(self, metric: str) -> bool:
+        """Return whether a metric was measured."""
+        try:
+            self.value(metric)
+        except KeyError:
+            return False
+        return True
+
 
 History = tuple[Epoch, ...]
 
@@ -113,7 +121,10 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
     Args:
         history: The epochs.
         monitor: Name of the metric. Losses are best low, other metrics high; "val_score:min" sets
-            the direction explicitly.
+            the direction explicitly. Epochs that do not measure it are skipped.
+
+    Raises:
+        KeyError: No epoch measures it.
 
     Example:
         >>> first = Epoch(1, 2.0, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)
@@ -127,4 +138,7 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
     metric, _, direction = monitor.partition(":")
     maximize = direction == "max" if direction else is_better_high(metric)
     sign = -1 if maximize else 1
-    return min(history, key=lambda epoch: sign * epoch.value(metric))
+    measured = [epoch for epoch in history if epoch.measures(metric)]
+    if not measured:
+        raise KeyError(metric)
+    return min(measured, key=lambda epoch: sign * epoch.value(metric))

@@ -29,11 +29,13 @@ from eyetune.errors import (
 )
 from eyetune.models.model_function import keep
 from eyetune.recipe import Recipe
+from eyetune.records.study import Objective
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
 from eyetune.training.evaluate import load_model, probabilities, save_model
 from eyetune.training.fit import Ending, Fitted
 from eyetune.training.model_function.scaled_images import ScaledImages
+from eyetune.tuning.objectives import values_of
 from eyetune.values.history import Epoch
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE
 from tests.training.fitting import fit_recipe
@@ -437,6 +439,33 @@ def test_result_of_the_users_fit_is_a_metric(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", recipe)
     assert whole.history[-1].value("val_best") == max(epoch.val_accuracy for epoch in whole.history)
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
+
+
+class OwnNumber(OwnFit):
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return min(super().fit(hp, model, *args, **kwargs).history["val_loss"])
+
+
+@pytest.mark.parametrize(
+    ("function", "objective"),
+    [
+        (OwnScore, Objective(name="val_best", direction="max")),
+        (OwnNumber, Objective(name="default_objective", direction="min")),
+    ],
+)
+def test_result_of_the_users_fit_can_be_the_objective(
+    tmp_path: Path, function: Any, objective: Objective
+) -> None:
+    monitor = f"{objective.name}:{objective.direction}"
+    edits = {"fit.keep_best": True, "fit.early_stopping": 1, "fit.epochs": 2}
+    recipe = recipe_of(function, tmp_path, fit__monitor=monitor).with_(edits)
+    fitted = train(tmp_path / "run", recipe)
+    assert (fitted.ending, len(fitted.history), fitted.kept_epoch) == (Ending.COMPLETE, 2, 2)
+    (value,) = values_of([objective], fitted.history, {})
+    if function is OwnScore:
+        assert value == max(epoch.val_accuracy for epoch in fitted.history)
+    else:
+        assert value == min(epoch.val_loss for epoch in fitted.history)
 
 
 def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
