@@ -77,3 +77,21 @@ def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:
     """
     index = optimizer._get_variable_index(variable)
     return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """Return the arguments with which a model was compiled; none if it was not.
+
+    The public `get_compile_config` returns them serialized, which loses a user's own functions.
+    """
+    if not model.compiled:
+        return {}
+    return dict(model._compile_config.config)
+
+
+def function_arguments(value: Any) -> dict[str, Any]:
+    """Return the arguments of the function behind a loss or a metric; none if there is no such.
+
+    The configurations of some classes do not contain them.
+    """
+    return dict(getattr(value, "_fn_kwargs", {}))

@@ -6,17 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from eyetune.api.study import Study
-from eyetune.compat.keras_tuner.tuner import Tuner
+from eyetune.compat.keras_tuner.oracles import RandomSearchOracle
 from eyetune.compat.keras_tuner.tuners import (
     BayesianOptimization,
     GridSearch,
     Hyperband,
     RandomSearch,
+    SklearnTuner,
+    Tuner,
 )
 from eyetune.errors import StudyChangedError, StudyNotFoundError, TrainingError, UsageError
 from eyetune.records import Workspace
@@ -100,7 +103,16 @@ def another(hp: Any) -> Any:
     return build_model(hp)
 
 
-def make(kind: type[Tuner] = RandomSearch, **words: Any) -> Any:
+def keras_tuner_hyperparameters() -> Any:
+    """Return hyperparameters with one entry."""
+    import keras_tuner
+
+    known = keras_tuner.HyperParameters()
+    known.Fixed("learning_rate", 0.003)
+    return known
+
+
+def make(kind: Any = RandomSearch, **words: Any) -> Any:
     """Return a tuner for two trials."""
     usual = {"objective": "val_accuracy", "max_trials": 2, "workers": 1}
     return kind(words.pop("hypermodel", build_model), **{**usual, **words})
@@ -184,14 +196,21 @@ class TestAfterASearch:
         with pytest.raises(UsageError):
             tuner.get_best_models(3)
 
+    def test_load_model_returns_the_network_of_a_trial(self, tuner: Any) -> None:
+        images, labels = tiny_images(30, 3, size=8)
+        (best,) = tuner.oracle.get_best_trials()
+        predicted = tuner.load_model(best).predict(images[24:] / 255.0, verbose=0).argmax(axis=1)
+        assert (predicted == labels[24:]).mean() == pytest.approx(best.score)
+        assert best.metrics.get_best_value("val_accuracy") == best.score
+
     def test_summaries(self, tuner: Any, capsys: pytest.CaptureFixture[str]) -> None:
         tuner.search_space_summary(extended=True)
         tuner.results_summary(1)
         shown = capsys.readouterr().out
         assert "Default search space size: 3" in shown
-        assert "units: 4 to 8 in steps of 4 (default 4)\n  while wide is True" in shown
-        assert shown.count(" summary: 1 epochs, COMPLETE") == 1
-        assert f"val_accuracy: {tuner.study.best_value:.6g}" in shown
+        assert "units (Int)\n" in shown
+        assert shown.count("summary\nHyperparameters:") == 1
+        assert f"Score: {tuner.study.best_value}" in shown
 
     def test_settings_are_those_of_the_tuner(self, tuner: Any) -> None:
         settings = tuner.study.record.settings
@@ -273,58 +292,153 @@ def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
 
 
 class TestArguments:
-    @pytest.mark.parametrize("kind", [Hyperband, RandomSearch, BayesianOptimization, GridSearch])
+    @pytest.mark.parametrize(
+        ("words", "settings"),
+        [
+            ({"max_trials": 7}, {"trials": 7, "sampler": "random"}),
+            ({"seed": 3}, {"seed": 3}),
+            ({"objective": "val_loss"}, {"objective": ("val_loss:min",)}),
+        ],
+    )
+    def test_oracle_holds_the_settings(
+        self, words: dict[str, Any], settings: dict[str, Any]
+    ) -> None:
+        assert settings.items() <= make(**words).oracle.tune_options().items()
+
+    def test_accepts_arguments_by_position(self) -> None:
+        known = keras_tuner_hyperparameters()
+        tuner = RandomSearch(build_model, "val_loss", 7, 3, known, False, False, 0, 3)
+        assert tuner.oracle.tune_options()["trials"] == tuner.oracle.max_trials == 7
+        assert (tuner.oracle.seed, tuner.oracle.allow_new_entries) == (3, False)
+        bayesian = BayesianOptimization(build_model, "val_loss", 7, 4, 0.01, 3.0, 5)
+        settings = bayesian.oracle.tune_options()
+        assert (settings["initial_points"], settings["gp_alpha"], settings["gp_beta"]) == (
+            4,
+            0.01,
+            3.0,
+        )
+        hyperband = Hyperband(build_model, "val_loss", 9, 3, 2)
+        assert hyperband.oracle.tune_options()["trials"] == hyperband.remaining_trials
+        general = Tuner(RandomSearchOracle("val_loss", 4), build_model, 1000)
+        assert (general.max_model_size, general.remaining_trials) == (1000, 4)
+
+    def test_defaults_of_keras_tuner_leave_the_choice_to_the_sampler(self) -> None:
+        settings = BayesianOptimization(build_model, "val_loss").oracle.tune_options()
+        names = ("initial_points", "gp_alpha", "gp_beta")
+        assert [settings[name] for name in names] == [None] * 3
+
+    def test_has_the_attributes_of_keras_tuner(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tuner = make(metrics=["accuracy"], max_model_size=10**6)
+        assert (tuner.tuner_id, tuner.logger, tuner.executions_per_trial) == ("tuner0", None, 1)
+        assert (tuner.metrics, tuner.optimizer, tuner.loss) == (["accuracy"], None, None)
+        with pytest.raises(UsageError):
+            tuner.max_model_size = 3
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", "tuner7")
+        assert make().tuner_id == "tuner7"
+        assert make(tuner_id="mine").tuner_id == "mine"
+
+    def test_logger_warns(self) -> None:
+        with pytest.warns(DeprecationWarning, match="logger"):
+            make(logger=print)
+
     @pytest.mark.parametrize(
         "words",
         [
             {"executions_per_trial": 3},
-            {"optimizer": "adam"},
-            {"loss": "mse"},
-            {"metrics": ["accuracy"]},
             {"distribution_strategy": object()},
-            {"logger": object()},
-            {"tuner_id": "tuner1"},
             {"allow_new_entries": False},
+            {"tune_new_entries": False},
+            {"hyperparameters": {"units": 3}},
+            {"max_trials": 0},
+            {"seed": "seven"},
+            {"max_model_size": -1},
+            {"max_model_size": 0.5},
+            {"objective": "latency_ms"},
+            {"hypermodel": None},
         ],
     )
-    def test_refuses_arguments_without_meaning(
-        self, kind: type[Tuner], words: dict[str, Any]
-    ) -> None:
+    def test_refuses_arguments_at_construction(self, words: dict[str, Any]) -> None:
+        with pytest.raises(UsageError):
+            make(**words)
+
+    @pytest.mark.parametrize("words", [{"alpha": 0}, {"beta": -1}, {"num_initial_points": 0}])
+    def test_gaussian_process_refuses_at_construction(self, words: dict[str, Any]) -> None:
+        with pytest.raises(UsageError):
+            BayesianOptimization(build_model, "val_loss", **words)
+
+    def test_gaussian_process_refuses_several_objectives(self) -> None:
         with pytest.raises(UsageError) as caught:
-            kind(build_model, "val_loss", **words)
+            BayesianOptimization(build_model, ["val_loss", "parameters"])
         assert caught.value.fix
 
-    def test_accepts_values_that_change_nothing(self) -> None:
-        words: dict[str, Any] = {
-            "executions_per_trial": 1,
-            "logger": None,
-            "allow_new_entries": True,
-            "max_retries_per_trial": 2,
-        }
-        assert BayesianOptimization(
-            build_model, "val_loss", alpha=1e-4, beta=2.6, **words
-        ).project_name
-        assert Hyperband(
-            build_model, "val_loss", max_consecutive_failed_trials=8, **words
-        ).project_name
-
-    def test_refuses_unknown_arguments(self) -> None:
+    @pytest.mark.parametrize("kind", [Hyperband, RandomSearch, BayesianOptimization, GridSearch])
+    @pytest.mark.parametrize("name", ["max_trails", "epochs", "max_epoch"])
+    def test_refuses_unknown_arguments(self, kind: Any, name: str) -> None:
         with pytest.raises(UsageError) as caught:
-            RandomSearch(build_model, "val_loss", max_trails=3)
-        assert "max_trials" in (caught.value.fix or "")
+            kind(build_model, "val_loss", **{name: 3})
+        assert caught.value.fix
+        assert name in (caught.value.received or "")
+
+    def test_advice_about_an_argument_can_be_followed(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            Hyperband(build_model, "val_loss", max_trials=3)
+        assert "hyperband_iterations" in (caught.value.fix or "")
+        with pytest.raises(UsageError) as caught:
+            GridSearch(build_model, "val_loss", max_epochs=3)
+        assert "search" in (caught.value.fix or "")
+
+    def test_accepts_a_strategy_with_the_first_device(self) -> None:
+        import tensorflow as tf
+
+        strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+        assert make(distribution_strategy=strategy).distribution_strategy is strategy
+
+    @pytest.mark.parametrize("devices", [("/device:CPU:0", "/device:CPU:1"), ("/device:GPU:3",)])
+    def test_refuses_a_strategy_with_other_devices(self, devices: tuple[str, ...]) -> None:
+        extended = SimpleNamespace(worker_devices=devices)
+        strategy = SimpleNamespace(extended=extended, num_replicas_in_sync=len(devices))
+        with pytest.raises(UsageError) as caught:
+            make(distribution_strategy=strategy)
+        assert caught.value.fix
+
+    def test_refuses_to_take_part_in_a_distributed_search(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+        monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+        with pytest.raises(UsageError) as caught:
+            make()
+        assert "workers" in (caught.value.fix or "")
+
+    def test_refuses_an_oracle_of_keras_tuner(self) -> None:
+        import keras_tuner
+
+        with pytest.raises(UsageError) as caught:
+            Tuner(keras_tuner.oracles.RandomSearchOracle("val_loss"), build_model)
+        assert "RandomSearchOracle" in (caught.value.fix or "")
+        with pytest.raises(UsageError):
+            SklearnTuner(RandomSearchOracle("val_loss"), build_model)
 
     @pytest.mark.parametrize(
-        "objective", [None, "val_perplexity", 3, ["val_loss", "val_perplexity"]]
+        "objective", [None, [], "val_perplexity", 3, ["val_loss", "val_perplexity"]]
     )
     def test_refuses_objectives(self, objective: Any) -> None:
         with pytest.raises(UsageError):
             RandomSearch(build_model, objective)
 
-    def test_refuses_nothing_to_tune(self) -> None:
+    def test_needs_no_objective_if_the_users_fit_returns_it(self) -> None:
+        import keras_tuner
+
+        class Scored(keras_tuner.HyperModel):  # type: ignore[misc]
+            def fit(self, *_: Any, **__: Any) -> float:
+                return 1.0
+
+        oracle = RandomSearch(Scored()).oracle
+        assert oracle.objective.name == keras_tuner.oracles.RandomSearchOracle().objective.name
         with pytest.raises(UsageError):
-            RandomSearch(build_model, "val_loss", tune_new_entries=False)
+            RandomSearch(keras_tuner.HyperModel())
         with pytest.raises(UsageError):
-            RandomSearch(objective="val_loss")
+            Hyperband(Scored())
 
     @pytest.mark.parametrize("iterations", [0, None, float("inf"), 1.5])
     def test_hyperband_refuses_iterations(self, iterations: Any) -> None:

@@ -1,88 +1,168 @@
-"""The arguments of KerasTuner's tuners: their translation for `tune`, and unsupported ones."""
+"""The arguments of KerasTuner's tuners: their translation for `tune`, and refusals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
+from inspect import Parameter
 from typing import Any
 
-from eyetune.errors import UsageError, nearest
-from eyetune.records.study import StudySettings
+from eyetune.errors import ArgumentTypeError, UsageError, nearest
+from eyetune.records.study import Constraint, StudySettings
 from eyetune.tuning.declared_options import texts_of
-from eyetune.tuning.objectives import BEFORE_TRAINING, INT8_ACCURACY, SECONDS, read_objective
+from eyetune.tuning.objectives import (
+    BEFORE_TRAINING,
+    INT8_ACCURACY,
+    SECONDS,
+    constraints_of,
+    read_objective,
+)
 from eyetune.tuning.options import TuneOptions
 
-TUNER_ARGUMENTS = (
-    "objective",
-    "max_trials",
-    "max_epochs",
-    "directory",
-    "project_name",
-    "overwrite",
-    "workers",
+FIT_ARGUMENTS = (
+    "batch_size",
+    "callbacks",
+    "class_weight",
+    "epochs",
+    "sample_weight",
+    "shuffle",
+    "steps_per_epoch",
+    "validation_data",
+    "validation_split",
+    "verbose",
 )
-COMPILE = "Compile the model in build_model with it."
-PARALLEL = "Trials are trained in parallel: workers=2."
-INSTEAD = {
-    "optimizer": COMPILE,
-    "loss": COMPILE,
-    "metrics": COMPILE,
-    "distribution_strategy": PARALLEL,
-    "tuner_id": PARALLEL,
-    "logger": "Everything is recorded: `eyetune study`, or `tuner.study`.",
-    "num_initial_points": "Leave it out: the sampler chooses it.",
-    "alpha": "Leave it out: the sampler learns how noisy the objective is.",
-    "beta": "Leave it out: the sampler chooses how much to explore.",
-    "allow_new_entries": "Leave it out; tune_new_entries=False leaves new hyperparameters alone.",
-    "executions_per_trial": "Leave it out. To see chance at work: tuner.study.retrain(seed=1)",
+HINTS = {
+    "max_epochs": "Pass epochs to search, or use Hyperband.",
+    "max_trials": "Hyperband plans its trials from max_epochs, factor and hyperband_iterations. "
+    'For another number: eyetune.tune(..., scheduler="hyperband", trials=20).',
 }
+ONE_DEVICE = (
+    "Leave it out: each trial trains on one device, and trials run side by side (workers=2)."
+)
+WITHOUT_OBJECTIVE = "default_objective"  # KerasTuner's name for the number that `fit` returns
 
 
-def refuse(others: Mapping[str, Any]) -> None:
-    """Raise UsageError for arguments that no tuner has or that eyetune does not support.
+def refuse_unknown(kind: type, unknown: Mapping[str, Any]) -> None:
+    """Raise UsageError for arguments that a tuner does not have.
 
     Args:
-        others: Arguments by name. A value that changes nothing is accepted.
+        kind: Class of the tuner.
+        unknown: Arguments by name.
 
     Raises:
-        UsageError: An argument is unknown or not supported; the error suggests what to do.
+        UsageError: There is one; the error suggests what to do.
     """
-    neutral = {"executions_per_trial": 1, "allow_new_entries": True, "alpha": 1e-4, "beta": 2.6}
-    for name, value in others.items():
-        if name not in INSTEAD:
-            raise UsageError(
-                f"A tuner has no argument {name}.",
-                received=name,
-                fix=nearest(name, TUNER_ARGUMENTS),
-            )
-        if value is not None and value != neutral.get(name):
-            raise UsageError(
-                f"eyetune does not support {name}.",
-                received=f"{name}={value!r:.60}",
-                fix=INSTEAD[name],
-            )
+    for name, value in unknown.items():
+        fix = HINTS.get(name)
+        if name in FIT_ARGUMENTS:
+            fix = f"Pass it to search: tuner.search(..., {name}=...)."
+        raise UsageError(
+            f"{kind.__name__} has no argument {name}.",
+            received=f"{name}={value!r:.60}",
+            fix=fix or nearest(name, argument_names(kind)),
+        )
+
+
+def argument_names(kind: type) -> list[str]:
+    """Return the arguments of a tuner by name: its own, then those of its base classes.
+
+    Example:
+        >>> from eyetune.compat.keras_tuner.tuners import GridSearch
+        >>> argument_names(GridSearch)[:3]
+        ['hypermodel', 'objective', 'max_trials']
+    """
+    names: list[str] = []
+    for ancestor in kind.__mro__:
+        function = vars(ancestor).get("__init__")
+        if inspect.isfunction(function):
+            parameters = list(inspect.signature(function).parameters.values())[1:]
+            named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+            names += [parameter.name for parameter in parameters if parameter.kind in named]
+    has_own_oracle = "objective" in names
+    return [name for name in dict.fromkeys(names) if name != "oracle" or not has_own_oracle]
+
+
+def check_strategy(strategy: Any) -> None:
+    """Refuse a distribution strategy that changes how a trial is trained.
+
+    A worker trains on the first device, as a strategy with this device alone does.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`, or None.
+
+    Raises:
+        UsageError: It has several devices, or another one.
+    """
+    if strategy is None:
+        return
+    extended = getattr(strategy, "extended", None)
+    devices = [str(device) for device in getattr(extended, "worker_devices", ())]
+    if extended is None or not devices:
+        raise ArgumentTypeError(
+            "distribution_strategy must be a tf.distribute.Strategy.",
+            received=f"{strategy!r:.60}",
+            fix=ONE_DEVICE,
+        )
+    if len(devices) > 1 or getattr(strategy, "num_replicas_in_sync", 1) > 1:
+        raise UsageError(
+            "Workers cannot train a trial on several devices.",
+            expected="a strategy with one device",
+            received=", ".join(devices),
+            fix=ONE_DEVICE,
+        )
+    if devices[0].upper().rpartition("DEVICE:")[2] != _first_device():
+        raise UsageError(
+            "Workers train on the first device that TensorFlow sees.",
+            expected=_first_device(),
+            received=devices[0],
+            fix="Leave distribution_strategy out, and choose the device with the environment "
+            "variable CUDA_VISIBLE_DEVICES; an empty one leaves the processor.",
+        )
+
+
+def _first_device() -> str:
+    import tensorflow as tf  # the user of a strategy has imported it
+
+    return "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
+
+
+def check_not_distributed(environment: Mapping[str, str]) -> None:
+    """Refuse to be one of the processes of KerasTuner's distributed search.
+
+    Raises:
+        UsageError: The environment says that this process is one.
+    """
+    names = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+    given = [name for name in names if environment.get(name)]
+    if given:
+        raise UsageError(
+            "eyetune does not take part in KerasTuner's distributed search.",
+            received=", ".join(given),
+            fix="Run the script once, without these variables: one process trains as many trials "
+            "at a time as it has workers (workers=4). On a cluster: eyetune.tune(..., "
+            'executor="ray").',
+        )
 
 
 def objective_texts(objective: Any) -> tuple[str, ...]:
     """Return an objective of KerasTuner as texts for `tune`.
 
     Args:
-        objective: A name, a `keras_tuner.Objective`, or a list of them.
+        objective: A name, a `keras_tuner.Objective`, or a list of them; None for the number that
+            `HyperModel.fit` returns.
 
     Raises:
-        UsageError: There is none, or its direction is unknown.
+        UsageError: It is none of these, or its direction is unknown.
 
     Example:
         >>> objective_texts(["val_loss", "parameters"])
         ('val_loss:min', 'parameters:min')
     """
     if objective is None:
-        raise UsageError(
-            "A tuner needs an objective.",
-            expected='objective="val_accuracy", a keras_tuner.Objective, or a list of them',
-            fix='Return {"my_score": value} from HyperModel.fit, and name it: '
-            'keras_tuner.Objective("my_score", "min").',
-        )
+        return (f"{WITHOUT_OBJECTIVE}:min",)
     objectives = objective if isinstance(objective, list | tuple) else [objective]
+    if not objectives:
+        raise UsageError("The objectives are empty.", expected="one or more names or objectives")
     return tuple(_objective_text(single) for single in objectives)
 
 
@@ -131,12 +211,20 @@ def differences(recorded: StudySettings, options: TuneOptions) -> list[str]:
         "max_epochs": (options.max_epochs, recorded.schedule.max_epochs),
         "factor": (factor, recorded.schedule.factor),
         "seed": (options.seed or 0, recorded.seed),
+        "initial_points": (options.initial_points, recorded.sampling.initial_points),
+        "gp_alpha": (options.gp_alpha, recorded.sampling.alpha),
+        "gp_beta": (options.gp_beta, recorded.sampling.beta),
+        "constraints": (_texts(constraints_of(options, "")), _texts(recorded.constraints)),
     }
     return [
         f"{name}: {_text(old)} became {_text(new)}"
         for name, (new, old) in compared.items()
         if new != old
     ]
+
+
+def _texts(constraints: Iterable[Constraint]) -> tuple[str, ...]:
+    return tuple(map(str, constraints))
 
 
 def _text(value: object) -> str:

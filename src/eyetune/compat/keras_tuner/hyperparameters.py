@@ -3,57 +3,122 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
+from eyetune.records.study import TrialRecord
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space
 
 
-def preset(hypermodel: Any, hyperparameters: Any, *, tune_new_entries: bool) -> Any:
+def preset(
+    hypermodel: Any,
+    hyperparameters: Any,
+    *,
+    tune_new_entries: bool = True,
+    allow_new_entries: bool = True,
+) -> Any:
     """Return a model function whose hyperparameters are replaced by given ones of the same name.
 
     Args:
         hypermodel: A model function or a HyperModel.
         hyperparameters: A `keras_tuner.HyperParameters`; None leaves the function as it is.
         tune_new_entries: Whether other hyperparameters are searched too or keep their defaults.
+        allow_new_entries: Whether the function may use other hyperparameters at all; if not, a
+            network with such a one raises KerasTuner's `FatalRuntimeError`.
 
     Raises:
         UsageError: The function is given as `file.py:name`.
     """
     if hyperparameters is None:
         return hypermodel
+    config = hyperparameters.get_config()
+
+    def wrap(build: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return _with_preset(
+            build, config, tune_new_entries=tune_new_entries, allow_new_entries=allow_new_entries
+        )
+
+    changed = with_build(hypermodel, wrap, argument="hyperparameters")
+    if not allow_new_entries and hasattr(changed, "fit"):
+        changed.fit = _with_check(changed.fit, config)
+    return changed
+
+
+def with_build(
+    hypermodel: Any, wrap: Callable[[Callable[[Any], Any]], Callable[[Any], Any]], *, argument: str
+) -> Any:
+    """Return a model function or HyperModel with another `build`.
+
+    Args:
+        hypermodel: A model function, a HyperModel or its class.
+        wrap: Returns the new `build` for the present one.
+        argument: The argument that demands it, for errors.
+
+    Raises:
+        UsageError: The function is given as `file.py:name`.
+    """
     if isinstance(hypermodel, str | Path):
         raise UsageError(
-            "hyperparameters need the model function itself.",
+            f"{argument} needs the model function itself.",
             expected="a function or a HyperModel",
             received=str(hypermodel),
             fix="Import the function and pass it.",
         )
-    config = hyperparameters.get_config()
     if not hasattr(hypermodel, "build"):
-        return _with_preset(hypermodel, config, tune_new_entries=tune_new_entries)
-    preset_hypermodel = copy.copy(hypermodel)
-    preset_hypermodel.build = _with_preset(
-        hypermodel.build, config, tune_new_entries=tune_new_entries
-    )
-    return preset_hypermodel
+        return wrap(hypermodel)
+    changed: Any = hypermodel() if inspect.isclass(hypermodel) else copy.copy(hypermodel)
+    changed.build = wrap(changed.build)
+    return changed
 
 
 def _with_preset(
-    build: Callable[[Any], Any], config: dict[str, Any], *, tune_new_entries: bool
+    build: Callable[[Any], Any],
+    config: dict[str, Any],
+    *,
+    tune_new_entries: bool,
+    allow_new_entries: bool,
 ) -> Callable[[Any], Any]:
     @wraps(build)  # keeps the user's module, which the workers import
     def build_preset(hp: Any) -> Any:
         import keras_tuner
 
-        hp.merge(keras_tuner.HyperParameters.from_config(config), overwrite=False)
-        return build(hp if tune_new_entries else hp.copy())
+        given = keras_tuner.HyperParameters.from_config(config)
+        hp.merge(given, overwrite=False)
+        used = hp if tune_new_entries else hp.copy()
+        model = build(used)
+        if not allow_new_entries:
+            _check_entries(config, used)
+        return model
 
     return build_preset
+
+
+def _with_check(fit: Callable[..., Any], config: dict[str, Any]) -> Callable[..., Any]:
+    @wraps(fit)
+    def checked_fit(hp: Any, *args: Any, **kwargs: Any) -> Any:
+        result = fit(hp, *args, **kwargs)
+        _check_entries(config, hp)
+        return result
+
+    return checked_fit
+
+
+def _check_entries(config: dict[str, Any], used: Any) -> None:
+    """Refuse hyperparameters that were not given, with the error that ends a search."""
+    import keras_tuner
+
+    given = keras_tuner.HyperParameters.from_config(config)
+    names = {entry.name for entry in given.space}
+    new = [entry.name for entry in used.space if entry.name not in names]
+    if new:
+        raise keras_tuner.errors.FatalRuntimeError(
+            f"allow_new_entries is False, but the model function uses {', '.join(new)}."
+        )
 
 
 def as_hypermodel(build_model: Any) -> Any:
@@ -114,3 +179,11 @@ def _entry(distribution: Choice | Range) -> dict[str, Any]:
 def _condition(condition: Condition) -> dict[str, Any]:
     config = {"name": condition.parent, "values": list(condition.values)}
     return {"class_name": "Parent", "config": config}
+
+
+def hyperband_values(trial: TrialRecord) -> dict[str, int]:
+    """Return what KerasTuner's Hyperband adds to the values of a trial.
+
+    Scripts read from these how long to train the best network.
+    """
+    return {"tuner/epochs": trial.epochs_granted, "tuner/initial_epoch": 0}

@@ -7,103 +7,183 @@ its search.
 from __future__ import annotations
 
 import inspect
+import os
+import shutil
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study, open_study
-from eyetune.api.tune import tune
-from eyetune.compat.keras_tuner.arguments import differences, objective_texts, refuse
-from eyetune.compat.keras_tuner.hyperparameters import as_hypermodel, hyperparameters_of, preset
-from eyetune.errors import StudyChangedError, UsageError, nearest
+from eyetune.api.tune import check_arguments, tune
+from eyetune.compat.keras_tuner.arguments import (
+    check_not_distributed,
+    check_strategy,
+    differences,
+    refuse_unknown,
+)
+from eyetune.compat.keras_tuner.compile_arguments import recompiled
+from eyetune.compat.keras_tuner.hyperparameters import (
+    as_hypermodel,
+    hyperband_values,
+    hyperparameters_of,
+    preset,
+)
+from eyetune.compat.keras_tuner.oracle import SAMPLERS, Oracle
+from eyetune.compat.keras_tuner.oracles import HyperbandOracle
+from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
-from eyetune.space.space import Space, describe
+from eyetune.records.study import (
+    SamplerSettings,
+    SchedulerSettings,
+    StudyRecord,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
+from eyetune.space.space import Space
+from eyetune.tuning.declared_options import budget_of, recorded_section
 from eyetune.tuning.options import TuneOptions
+from eyetune.tuning.settings import check_options
 
 DEFAULT_NAME = "untitled_project"
+DEFAULT_TUNER_ID = "tuner0"
+FIXED = (
+    "max_model_size",
+    "optimizer",
+    "loss",
+    "metrics",
+    "distribution_strategy",
+    "executions_per_trial",
+    "directory",
+    "project_name",
+    "oracle",
+)
 
 
 class Tuner:
-    """The base class of the four tuners; use one of them.
+    """Searches with an oracle; RandomSearch and the other tuners have one of their own.
 
     Args:
+        oracle: What to optimize, and how values are suggested: one of `eyetune.compat.keras_tuner`.
         hypermodel: A `build_model(hp)` or a `keras_tuner.HyperModel`.
-        objective: Name of a metric, a `keras_tuner.Objective`, or a list of them. Several
-            objectives are a Pareto front; KerasTuner adds them up.
-        settings: The tuner's options of `tune`: sampler, scheduler and their own options.
-        seed: Random seed of suggestions and trainings. Default: 0.
-        hyperparameters: A `keras_tuner.HyperParameters` whose entries replace those of the same
-            name. Default: none.
-        tune_new_entries: Whether hyperparameters that are not among these are searched too.
-            Default: True.
-        max_model_size: Largest number of parameters of a network. Default: no limit.
+        max_model_size: Largest number of trainable parameters of a network; a larger one is not
+            trained. Default: no limit.
+        optimizer: Optimizer that each network is compiled with. Default: that of the model
+            function.
+        loss: Loss that each network is compiled with. Default: that of the model function.
+        metrics: Metrics that each network is compiled with. Default: those of the model function.
+        distribution_strategy: A `tf.distribute.Strategy` with the first device only, which changes
+            nothing. Default: none.
         directory: The workspace. Default: see `train`.
         project_name: Name of the study. Default: untitled_project.
+        logger: Has no effect, in KerasTuner 1.4 neither, and warns of that. Default: none.
+        tuner_id: Name of the tuner, for the script. Default: the environment variable
+            KERASTUNER_TUNER_ID, or tuner0.
         overwrite: Whether to delete a study of this name, with its runs. Default: False.
+        executions_per_trial: Number of trainings of each trial. Default: 1.
         workers: Number of parallel trainings. Default: one per core that has enough memory.
-        max_retries_per_trial: Ignored: a trial whose worker dies is tried again.
-        max_consecutive_failed_trials: Ignored: a study ends when its first trials all fail.
-        others: Other arguments of KerasTuner; they are refused unless they change nothing.
+        unknown: Arguments that no tuner has; they are refused.
 
     Raises:
-        UsageError: An argument is unknown or is not supported.
+        UsageError: An argument is unknown or cannot be used.
     """
 
-    def __init__(  # noqa: PLR0913 (KerasTuner's arguments)
+    def __init__(  # noqa: PLR0913, PLR0917 (KerasTuner's arguments)
         self,
-        hypermodel: Any,
-        objective: Any,
-        settings: Mapping[str, Any],
-        *,
-        seed: int | None = None,
-        hyperparameters: Any = None,
-        tune_new_entries: bool = True,
+        oracle: Oracle,
+        hypermodel: Any = None,
         max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        distribution_strategy: Any = None,
         directory: str | Path | None = None,
         project_name: str | None = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
         overwrite: bool = False,
+        executions_per_trial: int = 1,
+        *,
         workers: int | None = None,
-        max_retries_per_trial: int = 0,  # noqa: ARG002
-        max_consecutive_failed_trials: int = 3,  # noqa: ARG002
-        **others: Any,
+        **unknown: Any,
     ) -> None:
-        refuse(others)
-        if hypermodel is None:
+        refuse_unknown(type(self), unknown)
+        _check_oracle(oracle)
+        _check_hypermodel(hypermodel)
+        _check_objective(hypermodel, oracle)
+        check_strategy(distribution_strategy)
+        check_not_distributed(os.environ)
+        if executions_per_trial != 1:
             raise UsageError(
-                "A tuner needs a model function.", expected="build_model(hp) or a HyperModel"
+                "eyetune does not support executions_per_trial.",
+                received=f"executions_per_trial={executions_per_trial}",
+                fix="Leave it out. To see chance at work: tuner.study.retrain(seed=1)",
             )
-        if hyperparameters is None and not tune_new_entries:
-            raise UsageError(
-                "tune_new_entries=False leaves nothing to tune.",
-                fix="Pass hyperparameters too: those to tune.",
+        if logger is not None:
+            warnings.warn(
+                "logger has no effect: everything is recorded (`eyetune study`, tuner.study).",
+                DeprecationWarning,
+                stacklevel=3,
             )
-        self.project_name = project_name or DEFAULT_NAME
+        self._settings = oracle.tune_options()
         self.workspace: Workspace = workspace_of(directory)
-        self._build_model = preset(hypermodel, hyperparameters, tune_new_entries=tune_new_entries)
-        self._settings = dict(settings)
+        self.oracle = oracle
+        self.max_model_size = max_model_size
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.distribution_strategy = distribution_strategy
+        self.directory = str(self.workspace.folder)
+        self.project_name = project_name or DEFAULT_NAME
+        self.logger = logger
+        self.tuner_id = tuner_id or os.environ.get("KERASTUNER_TUNER_ID", DEFAULT_TUNER_ID)
+        self.executions_per_trial = executions_per_trial
+        self._given_hypermodel = hypermodel
+        self._build_model = recompiled(
+            preset(
+                hypermodel,
+                oracle.given_hyperparameters,
+                tune_new_entries=oracle.tune_new_entries,
+                allow_new_entries=oracle.allow_new_entries,
+            ),
+            {"optimizer": optimizer, "loss": loss, "metrics": metrics},
+        )
         self._options: dict[str, Any] = {
-            "objective": objective_texts(objective),
-            "max_parameters": max_model_size,
-            "seed": seed,
+            "constraints": _size_limit(max_model_size),
+            "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
             "workers": workers,
         }
         self._study: Study | None = None
+        _check_ranges(TuneOptions(**self._options, **self._settings))
+        oracle.serve(self)
         if overwrite:
             _delete(self.workspace, self.project_name)
+            shutil.rmtree(self._project_folder, ignore_errors=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED and name in vars(self):
+            raise UsageError(
+                f"The {name} of a tuner cannot be changed.",
+                received=f"{name}={value!r:.60}",
+                fix=f"Create the tuner with another {name}.",
+            )
+        super().__setattr__(name, value)
 
     @property
     def hypermodel(self) -> Any:
         """The `keras_tuner.HyperModel` whose `build(hp)` returns a network."""
         from eyetune.models.model_function import keep, load
 
-        if isinstance(self._build_model, str | Path | type):
-            return load(keep(self._build_model, self.workspace.folder / "functions")).hypermodel
-        return as_hypermodel(self._build_model)
+        given = self._given_hypermodel
+        if isinstance(given, str | Path | type):
+            return load(keep(given, self.workspace.folder / "functions")).hypermodel
+        return as_hypermodel(given)
 
     @cached_property
     def space(self) -> Space:
@@ -113,6 +193,12 @@ class Tuner:
 
         start_keras()
         return discover(keep(self._build_model, self.workspace.folder / "functions"))
+
+    @property
+    def searched_space(self) -> Space:
+        """The search space with hyperparameters that appeared during the search."""
+        record = _study_named(self.workspace, self.project_name)
+        return self.space if record is None else record.space
 
     def search(
         self,
@@ -204,10 +290,24 @@ class Tuner:
             )
 
     def _length(self, epochs: int) -> dict[str, Any]:
-        """Return the epochs of a trial and, for a whole grid, the number of trials."""
+        """Return the epochs of a trial and, for all combinations of values, their number.
+
+        Raises:
+            UsageError: There are infinitely many combinations.
+        """
         length = {} if "max_epochs" in self._settings else {"max_epochs": epochs}
-        is_whole_grid = self._settings["sampler"] == "grid" and self._settings["trials"] is None
-        return length | ({"trials": self.space.size()} if is_whole_grid else {})
+        has_plan = self._settings.get("scheduler") == "hyperband"
+        if has_plan or self._settings["trials"] is not None:
+            return length
+        num_combinations = self.space.size()
+        if num_combinations is None and self._settings["sampler"] != "grid":
+            raise UsageError(
+                "max_trials=None asks for all combinations of values, and there are too many.",
+                expected="a number of trials",
+                received="max_trials=None",
+                fix="Pass max_trials, or give each range a step.",
+            )
+        return length | {"trials": num_combinations}
 
     def _is_done(self, record: StudyRecord, settings: Mapping[str, Any]) -> bool:
         """Return whether a study is complete and has as many trials as the settings demand.
@@ -250,6 +350,11 @@ class Tuner:
         assert self._study is not None
         return self._study
 
+    def recorded_study(self) -> Study | None:
+        """Return the study as it is recorded now; None if there is none."""
+        record = _study_named(self.workspace, self.project_name)
+        return None if record is None else Study(self.workspace, record)
+
     def reload(self) -> None:
         """Read the study from the workspace.
 
@@ -282,12 +387,7 @@ class Tuner:
     def _values(self, trial: TrialRecord) -> dict[str, Any]:
         if self._settings.get("scheduler") != "hyperband":
             return dict(trial.all_values)
-        # Scripts read from these how long to train the best network.
-        return {
-            **trial.all_values,
-            "tuner/epochs": trial.epochs_granted,
-            "tuner/initial_epoch": 0,
-        }
+        return {**trial.all_values, **hyperband_values(trial)}
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """Return the best trials' networks as Keras models with the weights of their best epochs.
@@ -326,39 +426,194 @@ class Tuner:
                 break
         return runs
 
-    def search_space_summary(self, extended: bool = False) -> None:
+    def load_model(self, trial: Any) -> Any:
+        """Return the network of a trial as a Keras model with the weights of its best epoch.
+
+        Args:
+            trial: A trial of `tuner.oracle`.
+
+        Raises:
+            UsageError: Its network is not kept: only those of the best trial and of the 10 best
+                trials that were trained to the end are.
+        """
+        from eyetune.values.run_files import MODEL_FILE
+
+        record = self.study.trials[int(trial.trial_id)]
+        if record.run is None or not (self.study.run(record).folder / MODEL_FILE).exists():
+            raise UsageError(
+                f"The network of trial {trial.trial_id} is not kept.",
+                expected="a trial that is among the best and was trained to the end",
+                received=f"trial {trial.trial_id}: {record.state}",
+                fix="Build and train it again: tuner.hypermodel.build(trial.hyperparameters).",
+            )
+        return self.study.run(record).model()
+
+    @property
+    def _project_folder(self) -> Path:
+        name = quote(self.project_name, safe="").replace(".", "%2E")
+        return self.workspace.folder / "projects" / name
+
+    @property
+    def project_dir(self) -> str:
+        """Path of a folder for a script's own files, which is created.
+
+        eyetune keeps its records elsewhere in the workspace: see `tuner.study.folder`.
+        """
+        self._project_folder.mkdir(parents=True, exist_ok=True)
+        return str(self._project_folder)
+
+    def get_trial_dir(self, trial_id: str) -> str:
+        """Return the path of a folder for a script's own files about a trial, which is created.
+
+        Args:
+            trial_id: Id of the trial.
+        """
+        folder = self._project_folder / f"trial_{trial_id}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def save(self) -> None:
+        """Do nothing: everything is recorded in the workspace as it happens."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state of the tuner beside its records: none, as in KerasTuner."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Accept an empty state, the only one that a tuner has.
+
+        Raises:
+            UsageError: The state is not empty.
+        """
+        if state:
+            raise UsageError(
+                "A tuner has no state beside its records.",
+                received=f"{state!r:.60}",
+                fix="Keep the script's own state in a file in tuner.project_dir.",
+            )
+
+    def search_space_summary(self, extended: bool = False) -> None:  # noqa: ARG002
         """Print the search space.
 
         Args:
-            extended: Whether to print conditions too. Default: False.
+            extended: Changes nothing, as in KerasTuner. Default: False.
         """
-        # During a search, hyperparameters may be added to the space.
-        space = self._study.record.space if self._study else self.space
+        entries = self.oracle.get_space().space
         print("Search space summary")
-        print(f"Default search space size: {len(space)}")
-        for distribution in space.distributions:
-            description = describe(distribution)
-            print(f"{distribution.name}: {description} (default {distribution.default})")
-            for condition in distribution.conditions if extended else ():
-                values = " or ".join(map(str, condition.values))
-                print(f"  while {condition.parent} is {values}")
+        print(f"Default search space size: {len(entries)}")
+        for entry in entries:
+            config = entry.get_config()
+            print(f"{config.pop('name')} ({type(entry).__name__})")
+            print(config)
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Print the best trials.
+        """Print the best trials, and after them those without a result, such as failed ones.
 
         Args:
             num_trials: Largest number of trials. Default: 10.
         """
-        objectives = self.study.record.settings.objectives
         print("Results summary")
         print(f"Results in {self.study.folder}")
         print(f"Showing {num_trials} best trials")
-        for trial in self.study.best(num_trials):
-            print(f"\nTrial {trial.number} summary: {trial.epochs} epochs, {trial.state}")
-            for name, value in trial.all_values.items():
-                print(f"{name}: {value}")
-            for objective, value in zip(objectives, trial.objectives or (), strict=True):
-                print(f"{objective.name}: {value:.6g}")
+        print(self.oracle.objective)
+        for trial in self.oracle.get_best_trials(num_trials):
+            print()
+            trial.summary()
+
+
+def _check_oracle(oracle: Any) -> None:
+    """Refuse an oracle that is not one of eyetune's.
+
+    Raises:
+        ArgumentTypeError: It is not.
+    """
+    if isinstance(oracle, Oracle):
+        return
+    kind = type(oracle)
+    fix = f"Pass one of {SAMPLERS} of eyetune.compat.keras_tuner.oracles."
+    if kind.__module__.startswith("keras_tuner."):
+        fix = f"Import {kind.__name__} from eyetune.compat.keras_tuner.oracles."
+    raise ArgumentTypeError(
+        "The oracle of a tuner must be one of eyetune's.",
+        expected=SAMPLERS,
+        received=f"{kind.__module__}.{kind.__name__}",
+        fix=fix,
+    )
+
+
+def _check_hypermodel(hypermodel: Any) -> None:
+    """Refuse a missing model function.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if hypermodel is None:
+        raise UsageError(
+            "A tuner needs a model function.", expected="build_model(hp) or a HyperModel"
+        )
+
+
+def _check_objective(hypermodel: Any, oracle: Oracle) -> None:
+    """Refuse to search without an objective, unless the user's `fit` returns it.
+
+    Raises:
+        UsageError: There is none, or trials are compared before `fit` returns it.
+    """
+    if oracle.has_objective:
+        return
+    if not _has_own_fit(hypermodel):
+        raise UsageError(
+            "A tuner needs an objective.",
+            expected='objective="val_accuracy", a keras_tuner.Objective, or a list of them',
+            fix="Name a metric. Or return one number, which is minimized, from HyperModel.fit.",
+        )
+    if isinstance(oracle, HyperbandOracle):
+        raise UsageError(
+            "Hyperband compares trials before their `fit` returns the objective.",
+            expected='a metric of each epoch, as in objective="val_accuracy"',
+            fix="Name a metric, or use RandomSearch.",
+        )
+
+
+def _has_own_fit(hypermodel: Any) -> bool:
+    """Return whether a hypermodel has its own `fit`, whose result may be the objective."""
+    if isinstance(hypermodel, str | Path) or not hasattr(hypermodel, "fit"):
+        return False
+    import keras_tuner
+
+    kind = hypermodel if inspect.isclass(hypermodel) else type(hypermodel)
+    return getattr(kind, "fit", None) is not keras_tuner.HyperModel.fit
+
+
+def _size_limit(max_model_size: int | None) -> str | None:
+    """Return KerasTuner's limit on trainable parameters as a constraint; 0 is no limit, as there.
+
+    Raises:
+        UsageError: It is not a whole number, or negative.
+    """
+    if not max_model_size:
+        return None
+    is_whole = isinstance(max_model_size, int) and not isinstance(max_model_size, bool)
+    if not is_whole or max_model_size < 0:
+        raise UsageError(
+            "max_model_size is out of its range.",
+            expected="a whole number of parameters, 1 or more",
+            received=repr(max_model_size),
+        )
+    return f"trainable_parameters <= {max_model_size}"
+
+
+def _check_ranges(options: TuneOptions) -> None:
+    """Refuse values out of their range when a tuner is created, not when it searches.
+
+    Raises:
+        UsageError: There is one.
+    """
+    check_arguments(options)
+    check_options(options)
+    budget_of(options)
+    recorded_section(options, "schedule", SchedulerSettings)
+    recorded_section(options, "sampling", SamplerSettings)
 
 
 def _study_named(workspace: Workspace, name: str) -> StudyRecord | None:

@@ -1,0 +1,5 @@
+"""`keras_tuner.engine.hypermodel`: KerasTuner's own."""
+
+from keras_tuner.engine.hypermodel import HyperModel
+
+__all__ = ["HyperModel"]

@@ -1,0 +1,160 @@
+"""Recorded trials as trials of KerasTuner that cannot be changed; it imports Keras: import it late.
+
+As in KerasTuner, the metrics of a trial are those of one epoch: the best by the objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from eyetune.api.study import Study
+from eyetune.compat.keras_tuner.hyperparameters import hyperband_values, hyperparameters_of
+from eyetune.errors import UsageError
+from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.tuning.objectives import monitor_of
+from eyetune.values.history import Epoch, History, best_epoch
+
+STATUS = {
+    TrialState.WAITING: TrialStatus.RUNNING,
+    TrialState.RUNNING: TrialStatus.RUNNING,
+    TrialState.PAUSED: TrialStatus.COMPLETED,
+    TrialState.COMPLETE: TrialStatus.COMPLETED,
+    TrialState.STOPPED: TrialStatus.COMPLETED,
+    TrialState.INFEASIBLE: TrialStatus.FAILED,
+    TrialState.FAILED: TrialStatus.FAILED,
+}
+EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+MetricsTracker: Any = type(Trial(None).metrics)
+
+
+def trial_id(number: int, max_trials: int | None) -> str:
+    """Return KerasTuner's id of a trial: its number, with leading zeros.
+
+    Example:
+        >>> trial_id(3, 10), trial_id(3, None)
+        ('03', '0003')
+    """
+    return f"{number:0{len(str(max_trials))}d}"
+
+
+class RecordedMetrics(MetricsTracker):  # type: ignore[misc]
+    """The metrics of the best epoch of a trial.
+
+    Args:
+        values: Values by the names of the metrics.
+        step: Index of the epoch, from 0.
+        objectives: The objectives, whose directions are known.
+    """
+
+    def __init__(
+        self, values: Mapping[str, float], step: int, objectives: Sequence[Objective]
+    ) -> None:
+        self._is_recorded = False
+        super().__init__()
+        directions = {objective.name: objective.direction for objective in objectives}
+        for name, value in values.items():
+            self.register(name, directions.get(name))
+            self.update(name, value, step)
+        self._is_recorded = True
+
+    def register(self, name: str, direction: str | None = None) -> None:
+        """Refuse to add a metric to a recorded trial."""
+        self._check()
+        super().register(name, direction)
+
+    def update(self, name: str, value: float, step: int = 0) -> Any:
+        """Refuse to add a value to a recorded trial."""
+        self._check()
+        return super().update(name, value, step)
+
+    def set_history(self, name: str, observations: Any) -> None:
+        """Refuse to add values to a recorded trial."""
+        self._check()
+        super().set_history(name, observations)
+
+    def _check(self) -> None:
+        if self._is_recorded:
+            raise UsageError(
+                "The metrics of a recorded trial cannot be changed.",
+                fix="Return more metrics from HyperModel.fit.",
+            )
+
+
+class RecordedTrial(Trial):  # type: ignore[misc]
+    """A trial from the records.
+
+    Args:
+        study: Its study.
+        record: Its record.
+        history: Its epochs; none if it was not trained by eyetune.
+        max_trials: Number of trials of the search, for the width of its id.
+    """
+
+    def __init__(
+        self, study: Study, record: TrialRecord, history: History, max_trials: int | None
+    ) -> None:
+        values = dict(record.all_values)
+        if study.record.settings.schedule.name == "hyperband":
+            values |= hyperband_values(record)
+        message = record.error or "\n".join(record.infeasible) or None
+        super().__init__(
+            hyperparameters_of(study.record.space, values),
+            trial_id(record.number, max_trials),
+            STATUS[record.state],
+            message,
+        )
+        objectives = study.record.settings.objectives
+        best = _best_epoch(objectives, history)
+        measured = {} if best is None else _metrics(best)
+        named = zip(objectives, record.objectives or (), strict=False)
+        measured |= {objective.name: value for objective, value in named}
+        self.best_step = 0 if best is None else best.epoch - 1
+        self.score = _score(objectives, record.objectives)
+        self.metrics = RecordedMetrics(measured, self.best_step, objectives)
+        self._is_recorded = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if vars(self).get("_is_recorded"):
+            raise UsageError(
+                f"The {name} of a recorded trial cannot be changed.",
+                received=f"{name}={value!r:.60}",
+                fix="Copy what you need: trial.hyperparameters.copy(), trial.get_state().",
+            )
+        super().__setattr__(name, value)
+
+
+def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]:
+    """Return all trials of a study in their order."""
+    runs = [record.run for record in study.trials if record.run is not None]
+    histories = study.workspace.runs.histories(runs)
+    return [
+        RecordedTrial(study, record, histories.get(record.run or "", ()), max_trials)
+        for record in study.trials
+    ]
+
+
+def _best_epoch(objectives: Sequence[Objective], history: History) -> Epoch | None:
+    try:
+        return best_epoch(history, monitor_of(objectives))
+    except KeyError:  # the objective was measured after the last epoch only, or never
+        return history[-1]
+
+
+def _metrics(epoch: Epoch) -> dict[str, float]:
+    usual = {name: getattr(epoch, name) for name in EPOCH_METRICS}
+    return {name: value for name, value in {**usual, **epoch.others}.items() if value is not None}
+
+
+def _score(objectives: Sequence[Objective], values: Sequence[float] | None) -> float | None:
+    """Return the value of the objective; of several, the sum, those to maximize negative."""
+    if values is None:
+        return None
+    if len(objectives) == 1:
+        return values[0]
+    return -sum(
+        objective.oriented(value) for objective, value in zip(objectives, values, strict=True)
+    )
