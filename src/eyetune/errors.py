@@ -28,6 +28,8 @@
 The commands `fit-check` and `verify` also end with exit status 1 for the answer no, and `fit-check`
 with exit status 3 where it cannot tell.
 
+A result that is not what one might expect is reported by an `EyetuneWarning`, a Python warning.
+
 An error says what happened and, where it helps, what was expected, what was received and how to
 fix it. To react to an error, use its class and its fields; the sentences are for people.
 """
@@ -106,6 +108,10 @@ def _rebuild(kind: type[EyetuneError], message: str, fields: dict[str, Any]) -> 
     error = kind(message)
     vars(error).update(fields)
     return error
+
+
+class EyetuneWarning(UserWarning):
+    """Something is done otherwise than one might expect, or costs more; the work continues."""
 
 
 class UsageError(EyetuneError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
 from eyetune.api.study import Study
 from eyetune.data import Dataset
 from eyetune.data.arrays import keep_arrays
-from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError
+from eyetune.errors import ArgumentTypeError, EyetuneWarning, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 from eyetune.report.numbers import count_text
@@ -19,6 +20,7 @@ from eyetune.report.progress.training_progress import print_note
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, default_workers, make_executor
+from eyetune.tuning.executors.in_process import COSTS
 from eyetune.tuning.executors.machine import usable_cores
 from eyetune.tuning.exploration import Outlook, look_ahead, planned_final
 from eyetune.tuning.final_training import MAX_TRIES, train_final, unfinished_final
@@ -72,12 +74,10 @@ def tune(options: TuneOptions) -> Study:
             stack.enter_context(workspace.studies.claim(record.id))
             record = workspace.studies.get(record.id)
         with make_executor(executor_name, num_workers) as executor:
-            num_workers = executor.num_workers
-            workers = count_text(num_workers, "worker")
-            print_note(f"Starting {workers} ...", enabled=options.progress)
-            for _ in range(num_workers):
-                # All workers load Keras at once, while the first one also reads the space.
-                executor.submit(start_worker, executor.threads)
+            num_workers = executor.recorded_workers
+            _start_workers(executor, progress=options.progress)
+            if executor.is_in_process:
+                _share_originals(stack, options, start, record)
             if record is None:
                 settings = new_settings(workspace, start, options, executor, images)
                 record = _create(workspace, options.name, settings, images)
@@ -87,7 +87,9 @@ def tune(options: TuneOptions) -> Study:
             dataset = _checked_images(record, images)
             seconds = record.seconds + time.monotonic() - started_at
             record = record.model_copy(update={"seconds": seconds})
-            trainer = _FinalTrainer(workspace, executor_name, dataset, options.progress)
+            trainer = _FinalTrainer(
+                workspace, executor_name, dataset, options.progress, executor.is_in_process
+            )
             unfinished = unfinished_final(workspace.studies.trials(record.id))
             if unfinished is None:
                 record = _run_search(
@@ -100,12 +102,41 @@ def tune(options: TuneOptions) -> Study:
                     workspace, record, executor, dataset, progress=options.progress
                 )
         if record.settings.final_training and record.ending != Ending.TARGET_REACHED:
-            record = _run_final(record, trainer, num_workers)
+            record = _run_final(record, trainer, max(1, num_workers))
     study = Study(workspace, record)
     if options.plots and study.trials:
         draw(study, progress=options.progress)
     _ = study.best_trial  # raises where no trial has a result
     return study
+
+
+def _start_workers(executor: Executor, *, progress: bool) -> None:
+    """Let all workers load Keras at once, while the first one also reads the space."""
+    note = f"Starting {count_text(executor.num_workers, 'worker')} ..."
+    if executor.is_in_process:
+        warnings.warn(COSTS, EyetuneWarning, stacklevel=4)
+        note = "Loading Keras ..."
+    print_note(note, enabled=progress)
+    for _ in range(executor.num_workers):
+        executor.submit(start_worker, executor.threads)
+
+
+def _share_originals(
+    stack: ExitStack, options: TuneOptions, start: StartingPoint, record: StudyRecord | None
+) -> None:
+    """Let this process train with the user's own function and callbacks, as long as the stack is.
+
+    A resumed study keeps the name of the function that it was started with.
+    """
+    from eyetune.models.model_function import sharing
+
+    if options.build_model is None:
+        return
+    names = [start.recipe.model.function]
+    if record is not None and record.settings.has_function:
+        names.append(record.settings.recipe.model.function)
+    for name in dict.fromkeys(names):
+        stack.enter_context(sharing(name, options.build_model, options.fit_arguments or {}))
 
 
 def draw(study: Study, *, progress: bool) -> None:
@@ -193,7 +224,12 @@ def _starting_point(workspace: Workspace, options: TuneOptions) -> StartingPoint
             fix="Leave around out.",
         )
     fit_arguments = dict(options.fit_arguments or {})
-    name = keep(options.build_model, workspace.folder / "functions", fit_arguments)
+    name = keep(
+        options.build_model,
+        workspace.folder / "functions",
+        fit_arguments,
+        for_workers=options.workers != 0,
+    )
     recipe = checked_recipe(options.recipe).with_({"model": {"function": name}})
     return StartingPoint(recipe, options.space, source, is_given=True)
 
@@ -254,12 +290,13 @@ def _run_search(
 
 @dataclass(frozen=True)
 class _FinalTrainer:
-    """Trains final trials in one worker with all cores."""
+    """Trains final trials in one worker with all cores, or in this process."""
 
     workspace: Workspace
     executor: str
     dataset: Dataset
     progress: bool
+    is_in_process: bool = False
 
     def train(
         self, record: StudyRecord, trial: TrialRecord, view: Outlook | None = None
@@ -278,7 +315,8 @@ class _FinalTrainer:
 
     def _executor(self) -> Executor:
         if self.executor == "local":
-            return make_executor(self.executor, 1)  # it has all cores
+            # One worker has all cores, and so has this process.
+            return make_executor(self.executor, 0 if self.is_in_process else 1)
         try:
             return make_executor(self.executor, 1, cpus_per_job=usable_cores())
         except UsageError:  # the machines of the cluster have fewer cores than this one

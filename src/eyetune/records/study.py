@@ -159,11 +159,13 @@ class StudySettings(_Record):
         budget: When the study ends.
         limits: Limits of one trial.
         seed: Random seed of the suggestions and of every training.
-        workers: Number of concurrent trainings when the study began.
+        workers: Number of concurrent trainings when the study began; 0: one at a time, in the
+            coordinating process.
         executor: Where trainings run: "local", "ray" or "ray://HOST:PORT".
         tune_new_entries: Whether hyperparameters that appear late are searched too, or keep their
             defaults.
-        engine: "eyetune", or "keras-tuner" for a study that KerasTuner ran.
+        engine: "eyetune", "keras-tuner" for a study that KerasTuner ran, or "tuner-subclass" where
+            a class of the user's own runs the trials in its script.
         seeds: Ids of the user's own runs that the sampler knew from the beginning.
         starts: Values of the first trials, before the sampler suggests any.
         portfolio: Name of the portfolio that `starts` are from, or "".
@@ -187,7 +189,7 @@ class StudySettings(_Record):
     workers: int = 1
     executor: str = "local"
     tune_new_entries: bool = True
-    engine: Literal["eyetune", "keras-tuner"] = "eyetune"
+    engine: Literal["eyetune", "keras-tuner", "tuner-subclass"] = "eyetune"
     seeds: tuple[str, ...] = ()
     starts: tuple[dict[str, Value], ...] = ()
     portfolio: str = ""
@@ -305,7 +307,7 @@ class TrialRecord(_Record):
         values: The suggested hyperparameters that are active.
         more_values: Hyperparameters that appeared while it was built or trained, at their defaults.
         unused: Names of suggested hyperparameters that its model function never asked for.
-        run: Id of its run; None if nothing was trained, or KerasTuner trained it.
+        run: Id of its run; None if nothing was trained, or eyetune did not train it.
         bracket: Bracket of the scheduler.
         rung: The rung that it was last promoted to, from 0.
         epochs_granted: Epochs that it may train in total so far.

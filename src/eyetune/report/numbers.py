@@ -88,6 +88,16 @@ def count_text(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def workers_text(num_workers: int) -> str:
+    """Return what trained the trials of a study; 0 workers are the coordinating process.
+
+    Example:
+        >>> workers_text(2), workers_text(0)
+        ('2 workers', 'one process')
+    """
+    return count_text(num_workers, "worker") if num_workers else "one process"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in the units that people use.
 

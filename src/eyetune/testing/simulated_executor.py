@@ -26,7 +26,7 @@ from eyetune.training.job import (
     work_apart,
 )
 from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
-from eyetune.tuning.executors import Executor
+from eyetune.tuning.executors import Executor, InProcessExecutor
 from eyetune.values.history import Epoch, History
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.network import Layer, Network
@@ -101,13 +101,17 @@ class SimulatedExecutor(Executor):
     ) -> Future[Result]:
         """Simulate a job; a cancelled job ends after its current epoch."""
         future: Future[Any] = Future()
-        do: Callable[[], Any] = partial(function, *arguments)
-        if function is inspect_apart:
-            do = partial(self._inspect, *arguments)
-        if function is work_apart:
-            do = partial(self._work, arguments[0], future)
-        self._pool.submit(self._resolve, future, do)
+        self._pool.submit(self._resolve, future, self._simulation(function, arguments, future))
         return future
+
+    def _simulation(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], future: Future[Any]
+    ) -> Callable[[], Any]:
+        if function is inspect_apart:
+            return partial(self._inspect, *arguments)
+        if function is work_apart:
+            return partial(self._work, arguments[0], future)
+        return partial(function, *arguments)
 
     def _resolve(self, future: Future[Any], do: Callable[[], Any]) -> None:
         try:
@@ -172,9 +176,38 @@ class SimulatedExecutor(Executor):
         (job.folder / CHECKPOINT).write_text(
             json.dumps([asdict(epoch) for epoch in history]), encoding="utf-8"
         )
-        with (job.folder / PROGRESS_FILE).open("a", encoding="utf-8") as stream:
+        with (job.folder / PROGRESS_FILE).open("a", encoding="utf-8", buffering=1) as stream:
             ProgressLog(stream.write).on_epoch(epoch)
         return history
+
+
+class SimulatedInProcessExecutor(SimulatedExecutor):
+    """Simulates jobs in this thread, one after the other, like an `InProcessExecutor`.
+
+    Args:
+        curve: Validation accuracy of a recipe after an epoch; it may raise KeyboardInterrupt.
+    """
+
+    is_in_process = True
+
+    def __init__(self, curve: Curve = quick_curve) -> None:
+        super().__init__(1, curve=curve)
+
+    def submit(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        limit_seconds: float | None = None,
+        limit_bytes: int | None = None,
+    ) -> Future[Result]:
+        """Simulate a job, and return a future that is done."""
+        with InProcessExecutor() as executor:
+            future: Future[Any] = Future()
+            return executor.submit(
+                self._simulation(function, arguments, future),
+                limit_seconds=limit_seconds,
+                limit_bytes=limit_bytes,
+            )
 
 
 def _stored(folder: Path) -> History:

@@ -70,6 +70,7 @@ class Fitted:
         hyperparameters: All values that a model function used, in its training too.
         space: The ranges of these hyperparameters.
         ranges: The range of each int8 tensor, if the last stage has learned them.
+        changed_copies: What it changed in its copies of the user's callbacks; see `Outcome`.
     """
 
     ending: Ending
@@ -79,6 +80,7 @@ class Fitted:
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
     ranges: Ranges | None = None
+    changed_copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
+    log_name: str = "",
 ) -> Fitted:
     """Train a network on the training images of its dataset.
 
@@ -163,6 +166,8 @@ def fit(
             the epochs of the checkpoint.
         on_progress: Called after every few batches.
         on_note: Called with a line of text while something before the first epoch takes long.
+        log_name: Subfolder of the logs of a user's TensorBoard callback. Default: the name of the
+            folder.
 
     Returns:
         The outcome, with a network ready to be evaluated, saved or exported.
@@ -184,6 +189,7 @@ def fit(
             stop_after=stop_after,
             on_epoch=on_epoch,
             on_progress=on_progress,
+            log_name=log_name,
         )
     training = begin(prepared, on_note)
     stored = checkpoints.load_last(folder, training.identity) if resume else None

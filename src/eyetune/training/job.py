@@ -57,6 +57,8 @@ class Job:
         stop_after: Number of epochs in the history at which to pause (None: never).
         conclude: Save the network and classify with it even if the training is not complete.
         int8: How to measure the accuracy of the int8 network in the end; None: it is not measured.
+        log_name: Subfolder of the logs of a user's TensorBoard callback, such as "03/execution0".
+            Default: the name of the folder.
     """
 
     recipe: Recipe
@@ -70,6 +72,7 @@ class Job:
     stop_after: int | None = None
     conclude: bool = False
     int8: Int8Task | None = None
+    log_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,9 @@ class Outcome:
         hyperparameters: All values that a model function used, while it built and trained.
         space: The ranges of these hyperparameters.
         int8: Accuracy of the int8 network; None if the job does not ask for it.
+        is_interrupted: Whether Ctrl-C ended it; whole epochs are kept.
+        changed_copies: What the training changed in its copies of the user's callbacks, such as
+            "LossLog.losses"; the user's own objects do not have it.
     """
 
     history: History
@@ -95,6 +101,8 @@ class Outcome:
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
     int8: Int8Accuracy | None = None
+    is_interrupted: bool = False
+    changed_copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,7 @@ def work(
             on_epoch=on_epoch,
             on_progress=on_progress,
             on_note=on_note,
+            log_name=job.log_name,
         )
         is_over = fitted.ending is Ending.COMPLETE
         predictions: Predictions = {}
@@ -192,6 +201,8 @@ def work(
             fitted.hyperparameters,
             fitted.space,
             int8,
+            fitted.ending is Ending.INTERRUPTED,
+            fitted.changed_copies,
         )
 
 
@@ -220,9 +231,12 @@ def start(threads: int) -> None:
 
 
 def work_apart(job: Job) -> Outcome:
-    """Do a job in a worker process.
+    """Do a job for a coordinator, in a worker process or in the coordinator's own.
 
     Progress goes into a file, which stays readable if the process is killed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it. A worker process ignores Ctrl-C.
     """
     start(job.threads)
     with (
@@ -230,7 +244,11 @@ def work_apart(job: Job) -> Outcome:
         (job.folder / PROGRESS_FILE).open("a", encoding="utf-8", buffering=1) as stream,
     ):
         log = ProgressLog(stream.write)
-        return work(job, _dataset(job.recipe), on_epoch=log.on_epoch, on_progress=log.on_progress)
+        dataset = _dataset(job.recipe)
+        outcome = work(job, dataset, on_epoch=log.on_epoch, on_progress=log.on_progress)
+    if outcome.is_interrupted:
+        raise KeyboardInterrupt
+    return outcome
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +17,22 @@ from eyetune.values.history import Epoch, Progress
 
 PROGRESS_FILE = "news.jsonl"
 SECONDS_BETWEEN_PROGRESS = 1.0
+
+_on_line: ContextVar[Callable[[], object] | None] = ContextVar("on_line", default=None)
+
+
+@contextmanager
+def followed(on_line: Callable[[], object]) -> Iterator[None]:
+    """Call a function after each line that a `ProgressLog` of this thread writes meanwhile.
+
+    A coordinator that trains in its own process reads its progress in this way. A training in
+    another process or thread is not affected.
+    """
+    token = _on_line.set(on_line)
+    try:
+        yield
+    finally:
+        _on_line.reset(token)
 
 
 class ProgressLog:
@@ -30,13 +48,19 @@ class ProgressLog:
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Write a whole epoch."""
-        self._write(json.dumps({"epoch": asdict(epoch)}) + "\n")
+        self._write_line({"epoch": asdict(epoch)})
 
     def on_progress(self, progress: Progress) -> None:
         """Write the progress within an epoch, at most once a second."""
         if time.monotonic() - self._written_at >= SECONDS_BETWEEN_PROGRESS:
             self._written_at = time.monotonic()
-            self._write(json.dumps({"progress": asdict(progress)}) + "\n")
+            self._write_line({"progress": asdict(progress)})
+
+    def _write_line(self, value: object) -> None:
+        self._write(json.dumps(value) + "\n")
+        on_line = _on_line.get()
+        if on_line is not None:
+            on_line()
 
 
 class ProgressLogReader:

@@ -13,7 +13,7 @@ from eyetune.errors import EyetuneError, RunNotFoundError, WorkerLostError, Work
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.training.job import Job, Outcome, work_apart
-from eyetune.training.progress_log import ProgressLogReader
+from eyetune.training.progress_log import ProgressLogReader, followed
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.recording import job_of, record_failure, record_outcome
 from eyetune.values.history import Epoch, Progress
@@ -52,6 +52,7 @@ class RunJob:
         limit_seconds: The worker is stopped when it takes longer; None for no limit.
         limit_bytes: The worker is stopped when it takes more memory; None for no limit.
         int8: How to measure the accuracy of the int8 network in the end; None: it is not measured.
+        log_name: Subfolder of the logs of a user's TensorBoard callback. Default: the run's id.
     """
 
     record: RunRecord
@@ -62,6 +63,7 @@ class RunJob:
     limit_seconds: float | None = None
     limit_bytes: int | None = None
     int8: Int8Task | None = None
+    log_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,9 @@ class Dispatcher:
             stop_after=run_job.stop_after,
             conclude=run_job.conclude,
         )
-        job = replace(job, threads=self._executor.threads, int8=run_job.int8)
+        job = replace(
+            job, threads=self._executor.threads, int8=run_job.int8, log_name=run_job.log_name
+        )
         progress_log = ProgressLogReader(runs.folder(record.id))
         self._submit(_ActiveJob(run_job, job, progress_log, claim))
 
@@ -189,12 +193,14 @@ class Dispatcher:
         self._active.clear()
 
     def _submit(self, active: _ActiveJob) -> None:
-        future = self._executor.submit(
-            work_apart,
-            active.job,
-            limit_seconds=active.run_job.limit_seconds,
-            limit_bytes=active.run_job.limit_bytes,
-        )
+        # In this process, the training is over when `submit` returns.
+        with followed(lambda: self._record_progress(active)):
+            future = self._executor.submit(
+                work_apart,
+                active.job,
+                limit_seconds=active.run_job.limit_seconds,
+                limit_bytes=active.run_job.limit_bytes,
+            )
         self._active[future] = active
 
     def _record_progress(self, active: _ActiveJob) -> None:

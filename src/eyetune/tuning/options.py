@@ -386,7 +386,8 @@ class TuneOptions:
     workers: Annotated[
         int | None,
         Option(
-            "Trainings that run in parallel.",
+            "Trainings that run in parallel, each in a worker process; 0: in this process, one "
+            "at a time and without limits.",
             OptionGroup.STUDY,
             "one for each core, as far as the memory allows",
             recorded="workers",

@@ -43,13 +43,18 @@ def resumed_record(
 
     Raises:
         StudyChangedError: The options name another space, objective, model or data set.
-        UsageError: An option cannot be used, or KerasTuner searched this study.
+        UsageError: An option cannot be used, or eyetune does not train the trials of this study.
     """
     settings = record.settings
-    if settings.engine != "eyetune":
+    if settings.engine == "keras-tuner":
         raise UsageError(
             f"Study {record.name} was searched by KerasTuner and cannot be resumed.",
             fix="Start a new study with another name.",
+        )
+    if settings.engine == "tuner-subclass":
+        raise UsageError(
+            f"The trials of study {record.name} are run by a tuner in a script.",
+            fix="Run the script again: its search continues.",
         )
     changed = [
         *_changed_options(settings, options),
@@ -71,7 +76,7 @@ def resumed_record(
         "budget": _extended_budget(workspace, record, budget),
         "limits": settings.limits.model_copy(update=limits.model_dump(exclude_none=True)),
         "schedule": scheduler,
-        "workers": executor.num_workers,
+        "workers": executor.recorded_workers,
     }
     return record.model_copy(update={"settings": settings.model_copy(update=update)})
 

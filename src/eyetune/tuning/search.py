@@ -24,6 +24,7 @@ from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training.job import Inspection
 from eyetune.tuning.budget import BudgetTracker
+from eyetune.tuning.copied_callbacks import CopiesReport
 from eyetune.tuning.dispatch import Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
@@ -100,6 +101,7 @@ class _Search:
         self._planner = TrialPlanner(record, self._budget, seeds, self._works)
         self._inspections = Inspections(executor, settings)
         self._dispatcher = Dispatcher(workspace, executor, display)
+        self._copies_report = CopiesReport()
         self._running: dict[str, int] = {}  # numbers of the trials that are trained, by run
         # Trials that are handed out before anything else: those of an earlier invocation, and those
         # whose network has just been built.
@@ -272,6 +274,8 @@ class _Search:
         if outcome is None:
             self._fail(trial, ended.error or AssertionError())
             return
+        if not self._executor.is_in_process:
+            self._copies_report.add(outcome.changed_copies)
         self._extend_space(outcome.space)
         trial = with_hyperparameters(trial, outcome.hyperparameters)
         self._reach(trial, is_over=outcome.is_over, int8=outcome.int8)

@@ -59,10 +59,12 @@ def check_options(options: TuneOptions, board_name: str = "") -> None:
         board_name: The board of the study that is resumed, or "".
 
     Raises:
-        UsageError: A name, objective, constraint or board is not valid, or an objective or
-            constraint cannot be computed.
+        UsageError: A name, objective, constraint or board is not valid, an objective or
+            constraint cannot be computed, or a limit needs worker processes and there are none.
     """
     check_choices(options)
+    if options.workers == 0:
+        _check_no_limits(options)
     board_name = options.board or board_name
     check_board(objectives_of(options), constraints_of(options, board_name), board_name)
 
@@ -89,6 +91,18 @@ def check_sampling(options: TuneOptions, sampler: str) -> None:
                 expected=f"the sampler {' or '.join(samplers)}",
                 received=f"{name}={getattr(options, name)!r} with the sampler {sampler}",
                 fix=f"Leave {name} out, or choose the sampler {samplers[-1]}.",
+            )
+
+
+def _check_no_limits(options: TuneOptions) -> None:
+    """Refuse limits that need a worker process, which can be ended."""
+    for name in ("trial_seconds", "trial_bytes"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"{name} needs worker processes.",
+                expected="workers=1 or more",
+                received="workers=0",
+                fix=f"Leave {name} out, or train in a worker process.",
             )
 
 
@@ -181,7 +195,7 @@ def new_settings(
             "budget": _ending_budget(budget, scheduler),
             "limits": limits,
             "seed": options.seed or 0,
-            "workers": executor.num_workers,
+            "workers": executor.recorded_workers,
             "executor": options.executor or "local",
             "tune_new_entries": options.tune_new_entries is not False,
             "starts": tuple(starts),

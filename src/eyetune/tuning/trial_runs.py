@@ -61,7 +61,14 @@ def training_job(trial: TrialRecord, run: RunRecord, settings: StudySettings) ->
         limit_seconds=limits.seconds,
         limit_bytes=limits.memory_bytes,
         int8=_int8_task(settings),
+        log_name=_log_name(trial, run, settings),
     )
+
+
+def _log_name(trial: TrialRecord, run: RunRecord, settings: StudySettings) -> str:
+    """Return the subfolder of TensorBoard's logs, as KerasTuner names it."""
+    width = len(str(settings.budget.trials))
+    return f"{trial.number:0{width}d}/execution{run.seed - settings.seed}"
 
 
 def _int8_task(settings: StudySettings) -> Int8Task | None:

@@ -9,7 +9,19 @@ https://keras.io/keras_tuner/api/hypermodels/.
 """
 
 from eyetune.models.model_function.building import Built, build, build_with
-from eyetune.models.model_function.discovery import discover, space_of
-from eyetune.models.model_function.source import Loaded, keep, load
+from eyetune.models.model_function.discovery import discover, discover_in, space_of
+from eyetune.models.model_function.source import Loaded, deep_copies, keep, load, sharing
 
-__all__ = ["Built", "Loaded", "build", "build_with", "discover", "keep", "load", "space_of"]
+__all__ = [
+    "Built",
+    "Loaded",
+    "build",
+    "build_with",
+    "deep_copies",
+    "discover",
+    "discover_in",
+    "keep",
+    "load",
+    "sharing",
+    "space_of",
+]

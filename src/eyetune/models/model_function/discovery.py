@@ -17,11 +17,7 @@ from eyetune.space.space import Space
 
 
 def discover(function: str) -> Space:
-    """Return the search space of a model function as plain data.
-
-    A network is built with the defaults first, then another one for each conditional scope that was
-    not active yet. Hyperparameters that are used only in the training (in `HyperModel.fit`) are not
-    included.
+    """Return the search space of a model function as plain data; see `discover_in`.
 
     Args:
         function: `model.function` of a recipe.
@@ -29,6 +25,22 @@ def discover(function: str) -> Space:
     Raises:
         FunctionError: The function cannot be loaded, raised an exception, or has an invalid
             hyperparameter.
+    """
+    return discover_in(load(function).hypermodel)
+
+
+def discover_in(hypermodel: Any) -> Space:
+    """Return the search space of a `keras_tuner.HyperModel` as plain data.
+
+    A network is built with the defaults first, then another one for each conditional scope that was
+    not active yet. Hyperparameters that are used only in the training (in `HyperModel.fit`) are not
+    included.
+
+    Args:
+        hypermodel: Its `build(hp)` is called.
+
+    Raises:
+        FunctionError: It raised an exception, or has an invalid hyperparameter.
 
     Source: `keras_tuner.Tuner` 1.4 does this when it is created. It chooses random values for
     hyperparameters that become active. Here they get their defaults, so that a function always has
@@ -37,12 +49,12 @@ def discover(function: str) -> Space:
     import keras_tuner
 
     seen_so_far = keras_tuner.HyperParameters()
-    load(function).hypermodel.declare_hyperparameters(seen_so_far)
+    hypermodel.declare_hyperparameters(seen_so_far)
     active: list[Any] = []
     waiting: list[Any] = []
     hyperparameters = seen_so_far.copy()
     while True:
-        _build_once(function, hyperparameters)
+        _build_once(hypermodel, hyperparameters)
         _add_new(seen_so_far, hyperparameters)
         active += hyperparameters.active_scopes
         waiting += [scope for scope in hyperparameters.inactive_scopes if scope not in waiting]
@@ -54,12 +66,12 @@ def discover(function: str) -> Space:
         hyperparameters = _towards(seen_so_far, target)
 
 
-def _build_once(function: str, hyperparameters: Any) -> None:
+def _build_once(hypermodel: Any, hyperparameters: Any) -> None:
     import keras
 
     keras.utils.clear_session(free_memory=False)  # discards the graphs of earlier networks
     try:
-        load(function).hypermodel.build(hyperparameters)
+        hypermodel.build(hyperparameters)
     except Exception as error:
         raise failed(
             "The model function raised an exception while its space was discovered.", error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import inspect
@@ -13,7 +14,7 @@ import sysconfig
 import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -42,12 +43,15 @@ class Loaded:
         policy: Keras's dtype policy that the user's file sets; "" if it sets none.
         custom_objects: The user's own classes and functions by name, which Keras needs to load a
             network.
+        originals: The user's own callbacks, where this process has them; those in `arguments` are
+            copies.
     """
 
     hypermodel: Any
     arguments: Mapping[str, Any] = field(default_factory=dict)
     policy: str = ""
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    originals: tuple[Any, ...] = ()
 
     @property
     def has_own_fit(self) -> bool:
@@ -58,7 +62,11 @@ class Loaded:
 
 
 def keep(
-    function: object | str | Path, folder: Path, arguments: Mapping[str, Any] | None = None
+    function: object | str | Path,
+    folder: Path,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    for_workers: bool = True,
 ) -> str:
     """Copy a model function, so that later changes of the original have no effect.
 
@@ -67,6 +75,8 @@ def keep(
             class.
         folder: Folder of the copies. Each goes into its own subfolder, named by its digest.
         arguments: The user's arguments of `search`, for every training; stored with the function.
+        for_workers: Whether worker processes load the copy. Otherwise what cannot be pickled is
+            left out of it: this process has the user's own objects (see `sharing`).
 
     Returns:
         The text for `model.function` of a recipe. That of a copy is returned unchanged.
@@ -87,8 +97,10 @@ def keep(
     """
     arguments = dict(arguments or {})
     if not isinstance(function, str | Path):
-        return _keep_object(function, folder, arguments)
+        return _keep_object(function, folder, arguments, for_workers=for_workers)
     path, name = split(str(function))
+    if not for_workers and not _can_be_pickled(arguments):
+        arguments = {}
     if (path.parent / ORIGIN).is_file() and not arguments:
         return str(function)
     return _keep_file(path, name, folder, arguments)
@@ -109,6 +121,21 @@ def split(function: str) -> tuple[Path, str]:
     return Path(function).expanduser(), DEFAULT_NAME
 
 
+def deep_copies(callbacks: Any) -> list[Any]:
+    """Return deep copies of callbacks, or of none.
+
+    Raises:
+        FunctionError: They cannot be copied.
+    """
+    try:
+        return copy.deepcopy(list(callbacks or ()))
+    except Exception as error:  # each type has its own errors
+        raise FunctionError(
+            "The callbacks cannot be copied, but each training needs a copy.",
+            received=f"{type(error).__name__}: {error}",
+        ) from None
+
+
 def _keep_file(path: Path, name: str, folder: Path, arguments: dict[str, Any]) -> str:
     if path.suffix == ".pickle":
         return str(_existing(path).resolve())
@@ -121,7 +148,9 @@ def _keep_file(path: Path, name: str, folder: Path, arguments: dict[str, Any]) -
     return f"{_written(folder, contents) / path.name}:{name}"
 
 
-def _keep_object(function: object, folder: Path, arguments: dict[str, Any]) -> str:
+def _keep_object(
+    function: object, folder: Path, arguments: dict[str, Any], *, for_workers: bool
+) -> str:
     if not (callable(function) or hasattr(function, "build")):
         raise FunctionError(
             "The model function cannot be called.",
@@ -130,9 +159,39 @@ def _keep_object(function: object, folder: Path, arguments: dict[str, Any]) -> s
         )
     with _by_value(function) as origin:
         name = getattr(function, "__name__", type(function).__name__)
+        if not for_workers and not _can_be_pickled(arguments):
+            arguments = {}
+        if not for_workers and not _can_be_pickled(function):
+            function = NotKept(name)
         whole = _pickled((function, arguments), f"the function {name} or its arguments")
     contents = {PICKLE: whole, ORIGIN: json.dumps({"folder": origin}).encode()}
     return str(_written(folder, contents) / PICKLE)
+
+
+@dataclass(frozen=True)
+class NotKept:
+    """Stands for a model function in the records that cannot be pickled.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+    def __call__(self, hp: Any) -> Any:  # noqa: ARG002
+        """Refuse to build a network."""
+        raise FunctionError(
+            f"The records do not contain the model function {self.name}, which cannot be pickled.",
+            fix="Continue in the script that defines it, with workers=0.",
+        )
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        _pickled(value, "")
+    except FunctionError:
+        return False
+    return True
 
 
 def _check_source(path: Path, name: str) -> None:
@@ -236,7 +295,9 @@ def _written(folder: Path, contents: Mapping[str, bytes]) -> Path:
     return target
 
 
-@lru_cache(maxsize=MAX_LOADED)
+_shared: dict[str, Loaded] = {}  # model functions whose original this process uses, by name
+
+
 def load(function: str) -> Loaded:
     """Load a model function; Keras must be started.
 
@@ -244,12 +305,45 @@ def load(function: str) -> Loaded:
         function: From `keep`, or "file.py:name".
 
     Returns:
-        The function. In a process, the same object for the same text.
+        The function. In a process, the same object for the same text; within `sharing`, the user's
+        own.
 
     Raises:
         FunctionError: It does not exist, raised an exception when it was loaded, or does not build
             networks.
     """
+    return _shared.get(function) or _load(function)
+
+
+@contextmanager
+def sharing(
+    function: str, original: object | str | Path, arguments: Mapping[str, Any]
+) -> Iterator[None]:
+    """Let this process build and train with the user's own objects instead of copies of them.
+
+    What the function changes outside of itself is then changed for the user, too. Each training
+    still has a copy of the callbacks, so that none begins with the state of another one.
+
+    Args:
+        function: From `keep`.
+        original: What was given to `keep`.
+        arguments: The user's arguments of `search`.
+    """
+    if isinstance(original, str | Path):
+        loaded = _load(function)
+    else:
+        loaded = Loaded(_hypermodel(original, function), custom_objects=_custom_objects(original))
+    originals = tuple(arguments.get("callbacks") or ())
+    copied = {**arguments, "callbacks": deep_copies(originals)}
+    _shared[function] = replace(loaded, arguments=copied, originals=originals)
+    try:
+        yield
+    finally:
+        del _shared[function]
+
+
+@lru_cache(maxsize=MAX_LOADED)
+def _load(function: str) -> Loaded:
     import keras
 
     path, name = split(function)

@@ -101,7 +101,7 @@ def training_parts(
         for index, (first, last) in enumerate(pairwise(ends)):
             promoted.append((index, trial, history[first:last]))
     ended_at = {part.trial.number: part.end for part in parts}
-    workers = _Workers(parts, record.settings.workers)
+    workers = _Workers(parts, max(1, record.settings.workers))
     for _, trial, epochs in sorted(promoted, key=lambda each: (each[0], ended_at[each[1].number])):
         part = workers.place(Part(trial, epochs, ended_at[trial.number]))
         parts.append(part)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eyetune.analysis.study_summary import num_trials
 from eyetune.analysis.trial_results import metric_text, uncertainty_notes
 from eyetune.records.study import SamplerName, SchedulerSettings, StudyRecord, TrialRecord
-from eyetune.report.numbers import count_text, duration
+from eyetune.report.numbers import count_text, duration, workers_text
 
 SAMPLERS: dict[SamplerName, str] = {
     "random": "random sampling",
@@ -44,7 +44,7 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         paragraphs.append(
             f"Checked before training, so that infeasible trials cost nothing: {', '.join(limits)}."
         )
-    workers = count_text(settings.workers, "worker")
+    workers = workers_text(settings.workers)
     paragraphs.append(f"Budget: {budget_text(record)}, with {workers}.")
     paragraphs += [
         f"The final training, trial {trial.number}, trained the best recipe for the rest of the"
@@ -52,8 +52,12 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         for trial in trials
         if trial.is_final
     ]
-    if settings.engine != "eyetune":
+    if settings.engine == "keras-tuner":
         paragraphs.append("The search itself was run by KerasTuner.")
+    if settings.engine == "tuner-subclass":
+        paragraphs.append(
+            "The trials were run by a tuner in a script, which decides what they measure."
+        )
     return paragraphs
 
 

@@ -30,7 +30,7 @@ from eyetune.records.study import (
 )
 from eyetune.report.figures import study_figures, study_timeline
 from eyetune.report.figures.study_space import MAX_AXES
-from eyetune.report.numbers import count_text, duration
+from eyetune.report.numbers import duration, workers_text
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.study_method import method
 from eyetune.report.pages.tables import Cell, Row
@@ -102,7 +102,7 @@ def study_page(
                 "When each trial was trained, with its best result, and the final training of the"
                 " best recipe. Each dot is the end of a training or of a part of it.",
             )
-    workers = count_text(record.settings.workers, "worker")
+    workers = workers_text(record.settings.workers)
     context: dict[str, Any] = {
         "title": f"Study {record.name}: {record.data_name}",
         "subtitle": f"{record.created_at:%d %B %Y, %H:%M} UTC, {duration(record.seconds)} with"

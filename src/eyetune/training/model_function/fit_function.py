@@ -27,6 +27,7 @@ def fit_function(
     stop_after: int | None,
     on_epoch: Callable[[Epoch], None],
     on_progress: Callable[[Progress], None],
+    log_name: str = "",
 ) -> Fitted:
     """Train the network that a model function built.
 
@@ -38,6 +39,7 @@ def fit_function(
         on_epoch: Called with each whole epoch after its checkpoint is written; on resume first with
             the epochs of the checkpoint.
         on_progress: Called after every few batches.
+        log_name: Subfolder of TensorBoard's logs. Default: the name of the folder.
 
     Returns:
         The outcome, as that of `fit`.
@@ -61,7 +63,7 @@ def fit_function(
     stored = checkpoints.load_last(folder, identity) if resume else None
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    training = FunctionTraining(prepared, built, folder, identity, stored)
+    training = FunctionTraining(prepared, built, folder, identity, stored, log_name)
     training.listen(stop_after, on_epoch, on_progress)
     return training.outcome(training.run())
 

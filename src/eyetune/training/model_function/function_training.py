@@ -28,6 +28,7 @@ from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.fit import Ending, Fitted, class_weight
 from eyetune.training.fused_batch_norm import fused_batch_norm
+from eyetune.training.model_function.callback_copies import CallbackCopies
 from eyetune.training.model_function.scaled_images import plain
 from eyetune.training.model_function.user_call import call_user_fit, metrics_of
 from eyetune.training.model_function.user_callbacks import (
@@ -57,6 +58,7 @@ class FunctionTraining:
         folder: Folder of its checkpoints.
         identity: Recipe, data and seed that its checkpoints must belong to.
         stored: The checkpoint to continue from (None: it starts).
+        log_name: Subfolder of TensorBoard's logs. Default: the name of the folder.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class FunctionTraining:
         folder: Path,
         identity: Mapping[str, Any],
         stored: Checkpoint | None,
+        log_name: str = "",
     ) -> None:
         self.recipe = prepared.recipe
         self.dataset = prepared.dataset
@@ -79,6 +82,7 @@ class FunctionTraining:
         self.kept: int | None = None
         self.results: Mapping[str, float] = {}
         self.data = UserData(self.dataset, built.fit)
+        self.copies = CallbackCopies(built.loaded, log_name or folder.name, built.hyperparameters)
         self._original_fit = self.model.fit
 
     def listen(
@@ -115,7 +119,7 @@ class FunctionTraining:
                     self.built,
                     self.recipe,
                     self.data,
-                    self.folder,
+                    self.copies,
                     class_weight(self.recipe, self.dataset.train, self.dataset.num_classes),
                     has_started=lambda: bool(self.starts),
                 )
@@ -347,6 +351,7 @@ class FunctionTraining:
     def outcome(self, ending: Ending) -> Fitted:
         """Return the network with the kept weights, and the hyperparameters that were used."""
         history, kept = self.watcher.history, self.kept
+        self.copies.give_back()
         if history and (ending is not Ending.COMPLETE or returns_to_best(self.recipe.fit)):
             best = self.folder / BEST_CHECKPOINT_FILE
             stored = checkpoints.load(best if best.exists() else self.folder / CHECKPOINT_FILE)
@@ -367,6 +372,7 @@ class FunctionTraining:
             self.built.classifier,
             self.built.values,
             self.built.space,
+            changed_copies=self.copies.changes,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from eyetune.errors import EyetuneError
 from eyetune.models.model_function import Built
 from eyetune.models.model_function.tracebacks import failed, is_theirs
 from eyetune.recipe import Recipe
-from eyetune.training.model_function.user_callbacks import copies
+from eyetune.training.model_function.callback_copies import CallbackCopies
 from eyetune.training.model_function.user_data import UserData
 
 # Arguments that a training decides itself, whatever the user gave to `search`.
@@ -38,7 +37,7 @@ def call_user_fit(
     built: Built,
     recipe: Recipe,
     data: UserData,
-    folder: Path,
+    copies: CallbackCopies,
     class_weight: Mapping[int, float] | None,
     has_started: Callable[[], bool],
 ) -> Any:
@@ -50,7 +49,7 @@ def call_user_fit(
         built: The network and the model function.
         recipe: For epochs and batch size.
         data: Training and validation images.
-        folder: Folder of the training, for the logs of TensorBoard.
+        copies: The copies of the user's callbacks for this training.
         class_weight: Weights of the classes, if any.
         has_started: Whether the network's `fit` was called, so that no second try is possible.
 
@@ -71,7 +70,7 @@ def call_user_fit(
     while True:
         arguments = {
             "validation_data": data.validation,
-            "callbacks": copies(search_arguments.get("callbacks"), folder),
+            "callbacks": copies.make(),
             **offered,
         }
         try:

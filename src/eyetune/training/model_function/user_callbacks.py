@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from eyetune.errors import FunctionError
 from eyetune.values.history import Epoch, History
 
 # Attributes that belong to the current `fit`, not to the state of a callback.
@@ -78,29 +75,6 @@ class ContinuedCallbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
     def end(self) -> None:
         """Call the callbacks at the end of the training."""
         super().on_train_end()
-
-
-def copies(callbacks: Any, folder: Path) -> list[Any]:
-    """Return copies of callbacks for one training.
-
-    Args:
-        callbacks: The user's callbacks, or None.
-        folder: Folder of the training. TensorBoard's logs go into a subfolder with its name.
-
-    Raises:
-        FunctionError: They cannot be copied.
-    """
-    try:
-        copied = copy.deepcopy(list(callbacks or ()))
-    except Exception as error:  # each type has its own errors
-        raise FunctionError(
-            "The callbacks cannot be copied, but each training needs a copy.",
-            received=f"{type(error).__name__}: {error}",
-        ) from None
-    for callback in copied:
-        if type(callback).__name__ == "TensorBoard":
-            callback.log_dir = str(Path(callback.log_dir) / folder.name)
-    return copied
 
 
 def _state(callback: Any, initial: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,15 +39,23 @@ LESS_MEMORY = "Use smaller batches, a smaller network, or a higher limit."
 
 
 class Executor(ABC):
-    """Runs jobs in worker processes; a context manager that ends unfinished jobs when it is left.
+    """Runs jobs, usually in worker processes; a context manager that ends unfinished jobs.
 
     Attributes:
         num_workers: Number of jobs that run in parallel.
         threads: Threads of each job; 0 for one for each core.
+        is_in_process: Whether jobs run in this process, so that `submit` returns when they are
+            done.
     """
 
     num_workers: int
     threads: int
+    is_in_process: bool = False
+
+    @property
+    def recorded_workers(self) -> int:
+        """The number of workers as a study records it: 0 where jobs run in this process."""
+        return 0 if self.is_in_process else self.num_workers
 
     @abstractmethod
     def submit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eyetune.errors import UsageError
 from eyetune.tuning.executors.executor import Executor
+from eyetune.tuning.executors.in_process import InProcessExecutor
 from eyetune.tuning.executors.local import LocalExecutor, default_workers
 from eyetune.tuning.executors.ray import RayExecutor
 from eyetune.tuning.executors.ray_cluster import CLIENT_SCHEME
@@ -23,8 +24,8 @@ def make_executor(
     Args:
         name: `local` (processes on this machine), `ray` (the cluster that RAY_ADDRESS names, or
             else a Ray of this machine alone) or `ray://HOST:PORT` (a cluster elsewhere).
-        num_workers: Number of jobs in parallel; default: as many as suit this machine, or the
-            cluster.
+        num_workers: Number of jobs in parallel, or 0 to run them in this process; default: as many
+            as suit this machine, or the cluster.
         cpus_per_job: Cores that Ray reserves for each job.
         gpus_per_job: GPUs that Ray reserves for each job.
 
@@ -44,9 +45,17 @@ def make_executor(
                 received=f"local, {cpus_per_job:g} CPUs and {gpus_per_job:g} GPUs per job",
                 fix="Name the executor ray, or leave both out.",
             )
+        if num_workers == 0:
+            return InProcessExecutor()
         return LocalExecutor(default_workers() if num_workers is None else num_workers)
     is_client = name.startswith(CLIENT_SCHEME) and name != CLIENT_SCHEME
     if name == "ray" or is_client:
+        if num_workers == 0:
+            raise UsageError(
+                "workers=0 trains in this process, not on a cluster.",
+                received=f"the executor {name}",
+                fix="Name the executor local, or leave workers out.",
+            )
         address = name if is_client else None
         return RayExecutor(
             num_workers, address, cpus_per_job=cpus_per_job, gpus_per_job=gpus_per_job
