@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--sampler", default="random")
     parser.add_argument("--scheduler", default="full")
     parser.add_argument("--max-epochs", type=int, default=1)
+    parser.add_argument("--executions", type=int, default=1)
     arguments = parser.parse_args()
     settings = StudySettings(
         recipe=Recipe().with_(fit__epochs=arguments.max_epochs),
@@ -85,7 +86,10 @@ def main() -> None:
         objectives=(Objective(name="val_accuracy", direction="max"),),
         sampler=arguments.sampler,
         schedule=SchedulerSettings(
-            name=arguments.scheduler, max_epochs=arguments.max_epochs, iterations=None
+            name=arguments.scheduler,
+            max_epochs=arguments.max_epochs,
+            iterations=None,
+            executions=arguments.executions,
         ),
         budget=Budget(trials=arguments.trials),
     )

@@ -20,7 +20,10 @@
     │   ├── CheckpointError         its checkpoint is unreadable or belongs to another network
     │   ├── WorkerLostError         its worker process ended early
     │   ├── OutOfTimeError          it exceeded its time limit
-    │   └── OutOfMemoryError        it exceeded its memory limit
+    │   ├── OutOfMemoryError        it exceeded its memory limit
+    │   ├── AbandonedTrialError     the user's code gave it up (KerasTuner's FailedTrialError)
+    │   ├── FatalTrialError         the user's code ended its study (KerasTuner's FatalError)
+    │   └── TooManyFailuresError    too many trials in a row failed; also a RuntimeError
     └── WorkspaceError              records that cannot be opened, read or written
         └── RunBusyError            a run that another process is training
             └── StudyBusyError      a study that another process is running
@@ -219,6 +222,39 @@ class OutOfTimeError(TrainingError):
 
 class OutOfMemoryError(TrainingError):
     """A job exceeded its memory limit."""
+
+
+class AbandonedTrialError(TrainingError):
+    """The user's code gave up a trial, which is not tried again (KerasTuner's FailedTrialError)."""
+
+
+class FatalTrialError(TrainingError):
+    """The user's code ended the study (KerasTuner's FatalError).
+
+    Args:
+        message: The message of the user's error.
+        kind: Name of its class in KerasTuner: FatalError, FatalValueError, FatalTypeError or
+            FatalRuntimeError.
+        expected: What would have been right.
+        received: The traceback of the user's code.
+        fix: What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "FatalError",
+        expected: object = None,
+        received: object = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, received=received, fix=fix)
+        self.kind = kind
+
+
+class TooManyFailuresError(TrainingError, RuntimeError):
+    """Too many trials of a study failed in a row."""
 
 
 class WorkspaceError(EyetuneError):

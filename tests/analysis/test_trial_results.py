@@ -16,7 +16,7 @@ from eyetune.analysis.trial_results import (
     trial_json,
     uncertainty_notes,
 )
-from eyetune.records.study import Objective, Rung, TrialRecord, TrialState
+from eyetune.records.study import Execution, Objective, Rung, TrialRecord, TrialState
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 OBJECTIVES = (
@@ -49,6 +49,41 @@ def test_result_texts_show_how_certain_each_is() -> None:
     assert result_texts(OBJECTIVES, shown, shown.rungs[0])[0].startswith("40.00% (")
     assert objectives_text(OBJECTIVES, shown).startswith("int8_accuracy 80.00% (78.2 to 81.7) and ")
     assert result_texts(OBJECTIVES, shown.with_(rungs=())) == []
+
+
+def test_results_of_executions_have_their_spread() -> None:
+    objectives = (
+        Objective(name="val_accuracy", direction="max"),
+        Objective(name="int8_accuracy", direction="max"),
+        Objective(name="val_loss", direction="min"),
+        Objective(name="parameters", direction="min"),
+    )
+    values = ((0.70, 0.6, 0.8, 1000.0), (0.72, 0.6, 0.9, 1000.0))
+    int8 = Int8Accuracy(600, 1000, "simulated")
+    results = [Rung(epochs=3, values=each, int8=int8) for each in values]
+    executions = tuple(
+        Execution(run=f"run{seed}", seed=seed, result=result, epochs=3)
+        for seed, result in enumerate(results)
+    )
+    mean = Rung(epochs=3, values=(0.71, 0.6, 0.85, 1000.0), int8=int8, by_execution=values)
+    shown = trial(1600).with_(rungs=(mean,), executions=executions, run="run1")
+    assert result_texts(objectives, shown) == [
+        "71.00% ± 1.41",
+        "60.00%",  # not the interval of one network
+        "0.85 ± 0.071",
+        "1,000",
+    ]
+    notes = uncertainty_notes(objectives, [trial(1600), shown])
+    assert notes["val_accuracy"] == "mean of 2 executions ± their standard deviation"
+    assert "parameters" not in notes
+    value = trial_json(shown, objectives)
+    assert value["spread"]["val_accuracy"] == pytest.approx(0.02 / 2**0.5)
+    assert value["spread"]["parameters"] == 0
+    assert [
+        (execution["seed"], execution["val_loss"], execution["kept"])
+        for execution in value["executions"]
+    ] == [(0, 0.8, False), (1, 0.9, True)]
+    assert value["rungs"][0]["by_execution"] == [list(each) for each in values]
 
 
 def test_results_of_earlier_versions_have_no_uncertainty() -> None:

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from eyetune.api.study import Study, open_study
+from eyetune.errors import UsageError
 from eyetune.records import Workspace
 from eyetune.testing.studies import fabricated_study
 
@@ -45,3 +49,24 @@ def test_importances_leave_out_the_final_training(workspace: Path) -> None:
     searched.__dict__["trials"] = trials  # the cached property
     assert len(trials) == len(whole.trials) - 1
     assert whole.importances == searched.importances
+
+
+def test_study_shows_each_execution(workspace: Path) -> None:
+    fabricated_study(6, failing=0, executions=3, workspace=Workspace(workspace))
+    study = open_study("first", workspace=workspace)
+    best = study.best_trial
+    runs = [study.run(best, execution) for execution in range(3)]
+    assert [run.record.seed for run in runs] == [0, 1, 2]
+    assert study.run().id == best.run
+    accuracies = [max(epoch.val_accuracy for epoch in run.history) for run in runs]
+    assert study.run().id == runs[accuracies.index(max(accuracies))].id
+    assert study.best_value == pytest.approx(sum(accuracies) / 3)
+    with pytest.raises(UsageError):
+        study.run(best, 3)
+    row = study.to_dataframe().loc[best.number]
+    assert row["val_accuracy"] == study.best_value
+    assert row["val_accuracy_spread"] == pytest.approx(float(np.std(accuracies, ddof=1)))
+    epochs = sum(len(history) for history in study.histories.values())
+    assert study.to_json()["epochs_trained"] == epochs == 3 * sum(t.epochs for t in study.trials)
+    _, rows = study.plot_timeline().axes
+    assert len(rows.get_yticklabels()) == 6

@@ -105,3 +105,14 @@ def test_study_that_reached_its_target_trains_no_longer(
     assert study.record.ending == Ending.TARGET_REACHED
     assert study.final_trial is None
     assert len(executors) == 3
+
+
+@pytest.mark.usefixtures("executors")
+def test_final_training_of_a_study_with_executions_is_a_single_one(
+    archive: Path, tmp_path: Path
+) -> None:
+    study = tune(archive, tmp_path, executions=2)
+    *searched, final = study.trials
+    assert [len(trial.runs) for trial in searched] == [2, 2]
+    assert (final.is_final, len(final.runs), final.epochs) == (True, 1, 30)
+    assert study.record.ending == Ending.OUT_OF_COMBINATIONS

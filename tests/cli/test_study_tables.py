@@ -136,3 +136,17 @@ def test_uncertainty_is_beside_each_estimate() -> None:
     text = flat(printed(trial_table(record, trials[0])))
     for part in ("80.00% (78.2 to 81.7)", "200 ± 70 ms", "fps: 5"):
         assert part in text, part
+
+
+def test_trial_table_shows_each_execution() -> None:
+    study = fabricated_study(4, failing=0, executions=3)
+    best = rank_trials((ACCURACY,), study.trials)[0]
+    text = printed(trial_table(study.record, best))
+    assert best.objectives is not None
+    assert f"{best.objectives[0]:.2%} ± " in text
+    rows = {line.split()[-1]: line.split() for line in text.splitlines() if line.strip()}
+    for execution in best.executions:
+        assert execution.result is not None
+        seed, accuracy, *_ = rows[execution.run]
+        assert (seed, accuracy) == (str(execution.seed), f"{execution.result.values[0]:.2%}")
+    assert f"{best.objectives[0]:.2%} ± " in tables(study)

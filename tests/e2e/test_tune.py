@@ -322,13 +322,14 @@ def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Pa
     function = f"{folder / 'held.py'}:Held"
     arguments: list[str | Path] = ["tune", function, "--data", archive, "--name", "held"]
     arguments += ["--sampler", "grid", "--trials", "2", "--epochs", "5", "--workers", "1"]
+    arguments += ["--executions", "2"]
     records = Workspace(workspace)
 
     def histories() -> list[list[Epoch]]:
         return [list(records.runs.history(run.id)) for run in records.runs.all()]
 
     with started(*arguments) as process:
-        wait_until(lambda: [len(history) for history in histories()] == [HELD_AFTER], process)
+        wait_until(lambda: [len(history) for history in histories()] == [HELD_AFTER, 0], process)
         busy = call("tune", "--resume", "--name", "held")
         assert busy.returncode == 1
         assert "held" in busy.stderr
@@ -340,19 +341,23 @@ def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Pa
     assert paused["state"] == "PAUSED"
     (trial,) = finish("study", "held")["all_trials"]
     assert trial["epochs"] == HELD_AFTER
-    (before,) = histories()
+    before, _ = histories()
 
     hold.unlink()
     value = finish("tune", "--resume", "--name", "held")
     assert value["ending"] == Ending.TRIALS_DONE
     assert [trial["epochs"] for trial in value["all_trials"]] == [5, 5]
-    after = list(records.runs.history(value["all_trials"][0]["run"]))
+    executions = value["all_trials"][0]["executions"]
+    assert [(one["seed"], one["epochs"]) for one in executions] == [(0, 5), (1, 5)]
+    after = list(records.runs.history(executions[0]["run"]))
     assert after[:HELD_AFTER] == before  # durations included: no epoch was trained twice
     assert [epoch.epoch for epoch in after] == [1, 2, 3, 4, 5]
     best = value["best"]
     shown = finish("show", best["run"])
     assert shown["state"] == "COMPLETE"
-    assert shown["validation_accuracy"] == pytest.approx(best["val_accuracy"])
+    accuracies = [one["val_accuracy"] for one in best["executions"]]
+    assert shown["validation_accuracy"] == pytest.approx(max(accuracies))
+    assert best["val_accuracy"] == pytest.approx(sum(accuracies) / 2)
     assert finish("evaluate", best["run"])
 
 

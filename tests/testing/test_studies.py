@@ -55,3 +55,22 @@ def test_one_that_is_under_way_has_trials_that_are_open() -> None:
 
 def test_spaces_of_any_size() -> None:
     assert [len(fabricated_space(size)) for size in (1, 7, 12)] == [1, 7, 12]
+
+
+def test_executions_are_recorded_as_a_search_records_them(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = fabricated_study(8, executions=3, complete=False, failing=0, workspace=records)
+    assert tuple(records.studies.trials(study.record.id)) == study.trials
+    for trial in study.trials[:-3]:
+        runs = [records.runs.get(run) for run in trial.runs]
+        assert [run.seed for run in runs] == [0, 1, 2]
+        accuracies = [
+            max(epoch.val_accuracy for epoch in records.runs.history(run.id)) for run in runs
+        ]
+        assert trial.objectives == pytest.approx((sum(accuracies) / 3,))
+        assert trial.run == trial.runs[accuracies.index(max(accuracies))]
+        assert trial.rungs[-1].spread[0] > 0
+    paused, cut, waiting = study.trials[-3:]
+    assert (paused.state, len(paused.rungs)) == (TrialState.PAUSED, 1)
+    assert cut.partial is not None
+    assert waiting.runs == ()

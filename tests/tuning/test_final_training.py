@@ -36,7 +36,7 @@ from eyetune.tuning.final_training import (
 from eyetune.tuning.objectives import read_constraint
 from eyetune.tuning.search import search
 from eyetune.tuning.trials import trial_recipe
-from tests.tuning.test_search import Silence
+from tests.tuning.searching import Silence
 
 
 class InterruptedOnce(Silence):

@@ -32,7 +32,7 @@ from eyetune.training.job import inspect
 from eyetune.tuning.final_training import final_trial, train_final
 from eyetune.tuning.objectives import read_constraint, read_objective
 from eyetune.tuning.search import search
-from tests.tuning.test_search import Silence
+from tests.tuning.searching import Silence
 
 BOARD = load_board("esp-eye")
 RECIPE = Recipe().with_(

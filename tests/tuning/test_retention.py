@@ -7,7 +7,7 @@ import pytest
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records import Workspace
-from eyetune.records.study import Objective, Rung, TrialRecord, TrialState
+from eyetune.records.study import Execution, Objective, Rung, TrialRecord, TrialState
 from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.values.run_files import MODEL_FILE
 
@@ -53,3 +53,30 @@ def test_retention_keeps_the_networks_of_the_best_trials(
     assert num_kept < num_complete
     if len(objectives) == 1:
         assert num_kept == MODELS_KEPT
+
+
+def test_retention_keeps_the_network_of_the_best_execution(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    retention = ModelRetention(workspace, (ACCURACY,))
+    executions = tuple(Execution(run=run, seed=seed) for seed, run in enumerate("abc"))
+    trial = TrialRecord(
+        number=0,
+        state=TrialState.RUNNING,
+        values={},
+        run="b",
+        rungs=(Rung(epochs=1, values=(0.5,)),),
+        executions=executions,
+    )
+    paths = [workspace.runs.folder(run) / MODEL_FILE for run in "abc"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    for state, kept in [
+        (TrialState.RUNNING, [True] * 3),  # another execution may still become the best
+        (TrialState.PAUSED, [True] * 3),
+        (TrialState.COMPLETE, [False, True, False]),
+    ]:
+        retention.note(trial.with_(state=state))
+        retention.tidy(trial.with_(state=state))
+        retention.sweep()
+        assert [path.exists() for path in paths] == kept

@@ -21,15 +21,11 @@ from eyetune.records import RunState, Workspace
 from eyetune.records.study import (
     Budget,
     Rung,
-    SchedulerSettings,
-    StudyRecord,
-    StudySettings,
     StudyState,
     TrialRecord,
     TrialState,
 )
 from eyetune.space.hyperparameters import Choice
-from eyetune.space.presets import recipe_space
 from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
@@ -39,73 +35,7 @@ from eyetune.tuning.image_limits import works
 from eyetune.tuning.objectives import is_feasible, read_constraint, read_objective
 from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import ModelRetention
-from eyetune.tuning.search import search
-
-
-class Silence:
-    """A display that shows nothing, and can be made to interrupt."""
-
-    def __init__(self, interrupt_after: int | None = None) -> None:
-        self.left = interrupt_after
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def begin(self, key: str, label: str, num_epochs: int) -> None: ...
-
-    def on_progress_log(self, key: str, entry: Any) -> None: ...
-
-    def end(self, key: str, text: str) -> None: ...
-
-    def on_trial(self, trial: Any) -> None:  # noqa: ARG002
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise KeyboardInterrupt
-
-
-def new(workspace: Workspace, **options: Any) -> StudyRecord:
-    max_epochs = options.pop("max_epochs", 9)
-    start = recipe_space("lab", Recipe().with_(fit__epochs=max_epochs))
-    schedule = options.pop("schedule", "full")
-    iterations = options.pop("iterations", 1)
-    values: dict[str, Any] = {
-        "recipe": start.recipe,
-        "space": options.pop("space", start.space),
-        "objectives": tuple(map(read_objective, options.pop("objectives", ("val_accuracy",)))),
-        "constraints": tuple(map(read_constraint, options.pop("constraints", ()))),
-        "schedule": SchedulerSettings(name=schedule, max_epochs=max_epochs, iterations=iterations),
-        "sampler": options.pop("sampler", "random"),
-        "budget": options.pop("budget", Budget()),
-        **options,
-    }
-    return workspace.studies.create("study", StudySettings(**values))
-
-
-def do(
-    workspace: Workspace,
-    record: StudyRecord,
-    executor: SimulatedExecutor | None = None,
-    display: Any = None,
-    **options: Any,
-) -> StudyRecord:
-    with executor or SimulatedExecutor() as workers, workspace.studies.claim(record.id):
-        return search(record, workspace, workers, display or Silence(), tiny_dataset(), **options)
-
-
-def outline(workspace: Workspace, record: StudyRecord) -> list[Any]:
-    """Return everything of a study but times."""
-    trials = workspace.studies.trials(record.id)
-    return [
-        (
-            trial.with_(seconds=0.0),
-            [epoch.val_accuracy for epoch in workspace.runs.history(trial.run)]
-            if trial.run
-            else [],
-        )
-        for trial in trials
-    ]
+from tests.tuning.searching import Silence, do, new, outline
 
 
 @pytest.mark.parametrize("schedule", ["full", "halving", "hyperband", "median"])

@@ -241,3 +241,41 @@ def test_resumed_study_keeps_how_its_sampler_learns(tmp_path: Path) -> None:
             resumed_record(
                 workspace, record, start, replace(options, gp_beta=3.0), executor, images
             )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"executions": 0},
+        {"retries": -1},
+        {"max_consecutive_failures": 0},
+        {"executions": 2, "epochs_total": 17, "max_epochs": 9},
+        {"executions": 3, "seed": 2**32 - 2},
+        {"retries": 2, "seed": 2**32 - 2},
+    ],
+)
+def test_executions_and_retries_have_ranges(tmp_path: Path, options: dict[str, Any]) -> None:
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    given = TuneOptions(progress=False, **options)
+    with SimulatedExecutor() as executor, pytest.raises(UsageError):
+        new_settings(Workspace(), start, given, executor, ImageLoader(progress=False))
+
+
+def test_resumed_study_keeps_its_executions_and_may_change_its_retries(tmp_path: Path) -> None:
+    workspace = Workspace()
+    start = StartingPoint(Recipe(), BATCHES, _images(tmp_path), is_given=True)
+    images = ImageLoader(progress=False)
+    with SimulatedExecutor() as executor:
+        options = TuneOptions(progress=False, executions=2, retries=1)
+        settings = new_settings(workspace, start, options, executor, images)
+        record = workspace.studies.create("study", settings)
+
+        def resumed(**given: Any) -> StudySettings:
+            options = TuneOptions(progress=False, **given)
+            return resumed_record(workspace, record, start, options, executor, images).settings
+
+        assert resumed().limits.retries == 1
+        assert resumed(executions=2, retries=0).limits.retries == 0
+        assert resumed().schedule.executions == 2
+        with pytest.raises(StudyChangedError):
+            resumed(executions=3)

@@ -103,7 +103,7 @@ def best_so_far(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Step
     steps: list[Step] = []
     epochs, seconds, best = 0, 0.0, math.nan
     for trial in sorted(trials, key=lambda trial: trial.number):
-        epochs, seconds = epochs + trial.epochs, seconds + trial.seconds
+        epochs, seconds = epochs + trial.epochs_trained, seconds + trial.seconds
         if trial.objectives is None:
             continue
         value = trial.objectives[0]
@@ -186,7 +186,7 @@ def _states_text(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
 
 
 def _cost(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
-    trained = sum(trial.epochs for trial in trials)
+    trained = sum(trial.epochs_trained for trial in trials)
     whole = epochs_without_stopping(record, trials)
     text = f"{number_of(trained, 'epoch')} {'was' if trained == 1 else 'were'} trained"
     if any(trial.is_final for trial in trials) or trained >= whole:
@@ -197,7 +197,8 @@ def _cost(record: StudyRecord, trials: Sequence[TrialRecord]) -> str:
 def epochs_without_stopping(record: StudyRecord, trials: Sequence[TrialRecord]) -> int:
     """Return the epochs that it would have taken to train every trial to the end."""
     begun = sum(trial.epochs > 0 for trial in trials)
-    return begun * record.settings.schedule.max_epochs
+    scheduler = record.settings.schedule
+    return begun * scheduler.max_epochs * scheduler.executions
 
 
 def _ending(record: StudyRecord) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyetune.analysis.metrics import wilson_interval
-from eyetune.records.study import Objective, Rung, TrialRecord
+from eyetune.records.study import Execution, Objective, Rung, TrialRecord
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 _TIMES = ("latency_ms", "fps")
@@ -20,7 +20,7 @@ def result_texts(
     """Return the values of a trial's objectives as text, each estimate with its uncertainty.
 
     A predicted time has the range of the board's cost model, and an int8 accuracy the 95% interval
-    of its images.
+    of its images. The mean of several executions has their standard deviation.
 
     Args:
         objectives: The study's objectives.
@@ -41,12 +41,14 @@ def result_texts(
         >>> result_texts(objectives, trial)
         ['90.00% (88.0 to 91.7)', '222 ± 78 ms']
     """
-    last = rung or trial.partial or (trial.rungs[-1] if trial.rungs else None)
+    last = rung or trial.result
     if last is None:
         return []
+    spreads = last.spread or (0.0,) * len(last.values)
+    int8 = None if last.by_execution else last.int8
     return [
-        _with_uncertainty(objective.name, value, trial.network, last.int8)
-        for objective, value in zip(objectives, last.values, strict=False)
+        _with_uncertainty(objective.name, value, trial.network, int8, spread)
+        for objective, value, spread in zip(objectives, last.values, spreads, strict=False)
     ]
 
 
@@ -73,16 +75,23 @@ def uncertainty_notes(
         {'latency_ms': 'predicted, ± 35%'}
     """
     notes = {}
-    for objective in objectives:
+    for index, objective in enumerate(objectives):
+        parts = []
         if objective.name in _TIMES:
-            notes[objective.name] = _time_note(trials)
-        elif objective.name == _INT8:
-            notes[objective.name] = _int8_note(trials)
+            parts.append(_time_note(trials))
+        elif any(any(trial.result.spread[index : index + 1]) for trial in trials if trial.result):
+            parts.append(_spread_note(trials))
+        if objective.name == _INT8:
+            parts.append(_int8_note(trials))
+        notes[objective.name] = "; ".join(filter(None, parts))
     return {name: note for name, note in notes.items() if note}
 
 
 def trial_json(trial: TrialRecord, objectives: Sequence[Objective]) -> dict[str, Any]:
     """Return a trial as JSON values, with its objectives by their names.
+
+    `spread` has the standard deviations of the objectives among several executions, and `kept` says
+    which execution the network of the trial is from.
 
     Args:
         trial: The trial.
@@ -98,9 +107,13 @@ def trial_json(trial: TrialRecord, objectives: Sequence[Objective]) -> dict[str,
         "unused": list(trial.unused),
         **values,
         "epochs": trial.epochs,
+        "epochs_trained": trial.epochs_trained,
         "bracket": trial.bracket,
         "rungs": [_rung_json(rung) for rung in trial.rungs],
         "int8": int8_json(trial.int8),
+        "spread": dict(zip(names, trial.result.spread if trial.result else (), strict=False)),
+        "executions": [_execution_json(trial, execution, names) for execution in trial.executions],
+        "retries": trial.retries,
         "network": trial.network,
         "infeasible": list(trial.infeasible),
         "infeasible_reasons": [reason.model_dump() for reason in trial.infeasible_reasons],
@@ -191,16 +204,39 @@ def is_share(name: str) -> bool:
     return "accuracy" in name
 
 
+def spread_text(name: str, value: float, spread: float) -> str:
+    """Return the standard deviation of an objective as text, in the unit of `metric_text`.
+
+    Args:
+        name: Name of the objective.
+        value: Its mean.
+        spread: Its standard deviation.
+
+    Example:
+        >>> spread_text("val_accuracy", 0.71, 0.00417), spread_text("val_loss", 0.8, 0.0123)
+        ('0.42', '0.012')
+    """
+    is_percentage = is_share(name) and abs(value) <= 1
+    return f"{100 * spread:.2f}" if is_percentage else f"{spread:,.2g}"
+
+
 def _with_uncertainty(
-    name: str, value: float, network: Mapping[str, float], int8: Int8Accuracy | None
+    name: str,
+    value: float,
+    network: Mapping[str, float],
+    int8: Int8Accuracy | None,
+    spread: float,
 ) -> str:
     if name == _INT8 and int8 is not None:
         return int8_text(int8)
     error = network.get("latency_error_ms")
-    if name not in _TIMES or error is None:
-        return metric_text(name, value)
-    text = latency_text if name == "latency_ms" else fps_text
-    return text(network["latency_ms"], error)
+    if name in _TIMES and error is not None:
+        text = latency_text if name == "latency_ms" else fps_text
+        return text(network["latency_ms"], error)
+    has_spread = spread > 0 and math.isfinite(spread)
+    return metric_text(name, value) + (
+        f" ± {spread_text(name, value, spread)}" if has_spread else ""
+    )
 
 
 def _time(value: float) -> str:
@@ -220,6 +256,12 @@ def _time_note(trials: Sequence[TrialRecord]) -> str:
     return f"predicted, ± {low}%" if low == high else f"predicted, ± {low} to {high}%"
 
 
+def _spread_note(trials: Sequence[TrialRecord]) -> str:
+    """Return which means the trials have; a trial that was cut off may have fewer executions."""
+    num_executions = max(len(trial.executions) for trial in trials)
+    return f"mean of {num_executions} executions ± their standard deviation"
+
+
 def _int8_note(trials: Sequence[TrialRecord]) -> str:
     measured = [rung.int8 for trial in trials for rung in trial.rungs if rung.int8 is not None]
     if not measured:
@@ -230,9 +272,25 @@ def _int8_note(trials: Sequence[TrialRecord]) -> str:
     return f"{num_images:,} validation images, ± {100 * half_width:.1f} points"
 
 
+def _execution_json(
+    trial: TrialRecord, execution: Execution, names: Sequence[str]
+) -> dict[str, Any]:
+    result = execution.result
+    return {
+        "run": execution.run,
+        "seed": execution.seed,
+        "epochs": execution.epochs,
+        "seconds": round(execution.seconds, 3),
+        **dict(zip(names, result.values if result else (), strict=False)),
+        "int8": int8_json(result.int8 if result else None),
+        "kept": execution.run == trial.run,
+    }
+
+
 def _rung_json(rung: Rung) -> dict[str, Any]:
     return {
         "epochs": rung.epochs,
         "values": list(rung.values),
         "int8": int8_json(rung.int8),
+        "by_execution": [list(values) for values in rung.by_execution],
     }

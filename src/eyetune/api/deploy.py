@@ -248,7 +248,7 @@ def _steps(study: Study, run: Run, title: str) -> tuple[str, ...]:
     trials = [trial for trial in study.trials if not trial.is_final]
     num_infeasible = sum(trial.state is TrialState.INFEASIBLE for trial in trials)
     num_trained = sum(trial.run is not None for trial in trials)
-    num_epochs = sum(trial.epochs for trial in trials)
+    num_epochs = sum(trial.epochs_trained for trial in trials)
     search = (
         f"Study {study.name} trained {count_text(num_trained, 'network')} for"
         f" {count_text(num_epochs, 'epoch')} in total"

@@ -130,24 +130,38 @@ class Study:
         finals = [trial for trial in self.trials if trial.is_final and trial.is_over]
         return finals[-1] if finals else None
 
-    def run(self, trial: TrialRecord | None = None) -> Run:
+    def run(self, trial: TrialRecord | None = None, execution: int | None = None) -> Run:
         """Return the run of a trial.
 
         Args:
             trial: One of the study's trials. Default: the best one.
+            execution: Number of one of its executions, from 0. Default: the best one on validation,
+                whose network is kept.
 
         Raises:
-            UsageError: The trial was not trained by eyetune.
+            UsageError: The trial was not trained by eyetune, or has no such execution.
         """
         trial = trial or self.best_trial
         if trial.run is None:
             raise UsageError(
                 f"Trial {trial.number} of study {self.name} has no run.", received=str(trial.state)
             )
-        return Run(self.workspace, self.workspace.runs.get(trial.run))
+        run = trial.run
+        if execution is not None:
+            if not 0 <= execution < len(trial.runs):
+                raise UsageError(
+                    f"Trial {trial.number} of study {self.name} has no execution {execution}.",
+                    expected=f"0 to {len(trial.runs) - 1}",
+                    received=execution,
+                )
+            run = trial.runs[execution]
+        return Run(self.workspace, self.workspace.runs.get(run))
 
     def best_model(self) -> Any:
-        """Return the Keras model of the best trial with the weights of its best epoch."""
+        """Return the Keras model of the best trial with the weights of its best epoch.
+
+        Of several executions, it is that of the best one on validation.
+        """
         return self.run().model()
 
     def retrain(
@@ -190,7 +204,9 @@ class Study:
     def to_dataframe(self) -> pandas.DataFrame:
         """Return the trials as a table with one row for each.
 
-        Columns: number, state, objectives, hyperparameters, costs, epochs and seconds.
+        Columns: number, state, objectives, hyperparameters, costs, epochs and seconds. With several
+        executions, an objective is their mean, and its column with `_spread` their standard
+        deviation.
         """
         import pandas
 
@@ -198,21 +214,23 @@ class Study:
         rows = []
         for trial in self.trials:
             row = trial_json(trial, objectives)
-            for name in ("hyperparameters", "network", "rungs", "int8"):
+            spread = row.pop("spread")
+            for name in ("hyperparameters", "network", "rungs", "int8", "executions"):
                 row.pop(name)
-            rows.append({**row, **trial.network, **trial.all_values})
+            spreads = {f"{name}_spread": value for name, value in spread.items()}
+            rows.append({**row, **spreads, **trial.network, **trial.all_values})
         return pandas.DataFrame(rows)
 
     @cached_property
     def histories(self) -> dict[str, History]:
         """Epochs of the trials' runs, by the id of the run."""
-        runs = [trial.run for trial in self.trials if trial.run is not None]
+        runs = [run for trial in self.trials for run in trial.runs]
         return self.workspace.runs.histories(runs)
 
     @cached_property
     def _starts(self) -> dict[str, datetime]:
         """When the trials' runs began, by the id of the run."""
-        return self.workspace.runs.starts([trial.run for trial in self.trials if trial.run])
+        return self.workspace.runs.starts([run for trial in self.trials for run in trial.runs])
 
     @cached_property
     def importances(self) -> dict[str, float]:
@@ -342,7 +360,7 @@ class Study:
             "state": str(self.state),
             "trials": num_trials(self.trials),
             "configurations": len(self.trials),
-            "epochs_trained": sum(trial.epochs for trial in self.trials),
+            "epochs_trained": sum(trial.epochs_trained for trial in self.trials),
             "best": trial_json(best[0], objectives) if best else None,
             "front": [trial.number for trial in self.front],
             "objectives": [objective.model_dump() for objective in objectives],

@@ -348,4 +348,5 @@ def _planned_epochs(settings: StudySettings) -> int | None:
     if not is_planned or scheduler.iterations is None:
         return None
     brackets = hyperband_brackets(scheduler.max_epochs, scheduler.factor, scheduler.min_epochs)
-    return scheduler.iterations * sum(bracket.epochs_trained for bracket in brackets)
+    num_epochs = sum(bracket.epochs_trained for bracket in brackets)
+    return scheduler.iterations * num_epochs * scheduler.executions

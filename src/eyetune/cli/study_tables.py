@@ -145,6 +145,8 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
 
     result = objectives_text(record.settings.objectives, trial) or "no result"
     run = f", run {trial.run}" if trial.run else ""
+    if trial.retries:
+        run += f", {count_text(trial.retries, 'retry', 'retries')}"
     epochs = count_text(trial.epochs, "epoch")
     shown: list[RenderableType] = [
         f"[bold]{escape(record.name)}[/bold], trial {trial.number}: {_state(record, trial)},"
@@ -152,6 +154,7 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         f"{epochs} in {duration(trial.seconds)}, bracket {trial.bracket}{run}",
         *_hyperparameters(record, trial),
         *_rungs(record, trial),
+        *_executions(record, trial),
     ]
     shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
     shown += [f"[yellow]Infeasible:[/yellow] {escape(reason)}" for reason in trial.infeasible]
@@ -188,4 +191,35 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
         table.add_column(escape(objective.name), justify="right", no_wrap=True)
     for rung in trial.rungs:
         table.add_row(str(rung.epochs), *result_texts(objectives, trial, rung))
+    return [table]
+
+
+def _executions(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
+    from eyetune.analysis.trial_results import metric_text
+    from eyetune.report.numbers import duration
+
+    if not trial.executions:
+        return []
+    objectives = record.settings.objectives
+    table = _table("Executions (bold: the best one, whose network is kept)")
+    table.add_column("seed", justify="right")
+    for objective in objectives:
+        table.add_column(escape(objective.name), justify="right", no_wrap=True)
+    table.add_column("epochs", justify="right")
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("run", no_wrap=True)
+    for execution in trial.executions:
+        values = execution.result.values if execution.result else ()
+        cells = [
+            metric_text(objective.name, value)
+            for objective, value in zip(objectives, values, strict=False)
+        ]
+        table.add_row(
+            str(execution.seed),
+            *(cells or [""] * len(objectives)),
+            str(execution.epochs),
+            duration(execution.seconds),
+            execution.run,
+            style="bold" if execution.run == trial.run else "",
+        )
     return [table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +84,7 @@ class SchedulerSettings(_Record):
             ends it.
         cycles: Whether the learning-rate schedule of a recipe runs a whole cycle up to each rung of
             halving, so that results at the rungs predict the end.
+        executions: Trainings of each trial with different seeds, whose mean counts, 1 or more.
     """
 
     name: SchedulerName = "full"
@@ -91,6 +93,7 @@ class SchedulerSettings(_Record):
     factor: float = Field(3.0, gt=1)
     iterations: int | None = Field(1, ge=1)
     cycles: bool = False
+    executions: int = Field(1, ge=1)
 
 
 class SamplerSettings(_Record):
@@ -126,20 +129,25 @@ class Budget(_Record):
 
 
 class Limits(_Record):
-    """Limits of one trial; a trial that exceeds them fails, and the study continues.
+    """Limits of one trial, and what follows when trials fail.
 
-    None: no such limit.
+    A trial that exceeds a limit fails, and the study continues. None: no such limit.
 
     Attributes:
         seconds: Time of one job in seconds, including the start of Keras in its worker, above 0.
         memory_bytes: Resident memory of its worker in bytes, 1 or more.
         parameters: Weights of its network (KerasTuner's max_model_size), 1 or more; a larger
             network is infeasible.
+        retries: Times that a trial is trained again after an error, 0 or more; None: 0.
+        consecutive_failures: Failed trials in a row that end the study with an error, 1 or more;
+            None: a few, as long as no trial has a result.
     """
 
     seconds: float | None = Field(None, gt=0)
     memory_bytes: int | None = Field(None, ge=1)
     parameters: int | None = Field(None, ge=1)
+    retries: int | None = Field(None, ge=0)
+    consecutive_failures: int | None = Field(None, ge=1)
 
 
 class StudySettings(_Record):
@@ -259,13 +267,60 @@ class Rung(_Record):
 
     Attributes:
         epochs: Epochs trained so far.
-        values: Values of the objectives; of a metric, the best so far.
-        int8: Accuracy of the int8 network; None if it was not measured.
+        values: Values of the objectives; of a metric, the best so far. With several executions,
+            their means.
+        int8: Accuracy of the int8 network; with several executions, of the network that is kept.
+            None if it was not measured.
+        by_execution: The values of each execution; empty for a trial that is trained once.
     """
 
     epochs: int
     values: tuple[float, ...]
     int8: Int8Accuracy | None = None
+    by_execution: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def spread(self) -> tuple[float, ...]:
+        """The standard deviation of each value among the executions; empty with fewer than two.
+
+        Example:
+            >>> rung = Rung(epochs=9, values=(0.8,), by_execution=((0.7,), (0.8,), (0.9,)))
+            >>> [round(deviation, 6) for deviation in rung.spread]
+            [0.1]
+        """
+        if len(self.by_execution) < 2:
+            return ()
+        return tuple(_deviation(values) for values in zip(*self.by_execution, strict=True))
+
+
+def _deviation(values: tuple[float, ...]) -> float:
+    """Return the standard deviation of a sample; NaN where a value is."""
+    if min(values) == max(values):
+        return 0.0  # without the error of rounding
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+class Execution(_Record):
+    """One of several trainings of a trial, which differ in their seeds.
+
+    Attributes:
+        run: Id of its run.
+        seed: Random seed of its training.
+        rung: The rung that it has reached, from 0; -1: none yet.
+        result: What it had reached there; None: nothing yet.
+        epochs: Epochs trained so far.
+        seconds: Training time in seconds.
+        is_over: Whether it would train no further even if its trial was promoted.
+    """
+
+    run: str
+    seed: int
+    rung: int = -1
+    result: Rung | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+    is_over: bool = False
 
 
 class InfeasibleReason(_Record):
@@ -307,11 +362,12 @@ class TrialRecord(_Record):
         values: The suggested hyperparameters that are active.
         more_values: Hyperparameters that appeared while it was built or trained, at their defaults.
         unused: Names of suggested hyperparameters that its model function never asked for.
-        run: Id of its run; None if nothing was trained, or eyetune did not train it.
+        run: Id of its run; with several executions, of the best one so far, whose network is kept.
+            None if nothing was trained, or eyetune did not train it.
         bracket: Bracket of the scheduler.
         rung: The rung that it was last promoted to, from 0.
-        epochs_granted: Epochs that it may train in total so far.
-        epochs: Epochs trained so far.
+        epochs_granted: Epochs that each of its executions may train in total so far.
+        epochs: Epochs trained so far; with several executions, by the one that got furthest.
         is_over: Whether it would train no further even if it was promoted: it reached its last
             epoch, or stopped early.
         rungs: The rungs that it reached, in order.
@@ -320,9 +376,12 @@ class TrialRecord(_Record):
             flash_bytes, latency_ms with the latency_error_ms of its prediction, ...
         infeasible_reasons: Why it is infeasible; empty if it is not.
         error: Why it failed, with the traceback of a user's function, for a FAILED trial.
-        seconds: Training time in seconds.
+        seconds: Training time in seconds, of all its executions.
         sampler_state: State that the sampler stores with it.
         final_seconds: Time limit of the study's final training in seconds; 0 for other trials.
+        executions: Its trainings with different seeds; empty for a trial that is trained once.
+        retries: Times that it was trained or built again after an error.
+        lost_epochs: Epochs of trainings that failed and were repeated.
     """
 
     number: int
@@ -344,6 +403,9 @@ class TrialRecord(_Record):
     seconds: float = 0.0
     sampler_state: dict[str, Any] = {}
     final_seconds: float = 0.0
+    executions: tuple[Execution, ...] = ()
+    retries: int = 0
+    lost_epochs: int = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -374,9 +436,53 @@ class TrialRecord(_Record):
     @property
     def objectives(self) -> tuple[float, ...] | None:
         """The values of the objectives so far; None if it has reached nothing yet."""
+        return None if self.result is None else self.result.values
+
+    @property
+    def result(self) -> Rung | None:
+        """What it has reached so far; None if that is nothing yet."""
         if self.partial is not None:
-            return self.partial.values
-        return self.rungs[-1].values if self.rungs else None
+            return self.partial
+        return self.rungs[-1] if self.rungs else None
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The ids of the runs of all its executions, without those that failed and were repeated.
+
+        Example:
+            >>> TrialRecord(number=0, state=TrialState.RUNNING, values={}, run="5f3a").runs
+            ('5f3a',)
+        """
+        if self.executions:
+            return tuple(execution.run for execution in self.executions)
+        return (self.run,) if self.run is not None else ()
+
+    @property
+    def unfinished_runs(self) -> tuple[str, ...]:
+        """The ids of the runs that would train further if it was promoted."""
+        over = {execution.run for execution in self.executions if execution.is_over}
+        return tuple(run for run in self.runs if run not in over)
+
+    @property
+    def pending_runs(self) -> tuple[str, ...]:
+        """The ids of the runs that are still to be trained up to `epochs_granted`."""
+        if self.state is not TrialState.RUNNING:
+            return ()
+        done = {execution.run for execution in self.executions if execution.rung >= self.rung}
+        return tuple(run for run in self.unfinished_runs if run not in done)
+
+    @property
+    def epochs_trained(self) -> int:
+        """The epochs of all its executions together, and of those that failed."""
+        trained = self.epochs
+        if self.executions:
+            trained = sum(execution.epochs for execution in self.executions)
+        return trained + self.lost_epochs
+
+    def epochs_of(self, run: str) -> int:
+        """Return the epochs that one of its runs has trained so far."""
+        by_run = {execution.run: execution.epochs for execution in self.executions}
+        return by_run.get(run, self.epochs)
 
     @property
     def int8(self) -> Int8Accuracy | None:

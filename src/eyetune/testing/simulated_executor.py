@@ -67,6 +67,8 @@ class SimulatedExecutor(Executor):
         costs: More costs of a recipe's network, by name, such as latency_ms.
         obstacles: Why the board cannot run a recipe's network, as sentences.
         int8_loss: Accuracy that a recipe's int8 network loses, 0 to 1.
+        luck: Accuracy that a training gains by its seed.
+        metrics: More metrics of each epoch of a training, by its seed.
     """
 
     threads = 1
@@ -82,12 +84,15 @@ class SimulatedExecutor(Executor):
         costs: Callable[[Recipe], Mapping[str, float]] = lambda _: {},
         obstacles: Callable[[Recipe], tuple[str, ...]] = lambda _: (),
         int8_loss: Callable[[Recipe], float] = lambda _: 0.0,
+        luck: Callable[[int], float] = lambda _: 0.0,
+        metrics: Callable[[int], Mapping[str, float]] = lambda _: {},
     ) -> None:
         self.num_workers = num_workers
         self.trained: Counter[tuple[str, int]] = Counter()
         self.num_inspected = self.num_jobs = 0
         self._curve, self._seconds, self._dies = curve, seconds, dies
         self._costs, self._obstacles, self._int8_loss = costs, obstacles, int8_loss
+        self._luck, self._metrics = luck, metrics
         self._chance = random.Random(seed)
         self._pool = ThreadPoolExecutor(num_workers)
         self._lock = threading.Lock()
@@ -168,8 +173,9 @@ class SimulatedExecutor(Executor):
 
     def _train(self, job: Job, history: History) -> History:
         number = len(history) + 1
-        accuracy = self._curve(job.recipe, number)
-        epoch = Epoch(number, 1 - accuracy, accuracy, 1 - accuracy, accuracy, 0.001, 1.0, 1000.0)
+        accuracy = self._curve(job.recipe, number) + self._luck(job.seed)
+        loss, others = 1 - accuracy, self._metrics(job.seed)
+        epoch = Epoch(number, loss, accuracy, loss, accuracy, 0.001, 1.0, 1000.0, others)
         with self._lock:
             self.trained[(job.folder.name, number)] += 1
         history = (*history, epoch)

@@ -23,6 +23,7 @@ from eyetune.records.run import DataRecord, Results
 from eyetune.records.study import (
     Budget,
     Constraint,
+    Execution,
     Objective,
     SchedulerSettings,
     StudyRecord,
@@ -37,10 +38,11 @@ from eyetune.space.space import Space
 from eyetune.testing.labs import fabricated_history
 from eyetune.training.job import Inspection
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.executions import arrived, interrupted
 from eyetune.tuning.final_training import final_trial
 from eyetune.tuning.recording import versions
 from eyetune.tuning.schedulers import make_scheduler
-from eyetune.tuning.trials import cut_off, inspected, reached, scores
+from eyetune.tuning.trials import inspected, reached, scores
 from eyetune.values.history import History
 from eyetune.values.network import Layer, Network
 
@@ -51,6 +53,7 @@ LIMIT = Constraint(name="parameters", sign="<", limit=400_000)
 MAX_EPOCHS = 10
 FINAL_EPOCHS = 30
 EPOCHS_WHEN_CUT = 2  # of the trials that are running or paused
+LUCK = 0.01  # standard deviation of the accuracies of a trial's executions
 ERROR = """ValueError: Computed output size would be negative.
 Traceback (most recent call last):
   File "model.py", line 12, in build_model
@@ -109,6 +112,7 @@ def fabricated_study(
     *,
     space: Space | None = None,
     objectives: Sequence[Objective] = (ACCURACY,),
+    executions: int = 1,
     failing: float = 0.05,
     infeasible: float = 0.0,
     complete: bool = True,
@@ -122,6 +126,7 @@ def fabricated_study(
         num_trials: Number of trials, infeasible and failed ones included.
         space: The space. Default: `fabricated_space()`.
         objectives: val_accuracy first, or val_loss; parameters and seconds.
+        executions: Trainings of each trial with different seeds, 1 or more.
         failing: Share of the trials that fail.
         infeasible: Share of the trials that violate a constraint.
         complete: Whether the study is complete. If not, three trials are waiting, running and
@@ -144,7 +149,7 @@ def fabricated_study(
         space=space,
         objectives=tuple(objectives),
         constraints=(LIMIT,) if infeasible else (),
-        schedule=SchedulerSettings(name="hyperband", max_epochs=MAX_EPOCHS),
+        schedule=SchedulerSettings(name="hyperband", max_epochs=MAX_EPOCHS, executions=executions),
         budget=Budget(seconds=3600) if final_training else Budget(trials=num_trials or None),
         workers=_NUM_WORKERS,
         final_training=final_training,
@@ -188,7 +193,7 @@ def fabricated_study(
     ).model_copy(update=changes)
     workspace.studies.save(record)
     workspace.studies.save_trials(record.id, trials)
-    starts = workspace.runs.starts([trial.run for trial in trials if trial.run])
+    starts = workspace.runs.starts([run for trial in trials for run in trial.runs])
     return FabricatedStudy(workspace.studies.get(record.id), trials, fabrication.histories, starts)
 
 
@@ -197,7 +202,7 @@ class _Fabrication:
         self.histories: dict[str, History] = {}
         self.starts: dict[str, datetime] = {}
         self._idle_from = [0.0] * _NUM_WORKERS  # seconds since the study began
-        self._ended_at: dict[int, float] = {}  # the same, by trial
+        self._ended_at: dict[str, float] = {}  # the same, by run
         self._study_id = study_id
         self._settings = settings
         self._workspace = workspace
@@ -263,13 +268,16 @@ class _Fabrication:
                     scheduler.replace(number)
                     continue
             trial = trials[number].with_(
-                run=f"{number:08x}", rung=promotion.rung, epochs_granted=promotion.epochs
+                state=TrialState.RUNNING, rung=promotion.rung, epochs_granted=promotion.epochs
             )
-            history = self._history(trial)[: promotion.epochs]
-            self._pass_time(trial, history[trial.epochs :])
-            self.histories[f"{number:08x}"] = history
+            if trial.run is None:
+                trial = self._with_runs(trial)
             is_over = promotion.epochs == MAX_EPOCHS
-            trial = reached(objectives, trial, history, is_over=is_over)
+            for run in trial.runs:
+                history = self._history(trial, run)[: promotion.epochs]
+                self._pass_time(run, history[trial.epochs :])
+                self.histories[run] = history
+                trial = arrived(objectives, trial, run, history, is_over=is_over)
             trials[number] = trial
             out = scheduler.report(number, scores(objectives, trial.objectives or ()))
             for other in out:
@@ -284,17 +292,28 @@ class _Fabrication:
         )
         accuracy = self._accuracy(best) + 0.05
         history = fabricated_history(FINAL_EPOCHS, accuracy, seconds=2.0, seed=number)
-        self._pass_time(trial, history)
+        self._pass_time(trial.run or "", history)
         self.histories[f"{number:08x}"] = history
         return reached(self._settings.objectives, trial, history, is_over=True)
 
-    def _pass_time(self, trial: TrialRecord, epochs: History) -> None:
-        """Let the worker that is idle first train some epochs, after the trial's earlier ones."""
+    def _with_runs(self, trial: TrialRecord) -> TrialRecord:
+        """Return a trial with names of its runs, which are not recorded yet."""
+        run = f"{trial.number:08x}"
+        num_executions = self._settings.schedule.executions
+        if num_executions == 1:
+            return trial.with_(run=run)
+        executions = tuple(
+            Execution(run=f"{run}{seed}", seed=seed) for seed in range(num_executions)
+        )
+        return trial.with_(run=executions[0].run, executions=executions)
+
+    def _pass_time(self, run: str, epochs: History) -> None:
+        """Let the worker that is idle first train some epochs, after the run's earlier ones."""
         worker = self._idle_from.index(min(self._idle_from))
-        start = max(self._idle_from[worker], self._ended_at.get(trial.number, 0.0))
-        self.starts.setdefault(trial.run or "", _BEGAN_AT + timedelta(seconds=start))
+        start = max(self._idle_from[worker], self._ended_at.get(run, 0.0))
+        self.starts.setdefault(run, _BEGAN_AT + timedelta(seconds=start))
         end = start + sum(epoch.duration_seconds for epoch in epochs)
-        self._idle_from[worker] = self._ended_at[trial.number] = end
+        self._idle_from[worker] = self._ended_at[run] = end
 
     def _inspected(self, number: int, fate: _Fate, bracket: int) -> TrialRecord:
         values: dict[str, Value] = {}
@@ -314,12 +333,16 @@ class _Fabrication:
             inspection = Inspection(network, "float32", costs={"parameters": float(parameters)})
         return inspected(self._settings, trial, inspection)
 
-    def _history(self, trial: TrialRecord) -> History:
-        """Return the epochs of a trial that is trained to the end."""
+    def _history(self, trial: TrialRecord, run: str) -> History:
+        """Return the epochs of a run of a trial that is trained to the end."""
         seconds = 3.0 + trial.network["parameters"] / 1e5
-        history = fabricated_history(
-            MAX_EPOCHS, self._accuracy(trial), seconds=seconds, seed=trial.number
-        )
+        accuracy, seed = self._accuracy(trial), trial.number
+        for execution in trial.executions:
+            if execution.run == run:
+                seed += 1000 * execution.seed
+                luck = np.random.default_rng((trial.number, execution.seed)).normal(0, LUCK)
+                accuracy = float(np.clip(accuracy + luck, 0.1, 0.99))
+        history = fabricated_history(MAX_EPOCHS, accuracy, seconds=seconds, seed=seed)
         # The loss follows from the accuracy.
         return tuple(replace(epoch, val_loss=2.6 * (1 - epoch.val_accuracy)) for epoch in history)
 
@@ -338,30 +361,57 @@ class _Fabrication:
         """Return a trial as it is recorded while the study runs."""
         if trial.run is None:
             return trial
-        history = self.histories.pop(trial.run)[:EPOCHS_WHEN_CUT]
+        histories = {run: self.histories.pop(run)[:EPOCHS_WHEN_CUT] for run in trial.runs}
+        executions = tuple(
+            Execution(run=execution.run, seed=execution.seed) for execution in trial.executions
+        )
         trial = trial.with_(
-            rungs=(), rung=0, is_over=False, epochs=0, seconds=0.0, epochs_granted=MAX_EPOCHS
+            rungs=(),
+            rung=0,
+            is_over=False,
+            epochs=0,
+            seconds=0.0,
+            epochs_granted=MAX_EPOCHS,
+            executions=executions,
         )
         if state is TrialState.WAITING:
-            return trial.with_(state=state, run=None)
-        self.histories[trial.run or ""] = history
+            return trial.with_(state=state, run=None, executions=())
+        self.histories |= histories
         objectives = self._settings.objectives
-        if state is TrialState.PAUSED:
-            return reached(objectives, trial, history, is_over=False)
-        return cut_off(objectives, trial.with_(state=state), history)
+        trial = trial.with_(state=TrialState.RUNNING)
+        if state is TrialState.RUNNING:
+            return interrupted(objectives, trial, histories)
+        for run, history in histories.items():
+            trial = arrived(objectives, trial, run, history, is_over=False)
+        return trial
 
     def _recorded(self, trial: TrialRecord, name: str) -> TrialRecord:
-        """Record the run of a trial, if there is a workspace."""
+        """Record the runs of a trial, if there is a workspace."""
         if self._workspace is None or trial.run is None:
             return trial
-        history = self.histories.pop(trial.run)
+        name = f"{name}/{trial.number}"
+        if not trial.executions:
+            return trial.with_(run=self._recorded_run(trial, trial.run, name))
+        executions = []
+        kept = ""
+        for execution in trial.executions:
+            run_name = f"{name}/{execution.seed}"
+            run = self._recorded_run(trial, execution.run, run_name, execution.seed)
+            kept = run if execution.run == trial.run else kept
+            executions.append(execution.model_copy(update={"run": run}))
+        return trial.with_(run=kept, executions=tuple(executions))
+
+    def _recorded_run(self, trial: TrialRecord, run_id: str, name: str, seed: int = 0) -> str:
+        """Record a run of a trial, and return the id under which it is recorded."""
+        assert self._workspace is not None
+        history = self.histories.pop(run_id)
         run = self._workspace.runs.create(
             recipe=Recipe().with_(fit__epochs=MAX_EPOCHS),
             data=_DATA,
             network=_network(round(trial.network["parameters"])),
-            seed=0,
+            seed=seed,
             precision="float32",
-            name=f"{name}/{trial.number}",
+            name=name,
             study_id=self._study_id,
         )
         self._workspace.runs.save_epochs(run.id, history)
@@ -373,7 +423,7 @@ class _Fabrication:
             state = RunState.STOPPED if is_stopped else RunState.PAUSED
             self._workspace.runs.set_state(run.id, state)
         self.histories[run.id] = history
-        return trial.with_(run=run.id)
+        return run.id
 
 
 def _network(parameters: int) -> Network:

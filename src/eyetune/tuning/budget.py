@@ -19,11 +19,15 @@ class BudgetTracker:
         budget: When the study ends.
         objective: The first objective, which has the target.
         seconds: Wall time of earlier invocations.
+        num_executions: Trainings of each trial.
     """
 
-    def __init__(self, budget: Budget, objective: Objective, seconds: float) -> None:
+    def __init__(
+        self, budget: Budget, objective: Objective, seconds: float, num_executions: int = 1
+    ) -> None:
         self._budget = budget
         self._objective = objective
+        self._num_executions = num_executions
         self._seconds_before = seconds
         self._started_at = time.monotonic()
         self._granted: dict[int, int] = {}  # total epochs of running trials, by trial
@@ -39,16 +43,17 @@ class BudgetTracker:
     def promise(self, trial: TrialRecord) -> None:
         """Reserve the epochs that a trial was granted and has not trained yet."""
         self.release(trial)
-        self._granted[trial.number] = trial.epochs_granted
-        self._num_promised += max(0, trial.epochs_granted - trial.epochs)
+        granted = trial.lost_epochs + self._num_executions * trial.epochs_granted
+        self._granted[trial.number] = granted
+        self._num_promised += max(0, granted - trial.epochs_trained)
 
     def release(self, trial: TrialRecord) -> None:
         """Count the epochs that a trial has trained, and drop what was reserved for it."""
         granted = self._granted.pop(trial.number, 0)
         before = self._trained.get(trial.number, 0)
         self._num_promised -= max(0, granted - before)
-        self._num_trained += trial.epochs - before
-        self._trained[trial.number] = trial.epochs
+        self._num_trained += trial.epochs_trained - before
+        self._trained[trial.number] = trial.epochs_trained
 
     def allows(self, num_epochs: int) -> bool:
         """Return whether this many more epochs are left."""

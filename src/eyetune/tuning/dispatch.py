@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -180,9 +180,15 @@ class Dispatcher:
                 ended.append(ended_job)
         return ended
 
-    def pause(self) -> None:
-        """Stop all jobs; each run can be resumed from its last whole epoch."""
-        for future, active in self._active.items():
+    def pause(self, run_ids: Container[str] | None = None) -> None:
+        """Stop jobs; each run can be resumed from its last whole epoch.
+
+        Args:
+            run_ids: Ids of the runs to stop. Default: all.
+        """
+        for future, active in list(self._active.items()):
+            if run_ids is not None and active.run_id not in run_ids:
+                continue
             future.cancel()
             with suppress(WorkspaceError):
                 self._record_progress(active)
@@ -190,7 +196,7 @@ class Dispatcher:
             with suppress(WorkspaceError, RunNotFoundError):
                 if self._workspace.runs.get(active.run_id).state is RunState.PAUSED:
                     self._workspace.runs.set_state(active.run_id, RunState.PAUSED)
-        self._active.clear()
+            del self._active[future]
 
     def _submit(self, active: _ActiveJob) -> None:
         # In this process, the training is over when `submit` returns.

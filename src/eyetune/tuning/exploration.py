@@ -205,7 +205,7 @@ def look_ahead(
             trial.number,
             trial.rungs[-1].epochs,
             trial.rungs[-1].values[0],
-            trial.seconds / trial.epochs / num_workers,
+            trial.seconds / (trial.epochs_trained - trial.lost_epochs) / num_workers,
         )
         for trial in trials
         if trial.rungs and trial.seconds and not trial.is_final and trial.values not in failed
@@ -271,7 +271,8 @@ def _first_start(settings: StudySettings, trials: Sequence[TrialRecord]) -> Valu
 def _next_epochs(settings: StudySettings) -> int:
     """Return the epochs that the next trial takes, or the next part of one."""
     schedule = settings.schedule
-    return schedule.max_epochs if schedule.name == "full" else schedule.min_epochs
+    epochs = schedule.max_epochs if schedule.name == "full" else schedule.min_epochs
+    return epochs * schedule.executions
 
 
 def _first_look(

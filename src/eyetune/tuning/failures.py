@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from eyetune.errors import BoardError, TrainingError
+from eyetune.errors import BoardError, FatalTrialError, TooManyFailuresError
 from eyetune.records.study import TrialRecord, TrialState
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import OPERATOR
@@ -46,50 +46,80 @@ class RejectionCounter:
 
 
 @final
-class EarlyFailures:
-    """The failed trials of this invocation, as long as no trial has a result.
+class FailureGuard:
+    """Ends a study with an error where its trials fail, as counted in this invocation.
 
     Args:
+        max_in_a_row: Failed trials in a row that end the study, 1 or more. None: `MAX_FAILURES`, as
+            long as no trial has a result.
         has_result: Whether a trial of an earlier invocation has a result.
         has_feasible: Whether a network of an earlier invocation could be trained.
     """
 
-    def __init__(self, *, has_result: bool, has_feasible: bool) -> None:
+    def __init__(
+        self, max_in_a_row: int | None = None, *, has_result: bool, has_feasible: bool
+    ) -> None:
+        self._max_in_a_row = max_in_a_row
         self._has_result = has_result
-        self._trials: list[TrialRecord] = []
+        self._num_in_a_row = 0
+        self._last: TrialRecord | None = None  # the failed trial that ends the study
+        self._fatal: FatalTrialError | None = None
         self._unsupported: list[TrialRecord] = []
         self._has_feasible = has_feasible
 
-    def add(self, trial: TrialRecord) -> None:
-        """Take note of a failed trial, or of an infeasible one."""
+    def add(self, trial: TrialRecord, error: Exception | None = None) -> None:
+        """Take note of a failed trial, or of an infeasible one.
+
+        Args:
+            trial: The trial.
+            error: Why it failed.
+        """
         if trial.state is TrialState.INFEASIBLE:
             self._unsupported.append(trial)
-        else:
-            self._trials.append(trial)
+            return
+        if isinstance(error, FatalTrialError):
+            self._fatal = self._fatal or error
+        self._num_in_a_row += 1
+        limit = self._max_in_a_row
+        if limit is None and not self._has_result:
+            limit = MAX_FAILURES
+        if limit is not None and self._num_in_a_row >= limit:
+            self._last = trial
 
     def note_result(self) -> None:
-        """Take note that a trial has a result: failures no longer end the study."""
+        """Take note that a trial has a result."""
         self._has_result = True
+        self._num_in_a_row = 0
+        if self._max_in_a_row is None:
+            self._last = None
 
     def note_feasible(self) -> None:
         """Take note that a network can be trained: the board can run some networks."""
         self._has_feasible = True
 
-    def raise_if_all_failed(self, study_name: str) -> None:
-        """Stop a study whose first trials all failed, or that the board cannot run at all.
+    def raise_if_hopeless(self, study_name: str) -> None:
+        """Stop a study that the user's code ended, whose trials fail, or whose board runs nothing.
 
         Raises:
-            TrainingError: They all failed.
+            FatalTrialError: The user's code ended it.
+            TooManyFailuresError: Too many trials in a row failed.
             BoardError: All first networks have the same operator, which the board cannot run.
         """
+        if self._fatal is not None:
+            raise self._fatal
         self._raise_if_unsupported()
-        if self._has_result or len(self._trials) < MAX_FAILURES:
+        if self._last is None:
             return
-        last = self._trials[-1]
-        raise TrainingError(
-            f"The first {len(self._trials)} trials all failed.",
-            received=last.error.splitlines()[0] if last.error else "",
-            fix=f"To see the whole error: eyetune study {study_name} --trial {last.number}",
+        count = self._max_in_a_row or self._num_in_a_row
+        message = f"The last {count} trials all failed."
+        if not self._has_result:
+            message = f"The first {count} trials all failed."
+        if count == 1:
+            message = f"Trial {self._last.number} failed."
+        raise TooManyFailuresError(
+            message,
+            received=self._last.error.splitlines()[0] if self._last.error else "",
+            fix=f"To see the whole error: eyetune study {study_name} --trial {self._last.number}",
         )
 
     def _raise_if_unsupported(self) -> None:

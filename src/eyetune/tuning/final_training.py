@@ -19,7 +19,7 @@ from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.inspections import Inspections
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
-from eyetune.tuning.trial_runs import create_run, training_job
+from eyetune.tuning.trial_runs import create_runs, training_job
 from eyetune.tuning.trials import (
     cut_off,
     error_text,
@@ -162,8 +162,7 @@ def _built(
         return trial
     seconds = trial.final_seconds + expected_start - time.monotonic()
     trial = trial.with_(final_seconds=max(seconds, trial.final_seconds / 2))
-    run = create_run(workspace, log.record, trial, inspection, dataset, executor.threads)
-    return trial.with_(state=TrialState.RUNNING, run=run.id)
+    return create_runs(workspace, log.record, trial, inspection, dataset, executor.threads)
 
 
 def _ended(log: StudyLog, workspace: Workspace, trial: TrialRecord, ended: EndedJob) -> TrialRecord:

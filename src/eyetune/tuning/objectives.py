@@ -218,6 +218,16 @@ def needs_footprint(objectives: Iterable[Objective], constraints: Iterable[Const
     return not _names(objectives, constraints).isdisjoint(_FROM_FOOTPRINT)
 
 
+def is_measured(objective: Objective) -> bool:
+    """Return whether training measures an objective: it is no cost of the network or of training.
+
+    Example:
+        >>> is_measured(read_objective("int8_accuracy")), is_measured(read_objective("macs"))
+        (True, False)
+    """
+    return objective.name not in (*BEFORE_TRAINING, SECONDS)
+
+
 def measures_int8(objectives: Iterable[Objective]) -> bool:
     """Return whether the accuracy of int8 networks is an objective."""
     return INT8_ACCURACY in _names(objectives, ())

@@ -26,7 +26,7 @@ class OptionGroup(Enum):
     INPUT = "Input"
     SEARCH = "Search"
     BUDGET = "Budget: whichever comes first"
-    LIMITS = "Limits of one trial"
+    LIMITS = "Limits and failures of trials"
     STUDY = "Study"
 
 
@@ -268,6 +268,17 @@ class TuneOptions:
             is_fixed=True,
         ),
     ] = None
+    executions: Annotated[
+        int | None,
+        Option(
+            "Trainings of each trial, with the seeds `seed`, `seed` + 1 and so on; the mean of "
+            "their results counts.",
+            OptionGroup.SEARCH,
+            "1",
+            recorded="schedule.executions",
+            is_fixed=True,
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         Option(
@@ -373,6 +384,25 @@ class TuneOptions:
             recorded="limits.memory_bytes",
             flag="trial-memory",
             syntax=FlagSyntax.GIGABYTES,
+        ),
+    ] = None
+    retries: Annotated[
+        int | None,
+        Option(
+            "Times that a trial is trained again after an error or a result that is not a number, "
+            "with another seed.",
+            OptionGroup.LIMITS,
+            "0",
+            recorded="limits.retries",
+        ),
+    ] = None
+    max_consecutive_failures: Annotated[
+        int | None,
+        Option(
+            "Failed trials in a row that end the study with an error.",
+            OptionGroup.LIMITS,
+            "5, as long as no trial has a result",
+            recorded="limits.consecutive_failures",
         ),
     ] = None
     name: Annotated[

@@ -106,7 +106,8 @@ class TrialPlanner:
         """Return what the scheduler allows next, within the budget; None where nothing is allowed.
 
         Args:
-            epochs_trained: Returns the epochs that a trial has trained, by its number.
+            epochs_trained: Returns the epochs that the executions of a trial have trained together,
+                by its number.
         """
         promotion = self._scheduler.next()
         if promotion is None:
@@ -117,7 +118,8 @@ class TrialPlanner:
             trained = 0
         else:
             trained = epochs_trained(promotion.trial)
-        return promotion if self._budget.allows(promotion.epochs - trained) else None
+        num_epochs = self._settings.schedule.executions * promotion.epochs
+        return promotion if self._budget.allows(num_epochs - trained) else None
 
     @property
     def no_more_trials(self) -> Ending | None:

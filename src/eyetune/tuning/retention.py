@@ -16,6 +16,7 @@ class ModelRetention:
     It keeps the checkpoints of trials that may be promoted and of those that no other one beats.
     Of the complete trials it keeps each network that may still be among the best `MODELS_KEPT`
     (in the order of `rank_trials`): one that as many complete trials are ahead of is deleted.
+    Of several executions of a trial that has ended, it keeps the network of the best one.
 
     Args:
         workspace: The workspace that holds the runs.
@@ -65,11 +66,18 @@ class ModelRetention:
             self._latest[trial.number] = trial
         if trial.run is None or trial.is_open:
             return
+        for run in trial.runs:
+            if run != trial.run:
+                self.discard(run)
         if trial.state is TrialState.COMPLETE:
             self._unneeded.append((trial.run, False))
             self._keep_model(trial)
         elif trial.number not in self._front:
             self._unneeded.append((trial.run, False))
+
+    def discard(self, run: str) -> None:
+        """Set aside all files of a run whose network is not that of its trial."""
+        self._unneeded.append((run, True))
 
     def sweep(self) -> None:
         """Delete the files that were set aside. Call it once the trials' states are recorded."""

@@ -7,11 +7,20 @@ and sampler are rebuilt from the records.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import final
 
 from eyetune.data import Dataset
-from eyetune.errors import RecipeError, RunBusyError, RunNotFoundError, UsageError
-from eyetune.records import Workspace
+from eyetune.errors import (
+    AbandonedTrialError,
+    FatalTrialError,
+    OutOfTimeError,
+    RecipeError,
+    RunBusyError,
+    RunNotFoundError,
+    UsageError,
+)
+from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.study import (
     InfeasibleReason,
     StudyRecord,
@@ -27,9 +36,10 @@ from eyetune.tuning.budget import BudgetTracker
 from eyetune.tuning.copied_callbacks import CopiesReport
 from eyetune.tuning.dispatch import Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.executions import arrived, interrupted, is_invalid, with_epochs
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.exploration import look_ahead
-from eyetune.tuning.failures import EarlyFailures
+from eyetune.tuning.failures import FailureGuard
 from eyetune.tuning.image_limits import works
 from eyetune.tuning.inspections import Inspections
 from eyetune.tuning.planner import TrialPlanner, is_replaced
@@ -37,17 +47,14 @@ from eyetune.tuning.prior_runs import Seed
 from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.tuning.schedulers import Promotion
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
-from eyetune.tuning.trial_runs import concluding_job, create_run, training_job
+from eyetune.tuning.trial_runs import concluding_job, create_retry, create_runs, training_job
 from eyetune.tuning.trials import (
-    cut_off,
     error_text,
-    failed,
     inspected,
-    reached,
+    reached_again,
     trial_recipe,
     with_hyperparameters,
 )
-from eyetune.values.int8_accuracy import Int8Accuracy
 
 
 def search(
@@ -69,7 +76,8 @@ def search(
         seeds: Runs that the sampler knows from the start.
 
     Raises:
-        TrainingError: The first trials all fail.
+        FatalTrialError: The user's code ended the study.
+        TooManyFailuresError: Too many trials in a row failed, or the first ones all did.
         BoardError: The board can run none of the first networks.
         KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
     """
@@ -96,17 +104,25 @@ class _Search:
         self._display = display
         self._dataset = dataset
         self._log = StudyLog(record, workspace, display)
-        self._budget = BudgetTracker(settings.budget, settings.objectives[0], record.seconds)
+        self._budget = BudgetTracker(
+            settings.budget,
+            settings.objectives[0],
+            record.seconds,
+            settings.schedule.executions,
+        )
         self._retention = ModelRetention(workspace, settings.objectives)
         self._planner = TrialPlanner(record, self._budget, seeds, self._works)
         self._inspections = Inspections(executor, settings)
         self._dispatcher = Dispatcher(workspace, executor, display)
         self._copies_report = CopiesReport()
         self._running: dict[str, int] = {}  # numbers of the trials that are trained, by run
-        # Trials that are handed out before anything else: those of an earlier invocation, and those
+        # Runs that wait for an idle worker, with the numbers of their trials.
+        self._queue: deque[tuple[int, str]] = deque()
+        # Trials that are handed out before new ones: those of an earlier invocation, and those
         # whose network has just been built.
         self._waiting: deque[int] = deque(self._planner.restore(self._log))
-        self._failures = EarlyFailures(
+        self._failures = FailureGuard(
+            settings.limits.consecutive_failures,
             has_result=any(trial.rungs for trial in self._log),
             has_feasible=any(trial.run is not None for trial in self._log),
         )
@@ -126,7 +142,7 @@ class _Search:
                 if ending is None:
                     self._hand_out()
                     self._collect()
-                    self._failures.raise_if_all_failed(self._log.record.name)
+                    self._failures.raise_if_hopeless(self._log.record.name)
                     ending = self._ending_when_idle()
                 self._log.save_if_due(self._budget.seconds)
             self._leave()
@@ -155,7 +171,7 @@ class _Search:
 
     def _ending_when_idle(self) -> Ending | None:
         """Return why the study ends where nothing is running or allowed; None while there is."""
-        is_busy = self._running or len(self._inspections) or self._waiting
+        is_busy = self._running or len(self._inspections) or self._queue or self._waiting
         if is_busy or self._next_promotion() is not None:
             return None
         if self._planner.no_more_trials is not None:
@@ -174,11 +190,18 @@ class _Search:
     # Starting jobs.
 
     def _next_promotion(self) -> Promotion | None:
-        return self._planner.next_promotion(lambda number: self._log[number].epochs)
+        def epochs_trained(number: int) -> int:
+            trial = self._log[number]
+            return trial.epochs_trained - trial.lost_epochs
+
+        return self._planner.next_promotion(epochs_trained)
 
     def _hand_out(self) -> None:
         """Start jobs on all idle workers, as long as there are any."""
         while len(self._running) + len(self._inspections) < self._executor.num_workers:
+            if self._queue:
+                self._begin(*self._queue.popleft())
+                continue
             if self._waiting:
                 self._continue(self._log[self._waiting.popleft()])
                 continue
@@ -199,7 +222,7 @@ class _Search:
     def _promote(self, trial: TrialRecord, promotion: Promotion) -> None:
         promoted = self._planner.promote(trial, promotion)
         if trial.is_over:  # it stopped early, so it is at its next rung already
-            self._reach(promoted.with_(epochs_granted=trial.epochs), is_over=True)
+            self._reach(reached_again(promoted))
             return
         self._write(promoted)
         self._train(promoted)
@@ -220,14 +243,19 @@ class _Search:
         self._inspections.start(trial.number, recipe)
 
     def _train(self, trial: TrialRecord) -> None:
+        """Queue the runs of a trial that are to be trained up to the epochs that it is granted."""
+        self._queue += [(trial.number, run) for run in trial.pending_runs]
+
+    def _begin(self, number: int, run_id: str) -> None:
+        trial = self._log[number]
         try:
-            run = self._workspace.runs.get(trial.run or "")
+            run = self._workspace.runs.get(run_id)
             self._dispatcher.begin(training_job(trial, run, self._settings))
         except (RunBusyError, RunNotFoundError) as error:
             # Another process is training it, or it was deleted.
             self._fail(trial, error)
             return
-        self._running[run.id] = trial.number
+        self._running[run_id] = number
 
     # Processing results.
 
@@ -236,15 +264,25 @@ class _Search:
         self._dispatcher.wait(also=self._inspections.futures)
         with self._workspace.transaction():
             for ended in self._dispatcher.collect():
-                self._take_training(ended)
+                number = self._running.pop(ended.record.id, None)
+                if number is not None:  # its trial has not failed meanwhile
+                    self._take_training(self._log[number], ended)
             for number, inspection in self._inspections.collect():
                 self._take_inspection(self._log[number], inspection)
         self._retention.sweep()
 
     def _take_inspection(self, trial: TrialRecord, inspection: Inspection | Exception) -> None:
-        if isinstance(inspection, Exception):
-            self._reject(trial.with_(state=TrialState.FAILED, error=error_text(inspection)))
+        error = inspection if isinstance(inspection, Exception) else inspection.error
+        if error is not None:
+            if self._may_repeat(trial, error):
+                trial = trial.with_(retries=trial.retries + 1)
+                self._write(trial)
+                self._waiting.append(trial.number)
+            else:
+                failed = trial.with_(state=TrialState.FAILED, error=error_text(error))
+                self._reject(failed, error)
             return
+        assert isinstance(inspection, Inspection)
         trial = inspected(self._settings, trial, inspection)
         if trial.state is not TrialState.WAITING:
             self._reject(trial)
@@ -252,7 +290,7 @@ class _Search:
         self._planner.accept()
         self._failures.note_feasible()
         self._extend_space(inspection.space)
-        run = create_run(
+        trial = create_runs(
             self._workspace,
             self._log.record,
             trial,
@@ -260,7 +298,7 @@ class _Search:
             self._dataset,
             self._executor.threads,
         )
-        self._write(trial.with_(state=TrialState.RUNNING, run=run.id))
+        self._write(trial)
         self._waiting.appendleft(trial.number)  # started after all of this is recorded
 
     def _extend_space(self, space: Space) -> None:
@@ -268,29 +306,39 @@ class _Search:
         if self._settings.tune_new_entries and self._log.extend_space(space):
             self._planner.extend_space(self._log.record.space)
 
-    def _take_training(self, ended: EndedJob) -> None:
-        trial = self._log[self._running.pop(ended.record.id)]
-        outcome = ended.outcome
+    def _take_training(self, trial: TrialRecord, ended: EndedJob) -> None:
+        run, outcome = ended.record, ended.outcome
         if outcome is None:
-            self._fail(trial, ended.error or AssertionError())
+            self._fail_or_repeat(trial, run, ended.error or AssertionError())
             return
         if not self._executor.is_in_process:
             self._copies_report.add(outcome.changed_copies)
         self._extend_space(outcome.space)
         trial = with_hyperparameters(trial, outcome.hyperparameters)
-        self._reach(trial, is_over=outcome.is_over, int8=outcome.int8)
-
-    def _reach(
-        self, trial: TrialRecord, *, is_over: bool, int8: Int8Accuracy | None = None
-    ) -> None:
-        """Record that a trial has reached its rung, and what follows for the others."""
-        assert trial.run is not None
-        history = self._workspace.runs.history(trial.run)
+        history = self._workspace.runs.history(run.id)
         try:
-            trial = reached(self._settings.objectives, trial, history, is_over=is_over, int8=int8)
+            after = arrived(
+                self._settings.objectives,
+                trial,
+                run.id,
+                history,
+                is_over=outcome.is_over,
+                int8=outcome.int8,
+            )
         except UsageError as error:  # nothing measures an objective
             self._fail(trial, error)
             return
+        may_repeat = self._may_repeat(trial) and self._budget.allows(run.num_epochs_done)
+        if may_repeat and is_invalid(after, run.id):
+            self._repeat(trial, run, "its result is not a number")
+            return
+        if after.pending_runs:
+            self._write(after)
+        else:
+            self._reach(after)
+
+    def _reach(self, trial: TrialRecord) -> None:
+        """Record that a trial has reached its rung, and what follows for the others."""
         self._failures.note_result()
         done = self._planner.report(trial)
         self._retention.note(trial)
@@ -300,17 +348,50 @@ class _Search:
         self._planner.tell([trial])
         self._planner.tell(self._log[number] for number in done - {trial.number})
 
+    def _fail_or_repeat(self, trial: TrialRecord, run: RunRecord, error: Exception) -> None:
+        if self._may_repeat(trial, error) and self._budget.allows(run.num_epochs_done):
+            self._repeat(trial, run, first_line(error))
+        else:
+            self._fail(trial, error)
+
+    def _may_repeat(self, trial: TrialRecord, error: Exception | None = None) -> bool:
+        """Return whether a trial that failed is tried again; one that took too long is not."""
+        is_final = isinstance(error, AbandonedTrialError | FatalTrialError | OutOfTimeError)
+        return not is_final and trial.retries < (self._settings.limits.retries or 0)
+
+    def _repeat(self, trial: TrialRecord, run: RunRecord, reason: str) -> None:
+        """Let a new run take the place of a run that failed."""
+        repeated, new_run = create_retry(self._workspace, self._log.record, trial, run)
+        self._budget.promise(repeated)
+        self._write(repeated)
+        self._retention.discard(run.id)
+        if run.state is RunState.PAUSED:
+            self._workspace.runs.set_state(run.id, RunState.STOPPED)
+        self._queue.append((trial.number, new_run))
+        self._display.end(run.id, f"trial {trial.number} is trained again: {reason}")
+
     def _fail(self, trial: TrialRecord, error: Exception) -> None:
-        trial = failed(trial, self._workspace.runs.history(trial.run or ""), error)
+        """Record that a trial failed, and stop its other executions."""
+        self._queue = deque(entry for entry in self._queue if entry[0] != trial.number)
+        running = [run for run, number in self._running.items() if number == trial.number]
+        for run in running:
+            del self._running[run]
+        self._dispatcher.pause(running)
+        for run in trial.runs if trial.executions else ():
+            with suppress(RunNotFoundError):
+                if self._workspace.runs.get(run).state in (RunState.WAITING, RunState.PAUSED):
+                    self._workspace.runs.set_state(run, RunState.STOPPED)
+        trial = with_epochs(trial, self._workspace.runs.histories(trial.runs))
+        trial = trial.with_(state=TrialState.FAILED, error=error_text(error))
         done = self._planner.report(trial)
         self._write(trial, *self._stopped(done - {trial.number}))
         self._planner.tell([trial])
-        self._failures.add(trial)
+        self._failures.add(trial, error)
 
-    def _reject(self, trial: TrialRecord) -> None:
+    def _reject(self, trial: TrialRecord, error: Exception | None = None) -> None:
         """Record a trial that will not be trained, and let another one take its place."""
         self._planner.reject(trial)
-        self._failures.add(trial)
+        self._failures.add(trial, error)
         self._write(trial)
 
     def _stopped(self, numbers: frozenset[int]) -> list[TrialRecord]:
@@ -328,13 +409,15 @@ class _Search:
     def _leave(self) -> None:
         """Stop what is running; its whole epochs are recorded."""
         self._inspections.cancel()
-        trials = [self._log[number] for number in self._running.values()]
+        numbers = {*self._running.values(), *(number for number, _ in self._queue)}
+        trials = [self._log[number] for number in sorted(numbers)]
         self._running.clear()
+        self._queue.clear()
         self._dispatcher.pause()
         changed = []
         for trial in trials:
-            history = self._workspace.runs.history(trial.run or "")
-            changed.append(cut_off(self._settings.objectives, trial, history))
+            histories = self._workspace.runs.histories(trial.runs)
+            changed.append(interrupted(self._settings.objectives, trial, histories))
         for trial in changed:
             self._budget.release(trial)
             self._retention.note(trial)

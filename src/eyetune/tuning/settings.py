@@ -20,6 +20,7 @@ from eyetune.records.study import (
 )
 from eyetune.report.progress.training_progress import print_note
 from eyetune.space.presets import StartingSpace
+from eyetune.training.backend import MAX_SEED
 from eyetune.tuning.declared_options import (
     budget_of,
     check_choices,
@@ -165,6 +166,7 @@ def new_settings(
     if ends_with_training and options.scheduler is None:
         options = replace(options, scheduler="halving")
     scheduler = recorded_section(options, "schedule", SchedulerSettings)
+    _check_seeds(options.seed or 0, scheduler.executions + (limits.retries or 0))
     limited = limited_starting_space(starting, images)
     for sentence in limited.left_out:
         print_note(sentence, enabled=options.progress)
@@ -232,6 +234,16 @@ def _final_training(
     return wanted and not missing
 
 
+def _check_seeds(first: int, count: int) -> None:
+    """Refuse a seed that leaves too few others for the executions of a trial and its retries."""
+    if first + count - 1 > MAX_SEED:
+        raise UsageError(
+            "The seed is out of range.",
+            expected=f"0 to {MAX_SEED - count + 1}, since a trial takes up to {count} seeds",
+            received=first,
+        )
+
+
 def _no_final_training(missing: Sequence[str]) -> UsageError:
     return UsageError(
         "This study cannot end with a final training.",
@@ -278,10 +290,11 @@ def _scheduler_settings(
         factor=settings.factor,
     )
     first = scheduler.next()
-    if first is not None and budget.epochs is not None and budget.epochs < first.epochs:
+    num_epochs = 0 if first is None else first.epochs * settings.executions
+    if budget.epochs is not None and budget.epochs < num_epochs:
         raise UsageError(
             "The epochs are not enough for one trial.",
-            expected=f"at least {first.epochs}, which the first trial trains",
+            expected=f"at least {num_epochs}, which the first trial trains",
             received=budget.epochs,
         )
     return settings

@@ -66,8 +66,9 @@ class StudyLog:
         self._workspace.studies.save_trials(self._record.id, latest.values())
         for trial in latest.values():
             self._display.on_trial(trial)
-            if trial.state is TrialState.STOPPED and trial.run is not None:
-                self._workspace.runs.set_state(trial.run, RunState.STOPPED)
+            if trial.state is TrialState.STOPPED:
+                for run in trial.unfinished_runs:
+                    self._workspace.runs.set_state(run, RunState.STOPPED)
         return tuple(latest.values())
 
     def extend_space(self, space: Space) -> bool:

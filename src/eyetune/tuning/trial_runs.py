@@ -6,49 +6,93 @@ from eyetune.data import Dataset
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export.int8_accuracy import Int8Task
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.study import Limits, StudyRecord, StudySettings, TrialRecord
+from eyetune.records.study import Execution, Limits, StudyRecord, StudySettings, TrialRecord
 from eyetune.training.job import Inspection
 from eyetune.tuning.dispatch import RunJob
+from eyetune.tuning.executions import retry_seed, with_retry, with_runs
 from eyetune.tuning.recording import describe, versions
 from eyetune.tuning.trials import run_id, trial_recipe
 
 
-def create_run(
+def create_runs(
     workspace: Workspace,
     study: StudyRecord,
     trial: TrialRecord,
     inspection: Inspection,
     dataset: Dataset,
     num_threads: int,
-) -> RunRecord:
-    """Record the run of a trial whose network was built.
+) -> TrialRecord:
+    """Record the runs of a trial whose network was built, and return the trial: RUNNING.
+
+    Args:
+        workspace: Where they are recorded.
+        study: The study.
+        trial: The trial.
+        inspection: Its network.
+        dataset: The images of the study.
+        num_threads: Threads of its trainings; 0 for one for each core.
+    """
+    assert inspection.network is not None
+    trial = with_runs(study, trial)
+    name = f"{study.name}/{trial.number}"
+    new_runs = [(name, study.settings.seed, trial.run)]
+    if trial.executions:
+        new_runs = [
+            (f"{name}/{execution.seed}", execution.seed, execution.run)
+            for execution in trial.executions
+        ]
+    for run_name, seed, new_id in new_runs:
+        workspace.runs.create(
+            recipe=trial_recipe(study.settings, trial),
+            data=describe(dataset),
+            network=inspection.network,
+            seed=seed,
+            precision=inspection.precision,
+            threads=num_threads,
+            name=run_name,
+            versions=versions(),
+            state=RunState.WAITING,
+            run_id=new_id,
+            study_id=study.id,
+        )
+    return trial
+
+
+def create_retry(
+    workspace: Workspace, study: StudyRecord, trial: TrialRecord, failed: RunRecord
+) -> tuple[TrialRecord, str]:
+    """Record a run that repeats one that failed, from its first epoch and with another seed.
 
     Args:
         workspace: Where it is recorded.
         study: The study.
         trial: The trial.
-        inspection: Its network.
-        dataset: The images of the study.
-        num_threads: Threads of its training; 0 for one for each core.
+        failed: The run of the trial that failed.
+
+    Returns:
+        The trial with the new run in place of the other one, and the new run's id.
     """
-    assert inspection.network is not None
-    return workspace.runs.create(
-        recipe=trial_recipe(study.settings, trial),
-        data=describe(dataset),
-        network=inspection.network,
-        seed=study.settings.seed,
-        precision=inspection.precision,
-        threads=num_threads,
-        name=f"{study.name}/{trial.number}",
+    seed = retry_seed(study.settings, trial)
+    run = workspace.runs.create(
+        recipe=failed.recipe,
+        data=failed.data,
+        network=failed.network,
+        seed=seed,
+        precision=failed.precision,
+        threads=failed.threads,
+        deterministic=failed.deterministic,
+        name=f"{study.name}/{trial.number}/{seed}",
         versions=versions(),
         state=RunState.WAITING,
-        run_id=run_id(study.id, trial.number),
+        run_id=run_id(study.id, trial.number, seed),
         study_id=study.id,
     )
+    retry = Execution(run=run.id, seed=seed)
+    return with_retry(trial, failed.id, retry, failed.num_epochs_done), run.id
 
 
 def training_job(trial: TrialRecord, run: RunRecord, settings: StudySettings) -> RunJob:
-    """Return the job that trains a trial up to the epochs that it is granted.
+    """Return the job that trains a run of a trial up to the epochs that the trial is granted.
 
     If the accuracy of int8 networks is an objective, it is measured at the end of the job.
     """
@@ -56,7 +100,7 @@ def training_job(trial: TrialRecord, run: RunRecord, settings: StudySettings) ->
     is_last_part = trial.epochs_granted >= run.recipe.fit.total_epochs
     return RunJob(
         run,
-        "final training" if trial.is_final else f"trial {trial.number}",
+        "final training" if trial.is_final else _label(trial, run),
         stop_after=None if is_last_part else trial.epochs_granted,
         limit_seconds=limits.seconds,
         limit_bytes=limits.memory_bytes,
@@ -71,6 +115,12 @@ def _log_name(trial: TrialRecord, run: RunRecord, settings: StudySettings) -> st
     return f"{trial.number:0{width}d}/execution{run.seed - settings.seed}"
 
 
+def _label(trial: TrialRecord, run: RunRecord) -> str:
+    """Return the name of a training in the display."""
+    is_one_of_several = trial.executions or trial.retries
+    return f"trial {trial.number}" + (f", seed {run.seed}" if is_one_of_several else "")
+
+
 def _int8_task(settings: StudySettings) -> Int8Task | None:
     if not settings.int8_images:
         return None
@@ -79,11 +129,11 @@ def _int8_task(settings: StudySettings) -> Int8Task | None:
 
 
 def concluding_job(trial: TrialRecord, run: RunRecord, limits: Limits) -> RunJob:
-    """Return the job that saves the network of a trial that was not trained to its end."""
+    """Return the job that saves the network of a run of a trial that was not trained to its end."""
     return RunJob(
         run,
-        f"trial {trial.number}",
-        stop_after=trial.epochs,
+        _label(trial, run),
+        stop_after=trial.epochs_of(run.id),
         conclude=True,
         limit_seconds=limits.seconds,
         limit_bytes=limits.memory_bytes,

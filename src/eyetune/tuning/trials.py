@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from eyetune.errors import EyetuneError, UsageError
@@ -72,12 +73,18 @@ def _in_cycles(recipe: Recipe, scheduler: SchedulerSettings) -> Recipe:
     )
 
 
-def run_id(study_id: str, number: int) -> str:
-    """Return the id of a trial's run.
+def run_id(study_id: str, number: int, seed: int | None = None) -> str:
+    """Return the id of a run of a trial.
 
     It is always the same, so a run that a crash left behind is found and replaced.
+
+    Args:
+        study_id: Id of the study.
+        number: Number of the trial.
+        seed: Seed of the run, if the trial is trained more than once.
     """
-    return hashlib.sha256(f"{study_id}/{number}".encode()).hexdigest()[:8]
+    name = f"{study_id}/{number}" if seed is None else f"{study_id}/{number}/{seed}"
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def scores(objectives: tuple[Objective, ...], values: tuple[float, ...]) -> tuple[float, ...]:
@@ -161,7 +168,7 @@ def reached(
     kept_epoch: int | None = None,
     int8: Int8Accuracy | None = None,
 ) -> TrialRecord:
-    """Return a trial that has reached the rung to which it was promoted.
+    """Return a trial that is trained once after it has reached the rung of its promotion.
 
     Args:
         objectives: Objectives of the study.
@@ -169,18 +176,15 @@ def reached(
         history: All its epochs.
         is_over: Whether it would train no further even if it was promoted.
         kept_epoch: The epoch whose network is kept. Default: the best one.
-        int8: Accuracy of its int8 network. Default: that of its last rung, for a trial that stopped
-            early and is at its next rung already.
+        int8: Accuracy of its int8 network.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     seconds = sum(epoch.duration_seconds for epoch in history)
-    kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
-    if int8 is None and trial.rungs and trial.rungs[-1].epochs == len(history):
-        int8 = trial.rungs[-1].int8
-    values = values_of(objectives, kept, trial.network, seconds=seconds, int8=int8)
-    rung = Rung(epochs=len(history), values=values, int8=int8)
+    rung = rung_of(
+        objectives, trial.network, history, seconds=seconds, kept_epoch=kept_epoch, int8=int8
+    )
     return trial.with_(
         state=TrialState.COMPLETE if is_over else TrialState.PAUSED,
         epochs=len(history),
@@ -191,24 +195,58 @@ def reached(
     )
 
 
+def rung_of(
+    objectives: tuple[Objective, ...],
+    network: Mapping[str, float],
+    history: History,
+    *,
+    seconds: float,
+    kept_epoch: int | None = None,
+    int8: Int8Accuracy | None = None,
+) -> Rung:
+    """Return what a training has reached.
+
+    Args:
+        objectives: Objectives of the study.
+        network: Costs of its network by name.
+        history: All its epochs.
+        seconds: Their time in seconds.
+        kept_epoch: The epoch whose network is kept. Default: the best one.
+        int8: Accuracy of its int8 network; None if it was not measured.
+
+    Raises:
+        UsageError: Nothing measures an objective.
+    """
+    kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
+    values = values_of(objectives, kept, network, seconds=seconds, int8=int8)
+    return Rung(epochs=len(history), values=values, int8=int8)
+
+
+def reached_again(trial: TrialRecord) -> TrialRecord:
+    """Return a promoted trial that is over, so that it is at its next rung already."""
+    return trial.with_(
+        state=TrialState.COMPLETE,
+        epochs_granted=trial.epochs,
+        rungs=(*trial.rungs, trial.rungs[-1]),
+        partial=None,
+    )
+
+
 def cut_off(objectives: tuple[Objective, ...], trial: TrialRecord, history: History) -> TrialRecord:
-    """Return a trial whose training was stopped between two rungs, with its values so far."""
+    """Return a trial whose only training was stopped between two rungs, with its values so far."""
     if not history:
         return trial
     seconds = sum(epoch.duration_seconds for epoch in history)
     trial = trial.with_(epochs=len(history), seconds=seconds)
     try:
-        rung = Rung(
-            epochs=len(history),
-            values=values_of(objectives, history, trial.network, seconds=seconds),
-        )
+        rung = rung_of(objectives, trial.network, history, seconds=seconds)
     except UsageError:  # nothing measures an objective
         return trial
     return trial.with_(partial=rung)
 
 
 def failed(trial: TrialRecord, history: History, error: BaseException) -> TrialRecord:
-    """Return a trial that failed, with the epochs that it has trained."""
+    """Return a trial that is trained once after it failed, with the epochs that it has trained."""
     seconds = sum(epoch.duration_seconds for epoch in history)
     return trial.with_(
         state=TrialState.FAILED, error=error_text(error), epochs=len(history), seconds=seconds

@@ -65,7 +65,7 @@ def tree(page: str) -> Element:
 
 
 def test_study_page_starts_with_the_result(tree: Element) -> None:
-    expected = [name for name in HEADINGS if name not in ("front", "timeline")]
+    expected = [name for name in HEADINGS if name not in ("front", "timeline", "executions")]
     assert [one.attributes["id"] for one in tree.all("h2")] == expected
     links = [one.attributes["href"] for nav in tree.all("nav") for one in nav.all("a")]
     assert links == [f"#{name}" for name in expected]
@@ -318,3 +318,15 @@ def test_study_page_explains_estimates() -> None:
     paragraphs = " ".join(method(record, trials))
     for part in ("predicted, ± 35%", "2,000 validation images", "Micro 1.0", "95% interval"):
         assert part in paragraphs, part
+
+
+def test_page_lists_the_executions_of_the_best_trials() -> None:
+    study = fabricated_study(6, failing=0, executions=3, final_training=True)
+    tree = Tree(page_of(study)).root
+    listed = rows(tree, "executions")
+    searched = [trial for trial in study.trials if not trial.is_final]
+    assert len(listed) == 3 * len(searched)
+    assert {(cells[0], cells[1]) for cells in listed} == {
+        (str(trial.number), str(seed)) for trial in searched for seed in range(3)
+    }
+    assert "3 times, with the seeds 0 to 2" in section(tree, "method").text

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from eyetune.records.study import (
     Budget,
+    Execution,
     InfeasibleReason,
     Rung,
     SchedulerSettings,
@@ -317,3 +318,20 @@ def test_long_training_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[st
     assert [line.partition(",")[0] for line in lines] == [
         f"trial 7: epoch {number}" for number in (3, 6, 9, 12)
     ]
+
+
+def test_table_shows_each_execution_until_it_has_reached_its_rung(display: StudyDisplay) -> None:
+    executions = (Execution(run="a", seed=0), Execution(run="b", seed=1))
+    trial = running(0, "a", granted=4).with_(executions=executions)
+    display.on_trial(trial)
+    display.begin("a", "trial 0, seed 0", 4)
+    display.begin("b", "trial 0, seed 1", 4)
+    display.on_progress_log("b", EPOCH)
+    done = executions[1].model_copy(update={"rung": 0, "epochs": 4})
+    display.on_trial(trial.with_(executions=(executions[0], done)))
+    text = shown(display)
+    assert "seed 0" in text
+    assert "seed 1" not in text
+    assert "4 epochs trained" in text
+    display.end("a", "")
+    assert "seed 0" not in shown(display)

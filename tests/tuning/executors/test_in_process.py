@@ -22,7 +22,7 @@ from eyetune.testing.simulated_executor import (
 )
 from eyetune.tuning.executors import InProcessExecutor, make_executor
 from tests.tuning.executors.jobs import add, own_pid, raise_unreadable_error
-from tests.tuning.test_search import do, new, outline
+from tests.tuning.searching import do, new, outline
 
 
 def interrupt() -> None:

@@ -63,6 +63,7 @@ FIXES = {
     "trials": "Leave it out: hyperband has as many trials as its brackets take.",
     "factor": "Leave it out, or choose the scheduler hyperband.",
     "workers": "Leave it out: KerasTuner trains one network at a time.",
+    "executions": "Leave it out: with this engine, each trial is trained once.",
 }
 DEFAULT_FIX = "Leave it out, or leave the engine to eyetune."
 

@@ -7,9 +7,10 @@ import traceback
 from functools import lru_cache
 from pathlib import Path
 
-from eyetune.errors import FunctionError
+from eyetune.errors import AbandonedTrialError, EyetuneError, FatalTrialError, FunctionError
 
 MAX_FRAMES = 12
+KERAS_TUNER = "keras_tuner.src.errors"  # where its errors are defined
 NOT_THEIRS = ("eyetune", "keras_tuner", "keras", "tensorflow", "importlib", "cloudpickle")
 
 
@@ -33,9 +34,25 @@ def is_theirs(error: BaseException) -> bool:
     return bool(_their_frames(error))
 
 
-def failed(message: str, error: BaseException) -> FunctionError:
-    """Return an error with a message and the traceback of the user's exception."""
-    return FunctionError(message, received=their_traceback(error))
+def failed(message: str, error: BaseException) -> EyetuneError:
+    """Return an error with a message and the traceback of the user's exception.
+
+    KerasTuner's `FatalError` and `FailedTrialError`, by which a user's code ends a search or a
+    trial, keep their own message and their meaning.
+    """
+    from keras_tuner import errors as signals
+
+    trace = their_traceback(error)
+    if isinstance(error, signals.FailedTrialError):
+        return AbandonedTrialError(_message(error), received=trace)
+    if isinstance(error, signals.FatalError):
+        names = (base.__name__ for base in type(error).__mro__ if base.__module__ == KERAS_TUNER)
+        return FatalTrialError(_message(error), kind=next(names), received=trace)
+    return FunctionError(message, received=trace)
+
+
+def _message(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def _their_frames(error: BaseException) -> list[traceback.FrameSummary]:

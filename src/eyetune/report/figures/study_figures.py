@@ -63,7 +63,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     figure = new_picture(9.5, 4.6)
     axes = figure.subplots()
     draw_states(axes, [(step.trial, step.epochs, step.value) for step in steps])
-    end = sum(trial.epochs for trial in trials)
+    end = sum(trial.epochs_trained for trial in trials)
     line = [*((step.epochs, step.best) for step in steps), (end, steps[-1].best)]
     axes.step(*zip(*line, strict=True), where="post", color=BEST, linewidth=2.2, zorder=1)
     hidden = style_objective(

@@ -77,8 +77,8 @@ def training_parts(
     """Return when trials were trained, in the order of their starts.
 
     The start of a trial is recorded, and the duration of each epoch. When a promoted trial
-    continued is not: its later epochs are placed where a worker had time for them. Time between two
-    invocations of the study is left out.
+    continued, or a further execution started, is not: these epochs are placed where a worker had
+    time for them. Time between two invocations of the study is left out.
 
     Args:
         record: The study.
@@ -88,24 +88,29 @@ def training_parts(
             out.
     """
     parts: list[Part] = []
-    promoted: list[tuple[int, TrialRecord, History]] = []
+    to_place: list[tuple[int, str, TrialRecord, History]] = []
+    ended_at: dict[str, float] = {}
     for trial in trials:
-        history = histories.get(trial.run or "", ())
-        began_at = starts.get(trial.run or "")
-        if not history or began_at is None:
-            continue
-        start = (began_at - record.created_at).total_seconds()
-        rungs = {rung.epochs for rung in trial.rungs if rung.epochs < len(history)}
-        ends = [*sorted(rungs), len(history)]
-        parts.append(Part(trial, history[: ends[0]], max(start, 0.0)))
-        for index, (first, last) in enumerate(pairwise(ends)):
-            promoted.append((index, trial, history[first:last]))
-    ended_at = {part.trial.number: part.end for part in parts}
+        for position, run in enumerate(trial.runs):
+            history = histories.get(run, ())
+            began_at = starts.get(run)
+            if not history or began_at is None:
+                continue
+            start = max((began_at - record.created_at).total_seconds(), 0.0)
+            rungs = {rung.epochs for rung in trial.rungs if rung.epochs < len(history)}
+            ends = [*sorted(rungs), len(history)]
+            ended_at[run] = start
+            for index, (first, last) in enumerate(pairwise([0, *ends])):
+                if position == 0 and index == 0:
+                    parts.append(Part(trial, history[first:last], start))
+                    ended_at[run] = parts[-1].end
+                else:
+                    to_place.append((index, run, trial, history[first:last]))
     workers = _Workers(parts, max(1, record.settings.workers))
-    for _, trial, epochs in sorted(promoted, key=lambda each: (each[0], ended_at[each[1].number])):
-        part = workers.place(Part(trial, epochs, ended_at[trial.number]))
+    for _, run, trial, epochs in sorted(to_place, key=lambda each: (each[0], ended_at[each[1]])):
+        part = workers.place(Part(trial, epochs, ended_at[run]))
         parts.append(part)
-        ended_at[trial.number] = part.end
+        ended_at[run] = part.end
     parts.sort(key=lambda part: part.start)
     return _without_interruptions(parts, record.seconds)
 

@@ -36,6 +36,14 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         f" KerasTuner would count {count_text(num_trials(trials), 'trial')}, because there each"
         " promotion is a new trial.",
     ]
+    num_executions = settings.schedule.executions
+    if num_executions > 1:
+        last = settings.seed + num_executions - 1
+        paragraphs.append(
+            f"Each trial was trained {num_executions} times, with the seeds {settings.seed} to"
+            f" {last}. The mean of these executions is its result, and its network is that of the"
+            " best one on the validation images."
+        )
     paragraphs += _estimates(record, trials)
     limits = [str(constraint) for constraint in settings.constraints]
     if settings.board:
@@ -66,11 +74,12 @@ def _estimates(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     notes = uncertainty_notes(record.settings.objectives, trials)
     paragraphs = [f"{name}: {note}." for name, note in notes.items()]
     interpreters = {trial.int8.interpreter for trial in trials if trial.int8 is not None}
+    interval = "" if record.settings.schedule.executions > 1 else " In brackets: the 95% interval."
     if interpreters:
         paragraphs.append(
             "After each rung, the network was converted to int8, with ranges from training images,"
             " and classified the same validation images as the network of every other trial, in"
-            f" {' and '.join(sorted(interpreters))}. In brackets: the 95% interval."
+            f" {' and '.join(sorted(interpreters))}.{interval}"
         )
     return paragraphs
 

@@ -21,7 +21,7 @@ from eyetune.analysis.study_summary import (
     summary_sentences,
     values_at_edges,
 )
-from eyetune.analysis.trial_results import result_texts
+from eyetune.analysis.trial_results import metric_text, result_texts
 from eyetune.records.study import (
     StudyRecord,
     StudyState,
@@ -49,6 +49,7 @@ HEADINGS = {
     "slices": "Each hyperparameter by itself",
     "front": "The objectives compared",
     "trials": "All trials",
+    "executions": "The executions of the best trials",
     "failures": "Failed trials",
     "infeasible": "Infeasible trials",
     "method": "How it was searched",
@@ -58,6 +59,7 @@ BEST_HEADINGS = ("hyperparameter", "best", "searched", "at an end", "importance"
 MAX_ROWS = 1000  # a table of more trials takes browsers seconds
 MAX_FAILURES = 100
 NUM_ROWS_IN_SUMMARY = 10
+NUM_WITH_EXECUTIONS = 10  # trials whose executions are listed
 
 
 def study_page(
@@ -85,6 +87,7 @@ def study_page(
         "best": _best_rows(record, order, importances),
         "warnings": warnings,
         "trials": trial_rows(record, trials)[:MAX_ROWS],
+        "executions": _execution_rows(record, order[:NUM_WITH_EXECUTIONS]),
         "failures": [
             (f"Trial {trial.number}: {error_line(trial)}", _failure_text(trial))
             for trial in failed[:MAX_FAILURES]
@@ -116,6 +119,7 @@ def study_page(
         "best_headings": BEST_HEADINGS,
         "trial_headings": trial_headings(record),
         "trials_text": _trials_text(trials),
+        "execution_headings": execution_headings(record),
         "num_more_failures": max(0, len(failed) - MAX_FAILURES),
         "study_name": shlex.quote(record.name),
         "versions": list(record.versions.items()),
@@ -176,6 +180,12 @@ def trial_rows(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Row]:
     return rows + [_trial_row(record, trial, "dropped") for trial in without_result]
 
 
+def execution_headings(record: StudyRecord) -> list[str]:
+    """Return the headings of the table of executions."""
+    objectives = [objective.name for objective in record.settings.objectives]
+    return ["trial", "seed", *objectives, "epochs", "seconds", "run"]
+
+
 def commands(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
     """Return the commands that continue a study, show it, and train its best network for longer."""
     name = shlex.quote(record.name)
@@ -215,7 +225,7 @@ def _facts(
     counts = [f"{count} {name}" for name, count in count_state_names(record, trials).items()]
     label = f"trials: {', '.join(counts)}" if counts else "trials"
     facts.append((label, f"{len(trials):,}"))
-    num_epochs = sum(trial.epochs for trial in trials)
+    num_epochs = sum(trial.epochs_trained for trial in trials)
     num_without_stopping = epochs_without_stopping(record, trials)
     label = "epochs trained"
     has_final = any(trial.is_final for trial in trials)
@@ -290,6 +300,29 @@ def _hyperparameter_cells(record: StudyRecord, trial: TrialRecord) -> list[Cell]
             key = int(value) if isinstance(value, bool) else value
             cells.append(Cell(setting_text(value), key))
     return cells
+
+
+def _execution_rows(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Row]:
+    """Return the rows of the executions of trials, those whose networks are kept in bold."""
+    objectives = record.settings.objectives
+    rows = []
+    for trial in trials:
+        for execution in trial.executions:
+            values = execution.result.values if execution.result else ()
+            texts = [
+                metric_text(objective.name, value)
+                for objective, value in zip(objectives, values, strict=False)
+            ]
+            cells = (
+                Cell(str(trial.number)),
+                Cell(str(execution.seed)),
+                *(Cell(text) for text in texts or [""] * len(objectives)),
+                Cell(str(execution.epochs)),
+                Cell(f"{execution.seconds:,.0f}"),
+                Cell(execution.run),
+            )
+            rows.append(Row(cells, "combination" if execution.run == trial.run else ""))
+    return rows
 
 
 def _infeasible_rows(trials: Sequence[TrialRecord]) -> list[Row]:

@@ -51,7 +51,10 @@ _REPORTED_STATES = (
 
 @dataclass(frozen=True)
 class _Row:
-    """A running training: its progress, and its accuracy after its last epoch."""
+    """A running training: its progress, and its accuracy after its last epoch.
+
+    The recorded epochs are those that the record of its trial counts.
+    """
 
     label: str
     num_epochs: int
@@ -59,6 +62,7 @@ class _Row:
     epoch: int = 0
     share: float = 0.0
     accuracy: float | None = None
+    recorded_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,13 +124,13 @@ class Tally:
         """Take note of a trial, and return whether it has reached another rung or an end."""
         before = self._snapshots.get(trial.number)
         score = self._score(trial)
-        now = _Snapshot(trial.state, len(trial.rungs), trial.epochs, score)
+        now = _Snapshot(trial.state, len(trial.rungs), trial.epochs_trained, score)
         self._snapshots[trial.number] = now
         if before is not None:
             self.counts[before.state] -= 1
             self._remove(before.score, trial.number)
         self.counts[trial.state] += 1
-        self.epochs += trial.epochs - (before.epochs if before else 0)
+        self.epochs += trial.epochs_trained - (before.epochs if before else 0)
         if score is not None:
             insort(self._order, (-score, trial.number))
         self._keep_best(trial)
@@ -270,8 +274,8 @@ class StudyDisplay:
         """Show a training that starts, under a key of its own."""
         with self._lock:
             trial = self._trials.get(key)
-            epoch = trial.epochs if trial is not None else 0
-            self._rows[key] = _Row(label, num_epochs, trial, epoch)
+            epoch = trial.epochs_of(key) if trial is not None else 0
+            self._rows[key] = _Row(label, num_epochs, trial, epoch, recorded_epochs=epoch)
 
     def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
@@ -309,23 +313,31 @@ class StudyDisplay:
         with self._lock:
             was_paused = self._tally.state(trial.number) is TrialState.PAUSED
             is_news = self._tally.note(trial)
-            key = trial.run or ""
-            self._trials.pop(key, None)
-            if trial.state is TrialState.RUNNING and key:
-                self._trials[key] = trial
-            if trial.state is TrialState.RUNNING and key in self._rows:
-                row = self._rows[key]
-                reached = max(row.epoch, trial.epochs)
-                self._rows[key] = replace(
-                    row, trial=trial, num_epochs=trial.epochs_granted, epoch=reached
-                )
-            elif trial.state is not TrialState.RUNNING:
-                self._rows.pop(key, None)
+            for key in trial.runs:
+                self._note_run(key, trial)
         is_reported = trial.state in _REPORTED_STATES and not (
             was_paused and trial.state is TrialState.STOPPED
         )
         if is_news and is_reported and (not self._is_live or trial.state is TrialState.FAILED):
             self.note(trial_line(self._record, trial))
+
+    def _note_run(self, key: str, trial: TrialRecord) -> None:
+        """Take note of a trial in the row of one of its runs, which ends with the training."""
+        self._trials.pop(key, None)
+        if key not in trial.pending_runs:
+            self._rows.pop(key, None)
+            return
+        self._trials[key] = trial
+        row = self._rows.get(key)
+        if row is not None:
+            recorded = trial.epochs_of(key)
+            self._rows[key] = replace(
+                row,
+                trial=trial,
+                num_epochs=trial.epochs_granted,
+                epoch=max(row.epoch, recorded),
+                recorded_epochs=recorded,
+            )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._lock:
@@ -405,7 +417,7 @@ class StudyDisplay:
 
 def _underway(row: _Row) -> float:
     """Return the epochs of a running trial that its record does not count yet."""
-    return max(0.0, row.epoch + row.share - (row.trial.epochs if row.trial else 0))
+    return max(0.0, row.epoch + row.share - row.recorded_epochs)
 
 
 def planned(record: StudyRecord) -> int | None:
@@ -421,7 +433,7 @@ def planned(record: StudyRecord) -> int | None:
     if budget.epochs is not None:
         return budget.epochs
     if budget.trials is not None and settings.schedule.name == "full":
-        return budget.trials * settings.schedule.max_epochs
+        return budget.trials * settings.schedule.max_epochs * settings.schedule.executions
     return None
 
 
