@@ -16,10 +16,11 @@ from sqlalchemy import Engine, create_engine, event
 
 from eyetune.errors import WorkspaceError
 from eyetune.recipe import Recipe
-from eyetune.records import Workspace, database, schema
+from eyetune.records import RunState, Workspace, database, schema
+from eyetune.records.changes import Change, EpochsSaved, RunChanged
 from eyetune.records.run import RunFailure
 from eyetune.space.space import Space
-from tests.records.fabricate import add_run
+from tests.records.fabricate import add_run, make_epoch
 
 MIGRATIONS = Path(database.__file__).parent / "migrations"
 
@@ -231,3 +232,19 @@ def test_transaction_writes_all_or_nothing(workspace: Path) -> None:
         assert records.runs.all() == []
         raise KeyboardInterrupt
     assert [run.id for run in records.runs.all()] == [run.id]
+
+
+def test_observers_see_committed_changes_only(workspace: Path) -> None:
+    records, changes = Workspace(workspace), list[Change]()
+    with records.observed_by(changes.append):
+        run = add_run(records)
+        with pytest.raises(ZeroDivisionError), records.transaction():
+            records.runs.save_epochs(run.id, [make_epoch(1)])
+            raise ZeroDivisionError
+        with records.transaction():
+            records.runs.save_epochs(run.id, [make_epoch(2)])
+            records.runs.set_state(run.id, RunState.PAUSED)
+            assert changes == [RunChanged(run.id)]
+    assert changes[1:] == [EpochsSaved(run.id, (make_epoch(2),)), RunChanged(run.id)]
+    records.runs.set_state(run.id, RunState.FAILED)
+    assert len(changes) == 3

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, t
 
 from eyetune._files import acquire_lock
 from eyetune.errors import WorkspaceError
+from eyetune.records.changes import Change, Observer
 from eyetune.records.schema import VERSION
 
 FILE_NAME = "eyetune.sqlite"
@@ -26,6 +27,9 @@ class Database:
     Args:
         folder: The workspace's folder.
 
+    Attributes:
+        observers: Called in this process with each change, once it is committed.
+
     Raises:
         WorkspaceError: From any method: the folder or the database cannot be read or written.
     """
@@ -33,6 +37,7 @@ class Database:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
+        self.observers: list[Observer] = []
         self._current = _CurrentTransaction()
 
     @property
@@ -72,12 +77,21 @@ class Database:
         if self._current.connection is not None:
             yield self._current.connection
             return
+        changes: list[Change] = []
+        self._current.changes = changes
         with _explained(self.path), self.engine.begin() as connection:
             self._current.connection = connection
             try:
                 yield connection
             finally:
                 self._current.connection = None
+        for change in changes:
+            for observer in self.observers:
+                observer(change)
+
+    def announce(self, change: Change) -> None:
+        """Tell the observers of a change in this `writing` block, once it is committed."""
+        self._current.changes.append(change)
 
 
 def utc_without_zone(time: datetime) -> datetime:
@@ -86,9 +100,10 @@ def utc_without_zone(time: datetime) -> datetime:
 
 
 class _CurrentTransaction(threading.local):
-    """The connection of this thread's transaction, while there is one."""
+    """This thread's transaction: its connection, while there is one, and its changes."""
 
     connection: Connection | None = None
+    changes: list[Change]
 
 
 def _connect(path: Path) -> Engine:

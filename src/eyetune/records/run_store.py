@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
+from eyetune.records.changes import EpochsSaved, RunChanged
 from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import claim_folder, is_claimed, unwritable
 from eyetune.records.lab_store import LabStore
@@ -137,6 +138,7 @@ class RunStore:
                     study_id=study_id,
                 )
             )
+            self._database.announce(RunChanged(run_id))
         return self.get(run_id)
 
     def save_epochs(self, run_id: str, history: Sequence[Epoch]) -> None:
@@ -148,6 +150,7 @@ class RunStore:
         ]
         with self._database.writing() as connection:
             connection.execute(_SAVE_EPOCH, rows)
+            self._database.announce(EpochsSaved(run_id, tuple(history)))
 
     def set_state(
         self,
@@ -176,6 +179,7 @@ class RunStore:
             values["results"] = null()
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.announce(RunChanged(run_id))
 
     def claim(self, run_id: str, *, timeout_seconds: float = 0.0) -> AbstractContextManager[None]:
         """Hold a run for this process; the hold ends with the process, however that ends.

@@ -14,6 +14,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
+from eyetune.records.changes import StudyChanged, TrialsSaved
 from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import claim_folder, is_claimed
 from eyetune.records.resolver import LATEST, STUDY, Candidate, resolve_reference
@@ -88,6 +89,7 @@ class StudyStore:
         }
         with self._database.writing() as connection:
             connection.execute(insert(studies).values(values))
+            self._database.announce(StudyChanged(study_id))
         return self.get(study_id)
 
     def save(self, record: StudyRecord) -> None:
@@ -101,14 +103,17 @@ class StudyStore:
         }
         with self._database.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))
+            self._database.announce(StudyChanged(record.id))
 
     def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
         """Record trials, all or none; a trial that is already recorded is replaced."""
-        rows = [_row(study_id, trial) for trial in changed]
+        recorded = tuple(changed)
+        rows = [_row(study_id, trial) for trial in recorded]
         if not rows:
             return
         with self._database.writing() as connection:
             connection.execute(_SAVE_TRIAL, rows)
+            self._database.announce(TrialsSaved(study_id, recorded))
 
     def delete(self, study_id: str, *, deleted_at: datetime | None = None) -> None:
         """Move a study to the trash, where it gives up its name; `restore` brings it back.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from eyetune.records.changes import Observer
 from eyetune.records.database import Database
 from eyetune.records.lab_store import LabStore
 from eyetune.records.predictions import PredictionStore
@@ -66,3 +67,15 @@ class Workspace:
         """Write everything in the block at once or, if it fails, nothing; reads in it see it."""
         with self._database.writing():
             yield
+
+    @contextmanager
+    def observed_by(self, observer: Observer) -> Iterator[None]:
+        """Call a function with each change that this object records in the block.
+
+        It is called in the thread that records, once the change is on disk, and must not raise.
+        """
+        self._database.observers.append(observer)
+        try:
+            yield
+        finally:
+            self._database.observers.remove(observer)
