@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shlex
@@ -70,6 +71,21 @@ def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert names["baseline"].test_accuracy > 0.9
     assert names["baseline"].verdict.level != "chance"
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_trackers_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries, own = executed_examples(ROOT / "docs" / "trackers.md")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(libraries, "trackers.md", "exec"), names)
+    assert (tmp_path / "mlflow.db").is_file()
+    assert (tmp_path / "logs" / names["run"].id).is_dir()
+    exec(compile(own, "trackers.md", "exec"), names)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {line["id"] for line in lines} == {names["run"].id}
+    assert [line.get("epoch") for line in lines] == [1, 2, None]
+    assert lines[-1]["state"] == "COMPLETE"
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ WITHOUT_EXAMPLE = {
     "Run": "returned by train, whose example shows it",
     "Shrunk": "returned by shrink, whose example shows it",
     "Split": "a part of Dataset, whose example shows it",
+    "Tracked": "given to a Tracker, whose example shows it",
+    "TrackedEnd": "given to a Tracker, whose example shows it",
     "errors": "a module: its documentation is the tree of errors",
     "techniques": "a module: its functions have examples",
 }

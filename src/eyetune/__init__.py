@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from eyetune.records import Workspace
     from eyetune.space.portfolio import portfolio_recipe
     from eyetune.space.space import Space
+    from eyetune.tracking.mlflow_tracker import MlflowTracker
+    from eyetune.tracking.tensorboard_tracker import TensorBoardTracker
+    from eyetune.tracking.tracker import Tracked, TrackedEnd, Tracker
     from eyetune.training.backend import start_keras
 
 _MODULE_OF_NAME = {
@@ -58,6 +61,7 @@ _MODULE_OF_NAME = {
     "GridSearch": "eyetune.compat.keras_tuner.tuners",
     "Hyperband": "eyetune.compat.keras_tuner.tuners",
     "Lab": "eyetune.api.lab",
+    "MlflowTracker": "eyetune.tracking.mlflow_tracker",
     "RandomSearch": "eyetune.compat.keras_tuner.tuners",
     "Recipe": "eyetune.recipe",
     "Run": "eyetune.api.run",
@@ -65,6 +69,10 @@ _MODULE_OF_NAME = {
     "Space": "eyetune.space.space",
     "Split": "eyetune.data",
     "Study": "eyetune.api.study",
+    "TensorBoardTracker": "eyetune.tracking.tensorboard_tracker",
+    "Tracked": "eyetune.tracking.tracker",
+    "TrackedEnd": "eyetune.tracking.tracker",
+    "Tracker": "eyetune.tracking.tracker",
     "Workspace": "eyetune.records",
     "boards": "eyetune.device.boards.profiles",
     "compare": "eyetune.api.compare",
@@ -107,6 +115,7 @@ __all__ = [
     "GridSearch",
     "Hyperband",
     "Lab",
+    "MlflowTracker",
     "RandomSearch",
     "Recipe",
     "Run",
@@ -114,6 +123,10 @@ __all__ = [
     "Space",
     "Split",
     "Study",
+    "TensorBoardTracker",
+    "Tracked",
+    "TrackedEnd",
+    "Tracker",
     "Workspace",
     "boards",
     "compare",

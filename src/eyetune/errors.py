@@ -24,6 +24,7 @@
     │   ├── AbandonedTrialError     the user's code gave it up (KerasTuner's FailedTrialError)
     │   ├── FatalTrialError         the user's code ended its study (KerasTuner's FatalError)
     │   └── TooManyFailuresError    too many trials in a row failed; also a RuntimeError
+    ├── TrackerError                a tracker that cannot be reached or written
     └── WorkspaceError              records that cannot be opened, read or written
         └── RunBusyError            a run that another process is training
             └── StudyBusyError      a study that another process is running
@@ -255,6 +256,10 @@ class FatalTrialError(TrainingError):
 
 class TooManyFailuresError(TrainingError, RuntimeError):
     """Too many trials of a study failed in a row."""
+
+
+class TrackerError(EyetuneError):
+    """A tracker cannot be reached, or what it logs to cannot be written."""
 
 
 class WorkspaceError(EyetuneError):

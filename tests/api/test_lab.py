@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from eyetune.api.lab import QUICK_VALUES, Lab
 from eyetune.errors import EyetuneError, LabNotFoundError, RecipeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
+from eyetune.records.lab import LabRecord
 from eyetune.techniques.lab.plan import LabPlan
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.labs import fabricated_lab
+from tests.tracking.studies import Recorder
 
 
 @pytest.mark.parametrize(
@@ -150,3 +153,20 @@ def test_lab_shows_its_answer_and_a_picture_in_a_notebook(lab: Lab) -> None:
     assert base64.b64decode(picture).startswith(b"\x89PNG")
     assert "<html" not in shown
     assert lab.id in repr(lab)
+
+
+def test_lab_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace, recorder = Workspace(), Recorder()
+
+    def run_lab(_: LabPlan, __: object, ___: object, on_begin: Callable[[], None]) -> LabRecord:
+        on_begin()
+        return fabricated_lab(2, seeds=(0,), workspace=workspace)
+
+    monkeypatch.setattr("eyetune.techniques.lab.run_lab.run_lab", run_lab)
+    options: dict[str, Any] = {"workspace": workspace, "progress": False}
+    lab = et.lab(data="digits", quick=True, trackers=[recorder], **options)
+    ((begun, end),) = recorder.of("end")
+    assert (begun.kind, end.state) == ("lab", "COMPLETE")
+    assert "report.html" in end.files
+    assert begun.parameters["data"] == "digits"
+    assert {item.id for item, _ in recorder.of("catch_up")} == lab.record.run_ids

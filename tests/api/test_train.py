@@ -16,6 +16,7 @@ from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.testing.datasets import tiny_dataset, write_cifar10
 from eyetune.values.history import Epoch
+from tests.tracking.studies import Recorder
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -78,6 +79,24 @@ def test_resume_ends_as_if_never_interrupted(
     assert resumed.state is RunState.COMPLETE
     assert resumed.results == trained.results
     assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in trained.history]
+
+
+def test_resume_continues_the_logs_of_trackers(
+    trained: et.Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Recorder(), Recorder()
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(3, patch)
+        run = et.train(trained.recipe, archive, progress=False, trackers=[first])
+    assert first.epochs == [(run.id, 1), (run.id, 2)]
+    assert first.ends[run.id].state == "PAUSED"
+    et.resume(run.id, progress=False, trackers=[second])
+    assert list(second.of("begin")[0].epochs) == [1, 2]
+    assert second.epochs == [(run.id, 3)]
+    end = second.ends[run.id]
+    assert end.state == "COMPLETE"
+    assert end.metrics["test_accuracy"] == trained.test_accuracy
+    assert {"recipe.toml", "model.keras"} <= set(end.files)
 
 
 def test_resume_trains_no_epoch_twice_after_a_crash(

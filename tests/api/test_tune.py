@@ -9,13 +9,14 @@ import pytest
 
 import eyetune as et
 from eyetune.api import tune as api
-from eyetune.errors import UsageError
+from eyetune.errors import DivergedError, UsageError
 from eyetune.records.study import StudyRecord, StudyState, TrialState
 from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.final_training import train_final
+from tests.tracking.studies import Recorder
 
 RATES = Space.make([Choice(name="optimizer.learning_rate", values=(1e-3, 3e-3))])
 
@@ -116,3 +117,33 @@ def test_final_training_of_a_study_with_executions_is_a_single_one(
     assert [len(trial.runs) for trial in searched] == [2, 2]
     assert (final.is_final, len(final.runs), final.epochs) == (True, 1, 30)
     assert study.record.ending == Ending.OUT_OF_COMBINATIONS
+
+
+def test_study_is_logged_with_its_final_training(
+    archive: Path, tmp_path: Path, executors: list[str]
+) -> None:
+    recorder = Recorder()
+    study = tune(archive, tmp_path, trackers=[recorder])
+    assert executors == ["local", "local"]
+    items = {f"{study.record.id}/{trial.number}": trial for trial in study.trials}
+    assert set(recorder.ends) == {study.record.id, *items}
+    for item_id, trial in items.items():
+        logged = [epoch for logged_id, epoch in recorder.epochs if logged_id == item_id]
+        assert logged == list(range(1, trial.epochs + 1))
+    assert recorder.ends[study.record.id].tags["best_trial"] == str(study.best_trial.number)
+
+
+def test_failed_study_ends_as_failed(
+    archive: Path, tmp_path: Path, executors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object, **__: object) -> None:
+        raise DivergedError("The loss became NaN.")
+
+    monkeypatch.setattr(api, "search", diverge)
+    recorder = Recorder()
+    with pytest.raises(DivergedError):
+        tune(archive, tmp_path, trackers=[recorder])
+    assert executors == ["local"]
+    ((item, end),) = recorder.of("end")
+    assert (item.kind, end.state) == ("study", "FAILED")
+    assert "NaN" in end.error

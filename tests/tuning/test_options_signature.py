@@ -48,6 +48,7 @@ KEYWORDS = [
     "workspace",
     "progress",
     "plots",
+    "trackers",
 ]
 
 

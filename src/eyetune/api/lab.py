@@ -15,13 +15,15 @@ from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
-from eyetune.report.progress.training_progress import WorkersDisplay
+from eyetune.report.progress.training_progress import WorkersDisplay, print_note
+from eyetune.tracking.follow import check_trackers, follow
+from eyetune.tracking.tracker import Tracker
 from eyetune.values.history import History
 
 if TYPE_CHECKING:
     from eyetune.report.figures.lab_figures import CostName
     from eyetune.report.figures.picture import Picture
-    from eyetune.techniques.lab.plan import Choice
+    from eyetune.techniques.lab.plan import Choice, LabPlan
 
 QUICK_VALUES = {"fit.epochs": 2, "data.subset": 4000}
 FINAL_SEEDS, QUICK_FINAL_SEEDS = 3, 2
@@ -205,6 +207,7 @@ def lab(
     workers: int | None = None,
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Lab:
     """Find out which technique, which combination gives the best result, and how sure we can be.
 
@@ -226,6 +229,8 @@ def lab(
         workers: Number of trainings at once. Default: one per core, as far as memory allows.
         workspace: The workspace or its folder. Default: the usual workspace.
         progress: Whether to show the trainings.
+        trackers: Where to log the lab, besides the workspace, for example
+            `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`.
 
     Raises:
         UsageError: A technique is unknown, or a number is out of range.
@@ -250,6 +255,7 @@ def lab(
             received=repr(data)[:60],
             fix="Save it as an .npz file or a folder of images, and pass that path.",
         )
+    check_trackers(trackers)
     # Without validation images there is nothing to choose on.
     recipe = checked_recipe(recipe).with_({"data.train_on_validation": False})
     if quick:
@@ -281,14 +287,32 @@ def lab(
         workers=workers,
         seconds=seconds,
     )
-    with WorkersDisplay(enabled=progress) as display:
-        record = run_lab(plan, workspace, display)
+    with (
+        follow(workspace, trackers, print_note) as follower,
+        WorkersDisplay(enabled=progress) as display,
+    ):
+        settings = _settings(plan, dataset)
+        record = run_lab(plan, workspace, display, lambda: follower.begin_lab(plan.id, settings))
         display.note("Drawing the plots and writing the report ...")
         workspace.labs.save(record)
         finished = Lab(workspace, record)
         finished.save_plots()
         finished.report()
+        follower.end_lab(record)
     return finished
+
+
+def _settings(plan: LabPlan, dataset: Dataset) -> dict[str, Any]:
+    """Return the settings of a lab for trackers."""
+    return {
+        "data": dataset.name,
+        "techniques": [choice.label for choice in plan.choices],
+        "seeds": plan.seeds,
+        "final_seeds": plan.final_seeds,
+        "workers": plan.workers,
+        "seconds": plan.seconds,
+        "recipe": plan.baseline.values(),
+    }
 
 
 def _quick_recipe(recipe: Recipe) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +18,7 @@ from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
 from eyetune.values.history import History
@@ -172,6 +174,7 @@ class Study:
         seed: int = 0,
         name: str = "",
         progress: bool = True,
+        trackers: Sequence[Tracker] = (),
     ) -> Run:
         """Train the best trial's recipe again from scratch, for longer.
 
@@ -182,6 +185,7 @@ class Study:
             seed: Random seed, 0 or more. Default: 0.
             name: Name of the run. Default: the study's name with "/best".
             progress: Show progress: on standard error, or in a notebook below the cell.
+            trackers: Where to log the run, besides the workspace. Default: nowhere.
 
         Returns:
             The run.
@@ -199,6 +203,7 @@ class Study:
             seed=seed,
             workspace=self.workspace,
             progress=progress,
+            trackers=trackers,
         )
 
     def to_dataframe(self) -> pandas.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,9 @@ from eyetune.data import Dataset
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.report.progress.training_progress import TrainingDisplay
+from eyetune.report.progress.training_progress import TrainingDisplay, print_note
+from eyetune.tracking.follow import check_trackers, follow
+from eyetune.tracking.tracker import Tracker
 from eyetune.training.job import work
 from eyetune.training.precision import Arithmetic, choose_arithmetic
 from eyetune.training.prepared_network import PreparedNetwork, prepare_network
@@ -41,6 +43,7 @@ def train(
     deterministic: bool = True,
     progress: bool = True,
     plots: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Run:
     """Train a recipe once, evaluate it and record the run.
 
@@ -56,6 +59,8 @@ def train(
         progress: Show progress on standard error, or below the cell of a notebook.
         plots: Draw pictures into the folder of the run, which takes a few seconds. `Run.save_plots`
             draws them later.
+        trackers: Where to log the run, besides the workspace, for example
+            `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`.
 
     Returns:
         The run: COMPLETE, or PAUSED if Ctrl-C interrupted it.
@@ -72,6 +77,7 @@ def train(
         (<RunState.COMPLETE: 'COMPLETE'>, 1)
     """
     recipe = checked_recipe(recipe)
+    check_trackers(trackers)
     workspace = workspace_of(workspace)
     workspace.prepare()
     check_seed(seed)
@@ -98,7 +104,8 @@ def train(
         name=name,
         versions=versions(),
     )
-    return _train_recorded(workspace, record, dataset, prepared, progress=progress, plots=plots)
+    with follow(workspace, trackers, print_note):
+        return _train_recorded(workspace, record, dataset, prepared, progress=progress, plots=plots)
 
 
 def resume(
@@ -108,6 +115,7 @@ def resume(
     workspace: str | Path | Workspace | None = None,
     threads: int | None = None,
     progress: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Run:
     """Resume an interrupted run after its last completed epoch.
 
@@ -118,6 +126,7 @@ def resume(
             EYETUNE_WORKSPACE names.
         threads: Number of threads for arithmetic. Default: as many as the run began with.
         progress: Show progress on standard error, or below the cell of a notebook.
+        trackers: Where to log the run. With those of `train`, what they have logged continues.
 
     Returns:
         The run: COMPLETE, or PAUSED if Ctrl-C interrupted it again.
@@ -132,6 +141,7 @@ def resume(
         >>> import eyetune as et
         >>> run = et.resume("latest")  # doctest: +SKIP
     """
+    check_trackers(trackers)
     workspace = workspace_of(workspace)
     record = workspace.runs.find(reference)
     if record.state is RunState.COMPLETE:
@@ -143,7 +153,8 @@ def resume(
     run = Run(workspace, record)
     dataset = run.checked(data) if data else run.dataset()
     start(record.threads if threads is None else threads, progress=progress)
-    return _train_recorded(workspace, record, dataset, None, progress=progress)
+    with follow(workspace, trackers, print_note):
+        return _train_recorded(workspace, record, dataset, None, progress=progress)
 
 
 def _train_recorded(

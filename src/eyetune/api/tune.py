@@ -17,6 +17,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import print_note
+from eyetune.tracking.follow import check_trackers, follow
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, default_workers, make_executor
@@ -59,6 +60,12 @@ def tune(options: TuneOptions) -> Study:
     check_arguments(options)
     workspace = workspace_of(options.workspace)
     workspace.prepare()
+    with follow(workspace, options.trackers, print_note):
+        return _tune(options, workspace, started_at)
+
+
+def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Study:
+    """Search; `started_at` is the time of the call by the monotonic clock."""
     record = workspace.studies.find(options.name or "latest") if options.resume else None
     check_options(options, record.settings.board if record else "")
     executor_name = options.executor or (record.settings.executor if record else "local")
@@ -152,6 +159,7 @@ def check_arguments(options: TuneOptions) -> None:
     Raises:
         UsageError: There is one.
     """
+    check_trackers(options.trackers)
     data, validation_data, seed = options.data, options.validation_data, options.seed
     if isinstance(data, tuple) and len(data) != 2:
         raise UsageError(

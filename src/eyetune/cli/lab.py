@@ -15,10 +15,12 @@ from eyetune.cli.common import (
     read_seconds,
     say,
 )
+from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
+_NO_TRACKERS = TrackerFlags()
 
 
 def lab(
@@ -33,6 +35,7 @@ def lab(
     final_seeds: Annotated[int | None, Parameter(show_default=False)] = None,
     time: Annotated[str | None, Parameter(show_default=False)] = None,
     workers: Annotated[int | None, Parameter(show_default=False)] = None,
+    trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Find the techniques that help, one at a time and combined.
@@ -98,6 +101,7 @@ def lab(
             seconds=None if time is None else read_seconds(time),
             workers=workers,
             workspace=common.open_workspace(),
+            trackers=trackers.open(),
         )
     except KeyboardInterrupt:
         say("Interrupted. What was trained is recorded: the same command continues the lab.")

@@ -7,10 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from eyetune.cli.common import INTERRUPTED, Common, RecipeFlags, RecipeOptions, say
+from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
+_NO_TRACKERS = TrackerFlags()
 
 
 def train(
@@ -23,6 +25,7 @@ def train(
     threads: Annotated[int | None, Parameter(show_default="one per core")] = None,
     deterministic: bool = True,
     flags: RecipeOptions = _NO_FLAGS,
+    trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Train a network, evaluate it and record the run.
@@ -67,12 +70,13 @@ def train(
     # The recipe is checked first: an invalid argument fails before Keras loads.
     recipe = None if resume is not None else flags.apply(start, common)
     workspace = common.open_workspace()
+    opened = trackers.open()
     import eyetune
     from eyetune.cli.run_tables import training_summary
     from eyetune.records import RunState
 
     if resume is not None:
-        run = eyetune.resume(resume, workspace=workspace, threads=threads)
+        run = eyetune.resume(resume, workspace=workspace, threads=threads, trackers=opened)
     else:
         run = eyetune.train(
             recipe,
@@ -81,6 +85,7 @@ def train(
             workspace=workspace,
             threads=threads or 0,
             deterministic=deterministic,
+            trackers=opened,
         )
     if run.state is RunState.PAUSED:
         num_done = len(run.history)

@@ -15,6 +15,7 @@ from eyetune.cli.common import (
     is_function,
     say,
 )
+from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.cli.tune_flags import GROUPS, keyword_arguments, make_flags_class
 from eyetune.errors import UsageError, nearest
 from eyetune.tuning.options import OptionGroup
@@ -33,6 +34,7 @@ ENGINES = ("eyetune", "keras-tuner")
 _NO_COMMON = Common()
 _NO_FLAGS = TuneFlags()
 _NO_RECIPE_FLAGS = RecipeFlags()
+_NO_TRACKERS = TrackerFlags()
 
 
 @Parameter(name="*")
@@ -59,6 +61,7 @@ def tune(
     flags: TuneFlags = _NO_FLAGS,
     command: CommandFlags = CommandFlags(),
     recipe_flags: CompactRecipeOptions = _NO_RECIPE_FLAGS,
+    trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Search for the best hyperparameters; its help is in `tune_help`.
@@ -93,13 +96,16 @@ def tune(
         start, around, command, recipe_flags, common, is_resumed=is_resumed
     )
     workspace = common.open_workspace()
+    opened = trackers.open()
+    if opened:
+        arguments["trackers"] = opened
     rivals = [eyetune.open_run(name, workspace=workspace) for name in command.against]
     search = eyetune.tune if command.engine == "eyetune" else eyetune.tune_with_keras_tuner
     try:
         study = search(function, recipe_flags.data, recipe=recipe, workspace=workspace, **arguments)
         retrained = None
         if command.retrain_epochs and study.best():
-            retrained = study.retrain(epochs=command.retrain_epochs)
+            retrained = study.retrain(epochs=command.retrain_epochs, trackers=opened)
     except KeyboardInterrupt:
         name_flag = f" --name {arguments['name']}" if "name" in arguments else ""
         say(

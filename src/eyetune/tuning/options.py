@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.space.space import Space
+from eyetune.tracking.tracker import Tracker
 
 NO_LIMIT = "no limit"
 
@@ -460,3 +461,12 @@ class TuneOptions:
             syntax=FlagSyntax.NONE,
         ),
     ] = True
+    trackers: Annotated[
+        Sequence[Tracker],
+        Option(
+            "Where to log the study besides the workspace, such as `[eyetune.MlflowTracker(uri)]`.",
+            OptionGroup.STUDY,
+            "none",
+            syntax=FlagSyntax.NONE,
+        ),
+    ] = ()

@@ -9,7 +9,7 @@ What is recorded already is not trained again, so an interrupted lab continues w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -29,13 +29,19 @@ from eyetune.tuning.executors import LocalExecutor
 from eyetune.tuning.runner import Runner
 
 
-def run_lab(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> LabRecord:
+def run_lab(
+    plan: LabPlan,
+    workspace: Workspace,
+    display: WorkersDisplay,
+    on_begin: Callable[[], None] = lambda: None,
+) -> LabRecord:
     """Run a lab with worker processes, or continue an interrupted one, and return its record.
 
     Args:
         plan: What the lab does.
         workspace: Where its runs are recorded.
         display: Shows the trainings.
+        on_begin: Called when no other lab can run in the workspace any more.
 
     Raises:
         RunBusyError: Another lab is running in the workspace.
@@ -43,6 +49,7 @@ def run_lab(plan: LabPlan, workspace: Workspace, display: WorkersDisplay) -> Lab
     """
     workspace.prepare()
     with _lab_lock(workspace), LocalExecutor(plan.workers) as executor:
+        on_begin()
         runner = Runner(workspace, executor, display, lab_id=plan.id)
         return run_stages(plan, WorkersTrainer(plan, runner, workspace, display))
 

@@ -1,0 +1,1 @@
+"""Trackers: they follow the records as they are written, and log them elsewhere."""

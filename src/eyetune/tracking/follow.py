@@ -1,0 +1,290 @@
+"""Follows the records of a workspace, and calls trackers with what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, final
+
+from eyetune.errors import ArgumentTypeError, EyetuneError
+from eyetune.records import RunState, Workspace
+from eyetune.records.changes import Change, EpochsSaved, RunChanged, StudyChanged, TrialsSaved
+from eyetune.records.lab import LabRecord
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.tracking.background import BackgroundTrackers
+from eyetune.tracking.items import (
+    lab_end,
+    lab_item,
+    metrics_of,
+    run_end,
+    run_item,
+    study_end,
+    study_item,
+    trial_end,
+    trial_item,
+)
+from eyetune.tracking.tracker import Tracked, TrackedEnd, Tracker
+from eyetune.values.history import History
+
+
+def check_trackers(trackers: Sequence[Tracker]) -> None:
+    """Refuse what is not a sequence of trackers.
+
+    Raises:
+        ArgumentTypeError: It is not.
+    """
+    is_sequence = isinstance(trackers, Sequence) and not isinstance(trackers, str)
+    if is_sequence and all(isinstance(tracker, Tracker) for tracker in trackers):
+        return
+    raise ArgumentTypeError(
+        "trackers must be a list of trackers.",
+        expected="for example [eyetune.MlflowTracker(uri)], or objects of your own class, which "
+        "inherits from eyetune.Tracker",
+        received=repr(trackers)[:80],
+    )
+
+
+@contextmanager
+def follow(
+    workspace: Workspace, trackers: Sequence[Tracker], warn: Callable[[str], None]
+) -> Iterator[RecordsFollower]:
+    """Log with trackers what this process records in the block.
+
+    Args:
+        workspace: The workspace; changes through another object for the same folder are not seen.
+        trackers: The trackers; without any, nothing is done.
+        warn: Called with one sentence about a tracker that fails; the block continues.
+
+    Raises:
+        ArgumentTypeError: They are no trackers.
+    """
+    check_trackers(trackers)
+    background = BackgroundTrackers(trackers, warn)
+    follower = RecordsFollower(workspace, background, warn)
+    try:
+        with workspace.observed_by(follower) if trackers else nullcontext():
+            yield follower
+    except BaseException as error:
+        follower.finish(error)
+        raise
+    else:
+        follower.finish()
+    finally:
+        background.close()
+
+
+@final
+class RecordsFollower:
+    """An observer of a workspace that calls a tracker.
+
+    Trials and the runs of a lab end as they are recorded; a study, a lab and a run of its own end
+    with `finish`, when their files have been written.
+
+    Args:
+        workspace: Where the details of a change are read.
+        tracker: It is called in the thread that records.
+        warn: Called with one sentence if the records cannot be read.
+    """
+
+    def __init__(self, workspace: Workspace, tracker: Tracker, warn: Callable[[str], None]) -> None:
+        self._workspace = workspace
+        self._tracker = tracker
+        self._warn = warn
+        self._is_working = True
+        self._open: dict[str, Tracked] = {}  # what has begun and not ended, by id
+        self._ends: dict[str, TrackedEnd] = {}  # how items last ended, by id
+        self._logged: dict[str, set[int]] = {}  # numbers of the epochs of an item
+        self._item_of_run: dict[str, str] = {}
+        self._trial_of_run: dict[str, TrialRecord] = {}
+        self._studies: dict[str, StudyRecord] = {}
+        self._lab: LabRecord | None = None
+        self._lab_item: Tracked | None = None
+
+    def __call__(self, change: Change) -> None:
+        """Take in a change of the records."""
+        self._guarded(lambda: self._take(change))
+
+    def begin_lab(self, lab_id: str, parameters: Mapping[str, Any]) -> None:
+        """Begin to follow a lab, whose runs are followed from now on as parts of it.
+
+        Args:
+            lab_id: Its id.
+            parameters: Its settings; what is None is left out.
+        """
+        item = self._lab_item = lab_item(lab_id, self._workspace, parameters)
+
+        def begin() -> None:
+            self._begin(item)
+            for record in self._workspace.runs.all():
+                if record.lab_id == lab_id:
+                    self._catch_up_run(record.id)
+
+        self._guarded(begin)
+
+    def end_lab(self, record: LabRecord) -> None:
+        """Take in the record of the lab; it ends with `finish`."""
+        self._lab = record
+
+        def add_reused_runs() -> None:
+            known = self._item_of_run.keys()
+            for run_id in sorted(record.run_ids - known):
+                self._catch_up_run(run_id)
+
+        self._guarded(add_reused_runs)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End what is still open.
+
+        Args:
+            error: What ended the work early; None if nothing did.
+        """
+        self._guarded(lambda: self._end_all(error))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Do something, unless that failed before: no failure here may end a training."""
+        if not self._is_working:
+            return
+        try:
+            action()
+        except Exception as error:
+            self._is_working = False
+            self._warn(
+                "The trackers log nothing more in this run of the command, which continues: "
+                f"{type(error).__name__}: {error}"
+            )
+
+    def _take(self, change: Change) -> None:
+        match change:
+            case RunChanged(run_id):
+                self._take_run(run_id)
+            case EpochsSaved(run_id, epochs):
+                self._take_epochs(run_id, epochs)
+            case StudyChanged(study_id):
+                self._take_study(study_id)
+            case TrialsSaved(study_id, trials):
+                for trial in trials:
+                    self._take_trial(self._study(study_id), trial)
+
+    def _take_run(self, run_id: str) -> None:
+        record = self._workspace.runs.get(run_id)
+        if record.study_id is not None:
+            trial = self._trial_of_run.get(run_id)
+            if trial is None or trial.state is not TrialState.RUNNING:
+                return  # for example a job that only saves the network of a trial that is over
+            if record.state is RunState.RUNNING:
+                self._take_trial(self._study(record.study_id), trial)
+            return
+        if record.state is RunState.RUNNING and run_id not in self._open:
+            self._item_of_run[run_id] = run_id
+            history = self._workspace.runs.history(run_id)
+            self._begin(run_item(record, history, self._parent))
+            return
+        item = self._open.get(run_id)
+        end = run_end(record, self._workspace)
+        if item is not None and item.parent and end is not None:
+            self._end(item, end)
+
+    def _take_epochs(self, run_id: str, epochs: History) -> None:
+        item = self._open.get(self._item_of_run.get(run_id, ""))
+        if item is None:  # an epoch that was logged before, recorded once more
+            return
+        logged = self._logged[item.id]
+        for epoch in epochs:
+            if epoch.epoch not in logged:
+                logged.add(epoch.epoch)
+                self._tracker.log_epoch(item, epoch.epoch, metrics_of(epoch))
+
+    def _take_study(self, study_id: str) -> None:
+        record = self._workspace.studies.get(study_id)
+        is_new = study_id not in self._studies
+        self._studies[study_id] = record
+        if record.state is not StudyState.RUNNING or study_id in self._open:
+            return
+        self._begin(study_item(record))
+        if is_new:
+            for trial in self._workspace.studies.trials(study_id):
+                item = self._trial_item(record, trial)
+                self._tracker.catch_up(item, trial_end(record, trial, self._workspace))
+
+    def _take_trial(self, study: StudyRecord, trial: TrialRecord) -> None:
+        item = self._trial_item(study, trial)
+        end = trial_end(study, trial, self._workspace)
+        if trial.state is TrialState.RUNNING and item.id not in self._open:
+            self._begin(item)
+        if end is None:
+            return
+        if item.id not in self._logged:  # it ends before its training
+            self._begin(item)
+        self._end(item, end)
+
+    def _begin(self, item: Tracked) -> None:
+        self._open[item.id] = item
+        self._logged.setdefault(item.id, set()).update(item.epochs)
+        self._tracker.begin(item)
+
+    def _end(self, item: Tracked, end: TrackedEnd) -> None:
+        was_open = self._open.pop(item.id, None) is not None
+        if was_open or self._ends.get(item.id) != end:
+            self._ends[item.id] = end
+            self._tracker.end(item, end)
+
+    def _end_all(self, error: BaseException | None) -> None:
+        """End everything, parts first."""
+        for item in sorted(self._open.values(), key=lambda item: not item.parent):
+            self._end(*self._last(item, error))
+
+    def _last(self, item: Tracked, error: BaseException | None) -> tuple[Tracked, TrackedEnd]:
+        """Return an open item as it is now, and how it ends."""
+        paused = TrackedEnd(str(RunState.PAUSED), is_over=False)
+        workspace = self._workspace
+        if item.kind == "run":
+            return item, run_end(workspace.runs.get(item.id), workspace) or paused
+        if item.kind == "lab":
+            end = lab_end(self._lab, workspace) if self._lab is not None else paused
+            return item, _with_error(end, error)
+        if item.kind == "study":
+            study = workspace.studies.get(item.id)
+            end = study_end(study, workspace.studies.trials(study.id), workspace)
+            return study_item(study), _with_error(end, error)
+        study = self._study(item.parent)
+        number = int(item.tags["trial"])
+        trial = next(
+            trial for trial in workspace.studies.trials(study.id) if trial.number == number
+        )
+        end = trial_end(study, trial.with_(state=TrialState.PAUSED), workspace) or paused
+        return self._trial_item(study, trial), end
+
+    @property
+    def _parent(self) -> str:
+        return self._lab_item.id if self._lab_item is not None else ""
+
+    def _study(self, study_id: str) -> StudyRecord:
+        if study_id not in self._studies:
+            self._take_study(study_id)
+        return self._studies[study_id]
+
+    def _trial_item(self, study: StudyRecord, trial: TrialRecord) -> Tracked:
+        """Return a trial with the epochs from before it began or continued."""
+        item = trial_item(study, trial, ())
+        if trial.run is not None:
+            self._item_of_run[trial.run] = item.id
+            self._trial_of_run[trial.run] = trial
+        if item.id in self._open:
+            return replace(item, epochs=self._open[item.id].epochs)
+        history = self._workspace.runs.history(trial.run) if trial.run is not None else ()
+        return trial_item(study, trial, history)
+
+    def _catch_up_run(self, run_id: str) -> None:
+        record = self._workspace.runs.get(run_id)
+        self._item_of_run[run_id] = run_id
+        item = run_item(record, self._workspace.runs.history(run_id), self._parent)
+        self._tracker.catch_up(item, run_end(record, self._workspace))
+
+
+def _with_error(end: TrackedEnd, error: BaseException | None) -> TrackedEnd:
+    """Return an end as FAILED if an error, rather than the user, ended the work."""
+    if error is None or not isinstance(error, Exception):
+        return end
+    text = str(error) if isinstance(error, EyetuneError) else f"{type(error).__name__}: {error}"
+    return replace(end, state=str(RunState.FAILED), is_over=True, error=text)
