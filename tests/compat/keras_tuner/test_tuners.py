@@ -236,6 +236,7 @@ class TestAfterASearch:
             ({"hypermodel": another}, "unused is new: a, b"),
             ({"objective": "val_loss"}, "objective: val_accuracy:max became val_loss:min"),
             ({"seed": 3}, "seed: 0 became 3"),
+            ({"executions_per_trial": 2}, "executions: 1 became 2"),
             ({"hypermodel": another, "max_trials": 9}, "unused is new: a, b"),
         ],
     )
@@ -319,6 +320,10 @@ class TestArguments:
         )
         hyperband = Hyperband(build_model, "val_loss", 9, 3, 2)
         assert hyperband.oracle.tune_options()["trials"] == hyperband.remaining_trials
+        options = make(
+            max_retries_per_trial=2, max_consecutive_failed_trials=4
+        ).oracle.tune_options()
+        assert (options["retries"], options["max_consecutive_failures"]) == (2, 4)
         general = Tuner(RandomSearchOracle("val_loss", 4), build_model, 1000)
         assert (general.max_model_size, general.remaining_trials) == (1000, 4)
 
@@ -344,7 +349,9 @@ class TestArguments:
     @pytest.mark.parametrize(
         "words",
         [
-            {"executions_per_trial": 3},
+            {"executions_per_trial": 0},
+            {"max_retries_per_trial": -1},
+            {"max_consecutive_failed_trials": 0},
             {"distribution_strategy": object()},
             {"allow_new_entries": False},
             {"tune_new_entries": False},

@@ -211,6 +211,7 @@ def differences(recorded: StudySettings, options: TuneOptions) -> list[str]:
         "max_epochs": (options.max_epochs, recorded.schedule.max_epochs),
         "factor": (factor, recorded.schedule.factor),
         "seed": (options.seed or 0, recorded.seed),
+        "executions": (options.executions or 1, recorded.schedule.executions),
         "initial_points": (options.initial_points, recorded.sampling.initial_points),
         "gp_alpha": (options.gp_alpha, recorded.sampling.alpha),
         "gp_beta": (options.gp_beta, recorded.sampling.beta),

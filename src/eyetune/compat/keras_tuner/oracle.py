@@ -87,6 +87,8 @@ class Oracle:
             "objective": objective_texts(self._objective),
             "seed": self._seed,
             "trials": self._max_trials,
+            "retries": self._max_retries_per_trial,
+            "max_consecutive_failures": self._max_consecutive_failed_trials,
         }
 
     def serve(self, tuner: Tuner) -> None:

@@ -47,7 +47,7 @@ from eyetune.records.study import (
     TrialState,
 )
 from eyetune.space.space import Space
-from eyetune.tuning.declared_options import budget_of, recorded_section
+from eyetune.tuning.declared_options import budget_of, limits_of, recorded_section
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import check_options
 
@@ -86,7 +86,8 @@ class Tuner:
         tuner_id: Name of the tuner, for the script. Default: the environment variable
             KERASTUNER_TUNER_ID, or tuner0.
         overwrite: Whether to delete a study of this name, with its runs. Default: False.
-        executions_per_trial: Number of trainings of each trial. Default: 1.
+        executions_per_trial: Number of trainings of each trial with different seeds, 1 or more; the
+            mean of their results counts. Default: 1.
         workers: Number of parallel trainings. Default: one per core that has enough memory.
         unknown: Arguments that no tuner has; they are refused.
 
@@ -119,12 +120,6 @@ class Tuner:
         _check_objective(hypermodel, oracle)
         check_strategy(distribution_strategy)
         check_not_distributed(os.environ)
-        if executions_per_trial != 1:
-            raise UsageError(
-                "eyetune does not support executions_per_trial.",
-                received=f"executions_per_trial={executions_per_trial}",
-                fix="Leave it out. To see chance at work: tuner.study.retrain(seed=1)",
-            )
         if logger is not None:
             warnings.warn(
                 "logger has no effect: everything is recorded (`eyetune study`, tuner.study).",
@@ -158,6 +153,7 @@ class Tuner:
             "constraints": _size_limit(max_model_size),
             "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
             "workers": workers,
+            "executions": executions_per_trial,
         }
         self._study: Study | None = None
         _check_ranges(TuneOptions(**self._options, **self._settings))
@@ -612,6 +608,7 @@ def _check_ranges(options: TuneOptions) -> None:
     check_arguments(options)
     check_options(options)
     budget_of(options)
+    limits_of(options)
     recorded_section(options, "schedule", SchedulerSettings)
     recorded_section(options, "sampling", SamplerSettings)
 
