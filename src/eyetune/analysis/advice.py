@@ -53,10 +53,13 @@ def suggest(facts: Facts, level: str, *, overfitting: bool, still_rising: bool) 
     needs_accuracy = level in ("chance", "poor", "low")
     is_far_apart = facts.gap > LARGE_GAP  # with few validation images, it may be mere chance
     suggestions = []
-    if facts.predicts_one_class or facts.neglected_classes:
+    ignores_classes = facts.predicts_one_class or bool(facts.neglected_classes)
+    if ignores_classes:
         suggestions += _balance_classes(facts)
     if still_rising or (facts.is_short and needs_accuracy and not overfitting):
         suggestions += _train_longer(facts, still_rising=still_rising)
+    if facts.is_rare_recall_low and not ignores_classes:
+        suggestions += _balance_classes(facts)
     if level == "chance" and not overfitting and not still_rising:
         suggestions += _other_learning_rates(facts)
     if needs_accuracy or overfitting:

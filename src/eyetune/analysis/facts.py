@@ -25,6 +25,12 @@ RISING_PER_EPOCH = 0.003
 # Share of the validation loss lost per epoch at the end: ten more epochs would bring a fifth.
 FALLING_PER_EPOCH = 0.02
 ONE_CLASS_FROM = 0.98  # of all predictions: then the network has chosen one class for all images
+# A class is neglected if its recall is certainly below this share of the accuracy on all images:
+# most of its images are taken for more frequent classes.
+NEGLECTED_BELOW = 0.5
+# Recall of the other classes less recall of the rare ones. Balanced class weights raise one at the
+# cost of the other, so that a smaller difference is not worth it.
+LARGE_RECALL_GAP = 0.1
 
 
 @dataclass(frozen=True)
@@ -156,23 +162,73 @@ class Facts:
         return max(self.predicted_shares) >= ONE_CLASS_FROM
 
     @property
+    def rare_classes(self) -> tuple[int, ...]:
+        """Classes with less than an even share of the images; none unless classes are uneven.
+
+        Balanced class weights make the images of exactly these classes count more.
+        """
+        if not self.is_uneven:
+            return ()
+        return tuple(
+            label
+            for label, share in enumerate(self.class_shares)
+            if share < 1 / self.num_classes and self._num_images([label])
+        )
+
+    @property
     def neglected_classes(self) -> tuple[int, ...]:
         """Classes with few images that the network hardly ever recognizes.
 
         Their recall is certainly below half of the accuracy on all images (95% interval).
         """
-        if not self.is_uneven:
-            return ()
         neglected = []
-        for label, share in enumerate(self.class_shares):
-            num_images = round(share * self.num_validation)
-            recall = self.class_recall[label]
-            if num_images == 0 or math.isnan(recall) or share >= 1 / self.num_classes:
-                continue
-            _, high = wilson_interval(round(recall * num_images), num_images)
-            if high < self.validation_accuracy / 2:
+        for label in self.rare_classes:
+            num_images = self._num_images([label])
+            _, high = wilson_interval(round(self.class_recall[label] * num_images), num_images)
+            if high < NEGLECTED_BELOW * self.validation_accuracy:
                 neglected.append(label)
         return tuple(neglected)
+
+    @property
+    def rare_recall(self) -> float:
+        """Share of the images of the rare classes that is classified correctly (NaN: none)."""
+        return self._recall(self.rare_classes)
+
+    @property
+    def frequent_recall(self) -> float:
+        """Share of the images of all other classes that is classified correctly."""
+        return self._recall(self._frequent_classes)
+
+    @property
+    def is_rare_recall_low(self) -> bool:
+        """Whether rare classes are recognized far less often, and that is no mere chance (95%)."""
+        if not self.frequent_recall - self.rare_recall > LARGE_RECALL_GAP:  # also if it is NaN
+            return False
+        low, _ = difference_interval(
+            self.frequent_recall,
+            self._num_images(self._frequent_classes),
+            self.rare_recall,
+            self._num_images(self.rare_classes),
+        )
+        return low > 0
+
+    @property
+    def _frequent_classes(self) -> tuple[int, ...]:
+        return tuple(label for label in range(self.num_classes) if label not in self.rare_classes)
+
+    def _num_images(self, labels: Sequence[int]) -> int:
+        """Return the number of validation images of some classes."""
+        return round(sum(self.class_shares[label] for label in labels) * self.num_validation)
+
+    def _recall(self, labels: Sequence[int]) -> float:
+        """Return the share of the images of some classes that is classified correctly, or NaN."""
+        pairs = [
+            (self.class_shares[label], self.class_recall[label])
+            for label in labels
+            if self.class_shares[label] > 0
+        ]
+        total = sum(share for share, _ in pairs)
+        return sum(share * recall for share, recall in pairs) / total if total else math.nan
 
 
 def run_facts(

@@ -174,6 +174,11 @@ def _class_sentences(facts: Facts) -> list[str]:
         return ["One class with few images is hardly ever recognized."]
     if num_neglected:
         return [f"{num_neglected} classes with few images are hardly ever recognized."]
+    if facts.is_rare_recall_low:
+        return [
+            f"Classes with few images are recognized less often: {facts.rare_recall:.1%} of their "
+            f"images, against {facts.frequent_recall:.1%} of the others."
+        ]
     return []
 
 

@@ -289,7 +289,11 @@ class FitSection(Section):
         ),
     )
     class_weight: Literal["none", "balanced"] = Field(
-        "none", description="balanced gives all classes the same total weight"
+        "none",
+        description=(
+            "balanced: images of classes with few images count more in the loss, so that all "
+            "classes have the same total weight"
+        ),
     )
     weight_averaging: float = Field(
         0.0,
