@@ -21,6 +21,7 @@ from eyetune.recipe import (
     Block,
     DenseLayer,
     HyperparameterValue,
+    OptimizerSection,
     Recipe,
     parse_edits,
 )
@@ -51,6 +52,8 @@ def field_values(field: FieldInfo, size: int | None) -> st.SearchStrategy[Any]:
     }
     if kind in plain:
         return plain[kind]
+    if kind == OptimizerSection.model_fields["restarts"].annotation:
+        return st.lists(st.integers(1, 9), unique=True, max_size=3).map(sorted)
     if get_origin(kind) is tuple:
         table = section_values(get_args(get_args(kind)[0])[0], size)
         return st.lists(table, min_size=size or limits.get("min_length", 0), max_size=size or 4)
@@ -103,6 +106,9 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
         fit["quantize"] = "none"
     if optimizer["schedule"] in ("constant", "plateau"):
         optimizer["cycle_epochs"] = 0
+    if optimizer["schedule"] in ("constant", "plateau") or fit["seconds"]:
+        optimizer["restarts"] = []
+    fit["epochs"] = max([fit["epochs"], *(count + 1 for count in optimizer["restarts"])])
     optimizer["warmup_epochs"] = (
         0 if optimizer["schedule"] == "plateau" else min(optimizer["warmup_epochs"], 0.5)
     )

@@ -220,3 +220,15 @@ def test_time_limit_excludes_other_plans(edits: dict[str, Any]) -> None:
     start = Recipe().with_({"fit.seconds": 5, "optimizer.schedule": "cosine"})
     with pytest.raises(RecipeError):
         start.with_(edits)
+
+
+def test_restarts_repeat_the_schedule_after_its_end() -> None:
+    values = {"learning_rate": 1.0, "schedule": "cosine", "warmup_epochs": 0.5, "cycle_epochs": 1}
+    section = OptimizerSection(**values, cycle_factor=2, restarts=(4, 7))
+    plain = OptimizerSection(learning_rate=1.0, schedule="cosine")
+    parts = [
+        rates(OptimizerSection(**values, cycle_factor=2), 10, 4),
+        rates(plain, 10, 3),
+        rates(plain, 10, 2),
+    ]
+    np.testing.assert_array_equal(rates(section, 10, 9), np.concatenate(parts))

@@ -304,6 +304,7 @@ def _retraining(recipe: Recipe, teacher: str, weights: Path, epochs: int) -> Rec
         "optimizer.schedule": schedule if schedule in _FALLING else "cosine",
         "optimizer.warmup_epochs": 0,
         "optimizer.cycle_epochs": 0,
+        "optimizer.restarts": (),
         "fit.epochs": epochs,
         "fit.seconds": 0,
         "fit.early_stopping": 0,

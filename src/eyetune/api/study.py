@@ -195,7 +195,8 @@ class Study:
         """
         edits: dict[str, Any] = {"fit.epochs": epochs, "fit.early_stopping": early_stopping}
         edits |= {"fit.keep_best": False, "fit.monitor": "val_loss", "fit.seconds": 0.0}
-        edits["optimizer.cycle_epochs"] = 0  # one schedule for all epochs
+        # One schedule for all epochs.
+        edits |= {"optimizer.cycle_epochs": 0, "optimizer.restarts": ()}
         recipe = self.best_recipe.with_(edits)
         return train(
             recipe,

@@ -86,6 +86,17 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_restarts_are_in_the_training(self) -> Self:
+        restarts = self.optimizer.restarts
+        if restarts and restarts[-1] >= self.fit.epochs:
+            raise ValueError(
+                f"optimizer.restarts ({restarts[-1]}) must be below fit.epochs ({self.fit.epochs})"
+            )
+        if restarts and self.fit.seconds:
+            raise ValueError("with fit.seconds, the schedule has one cycle: restarts must be []")
+        return self
+
+    @model_validator(mode="after")
     def _check_fine_tuning_has_layers(self) -> Self:
         if self.fit.fine_tune_epochs and not self.model.has_backbone:
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -24,6 +24,7 @@ Precision = Literal["auto", "measured", "float32", "bfloat16"]
 # Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 WITH_MOMENTUM = ("sgd", "rmsprop")
+NEVER_RESTARTED = ("constant", "plateau")  # schedules that have no end
 KERAS_LEARNING_RATES = {"sgd": 0.01}  # Keras's default is 0.001 for every other optimizer
 
 
@@ -165,6 +166,13 @@ class OptimizerSection(Section):
         le=100,
         description="each cycle of the schedule ends after this many times as many epochs",
     )
+    restarts: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(
+        (),
+        description=(
+            "numbers of epochs after which the schedule starts again, over the epochs up to the "
+            "next one or to the end (`eyetune train --resume RUN --epochs N` adds one)"
+        ),
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov momentum, for sgd")
     weight_decay: float = Field(
@@ -201,10 +209,16 @@ class OptimizerSection(Section):
             )
         if self.nesterov and not (self.name == "sgd" and self.momentum):
             raise ValueError("nesterov needs the optimizer sgd and a momentum above 0")
-        if self.cycle_epochs and self.schedule in ("constant", "plateau"):
+        if self.cycle_epochs and self.schedule in NEVER_RESTARTED:
             raise ValueError(
                 f"cycle_epochs is for a schedule that can start again, but it is {self.schedule}"
             )
+        if self.restarts and self.schedule in NEVER_RESTARTED:
+            raise ValueError(
+                f"restarts are for a schedule that can start again, but it is {self.schedule}"
+            )
+        if list(self.restarts) != sorted(set(self.restarts)):
+            raise ValueError(f"restarts must rise, but they are {list(self.restarts)}")
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ValueError(
                 "the schedule plateau depends on the validation loss alone: it has no warm-up"

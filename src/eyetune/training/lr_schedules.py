@@ -35,7 +35,7 @@ def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArr
     """Return the learning rate of every step of a training.
 
     The warm-up rises linearly to the recipe's rate. The schedule covers the remaining steps, or
-    those up to the end of its cycle, after which it starts again.
+    those up to the end of its cycle or to a restart, after which it starts again.
 
     Args:
         section: Learning rate, schedule and warm-up.
@@ -50,10 +50,11 @@ def rates(section: OptimizerSection, steps_per_epoch: int, epochs: int) -> NDArr
         >>> [round(float(rate), 2) for rate in rates(section, steps_per_epoch=2, epochs=3)]
         [0.5, 1.0, 1.0, 0.85, 0.5, 0.15]
     """
-    cycles: tuple[int, ...] = (epochs,)
+    first, *later = *section.restarts, epochs
+    cycles: tuple[int, ...] = (first,)
     if section.cycle_epochs:
-        cycles = geometric_rungs(epochs, section.cycle_factor, section.cycle_epochs)
-    ends = [cycle * steps_per_epoch for cycle in cycles]
+        cycles = geometric_rungs(first, section.cycle_factor, section.cycle_epochs)
+    ends = [cycle * steps_per_epoch for cycle in (*cycles, *later)]
     warmup = min(round(section.warmup_epochs * steps_per_epoch), ends[0] - 1)
     factors = [(np.arange(warmup) + 1) / max(warmup, 1)]
     start = warmup

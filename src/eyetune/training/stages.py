@@ -77,6 +77,7 @@ def _with_rate(recipe: Recipe, learning_rate: float, schedule: str) -> Recipe:
             "optimizer.schedule": schedule,
             "optimizer.warmup_epochs": 0,
             "optimizer.cycle_epochs": 0,
+            "optimizer.restarts": (),
         }
     )
 

@@ -90,6 +90,8 @@ def with_length(
     }
     if recipe.optimizer.warmup_epochs >= epochs:
         edits["optimizer.warmup_epochs"] = epochs / 4
+    if recipe.optimizer.restarts:  # of a run that was continued; trials begin again
+        edits["optimizer.restarts"] = ()
     return recipe.with_(edits)
 
 

@@ -49,6 +49,7 @@ def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:
         "fit.early_stopping": 0,
         "fit.keep_best": settings.has_function,
         "optimizer.cycle_epochs": 0,
+        "optimizer.restarts": (),
     }
     if not settings.has_function and recipe.optimizer.schedule in ("constant", "plateau"):
         edits["optimizer.schedule"] = "cosine"
@@ -68,6 +69,7 @@ def _in_cycles(recipe: Recipe, scheduler: SchedulerSettings) -> Recipe:
         {
             "optimizer.cycle_epochs": scheduler.min_epochs,
             "optimizer.cycle_factor": scheduler.factor,
+            "optimizer.restarts": (),
             "optimizer.warmup_epochs": min(section.warmup_epochs, scheduler.min_epochs / 4),
         }
     )
