@@ -216,6 +216,10 @@ class TrialPlanner:
         self._is_closed = True
         return self._scheduler.close()
 
+    def remember(self, number: int, values: Values) -> None:
+        """Take note of all values that a trial used, so that no other trial gets the same."""
+        self._sampler.remember(number, values)
+
     def extend_space(self, space: Space) -> None:
         """Search a space with more hyperparameters from now on."""
         self._sampler.grow(space)
@@ -243,6 +247,9 @@ class TrialPlanner:
 
 
 def is_replaced(trial: TrialRecord) -> bool:
-    """Return whether a trial was rejected, so that another one took its place."""
-    is_unbuildable = trial.state is TrialState.FAILED and trial.run is None
+    """Return whether a trial was rejected, so that another one took its place.
+
+    A trial that a tuner in a script ran has no run, either, but took time.
+    """
+    is_unbuildable = trial.state is TrialState.FAILED and trial.run is None and not trial.seconds
     return is_unbuildable or trial.state is TrialState.INFEASIBLE

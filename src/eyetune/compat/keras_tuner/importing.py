@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from eyetune.api.preparing import workspace_of
 from eyetune.api.study import Study
+from eyetune.compat.keras_tuner.epoch_metrics import (
+    METRICS_FILE,
+    read_epoch_metrics,
+    write_epoch_metrics,
+)
 from eyetune.compat.keras_tuner.projects import (
-    EpochMetrics,
     Project,
     SearchFacts,
     read_project,
 )
-from eyetune.errors import UsageError, WorkspaceError
+from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import Objective, StudyRecord, StudySettings, StudyState
 from eyetune.tuning.objectives import read_objective
 
-METRICS_FILE = "keras-tuner-metrics.json"
 INTERRUPTED = "KerasTuner was interrupted"  # how such a study ended
 
 
@@ -115,7 +116,7 @@ def record_project(
         seconds: Wall time of the search. Default: 0 for unknown.
     """
     workspace.studies.save_trials(record.id, project.trials)
-    _write_metrics(workspace.studies.folder(record.id) / METRICS_FILE, project.metrics)
+    write_epoch_metrics(workspace.studies.folder(record.id), project.metrics)
     update = {
         "state": StudyState.COMPLETE,
         "ending": ending,
@@ -126,15 +127,6 @@ def record_project(
     return Study(workspace, workspace.studies.get(record.id))
 
 
-def _write_metrics(path: Path, metrics: Mapping[int, EpochMetrics]) -> None:
-    try:
-        path.write_text(json.dumps(metrics), encoding="utf-8")
-    except OSError as error:
-        raise WorkspaceError(
-            f"{path} cannot be written.", received=error.strerror or error
-        ) from None
-
-
 def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
     """Return the metrics that KerasTuner measured, by trial, by epochs trained, and by name.
 
@@ -142,7 +134,8 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
     every epoch.
 
     Args:
-        study: A study of `import_keras_tuner` or `tune_with_keras_tuner`.
+        study: A study of `import_keras_tuner` or `tune_with_keras_tuner`, or of a tuner that runs
+            its trials itself.
 
     Raises:
         UsageError: Another engine searched.
@@ -152,15 +145,11 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
         >>> study = et.import_keras_tuner("my_dir/my_project")  # doctest: +SKIP
         >>> metrics = et.keras_tuner_metrics(study)  # doctest: +SKIP
     """
-    path = study.folder / METRICS_FILE
-    if not path.exists():
+    if not (study.folder / METRICS_FILE).exists():
         raise UsageError(
             f"Study {study.name} is not a search of KerasTuner.",
             expected="the engine keras-tuner",
             received=f"the engine {study.record.settings.engine}",
         )
-    trials: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        int(number): {int(epoch): values for epoch, values in epochs}
-        for number, epochs in trials.items()
-    }
+    metrics = read_epoch_metrics(study.folder)
+    return {number: dict(epochs) for number, epochs in metrics.items()}

@@ -292,9 +292,19 @@ class Oracle:
             'Give the first values to try as defaults of the hyperparameters, or call "search".',
         )
 
-    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> NoReturn:  # noqa: ARG002
-        """Refuse: a trial returns its results."""
-        raise _refusal("update_trial", "Return the metrics from HyperModel.fit or run_trial.")
+    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> None:
+        """Take the metrics of a step of a trial, while `run_trial` of a subclass runs it.
+
+        Args:
+            trial_id: Id of the trial.
+            metrics: Values by name; those of the best step count.
+            step: Number of the step.
+
+        Raises:
+            UsageError: The tuner does not run this trial itself.
+        """
+        if self._tuner is None or not self._tuner.takes_report(trial_id, metrics, step):
+            raise _refusal("update_trial", "Return the metrics from HyperModel.fit or run_trial.")
 
     def end_trial(self, trial: Any) -> NoReturn:  # noqa: ARG002
         """Refuse: the study ends its trials."""

@@ -5,13 +5,16 @@ As in KerasTuner, the metrics of a trial are those of one epoch: the best by the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from eyetune.api.study import Study
+from eyetune.compat.keras_tuner.epoch_metrics import read_epoch_metrics
 from eyetune.compat.keras_tuner.hyperparameters import hyperband_values, hyperparameters_of
+from eyetune.compat.keras_tuner.projects import EpochMetrics
 from eyetune.errors import UsageError
 from eyetune.records.study import Objective, TrialRecord, TrialState
 from eyetune.tuning.objectives import monitor_of
@@ -90,12 +93,18 @@ class RecordedTrial(Trial):  # type: ignore[misc]
     Args:
         study: Its study.
         record: Its record.
-        history: Its epochs; none if it was not trained by eyetune.
+        measured: The metrics of its best epoch, by name.
+        best_step: Index of that epoch, from 0.
         max_trials: Number of trials of the search, for the width of its id.
     """
 
     def __init__(
-        self, study: Study, record: TrialRecord, history: History, max_trials: int | None
+        self,
+        study: Study,
+        record: TrialRecord,
+        measured: Mapping[str, float],
+        best_step: int,
+        max_trials: int | None,
     ) -> None:
         values = dict(record.all_values)
         if study.record.settings.schedule.name == "hyperband":
@@ -108,13 +117,11 @@ class RecordedTrial(Trial):  # type: ignore[misc]
             message,
         )
         objectives = study.record.settings.objectives
-        best = _best_epoch(objectives, history)
-        measured = {} if best is None else _metrics(best)
         named = zip(objectives, record.objectives or (), strict=False)
-        measured |= {objective.name: value for objective, value in named}
-        self.best_step = 0 if best is None else best.epoch - 1
-        self.score = _score(objectives, record.objectives)
-        self.metrics = RecordedMetrics(measured, self.best_step, objectives)
+        counting = {objective.name: value for objective, value in named}
+        self.best_step = best_step
+        self.score = score_of(objectives, record.objectives)
+        self.metrics = RecordedMetrics({**measured, **counting}, best_step, objectives)
         self._is_recorded = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -131,10 +138,30 @@ def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]
     """Return all trials of a study in their order."""
     runs = [record.run for record in study.trials if record.run is not None]
     histories = study.workspace.runs.histories(runs)
-    return [
-        RecordedTrial(study, record, histories.get(record.run or "", ()), max_trials)
-        for record in study.trials
-    ]
+    rows = read_epoch_metrics(study.folder)  # of trials without runs
+    objectives = study.record.settings.objectives
+    trials = []
+    for record in study.trials:
+        if record.number in rows:
+            measured, best_step = _best_row(objectives, rows[record.number])
+        else:
+            best = _best_epoch(objectives, histories.get(record.run or "", ()))
+            measured = {} if best is None else _metrics(best)
+            best_step = 0 if best is None else best.epoch - 1
+        trials.append(RecordedTrial(study, record, measured, best_step, max_trials))
+    return trials
+
+
+def _best_row(objectives: Sequence[Objective], rows: EpochMetrics) -> tuple[dict[str, float], int]:
+    """Return the metrics of the best epoch by the first objective, and the index of the epoch."""
+    first = objectives[0]
+
+    def score(entry: tuple[int, dict[str, float]]) -> float:
+        value = first.oriented(entry[1].get(first.name, math.nan))
+        return -math.inf if math.isnan(value) else value
+
+    epoch, row = max(rows, key=score)
+    return row, epoch - 1
 
 
 def _best_epoch(objectives: Sequence[Objective], history: History) -> Epoch | None:
@@ -149,7 +176,7 @@ def _metrics(epoch: Epoch) -> dict[str, float]:
     return {name: value for name, value in {**usual, **epoch.others}.items() if value is not None}
 
 
-def _score(objectives: Sequence[Objective], values: Sequence[float] | None) -> float | None:
+def score_of(objectives: Sequence[Objective], values: Sequence[float] | None) -> float | None:
     """Return the value of the objective; of several, the sum, those to maximize negative."""
     if values is None:
         return None

@@ -35,10 +35,18 @@ from eyetune.compat.keras_tuner.hyperparameters import (
 )
 from eyetune.compat.keras_tuner.oracle import SAMPLERS, Oracle
 from eyetune.compat.keras_tuner.oracles import HyperbandOracle
+from eyetune.compat.keras_tuner.search_here import reason_to_stay, search_here, space_here
+from eyetune.compat.keras_tuner.trial_methods import (
+    TrialMethods,
+    check_overrides,
+    overrides,
+    overrides_load_model,
+)
 from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
+    Objective,
     SamplerSettings,
     SchedulerSettings,
     StudyRecord,
@@ -48,6 +56,7 @@ from eyetune.records.study import (
 )
 from eyetune.space.space import Space
 from eyetune.tuning.declared_options import budget_of, limits_of, recorded_section
+from eyetune.tuning.objectives import objectives_of
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import check_options
 
@@ -66,8 +75,11 @@ FIXED = (
 )
 
 
-class Tuner:
+class Tuner(TrialMethods):
     """Searches with an oracle; RandomSearch and the other tuners have one of their own.
+
+    A subclass may override `run_trial` and the other methods of a trial. Then trials run in this
+    process, one after the other, and a warning says so.
 
     Args:
         oracle: What to optimize, and how values are suggested: one of `eyetune.compat.keras_tuner`.
@@ -88,7 +100,8 @@ class Tuner:
         overwrite: Whether to delete a study of this name, with its runs. Default: False.
         executions_per_trial: Number of trainings of each trial with different seeds, 1 or more; the
             mean of their results counts. Default: 1.
-        workers: Number of parallel trainings. Default: one per core that has enough memory.
+        workers: Number of parallel trainings; 0 trains in this process. Default: one per core that
+            has enough memory.
         unknown: Arguments that no tuner has; they are refused.
 
     Raises:
@@ -115,9 +128,11 @@ class Tuner:
         **unknown: Any,
     ) -> None:
         refuse_unknown(type(self), unknown)
+        check_overrides(type(self), workers)
         _check_oracle(oracle)
-        _check_hypermodel(hypermodel)
-        _check_objective(hypermodel, oracle)
+        if "run_trial" not in overrides(self):
+            _check_hypermodel(hypermodel)
+            _check_objective(hypermodel, oracle)
         check_strategy(distribution_strategy)
         check_not_distributed(os.environ)
         if logger is not None:
@@ -140,15 +155,16 @@ class Tuner:
         self.tuner_id = tuner_id or os.environ.get("KERASTUNER_TUNER_ID", DEFAULT_TUNER_ID)
         self.executions_per_trial = executions_per_trial
         self._given_hypermodel = hypermodel
-        self._build_model = recompiled(
-            preset(
+        self._build_model: Any = None
+        if hypermodel is not None:
+            known = preset(
                 hypermodel,
                 oracle.given_hyperparameters,
                 tune_new_entries=oracle.tune_new_entries,
                 allow_new_entries=oracle.allow_new_entries,
-            ),
-            {"optimizer": optimizer, "loss": loss, "metrics": metrics},
-        )
+            )
+            compiled = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
+            self._build_model = recompiled(known, compiled)
         self._options: dict[str, Any] = {
             "constraints": _size_limit(max_model_size),
             "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
@@ -173,13 +189,38 @@ class Tuner:
 
     @property
     def hypermodel(self) -> Any:
-        """The `keras_tuner.HyperModel` whose `build(hp)` returns a network."""
+        """The `keras_tuner.HyperModel` whose `build(hp)` returns a network; None: there is none."""
         from eyetune.models.model_function import keep, load
 
         given = self._given_hypermodel
+        if given is None:
+            return None
         if isinstance(given, str | Path | type):
             return load(keep(given, self.workspace.folder / "functions")).hypermodel
         return as_hypermodel(given)
+
+    @cached_property
+    def reason_to_stay(self) -> str:
+        """Why its trials have to run in this process; "" if workers can train them."""
+        return reason_to_stay(self)
+
+    @property
+    def model_function(self) -> Any:
+        """The model function with the arguments of the tuner, such as preset hyperparameters."""
+        return self._build_model
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives of its trials."""
+        return objectives_of(self.options(1))
+
+    def options(self, max_epochs: int) -> TuneOptions:
+        """Return the options of `eyetune.tune` that the tuner stands for.
+
+        Args:
+            max_epochs: Epochs of a trial, where the oracle does not plan them.
+        """
+        return TuneOptions(**self._options, **{"max_epochs": max_epochs, **self._settings})
 
     @cached_property
     def space(self) -> Space:
@@ -188,6 +229,8 @@ class Tuner:
         from eyetune.training.backend import start_keras
 
         start_keras()
+        if self.reason_to_stay:
+            return space_here(self)
         return discover(keep(self._build_model, self.workspace.folder / "functions"))
 
     @property
@@ -196,7 +239,29 @@ class Tuner:
         record = _study_named(self.workspace, self.project_name)
         return self.space if record is None else record.space
 
-    def search(
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Search, or resume the search of this name.
+
+        Args:
+            args: Positional arguments of Keras's `fit`: training data.
+            kwargs: Other arguments of `fit`, such as epochs, batch_size, validation_data and
+                callbacks. A tuner with a `run_trial` of its own gets all of them as they are.
+
+        Raises:
+            UsageError: An argument is missing, or `fit` does not have it.
+            StudyChangedError: The study of this name is a different search.
+            TrainingError: Every trial failed.
+            EyetuneError: The data cannot be used.
+        """
+        if self.reason_to_stay:
+            self._study = search_here(self, args, kwargs)
+            _ = self._study.best_trial  # raises an error if every trial failed
+        else:
+            self.on_search_begin()
+            self._search_with_workers(*args, **kwargs)
+            self.on_search_end()
+
+    def _search_with_workers(
         self,
         x: Any = None,
         y: Any = None,
@@ -208,24 +273,17 @@ class Tuner:
         verbose: int | str = "auto",
         **fit_arguments: Any,
     ) -> None:
-        """Search, or resume the search of this name; the arguments are those of Keras's `fit`.
+        """Search by a study whose trials workers train.
 
         Args:
-            x: Images, an array (images, height, width, channels): uint8 from 0 to 255, or floating
-                point from 0 to 1.
-            y: Labels, an array: one-hot rows, or one integer per image.
+            x: Training data, as in Keras's `fit`.
+            y: Labels.
             epochs: Epochs of each trial; Hyperband uses its own `max_epochs`. Default: 1.
             batch_size: Images per step. Default: 32.
             validation_split: Share of the images, the last ones, to validate on. Default: 0.
             validation_data: Images and labels to validate on instead. Default: none.
             verbose: 0 shows no progress. Default: "auto".
             fit_arguments: Other arguments of `fit`, such as callbacks; each trial gets a copy.
-
-        Raises:
-            UsageError: An argument is missing, or `fit` does not have it.
-            StudyChangedError: The study of this name is a different search.
-            TrainingError: Every trial failed.
-            EyetuneError: The data cannot be used.
         """
         if x is None or y is None:
             raise UsageError(
@@ -262,7 +320,7 @@ class Tuner:
                 **settings,
             )
         except StudyChangedError as error:
-            raise self._changed(error.received or error.message) from None
+            raise self.changed(error.received or error.message) from None
         _ = self._study.best_trial  # raises an error if every trial failed
 
     def _check(self, fit_arguments: Mapping[str, Any]) -> None:
@@ -319,7 +377,7 @@ class Tuner:
             *differences(record.settings, options),
         ]
         if changes:
-            raise self._changed("; ".join(changes))
+            raise self.changed("; ".join(changes))
         num_trials = settings.get("trials")
         if num_trials is None or num_trials == record.settings.budget.trials:
             return True
@@ -327,7 +385,8 @@ class Tuner:
         num_tried = sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
         return bool(num_trials <= num_tried)
 
-    def _changed(self, changes: str) -> StudyChangedError:
+    def changed(self, changes: str) -> StudyChangedError:
+        """Return the error of a search that differs from the study of its name."""
         return StudyChangedError(
             f"The study {self.project_name} is a different search.",
             received=changes,
@@ -397,6 +456,9 @@ class Tuner:
             UsageError: There are fewer networks: only those of the best trial and of the 10 best
                 trials that were trained to the end are kept.
         """
+        if self.reason_to_stay or overrides_load_model(self):
+            trials = self.oracle.get_best_trials(num_models)
+            return [self.load_model(trial) for trial in trials]
         runs = self._kept_runs(num_models)
         if len(runs) < num_models:
             raise UsageError(
@@ -434,6 +496,10 @@ class Tuner:
         """
         from eyetune.values.run_files import MODEL_FILE
 
+        if self.reason_to_stay:
+            from eyetune.compat.keras_tuner.trial_training import trained_model
+
+            return trained_model(self, trial)
         record = self.study.trials[int(trial.trial_id)]
         if record.run is None or not (self.study.run(record).folder / MODEL_FILE).exists():
             raise UsageError(

@@ -137,7 +137,7 @@ class Sampler:
         """
         suggestion = self._learned(number) if self._learner is not None else self._foreseen(number)
         if suggestion is not None:
-            self._remember(number, suggestion.values)
+            self.remember(number, suggestion.values)
         return suggestion
 
     def _learned(self, number: int) -> Suggestion | None:
@@ -181,7 +181,13 @@ class Sampler:
         is_new = first is None or (first >= number and self._name in FORESEEABLE)
         return is_new and self._works(values)
 
-    def _remember(self, number: int, values: Values) -> None:
+    def remember(self, number: int, values: Values) -> None:
+        """Do not suggest these values for a trial with a higher number.
+
+        Args:
+            number: Number of the trial that has them.
+            values: Values of its hyperparameters.
+        """
         key = self._space.key(values)
         self._first[key] = min(number, self._first.get(key, number))
 
@@ -230,7 +236,7 @@ class Sampler:
             excess: How far each constraint is exceeded; at most 0 where it is met.
             infeasible: Whether it violates constraints and was not trained.
         """
-        self._remember(number, values)
+        self.remember(number, values)
         if self._learner is not None:
             outcome = None if running else Outcome.of(objectives, excess, infeasible)
             self._learner.add(number, values, outcome, state)
