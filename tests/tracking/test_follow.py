@@ -10,14 +10,21 @@ import pytest
 
 from eyetune.errors import ArgumentTypeError, DivergedError
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, TrialState
+from eyetune.records.study import Budget, Limits, TrialState
 from eyetune.testing.labs import fabricated_lab
 from eyetune.tracking.background import BackgroundTrackers
 from eyetune.tracking.follow import follow
 from eyetune.tracking.tracker import Metrics, Tracked, Tracker
 from eyetune.tuning.recording import record_failure
 from tests.records.fabricate import add_run, make_epoch, make_results
-from tests.tracking.studies import Recorder, failing_curve, followed, new_study, run_study
+from tests.tracking.studies import (
+    Recorder,
+    UnluckySeed,
+    failing_curve,
+    followed,
+    new_study,
+    run_study,
+)
 
 
 def test_study_is_followed_from_its_begin_to_its_end() -> None:
@@ -91,7 +98,11 @@ def test_resumed_study_logs_each_epoch_once(after: int) -> None:
     run_study(workspace, record, [recorder], interrupt_after=after, seconds=0.001)
     assert recorder.ends[record.id].state == "PAUSED"
     assert all(end.state != "RUNNING" for end in recorder.ends.values())
-    before = {trial.number for trial in workspace.studies.trials(record.id)}
+    before = {
+        trial.number
+        for trial in workspace.studies.trials(record.id)
+        if trial.state is not TrialState.WAITING
+    }
     again = Recorder()
     run_study(workspace, record, [again])
     caught_up = {item.id for item, _ in again.of("catch_up")}
@@ -108,6 +119,62 @@ def test_resumed_study_logs_each_epoch_once(after: int) -> None:
         if item.kind == "trial":
             earlier = {epoch for item_id, epoch in recorder.epochs if item_id == item.id}
             assert earlier <= set(item.epochs)
+
+
+def test_executions_are_parts_of_their_trial() -> None:
+    workspace, recorder = Workspace(), Recorder()
+    record = new_study(workspace, schedule="halving", executions=2, budget=Budget(trials=3))
+    run_study(workspace, record, [recorder], luck=lambda seed: seed / 100)
+    begun = {item.id: item for item in recorder.of("begin")}
+    for trial in workspace.studies.trials(record.id):
+        item_id = f"{record.id}/{trial.number}"
+        assert trial.result is not None
+        end = recorder.ends[item_id]
+        assert end.state == trial.state
+        assert end.metrics["best_val_accuracy"] == trial.result.values[0]
+        assert end.metrics["best_val_accuracy_deviation"] == trial.result.spread[0]
+        for execution in trial.executions:
+            part = begun[f"{item_id}/{execution.seed}"]
+            assert (part.kind, part.parent) == ("execution", item_id)
+            logged = [epoch for part_id, epoch in recorder.epochs if part_id == part.id]
+            assert logged == list(range(1, execution.epochs + 1))
+            assert recorder.ends[part.id].is_over
+    assert {item_id for item_id, _ in recorder.epochs} == {
+        item.id for item in begun.values() if item.kind == "execution"
+    }
+
+
+def test_interrupted_executions_continue() -> None:
+    workspace, recorder, again = Workspace(), Recorder(), Recorder()
+    record = new_study(workspace, schedule="halving", executions=2, budget=Budget(trials=3))
+    run_study(workspace, record, [recorder], interrupt_after=9, seconds=0.001)
+    run_study(workspace, record, [again])
+    logged = recorder.epochs + again.epochs
+    assert len(set(logged)) == len(logged)
+    assert sorted(logged) == sorted(
+        (f"{record.id}/{trial.number}/{execution.seed}", epoch.epoch)
+        for trial in workspace.studies.trials(record.id)
+        for execution in trial.executions
+        for epoch in workspace.runs.history(execution.run)
+    )
+
+
+def test_training_that_is_repeated_ends_as_failed() -> None:
+    workspace, recorder = Workspace(), Recorder()
+    record = new_study(workspace, budget=Budget(trials=1), limits=Limits(retries=1))
+    run_study(workspace, record, [recorder], luck=UnluckySeed())
+    (trial,) = workspace.studies.trials(record.id)
+    assert (trial.state, trial.retries) == (TrialState.COMPLETE, 1)
+    first, second = f"{record.id}/0", f"{record.id}/0/retry-1"
+    assert recorder.epochs == [
+        *((first, epoch) for epoch in (1, 2)),
+        *((second, epoch) for epoch in (1, 2, 3, 4)),
+    ]
+    assert list(recorder.ends) == [first, second, record.id]
+    assert recorder.ends[first].state == "FAILED"
+    assert "an unlucky seed" in recorder.ends[first].error
+    assert recorder.ends[second].state == "COMPLETE"
+    assert recorder.ends[record.id].num_epochs == 6
 
 
 class Failing(Recorder):

@@ -242,3 +242,20 @@ def test_missing_library_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         MlflowTracker("sqlite:///mlflow.db")
     assert caught.value.fix == "pip install 'eyetune[mlflow]'"
+
+
+def test_executions_are_children_of_their_trial(uri: str) -> None:
+    workspace = Workspace()
+    record = new_study(workspace, executions=2, budget=Budget(trials=2))
+    run_study(workspace, record, [], interrupt_after=5)
+    run_study(workspace, record, [MlflowTracker(uri)])
+    logged = Logged(uri)
+    trials = workspace.studies.trials(record.id)
+    assert len(logged.runs) == 1 + 2 + 2 * 2
+    for trial in trials:
+        parent = logged.by_id[f"{record.id}/{trial.number}"]
+        for execution in trial.executions:
+            item_id = f"{record.id}/{trial.number}/{execution.seed}"
+            tags = logged.by_id[item_id].data.tags
+            assert tags["mlflow.parentRunId"] == parent.info.run_id
+            assert sorted(logged.steps(item_id, "loss")) == [1, 2, 3, 4]

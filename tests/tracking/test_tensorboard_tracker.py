@@ -105,6 +105,19 @@ def test_resumed_study_continues_its_logs(tmp_path: Path) -> None:
             assert sorted(step for step, _ in logged[tag]) == steps
 
 
+def test_executions_are_one_group_of_hparams(tmp_path: Path) -> None:
+    workspace = Workspace()
+    record = new_study(workspace, executions=2, budget=Budget(trials=2))
+    run_study(workspace, record, [TensorBoardTracker(tmp_path)])
+    groups = sessions(tmp_path)
+    assert set(groups) == {f"{record.id}/0", f"{record.id}/1"}
+    for number in (0, 1):
+        folder = tmp_path / f"study-{record.id}" / f"trial-{number:04d}"
+        for seed in (0, 1):
+            steps = [step for step, _ in scalars(folder / f"execution-{seed}")["loss"]]
+            assert steps == [1, 2, 3, 4]
+
+
 def test_run_has_its_results(tmp_path: Path) -> None:
     workspace = Workspace()
     with followed(workspace, TensorBoardTracker(tmp_path)):

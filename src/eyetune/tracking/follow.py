@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, final
 
-from eyetune.errors import ArgumentTypeError, EyetuneError
-from eyetune.records import RunState, Workspace
+from eyetune.errors import ArgumentTypeError, EyetuneError, RunNotFoundError
+from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.changes import Change, EpochsSaved, RunChanged, StudyChanged, TrialsSaved
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.tracking.background import BackgroundTrackers
 from eyetune.tracking.items import (
+    execution_item,
     lab_end,
     lab_item,
     metrics_of,
+    repeated_end,
     run_end,
     run_item,
     study_end,
@@ -169,11 +171,7 @@ class RecordsFollower:
     def _take_run(self, run_id: str) -> None:
         record = self._workspace.runs.get(run_id)
         if record.study_id is not None:
-            trial = self._trial_of_run.get(run_id)
-            if trial is None or trial.state is not TrialState.RUNNING:
-                return  # for example a job that only saves the network of a trial that is over
-            if record.state is RunState.RUNNING:
-                self._take_trial(self._study(record.study_id), trial)
+            self._take_run_of_trial(record)
             return
         if record.state is RunState.RUNNING and run_id not in self._open:
             self._item_of_run[run_id] = run_id
@@ -183,6 +181,24 @@ class RecordsFollower:
         item = self._open.get(run_id)
         end = run_end(record, self._workspace)
         if item is not None and item.parent and end is not None:
+            self._end(item, end)
+
+    def _take_run_of_trial(self, record: RunRecord) -> None:
+        trial = self._trial_of_run.get(record.id)
+        if trial is None:  # its trial is recorded after it
+            return
+        # A job may also save the network of a trial that is over.
+        is_trained = record.state is RunState.RUNNING and trial.state is TrialState.RUNNING
+        study = self._study(record.study_id or "")
+        if is_trained:
+            self._take_trial(study, trial)
+        if not trial.executions:
+            return
+        item = self._execution_item(study, trial, record)
+        end = run_end(record, self._workspace)
+        if is_trained and item.id not in self._open:
+            self._begin(item)
+        elif item.id in self._logged and end is not None:
             self._end(item, end)
 
     def _take_epochs(self, run_id: str, epochs: History) -> None:
@@ -204,19 +220,26 @@ class RecordsFollower:
         self._begin(study_item(record))
         if is_new:
             for trial in self._workspace.studies.trials(study_id):
-                item = self._trial_item(record, trial)
-                self._tracker.catch_up(item, trial_end(record, trial, self._workspace))
+                self._catch_up_trial(record, trial)
 
     def _take_trial(self, study: StudyRecord, trial: TrialRecord) -> None:
         item = self._trial_item(study, trial)
         end = trial_end(study, trial, self._workspace)
         if trial.state is TrialState.RUNNING and item.id not in self._open:
+            self._end_repeated(item)
             self._begin(item)
         if end is None:
             return
         if item.id not in self._logged:  # it ends before its training
             self._begin(item)
         self._end(item, end)
+
+    def _end_repeated(self, item: Tracked) -> None:
+        """End the training of a trial that failed, and in whose place this one begins."""
+        for other in list(self._open.values()):
+            is_same_trial = other.kind == item.kind and other.parent == item.parent
+            if is_same_trial and other.tags["trial"] == item.tags["trial"]:
+                self._end(other, repeated_end(self._workspace.runs.get(other.tags["run"])))
 
     def _begin(self, item: Tracked) -> None:
         self._open[item.id] = item
@@ -238,8 +261,9 @@ class RecordsFollower:
         """Return an open item as it is now, and how it ends."""
         paused = TrackedEnd(str(RunState.PAUSED), is_over=False)
         workspace = self._workspace
-        if item.kind == "run":
-            return item, run_end(workspace.runs.get(item.id), workspace) or paused
+        if item.kind in ("run", "execution"):
+            run = workspace.runs.get(item.tags.get("run", item.id))
+            return item, run_end(run, workspace) or paused
         if item.kind == "lab":
             end = lab_end(self._lab, workspace) if self._lab is not None else paused
             return item, _with_error(end, error)
@@ -267,13 +291,33 @@ class RecordsFollower:
     def _trial_item(self, study: StudyRecord, trial: TrialRecord) -> Tracked:
         """Return a trial with the epochs from before it began or continued."""
         item = trial_item(study, trial, ())
-        if trial.run is not None:
-            self._item_of_run[trial.run] = item.id
-            self._trial_of_run[trial.run] = trial
+        self._trial_of_run |= dict.fromkeys(trial.runs, trial)
+        if trial.run is None or trial.executions:
+            return item
+        self._item_of_run[trial.run] = item.id
         if item.id in self._open:
             return replace(item, epochs=self._open[item.id].epochs)
-        history = self._workspace.runs.history(trial.run) if trial.run is not None else ()
-        return trial_item(study, trial, history)
+        return trial_item(study, trial, self._workspace.runs.history(trial.run))
+
+    def _execution_item(self, study: StudyRecord, trial: TrialRecord, record: RunRecord) -> Tracked:
+        """Return one of several trainings of a trial."""
+        history = self._workspace.runs.history(record.id)
+        item = execution_item(self._trial_item(study, trial), record, history)
+        self._item_of_run[record.id] = item.id
+        return item
+
+    def _catch_up_trial(self, study: StudyRecord, trial: TrialRecord) -> None:
+        end = trial_end(study, trial, self._workspace)
+        if end is None and trial.run is None:  # it has not begun
+            return
+        self._tracker.catch_up(self._trial_item(study, trial), end)
+        for run_id in trial.runs if trial.executions else ():
+            with suppress(RunNotFoundError):  # the user deleted it
+                record = self._workspace.runs.get(run_id)
+                item = self._execution_item(study, trial, record)
+                end = run_end(record, self._workspace)
+                if end is not None or item.epochs:
+                    self._tracker.catch_up(item, end)
 
     def _catch_up_run(self, run_id: str) -> None:
         record = self._workspace.runs.get(run_id)

@@ -11,7 +11,13 @@ from typing import Any
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.lab import LabRecord
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import (
+    Objective,
+    StudyRecord,
+    StudyState,
+    TrialRecord,
+    TrialState,
+)
 from eyetune.space.hyperparameters import Choice, Range, Value
 from eyetune.tracking.tracker import Metrics, Tracked, TrackedEnd
 from eyetune.values.history import Epoch, History
@@ -84,7 +90,7 @@ def run_end(record: RunRecord, workspace: Workspace) -> TrackedEnd | None:
     """Return how a run ended or paused; None while it is trained."""
     if record.state in (RunState.WAITING, RunState.RUNNING):
         return None
-    is_part = record.lab_id is not None
+    is_part = record.lab_id is not None or record.study_id is not None
     folder = workspace.runs.folder(record.id)
     names = ["recipe.toml"] if is_part else ["recipe.toml", MODEL_FILE]
     results = asdict(record.results) if record.results else {}
@@ -153,7 +159,7 @@ def study_end(
     return TrackedEnd(
         state=str(StudyState.COMPLETE if is_over else StudyState.PAUSED),
         is_over=is_over,
-        num_epochs=sum(trial.epochs for trial in trials),
+        num_epochs=sum(trial.epochs_trained for trial in trials),
         metrics=metrics,
         tags=tags,
         files=files,
@@ -167,14 +173,48 @@ def trial_item(study: StudyRecord, trial: TrialRecord, history: History) -> Trac
         tags["run"] = trial.run
     if trial.is_final:
         tags["final_training"] = "true"
+    suffix = ""
+    if trial.retries and not trial.executions:
+        suffix = f"/retry-{trial.retries}"
     return Tracked(
-        id=f"{study.id}/{trial.number}",
+        id=f"{study.id}/{trial.number}{suffix}",
         kind="trial",
-        name=f"{study.name}/{trial.number}",
+        name=f"{study.name}/{trial.number}{suffix}",
         parent=study.id,
         parameters=flattened(trial.used_values),
         tags=tags,
         epochs=epochs_of(history),
+    )
+
+
+def execution_item(trial: Tracked, record: RunRecord, history: History) -> Tracked:
+    """Return one of several trainings of a trial.
+
+    Args:
+        trial: The trial.
+        record: The run.
+        history: Its epochs.
+    """
+    return Tracked(
+        id=f"{trial.id}/{record.seed}",
+        kind="execution",
+        name=f"{trial.name}/{record.seed}",
+        parent=trial.id,
+        parameters=trial.parameters,
+        tags={"run": record.id, "seed": str(record.seed), "trial": trial.tags["trial"]},
+        epochs=epochs_of(history),
+    )
+
+
+def repeated_end(record: RunRecord) -> TrackedEnd:
+    """Return how the training of a trial ended that is repeated by another one."""
+    return TrackedEnd(
+        state=str(RunState.FAILED),
+        is_over=True,
+        num_epochs=record.num_epochs_done,
+        metrics={"seconds": record.duration_seconds},
+        tags={"repeated": "true"},
+        error=record.error or "",
     )
 
 
@@ -243,14 +283,24 @@ def lab_end(record: LabRecord, workspace: Workspace) -> TrackedEnd:
 
 
 def _objective_metrics(study: StudyRecord, trial: TrialRecord) -> dict[str, float]:
-    """Return the values of the objectives; of a metric of epochs it is the best one."""
-    if trial.objectives is None:
+    """Return the values of the objectives, for metrics of epochs the best ones.
+
+    With several executions they are means, and their standard deviations follow.
+    """
+    if trial.result is None:
         return {}
-    names = [objective.name for objective in study.settings.objectives]
-    return {
-        name if name in trial.network else f"best_{name}": value
-        for name, value in zip(names, trial.objectives, strict=False)
-    }
+    metrics: dict[str, float] = {}
+    objectives = study.settings.objectives
+    for objective, value in zip(objectives, trial.result.values, strict=False):
+        metrics[_result_name(objective, trial)] = value
+    for objective, deviation in zip(objectives, trial.result.spread, strict=False):
+        metrics[f"{_result_name(objective, trial)}_deviation"] = deviation
+    return metrics
+
+
+def _result_name(objective: Objective, trial: TrialRecord) -> str:
+    is_cost = objective.name in trial.network
+    return objective.name if is_cost else f"best_{objective.name}"
 
 
 def _domain(part: Choice | Range) -> str:

@@ -96,7 +96,9 @@ class TensorBoardTracker(Tracker):
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         log = self._log(item)
-        start = hparams_pb(dict(item.parameters), trial_id=item.id)
+        # Executions of a trial are a group, whose metrics TensorBoard averages.
+        group = item.parent if item.kind == "execution" else item.id
+        start = hparams_pb(dict(item.parameters), trial_id=group)
         log.write_once(metadata.SESSION_START_INFO_TAG, start)
         for epoch, metrics in sorted(item.epochs.items()):
             log.write_scalars(metrics, epoch)
@@ -150,8 +152,11 @@ def _folder_name(item: Tracked) -> str:
         >>> _folder_name(Tracked("1a2b", "run", "a b"))
         'a_b-1a2b'
     """
-    if item.kind == "trial":
-        return f"trial-{int(item.id.rpartition('/')[2]):04d}"
+    if item.kind in ("trial", "execution"):
+        number, *others = item.id.split("/")[1:]
+        if item.kind == "execution":
+            return f"execution-{others[0]}"
+        return "-".join([f"trial-{int(number):04d}", *others])
     if item.name == item.id:
         return item.id
     name = re.sub(r"[^\w\-.=]", "_", item.name)[:80]

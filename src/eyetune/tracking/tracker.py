@@ -10,7 +10,7 @@ from typing import Literal
 from eyetune.space.hyperparameters import Value
 
 Metrics = Mapping[str, float]
-Kind = Literal["run", "trial", "study", "lab"]
+Kind = Literal["run", "execution", "trial", "study", "lab"]
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,17 @@ class Tracked:
     """Something that a tracker logs: a training, or the study or lab that it belongs to.
 
     Attributes:
-        id: Its id, which is the same after a resume: that of the run, study or lab, and "study/7"
-            for trial 7 of a study.
-        kind: "run", "trial", "study" or "lab".
+        id: Its id, the same after a resume: that of the run or study, "study/7" for trial 7 of a
+            study, "study/7/retry-1" where the trial was trained again after an error, and
+            "study/7/3" for its execution with seed 3.
+        kind: "run", "trial", "study" or "lab", or "execution": one of several trainings of a trial.
         name: Its name, such as "first/7" for trial 7 of the study named first, or its id.
-        parent: Id of the study or lab that it is a part of; "" for none.
+        parent: Id of the study, lab or trial that it is a part of; "" for none.
         parameters: What it was started with: the values of a recipe by their paths, the
             hyperparameters of a trial, the settings of a study or lab.
         tags: More about it: the data set, the seed, versions.
         epochs: The epochs that were recorded before it began or continued: metrics by number, from
-            1.
+            1. Of a trial with several executions, each execution has its own.
     """
 
     id: str
@@ -89,7 +90,7 @@ class Tracker:
     def begin(self, item: Tracked) -> None:
         """Begin to log something, or continue after a pause.
 
-        A study or lab begins before its trials or runs.
+        A study or lab begins before its parts, and a trial before its executions.
 
         Args:
             item: What begins.
