@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras_tuner
 import pytest
 
 from eyetune.api.study import Study
@@ -473,3 +474,46 @@ class TestArguments:
         for name in ("latest", kept.id, kept.id[:4]):
             make(project_name=name, overwrite=True)
         assert [one.name for one in Workspace().studies.all()] == ["kept"]
+
+
+class Moody(keras_tuner.HyperModel):  # type: ignore[misc]
+    """Builds a network, gives a trial up, or ends the search."""
+
+    def build(self, hp: Any) -> Any:
+        mood = hp.Choice("mood", ["good", "slow", "fatal"])
+        if mood == "slow":
+            raise keras_tuner.errors.FailedTrialError("This network is too slow.")
+        return build_model(keras_tuner.HyperParameters())
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        if hp.get("mood") == "fatal":
+            raise keras_tuner.errors.FatalValueError("The labels are missing.")
+        return super().fit(hp, model, *args, **kwargs)
+
+
+def test_executions_and_errors_of_keras_tuner(tmp_path: Path) -> None:
+    tuner = make(
+        GridSearch,
+        hypermodel=Moody(),
+        max_trials=3,
+        max_retries_per_trial=2,
+        executions_per_trial=2,
+        workers=0,
+        seed=0,
+        directory=tmp_path,
+    )
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="The labels are missing"):
+        searched(tuner)
+    trials = {trial.values["mood"]: trial for trial in tuner.study.trials}
+    assert trials["fatal"].state is TrialState.FAILED
+    assert trials["fatal"].retries == 0
+    searched(tuner)  # resumes after the trial that was fatal
+    trials = {trial.values["mood"]: trial for trial in tuner.study.trials}
+    assert (trials["slow"].state, trials["slow"].retries) == (TrialState.FAILED, 0)
+    assert "too slow" in trials["slow"].error
+    good = trials["good"]
+    assert [execution.seed for execution in good.executions] == [0, 1]
+    values = [value for (value,) in good.rungs[-1].by_execution]
+    (best,) = tuner.oracle.get_best_trials()
+    assert best.score == good.objectives[0] == sum(values) / 2
+    assert len(tuner.get_best_models()) == 1

@@ -36,7 +36,8 @@ class Oracle:
         tune_new_entries: Whether such hyperparameters are searched too; otherwise they have their
             defaults. Default: True.
         seed: Random seed of suggestions and trainings. Default: 0.
-        max_retries_per_trial: How often a trial that failed is tried again. Default: 0.
+        max_retries_per_trial: How often a trial that failed is tried again, with another seed. Of
+            several executions, only the one that failed is repeated. Default: 0.
         max_consecutive_failed_trials: Number of trials that fail one after the other before the
             search ends. Default: 3.
 

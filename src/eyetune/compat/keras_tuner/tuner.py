@@ -42,7 +42,13 @@ from eyetune.compat.keras_tuner.trial_methods import (
     overrides,
     overrides_load_model,
 )
-from eyetune.errors import ArgumentTypeError, StudyChangedError, UsageError, nearest
+from eyetune.errors import (
+    ArgumentTypeError,
+    FatalTrialError,
+    StudyChangedError,
+    UsageError,
+    nearest,
+)
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
@@ -54,6 +60,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.records.trash import runs_of_study
 from eyetune.space.space import Space
 from eyetune.tuning.declared_options import budget_of, limits_of, recorded_section
 from eyetune.tuning.objectives import objectives_of
@@ -98,8 +105,8 @@ class Tuner(TrialMethods):
         tuner_id: Name of the tuner, for the script. Default: the environment variable
             KERASTUNER_TUNER_ID, or tuner0.
         overwrite: Whether to delete a study of this name, with its runs. Default: False.
-        executions_per_trial: Number of trainings of each trial with different seeds, 1 or more; the
-            mean of their results counts. Default: 1.
+        executions_per_trial: Number of trainings of each trial with different seeds, 1 or more. The
+            mean of their results counts, and the network is that of the best one. Default: 1.
         workers: Number of parallel trainings; 0 trains in this process. Default: one per core that
             has enough memory.
         unknown: Arguments that no tuner has; they are refused.
@@ -250,16 +257,20 @@ class Tuner(TrialMethods):
         Raises:
             UsageError: An argument is missing, or `fit` does not have it.
             StudyChangedError: The study of this name is a different search.
-            TrainingError: Every trial failed.
+            FatalError: The user's code raised this error of KerasTuner, or a kind of it.
+            TrainingError: Every trial failed, or too many in a row.
             EyetuneError: The data cannot be used.
         """
-        if self.reason_to_stay:
-            self._study = search_here(self, args, kwargs)
-            _ = self._study.best_trial  # raises an error if every trial failed
-        else:
-            self.on_search_begin()
-            self._search_with_workers(*args, **kwargs)
-            self.on_search_end()
+        try:
+            if self.reason_to_stay:
+                self._study = search_here(self, args, kwargs)
+                _ = self._study.best_trial  # raises an error if every trial failed
+            else:
+                self.on_search_begin()
+                self._search_with_workers(*args, **kwargs)
+                self.on_search_end()
+        except FatalTrialError as error:
+            raise _fatal_error(error) from error
 
     def _search_with_workers(
         self,
@@ -679,6 +690,14 @@ def _check_ranges(options: TuneOptions) -> None:
     recorded_section(options, "sampling", SamplerSettings)
 
 
+def _fatal_error(error: FatalTrialError) -> Exception:
+    """Return the error of KerasTuner by which a user's code ended the search."""
+    from keras_tuner import errors
+
+    fatal: Exception = getattr(errors, error.kind)(error.message)
+    return fatal
+
+
 def _study_named(workspace: Workspace, name: str) -> StudyRecord | None:
     """Return the study of exactly this name; None if there is none."""
     return next((record for record in workspace.studies.all() if record.name == name), None)
@@ -689,7 +708,10 @@ def _delete(workspace: Workspace, name: str) -> None:
     record = _study_named(workspace, name)
     if record is None:
         return
-    runs = [trial.run for trial in workspace.studies.trials(record.id) if trial.run is not None]
+    runs = [
+        *runs_of_study(workspace, record.id),
+        *runs_of_study(workspace, record.id, deleted=True),
+    ]
     workspace.studies.purge(record.id)
     for run in runs:
-        workspace.runs.purge(run)
+        workspace.runs.purge(run.id)
