@@ -20,7 +20,7 @@ from eyetune.compat.keras_tuner.oracles import (
 from eyetune.compat.keras_tuner.tuners import Hyperband, RandomSearch
 from eyetune.errors import StudyNotFoundError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import Objective, TrialState
+from eyetune.records.study import Execution, Objective, Rung, TrialState
 from eyetune.testing.studies import FabricatedStudy, fabricated_study
 
 NUM_TRIALS = 16
@@ -242,3 +242,27 @@ def test_load_model_refuses_a_network_that_is_not_kept(tuner: RandomSearch) -> N
     with pytest.raises(UsageError) as caught:
         tuner.load_model(tuner.oracle.get_trial("00"))
     assert caught.value.fix
+
+
+def test_trial_shows_the_means_and_the_spread_of_its_executions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path)
+    study = fabricated_study(6, failing=0, workspace=workspace)
+    trained = [trial for trial in study.trials if trial.rungs]
+    first, second = (trial.run or "" for trial in trained[:2])
+    executions = tuple(Execution(run=run, seed=seed) for seed, run in enumerate((first, second)))
+    rung = Rung(epochs=10, values=(0.5,), by_execution=((0.4,), (0.6,)))
+    repeated = trained[0].with_(executions=executions, rungs=(rung,))
+    workspace.studies.save_trials(study.record.id, [repeated])
+    tuner = RandomSearch(build_model, "val_accuracy", directory=tmp_path, project_name="first")
+    trial = tuner.oracle.get_trial(f"{repeated.number:02d}")
+    assert trial.metrics.get_best_value("val_accuracy") == trial.score == 0.5
+    best = [
+        max(study.histories[run], key=lambda epoch: epoch.val_accuracy or 0.0)
+        for run in (first, second)
+    ]
+    mean = sum(epoch.loss for epoch in best) / 2
+    assert trial.metrics.get_best_value("loss") == pytest.approx(mean)
+    trial.summary()
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" 2 executions: 0.141421")

@@ -290,7 +290,7 @@ class Oracle:
         """Refuse: the study creates its trials."""
         raise _refusal(
             "create_trial",
-            'Give the first values to try as defaults of the hyperparameters, or call "search".',
+            "To try certain values: pass hyperparameters with Fixed entries to the tuner.",
         )
 
     def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -119,10 +120,19 @@ class RecordedTrial(Trial):  # type: ignore[misc]
         objectives = study.record.settings.objectives
         named = zip(objectives, record.objectives or (), strict=False)
         counting = {objective.name: value for objective, value in named}
+        self._executions = () if record.result is None else record.result.by_execution
+        self._spread = () if record.result is None else record.result.spread
         self.best_step = best_step
         self.score = score_of(objectives, record.objectives)
         self.metrics = RecordedMetrics({**measured, **counting}, best_step, objectives)
         self._is_recorded = True
+
+    def summary(self) -> None:
+        """Print the trial as KerasTuner does, and the spread of several executions."""
+        super().summary()
+        if self._spread:
+            count = len(self._executions)
+            print(f"Standard deviation of {count} executions: {self._spread[0]:.6g}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if vars(self).get("_is_recorded"):
@@ -136,7 +146,7 @@ class RecordedTrial(Trial):  # type: ignore[misc]
 
 def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]:
     """Return all trials of a study in their order."""
-    runs = [record.run for record in study.trials if record.run is not None]
+    runs = [run for record in study.trials for run in record.runs]
     histories = study.workspace.runs.histories(runs)
     rows = read_epoch_metrics(study.folder)  # of trials without runs
     objectives = study.record.settings.objectives
@@ -145,9 +155,8 @@ def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]
         if record.number in rows:
             measured, best_step = _best_row(objectives, rows[record.number])
         else:
-            best = _best_epoch(objectives, histories.get(record.run or "", ()))
-            measured = {} if best is None else _metrics(best)
-            best_step = 0 if best is None else best.epoch - 1
+            executions = [histories[run] for run in record.runs]
+            measured, best_step = _best_epochs(objectives, executions)
         trials.append(RecordedTrial(study, record, measured, best_step, max_trials))
     return trials
 
@@ -162,6 +171,19 @@ def _best_row(objectives: Sequence[Objective], rows: EpochMetrics) -> tuple[dict
 
     epoch, row = max(rows, key=score)
     return row, epoch - 1
+
+
+def _best_epochs(
+    objectives: Sequence[Objective], executions: Sequence[History]
+) -> tuple[dict[str, float], int]:
+    """Return the metrics of the best epoch and its index: the means of all executions."""
+    best = [epoch for history in executions if (epoch := _best_epoch(objectives, history))]
+    if not best:
+        return {}, 0
+    rows = [_metrics(epoch) for epoch in best]
+    names = dict.fromkeys(name for row in rows for name in row)
+    means = {name: fmean(row[name] for row in rows if name in row) for name in names}
+    return means, int(fmean(epoch.epoch - 1 for epoch in best))
 
 
 def _best_epoch(objectives: Sequence[Objective], history: History) -> Epoch | None:

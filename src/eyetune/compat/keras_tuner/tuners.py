@@ -137,6 +137,11 @@ class RandomSearch(Tuner):
         )
         super().__init__(oracle, hypermodel, **kwargs)
 
+    @property
+    def seed(self) -> int:
+        """The random seed of suggestions and trainings."""
+        return self.oracle.seed
+
 
 class BayesianOptimization(Tuner):
     """Replaces KerasTuner's BayesianOptimization: a Gaussian process suggests values.
