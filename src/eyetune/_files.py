@@ -31,7 +31,7 @@ def replaced_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
             before the file gets its name: slower, and safe against a power failure.
 
     Yields:
-        A path with the same suffix as `path`, since some writers choose the format by it.
+        A path with the same suffixes as `path`, since some writers choose the format by them.
 
     Raises:
         OSError: The file cannot be written; what was there before still is.
@@ -44,7 +44,8 @@ def replaced_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         >>> target.read_text()
         'whole'
     """
-    partial = path.with_name(f".{path.stem}.{_unique()}.part{path.suffix}")
+    suffixes = "".join(path.suffixes)  # Keras also looks at the first one of .weights.h5
+    partial = path.with_name(f".{path.name.removesuffix(suffixes)}.{_unique()}.part{suffixes}")
     try:
         yield partial
         if durable:
@@ -96,6 +97,23 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
             former.rename(folder)
         for leftover in (partial, former):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yield an empty folder in `parent` that is deleted in the end, unless it was renamed.
+
+    For a folder whose name depends on what is written to it; `replaced_folder` is for others.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    folder = parent / f".{_unique()}.part"
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class HeldLock:

@@ -113,7 +113,9 @@ def test_export_uses_the_ranges_that_training_has_learned(archive: Path, tmp_pat
     export = et.export(run, tmp_path / "firmware", formats=["c"], progress=False)
     first = export.manifest.conversions[0]
     assert first.method is Method.LEARNED
-    assert abs(first.int8_accuracy - run.history[-1].val_accuracy) <= 0.051  # one image of 20
+    assert (
+        abs(first.int8_accuracy - run.history[-1].value("val_accuracy")) <= 0.051
+    )  # one image of 20
 
 
 def test_export_is_reproducible(exported: et.Export, trained: Run, tmp_path: Path) -> None:

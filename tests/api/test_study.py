@@ -58,7 +58,7 @@ def test_study_shows_each_execution(workspace: Path) -> None:
     runs = [study.run(best, execution) for execution in range(3)]
     assert [run.record.seed for run in runs] == [0, 1, 2]
     assert study.run().id == best.run
-    accuracies = [max(epoch.val_accuracy for epoch in run.history) for run in runs]
+    accuracies = [max(epoch.value("val_accuracy") for epoch in run.history) for run in runs]
     assert study.run().id == runs[accuracies.index(max(accuracies))].id
     assert study.best_value == pytest.approx(sum(accuracies) / 3)
     with pytest.raises(UsageError):

@@ -14,7 +14,7 @@ import keras_tuner
 import pytest
 
 from eyetune.errors import FunctionError
-from eyetune.models.model_function import build_with, discover, keep, space_of
+from eyetune.models.model_function import ImageInputs, build_with, discover, keep, space_of
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 
@@ -239,7 +239,7 @@ def assert_same_network(word: str, values: Mapping[str, Any], tuner: Any) -> Non
     hyperparameters = trial_of(tuner, values)
     keras.utils.clear_session(free_memory=False)
     theirs = tuner.hypermodel.build(hyperparameters)
-    built = build_with(word, values, SHAPE, 3)
+    built = build_with(word, values, ImageInputs(SHAPE, 3))
     assert built.model.get_config() == theirs.get_config()
     assert [one.shape for one in built.model.weights] == [one.shape for one in theirs.weights]
     assert built.model.optimizer.get_config() == theirs.optimizer.get_config()

@@ -41,9 +41,8 @@ def test_build_loss_and_metrics_creates_their_variables() -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile("adam", "mse", metrics=["accuracy"])
     before = len(model.metrics_variables)
-    build_loss_and_metrics(
-        model, keras.KerasTensor((1, 3), "float32"), keras.KerasTensor((1, 2), "float32")
-    )
+    images, labels = (keras.KerasTensor((1, size), "float32") for size in (3, 2))
+    build_loss_and_metrics(model, (images, labels))
     assert len(model.metrics_variables) > before
 
 

@@ -21,7 +21,7 @@ def test_a_study_is_recorded_as_a_search_records_it(workspace: Path) -> None:
         assert records.runs.history(run.id) == study.histories[run.id]
         assert (run.state is RunState.COMPLETE) == (trial.state is TrialState.COMPLETE)
         assert trial.objectives == (
-            max(epoch.val_accuracy for epoch in records.runs.history(run.id)),
+            max(epoch.value("val_accuracy") for epoch in records.runs.history(run.id)),
         )
         assert trial.epochs == len(records.runs.history(run.id)) == trial.rungs[-1].epochs
     assert len(trained) < 22
@@ -65,7 +65,8 @@ def test_executions_are_recorded_as_a_search_records_them(workspace: Path) -> No
         runs = [records.runs.get(run) for run in trial.runs]
         assert [run.seed for run in runs] == [0, 1, 2]
         accuracies = [
-            max(epoch.val_accuracy for epoch in records.runs.history(run.id)) for run in runs
+            max(epoch.value("val_accuracy") for epoch in records.runs.history(run.id))
+            for run in runs
         ]
         assert trial.objectives == pytest.approx((sum(accuracies) / 3,))
         assert trial.run == trial.runs[accuracies.index(max(accuracies))]

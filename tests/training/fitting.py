@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset
 from eyetune.recipe import Recipe
 from eyetune.training.fit import Fitted, fit
 from eyetune.training.precision import choose_arithmetic
@@ -14,7 +14,7 @@ from eyetune.training.prepared_network import prepare_network
 
 def fit_recipe(
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: AnyDataset,
     folder: Path,
     *,
     seed: int = 0,

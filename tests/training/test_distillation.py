@@ -16,8 +16,9 @@ from eyetune.errors import CheckpointError, RecipeError, TrainingError
 from eyetune.recipe import LossSection, Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.distillation import is_correct, open_teacher, teacher_predictions
-from eyetune.training.evaluate import probabilities, save_model
+from eyetune.training.evaluate import probabilities
 from eyetune.training.fit import Fitted
+from eyetune.training.model_files import save_model
 from eyetune.training.optimizers import build_loss
 from eyetune.training.pipeline import training_batches
 from tests.training.fitting import fit_recipe

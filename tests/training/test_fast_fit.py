@@ -99,15 +99,15 @@ def test_steps_at_once_respects_its_limits() -> None:
             return super().train_step(*arguments)
 
     model = network(keras.optimizers.Adam())
-    assert steps_at_once(model, 40_000, (32, 32, 3), 32) == 8
-    assert steps_at_once(model, 2_400, (32, 32, 3), 32) == 7  # ten calls an epoch
-    assert steps_at_once(model, 100, (32, 32, 3), 32) == 1
-    assert steps_at_once(model, 40_000, (224, 224, 3), 32) == 1  # 19 MB a batch
+    assert steps_at_once(model, 40_000, 4 * 32 * 32 * 3, 32) == 8
+    assert steps_at_once(model, 2_400, 4 * 32 * 32 * 3, 32) == 7  # ten calls an epoch
+    assert steps_at_once(model, 100, 4 * 32 * 32 * 3, 32) == 1
+    assert steps_at_once(model, 40_000, 4 * 224 * 224 * 3, 32) == 1  # 19 MB a batch
     model.steps_per_execution = 4
-    assert steps_at_once(model, 40_000, (32, 32, 3), 32) == 1  # the user's own
+    assert steps_at_once(model, 40_000, 4 * 32 * 32 * 3, 32) == 1  # the user's own
     own = Own([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
     own.compile("adam", "mse")
-    assert steps_at_once(own, 40_000, (32, 32, 3), 32) == 1
+    assert steps_at_once(own, 40_000, 4 * 32 * 32 * 3, 32) == 1
 
 
 def test_rows_of_an_embedding_are_updated_as_keras_does() -> None:

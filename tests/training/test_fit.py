@@ -50,7 +50,8 @@ def weights(fitted: Fitted) -> list[Any]:
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
     return [
-        (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history
+        tuple(epoch.value(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+        for epoch in fitted.history
     ]
 
 
@@ -86,7 +87,7 @@ def test_training_learns_and_reports_each_epoch(tmp_path: Path) -> None:
     assert fitted.ending is Ending.COMPLETE
     assert tuple(seen) == fitted.history
     assert [epoch.epoch for epoch in seen] == [1, 2, 3, 4, 5, 6]
-    assert seen[-1].val_loss < seen[0].val_loss
+    assert seen[-1].value("val_loss") < seen[0].value("val_loss")
     assert all(epoch.duration_seconds > 0 and epoch.images_per_second > 0 for epoch in seen)
     assert all(epoch.learning_rate == pytest.approx(0.01) for epoch in seen)
 
@@ -178,7 +179,7 @@ def test_early_stopping_ends_with_the_best_epochs_weights(tmp_path: Path) -> Non
         {"fit.epochs": 40, "fit.early_stopping": 2, "optimizer.learning_rate": 0.3}
     )
     fitted = train(tmp_path, recipe)
-    losses = [epoch.val_loss for epoch in fitted.history]
+    losses = [epoch.value("val_loss") for epoch in fitted.history]
     best = losses.index(min(losses)) + 1
     assert len(losses) == best + 2 < 40
     assert fitted.kept_epoch == best

@@ -18,8 +18,8 @@ from eyetune.device.export.tflm import MicroInterpreter
 from eyetune.errors import RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
-from eyetune.training.evaluate import load_model
 from eyetune.training.job import Job, inspect, work
+from eyetune.training.model_files import load_classifier
 
 SMALL = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 2}
 
@@ -64,7 +64,7 @@ def test_work_measures_int8_at_each_pause(tmp_path: Path) -> None:
     int8 = work(job, dataset).int8
     assert int8 is not None
     assert int8.num_images == 12
-    content = quantize(load_model(tmp_path / "model.keras"), dataset.train.images)
+    content = quantize(load_classifier(tmp_path / "model.keras"), dataset.train.images)
     part = stratified_part(dataset.validation, 12)
     assert part.class_counts(3).tolist() == [4, 4, 4]
     scores = MicroInterpreter(content).scores(part.images)

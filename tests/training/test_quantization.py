@@ -22,8 +22,9 @@ from eyetune.models.int8.ranges import Range
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import quantization
-from eyetune.training.evaluate import load_model, probabilities, save_model
+from eyetune.training.evaluate import probabilities
 from eyetune.training.fit import Ending, Fitted, fit
+from eyetune.training.model_files import load_classifier, save_model
 from eyetune.training.precision import Arithmetic
 from eyetune.training.prepared_network import prepare_network
 from eyetune.values.pixels import scaled_pixels
@@ -57,7 +58,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
-    return [(epoch.loss, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history]
+    return [
+        (epoch.loss, epoch.value("val_loss"), epoch.value("val_accuracy"))
+        for epoch in fitted.history
+    ]
 
 
 def fake_quantized(fitted: Fitted, split: Any) -> Any:
@@ -107,7 +111,7 @@ def test_quantized_stage_is_float32_after_bfloat16(tmp_path: Path) -> None:
 def test_keep_best_keeps_an_epoch_of_the_quantized_stage(tmp_path: Path) -> None:
     edits = {"fit.keep_best": True, "optimizer.quantize_learning_rate": 1.0}  # which does harm
     fitted = train(tmp_path, SMALL.with_(edits))
-    losses = [epoch.val_loss for epoch in fitted.history]
+    losses = [epoch.value("val_loss") for epoch in fitted.history]
     assert losses[0] < min(losses[1:])
     assert fitted.kept_epoch == 2 + int(np.argmin(losses[1:]))
     assert fitted.ranges is not None
@@ -165,7 +169,7 @@ def test_ranges_are_stored_beside_the_network(tmp_path: Path, whole: Fitted) -> 
     path = tmp_path / "ranges.json"
     write_ranges(path, whole.model, whole.ranges)
     save_model(whole.model, tmp_path / "model.keras")
-    assert read_ranges(path, load_model(tmp_path / "model.keras")) == whole.ranges
+    assert read_ranges(path, load_classifier(tmp_path / "model.keras")) == whole.ranges
     other = solved()[0]
     with pytest.raises(TrainingError):
         read_ranges(path, other)

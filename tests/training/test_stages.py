@@ -16,8 +16,9 @@ from eyetune.models.weights import load
 from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
-from eyetune.training.evaluate import load_model, probabilities, save_model
+from eyetune.training.evaluate import probabilities
 from eyetune.training.fit import Ending, Fitted
+from eyetune.training.model_files import load_classifier, save_model
 from eyetune.training.stages import stages
 from eyetune.values.history import Epoch
 from eyetune.values.run_files import CHECKPOINT_FILE
@@ -80,7 +81,8 @@ def tuned_run(tuned: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fitted
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
     return [
-        (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy) for epoch in fitted.history
+        tuple(epoch.value(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+        for epoch in fitted.history
     ]
 
 
@@ -125,7 +127,7 @@ def test_frozen_backbone_computes_its_features_once(tmp_path: Path, transfer: Re
     path = tmp_path / "model.keras"
     save_model(first.model, path)
     np.testing.assert_array_equal(
-        probabilities(load_model(path), DATASET.validation),
+        probabilities(load_classifier(path), DATASET.validation),
         probabilities(first.model, DATASET.validation),
     )
 

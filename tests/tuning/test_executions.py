@@ -123,7 +123,8 @@ def test_search_trains_each_trial_with_several_seeds(schedule: str) -> None:
             RunState.COMPLETE if trial.state is TrialState.COMPLETE else RunState.STOPPED
         }
         accuracies = [
-            max(epoch.val_accuracy for epoch in workspace.runs.history(run)) for run in trial.runs
+            max(epoch.value("val_accuracy") for epoch in workspace.runs.history(run))
+            for run in trial.runs
         ]
         assert trial.objectives == pytest.approx((sum(accuracies) / 3,))
         assert trial.run == trial.runs[1]

@@ -113,7 +113,7 @@ def test_values_of_includes_costs_and_int8() -> None:
     objectives = tuple(map(read_objective, ("int8_accuracy", "latency_ms", "fps", "val_accuracy")))
     history = fabricated_history(4, 0.8)
     costs = {"latency_ms": 200.0, "fps": 5.0}
-    best = max(epoch.val_accuracy for epoch in history)
+    best = max(epoch.value("val_accuracy") for epoch in history)
     assert values_of(objectives, history, costs, int8=INT8) == (0.75, 200.0, 5.0, best)
     with pytest.raises(UsageError):
         values_of(objectives, history, costs)

@@ -176,7 +176,7 @@ def test_resumed_study_keeps_its_limits_on_the_board(
     with SimulatedExecutor() as executor:
         given = TuneOptions(**BOARD_OPTIONS, progress=False)
         settings = new_settings(workspace, start, given, executor, images)
-        assert settings.int8_images == len(images.load(settings.recipe).validation)
+        assert settings.int8_images == len(images.load_images(settings.recipe).validation)
         record = workspace.studies.create("study", settings)
         again = TuneOptions(**options, progress=False)
         if is_refused:

@@ -44,12 +44,16 @@ class Suggestion:
 def suggest(facts: Facts, level: str, *, overfitting: bool, still_rising: bool) -> list[Suggestion]:
     """Return what to try next, the most promising first.
 
+    There is nothing for data that was given as arrays: the techniques change images of a source.
+
     Args:
         facts: The figures of the run.
         level: Level of the verdict.
         overfitting: Whether the run overfits.
         still_rising: Whether validation was still improving when training ended.
     """
+    if not facts.has_images:
+        return []
     needs_accuracy = level in ("chance", "poor", "low")
     is_far_apart = facts.gap > LARGE_GAP  # with few validation images, it may be mere chance
     suggestions = []

@@ -366,8 +366,8 @@ def _at_equal(
 
 def _value_at(history: History, ends: Sequence[float], limit: float) -> float:
     """Return the validation accuracy of the last epoch that ends by the limit, or of the first."""
-    value = history[0].val_accuracy
+    value = history[0].value("val_accuracy")
     for epoch, end in zip(history, ends, strict=True):
         if end <= limit * (1 + 1e-9):
-            value = epoch.val_accuracy
+            value = epoch.value("val_accuracy")
     return value

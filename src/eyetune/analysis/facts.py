@@ -55,12 +55,13 @@ class Facts:
             computed).
         kept_epoch: Number of the epoch whose weights were kept, from 1 (None: the last).
         can_resize: Whether the images can be loaded at another size (`data.image_size`).
+        has_images: Whether it was trained on images of a source, not on arrays of a user.
     """
 
     history: History
     recipe: Recipe
     dataset: str
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     num_train: int
     num_validation: int
     class_shares: tuple[float, ...]
@@ -71,6 +72,7 @@ class Facts:
     linear_accuracy: float | None = None
     kept_epoch: int | None = None
     can_resize: bool = False
+    has_images: bool = True
 
     @property
     def num_classes(self) -> int:
@@ -108,7 +110,7 @@ class Facts:
     @property
     def gap(self) -> float:
         """Training accuracy less validation accuracy in the kept epoch."""
-        return self.kept.accuracy - self.kept.val_accuracy
+        return self.kept.value("accuracy") - self.kept.value("val_accuracy")
 
     @property
     def is_gap_large(self) -> bool:
@@ -116,14 +118,17 @@ class Facts:
         if not self.gap > LARGE_GAP:  # also where a model function measures no accuracy (NaN)
             return False
         low, _ = difference_interval(
-            self.kept.accuracy, self.num_train, self.kept.val_accuracy, self.num_validation
+            self.kept.value("accuracy"),
+            self.num_train,
+            self.kept.value("val_accuracy"),
+            self.num_validation,
         )
         return low > 0
 
     @property
     def is_loss_falling(self) -> bool:
         """Whether validation loss was still falling clearly when training ended."""
-        losses = [epoch.val_loss for epoch in self.history]
+        losses = [epoch.value("val_loss") for epoch in self.history]
         if losses[-1] > min(losses):
             return False
         return final_slope(losses) < -FALLING_PER_EPOCH * abs(losses[-1])
@@ -131,12 +136,12 @@ class Facts:
     @property
     def accuracy_slope(self) -> float:
         """Validation accuracy gained per epoch when training ended."""
-        return final_slope([epoch.val_accuracy for epoch in self.history])
+        return final_slope([epoch.value("val_accuracy") for epoch in self.history])
 
     @property
     def is_accuracy_rising(self) -> bool:
         """Whether validation accuracy was still rising clearly when training ended."""
-        values = [epoch.val_accuracy for epoch in self.history]
+        values = [epoch.value("val_accuracy") for epoch in self.history]
         return self.accuracy_slope > RISING_PER_EPOCH and values[-1] == max(values)
 
     @property
@@ -274,6 +279,7 @@ def run_facts(
         linear_accuracy=results.linear_accuracy,
         kept_epoch=results.kept_epoch,
         can_resize=Path(record.data.source).is_absolute() and Path(record.data.source).is_dir(),
+        has_images=record.data.has_images,
     )
 
 

@@ -310,6 +310,8 @@ def _first_compared(trial: TrialRecord, histories: Mapping[str, History]) -> Epo
 
 def _lags(data: DataRecord, epoch: Epoch) -> bool:
     """Return whether training is good and validation is no better than chance."""
+    if epoch.accuracy is None or epoch.val_accuracy is None or not data.class_names:
+        return False
     chance = 1 / len(data.class_names)
     good = min(3 * chance, (1 + chance) / 2)  # with few classes, three times chance is too much
     noise = standard_error(chance, data.num_validation)

@@ -214,9 +214,10 @@ def _plateau_sentence(facts: Facts) -> str:
 
 def _overfitting_sentences(facts: Facts, level: Level) -> list[str]:
     kept = facts.kept
+    training, validation = kept.value("accuracy"), kept.value("val_accuracy")
     sentence = (
-        f"Training accuracy is {100 * facts.gap:.1f} points above validation ({kept.accuracy:.1%} "
-        f"against {kept.val_accuracy:.1%}): the network memorizes its training images (overfitting)"
+        f"Training accuracy is {100 * facts.gap:.1f} points above validation ({training:.1%} "
+        f"against {validation:.1%}): the network memorizes its training images (overfitting)"
     )
     if facts.best_loss_epoch < len(facts.history):
         sentence += f", and validation loss has not improved since epoch {facts.best_loss_epoch}"

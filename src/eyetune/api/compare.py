@@ -71,9 +71,7 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
     return ShownComparison(baseline, tuple(paired(baseline, others)))
 
 
-def _opened(
-    runs: Sequence[Run | str], workspace: str | Path | Workspace | None
-) -> Iterator[Run]:
+def _opened(runs: Sequence[Run | str], workspace: str | Path | Workspace | None) -> Iterator[Run]:
     """Yield runs, those included that ids and names refer to."""
     if workspace is None:
         workspace = next((run.workspace for run in runs if isinstance(run, Run)), None)

@@ -37,6 +37,7 @@ from eyetune.device.export.int8_values import check_ports, returns_probabilities
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
+from eyetune.records.run import require_images
 from eyetune.report.numbers import count_text
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
@@ -215,7 +216,7 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
         BoardError: A .tflite file does not fit the board, or takes other inputs.
     """
     if isinstance(source.origin, Run):
-        firmware.check_board(board, formats, source.origin.record.data.image_shape)
+        firmware.check_board(board, formats, require_images(source.origin.record))
         return
     require_data(source.data, f"eyetune export {source.label}")
     if source.is_tflite:

@@ -27,6 +27,7 @@ from eyetune.device.export.model_file import (
 from eyetune.recipe import DataSection
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
+from eyetune.records.run import require_images
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.values.pixels import PixelRange, Pixels, check_pixels
 
@@ -155,8 +156,8 @@ def load_network(source: ExportSource) -> SourceNetwork:
         TrainingError: The network of the run is missing or damaged.
     """
     if isinstance(source.origin, Run):
-        shape = source.origin.record.data.image_shape
-        return SourceNetwork(shape, keras_model=source.origin.model())
+        shape = require_images(source.origin.record)
+        return SourceNetwork(shape, keras_model=source.origin.classifier())
     file = open_model_file(source.origin, pixels=source.pixels, unsafe=source.unsafe)
     content = source.origin.read_bytes() if source.is_tflite else None
     return SourceNetwork(file.input_shape, file.pixels, file.keras_model, content, file)

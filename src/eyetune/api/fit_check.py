@@ -18,6 +18,7 @@ from eyetune.errors import EyetuneError, UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.recipe.known_networks import NETWORKS
 from eyetune.records import Workspace
+from eyetune.records.run import require_images
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
@@ -335,12 +336,7 @@ def _recipe_target(label: str, recipe: Recipe) -> _Target:
 
 
 def _run_target(run: Run) -> _Target:
-    data = run.record.data
-    return _Target(
-        f"run {run.record.label}",
-        lambda: _built(run.recipe, data.image_shape, len(data.class_names)),
-        run=run,
-    )
+    return _Target(f"run {run.record.label}", lambda: _built_again(run), run=run)
 
 
 def _find_run(name: str, workspace: Workspace) -> Run:
@@ -355,6 +351,17 @@ def _find_run(name: str, workspace: Workspace) -> Run:
             received=f"{name}; no runs are recorded in {workspace.folder}",
             fix=nearest(name, NETWORKS),
         ) from error
+
+
+def _built_again(run: Run) -> Any:
+    """Return the network of a run with random weights."""
+    data = run.record.data
+    if data.has_images:
+        return _built(run.recipe, require_images(run.record), len(data.class_names))
+    from eyetune.models.model_function import build_with
+
+    section = run.recipe.model
+    return build_with(section.function, section.hyperparameters, run.inputs()).classifier
 
 
 def _built(recipe: Recipe, image_shape: tuple[int, int, int], num_classes: int) -> Any:

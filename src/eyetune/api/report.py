@@ -113,14 +113,16 @@ def _part(run: Run, index: int) -> RunPart:
 
     caption = "The network: how the image shrinks and deepens from layer to layer."
     drawings = [drawing(run.plot_network(), f"network-{index}", caption)]
-    if run.record.results is None:
+    if run.record.results is None or not run.has_predictions:
         return RunPart(run.record, run.history, None, drawings=tuple(drawings))
     notes: tuple[str, ...] = ()
     if len(run.record.data.class_names) <= _MAX_CLASSES:
         caption = f"Which classes are mistaken for which, on the {run.shown_split} images."
         drawings.append(drawing(run.plot_confusion(), f"confusion-{index}", caption))
-    mistakes = _mistakes(run, index)
-    if mistakes is None:
+    mistakes = _mistakes(run, index) if run.record.data.has_images else None
+    if not run.record.data.has_images:
+        notes = ("The mistakes are not shown, because the data was given as arrays.",)
+    elif mistakes is None:
         notes = ("The mistakes are not shown, because the images cannot be read any more.",)
     else:
         drawings.append(mistakes)

@@ -24,13 +24,14 @@ from eyetune.errors import DataError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.predictions import correct_answers, require_predictions
-from eyetune.records.run import Results, require_results
+from eyetune.records.run import Results, require_images, require_results
 from eyetune.training.load_data import load_data
 from eyetune.values.history import History, as_columns
 from eyetune.values.run_files import MODEL_FILE
 
 if TYPE_CHECKING:
     from eyetune.api.explain import Explanation
+    from eyetune.models.model_function import Inputs
     from eyetune.report.figures.picture import Picture
 
 __all__ = ["Prediction", "Run", "open_run"]
@@ -91,8 +92,26 @@ class Run:
 
     @property
     def validation_accuracy(self) -> float:
-        """Accuracy on the validation images, 0 to 1: choices are based on it."""
-        return self.results.validation_accuracy
+        """Accuracy on the validation images, 0 to 1: choices are based on it.
+
+        Raises:
+            UsageError: The run is not complete, or its network is not a classifier.
+        """
+        accuracy = self.results.validation_accuracy
+        if accuracy is None:
+            raise UsageError(
+                f"Run {self.record.label} has no accuracy on validation images.",
+                fix="Its metrics are in Run.history.",
+            )
+        return accuracy
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether class predictions are recorded, which only classifiers have."""
+        return any(
+            self.workspace.predictions.load(self.id, split) is not None
+            for split in ("validation", "test")
+        )
 
     @property
     def test_accuracy(self) -> float:
@@ -210,12 +229,47 @@ class Run:
         return run_predictions.predict_images(self, images, top, on_progress)
 
     def model(self) -> Any:
-        """Return the network as a Keras model in float32, compiled so that `evaluate` works."""
-        from eyetune.training.evaluate import load_model
+        """Return the network as a compiled Keras model, with the weights of its kept epoch.
 
-        model = load_model(self.folder / MODEL_FILE)
-        model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+        The network of a model function is as that function compiled it: its loss, metrics and
+        optimizer with its state, and its own inputs and outputs. A recipe's network is in float32
+        and takes images from 0 to 1.
+        """
+        from eyetune.training.model_files import load_classifier, load_compiled
+
+        if not self.recipe.model.has_function:
+            model = load_classifier(self.folder / MODEL_FILE)
+        else:
+            model = load_compiled(self.folder, self.inputs)
+        if not model.compiled:  # a recipe's, and those of earlier versions
+            model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
         return model
+
+    def classifier(self) -> Any:
+        """Return a Keras model in float32 from images, 0 to 1, to class probabilities.
+
+        For a recipe this is its network. It is the same for a model function, unless that works
+        with logits, images without a channel axis or bfloat16.
+
+        Raises:
+            DataError: It was trained on data that was given as arrays.
+        """
+        from eyetune.training.model_files import load_classifier
+
+        require_images(self.record)
+        inputs = self.inputs() if self.recipe.model.has_function else None
+        return load_classifier(self.folder / MODEL_FILE, inputs)
+
+    def inputs(self) -> Inputs:
+        """Return what its network is trained on, which a model function needs to build it."""
+        from eyetune.models.model_function import ImageInputs
+        from eyetune.training.load_data import inputs_of, load_any_data
+
+        data = self.record.data
+        if data.has_images:
+            height, width, channels = data.image_shape
+            return ImageInputs((height, width, channels), len(data.class_names))
+        return inputs_of(load_any_data(self.recipe))
 
     # Images.
 
@@ -332,7 +386,7 @@ class Run:
             label = f"{split} image {chosen}: {names[images.labels[chosen]]}"
             chosen = (label, np.array(images.images[chosen]))
         return explain(
-            self.model(),
+            self.classifier(),
             images,
             probabilities,
             chosen,
@@ -352,19 +406,19 @@ class Run:
         from eyetune.api.explain import choose_image
 
         _ = self.results
+        image_shape = require_images(self.record)
         data = self.record.data
         num_images = {"validation": data.num_validation, "test": data.num_test}
-        return choose_image(image, split, num_images, data.image_shape)
+        return choose_image(image, split, num_images, image_shape)
 
     # As values and in a notebook.
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values, with its history and its verdict."""
-        is_complete = self.record.results is not None
         return {
             **self.record.to_json(),
             "history": as_columns(self.history),
-            "verdict": self.verdict.to_json() if is_complete else None,
+            "verdict": self.verdict.to_json() if self.has_predictions else None,
             "folder": str(self.folder),
         }
 
@@ -377,7 +431,7 @@ class Run:
         record = self.record
         text = f"<Run {record.label}: {record.state}, {record.data.name}, "
         text += f"{record.num_epochs_done} epochs"
-        if record.results:
+        if record.results and record.results.validation_accuracy is not None:
             text += f", {record.results.validation_accuracy:.1%} on validation"
         return f"{text}>"
 

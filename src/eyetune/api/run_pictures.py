@@ -58,9 +58,10 @@ def save_pictures(run: Run, folder: Path | None, dataset: Dataset | None) -> lis
 
     target = folder or run.folder / "plots"
     paths = save(run.plot(), target, "curves") if run.history else []
-    if run.record.results is not None:
+    if run.record.results is not None and run.has_predictions:
         paths += save(run.plot_confusion(), target, "confusion")
-        paths += save(run.plot_mistakes(dataset=dataset), target, "mistakes")
+        if run.record.data.has_images:
+            paths += save(run.plot_mistakes(dataset=dataset), target, "mistakes")
     return paths + save(run.plot_network(), target, "network")
 
 

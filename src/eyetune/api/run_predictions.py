@@ -15,6 +15,7 @@ from eyetune.data import Dataset
 from eyetune.data.dataset import Images
 from eyetune.errors import DataError
 from eyetune.records.predictions import require_predictions
+from eyetune.records.run import require_images
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
@@ -43,7 +44,7 @@ def evaluate_split(run: Run, split: str, dataset: Dataset | None) -> Evaluation:
             f"The images of run {run.record.label} have no {split} split.",
             fix="Classify your own: run.model().evaluate(x_test, y_test)",
         )
-    predicted = probabilities(run.model(), images)
+    predicted = probabilities(run.classifier(), images)
     run.workspace.predictions.save(run.id, split, predicted, images.labels)
     return evaluate(predicted, images.labels)
 
@@ -54,7 +55,8 @@ def evaluate_with_mirror_images(run: Run, split: str, dataset: Dataset | None) -
 
     plain, labels = require_predictions(run.workspace, run.record, split)
     images = run.checked(dataset or run.dataset()).split(split)
-    return tta_gain(plain, probabilities(run.model(), images, mirrored=True), labels)
+    mirrored = probabilities(run.classifier(), images, mirrored=True)
+    return tta_gain(plain, mirrored, labels)
 
 
 def predict_images(
@@ -70,10 +72,10 @@ def predict_images(
         labels, pixels = [f"image {number}" for number in range(len(images))], images
     else:
         labels = [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
-        pixels = _decode(labels, run.record.data.image_shape, on_progress)
+        pixels = _decode(labels, require_images(run.record), on_progress)
     names = run.record.data.class_names
     predictions = []
-    for label, probabilities in zip(labels, classify(run.model(), pixels), strict=True):
+    for label, probabilities in zip(labels, classify(run.classifier(), pixels), strict=True):
         most_likely = np.argsort(-probabilities)[:top]
         classes = tuple((names[index], float(probabilities[index])) for index in most_likely)
         predictions.append(Prediction(label, classes))

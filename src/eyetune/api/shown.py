@@ -13,6 +13,7 @@ from eyetune.analysis.learning_rates import RangeTest
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
+    from eyetune.records.run import Results
     from eyetune.report.figures.picture import Picture
 
 
@@ -83,12 +84,22 @@ def run_html(run: Run) -> str:
         "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
     }
     if record.results:
-        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}"
+        rows |= validation_rows(record.results)
         if record.results.test_accuracy is not None:
             rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
-        rows["verdict"] = run.verdict.text
+        if run.has_predictions:
+            rows["verdict"] = run.verdict.text
     curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
     return f"{_fact_table(rows)}{curves}"
+
+
+def validation_rows(results: Results) -> dict[str, str]:
+    """Return the result on validation images as text, by name: accuracy, or else loss."""
+    if results.validation_accuracy is not None:
+        return {"validation accuracy": f"{results.validation_accuracy:.2%}"}
+    if results.validation_loss is not None:
+        return {"validation loss": f"{results.validation_loss:.4g}"}
+    return {}
 
 
 def _comparison_html(table: ComparisonTable) -> str:

@@ -282,7 +282,7 @@ def _importance(candidate: Candidate, run: Run, dataset: Dataset) -> Mapping[int
     """Return the importance of a run's channels, and give the candidate its weights."""
     from eyetune.training.channel_importance import channel_importance
 
-    candidate.network.set_weights(run.model().get_weights())
+    candidate.network.set_weights(run.classifier().get_weights())
     return channel_importance(
         candidate.network, candidate.channels, dataset.train, dataset.num_classes
     )

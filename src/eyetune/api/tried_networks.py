@@ -57,10 +57,10 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     histories = runs.histories([other.id for other in others if other.results is None])
     networks = []
     for other in others:
-        if other.results is not None:
-            accuracy = other.results.validation_accuracy
-        else:
-            accuracy = max((epoch.val_accuracy for epoch in histories[other.id]), default=0.0)
+        accuracy = other.results.validation_accuracy if other.results else None
+        if accuracy is None:
+            epochs = histories.get(other.id, ())
+            accuracy = max((epoch.val_accuracy or 0.0 for epoch in epochs), default=0.0)
         trial = trial_of_run.get(other.id)
         costs: Mapping[str, float | None] = trial.network if trial else {}
         latency_ms = costs.get("latency_ms") if is_timed else None

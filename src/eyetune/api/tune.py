@@ -7,16 +7,19 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
 from eyetune.api.study import Study
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset
+from eyetune.data.array_store import GivenData, keep_samples
 from eyetune.data.arrays import keep_arrays
+from eyetune.data.batches import is_batched
 from eyetune.errors import ArgumentTypeError, EyetuneWarning, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 from eyetune.report.numbers import count_text
-from eyetune.report.progress.training_progress import print_note
+from eyetune.report.progress.training_progress import counting_bar, print_note
 from eyetune.tracking.follow import check_trackers, follow
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.endings import Ending
@@ -35,6 +38,8 @@ from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import search
 from eyetune.tuning.settings import check_options, new_settings
 from eyetune.tuning.starting_space import StartingPoint
+
+DEFAULT_SPLIT = 0.2  # share of the last samples to validate on
 
 
 @from_options(TuneOptions)
@@ -70,7 +75,7 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
     check_options(options, record.settings.board if record else "")
     executor_name = options.executor or (record.settings.executor if record else "local")
     options = replace(options, executor=executor_name)
-    start = _starting_point(workspace, options)
+    start = _starting_point(workspace, options, record)
     num_workers = options.workers
     if num_workers is None and executor_name == "local":
         num_workers = default_workers()
@@ -160,15 +165,16 @@ def check_arguments(options: TuneOptions) -> None:
         UsageError: There is one.
     """
     check_trackers(options.trackers)
-    data, validation_data, seed = options.data, options.validation_data, options.seed
-    if isinstance(data, tuple) and len(data) != 2:
-        raise UsageError(
-            "data must be a pair of arrays.",
-            expected="(images, labels)",
-            received=f"{len(data)} values",
-        )
-    is_pair = isinstance(validation_data, tuple) and len(validation_data) == 2
-    if validation_data is not None and not (isinstance(data, tuple) and is_pair):
+    seed = options.seed
+    for name, data in (("data", options.data), ("validation_data", options.validation_data)):
+        if isinstance(data, tuple) and len(data) not in (2, 3):
+            raise UsageError(
+                f"{name} must be a pair of arrays.",
+                expected="(x, y), or (x, y, sample_weight)",
+                received=f"{len(data)} values",
+            )
+    is_source = options.data is None or isinstance(options.data, str | Path)
+    if options.validation_data is not None and is_source:
         raise UsageError(
             "validation_data needs arrays as data.",
             expected="data=(x, y), validation_data=(x, y)",
@@ -178,32 +184,73 @@ def check_arguments(options: TuneOptions) -> None:
     check_seed(seed or 0)
 
 
-def source_of(workspace: Workspace, options: TuneOptions) -> str | Path | None:
-    """Return the source of the images; arrays are written into the workspace.
+def source_of(
+    workspace: Workspace, options: TuneOptions, record: StudyRecord | None = None
+) -> str | Path | None:
+    """Return the source of the data; data in memory is written into the workspace.
+
+    Args:
+        workspace: The workspace.
+        options: What is asked for.
+        record: The study that is resumed, if any.
 
     Raises:
-        UsageError: The images are neither a source nor arrays.
+        UsageError: A recipe is to be trained on something else than images.
+        DataError: The data cannot be used.
     """
     data = options.data
-    if isinstance(data, tuple):
-        return keep_arrays(
-            workspace,
-            *data,
-            validation_data=options.validation_data,
-            validation_split=options.validation_split,
-        )
     if data is None or isinstance(data, str | Path):
         return data
-    raise UsageError(
-        "Worker processes cannot see these images.",
-        expected="a source (a name or a path), or arrays as (x, y)",
-        received=repr(data)[:60],
-        fix="Save them as an .npz file or a folder of images, and name that.",
+    is_former = record is not None and record.settings.recipe.data.source.endswith(".npz")
+    if options.build_model is None or is_former:
+        return _kept_images(workspace, options, is_former=is_former)
+    given, arguments = _given_data(data), options.fit_arguments or {}
+    validation = options.validation_data
+    split = options.validation_split
+    if split is None:
+        split = 0.0 if validation is not None or is_batched(data) else DEFAULT_SPLIT
+    with counting_bar("reading batches", enabled=options.progress) as on_batch:
+        return keep_samples(
+            workspace.folder / "arrays",
+            given,
+            None if validation is None else _given_data(validation),
+            validation_split=split,
+            steps=arguments.get("steps_per_epoch"),
+            validation_steps=arguments.get("validation_steps"),
+            on_note=lambda text: print_note(text, enabled=options.progress),
+            on_batch=on_batch,
+        )
+
+
+def _given_data(data: Any) -> GivenData:
+    """Return what a user gave as its parts: (x, y), (x, y, sample_weight), or a source of all."""
+    return GivenData(*data) if isinstance(data, tuple) else GivenData(data)
+
+
+def _kept_images(workspace: Workspace, options: TuneOptions, *, is_former: bool) -> Path:
+    """Write images and labels into the workspace, as recipes and earlier studies take them."""
+    data, validation = options.data, options.validation_data
+    pairs = [data] if validation is None else [data, validation]
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise UsageError(
+            "A recipe is trained on images.",
+            expected="a source (a name or a path), or arrays (images, labels)",
+            received=f"{type(data).__name__}: {data!r:.60}",
+            fix="Save them as an .npz file or a folder of images, or search a model function.",
+        )
+    return keep_arrays(
+        workspace,
+        *data,
+        validation_data=validation,
+        validation_split=options.validation_split or DEFAULT_SPLIT,
+        may_round=is_former,
     )
 
 
-def _starting_point(workspace: Workspace, options: TuneOptions) -> StartingPoint:
-    source = source_of(workspace, options)
+def _starting_point(
+    workspace: Workspace, options: TuneOptions, record: StudyRecord | None = None
+) -> StartingPoint:
+    source = source_of(workspace, options, record)
     if options.build_model is None:
         if options.fit_arguments:
             raise UsageError(
@@ -257,8 +304,8 @@ def _create(
     )
 
 
-def _checked_images(record: StudyRecord, images: ImageLoader) -> Dataset:
-    """Return the images of a study.
+def _checked_images(record: StudyRecord, images: ImageLoader) -> AnyDataset:
+    """Return the data of a study.
 
     Raises:
         StudyChangedError: They are not those that it was started with.
@@ -266,10 +313,10 @@ def _checked_images(record: StudyRecord, images: ImageLoader) -> Dataset:
     dataset = images.load(record.settings.recipe)
     if dataset.fingerprint != record.data_fingerprint:
         raise StudyChangedError(
-            f"The images of study {record.name} have changed since it was started.",
+            f"The data of study {record.name} has changed since it was started.",
             expected=f"fingerprint {record.data_fingerprint}",
             received=f"fingerprint {dataset.fingerprint}",
-            fix="Restore the images, or start a new study.",
+            fix="Restore the data, or start a new study.",
         )
     return dataset
 
@@ -278,7 +325,7 @@ def _run_search(
     workspace: Workspace,
     record: StudyRecord,
     executor: Executor,
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     progress: bool,
 ) -> StudyRecord:
@@ -302,7 +349,7 @@ class _FinalTrainer:
 
     workspace: Workspace
     executor: str
-    dataset: Dataset
+    dataset: AnyDataset
     progress: bool
     is_in_process: bool = False
 

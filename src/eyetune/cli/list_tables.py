@@ -129,7 +129,7 @@ def _run_cells(run: RunRecord) -> dict[str, str | Text]:
         "run": run.id,
         "date": date_text(run.created_at),
         "state": _state_text(run.state),
-        "val.": f"({validation:.1%})" if _is_seen(run) else _percent(validation),
+        "val.": f"({_percent(validation)})" if _is_seen(run) else _percent(validation),
         "test": _percent(test),
         "epochs": f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
         "parameters": f"{run.network.parameters:,}",

@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from eyetune.api.shown import validation_rows
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
 from eyetune.report.numbers import share_text
 
@@ -28,13 +29,8 @@ def training_summary(run: Run) -> list[RenderableType]:
     parts: list[RenderableType] = [run_table(run)]
     if run.record.results is None:
         return parts
-    verdict = run.verdict
-    parts.append(verdict_line(run))
-    if verdict.suggestions:
-        parts += ["", "[bold]What to try next[/bold]"]
-    for suggestion in verdict.suggestions:
-        parts.append(f"  {suggestion.technique}: {escape(suggestion.reason)}")
-        parts.append(f"    eyetune train {run.id} {escape(suggestion.command)}")
+    if run.has_predictions:
+        parts += _verdict_lines(run)
     parts += [
         "",
         "[bold]To inspect the run[/bold]",
@@ -44,6 +40,17 @@ def training_summary(run: Run) -> list[RenderableType]:
         f"Pictures: {escape(str(run.folder / 'plots'))}",
     ]
     return parts
+
+
+def _verdict_lines(run: Run) -> list[RenderableType]:
+    verdict = run.verdict
+    lines: list[RenderableType] = [verdict_line(run)]
+    if verdict.suggestions:
+        lines += ["", "[bold]What to try next[/bold]"]
+    for suggestion in verdict.suggestions:
+        lines.append(f"  {suggestion.technique}: {escape(suggestion.reason)}")
+        lines.append(f"    eyetune train {run.id} {escape(suggestion.command)}")
+    return lines
 
 
 def run_table(run: Run) -> Table:
@@ -70,11 +77,16 @@ def run_table(run: Run) -> Table:
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
     }
     if len(run.history) > 1:
-        rows["training curve"] = _curve([epoch.accuracy for epoch in run.history])
-        rows["validation curve"] = _curve([epoch.val_accuracy for epoch in run.history])
+        is_share = run.history[-1].accuracy is not None
+        metrics = ("accuracy", "val_accuracy") if is_share else ("loss", "val_loss")
+        for name, metric in zip(("training curve", "validation curve"), metrics, strict=True):
+            values = [epoch.value(metric) for epoch in run.history if epoch.measures(metric)]
+            if values:
+                rows[name] = _curve(values, is_share=is_share)
     if record.results:
         is_seen = " (of images that it was trained on)" if record.trained_on_validation else ""
-        rows["validation accuracy"] = f"{record.results.validation_accuracy:.2%}{is_seen}"
+        shown = validation_rows(record.results)
+        rows |= {name: f"{text}{is_seen}" for name, text in shown.items()}
         rows["test accuracy"] = percent(record.results.test_accuracy)
     return key_value_table(rows)
 
@@ -86,8 +98,10 @@ def _changes(record: RunRecord) -> str:
     return ", ".join(texts) or "the lab's"
 
 
-def _curve(values: Sequence[float]) -> str:
-    return f"{sparkline(values)}  {values[0]:.1%} to {values[-1]:.1%}"
+def _curve(values: Sequence[float], *, is_share: bool) -> str:
+    ends = (values[0], values[-1])
+    first, last = (f"{value:.1%}" if is_share else f"{value:.4g}" for value in ends)
+    return f"{sparkline(values)}  {first} to {last}"
 
 
 def network_table(network: Network) -> Table:

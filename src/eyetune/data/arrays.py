@@ -13,6 +13,8 @@ from eyetune.data.sources.npz import as_images, as_labels
 from eyetune.errors import DataError, UsageError, WorkspaceError
 from eyetune.records import Workspace
 
+MAX_LEVEL_ERROR = 0.01  # of 255 levels: what float16 and float32 round
+
 
 def keep_arrays(
     workspace: Workspace,
@@ -21,6 +23,7 @@ def keep_arrays(
     *,
     validation_data: tuple[Any, Any] | None = None,
     validation_split: float = 0.0,
+    may_round: bool = True,
 ) -> Path:
     """Write images and labels into the workspace as an `.npz` file, named by its content.
 
@@ -32,19 +35,25 @@ def keep_arrays(
         validation_data: Validation images and labels.
         validation_split: Share of the last images that are used for validation instead, as in
             Keras; above 0 and below 1.
+        may_round: Whether floating-point pixels may be rounded to 256 levels, as earlier versions
+            did. Otherwise they must be such levels.
 
     Returns:
         The path of the file.
 
     Raises:
         UsageError: There are no validation images.
-        DataError: The arrays are not images and labels.
+        DataError: The arrays are not images and labels, or would be rounded.
         WorkspaceError: The file cannot be written.
     """
-    images, labels = _checked("x", x, "y", y)
+    images, labels = _checked("x", x, "y", y, may_round=may_round)
     if validation_data is not None:
         x_validation, y_validation = _checked(
-            "validation x", validation_data[0], "validation y", validation_data[1]
+            "validation x",
+            validation_data[0],
+            "validation y",
+            validation_data[1],
+            may_round=may_round,
         )
     elif 0 < validation_split < 1:
         cut = int(len(images) * (1 - validation_split))
@@ -74,7 +83,7 @@ def keep_arrays(
     return path
 
 
-def _checked(x_name: str, x: Any, y_name: str, y: Any) -> tuple[Any, Any]:
+def _checked(x_name: str, x: Any, y_name: str, y: Any, *, may_round: bool) -> tuple[Any, Any]:
     for name, values in ((x_name, x), (y_name, y)):
         if not hasattr(values, "__array__"):
             raise DataError(
@@ -87,6 +96,8 @@ def _checked(x_name: str, x: Any, y_name: str, y: Any) -> tuple[Any, Any]:
                 ),
             )
     images, labels = as_images(np.asarray(x), x_name), as_labels(np.asarray(y), y_name)
+    if not may_round:
+        _check_levels(np.asarray(x), x_name)
     if len(images) != len(labels):
         raise DataError(
             f"{y_name} does not have one label for each image.",
@@ -94,6 +105,25 @@ def _checked(x_name: str, x: Any, y_name: str, y: Any) -> tuple[Any, Any]:
             received=f"{len(labels)}",
         )
     return images, labels
+
+
+def _check_levels(values: Any, name: str) -> None:
+    """Refuse floating-point pixels that are not among the 256 levels of uint8.
+
+    Raises:
+        DataError: They would be rounded.
+    """
+    if values.dtype.kind != "f":
+        return
+    levels = values * 255
+    if np.abs(levels - np.round(levels)).max(initial=0) > MAX_LEVEL_ERROR:
+        raise DataError(
+            f"A recipe is trained on pixels of 8 bits, and {name} has values between their levels.",
+            expected="integers from 0 to 255, or these divided by 255",
+            received=f"{values.dtype} values such as {values.flat[0]:g}",
+            fix=f"Round them: (255 * {name}).round().astype('uint8'). A model function gets arrays "
+            "as they are.",
+        )
 
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:

@@ -57,15 +57,15 @@ def all_layers(model: keras.Model) -> list[Any]:
     return list(model._flatten_layers(include_self=False))
 
 
-def build_loss_and_metrics(model: keras.Model, images: Any, labels: Any) -> None:
+def build_loss_and_metrics(model: keras.Model, batch: Any) -> None:
     """Create the variables of a compiled model's loss and metrics.
 
     Args:
         model: A built and compiled model.
-        images: `keras.KerasTensor` with the shape and dtype of a batch of images.
-        labels: `keras.KerasTensor` with the shape and dtype of a batch of labels.
+        batch: What it is trained on, as `keras.KerasTensor` with the shapes and types of a batch:
+            inputs, targets and weights, as far as there are any.
     """
-    model._symbolic_build(data_batch=(images, labels))
+    model._symbolic_build(data_batch=batch)
 
 
 def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:

@@ -83,6 +83,12 @@ def require_predictions(
     stored = workspace.predictions.load(record.id, split)
     if stored is not None:
         return stored
+    if record.results and not record.data.has_images:
+        raise UsageError(
+            f"Run {record.label} has no class predictions for {split}.",
+            expected="a network that classifies, and data with this split",
+            fix="Classify your own data: run.model().predict(x)",
+        )
     if record.results:
         fix = f"eyetune evaluate {record.id} --split {split}"
     else:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from eyetune.errors import UsageError
+from eyetune.errors import DataError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.values.network import Network
 
@@ -45,17 +45,26 @@ class DataRecord:
         num_validation: Number of validation images.
         num_test: Number of test images.
         notes: Remarks about the dataset that were shown to the user.
+        kind: "images" of a source, whose pixels eyetune reads and scales itself, or "arrays" that
+            the user gave, of any shape. Then `class_names` is empty unless the labels are classes,
+            and `image_shape` is the shape of one sample, or empty if it has several arrays.
     """
 
     name: str
     source: str
     fingerprint: str
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     num_train: int
     num_validation: int
     num_test: int
     notes: tuple[str, ...] = ()
+    kind: Literal["images", "arrays"] = "images"
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it consists of images whose pixels eyetune reads and scales itself."""
+        return self.kind == "images"
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DataRecord:
@@ -70,8 +79,10 @@ class Results:
 
     Attributes:
         kept_epoch: The epoch whose weights were kept, 1 or more.
-        validation_loss: Cross-entropy on the validation images.
-        validation_accuracy: Accuracy on the validation images, 0 to 1: for every choice.
+        validation_loss: Loss on the validation images; cross-entropy for a classifier. None: there
+            are none.
+        validation_accuracy: Accuracy on the validation images, 0 to 1: for every choice. None: the
+            network does not measure it, or there are none.
         test_loss: Cross-entropy on the test images; None: they have not been used.
         test_accuracy: Accuracy on the test images, 0 to 1: for the final report; None: they have
             not been used.
@@ -80,8 +91,8 @@ class Results:
     """
 
     kept_epoch: int
-    validation_loss: float
-    validation_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
     test_loss: float | None = None
     test_accuracy: float | None = None
     linear_accuracy: float | None = None
@@ -197,3 +208,23 @@ def require_results(record: RunRecord) -> Results:
             fix=f"eyetune train --resume {record.id}",
         )
     return record.results
+
+
+def require_images(record: RunRecord) -> tuple[int, int, int]:
+    """Return the shape of the images that a run was trained on: height, width, channels.
+
+    Raises:
+        DataError: It was trained on arrays that a user gave, whose scaling eyetune does not know.
+    """
+    if not record.data.has_images:
+        raise DataError(
+            f"Run {record.label} was trained on data that was given as arrays, and this needs "
+            "images of a source, whose pixels eyetune scales itself.",
+            expected="a run on a named source, a folder of images or an .npz file",
+            received=record.data.source,
+            fix="Use the network with your own code: Run.model(). A board needs to know the pixels "
+            "of its camera: save the model as a .keras file, then "
+            "eyetune export FILE.keras --data FOLDER --pixels 0-1",
+        )
+    height, width, channels = record.data.image_shape
+    return height, width, channels

@@ -25,7 +25,7 @@ from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunS
 from eyetune.records.schema import epochs, runs
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Network
-from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE, MODEL_FILE, RANGES_FILE
+from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE, MODEL_FILES, RANGES_FILE
 
 _MAX_IDS_PER_QUERY = 500  # every build of SQLite takes this many parameters
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
@@ -234,7 +234,7 @@ class RunStore:
         """Delete the checkpoints of a run that trains no further; with `model`, its network too."""
         names = [CHECKPOINT_FILE, BEST_CHECKPOINT_FILE]
         if model:
-            names += [MODEL_FILE, RANGES_FILE]
+            names += [*MODEL_FILES, RANGES_FILE]
         for name in names:
             (self.folder(run_id) / name).unlink(missing_ok=True)
 

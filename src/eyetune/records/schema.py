@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0003"  # the newest file in migrations/versions
+VERSION = "0004"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -51,9 +51,9 @@ epochs = Table(
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("loss", Float, nullable=False),
-    Column("accuracy", Float, nullable=False),
-    Column("val_loss", Float, nullable=False),
-    Column("val_accuracy", Float, nullable=False),
+    Column("accuracy", Float),
+    Column("val_loss", Float),
+    Column("val_accuracy", Float),
     Column("learning_rate", Float, nullable=False),
     Column("duration_seconds", Float, nullable=False),
     Column("images_per_second", Float, nullable=False),

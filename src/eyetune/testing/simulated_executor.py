@@ -157,7 +157,7 @@ class SimulatedExecutor(Executor):
         is_over = len(history) >= job.recipe.fit.epochs
         kept = len(history)
         if job.recipe.fit.keep_best:
-            kept = max(history, key=lambda epoch: epoch.val_accuracy).epoch
+            kept = max(history, key=lambda epoch: epoch.value("val_accuracy")).epoch
         labels = np.array([0, 1], np.int64)
         predictions = (
             {name: (np.eye(2, dtype=np.float32), labels) for name in job.splits}
@@ -166,10 +166,10 @@ class SimulatedExecutor(Executor):
         )
         int8 = None
         if job.int8 is not None and not future.cancelled():
-            accuracy = history[kept - 1].val_accuracy - self._int8_loss(job.recipe)
+            accuracy = history[kept - 1].value("val_accuracy") - self._int8_loss(job.recipe)
             num_images = job.int8.num_images
             int8 = Int8Accuracy(round(num_images * accuracy), num_images, "simulated")
-        return Outcome(history, kept, predictions, is_over, int8=int8)
+        return Outcome(history, kept, predictions, is_over, int8=int8, is_saved=bool(predictions))
 
     def _train(self, job: Job, history: History) -> History:
         number = len(history) + 1

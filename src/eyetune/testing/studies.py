@@ -344,7 +344,9 @@ class _Fabrication:
                 accuracy = float(np.clip(accuracy + luck, 0.1, 0.99))
         history = fabricated_history(MAX_EPOCHS, accuracy, seconds=seconds, seed=seed)
         # The loss follows from the accuracy.
-        return tuple(replace(epoch, val_loss=2.6 * (1 - epoch.val_accuracy)) for epoch in history)
+        return tuple(
+            replace(epoch, val_loss=2.6 * (1 - epoch.value("val_accuracy"))) for epoch in history
+        )
 
     def _accuracy(self, trial: TrialRecord) -> float:
         """Return the accuracy of a trial: higher, the closer its values are to the best point."""
@@ -416,7 +418,9 @@ class _Fabrication:
         )
         self._workspace.runs.save_epochs(run.id, history)
         if trial.state is TrialState.COMPLETE:
-            results = Results(len(history), 1.0, max(epoch.val_accuracy for epoch in history))
+            results = Results(
+                len(history), 1.0, max(epoch.value("val_accuracy") for epoch in history)
+            )
             self._workspace.runs.set_state(run.id, RunState.COMPLETE, results=results)
         else:
             is_stopped = trial.state is TrialState.STOPPED

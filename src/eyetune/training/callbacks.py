@@ -57,8 +57,9 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         on_epoch: Called with each epoch after its checkpoint is written.
         on_progress: Called after every few batches.
         stop_after: Number of epochs in the history at which to pause (None: never).
-        accuracy: Name of the network's accuracy metric.
-        validate: Measures the validation images, if Keras did not do it in this epoch.
+        accuracy: Name of the network's accuracy metric; None if it has none.
+        validate: Measures the validation images, if Keras did not do it in this epoch. Returns
+            nothing if there are none.
 
     Attributes:
         history: All epochs so far.
@@ -77,7 +78,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         on_epoch: Callable[[Epoch], None],
         on_progress: Callable[[Progress], None],
         stop_after: int | None = None,
-        accuracy: str = "accuracy",
+        accuracy: str | None = "accuracy",
         validate: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         super().__init__()
@@ -128,7 +129,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report progress, and stop a training that diverged."""
         section, epoch = self.recipe.fit, len(self.history) + 1
-        loss, accuracy = float(logs["loss"]), float(logs[self._accuracy])
+        loss = float(logs["loss"])
+        accuracy = float(logs[self._accuracy]) if self._accuracy in logs else None
         check_finite(self.recipe, epoch, loss, self.model)
         self._training_seconds = seconds = time.perf_counter() - self._started_at
         images = min((batch + 1) * self.batch_size, self.num_images)
@@ -166,7 +168,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             images_per_second=self.num_images / self._training_seconds,
         )
         for value in (done.val_loss, done.accuracy, done.val_accuracy):
-            check_finite(self.recipe, done.epoch, value, self.model)
+            if value is not None:
+                check_finite(self.recipe, done.epoch, value, self.model)
         history = (*self.history, done)
         self.ended = bool(self.model.stop_training)  # set by a callback before this one
         self._save(history, _is_best_to_keep(history, self.recipe.fit))
@@ -175,12 +178,12 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.stop_training = self.stops
 
 
-def named(logs: Mapping[str, Any], accuracy: str) -> dict[str, Any]:
+def named(logs: Mapping[str, Any], accuracy: str | None) -> dict[str, Any]:
     """Return the metrics of an epoch by the names of `Epoch`; other metrics go into `others`.
 
     Args:
         logs: Metrics as Keras names them.
-        accuracy: Keras's name of the accuracy.
+        accuracy: Keras's name of the accuracy; None if there is none.
 
     Example:
         >>> logs = {"loss": 2.0, "acc": 0.1, "val_loss": 2.2, "val_acc": 0.2}
@@ -191,9 +194,9 @@ def named(logs: Mapping[str, Any], accuracy: str) -> dict[str, Any]:
     field_names = {field.name for field in fields(Epoch)}
     return {
         "loss": metrics["loss"],
-        "accuracy": metrics[accuracy],
-        "val_loss": metrics["val_loss"],
-        "val_accuracy": metrics[f"val_{accuracy}"],
+        "accuracy": metrics.get(accuracy or ""),
+        "val_loss": metrics.get("val_loss"),
+        "val_accuracy": metrics.get(f"val_{accuracy}"),
         "others": {name: value for name, value in metrics.items() if name not in field_names},
     }
 

@@ -81,9 +81,9 @@ def _task(image_shape: tuple[int, ...], num_classes: int) -> str:
 
 @lru_cache(maxsize=1)
 def _read(path: Path, _size: int, _time: int) -> Teacher:
-    from eyetune.training.evaluate import load_model
+    from eyetune.training.model_files import load_classifier
 
-    network = load_model(path)
+    network = load_classifier(path)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     return Teacher(network, digest)

@@ -1,24 +1,19 @@
-"""Predict class probabilities with a trained network; save and load networks."""
+"""Predict class probabilities with a trained network."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyetune._files import replaced_file
 from eyetune.data.dataset import Floats, Images, Split, normalize
-from eyetune.errors import DataError, TrainingError, WorkspaceError
-from eyetune.models import model_function
-from eyetune.recipe import Recipe
-from eyetune.training.backend import start_keras
-from eyetune.training.pipeline import evaluation_batches
+from eyetune.errors import DataError
+from eyetune.models.model_function.checking import Fit
+from eyetune.training.pipeline import EVALUATION_BATCH_SIZE, evaluation_batches
+from eyetune.values.samples import Samples
 
 if TYPE_CHECKING:
     import keras
-
-RECIPE_FILE = "recipe.toml"  # beside the network of a run
 
 
 def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -> Floats:
@@ -37,6 +32,31 @@ def probabilities(model: keras.Model, split: Split, *, mirrored: bool = False) -
         lambda images, _: images[:, :, ::step]
     )
     return np.asarray(model.predict(batches, verbose=0), np.float32)
+
+
+def sample_probabilities(model: keras.Model, samples: Samples, fit: Fit) -> Floats:
+    """Return the class probabilities of samples that a user gave.
+
+    Args:
+        model: A classifier.
+        samples: What it classifies.
+        fit: The form of its outputs. One output stands for the second of two classes.
+
+    Returns:
+        float32, shape (N, number of classes), in the order of the samples.
+    """
+    import keras
+
+    from eyetune.training.model_function import sample_batches
+
+    inputs = Samples(samples.x)
+    batches = sample_batches.evaluation_batches(inputs, EVALUATION_BATCH_SIZE)
+    outputs = np.asarray(model.predict(batches, verbose=0), np.float32)
+    is_binary = outputs.shape[1] == 1
+    if fit.gives_logits:
+        activation = keras.ops.sigmoid if is_binary else keras.ops.softmax
+        outputs = np.asarray(activation(outputs), np.float32)
+    return np.concatenate([1 - outputs, outputs], axis=1) if is_binary else outputs
 
 
 def classify(model: keras.Model, images: Images) -> Floats:
@@ -60,53 +80,3 @@ def classify(model: keras.Model, images: Images) -> Floats:
             received=images.shape[1:],
         )
     return np.asarray(model(normalize(images), training=False), np.float32)
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network in Keras's format. A crash leaves the old file or the new one.
-
-    Raises:
-        WorkspaceError: The file cannot be written.
-    """
-    try:
-        with replaced_file(path) as partial:
-            model.save(partial)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The network {path} cannot be written.", received=error.strerror or error
-        ) from None
-
-
-def load_model(path: Path) -> keras.Model:
-    """Load the network of a run. Code inside the file is never run.
-
-    If the recipe beside it names a model function, layers may be of the user's own classes, and the
-    user's file is run as it was for the training.
-
-    Raises:
-        TrainingError: The file is missing or damaged.
-    """
-    start_keras()
-    import keras
-
-    function = _model_function(path)
-    try:
-        return keras.saving.load_model(
-            path,
-            custom_objects=dict(function.custom_objects) if function else None,
-            compile=False,
-            safe_mode=function is None,
-        )
-    except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
-        raise TrainingError(
-            f"The network {path} cannot be loaded.",
-            received=f"{type(error).__name__}: {str(error)[:200]}",
-            fix=f"Train its recipe again: eyetune train {path.parent.name}",
-        ) from None
-
-
-def _model_function(path: Path) -> model_function.Loaded | None:
-    """Return the model function of the recipe beside a network; None if there is none."""
-    beside = path.with_name(RECIPE_FILE)
-    recipe = Recipe.load(beside) if beside.is_file() else Recipe()
-    return model_function.load(recipe.model.function) if recipe.model.has_function else None

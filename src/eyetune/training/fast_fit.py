@@ -30,14 +30,14 @@ MIN_CALLS_PER_EPOCH = 10  # each call moves the progress bar
 
 
 def steps_at_once(
-    model: keras.Model, images_per_epoch: int, image_shape: tuple[int, ...], batch_size: int
+    model: keras.Model, images_per_epoch: int, image_bytes: int, batch_size: int
 ) -> int:
     """Return the number of batches that a network may train on in one call of the graph.
 
     Args:
         model: A compiled model.
         images_per_epoch: Training images in an epoch, augmented copies included.
-        image_shape: Shape of an image or of its features.
+        image_bytes: Size of an image or of its features as the network gets them.
         batch_size: Images in each step.
     """
     import keras
@@ -46,7 +46,7 @@ def steps_at_once(
     if own_step or model.run_eagerly or model.steps_per_execution != 1:
         return 1
     steps = math.ceil(images_per_epoch / batch_size) // MIN_CALLS_PER_EPOCH
-    room = MAX_BYTES_AT_ONCE // (4 * batch_size * math.prod(image_shape))
+    room = MAX_BYTES_AT_ONCE // (batch_size * max(1, image_bytes))
     return max(1, min(MAX_STEPS_AT_ONCE, steps, room))
 
 
@@ -90,10 +90,10 @@ def _train_function(model: keras.Model, batch_size: int) -> Callable[[Any], Any]
 
     def train(iterator: Any) -> Any:
         data = iterator.get_next()
-        total = tf.shape(data[0])[0]
+        total = tf.shape(tf.nest.flatten(data)[0])[0]
 
         def train_on_slice(start: Any) -> Any:
-            step(tuple(part[start : start + batch_size] for part in data))
+            step(tf.nest.map_structure(lambda part: part[start : start + batch_size], data))
             return start + batch_size
 
         tf.while_loop(lambda start: start < total, train_on_slice, [0], parallel_iterations=1)
@@ -177,13 +177,14 @@ def build_state(model: keras.Model, batches: Any) -> None:
 
     Args:
         model: Built and compiled.
-        batches: The `tf.data.Dataset` of images and labels that it will be trained on.
+        batches: The `tf.data.Dataset` that it will be trained on: images and labels, or whatever
+            the network is trained on.
     """
     import keras
+    import tensorflow as tf
 
     model.optimizer.build(model.trainable_variables)
-    images, labels = (
-        keras.KerasTensor((1, *spec.shape[1:]), spec.dtype.name)
-        for spec in batches.element_spec[:2]
+    batch = tf.nest.map_structure(
+        lambda spec: keras.KerasTensor((1, *spec.shape[1:]), spec.dtype.name), batches.element_spec
     )
-    build_loss_and_metrics(model, images, labels)
+    build_loss_and_metrics(model, batch)

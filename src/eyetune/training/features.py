@@ -61,7 +61,7 @@ class FrozenBackbone:
         Raises:
             DataError: The cache cannot be written.
         """
-        section, dataset = self.prepared.recipe.model, self.prepared.dataset
+        section, dataset = self.prepared.recipe.model, self.prepared.images
         weights = self.prepared.backbone_weights
         assert weights is not None
         split = dataset.split(split_name)
@@ -93,7 +93,7 @@ class FrozenBackbone:
         prepared = self.prepared
         if prepared.precision == "float32":
             return features_of(prepared.model)
-        dataset = prepared.dataset
+        dataset = prepared.images
         model = build(prepared.recipe.model, dataset.image_shape, dataset.num_classes)
         assert prepared.backbone_weights is not None
         put(prepared.backbone_weights, model)

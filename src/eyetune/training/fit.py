@@ -66,11 +66,13 @@ class Fitted:
         history: Every whole epoch, including those before the fit was resumed.
         kept_epoch: The epoch whose weights the network has: the last or, with early stopping, the
             best (0: none).
-        model: The network in float32, whatever precision it was trained in.
+        model: The network in float32, whatever precision it was trained in. For images, it returns
+            class probabilities.
         hyperparameters: All values that a model function used, in its training too.
         space: The ranges of these hyperparameters.
         ranges: The range of each int8 tensor, if the last stage has learned them.
         changed_copies: What it changed in its copies of the user's callbacks; see `Outcome`.
+        network: The network as a model function built and compiled it; None for a recipe's.
     """
 
     ending: Ending
@@ -81,6 +83,7 @@ class Fitted:
     space: Space = field(default_factory=Space)
     ranges: Ranges | None = None
     changed_copies: tuple[str, ...] = ()
+    network: keras.Model | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Training:
     @property
     def dataset(self) -> Dataset:
         """The images that it is trained on."""
-        return self.prepared.dataset
+        return self.prepared.images
 
     def compiled(self, stage: Stage, *, is_restored: bool = False) -> keras.Model:
         """Return the model that a stage trains, ready for `fit`.
@@ -215,7 +218,7 @@ def begin(prepared: PreparedNetwork, on_note: Callable[[str], None] = lambda _: 
     Raises:
         FunctionError: A model function built the network, and compiles and trains it itself.
     """
-    recipe, dataset = prepared.recipe, prepared.dataset
+    recipe = prepared.recipe
     if prepared.function:
         raise FunctionError(
             "This is not possible with a model function, which compiles its network itself.",
@@ -225,6 +228,7 @@ def begin(prepared: PreparedNetwork, on_note: Callable[[str], None] = lambda _: 
                 "hp.Float('learning_rate', 1e-4, 1e-2, ...)."
             ),
         )
+    dataset = prepared.images
     identity: dict[str, Any] = {
         "recipe": recipe.fingerprint,
         "data": dataset.fingerprint,
@@ -289,7 +293,8 @@ def _fit_stage(
     recipe, dataset = training.recipe, training.dataset
     try:
         batch_size, rows = recipe.fit.batch_size, training.rows(stage, "train")
-        steps = steps_at_once(model, watcher.num_images, rows.images.shape[1:], batch_size)
+        image_bytes = 4 * math.prod(rows.images.shape[1:])  # float32
+        steps = steps_at_once(model, watcher.num_images, image_bytes, batch_size)
         watcher.batch_size = batch_size * steps
         batches, watcher.set_epoch = training.batches(stage, batch_size * steps)
         with fast_fit(model, batches, batch_size, steps, _momentum(training)):
@@ -375,7 +380,7 @@ def _in_float32(prepared: PreparedNetwork) -> keras.Model:
     if prepared.precision == "float32":
         return prepared.model
     set_seed(prepared.seed, deterministic=False)  # the same states of random layers every time
-    section, dataset = prepared.recipe.model, prepared.dataset
+    section, dataset = prepared.recipe.model, prepared.images
     model = networks.build(section, dataset.image_shape, dataset.num_classes)
     if prepared.backbone_weights:
         pretrained.put(prepared.backbone_weights, model)

@@ -18,21 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune._files import LockedError, acquire_lock
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.device.boards.profiles import Board
 from eyetune.device.export.int8_accuracy import Int8Task, measure_int8_accuracy
 from eyetune.errors import EyetuneError, RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
-from eyetune.training.load_data import load_data
+from eyetune.training.load_data import load_any_data
 from eyetune.training.progress_log import PROGRESS_FILE, ProgressLog
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.network import Network
-from eyetune.values.run_files import MODEL_FILE, RANGES_FILE
+from eyetune.values.run_files import RANGES_FILE
+from eyetune.values.samples import labels_of
 
 if TYPE_CHECKING:
+    from eyetune.training.fit import Fitted
     from eyetune.training.prepared_network import PreparedNetwork
 
 # How long to wait until the worker of a killed coordinator notices this and ends.
@@ -83,7 +85,7 @@ class Outcome:
         history: Every whole epoch, including those before the job.
         kept_epoch: The epoch whose weights the network has.
         predictions: Class probabilities, float32 of shape (N, classes), and labels of each split;
-            empty if the training is neither complete nor concluded.
+            empty if the network is no classifier, or was not saved.
         is_over: Whether the training is complete: all epochs are trained, or early stopping ended
             it.
         hyperparameters: All values that a model function used, while it built and trained.
@@ -92,6 +94,7 @@ class Outcome:
         is_interrupted: Whether Ctrl-C ended it; whole epochs are kept.
         changed_copies: What the training changed in its copies of the user's callbacks, such as
             "LossLog.losses"; the user's own objects do not have it.
+        is_saved: Whether the network was saved, since the training is complete or concluded.
     """
 
     history: History
@@ -103,6 +106,7 @@ class Outcome:
     int8: Int8Accuracy | None = None
     is_interrupted: bool = False
     changed_copies: tuple[str, ...] = ()
+    is_saved: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Inspection:
         hyperparameters: All values that a model function used while it built the network.
         space: The ranges of these hyperparameters.
         obstacles: Why the board cannot run it whatever its size, as sentences.
+        num_classes: Number of classes that it distinguishes; 0 if it is no classifier.
     """
 
     network: Network | None
@@ -126,11 +131,12 @@ class Inspection:
     hyperparameters: Values = field(default_factory=dict)
     space: Space = field(default_factory=Space)
     obstacles: tuple[str, ...] = ()
+    num_classes: int = 0
 
 
 def work(
     job: Job,
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     prepared: PreparedNetwork | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -143,7 +149,7 @@ def work(
 
     Args:
         job: What to train.
-        dataset: The images of the job's recipe.
+        dataset: The data of the job's recipe.
         prepared: The network of the job, if it was built already; it is built here otherwise.
         on_epoch: Called with each whole epoch after its checkpoint is written.
         on_progress: Called after every few batches.
@@ -154,8 +160,8 @@ def work(
         EyetuneError: From `prepare_network`, `fit` and `measure_int8_accuracy`.
     """
     from eyetune.models.int8.range_file import write_ranges
-    from eyetune.training.evaluate import probabilities, save_model
     from eyetune.training.fit import Ending, fit
+    from eyetune.training.model_files import save_fitted
     from eyetune.training.precision import Arithmetic
     from eyetune.training.prepared_network import prepare_network
 
@@ -180,17 +186,15 @@ def work(
             log_name=job.log_name,
         )
         is_over = fitted.ending is Ending.COMPLETE
+        is_saved = is_over or (job.conclude and bool(fitted.history))
         predictions: Predictions = {}
-        if is_over or (job.conclude and fitted.history):
-            save_model(fitted.model, job.folder / MODEL_FILE)
+        if is_saved:
+            save_fitted(fitted, job.folder)
             write_ranges(job.folder / RANGES_FILE, fitted.model, fitted.ranges)
-            splits = {name: dataset.split(name) for name in job.splits if len(dataset.split(name))}
-            predictions = {
-                name: (probabilities(fitted.model, split), split.labels)
-                for name, split in splits.items()
-            }
+            predictions = _predictions(fitted, prepared, job.splits)
         int8 = None
         if job.int8 is not None and fitted.ending is not Ending.INTERRUPTED:
+            assert isinstance(dataset, Dataset)  # checked when the study was started
             on_note("Measuring the accuracy of the int8 network ...")
             int8 = measure_int8_accuracy(fitted.model, dataset, job.int8, fitted.ranges)
         return Outcome(
@@ -201,9 +205,33 @@ def work(
             fitted.hyperparameters,
             fitted.space,
             int8,
-            fitted.ending is Ending.INTERRUPTED,
-            fitted.changed_copies,
+            is_interrupted=fitted.ending is Ending.INTERRUPTED,
+            changed_copies=fitted.changed_copies,
+            is_saved=is_saved,
         )
+
+
+def _predictions(fitted: Fitted, prepared: PreparedNetwork, names: tuple[str, ...]) -> Predictions:
+    """Return the class probabilities and labels of splits; none if the network is no classifier."""
+    from eyetune.training.evaluate import probabilities, sample_probabilities
+
+    dataset = prepared.dataset
+    if isinstance(dataset, Dataset):
+        splits = {name: dataset.split(name) for name in names}
+        return {
+            name: (probabilities(fitted.model, split), split.labels)
+            for name, split in splits.items()
+            if len(split)
+        }
+    assert prepared.function is not None
+    predictions = {}
+    for name in names:
+        samples = dataset.split(name)
+        labels = labels_of(samples.y) if samples is not None else None
+        if samples is not None and labels is not None and prepared.function.fit.num_classes:
+            probability = sample_probabilities(fitted.model, samples, prepared.function.fit)
+            predictions[name] = (probability, labels)
+    return predictions
 
 
 @contextmanager
@@ -297,18 +325,45 @@ def inspect_apart(
         )
 
 
-def discover_apart(function: str, threads: int) -> Space:
-    """Return the search space of a model function, discovered in a worker process."""
-    from eyetune.models.model_function import discover
+@dataclass(frozen=True)
+class Discovered:
+    """What a model function says about itself before a search.
+
+    Attributes:
+        space: Its search space.
+        metrics: Names of the metrics that each epoch of its network measures.
+        has_own_fit: Whether its hypermodel trains in its own way, and may measure other metrics.
+    """
+
+    space: Space
+    metrics: tuple[str, ...]
+    has_own_fit: bool
+
+
+def discover_apart(recipe: Recipe, threads: int) -> Discovered:
+    """Discover the search space of a recipe's model function in a worker process, and check it.
+
+    Raises:
+        FunctionError: It cannot be loaded or raised an exception, or the network with the default
+            hyperparameters cannot be trained on the recipe's data.
+    """
+    from eyetune.models.model_function import build_with, discover
+    from eyetune.training.load_data import inputs_of
+    from eyetune.training.model_function.fit_function import measured_names
 
     start(threads)
     with _keras_cleared():
-        return discover(function)
+        function, dataset = recipe.model.function, _dataset(recipe)
+        space = discover(function)
+        built = build_with(function, {}, inputs_of(dataset))
+        has_validation = bool(dataset.validation)
+        metrics = measured_names(built.fit, has_validation=has_validation)
+        return Discovered(space, metrics, built.loaded.has_own_fit)
 
 
 def inspect(
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: AnyDataset,
     teacher: Path | None = None,
     *,
     with_footprint: bool = False,
@@ -319,7 +374,7 @@ def inspect(
 
     Args:
         recipe: Recipe of the network.
-        dataset: The images that it is for.
+        dataset: The data that it is for.
         teacher: The teacher's file, if the recipe's teacher is a run.
         with_footprint: Include flash and arena bytes.
         is_feasible: Returns whether a network with given costs will be trained, so that its
@@ -356,14 +411,15 @@ def inspect(
         built.values if built else {},
         built.space if built else Space(),
         inspected.obstacles,
+        built.fit.num_classes if built else prepared.images.num_classes,
     )
 
 
-def _dataset(recipe: Recipe) -> Dataset:
-    """Return the images of a recipe; a worker loads those of a study once."""
+def _dataset(recipe: Recipe) -> AnyDataset:
+    """Return the data of a recipe; a worker loads that of a study once."""
     return _loaded(Recipe(data=recipe.data))
 
 
 @lru_cache(maxsize=2)
-def _loaded(recipe: Recipe) -> Dataset:
-    return load_data(recipe)
+def _loaded(recipe: Recipe) -> AnyDataset:
+    return load_any_data(recipe)

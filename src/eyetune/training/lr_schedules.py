@@ -99,8 +99,9 @@ def plateau_rate(section: OptimizerSection, history: History) -> float:
     """
     rate, best, waited = section.learning_rate, float("inf"), 0
     for epoch in history:
-        if epoch.val_loss < best:
-            best, waited = epoch.val_loss, 0
+        loss = epoch.value("val_loss")
+        if loss < best:
+            best, waited = loss, 0
             continue
         waited += 1
         if waited >= PLATEAU_PATIENCE:

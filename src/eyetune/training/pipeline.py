@@ -87,7 +87,7 @@ def training_batches(
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
     if section.active:
         augmenter = _augmenter(section, len(split), key)
-        # Without tuning (see _finished), AUTOTUNE means one call per thread.
+        # Without tuning (see `finished`), AUTOTUNE means one call per thread.
         batches = batches.map(augmenter, num_parallel_calls=tf.data.AUTOTUNE)
     elif teacher_predictions is None or callable(teacher_predictions):
         batches = batches.map(_plain)
@@ -102,7 +102,7 @@ def training_batches(
         )
     if adapt:
         batches = batches.map(adapt)
-    return _finished(batches, math.ceil(total / batch_size)), epoch.assign
+    return finished(batches, math.ceil(total / batch_size)), epoch.assign
 
 
 def evaluation_batches(
@@ -114,10 +114,10 @@ def evaluation_batches(
     batch_size = batch_size or evaluation_batch_size(split)
     indices = tf.data.Dataset.range(len(split), output_type=tf.int32).batch(batch_size)
     batches = indices.map(_reader(split, num_classes))
-    return _finished(batches.map(adapt) if adapt else batches, math.ceil(len(split) / batch_size))
+    return finished(batches.map(adapt) if adapt else batches, math.ceil(len(split) / batch_size))
 
 
-def _finished(batches: Any, num_batches: int) -> Any:
+def finished(batches: Any, num_batches: int) -> Any:
     """Return the batches with prefetching and a known number.
 
     TensorFlow's tuning of pipelines is off. There is nothing to tune here, and if all cores are

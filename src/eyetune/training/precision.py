@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune._files import acquire_lock, write_text
-from eyetune.data import Dataset, cache
+from eyetune.data import AnyDataset, cache
 from eyetune.errors import EyetuneError
 from eyetune.recipe import Recipe
 from eyetune.training.stages import stages
@@ -78,7 +78,7 @@ class Arithmetic:
 
 def choose_arithmetic(
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     prepared: PreparedNetwork | None = None,
     on_note: Callable[[str], None] = lambda _: None,
@@ -132,7 +132,7 @@ def _gpu_capabilities() -> list[tuple[int, int]]:
 
 
 def _faster(
-    recipe: Recipe, dataset: Dataset, float32: Trainee, on_note: Callable[[str], None]
+    recipe: Recipe, dataset: AnyDataset, float32: Trainee, on_note: Callable[[str], None]
 ) -> Arithmetic:
     """Return the faster arithmetic for a network on this CPU."""
     if not _is_worth_measuring(float32, max_seconds=recipe.fit.seconds or math.inf):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from eyetune.data.dataset import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.device.boards.profiles import Board
-from eyetune.errors import RecipeError
+from eyetune.errors import DataError, RecipeError
 from eyetune.models import build as networks
 from eyetune.models import initial_weights
 from eyetune.models import weights as pretrained
@@ -21,6 +21,7 @@ from eyetune.training import quantization
 from eyetune.training.backend import preserve_random_state, set_seed
 from eyetune.training.distillation import Teacher, open_teacher
 from eyetune.training.image_checks import check_images
+from eyetune.training.load_data import inputs_of
 from eyetune.training.precision import Arithmetic
 from eyetune.values.network import Network
 
@@ -54,7 +55,7 @@ class PreparedNetwork:
 
     Attributes:
         recipe: What is trained and how.
-        dataset: The images that it is for.
+        dataset: The data that it is for: images, or the arrays of a user with a model function.
         seed: Random seed of its initial weights, and of its training.
         arithmetic: Precision of its training.
         model: The network. It is not compiled, unless a model function compiled it.
@@ -65,7 +66,7 @@ class PreparedNetwork:
     """
 
     recipe: Recipe
-    dataset: Dataset
+    dataset: AnyDataset
     seed: int
     arithmetic: Arithmetic
     model: keras.Model
@@ -78,6 +79,12 @@ class PreparedNetwork:
     def precision(self) -> Literal["float32", "bfloat16"]:
         """Precision of the arithmetic."""
         return self.arithmetic.precision
+
+    @property
+    def images(self) -> Dataset:
+        """The data, which consists of images unless a model function built the network."""
+        assert isinstance(self.dataset, Dataset)
+        return self.dataset
 
     def inspect(self, *, with_footprint: bool = False, board: Board | None = None) -> NetworkCosts:
         """Return the layers of the network and its costs.
@@ -127,7 +134,7 @@ def obstacles_in(needed: Footprint) -> tuple[str, ...]:
 
 def prepare_network(
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     seed: int,
     arithmetic: Arithmetic,
@@ -140,7 +147,7 @@ def prepare_network(
 
     Args:
         recipe: What is trained and how.
-        dataset: The images that it is trained on.
+        dataset: The data that it is trained on.
         seed: Random seed, from 0 to `backend.MAX_SEED`.
         arithmetic: From `choose_arithmetic`. A model function keeps its own with the precision
             "auto".
@@ -148,7 +155,7 @@ def prepare_network(
         teacher: The teacher's file, if the recipe's teacher is a run.
 
     Raises:
-        DataError: The batch is larger than the training data.
+        DataError: The batch is larger than the training data, or it is not images.
         RecipeError: An augmentation is too large for the images, the network shrinks them to
             nothing, its initial weights or its teacher cannot be used, or the recipe quantizes a
             layer whose int8 arithmetic is not known.
@@ -156,9 +163,17 @@ def prepare_network(
             network that cannot be trained.
         TrainingError: Keras or TensorFlow cannot build the network.
     """
-    check_images(recipe, dataset)
-    _check_validation_is_unseen(recipe, dataset)
-    opened_teacher = open_teacher(recipe, dataset, teacher)
+    opened_teacher = None
+    if isinstance(dataset, Dataset):
+        check_images(recipe, dataset)
+        _check_validation_is_unseen(recipe, dataset)
+        opened_teacher = open_teacher(recipe, dataset, teacher)
+    elif not recipe.model.has_function:
+        raise DataError(
+            "A recipe is trained on images, and this data was given to a model function.",
+            expected="a source of images",
+            received=dataset.source,
+        )
     weights = pretrained.load(recipe.model) if recipe.model.has_backbone else None
     set_seed(seed, deterministic=deterministic)
     if recipe.model.has_function:
@@ -167,14 +182,14 @@ def prepare_network(
             built = build_with(
                 recipe.model.function,
                 recipe.model.hyperparameters,
-                dataset.image_shape,
-                dataset.num_classes,
+                inputs_of(dataset),
                 seed=seed,
                 policy="" if keeps_own else arithmetic.policy,
             )
         if keeps_own:
             arithmetic = Arithmetic(built.precision, "chosen by the model function")
         return PreparedNetwork(recipe, dataset, seed, arithmetic, built.model, function=built)
+    assert isinstance(dataset, Dataset)
     model = networks.build(
         recipe.model, dataset.image_shape, dataset.num_classes, dtype=arithmetic.policy
     )

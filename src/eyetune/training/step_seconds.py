@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eyetune.data.dataset import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.models import build as networks
 from eyetune.models.model_function import Built, build_with
 from eyetune.models.structure import structure
 from eyetune.recipe import Recipe
 from eyetune.training.backend import preserve_random_state
 from eyetune.training.fast_fit import fast_fit
+from eyetune.training.load_data import inputs_of
 from eyetune.training.pipeline import images_per_epoch
 from eyetune.training.stages import compiled, stages
 from eyetune.values.network import Network
+from eyetune.values.samples import shapes
 
 if TYPE_CHECKING:
     import keras
@@ -48,13 +50,13 @@ class StepSeconds:
 
 @dataclass(frozen=True)
 class Trainee:
-    """A compiled network that is trained on random images, from `trainee`.
+    """A compiled network that is trained on one batch again and again, from `trainee`.
 
     Attributes:
         model: The network of the recipe's last stage, which takes the most time for each image.
-        input_shape: Shape of an image, or of the features of an image.
-        label_shape: Shape of a label: () for an integer.
-        num_classes: Number of classes.
+        batch: Returns the batch, the same each time.
+        input_shape: Shape of an image, or of the features of an image; as text if there are
+            several inputs.
         batch_size: Images in a step.
         num_images: Images in an epoch.
         num_epochs: Epochs of the stage.
@@ -62,9 +64,8 @@ class Trainee:
     """
 
     model: keras.Model
-    input_shape: tuple[int, ...]
-    label_shape: tuple[int, ...]
-    num_classes: int
+    batch: Callable[[], Any]
+    input_shape: tuple[int, ...] | str
     batch_size: int
     num_images: int
     num_epochs: int
@@ -75,25 +76,28 @@ class Trainee:
         """Its layers."""
         return structure(self.model)
 
-    def batch(self) -> tuple[Any, Any]:
-        """Return random images and labels, the same each time."""
-        random = np.random.default_rng(0)
-        images = random.random((self.batch_size, *self.input_shape), np.float32)
-        labels = random.integers(self.num_classes, size=self.batch_size)
-        if not self.label_shape:
-            return images, labels
-        rows = np.eye(self.num_classes, dtype=np.float32)[labels]
-        return images, np.tile(rows, self.label_shape[0] // self.num_classes)
+
+def _random_batch(
+    batch_size: int, input_shape: tuple[int, ...], label_shape: tuple[int, ...], num_classes: int
+) -> tuple[Any, Any]:
+    """Return random images and labels; the shape of a label is () for an integer."""
+    random = np.random.default_rng(0)
+    images = random.random((batch_size, *input_shape), np.float32)
+    labels = random.integers(num_classes, size=batch_size)
+    if not label_shape:
+        return images, labels
+    rows = np.eye(num_classes, dtype=np.float32)[labels]
+    return images, np.tile(rows, label_shape[0] // num_classes)
 
 
 def trainee(
-    recipe: Recipe, dataset: Dataset, policy: str, built: keras.Model | Built | None = None
+    recipe: Recipe, dataset: AnyDataset, policy: str, built: keras.Model | Built | None = None
 ) -> Trainee:
     """Return the network of a recipe's last stage with random weights, ready to be measured.
 
     Args:
         recipe: What is trained and how.
-        dataset: The images that it is trained on.
+        dataset: The data that it is trained on.
         policy: Keras dtype policy of the network.
         built: The network with this policy, if it is there already: what a model function built, or
             the model of a recipe. The measurement trains it.
@@ -101,7 +105,6 @@ def trainee(
     Raises:
         EyetuneError: From `models.build` and `model_function.build_with`.
     """
-    shape, num_classes = dataset.image_shape, dataset.num_classes
     if recipe.model.has_function:
         if not isinstance(built, Built):
             section = recipe.model
@@ -109,38 +112,53 @@ def trainee(
                 built = build_with(
                     section.function,
                     section.hyperparameters,
-                    shape,
-                    num_classes,
+                    inputs_of(dataset),
                     seed=0,
                     policy=policy,
                 )
         return _function_trainee(recipe, dataset, built)
+    assert isinstance(dataset, Dataset)
     num_images = images_per_epoch(dataset.train, recipe.augment)
     *_, stage = (stage for stage in stages(recipe) if not stage.quantized)  # always in float32
-    network = built or networks.build(recipe.model, shape, num_classes, dtype=policy)
+    num_classes = dataset.num_classes
+    network = built or networks.build(recipe.model, dataset.image_shape, num_classes, dtype=policy)
     model = compiled(stage, network, num_images)
+    shape, batch_size = tuple(model.input_shape[1:]), recipe.fit.batch_size
+    label_shape = (num_classes * (2 if recipe.loss.teacher else 1),)  # its probabilities follow
     return Trainee(
         model,
-        tuple(model.input_shape[1:]),
-        # A teacher's probabilities follow the labels.
-        (num_classes * (2 if recipe.loss.teacher else 1),),
-        num_classes,
-        recipe.fit.batch_size,
+        lambda: _random_batch(batch_size, shape, label_shape, num_classes),
+        shape,
+        batch_size,
         num_images,
         stage.end - stage.start,
         stage.trainable_from,
     )
 
 
-def _function_trainee(recipe: Recipe, dataset: Dataset, built: Built) -> Trainee:
-    shape = dataset.image_shape
-    batch_size = built.loaded.arguments.get("batch_size") or recipe.fit.batch_size
+def _function_trainee(recipe: Recipe, dataset: AnyDataset, built: Built) -> Trainee:
+    from eyetune.training.model_function import sample_batches
+
+    given_size = built.loaded.arguments.get("batch_size") or recipe.fit.batch_size
+    batch_size = min(int(given_size), len(dataset.train))
+    if not isinstance(dataset, Dataset):
+        first = dataset.train.take(0, batch_size)
+        return Trainee(
+            built.model,
+            lambda: next(iter(sample_batches.evaluation_batches(first, batch_size))),
+            shapes(first.x),
+            batch_size,
+            len(dataset.train),
+            recipe.fit.total_epochs,
+        )
+    fit, num_classes = built.fit, dataset.num_classes
+    shape = dataset.image_shape if fit.has_channels else dataset.image_shape[:2]
+    label_shape = () if fit.integer_labels else (num_classes,)
     return Trainee(
         built.model,
-        shape if built.fit.has_channels else shape[:2],
-        () if built.fit.integer_labels else (dataset.num_classes,),
-        dataset.num_classes,
-        min(int(batch_size), len(dataset.train)),
+        lambda: _random_batch(batch_size, shape, label_shape, num_classes),
+        shape,
+        batch_size,
         images_per_epoch(dataset.train, recipe.augment),
         recipe.fit.total_epochs,
     )

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from eyetune.analysis.metrics import standard_error
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.records.study import StudyRecord, StudySettings, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.portfolio import Entry, load_portfolio
@@ -182,7 +182,7 @@ def first_outlook(
 def look_ahead(
     settings: StudySettings,
     trials: Sequence[TrialRecord],
-    dataset: Dataset,
+    dataset: AnyDataset,
     *,
     num_workers: int,
     seconds: float,
@@ -212,7 +212,9 @@ def look_ahead(
     ]
     if not shorts:
         start = _first_start(settings, trials)
-        return None if start is None else _first_look(settings, start, dataset, seconds_left)
+        if start is None or not isinstance(dataset, Dataset):
+            return None
+        return _first_look(settings, start, dataset, seconds_left)
     best = max(shorts, key=lambda training: training.accuracy)
     view = outlook(
         shorts,
@@ -221,7 +223,7 @@ def look_ahead(
         next_seconds=_next_epochs(settings)
         * statistics.median(training.epoch_seconds for training in shorts),
         max_epochs=MAX_FINAL_EPOCHS,
-        num_validation=settings.int8_images or len(dataset.validation),
+        num_validation=settings.int8_images or len(dataset.validation or ()),
     )
     # Where not even one epoch fits, a final training is impossible: the trials take all the time.
     is_short = 1 <= view.epochs < MAX_FINAL_EPOCHS

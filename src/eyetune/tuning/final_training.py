@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import wait
 
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset
 from eyetune.errors import RecipeError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
@@ -64,7 +64,7 @@ def train_final(
     workspace: Workspace,
     executor: Executor,
     display: StudyDisplay,
-    dataset: Dataset,
+    dataset: AnyDataset,
     trial: TrialRecord,
 ) -> StudyRecord:
     """Train the final trial of a study from its last checkpoint to its end, and record it.
@@ -76,7 +76,7 @@ def train_final(
         workspace: Where it is recorded.
         executor: Executor with one worker.
         display: Display of the study.
-        dataset: Images of the study.
+        dataset: Data of the study.
         trial: From `final_trial`, or as it was recorded when it was interrupted.
 
     Raises:
@@ -135,7 +135,7 @@ def _built(
     log: StudyLog,
     workspace: Workspace,
     executor: Executor,
-    dataset: Dataset,
+    dataset: AnyDataset,
     trial: TrialRecord,
     expected_start: float,
 ) -> TrialRecord:

@@ -1,14 +1,14 @@
-"""Load the images of recipes with a progress bar, each data set once."""
+"""Load the data of recipes with a progress bar, each data set once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import final
 
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.recipe import Recipe
 from eyetune.report.progress.training_progress import decoding_bar, print_note
-from eyetune.training.load_data import load_data
+from eyetune.training.load_data import has_arrays, load_any_data, load_data
 
 
 def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: bool) -> Dataset:
@@ -29,7 +29,7 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
 
 @final
 class ImageLoader:
-    """Loads the images of recipes, and returns those it has loaded already.
+    """Loads the images of recipes, or the arrays of users, and returns those it has loaded already.
 
     Args:
         progress: Show a bar while image files are decoded.
@@ -37,13 +37,25 @@ class ImageLoader:
 
     def __init__(self, *, progress: bool) -> None:
         self._progress = progress
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[str, AnyDataset] = {}
 
-    def load(self, recipe: Recipe) -> Dataset:
-        """Return the images of a recipe; those of an equal data section are loaded once."""
+    def load_images(self, recipe: Recipe) -> Dataset:
+        """Return the images of a recipe; those of an equal data section are loaded once.
+
+        Raises:
+            DataError: They cannot be used, or are arrays that a user gave to a model function.
+        """
+        dataset = self.load(recipe)
+        return dataset if isinstance(dataset, Dataset) else load_data(recipe)  # which refuses it
+
+    def load(self, recipe: Recipe) -> AnyDataset:
+        """Return the data of a recipe; that of an equal data section is loaded once."""
         key = recipe.data.model_dump_json()
         if key not in self._datasets:
-            dataset = load_images(recipe, progress=self._progress)
+            if has_arrays(recipe.data.source):
+                dataset: AnyDataset = load_any_data(recipe)
+            else:
+                dataset = load_images(recipe, progress=self._progress)
             located = recipe.with_({"data.source": dataset.source})  # by its absolute path
             self._datasets[key] = dataset
             self._datasets[located.data.model_dump_json()] = dataset

@@ -85,7 +85,9 @@ class TuneOptions:
     data: Annotated[
         Any,
         Option(
-            "Source of the images (see `load`), or arrays (images, labels).",
+            "Source of the images (see `load`), or arrays (x, y) or (x, y, sample_weight). A model "
+            "function gets arrays as they are, of any shape; it also takes a `tf.data.Dataset`, a "
+            "`keras.utils.PyDataset` and other batches with a length.",
             OptionGroup.INPUT,
             "the recipe's",
             syntax=FlagSyntax.NONE,
@@ -112,23 +114,23 @@ class TuneOptions:
         ),
     ] = None
     validation_data: Annotated[
-        tuple[Any, Any] | None,
+        Any,
         Option(
-            "Images and labels to validate on, where `data` is a pair of arrays.",
+            "Data to validate on, where `data` is not a source: of the same kind.",
             OptionGroup.INPUT,
             "a share of the training images",
             syntax=FlagSyntax.NONE,
         ),
     ] = None
     validation_split: Annotated[
-        float,
+        float | None,
         Option(
-            "Share of the last images to validate on, where `data` is a pair of arrays.",
+            "Share of the last samples to validate on, where `data` is arrays; 0 for none.",
             OptionGroup.INPUT,
-            "0.2",
+            "0.2 for arrays",
             syntax=FlagSyntax.NONE,
         ),
-    ] = 0.2
+    ] = None
     space: Annotated[
         str | Path | Space | None,
         Option(

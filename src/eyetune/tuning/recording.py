@@ -9,7 +9,7 @@ import numpy as np
 
 from eyetune.analysis.linear_baseline import MAX_IMAGES, count_correct
 from eyetune.analysis.metrics import evaluate
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.data.cache import computed
 from eyetune.data.dataset import Floats
 from eyetune.errors import DataError, DivergedError, EyetuneError
@@ -20,8 +20,27 @@ from eyetune.tuning.references import teacher_file
 from eyetune.values.versions import library_versions
 
 
-def describe(dataset: Dataset) -> DataRecord:
-    """Return what is recorded of a dataset."""
+def describe(dataset: AnyDataset, num_classes: int = 0) -> DataRecord:
+    """Return what is recorded of a dataset.
+
+    Args:
+        dataset: The data of a run.
+        num_classes: Number of classes that the network distinguishes, if the data was given as
+            arrays; 0 if it is no classifier.
+    """
+    if not isinstance(dataset, Dataset):
+        return DataRecord(
+            name=dataset.name,
+            source=dataset.source,
+            fingerprint=dataset.fingerprint,
+            class_names=tuple(map(str, range(num_classes))),
+            image_shape=dataset.sample_shape,
+            num_train=len(dataset.train),
+            num_validation=len(dataset.validation) if dataset.validation else 0,
+            num_test=0,
+            notes=dataset.notes,
+            kind="arrays",
+        )
     return DataRecord(
         name=dataset.name,
         source=dataset.source,
@@ -86,18 +105,19 @@ def record_outcome(
         linear_accuracy: Returns the accuracy of a linear classifier on the same images; None where
             it means nothing.
     """
-    if not outcome.predictions:
+    if not outcome.is_saved:
         workspace.runs.set_state(record.id, RunState.PAUSED)
         return workspace.runs.get(record.id)
     metrics = {}
     for name, (probabilities, labels) in outcome.predictions.items():
         workspace.predictions.save(record.id, name, probabilities, labels)
         metrics[name] = evaluate(probabilities, labels)
-    test = metrics.get("test")
+    validation, test = metrics.get("validation"), metrics.get("test")
+    kept = outcome.history[outcome.kept_epoch - 1]
     results = Results(
         kept_epoch=outcome.kept_epoch,
-        validation_loss=metrics["validation"].loss,
-        validation_accuracy=metrics["validation"].accuracy,
+        validation_loss=validation.loss if validation else kept.val_loss,
+        validation_accuracy=validation.accuracy if validation else kept.val_accuracy,
         test_loss=test.loss if test else None,
         test_accuracy=test.accuracy if test else None,
         linear_accuracy=linear_accuracy(),

@@ -94,7 +94,7 @@ class Runner:
 
     def dataset(self, recipe: Recipe) -> Dataset:
         """Return the images of a recipe; those of an equal data section are loaded once."""
-        return self._images.load(recipe)
+        return self._images.load_images(recipe)
 
     def train(
         self,
@@ -279,6 +279,7 @@ class Runner:
             split, accuracy = "validation", run.results.validation_accuracy
             if run.results.test_accuracy is not None:
                 split, accuracy = "test", run.results.test_accuracy
+            assert accuracy is not None  # the networks of a lab are classifiers
             text = f"{accuracy:.2%} on {split}, {run.duration_seconds:.1f} s"
         self._display.end(run.id if run else "", f"{done.plan.label}: {text}")
 

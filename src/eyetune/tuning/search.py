@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import final
 
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset, Dataset
 from eyetune.errors import (
     AbandonedTrialError,
     FatalTrialError,
@@ -62,7 +62,7 @@ def search(
     workspace: Workspace,
     executor: Executor,
     display: StudyDisplay,
-    dataset: Dataset,
+    dataset: AnyDataset,
     seeds: tuple[Seed, ...] = (),
 ) -> StudyRecord:
     """Run or resume a study until it ends, and return it; the caller holds it (`Studies.claim`).
@@ -72,7 +72,7 @@ def search(
         workspace: Where it is recorded.
         executor: Executor of the trainings.
         display: Display of the study.
-        dataset: Images of the study.
+        dataset: Data of the study.
         seeds: Runs that the sampler knows from the start.
 
     Raises:
@@ -94,7 +94,7 @@ class _Search:
         workspace: Workspace,
         executor: Executor,
         display: StudyDisplay,
-        dataset: Dataset,
+        dataset: AnyDataset,
         seeds: tuple[Seed, ...],
     ) -> None:
         settings = record.settings
@@ -184,8 +184,9 @@ class _Search:
         return self._planner.ending
 
     def _works(self, values: Values) -> bool:
-        is_recipe = not self._settings.has_function
-        return works(self._settings.recipe, values, self._dataset) if is_recipe else True
+        if self._settings.has_function or not isinstance(self._dataset, Dataset):
+            return True
+        return works(self._settings.recipe, values, self._dataset)
 
     # Starting jobs.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eyetune.device.export.int8_accuracy import MAX_IMAGES
-from eyetune.errors import UsageError
+from eyetune.errors import UsageError, nearest
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
@@ -21,6 +21,7 @@ from eyetune.records.study import (
 from eyetune.report.progress.training_progress import print_note
 from eyetune.space.presets import StartingSpace
 from eyetune.training.backend import MAX_SEED
+from eyetune.training.job import Discovered
 from eyetune.tuning.declared_options import (
     budget_of,
     check_choices,
@@ -31,7 +32,9 @@ from eyetune.tuning.executors import Executor
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS
 from eyetune.tuning.load_images import ImageLoader
 from eyetune.tuning.objectives import (
+    BEFORE_TRAINING,
     INT8_ACCURACY,
+    SECONDS,
     check_board,
     constraints_of,
     measures_int8,
@@ -42,7 +45,9 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.schedulers import make_scheduler
 from eyetune.tuning.starting_space import (
     StartingPoint,
+    discover,
     limited_starting_space,
+    located_recipe,
     starting_space,
     with_length,
 )
@@ -138,7 +143,12 @@ def new_settings(
         SpaceError: No network of the study can be trained on the images.
     """
     check_options(options)
-    objectives = objectives_of(options) or (read_objective("val_accuracy"),)
+    discovered = None
+    if start.recipe.model.has_function:
+        discovered = discover(located_recipe(start, images), executor)
+    objectives = objectives_of(options) or _default_objective(discovered, options)
+    if discovered is not None:
+        check_measured(objectives, discovered)
     if len({objective.name for objective in objectives}) < len(objectives):
         names = ", ".join(objective.name for objective in objectives)
         raise UsageError("An objective is given twice.", received=names)
@@ -155,6 +165,7 @@ def new_settings(
         executor,
         images,
         seconds=budget.seconds if ends_with_training else None,
+        discovered=discovered,
     )
     further_stage = _further_stage(starting)
     if ends_with_training and further_stage:
@@ -177,11 +188,11 @@ def new_settings(
         or "epochs" in start.recipe.fit.model_fields_set
     )
     if ends_with_training and scheduler.name == "halving" and not has_epochs:
-        scheduler = _with_rungs(scheduler, recipe, len(images.load(recipe).train))
+        scheduler = _with_rungs(scheduler, recipe, len(images.load_images(recipe).train))
         recipe = with_length(recipe, scheduler.max_epochs, objectives)
     num_int8_images = 0
     if measures_int8(objectives):
-        num_int8_images = min(MAX_IMAGES, len(images.load(recipe).validation))
+        num_int8_images = min(MAX_IMAGES, len(images.load_images(recipe).validation))
     starts = [values for values in starting.starts if limited.space.contains(values)]
     return StudySettings.model_validate(
         {
@@ -205,6 +216,53 @@ def new_settings(
             "final_training": ends_with_training,
         }
     )
+
+
+def _default_objective(
+    discovered: Discovered | None, options: TuneOptions
+) -> tuple[Objective, ...]:
+    """Return the objective of a study that names none: accuracy, or else loss, on validation.
+
+    Raises:
+        UsageError: There is no data to validate on.
+    """
+    names = ("val_accuracy",) if discovered is None else discovered.metrics
+    for name in ("val_accuracy", "val_loss"):
+        if name in names:
+            if name != "val_accuracy":
+                note = "The network measures no accuracy: the objective is val_loss."
+                print_note(note, enabled=options.progress)
+            return (read_objective(name),)
+    raise UsageError(
+        "There is no data to validate on, and no objective is named.",
+        expected="validation data, or an objective that training measures",
+        received=f"metrics {', '.join(names)}",
+        fix='Pass validation_data or validation_split, or name one: objective="loss".',
+    )
+
+
+def check_measured(objectives: tuple[Objective, ...], discovered: Discovered) -> None:
+    """Refuse objectives that no epoch of a model function's network measures.
+
+    Args:
+        objectives: Objectives of the study.
+        discovered: What is known about the model function.
+
+    Raises:
+        UsageError: There is one. What a `fit` of the user's own returns is known only after it.
+    """
+    if discovered.has_own_fit:
+        return
+    names = (*discovered.metrics, INT8_ACCURACY, *BEFORE_TRAINING, SECONDS)
+    for objective in objectives:
+        if objective.name not in names:
+            raise UsageError(
+                f"Nothing measures the objective {objective.name}.",
+                expected=", ".join(discovered.metrics),
+                received=objective.name,
+                fix=f"{nearest(objective.name, names)} Or compile the model with that metric, or "
+                "pass validation data for a metric that begins with val_.",
+            )
 
 
 def _final_training(

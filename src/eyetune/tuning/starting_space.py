@@ -14,7 +14,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import Objective
 from eyetune.space.presets import StartingSpace, check_space, recipe_space
 from eyetune.space.space import Space
-from eyetune.training.job import discover_apart
+from eyetune.training.job import Discovered, discover_apart
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.image_limits import LimitedSpace, limited_space
 from eyetune.tuning.load_images import ImageLoader
@@ -48,26 +48,58 @@ def starting_space(
     executor: Executor,
     images: ImageLoader,
     seconds: float | None = None,
+    discovered: Discovered | None = None,
 ) -> StartingSpace:
     """Return the recipe that trials start from, with their number of epochs, and the space.
 
-    With a time in seconds, the starts are in the order of what they promise within it.
+    Args:
+        workspace: Workspace that resolves references to runs.
+        start: What trials start from, as far as the caller named it.
+        max_epochs: Epochs of the longest trial. Default: those of the recipe.
+        objectives: Objectives of the study.
+        executor: Executor whose worker reads the space of a model function.
+        images: Loader of the study's data.
+        seconds: Time of the study: starts are then in the order of what they promise within it.
+        discovered: What is known about the model function already. Default: a worker reads it.
     """
-    if not start.recipe.model.has_function:
+    recipe = located_recipe(start, images)
+    if start.recipe.model.has_function:
+        if start.space is not None:
+            raise UsageError(
+                "A model function defines its own space.",
+                received=start.space,
+                fix="Leave the space out.",
+            )
+        discovered = discovered or discover(recipe, executor)
+        starting = StartingSpace(with_length(recipe, max_epochs, objectives), discovered.space)
+    else:
         check_objective_names(objectives)
-    recipe = with_source(start.recipe, start.data)
-    dataset = images.load(recipe)
-    recipe = recipe.with_({"data.source": dataset.source})  # by its absolute path
-    recipe = with_length(recipe, max_epochs, objectives)
-    starting = _with_space(recipe, start.space, executor, dataset, seconds)
+        recipe = with_length(recipe, max_epochs, objectives)
+        starting = _recipe_space(recipe, start.space, images.load_images(recipe), seconds)
     return replace(starting, recipe=resolve(starting.recipe, workspace))
+
+
+def located_recipe(start: StartingPoint, images: ImageLoader) -> Recipe:
+    """Return the recipe of a start with its data, by the absolute path of the source."""
+    recipe = with_source(start.recipe, start.data)
+    return recipe.with_({"data.source": images.load(recipe).source})
+
+
+def discover(recipe: Recipe, executor: Executor) -> Discovered:
+    """Return what a worker finds out about the model function of a recipe.
+
+    Raises:
+        FunctionError: The function or its network cannot be used.
+    """
+    discovered: Discovered = executor.submit(discover_apart, recipe, executor.threads).result()
+    return discovered
 
 
 def limited_starting_space(starting: StartingSpace, images: ImageLoader) -> LimitedSpace:
     """Return a space of recipes without the values that cannot work with the images."""
     if starting.recipe.model.has_function:
         return LimitedSpace(starting.space, ())
-    return limited_space(starting.recipe, starting.space, images.load(starting.recipe))
+    return limited_space(starting.recipe, starting.space, images.load_images(starting.recipe))
 
 
 def with_source(recipe: Recipe, source: str | Path | None) -> Recipe:
@@ -95,22 +127,12 @@ def with_length(
     return recipe.with_(edits)
 
 
-def _with_space(
+def _recipe_space(
     recipe: Recipe,
     space: str | Path | Space | None,
-    executor: Executor,
     dataset: Dataset,
     seconds: float | None = None,
 ) -> StartingSpace:
-    if recipe.model.has_function:
-        if space is not None:
-            raise UsageError(
-                "A model function defines its own space.",
-                received=space,
-                fix="Leave the space out.",
-            )
-        future = executor.submit(discover_apart, recipe.model.function, executor.threads)
-        return StartingSpace(recipe, future.result())
     if isinstance(space, Space):
         check_space(recipe, space)
         return StartingSpace(recipe, space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eyetune.data import Dataset
+from eyetune.data import AnyDataset
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export.int8_accuracy import Int8Task
 from eyetune.records import RunRecord, RunState, Workspace
@@ -19,7 +19,7 @@ def create_runs(
     study: StudyRecord,
     trial: TrialRecord,
     inspection: Inspection,
-    dataset: Dataset,
+    dataset: AnyDataset,
     num_threads: int,
 ) -> TrialRecord:
     """Record the runs of a trial whose network was built, and return the trial: RUNNING.
@@ -44,7 +44,7 @@ def create_runs(
     for run_name, seed, new_id in new_runs:
         workspace.runs.create(
             recipe=trial_recipe(study.settings, trial),
-            data=describe(dataset),
+            data=describe(dataset, inspection.num_classes),
             network=inspection.network,
             seed=seed,
             precision=inspection.precision,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of one training. Metrics carry Keras's names.
+    """One epoch of one training. Metrics carry Keras's names; None: not measured.
 
     Attributes:
         epoch: Its number, from 1.
@@ -25,9 +25,9 @@ class Epoch:
 
     epoch: int
     loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
+    accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
     learning_rate: float
     duration_seconds: float
     images_per_second: float
@@ -41,9 +41,10 @@ class Epoch:
         """
         if metric in self.others:
             return float(self.others[metric])
-        if metric == "others" or not hasattr(self, metric):
+        value = None if metric == "others" else getattr(self, metric, None)
+        if value is None:
             raise KeyError(metric)
-        return float(getattr(self, metric))
+        return float(value)
 
     def measures(self, metric: str) -> bool:
         """Return whether a metric was measured."""
@@ -67,7 +68,7 @@ class Progress:
         images: Number of training images done in this epoch.
         num_images: Number of training images in an epoch.
         loss: Mean loss of this epoch so far.
-        accuracy: Mean accuracy of this epoch so far, 0 to 1.
+        accuracy: Mean accuracy of this epoch so far, 0 to 1; None: not measured.
         images_per_second: Speed in this epoch so far.
     """
 
@@ -76,12 +77,14 @@ class Progress:
     images: int
     num_images: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     images_per_second: float
 
 
-def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
+def as_columns(history: Iterable[Epoch]) -> dict[str, list[float | None]]:
     """Return a history as one list per metric, as Keras's `History.history`.
+
+    Metrics that no epoch measures are left out; an epoch that does not measure one has None.
 
     Example:
         >>> as_columns([Epoch(1, 2.3, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0)])["val_accuracy"]
@@ -90,7 +93,11 @@ def as_columns(history: Iterable[Epoch]) -> dict[str, list[float]]:
     epochs = list(history)
     names = [field.name for field in fields(Epoch) if field.name != "others"]
     names += dict.fromkeys(name for epoch in epochs for name in epoch.others)
-    return {name: [epoch.value(name) for epoch in epochs] for name in names}
+    columns = {
+        name: [epoch.value(name) if epoch.measures(name) else None for epoch in epochs]
+        for name in names
+    }
+    return {name: column for name, column in columns.items() if set(column) != {None}}
 
 
 def as_rows(history: Iterable[Epoch]) -> list[dict[str, float]]:

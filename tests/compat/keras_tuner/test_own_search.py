@@ -173,7 +173,7 @@ class TestSearch:
 
     def test_own_search_rejects_an_unmeasured_objective(self, function: str) -> None:
         data = tiny_images(30, 3, size=8)
-        with pytest.raises(FunctionError) as caught:
+        with pytest.raises(UsageError) as caught:
             tune_with_keras_tuner(function, data, objective="val_auc:max", trials=2, progress=False)
         assert "val_acc" in (caught.value.expected or "")
         assert Workspace().studies.all() == []

@@ -22,7 +22,13 @@ from eyetune.compat.keras_tuner.tuners import (
     SklearnTuner,
     Tuner,
 )
-from eyetune.errors import StudyChangedError, StudyNotFoundError, TrainingError, UsageError
+from eyetune.errors import (
+    DataError,
+    StudyChangedError,
+    StudyNotFoundError,
+    TrainingError,
+    UsageError,
+)
 from eyetune.records import Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
@@ -455,6 +461,8 @@ class TestArguments:
 
     def test_search_refuses(self) -> None:
         with pytest.raises(UsageError):
+            make().search()
+        with pytest.raises(DataError):
             make().search([[1]])
         with pytest.raises(UsageError) as caught:
             searched(make(), epoch=3)

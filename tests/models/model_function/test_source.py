@@ -15,7 +15,7 @@ import pytest
 
 from eyetune.errors import FunctionError
 from eyetune.models.build import build
-from eyetune.models.model_function import build_with, discover, keep, load
+from eyetune.models.model_function import ImageInputs, build_with, discover, keep, load
 from eyetune.models.structure import structure
 from eyetune.recipe import ModelSection
 
@@ -68,7 +68,7 @@ def file(tmp_path: Path) -> Path:
 def test_keep_is_unaffected_by_later_edits(file: Path, tmp_path: Path, name: str) -> None:
     word = keep(f"{file}{name}", tmp_path / "functions")
     file.write_text("raise SystemExit('edited')")
-    built = build_with(word, {"units": 4}, SHAPE, 3)
+    built = build_with(word, {"units": 4}, ImageInputs(SHAPE, 3))
     assert built.values == {"units": 4}
     assert built.model.layers[1].units == 4
     assert discover(word)["units"].grid() == (1, 2, 3, 4, 5)
@@ -98,7 +98,7 @@ def test_keep_stores_an_object_with_code_and_arguments(tmp_path: Path) -> None:
     for function in (Own, Own(), Own().build):
         word = keep(function, tmp_path / "functions", {"callbacks": [stop]})
         assert load(word).arguments["callbacks"][0].patience == 3
-        assert build_with(word, {}, SHAPE, 3).model.layers[1].units == 6
+        assert build_with(word, {}, ImageInputs(SHAPE, 3)).model.layers[1].units == 6
 
 
 def test_function_of_a_users_module_is_kept_with_its_code(
@@ -114,7 +114,7 @@ def test_function_of_a_users_module_is_kept_with_its_code(
     word = keep(importlib.import_module("their_networks").Model, tmp_path / "functions")
     path.unlink()
     monkeypatch.delitem(sys.modules, "their_networks")
-    assert build_with(word, {"units": 7}, SHAPE, 3).model.layers[1].units == 7
+    assert build_with(word, {"units": 7}, ImageInputs(SHAPE, 3)).model.layers[1].units == 7
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_exception_in_the_function_shows_its_lines_and_values(tmp_path: Path) ->
         return compiled(keras.layers.Dense(hp.Int("units", -3, 3)))
 
     with pytest.raises(FunctionError, match="units=-1") as caught:
-        build_with(keep(build_model, tmp_path), {"units": -1}, SHAPE, 3)
+        build_with(keep(build_model, tmp_path), {"units": -1}, ImageInputs(SHAPE, 3))
     received = str(caught.value.received)
     assert "hp.Int" in received.splitlines()[1]
     assert "building.py" not in received
@@ -231,7 +231,7 @@ FLAT = keras.layers.Flatten
 )
 def test_build_with_rejects_what_cannot_be_trained(tmp_path: Path, make: Any, detail: str) -> None:
     with pytest.raises(FunctionError) as caught:
-        build_with(keep(returning(make), tmp_path), {}, SHAPE, 3)
+        build_with(keep(returning(make), tmp_path), {}, ImageInputs(SHAPE, 3))
     assert detail in str(caught.value)
 
 
@@ -269,7 +269,7 @@ def test_labels_and_accuracy_follow_the_compiled_network(
         made = loss() if isinstance(loss, type) else loss
         return compiled(FLAT(), keras.layers.Dense(3, "softmax"), loss=made, metrics=measured)
 
-    fit = build_with(keep(build_model, tmp_path), {}, SHAPE, 3).fit
+    fit = build_with(keep(build_model, tmp_path), {}, ImageInputs(SHAPE, 3)).fit
     assert (fit.integer_labels, fit.accuracy, fit.has_channels, fit.gives_logits) == (
         integers,
         accuracy,
@@ -285,7 +285,7 @@ def test_network_without_channel_axis_is_supported(tmp_path: Path, given: bool) 
         return compiled(*([keras.Input((8, 8))] if given else []), *layers)
 
     word = keep(build_model, tmp_path)
-    assert not build_with(word, {}, (8, 8, 1), 3).fit.has_channels
+    assert not build_with(word, {}, ImageInputs((8, 8, 1), 3)).fit.has_channels
     model = build(ModelSection(function=word), (8, 8, 1), 3)
     assert model.input_shape == (None, 8, 8, 1)
     assert model(np.zeros((2, 8, 8, 1))).shape == (2, 3)
@@ -328,7 +328,7 @@ def test_mixed_policy_applies_to_the_function_only(tmp_path: Path) -> None:
             keras.Input(SHAPE), FLAT(), keras.layers.Dense(3, "softmax", dtype="float32")
         )
 
-    built = build_with(keep(build_model, tmp_path), {}, SHAPE, 3)
+    built = build_with(keep(build_model, tmp_path), {}, ImageInputs(SHAPE, 3))
     assert keras.config.dtype_policy().name == "float32"
     assert built.model.layers[0].compute_dtype == "bfloat16"
     assert {layer.compute_dtype for layer in built.classifier.layers} == {"float32"}
@@ -338,7 +338,8 @@ def test_mixed_policy_applies_to_the_function_only(tmp_path: Path) -> None:
 def test_same_seed_gives_the_same_first_weights(tmp_path: Path) -> None:
     word = keep(lambda _: compiled(FLAT(), keras.layers.Dense(3)), tmp_path)
     one, same, other = (
-        build_with(word, {}, SHAPE, 3, seed=seed).model.get_weights()[0] for seed in (1, 1, 2)
+        build_with(word, {}, ImageInputs(SHAPE, 3), seed=seed).model.get_weights()[0]
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)

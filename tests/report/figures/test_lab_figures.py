@@ -75,7 +75,7 @@ def test_curve_is_the_mean_over_seeds() -> None:
     by_epoch, by_seconds = (axes.lines[-1] for axes in figure.axes)
     first, second = (histories[run] for run in SMALL.baseline.runs)
     mean = [
-        (epoch.val_accuracy + other.val_accuracy) / 2
+        (epoch.value("val_accuracy") + other.value("val_accuracy")) / 2
         for epoch, other in zip(first, second, strict=True)
     ]
     assert np.allclose(y_of(by_epoch), mean)

@@ -32,8 +32,9 @@ from eyetune.recipe import Recipe
 from eyetune.records.study import Objective
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
-from eyetune.training.evaluate import load_model, probabilities, save_model
+from eyetune.training.evaluate import probabilities
 from eyetune.training.fit import Ending, Fitted
+from eyetune.training.model_files import load_classifier, save_model
 from eyetune.training.model_function.scaled_images import ScaledImages
 from eyetune.tuning.objectives import values_of
 from eyetune.values.history import Epoch
@@ -101,10 +102,7 @@ def train_in_parts(folder: Path, recipe: Recipe, dataset: Dataset = DATASET) -> 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
     return [
         (
-            epoch.loss,
-            epoch.accuracy,
-            epoch.val_loss,
-            epoch.val_accuracy,
+            *(epoch.value(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")),
             epoch.learning_rate,
             *epoch.others.values(),
         )
@@ -127,7 +125,7 @@ def test_fit_function_uses_the_given_hyperparameters(tmp_path: Path) -> None:
     fitted = train(tmp_path / "run", recipe, on_epoch=seen.append)
     assert fitted.ending is Ending.COMPLETE
     assert tuple(seen) == fitted.history
-    assert fitted.history[-1].val_loss < fitted.history[0].val_loss
+    assert fitted.history[-1].value("val_loss") < fitted.history[0].value("val_loss")
     assert all(epoch.learning_rate == pytest.approx(0.01) for epoch in fitted.history)
     assert fitted.hyperparameters == {"units": 8, "rate": 0.01}
     assert fitted.space.names == ("units", "rate")
@@ -280,7 +278,7 @@ def test_users_early_stopping_restores_its_best_weights(tmp_path: Path) -> None:
     stop = keras.callbacks.EarlyStopping(restore_best_weights=True, **PATIENT)
     recipe = recipe_of(lambda _: network(rate=0.5), tmp_path, {"callbacks": [stop]}, fit__epochs=30)
     whole = train(tmp_path / "whole", recipe)
-    losses = [epoch.val_loss for epoch in whole.history]
+    losses = [epoch.value("val_loss") for epoch in whole.history]
     best = losses.index(min(losses)) + 1
     assert whole.ending is Ending.COMPLETE
     assert whole.kept_epoch == best == len(losses) - 2 < 28
@@ -298,7 +296,7 @@ def test_keep_best_overrides_the_users_callbacks(tmp_path: Path) -> None:
         return network(rate=0.2, loss="sparse_categorical_crossentropy", metrics=["acc"])
 
     fitted = train(tmp_path / "run", recipe_of(build_model, tmp_path).with_(edits))
-    accuracies = [epoch.val_accuracy for epoch in fitted.history]
+    accuracies = [epoch.value("val_accuracy") for epoch in fitted.history]
     assert fitted.kept_epoch == accuracies.index(max(accuracies)) + 1
     assert (tmp_path / "run" / BEST_CHECKPOINT_FILE).exists()
     right = (
@@ -315,7 +313,7 @@ def test_keep_best_works_without_a_function(tmp_path: Path) -> None:
         "optimizer.learning_rate": 0.3,
     }
     fitted = train(tmp_path / "run", Recipe().with_({**edits, "fit.keep_best": True}))
-    losses = [epoch.val_loss for epoch in fitted.history]
+    losses = [epoch.value("val_loss") for epoch in fitted.history]
     assert fitted.kept_epoch == losses.index(min(losses)) + 1 < 4
     assert len(losses) == 4
 
@@ -437,7 +435,9 @@ class OwnScore(OwnFit):
 def test_result_of_the_users_fit_is_a_metric(tmp_path: Path) -> None:
     recipe = recipe_of(OwnScore, tmp_path, fit__epochs=2)
     whole = train(tmp_path / "whole", recipe)
-    assert whole.history[-1].value("val_best") == max(epoch.val_accuracy for epoch in whole.history)
+    assert whole.history[-1].value("val_best") == max(
+        epoch.value("val_accuracy") for epoch in whole.history
+    )
     assert_equal(whole, train_in_parts(tmp_path / "parts", recipe))
 
 
@@ -463,9 +463,9 @@ def test_result_of_the_users_fit_can_be_the_objective(
     assert (fitted.ending, len(fitted.history), fitted.kept_epoch) == (Ending.COMPLETE, 2, 2)
     (value,) = values_of([objective], fitted.history, {})
     if function is OwnScore:
-        assert value == max(epoch.val_accuracy for epoch in fitted.history)
+        assert value == max(epoch.value("val_accuracy") for epoch in fitted.history)
     else:
-        assert value == min(epoch.val_loss for epoch in fitted.history)
+        assert value == min(epoch.value("val_loss") for epoch in fitted.history)
 
 
 def test_interrupt_keeps_whole_epochs(tmp_path: Path) -> None:
@@ -551,7 +551,7 @@ def test_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path) -
     fitted = train(tmp_path / "run", recipe)
     save_model(fitted.model, tmp_path / "run" / "model.keras")
     (tmp_path / "run" / "recipe.toml").write_text(recipe.to_toml())
-    again = load_model(tmp_path / "run" / "model.keras")
+    again = load_classifier(tmp_path / "run" / "model.keras")
     np.testing.assert_array_equal(
         probabilities(again, DATASET.test), probabilities(fitted.model, DATASET.test)
     )

@@ -19,17 +19,19 @@ from eyetune.values.history import Epoch
 EPOCHS_FILE = "keras-tuner-epochs.jsonl"
 
 
-def network_metric(name: str, accuracy: str) -> str:
+def network_metric(name: str, accuracy: str | None) -> str:
     """Return the network's own name for a metric.
 
     Args:
         name: Name of the metric in eyetune.
-        accuracy: The network's name for the accuracy.
+        accuracy: The network's name for the accuracy; None if it measures none.
 
     Example:
         >>> network_metric("val_accuracy", "acc"), network_metric("val_loss", "acc")
         ('val_acc', 'val_loss')
     """
+    if accuracy is None:
+        return name
     return {"accuracy": accuracy, "val_accuracy": f"val_{accuracy}"}.get(name, name)
 
 
@@ -39,11 +41,11 @@ class EpochLogWriter:
 
     Args:
         stream: Where to write.
-        accuracy: The network's name for the accuracy.
+        accuracy: The network's name for the accuracy; None if it measures none.
         num_images: Number of training images.
     """
 
-    def __init__(self, stream: TextIO, accuracy: str, num_images: int) -> None:
+    def __init__(self, stream: TextIO, accuracy: str | None, num_images: int) -> None:
         self._stream = stream
         self._accuracy = accuracy
         self._num_images = num_images
@@ -61,7 +63,7 @@ class EpochLogWriter:
     def end_epoch(
         self, trial_id: str, number: int, learning_rate: float, logs: Mapping[str, Any]
     ) -> None:
-        """Write an epoch, unless the user's own `fit` does not validate.
+        """Write an epoch, unless the user's own `fit` reports no loss.
 
         Args:
             trial_id: KerasTuner's id of the trial.
@@ -71,7 +73,7 @@ class EpochLogWriter:
         """
         from eyetune.training.callbacks import named
 
-        if not {"loss", self._accuracy, "val_loss", f"val_{self._accuracy}"} <= set(logs):
+        if "loss" not in logs:
             return
         training_seconds = max(self._trained_at - self._started_at, sys.float_info.epsilon)
         epoch = Epoch(
@@ -92,13 +94,13 @@ class EpochLogReader:
         folder: Folder of the study.
 
     Attributes:
-        accuracy: The network's name for the accuracy.
+        accuracy: The network's name for the accuracy; None if it measures none.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / EPOCHS_FILE
         self._offset = 0
-        self.accuracy = "accuracy"
+        self.accuracy: str | None = "accuracy"
 
     def read(self) -> Iterator[tuple[str, Epoch]]:
         """Yield the trial's id and each new epoch; an unfinished line waits for the next call."""

@@ -132,16 +132,17 @@ class _DisplayedTrials:
                 self.close()
                 self._current = trial_id
                 self._display.begin(trial_id, _label(trial_id), self._max_epochs)
-            best = self._best_accuracy.get(trial_id, 0.0)
-            self._best_accuracy[trial_id] = max(best, epoch.val_accuracy)
+            if epoch.val_accuracy is not None:
+                best = self._best_accuracy.get(trial_id, 0.0)
+                self._best_accuracy[trial_id] = max(best, epoch.val_accuracy)
             self._display.on_progress_log(trial_id, epoch)
 
     def close(self) -> None:
         """Remove the row of the current trial from the display."""
         if self._current:
-            accuracy = self._best_accuracy[self._current]
-            text = f"{_label(self._current)}: {accuracy:.1%} on validation"
-            self._display.end(self._current, text)
+            accuracy = self._best_accuracy.get(self._current)
+            result = "trained" if accuracy is None else f"{accuracy:.1%} on validation"
+            self._display.end(self._current, f"{_label(self._current)}: {result}")
         self._current = ""
 
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from eyetune.compat.keras_tuner.epoch_log import EPOCHS_FILE, EpochLogWriter, network_metric
-from eyetune.data import Dataset
-from eyetune.errors import FunctionError
+from eyetune.data import AnyDataset
 from eyetune.models.model_function import Built
 from eyetune.records.study import Objective, StudySettings
-from eyetune.training.load_data import load_data
+from eyetune.training.load_data import load_any_data
 from eyetune.values.history import is_better_high
 
 PROJECT = "keras-tuner"  # KerasTuner's project folder, in the folder of the study
@@ -68,21 +67,19 @@ def _search(task: SearchTask, stream: TextIO) -> None:
     import keras
 
     from eyetune.models.model_function import build_with
+    from eyetune.training.load_data import inputs_of
+    from eyetune.training.model_function.scaled_images import plain
+    from eyetune.training.model_function.user_data import user_data
 
     settings = task.settings
     recipe = settings.recipe
-    dataset = load_data(recipe)
-    built = build_with(recipe.model.function, {}, dataset.image_shape, dataset.num_classes)
-    _check_measured(settings.objectives, built)
+    dataset = load_any_data(recipe)
+    built = build_with(recipe.model.function, {}, inputs_of(dataset))
     epoch_log = EpochLogWriter(stream, built.fit.accuracy, len(dataset.train))
     if built.loaded.policy:
         keras.config.set_dtype_policy(built.loaded.policy)
     keras.utils.set_random_seed(settings.seed)
-    has_channels, integer_labels = built.fit.has_channels, built.fit.integer_labels
-    train, validation = (
-        _arrays(dataset, split, has_channels=has_channels, integer_labels=integer_labels)
-        for split in ("train", "validation")
-    )
+    data = user_data(dataset, built, recipe.augment)
     tuner = _tuner_class(settings, epoch_log)(
         hypermodel=built.loaded.hypermodel,
         objective=_objective(settings.objectives, built.fit.accuracy),
@@ -93,29 +90,11 @@ def _search(task: SearchTask, stream: TextIO) -> None:
         **_length(settings),
     )
     tuner.search(
-        *train,
-        validation_data=validation,
+        *map(plain, data.train),
         verbose=0,
-        **_fit_arguments(settings, built, dataset),
+        **plain(dict(data.offered)),
+        **_fit_arguments(settings, built, dataset, has_batches=data.has_batches),
     )
-
-
-def _check_measured(objectives: tuple[Objective, ...], built: Built) -> None:
-    """Refuse objectives that training does not measure.
-
-    The metrics of a user's own `fit` are unknown before it has run.
-    """
-    if built.loaded.has_own_fit:
-        return
-    measured = [*built.fit.metrics, *(f"val_{name}" for name in built.fit.metrics)]
-    for objective in objectives:
-        if network_metric(objective.name, built.fit.accuracy) not in measured:
-            raise FunctionError(
-                f"The network does not measure the objective {objective.name}.",
-                expected=", ".join(measured),
-                received=objective.name,
-                fix="Add it to the metrics with which the model is compiled.",
-            )
 
 
 def _length(settings: StudySettings) -> dict[str, Any]:
@@ -131,7 +110,7 @@ def _length(settings: StudySettings) -> dict[str, Any]:
     }
 
 
-def _objective(objectives: tuple[Objective, ...], accuracy: str) -> Any:
+def _objective(objectives: tuple[Objective, ...], accuracy: str | None) -> Any:
     import keras_tuner
 
     translated = []
@@ -141,27 +120,19 @@ def _objective(objectives: tuple[Objective, ...], accuracy: str) -> Any:
     return translated if len(translated) > 1 else translated[0]
 
 
-def _arrays(
-    dataset: Dataset, split_name: str, *, has_channels: bool, integer_labels: bool
-) -> tuple[Any, Any]:
-    """Return images (float32, 0 to 1) and labels of a split as a script would pass them."""
-    from eyetune.data.dataset import normalize, one_hot
-
-    split = dataset.split(split_name)
-    images = normalize(split.images)
-    labels = split.labels if integer_labels else one_hot(split.labels, dataset.num_classes)
-    return images if has_channels else images[..., 0], labels
-
-
-def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> dict[str, Any]:
-    from eyetune.training.fit import class_weight
+def _fit_arguments(
+    settings: StudySettings, built: Built, dataset: AnyDataset, *, has_batches: bool
+) -> dict[str, Any]:
+    from eyetune.training.model_function.function_training import weights_of_classes
     from eyetune.training.model_function.user_call import DECIDED_BY_TRAINING
 
     user_arguments = built.loaded.arguments
     arguments: dict[str, Any] = {"epochs": settings.schedule.max_epochs}
-    if not built.loaded.has_own_fit:  # which may choose the batch size and would get two
+    if not (
+        built.loaded.has_own_fit or has_batches
+    ):  # which may choose the batch size and would get two
         arguments["batch_size"] = settings.recipe.fit.batch_size
-    weights = class_weight(settings.recipe, dataset.train, dataset.num_classes)
+    weights = weights_of_classes(settings.recipe, dataset)
     if weights:
         arguments["class_weight"] = weights
     arguments |= {
@@ -174,7 +145,7 @@ def _fit_arguments(settings: StudySettings, built: Built, dataset: Dataset) -> d
     return arguments
 
 
-def _early_stopping(settings: StudySettings, accuracy: str) -> list[Any]:
+def _early_stopping(settings: StudySettings, accuracy: str | None) -> list[Any]:
     import keras
 
     section = settings.recipe.fit

@@ -42,6 +42,8 @@ from eyetune.compat.keras_tuner.trial_methods import (
     overrides,
     overrides_load_model,
 )
+from eyetune.data.array_store import GivenData
+from eyetune.data.batches import is_batched
 from eyetune.errors import (
     ArgumentTypeError,
     FatalTrialError,
@@ -66,6 +68,7 @@ from eyetune.tuning.declared_options import budget_of, limits_of, recorded_secti
 from eyetune.tuning.objectives import objectives_of
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import check_options
+from eyetune.values.samples import leaves
 
 DEFAULT_NAME = "untitled_project"
 DEFAULT_TUNER_ID = "tuner0"
@@ -280,27 +283,31 @@ class Tuner(TrialMethods):
         epochs: int = 1,
         batch_size: int | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
+        sample_weight: Any = None,
         verbose: int | str = "auto",
         **fit_arguments: Any,
     ) -> None:
         """Search by a study whose trials workers train.
 
         Args:
-            x: Training data, as in Keras's `fit`.
-            y: Labels.
+            x: Inputs, exactly as the network gets them: an array with a sample in each row, of any
+                shape and type, or tuples, lists and dictionaries of arrays; or a source of batches:
+                a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator with a length.
+            y: Targets, as Keras takes them. Default: none, for a source of batches.
             epochs: Epochs of each trial; Hyperband uses its own `max_epochs`. Default: 1.
-            batch_size: Images per step. Default: 32.
-            validation_split: Share of the images, the last ones, to validate on. Default: 0.
-            validation_data: Images and labels to validate on instead. Default: none.
+            batch_size: Samples per step. Default: 32.
+            validation_split: Share of the samples, the last ones, to validate on. Default: 0.
+            validation_data: (x, y), (x, y, sample_weight) or a source of batches to validate on
+                instead. Default: none.
+            sample_weight: Weights of the samples. Default: all are equal.
             verbose: 0 shows no progress. Default: "auto".
             fit_arguments: Other arguments of `fit`, such as callbacks; each trial gets a copy.
         """
-        if x is None or y is None:
+        if x is None:
             raise UsageError(
-                "A search needs images and labels.",
-                expected="arrays, as in search(x_train, y_train, ...)",
-                fix="Convert a tf.data.Dataset or a generator to NumPy arrays.",
+                "A search needs data.",
+                expected="arrays or batches, as in search(x, y, ...) or search(dataset, ...)",
             )
         self._check(fit_arguments)
         record = _study_named(self.workspace, self.project_name)
@@ -311,14 +318,18 @@ class Tuner(TrialMethods):
             return
         if record is not None:
             print(f"Resuming the search {self.project_name}; overwrite=True starts it again.")
-        num_images = len(x) if validation_data is not None else int(len(x) * (1 - validation_split))
-        batch_size = max(1, min(batch_size or 32, num_images))  # as Keras does
-        edits = {"fit.epochs": settings["max_epochs"], "fit.batch_size": batch_size}
+        edits: dict[str, Any] = {"fit.epochs": settings["max_epochs"]}
+        if not is_batched(x):
+            shape = getattr(next(leaves(x), None), "shape", None) or (0,)  # refused later
+            num_samples = int(shape[0])
+            if validation_data is None:
+                num_samples = int(num_samples * (1 - validation_split))
+            edits["fit.batch_size"] = max(1, min(batch_size or 32, num_samples))  # as Keras does
         passed = {name: value for name, value in fit_arguments.items() if value is not None}
         try:
             self._study = tune(
                 self._build_model,
-                (x, y),
+                x if is_batched(x) and y is None else GivenData(x, y, sample_weight),
                 recipe=Recipe().with_(edits),
                 fit_arguments=passed,
                 validation_data=validation_data,
@@ -482,14 +493,14 @@ class Tuner(TrialMethods):
 
     def _kept_runs(self, num_models: int) -> list[Run]:
         """Return the runs of the best trials whose networks are kept, at most `num_models`."""
-        from eyetune.values.run_files import MODEL_FILE
+        from eyetune.values.run_files import MODEL_FILES
 
         runs: list[Run] = []
         for trial in self.study.best(len(self.study.trials)):
             if trial.run is None or len(runs) == num_models:
                 continue
             run = self.study.run(trial)
-            if (run.folder / MODEL_FILE).exists():
+            if any((run.folder / name).exists() for name in MODEL_FILES):
                 runs.append(run)
             elif trial.state is TrialState.COMPLETE:
                 break

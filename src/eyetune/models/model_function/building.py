@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.errors import FunctionError
-from eyetune.models.model_function.checking import Fit, check
+from eyetune.models.model_function.checking import Fit, ImageInputs, Inputs, check
 from eyetune.models.model_function.discovery import space_of
 from eyetune.models.model_function.source import Loaded, load
 from eyetune.models.model_function.tracebacks import failed
@@ -31,15 +31,15 @@ class Built:
         model: The function's network, built and compiled.
         hyperparameters: The `keras_tuner.HyperParameters` that it was built with. Training may add
             more.
-        fit: The form of its images, labels and metrics.
-        image_shape: Height and width of its images in pixels, and number of channels.
+        fit: The form of its inputs, targets and metrics.
+        inputs: What it is trained on.
         loaded: The function.
     """
 
     model: keras.Model
     hyperparameters: Any
     fit: Fit
-    image_shape: tuple[int, int, int]
+    inputs: Inputs
     loaded: Loaded
 
     @property
@@ -66,20 +66,22 @@ class Built:
 
     @property
     def classifier(self) -> keras.Model:
-        """The network as a float32 model from images to probabilities: itself, if it is one."""
-        return _classifier(self.model, self.fit, self.image_shape)
+        """The network in float32: from images to probabilities if it is trained on images."""
+        network = _in_float32(self.model)
+        if not isinstance(self.inputs, ImageInputs):
+            return network
+        return _from_images(network, self.inputs.image_shape, self.fit)
 
 
 def build_with(
     function: str,
     values: Values,
-    image_shape: tuple[int, int, int],
-    num_classes: int,
+    inputs: Inputs,
     *,
     seed: int | None = None,
     policy: str = "",
 ) -> Built:
-    """Build a network with a model function, and check that it can be trained on such images.
+    """Build a network with a model function, and check that it can be trained on its inputs.
 
     The function gets a `keras_tuner.HyperParameters`. Hyperparameters without a given value have
     their defaults; those in an inactive conditional scope are None.
@@ -90,8 +92,7 @@ def build_with(
     Args:
         function: `model.function` of a recipe.
         values: Values of hyperparameters, by name.
-        image_shape: Height and width in pixels, and number of channels.
-        num_classes: Number of outputs, at least 2.
+        inputs: What it is trained on.
         seed: Random seed of the initial weights (None: the global generators are used as they are).
         policy: Keras dtype policy while the function builds, for example "mixed_bfloat16". Default:
             the policy that the user's file sets, or Keras's current one.
@@ -122,8 +123,8 @@ def build_with(
             ) from None
         if policy == MIXED_POLICY:
             _make_outputs_float32(model)
-        fit = check(model, image_shape, num_classes)
-    built = Built(model, hyperparameters, fit, image_shape, loaded)
+        fit = check(model, inputs)
+    built = Built(model, hyperparameters, fit, inputs, loaded)
     if policy:
         _check_policy(built, policy)
     return built
@@ -133,9 +134,8 @@ def build(
     section: ModelSection, image_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:
     """Build the network of a recipe's model function, from images to probabilities."""
-    return build_with(
-        section.function, section.hyperparameters, image_shape, num_classes
-    ).classifier
+    inputs = ImageInputs(image_shape, num_classes)
+    return build_with(section.function, section.hyperparameters, inputs).classifier
 
 
 def _with_values(values: Mapping[str, Value]) -> str:
@@ -195,12 +195,11 @@ def _check_policy(built: Built, policy: str) -> None:
         )
 
 
-def _classifier(model: keras.Model, fit: Fit, image_shape: tuple[int, int, int]) -> keras.Model:
+def _from_images(network: keras.Model, image_shape: tuple[int, int, int], fit: Fit) -> keras.Model:
+    """Return a network as a model from images to probabilities: itself, if it is one."""
     import keras
 
-    network = _in_float32(model)
-    is_plain = fit.has_channels and not fit.gives_logits and hasattr(network, "inputs")
-    if is_plain:
+    if fit.has_channels and not fit.gives_logits and hasattr(network, "inputs"):
         return network
     images = keras.Input(image_shape)
     outputs = network(images if fit.has_channels else keras.layers.Reshape(image_shape[:2])(images))

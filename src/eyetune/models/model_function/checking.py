@@ -1,4 +1,4 @@
-"""Check the network that a model function returned: can it be trained on these images?"""
+"""Check the network that a model function returned: can it be trained on this data?"""
 
 from __future__ import annotations
 
@@ -9,45 +9,73 @@ from typing import Any
 import numpy as np
 
 from eyetune.errors import FunctionError
+from eyetune.values.samples import Samples, Tree, labels_of, map_leaves, shapes
 
 COMPILE = "model.compile(optimizer=..., loss='categorical_crossentropy', metrics=['accuracy'])"
 MEASURE = "In the model function, compile it with metrics=['accuracy']."
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The form of a network's images, labels and metrics.
+class ImageInputs:
+    """The images of a source, which are scaled and shaped as a network needs them.
 
     Attributes:
-        has_channels: Whether its images have a channel axis. Images of one channel may have none.
-        integer_labels: Whether its loss takes integer labels instead of one-hot rows.
-        gives_logits: Whether its outputs are logits instead of probabilities, according to its
-            loss.
-        metrics: Names of its metrics, the loss included.
-        accuracy: Name of the metric that is the accuracy.
-        output_dtype: Type of its outputs.
+        image_shape: Height and width in pixels, and number of channels.
+        num_classes: Number of classes, at least 2.
     """
 
-    has_channels: bool
-    integer_labels: bool
-    gives_logits: bool
+    image_shape: tuple[int, int, int]
+    num_classes: int
+
+
+# What a network is trained on: images of a source, or samples exactly as a user gave them.
+Inputs = ImageInputs | Samples
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The form of a network's inputs, targets and metrics.
+
+    Attributes:
+        metrics: Names of its metrics, the loss included.
+        accuracy: Name of the metric that is the accuracy; None if there is none.
+        num_classes: Number of classes that it distinguishes; 0 if it is not a classifier.
+        gives_logits: Whether its outputs are logits instead of probabilities, according to its
+            loss.
+        has_channels: Whether images have a channel axis. Images of one channel may have none.
+        integer_labels: Whether its loss takes integer labels of images instead of one-hot rows.
+        output_dtype: Type of its outputs; "" if it has several.
+    """
+
     metrics: tuple[str, ...]
-    accuracy: str
+    accuracy: str | None
+    num_classes: int
+    gives_logits: bool = False
+    has_channels: bool = True
+    integer_labels: bool = False
     output_dtype: str = "float32"
 
 
-def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fit:
-    """Check that a network can be trained on such images. It is built here if necessary.
+def check(model: Any, inputs: Inputs) -> Fit:
+    """Check that a network can be trained on its inputs. It is built here if necessary.
 
     Args:
         model: What the model function returned.
-        image_shape: Height and width in pixels, and number of channels.
-        num_classes: Number of classes, at least 2.
+        inputs: What it is trained on.
 
     Raises:
         FunctionError: It is not a compiled Keras model, or its inputs, outputs, loss or metrics do
             not fit.
     """
+    _check_compiled(model)
+    return (
+        _check_samples(model, inputs)
+        if isinstance(inputs, Samples)
+        else _check_images(model, inputs)
+    )
+
+
+def _check_compiled(model: Any) -> None:
     import keras
 
     if not isinstance(model, keras.Model):
@@ -63,17 +91,106 @@ def check(model: Any, image_shape: tuple[int, int, int], num_classes: int) -> Fi
             expected="a compiled keras.Model",
             fix=f"Before it returns: {COMPILE}",
         )
-    images = _images(model, image_shape)
-    outputs = _outputs(model, images, num_classes)
-    integer_labels, metrics = _measured(model, images, outputs, num_classes)
+
+
+def _check_images(model: Any, inputs: ImageInputs) -> Fit:
+    import keras
+
+    images = _images(model, inputs.image_shape)
+    outputs = _outputs(model, images, inputs.num_classes)
+    integer_labels, metrics = _measured(model, images, outputs, inputs.num_classes)
+    accuracy = _accuracy(metrics)
+    if accuracy is None:
+        raise FunctionError(
+            "The network of the model function does not measure its accuracy.",
+            expected="an accuracy among its metrics",
+            received=", ".join(metrics),
+            fix=MEASURE,
+        )
     return Fit(
+        metrics=metrics,
+        accuracy=accuracy,
+        num_classes=inputs.num_classes,
+        gives_logits=_gives_logits(model),
         has_channels=images.ndim == 4,
         integer_labels=integer_labels,
-        gives_logits=bool(getattr(_loss(model), "from_logits", False)),
-        metrics=metrics,
-        accuracy=_accuracy(metrics),
         output_dtype=keras.backend.standardize_dtype(outputs.dtype),
     )
+
+
+def _check_samples(model: Any, samples: Samples) -> Fit:
+    """Check a network on the first samples, as Keras's `fit` would find out in its first batch."""
+    import keras
+
+    few = samples.take(0, 2)
+    x, y, sample_weight = (
+        map_leaves(_as_tensor, tree) for tree in (few.x, few.y, few.sample_weight)
+    )
+    try:
+        if isinstance(model, keras.Sequential) and not model.built and hasattr(few.x, "shape"):
+            model.build((None, *few.x.shape[1:]))  # a call would fix the batch size
+        outputs = model(x, training=False)
+    except Exception as error:  # Keras and TensorFlow have many errors for inputs that do not fit
+        raise FunctionError(
+            "The network of the model function cannot be called with the data.",
+            expected=f"a network for inputs of shape {shapes(samples.x)}",
+            received=_one_line(error),
+            fix="The data arrives exactly as it was given: compare its shape with the network's.",
+        ) from None
+    if type(model).train_step is not keras.Model.train_step:
+        metrics = _metrics_of_own_step(model)
+    else:
+        try:
+            model.compute_loss(x, y, outputs, sample_weight)
+            metrics = tuple(model.compute_metrics(x, y, outputs, sample_weight))
+        except Exception as error:  # each loss and metric has its own errors
+            raise FunctionError(
+                "The loss or a metric of the model function's network does not fit its outputs.",
+                expected=f"a loss of targets of shape {shapes(samples.y)}",
+                received=_one_line(error),
+            ) from None
+        model.reset_metrics()
+    is_single = hasattr(outputs, "dtype")
+    num_classes = _num_classes(model, outputs, samples.y) if is_single else 0
+    return Fit(
+        metrics=metrics,
+        accuracy=_accuracy(metrics) if is_single else None,
+        num_classes=num_classes,
+        gives_logits=_gives_logits(model),
+        output_dtype=keras.backend.standardize_dtype(outputs.dtype) if is_single else "",
+    )
+
+
+def _as_tensor(values: Any) -> Any:
+    """Return an array as Keras's `fit` passes it on: floating-point numbers in Keras's type."""
+    import keras
+    import tensorflow as tf
+
+    if values.dtype.kind in "SU":
+        return tf.convert_to_tensor(values)
+    return tf.convert_to_tensor(
+        values.astype(keras.config.floatx()) if values.dtype.kind == "f" else values
+    )
+
+
+def _num_classes(model: Any, outputs: Any, y: Tree) -> int:
+    """Return the number of classes that a network distinguishes, according to its loss.
+
+    One output with binary cross-entropy stands for two classes.
+    """
+    labels = labels_of(y)
+    if labels is None or len(outputs.shape) != 2:
+        return 0
+    loss, width = re.sub("[^a-z]", "", _loss_names(model).lower()), int(outputs.shape[1])
+    if width == 1:
+        is_binary = "binarycrossentropy" in loss or "binaryfocal" in loss
+        return 2 if is_binary and labels.max() <= 1 else 0
+    is_categorical = re.search("categorical(focal)?crossentropy", loss) is not None
+    return width if is_categorical and labels.max() < width else 0
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _images(model: Any, image_shape: tuple[int, int, int]) -> Any:
@@ -107,7 +224,7 @@ def _images(model: Any, image_shape: tuple[int, int, int]) -> Any:
             error = error or reason
     raise FunctionError(
         f"The network of the model function cannot be built for images of shape {image_shape}.",
-        received=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+        received=_one_line(error) if error else "",
     )
 
 
@@ -164,16 +281,24 @@ def _measured(
         model.reset_metrics()
         return integer_labels, tuple(metrics)
     if type(model).train_step is not keras.Model.train_step:
-        # A train_step of the user's own may measure in its own way.
-        names = ["loss", *(metric.name for metric in model.metrics)]
-        return first, tuple(dict.fromkeys(names))
+        return first, _metrics_of_own_step(model)
     raise FunctionError(
         "The loss or a metric of the model function's network does not fit its outputs.",
         expected=(
             f"a loss of one-hot or integer labels and outputs of shape (batch, {num_classes})"
         ),
-        received=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+        received=_one_line(error) if error else "",
     )
+
+
+def _metrics_of_own_step(model: Any) -> tuple[str, ...]:
+    """Return the metrics of a network with a `train_step` of its own, which may measure others."""
+    names = ["loss", *(metric.name for metric in model.metrics)]
+    return tuple(dict.fromkeys(names))
+
+
+def _gives_logits(model: Any) -> bool:
+    return bool(getattr(_loss(model), "from_logits", False))
 
 
 def _loss(model: Any) -> Any:
@@ -183,19 +308,19 @@ def _loss(model: Any) -> Any:
 
 
 def _is_sparse(model: Any) -> bool:
+    return "sparse" in _loss_names(model).lower()
+
+
+def _loss_names(model: Any) -> str:
+    """Return all names of a network's loss, in one text."""
     loss = _loss(model)
     names = (loss, getattr(loss, "name", ""), getattr(loss, "__name__", ""), type(loss).__name__)
-    return any("sparse" in str(name).lower() for name in names)
+    return " ".join(map(str, names))
 
 
-def _accuracy(metrics: tuple[str, ...]) -> str:
+def _accuracy(metrics: tuple[str, ...]) -> str | None:
     """Return the first metric that is an accuracy; top-k accuracies do not count."""
     for name in metrics:
         if re.search("acc", name, re.IGNORECASE) and "top" not in name.lower():
             return name
-    raise FunctionError(
-        "The network of the model function does not measure its accuracy.",
-        expected="an accuracy among its metrics",
-        received=", ".join(metrics),
-        fix=MEASURE,
-    )
+    return None

@@ -88,7 +88,7 @@ def mean_curve(histories: Sequence[History]) -> tuple[NDArray[np.float64], NDArr
         return np.zeros(0), np.zeros(0)
     common = [history[:num_epochs] for history in histories]
     durations = [[epoch.duration_seconds for epoch in history] for history in common]
-    accuracies = [[epoch.val_accuracy for epoch in history] for history in common]
+    accuracies = [[epoch.value("val_accuracy") for epoch in history] for history in common]
     return np.cumsum(durations, axis=1).mean(axis=0), np.mean(accuracies, axis=0)
 
 

@@ -23,50 +23,59 @@ MAX_NUMBERED_CELLS = 20  # classes above which a confusion matrix shows colors o
 def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
     """Draw accuracy and loss by epoch, training dashed and validation solid, several runs overlaid.
 
+    Accuracy is left out if no run measures it.
+
     Args:
         histories: Epochs by the label of their run, at least one.
         title: Above both panels.
     """
-    figure = new_picture(11, 4.2)
-    accuracy, loss = figure.subplots(1, 2)
-    for number, (label, history) in enumerate(histories.items()):
-        epochs = [epoch.epoch for epoch in history]
-        for axes, train, validation in (
-            (accuracy, "accuracy", "val_accuracy"),
-            (loss, "loss", "val_loss"),
-        ):
-            marker = "o" if len(history) < 2 else None
-            style = {"color": f"C{number}", "marker": marker, "markersize": 4}
-            axes.plot(
-                epochs,
-                [getattr(epoch, train) for epoch in history],
-                linestyle="--",
-                alpha=0.7,
-                **style,
-            )
-            values = [getattr(epoch, validation) for epoch in history]
-            axes.plot(epochs, values, label=plain(label), **style)
-    is_single = len(histories) == 1
-    for axes, name in ((accuracy, "accuracy"), (loss, "loss (cross-entropy)")):
+    all_epochs = [epoch for history in histories.values() for epoch in history]
+    are_classifiers = any(epoch.accuracy is not None for epoch in all_epochs)
+    metrics = {"accuracy": "accuracy"} if are_classifiers else {}
+    metrics["loss"] = "loss (cross-entropy)" if are_classifiers else "loss"
+    figure = new_picture(5.5 * len(metrics), 4.2)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, (metric, name) in zip(panels, metrics.items(), strict=True):
+        for number, (label, history) in enumerate(histories.items()):
+            _draw_metric(axes, history, metric, label, f"C{number}")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    accuracy.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    _style_legend(accuracy, is_single=is_single)
+    if are_classifiers:
+        panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    has_validation = any(epoch.val_loss is not None for epoch in all_epochs)
+    _style_legend(panels[0], is_single=len(histories) == 1, has_validation=has_validation)
     if title:
         figure.suptitle(plain(title))
     return figure
 
 
-def _style_legend(axes: Axes, *, is_single: bool) -> None:
+def _draw_metric(axes: Axes, history: History, metric: str, label: str, color: str) -> None:
+    """Draw a metric on training images, dashed, and on validation images, as far as measured."""
+    marker = "o" if len(history) < 2 else None
+    for name, style in (
+        (metric, {"linestyle": "--", "alpha": 0.7}),
+        (f"val_{metric}", {"label": plain(label)}),
+    ):
+        measured = [epoch for epoch in history if epoch.measures(name)]
+        axes.plot(
+            [epoch.epoch for epoch in measured],
+            [epoch.value(name) for epoch in measured],
+            color=color,
+            marker=marker,
+            markersize=4,
+            **style,
+        )
+
+
+def _style_legend(axes: Axes, *, is_single: bool, has_validation: bool) -> None:
     from matplotlib.lines import Line2D
 
     color = "C0" if is_single else "0.4"
-    styles = [
-        Line2D([], [], linestyle="--", alpha=0.7, label="training", color=color),
-        Line2D([], [], label="validation", color=color),
-    ]
+    styles = [Line2D([], [], linestyle="--", alpha=0.7, label="training", color=color)]
+    if has_validation:
+        styles.append(Line2D([], [], label="validation", color=color))
     runs = [] if is_single else axes.get_legend_handles_labels()[0]
     axes.legend(handles=[*runs, *styles], fontsize="small", loc="lower right")
 

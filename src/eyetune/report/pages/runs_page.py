@@ -92,7 +92,7 @@ def runs_page(parts: Sequence[RunPart], comparison: ComparisonPart | None = None
         **_comparison(comparison),
     }
     if histories:
-        caption = "Accuracy and loss by epoch: training dashed, validation solid."
+        caption = "Metrics by epoch: training dashed, validation solid."
         context["curves"] = drawing(curves(histories), "curves", caption)
     return render("runs", context)
 

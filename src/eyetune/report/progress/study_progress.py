@@ -176,6 +176,15 @@ def trial_line(record: StudyRecord, trial: TrialRecord) -> str:
     return "  ".join(filter(None, [*parts, settings_text(trial)]))
 
 
+def _metric_text(epoch: Epoch) -> str:
+    """Return the metric of an epoch that says most: on validation images, accuracy first."""
+    if epoch.val_accuracy is not None:
+        return f"validation accuracy {epoch.val_accuracy:.1%}"
+    if epoch.val_loss is not None:
+        return f"validation loss {epoch.val_loss:.4g}"
+    return f"loss {epoch.loss:.4g}"
+
+
 def seconds_left(
     record: StudyRecord, *, passed: float, before: float, epochs: float, planned_epochs: int | None
 ) -> float | None:
@@ -296,7 +305,7 @@ class StudyDisplay:
         """Print a line about an epoch where there is no table, unless the last one is recent."""
         if self._is_live or self._clock() - self._printed_at < SECONDS_BETWEEN_LINES:
             return
-        self.note(f"{label}: epoch {epoch.epoch}, validation accuracy {epoch.val_accuracy:.1%}")
+        self.note(f"{label}: epoch {epoch.epoch}, {_metric_text(epoch)}")
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""

@@ -35,12 +35,17 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
         ['epoch', '1/10', 'loss 1.500', 'accuracy 45.0%']
     """
     width = len(str(num_epochs))
-    return (
-        f"epoch {epoch.epoch:{width}}/{num_epochs}"
-        f"  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.1%}"
-        f"  validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.1%}"
-        f"  {epoch.duration_seconds:.1f} s  {epoch.images_per_second:,.0f} images/s"
-    )
+    parts = [f"epoch {epoch.epoch:{width}}/{num_epochs}", *_metrics(epoch.loss, epoch.accuracy)]
+    if epoch.val_loss is not None:
+        loss, *accuracy = _metrics(epoch.val_loss, epoch.val_accuracy)
+        parts += [f"validation {loss}", *accuracy]
+    speed = f"{epoch.images_per_second:,.0f} images/s"
+    return "  ".join([*parts, f"{epoch.duration_seconds:.1f} s", speed])
+
+
+def _metrics(loss: float, accuracy: float | None) -> list[str]:
+    texts = [f"loss {loss:.3f}"]
+    return texts if accuracy is None else [*texts, f"accuracy {accuracy:.1%}"]
 
 
 def progress_line(position: Position) -> str:
@@ -50,11 +55,13 @@ def progress_line(position: Position) -> str:
         >>> progress_line(Position(1, 10, 3200, 8000, 1.5, 0.45, 4321.0))
         'epoch 1/10  3,200 of 8,000 images  loss 1.500  accuracy 45.0%  4,321 images/s'
     """
-    return (
-        f"epoch {position.epoch}/{position.num_epochs}"
-        f"  {position.images:,} of {position.num_images:,} images"
-        f"  loss {position.loss:.3f}  accuracy {position.accuracy:.1%}"
-        f"  {position.images_per_second:,.0f} images/s"
+    return "  ".join(
+        [
+            f"epoch {position.epoch}/{position.num_epochs}",
+            f"{position.images:,} of {position.num_images:,} images",
+            *_metrics(position.loss, position.accuracy),
+            f"{position.images_per_second:,.0f} images/s",
+        ]
     )
 
 
@@ -70,7 +77,9 @@ def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[in
 
 
 @contextmanager
-def counting_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+def counting_bar(
+    label: str, *, enabled: bool = True
+) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar while items are processed, in a terminal only.
 
     Args:
@@ -78,7 +87,8 @@ def counting_bar(label: str, *, enabled: bool = True) -> Iterator[Callable[[int,
         enabled: Whether to show anything.
 
     Yields:
-        A function to call with the number of processed items and the number of all items.
+        A function to call with the number of processed items and the number of all items (None:
+        not known).
     """
     console = Console(file=sys.stderr, force_jupyter=False)
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -155,7 +165,7 @@ class TrainingDisplay:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]:,.0f} images/s"),
-            TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+            TextColumn("{task.fields[metrics]}"),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
@@ -189,8 +199,7 @@ class TrainingDisplay:
             "epoch": position.epoch,
             "num_epochs": position.num_epochs,
             "pace": position.images_per_second,
-            "loss": position.loss,
-            "accuracy": position.accuracy,
+            "metrics": "  ".join(_metrics(position.loss, position.accuracy)),
         }
         if self._cell:
             self._cell.passing(progress_line(position))
@@ -277,7 +286,9 @@ class WorkersDisplay:
         if key not in self._rows:
             return
         if isinstance(entry, Epoch):
-            status = f"epochs, {entry.val_accuracy:.1%} on validation"
+            status = "epochs"
+            if entry.val_accuracy is not None:
+                status += f", {entry.val_accuracy:.1%} on validation"
             self._bar.update(self._rows[key], completed=entry.epoch, status=status)
         else:
             status = f"epochs, {entry.images_per_second:,.0f} images/s"

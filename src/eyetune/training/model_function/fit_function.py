@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from eyetune.data import Dataset
 from eyetune.errors import FunctionError
 from eyetune.models.model_function import Built
+from eyetune.models.model_function.checking import Fit
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.fit import Fitted
@@ -52,7 +54,7 @@ def fit_function(
     """
     recipe, built = prepared.recipe, prepared.function
     assert built is not None
-    _check_recipe(recipe, built)
+    _check_recipe(prepared, built)
     identity = {
         "recipe": recipe.fingerprint,
         "data": prepared.dataset.fingerprint,
@@ -68,10 +70,10 @@ def fit_function(
     return training.outcome(training.run())
 
 
-def _check_recipe(recipe: Recipe, built: Built) -> None:
-    """Refuse a metric that the network does not measure, and mixtures of labels it cannot take."""
-    validation_metrics = [f"val_{name}" for name in built.fit.metrics]
-    measured = [*built.fit.metrics, *validation_metrics, "accuracy", "val_accuracy"]
+def _check_recipe(prepared: PreparedNetwork, built: Built) -> None:
+    """Refuse what the network does not measure, and what its data is not made for."""
+    recipe = prepared.recipe
+    measured = measured_names(built.fit, has_validation=bool(prepared.dataset.validation))
     is_measured = recipe.fit.monitor.partition(":")[0] in measured
     # What a `fit` of the user's own measures is known only when it is done.
     if not is_measured and not built.loaded.has_own_fit:
@@ -80,6 +82,8 @@ def _check_recipe(recipe: Recipe, built: Built) -> None:
             expected=", ".join(dict.fromkeys(measured)),
             received=recipe.fit.monitor,
         )
+    if not isinstance(prepared.dataset, Dataset):
+        _check_for_samples(recipe)
     if built.fit.integer_labels and (recipe.augment.mixup or recipe.augment.cutmix):
         raise FunctionError(
             "mixup and cutmix mix labels, but the loss of the model function takes integer labels.",
@@ -88,3 +92,31 @@ def _check_recipe(recipe: Recipe, built: Built) -> None:
                 "augment.cutmix at 0."
             ),
         )
+
+
+def measured_names(fit: Fit, *, has_validation: bool) -> tuple[str, ...]:
+    """Return the names of the metrics that each epoch measures.
+
+    Args:
+        fit: What the network measures.
+        has_validation: Whether there is data to validate on.
+    """
+    names = [*fit.metrics, *(["accuracy"] if fit.accuracy else [])]
+    if has_validation:
+        names += [f"val_{name}" for name in names]
+    return tuple(dict.fromkeys(names))
+
+
+def _check_for_samples(recipe: Recipe) -> None:
+    """Refuse the parts of a recipe that are for the images of a source."""
+    for name, is_used in (
+        ("augment", recipe.augment.active),
+        ("fit.class_weight", recipe.fit.class_weight != "none"),
+    ):
+        if is_used:
+            raise FunctionError(
+                f"{name} is for the images of a named source, and the data was given as arrays.",
+                expected="data that arrives as it was given",
+                received=name,
+                fix=("Use augmentation layers in the model, and the argument class_weight of fit."),
+            )

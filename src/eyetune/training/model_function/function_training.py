@@ -20,8 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from eyetune.data import AnyDataset, Dataset
 from eyetune.errors import FunctionError
 from eyetune.models.model_function import Built
+from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training.callbacks import EpochCallback, named, returns_to_best
 from eyetune.training.checkpoint import Checkpoint
@@ -36,13 +38,10 @@ from eyetune.training.model_function.user_callbacks import (
     as_keras_history,
     kept_epochs,
 )
-from eyetune.training.model_function.user_data import UserData
-from eyetune.training.pipeline import images_per_epoch, training_batches
+from eyetune.training.model_function.user_data import user_data
 from eyetune.training.prepared_network import PreparedNetwork
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
-
-KERAS_BATCH_SIZE = 32  # the default of `Model.fit`
 
 
 class _Paused(BaseException):
@@ -81,7 +80,7 @@ class FunctionTraining:
         self.starts: list[int] = []  # epochs before each call of the network's fit, so far
         self.kept: int | None = None
         self.results: Mapping[str, float] = {}
-        self.data = UserData(self.dataset, built.fit)
+        self.data = user_data(prepared.dataset, built, prepared.recipe.augment)
         self.copies = CallbackCopies(built.loaded, log_name or folder.name, built.hyperparameters)
         self._original_fit = self.model.fit
 
@@ -96,7 +95,7 @@ class FunctionTraining:
         self.watcher = EpochCallback(
             self.recipe,
             stored.history if stored else (),
-            num_images=images_per_epoch(self.dataset.train, self.recipe.augment),
+            num_images=self.data.num_train,
             save=self._save,
             on_epoch=on_epoch,
             on_progress=on_progress,
@@ -120,7 +119,7 @@ class FunctionTraining:
                     self.recipe,
                     self.data,
                     self.copies,
-                    class_weight(self.recipe, self.dataset.train, self.dataset.num_classes),
+                    weights_of_classes(self.recipe, self.dataset),
                     has_started=lambda: bool(self.starts),
                 )
             except _Paused:
@@ -201,20 +200,13 @@ class FunctionTraining:
             shift: The user's number of an epoch minus its index in the history.
             last: Length of the history at the end.
         """
-        watcher, train = self.watcher, self.dataset.train
-        batch_size = int(arguments.get("batch_size") or KERAS_BATCH_SIZE)
-        steps = 1
-        if not self._user_watches_batches():
-            shape = self.dataset.image_shape
-            steps = steps_at_once(self.model, watcher.num_images, shape, batch_size)
+        watcher, batch_size, steps = self.watcher, self.data.batch_size(arguments), 1
+        if self.data.can_join_batches(arguments) and not self._user_watches_batches():
+            num_images, size = watcher.num_images, self.data.sample_bytes
+            steps = steps_at_once(self.model, num_images, size, batch_size)
         watcher.batch_size = batch_size * steps
-        batches, set_epoch = training_batches(
-            train,
-            self.dataset.num_classes,
-            batch_size * steps,
-            self.seed,
-            self.recipe.augment,
-            adapt=self.data.adapt,
+        batches, set_epoch = self.data.training_batches(
+            arguments, batch_size * steps, self.seed, self.recipe.augment
         )
 
         def begin_epoch(epoch: int) -> None:
@@ -258,8 +250,7 @@ class FunctionTraining:
                 ),
             )
         watcher.set_epoch = lambda _: None
-        watcher.batch_size = int(arguments.get("batch_size") or KERAS_BATCH_SIZE)
-        watcher.num_images = len(self.dataset.train)
+        watcher.batch_size = self.data.batch_size(arguments)
         if hasattr(arguments.get("x"), "shape"):
             watcher.num_images = len(arguments["x"])
         own = {
@@ -313,7 +304,10 @@ class FunctionTraining:
 
     def _evaluate(self, split: str, prefix: str) -> dict[str, float]:
         """Return the metrics of a split, with a prefix on their names."""
-        metrics = self.model.evaluate(self.data.batches(split), verbose=0, return_dict=True)
+        batches = self.data.evaluation_batches(split)
+        if batches is None:
+            return {}
+        metrics = self.model.evaluate(batches, verbose=0, return_dict=True)
         return {f"{prefix}{name}": float(value) for name, value in metrics.items()}
 
     def _save(self, history: History, best: bool) -> None:
@@ -369,11 +363,19 @@ class FunctionTraining:
             ending,
             history,
             len(history) if kept is None else kept,
-            self.built.classifier,
+            self.built.classifier if isinstance(self.dataset, Dataset) else self.model,
             self.built.values,
             self.built.space,
             changed_copies=self.copies.changes,
+            network=self.model,
         )
+
+
+def weights_of_classes(recipe: Recipe, dataset: AnyDataset) -> dict[int, float] | None:
+    """Return the weight of each class that the recipe asks for."""
+    if isinstance(dataset, Dataset):
+        return class_weight(recipe, dataset.train, dataset.num_classes)
+    return None  # refused before
 
 
 def _read(hyperparameters: str) -> Any:

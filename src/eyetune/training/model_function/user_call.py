@@ -19,6 +19,7 @@ from eyetune.training.model_function.user_data import UserData
 DECIDED_BY_TRAINING = (
     "x",
     "y",
+    "sample_weight",
     "validation_data",
     "validation_split",
     "epochs",
@@ -48,7 +49,7 @@ def call_user_fit(
     Args:
         built: The network and the model function.
         recipe: For epochs and batch size.
-        data: Training and validation images.
+        data: Training and validation data.
         copies: The copies of the user's callbacks for this training.
         class_weight: Weights of the classes, if any.
         has_started: Whether the network's `fit` was called, so that no second try is possible.
@@ -57,11 +58,9 @@ def call_user_fit(
         FunctionError: The user's code raised an exception.
     """
     search_arguments = built.loaded.arguments
-    offered: dict[str, Any] = {
-        "batch_size": recipe.fit.batch_size,
-        "epochs": recipe.fit.epochs,
-        "verbose": 0,
-    }
+    offered: dict[str, Any] = {"epochs": recipe.fit.epochs, "verbose": 0}
+    if not data.has_batches:
+        offered["batch_size"] = recipe.fit.batch_size
     if class_weight:
         offered["class_weight"] = class_weight
     offered |= {
@@ -69,7 +68,7 @@ def call_user_fit(
     }
     while True:
         arguments = {
-            "validation_data": data.validation,
+            **data.offered,
             "callbacks": copies.make(),
             **offered,
         }

@@ -133,12 +133,12 @@ def kept_epochs(callbacks: Sequence[Any]) -> int | None:
     return kept[-1] if kept else None
 
 
-def as_keras_history(history: History, accuracy: str, model: Any) -> Any:
+def as_keras_history(history: History, accuracy: str | None, model: Any) -> Any:
     """Return a training's history as Keras's `fit` returns it, with Keras's names of metrics.
 
     Args:
         history: Epochs, including those before a pause.
-        accuracy: Keras's name of the accuracy.
+        accuracy: Keras's name of the accuracy; None if there is none.
         model: The network.
     """
     result = keras.callbacks.History()
@@ -151,8 +151,9 @@ def as_keras_history(history: History, accuracy: str, model: Any) -> Any:
     return result
 
 
-def _logs(epoch: Epoch, accuracy: str) -> dict[str, float]:
-    logs = {"loss": epoch.loss}
-    if accuracy == "accuracy":
-        logs |= {"accuracy": epoch.accuracy, "val_accuracy": epoch.val_accuracy}
-    return {**logs, "val_loss": epoch.val_loss, **epoch.others}
+def _logs(epoch: Epoch, accuracy: str | None) -> dict[str, float]:
+    names = ["loss", "accuracy", "val_accuracy", "val_loss"]
+    if accuracy != "accuracy":  # under its own name, it is among the others
+        names = ["loss", "val_loss"]
+    logs = {name: epoch.value(name) for name in names if epoch.measures(name)}
+    return {**logs, **epoch.others}

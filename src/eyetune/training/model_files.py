@@ -1,0 +1,167 @@
+"""The network of a run on disk: saved after the training, and loaded.
+
+A user's own network is kept as the model function compiled it, with the state of its optimizer.
+If another network classifies images with it (one that adds a softmax, say), that one is kept too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eyetune._files import replaced_file
+from eyetune.errors import TrainingError, WorkspaceError
+from eyetune.models import model_function
+from eyetune.models.model_function import Inputs
+from eyetune.recipe import Recipe
+from eyetune.training.backend import start_keras
+from eyetune.values.run_files import COMPILED_FILE, MODEL_FILE, WEIGHTS_FILE
+
+if TYPE_CHECKING:
+    import keras
+
+    from eyetune.training.fit import Fitted
+
+RECIPE_FILE = "recipe.toml"  # beside the network of a run
+
+
+def save_fitted(fitted: Fitted, folder: Path) -> None:
+    """Write the network of a training in Keras's format, or the weights of one it cannot save.
+
+    A crash leaves the old files or the new ones.
+
+    Args:
+        fitted: What was trained.
+        folder: Folder of the run.
+
+    Raises:
+        WorkspaceError: A file cannot be written.
+    """
+    if fitted.network is None:
+        save_model(fitted.model, folder / MODEL_FILE)
+        return
+    try:
+        save_model(fitted.model, folder / MODEL_FILE)
+        if fitted.network is not fitted.model:
+            save_model(fitted.network, folder / COMPILED_FILE)
+    except WorkspaceError:
+        raise
+    except Exception:  # a class without get_config: Keras has many errors for it
+        for name in (MODEL_FILE, COMPILED_FILE):
+            (folder / name).unlink(missing_ok=True)
+        _written(folder / WEIGHTS_FILE, fitted.network.save_weights)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a network in Keras's format. A crash leaves the old file or the new one.
+
+    Raises:
+        WorkspaceError: The file cannot be written.
+    """
+    _written(path, model.save)
+
+
+def _written(path: Path, save: Callable[[Path], object]) -> None:
+    try:
+        with replaced_file(path) as partial:
+            save(partial)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The network {path} cannot be written.", received=error.strerror or error
+        ) from None
+
+
+def load_classifier(path: Path, inputs: Inputs | None = None) -> keras.Model:
+    """Load a network that returns class probabilities in float32. It is not compiled.
+
+    Code inside the file is never run. If the recipe beside it names a model function, layers may be
+    of the user's own classes, and the user's file is run as it was for the training.
+
+    Args:
+        path: The file of the network.
+        inputs: What it was trained on, to build a network again that Keras could not save.
+
+    Raises:
+        TrainingError: The file is missing or damaged.
+    """
+    start_keras()
+    import keras
+
+    recipe = _recipe(path.parent)
+    if inputs is not None and not path.exists() and recipe.model.has_function:
+        return _rebuilt(path.parent, recipe, inputs).classifier
+    try:
+        return keras.saving.load_model(
+            path,
+            custom_objects=_custom_objects(recipe),
+            compile=False,
+            safe_mode=not recipe.model.has_function,
+        )
+    except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
+        raise _unloadable(path, error) from None
+
+
+def load_compiled(folder: Path, inputs: Callable[[], Inputs]) -> keras.Model:
+    """Load the network of a model function as it was compiled, with the state of its optimizer.
+
+    A network that Keras cannot load is built again by the model function, and gets its weights.
+
+    Args:
+        folder: Folder of the run.
+        inputs: Returns what it was trained on.
+
+    Raises:
+        TrainingError: The files are missing or damaged.
+    """
+    start_keras()
+    import keras
+
+    recipe = _recipe(folder)
+    path = folder / (COMPILED_FILE if (folder / COMPILED_FILE).exists() else MODEL_FILE)
+    with suppress(Exception):  # a class that cannot be built from its configuration
+        return keras.saving.load_model(
+            path, custom_objects=_custom_objects(recipe), compile=True, safe_mode=False
+        )
+    return _rebuilt(folder, recipe, inputs()).model
+
+
+def _rebuilt(folder: Path, recipe: Recipe, inputs: Inputs) -> model_function.Built:
+    """Build the network of a model function again, with the weights of a run."""
+    path = next(
+        (
+            folder / name
+            for name in (WEIGHTS_FILE, COMPILED_FILE, MODEL_FILE)
+            if (folder / name).exists()
+        ),
+        folder / WEIGHTS_FILE,
+    )
+    built = model_function.build_with(
+        recipe.model.function, recipe.model.hyperparameters, inputs, seed=0
+    )
+    try:
+        built.model.optimizer.build(built.model.trainable_variables)
+        built.model.load_weights(path)
+    except Exception as error:  # as above
+        raise _unloadable(path, error) from None
+    return built
+
+
+def _recipe(folder: Path) -> Recipe:
+    path = folder / RECIPE_FILE
+    return Recipe.load(path) if path.is_file() else Recipe()
+
+
+def _custom_objects(recipe: Recipe) -> dict[str, object] | None:
+    if not recipe.model.has_function:
+        return None
+    return dict(model_function.load(recipe.model.function).custom_objects)
+
+
+def _unloadable(path: Path, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"The network {path} cannot be loaded.",
+        received=f"{type(error).__name__}: {str(error)[:200]}",
+        fix=f"Train its recipe again: eyetune train {path.parent.name}",
+    )
