@@ -38,6 +38,7 @@ def evaluate_split(run: Run, split: str, dataset: Dataset | None) -> Evaluation:
     """Classify the images of a split, record the predictions and return the metrics."""
     from eyetune.training.evaluate import probabilities
 
+    require_images(run.record)
     images = (dataset or run.dataset()).split(split)
     if not len(images):
         raise DataError(

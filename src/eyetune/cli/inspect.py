@@ -94,12 +94,14 @@ def evaluate(
     with_tta = tta or flips
     from eyetune.api.run import open_run
     from eyetune.cli.run_tables import evaluation_tables, tta_lines, verdict_line
+    from eyetune.records.run import require_images
 
     chosen = open_run(run, workspace=common.open_workspace())
     is_recorded = chosen.workspace.predictions.load(chosen.id, split) is not None
     is_computed = recompute or not is_recorded
     if is_computed or with_tta:
         _ = chosen.results  # raises a UsageError if there is no trained network yet
+        require_images(chosen.record)
         load_keras()
     result = chosen.evaluate(split) if is_computed else chosen.evaluation(split)
     names = chosen.record.data.class_names

@@ -87,7 +87,8 @@ def run_table(run: Run) -> Table:
         is_seen = " (of images that it was trained on)" if record.trained_on_validation else ""
         shown = validation_rows(record.results)
         rows |= {name: f"{text}{is_seen}" for name, text in shown.items()}
-        rows["test accuracy"] = percent(record.results.test_accuracy)
+        if record.data.has_images:
+            rows["test accuracy"] = percent(record.results.test_accuracy)
     return key_value_table(rows)
 
 

@@ -93,7 +93,7 @@ class BestWeights(keras.callbacks.Callback):  # type: ignore[misc]
 def train_trial(
     tuner: Tuner, trial: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> list[Any]:
-    """Build and train the network of a trial as often as the tuner is told to.
+    """Build and train the network of a trial, once for each execution.
 
     Args:
         tuner: The tuner.
