@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -227,3 +228,37 @@ def test_random_backbone_depends_on_the_seed_alone(tmp_path: Path, transfer: Rec
 def test_recipe_without_backbone_has_one_stage() -> None:
     (only,) = stages(Recipe())
     assert (only.start, only.end, only.on_features, only.recipe) == (0, 10, False, Recipe())
+
+
+class Seen(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps what it was called for, and what the network predicts for one image."""
+
+    def __init__(self, stop_after: int) -> None:
+        super().__init__()
+        self.stop_after = stop_after
+        self.calls: list[str] = []
+        self.predicted: list[tuple[int, ...]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.calls.append("begin")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self.calls.append(f"{epoch}")
+        image = DATASET.train.images[:1] / 255
+        self.predicted.append(self.model.predict(image, verbose=0).shape)
+        self.model.stop_training = epoch + 1 == self.stop_after
+
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize(("stop_after", "epochs"), [(0, ["0", "1", "2", "3"]), (1, ["0"])])
+def test_callbacks_see_the_stages_as_one_training(
+    tmp_path: Path, tuned: Recipe, stop_after: int, epochs: list[str]
+) -> None:
+    seen = Seen(stop_after)
+    fitted = train(tmp_path, tuned, callbacks=[seen])
+    assert fitted.ending is Ending.COMPLETE
+    assert seen.calls == ["begin", *epochs, "end"]
+    # Where the head alone is trained, on features, callbacks see the whole network.
+    assert seen.predicted == [(1, 3)] * len(epochs)

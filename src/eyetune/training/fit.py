@@ -7,7 +7,7 @@ and the outcome is returned. So a worker process can fit a run and send back pla
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -25,12 +25,13 @@ from eyetune.space.space import Space
 from eyetune.training import checkpoint as checkpoints
 from eyetune.training import quantization
 from eyetune.training.backend import set_seed
-from eyetune.training.callbacks import EpochCallback, should_stop
+from eyetune.training.callbacks import EpochCallback, returns_to_best, should_stop
 from eyetune.training.checkpoint import Checkpoint
 from eyetune.training.distillation import teacher_predictions
 from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.features import FrozenBackbone
 from eyetune.training.fused_batch_norm import Momentum, automatic_momentum
+from eyetune.training.model_function.user_callbacks import RecipeCallbacks, seed_python
 from eyetune.training.pipeline import (
     Rows,
     TeacherPredictions,
@@ -39,7 +40,7 @@ from eyetune.training.pipeline import (
     training_batches,
 )
 from eyetune.training.prepared_network import PreparedNetwork
-from eyetune.training.stages import Stage, compiled, stages
+from eyetune.training.stages import Stage, compiled, shown_model, stages
 from eyetune.values.history import Epoch, History, Progress
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 
@@ -155,6 +156,7 @@ def fit(
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
     log_name: str = "",
+    callbacks: Sequence[Any] = (),
 ) -> Fitted:
     """Train a network on the training images of its dataset.
 
@@ -168,9 +170,12 @@ def fit(
         on_epoch: Called with each whole epoch after its checkpoint is written; on resume first with
             the epochs of the checkpoint.
         on_progress: Called after every few batches.
-        on_note: Called with a line of text while something before the first epoch takes long.
+        on_note: Called with a line of text while something before the first epoch takes long, and
+            if a callback ends the training.
         log_name: Subfolder of the logs of a user's TensorBoard callback. Default: the name of the
             folder.
+        callbacks: The user's Keras callbacks, from `checked_callbacks`. They see all stages, and
+            the epochs before and after a pause, as one training.
 
     Returns:
         The outcome, with a network ready to be evaluated, saved or exported.
@@ -193,19 +198,18 @@ def fit(
             on_epoch=on_epoch,
             on_progress=on_progress,
             log_name=log_name,
+            callbacks=callbacks,
         )
     training = begin(prepared, on_note)
     stored = checkpoints.load_last(folder, training.identity) if resume else None
+    user = RecipeCallbacks(callbacks, stored.state if stored else {})
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    history, interrupted = _fit_stages(training, folder, stored, stop_after, on_epoch, on_progress)
-    if interrupted:
-        ending = Ending.INTERRUPTED
-    elif should_stop(history, prepared.recipe.fit):
-        ending = Ending.COMPLETE
-    else:
-        ending = Ending.PAUSED
-    return _outcome(training, folder, ending, history)
+    history, ending = _fit_stages(training, folder, stored, stop_after, on_epoch, on_progress, user)
+    if user.ended and not should_stop(history, prepared.recipe.fit):
+        num_epochs = prepared.recipe.fit.total_epochs
+        on_note(f"A callback ended the training after epoch {len(history)} of {num_epochs}.")
+    return _outcome(training, folder, ending, history, user)
 
 
 def begin(prepared: PreparedNetwork, on_note: Callable[[str], None] = lambda _: None) -> Training:
@@ -255,8 +259,9 @@ def _fit_stages(
     stop_after: int | None,
     on_epoch: Callable[[Epoch], None],
     on_progress: Callable[[Progress], None],
-) -> tuple[History, bool]:
-    """Train one stage after the other; return the history and whether Ctrl-C ended it."""
+    user: RecipeCallbacks,
+) -> tuple[History, Ending]:
+    """Train one stage after the other; return the history and why it ended."""
     history = stored.history if stored else ()
     for stage in stages(training.recipe):
         if stored and len(stored.history) > stage.end:
@@ -269,34 +274,52 @@ def _fit_stages(
             stage.recipe,
             history,
             num_images=images_per_epoch(training.dataset.train, training.recipe.augment),
-            save=partial(_save, model, folder, training.identity),
+            save=partial(_save, model, folder, training.identity, user),
             on_epoch=on_epoch,
             on_progress=on_progress,
             stop_after=stop_after,
         )
+        watcher.ended = user.ended
         if len(history) < stage.end and not watcher.stops:
-            interrupted = _fit_stage(training, stage, model, watcher)
+            interrupted = _fit_stage(training, stage, model, watcher, user)
             history = watcher.history
             if interrupted:
-                return history, True
+                return history, Ending.INTERRUPTED
         if watcher.stops:
             break
         # With weight averaging, the next stage starts from the average.
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    return history, False
+    is_over = user.ended or should_stop(history, training.recipe.fit)
+    return history, Ending.COMPLETE if is_over else Ending.PAUSED
 
 
 def _fit_stage(
-    training: Training, stage: Stage, model: keras.Model, watcher: EpochCallback
+    training: Training,
+    stage: Stage,
+    model: keras.Model,
+    watcher: EpochCallback,
+    user: RecipeCallbacks,
 ) -> bool:
     """Train one stage, starting after the watcher's history; return whether Ctrl-C ended it."""
     recipe, dataset = training.recipe, training.dataset
     try:
         batch_size, rows = recipe.fit.batch_size, training.rows(stage, "train")
-        image_bytes = 4 * math.prod(rows.images.shape[1:])  # float32
-        steps = steps_at_once(model, watcher.num_images, image_bytes, batch_size)
+        steps = 1
+        if not user.watch_batches:
+            image_bytes = 4 * math.prod(rows.images.shape[1:])  # float32
+            steps = steps_at_once(model, watcher.num_images, image_bytes, batch_size)
         watcher.batch_size = batch_size * steps
-        batches, watcher.set_epoch = training.batches(stage, batch_size * steps)
+        batches, set_epoch = training.batches(stage, batch_size * steps)
+
+        def begin_epoch(epoch: int) -> None:
+            set_epoch(epoch)
+            if user.callbacks:
+                seed_python(training.prepared.seed, epoch)
+
+        watcher.set_epoch = begin_epoch
+        num_batches = math.ceil(watcher.num_images / batch_size)
+        params = {"epochs": recipe.fit.total_epochs, "steps": num_batches, "verbose": 0}
+        shown = shown_model(stage, training.prepared.model, model) if user.callbacks else None
         with fast_fit(model, batches, batch_size, steps, _momentum(training)):
             model.fit(
                 batches,
@@ -308,7 +331,7 @@ def _fit_stage(
                 ),
                 class_weight=class_weight(recipe, dataset.train, dataset.num_classes),
                 shuffle=False,  # the pipeline shuffles
-                callbacks=[watcher],
+                callbacks=user.of_stage(watcher, model, params, shown),
                 verbose=0,
             )
     except KeyboardInterrupt:
@@ -326,10 +349,15 @@ def _momentum(training: Training) -> Momentum | None:
 
 
 def _save(
-    model: keras.Model, folder: Path, identity: Mapping[str, Any], history: History, best: bool
+    model: keras.Model,
+    folder: Path,
+    identity: Mapping[str, Any],
+    user: RecipeCallbacks,
+    history: History,
+    best: bool,
 ) -> None:
     path = folder / (BEST_CHECKPOINT_FILE if best else CHECKPOINT_FILE)
-    checkpoints.save(path, model, history, identity)
+    checkpoints.save(path, model, history, identity, state=user.state(model))
     if best:
         checkpoints.copy(path, folder / CHECKPOINT_FILE)
 
@@ -348,8 +376,14 @@ def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, fl
     return {label: len(split) / (num_classes * int(count)) for label, count in enumerate(counts)}
 
 
-def _outcome(training: Training, folder: Path, ending: Ending, history: History) -> Fitted:
-    """Return the network in float32 with the weights of the last or the best checkpoint."""
+def _outcome(
+    training: Training, folder: Path, ending: Ending, history: History, user: RecipeCallbacks
+) -> Fitted:
+    """Return the network in float32 with the weights of the last or the best checkpoint.
+
+    The user's callbacks see the end of a complete training here, and may change the weights, unless
+    the recipe returns to its best epoch.
+    """
     recipe, prepared = training.recipe, training.prepared
     if prepared.backbone_weights:
         pretrained.put(prepared.backbone_weights, prepared.model)  # undoes fine-tuning
@@ -360,14 +394,26 @@ def _outcome(training: Training, folder: Path, ending: Ending, history: History)
         kept_epoch = len(stored.history)
         stage = next(stage for stage in stages(recipe) if stage.leads_to(kept_epoch))
         trained = training.compiled(stage, is_restored=True)
-        checkpoints.restore(trained, stored)
-        # With weight averaging, the average is what counts.
-        trained.optimizer.finalize_variable_values(trained.trainable_variables)
+        _restore(trained, stored)
+        if user.callbacks and ending is Ending.COMPLETE:
+            shown = shown_model(stage, prepared.model, trained)
+            seen = trained if shown is None else shown
+            restored = user.end(seen, recipe.fit.total_epochs)
+            if returns_to_best(recipe.fit):
+                _restore(trained, stored)
+            elif restored is not None:
+                kept_epoch = restored
         if stage.quantized:
             ranges = quantization.finish(trained, prepared.model)
     if prepared.backbone_weights:
         transfer.thaw(prepared.model, "")
     return Fitted(ending, history, kept_epoch, _in_float32(prepared), ranges=ranges)
+
+
+def _restore(model: keras.Model, stored: Checkpoint) -> None:
+    """Set the variables of a model; with weight averaging, the average is what counts."""
+    checkpoints.restore(model, stored)
+    model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
 def _kept_checkpoint(folder: Path) -> Path:

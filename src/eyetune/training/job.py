@@ -7,12 +7,12 @@ another machine that sees the same files. Nothing here writes records.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +142,7 @@ def work(
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[Any] = (),
 ) -> Outcome:
     """Do a job in this process: train and, when the training is complete, save and classify.
 
@@ -154,6 +155,7 @@ def work(
         on_epoch: Called with each whole epoch after its checkpoint is written.
         on_progress: Called after every few batches.
         on_note: Called with a line of text while something before the first epoch takes long.
+        callbacks: The user's Keras callbacks, from `checked_callbacks`.
 
     Raises:
         RunBusyError: Another process works in the run's folder.
@@ -184,6 +186,7 @@ def work(
             on_progress=on_progress,
             on_note=on_note,
             log_name=job.log_name,
+            callbacks=callbacks,
         )
         is_over = fitted.ending is Ending.COMPLETE
         is_saved = is_over or (job.conclude and bool(fitted.history))

@@ -109,3 +109,24 @@ def compiled(stage: Stage, network: keras.Model, images_per_epoch: int) -> keras
         metrics=build_metrics(recipe.loss),
     )
     return model
+
+
+def shown_model(stage: Stage, network: keras.Model, trained: keras.Model) -> keras.Model | None:
+    """Return the model that a user's callbacks see in a stage; None: the one that is trained.
+
+    Where the head alone is trained, on features of the images, they see the whole network, so that
+    they can predict and evaluate images. It shares weights and optimizer with the head.
+
+    Args:
+        stage: One of `stages`.
+        network: From `models.build`.
+        trained: The model that is trained, from `compiled`.
+    """
+    import keras
+
+    if not stage.on_features:
+        return None
+    model = keras.Model(network.inputs, network.outputs, name=network.name)
+    loss = stage.recipe.loss
+    model.compile(trained.optimizer, build_loss(loss), metrics=build_metrics(loss))
+    return model

@@ -6,8 +6,9 @@ https://keras.io/guides/keras_tuner/custom_tuner/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from eyetune.data import Dataset
 from eyetune.errors import FunctionError
@@ -30,6 +31,7 @@ def fit_function(
     on_epoch: Callable[[Epoch], None],
     on_progress: Callable[[Progress], None],
     log_name: str = "",
+    callbacks: Sequence[Any] = (),
 ) -> Fitted:
     """Train the network that a model function built.
 
@@ -42,6 +44,7 @@ def fit_function(
             the epochs of the checkpoint.
         on_progress: Called after every few batches.
         log_name: Subfolder of TensorBoard's logs. Default: the name of the folder.
+        callbacks: The user's callbacks for this training alone.
 
     Returns:
         The outcome, as that of `fit`.
@@ -65,7 +68,9 @@ def fit_function(
     stored = checkpoints.load_last(folder, identity) if resume else None
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    training = FunctionTraining(prepared, built, folder, identity, stored, log_name)
+    training = FunctionTraining(
+        prepared, built, folder, identity, stored, log_name, callbacks
+    )
     training.listen(stop_after, on_epoch, on_progress)
     return training.outcome(training.run())
 

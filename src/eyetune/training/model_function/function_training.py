@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -37,6 +36,8 @@ from eyetune.training.model_function.user_callbacks import (
     ContinuedCallbacks,
     as_keras_history,
     kept_epochs,
+    seed_python,
+    watch_batches,
 )
 from eyetune.training.model_function.user_data import user_data
 from eyetune.training.prepared_network import PreparedNetwork
@@ -58,6 +59,7 @@ class FunctionTraining:
         identity: Recipe, data and seed that its checkpoints must belong to.
         stored: The checkpoint to continue from (None: it starts).
         log_name: Subfolder of TensorBoard's logs. Default: the name of the folder.
+        callbacks: Callbacks that the user's `fit` gets beside those of the search.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class FunctionTraining:
         identity: Mapping[str, Any],
         stored: Checkpoint | None,
         log_name: str = "",
+        callbacks: Sequence[Any] = (),
     ) -> None:
+        self.given = tuple(callbacks)
         self.recipe = prepared.recipe
         self.dataset = prepared.dataset
         self.seed = prepared.seed
@@ -121,6 +125,7 @@ class FunctionTraining:
                     self.copies,
                     weights_of_classes(self.recipe, self.dataset),
                     has_started=lambda: bool(self.starts),
+                    callbacks=self.given,
                 )
             except _Paused:
                 return Ending.PAUSED
@@ -201,7 +206,7 @@ class FunctionTraining:
             last: Length of the history at the end.
         """
         watcher, batch_size, steps = self.watcher, self.data.batch_size(arguments), 1
-        if self.data.can_join_batches(arguments) and not self._user_watches_batches():
+        if self.data.can_join_batches(arguments) and not watch_batches(self.callbacks.theirs):
             num_images, size = watcher.num_images, self.data.sample_bytes
             steps = steps_at_once(self.model, num_images, size, batch_size)
         watcher.batch_size = batch_size * steps
@@ -282,25 +287,11 @@ class FunctionTraining:
         """
         import keras
 
-        seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
         if also_tensorflow:
+            seed = int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
             keras.utils.set_random_seed(seed)
         else:
-            random.seed(seed)
-            np.random.seed(seed)
-
-    def _user_watches_batches(self) -> bool:
-        """Return whether one of the user's callbacks is called for each batch."""
-        import keras
-
-        names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-        base = keras.callbacks.Callback
-        for callback in self.callbacks.callbacks:
-            if callback is self.watcher:
-                continue
-            if any(getattr(type(callback), name) is not getattr(base, name) for name in names):
-                return True
-        return False
+            seed_python(self.seed, epoch)
 
     def _evaluate(self, split: str, prefix: str) -> dict[str, float]:
         """Return the metrics of a split, with a prefix on their names."""

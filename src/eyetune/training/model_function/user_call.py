@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ def call_user_fit(
     copies: CallbackCopies,
     class_weight: Mapping[int, float] | None,
     has_started: Callable[[], bool],
+    callbacks: Sequence[Any] = (),
 ) -> Any:
     """Return the result of the user's `fit`, called with what a search hands over.
 
@@ -53,6 +54,7 @@ def call_user_fit(
         copies: The copies of the user's callbacks for this training.
         class_weight: Weights of the classes, if any.
         has_started: Whether the network's `fit` was called, so that no second try is possible.
+        callbacks: Callbacks for this training alone, beside copies of those of the search.
 
     Raises:
         FunctionError: The user's code raised an exception.
@@ -69,7 +71,7 @@ def call_user_fit(
     while True:
         arguments = {
             **data.offered,
-            "callbacks": copies.make(),
+            "callbacks": [*copies.make(), *callbacks],
             **offered,
         }
         try:
