@@ -273,3 +273,84 @@ def test_train_builds_and_loads_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run = et.train(recipe, "digits", workspace=tmp_path, progress=False)
     assert run.state == "COMPLETE"
     assert calls == ["load", "build"]
+
+
+def test_train_keeps_callbacks_over_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    def made(epochs: list[int]) -> list[Any]:
+        lasting = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: epochs.append(epoch))
+        return [keras.callbacks.EarlyStopping(patience=9), lasting]
+
+    data = tiny_dataset()
+    seen: list[int] = []
+    with monkeypatch.context() as patch:
+        interrupt_in_epoch(2, patch)
+        paused = et.train(SMALL, data, callbacks=made(seen), progress=False)
+    assert paused.state is RunState.PAUSED
+    assert [text.partition("(")[0] for text in paused.record.callbacks] == [
+        "EarlyStopping",
+        "LambdaCallback",
+    ]
+    with pytest.raises(UsageError):
+        et.resume(paused, data=data, progress=False)
+    assert et.open_run("latest").state is RunState.PAUSED
+    resumed = et.resume(paused, data=data, callbacks=made(seen), progress=False)
+    assert resumed.state is RunState.COMPLETE
+    assert seen == [0, 1, 2]
+
+
+def test_train_refuses_callbacks_before_it_records() -> None:
+    import keras
+
+    with pytest.raises(UsageError):
+        et.train(SMALL, tiny_dataset(), callbacks=keras.callbacks.ProgbarLogger(), progress=False)
+    assert et.Workspace().runs.all() == []
+
+
+@pytest.fixture(scope="module")
+def falling(tmp_path_factory: pytest.TempPathFactory) -> et.Run:
+    """Return a complete run whose learning rate has fallen to zero."""
+    recipe = SMALL.with_(optimizer__schedule="cosine", fit__epochs=2, fit__keep_best=True)
+    workspace = tmp_path_factory.mktemp("falling")
+    return et.train(recipe, tiny_dataset(), workspace=workspace, progress=False, plots=False)
+
+
+def test_resume_with_more_epochs_equals_training_from_the_start(
+    falling: et.Run, tmp_path: Path
+) -> None:
+    data = tiny_dataset()
+    longer = et.resume(falling, epochs=4, name="longer", data=data, progress=False)
+    assert longer.id != falling.id
+    assert (longer.record.name, longer.record.continued_from) == ("longer", falling.id)
+    assert longer.recipe == falling.recipe.with_(fit__epochs=4, optimizer__restarts=[2])
+    assert longer.history[:2] == falling.history
+    assert longer.history[2].learning_rate > falling.history[1].learning_rate
+    whole = et.train(longer.recipe, data, workspace=tmp_path, progress=False, plots=False)
+    assert [epoch.loss for epoch in longer.history] == [epoch.loss for epoch in whole.history]
+    assert longer.results == whole.results
+    again = et.open_run(falling.id, workspace=falling.workspace)
+    assert (again.record.results, again.history) == (falling.record.results, falling.history)
+
+
+def test_resume_refuses_epochs_that_change_nothing(falling: et.Run) -> None:
+    data = tiny_dataset()
+    for epochs in (1, 2):
+        with pytest.raises(UsageError):
+            et.resume(falling, epochs=epochs, data=data, progress=False)
+    before = len(falling.workspace.runs.all())
+    (falling.folder / "checkpoint.npz").rename(falling.folder / "away.npz")
+    with pytest.raises(UsageError):
+        et.resume(falling, epochs=9, data=data, progress=False)
+    (falling.folder / "away.npz").rename(falling.folder / "checkpoint.npz")
+    assert len(falling.workspace.runs.all()) == before
+
+
+def test_resume_refuses_more_epochs_after_early_stopping() -> None:
+    recipe = SMALL.with_(
+        {"fit.epochs": 40, "fit.early_stopping": 1, "optimizer.learning_rate": 0.5}
+    )
+    stopped = et.train(recipe, tiny_dataset(), progress=False)
+    assert len(stopped.history) < 40
+    with pytest.raises(UsageError):
+        et.resume(stopped, epochs=50, data=tiny_dataset(), progress=False)

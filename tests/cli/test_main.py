@@ -26,7 +26,7 @@ USAGE_ERRORS = [
     (["train", *DIGITS, "--set", "augment.shift=40"], "RecipeError", "augment.shift"),
     (["train", "missing.toml"], "RecipeError", "missing.toml"),
     (["train", "/tmp"], "UsageError", "--data /tmp"),
-    (["train", "--resume", "latest", "--epochs", "3"], "UsageError", "--resume"),
+    (["train", "--resume", "latest", "--seed", "3"], "UsageError", "--resume"),
     (["train", "--resume", "ffff"], "RunNotFoundError", "ffff"),
     (["train", *DIGITS, "--threads", "-3"], "UsageError", "-3"),
     (["train", *DIGITS, "--seed", "99999999999999999999"], "UsageError", "99999999999999999999"),

@@ -109,7 +109,15 @@ def test_train_resumes_an_interrupted_run(
     for arguments in (["evaluate"], ["evaluate", "--tta"], ["predict", "latest", str(image)]):
         assert eyetune(*arguments) == 2
         assert "eyetune train --resume" in eyetune.errors
-    assert eyetune.json("train", "--resume", "latest")["state"] == "COMPLETE"
+    resumed = eyetune.json("train", "--resume", "latest")
+    assert resumed["state"] == "COMPLETE"
+    assert eyetune("train", "--resume", "latest", "--epochs", "3") == 2
+    arguments = ["--resume", "latest", "--epochs", "4", "--name", "more"]
+    longer = eyetune.json("train", *arguments)
+    assert (longer["epochs"], longer["continued_from"]) == (4, resumed["run"])
+    assert longer["history"]["loss"][:3] == resumed["history"]["loss"]
+    assert eyetune("show", "more") == 0
+    assert f"run {resumed['run']}" in eyetune.output
 
 
 def test_recipe_prints_toml_that_can_be_trained(eyetune: Terminal) -> None:

@@ -19,7 +19,8 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
     """Compare runs with the first one, by their predictions for the same validation images.
 
     Runs of one recipe with different seeds are taken together. Of several runs with the same recipe
-    and seed, which have the same result, the last one counts.
+    and seed, which have the same result, the last one counts. Other callbacks of the user make
+    another recipe.
 
     Args:
         runs: Runs of two recipes or more: runs, ids, beginnings of ids, names, or "latest". The
@@ -44,9 +45,10 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
         'better'
     """
     chosen = list(_opened(runs, workspace))
-    groups: dict[str, dict[int, Run]] = {}
+    groups: dict[tuple[str, ...], dict[int, Run]] = {}
     for run in chosen:
-        groups.setdefault(run.recipe.fingerprint, {})[run.record.seed] = run
+        key = (run.recipe.fingerprint, *run.record.callbacks)
+        groups.setdefault(key, {})[run.record.seed] = run
     if len(groups) < 2:
         raise UsageError(
             "There is nothing to compare.",

@@ -69,6 +69,7 @@ def run_table(run: Run) -> Table:
         rows["note"] = "; ".join(data.notes)
     rows |= {
         "recipe": _changes(record),
+        **_origin(record),
         "parameters": f"{network.parameters:,}",
         "MACs per image": f"{network.macs:,}",
         "precision": record.precision,
@@ -97,6 +98,16 @@ def _changes(record: RunRecord) -> str:
 
     texts = [change.text for change in changes_from_default(record.recipe)]
     return ", ".join(texts) or "the lab's"
+
+
+def _origin(record: RunRecord) -> dict[str, str]:
+    """Return what else a run was made with: another run, callbacks of the user."""
+    rows = {}
+    if record.continued_from:
+        rows["continues"] = f"run {record.continued_from}"
+    if record.callbacks:
+        rows["callbacks"] = ", ".join(text.partition("(")[0] for text in record.callbacks)
+    return rows
 
 
 def _curve(values: Sequence[float], *, is_share: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -41,6 +42,7 @@ def train(
         eyetune train resnet14 --epochs 18
         eyetune train latest --epochs 20
         eyetune train --resume latest
+        eyetune train --resume latest --epochs 62
 
     Parameters
     ----------
@@ -54,16 +56,19 @@ def train(
         Name of the run, in addition to its id.
     resume
         Resume this run after its last complete epoch: its id, the beginning of the id, its name,
-        or `latest`.
+        or `latest`. With more --epochs than its recipe has, the run stays as it is, and a new run
+        continues from its checkpoint; a schedule that has ended starts again over the additional
+        epochs.
     threads
         Number of threads; a resumed run keeps its number unless this is given.
     deterministic
         Use only operations that give the same result every time.
     """
-    if resume is not None and (start is not None or flags != _NO_FLAGS or seed or name):
+    has_other_flags = replace(flags, epochs=None) != _NO_FLAGS
+    if resume is not None and (start is not None or has_other_flags or seed):
         raise UsageError(
-            "A resumed run keeps its recipe, seed and name.",
-            expected="--resume RUN without a recipe, recipe options, --seed or --name",
+            "A resumed run keeps its recipe and seed.",
+            expected="--resume RUN without a recipe, --seed or recipe options other than --epochs",
             received="both",
             fix="Leave out the other options, or leave out --resume to train a new run.",
         )
@@ -76,7 +81,14 @@ def train(
     from eyetune.records import RunState
 
     if resume is not None:
-        run = eyetune.resume(resume, workspace=workspace, threads=threads, trackers=opened)
+        run = eyetune.resume(
+            resume,
+            epochs=flags.epochs,
+            name=name,
+            workspace=workspace,
+            threads=threads,
+            trackers=opened,
+        )
     else:
         run = eyetune.train(
             recipe,

@@ -123,6 +123,10 @@ class RunRecord:
         failure: How it failed, for a FAILED run.
         lab_id: Id of the lab that made it for a comparison or for its final training, if any.
         study_id: Id of the study that it is a trial of, if any.
+        callbacks: The Keras callbacks that the user gave to its training, each as its class with
+            its settings.
+        continued_from: Id of the run whose checkpoint it began with, if it continues one for more
+            epochs.
         deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
@@ -146,6 +150,8 @@ class RunRecord:
     failure: RunFailure | None = None
     lab_id: str | None = None
     study_id: str | None = None
+    callbacks: tuple[str, ...] = ()
+    continued_from: str | None = None
     deleted_at: datetime | None = None
 
     @property
@@ -189,6 +195,8 @@ class RunRecord:
             "failure": self.failure and str(self.failure),
             "lab": self.lab_id,
             "study": self.study_id,
+            "callbacks": list(self.callbacks),
+            "continued_from": self.continued_from,
             "trained_on_validation": self.trained_on_validation,
             "deleted_at": self.deleted_at and self.deleted_at.isoformat(timespec="seconds"),
             "recipe": self.recipe.model_dump(mode="json", exclude_none=True),

@@ -82,6 +82,8 @@ class RunStore:
         run_id: str | None = None,
         lab_id: str | None = None,
         study_id: str | None = None,
+        callbacks: tuple[str, ...] = (),
+        continued_from: str | None = None,
     ) -> RunRecord:
         """Record a new run and create its folder with the recipe in it.
 
@@ -100,6 +102,8 @@ class RunStore:
                 crash, is replaced. Default: a random one.
             lab_id: Id of the lab that makes it, if any.
             study_id: Id of the study that it is a trial of, if any.
+            callbacks: Descriptions of the user's callbacks that see its training.
+            continued_from: Id of the run that it continues for more epochs, if any.
 
         Raises:
             UsageError: The name is "latest".
@@ -136,6 +140,8 @@ class RunStore:
                     versions=dict(versions or {}),
                     lab_id=lab_id,
                     study_id=study_id,
+                    callbacks=list(callbacks) or None,
+                    continued_from=continued_from,
                 )
             )
             self._database.announce(RunChanged(run_id))
@@ -255,10 +261,15 @@ class RunStore:
         return records[0]
 
     def same(self, recipe: Recipe, data_fingerprint: str, seed: int) -> list[RunRecord]:
-        """Return the runs of a recipe on the same images with the same seed, oldest first."""
+        """Return the runs of a recipe on the same images with the same seed, oldest first.
+
+        Runs with callbacks of the user, which may have changed the training, are left out.
+        """
         has_recipe = (runs.c.recipe_fingerprint == recipe.fingerprint) & (runs.c.seed == seed)
         records = self._select(has_recipe & runs.c.deleted_at.is_(None))
-        return [run for run in records if run.data.fingerprint == data_fingerprint]
+        return [
+            run for run in records if run.data.fingerprint == data_fingerprint and not run.callbacks
+        ]
 
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> RunRecord:
         """Return the run that a user means.
@@ -383,5 +394,7 @@ class RunStore:
             failure=RunFailure(row.failure) if row.failure else None,
             lab_id=row.lab_id,
             study_id=row.study_id,
+            callbacks=tuple(row.callbacks or ()),
+            continued_from=row.continued_from,
             deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
         )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0004"  # the newest file in migrations/versions
+VERSION = "0005"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -43,6 +43,8 @@ runs = Table(
     Column("failure", String),
     Column("lab_id", String),
     Column("study_id", String),
+    Column("callbacks", JSON(none_as_null=True)),
+    Column("continued_from", String),
 )
 
 epochs = Table(

@@ -93,11 +93,7 @@ def save(
         kept: list[Any] = []
         about |= {"state": _without_arrays(state or {}, kept), "has_frozen": with_frozen}
         arrays |= {f"state/{index}": array for index, array in enumerate(kept)}
-    try:
-        with replaced_file(path, durable=True) as partial, partial.open("wb") as stream:
-            np.savez(stream, about=np.array(json.dumps(about)), **arrays)
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    _write(path, about, arrays)
 
 
 def copy(path: Path, to: Path) -> None:
@@ -121,6 +117,34 @@ def copy(path: Path, to: Path) -> None:
                 shutil.copyfile(path, partial)
     except OSError as error:
         raise _unwritable(to, error) from None
+
+
+def adopt(path: Path, to: Path, recipe: str) -> None:
+    """Copy a checkpoint to a training of another recipe, whose first epochs are the same.
+
+    Args:
+        path: The checkpoint.
+        to: Path of the copy.
+        recipe: Fingerprint of the other recipe, which the copy belongs to.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or damaged.
+        WorkspaceError: The copy cannot be written.
+    """
+    load(path)
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    about = json.loads(str(arrays.pop("about")))
+    about["identity"]["recipe"] = recipe
+    _write(to, about, arrays)
+
+
+def _write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    try:
+        with replaced_file(path, durable=True) as partial, partial.open("wb") as stream:
+            np.savez(stream, about=np.array(json.dumps(about)), **arrays)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _unwritable(path: Path, error: OSError) -> WorkspaceError:

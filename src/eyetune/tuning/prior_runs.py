@@ -25,8 +25,9 @@ def find_prior_runs(
 ) -> tuple[str, ...]:
     """Return the ids of the runs that seed a new study.
 
-    They are complete, are not trials, and match the study: they were trained on the same images,
-    with the same seed and number of epochs, and with values of its space.
+    They are complete, are not trials, had no callbacks of the user, and match the study: they were
+    trained on the same images, with the same seed and number of epochs, and with values of its
+    space.
 
     Args:
         workspace: Workspace of the runs.
@@ -40,6 +41,7 @@ def find_prior_runs(
         is_comparable = (
             run.state is RunState.COMPLETE
             and run.study_id is None
+            and not run.callbacks
             and run.data.fingerprint == fingerprint
             and run.seed == settings.seed
             and run.recipe.fit.total_epochs == settings.recipe.fit.total_epochs

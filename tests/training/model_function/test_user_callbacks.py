@@ -74,7 +74,7 @@ def train(folder: Path, recipe: Recipe, callbacks: list[Any], **options: Any) ->
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
-    return [(one.loss, one.val_loss, one.learning_rate) for one in fitted.history]
+    return [(one.loss, one.value("val_loss"), one.learning_rate) for one in fitted.history]
 
 
 @pytest.mark.parametrize(("made", "epochs"), [(stopping, 40), (slowing, 3)])
@@ -99,7 +99,7 @@ def test_early_stopping_restores_its_best_weights(tmp_path: Path) -> None:
     callbacks = stopping()
     notes: list[str] = []
     fitted = train(tmp_path, SMALL.with_(fit__epochs=40), callbacks, on_note=notes.append)
-    losses = [epoch.val_loss for epoch in fitted.history]
+    losses = [epoch.value("val_loss") for epoch in fitted.history]
     best = losses.index(min(losses)) + 1
     assert fitted.ending is Ending.COMPLETE
     assert fitted.kept_epoch == best == len(losses) - 2 < 38
@@ -116,15 +116,17 @@ def test_early_stopping_restores_its_best_weights(tmp_path: Path) -> None:
 def test_recipe_that_keeps_its_best_overrides_callbacks(tmp_path: Path) -> None:
     recipe = SMALL.with_(fit__keep_best=True, fit__monitor="val_accuracy", fit__epochs=6)
     fitted = train(tmp_path, recipe, stopping())
-    accuracies = [epoch.val_accuracy for epoch in fitted.history]
+    accuracies = [epoch.value("val_accuracy") for epoch in fitted.history]
     assert fitted.kept_epoch == accuracies.index(max(accuracies)) + 1
 
 
 def test_callback_that_watches_batches_sees_each_one(tmp_path: Path) -> None:
     batches: list[int] = []
-    watcher = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, _: batches.append(batch)
-    )
+
+    def seen(batch: int, logs: Any = None) -> None:
+        batches.append(batch)
+
+    watcher = keras.callbacks.LambdaCallback(on_train_batch_end=seen)
     recipe = SMALL.with_(fit__batch_size=3, fit__epochs=1)  # two batches at once without it
     fitted = train(tmp_path / "watched", recipe, [watcher])
     assert batches == list(range(20))

@@ -68,9 +68,7 @@ def fit_function(
     stored = checkpoints.load_last(folder, identity) if resume else None
     for epoch in stored.history if stored else ():
         on_epoch(epoch)
-    training = FunctionTraining(
-        prepared, built, folder, identity, stored, log_name, callbacks
-    )
+    training = FunctionTraining(prepared, built, folder, identity, stored, log_name, callbacks)
     training.listen(stop_after, on_epoch, on_progress)
     return training.outcome(training.run())
 
