@@ -82,6 +82,8 @@ class MlflowTracker(Tracker):
         name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         # eyetune sends nothing to anyone but the tracking server that its user names.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # With --json, standard output holds one JSON object.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         try:
             from mlflow import MlflowClient
         except ImportError:
