@@ -27,17 +27,17 @@ _PICTURES = "plots"
 
 
 def metrics_of(epoch: Epoch) -> Metrics:
-    """Return the metrics of an epoch by name.
+    """Return the metrics of an epoch by name, without those that were not measured.
 
     Example:
-        >>> metrics = metrics_of(Epoch(1, 2.3, 0.1, 2.2, 0.2, 0.001, 3.0, 900.0, {"f1": 0.5}))
-        >>> metrics["val_accuracy"], metrics["f1"], "epoch" in metrics
-        (0.2, 0.5, False)
+        >>> metrics = metrics_of(Epoch(1, 2.3, None, 2.2, None, 0.001, 3.0, 900.0, {"mae": 0.5}))
+        >>> list(metrics)
+        ['loss', 'val_loss', 'learning_rate', 'duration_seconds', 'images_per_second', 'mae']
     """
     values = asdict(epoch)
     others = values.pop("others")
     del values["epoch"]
-    return {**values, **others}
+    return _numbers({**values, **others})
 
 
 def epochs_of(history: History) -> dict[int, Metrics]:
