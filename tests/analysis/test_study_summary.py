@@ -337,3 +337,26 @@ def test_trials_that_were_cut_off_are_counted_together() -> None:
     assert list(count_state_names(LAB.record, cut).values()) == [len(cut)]
     going = LAB.record.model_copy(update={"state": StudyState.RUNNING})
     assert len(count_state_names(going, cut)) == len(cut)
+
+
+@pytest.mark.parametrize(
+    ("best", "second", "is_chance"),
+    [
+        ((0.70, 0.74), (0.69, 0.73), True),
+        ((0.70, 0.72), (0.60, 0.62), False),
+        ((0.70, 0.70), (0.69, 0.69), False),
+    ],
+)
+def test_lead_within_the_error_of_executions_is_called_chance(
+    best: tuple[float, float], second: tuple[float, float], is_chance: bool
+) -> None:
+    trials = []
+    for number, values in enumerate((second, best)):
+        by_execution = tuple((value,) for value in values)
+        rung = Rung(epochs=10, values=(sum(values) / 2,), by_execution=by_execution)
+        trials.append(trial(number, 0.5).with_(rungs=(rung,)))
+    study = with_trials(*trials, final(2, 0.9))  # a single training says nothing about chance
+    shown = [text for text in warnings(study.record, study.trials) if "may be chance" in text]
+    assert bool(shown) == is_chance
+    if is_chance:
+        assert "trial, 1, is ahead of trial 0 by 1.00 points of val_accuracy" in shown[0]

@@ -11,8 +11,10 @@ from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
+    Execution,
     InfeasibleReason,
     Objective,
+    Rung,
     StudyRecord,
     StudySettings,
     StudyState,
@@ -130,3 +132,36 @@ def test_deleted_study_gives_up_its_name(workspace: Path) -> None:
     records.studies.delete(later.id)
     records.studies.restore(earlier.id)
     assert records.studies.find("first") == earlier
+
+
+def test_executions_are_read_back_as_written(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    result = Rung(epochs=3, values=(0.5,))
+    executions = (
+        Execution(run="a", seed=0, rung=0, result=result, epochs=3, seconds=1.5, is_over=True),
+        Execution(run="b", seed=1),
+    )
+    mean = Rung(epochs=3, values=(0.4,), by_execution=((0.5,), (0.3,)))
+    trial = TrialRecord(
+        number=0,
+        state=TrialState.RUNNING,
+        values={},
+        run="a",
+        rungs=(mean,),
+        executions=executions,
+        retries=1,
+        lost_epochs=2,
+    )
+    records.studies.save_trials(study.id, [trial])
+    (again,) = Workspace(workspace).studies.trials(study.id)
+    assert again == trial
+    assert (again.runs, again.pending_runs, again.epochs_trained) == (("a", "b"), ("b",), 5)
+
+
+def test_trial_of_an_earlier_version_has_one_run() -> None:
+    recorded = {"number": 0, "state": "RUNNING", "values": {}, "run": "3f2a77b0", "epochs": 3}
+    trial = TrialRecord.model_validate({**recorded, "rungs": [{"epochs": 3, "values": [0.5]}]})
+    assert trial.runs == trial.pending_runs == ("3f2a77b0",)
+    assert (trial.executions, trial.epochs_trained, trial.retries) == ((), 3, 0)
+    assert trial.rungs[0].spread == ()

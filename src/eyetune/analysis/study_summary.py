@@ -10,7 +10,12 @@ from types import MappingProxyType
 
 from eyetune.analysis.metrics import standard_error
 from eyetune.analysis.ranking import rank_trials
-from eyetune.analysis.trial_results import metric_text, objectives_text
+from eyetune.analysis.trial_results import (
+    is_share,
+    metric_text,
+    objectives_text,
+    spread_text,
+)
 from eyetune.records.run import DataRecord, RunRecord
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Value
@@ -236,6 +241,7 @@ def warnings(
             *_edges(record, trials, order[0]),
             *_unfinished(record, order[0]),
             *_late(record, trials, order),
+            *_narrow_lead(record, order),
         ]
     return sentences
 
@@ -379,6 +385,33 @@ def _late(
     return [
         f"The best was found by the last {number_of(len(steps) - begin, 'trial')} ({improvement}): "
         "the search is still improving, so a larger budget may help."
+    ]
+
+
+def _narrow_lead(record: StudyRecord, order: Sequence[TrialRecord]) -> list[str]:
+    """Return a warning if chance explains the lead of the best trial among several executions.
+
+    The error of a mean is estimated from the spread of its few executions, so this is a rough
+    comparison.
+    """
+    rivals = [trial for trial in order if trial.result and trial.result.spread]
+    if len(record.settings.objectives) > 1 or len(rivals) < 2:
+        return []
+    best, second = rivals[:2]
+    values, squares = [], 0.0
+    for trial in (best, second):
+        assert trial.result is not None
+        values.append(trial.result.values[0])
+        squares += trial.result.spread[0] ** 2 / len(trial.result.by_execution)
+    lead, error = abs(values[0] - values[1]), math.sqrt(squares)
+    if not lead < error:
+        return []
+    name = record.settings.objectives[0].name
+    unit = " points" if is_share(name) else ""
+    return [
+        f"The best trial, {best.number}, is ahead of trial {second.number} by"
+        f" {spread_text(name, values[0], lead)}{unit} of {name}, with a standard error of"
+        f" {spread_text(name, values[0], error)} from their executions: the lead may be chance."
     ]
 
 
