@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -35,6 +35,7 @@ from eyetune.values.samples import labels_of
 
 if TYPE_CHECKING:
     from eyetune.training.fit import Fitted
+    from eyetune.training.precision import Arithmetic
     from eyetune.training.prepared_network import PreparedNetwork
 
 # How long to wait until the worker of a killed coordinator notices this and ends.
@@ -362,6 +363,36 @@ def discover_apart(recipe: Recipe, threads: int) -> Discovered:
         has_validation = bool(dataset.validation)
         metrics = measured_names(built.fit, has_validation=has_validation)
         return Discovered(space, metrics, built.loaded.has_own_fit)
+
+
+def choose_arithmetic_apart(
+    recipes: tuple[Recipe, ...], threads: int, num_epochs: int, max_seconds: float
+) -> Arithmetic | None:
+    """Choose the arithmetic of a study in a worker process (see `precision.choose_for_study`).
+
+    Args:
+        recipes: Recipes of some networks of the study. One that cannot be trained is left out.
+        threads: Number of threads (0: one per core).
+        num_epochs: Epochs that the study will train in all its trials together, at most.
+        max_seconds: Time of the study's trainings, of all workers together.
+
+    Returns:
+        The arithmetic; None if none of the networks can be trained.
+    """
+    from eyetune.training.precision import Arithmetic, choose_for_study
+    from eyetune.training.prepared_network import prepare_network
+
+    start(threads)
+    with _keras_cleared():
+        networks = []
+        for recipe in recipes:
+            with suppress(EyetuneError):
+                arithmetic = Arithmetic("float32", "to be measured")
+                dataset = _dataset(recipe)
+                networks.append(prepare_network(recipe, dataset, seed=0, arithmetic=arithmetic))
+        if not networks:
+            return None
+        return choose_for_study(networks, num_epochs=num_epochs, max_seconds=max_seconds)
 
 
 def inspect(

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,6 +81,7 @@ def choose_arithmetic(
     dataset: AnyDataset,
     *,
     prepared: PreparedNetwork | None = None,
+    max_seconds: float = math.inf,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Arithmetic:
     """Return the arithmetic for the training of a recipe on this machine. Keras must be started.
@@ -94,6 +95,7 @@ def choose_arithmetic(
         recipe: What is trained and how.
         dataset: The images that it is trained on.
         prepared: The network in float32, if it was prepared already. A measurement trains it.
+        max_seconds: Time of the training.
         on_note: Called with a line of text before a measurement, which takes seconds.
 
     Raises:
@@ -118,7 +120,36 @@ def choose_arithmetic(
     if recipe.model.has_backbone and stages(recipe)[-1].on_features:
         return Arithmetic("float32", "only the head is trained")
     built = (prepared.function or prepared.model) if prepared else None
-    return _faster(recipe, dataset, trainee(recipe, dataset, "float32", built), on_note)
+    max_seconds = min(max_seconds, recipe.fit.seconds or math.inf)
+    subject = trainee(recipe, dataset, "float32", built)
+    return _faster(recipe, dataset, subject, max_seconds, on_note)
+
+
+def choose_for_study(
+    networks: Sequence[PreparedNetwork],
+    *,
+    num_epochs: int,
+    max_seconds: float = math.inf,
+    on_note: Callable[[str], None] = lambda _: None,
+) -> Arithmetic:
+    """Return the arithmetic for all trainings of a study, measured once. Keras must be started.
+
+    The network with the most multiply-accumulates decides: the large ones take most of the time.
+
+    Args:
+        networks: Some networks of the study in float32, one or more. A measurement trains one.
+        num_epochs: Epochs that the study will train in all its trials together, at most.
+        max_seconds: Time of the study's trainings, of all workers together.
+        on_note: Called with a line of text before a measurement, which takes seconds.
+
+    Raises:
+        EyetuneError: The network cannot be built again, as from `prepare_network`.
+    """
+    largest = max(networks, key=lambda prepared: prepared.inspect().costs["macs"])
+    recipe = largest.recipe.with_({"fit.epochs": num_epochs})
+    return choose_arithmetic(
+        recipe, largest.dataset, prepared=largest, max_seconds=max_seconds, on_note=on_note
+    )
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:
@@ -132,10 +163,14 @@ def _gpu_capabilities() -> list[tuple[int, int]]:
 
 
 def _faster(
-    recipe: Recipe, dataset: AnyDataset, float32: Trainee, on_note: Callable[[str], None]
+    recipe: Recipe,
+    dataset: AnyDataset,
+    float32: Trainee,
+    max_seconds: float,
+    on_note: Callable[[str], None],
 ) -> Arithmetic:
     """Return the faster arithmetic for a network on this CPU."""
-    if not _is_worth_measuring(float32, max_seconds=recipe.fit.seconds or math.inf):
+    if not _is_worth_measuring(float32, max_seconds=max_seconds):
         return Arithmetic("float32", "a short training")
 
     def measured() -> StepSeconds:

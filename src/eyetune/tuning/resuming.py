@@ -150,6 +150,8 @@ def _changed_recipe(recorded: Recipe, recipe: Recipe) -> list[str]:
         if ".py" in old_name and ".py" in new_name and old_name != new_name:
             changed.append("the file of the model function is different")
         recipe = recipe.with_({"model": {"function": old_name}})
+        if recipe.fit.precision == "measured":  # it was, when the study was started
+            recipe = recipe.with_({"fit.precision": recorded.fit.precision})
     for path, (old, new) in recorded.difference(recipe).items():
         changed.append(f"{path}: {_text(old)} became {_text(new)}")
     return changed

@@ -51,6 +51,7 @@ from eyetune.tuning.starting_space import (
     starting_space,
     with_length,
 )
+from eyetune.tuning.study_precision import with_precision
 
 LEARNING_FROM_POINTS = ("tpe", "gp")  # samplers that begin with random trials
 DEFAULT_TRIALS = 30  # if nothing else ends a study
@@ -190,6 +191,17 @@ def new_settings(
     if ends_with_training and scheduler.name == "halving" and not has_epochs:
         scheduler = _with_rungs(scheduler, recipe, len(images.load_images(recipe).train))
         recipe = with_length(recipe, scheduler.max_epochs, objectives)
+    schedule = _scheduler_settings(scheduler, recipe.fit.total_epochs, budget)
+    ending_budget = _ending_budget(budget, scheduler)
+    recipe = with_precision(
+        recipe,
+        limited.space,
+        objectives,
+        schedule,
+        ending_budget,
+        executor,
+        progress=options.progress,
+    )
     num_int8_images = 0
     if measures_int8(objectives):
         num_int8_images = min(MAX_IMAGES, len(images.load_images(recipe).validation))
@@ -204,8 +216,8 @@ def new_settings(
             "int8_images": num_int8_images,
             "sampler": sampler,
             "sampling": sampling,
-            "schedule": _scheduler_settings(scheduler, recipe.fit.total_epochs, budget),
-            "budget": _ending_budget(budget, scheduler),
+            "schedule": schedule,
+            "budget": ending_budget,
             "limits": limits,
             "seed": options.seed or 0,
             "workers": executor.recorded_workers,
