@@ -123,3 +123,12 @@ def test_int8_study_keeps_the_epoch_with_the_best_accuracy() -> None:
     objectives = tuple(map(read_objective, ("latency_ms", "int8_accuracy")))
     assert monitor_of(objectives) == "val_accuracy"
     assert monitor_of((*objectives, read_objective("val_loss"))) == "val_loss"
+
+
+def test_what_a_users_fit_returned_counts_instead_of_the_epochs() -> None:
+    objectives = [read_objective("val_accuracy"), read_objective("parameters")]
+    history = fabricated_history(4, 0.8)
+    values = values_of(objectives, history, {"parameters": 7}, returned={"val_accuracy": 0.25})
+    assert values == (0.25, 7)
+    score = read_objective("my_score:max")
+    assert values_of([score], history, {}, returned={"my_score": 3.0}) == (3.0,)

@@ -74,6 +74,7 @@ class Fitted:
         ranges: The range of each int8 tensor, if the last stage has learned them.
         changed_copies: What it changed in its copies of the user's callbacks; see `Outcome`.
         network: The network as a model function built and compiled it; None for a recipe's.
+        returned: Metrics by name that a user's own `fit` returned; see `Outcome`.
     """
 
     ending: Ending
@@ -85,6 +86,7 @@ class Fitted:
     ranges: Ranges | None = None
     changed_copies: tuple[str, ...] = ()
     network: keras.Model | None = None
+    returned: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class Outcome:
         changed_copies: What the training changed in its copies of the user's callbacks, such as
             "LossLog.losses"; the user's own objects do not have it.
         is_saved: Whether the network was saved, since the training is complete or concluded.
+        returned: Metrics by name that a user's own `fit` returned at its end, other than a history.
     """
 
     history: History
@@ -108,6 +109,7 @@ class Outcome:
     is_interrupted: bool = False
     changed_copies: tuple[str, ...] = ()
     is_saved: bool = False
+    returned: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def work(
             is_interrupted=fitted.ending is Ending.INTERRUPTED,
             changed_copies=fitted.changed_copies,
             is_saved=is_saved,
+            returned=fitted.returned,
         )
 
 

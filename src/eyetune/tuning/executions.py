@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from types import MappingProxyType
 
 from eyetune.analysis.ranking import comparable
 from eyetune.errors import UsageError
@@ -53,6 +54,7 @@ def arrived(
     *,
     is_over: bool,
     int8: Int8Accuracy | None = None,
+    returned: Mapping[str, float] = MappingProxyType({}),
 ) -> TrialRecord:
     """Return a trial after one of its runs was trained up to the epochs that were granted.
 
@@ -65,14 +67,17 @@ def arrived(
         history: All epochs of the run.
         is_over: Whether the run would train no further even if the trial was promoted.
         int8: Accuracy of the run's int8 network.
+        returned: Metrics by name that a user's `fit` returned; they count instead of the epochs'.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     if not trial.executions:
-        return reached(objectives, trial, history, is_over=is_over, int8=int8)
+        return reached(objectives, trial, history, is_over=is_over, int8=int8, returned=returned)
     seconds = _seconds(history)
-    result = rung_of(objectives, trial.network, history, seconds=seconds, int8=int8)
+    result = rung_of(
+        objectives, trial.network, history, seconds=seconds, int8=int8, returned=returned
+    )
     changes = {
         "rung": trial.rung,
         "result": result,

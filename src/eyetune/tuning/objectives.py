@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, cast
 
 from eyetune.errors import UsageError, nearest
@@ -240,11 +241,13 @@ def values_of(
     *,
     seconds: float = 0.0,
     int8: Int8Accuracy | None = None,
+    returned: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[float, ...]:
     """Return the values of a trial's objectives.
 
     All metrics are those of one epoch: the best by the first metric, whose network is kept
-    (`monitor_of`). The int8 network is made from it, too.
+    (`monitor_of`). The int8 network is made from it, too. What a user's own `fit` returned counts
+    instead.
 
     Args:
         objectives: Objectives of the study.
@@ -252,6 +255,7 @@ def values_of(
         network: Costs of the network by name.
         seconds: Time of training so far.
         int8: Accuracy of the int8 network; None if it was not measured.
+        returned: Metrics by name that a user's `fit` returned at its end.
 
     Returns:
         A value for each objective.
@@ -259,10 +263,12 @@ def values_of(
     Raises:
         UsageError: A metric was not measured.
     """
-    kept = _best(objectives, history, network)
-    known = {**network, SECONDS: seconds}
+    known = {**network, SECONDS: seconds, **returned}
     if int8 is not None:
         known[INT8_ACCURACY] = int8.accuracy
+    if all(objective.name in returned for objective in objectives):
+        return tuple(known[objective.name] for objective in objectives)
+    kept = _best(objectives, history, network)
     return tuple(_value(objective, kept, known) for objective in objectives)
 
 

@@ -325,6 +325,7 @@ class _Search:
                 history,
                 is_over=outcome.is_over,
                 int8=outcome.int8,
+                returned=outcome.returned,
             )
         except UsageError as error:  # nothing measures an objective
             self._fail(trial, error)

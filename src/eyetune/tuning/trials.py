@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from eyetune.errors import EyetuneError, UsageError
@@ -169,6 +170,7 @@ def reached(
     is_over: bool,
     kept_epoch: int | None = None,
     int8: Int8Accuracy | None = None,
+    returned: Mapping[str, float] = MappingProxyType({}),
 ) -> TrialRecord:
     """Return a trial that is trained once after it has reached the rung of its promotion.
 
@@ -179,13 +181,20 @@ def reached(
         is_over: Whether it would train no further even if it was promoted.
         kept_epoch: The epoch whose network is kept. Default: the best one.
         int8: Accuracy of its int8 network.
+        returned: Metrics by name that a user's `fit` returned; they count instead of the epochs'.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     seconds = sum(epoch.duration_seconds for epoch in history)
     rung = rung_of(
-        objectives, trial.network, history, seconds=seconds, kept_epoch=kept_epoch, int8=int8
+        objectives,
+        trial.network,
+        history,
+        seconds=seconds,
+        kept_epoch=kept_epoch,
+        int8=int8,
+        returned=returned,
     )
     return trial.with_(
         state=TrialState.COMPLETE if is_over else TrialState.PAUSED,
@@ -205,6 +214,7 @@ def rung_of(
     seconds: float,
     kept_epoch: int | None = None,
     int8: Int8Accuracy | None = None,
+    returned: Mapping[str, float] = MappingProxyType({}),
 ) -> Rung:
     """Return what a training has reached.
 
@@ -215,12 +225,13 @@ def rung_of(
         seconds: Their time in seconds.
         kept_epoch: The epoch whose network is kept. Default: the best one.
         int8: Accuracy of its int8 network; None if it was not measured.
+        returned: Metrics by name that a user's `fit` returned; they count instead of the epochs'.
 
     Raises:
         UsageError: Nothing measures an objective.
     """
     kept = history if kept_epoch is None else history[kept_epoch - 1 : kept_epoch]
-    values = values_of(objectives, kept, network, seconds=seconds, int8=int8)
+    values = values_of(objectives, kept, network, seconds=seconds, int8=int8, returned=returned)
     return Rung(epochs=len(history), values=values, int8=int8)
 
 

@@ -131,7 +131,7 @@ class FunctionTraining:
                 return Ending.PAUSED
             except KeyboardInterrupt:
                 return Ending.INTERRUPTED
-        self.results = metrics_of(result, self.recipe.fit.monitor.partition(":")[0])
+        self.results = metrics_of(result, self.recipe.fit.monitor)
         if not self.starts:
             self._record_own_loop()
         return Ending.COMPLETE
@@ -359,6 +359,7 @@ class FunctionTraining:
             self.built.space,
             changed_copies=self.copies.changes,
             network=self.model,
+            returned=self.results,
         )
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from eyetune.errors import EyetuneError
+from eyetune.errors import EyetuneError, FatalTrialError
 from eyetune.models.model_function import Built
 from eyetune.models.model_function.tracebacks import failed, is_theirs
 from eyetune.recipe import Recipe
 from eyetune.training.model_function.callback_copies import CallbackCopies
 from eyetune.training.model_function.user_data import UserData
+from eyetune.values.history import is_better_high
 
 # Arguments that a training decides itself, whatever the user gave to `search`.
 DECIDED_BY_TRAINING = (
@@ -97,13 +99,50 @@ def _explained(error: Exception) -> Exception:
 
 
 def metrics_of(result: Any, monitor: str) -> dict[str, float]:
-    """Return the metrics in the result of a user's `fit`.
+    """Return the metrics in the result of a user's `fit`, which count instead of the epochs'.
 
-    Like KerasTuner, it accepts a dictionary of metrics, a single number (for `monitor`), or a
-    Keras History, whose metrics are recorded elsewhere.
+    Like KerasTuner, it accepts a dictionary of metrics, a single number (for `monitor`), a Keras
+    History, whose metrics are recorded elsewhere, or a list of these: then the means count, of a
+    History those of its best epoch.
+
+    Args:
+        result: What `fit` returned.
+        monitor: Metric that chooses the best epoch, with its direction where the name does not
+            imply it.
+
+    Raises:
+        FatalTrialError: It is something else.
     """
+    if not isinstance(result, list) or not result:
+        return _single_metrics(result, monitor)
+    parts = [_single_metrics(part, monitor) or _best_metrics(part, monitor) for part in result]
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: fmean(part[name] for part in parts if name in part) for name in names}
+
+
+def _single_metrics(result: Any, monitor: str) -> dict[str, float]:
     if isinstance(result, Mapping):
         return {str(name): float(value) for name, value in result.items()}
     if isinstance(result, int | float | np.number):
-        return {monitor: float(result)}
-    return {}
+        return {monitor.partition(":")[0]: float(result)}
+    if isinstance(getattr(result, "history", None), Mapping):
+        return {}
+    raise FatalTrialError(
+        "HyperModel.fit did not return metrics.",
+        kind="FatalTypeError",
+        expected="a number, a dictionary, the result of model.fit, or a list of these",
+        received=f"{type(result).__name__}: {result!r:.60}",
+        fix="End it with: return model.fit(...).",
+    )
+
+
+def _best_metrics(history: Any, monitor: str) -> dict[str, float]:
+    """Return the metrics of the best epoch of a Keras History."""
+    metric, _, direction = monitor.partition(":")
+    columns = history.history
+    values = columns.get(metric)
+    if not values:
+        return {}
+    maximize = direction == "max" if direction else is_better_high(metric)
+    best = values.index(max(values) if maximize else min(values))
+    return {name: float(column[best]) for name, column in columns.items() if best < len(column)}
