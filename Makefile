@@ -6,6 +6,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Each test process needs a core and up to 4 GB. A file of tests stays in one process, which shares its fixtures.
 TEST_PROCESSES ?= 2
+# How much the longer tiers do: small (a part, for each change) or full (before a release).
+BUDGET ?= full
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # Tests that need neither Keras nor other processes.
 QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data tests/device/boards tests/recipe \
@@ -13,7 +15,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -63,6 +65,9 @@ lint: develop  ## ruff, mypy --strict, import contracts, spelling, discouraged p
 
 pytest: develop  ## all tests, without lint
 	$(PYTEST)
+
+compat: develop  ## run scripts of KerasTuner under KerasTuner and under eyetune, and compare
+	$(BIN)/python -m tests.compat.suite --budget $(BUDGET)
 
 wheel: develop  ## build the wheel, install it into a new environment and use it
 	$(BIN)/python tools/check_wheel.py

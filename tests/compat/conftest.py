@@ -1,0 +1,3 @@
+"""Keeps pytest away from the scripts, which `make compat` runs."""
+
+collect_ignore = ["scripts"]

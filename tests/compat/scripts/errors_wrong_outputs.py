@@ -1,0 +1,27 @@
+"""Outputs that do not fit the labels: an error, before or after its trials."""
+
+# expected: same
+import keras
+import keras_tuner
+import numpy as np
+from facts import fact
+
+x = np.ones((8, 2, 2, 1), "float32")
+y = keras.utils.to_categorical(np.arange(8) % 3, 3)
+
+
+def build_model(hp):
+    model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(hp.Int("units", 2, 60)))
+    model.add(keras.layers.Dense(5, activation="softmax"))
+    model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+tuner = keras_tuner.RandomSearch(
+    build_model, "val_accuracy", max_trials=4, directory="results", project_name="outputs"
+)
+try:
+    tuner.search(x, y, validation_data=(x, y), verbose=0)
+except (RuntimeError, ValueError):
+    fact("refused", True)
