@@ -184,7 +184,7 @@ def test_resumed_run_continues_and_shows_what_has_changed(uri: str) -> None:
     assert found.data.tags["eyetune.changed.fit.epochs"] == "99"
 
 
-def test_names_and_texts_of_any_kind_are_accepted(uri: str) -> None:
+def test_names_texts_and_missing_files_are_accepted(uri: str) -> None:
     parameters: dict[str, int | str] = {"units (first)": 1, "units [first]": 2, "../up": 3}
     parameters |= {"a//b": 4, "": 5, "text": "y" * 9000}
     parameters |= {f"units_{number}": number for number in range(250)}
@@ -192,7 +192,8 @@ def test_names_and_texts_of_any_kind_are_accepted(uri: str) -> None:
     tracker = MlflowTracker(uri)
     tracker.begin(item)
     tracker.log_epoch(item, 1, {"my metric: 50%": float("nan"), "loss": float("inf")})
-    tracker.end(item, TrackedEnd("FAILED", is_over=True, num_epochs=1, error="e" * 9000))
+    files = {"gone.png": Path("gone.png")}
+    tracker.end(item, TrackedEnd("FAILED", is_over=True, error="e" * 9000, files=files))
     run = Logged(uri).by_id["1a2b"]
     assert len(run.data.params) == len(parameters)
     assert run.info.status == "FAILED"
@@ -223,9 +224,10 @@ def deleted_experiment(uri: str, _: Path) -> str:
         lambda _, __: "postgresql://user:secret@127.0.0.1:9/mlflow",
         lambda _, folder: f"sqlite:///{folder / 'missing' / 'mlflow.db'}",
         lambda _, __: "nonsense://somewhere",
+        lambda _, folder: str(folder),
         deleted_experiment,
     ],
-    ids=["server", "database server", "folder", "scheme", "deleted experiment"],
+    ids=["server", "database server", "folder", "scheme", "file store", "deleted experiment"],
 )
 @pytest.mark.timeout(30)
 def test_what_cannot_be_reached_is_refused_at_once(

@@ -140,8 +140,9 @@ class MlflowTracker(Tracker):
         )
         if end.is_over:
             for name, path in end.files.items():
-                folder = str(PurePosixPath(name).parent)
-                self._client.log_artifact(run.run_id, str(path), None if folder == "." else folder)
+                if path.is_file():  # the user may have deleted it
+                    folder = str(PurePosixPath(name).parent).removeprefix(".")
+                    self._client.log_artifact(run.run_id, str(path), folder or None)
         status = _STATUS.get(end.state, "FINISHED" if end.is_over else "SCHEDULED")
         if end.is_over:
             self._client.set_terminated(run.run_id, status)
@@ -302,9 +303,9 @@ class MlflowTracker(Tracker):
     def _error(self, reason: object) -> TrackerError:
         return TrackerError(
             f"{self.name} cannot be used.",
-            expected="the tracking URI of an MLflow server that is running, or of a file",
+            expected="the tracking URI of an MLflow server that is running, or of a database",
             received=reason,
-            fix="Start the server, or log to a file: --mlflow sqlite:///mlflow.db",
+            fix="Start the server, or log to a database in a file: --mlflow sqlite:///mlflow.db",
         )
 
 
