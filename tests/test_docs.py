@@ -275,3 +275,11 @@ def test_decisions_are_listed_with_date_and_status() -> None:
         assert f"]({path.name})" in index, path.name
         for target in re.findall(r"`([a-z_]+/[\w/]*(?:\.py|/))`", text):
             assert (SOURCE / target).exists() or (ROOT / target).exists(), target
+
+
+def test_callback_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (example,) = executed_examples(ROOT / "docs" / "training.md")
+    names: dict[str, Any] = {}
+    exec(compile(example, "training.md", "exec"), names)
+    assert names["recording"].run.validation_accuracy > 0

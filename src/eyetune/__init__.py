@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eyetune import errors, techniques
+    from eyetune.api.callback import Callback
     from eyetune.api.compare import compare
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.evaluate_file import evaluate_file
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF_NAME = {
     "BayesianOptimization": "eyetune.compat.keras_tuner.tuners",
+    "Callback": "eyetune.api.callback",
     "Dataset": "eyetune.data",
     "Deployment": "eyetune.api.deploy",
     "Export": "eyetune.api.export",
@@ -107,6 +109,7 @@ _MODULES = ("errors", "techniques")
 
 __all__ = [
     "BayesianOptimization",
+    "Callback",
     "Dataset",
     "Deployment",
     "Export",

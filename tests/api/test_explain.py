@@ -85,7 +85,7 @@ def test_explain_takes_files_pixels_and_test_images(trained: Run, tmp_path: Path
 
 def test_explanation_notes_training_on_validation_images(trained: Run) -> None:
     recipe = trained.recipe.with_({"data.train_on_validation": True})
-    whole = Run(trained.workspace, replace(trained.record, recipe=recipe))
+    whole = Run(trained.workspace, replace(trained.record, own_recipe=recipe))
     dataset = trained.dataset()
     for split, is_trained_on in (("validation", True), ("test", False)):
         explanation = whole.explain(split=split, dataset=dataset)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from eyetune.models.keras_internals import (
     functional_model,
     nodes_in_order,
     output_of_first_call,
+    running_fit,
 )
 
 
@@ -53,3 +55,23 @@ def test_adam_moments_follow_the_gradient() -> None:
     first, second = adam_moments(optimizer, variable)
     np.testing.assert_allclose(np.asarray(first), [0.1, 0.1], rtol=1e-5)
     np.testing.assert_allclose(np.asarray(second), [0.01, 0.01], rtol=1e-4)
+
+
+def test_running_fit_has_the_data_and_the_callbacks() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    seen: list[dict[str, Any]] = []
+
+    def look(logs: Any = None) -> None:
+        seen.append(running_fit(model))
+
+    begin = keras.callbacks.LambdaCallback(on_train_begin=look)
+    x, y = np.ones((10, 3), np.float32), np.ones((10, 1), np.float32)
+    model.fit(x, y, batch_size=4, validation_split=0.2, callbacks=[begin], verbose=0)
+    (variables,) = seen
+    assert len(variables["x"]) == 8
+    assert variables["batch_size"] == 4
+    x_validation, y_validation, *_ = variables["validation_data"]
+    assert (len(x_validation), len(y_validation)) == (2, 2)
+    assert begin in variables["callbacks"].callbacks
+    assert running_fit(model) == {}

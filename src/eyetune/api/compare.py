@@ -20,7 +20,7 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
 
     Runs of one recipe with different seeds are taken together. Of several runs with the same recipe
     and seed, which have the same result, the last one counts. Other callbacks of the user make
-    another recipe.
+    another recipe, and so is each run that `Callback` recorded from `model.fit`.
 
     Args:
         runs: Runs of two recipes or more: runs, ids, beginnings of ids, names, or "latest". The
@@ -47,7 +47,8 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
     chosen = list(_opened(runs, workspace))
     groups: dict[tuple[str, ...], dict[int, Run]] = {}
     for run in chosen:
-        key = (run.recipe.fingerprint, *run.record.callbacks)
+        recipe = run.record.own_recipe
+        key = (recipe.fingerprint, *run.record.callbacks) if recipe else (run.id,)
         groups.setdefault(key, {})[run.record.seed] = run
     if len(groups) < 2:
         raise UsageError(

@@ -130,7 +130,7 @@ def _part(run: Run, index: int) -> RunPart:
     return RunPart(
         run.record,
         run.history,
-        run.verdict,
+        run.verdict if run.has_verdict else None,
         split,
         run.evaluation(split),
         tuple(drawings),

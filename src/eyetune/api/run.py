@@ -68,7 +68,11 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that was trained."""
+        """The recipe that was trained.
+
+        Raises:
+            UsageError: `eyetune.Callback` recorded it from `model.fit`: it has no recipe.
+        """
         return self.record.recipe
 
     @cached_property
@@ -104,6 +108,11 @@ class Run:
                 fix="Its metrics are in Run.history.",
             )
         return accuracy
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether there is a verdict on it: a classifier that was trained with a recipe has one."""
+        return self.record.own_recipe is not None and self.has_predictions
 
     @property
     def has_predictions(self) -> bool:
@@ -233,10 +242,12 @@ class Run:
 
         The network of a model function is as that function compiled it: its loss, metrics and
         optimizer with its state, and its own inputs and outputs. A recipe's network is in float32
-        and takes images from 0 to 1.
+        and takes images from 0 to 1. A network that `Callback` recorded is as it was saved.
         """
-        from eyetune.training.model_files import load_classifier, load_compiled
+        from eyetune.training.model_files import load_as_saved, load_classifier, load_compiled
 
+        if self.record.own_recipe is None:
+            return load_as_saved(self.folder / MODEL_FILE)
         if not self.recipe.model.has_function:
             model = load_classifier(self.folder / MODEL_FILE)
         else:
@@ -418,7 +429,7 @@ class Run:
         return {
             **self.record.to_json(),
             "history": as_columns(self.history),
-            "verdict": self.verdict.to_json() if self.has_predictions else None,
+            "verdict": self.verdict.to_json() if self.has_verdict else None,
             "folder": str(self.folder),
         }
 

@@ -79,7 +79,7 @@ def run_html(run: Run) -> str:
         "run": record.label,
         "state": str(record.state),
         "data": f"{record.data.name} ({record.data.num_train:,} training images)",
-        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
+        "epochs": f"{record.num_epochs_done} of {record.num_epochs_planned}",
         "parameters": f"{record.network.parameters:,}",
         "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
     }
@@ -87,7 +87,7 @@ def run_html(run: Run) -> str:
         rows |= validation_rows(record.results)
         if record.results.test_accuracy is not None:
             rows["test accuracy"] = f"{record.results.test_accuracy:.2%}"
-        if run.has_predictions:
+        if run.has_verdict:
             rows["verdict"] = run.verdict.text
     curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
     return f"{_fact_table(rows)}{curves}"

@@ -120,9 +120,6 @@ def _cells(line: RunRecord | RunGroup, study_names: Mapping[str, str]) -> dict[s
 
 
 def _run_cells(run: RunRecord) -> dict[str, str | Text]:
-    from eyetune.recipe.changes import changes_from_default
-
-    changes = ", ".join(change.text for change in changes_from_default(run.recipe))
     validation = run.results.validation_accuracy if run.results else None
     test = run.results.test_accuracy if run.results else None
     return {
@@ -131,11 +128,13 @@ def _run_cells(run: RunRecord) -> dict[str, str | Text]:
         "state": _state_text(run.state),
         "val.": f"({_percent(validation)})" if _is_seen(run) else _percent(validation),
         "test": _percent(test),
-        "epochs": f"{run.num_epochs_done}/{run.recipe.fit.total_epochs}",
+        "epochs": f"{run.num_epochs_done}/{run.num_epochs_planned}",
         "parameters": f"{run.network.parameters:,}",
         "time": f"{run.duration_seconds:,.0f} s",
         "data": _flexible(run.data.name),
-        "name and recipe": _flexible(": ".join(text for text in (run.name, changes) if text)),
+        "name and recipe": _flexible(
+            ": ".join(text for text in (run.name, run.differences) if text)
+        ),
     }
 
 

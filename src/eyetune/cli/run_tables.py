@@ -29,7 +29,7 @@ def training_summary(run: Run) -> list[RenderableType]:
     parts: list[RenderableType] = [run_table(run)]
     if run.record.results is None:
         return parts
-    if run.has_predictions:
+    if run.has_verdict:
         parts += _verdict_lines(run)
     parts += [
         "",
@@ -68,13 +68,12 @@ def run_table(run: Run) -> Table:
     if data.notes:
         rows["note"] = "; ".join(data.notes)
     rows |= {
-        "recipe": _changes(record),
         **_origin(record),
         "parameters": f"{network.parameters:,}",
         "MACs per image": f"{network.macs:,}",
         "precision": record.precision,
-        "seed": str(record.seed),
-        "epochs": f"{record.num_epochs_done} of {record.recipe.fit.total_epochs}",
+        **({"seed": str(record.seed)} if record.own_recipe else {}),
+        "epochs": f"{record.num_epochs_done} of {record.num_epochs_planned}",
         "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
     }
     if len(run.history) > 1:
@@ -93,16 +92,10 @@ def run_table(run: Run) -> Table:
     return key_value_table(rows)
 
 
-def _changes(record: RunRecord) -> str:
-    from eyetune.recipe.changes import changes_from_default
-
-    texts = [change.text for change in changes_from_default(record.recipe)]
-    return ", ".join(texts) or "the lab's"
-
-
 def _origin(record: RunRecord) -> dict[str, str]:
-    """Return what else a run was made with: another run, callbacks of the user."""
-    rows = {}
+    """Return what a run was made with: recipe or `fit`, another run, callbacks of the user."""
+    name = "recipe" if record.own_recipe else "recorded from"
+    rows = {name: record.differences or "the lab's"}
     if record.continued_from:
         rows["continues"] = f"run {record.continued_from}"
     if record.callbacks:

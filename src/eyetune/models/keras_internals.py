@@ -6,6 +6,7 @@ checked: check it again before you add one.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -95,3 +96,18 @@ def function_arguments(value: Any) -> dict[str, Any]:
     The configurations of some classes do not contain them.
     """
     return dict(getattr(value, "_fn_kwargs", {}))
+
+
+def running_fit(model: keras.Model) -> dict[str, Any]:
+    """Return the local variables of the `fit` of a model that is running in this thread.
+
+    A callback gets neither the data nor the other callbacks from Keras. They are here by the names
+    of the arguments: x, y, batch_size, validation_data, class_weight. `callbacks` is the
+    `CallbackList`. Empty if no such `fit` is running.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            return dict(frame.f_locals)
+        frame = frame.f_back
+    return {}

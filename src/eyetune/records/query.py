@@ -100,8 +100,8 @@ def order(runs: Iterable[RunRecord], field: str, *, descending: bool = False) ->
 
 
 def _fields(run: RunRecord) -> dict[str, Any]:
-    """Return the figures of a run, and the values of its recipe by their paths."""
-    return figures(run) | run.recipe.values()
+    """Return the figures of a run, and the values of its recipe, if it has one, by their paths."""
+    return figures(run) | (run.own_recipe.values() if run.own_recipe else {})
 
 
 def _names(rows: Iterable[dict[str, Any]]) -> Collection[str]:

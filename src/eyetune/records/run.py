@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from eyetune.errors import DataError, UsageError
 from eyetune.recipe import Recipe
+from eyetune.recipe.changes import changes_from_default
 from eyetune.values.network import Network
 
 
@@ -108,7 +109,7 @@ class RunRecord:
         state: Its state.
         created_at: When it began, in UTC.
         seed: Random seed.
-        recipe: What was trained and how.
+        own_recipe: What was trained and how; None for a training by Keras's own `fit`.
         data: The images that it was trained on.
         network: The layers of the network and their costs.
         precision: The arithmetic that was used: "float32" or "bfloat16".
@@ -127,6 +128,9 @@ class RunRecord:
             its settings.
         continued_from: Id of the run whose checkpoint it began with, if it continues one for more
             epochs.
+        keras_fit: How the network was compiled and trained, if `eyetune.Callback` recorded a
+            training by Keras's own `fit`: epochs, batch_size, optimizer, loss and others. None for
+            a training of a recipe.
         deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
@@ -135,7 +139,7 @@ class RunRecord:
     state: RunState
     created_at: datetime
     seed: int
-    recipe: Recipe
+    own_recipe: Recipe | None
     data: DataRecord
     network: Network
     precision: Literal["float32", "bfloat16"]
@@ -152,7 +156,43 @@ class RunRecord:
     study_id: str | None = None
     callbacks: tuple[str, ...] = ()
     continued_from: str | None = None
+    keras_fit: Mapping[str, Any] | None = None
     deleted_at: datetime | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was trained and how.
+
+        Raises:
+            UsageError: It was trained by Keras's own `fit`, and has no recipe.
+        """
+        if self.own_recipe is None:
+            raise UsageError(
+                f"Run {self.label} has no recipe: eyetune.Callback recorded it from model.fit.",
+                expected="a run of eyetune train, a lab or a study",
+                fix="Train it in the script that made it, or load its network: "
+                f'eyetune.open_run("{self.id}").model()',
+            )
+        return self.own_recipe
+
+    @property
+    def num_epochs_planned(self) -> int:
+        """Number of epochs that it trains if nothing ends it before."""
+        if self.keras_fit is not None:
+            return int(self.keras_fit["epochs"] or 0)
+        return self.recipe.fit.total_epochs
+
+    @property
+    def differences(self) -> str:
+        """What its recipe changes in the default recipe, or how its network was compiled."""
+        if self.own_recipe is not None:
+            return ", ".join(change.text for change in changes_from_default(self.own_recipe))
+        settings = self.keras_fit or {}
+        optimizer = (settings.get("optimizer") or {}).get("name")
+        parts = {"optimizer": optimizer, "loss": settings.get("loss")}
+        parts["batch_size"] = settings.get("batch_size")
+        known = [f"{name}={value}" for name, value in parts.items() if value is not None]
+        return ", ".join(["model.fit", *known])
 
     @property
     def label(self) -> str:
@@ -172,7 +212,7 @@ class RunRecord:
     @property
     def trained_on_validation(self) -> bool:
         """Whether it trained on its validation images, so that its accuracy on them says little."""
-        return self.recipe.data.train_on_validation
+        return self.own_recipe is not None and self.own_recipe.data.train_on_validation
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""
@@ -181,7 +221,7 @@ class RunRecord:
             "name": self.name,
             "state": str(self.state),
             "created_at": self.created_at.isoformat(timespec="seconds"),
-            "seed": self.seed,
+            "seed": self.seed if self.own_recipe else None,
             "data": asdict(self.data),
             "precision": self.precision,
             "parameters": self.network.parameters,
@@ -199,7 +239,9 @@ class RunRecord:
             "continued_from": self.continued_from,
             "trained_on_validation": self.trained_on_validation,
             "deleted_at": self.deleted_at and self.deleted_at.isoformat(timespec="seconds"),
-            "recipe": self.recipe.model_dump(mode="json", exclude_none=True),
+            "recipe": self.own_recipe
+            and self.own_recipe.model_dump(mode="json", exclude_none=True),
+            "keras_fit": self.keras_fit and dict(self.keras_fit),
         }
 
 
@@ -210,10 +252,13 @@ def require_results(record: RunRecord) -> Results:
         UsageError: The run is not complete.
     """
     if record.results is None:
+        fix = f"eyetune train --resume {record.id}"
+        if record.own_recipe is None:
+            fix = "Train it in the script that made it."
         raise UsageError(
             f"Run {record.label} is {record.state}: it has no results yet.",
-            received=f"{record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs",
-            fix=f"eyetune train --resume {record.id}",
+            received=f"{record.num_epochs_done} of {record.num_epochs_planned} epochs",
+            fix=fix,
         )
     return record.results
 

@@ -69,7 +69,7 @@ class RunStore:
     def create(  # noqa: PLR0913 (a record has many fields, all of them named)
         self,
         *,
-        recipe: Recipe,
+        recipe: Recipe | None,
         data: DataRecord,
         network: Network,
         seed: int,
@@ -84,13 +84,14 @@ class RunStore:
         study_id: str | None = None,
         callbacks: tuple[str, ...] = (),
         continued_from: str | None = None,
+        keras_fit: Mapping[str, Any] | None = None,
     ) -> RunRecord:
         """Record a new run and create its folder with the recipe in it.
 
         Args:
-            recipe: What is trained.
+            recipe: What is trained; None for a training by Keras's own `fit`.
             data: The images that it is trained on.
-            network: The network that the recipe builds.
+            network: The network that is trained.
             seed: Random seed.
             precision: "float32" or "bfloat16".
             threads: Threads of the arithmetic; 0: one for each core.
@@ -104,6 +105,7 @@ class RunStore:
             study_id: Id of the study that it is a trial of, if any.
             callbacks: Descriptions of the user's callbacks that see its training.
             continued_from: Id of the run that it continues for more epochs, if any.
+            keras_fit: How the network is compiled and trained, if it has no recipe.
 
         Raises:
             UsageError: The name is "latest".
@@ -119,7 +121,9 @@ class RunStore:
         folder = self.folder(run_id)
         try:
             folder.mkdir()
-            (folder / "recipe.toml").write_text(recipe.to_toml(comments=True), encoding="utf-8")
+            if recipe is not None:
+                text = recipe.to_toml(comments=True)
+                (folder / "recipe.toml").write_text(text, encoding="utf-8")
         except OSError as error:
             raise unwritable(folder, error) from None
         with self._database.writing() as connection:
@@ -130,8 +134,8 @@ class RunStore:
                     state=state,
                     created_at=utc_without_zone(datetime.now(UTC)),
                     seed=seed,
-                    recipe=recipe.model_dump(mode="json", exclude_none=True),
-                    recipe_fingerprint=recipe.fingerprint,
+                    recipe=recipe and recipe.model_dump(mode="json", exclude_none=True),
+                    recipe_fingerprint=recipe.fingerprint if recipe else "",
                     data=asdict(data),
                     network=network.to_json(),
                     precision=precision,
@@ -142,10 +146,25 @@ class RunStore:
                     study_id=study_id,
                     callbacks=list(callbacks) or None,
                     continued_from=continued_from,
+                    keras_fit=keras_fit and dict(keras_fit),
                 )
             )
             self._database.announce(RunChanged(run_id))
         return self.get(run_id)
+
+    def set_network(
+        self, run_id: str, network: Network, keras_fit: Mapping[str, Any] | None
+    ) -> None:
+        """Record the network of a training by Keras's own `fit`, and how it is trained.
+
+        Args:
+            run_id: Id of the run.
+            network: Its layers, which may be known only after the first epoch.
+            keras_fit: As in `create`.
+        """
+        values = {"network": network.to_json(), "keras_fit": keras_fit and dict(keras_fit)}
+        with self._database.writing() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
 
     def save_epochs(self, run_id: str, history: Sequence[Epoch]) -> None:
         """Record completed epochs, all or none; an epoch that is already recorded is replaced."""
@@ -379,7 +398,7 @@ class RunStore:
             state=state,
             created_at=row.created_at.replace(tzinfo=UTC),
             seed=row.seed,
-            recipe=Recipe.make(row.recipe, origin=f"the recipe of run {row.id}"),
+            own_recipe=row.recipe and Recipe.make(row.recipe, origin=f"the recipe of run {row.id}"),
             data=DataRecord.from_json(row.data),
             network=Network.from_json(row.network),
             precision=row.precision,
@@ -396,5 +415,6 @@ class RunStore:
             study_id=row.study_id,
             callbacks=tuple(row.callbacks or ()),
             continued_from=row.continued_from,
+            keras_fit=row.keras_fit,
             deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
         )

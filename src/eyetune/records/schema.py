@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0005"  # the newest file in migrations/versions
+VERSION = "0006"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -45,6 +45,7 @@ runs = Table(
     Column("study_id", String),
     Column("callbacks", JSON(none_as_null=True)),
     Column("continued_from", String),
+    Column("keras_fit", JSON(none_as_null=True)),
 )
 
 epochs = Table(

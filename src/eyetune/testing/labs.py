@@ -211,7 +211,7 @@ class _FabricatedTrainer(LabTrainer):
                 state=RunState.COMPLETE,
                 created_at=_CREATED_AT,
                 seed=seed,
-                recipe=recipe,
+                own_recipe=recipe,
                 data=DATA,
                 network=network,
                 precision="float32",

@@ -75,7 +75,7 @@ def run_item(record: RunRecord, history: History, parent: str = "") -> Tracked:
         kind="run",
         name=record.name or record.id,
         parent=parent,
-        parameters={**flattened(record.recipe.values()), "seed": record.seed},
+        parameters=_parameters(record),
         tags={
             "data": record.data.name,
             "data_fingerprint": record.data.fingerprint,
@@ -84,6 +84,13 @@ def run_item(record: RunRecord, history: History, parent: str = "") -> Tracked:
         },
         epochs=epochs_of(history),
     )
+
+
+def _parameters(record: RunRecord) -> dict[str, Any]:
+    """Return what a run was started with: its recipe and seed, or how its network was compiled."""
+    if record.own_recipe is None:
+        return flattened(record.keras_fit or {})
+    return {**flattened(record.own_recipe.values()), "seed": record.seed}
 
 
 def run_end(record: RunRecord, workspace: Workspace) -> TrackedEnd | None:

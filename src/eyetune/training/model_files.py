@@ -103,6 +103,26 @@ def load_classifier(path: Path, inputs: Inputs | None = None) -> keras.Model:
         raise _unloadable(path, error) from None
 
 
+def load_as_saved(path: Path) -> keras.Model:
+    """Load a network as Keras saved it, compiled and with the state of its optimizer.
+
+    Code inside the file is never run.
+
+    Args:
+        path: The file of the network.
+
+    Raises:
+        TrainingError: The file is missing or damaged, or has classes that Keras does not know.
+    """
+    start_keras()
+    import keras
+
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
+        raise _unloadable(path, error) from None
+
+
 def load_compiled(folder: Path, inputs: Callable[[], Inputs]) -> keras.Model:
     """Load the network of a model function as it was compiled, with the state of its optimizer.
 

@@ -12,7 +12,6 @@ from eyetune.analysis.comparison_table import Column, comparison_table
 from eyetune.analysis.metrics import Evaluation
 from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
-from eyetune.recipe.changes import changes_from_default
 from eyetune.records import RunRecord
 from eyetune.report.figures.run_figures import curves, forest
 from eyetune.report.numbers import accuracy_text, duration, quantity, share_text
@@ -112,20 +111,20 @@ def _contents(
 
 def _summary(part: RunPart) -> Row:
     record, results = part.record, part.record.results
-    changes = ", ".join(change.text for change in changes_from_default(record.recipe)) or "nothing"
+    changes = record.differences or "nothing"
     num_epochs = record.num_epochs_done
     cells = (
         Cell(record.label, record.label.lower()),
         Cell(str(record.state), str(record.state)),
         Cell(record.data.name, record.data.name),
         Cell(changes, changes),
-        Cell(f"{num_epochs} of {record.recipe.fit.total_epochs}", num_epochs),
+        Cell(f"{num_epochs} of {record.num_epochs_planned}", num_epochs),
         _accuracy_cell(results.validation_accuracy if results else None),
         _accuracy_cell(results.test_accuracy if results else None),
         Cell(duration(record.duration_seconds), record.duration_seconds),
         Cell(quantity(record.network.parameters), record.network.parameters),
         Cell(quantity(record.network.macs), record.network.macs),
-        Cell(str(record.seed), record.seed),
+        Cell(str(record.seed), record.seed) if record.own_recipe else Cell(""),
     )
     return Row(cells)
 
@@ -165,9 +164,8 @@ def _comparison(part: ComparisonPart | None) -> dict[str, Any]:
 
 def _run(part: RunPart) -> dict[str, Any]:
     record = part.record
-    epochs = f"{record.num_epochs_done} of {record.recipe.fit.total_epochs} epochs"
+    epochs = f"{record.num_epochs_done} of {record.num_epochs_planned} epochs"
     error = f": {record.error}" if record.error else ""
-    default = Recipe().with_({"data.source": record.recipe.data.source})
     return {
         "id": record.id,
         "title": f"Run {record.label}",
@@ -181,13 +179,19 @@ def _run(part: RunPart) -> dict[str, Any]:
         "interval_note": INTERVAL_NOTE,
         "drawings": part.drawings,
         "notes": [*record.data.notes, *part.notes],
-        "toml": marked_lines(record.recipe.to_toml(), default.to_toml()),
+        "toml": _toml_lines(record.own_recipe) if record.own_recipe else [],
         "commands": [
-            f"eyetune train {record.id} --seed {record.seed}",
+            *([f"eyetune train {record.id} --seed {record.seed}"] if record.own_recipe else []),
             f"eyetune report {record.id}",
         ],
         "versions": list(record.versions.items()),
     }
+
+
+def _toml_lines(recipe: Recipe) -> Any:
+    """Return the lines of a recipe as TOML, with marks where it differs from the default recipe."""
+    default = Recipe().with_({"data.source": recipe.data.source})
+    return marked_lines(recipe.to_toml(), default.to_toml())
 
 
 def _metrics_text(part: RunPart) -> str:

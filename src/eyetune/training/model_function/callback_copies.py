@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from eyetune.errors import FunctionError
 from eyetune.models.model_function import Loaded, deep_copies
 from eyetune.training.model_function.tensorboard_logs import configure_tensorboard
 from eyetune.training.model_function.user_callbacks import NOT_STATE
@@ -47,8 +48,14 @@ class CallbackCopies:
         """Return new copies, with those for TensorBoard writing into the folder of the training.
 
         Raises:
-            FunctionError: The callbacks cannot be copied.
+            FunctionError: The callbacks cannot be copied, or one of them records trainings itself.
         """
+        for callback in self._loaded.arguments.get("callbacks") or ():
+            if getattr(callback, "records_runs", False):
+                raise FunctionError(
+                    "eyetune.Callback is for trainings by model.fit: trials are recorded anyway.",
+                    fix="Leave it out of the callbacks.",
+                )
         self._copies = deep_copies(self._loaded.arguments.get("callbacks"))
         self._digests = _digests(self._copies)
         logs = configure_tensorboard(self._copies, self._folder, self._hyperparameters)
