@@ -90,7 +90,7 @@ class _ActiveJob:
     progress_log: ProgressLogReader
     claim: ExitStack
     num_tries: int = 1
-    recorded_epochs: set[int] = field(default_factory=set)
+    recorded_epochs: dict[int, Epoch] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -217,10 +217,19 @@ class Dispatcher:
             self._display.on_progress_log(active.run_id, entry)
 
     def _save_epochs(self, active: _ActiveJob, epochs: Iterable[Epoch]) -> None:
-        """Record the epochs that are not recorded yet."""
-        new = [epoch for epoch in epochs if epoch.epoch not in active.recorded_epochs]
+        """Record the epochs that are not recorded yet, or have more metrics by now.
+
+        What a user's `fit` returns is added to the last epoch.
+        """
+        recorded = active.recorded_epochs
+        new = [
+            epoch
+            for epoch in epochs
+            if epoch.epoch not in recorded
+            or epoch.others.keys() != recorded[epoch.epoch].others.keys()
+        ]
         self._workspace.runs.save_epochs(active.run_id, new)
-        active.recorded_epochs |= {epoch.epoch for epoch in new}
+        active.recorded_epochs |= {epoch.epoch: epoch for epoch in new}
 
     def _finish(self, active: _ActiveJob, future: Future[Outcome]) -> EndedJob | None:
         """Record the end of a job; None where its worker died and it is tried again."""

@@ -112,8 +112,6 @@ def another(hp: Any) -> Any:
 
 def keras_tuner_hyperparameters() -> Any:
     """Return hyperparameters with one entry."""
-    import keras_tuner
-
     known = keras_tuner.HyperParameters()
     known.Fixed("learning_rate", 0.003)
     return known
@@ -183,8 +181,6 @@ class TestAfterASearch:
         return searched(make(directory=folder, project_name="first"), batch_size=8)
 
     def test_best_hyperparameters(self, tuner: Any) -> None:
-        import keras_tuner
-
         found = tuner.get_best_hyperparameters(num_trials=5)
         assert [one.values for one in found] == [trial.all_values for trial in tuner.study.best(5)]
         assert all(isinstance(one, keras_tuner.HyperParameters) for one in found)
@@ -264,8 +260,6 @@ class TestAfterASearch:
 
 @pytest.mark.slow
 def test_tuner_accepts_preset_hyperparameters(tmp_path: Path) -> None:
-    import keras_tuner
-
     known = keras_tuner.HyperParameters()
     known.Fixed("learning_rate", 0.003)
     known.Boolean("wide")
@@ -283,8 +277,6 @@ def test_tuner_accepts_preset_hyperparameters(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
-    import keras_tuner
-
     class Failing(keras_tuner.HyperModel):  # type: ignore[misc]
         def build(self, hp: Any) -> Any:
             return build_model(hp)
@@ -297,6 +289,35 @@ def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
     (trial,) = make(directory=tmp_path).study.trials
     assert trial.state is TrialState.FAILED
     assert "RuntimeError: no such training" in trial.error
+
+
+class OwnScore(keras_tuner.HyperModel):  # type: ignore[misc]
+    """Returns a score of its own, and an accuracy that no epoch has."""
+
+    def build(self, hp: Any) -> Any:
+        return build_model(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        losses = model.fit(*args, **kwargs).history["val_loss"]
+        return {"my_score": losses[-1] + 10, "val_accuracy": 2.0}
+
+
+@pytest.mark.slow
+def test_result_of_the_users_fit_is_the_score(tmp_path: Path) -> None:
+    objective = keras_tuner.Objective("my_score", "min")
+    tuner = make(hypermodel=OwnScore(), objective=objective, directory=tmp_path, max_trials=1)
+    searched(tuner, epochs=2)
+    (best,) = tuner.oracle.get_best_trials()
+    history = tuner.study.run().history
+    assert best.score == tuner.study.best_value == pytest.approx(history[-1].val_loss + 10)
+    assert best.metrics.get_best_value("my_score") == best.score
+    assert best.best_step == 1
+    accuracy = keras_tuner.Objective("val_accuracy", "max")
+    other = make(
+        hypermodel=OwnScore(), objective=accuracy, directory=tmp_path, project_name="other"
+    )
+    searched(other)
+    assert {trial.score for trial in other.oracle.trials.values()} == {2.0}
 
 
 class TestArguments:
@@ -425,8 +446,6 @@ class TestArguments:
         assert "workers" in (caught.value.fix or "")
 
     def test_refuses_an_oracle_of_keras_tuner(self) -> None:
-        import keras_tuner
-
         with pytest.raises(UsageError) as caught:
             Tuner(keras_tuner.oracles.RandomSearchOracle("val_loss"), build_model)
         assert "RandomSearchOracle" in (caught.value.fix or "")
@@ -441,8 +460,6 @@ class TestArguments:
             RandomSearch(build_model, objective)
 
     def test_needs_no_objective_if_the_users_fit_returns_it(self) -> None:
-        import keras_tuner
-
         class Scored(keras_tuner.HyperModel):  # type: ignore[misc]
             def fit(self, *_: Any, **__: Any) -> float:
                 return 1.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, pairwise
 from typing import Any
@@ -197,6 +198,24 @@ def test_learning_curves_leave_out_runs_without_epochs() -> None:
 def test_learning_curves_use_an_objective_that_is_measured() -> None:
     study = fabricated_study(8, objectives=(PARAMETERS, ACCURACY))
     (axes,) = learning_curves(study.record, study.trials, study.histories).axes
+    assert axes.get_ylabel().startswith("val accuracy")
+
+
+def test_learning_curves_of_failed_trials_are_drawn() -> None:
+    failed = [trial.with_(state=TrialState.FAILED, rungs=()) for trial in TYPICAL.trials]
+    (axes,) = learning_curves(TYPICAL.record, failed, TYPICAL.histories).axes
+    assert axes.has_data()
+
+
+def test_learning_curves_of_an_objective_at_the_end_show_the_accuracy() -> None:
+    score = Objective(name="my_score", direction="min")
+    settings = TYPICAL.record.settings.model_copy(update={"objectives": (score,)})
+    record = TYPICAL.record.model_copy(update={"settings": settings})
+    histories = {
+        run: (*history[:-1], replace(history[-1], others={"my_score": 1.0}))
+        for run, history in TYPICAL.histories.items()
+    }
+    (axes,) = learning_curves(record, TYPICAL.trials, histories).axes
     assert axes.get_ylabel().startswith("val accuracy")
 
 

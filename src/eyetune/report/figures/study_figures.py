@@ -132,7 +132,8 @@ def learning_curves(
 ) -> Picture:
     """Draw the learning curves of all trials, with the best ones on top.
 
-    The curves show the first objective, or validation accuracy if that is not a metric.
+    The curves show the first objective that each epoch measures, or else validation accuracy or a
+    loss.
 
     A dot marks where a trial paused; dotted lines are rungs.
 
@@ -149,7 +150,8 @@ def learning_curves(
     }
     if not by_number:
         return message_picture("No trial has a learning curve")
-    objective = metric_of(record, next(iter(by_number.values()))[0])
+    epochs = [epoch for history in by_number.values() for epoch in history]
+    objective = metric_of(record, epochs)
     order = rank_trials(record.settings.objectives, trials)
     highlighted = [trial for trial in order if trial.number in by_number][:best]
     highlighted_numbers = {trial.number for trial in highlighted}
@@ -159,13 +161,13 @@ def learning_curves(
     _draw_others(axes, others, objective)
     handles: list[Any] = []
     for rank, trial in reversed(list(enumerate(highlighted))):
-        epochs, values = _curve(by_number[trial.number], objective)
+        numbers, values = _curve(by_number[trial.number], objective)
         style: dict[str, Any] = {"color": STRONG[rank], "linewidth": 2.4 if rank == 0 else 1.6}
         axes.plot(
-            epochs,
+            numbers,
             values,
             zorder=4 - 0.1 * rank,
-            marker="o" if len(epochs) == 1 else None,
+            marker="o" if len(numbers) == 1 else None,
             **style,
         )
         paused = [rung.epochs for rung in trial.rungs if rung.epochs <= len(values)]
@@ -180,10 +182,11 @@ def learning_curves(
         label = f"trial {trial.number} ({metric_text(objective.name, _peak(values, objective))})"
         handles.insert(0, line_handle(label, **style))
     ends = [_curve(history, objective)[1][-1] for history in by_number.values()]
-    drawn: list[float] = []
+    shown: list[float] = []
     for trial in highlighted:
-        drawn += _curve(by_number[trial.number], objective)[1]
-    hidden = style_objective(axes, objective, ends, always=shown_range(objective, drawn))
+        shown += _curve(by_number[trial.number], objective)[1]
+    shown = [value for value in shown or ends if math.isfinite(value)] or [0.0]
+    hidden = style_objective(axes, objective, ends, always=shown_range(objective, shown))
     _draw_rungs(axes, trials)
     axes.set_xlabel(f"epoch{_beyond(hidden)}")
     axes.spines[["right", "top"]].set_visible(False)
@@ -193,15 +196,18 @@ def learning_curves(
     return figure
 
 
-def metric_of(record: StudyRecord, epoch: Epoch) -> Objective:
-    """Return the first objective that is a metric, or validation accuracy if there is none."""
-    for objective in record.settings.objectives:
-        try:
-            epoch.value(objective.name)
-        except KeyError:
-            continue
-        return objective
-    return Objective(name="val_accuracy", direction="max")
+def metric_of(record: StudyRecord, epochs: Sequence[Epoch]) -> Objective:
+    """Return the first objective that all epochs measure, or else a usual metric that they do.
+
+    Validation accuracy is preferred to losses. Every epoch measures the training loss.
+    """
+    accuracy = Objective(name="val_accuracy", direction="max")
+    losses = (Objective(name=name, direction="min") for name in ("val_loss", "loss"))
+    return next(
+        objective
+        for objective in (*record.settings.objectives, accuracy, *losses)
+        if all(epoch.measures(objective.name) for epoch in epochs)
+    )
 
 
 def _curve(history: History, objective: Objective) -> tuple[list[int], list[float]]:

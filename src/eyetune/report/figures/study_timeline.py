@@ -182,7 +182,7 @@ def timeline(
     parts = training_parts(record, trials, histories, starts)
     if not parts:
         return message_picture("No trial has a recorded time")
-    objective = metric_of(record, parts[0].epochs[0])
+    objective = metric_of(record, [epoch for part in parts for epoch in part.epochs])
     if not any(math.isfinite(value) for part in parts for value in _values(part, objective)):
         return message_picture(NO_RESULT)
     rows: dict[int, list[Part]] = {}
