@@ -15,7 +15,7 @@ from eyetune.cli.import_studies import app
 from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
 from eyetune.errors import UsageError, WorkspaceError
 from eyetune.records import Workspace
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import SchedulerSettings, StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
 
 OWN = "tuner/"
@@ -138,14 +138,7 @@ class TestHyperband:
         study = import_keras_tuner(hyperband.project_dir)
         settings = study.record.settings
         assert settings.engine == "keras-tuner"
-        assert settings.schedule.model_dump() == {
-            "name": "hyperband",
-            "max_epochs": 3,
-            "min_epochs": 1,
-            "factor": 3,
-            "iterations": 1,
-            "cycles": False,
-        }
+        assert settings.schedule == SchedulerSettings(name="hyperband", max_epochs=3)
         assert (settings.seed, settings.sampler) == (1, "random")
         assert [one.name for one in settings.objectives] == ["val_accuracy"]
         assert study.state is StudyState.COMPLETE
