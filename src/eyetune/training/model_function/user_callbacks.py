@@ -189,8 +189,8 @@ def description(callback: Any) -> str:
     """Return the class of a callback with its settings, the attributes that are plain values.
 
     Example:
-        >>> description(keras.callbacks.TerminateOnNaN())
-        'TerminateOnNaN()'
+        >>> description(keras.callbacks.History())
+        'History()'
         >>> description(keras.callbacks.CSVLogger("log.csv"))
         "CSVLogger(append=False, append_header=True, filename='log.csv', sep=',')"
     """
