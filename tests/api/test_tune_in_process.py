@@ -151,3 +151,34 @@ def test_a_warning_names_what_copies_of_callbacks_gathered(apart: Searched) -> N
     assert "LambdaCallback: losses" in warning
     assert "LossLog.losses" in warning
     assert "workers=0" in warning
+
+
+def test_resumed_study_trains_with_the_objects_of_the_script(tmp_path: Path) -> None:
+    import keras
+
+    def search(trials: int, losses: list[float]) -> Study:
+        gathering = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda _, logs: losses.append(logs["loss"])
+        )
+        return tune(
+            build_model,
+            tiny_images(30, 3, size=8),
+            recipe=Recipe().with_({"fit.epochs": 1, "fit.batch_size": 8}),
+            fit_arguments={"callbacks": [gathering]},
+            sampler="random",
+            trials=trials,
+            name="resumed",
+            resume=trials > 1,
+            workers=0,
+            workspace=tmp_path,
+            progress=False,
+            plots=False,
+        )
+
+    first: list[float] = []
+    second: list[float] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EyetuneWarning)
+        search(1, first)
+        study = search(2, second)
+    assert (len(first), len(second), len(study.trials)) == (1, 1, 2)
