@@ -72,7 +72,8 @@ OBJECTS: Mapping[str, Verdict] = {
     "HyperModel": OWN,
     "HyperParameters": OWN,
     "Hyperband": differs(
-        "the same brackets; a promoted trial continues with its optimizer, and is no new trial"
+        "the same brackets; a promoted trial continues with its optimizer, and is no new trial; "
+        "the objective is a metric of each epoch, and not what `fit` returns at its end"
     ),
     "Objective": OWN,
     "Oracle": differs("a read-only view of a study; a class of your own is refused, see below"),

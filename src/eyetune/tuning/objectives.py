@@ -319,7 +319,10 @@ def _value(objective: Objective, kept: Epoch | None, known: Mapping[str, float])
 
 def _not_measured(name: str, names: Sequence[str]) -> UsageError:
     return UsageError(
-        f"Nothing measures the objective {name}.", received=name, fix=nearest(name, names)
+        f"Nothing measures the objective {name}.",
+        received=name,
+        fix=f"{nearest(name, names)} What a fit of your own returns is known at its end: use the "
+        "scheduler full (RandomSearch) for it, or log it in each epoch.",
     )
 
 
