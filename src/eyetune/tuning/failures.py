@@ -118,7 +118,7 @@ class FailureGuard:
             message = f"Trial {self._last.number} failed."
         raise TooManyFailuresError(
             message,
-            received=self._last.error.splitlines()[0] if self._last.error else "",
+            received=_reason(self._last.error),
             fix=f"To see the whole error: eyetune study {study_name} --trial {self._last.number}",
         )
 
@@ -137,3 +137,15 @@ class FailureGuard:
                 received=" ".join(shared),
                 fix="Change the activation or the layer: eyetune fit-check suggests a replacement.",
             )
+
+
+def _reason(error: str) -> str:
+    """Return the first line of an error and, if the user's code raised it, that exception.
+
+    Example:
+        >>> _reason("The training failed.\\n  received:   File ...\\nValueError: too small")
+        'The training failed. ValueError: too small'
+    """
+    lines = error.splitlines() or [""]
+    has_traceback = len(lines) > 1 and lines[1].lstrip().startswith("received:   File ")
+    return f"{lines[0]} {lines[-1]}" if has_traceback else lines[0]
