@@ -68,7 +68,9 @@ OBJECTS: Mapping[str, Verdict] = {
         "learns how noisy the objective is, and takes the highest expected improvement, unless "
         "`alpha` and `beta` are given; one objective only"
     ),
-    "GridSearch": differs("the combinations come in random order"),
+    "GridSearch": differs(
+        "the combinations come in random order; a warning says so if not all are tried"
+    ),
     "HyperModel": OWN,
     "HyperParameters": OWN,
     "Hyperband": differs(

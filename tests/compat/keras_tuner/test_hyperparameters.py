@@ -7,7 +7,8 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from eyetune.compat.keras_tuner.hyperparameters import preset
+from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of, preset
+from eyetune.models.model_function.discovery import space_of
 
 
 def build(hp: Any) -> tuple[int, float]:
@@ -64,3 +65,13 @@ def test_preset_refuses_others_of_the_users_fit() -> None:
     allowed = preset(OwnFit(), given(units=6, rate=0.5, batch_size=9), allow_new_entries=False)
     hp = keras_tuner.HyperParameters()
     assert allowed.fit(hp, allowed.build(hp)) == 9
+
+
+def test_constants_come_back_as_fixed() -> None:
+    hp = given(rate=0.5, name="adam")
+    hp.Choice("units", [4])
+    hp.Choice("kind", ["a", "b"])
+    found = hyperparameters_of(space_of(hp), hp.values)
+    kinds = [type(entry).__name__ for entry in found.space]
+    assert kinds == ["Fixed", "Fixed", "Choice", "Choice"]
+    assert found.values == hp.values

@@ -172,6 +172,9 @@ def _entry(distribution: Choice | Range) -> dict[str, Any]:
     has_bools_only = all(isinstance(value, bool) for value in distribution.values)
     if has_bools_only and set(distribution.values) == {True, False}:
         return {"class_name": "Boolean", "config": config}
+    if len(distribution.values) == 1 and not distribution.ordered:
+        constant = {"name": distribution.name, "value": distribution.values[0]}
+        return {"class_name": "Fixed", "config": constant | {"conditions": config["conditions"]}}
     choices = {"values": list(distribution.values), "ordered": distribution.ordered}
     return {"class_name": "Choice", "config": config | choices}
 

@@ -46,6 +46,7 @@ from eyetune.data.array_store import GivenData
 from eyetune.data.batches import is_batched
 from eyetune.errors import (
     ArgumentTypeError,
+    EyetuneWarning,
     FatalTrialError,
     StudyChangedError,
     UsageError,
@@ -274,6 +275,22 @@ class Tuner(TrialMethods):
                 self.on_search_end()
         except FatalTrialError as error:
             raise _fatal_error(error) from error
+        self._report_random_order()
+
+    def _report_random_order(self) -> None:
+        """Warn if the trials are a part of a grid: KerasTuner takes the first ones of it."""
+        num_trials = self._settings.get("trials")
+        if self._settings["sampler"] != "grid" or num_trials is None:
+            return
+        size = self.study.record.space.size()
+        if size is None or num_trials < size:
+            warnings.warn(
+                "The trials are combinations of values in random order, spread over the whole "
+                "space; those of KerasTuner begin with the defaults. For all of them: "
+                "max_trials=None.",
+                EyetuneWarning,
+                stacklevel=3,
+            )
 
     def _search_with_workers(
         self,
@@ -457,9 +474,13 @@ class Tuner(TrialMethods):
             num_trials: Largest number of trials. Default: 1.
         """
         space = self.study.record.space
-        return [
+        found = [
             hyperparameters_of(space, self._values(trial)) for trial in self.study.best(num_trials)
         ]
+        if not self.oracle.tune_new_entries and self.hypermodel is not None:
+            for hyperparameters in found:
+                self.hypermodel.build(hyperparameters)  # adds those that keep their defaults
+        return found
 
     def _values(self, trial: TrialRecord) -> dict[str, Any]:
         if self._settings.get("scheduler") != "hyperband":
