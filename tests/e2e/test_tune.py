@@ -370,7 +370,7 @@ def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Pa
         (["--objective", "val_accuracy:up"], "max"),
         (["--time", "0"], "above 0"),
         (["--trials", "0"], "1 or more"),
-        (["--workers", "0"], "1 or more"),
+        (["--workers", "-1"], "1 or more"),
         (["--trial-memory", "0"], "--trial-memory"),
         (["--scheduler", "hyperbnd"], "hyperband"),
         (["--schedule", "hyperbnd"], "hyperband"),

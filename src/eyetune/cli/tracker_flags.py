@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _GROUP = Group(
     "Trackers",
-    sort_key=60,
+    sort_key=45,
     help="They log besides the workspace. A resumed command continues what it has logged.",
 )
 

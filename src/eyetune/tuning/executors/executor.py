@@ -129,7 +129,11 @@ def check_num_workers(num_workers: int | None) -> None:
         UsageError: It is below 1.
     """
     if num_workers is not None and num_workers < 1:
-        raise UsageError("workers is out of its range.", expected="1 or more", received=num_workers)
+        raise UsageError(
+            "workers is out of its range.",
+            expected="1 or more, or 0 to train in this process",
+            received=num_workers,
+        )
 
 
 def pack(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
