@@ -312,12 +312,6 @@ def test_result_of_the_users_fit_is_the_score(tmp_path: Path) -> None:
     assert best.score == tuner.study.best_value == pytest.approx(history[-1].val_loss + 10)
     assert best.metrics.get_best_value("my_score") == best.score
     assert best.best_step == 1
-    accuracy = keras_tuner.Objective("val_accuracy", "max")
-    other = make(
-        hypermodel=OwnScore(), objective=accuracy, directory=tmp_path, project_name="other"
-    )
-    searched(other)
-    assert {trial.score for trial in other.oracle.trials.values()} == {2.0}
 
 
 class TestArguments:
