@@ -27,7 +27,7 @@ from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.records.run import Results, require_images, require_results
 from eyetune.training.load_data import load_data
 from eyetune.values.history import History, as_columns
-from eyetune.values.run_files import MODEL_FILE
+from eyetune.values.run_files import MODEL_FILE, MODEL_FILES
 
 if TYPE_CHECKING:
     from eyetune.api.explain import Explanation
@@ -113,6 +113,11 @@ class Run:
     def has_verdict(self) -> bool:
         """Whether there is a verdict on it: a classifier that was trained with a recipe has one."""
         return self.record.own_recipe is not None and self.has_predictions
+
+    @property
+    def has_network(self) -> bool:
+        """Whether its trained network is kept."""
+        return any((self.folder / name).exists() for name in MODEL_FILES)
 
     @property
     def has_predictions(self) -> bool:

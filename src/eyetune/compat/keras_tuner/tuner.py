@@ -514,14 +514,12 @@ class Tuner(TrialMethods):
 
     def _kept_runs(self, num_models: int) -> list[Run]:
         """Return the runs of the best trials whose networks are kept, at most `num_models`."""
-        from eyetune.values.run_files import MODEL_FILES
-
         runs: list[Run] = []
         for trial in self.study.best(len(self.study.trials)):
             if trial.run is None or len(runs) == num_models:
                 continue
             run = self.study.run(trial)
-            if any((run.folder / name).exists() for name in MODEL_FILES):
+            if run.has_network:
                 runs.append(run)
             elif trial.state is TrialState.COMPLETE:
                 break
@@ -537,14 +535,12 @@ class Tuner(TrialMethods):
             UsageError: Its network is not kept: only those of the best trial and of the 10 best
                 trials that were trained to the end are.
         """
-        from eyetune.values.run_files import MODEL_FILE
-
         if self.reason_to_stay:
             from eyetune.compat.keras_tuner.trial_training import trained_model
 
             return trained_model(self, trial)
         record = self.study.trials[int(trial.trial_id)]
-        if record.run is None or not (self.study.run(record).folder / MODEL_FILE).exists():
+        if record.run is None or not self.study.run(record).has_network:
             raise UsageError(
                 f"The network of trial {trial.trial_id} is not kept.",
                 expected="a trial that is among the best and was trained to the end",
