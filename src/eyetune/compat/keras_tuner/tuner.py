@@ -19,7 +19,7 @@ from urllib.parse import quote
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study, open_study
-from eyetune.api.tune import check_arguments, tune
+from eyetune.api.tune import tune
 from eyetune.compat.keras_tuner.arguments import (
     check_not_distributed,
     check_strategy,
@@ -33,8 +33,7 @@ from eyetune.compat.keras_tuner.hyperparameters import (
     hyperparameters_of,
     preset,
 )
-from eyetune.compat.keras_tuner.oracle import SAMPLERS, Oracle
-from eyetune.compat.keras_tuner.oracles import HyperbandOracle
+from eyetune.compat.keras_tuner.oracle import Oracle
 from eyetune.compat.keras_tuner.search_here import reason_to_stay, search_here, space_here
 from eyetune.compat.keras_tuner.trial_methods import (
     TrialMethods,
@@ -42,10 +41,16 @@ from eyetune.compat.keras_tuner.trial_methods import (
     overrides,
     overrides_load_model,
 )
+from eyetune.compat.keras_tuner.tuner_checks import (
+    check_hypermodel,
+    check_objective,
+    check_oracle,
+    check_ranges,
+    size_limit,
+)
 from eyetune.data.array_store import GivenData
 from eyetune.data.batches import is_batched
 from eyetune.errors import (
-    ArgumentTypeError,
     EyetuneWarning,
     FatalTrialError,
     StudyChangedError,
@@ -56,8 +61,6 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
     Objective,
-    SamplerSettings,
-    SchedulerSettings,
     StudyRecord,
     StudyState,
     TrialRecord,
@@ -65,10 +68,8 @@ from eyetune.records.study import (
 )
 from eyetune.records.trash import runs_of_study
 from eyetune.space.space import Space
-from eyetune.tuning.declared_options import budget_of, limits_of, recorded_section
 from eyetune.tuning.objectives import objectives_of
 from eyetune.tuning.options import TuneOptions
-from eyetune.tuning.settings import check_options
 from eyetune.values.samples import leaves
 
 DEFAULT_NAME = "untitled_project"
@@ -140,10 +141,10 @@ class Tuner(TrialMethods):
     ) -> None:
         refuse_unknown(type(self), unknown)
         check_overrides(type(self), workers)
-        _check_oracle(oracle)
+        check_oracle(oracle)
         if "run_trial" not in overrides(self):
-            _check_hypermodel(hypermodel)
-            _check_objective(hypermodel, oracle)
+            check_hypermodel(hypermodel)
+            check_objective(hypermodel, oracle)
         check_strategy(distribution_strategy)
         check_not_distributed(os.environ)
         if logger is not None:
@@ -177,13 +178,13 @@ class Tuner(TrialMethods):
             compiled = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
             self._build_model = recompiled(known, compiled)
         self._options: dict[str, Any] = {
-            "constraints": _size_limit(max_model_size),
+            "constraints": size_limit(max_model_size),
             "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
             "workers": workers,
             "executions": executions_per_trial,
         }
         self._study: Study | None = None
-        _check_ranges(TuneOptions(**self._options, **self._settings))
+        check_ranges(TuneOptions(**self._options, **self._settings))
         oracle.serve(self)
         if overwrite:
             _delete(self.workspace, self.project_name)
@@ -620,102 +621,6 @@ class Tuner(TrialMethods):
         for trial in self.oracle.get_best_trials(num_trials):
             print()
             trial.summary()
-
-
-def _check_oracle(oracle: Any) -> None:
-    """Refuse an oracle that is not one of eyetune's.
-
-    Raises:
-        ArgumentTypeError: It is not.
-    """
-    if isinstance(oracle, Oracle):
-        return
-    kind = type(oracle)
-    fix = f"Pass one of {SAMPLERS} of eyetune.compat.keras_tuner.oracles."
-    if kind.__module__.startswith("keras_tuner."):
-        fix = f"Import {kind.__name__} from eyetune.compat.keras_tuner.oracles."
-    raise ArgumentTypeError(
-        "The oracle of a tuner must be one of eyetune's.",
-        expected=SAMPLERS,
-        received=f"{kind.__module__}.{kind.__name__}",
-        fix=fix,
-    )
-
-
-def _check_hypermodel(hypermodel: Any) -> None:
-    """Refuse a missing model function.
-
-    Raises:
-        UsageError: There is none.
-    """
-    if hypermodel is None:
-        raise UsageError(
-            "A tuner needs a model function.", expected="build_model(hp) or a HyperModel"
-        )
-
-
-def _check_objective(hypermodel: Any, oracle: Oracle) -> None:
-    """Refuse to search without an objective, unless the user's `fit` returns it.
-
-    Raises:
-        UsageError: There is none, or trials are compared before `fit` returns it.
-    """
-    if oracle.has_objective:
-        return
-    if not _has_own_fit(hypermodel):
-        raise UsageError(
-            "A tuner needs an objective.",
-            expected='objective="val_accuracy", a keras_tuner.Objective, or a list of them',
-            fix="Name a metric. Or return one number, which is minimized, from HyperModel.fit.",
-        )
-    if isinstance(oracle, HyperbandOracle):
-        raise UsageError(
-            "Hyperband compares trials before their `fit` returns the objective.",
-            expected='a metric of each epoch, as in objective="val_accuracy"',
-            fix="Name a metric, or use RandomSearch.",
-        )
-
-
-def _has_own_fit(hypermodel: Any) -> bool:
-    """Return whether a hypermodel has its own `fit`, whose result may be the objective."""
-    if isinstance(hypermodel, str | Path) or not hasattr(hypermodel, "fit"):
-        return False
-    import keras_tuner
-
-    kind = hypermodel if inspect.isclass(hypermodel) else type(hypermodel)
-    return getattr(kind, "fit", None) is not keras_tuner.HyperModel.fit
-
-
-def _size_limit(max_model_size: int | None) -> str | None:
-    """Return KerasTuner's limit on trainable parameters as a constraint; 0 is no limit, as there.
-
-    Raises:
-        UsageError: It is not a whole number, or negative.
-    """
-    if not max_model_size:
-        return None
-    is_whole = isinstance(max_model_size, int) and not isinstance(max_model_size, bool)
-    if not is_whole or max_model_size < 0:
-        raise UsageError(
-            "max_model_size is out of its range.",
-            expected="a whole number of parameters, 1 or more",
-            received=repr(max_model_size),
-        )
-    return f"trainable_parameters <= {max_model_size}"
-
-
-def _check_ranges(options: TuneOptions) -> None:
-    """Refuse values out of their range when a tuner is created, not when it searches.
-
-    Raises:
-        UsageError: There is one.
-    """
-    check_arguments(options)
-    check_options(options)
-    budget_of(options)
-    limits_of(options)
-    recorded_section(options, "schedule", SchedulerSettings)
-    recorded_section(options, "sampling", SamplerSettings)
 
 
 def _fatal_error(error: FatalTrialError) -> Exception:
