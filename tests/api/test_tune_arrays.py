@@ -102,3 +102,5 @@ def test_recipe_refuses_pixels_that_it_would_round(tmp_path: Path) -> None:
         et.tune(None, (images, CLASSES), workspace=tmp_path, progress=False)
     with pytest.raises(UsageError):
         et.tune(None, {"x": IMAGES}, workspace=tmp_path, progress=False)
+    with pytest.raises(UsageError):
+        et.tune(None, (IMAGES, CLASSES), validation_split=0, workspace=tmp_path, progress=False)

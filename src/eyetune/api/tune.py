@@ -229,7 +229,7 @@ def _given_data(data: Any) -> GivenData:
 
 def _kept_images(workspace: Workspace, options: TuneOptions, *, is_former: bool) -> Path:
     """Write images and labels into the workspace, as recipes and earlier studies take them."""
-    data, validation = options.data, options.validation_data
+    data, validation, split = options.data, options.validation_data, options.validation_split
     pairs = [data] if validation is None else [data, validation]
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
         raise UsageError(
@@ -242,7 +242,7 @@ def _kept_images(workspace: Workspace, options: TuneOptions, *, is_former: bool)
         workspace,
         *data,
         validation_data=validation,
-        validation_split=options.validation_split or DEFAULT_SPLIT,
+        validation_split=DEFAULT_SPLIT if split is None else split,
         may_round=is_former,
     )
 
