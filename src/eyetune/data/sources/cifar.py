@@ -1,21 +1,15 @@
 """CIFAR-10 and CIFAR-100 in their official layouts: the Python (pickled) and the binary one.
 
 Both come as an archive (`cifar-10-python.tar.gz`, `cifar-10-binary.tar.gz`) or as its folder.
-Archives are read without extracting them. Pickles are read with an unpickler that accepts only
-plain values and arrays of bytes.
+Archives are read without extracting them (`archive.py`), and pickles without Python's unpickler
+(`pickled.py`).
 
 Layouts: https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import pickle
-import pickletools
-import tarfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.data.dataset import Split
+from eyetune.data.sources import archive, pickled
+from eyetune.data.sources.pickled import PickledArray
 from eyetune.errors import DataError
+from eyetune.inputs.limits import ARCHIVE_BYTES, fix_for
+from eyetune.inputs.regular_file import read_bytes
 
 IMAGE_BYTES = 3 * 32 * 32
-MAX_MEMBER_BYTES = 400_000_000  # the largest official file has 155 MB
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -162,137 +158,35 @@ def _read_members(path: Path) -> dict[str, bytes]:
     wanted = {name for layout in LAYOUTS for name in layout.files}
     try:
         if path.is_dir():
-            return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
-        return dict(_archive_members(path, wanted))
-    except (
-        tarfile.TarError,
-        zlib.error,
-        EOFError,
-        OSError,
-        ValueError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        truncated = (
-            isinstance(error, EOFError) or "end of" in str(error) or "unexpected" in str(error)
-        )
+            return _folder_members(path, wanted)
+        return dict(archive.members(path, wanted))
+    except (EOFError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise DataError(
-            f"{path} {'is truncated' if truncated else 'cannot be read'}.",
+            f"{path} {'is truncated' if isinstance(error, EOFError) else 'cannot be read'}.",
             expected="a complete .tar or .tar.gz of CIFAR-10 or CIFAR-100, or its folder",
             received=f"{path.stat().st_size:,} bytes ({error})",
-            fix="Download it again.",
+            fix=fix_for(error, "Download it again."),
         ) from None
 
 
-def _archive_members(path: Path, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    # Not with tarfile's own streams: they do not verify gzip's checksum, and read for years if a
-    # damaged header says so.
-    with _decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-        for member in archive:
-            name = member.name.rpartition("/")[2]
-            if member.size < 0:  # the next member would be an earlier one: an endless loop
-                raise tarfile.ReadError(f"{name} of {member.size:,} bytes")
-            if not member.isfile() or name not in wanted:
-                continue
-            if member.size > MAX_MEMBER_BYTES:
-                raise DataError(
-                    f"{path} is not a CIFAR archive.",
-                    expected=f"files of at most {MAX_MEMBER_BYTES:,} bytes",
-                    received=f"{name} of {member.size:,} bytes",
-                )
-            file = archive.extractfile(member)
-            content = b"" if file is None else file.read()
-            if len(content) != member.size:
-                raise EOFError(f"{name} ends after {len(content):,} of {member.size:,} bytes")
-            yield name, content
-        while stream.read(2**20):  # the checksum comes at the very end
-            pass
-
-
-def _decompressed(path: Path) -> io.BufferedIOBase:
-    with path.open("rb") as file:
-        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    return gzip.open(path) if compressed else path.open("rb")
-
-
-class _PickledDtype:
-    """A stand-in for a NumPy dtype in a pickle. Only its code is kept: bytes have no byte order."""
-
-    code = ""
-
-    def __init__(self, code: Any, *_: Any) -> None:
-        if isinstance(code, bytes | str):
-            self.code = code if isinstance(code, str) else code.decode("ascii")
-
-    def __setstate__(self, _: Any) -> None:
-        pass
-
-
-class _PickledArray:
-    """A stand-in for a NumPy array in a pickle."""
-
-    shape: Any = ()
-    code = ""
-    fortran: Any = False
-    content: Any = b""
-    description = "an empty array"
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, self.fortran, self.content = state
-        self.shape = tuple(size for size in shape if isinstance(size, int))
-        self.code = dtype.code
-        self.description = f"{self.code} of shape {self.shape}"[:100]
-
-    def rows(self) -> NDArray[np.uint8] | None:
-        """Return the array if it has one row of bytes per image, as in a batch; None otherwise."""
-        match self.shape, self.code, self.content:
-            case (int(count), int(size)), "u1", bytes(content) if (
-                size == IMAGE_BYTES and len(content) == count * size
-            ):
-                order: Literal["F", "C"] = "F" if self.fortran else "C"
-                return np.frombuffer(content, np.uint8).reshape((count, size), order=order)
-        return None
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of plain values and arrays, and rejects everything else: it could run code.
-
-    NumPy's own functions are rejected too: with arguments from a pickle, they could read any
-    memory.
-    """
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        match module_name, global_name:
-            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
-                return _PickledArray
-            case "numpy", "dtype":
-                return _PickledDtype
-            case "numpy", "ndarray":
-                return None  # only used as an argument, which is not needed
-        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+def _folder_members(folder: Path, wanted: set[str]) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for name in sorted(wanted):
+        if (folder / name).is_file():
+            members[name] = read_bytes(folder / name, ARCHIVE_BYTES)
+            ARCHIVE_BYTES.check(sum(map(len, members.values())), "a folder")
+    return members
 
 
 def _unpickle(path: Path, name: str, content: bytes) -> Mapping[bytes, Any]:
     try:
-        # Python's unpickler allocates a memo as large as its largest index: a few bytes could ask
-        # for all memory.
-        indices = (
-            index or 0
-            for code, index, _ in pickletools.genops(content)
-            if code.name.endswith("PUT")
-        )
-        if max(indices, default=0) > len(content):
-            raise pickle.UnpicklingError("its memo is larger than the file")
-        value = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a hostile or damaged pickle can raise any exception
+        value = pickled.parse(content)
+    except Exception as error:  # the parser has many errors for damaged pickles
         raise DataError(
             f"{name} in {path} cannot be read as a CIFAR batch.",
             expected="a pickle of plain values and NumPy arrays only",
             received=f"{type(error).__name__}: {error}",
-            fix="Download the archive again from a source that you trust.",
+            fix=fix_for(error, "Download the archive again from a source that you trust."),
         ) from None
     if not isinstance(value, dict):
         raise DataError(
@@ -366,11 +260,9 @@ def _pickled_rows(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     value = _unpickle(path, name, content)
     array, labels = value.get(b"data"), value.get(layout.label_key)
-    rows = array.rows() if isinstance(array, _PickledArray) else None
+    rows = _rows(array) if isinstance(array, PickledArray) else None
     if rows is None:
-        received = type(array).__name__
-        if isinstance(array, _PickledArray):
-            received = array.description
+        received = str(array) if isinstance(array, PickledArray) else type(array).__name__
         raise DataError(
             f"The images of {name} in {path} have the wrong shape.",
             expected=f"u1 (bytes) of shape (N, {IMAGE_BYTES})",
@@ -387,6 +279,17 @@ def _pickled_rows(
             received=len(labels),
         )
     return rows, np.asarray(labels)
+
+
+def _rows(array: PickledArray) -> NDArray[np.uint8] | None:
+    """Return an array that has one row of bytes per image, as in a batch; None for others."""
+    match array.shape, array.code, array.content:
+        case (int(count), int(size)), "u1", bytes(content) if (
+            size == IMAGE_BYTES and len(content) == count * size
+        ):
+            order: Literal["F", "C"] = "F" if array.is_fortran else "C"
+            return np.frombuffer(content, np.uint8).reshape((count, size), order=order)
+    return None
 
 
 def _check_counts(
