@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,15 @@ def test_any_other_text_is_an_unknown_source(source: str) -> None:
     name = f"nowhere {source}"
     with pytest.raises(EyetuneError):
         load(name)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["pets.npz", "pets.tar.gz"])
+def test_named_pipe_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SourceError) as caught:
+        load(tmp_path / name)
+    assert "a named pipe" in (caught.value.received or "")
 
 
 @pytest.mark.parametrize(

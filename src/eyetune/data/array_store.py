@@ -21,6 +21,9 @@ from eyetune._files import temporary_folder
 from eyetune.data.array_dataset import ArrayDataset
 from eyetune.data.batches import Batch, BatchedSource, batched_source, run_lengths
 from eyetune.errors import DataError, UsageError, WorkspaceError
+from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_text
 from eyetune.values.samples import Array, Form, Order, Samples, Tree, leaves
 
 ABOUT_FILE = "samples.json"
@@ -119,7 +122,7 @@ def open_samples(folder: Path) -> ArrayDataset:
         DataError: The folder is damaged.
     """
     try:
-        about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+        about = json.loads(read_text(folder / ABOUT_FILE, JSON_BYTES))
         given = _samples(folder, about["train"])
         validation = about["validation"] and _samples(folder, about["validation"])
         return ArrayDataset(
@@ -131,7 +134,7 @@ def open_samples(folder: Path) -> ArrayDataset:
             separate_validation=validation,
             notes=tuple(map(str, about["notes"])),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE_ERRORS as error:
         raise DataError(
             f"The data in {folder} cannot be read.",
             expected="a folder that eyetune has written",
@@ -424,7 +427,11 @@ def _mapped(path: Path, dtype: np.dtype[Any], shape: Iterable[int]) -> Array:
 
 def _samples(folder: Path, about: Mapping[str, Any]) -> Samples:
     x, y, weight = (_restored(about[name], folder) for name in _PARTS)
-    sizes = tuple(size for size, count in about["batch_sizes"] for _ in range(count))
+    counts = about["batch_sizes"]
+    num_rows = sum(len(values) for values in leaves(x))
+    if any(count < 0 for _, count in counts) or sum(count for _, count in counts) > num_rows:
+        raise ValueError("more batches than samples")
+    sizes = tuple(size for size, count in counts for _ in range(count))
     return Samples(x, y, weight, sizes, Form(about["form"]), Order(about["order"]))
 
 

@@ -21,6 +21,7 @@ from eyetune.data.dataset import Dataset, Split
 from eyetune.data.sources import cifar, digits, folder, npz
 from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
+from eyetune.inputs.regular_file import check_file
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, color (Krizhevsky, 2009)",
@@ -186,6 +187,14 @@ def _in_data_folder(name: str) -> Path | None:
 def _kind_of(path: Path) -> str:
     if path.is_dir():
         return "cifar" if cifar.looks_like_folder(path) else "folder"
+    try:
+        check_file(path)
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be loaded.",
+            expected="a folder of images, a CIFAR .tar.gz or an .npz file",
+            received=error.strerror,
+        ) from None
     if path.suffix == ".npz":
         return "npz"
     if path.name.endswith(ARCHIVE_ENDINGS):

@@ -13,6 +13,13 @@ from PIL import Image
 from eyetune.data import Dataset, load
 from eyetune.data.sources import folder
 from eyetune.errors import DataError
+from eyetune.inputs.limits import (
+    FOLDER_DEPTH,
+    IMAGE_FILE_BYTES,
+    IMAGE_PIXELS,
+    IMAGES,
+    Limit,
+)
 from eyetune.testing.datasets import tiny_images, write_image_folder
 
 SHAPE = (8, 8, 3)
@@ -372,6 +379,83 @@ def test_progress_is_reported_for_each_file(tmp_path: Path) -> None:
         write_classes(tmp_path / "pets"), on_progress=lambda done, total: seen.append((done, total))
     )
     assert seen == [(done, 10) for done in range(1, 11)]
+
+
+def test_decode_decides_by_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain(RED, size=(100, 50)).save(tmp_path / "a.png")
+    monkeypatch.setenv(IMAGE_PIXELS.variable, "5000")
+    assert decoded(tmp_path / "a.png").shape == SHAPE
+    monkeypatch.setenv(IMAGE_PIXELS.variable, "4999")
+    with pytest.raises(DataError) as caught:
+        decoded(tmp_path / "a.png")
+    assert IMAGE_PIXELS.variable in str(caught.value.received)
+
+
+def test_decode_allows_more_pixels_than_pillow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    plain(RED, size=(100, 50)).save(tmp_path / "a.png")
+    assert decoded(tmp_path / "a.png").shape == SHAPE
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "CMYK", "L", "1"])
+def test_decode_converts_high_images_in_strips(mode: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (700, 5, 4), np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(values, "RGBA").convert(mode)
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    image.save(path, quality=95)
+    with Image.open(path) as stored:
+        if mode == "I;16":
+            expected = Image.fromarray((np.asarray(stored) // 257).astype(np.uint8)).convert("RGB")
+        elif mode in ("RGBA", "LA") or "transparency" in stored.info:
+            white = Image.new("RGBA", stored.size, "white")
+            expected = Image.alpha_composite(white, stored.convert("RGBA")).convert("RGB")
+        else:
+            expected = stored.convert("RGB")
+    assert np.abs(decoded(path, (700, 5, 3)) - np.asarray(expected).astype(int)).max() <= 1
+
+
+def test_large_image_file_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain(RED).save(tmp_path / "a.png")
+    monkeypatch.setenv(IMAGE_FILE_BYTES.variable, "10")
+    with pytest.raises(DataError) as caught:
+        decoded(tmp_path / "a.png")
+    assert IMAGE_FILE_BYTES.variable in str(caught.value.received)
+
+
+@pytest.mark.timeout(20)
+def test_named_pipe_is_rejected_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(DataError) as caught:
+        decoded(tmp_path / "a.png")
+    assert caught.value.received == "a named pipe"
+
+
+@pytest.mark.parametrize(("limit", "value"), [(IMAGES, "9"), (FOLDER_DEPTH, "1")])
+def test_large_folder_names_the_limit(
+    limit: Limit, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_classes(tmp_path / "pets")
+    (root / "cat" / "a" / "b").mkdir(parents=True)
+    assert folder.survey(root).class_names == ("cat", "dog")
+    monkeypatch.setenv(limit.variable, value)
+    with pytest.raises(DataError) as caught:
+        folder.survey(root)
+    assert limit.variable in str(caught.value.fix)
+
+
+def test_links_in_a_folder_do_not_lead_into_loops(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "pets", count=1)
+    (root / "cat" / "again").symlink_to(root, target_is_directory=True)
+    (root / "cat" / "self.png").symlink_to("self.png")
+    (root / "cat" / "dog.png").symlink_to(root / "dog" / "0.png")
+    files = folder.survey(root).files["train"]
+    assert [path.name for path, _ in files] == ["0.png", "dog.png", "0.png"]
 
 
 def test_decode_rejects_other_formats_whatever_the_extension(tmp_path: Path) -> None:

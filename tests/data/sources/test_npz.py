@@ -14,6 +14,8 @@ from hypothesis.extra import numpy as arrays
 from eyetune.data import load
 from eyetune.data.sources import npz
 from eyetune.errors import DataError, EyetuneError
+from eyetune.inputs.limits import ARRAY_BYTES
+from eyetune.inputs.limits import IMAGES as MAX_IMAGES
 from eyetune.testing.datasets import tiny_images
 
 IMAGES, LABELS = tiny_images(12, 3, size=8)
@@ -253,6 +255,29 @@ def test_files_that_are_not_arrays_are_rejected(path: Path) -> None:
         archive.writestr("y_train.npy", b"raw")
     with pytest.raises(DataError, match="x_train"):
         npz.read(path)
+
+
+def test_bomb_names_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(path, x=np.zeros((12, 50, 50), np.uint8), y=LABELS)
+    npz.read(path)
+    monkeypatch.setenv(ARRAY_BYTES.variable, "20000")
+    with pytest.raises(DataError) as caught:
+        npz.read(path)
+    assert ARRAY_BYTES.variable in str(caught.value.fix)
+
+
+def test_many_images_name_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(path, x=IMAGES, y=LABELS)
+    monkeypatch.setenv(MAX_IMAGES.variable, "11")
+    with pytest.raises(DataError) as caught:
+        npz.read(path)
+    assert MAX_IMAGES.variable in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("names", [["a"] * 10_001, ["a" * 2000]])
+def test_large_class_names_are_rejected(names: list[str], path: Path) -> None:
+    error = error_of(path, x=IMAGES, y=LABELS, class_names=names)
+    assert "class_names" in error.message
 
 
 def as_npy(path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +15,29 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Split, readable
+from eyetune.data.sources.pixel_budget import PixelBudget
 from eyetune.errors import DataError
+from eyetune.inputs.limits import (
+    FOLDER_DEPTH,
+    IMAGE_FILE_BYTES,
+    IMAGE_PIXELS,
+    IMAGES,
+    LimitExceededError,
+)
+from eyetune.inputs.regular_file import NotAFileError, open_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-# By content; files of some phones with the extension .jpg are MPO.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF")
+# By content. Files of some phones with the extension .jpg are MPO, which Pillow opens as JPEG.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid"),
     "test": ("test", "testing"),
 }
 MAX_LISTED = 20
+MAX_CLASSES = 10_000
+ROWS_AT_ONCE = 256  # that are converted to RGB
+ORIENTATION = 0x0112  # the tag of a camera's rotation mark
 OnProgress = Callable[[int, int], None]
 
 
@@ -62,8 +75,8 @@ def survey(root: Path) -> Listing:
     """List the images of a folder by split and class.
 
     Raises:
-        DataError: There are fewer than two classes, a class is empty, or the splits have different
-            classes.
+        DataError: There are fewer than two classes, a class is empty, the splits have different
+            classes, or there are too many files.
     """
     tops = {
         split: next((root / name for name in names if (root / name).is_dir()), None)
@@ -77,16 +90,15 @@ def survey(root: Path) -> Listing:
     class_names = tuple(classes["train"])
     _check_classes(splits, classes)
     listed: dict[str, tuple[tuple[Path, int], ...]] = {}
-    empty, ignored = [], 0
+    empty, ignored, num_files = [], 0, 0
     for split, folders in classes.items():
         pairs: list[tuple[Path, int]] = []
-        for name, folder in folders.items():
-            files = sorted(
-                path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder)
-            )
+        for label, folder in enumerate(folders.values()):
+            files = sorted(_files(folder, num_files))
+            num_files += len(files)
             images = [path for path in files if path.suffix.lower() in SUFFIXES]
             ignored += len(files) - len(images)
-            pairs += [(path, class_names.index(name)) for path in images]
+            pairs += [(path, label) for path in images]
             if not images:
                 empty.append(folder)
         listed[split] = tuple(pairs)
@@ -188,49 +200,97 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
     """Return the pixels, or the reason why they cannot be decoded."""
     height, width, channels = image_shape
     try:
-        with Image.open(path) as image:
-            if image.format not in FORMATS:
-                return f"{image.format}, which is not supported"
-            # Large JPEGs are decoded at a fraction of their size, several times faster.
-            image.draft("RGB", (2 * width, 2 * height))
-            resized = _to_rgb(_upright(image)).resize((width, height), Image.Resampling.BILINEAR)
-    except UnidentifiedImageError:
-        return "0 bytes" if path.stat().st_size == 0 else "not an image"
-    except tuple(_REASONS) as error:
-        return _REASONS[type(error)]
+        with open_file(path) as file:
+            IMAGE_FILE_BYTES.check(os.fstat(file.fileno()).st_size, "a file")
+            _allow_large_images()
+            with Image.open(file, formats=FORMATS) as image:
+                num_pixels = image.width * image.height
+                IMAGE_PIXELS.check(num_pixels, "too many pixels: an image")
+                # Large JPEGs are decoded at a fraction of their size, several times faster.
+                image.draft("RGB", (2 * width, 2 * height))
+                if "progressive" not in image.info:  # these need memory for all of it
+                    num_pixels = image.width * image.height
+                with _BUDGET.reserved(num_pixels):
+                    upright = _to_rgb(_upright(image))
+                    resized = upright.resize((width, height), Image.Resampling.BILINEAR)
     except Exception as error:  # Pillow's decoders have many errors for damaged files
-        return str(error) or type(error).__name__
+        return _reason(error, path)
     pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
     return pixels.reshape(image_shape)
 
 
-_REASONS: dict[type[Exception], str] = {
-    FileNotFoundError: "no such file",
-    IsADirectoryError: "a folder",
-    Image.DecompressionBombError: "too many pixels",
-}
+def _reason(error: Exception, path: Path) -> str:
+    """Return why an image cannot be decoded."""
+    match error:
+        case UnidentifiedImageError():
+            return "0 bytes" if path.stat().st_size == 0 else "not an image"
+        case NotAFileError():
+            return (error.strerror or "").removesuffix(", not a file")
+        case FileNotFoundError():
+            return "no such file"
+        case LimitExceededError():
+            return f"{error} ({error.limit.variable})"
+        case Image.DecompressionBombError():
+            return f"too many pixels; the limit is {IMAGE_PIXELS.value:,} ({IMAGE_PIXELS.variable})"
+    return str(error) or type(error).__name__
+
+
+_BUDGET = PixelBudget(IMAGE_PIXELS)
+
+
+def _allow_large_images() -> None:
+    """Let Pillow open what the limit allows: it has a limit of its own, and warns below it."""
+    allowed = Image.MAX_IMAGE_PIXELS
+    if allowed is not None and allowed < IMAGE_PIXELS.value:
+        Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS.value
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Apply a camera's rotation mark, if it can be read."""
     try:
-        image.getexif()
+        is_upright = image.getexif().get(ORIENTATION, 1) == 1
     except Exception:  # Pillow's parser has many errors for damaged marks
-        return image
-    return ImageOps.exif_transpose(image)
+        is_upright = True
+    return image if is_upright else ImageOps.exif_transpose(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image to RGB, in strips: the copies that a conversion needs stay small."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image
+    convert = _conversion(image)
+    if image.height <= ROWS_AT_ONCE:
+        return convert(image)
+    converted = Image.new("RGB", image.size)
+    for top in range(0, image.height, ROWS_AT_ONCE):
+        bottom = min(top + ROWS_AT_ONCE, image.height)
+        strip = image.crop((0, top, image.width, bottom))
+        converted.paste(convert(strip), (0, top))
+    return converted
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that converts parts of an image to RGB."""
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow would clip at 255
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode.startswith("I") else max(float(values.max()), 1.0)
-        return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
+        top = 65535.0
+        if image.mode == "F":
+            top = max(float(np.asarray(image).max()), 1.0)
+        return lambda strip: _scaled(strip, top)
     if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert(
-            "RGB"
-        )
-    return image.convert("RGB")
+        return _on_white
+    return lambda strip: strip.convert("RGB")
+
+
+def _scaled(image: Image.Image, top: float) -> Image.Image:
+    values = np.asarray(image, np.float64)
+    return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layered = image.convert("RGBA")
+    white = Image.new("RGBA", layered.size, "white")
+    return Image.alpha_composite(white, layered).convert("RGB")
 
 
 def _class_folders(top: Path) -> dict[str, Path]:
@@ -249,6 +309,12 @@ def _check_classes(splits: Mapping[str, Path], classes: Mapping[str, Mapping[str
             received=", ".join(names) or "no folders",
             fix="Put the images of each class into a folder with the name of the class.",
         )
+    if len(names) > MAX_CLASSES:
+        raise DataError(
+            f"{splits['train']} has too many classes.",
+            expected=f"at most {MAX_CLASSES:,} folders",
+            received=f"{len(names):,}",
+        )
     for split, folders in classes.items():
         if list(folders) != names:
             raise DataError(
@@ -258,8 +324,44 @@ def _check_classes(splits: Mapping[str, Path], classes: Mapping[str, Mapping[str
             )
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _files(folder: Path, num_files: int) -> Iterator[Path]:
+    """Yield the files in a folder and its subfolders, without hidden ones.
+
+    Links to files are followed, links to folders are not.
+
+    Args:
+        folder: The folder of a class.
+        num_files: Number of files in the folders before it.
+
+    Raises:
+        DataError: There are too many files, or folders are nested too deeply.
+    """
+    remaining = [(folder, 0)]
+    try:
+        while remaining:
+            current, depth = remaining.pop()
+            FOLDER_DEPTH.check(depth, "a folder")
+            with os.scandir(current) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        remaining.append((Path(entry.path), depth + 1))
+                    elif _is_file(entry):
+                        num_files += 1
+                        IMAGES.check(num_files, "a folder")
+                        yield Path(entry.path)
+    except LimitExceededError as error:
+        raise DataError(
+            f"The folder {folder} cannot be read.", received=error, fix=error.fix
+        ) from None
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _listed(items: Iterable[str]) -> str:

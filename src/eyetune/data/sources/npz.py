@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Labels, Split, readable
 from eyetune.errors import DataError
+from eyetune.inputs.limits import ARRAY_BYTES, IMAGES, fix_for
+from eyetune.inputs.npz_file import read_arrays
 
 # (split, names of its images, names of its labels): the first name in the file is used.
 _NAMES = (
@@ -20,6 +22,8 @@ _NAMES = (
     ("test", ("x_test",), ("y_test",)),
 )
 MAX_CLASSES = 10_000
+MAX_NAME_BYTES = 4_000  # of a class
+BLOCK_BYTES = 2**24  # that are converted at once
 NUMBER_KINDS = "iuf"  # NumPy's letters for signed and unsigned integers and floating point
 MAX_NUMBER = 2.0**53  # larger numbers are not labels, and may overflow an integer
 
@@ -58,31 +62,31 @@ def read(path: Path) -> Decoded:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-            for name, values in arrays.items():
-                if not isinstance(values, np.ndarray):  # NumPy returns the bytes of other files
-                    raise ValueError(f"{name} is not an array")
-            return arrays
+        arrays = read_arrays(path, ARRAY_BYTES)
+        for images in (name for _, names, _ in _NAMES for name in names if name in arrays):
+            IMAGES.check(len(np.atleast_1d(arrays[images])), images)
+        return arrays
     except Exception as error:  # zip, zlib and NumPy have over a dozen errors for damaged files
         raise DataError(
             f"{path} cannot be read as an .npz file.",
             expected="plain arrays saved with numpy.savez",
             received=f"{path.stat().st_size:,} bytes ({error})",
+            fix=fix_for(error),
         ) from None
 
 
 def _split(path: Path, x: str, images: NDArray[Any], y: str, labels: NDArray[Any]) -> Split:
     may_be_empty = x == "x_test"  # the test images may be kept elsewhere
     checked_images = as_images(images, f"{x} in {path}", may_be_empty=may_be_empty)
-    checked_labels = as_labels(labels, f"{y} in {path}")
-    if len(checked_images) != len(checked_labels):
+    has_rows = labels.ndim == 2 and labels.shape[1] > 1
+    num_labels = len(labels) if has_rows else labels.size
+    if len(checked_images) != num_labels:
         raise DataError(
             f"{path} does not have one label for each image.",
             expected=f"{len(checked_images)} labels in {y}",
-            received=f"{len(checked_labels)}",
+            received=f"{num_labels}",
         )
-    return Split(checked_images, checked_labels)
+    return Split(checked_images, as_labels(labels, f"{y} in {path}"))
 
 
 def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) -> Images:
@@ -107,19 +111,40 @@ def as_images(values: NDArray[Any], name: str, *, may_be_empty: bool = False) ->
         )
     if values.dtype == np.uint8:
         return values
-    # The comparison is false for NaN too.
-    if values.dtype.kind == "f" and bool(((values >= 0) & (values <= 1)).all()):
-        return np.round(values * 255).astype(np.uint8)
+    scale = _pixel_scale(values)
+    if scale is None:
+        received = str(values.dtype)
+        if values.dtype.kind in NUMBER_KINDS:
+            received += f" from {values.min()} to {values.max()}"
+        raise DataError(
+            f"{name} is not an array of pixel values.",
+            expected="integers from 0 to 255, or floating point from 0 to 1",
+            received=received,
+        )
+    images = np.empty(values.shape, np.uint8)
+    for rows in _blocks(values):
+        images[rows] = np.round(values[rows] * scale) if scale > 1 else values[rows]
+    return images
+
+
+def _pixel_scale(values: NDArray[Any]) -> int | None:
+    """Return what turns values into numbers from 0 to 255: 1 or 255; None if nothing does."""
+    if values.dtype.kind == "f":
+        # The comparison is false for NaN too.
+        is_valid = all(
+            bool(((values[rows] >= 0) & (values[rows] <= 1)).all()) for rows in _blocks(values)
+        )
+        return 255 if is_valid else None
     if values.dtype.kind in "iu" and values.min(initial=0) >= 0 and values.max(initial=0) <= 255:
-        return values.astype(np.uint8)
-    received = str(values.dtype)
-    if values.dtype.kind in NUMBER_KINDS:
-        received += f" from {values.min()} to {values.max()}"
-    raise DataError(
-        f"{name} is not an array of pixel values.",
-        expected="integers from 0 to 255, or floating point from 0 to 1",
-        received=received,
-    )
+        return 1
+    return None
+
+
+def _blocks(values: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of the first axis, so that converted copies stay small."""
+    num_rows = max(1, BLOCK_BYTES // max(1, values[:1].nbytes))
+    for start in range(0, len(values), num_rows):
+        yield slice(start, start + num_rows)
 
 
 def as_labels(values: NDArray[Any], name: str) -> Labels:
@@ -132,19 +157,28 @@ def as_labels(values: NDArray[Any], name: str) -> Labels:
     Raises:
         DataError: They are not labels.
     """
-    numbers: NDArray[Any] = np.full(values.shape, np.nan)
-    if values.dtype.kind in NUMBER_KINDS:
-        numbers = values.astype(np.float64)
+    if values.dtype.kind not in NUMBER_KINDS or values.ndim == 0:
+        raise _not_labels(values, name)
+    blocks = [_labels(values[rows], name) for rows in _blocks(values)]
+    return np.concatenate([np.empty(0, np.int64), *blocks])
+
+
+def _labels(values: NDArray[Any], name: str) -> Labels:
+    numbers = values.astype(np.float64)
     if numbers.ndim == 2 and numbers.shape[1] > 1:
         if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has two columns or more, but its rows are not one-hot.")
         return np.asarray(numbers.argmax(axis=1), np.int64)
     flat = numbers.reshape(-1)
     if not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
-        raise DataError(
-            f"{name} is not an array of labels.", expected="integers", received=f"{values.dtype}"
-        )
+        raise _not_labels(values, name)
     return np.asarray(np.clip(flat, -MAX_NUMBER, MAX_NUMBER), np.int64)
+
+
+def _not_labels(values: NDArray[Any], name: str) -> DataError:
+    return DataError(
+        f"{name} is not an array of labels.", expected="integers", received=f"{values.dtype}"
+    )
 
 
 def _class_names(
@@ -157,6 +191,12 @@ def _class_names(
             f"class_names in {path} is not a list.",
             expected="shape (N,)",
             received=f"shape {named.shape}",
+        )
+    if named is not None and (len(named) > MAX_CLASSES or named.itemsize > MAX_NAME_BYTES):
+        raise DataError(
+            f"class_names in {path} is too long.",
+            expected=f"at most {MAX_CLASSES:,} names of at most {MAX_NAME_BYTES:,} bytes",
+            received=f"{len(named):,} names of {named.itemsize:,} bytes",
         )
     names = range(int(labels.max(initial=0)) + 1) if named is None else named.tolist()
     count = len(names)
