@@ -46,6 +46,7 @@ from typing import Any
 
 MAX_LISTED = 8  # names: a longer list is shortened to its nearest ones
 NUM_NEAREST = 5
+MAX_COMPARED = 100  # characters of a name: comparing takes a time that grows with its length
 
 
 class EyetuneError(Exception):
@@ -294,6 +295,7 @@ def nearest(name: str, names: Iterable[str], *, listed_by: str | None = None) ->
         Did you mean z? Nearest: z, a, b, c, d (11 in all: eyetune letters).
     """
     candidates = list(names)
+    name = name[:MAX_COMPARED]
     by_folded = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.lower(), by_folded, n=1)
     hint = f"Did you mean {by_folded[close[0]]}? " if close else ""

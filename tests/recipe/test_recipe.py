@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import re
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import RecipeConflictError, RecipeError
+from eyetune.inputs.limits import TEXT_VALUES
 from eyetune.recipe import (
     LAST_STRETCH,
     MONITORS,
@@ -625,7 +627,9 @@ def test_load_fills_missing_values_with_defaults(tmp_path: Path) -> None:
     [
         (b"[fit\nepochs = 3", "line 1"),
         (b"[fit]\nepochs = " + b"9" * 5000, "5000 digits"),
-        (b"x = " + b"[" * 5000, "recursion"),
+        (b"x = " + b"[" * 5000, "levels"),
+        (b"[fit]\nepochs = 0x" + b"f" * 5000, "bits"),
+        (b"#" * 1_000_001, "1,000,001 bytes"),
         (b"[data]\nsource = 'caf\xe9'", "0xe9"),
         (b"[fit]\nepochs = 0", "0"),
     ],
@@ -641,9 +645,7 @@ def test_load_names_an_invalid_file_and_the_reason(
     assert received in (caught.value.received or "")
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("nowhere.toml", "No such file"), (".", "Is a directory")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("nowhere.toml", "No such file"), (".", "a folder")])
 def test_load_of_a_missing_file_says_how_to_create_one(
     tmp_path: Path, name: str, reason: str
 ) -> None:
@@ -653,6 +655,32 @@ def test_load_of_a_missing_file_says_how_to_create_one(
     assert reason in (caught.value.received or "")
     assert "eyetune recipe" in (caught.value.fix or "")
     assert caught.value.exit_status == 2
+
+
+@pytest.mark.timeout(20)
+def test_load_refuses_a_named_pipe_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "recipe.toml")
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(tmp_path / "recipe.toml")
+    assert "a named pipe" in (caught.value.received or "")
+
+
+@pytest.mark.timeout(20)
+def test_many_unknown_names_are_refused_at_once() -> None:
+    text = "\n".join(f"a{number} = 1" for number in range(20_000))
+    with pytest.raises(RecipeError, match="a0") as caught:
+        Recipe.from_toml(text)
+    assert len(str(caught.value)) < 1000
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_toml(f"{text}\nlast = 1")
+    assert TEXT_VALUES.variable in str(caught.value.fix)
+
+
+@pytest.mark.timeout(20)
+def test_long_unknown_name_is_refused_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_toml(f"{'ab' * 400_000} = 1")
+    assert len(str(caught.value)) < 1000
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers() | st.booleans() | st.text(), max_size=4))

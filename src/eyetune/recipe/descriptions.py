@@ -64,17 +64,17 @@ def explain(error: pydantic.ValidationError, origin: str, root: type[BaseModel])
         origin: What was validated, for example "the recipe" or a file's path.
         root: Class of the recipe.
     """
-    complaints = _independent(error.errors())
+    complaints = _independent(error.errors(include_url=False))
     first = complaints[0]
     location = first["loc"]
-    path = join(*location)
+    path = _cut(join(*location))
     at_path = f" at {path}" if path else ""
     more = _more([join(*complaint["loc"]) for complaint in complaints[1:]])
     subject = origin[0].upper() + origin[1:] if origin.startswith("the ") else origin
     if first["type"] == "extra_forbidden":
         return RecipeError(
             f"{subject} has an unknown name, {path}{more}.",
-            received=location[-1],
+            received=_cut(str(location[-1])),
             fix=nearest(str(location[-1]), _section_at(root, location[:-1]).model_fields),
         )
     if first["type"] == "value_error":
@@ -103,18 +103,20 @@ def _independent(complaints: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
     An invalid value invalidates what depends on it, too: a default derived from it, or the length
     of the list that contains it.
     """
-    locations = [complaint["loc"] for complaint in complaints]
-    result = []
-    for complaint in complaints:
-        own = complaint["loc"]
-        contains_another = any(other != own and other[: len(own)] == own for other in locations)
-        if complaint["type"] != "default_factory_not_called" and not contains_another:
-            result.append(complaint)
-    return result
+    containing = {
+        complaint["loc"][:length]
+        for complaint in complaints
+        for length in range(len(complaint["loc"]))
+    }
+    return [
+        complaint
+        for complaint in complaints
+        if complaint["type"] != "default_factory_not_called" and complaint["loc"] not in containing
+    ]
 
 
 def _more(paths: Sequence[str]) -> str:
-    return f" (also invalid: {', '.join(paths[:MAX_MORE_PATHS])})" if paths else ""
+    return f" (also invalid: {', '.join(map(_cut, paths[:MAX_MORE_PATHS]))})" if paths else ""
 
 
 def _expectation(message: str) -> str:
@@ -125,7 +127,10 @@ def _expectation(message: str) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     if len(text) <= MAX_VALUE_CHARACTERS:
         return text
     return text[: MAX_VALUE_CHARACTERS - 3] + "..."

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -25,8 +24,11 @@ import pydantic
 from pydantic import BeforeValidator, model_validator
 
 from eyetune.errors import RecipeError, nearest
+from eyetune.inputs import toml_text
+from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
+from eyetune.inputs.regular_file import read_text
 from eyetune.recipe.descriptions import explain, with_comments
-from eyetune.recipe.edits import NOT_TOML, leaves, put
+from eyetune.recipe.edits import leaves, put
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
 from eyetune.recipe.sections import (
@@ -221,12 +223,13 @@ class Recipe(Section):
             RecipeError: The text is not TOML, a name is unknown or a value is out of range.
         """
         try:
-            values = tomllib.loads(text)
-        except NOT_TOML as error:
+            values = toml_text.parse(text)
+        except ValueError as error:
+            problem = "too large" if isinstance(error, LimitExceededError) else "not valid TOML"
             raise RecipeError(
-                f"{origin} is not valid TOML.",
+                f"{origin} is {problem}.",
                 received=error,
-                fix="See https://toml.io for the notation.",
+                fix=fix_for(error, "See https://toml.io for the notation."),
             ) from None
         return cls.make(values, origin=origin)
 
@@ -238,7 +241,7 @@ class Recipe(Section):
             RecipeError: The file cannot be read, or is not a recipe.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_text(Path(path), TEXT_BYTES)
         except OSError as error:
             raise RecipeError(
                 f"The recipe {path} cannot be read.",
@@ -247,6 +250,10 @@ class Recipe(Section):
             ) from None
         except UnicodeDecodeError as error:
             raise RecipeError(f"The recipe {path} is not a text file.", received=error) from None
+        except ValueError as error:  # a path with a NUL character, or a large file
+            raise RecipeError(
+                f"The recipe {path} cannot be read.", received=error, fix=fix_for(error)
+            ) from None
         return cls.from_toml(text, origin=str(path))
 
     @property

@@ -33,6 +33,8 @@ import pydantic
 from pydantic import model_validator
 
 from eyetune.errors import SpaceError
+from eyetune.inputs.limits import TEXT_BYTES, fix_for
+from eyetune.inputs.regular_file import read_text
 from eyetune.space.hyperparameters import (
     MAX_POINTS,
     Choice,
@@ -43,6 +45,8 @@ from eyetune.space.hyperparameters import (
     Values,
 )
 from eyetune.space.toml import read_toml, write_toml
+
+MAX_SHOWN = 200  # characters of a wrong value in an error
 
 
 class Space(SpacePart):
@@ -110,9 +114,11 @@ class Space(SpacePart):
             SpaceError: It cannot be read or used.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpaceError(f"The space {path} cannot be read.", received=error) from None
+            text = read_text(Path(path), TEXT_BYTES)
+        except (OSError, ValueError) as error:
+            raise SpaceError(
+                f"The space {path} cannot be read.", received=error, fix=fix_for(error)
+            ) from None
         return cls.from_toml(text, origin=str(path))
 
     def to_toml(self) -> str:
@@ -291,12 +297,13 @@ def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:
     """Return the first of pydantic's errors as one that names the hyperparameter."""
     first = error.errors()[0]
     origin = origin[0].upper() + origin[1:]
-    path = ".".join(str(part) for part in first["loc"][1:] if part not in ("choice", "range"))
+    parts = [str(part) for part in first["loc"][1:] if part not in ("choice", "range")]
+    path = ".".join(parts)[:MAX_SHOWN]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return SpaceError(f"{origin} cannot be used: {message}.")
     return SpaceError(
         f"{origin} has a value that cannot be used, at {path}.",
         expected=message,
-        received=first["input"],
+        received=f"{first['input']!s:.{MAX_SHOWN}}",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyetune.errors import SpaceError, nearest
+from eyetune.inputs import toml_text
+from eyetune.inputs.limits import LimitExceededError, fix_for
 from eyetune.space.hyperparameters import Choice, Range
 
 _KNOWN = ("values", "ordered", "low", "high", "step", "sampling", "default", "when")
@@ -23,12 +24,13 @@ def read_toml(text: str, origin: str) -> list[dict[str, Any]]:
         SpaceError: It is not valid TOML, or a table has an unknown name.
     """
     try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        tables = toml_text.parse(text)
+    except ValueError as error:
+        problem = "too large" if isinstance(error, LimitExceededError) else "not valid TOML"
         raise SpaceError(
-            f"{origin} is not valid TOML.",
+            f"{origin} is {problem}.",
             received=error,
-            fix="See https://toml.io for the notation.",
+            fix=fix_for(error, "See https://toml.io for the notation."),
         ) from None
     return read_tables(tables, origin)
 
@@ -59,15 +61,15 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
         raise SpaceError(
             f"{name} in {origin} is not a table.",
             expected=f'["{name}"], and below it values = [...], or low = ... and high = ...',
-            received=repr(table),
+            received=f"{table!r:.100}",
         )
     unknown = [key for key in table if key not in _KNOWN]
     if unknown:  # a path without quotation marks makes tables within tables
         raise SpaceError(
             f"{origin} has an unknown name in {name}.",
-            received=unknown[0],
+            received=unknown[0][:100],
             fix=f"{nearest(unknown[0], _KNOWN)} "
-            f'Put a path with dots in quotation marks: ["{name}.{unknown[0]}"].',
+            f'Put a path with dots in quotation marks: ["{name}.{unknown[0][:100]}"].',
         )
     plain = {key: value for key, value in table.items() if key != "when"}
     conditions = [

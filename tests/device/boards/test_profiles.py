@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from eyetune.device.boards.profiles import (
     load_board,
 )
 from eyetune.errors import UsageError
+from eyetune.inputs.limits import TEXT_VALUES
 
 OWN = """
 name = "mine"
@@ -158,6 +160,19 @@ def test_load_board_reports_unreadable_files(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             load_board(tmp_path / name)
         assert name in (caught.value.received or "")
+
+
+@pytest.mark.timeout(20)
+def test_load_board_refuses_a_named_pipe_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mine.toml")
+    with pytest.raises(UsageError) as caught:
+        load_board(tmp_path / "mine.toml")
+    assert "a named pipe" in (caught.value.received or "")
+
+
+def test_load_board_names_the_limit(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "a = [" + "1," * 20_001 + "]")
+    assert TEXT_VALUES.variable in (error.fix or "")
 
 
 @given(st.text(max_size=200))

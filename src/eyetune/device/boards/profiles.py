@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from eyetune.errors import UsageError, nearest
+from eyetune.inputs import toml_text
+from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
+from eyetune.inputs.regular_file import read_text
 from eyetune.values.renamed_attributes import renamed_to
 
 DEFAULT_BOARD = "esp-eye"
 EspNnVersion = Literal["1.2.3", "1.4"]  # those with their own formulas in estimate/esp_nn.py
 ESP_NN_VERSIONS: tuple[EspNnVersion, ...] = get_args(EspNnVersion)
-_MAX_FILE_BYTES = 1_000_000  # the built-in profiles have about 3,000
 _MAX_SHOWN = 200  # characters of a wrong value in an error
 
 
@@ -221,39 +222,37 @@ def _folder() -> Traversable:
 
 def _read_file(path: Path) -> Board:
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_MAX_FILE_BYTES + 1)
+        text = read_text(path, TEXT_BYTES)
+    except UnicodeDecodeError:
+        raise _unreadable(path, "not UTF-8 text") from None
+    except LimitExceededError as error:
+        raise _unreadable(path, str(error), error.fix) from None
     except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError
         reason = error.strerror if isinstance(error, OSError) else None
         raise _unreadable(path, reason or str(error)) from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise _unreadable(path, f"larger than {_MAX_FILE_BYTES:,} bytes")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _unreadable(path, "not UTF-8 text") from None
     return _parse(text, str(path))
 
 
-def _unreadable(path: Path, reason: str) -> UsageError:
+def _unreadable(path: Path, reason: str, fix: str | None = None) -> UsageError:
     return UsageError(
         "Cannot read the board file.",
         expected="a TOML file",
         received=f"{path}: {reason}",
-        fix=f"Name an existing file, or a built-in board. {nearest(path.stem, _names())}",
+        fix=fix or f"Name an existing file, or a built-in board. {nearest(path.stem, _names())}",
     )
 
 
 def _parse(text: str, origin: str) -> Board:
     """Return the board that a TOML text describes; `origin` names the text in errors."""
     try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        values = toml_text.parse(text)
+    except ValueError as error:
+        problem = "too large" if isinstance(error, LimitExceededError) else "not valid TOML"
         raise UsageError(
-            "The board file is not valid TOML.",
+            f"The board file is {problem}.",
             expected="lines such as clock_hz = 240_000_000",
             received=f"{origin}: {error}",
-            fix="Correct that line.",
+            fix=fix_for(error, "Correct that line."),
         ) from None
     try:
         # Through JSON, where a list is accepted for a tuple also in strict mode. TOML's dates

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from eyetune.errors import SpaceError
+from eyetune.inputs.limits import TEXT_VALUES
+from eyetune.space import Space
+
+
+@pytest.mark.timeout(20)
+def test_load_refuses_a_named_pipe_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "space.toml")
+    with pytest.raises(SpaceError) as caught:
+        Space.load(tmp_path / "space.toml")
+    assert "a named pipe" in (caught.value.received or "")
+
+
+def test_load_names_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "space.toml"
+    path.write_text("a.values = [" + "1," * 20_001 + "]")
+    with pytest.raises(SpaceError) as caught:
+        Space.load(path)
+    assert TEXT_VALUES.variable in (caught.value.fix or "")
+
+
+def test_error_shows_a_part_of_a_long_value() -> None:
+    with pytest.raises(SpaceError) as caught:
+        Space.from_toml(f"a.{'b' * 100_000} = 1")
+    assert len(str(caught.value)) < 2000
+    with pytest.raises(SpaceError) as caught:
+        Space.from_toml(f"a.values = '{'b' * 100_000}'")
+    assert len(str(caught.value)) < 2000
