@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from eyetune.errors import RecipeError, UsageError
+from eyetune.inputs.limits import WEIGHTS_BYTES
 from eyetune.models import initial_weights
 from eyetune.models.build import build
 from eyetune.models.initial_weights import in_package, keep, load, put, save
@@ -248,7 +249,7 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
 def test_load_refuses_a_broken_npz_file(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(initial_weights, "MAX_BYTES", 10**6)  # so that a bomb can be small
+    monkeypatch.setenv(WEIGHTS_BYTES.variable, "1000000")  # so that a bomb can be small
     path = tmp_path / "weights.npz"
     BROKEN[kind](path)
     with pytest.raises(RecipeError):

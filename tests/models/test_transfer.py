@@ -4,6 +4,7 @@ they do not fit.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,26 @@ def test_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> Non
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecipeError, match=name):
         load(section("vgg16", weights=str(tmp_path / name)))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["w.h5", "w.keras", "w.npz"])
+def test_named_pipe_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(RecipeError, match=name):
+        load(section("vgg16", weights=str(tmp_path / name)))
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path, base: Any) -> None:
+    path = tmp_path / "w.weights.h5"
+    base.save_weights(path)
+    (tmp_path / "secret").write_bytes(bytes(4 * 64))
+    with h5py.File(path, "r+") as file:
+        group = file["layers/conv2d/vars"]
+        del group["1"]
+        group.create_dataset("1", (64,), np.float32, external=[(tmp_path / "secret", 0, 4 * 64)])
+    with pytest.raises(RecipeError, match=r"w\.weights\.h5"):
+        load(section("vgg16", weights=str(path)))
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

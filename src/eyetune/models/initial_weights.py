@@ -12,11 +12,10 @@ Code in a file is never run, and no more is read of it than the network has weig
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -28,6 +27,10 @@ from numpy.typing import NDArray
 
 from eyetune._files import replaced_file
 from eyetune.errors import RecipeError, UsageError
+from eyetune.inputs.hdf5_file import open_hdf5
+from eyetune.inputs.limits import WEIGHTS_BYTES, fix_for
+from eyetune.inputs.npz_file import read_header
+from eyetune.inputs.zip_file import open_zip
 from eyetune.models.weights import Weights, as_weights
 from eyetune.recipe import CIFAR10_WEIGHTS
 
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     import keras
 
 FOLDER = Path(__file__).with_name("pretrained")
-MAX_BYTES = 2**28  # of a file when unpacked; networks of blocks are far smaller
 FORMAT = "arrays weights/0, weights/1, ... of floating point"
 
 Shape = tuple[int, ...]
@@ -201,12 +203,9 @@ def _opened(path: Path, source: str) -> Iterator[tuple[Sequence[_Stored], int]]:
         RecipeError: The file cannot be read, here or by the caller.
     """
     try:
-        with zipfile.ZipFile(path.expanduser()) as archive:
-            unpacked = sum(info.file_size for info in archive.infolist())
-            if unpacked > MAX_BYTES:
-                raise ValueError(f"{unpacked:,} bytes when unpacked")
+        with open_zip(path.expanduser(), WEIGHTS_BYTES) as archive, ExitStack() as stack:
             if path.suffix == ".keras":
-                yield _in_keras(archive), 0
+                yield _in_keras(archive, stack), 0
             else:
                 dense = _in_npz(archive, "dense")
                 yield [*_in_npz(archive, "weights"), *dense], len(dense)
@@ -221,10 +220,10 @@ def _opened(path: Path, source: str) -> Iterator[tuple[Sequence[_Stored], int]]:
             f"The initial weights {source} cannot be read.",
             expected=(
                 f"{CIFAR10_WEIGHTS}, the .keras file of a trained network, or an .npz file with "
-                f"{FORMAT}, of at most {MAX_BYTES:,} bytes"
+                f"{FORMAT}"
             ),
             received=received,
-            fix="Use another file: --set model.initial_weights=FILE.",
+            fix=fix_for(error, "Use another file: --set model.initial_weights=FILE."),
         ) from None
 
 
@@ -236,11 +235,7 @@ def _in_npz(archive: zipfile.ZipFile, group: str) -> list[_Stored]:
 
 
 def _in_npy(archive: zipfile.ZipFile, name: str) -> _Stored:
-    with archive.open(name) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):  # later versions are for arrays with fields, and of unlimited length
-            raise ValueError(f"{name} is not a plain array")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    shape, dtype = read_header(archive, archive.getinfo(name))
     _check_floating_point(name, dtype)
 
     def read() -> NDArray[Any]:
@@ -248,21 +243,24 @@ def _in_npy(archive: zipfile.ZipFile, name: str) -> _Stored:
             values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
             return values
 
-    return _Stored(tuple(shape), read)
+    return _Stored(shape, read)
 
 
-def _in_keras(archive: zipfile.ZipFile) -> list[_Stored]:
-    """Return the weights of a `.keras` file, whose layers are neither built nor run."""
-    import h5py  # comes with Keras
+def _in_keras(archive: zipfile.ZipFile, stack: ExitStack) -> list[_Stored]:
+    """Return the weights of a `.keras` file, whose layers are neither built nor run.
 
-    file = h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
+    Args:
+        archive: The file.
+        stack: Closes what the weights are read from.
+    """
+    file = stack.enter_context(open_hdf5(archive.read("model.weights.h5")))
     groups: dict[str, Any] = {}
-
-    def visit(_path: str, group: Any) -> None:
-        if "name" in group.attrs:
-            groups.setdefault(str(group.attrs["name"]), group)
-
-    file.visititems(visit)
+    paths: list[str] = []
+    file.visit(paths.append)  # h5py does not pass on what is raised while it visits
+    for path in paths:
+        attributes = file[path].attrs
+        if "name" in attributes:
+            groups.setdefault(str(attributes["name"]), file[path])
     arrays = []
     for layer in _layer_names(json.loads(archive.read("config.json"))):
         for index in range(len(groups.get(layer, ()))):

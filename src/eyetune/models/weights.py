@@ -10,8 +10,7 @@ import hashlib
 import os
 import re
 import sys
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import RecipeError
+from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.hdf5_file import open_hdf5
+from eyetune.inputs.limits import WEIGHTS_BYTES, fix_for
+from eyetune.inputs.npz_file import read_arrays
+from eyetune.inputs.regular_file import check_file
+from eyetune.inputs.zip_file import check_zip
 from eyetune.models.transfer import BACKBONES, backbone_of, build_backbone
 from eyetune.recipe import ModelSection
 
@@ -35,6 +40,14 @@ SMALLEST_IMAGES = (32, 32, 3)
 EXTENSIONS = ".weights.h5, .h5, .keras or .npz"
 
 Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer of a backbone: its name, and the shapes of its weights by their names."""
+
+    name: str
+    shapes: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,12 +81,13 @@ def load(section: ModelSection) -> Weights | None:
         return _read(section.base, IMAGENET, ())
     path = Path(section.weights).expanduser()
     try:
+        check_file(path)
         state = path.stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RecipeError(
             f"The weights {path} for {section.base} cannot be read.",
             expected=f"imagenet, random, or the path of a {EXTENSIONS} file",
-            received=error.strerror or error,
+            received=getattr(error, "strerror", None) or error,
             fix="Use another file: --set model.weights=FILE.",
         ) from None
     return _read(section.base, str(path.resolve()), (state.st_size, state.st_mtime_ns))
@@ -116,24 +130,35 @@ def as_weights(layers: Iterable[Arrays]) -> Weights:
 def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
     if source == IMAGENET:
         return as_weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
-    path, expected = Path(source), _weighted(build_backbone(base, SMALLEST_IMAGES))
+    path, expected = Path(source), _layers(base)
     try:
         stored = _reader(path)(path, expected)
     except RecipeError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE_ERRORS as error:
         raise RecipeError(
             f"The weights {path} for {base} cannot be read.",
             expected=f"a {EXTENSIONS} file",
             received=f"{type(error).__name__}: {str(error)[:200]}",
-            fix="Download the file again, or use another one: --set model.weights=FILE.",
+            fix=fix_for(
+                error, "Download the file again, or use another one: --set model.weights=FILE."
+            ),
         ) from None
     return as_weights(_fitting(layer, stored, path, base) for layer in expected)
 
 
-def _fitting(layer: Any, stored: Mapping[str, Arrays], path: Path, base: str) -> Arrays:
+@lru_cache(maxsize=1)
+def _layers(base: str) -> tuple[_Layer, ...]:
+    """Return the layers of a backbone that have weights."""
+    return tuple(
+        _Layer(_key(layer.name), {weight.name: tuple(weight.shape) for weight in layer.weights})
+        for layer in _weighted(build_backbone(base, SMALLEST_IMAGES))
+    )
+
+
+def _fitting(layer: _Layer, stored: Mapping[str, Arrays], path: Path, base: str) -> Arrays:
     """Return a layer's arrays from the content of a file, if they have its shapes."""
-    name, shapes = _key(layer.name), [tuple(weight.shape) for weight in layer.weights]
+    name, shapes = layer.name, list(layer.shapes.values())
     values = stored.get(name)
     if values is None:
         problem = "is missing"
@@ -160,30 +185,32 @@ def _key(name: str) -> str:
     return re.sub(r"^normalization_\d+$", "normalization", name)
 
 
-def _reader(path: Path) -> Callable[[Path, list[Any]], dict[str, Arrays]]:
+def _reader(path: Path) -> Callable[[Path, Sequence[_Layer]], dict[str, Arrays]]:
     if path.suffix == ".npz":
         return _from_npz
     return _from_keras if path.suffix == ".keras" else _from_hdf5
 
 
-def _from_npz(path: Path, expected: list[Any]) -> dict[str, Arrays]:
+def _from_npz(path: Path, expected: Sequence[_Layer]) -> dict[str, Arrays]:
     """Read arrays named LAYER/WEIGHT, for example block1_conv1/kernel."""
-    with np.load(path, allow_pickle=False) as stored:
-        names = {_key(layer.name): [weight.name for weight in layer.weights] for layer in expected}
-        layers = {name.partition("/")[0] for name in stored}
-        return {
-            layer: tuple(
-                stored[f"{layer}/{weight}"] for weight in weights if f"{layer}/{weight}" in stored
-            )
-            for layer, weights in names.items()
-            if layer in layers
-        }
+    stored = read_arrays(path)
+    layers = {name.partition("/")[0] for name in stored}
+    return {
+        layer.name: tuple(
+            stored[f"{layer.name}/{weight}"]
+            for weight in layer.shapes
+            if f"{layer.name}/{weight}" in stored
+        )
+        for layer in expected
+        if layer.name in layers
+    }
 
 
-def _from_keras(path: Path, _expected: list[Any]) -> dict[str, Arrays]:
+def _from_keras(path: Path, _expected: Sequence[_Layer]) -> dict[str, Arrays]:
     """Read a whole network, of which the backbone may be a part."""
     import keras
 
+    check_zip(path, WEIGHTS_BYTES)
     network = keras.saving.load_model(path, compile=False, safe_mode=True)
     return {_key(layer.name): tuple(layer.get_weights()) for layer in _leaves(network)}
 
@@ -198,10 +225,8 @@ def _leaves(network: keras.Model) -> Iterator[Any]:
             yield layer
 
 
-def _from_hdf5(path: Path, expected: list[Any]) -> dict[str, Arrays]:
-    import h5py  # comes with Keras
-
-    with h5py.File(path, "r") as stored:
+def _from_hdf5(path: Path, expected: Sequence[_Layer]) -> dict[str, Arrays]:
+    with open_hdf5(path) as stored:
         if (
             "layer_names" in stored.attrs
             or "layer_names0" in stored.attrs
@@ -211,7 +236,7 @@ def _from_hdf5(path: Path, expected: list[Any]) -> dict[str, Arrays]:
         return _from_groups(stored)
 
 
-def _from_legacy(stored: Any, expected: list[Any]) -> dict[str, Arrays]:
+def _from_legacy(stored: Any, expected: Sequence[_Layer]) -> dict[str, Arrays]:
     """Read the older format of Keras's ImageNet weights; by order, if the names differ."""
     result = {}
     for layer in _attributes(stored, "layer_names"):
@@ -220,7 +245,7 @@ def _from_legacy(stored: Any, expected: list[Any]) -> dict[str, Arrays]:
         )
         if values:
             result[_key(layer)] = values
-    names = [_key(layer.name) for layer in expected]
+    names = [layer.name for layer in expected]
     if len(result) == len(names) and set(result) != set(names):
         return dict(zip(names, result.values(), strict=True))
     return result
@@ -238,13 +263,13 @@ def _attributes(group: Any, name: str) -> list[str]:
 def _from_groups(stored: Any) -> dict[str, Arrays]:
     """Read Keras 3's format: groups with arrays 0, 1, ... and the name of the layer."""
     result: dict[str, Arrays] = {}
-
-    def visit(_path: str, group: Any) -> None:
+    paths: list[str] = []
+    stored.visit(paths.append)  # h5py does not pass on what is raised while it visits
+    for path in paths:
+        group = stored[path]
         name = group.attrs.get("name")
         if name is not None and len(group):
             result[_key(str(name))] = tuple(group[str(index)][()] for index in range(len(group)))
-
-    stored.visititems(visit)
     return result
 
 

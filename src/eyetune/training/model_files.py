@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from eyetune._files import replaced_file
 from eyetune.errors import TrainingError, WorkspaceError
+from eyetune.inputs.limits import WEIGHTS_BYTES
+from eyetune.inputs.zip_file import check_zip
 from eyetune.models import model_function
 from eyetune.models.model_function import Inputs
 from eyetune.recipe import Recipe
@@ -93,6 +95,7 @@ def load_classifier(path: Path, inputs: Inputs | None = None) -> keras.Model:
     if inputs is not None and not path.exists() and recipe.model.has_function:
         return _rebuilt(path.parent, recipe, inputs).classifier
     try:
+        check_zip(path, WEIGHTS_BYTES)
         return keras.saving.load_model(
             path,
             custom_objects=_custom_objects(recipe),

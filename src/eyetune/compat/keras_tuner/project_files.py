@@ -14,6 +14,8 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune.errors import UsageError, WorkspaceError
+from eyetune.inputs.limits import JSON_BYTES, fix_for
+from eyetune.inputs.regular_file import read_bytes
 from eyetune.space.hyperparameters import Value
 
 STATE_FILE = "oracle.json"
@@ -199,9 +201,15 @@ def _not_a_project(folder: Path) -> UsageError:
 
 def _read(path: Path, content_class: type[_Content]) -> _Content:
     try:
-        return content_class.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise WorkspaceError(f"{path} cannot be read.", received=error.strerror or error) from None
+        content = read_bytes(path, JSON_BYTES)
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"{path} cannot be read.",
+            received=getattr(error, "strerror", None) or error,
+            fix=fix_for(error),
+        ) from None
+    try:
+        return content_class.model_validate_json(content)
     except pydantic.ValidationError as error:
         raise _invalid_file(path, error) from None
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
+from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.limits import WEIGHTS_BYTES, LimitExceededError
+from eyetune.inputs.zip_file import check_zip, open_zip
 
 _CONFIG = "config.json"  # in the archive: the layers of the model
 _MAX_CONFIG_BYTES = 100_000_000
@@ -53,7 +56,12 @@ def load_keras_file(path: Path, *, unsafe: bool = False) -> Any:
     import keras
 
     try:
+        check_zip(path, WEIGHTS_BYTES)
         return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
+    except LimitExceededError as error:
+        raise UsageError(
+            "The .keras file is too large.", received=f"{path}: {error}", fix=error.fix
+        ) from None
     except Exception as error:  # damaged archives raise errors of zip, JSON, HDF5 and many others
         raise _explained(path, error, unsafe=unsafe) from None
 
@@ -94,9 +102,9 @@ def _explained(path: Path, error: Exception, *, unsafe: bool) -> UsageError:
 def _read_config(path: Path) -> Any:
     """Return the description of the model in a .keras file; None if there is none."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_CONFIG) as stream:
+        with open_zip(path, WEIGHTS_BYTES) as archive, archive.open(_CONFIG) as stream:
             return json.loads(stream.read(_MAX_CONFIG_BYTES))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, RecursionError):
+    except DAMAGE_ERRORS:
         return None
 
 

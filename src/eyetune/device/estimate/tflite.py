@@ -28,6 +28,7 @@ from eyetune.device.estimate.tflite_parser import (
 )
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.errors import UsageError
+from eyetune.inputs.regular_file import open_file
 
 MAX_FILE_BYTES = 1 << 30  # boards have at most some 10 million bytes of flash
 
@@ -131,7 +132,7 @@ def footprint_of(model: TfliteModel) -> Footprint:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.expanduser().open("rb") as stream:
+        with open_file(path.expanduser()) as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError
         raise UsageError(

@@ -26,6 +26,8 @@ from eyetune.device.boards.profiles import Board
 from eyetune.device.export.conversions import Conversion
 from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import BoardError, UsageError
+from eyetune.inputs.limits import JSON_BYTES, WEIGHTS_BYTES
+from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import DataSection
 from eyetune.report.output import output_errors
 from eyetune.values.firmware_formats import FirmwareFormat
@@ -153,7 +155,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, JSON_BYTES)
     except (OSError, ValueError) as error:  # a path with a NUL character is a ValueError
         raise UsageError(
             f"{folder} is not an export.",
@@ -181,12 +183,12 @@ def read_model(folder: Path) -> bytes:
         BoardError: The file is missing or cannot be read.
     """
     try:
-        return (folder / MODEL).read_bytes()
-    except OSError as error:
+        return read_bytes(folder / MODEL, WEIGHTS_BYTES)
+    except (OSError, ValueError) as error:
         raise BoardError(
             "The model file is missing from the export.",
             expected=str(folder / MODEL),
-            received=error.strerror or error,
+            received=getattr(error, "strerror", None) or error,
             fix="Export the run again.",
         ) from None
 

@@ -21,6 +21,7 @@ from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.device.export.int8_values import Images, OnImage, no_progress, pixels_of_port
 from eyetune.device.export.litert import version
 from eyetune.errors import UsageError
+from eyetune.inputs.regular_file import open_file
 from eyetune.values.pixels import PixelRange, Pixels, scaled_pixels
 from eyetune.values.versions import library_versions
 
@@ -157,7 +158,7 @@ def check_model_file(path: Path) -> None:
         check_keras_file(path)
         return
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             start = stream.read(8)
     except OSError as error:
         raise UsageError(

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from eyetune._files import write_text
 from eyetune.errors import TrainingError
+from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_text
 from eyetune.models.int8.folding import FoldedNetwork, fold
 from eyetune.models.int8.ranges import Range, Ranges, range_owners
 
@@ -47,9 +50,11 @@ def read_ranges(path: Path, model: keras.Model) -> dict[int, Range] | None:
         TrainingError: The file is damaged, or belongs to another network.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, JSON_BYTES)
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"The ranges {path} cannot be read.", received=error) from None
     names = _names(fold(model))
     try:
         values = json.loads(text)
@@ -64,7 +69,7 @@ def read_ranges(path: Path, model: keras.Model) -> dict[int, Range] | None:
             raise ValueError("a range without 0")
         if not all(bounds.minimum < bounds.maximum for bounds in ranges.values()):
             raise ValueError("an empty range")
-    except (ValueError, KeyError, TypeError) as error:
+    except DAMAGE_ERRORS as error:
         raise TrainingError(
             f"The ranges {path} cannot be used.",
             expected=f"the ranges of {len(names)} tensors, as written with the network",
