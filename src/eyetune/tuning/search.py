@@ -157,8 +157,9 @@ class _Search:
 
         It does not end before a network is known to meet the study's constraints.
         """
-        is_known = any(trial.run is not None for trial in self._log)
-        if not (self._settings.final_training and is_known):
+        if not self._settings.final_training:
+            return None
+        if all(trial.run is None for trial in self._log):
             return None
         view = look_ahead(
             self._settings,

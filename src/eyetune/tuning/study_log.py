@@ -52,7 +52,7 @@ class StudyLog:
 
     def __iter__(self) -> Iterator[TrialRecord]:
         """Yield the trials in the order of their numbers."""
-        return (trial for _, trial in sorted(self._trials.items()))
+        return iter(self._trials.values())  # read from the workspace, and started, in this order
 
     def write(self, *changed: TrialRecord) -> tuple[TrialRecord, ...]:
         """Record trials and show them; of several versions of a trial, the last one counts.
