@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 from eyetune.errors import UsageError
 
@@ -125,3 +127,22 @@ def wait_for_end(pid: int) -> None:
     while is_alive(pid):
         assert time.monotonic() < deadline, f"process {pid} is still alive"
         time.sleep(0.05)
+
+
+def acquire_and_release(lock: Any) -> None:
+    with lock:
+        pass
+
+
+def print_bytes(count: int) -> None:
+    for start in range(0, count, 100):
+        print("x" * min(99, count - start))
+
+
+def start_process(path: str, *, then: Literal["return", "die", "sleep"]) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    write_line(path, str(process.pid))
+    if then == "die":
+        kill_own_process()
+    if then == "sleep":
+        time.sleep(600)

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import wait
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,13 @@ from tests.tuning.executors.jobs import (
     is_alive,
     kill_own_process,
     own_pid,
+    print_bytes,
     raise_error_of_own_module,
     raise_memory_error,
     raise_unreadable_error,
     raise_usage_error,
     read_when_written,
+    start_process,
     wait_for_end,
     write_pid_and_sleep,
     write_pid_and_wait,
@@ -119,17 +122,44 @@ def test_workers_end_with_a_killed_coordinator(tmp_path: Path) -> None:
     path = tmp_path / "coordinator.py"
     path.write_text(
         "import sys\n"
+        "from functools import partial\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "from eyetune.tuning.executors import LocalExecutor\n"
-        "from tests.tuning.executors.jobs import write_pid_and_sleep\n"
-        "with LocalExecutor(1) as executor:\n"
-        "    executor.submit(write_pid_and_sleep, sys.argv[2], 600.0).result()\n"
+        "from tests.tuning.executors.jobs import start_process, write_pid_and_sleep\n"
+        "with LocalExecutor(2) as executor:\n"
+        "    executor.submit(write_pid_and_sleep, sys.argv[2], 600.0)\n"
+        "    executor.submit(partial(start_process, then='sleep'), sys.argv[3]).result()\n"
     )
-    command: list[str | Path] = [sys.executable, path, ROOT, tmp_path / "pid"]
+    pid_files = [tmp_path / "worker", tmp_path / "started by a worker"]
+    command: list[str | Path] = [sys.executable, path, ROOT, *pid_files]
     with subprocess.Popen(command) as coordinator:
-        pid = int(read_when_written(tmp_path / "pid"))
+        pids = [int(read_when_written(file)) for file in pid_files]
         coordinator.kill()
+    for pid in pids:
+        wait_for_end(pid)
+
+
+def test_processes_of_jobs_end_with_their_worker(tmp_path: Path) -> None:
+    with LocalExecutor(1) as executor:
+        with suppress(WorkerLostError):
+            executor.submit(partial(start_process, then="die"), str(tmp_path / "first")).result()
+        wait_for_end(int(read_when_written(tmp_path / "first")))
+        executor.submit(partial(start_process, then="return"), str(tmp_path / "second")).result()
+        pid = int(read_when_written(tmp_path / "second"))
+        assert is_alive(pid)
     wait_for_end(pid)
+
+
+def test_local_executor_limits_what_jobs_print(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with LocalExecutor(1) as executor:
+        executor.log_output(tmp_path / "log")
+        executor.submit(print_bytes, 2_000_000).result()
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert 10_000 < len(printed.err) < 30_000
+    assert (tmp_path / "log").stat().st_size > 1_900_000
 
 
 @pytest.mark.parametrize(

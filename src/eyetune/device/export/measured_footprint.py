@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from eyetune._scratch import scratch_folder
 from eyetune.device.estimate.footprint import Footprint
 from eyetune.device.estimate.keras_file import load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
@@ -134,8 +134,8 @@ def measured_apart(model: keras.Model, *, unsafe: bool = False) -> Footprint:
         UsageError: A board cannot use the converted model, or another process cannot load it.
         BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
     """
-    with TemporaryDirectory() as folder:
-        path, result = Path(folder, "model.keras"), Path(folder, "footprint")
+    with scratch_folder() as folder:
+        path, result = folder / "model.keras", folder / "footprint"
         try:
             model.save(path)
         except Exception as error:  # layers of users can raise anything here

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -80,6 +81,15 @@ class Executor(ABC):
             worker's traceback as the cause (a TrainingError in place of an error whose module this
             process has not imported), WorkerLostError where the worker ended before it was done,
             OutOfTimeError, or OutOfMemoryError.
+        """
+
+    def log_output(self, path: Path) -> None:  # noqa: B027 (most executors need not do anything)
+        """Write what jobs print beyond a limit to a file of a few megabytes.
+
+        Executors that do not show what jobs print, or do not limit it, ignore this.
+
+        Args:
+            path: The file; its folder must exist.
         """
 
     @abstractmethod

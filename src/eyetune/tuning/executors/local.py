@@ -6,11 +6,13 @@ A worker may die or run out of time without harm to the others: pebble replaces 
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -18,12 +20,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast, final
 
-from eyetune.errors import EyetuneError
+from eyetune._scratch import scratch_folder
+from eyetune.errors import EyetuneError, WorkspaceError
 from eyetune.tuning.executors.executor import (
     JOBS_PER_PROCESS,
     Executor,
@@ -38,6 +42,7 @@ from eyetune.tuning.executors.executor import (
 )
 from eyetune.tuning.executors.machine import memory_bytes, usable_cores
 from eyetune.tuning.executors.spawning import WorkerContext
+from eyetune.tuning.executors.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
@@ -71,20 +76,15 @@ class LocalExecutor(Executor):
         # gain little from threads. Cores that are left over are worth more as threads than idle.
         self.threads = 0 if num_workers == 1 else max(1, usable_cores() // num_workers)
         self._jobs_per_process = jobs_per_process
-        self._reasons = TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
         self._job_numbers = itertools.count()
-        self._pool = self._new_pool()
+        self._output_path: Path | None = None
+        self._workers: _Workers | None = None
 
-    def _new_pool(self) -> ProcessPool:
-        from pebble import ProcessPool
-
-        return ProcessPool(
-            max_workers=self.num_workers,
-            max_tasks=self._jobs_per_process,
-            initializer=_start_worker,
-            initargs=(os.getpid(), self._reasons.name),
-            context=WorkerContext(),
-        )
+    def log_output(self, path: Path) -> None:
+        """Write what workers print beyond a limit to a file (see `Executor.log_output`)."""
+        self._output_path = path
+        if self._workers is not None and self._workers.output is not None:
+            self._workers.output.log_path = path
 
     def submit(
         self,
@@ -93,27 +93,82 @@ class LocalExecutor(Executor):
         limit_seconds: float | None = None,
         limit_bytes: int | None = None,
     ) -> Future[Result]:
-        """Let a worker process call a function (see `Executor.submit`)."""
-        if not self._pool.active:  # pebble gives its pool up when a worker without a job dies
-            self._stop()
-            self._pool = self._new_pool()
-        reason_path = Path(self._reasons.name) / str(next(self._job_numbers))
+        """Let a worker process call a function (see `Executor.submit`).
+
+        Raises:
+            WorkspaceError: The temporary directory cannot be written.
+        """
+        if self._workers is not None and not self._workers.pool.active:
+            self.close()  # pebble gives its pool up when a worker without a job dies
+        if self._workers is None:
+            self._workers = self._start()
+        workers = self._workers
+        if workers.output is not None:
+            workers.output.allow_more()
+        reason_path = workers.folder / str(next(self._job_numbers))
         job = (pack(function, arguments), limit_bytes, reason_path)
-        answer: Future[bytes] = self._pool.schedule(_work, args=job, timeout=limit_seconds)
+        answer: Future[bytes] = workers.pool.schedule(_work, args=job, timeout=limit_seconds)
         future: Future[Result] = Future()
         outcome = partial(_outcome, answer, reason_path, limit_seconds)
         answer.add_done_callback(lambda _: resolve_future(future, outcome))
         future.add_done_callback(lambda _: answer.cancel() if future.cancelled() else None)
         return future
 
-    def close(self) -> None:
-        """End the workers and the jobs that they are doing."""
-        self._stop()
-        self._reasons.cleanup()
+    def _start(self) -> _Workers:
+        from pebble import ProcessPool
 
-    def _stop(self) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        stack = ExitStack()
+        try:
+            folder = stack.enter_context(scratch_folder())
+        except OSError as error:
+            raise WorkspaceError(
+                "The temporary directory cannot be written.",
+                expected="a folder that you can write to, with free space",
+                received=error,
+                fix="Name another one in the environment variable TMPDIR.",
+            ) from None
+        output = None
+        if os.name == "posix":
+            output = WorkerOutput()
+            output.log_path = self._output_path
+            stack.callback(output.close)
+        context = WorkerContext(None if output is None else output.writer)
+        pool = ProcessPool(
+            max_workers=self.num_workers,
+            max_tasks=self._jobs_per_process,
+            initializer=_start_worker,
+            initargs=(os.getpid(), str(folder)),
+            context=context,
+        )
+        return _Workers(pool, context, folder, output, stack)
+
+    def close(self) -> None:
+        """End the workers, the jobs that they are doing and the processes that these started."""
+        if self._workers is None:
+            return
+        workers, self._workers = self._workers, None
+        workers.pool.stop()  # type: ignore[no-untyped-call]
+        workers.pool.join()
+        workers.stack.close()
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """The processes of an executor.
+
+    Attributes:
+        pool: The processes.
+        context: Their context, which holds locks that they need until they have ended.
+        folder: Where they leave why they ended, and their temporary files.
+        output: What they print; None where they have the output of this process.
+        stack: Deletes the folder and closes the output.
+    """
+
+    pool: ProcessPool
+    context: WorkerContext
+    folder: Path
+    output: WorkerOutput | None
+    stack: ExitStack
 
 
 def default_workers() -> int:
@@ -161,15 +216,28 @@ def _how_it_ended(error: Exception) -> str:
 def _start_worker(coordinator_pid: int, temporary_folder: str) -> None:
     """Prepare a worker process: it ignores Ctrl-C, and ends with its coordinator."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()  # the processes that its jobs start are in a group that ends with it
+    else:
+        os.dup2(2, 1)  # standard output belongs to results, not to what a user's function prints
+    _flush_each_line()
     # What TensorFlow leaves there when a process is killed is deleted with the executor.
-    tempfile.tempdir = temporary_folder
-    os.dup2(2, 1)  # standard output belongs to results, not to what a user's function prints
+    tempfile.tempdir = os.environ["TMPDIR"] = temporary_folder
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threading.Thread(target=_end_with, args=(coordinator_pid,), daemon=True).start()
 
 
+def _flush_each_line() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
 def _end_with(coordinator_pid: int) -> None:
+    """End this process, and those that it started, when the coordinator has ended."""
     while os.getppid() == coordinator_pid:
         time.sleep(SECONDS_BETWEEN_PARENT_CHECKS)
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
