@@ -70,3 +70,28 @@ def test_study_shows_each_execution(workspace: Path) -> None:
     assert study.to_json()["epochs_trained"] == epochs == 3 * sum(t.epochs for t in study.trials)
     _, rows = study.plot_timeline().axes
     assert len(rows.get_yticklabels()) == 6
+
+
+def test_figures_are_drawn_again_only_after_a_change(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def save_plots(study: Study) -> None:
+        drawn.append(study.name)
+        (study.folder / "plots").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(Study, "save_plots", save_plots)
+    monkeypatch.setattr(Study, "report", lambda study: (study.folder / "report.html").touch())
+    study = study_in(workspace, final_training=False)
+    paths = study.draw()
+    assert all(path.exists() for path in paths)
+    assert open_study("first", workspace=workspace).draw() == paths
+    assert drawn == ["first"]
+    trial = study.trials[0].with_(seconds=99.0)
+    study.workspace.studies.save_trials(study.record.id, [trial])
+    open_study("first", workspace=workspace).draw()
+    assert drawn == ["first"] * 2
+    paths[0].unlink()
+    open_study("first", workspace=workspace).draw()
+    assert drawn == ["first"] * 3

@@ -29,6 +29,7 @@ MANY_FAILED = 0.1  # share of the trials; fewer failures are single unlucky conf
 LATE_SHARE = 0.1
 MIN_TRIALS_TO_BE_LATE = 10  # trials with a result; with fewer, the last tenth says nothing
 MIN_TRIALS_FOR_EDGES = 5  # trials with a result and the hyperparameter; fewer say nothing
+MAX_JUDGED_TRIALS = 500  # more say the same about running averages
 MIN_LAGGING_TRIALS = 3  # fewer trials at chance are single unlucky configurations
 MAX_CHANCE_DEVIATIONS = 3  # standard deviations of the accuracy of guessing
 BATCH_NORMALIZATION = "BatchNormalization"  # the layer's class in Keras
@@ -273,6 +274,15 @@ def _failed(trials: Sequence[TrialRecord]) -> list[str]:
     return [f"{len(failed)} of {number_of(len(trials), 'trial')} failed, {share} with: {reason}"]
 
 
+def trials_with_own_averages(
+    record: StudyRecord, trials: Sequence[TrialRecord]
+) -> list[TrialRecord]:
+    """Return the trials whose epochs `warnings` needs: the first ones of a user's function."""
+    if not record.settings.has_function:
+        return []
+    return [trial for trial in trials if trial.run and trial.rungs][:MAX_JUDGED_TRIALS]
+
+
 def _lagging_averages(
     record: StudyRecord,
     trials: Sequence[TrialRecord],
@@ -284,10 +294,9 @@ def _lagging_averages(
     Only networks of a user's function keep Keras's momentum of 0.99. What counts is the epoch at
     which a trial was first compared with others.
     """
-    epochs = {trial.run: _first_compared(trial, histories) for trial in trials if trial.run}
+    judged = trials_with_own_averages(record, trials)
+    epochs = {trial.run: _first_compared(trial, histories) for trial in judged if trial.run}
     known = {run_id: epoch for run_id, epoch in epochs.items() if epoch is not None}
-    if not record.settings.has_function:
-        return []
     found = [(find_run(run_id), epoch) for run_id, epoch in known.items()]
     normalized = [
         (run.data, epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.report.output import write_output
 from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 REPORT_FILE = "report.html"
+PLOTS = "plots"  # folder of the pictures
+DRAWN_FILE = "drawn.sha256"  # of which state of the study they are
 MIN_TRIALS_FOR_IMPORTANCE = 4
 
 
@@ -234,6 +238,16 @@ class Study:
         return self.workspace.runs.histories(runs)
 
     @cached_property
+    def _drawn_histories(self) -> dict[str, History]:
+        """Epochs of the trials that figures show, where there are many, by the id of the run."""
+        from eyetune.report.figures.study_figures import curve_trials
+
+        if any(trial.is_final for trial in self.trials):  # the timeline shows all of them
+            return self.histories
+        drawn = curve_trials(self.record, self.trials)
+        return self.workspace.runs.histories([trial.run for trial in drawn if trial.run])
+
+    @cached_property
     def _starts(self) -> dict[str, datetime]:
         """When the trials' runs began, by the id of the run."""
         return self.workspace.runs.starts([run for trial in self.trials for run in trial.runs])
@@ -257,12 +271,14 @@ class Study:
             return {}
         return importances(self.record.space, results)
 
-    @property
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about what to be careful with in this study."""
-        from eyetune.analysis.study_summary import warnings
+        from eyetune.analysis.study_summary import trials_with_own_averages, warnings
 
-        return tuple(warnings(self.record, self.trials, self.histories, self._find_run))
+        judged = trials_with_own_averages(self.record, self.trials)
+        histories = self.workspace.runs.histories([trial.run for trial in judged if trial.run])
+        return tuple(warnings(self.record, self.trials, histories, self._find_run))
 
     def _find_run(self, run_id: str) -> RunRecord | None:
         try:
@@ -280,7 +296,7 @@ class Study:
         """Draw the learning curves of all trials."""
         from eyetune.report.figures.study_figures import learning_curves
 
-        return learning_curves(self.record, self.trials, self.histories)
+        return learning_curves(self.record, self.trials, self._drawn_histories)
 
     def plot_parallel(self) -> Picture:
         """Draw each trial as a line across its hyperparameters: parallel coordinates."""
@@ -316,7 +332,7 @@ class Study:
         """Write all pictures as PNG and SVG, by default into the study's folder."""
         from eyetune.report.figures.picture import save
 
-        target = folder or self.folder / "plots"
+        target = folder or self.folder / PLOTS
         pictures = {
             "best": self.plot,
             "curves": self.plot_curves,
@@ -340,18 +356,43 @@ class Study:
         Raises:
             WorkspaceError: It cannot be written.
         """
-        from eyetune.report.output import write_output
         from eyetune.report.pages.study_page import study_page
 
         page = study_page(
             self.record,
             self.trials,
-            self.histories,
-            self._starts,
+            self._drawn_histories,
+            self._starts if any(trial.is_final for trial in self.trials) else {},
             self.importances,
             self.warnings,
         )
         return write_output(page, Path(path) if path else self.folder / REPORT_FILE)
+
+    def draw(self) -> list[Path]:
+        """Write all pictures and the report into the study's folder, unless they are up to date.
+
+        Returns:
+            The report and the folder of the pictures.
+
+        Raises:
+            WorkspaceError: They cannot be written.
+        """
+        report, plots, drawn = (self.folder / name for name in (REPORT_FILE, PLOTS, DRAWN_FILE))
+        digest = self._digest()
+        is_drawn = report.exists() and plots.exists() and drawn.exists()
+        if not is_drawn or drawn.read_text(encoding="utf-8") != digest:
+            drawn.unlink(missing_ok=True)
+            self.save_plots()
+            self.report()
+            write_output(digest, drawn)
+        return [report, plots]
+
+    def _digest(self) -> str:
+        """Return a digest of what figures and report show."""
+        digest = hashlib.sha256(self.record.model_dump_json().encode())
+        for trial in self.trials:
+            digest.update(trial.model_dump_json().encode())
+        return digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Return the study as plain JSON values."""

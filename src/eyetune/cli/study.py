@@ -60,10 +60,7 @@ def study(
         value = trial_json(record, chosen.record.settings.objectives)
         common.show(value, *trial_table(chosen.record, record))
         return
-    paths = []
-    if chosen.trials:
-        chosen.save_plots()
-        paths = [chosen.report(), chosen.folder / "plots"]
+    paths = chosen.draw() if chosen.trials else []
     if browse and paths:
         import webbrowser
 

@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import best_so_far, count_states
 from eyetune.records.study import Objective, Rung, TrialState
+from eyetune.report.figures import study_figures
 from eyetune.report.figures.picture import Picture, svg_bytes
 from eyetune.report.figures.study_axes import Scale, name_lines, short, shown_range
 from eyetune.report.figures.study_figures import (
@@ -185,6 +186,17 @@ def test_learning_curves_mark_the_best_and_the_rungs() -> None:
     ]
     assert [text.get_text() for text in axes.texts] == [f"{count} reached" for count in reached]
     assert sum(len(bundle.get_paths()) for bundle in axes.collections) == len(MANY.histories) - 3
+
+
+def test_learning_curves_of_many_trials_are_those_of_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order = rank_trials(MANY.record.settings.objectives, MANY.trials)
+    monkeypatch.setattr(study_figures, "MAX_CURVES", 10)
+    assert study_figures.curve_trials(MANY.record, MANY.trials) == order[:10]
+    (axes,) = learning_curves(MANY.record, MANY.trials, MANY.histories, best=3).axes
+    (others,) = axes.collections
+    assert len(others.get_paths()) == 7
 
 
 def test_learning_curves_leave_out_runs_without_epochs() -> None:

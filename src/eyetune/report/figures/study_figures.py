@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "best_curve",
+    "curve_trials",
     "importance_bars",
     "learning_curves",
     "parallel_coordinates",
@@ -43,6 +44,7 @@ __all__ = [
     "slices",
 ]
 
+MAX_CURVES = 500
 _RUNGS_NAMED = 8
 
 
@@ -123,6 +125,14 @@ def _beyond(hidden: int) -> str:
     return f" ({hidden} far worse not drawn)" if hidden else ""
 
 
+def curve_trials(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials whose learning curves are drawn: the best ones, where there are many."""
+    with_run = [trial for trial in trials if trial.run]
+    if len(with_run) <= MAX_CURVES:
+        return with_run
+    return rank_trials(record.settings.objectives, with_run)[:MAX_CURVES]
+
+
 def learning_curves(
     record: StudyRecord,
     trials: Sequence[TrialRecord],
@@ -130,7 +140,7 @@ def learning_curves(
     *,
     best: int = 4,
 ) -> Picture:
-    """Draw the learning curves of all trials, with the best ones on top.
+    """Draw the learning curves of the trials that `curve_trials` names, with the best ones on top.
 
     The curves show the first objective that each epoch measures, or else validation accuracy or a
     loss.
@@ -145,7 +155,7 @@ def learning_curves(
     """
     by_number = {
         trial.number: histories[trial.run]
-        for trial in trials
+        for trial in curve_trials(record, trials)
         if trial.run and histories.get(trial.run)
     }
     if not by_number:
@@ -191,7 +201,9 @@ def learning_curves(
     axes.set_xlabel(f"epoch{_beyond(hidden)}")
     axes.spines[["right", "top"]].set_visible(False)
     if others:
-        handles.append(line_handle(f"the other {len(others)}", color="0.6", linewidth=0.8))
+        is_cut = len(by_number) == MAX_CURVES
+        label = f"the other {len(others)}{' of the best' if is_cut else ''}"
+        handles.append(line_handle(label, color="0.6", linewidth=0.8))
     legend_below(figure, handles, columns=5)
     return figure
 
