@@ -147,3 +147,62 @@ def test_failed_study_ends_as_failed(
     ((item, end),) = recorder.of("end")
     assert (item.kind, end.state) == ("study", "FAILED")
     assert "NaN" in end.error
+
+
+@pytest.mark.usefixtures("executors")
+def test_study_interrupted_while_it_starts_is_resumed(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    recorder = Recorder()
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "new_settings", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tune(archive, tmp_path, name="early", max_parameters=10**6, trackers=[recorder])
+    assert recorder.calls == [("close", None)]
+    begun = et.open_study("early", workspace=tmp_path)
+    assert (begun.state, begun.trials) == (StudyState.PAUSED, ())
+    begun.to_json()
+    study = et.tune(name="early", resume=True, workspace=tmp_path, plots=False, progress=False)
+    assert study.record.id == begun.record.id
+    settings = study.record.settings
+    assert (settings.space, settings.recipe.fit.batch_size) == (RATES, 8)
+    assert (settings.budget.seconds, settings.limits.parameters) == (10_000.0, 10**6)
+    assert settings.recipe.data.source == str(archive)
+    assert study.final_trial is not None
+    other = tune(archive, tmp_path, name="other", max_parameters=10**6)
+    assert other.record.settings == settings
+
+
+@pytest.mark.usefixtures("executors")
+def test_options_of_a_resumed_start_count(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "new_settings", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tune(archive, tmp_path, seed=1, trials=9, name="early")
+    study = et.tune(resume=True, trials=1, workspace=tmp_path, plots=False, progress=False)
+    assert (study.record.settings.seed, len(study.trials)) == (1, 1)
+
+
+@pytest.mark.usefixtures("executors")
+def test_study_that_fails_while_it_starts_leaves_its_name(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise UsageError("An option cannot be used.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "new_settings", refuse)
+        with pytest.raises(UsageError):
+            tune(archive, tmp_path, name="first")
+    workspace = et.Workspace(tmp_path)
+    assert workspace.studies.all() == []
+    assert list(workspace.studies.root.iterdir()) == []
+    assert tune(archive, tmp_path, name="first", trials=1).name == "first"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ from eyetune.tuning.resuming import resumed_record
 from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import search
 from eyetune.tuning.settings import check_options, new_settings
+from eyetune.tuning.start_up import create_study, resumed_options, resumed_start
 from eyetune.tuning.starting_space import StartingPoint
 
 DEFAULT_SPLIT = 0.2  # share of the last samples to validate on
+OUTPUT_LOG = "workers.log"  # in the folder of the study: what workers print beyond a limit
 
 
 @from_options(TuneOptions)
@@ -72,28 +75,29 @@ def tune(options: TuneOptions) -> Study:
 def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Study:
     """Search; `started_at` is the time of the call by the monotonic clock."""
     record = workspace.studies.find(options.name or "latest") if options.resume else None
-    check_options(options, record.settings.board if record else "")
-    executor_name = options.executor or (record.settings.executor if record else "local")
-    options = replace(options, executor=executor_name)
-    start = _starting_point(workspace, options, record)
+    options, start = _asked_for(options, workspace, record)
+    executor_name = options.executor or "local"
     num_workers = options.workers
     if num_workers is None and executor_name == "local":
         num_workers = default_workers()
     images = ImageLoader(progress=options.progress)
     with ExitStack() as stack:
-        if record is not None:
-            # Claimed before it is read: what another process has just written is then included.
-            stack.enter_context(workspace.studies.claim(record.id))
-            record = workspace.studies.get(record.id)
+        if record is None:
+            # Recorded first: an interruption while workers start is resumed, too.
+            record = create_study(workspace, start, options)
+            stack.enter_context(_removed_on_failure(workspace, record.id))
+        # Claimed before it is read: what another process has just written is then included.
+        stack.enter_context(workspace.studies.claim(record.id))
+        record = workspace.studies.get(record.id)
         with make_executor(executor_name, num_workers) as executor:
             num_workers = executor.recorded_workers
+            executor.log_output(workspace.studies.folder(record.id) / OUTPUT_LOG)
             _start_workers(executor, progress=options.progress)
             if executor.is_in_process:
                 _share_originals(stack, options, start, record)
-            if record is None:
+            if record.settings.start_up is not None:
                 settings = new_settings(workspace, start, options, executor, images)
-                record = _create(workspace, options.name, settings, images)
-                stack.enter_context(workspace.studies.claim(record.id))
+                record = _with_settings(workspace, record, settings, images)
             else:
                 record = resumed_record(workspace, record, start, options, executor, images)
             dataset = _checked_images(record, images)
@@ -110,6 +114,7 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
         if unfinished is not None:
             record = trainer.train(record, unfinished)
             with make_executor(executor_name, num_workers) as executor:  # there may be more time
+                executor.log_output(workspace.studies.folder(record.id) / OUTPUT_LOG)
                 record = _run_search(
                     workspace, record, executor, dataset, progress=options.progress
                 )
@@ -122,9 +127,35 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
     return study
 
 
+def _asked_for(
+    options: TuneOptions, workspace: Workspace, record: StudyRecord | None
+) -> tuple[TuneOptions, StartingPoint]:
+    """Return the options, checked, and what trials start from; of a resumed study, its own."""
+    start_up = record.settings.start_up if record else None
+    if start_up is not None:
+        options = resumed_options(options, start_up)
+    check_options(options, record.settings.board if record else "")
+    recorded_executor = record.settings.executor if record else "local"
+    options = replace(options, executor=options.executor or recorded_executor)
+    start = _starting_point(workspace, options, record)
+    return options, start if start_up is None else resumed_start(start, start_up)
+
+
+@contextmanager
+def _removed_on_failure(workspace: Workspace, study_id: str) -> Iterator[None]:
+    """Remove a study that fails before it has settings: its name is free for another attempt."""
+    try:
+        yield
+    except Exception:
+        if workspace.studies.get(study_id).settings.start_up is not None:
+            workspace.studies.purge(study_id)
+        raise
+
+
 def _start_workers(executor: Executor, *, progress: bool) -> None:
     """Let all workers load Keras at once, while the first one also reads the space."""
-    note = f"Starting {count_text(executor.num_workers, 'worker')} ..."
+    num_workers = count_text(executor.num_workers, "worker")
+    note = f"Starting {num_workers}, which load Keras ..."
     if executor.is_in_process:
         warnings.warn(COSTS, EyetuneWarning, stacklevel=4)
         note = "Loading Keras ..."
@@ -154,8 +185,7 @@ def _share_originals(
 def draw(study: Study, *, progress: bool) -> None:
     """Write the figures and the report of a study into its folder."""
     print_note("Drawing the plots and writing the report ...", enabled=progress)
-    study.save_plots()
-    study.report()
+    study.draw()
 
 
 def check_arguments(options: TuneOptions) -> None:
@@ -289,19 +319,22 @@ def _starting_point(
     return StartingPoint(recipe, options.space, source, is_given=True)
 
 
-def _create(
-    workspace: Workspace, name: str, settings: StudySettings, images: ImageLoader
+def _with_settings(
+    workspace: Workspace, record: StudyRecord, settings: StudySettings, images: ImageLoader
 ) -> StudyRecord:
-    """Record a new study with the runs that seed it."""
+    """Record the settings of a new study with the runs that seed it."""
     dataset = images.load(settings.recipe)
     run_ids = find_prior_runs(workspace, settings, dataset.fingerprint)
-    return workspace.studies.create(
-        name,
-        settings.model_copy(update={"seeds": run_ids}),
-        data_fingerprint=dataset.fingerprint,
-        data_name=dataset.name,
-        versions=versions(),
-    )
+    update = {
+        "settings": settings.model_copy(update={"seeds": run_ids}),
+        "space": settings.space,
+        "data_fingerprint": dataset.fingerprint,
+        "data_name": dataset.name,
+        "versions": versions(),
+    }
+    record = record.model_copy(update=update)
+    workspace.studies.save(record)
+    return record
 
 
 def _checked_images(record: StudyRecord, images: ImageLoader) -> AnyDataset:
@@ -366,6 +399,7 @@ class _FinalTrainer:
         ):
             if view is not None:
                 display.note(str(view))
+            executor.log_output(self.workspace.studies.folder(record.id) / OUTPUT_LOG)
             return train_final(record, self.workspace, executor, display, self.dataset, trial)
 
     def _executor(self) -> Executor:

@@ -9,16 +9,15 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from eyetune.cli.common import (
-    INTERRUPTED,
     Common,
     CompactRecipeOptions,
     RecipeFlags,
     check_output_folder,
     is_function,
     read_seconds,
-    say,
 )
 from eyetune.cli.export import Formats, export_lines, verification_lines
+from eyetune.cli.interruption import recorded_studies, say_how_to_resume
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 _NO_COMMON = Common()
@@ -104,33 +103,31 @@ def deploy(  # noqa: PLR0913 (options)
     recipe = None
     if recipe_or_run is not None or flags != RecipeFlags(data=flags.data):
         recipe = flags.apply(recipe_or_run, common, for_function=function is not None)
-    try:
-        result = eyetune.deploy(
-            flags.data,
-            output,
-            board=board,
-            constraints=constraint or None,
-            fps=fps,
-            seconds=read_seconds(time),
-            build_model=function,
-            space=space,
-            recipe=recipe,
-            max_epochs=max_epochs,
-            formats=format,
-            overwrite=overwrite,
-            seed=seed,
-            name=name,
-            resume=resume,
-            workers=workers,
-            workspace=common.open_workspace(),
-        )
-    except KeyboardInterrupt:
-        option = f" --name {name}" if name else ""
-        say(
-            "Interrupted. All complete epochs are recorded. "
-            f"To continue: eyetune deploy --resume{option}"
-        )
-        return INTERRUPTED
+    workspace = common.open_workspace()
+    resumed = workspace.studies.find(name or "latest").name if resume else ""
+    with recorded_studies(workspace) as study_ids:
+        try:
+            result = eyetune.deploy(
+                flags.data,
+                output,
+                board=board,
+                constraints=constraint or None,
+                fps=fps,
+                seconds=read_seconds(time),
+                build_model=function,
+                space=space,
+                recipe=recipe,
+                max_epochs=max_epochs,
+                formats=format,
+                overwrite=overwrite,
+                seed=seed,
+                name=name,
+                resume=resume,
+                workers=workers,
+                workspace=workspace,
+            )
+        except KeyboardInterrupt:
+            return say_how_to_resume("deploy", workspace, study_ids, resumed=resumed)
     lines = [
         *map(escape, result.export.manifest.steps),
         *export_lines(result.export),

@@ -15,6 +15,7 @@ from eyetune.cli.common import (
     is_function,
     say,
 )
+from eyetune.cli.interruption import recorded_studies, say_how_to_resume
 from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.cli.tune_flags import GROUPS, keyword_arguments, make_flags_class
 from eyetune.errors import UsageError, nearest
@@ -101,18 +102,20 @@ def tune(
         arguments["trackers"] = opened
     rivals = [eyetune.open_run(name, workspace=workspace) for name in command.against]
     search = eyetune.tune if command.engine == "eyetune" else eyetune.tune_with_keras_tuner
-    try:
-        study = search(function, recipe_flags.data, recipe=recipe, workspace=workspace, **arguments)
-        retrained = None
-        if command.retrain_epochs and study.best():
-            retrained = study.retrain(epochs=command.retrain_epochs, trackers=opened)
-    except KeyboardInterrupt:
-        name_flag = f" --name {arguments['name']}" if "name" in arguments else ""
-        say(
-            "Interrupted. Every whole epoch is recorded. "
-            f"To resume: eyetune tune --resume{name_flag}"
-        )
-        return INTERRUPTED
+    resumed = workspace.studies.find(arguments.get("name") or "latest").name if is_resumed else ""
+    with recorded_studies(workspace) as study_ids:
+        try:
+            study = search(
+                function, recipe_flags.data, recipe=recipe, workspace=workspace, **arguments
+            )
+            retrained = None
+            if command.retrain_epochs and study.best():
+                retrained = study.retrain(epochs=command.retrain_epochs, trackers=opened)
+        except KeyboardInterrupt:
+            if command.engine == "keras-tuner":
+                say("Interrupted. The trials so far are recorded; KerasTuner cannot resume them.")
+                return INTERRUPTED
+            return say_how_to_resume("tune", workspace, study_ids, resumed=resumed)
     _show(study, retrained, rivals, common)
     return 0
 

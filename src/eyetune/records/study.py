@@ -150,6 +150,24 @@ class Limits(_Record):
     consecutive_failures: int | None = Field(None, ge=1)
 
 
+class StartUp(_Record):
+    """What a study was asked for, as long as its settings do not follow from it yet.
+
+    Attributes:
+        recipe: The recipe that was named, or the one that names the model function.
+        space: A built-in space's name, the path of a TOML file or a space; None: the default.
+        data: A source in place of the recipe's; None: there is none.
+        is_given: Whether a model function, a recipe or a run was named.
+        options: The options that were named, by their names.
+    """
+
+    recipe: Recipe
+    space: str | Space | None
+    data: str | None
+    is_given: bool
+    options: dict[str, Any]
+
+
 class StudySettings(_Record):
     """The settings of a study.
 
@@ -181,6 +199,8 @@ class StudySettings(_Record):
             as that promises more than another trial; it needs a time limit.
         int8_images: Number of validation images on which the accuracy of int8 networks is measured,
             the same ones for all trials; 0: it is not measured.
+        start_up: What was asked for, for a study whose invocation ended while it started. The other
+            settings are then preliminary, and its space is empty. None: they are complete.
     """
 
     recipe: Recipe
@@ -203,6 +223,7 @@ class StudySettings(_Record):
     portfolio: str = ""
     final_training: bool = False
     int8_images: int = Field(0, ge=0)
+    start_up: StartUp | None = None
 
     @property
     def has_function(self) -> bool:

@@ -93,13 +93,16 @@ class StudyStore:
         return self.get(study_id)
 
     def save(self, record: StudyRecord) -> None:
-        """Record the state, settings and space of a study."""
+        """Record a study, except for its name and when it began."""
         values = {
             "state": record.state,
             "settings": record.settings.model_dump(mode="json"),
             "space": record.space.model_dump(mode="json"),
+            "data_fingerprint": record.data_fingerprint,
+            "data_name": record.data_name,
             "seconds": record.seconds,
             "ending": record.ending,
+            "versions": record.versions,
         }
         with self._database.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))

@@ -213,6 +213,8 @@ class RecordsFollower:
 
     def _take_study(self, study_id: str) -> None:
         record = self._workspace.studies.get(study_id)
+        if record.settings.start_up is not None:  # its settings follow
+            return
         is_new = study_id not in self._studies
         self._studies[study_id] = record
         if record.state is not StudyState.RUNNING or study_id in self._open:

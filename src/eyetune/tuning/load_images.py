@@ -7,7 +7,7 @@ from typing import final
 
 from eyetune.data import AnyDataset, Dataset
 from eyetune.recipe import Recipe
-from eyetune.report.progress.training_progress import decoding_bar, print_note
+from eyetune.report.progress.training_progress import decoding_bar, print_note, slow_step
 from eyetune.training.load_data import has_arrays, load_any_data, load_data
 
 
@@ -20,10 +20,15 @@ def load_images(recipe: Recipe, source: str | Path | None = None, *, progress: b
         progress: Say on standard error what takes long, with a bar while image files are decoded.
     """
 
-    def on_note(text: str) -> None:
-        print_note(text, enabled=progress)
+    with (
+        slow_step("Reading the data ...", enabled=progress) as cancel,
+        decoding_bar(enabled=progress) as on_progress,
+    ):
 
-    with decoding_bar(enabled=progress) as on_progress:
+        def on_note(text: str) -> None:
+            cancel()
+            print_note(text, enabled=progress)
+
         return load_data(recipe, source, on_progress=on_progress, on_note=on_note)
 
 

@@ -18,7 +18,7 @@ from eyetune.records.study import (
     SchedulerSettings,
     StudySettings,
 )
-from eyetune.report.progress.training_progress import print_note
+from eyetune.report.progress.training_progress import print_note, slow_step
 from eyetune.space.presets import StartingSpace
 from eyetune.training.backend import MAX_SEED
 from eyetune.training.job import Discovered
@@ -146,7 +146,9 @@ def new_settings(
     check_options(options)
     discovered = None
     if start.recipe.model.has_function:
-        discovered = discover(located_recipe(start, images), executor)
+        recipe = located_recipe(start, images)
+        with slow_step("Checking the model function ...", enabled=options.progress):
+            discovered = discover(recipe, executor)
     objectives = objectives_of(options) or _default_objective(discovered, options)
     if discovered is not None:
         check_measured(objectives, discovered)

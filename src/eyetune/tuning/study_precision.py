@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from eyetune.recipe import Recipe
 from eyetune.records.study import Budget, Objective, SchedulerSettings
-from eyetune.report.progress.training_progress import print_note
+from eyetune.report.progress.training_progress import print_note, slow_step
 from eyetune.space.space import Space
 from eyetune.training.job import choose_arithmetic_apart
 from eyetune.tuning.executors import Executor
@@ -57,7 +57,8 @@ def with_precision(
     future = executor.submit(
         choose_arithmetic_apart, recipes, executor.threads, num_epochs, max_seconds
     )
-    arithmetic = future.result()
+    with slow_step("Measuring which precision is faster ...", enabled=progress):
+        arithmetic = future.result()
     if arithmetic is None:  # the trials will say why no network can be trained
         return recipe
     print_note(f"Precision of all trials: {arithmetic}", enabled=progress)

@@ -5,6 +5,7 @@ error.
 from __future__ import annotations
 
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,12 @@ import IPython.display
 import pytest
 
 from eyetune.report.progress import notebook
-from eyetune.report.progress.training_progress import TrainingDisplay, WorkersDisplay, step_bar
+from eyetune.report.progress.training_progress import (
+    TrainingDisplay,
+    WorkersDisplay,
+    slow_step,
+    step_bar,
+)
 from eyetune.values.history import Epoch, Progress
 
 POSITION = Progress(1, 2, 160, 800, 2.1, 0.2, 3000.0)
@@ -108,3 +114,18 @@ def test_range_test_steps_are_one_line_in_a_cell(
     assert shown == [["Range test", "Range test\nstep  7/50  rate 1.0e-05  loss 2.300", ""]]
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_slow_step_prints_what_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    with slow_step("Reading ...", after_seconds=0.0):
+        while not capsys.readouterr().err:
+            time.sleep(0.01)
+
+
+def test_slow_step_is_silent_where_nothing_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    with slow_step("Reading ...", after_seconds=60.0):
+        pass
+    with slow_step("Reading ...", after_seconds=0.2) as cancel:
+        cancel()
+        time.sleep(0.3)
+    assert capsys.readouterr().err == ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.study import Study
-from eyetune.api.tune import check_arguments, source_of
+from eyetune.api.tune import OUTPUT_LOG, check_arguments, source_of
 from eyetune.compat.keras_tuner.importing import record_project
 from eyetune.compat.keras_tuner.search_process import (
     max_num_trials,
@@ -113,6 +113,7 @@ def tune_with_keras_tuner(options: TuneOptions) -> Study:
             data_name=dataset.name,
             versions=versions(),
         )
+        executor.log_output(workspace.studies.folder(record.id) / OUTPUT_LOG)
         study = _run_search(workspace, record, executor, progress=options.progress)
     if options.plots and study.best():
         study.save_plots()

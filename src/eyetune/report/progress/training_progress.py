@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -69,6 +70,29 @@ def print_note(text: str, *, enabled: bool = True) -> None:
     """Print a line about a step that takes longer than a second."""
     if enabled:  # a notebook shows standard error as if something were wrong
         print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
+@contextmanager
+def slow_step(
+    text: str, *, enabled: bool = True, after_seconds: float = 1.0
+) -> Iterator[Callable[[], None]]:
+    """Print a line about a step, if it takes longer than a second.
+
+    Args:
+        text: The line.
+        enabled: Whether to print anything.
+        after_seconds: Seconds after which the line is printed, 0 or more.
+
+    Yields:
+        A function to call when another line has been printed instead.
+    """
+    timer = threading.Timer(after_seconds, print_note, [text], {"enabled": enabled})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield timer.cancel
+    finally:
+        timer.cancel()
 
 
 def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:

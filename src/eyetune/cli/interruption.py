@@ -1,0 +1,49 @@
+"""What commands say when Ctrl-C ends them while they search."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from eyetune.cli.common import INTERRUPTED, say
+
+if TYPE_CHECKING:
+    from eyetune.records import Workspace
+    from eyetune.records.changes import Change
+
+
+@contextmanager
+def recorded_studies(workspace: Workspace) -> Iterator[list[str]]:
+    """Yield the ids of the studies that this process records in the block, as it goes on."""
+    from eyetune.records.changes import StudyChanged
+
+    ids: list[str] = []
+
+    def note(change: Change) -> None:
+        if isinstance(change, StudyChanged):
+            ids.append(change.study_id)
+
+    with workspace.observed_by(note):
+        yield ids
+
+
+def say_how_to_resume(command: str, workspace: Workspace, ids: list[str], *, resumed: str) -> int:
+    """Say how to resume the study that was interrupted, and return the exit status.
+
+    Args:
+        command: The command: tune or deploy.
+        workspace: The workspace.
+        ids: Ids of the studies that the command has recorded.
+        resumed: Name of the study that the command resumes, or "".
+    """
+    name = workspace.studies.get(ids[-1]).name if ids else resumed
+    if not name:
+        say("Interrupted before anything was recorded.")
+        return INTERRUPTED
+    say(
+        "Interrupted. Every whole epoch is recorded. "
+        f"To resume: eyetune {command} --resume --name {shlex.quote(name)}"
+    )
+    return INTERRUPTED

@@ -1,0 +1,69 @@
+"""What Ctrl-C says: it promises to resume a study only where one is recorded."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyetune.recipe import Recipe
+from eyetune.records import Workspace
+from eyetune.records.study import Objective, StudyRecord, StudySettings
+from eyetune.space.space import Space
+from tests.cli.conftest import Terminal
+
+INTERRUPTED = 130
+ACCURACY = Objective(name="val_accuracy", direction="max")
+SETTINGS = StudySettings(recipe=Recipe(), space=Space(), objectives=(ACCURACY,))
+
+
+def create_and_interrupt(*_: Any, workspace: Workspace, name: str = "", **__: Any) -> None:
+    workspace.studies.create(name, SETTINGS)
+    raise KeyboardInterrupt
+
+
+def interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def only_study(workspace: Path) -> StudyRecord:
+    (record,) = Workspace(workspace).studies.all()
+    return record
+
+
+@pytest.mark.parametrize("command", ["tune", "deploy"])
+def test_interrupted_command_says_how_to_resume(
+    command: str, eyetune: Terminal, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"eyetune.{command}", create_and_interrupt, raising=False)
+    assert eyetune(command, "--data", "digits", "--name", "my study") == INTERRUPTED
+    expected = shlex.join(["eyetune", command, "--resume", "--name", "my study"])
+    assert expected in eyetune.errors
+
+
+def test_interrupted_study_without_a_name_is_resumed_by_its_id(
+    eyetune: Terminal, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eyetune.tune", create_and_interrupt, raising=False)
+    assert eyetune("tune", "--data", "digits") == INTERRUPTED
+    assert f"--resume --name {only_study(workspace).id}" in eyetune.errors
+
+
+def test_interrupted_resumption_names_its_study(
+    eyetune: Terminal, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Workspace(workspace).studies.create("first", SETTINGS)
+    monkeypatch.setattr("eyetune.tune", interrupt, raising=False)
+    assert eyetune("tune", "--resume") == INTERRUPTED
+    assert "--resume --name first" in eyetune.errors
+
+
+@pytest.mark.parametrize("command", ["tune", "deploy"])
+def test_nothing_is_promised_before_a_study_is_recorded(
+    command: str, eyetune: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"eyetune.{command}", interrupt, raising=False)
+    assert eyetune(command, "--data", "digits") == INTERRUPTED
+    assert "--resume" not in eyetune.errors
