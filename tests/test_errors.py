@@ -95,6 +95,12 @@ def test_str_aligns_the_parts_in_one_column() -> None:
     ]
 
 
+def test_long_part_is_shortened() -> None:
+    error = EyetuneError("It broke.", expected="short", received="x" * 100_000)
+    assert str(error.received).startswith("xxx")
+    assert len(str(error)) < 5000
+
+
 def test_str_leaves_out_missing_parts() -> None:
     error = EyetuneError("It broke.", received=0)
     assert str(error) == "It broke.\n  received: 0"

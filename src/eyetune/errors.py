@@ -46,6 +46,7 @@ from typing import Any
 
 MAX_LISTED = 8  # names: a longer list is shortened to its nearest ones
 NUM_NEAREST = 5
+MAX_PART = 4_000  # characters of what was expected or received
 MAX_COMPARED = 100  # characters of a name: comparing takes a time that grows with its length
 
 
@@ -80,8 +81,8 @@ class EyetuneError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.expected = None if expected is None else str(expected)
-        self.received = None if received is None else str(received)
+        self.expected = None if expected is None else _shortened(str(expected))
+        self.received = None if received is None else _shortened(str(received))
         self.fix = fix
 
     @property
@@ -107,6 +108,11 @@ class EyetuneError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle by their positional arguments alone; worker processes must lose nothing.
         return (_rebuild, (type(self), self.message, dict(vars(self))))
+
+
+def _shortened(text: str) -> str:
+    """Return a text of at most MAX_PART characters: messages of libraries quote whole files."""
+    return text if len(text) <= MAX_PART else f"{text[: MAX_PART - 4]} ..."
 
 
 def _rebuild(kind: type[EyetuneError], message: str, fields: dict[str, Any]) -> EyetuneError:

@@ -26,6 +26,13 @@ def test_load_names_the_limit(tmp_path: Path) -> None:
     assert TEXT_VALUES.variable in (caught.value.fix or "")
 
 
+@pytest.mark.parametrize("when", ["1", "[1]", "'x'"])
+def test_condition_that_is_no_table_is_refused(when: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        Space.from_toml(f"a.values = [1, 2]\nb = {{ values = [1], when = {when} }}")
+    assert "b" in caught.value.message
+
+
 def test_error_shows_a_part_of_a_long_value() -> None:
     with pytest.raises(SpaceError) as caught:
         Space.from_toml(f"a.{'b' * 100_000} = 1")

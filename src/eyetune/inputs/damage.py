@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 
@@ -19,4 +20,6 @@ DAMAGE_ERRORS = (
     MemoryError,
     zipfile.BadZipFile,
     zlib.error,
+    tokenize.TokenError,  # of NumPy, for headers of arrays, and so is SyntaxError
+    SyntaxError,
 )

@@ -301,7 +301,7 @@ def _explain(error: pydantic.ValidationError, origin: str) -> SpaceError:
     path = ".".join(parts)[:MAX_SHOWN]
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return SpaceError(f"{origin} cannot be used: {message}.")
+        return SpaceError(f"{origin} cannot be used: {message:.{2 * MAX_SHOWN}}.")
     return SpaceError(
         f"{origin} has a value that cannot be used, at {path}.",
         expected=message,

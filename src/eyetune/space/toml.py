@@ -59,22 +59,29 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
     """Return one table of a TOML space as plain values of a distribution."""
     if not isinstance(table, dict):
         raise SpaceError(
-            f"{name} in {origin} is not a table.",
-            expected=f'["{name}"], and below it values = [...], or low = ... and high = ...',
+            f"{name:.100} in {origin} is not a table.",
+            expected=f'["{name:.100}"], and below it values = [...], or low = ... and high = ...',
             received=f"{table!r:.100}",
         )
     unknown = [key for key in table if key not in _KNOWN]
     if unknown:  # a path without quotation marks makes tables within tables
         raise SpaceError(
-            f"{origin} has an unknown name in {name}.",
-            received=unknown[0][:100],
+            f"{origin} has an unknown name in {name:.100}.",
+            received=f"{unknown[0]:.100}",
             fix=f"{nearest(unknown[0], _KNOWN)} "
-            f'Put a path with dots in quotation marks: ["{name}.{unknown[0][:100]}"].',
+            f'Put a path with dots in quotation marks: ["{name:.100}.{unknown[0]:.100}"].',
         )
     plain = {key: value for key, value in table.items() if key != "when"}
+    when = table.get("when", {})
+    if not isinstance(when, dict):
+        raise SpaceError(
+            f"when of {name:.100} in {origin} is not a table.",
+            expected='the values of other hyperparameters, such as { "fit.batch_size" = [16] }',
+            received=f"{when!r:.100}",
+        )
     conditions = [
         {"parent": parent, "values": tuple(values if isinstance(values, list) else [values])}
-        for parent, values in table.get("when", {}).items()
+        for parent, values in when.items()
     ]
     if "values" in plain:
         values = plain["values"]
