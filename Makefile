@@ -10,12 +10,13 @@ TEST_PROCESSES ?= 2
 BUDGET ?= full
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 # Tests that need neither Keras nor other processes.
-QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data tests/device/boards tests/recipe \
+QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data tests/device/boards tests/inputs \
+  tests/recipe \
   tests/records tests/space tests/tools tests/values tests/techniques/test_registry.py tests/tuning/schedulers \
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat fuzz wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -68,6 +69,9 @@ pytest: develop  ## all tests, without lint
 
 compat: develop  ## run scripts of KerasTuner under KerasTuner and under eyetune, and compare
 	$(BIN)/python -m tests.compat.suite --budget $(BUDGET)
+
+fuzz: develop  ## give all readers damaged and hostile files
+	$(BIN)/python -m tests.fuzz.suite --budget $(BUDGET)
 
 wheel: develop  ## build the wheel, install it into a new environment and use it
 	$(BIN)/python tools/check_wheel.py

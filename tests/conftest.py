@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+collect_ignore = ["fuzz"]  # `make fuzz` runs it
 settings.register_profile("eyetune", deadline=None)  # a busy machine is not a failure
 settings.load_profile("eyetune")
 

@@ -1,0 +1,161 @@
+"""Texts: recipes, spaces and boards as TOML, and the JSON files of KerasTuner's projects."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from eyetune.device.boards.profiles import load_board
+from eyetune.recipe import Recipe
+from eyetune.space import Space
+from eyetune.space.presets import recipe_space
+from tests.fuzz.kind import Kind
+from tests.fuzz.mutation import mutated_json, mutated_toml
+
+
+def _recipes(_: Path) -> list[str]:
+    edits: list[dict[str, Any]] = [
+        {},
+        {"model": "resnet8", "fit.epochs": 3, "optimizer.schedule": "cosine"},
+        {"model.base": "vgg16", "model.trainable_from": "block5_conv1", "fit.fine_tune_epochs": 2},
+    ]
+    return [Recipe().with_(edit).to_toml() for edit in edits]
+
+
+def _spaces(_: Path) -> list[str]:
+    own = """
+["optimizer.learning_rate"]
+low = 1e-4
+high = 1e-1
+sampling = "log"
+["model.blocks.count"]
+low = 1
+high = 3
+["model.blocks.2.filters"]
+values = [16, 32]
+default = 32
+when = { "model.blocks.count" = [3] }
+["model.dropout"]
+low = 0.0
+high = 0.5
+step = 0.1
+"""
+    return [own, *(recipe_space(name, Recipe()).space.to_toml() for name in ("fine", "small"))]
+
+
+def _boards(_: Path) -> list[str]:
+    folder = resources.files("eyetune.device") / "boards"
+    return [path.read_text("utf-8") for path in folder.iterdir() if path.name.endswith(".toml")]
+
+
+def _write_toml(random: Random, corpus: Sequence[str], target: Path) -> Path:
+    path = target / "a.toml"
+    path.write_bytes(mutated_toml(random, random.choice(corpus), corpus))
+    return path
+
+
+def _read_recipe(path: Path) -> object:
+    recipe = Recipe.load(path)
+    return recipe.fingerprint, recipe.to_toml(comments=True), recipe.difference(Recipe())
+
+
+def _read_space(path: Path) -> object:
+    space = Space.load(path)
+    space.size()
+    values = space.defaults()
+    return space.to_toml(), space.key(values), recipe_space(str(path), Recipe())
+
+
+def _project(_: Path) -> dict[str, Any]:
+    """Return the JSON files of a project of Hyperband by their paths."""
+    config = {"name": "units", "conditions": [], "default": 8, "step": 8, "sampling": "linear"}
+    choice = {"name": "rate", "conditions": [], "default": 0.1, "values": [0.1, 0.01]}
+    condition = {"class_name": "Parent", "config": {"name": "rate", "values": [0.1]}}
+    space = [
+        {"class_name": "Choice", "config": {**choice, "ordered": True}},
+        {
+            "class_name": "Int",
+            "config": {**config, "min_value": 8, "max_value": 64, "conditions": [condition]},
+        },
+        {"class_name": "Boolean", "config": {"name": "wide", "conditions": [], "default": False}},
+    ]
+    files: dict[str, Any] = {}
+    for number in range(3):
+        own: dict[str, Any] = {
+            "tuner/epochs": 2,
+            "tuner/initial_epoch": 0,
+            "tuner/bracket": 1,
+            "tuner/round": 0,
+        }
+        if number == 2:
+            own |= {"tuner/trial_id": "0000", "tuner/epochs": 4, "tuner/initial_epoch": 2}
+        observation = {"value": [0.5 + number / 10], "step": 1}
+        files[f"trial_000{number}/trial.json"] = {
+            "trial_id": f"000{number}",
+            "hyperparameters": {
+                "space": space,
+                "values": {"rate": 0.1, "units": 8 * (number + 1), "wide": False, **own},
+            },
+            "metrics": {
+                "metrics": {"val_accuracy": {"direction": "max", "observations": [observation]}}
+            },
+            "score": 0.5 + number / 10,
+            "best_step": 1,
+            "status": "COMPLETED",
+            "message": None,
+        }
+    files["oracle.json"] = {
+        "ongoing_trials": {},
+        "start_order": ["0000", "0001", "0002"],
+        "end_order": ["0000", "0001", "0002"],
+        "run_times": {},
+        "retry_queue": [],
+        "seed": 1,
+        "seed_state": 2,
+        "tried_so_far": [],
+        "id_to_hash": {},
+        "display": {},
+        "hyperparameters": {"space": space, "values": {"rate": 0.1, "units": 8, "wide": False}},
+        "hyperband_iterations": 1,
+        "max_epochs": 4,
+        "min_epochs": 1,
+        "factor": 3,
+        "brackets": [],
+        "current_bracket": 0,
+        "current_iteration": 0,
+    }
+    return files
+
+
+def _write_project(random: Random, corpus: dict[str, Any], target: Path) -> Path:
+    changed = random.choice(list(corpus))
+    for name, value in corpus.items():
+        path = target / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            mutated_json(random, value) if name == changed else json.dumps(value).encode()
+        )
+    return target / "project"
+
+
+def _read_project(path: Path) -> object:
+    from eyetune.compat.keras_tuner.importing import import_keras_tuner
+
+    workspace = path.parent / "workspace"
+    try:
+        return import_keras_tuner(path, workspace=workspace).to_json()
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+KINDS = (
+    Kind("recipe", _recipes, _write_toml, _read_recipe, 600),
+    Kind("space", _spaces, _write_toml, _read_space, 400),
+    Kind("board", _boards, _write_toml, load_board, 600),
+    Kind("keras tuner project", _project, _write_project, _read_project, 60),
+)
