@@ -71,6 +71,18 @@ def test_infeasible_trial_is_read_back_as_written(workspace: Path) -> None:
     assert shown["infeasible_reasons"] == [reason.model_dump()]
 
 
+def test_named_returns_the_study_of_exactly_this_name(workspace: Path) -> None:
+    records = Workspace(workspace)
+    assert records.studies.named("first") is None
+    study = add_study(records)
+    add_study(records, "first of all")
+    assert records.studies.named("first") == study
+    for reference in (study.id, "latest", study.id[:4], "First"):
+        assert records.studies.named(reference) is None
+    records.studies.delete(study.id)
+    assert records.studies.named("first") is None
+
+
 def test_study_without_a_name_has_its_id(workspace: Path) -> None:
     study = add_study(Workspace(workspace), "")
     assert study.name == study.id

@@ -185,6 +185,11 @@ class StudyStore:
             raise StudyNotFoundError(f"Study {study_id} no longer exists.", fix="eyetune studies")
         return records[0]
 
+    def named(self, name: str) -> StudyRecord | None:
+        """Return the study of exactly this name that is not in the trash; None if there is none."""
+        records = self._select(studies.c.deleted_at.is_(None) & (studies.c.name == name))
+        return records[0] if records else None
+
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> StudyRecord:
         """Return the study that a user means.
 
@@ -226,7 +231,8 @@ class StudyStore:
         return {row[0]: row[1] for row in rows}
 
     def _check_name(self, name: str, study_id: str) -> None:
-        if any(record.name == name and record.id != study_id for record in self.all()):
+        other = self.named(name)
+        if other is not None and other.id != study_id:
             raise UsageError(
                 f"There is already a study named {name}.",
                 fix="Continue it with --resume, name the new one with another --name, or remove it "
