@@ -19,7 +19,7 @@ from eyetune.cli.interruption import recorded_studies, say_how_to_resume
 from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.cli.tune_flags import GROUPS, keyword_arguments, make_flags_class
 from eyetune.errors import UsageError, nearest
-from eyetune.tuning.options import OptionGroup
+from eyetune.tuning.option_declaration import OptionGroup
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 from eyetune.cli.common import read_seconds
 from eyetune.errors import UsageError
 from eyetune.tuning.declared_options import DeclaredOption, declared_options
-from eyetune.tuning.options import FlagSyntax, OptionGroup
+from eyetune.tuning.option_declaration import FlagSyntax, OptionGroup
 
 GROUPS: Mapping[OptionGroup, Group] = {
     group: Group(group.value, sort_key=place)

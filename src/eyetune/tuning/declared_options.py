@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 
 from eyetune.errors import ArgumentTypeError, UsageError, nearest
 from eyetune.records.study import Budget, Limits, StudySettings
-from eyetune.tuning.options import FlagSyntax, Option, TuneOptions
+from eyetune.tuning.option_declaration import FlagSyntax, Option
+from eyetune.tuning.options import TuneOptions
 
 Section = TypeVar("Section", bound=BaseModel)
 
