@@ -15,7 +15,7 @@ from eyetune.analysis.facts import run_facts
 from eyetune.analysis.metrics import Evaluation, evaluate
 from eyetune.analysis.tta import TtaGain
 from eyetune.analysis.verdict import Verdict, diagnose
-from eyetune.api import run_pictures, run_predictions
+from eyetune.api import run_network, run_pictures, run_predictions
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run_predictions import Prediction
 from eyetune.data import Dataset
@@ -27,7 +27,7 @@ from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.records.run import Results, require_images, require_results
 from eyetune.training.load_data import load_data
 from eyetune.values.history import History, as_columns
-from eyetune.values.run_files import MODEL_FILE, MODEL_FILES
+from eyetune.values.run_files import MODEL_FILES
 
 if TYPE_CHECKING:
     from eyetune.api.explain import Explanation
@@ -249,17 +249,7 @@ class Run:
         optimizer with its state, and its own inputs and outputs. A recipe's network is in float32
         and takes images from 0 to 1. A network that `Callback` recorded is as it was saved.
         """
-        from eyetune.training.model_files import load_as_saved, load_classifier, load_compiled
-
-        if self.record.own_recipe is None:
-            return load_as_saved(self.folder / MODEL_FILE)
-        if not self.recipe.model.has_function:
-            model = load_classifier(self.folder / MODEL_FILE)
-        else:
-            model = load_compiled(self.folder, self.inputs)
-        if not model.compiled:  # a recipe's, and those of earlier versions
-            model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
-        return model
+        return run_network.compiled_model(self)
 
     def classifier(self) -> Any:
         """Return a Keras model in float32 from images, 0 to 1, to class probabilities.
@@ -270,22 +260,11 @@ class Run:
         Raises:
             DataError: It was trained on data that was given as arrays.
         """
-        from eyetune.training.model_files import load_classifier
-
-        require_images(self.record)
-        inputs = self.inputs() if self.recipe.model.has_function else None
-        return load_classifier(self.folder / MODEL_FILE, inputs)
+        return run_network.classifier(self)
 
     def inputs(self) -> Inputs:
         """Return what its network is trained on, which a model function needs to build it."""
-        from eyetune.models.model_function import ImageInputs
-        from eyetune.training.load_data import inputs_of, load_any_data
-
-        data = self.record.data
-        if data.has_images:
-            height, width, channels = data.image_shape
-            return ImageInputs((height, width, channels), len(data.class_names))
-        return inputs_of(load_any_data(self.recipe))
+        return run_network.training_inputs(self)
 
     # Images.
 
@@ -390,27 +369,7 @@ class Run:
             >>> import eyetune as et
             >>> et.open_run().explain().plot_heatmaps()  # doctest: +SKIP
         """
-        from eyetune.api.explain import explain
-
-        chosen = self.image_to_explain(image, split)
-        images = (self.checked(dataset) if dataset else self.dataset()).split(split)
-        if self.workspace.predictions.load(self.id, split) is None:
-            self.evaluate(split, dataset=dataset)
-        probabilities, _ = require_predictions(self.workspace, self.record, split)
-        names = self.record.data.class_names
-        if isinstance(chosen, int):
-            label = f"{split} image {chosen}: {names[images.labels[chosen]]}"
-            chosen = (label, np.array(images.images[chosen]))
-        return explain(
-            self.classifier(),
-            images,
-            probabilities,
-            chosen,
-            label=run_pictures.run_title(self),
-            split_name=split,
-            class_names=names,
-            trained_on=split == "validation" and self.recipe.data.train_on_validation,
-        )
+        return run_network.explain_network(self, image, split, dataset)
 
     def image_to_explain(
         self, image: int | str | Path | Images, split: str
