@@ -72,7 +72,8 @@ class Fitted:
         hyperparameters: All values that a model function used, in its training too.
         space: The ranges of these hyperparameters.
         ranges: The range of each int8 tensor, if the last stage has learned them.
-        changed_copies: What it changed in its copies of the user's callbacks; see `Outcome`.
+        changed_copies: What it changed in its copies of the user's objects; see `Outcome`.
+        is_trained: Whether the network was trained at all; see `Outcome`.
         network: The network as a model function built and compiled it; None for a recipe's.
         returned: Metrics by name that a user's own `fit` returned; see `Outcome`.
     """
@@ -85,6 +86,7 @@ class Fitted:
     space: Space = field(default_factory=Space)
     ranges: Ranges | None = None
     changed_copies: tuple[str, ...] = ()
+    is_trained: bool = True
     network: keras.Model | None = None
     returned: Mapping[str, float] = field(default_factory=dict)
 

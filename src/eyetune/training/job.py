@@ -93,8 +93,10 @@ class Outcome:
         space: The ranges of these hyperparameters.
         int8: Accuracy of the int8 network; None if the job does not ask for it.
         is_interrupted: Whether Ctrl-C ended it; whole epochs are kept.
-        changed_copies: What the training changed in its copies of the user's callbacks, such as
-            "LossLog.losses"; the user's own objects do not have it.
+        changed_copies: What the training changed in its copies of the user's callbacks and model
+            function, such as "LossLog.losses"; the user's own objects do not have it.
+        is_trained: Whether the network was trained at all; False if a user's own `fit` trained
+            others, whose weights are unknown.
         is_saved: Whether the network was saved, since the training is complete or concluded.
         returned: Metrics by name that a user's own `fit` returned at its end, other than a history.
     """
@@ -108,6 +110,7 @@ class Outcome:
     int8: Int8Accuracy | None = None
     is_interrupted: bool = False
     changed_copies: tuple[str, ...] = ()
+    is_trained: bool = True
     is_saved: bool = False
     returned: Mapping[str, float] = field(default_factory=dict)
 
@@ -213,6 +216,7 @@ def work(
             int8,
             is_interrupted=fitted.ending is Ending.INTERRUPTED,
             changed_copies=fitted.changed_copies,
+            is_trained=fitted.is_trained,
             is_saved=is_saved,
             returned=fitted.returned,
         )

@@ -33,7 +33,6 @@ from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training.job import Inspection
 from eyetune.tuning.budget import BudgetTracker
-from eyetune.tuning.copied_callbacks import CopiesReport
 from eyetune.tuning.dispatch import Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executions import arrived, interrupted, is_invalid, with_epochs
@@ -55,6 +54,7 @@ from eyetune.tuning.trials import (
     trial_recipe,
     with_hyperparameters,
 )
+from eyetune.tuning.user_code_warnings import UserCodeWarnings
 
 
 def search(
@@ -114,7 +114,7 @@ class _Search:
         self._planner = TrialPlanner(record, self._budget, seeds, self._works)
         self._inspections = Inspections(executor, settings)
         self._dispatcher = Dispatcher(workspace, executor, display)
-        self._copies_report = CopiesReport()
+        self._warnings = UserCodeWarnings()
         self._running: dict[str, int] = {}  # numbers of the trials that are trained, by run
         # Runs that wait for an idle worker, with the numbers of their trials.
         self._queue: deque[tuple[int, str]] = deque()
@@ -313,8 +313,7 @@ class _Search:
         if outcome is None:
             self._fail_or_repeat(trial, run, ended.error or AssertionError())
             return
-        if not self._executor.is_in_process:
-            self._copies_report.add(outcome.changed_copies)
+        self._warnings.add(outcome, is_in_process=self._executor.is_in_process)
         self._extend_space(outcome.space)
         trial = with_hyperparameters(trial, outcome.hyperparameters)
         history = self._workspace.runs.history(run.id)

@@ -22,6 +22,11 @@ from typing import Any
 
 from eyetune._files import write_bytes
 from eyetune.errors import FunctionError, nearest
+from eyetune.models.model_function.outside_state import (
+    Digest,
+    changed_names,
+    digests_of_hypermodel,
+)
 from eyetune.models.model_function.tracebacks import their_traceback
 
 DEFAULT_NAME = "build_model"
@@ -45,6 +50,8 @@ class Loaded:
             network.
         originals: The user's own callbacks, where this process has them; those in `arguments` are
             copies.
+        digests: What is outside of its functions, as it was when they were loaded; empty where
+            they are the user's own.
     """
 
     hypermodel: Any
@@ -52,6 +59,12 @@ class Loaded:
     policy: str = ""
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     originals: tuple[Any, ...] = ()
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What its functions have changed outside of them, in this process, such as "fit: log"."""
+        return changed_names(self.digests, digests_of_hypermodel(self.hypermodel))
 
     @property
     def has_own_fit(self) -> bool:
@@ -358,7 +371,9 @@ def _load(function: str) -> Loaded:
     finally:
         keras.config.set_dtype_policy(before)
     policy = after.name if after.name != before.name else ""
-    return Loaded(_hypermodel(value, function), arguments, policy, _custom_objects(value))
+    hypermodel = _hypermodel(value, function)
+    digests = digests_of_hypermodel(hypermodel)
+    return Loaded(hypermodel, arguments, policy, _custom_objects(value), digests=digests)
 
 
 def _custom_objects(value: Any) -> dict[str, Any]:

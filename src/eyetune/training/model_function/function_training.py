@@ -30,6 +30,7 @@ from eyetune.training.fast_fit import fast_fit, steps_at_once
 from eyetune.training.fit import Ending, Fitted, class_weight
 from eyetune.training.fused_batch_norm import fused_batch_norm
 from eyetune.training.model_function.callback_copies import CallbackCopies
+from eyetune.training.model_function.own_loop import OwnLoopWeights, weights_digest
 from eyetune.training.model_function.scaled_images import plain
 from eyetune.training.model_function.user_call import call_user_fit, metrics_of
 from eyetune.training.model_function.user_callbacks import (
@@ -86,6 +87,8 @@ class FunctionTraining:
         self.results: Mapping[str, float] = {}
         self.data = user_data(prepared.dataset, built, prepared.recipe.augment)
         self.copies = CallbackCopies(built.loaded, log_name or folder.name, built.hyperparameters)
+        self._own_loop = OwnLoopWeights(self.recipe.fit.monitor)
+        self._is_trained = True
         self._original_fit = self.model.fit
 
     def listen(
@@ -116,6 +119,7 @@ class FunctionTraining:
                 self.built, hyperparameters=_read(self.stored.state["hyperparameters"])
             )
             return Ending.COMPLETE
+        before = weights_digest(self.model) if self.built.loaded.has_own_fit else 0
         with self._replaced_fit():
             try:
                 result = call_user_fit(
@@ -125,7 +129,7 @@ class FunctionTraining:
                     self.copies,
                     weights_of_classes(self.recipe, self.dataset),
                     has_started=lambda: bool(self.starts),
-                    callbacks=self.given,
+                    callbacks=[*self.given, self._own_loop],
                 )
             except _Paused:
                 return Ending.PAUSED
@@ -133,6 +137,8 @@ class FunctionTraining:
                 return Ending.INTERRUPTED
         self.results = metrics_of(result, self.recipe.fit.monitor)
         if not self.starts:
+            has_weights = self._own_loop.restore(self.model)
+            self._is_trained = has_weights or weights_digest(self.model) != before
             self._record_own_loop()
         return Ending.COMPLETE
 
@@ -176,7 +182,9 @@ class FunctionTraining:
         num_epochs = max(0, arguments.get("epochs", 1) - first)
         last = min(start + num_epochs, self.recipe.fit.epochs)
         user_callbacks = [
-            callback for callback in arguments.get("callbacks") or [] if callback is not watcher
+            callback
+            for callback in arguments.get("callbacks") or []
+            if callback is not watcher and callback is not self._own_loop
         ]
         params = {"epochs": first + last - start, "steps": None, "verbose": 0}
         self.callbacks = ContinuedCallbacks(
@@ -221,7 +229,7 @@ class FunctionTraining:
         watcher.set_epoch = begin_epoch
         passed_on = {
             name: arguments[name]
-            for name in ("class_weight", "validation_freq")
+            for name in ("class_weight", "validation_freq", "validation_steps")
             if name in arguments
         }
         with fast_fit(self.model, batches, batch_size, steps):
@@ -357,7 +365,8 @@ class FunctionTraining:
             self.built.classifier if isinstance(self.dataset, Dataset) else self.model,
             self.built.values,
             self.built.space,
-            changed_copies=self.copies.changes,
+            changed_copies=(*self.copies.changes, *self.built.loaded.changes),
+            is_trained=self._is_trained,
             network=self.model,
             returned=self.results,
         )
