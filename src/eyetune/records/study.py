@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from eyetune.recipe import Recipe
-from eyetune.space.hyperparameters import Value
+from eyetune.space.hyperparameters import Distribution, Value
 from eyetune.space.space import Space
 from eyetune.values.int8_accuracy import Int8Accuracy
 
@@ -382,6 +382,8 @@ class TrialRecord(_Record):
         state: Its state.
         values: The suggested hyperparameters that are active.
         more_values: Hyperparameters that appeared while it was built or trained, at their defaults.
+        more_hyperparameters: Those of `more_values` that its study does not search, with all values
+            that they could have.
         unused: Names of suggested hyperparameters that its model function never asked for.
         run: Id of its run; with several executions, of the best one so far, whose network is kept.
             None if nothing was trained, or eyetune did not train it.
@@ -409,6 +411,7 @@ class TrialRecord(_Record):
     state: TrialState
     values: dict[str, Value]
     more_values: dict[str, Value] = {}
+    more_hyperparameters: tuple[Distribution, ...] = ()
     unused: tuple[str, ...] = ()
     run: str | None = None
     bracket: int = 0
@@ -427,6 +430,11 @@ class TrialRecord(_Record):
     executions: tuple[Execution, ...] = ()
     retries: int = 0
     lost_epochs: int = 0
+
+    @field_serializer("more_hyperparameters")
+    def _write_whole(self, entries: tuple[Distribution, ...]) -> list[dict[str, Any]]:
+        """Write defaults too, such as the kind of a hyperparameter, by which it is read."""
+        return [entry.model_dump(mode="json") for entry in entries]
 
     @model_validator(mode="before")
     @classmethod

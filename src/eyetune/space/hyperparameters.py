@@ -41,6 +41,8 @@ class Choice(SpacePart):
         ordered: Whether neighbors in the list are similar, like sorted numbers.
         default: Its default value. Default: the first.
         conditions: It is active while all of them hold.
+        is_constant: Whether it is a constant of a model function (KerasTuner's `Fixed`), rather
+            than a choice that has one value only.
     """
 
     kind: Literal["choice"] = "choice"
@@ -51,6 +53,7 @@ class Choice(SpacePart):
         default_factory=lambda checked: checked["values"][0] if "values" in checked else 0
     )
     conditions: tuple[Condition, ...] = ()
+    is_constant: bool = False
 
     @model_validator(mode="after")
     def _default_is_a_value(self) -> Self:

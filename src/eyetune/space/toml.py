@@ -98,7 +98,9 @@ def _read(name: str, table: Any, origin: str) -> dict[str, Any]:
 
 def _table(distribution: Choice | Range) -> dict[str, Any]:
     values = distribution.model_dump(
-        exclude_defaults=True, exclude_none=True, exclude={"kind", "name", "conditions", "whole"}
+        exclude_defaults=True,
+        exclude_none=True,
+        exclude={"kind", "name", "conditions", "whole", "is_constant"},
     )
     when = {condition.parent: list(condition.values) for condition in distribution.conditions}
     return {**values, **({"when": when} if when else {})}

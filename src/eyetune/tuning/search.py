@@ -53,6 +53,7 @@ from eyetune.tuning.trials import (
     reached_again,
     trial_recipe,
     with_hyperparameters,
+    with_unsearched,
 )
 from eyetune.tuning.user_code_warnings import UserCodeWarnings
 
@@ -286,6 +287,7 @@ class _Search:
             return
         assert isinstance(inspection, Inspection)
         trial = inspected(self._settings, trial, inspection)
+        trial = with_unsearched(trial, inspection.space, self._log.record.space)
         if trial.state is not TrialState.WAITING:
             self._reject(trial)
             return
@@ -316,6 +318,7 @@ class _Search:
         self._warnings.add(outcome, is_in_process=self._executor.is_in_process)
         self._extend_space(outcome.space)
         trial = with_hyperparameters(trial, outcome.hyperparameters)
+        trial = with_unsearched(trial, outcome.space, self._log.record.space)
         history = self._workspace.runs.history(run.id)
         try:
             after = arrived(

@@ -21,6 +21,7 @@ from eyetune.records.study import (
 )
 from eyetune.space.hyperparameters import Values
 from eyetune.space.presets import apply
+from eyetune.space.space import Space
 from eyetune.training.job import Inspection
 from eyetune.tuning.objectives import values_of, violations
 from eyetune.values.history import History
@@ -147,6 +148,18 @@ def with_hyperparameters(trial: TrialRecord, used: Values) -> TrialRecord:
     appeared = {name: value for name, value in used.items() if name not in trial.values}
     unused = tuple(name for name in trial.values if name not in used)
     return trial.with_(more_values={**trial.more_values, **appeared}, unused=unused)
+
+
+def with_unsearched(trial: TrialRecord, used: Space, searched: Space) -> TrialRecord:
+    """Return a trial with the hyperparameters that it used and that its study does not search.
+
+    Args:
+        trial: The trial.
+        used: What its model function asked for; empty for a recipe.
+        searched: The space of the study.
+    """
+    more = tuple(entry for entry in used.distributions if entry.name not in searched.names)
+    return trial.with_(more_hyperparameters=more) if more else trial
 
 
 def excesses(settings: StudySettings, trial: TrialRecord) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ from eyetune.compat.keras_tuner.tuners import Hyperband, RandomSearch
 from eyetune.errors import StudyNotFoundError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import Execution, Objective, Rung, TrialState
+from eyetune.space.hyperparameters import Choice
 from eyetune.testing.studies import FabricatedStudy, fabricated_study
 
 NUM_TRIALS = 16
@@ -104,6 +105,34 @@ def test_trial_has_a_state_for_json_and_a_summary(
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == f"Trial {trial.trial_id} summary"
     assert shown[-1] == f"Score: {trial.score}"
+
+
+def test_best_hyperparameters_end_with_failed_trials(tuner: RandomSearch) -> None:
+    values = [hp.values for hp in tuner.get_best_hyperparameters(99)]
+    trials = tuner.oracle.get_best_trials(99)
+    assert values == [trial.hyperparameters.values for trial in trials]
+    assert len(values) == NUM_TRIALS
+    assert trials[-1].status == "FAILED"
+
+
+def test_trial_has_hyperparameters_that_are_not_searched(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    study = fabricated_study(3, failing=0.0, workspace=workspace)
+    unsearched = Choice(name="last", values=("softmax", "sigmoid"), default="sigmoid")
+    more = {"more_values": {"last": "sigmoid"}, "more_hyperparameters": (unsearched,)}
+    workspace.studies.save_trials(
+        study.record.id, [trial.with_(**more) for trial in study.trials[:2]]
+    )
+    tuner = RandomSearch(build_model, "val_accuracy", directory=tmp_path, project_name="first")
+    *with_more, without = tuner.oracle.trials.values()
+    for trial in with_more:
+        assert trial.hyperparameters.get("last") == "sigmoid"
+        assert trial.hyperparameters.space[-1].values == ["softmax", "sigmoid"]
+    assert "last" not in without.hyperparameters.values
+    assert "last" not in [entry.name for entry in without.hyperparameters.space]
+    assert "last" not in [entry.name for entry in tuner.oracle.get_space().space]
+    found = [hp.values.get("last") for hp in tuner.get_best_hyperparameters(3)]
+    assert sorted(map(str, found)) == ["None", "sigmoid", "sigmoid"]
 
 
 def test_oracle_has_the_settings_of_the_tuner(tuner: RandomSearch, study: FabricatedStudy) -> None:

@@ -392,6 +392,25 @@ class TestRefusals:
         assert caught.value.received == name
         assert caught.value.fix
 
+    @pytest.mark.parametrize("name", ["options", "space", "study", "workspace", "hypermodel"])
+    def test_refuses_attributes_with_names_of_eyetune(self, name: str) -> None:
+        class Own(Quadratic):
+            def __init__(self) -> None:
+                super().__init__(max_trials=2)
+                self._options = self._study = self._settings = {"free": True}
+                setattr(self, name, {})
+
+        with pytest.raises(UsageError) as caught:
+            Own()
+        assert name in (caught.value.received or "")
+        assert caught.value.fix
+
+    def test_refuses_methods_with_names_of_eyetune(self) -> None:
+        kind = type("Odd", (Quadratic,), {"options": lambda _: {}})
+        with pytest.raises(UsageError) as caught:
+            kind(max_trials=2)
+        assert caught.value.received == "options"
+
     def test_refuses_workers_for_overrides(self) -> None:
         with pytest.raises(UsageError) as caught:
             Quadratic(max_trials=2, workers=2)

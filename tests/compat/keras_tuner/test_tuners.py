@@ -13,6 +13,7 @@ import keras_tuner
 import pytest
 
 from eyetune.api.study import Study
+from eyetune.compat.keras_tuner import search_with_workers
 from eyetune.compat.keras_tuner.oracles import RandomSearchOracle
 from eyetune.compat.keras_tuner.tuners import (
     BayesianOptimization,
@@ -24,6 +25,7 @@ from eyetune.compat.keras_tuner.tuners import (
 )
 from eyetune.errors import (
     DataError,
+    EyetuneWarning,
     StudyChangedError,
     StudyNotFoundError,
     TrainingError,
@@ -354,6 +356,13 @@ class TestArguments:
         names = ("initial_points", "gp_alpha", "gp_beta")
         assert [settings[name] for name in names] == [None] * 3
 
+    def test_given_defaults_of_keras_tuner_are_honored(self) -> None:
+        tuner = BayesianOptimization(build_model, "val_loss", alpha=1e-4, beta=2.6)
+        settings = tuner.oracle.tune_options()
+        assert (settings["gp_alpha"], settings["gp_beta"]) == (1e-4, 2.6)
+        default: Any = BayesianOptimization(build_model, "val_loss").oracle
+        assert (default.alpha, default.beta) == (1e-4, 2.6)
+
     def test_has_the_attributes_of_keras_tuner(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tuner = make(metrics=["accuracy"], max_model_size=10**6)
         assert (tuner.tuner_id, tuner.logger, tuner.executions_per_trial) == ("tuner0", None, 1)
@@ -482,6 +491,38 @@ class TestArguments:
             searched(make(), validation_split=0.0)
         assert Workspace().studies.all() == []
 
+    def test_search_takes_arguments_of_fit_by_position(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: dict[str, Any] = {}
+
+        def tune(*positional: Any, **named: Any) -> Any:
+            given.update(named, positional=positional)
+            raise UsageError("nothing is trained")
+
+        monkeypatch.setattr(search_with_workers, "tune", tune)
+        x, y = tiny_images(30, 3, size=8)
+        with pytest.raises(UsageError):
+            make().search(x, y, 8, 5, 0, None, 0.5)
+        assert (given["recipe"].fit.batch_size, given["max_epochs"]) == (8, 5)
+        assert (given["validation_split"], given["progress"]) == (0.5, False)
+        with pytest.warns(EyetuneWarning, match="batches"), pytest.raises(UsageError):
+            make(project_name="steps").search(x, y, steps_per_epoch=7)
+        with pytest.raises(UsageError):
+            make(hypermodel=OwnValidation()).search(x, y, x[:5], epochs=2)
+        assert given["fit_arguments"]["x_validation"].shape == (5, 8, 8, 3)
+
+    @pytest.mark.parametrize(
+        ("positional", "named"),
+        [(([0], [1], 8), {"batch_size": 8}), (([0],), {"x": [0]}), (tuple(range(40)), {})],
+    )
+    def test_search_refuses_arguments_by_position(
+        self, positional: tuple[Any, ...], named: dict[str, Any]
+    ) -> None:
+        with pytest.raises(UsageError) as caught:
+            make().search(*positional, **named)
+        assert caught.value.fix
+
     def test_overwrite_keeps_studies_with_other_names(self) -> None:
         from eyetune.recipe import Recipe
         from eyetune.records.study import Objective, StudySettings
@@ -493,6 +534,16 @@ class TestArguments:
         for name in ("latest", kept.id, kept.id[:4]):
             make(project_name=name, overwrite=True)
         assert [one.name for one in Workspace().studies.all()] == ["kept"]
+
+
+class OwnValidation(keras_tuner.HyperModel):  # type: ignore[misc]
+    """Takes the data to validate on by a name of its own."""
+
+    def build(self, hp: Any) -> Any:
+        return build_model(hp)
+
+    def fit(self, hp: Any, model: Any, x: Any, y: Any, x_validation: Any, **_: Any) -> float:  # noqa: ARG002
+        return float(model.evaluate(x_validation, y[: len(x_validation)], verbose=0)[0])
 
 
 class Moody(keras_tuner.HyperModel):  # type: ignore[misc]

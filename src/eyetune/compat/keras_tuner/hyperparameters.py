@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
-from eyetune.records.study import TrialRecord
+from eyetune.models.model_function import SEARCHED_NAMES
+from eyetune.records.study import SchedulerSettings, StudyRecord, TrialRecord
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space
+from eyetune.tuning.schedulers.plans import hyperband_brackets
 
 
 def preset(
@@ -39,9 +41,11 @@ def preset(
     config = hyperparameters.get_config()
 
     def wrap(build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return _with_preset(
-            build, config, tune_new_entries=tune_new_entries, allow_new_entries=allow_new_entries
-        )
+        build_preset = _with_preset(build, config, allow_new_entries=allow_new_entries)
+        if not tune_new_entries:
+            names = frozenset(entry.name for entry in hyperparameters.space)
+            setattr(build_preset, SEARCHED_NAMES, names)
+        return build_preset
 
     changed = with_build(hypermodel, wrap, argument="hyperparameters")
     if not allow_new_entries and hasattr(changed, "fit"):
@@ -77,11 +81,7 @@ def with_build(
 
 
 def _with_preset(
-    build: Callable[[Any], Any],
-    config: dict[str, Any],
-    *,
-    tune_new_entries: bool,
-    allow_new_entries: bool,
+    build: Callable[[Any], Any], config: dict[str, Any], *, allow_new_entries: bool
 ) -> Callable[[Any], Any]:
     @wraps(build)  # keeps the user's module, which the workers import
     def build_preset(hp: Any) -> Any:
@@ -89,10 +89,9 @@ def _with_preset(
 
         given = keras_tuner.HyperParameters.from_config(config)
         hp.merge(given, overwrite=False)
-        used = hp if tune_new_entries else hp.copy()
-        model = build(used)
+        model = build(hp)
         if not allow_new_entries:
-            _check_entries(config, used)
+            _check_entries(config, hp)
         return model
 
     return build_preset
@@ -153,6 +152,64 @@ def hyperparameters_of(space: Space, values: Mapping[str, Value]) -> Any:
     return keras_tuner.HyperParameters.from_config({"space": entries, "values": dict(values)})
 
 
+def hyperparameters_of_trial(study: StudyRecord, trial: TrialRecord) -> Any:
+    """Return the `keras_tuner.HyperParameters` of a recorded trial, with all that it used.
+
+    Args:
+        study: Its study; with Hyperband, the values include the trial's place in its plan.
+        trial: The trial.
+    """
+    values = {**trial.all_values, **hyperband_values(study.settings.schedule, trial)}
+    space = study.space
+    if trial.more_hyperparameters:
+        names = space.names
+        more = [entry for entry in trial.more_hyperparameters if entry.name not in names]
+        space = Space.make([*space.distributions, *more])
+    return hyperparameters_of(space, values)
+
+
+def hyperband_values(schedule: SchedulerSettings, trial: TrialRecord) -> dict[str, Value]:
+    """Return what KerasTuner's Hyperband adds to the values of a trial; nothing for others.
+
+    Scripts read from it how long to train a network.
+
+    Args:
+        schedule: The scheduler of the study.
+        trial: The trial. KerasTuner counts brackets downwards, and those of each iteration again.
+
+    Example:
+        >>> schedule = SchedulerSettings(name="hyperband", max_epochs=10)
+        >>> state = {"state": "COMPLETE", "values": {}}
+        >>> trial = TrialRecord(number=7, bracket=0, rung=2, epochs_granted=10, **state)
+        >>> hyperband_values(schedule, trial)  # doctest: +NORMALIZE_WHITESPACE
+        {'tuner/epochs': 10, 'tuner/initial_epoch': 4, 'tuner/bracket': 2, 'tuner/round': 2,
+         'tuner/trial_id': '0007'}
+    """
+    if schedule.name != "hyperband":
+        return {}
+    brackets = hyperband_brackets(schedule.max_epochs, schedule.factor, schedule.min_epochs)
+    place = trial.bracket % len(brackets)
+    values: dict[str, Value] = {
+        "tuner/epochs": trial.epochs_granted,
+        "tuner/initial_epoch": brackets[place].epochs[trial.rung - 1] if trial.rung else 0,
+        "tuner/bracket": len(brackets) - 1 - place,
+        "tuner/round": trial.rung,
+    }
+    if trial.rung:
+        values["tuner/trial_id"] = trial_id(trial.number, None)
+    return values
+
+
+def trial_id(number: int, max_trials: int | None) -> str:
+    """Return KerasTuner's id of a trial: its number, with leading zeros.
+
+    Example:
+        >>> trial_id(3, 10), trial_id(3, None)
+        ('03', '0003')
+    """
+    return f"{number:0{len(str(max_trials))}d}"
+
+
 def _entry(distribution: Choice | Range) -> dict[str, Any]:
     """Return a distribution in KerasTuner's serialized form."""
     config: dict[str, Any] = {
@@ -167,12 +224,15 @@ def _entry(distribution: Choice | Range) -> dict[str, Any]:
             "step": distribution.step,
             "sampling": distribution.sampling,
         }
-        class_name = "Int" if distribution.whole else "Float"
-        return {"class_name": class_name, "config": config | bounds}
+        if not distribution.whole:
+            return {"class_name": "Float", "config": config | bounds}
+        if distribution.default == distribution.low:
+            config["default"] = None  # as KerasTuner writes it where no default is given
+        return {"class_name": "Int", "config": config | bounds}
     has_bools_only = all(isinstance(value, bool) for value in distribution.values)
     if has_bools_only and set(distribution.values) == {True, False}:
         return {"class_name": "Boolean", "config": config}
-    if len(distribution.values) == 1 and not distribution.ordered:
+    if distribution.is_constant:
         constant = {"name": distribution.name, "value": distribution.values[0]}
         return {"class_name": "Fixed", "config": constant | {"conditions": config["conditions"]}}
     choices = {"values": list(distribution.values), "ordered": distribution.ordered}
@@ -182,11 +242,3 @@ def _entry(distribution: Choice | Range) -> dict[str, Any]:
 def _condition(condition: Condition) -> dict[str, Any]:
     config = {"name": condition.parent, "values": list(condition.values)}
     return {"class_name": "Parent", "config": config}
-
-
-def hyperband_values(trial: TrialRecord) -> dict[str, int]:
-    """Return what KerasTuner's Hyperband adds to the values of a trial.
-
-    Scripts read from these how long to train the best network.
-    """
-    return {"tuner/epochs": trial.epochs_granted, "tuner/initial_epoch": 0}

@@ -248,15 +248,13 @@ class Oracle:
         Args:
             num_trials: Largest number of trials. Default: 1.
         """
-        trials = self.trials
         study = None if self._tuner is None else self._tuner.recorded_study()
         if study is None:
             return []
-        by_number = dict(enumerate(trials.values()))
-        best = [by_number[trial.number] for trial in study.best(len(by_number))]
-        ranked = [trial for trial in best if trial.status == "COMPLETED"]
-        others = [trial for trial in by_number.values() if trial.status != "COMPLETED"]
-        return [*ranked, *others][:num_trials]
+        from eyetune.compat.keras_tuner.recorded_trials import best_first, recorded_trials
+
+        by_number = dict(enumerate(recorded_trials(study, self._max_trials)))
+        return [by_number[trial.number] for trial in best_first(study)[:num_trials]]
 
     def remaining_trials(self) -> int | None:
         """Return the number of trials that are left; None if it is not limited."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from eyetune.compat.keras_tuner.epoch_metrics import read_epoch_metrics, write_epoch_metrics
-from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of
-from eyetune.compat.keras_tuner.recorded_trials import score_of, trial_id
+from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial, trial_id
+from eyetune.compat.keras_tuner.recorded_trials import score_of
 from eyetune.compat.keras_tuner.trial_results import TrialResult, read_reports, read_result
 from eyetune.errors import AbandonedTrialError, FatalTrialError, TrainingError, UsageError
 from eyetune.models.model_function import space_of
@@ -34,7 +34,6 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
-from eyetune.space.hyperparameters import Value
 from eyetune.space.space import Space
 from eyetune.training.backend import preserve_random_state
 from eyetune.tuning.budget import BudgetTracker
@@ -45,13 +44,13 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.planner import TrialPlanner
 from eyetune.tuning.recording import versions
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
+from eyetune.tuning.trials import with_unsearched
 
 if TYPE_CHECKING:
     from eyetune.compat.keras_tuner.tuner import Tuner
 
 ENGINE = "tuner-subclass"
 DATA_NAME = "data of run_trial"
-PLAN_PREFIX = "tuner/"  # of values that Hyperband adds to those of a trial
 
 
 @dataclass(frozen=True)
@@ -239,18 +238,8 @@ class _OwnSearch:
         """Return a trial as `run_trial` gets it, in KerasTuner's class."""
         from keras_tuner.engine.trial import Trial
 
-        values: dict[str, Value] = dict(trial.all_values)
         name = trial_id(trial.number, self._tuner.oracle.max_trials)
-        if self._settings.schedule.name == "hyperband":
-            values |= {
-                f"{PLAN_PREFIX}epochs": trial.epochs_granted,
-                f"{PLAN_PREFIX}initial_epoch": trial.epochs,
-                f"{PLAN_PREFIX}bracket": trial.bracket,
-                f"{PLAN_PREFIX}round": trial.rung,
-            }
-            if trial.epochs:
-                values[f"{PLAN_PREFIX}trial_id"] = name
-        return Trial(hyperparameters_of(self._log.record.space, values), name)
+        return Trial(hyperparameters_of_trial(self._log.record, trial), name)
 
     def _run(self, running: Any, trial: TrialRecord) -> tuple[TrialResult | None, Exception | None]:
         """Call `run_trial`; return its result, or the error by which it failed."""
@@ -303,8 +292,12 @@ class _OwnSearch:
                 received=", ".join(name for name in used if name not in known),
                 fix="Add them to the hyperparameters of the tuner, or leave allow_new_entries out.",
             )
-        self._planner.remember(trial.number, used)
-        return trial.with_(values=used)
+        values = {name: value for name, value in used.items() if name in known}
+        more = {name: value for name, value in used.items() if name not in known}
+        self._planner.remember(trial.number, values)
+        return with_unsearched(
+            trial.with_(values=values, more_values=more), space, self._log.record.space
+        )
 
     def _reach(self, trial: TrialRecord, result: TrialResult) -> None:
         settings = self._settings

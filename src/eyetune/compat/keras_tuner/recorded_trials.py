@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from eyetune.api.study import Study
 from eyetune.compat.keras_tuner.epoch_metrics import read_epoch_metrics
-from eyetune.compat.keras_tuner.hyperparameters import hyperband_values, hyperparameters_of
+from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial, trial_id
 from eyetune.compat.keras_tuner.projects import EpochMetrics
 from eyetune.errors import UsageError
 from eyetune.records.study import Objective, TrialRecord, TrialState
@@ -33,16 +33,6 @@ STATUS = {
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 MetricsTracker: Any = type(Trial(None).metrics)
-
-
-def trial_id(number: int, max_trials: int | None) -> str:
-    """Return KerasTuner's id of a trial: its number, with leading zeros.
-
-    Example:
-        >>> trial_id(3, 10), trial_id(3, None)
-        ('03', '0003')
-    """
-    return f"{number:0{len(str(max_trials))}d}"
 
 
 class RecordedMetrics(MetricsTracker):  # type: ignore[misc]
@@ -107,12 +97,9 @@ class RecordedTrial(Trial):  # type: ignore[misc]
         best_step: int,
         max_trials: int | None,
     ) -> None:
-        values = dict(record.all_values)
-        if study.record.settings.schedule.name == "hyperband":
-            values |= hyperband_values(record)
         message = record.error or "\n".join(record.infeasible) or None
         super().__init__(
-            hyperparameters_of(study.record.space, values),
+            hyperparameters_of_trial(study.record, record),
             trial_id(record.number, max_trials),
             STATUS[record.state],
             message,
@@ -142,6 +129,20 @@ class RecordedTrial(Trial):  # type: ignore[misc]
                 fix="Copy what you need: trial.hyperparameters.copy(), trial.get_state().",
             )
         super().__setattr__(name, value)
+
+
+def best_first(study: Study) -> list[TrialRecord]:
+    """Return all trials of a study in KerasTuner's order: the best first, those that failed last.
+
+    Args:
+        study: The study.
+    """
+    trials = study.trials
+    ranked = [
+        trial for trial in study.best(len(trials)) if STATUS[trial.state] == TrialStatus.COMPLETED
+    ]
+    numbers = {trial.number for trial in ranked}
+    return [*ranked, *(trial for trial in trials if trial.number not in numbers)]
 
 
 def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]:

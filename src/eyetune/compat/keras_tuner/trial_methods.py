@@ -1,4 +1,4 @@
-"""The methods of a tuner that its search calls for each trial, which a subclass may override.
+"""The methods of a tuner that its trials call, which a subclass may override.
 
 They have the names and arguments of KerasTuner 1.4.8. An override needs the process in which the
 tuner was created, so its trials train there, one after the other (see `own_trials`).
@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from eyetune.errors import UsageError
 
@@ -38,7 +39,7 @@ INSTEAD_OF_PRIVATE = "Override run_trial; super().run_trial() builds and trains 
 
 
 class TrialMethods:
-    """The base class of `Tuner`: what a search calls for each trial."""
+    """The base class of `Tuner`: what a search calls for each trial, and what a trial may use."""
 
     def run_trial(self: Any, trial: Any, *args: Any, **kwargs: Any) -> Any:
         """Train the network of a trial and return its metrics.
@@ -65,16 +66,16 @@ class TrialMethods:
 
         return train_trial(self, trial, args, kwargs)
 
-    _running: tuple[str, list[tuple[int, dict[str, float]]]] = ("", [])
+    __running: tuple[str, list[tuple[int, dict[str, float]]]] = ("", [])
 
     def follow(self, trial_id: str) -> list[tuple[int, dict[str, float]]]:
         """Collect what a trial reports while it runs, and return the list: steps and metrics."""
-        self._running = (trial_id, [])
-        return self._running[1]
+        self.__running = (trial_id, [])
+        return self.__running[1]
 
     def takes_report(self, trial_id: str, metrics: Mapping[str, Any], step: int) -> bool:
         """Take metrics that a trial reports, and return whether it is running."""
-        running_id, reports = self._running
+        running_id, reports = self.__running
         if trial_id != running_id:
             return False
         reports.append((step, {name: float(value) for name, value in metrics.items()}))
@@ -120,6 +121,54 @@ class TrialMethods:
     def on_batch_end(self, trial: Any, model: Any, batch: int, logs: Any = None) -> None:
         """Do nothing; called when a training batch has ended."""
 
+    # What a script keeps beside the records.
+
+    @property
+    def project_dir(self: Any) -> str:
+        """Path of a folder for a script's own files, which is created.
+
+        eyetune keeps its records elsewhere in the workspace: see `tuner.study.folder`.
+        """
+        folder = project_folder(self)
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def get_trial_dir(self: Any, trial_id: str) -> str:
+        """Return the path of a folder for a script's own files about a trial, which is created.
+
+        Args:
+            trial_id: Id of the trial.
+        """
+        folder = project_folder(self) / f"trial_{trial_id}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def save(self) -> None:
+        """Do nothing: everything is recorded in the workspace as it happens."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state of the tuner beside its records: none, as in KerasTuner."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Accept an empty state, the only one that a tuner has.
+
+        Raises:
+            UsageError: The state is not empty.
+        """
+        if state:
+            raise UsageError(
+                "A tuner has no state beside its records.",
+                received=f"{state!r:.60}",
+                fix="Keep the script's own state in a file in tuner.project_dir.",
+            )
+
+
+def project_folder(tuner: Tuner) -> Path:
+    """Return the path of the folder for a script's own files, which may not exist."""
+    name = quote(tuner.project_name, safe="").replace(".", "%2E")
+    return tuner.workspace.folder / "projects" / name
+
 
 def overrides(tuner: Tuner) -> tuple[str, ...]:
     """Return the names of the methods that a tuner overrides and its trials call."""
@@ -140,10 +189,18 @@ def check_overrides(kind: type[Tuner], workers: int | None) -> None:
         workers: Number of workers that the script asks for; None for the default.
 
     Raises:
-        UsageError: KerasTuner would call a method of it and eyetune does not; or a method is called
-            in the process of the tuner, and the script asks for worker processes.
+        UsageError: KerasTuner would call a method of it and eyetune does not; a name has another
+            meaning in eyetune; or a method is called in the process of the tuner, and the script
+            asks for worker processes.
     """
     own = _own_names(kind)
+    taken = sorted(own & names_of_eyetune())
+    if taken:
+        raise UsageError(
+            f"{kind.__name__} defines {taken[0]}, which is a name of eyetune's tuners.",
+            received=taken[0],
+            fix="Choose another name for it.",
+        )
     for name in sorted(own & _names_of_keras_tuner()):
         fix = NEVER_CALLED.get(name, INSTEAD_OF_PRIVATE if name.startswith("_") else "")
         if fix:
@@ -172,6 +229,17 @@ def _own_names(kind: type) -> set[str]:
         for name in vars(base)
         if not (name.startswith("__") and name.endswith("__"))
     }
+
+
+@functools.cache
+def names_of_eyetune() -> frozenset[str]:
+    """Return the public names of eyetune's tuners that KerasTuner's do not have."""
+    import keras_tuner
+
+    from eyetune.compat.keras_tuner.tuner import Tuner
+
+    ours = {name for name in dir(Tuner) if not name.startswith("_")}
+    return frozenset(ours - set(dir(keras_tuner.Tuner)) - {"hypermodel"})
 
 
 @functools.cache

@@ -15,7 +15,9 @@ import keras
 from keras_tuner import errors
 
 from eyetune.compat.keras_tuner.hyperparameters import as_hypermodel
+from eyetune.errors import FunctionError
 from eyetune.models.model_function import deep_copies
+from eyetune.training.model_function.own_loop import weights_digest
 from eyetune.training.model_function.tensorboard_logs import configure_tensorboard
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def train_trial(
         What `HyperModel.fit` returned, for each execution.
 
     Raises:
-        FatalError: The model function returned no Keras model.
+        FatalError: The callbacks cannot be copied, or the model function returned no Keras model.
         FailedTrialError: The network is larger than `max_model_size`.
     """
     hyperparameters = trial.hyperparameters
@@ -121,13 +123,17 @@ def train_trial(
     )
     results = []
     for execution in range(tuner.executions_per_trial):
-        copies = deep_copies(callbacks)
+        try:
+            copies = deep_copies(callbacks)
+        except FunctionError as error:
+            raise errors.FatalValueError(str(error)) from None
         logs = configure_tensorboard(
             copies, f"{trial.trial_id}/execution{execution}", hyperparameters
         )
         model = _built(tuner, hyperparameters)
         if planned.get(INITIAL_EPOCH):
             _restore(model, folder)
+        before = weights_digest(model) if model.built else None
         hooks = TrialHooks(tuner, trial)
         results.append(
             _hypermodel(tuner).fit(
@@ -139,7 +145,8 @@ def train_trial(
             )
         )
         _write_build_config(model, folder)
-        if not keeper.has_saved and model.built:  # its own loop does not call the callbacks
+        is_trained = model.built and weights_digest(model) != before
+        if is_trained and not keeper.has_saved:  # its own loop does not call the callbacks
             keeper.save(model)
     return results
 

@@ -6,40 +6,31 @@ its search.
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from eyetune.api.preparing import workspace_of
-from eyetune.api.run import Run
 from eyetune.api.study import Study, open_study
-from eyetune.api.tune import tune
 from eyetune.compat.keras_tuner.arguments import (
     check_not_distributed,
     check_strategy,
-    differences,
     refuse_unknown,
 )
 from eyetune.compat.keras_tuner.compile_arguments import recompiled
-from eyetune.compat.keras_tuner.hyperparameters import (
-    as_hypermodel,
-    hyperband_values,
-    hyperparameters_of,
-    preset,
-)
+from eyetune.compat.keras_tuner.hyperparameters import as_hypermodel, preset
 from eyetune.compat.keras_tuner.oracle import Oracle
 from eyetune.compat.keras_tuner.search_here import reason_to_stay, search_here, space_here
+from eyetune.compat.keras_tuner.search_with_workers import search_with_workers
 from eyetune.compat.keras_tuner.trial_methods import (
     TrialMethods,
     check_overrides,
+    names_of_eyetune,
     overrides,
-    overrides_load_model,
+    project_folder,
 )
 from eyetune.compat.keras_tuner.tuner_checks import (
     check_hypermodel,
@@ -48,29 +39,20 @@ from eyetune.compat.keras_tuner.tuner_checks import (
     check_ranges,
     size_limit,
 )
-from eyetune.data.array_store import GivenData
-from eyetune.data.batches import is_batched
-from eyetune.errors import (
-    EyetuneWarning,
-    FatalTrialError,
-    StudyChangedError,
-    UsageError,
-    nearest,
+from eyetune.compat.keras_tuner.tuner_results import (
+    best_hyperparameters,
+    best_models,
+    model_of_trial,
+    print_results,
+    print_space,
 )
-from eyetune.recipe import Recipe
+from eyetune.errors import EyetuneWarning, FatalTrialError, StudyChangedError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import (
-    Objective,
-    StudyRecord,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
-from eyetune.records.trash import runs_of_study
+from eyetune.records.study import Objective
+from eyetune.records.trash import purge_study, runs_of_study
 from eyetune.space.space import Space
 from eyetune.tuning.objectives import objectives_of
 from eyetune.tuning.options import TuneOptions
-from eyetune.values.samples import leaves
 
 DEFAULT_NAME = "untitled_project"
 DEFAULT_TUNER_ID = "tuner0"
@@ -84,6 +66,7 @@ FIXED = (
     "directory",
     "project_name",
     "oracle",
+    "workspace",
 )
 
 
@@ -153,7 +136,7 @@ class Tuner(TrialMethods):
                 DeprecationWarning,
                 stacklevel=3,
             )
-        self._settings = oracle.tune_options()
+        self.__settings = oracle.tune_options()
         self.workspace: Workspace = workspace_of(directory)
         self.oracle = oracle
         self.max_model_size = max_model_size
@@ -166,8 +149,8 @@ class Tuner(TrialMethods):
         self.logger = logger
         self.tuner_id = tuner_id or os.environ.get("KERASTUNER_TUNER_ID", DEFAULT_TUNER_ID)
         self.executions_per_trial = executions_per_trial
-        self._given_hypermodel = hypermodel
-        self._build_model: Any = None
+        self.__given_hypermodel = hypermodel
+        self.__build_model: Any = None
         if hypermodel is not None:
             known = preset(
                 hypermodel,
@@ -176,26 +159,32 @@ class Tuner(TrialMethods):
                 allow_new_entries=oracle.allow_new_entries,
             )
             compiled = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
-            self._build_model = recompiled(known, compiled)
-        self._options: dict[str, Any] = {
+            self.__build_model = recompiled(known, compiled)
+        self.__options: dict[str, Any] = {
             "constraints": size_limit(max_model_size),
             "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
             "workers": workers,
             "executions": executions_per_trial,
         }
-        self._study: Study | None = None
-        check_ranges(TuneOptions(**self._options, **self._settings))
+        self.__study: Study | None = None
+        check_ranges(TuneOptions(**self.__options, **self.__settings))
         oracle.serve(self)
         if overwrite:
             _delete(self.workspace, self.project_name)
-            shutil.rmtree(self._project_folder, ignore_errors=True)
+            shutil.rmtree(project_folder(self), ignore_errors=True)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in FIXED and name in vars(self):
+        if (name in FIXED and name in vars(self)) or name == "hypermodel":
             raise UsageError(
                 f"The {name} of a tuner cannot be changed.",
                 received=f"{name}={value!r:.60}",
                 fix=f"Create the tuner with another {name}.",
+            )
+        if name in names_of_eyetune():
+            raise UsageError(
+                f"{name} is a name of eyetune's tuners.",
+                received=f"{name}={value!r:.60}",
+                fix="Choose another name for the attribute.",
             )
         super().__setattr__(name, value)
 
@@ -204,7 +193,7 @@ class Tuner(TrialMethods):
         """The `keras_tuner.HyperModel` whose `build(hp)` returns a network; None: there is none."""
         from eyetune.models.model_function import keep, load
 
-        given = self._given_hypermodel
+        given = self.__given_hypermodel
         if given is None:
             return None
         if isinstance(given, str | Path | type):
@@ -219,12 +208,20 @@ class Tuner(TrialMethods):
     @property
     def model_function(self) -> Any:
         """The model function with the arguments of the tuner, such as preset hyperparameters."""
-        return self._build_model
+        return self.__build_model
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """The objectives of its trials."""
         return objectives_of(self.options(1))
+
+    def tune_options(self, max_epochs: int) -> dict[str, Any]:
+        """Return the options of `eyetune.tune` that the tuner stands for, by name.
+
+        Args:
+            max_epochs: Epochs of a trial, where the oracle does not plan them.
+        """
+        return {**self.__options, "max_epochs": max_epochs, **self.__settings}
 
     def options(self, max_epochs: int) -> TuneOptions:
         """Return the options of `eyetune.tune` that the tuner stands for.
@@ -232,7 +229,7 @@ class Tuner(TrialMethods):
         Args:
             max_epochs: Epochs of a trial, where the oracle does not plan them.
         """
-        return TuneOptions(**self._options, **{"max_epochs": max_epochs, **self._settings})
+        return TuneOptions(**self.tune_options(max_epochs))
 
     @cached_property
     def space(self) -> Space:
@@ -243,12 +240,12 @@ class Tuner(TrialMethods):
         start_keras()
         if self.reason_to_stay:
             return space_here(self)
-        return discover(keep(self._build_model, self.workspace.folder / "functions"))
+        return discover(keep(self.__build_model, self.workspace.folder / "functions"))
 
     @property
     def searched_space(self) -> Space:
         """The search space with hyperparameters that appeared during the search."""
-        record = _study_named(self.workspace, self.project_name)
+        record = self.workspace.studies.named(self.project_name)
         return self.space if record is None else record.space
 
     def search(self, *args: Any, **kwargs: Any) -> None:
@@ -266,164 +263,13 @@ class Tuner(TrialMethods):
             TrainingError: Every trial failed, or too many in a row.
             EyetuneError: The data cannot be used.
         """
+        search = search_here if self.reason_to_stay else search_with_workers
         try:
-            if self.reason_to_stay:
-                self._study = search_here(self, args, kwargs)
-                _ = self._study.best_trial  # raises an error if every trial failed
-            else:
-                self.on_search_begin()
-                self._search_with_workers(*args, **kwargs)
-                self.on_search_end()
+            self.__study = search(self, args, kwargs)
         except FatalTrialError as error:
             raise _fatal_error(error) from error
-        self._report_random_order()
-
-    def _report_random_order(self) -> None:
-        """Warn if the trials are a part of a grid: KerasTuner takes the first ones of it."""
-        num_trials = self._settings.get("trials")
-        if self._settings["sampler"] != "grid" or num_trials is None:
-            return
-        size = self.study.record.space.size()
-        if size is None or num_trials < size:
-            warnings.warn(
-                "The trials are combinations of values in random order, spread over the whole "
-                "space; those of KerasTuner begin with the defaults. For all of them: "
-                "max_trials=None.",
-                EyetuneWarning,
-                stacklevel=3,
-            )
-
-    def _search_with_workers(
-        self,
-        x: Any = None,
-        y: Any = None,
-        *,
-        epochs: int = 1,
-        batch_size: int | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        sample_weight: Any = None,
-        verbose: int | str = "auto",
-        **fit_arguments: Any,
-    ) -> None:
-        """Search by a study whose trials workers train.
-
-        Args:
-            x: Inputs, exactly as the network gets them: an array with a sample in each row, of any
-                shape and type, or tuples, lists and dictionaries of arrays; or a source of batches:
-                a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator with a length.
-            y: Targets, as Keras takes them. Default: none, for a source of batches.
-            epochs: Epochs of each trial; Hyperband uses its own `max_epochs`. Default: 1.
-            batch_size: Samples per step. Default: 32.
-            validation_split: Share of the samples, the last ones, to validate on. Default: 0.
-            validation_data: (x, y), (x, y, sample_weight) or a source of batches to validate on
-                instead. Default: none.
-            sample_weight: Weights of the samples. Default: all are equal.
-            verbose: 0 shows no progress. Default: "auto".
-            fit_arguments: Other arguments of `fit`, such as callbacks; each trial gets a copy.
-        """
-        if x is None:
-            raise UsageError(
-                "A search needs data.",
-                expected="arrays or batches, as in search(x, y, ...) or search(dataset, ...)",
-            )
-        self._check(fit_arguments)
-        record = _study_named(self.workspace, self.project_name)
-        settings = {**self._settings, **self._length(epochs)}
-        if record is not None and self._is_done(record, settings):
-            self._study = Study(self.workspace, record)
-            print(f"The search {self.project_name} is complete; overwrite=True starts it again.")
-            return
-        if record is not None:
-            print(f"Resuming the search {self.project_name}; overwrite=True starts it again.")
-        edits: dict[str, Any] = {"fit.epochs": settings["max_epochs"]}
-        if not is_batched(x):
-            shape = getattr(next(leaves(x), None), "shape", None) or (0,)  # refused later
-            num_samples = int(shape[0])
-            if validation_data is None:
-                num_samples = int(num_samples * (1 - validation_split))
-            edits["fit.batch_size"] = max(1, min(batch_size or 32, num_samples))  # as Keras does
-        passed = {name: value for name, value in fit_arguments.items() if value is not None}
-        try:
-            self._study = tune(
-                self._build_model,
-                x if is_batched(x) and y is None else GivenData(x, y, sample_weight),
-                recipe=Recipe().with_(edits),
-                fit_arguments=passed,
-                validation_data=validation_data,
-                validation_split=validation_split,
-                name=self.project_name,
-                resume=record is not None,
-                workspace=self.workspace,
-                progress=verbose != 0,
-                **self._options,
-                **settings,
-            )
-        except StudyChangedError as error:
-            raise self.changed(error.received or error.message) from None
-        _ = self._study.best_trial  # raises an error if every trial failed
-
-    def _check(self, fit_arguments: Mapping[str, Any]) -> None:
-        """Refuse arguments that Keras's `fit` does not have, unless the HyperModel has its own."""
-        import keras
-        import keras_tuner
-
-        if "initial_epoch" in fit_arguments:
-            raise UsageError(
-                "Each trial starts at its first epoch.",
-                received="initial_epoch",
-                fix="Leave it out.",
-            )
-        names = inspect.signature(keras.Model.fit).parameters
-        unknown = [name for name in fit_arguments if name not in names]
-        if unknown and type(self.hypermodel).fit is keras_tuner.HyperModel.fit:
-            raise UsageError(
-                f"Keras's fit has no argument {unknown[0]}.",
-                received=unknown[0],
-                fix=nearest(unknown[0], names),
-            )
-
-    def _length(self, epochs: int) -> dict[str, Any]:
-        """Return the epochs of a trial and, for all combinations of values, their number.
-
-        Raises:
-            UsageError: There are infinitely many combinations.
-        """
-        length = {} if "max_epochs" in self._settings else {"max_epochs": epochs}
-        has_plan = self._settings.get("scheduler") == "hyperband"
-        if has_plan or self._settings["trials"] is not None:
-            return length
-        num_combinations = self.space.size()
-        if num_combinations is None and self._settings["sampler"] != "grid":
-            raise UsageError(
-                "max_trials=None asks for all combinations of values, and there are too many.",
-                expected="a number of trials",
-                received="max_trials=None",
-                fix="Pass max_trials, or give each range a step.",
-            )
-        return length | {"trials": num_combinations}
-
-    def _is_done(self, record: StudyRecord, settings: Mapping[str, Any]) -> bool:
-        """Return whether a study is complete and has as many trials as the settings demand.
-
-        Raises:
-            StudyChangedError: It is a different search.
-        """
-        if record.state is not StudyState.COMPLETE:
-            return False
-        options = TuneOptions(**self._options, **settings)
-        changes = [
-            *record.settings.space.difference(self.space),
-            *differences(record.settings, options),
-        ]
-        if changes:
-            raise self.changed("; ".join(changes))
-        num_trials = settings.get("trials")
-        if num_trials is None or num_trials == record.settings.budget.trials:
-            return True
-        trials = self.workspace.studies.trials(record.id)
-        num_tried = sum(trial.state is not TrialState.INFEASIBLE for trial in trials)
-        return bool(num_trials <= num_tried)
+        _ = self.__study.best_trial  # raises an error if every trial failed
+        _report_random_order(self)
 
     def changed(self, changes: str) -> StudyChangedError:
         """Return the error of a search that differs from the study of its name."""
@@ -440,14 +286,14 @@ class Tuner(TrialMethods):
         Raises:
             StudyNotFoundError: There is no search of this name.
         """
-        if self._study is None:
+        if self.__study is None:
             self.reload()
-        assert self._study is not None
-        return self._study
+        assert self.__study is not None
+        return self.__study
 
     def recorded_study(self) -> Study | None:
         """Return the study as it is recorded now; None if there is none."""
-        record = _study_named(self.workspace, self.project_name)
+        record = self.workspace.studies.named(self.project_name)
         return None if record is None else Study(self.workspace, record)
 
     def reload(self) -> None:
@@ -456,15 +302,15 @@ class Tuner(TrialMethods):
         Raises:
             StudyNotFoundError: There is no search of this name.
         """
-        self._study = open_study(self.project_name, workspace=self.workspace)
+        self.__study = open_study(self.project_name, workspace=self.workspace)
 
     @property
     def remaining_trials(self) -> int | None:
         """The number of trials that are left; None if it is not limited."""
-        num_trials: int | None = self._settings.get("trials")
+        num_trials: int | None = self.__settings.get("trials")
         if num_trials is None:
             return None
-        record = _study_named(self.workspace, self.project_name)
+        record = self.workspace.studies.named(self.project_name)
         num_tried = self.workspace.studies.count_trials().get(record.id, 0) if record else 0
         return max(0, num_trials - num_tried)
 
@@ -474,19 +320,7 @@ class Tuner(TrialMethods):
         Args:
             num_trials: Largest number of trials. Default: 1.
         """
-        space = self.study.record.space
-        found = [
-            hyperparameters_of(space, self._values(trial)) for trial in self.study.best(num_trials)
-        ]
-        if not self.oracle.tune_new_entries and self.hypermodel is not None:
-            for hyperparameters in found:
-                self.hypermodel.build(hyperparameters)  # adds those that keep their defaults
-        return found
-
-    def _values(self, trial: TrialRecord) -> dict[str, Any]:
-        if self._settings.get("scheduler") != "hyperband":
-            return dict(trial.all_values)
-        return {**trial.all_values, **hyperband_values(trial)}
+        return best_hyperparameters(self, num_trials)
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """Return the best trials' networks as Keras models with the weights of their best epochs.
@@ -500,31 +334,7 @@ class Tuner(TrialMethods):
             UsageError: There are fewer networks: only those of the best trial and of the 10 best
                 trials that were trained to the end are kept.
         """
-        if self.reason_to_stay or overrides_load_model(self):
-            trials = self.oracle.get_best_trials(num_models)
-            return [self.load_model(trial) for trial in trials]
-        runs = self._kept_runs(num_models)
-        if len(runs) < num_models:
-            raise UsageError(
-                f"Study {self.study.name} does not keep that many networks.",
-                expected=f"at most {len(runs)} networks" if runs else "a search with a result",
-                received=f"num_models={num_models}",
-                fix="get_best_hyperparameters has the values of all; build and train one of them.",
-            )
-        return [run.model() for run in runs]
-
-    def _kept_runs(self, num_models: int) -> list[Run]:
-        """Return the runs of the best trials whose networks are kept, at most `num_models`."""
-        runs: list[Run] = []
-        for trial in self.study.best(len(self.study.trials)):
-            if trial.run is None or len(runs) == num_models:
-                continue
-            run = self.study.run(trial)
-            if run.has_network:
-                runs.append(run)
-            elif trial.state is TrialState.COMPLETE:
-                break
-        return runs
+        return best_models(self, num_models)
 
     def load_model(self, trial: Any) -> Any:
         """Return the network of a trial as a Keras model with the weights of its best epoch.
@@ -536,63 +346,7 @@ class Tuner(TrialMethods):
             UsageError: Its network is not kept: only those of the best trial and of the 10 best
                 trials that were trained to the end are.
         """
-        if self.reason_to_stay:
-            from eyetune.compat.keras_tuner.trial_training import trained_model
-
-            return trained_model(self, trial)
-        record = self.study.trials[int(trial.trial_id)]
-        if record.run is None or not self.study.run(record).has_network:
-            raise UsageError(
-                f"The network of trial {trial.trial_id} is not kept.",
-                expected="a trial that is among the best and was trained to the end",
-                received=f"trial {trial.trial_id}: {record.state}",
-                fix="Build and train it again: tuner.hypermodel.build(trial.hyperparameters).",
-            )
-        return self.study.run(record).model()
-
-    @property
-    def _project_folder(self) -> Path:
-        name = quote(self.project_name, safe="").replace(".", "%2E")
-        return self.workspace.folder / "projects" / name
-
-    @property
-    def project_dir(self) -> str:
-        """Path of a folder for a script's own files, which is created.
-
-        eyetune keeps its records elsewhere in the workspace: see `tuner.study.folder`.
-        """
-        self._project_folder.mkdir(parents=True, exist_ok=True)
-        return str(self._project_folder)
-
-    def get_trial_dir(self, trial_id: str) -> str:
-        """Return the path of a folder for a script's own files about a trial, which is created.
-
-        Args:
-            trial_id: Id of the trial.
-        """
-        folder = self._project_folder / f"trial_{trial_id}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return str(folder)
-
-    def save(self) -> None:
-        """Do nothing: everything is recorded in the workspace as it happens."""
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the tuner beside its records: none, as in KerasTuner."""
-        return {}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Accept an empty state, the only one that a tuner has.
-
-        Raises:
-            UsageError: The state is not empty.
-        """
-        if state:
-            raise UsageError(
-                "A tuner has no state beside its records.",
-                received=f"{state!r:.60}",
-                fix="Keep the script's own state in a file in tuner.project_dir.",
-            )
+        return model_of_trial(self, trial)
 
     def search_space_summary(self, extended: bool = False) -> None:  # noqa: ARG002
         """Print the search space.
@@ -600,13 +354,7 @@ class Tuner(TrialMethods):
         Args:
             extended: Changes nothing, as in KerasTuner. Default: False.
         """
-        entries = self.oracle.get_space().space
-        print("Search space summary")
-        print(f"Default search space size: {len(entries)}")
-        for entry in entries:
-            config = entry.get_config()
-            print(f"{config.pop('name')} ({type(entry).__name__})")
-            print(config)
+        print_space(self)
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Print the best trials, and after them those without a result, such as failed ones.
@@ -614,13 +362,23 @@ class Tuner(TrialMethods):
         Args:
             num_trials: Largest number of trials. Default: 10.
         """
-        print("Results summary")
-        print(f"Results in {self.study.folder}")
-        print(f"Showing {num_trials} best trials")
-        print(self.oracle.objective)
-        for trial in self.oracle.get_best_trials(num_trials):
-            print()
-            trial.summary()
+        print_results(self, num_trials)
+
+
+def _report_random_order(tuner: Tuner) -> None:
+    """Warn if the trials are a part of a grid: KerasTuner takes the first ones of it."""
+    options = tuner.tune_options(1)
+    num_trials = options.get("trials")
+    if options["sampler"] != "grid" or num_trials is None:
+        return
+    size = tuner.study.record.space.size()
+    if size is None or num_trials < size:
+        warnings.warn(
+            "The trials are combinations of values in random order, spread over the whole space; "
+            "those of KerasTuner begin with the defaults. For all of them: max_trials=None.",
+            EyetuneWarning,
+            stacklevel=3,
+        )
 
 
 def _fatal_error(error: FatalTrialError) -> Exception:
@@ -631,20 +389,13 @@ def _fatal_error(error: FatalTrialError) -> Exception:
     return fatal
 
 
-def _study_named(workspace: Workspace, name: str) -> StudyRecord | None:
-    """Return the study of exactly this name; None if there is none."""
-    return next((record for record in workspace.studies.all() if record.name == name), None)
-
-
 def _delete(workspace: Workspace, name: str) -> None:
     """Delete a study and the runs of its trials permanently."""
-    record = _study_named(workspace, name)
+    record = workspace.studies.named(name)
     if record is None:
         return
     runs = [
         *runs_of_study(workspace, record.id),
         *runs_of_study(workspace, record.id, deleted=True),
     ]
-    workspace.studies.purge(record.id)
-    for run in runs:
-        workspace.runs.purge(run.id)
+    purge_study(workspace, record.id, runs)

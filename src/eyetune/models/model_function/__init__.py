@@ -10,10 +10,16 @@ https://keras.io/keras_tuner/api/hypermodels/.
 
 from eyetune.models.model_function.building import Built, build, build_with
 from eyetune.models.model_function.checking import ImageInputs, Inputs
-from eyetune.models.model_function.discovery import discover, discover_in, space_of
+from eyetune.models.model_function.discovery import (
+    SEARCHED_NAMES,
+    discover,
+    discover_in,
+    space_of,
+)
 from eyetune.models.model_function.source import Loaded, deep_copies, keep, load, sharing
 
 __all__ = [
+    "SEARCHED_NAMES",
     "Built",
     "ImageInputs",
     "Inputs",

@@ -15,6 +15,10 @@ from eyetune.models.model_function.tracebacks import failed
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space
 
+# Attribute of a `build` with the names of the hyperparameters that are searched; the others are
+# used with their defaults. Without it, all are searched.
+SEARCHED_NAMES = "searched_names"
+
 
 def discover(function: str) -> Space:
     """Return the search space of a model function as plain data; see `discover_in`.
@@ -34,7 +38,7 @@ def discover_in(hypermodel: Any) -> Space:
 
     A network is built with the defaults first, then another one for each conditional scope that was
     not active yet. Hyperparameters that are used only in the training (in `HyperModel.fit`) are not
-    included.
+    included, and neither are those that SEARCHED_NAMES leaves out.
 
     Args:
         hypermodel: Its `build(hp)` is called.
@@ -61,9 +65,17 @@ def discover_in(hypermodel: Any) -> Space:
         # A scope that does not become active in its turn never will; KerasTuner would try forever.
         target = next((scope for scope in waiting if scope not in active), None)
         if target is None:
-            return space_of(seen_so_far)
+            return _searched_part(space_of(seen_so_far), hypermodel)
         active.append(target)
         hyperparameters = _towards(seen_so_far, target)
+
+
+def _searched_part(space: Space, hypermodel: Any) -> Space:
+    """Return the hyperparameters of a space that are searched."""
+    names = getattr(hypermodel.build, SEARCHED_NAMES, None)
+    if names is None:
+        return space
+    return Space(distributions=tuple(entry for entry in space.distributions if entry.name in names))
 
 
 def _build_once(hypermodel: Any, hyperparameters: Any) -> None:
@@ -149,7 +161,7 @@ def _converted(hyperparameter: Any) -> Choice | Range:
             common["default"] = bool(hyperparameter.default)
             return Choice(**common, values=(True, False))
         case "Fixed":
-            return Choice(**common, values=(_plain(hyperparameter.value),))
+            return Choice(**common, values=(_plain(hyperparameter.value),), is_constant=True)
         case "Int" | "Float" as kind:
             return Range(
                 **common,
