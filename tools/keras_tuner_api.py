@@ -132,8 +132,14 @@ ARGUMENTS: Mapping[str, Verdict] = {
         '`eyetune.tune(..., scheduler="hyperband", seconds=3600)`'
     ),
     "num_initial_points": differs("10 by default, and not three per hyperparameter"),
-    "alpha": differs("the default, 1e-4, stands for a noise that is learned"),
-    "beta": differs("the default, 2.6, stands for the expected improvement"),
+    "alpha": differs(
+        "without it, the noise is learned; a given value, also 1e-4, means what it means in "
+        "KerasTuner"
+    ),
+    "beta": differs(
+        "without it, the expected improvement is taken; a given value, also 2.6, means what it "
+        "means in KerasTuner"
+    ),
     "seed": differs("0 by default, and not a random one; it also seeds the trainings"),
     "hyperparameters": works(),
     "tune_new_entries": works(),
@@ -163,7 +169,7 @@ TUNER_MEMBERS: Mapping[str, Verdict] = {
     "directory": differs("the path of the workspace; cannot be changed"),
     "distribution_strategy": differs("cannot be changed"),
     "executions_per_trial": differs("cannot be changed"),
-    "get_best_hyperparameters": works("of Hyperband with `tuner/epochs` and `tuner/initial_epoch`"),
+    "get_best_hyperparameters": works("of Hyperband with its plan: `tuner/epochs` and others"),
     "get_best_models": differs(
         "only the networks of the best trial and of the 10 best that were trained to the end are "
         "kept; asking for more is refused: build them from `get_best_hyperparameters`"
@@ -196,7 +202,9 @@ TUNER_MEMBERS: Mapping[str, Verdict] = {
     "save": differs("does nothing: everything is recorded as it happens"),
     "save_model": differs("called by your own `run_trial` only; eyetune saves networks itself"),
     "search": differs(
-        "trains in worker processes, each with a copy of the model function and the callbacks"
+        "trains in worker processes, each with a copy of the model function and the callbacks; a "
+        "warning names what they changed in these copies (`workers=0` trains in this process); "
+        "`HyperModel.fit` gets `epochs` and `batch_size` also where they are not given"
     ),
     "search_space_summary": works(),
     "seed": differs("0 by default"),

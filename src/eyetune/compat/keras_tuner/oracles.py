@@ -19,8 +19,16 @@ __all__ = [
     "RandomSearchOracle",
 ]
 
-KERAS_TUNER_ALPHA = 1e-4
-KERAS_TUNER_BETA = 2.6
+
+class UnsetNumber(float):
+    """A default of KerasTuner that leaves the choice to eyetune.
+
+    The same number given by a script is another object and means what it means in KerasTuner.
+    """
+
+
+KERAS_TUNER_ALPHA = UnsetNumber(1e-4)
+KERAS_TUNER_BETA = UnsetNumber(2.6)
 
 
 class RandomSearchOracle(Oracle):
@@ -71,18 +79,17 @@ class RandomSearchOracle(Oracle):
 class BayesianOptimizationOracle(Oracle):
     """A Gaussian process suggests values.
 
-    With the defaults of `alpha` and `beta`, the process learns how noisy the objective is, and the
-    next values are those with the highest expected improvement. Other values of `alpha` and `beta`
-    mean what they mean in KerasTuner.
+    Without `alpha`, the process learns how noisy the objective is; without `beta`, the next values
+    are those with the highest expected improvement. Given values mean what they mean in KerasTuner,
+    also if they are its defaults.
 
     Args:
         objective: Name of a metric, or a `keras_tuner.Objective`; only one.
         max_trials: Number of trials; None for all combinations. Default: 10.
         num_initial_points: Number of random trials before the process learns. Default: 10.
-        alpha: Variance of the noise of an objective of variance 1, above 0. Default: 1e-4, which
-            stands for a noise that is learned.
+        alpha: Variance of the noise of an objective of variance 1, above 0. Default: it is learned.
         beta: Number of standard deviations by which uncertain values are preferred, 0 or more.
-            Default: 2.6, which stands for the expected improvement.
+            Default: the highest expected improvement is taken instead.
         seed: Random seed of suggestions and trainings. Default: 0.
         hyperparameters: See `Oracle`. Default: none.
         allow_new_entries: See `Oracle`. Default: True.
@@ -136,13 +143,13 @@ class BayesianOptimizationOracle(Oracle):
 
     @property
     def alpha(self) -> float:
-        """The variance of the noise; 1e-4 if it is learned."""
-        return self._alpha
+        """The variance of the noise; KerasTuner's default, 1e-4, if it is learned."""
+        return float(self._alpha)
 
     @property
     def beta(self) -> float:
-        """The preference for uncertain values; 2.6 for the expected improvement."""
-        return self._beta
+        """The preference for uncertain values; KerasTuner's default, 2.6, if it was not given."""
+        return float(self._beta)
 
     @property
     def gpr(self) -> NoReturn:
@@ -162,8 +169,8 @@ class BayesianOptimizationOracle(Oracle):
             **super().tune_options(),
             "sampler": "gp",
             "initial_points": self._num_initial_points,
-            "gp_alpha": None if self._alpha == KERAS_TUNER_ALPHA else self._alpha,
-            "gp_beta": None if self._beta == KERAS_TUNER_BETA else self._beta,
+            "gp_alpha": None if isinstance(self._alpha, UnsetNumber) else self._alpha,
+            "gp_beta": None if isinstance(self._beta, UnsetNumber) else self._beta,
         }
 
 

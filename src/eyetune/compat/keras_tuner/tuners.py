@@ -151,10 +151,9 @@ class BayesianOptimization(Tuner):
         objective: Name of a metric, or a `keras_tuner.Objective`; only one.
         max_trials: Number of trials; None for all combinations. Default: 10.
         num_initial_points: Number of random trials before the process learns. Default: 10.
-        alpha: Variance of the noise of an objective of variance 1, above 0. Default: 1e-4, which
-            stands for a noise that is learned.
+        alpha: Variance of the noise of an objective of variance 1, above 0. Default: it is learned.
         beta: Number of standard deviations by which uncertain values are preferred, 0 or more.
-            Default: 2.6, which stands for the expected improvement.
+            Default: the highest expected improvement is taken instead.
         seed: Random seed of suggestions and trainings. Default: 0.
         hyperparameters: A `keras_tuner.HyperParameters` whose entries replace those of the same
             name. Default: none.
