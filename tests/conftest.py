@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 collect_ignore = ["fuzz"]  # `make fuzz` runs it
 settings.register_profile("eyetune", deadline=None)  # a busy machine is not a failure
 settings.load_profile("eyetune")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove at the end what the tests, and the processes that they start, leave behind.
+
+    Processes that tests kill cannot clean up, and examples in docstrings stay short. Only pytest's
+    own folders (`tmp_path`) remain in the usual place, to look at after a failure.
+    """
+    if hasattr(config, "workerinput"):
+        return  # a test process uses the folder of the process that started it
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder.name
 
 
 @pytest.hookimpl(wrapper=True)
