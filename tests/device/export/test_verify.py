@@ -66,7 +66,7 @@ def test_verify_with_workers_gives_the_same_result(content: bytes) -> None:
     labels = np.arange(150) % 10
     numbers: list[int] = []
     alone = verify(content, images, labels, split="test", arena_limit_bytes=40_960)
-    with LocalExecutor(2) as workers:
+    with LocalExecutor(1) as workers:
         shared = verify(
             content,
             images,
