@@ -261,7 +261,10 @@ ORACLE_MEMBERS: Mapping[str, Verdict] = {
     "set_state": refused(f"{_CHANGES}: the records are the state"),
     "should_report": works(),
     "start_order": works(),
-    "trials": differs("copies that cannot be changed, with the metrics of their best epochs"),
+    "trials": differs(
+        "copies that cannot be changed, with the metrics of their best epochs, also where "
+        "`HyperModel.fit` returns others"
+    ),
     "tune_new_entries": differs("cannot be changed"),
     "tuner_ids": works(),
     "update_space": refused(f"{_CHANGES}: use more hyperparameters in the model function"),

@@ -425,6 +425,27 @@ def test_users_own_loop_is_one_epoch_and_runs_once(tmp_path: Path) -> None:
     assert_equal(fitted, train(tmp_path / "run", recipe, resume=True))
 
 
+SEEN: list[str] = []
+
+
+class Elsewhere(OwnLoop):
+    """Trains nothing, and fills a list of the script."""
+
+    def fit(self, hp: Any, model: Any, *_: Any, **__: Any) -> Any:  # noqa: ARG002
+        SEEN.append("fit")
+        return {"val_score": 1.0}
+
+
+def test_untrained_network_and_changes_outside_are_noticed(tmp_path: Path) -> None:
+    recipe = recipe_of(Elsewhere, tmp_path, fit__monitor="val_score")
+    fitted = train(tmp_path / "run", recipe)
+    assert not fitted.is_trained
+    assert fitted.changed_copies == ("fit: SEEN",)
+    trained = train(tmp_path / "own", recipe_of(OwnLoop, tmp_path, fit__monitor="val_score"))
+    assert trained.is_trained
+    assert trained.changed_copies == ()
+
+
 class OwnScore(OwnFit):
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         history = super().fit(hp, model, *args, **kwargs)
