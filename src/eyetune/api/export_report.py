@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -15,10 +14,11 @@ from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import MODEL_CARD, PLOTS, REPORT, Manifest
 from eyetune.device.export.model_card import model_card
 from eyetune.device.export.verify import MAX_MISTAKES, Verification
+from eyetune.errors import DataError
 
 if TYPE_CHECKING:
     from eyetune.analysis.metrics import Evaluation
-    from eyetune.report.pages.page import Drawing
+from eyetune.report.pages.page import Drawing
 
 _MAX_CLASSES = 60  # of a confusion matrix that is readable
 _CAPTIONS = {
@@ -145,6 +145,6 @@ def _drawings(folder: Path) -> dict[str, Drawing]:
         try:
             content = (folder / PLOTS / f"{name}.svg").read_bytes()
             drawings[name] = embedded(content, name, caption, photo=name == "mistakes")
-        except (OSError, ElementTree.ParseError):
+        except (OSError, DataError):
             continue
     return drawings

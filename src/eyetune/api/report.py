@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
 from eyetune.api.compare import compare
 from eyetune.api.lab import Lab
@@ -150,7 +149,7 @@ def _mistakes(run: Run, index: int) -> Drawing | None:
     try:
         content = (run.folder / "plots" / "mistakes.svg").read_bytes()
         return embedded(content, name, caption, photo=True)
-    except (OSError, ElementTree.ParseError):
+    except (OSError, DataError):
         pass
     try:
         return drawing(run.plot_mistakes(), name, caption, photo=True)

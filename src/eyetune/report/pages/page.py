@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # nosec B405  # see embedded
+
+from eyetune.errors import DataError
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 
 _XLINK = "{http://www.w3.org/1999/xlink}"
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
+# What drawings consist of, of https://www.w3.org/TR/SVG2/eltindex.html
+_ELEMENTS = frozenset(
+    {"svg", "g", "defs", "symbol", "use", "clipPath", "mask", "pattern", "marker", "path", "rect"}
+    | {"circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "image", "title"}
+    | {"desc", "linearGradient", "radialGradient", "stop"}
+)
 _TALL_POINTS = 900  # the height from which a picture may be cut when the page is printed
 
 
@@ -82,32 +90,59 @@ def drawing(picture: Picture, name: str, caption: str, *, photo: bool = False) -
 def embedded(content: bytes, name: str, caption: str, *, photo: bool = False) -> Drawing:
     """Return the content of an SVG file as a part of a page.
 
+    The file may be someone else's. Elements and attributes that no drawing needs are left out, such
+    as scripts and links to other pages.
+
     Args:
         content: The file's content.
         name: A name that no other drawing of the page has; it keeps their ids apart.
         caption: What the picture shows.
         photo: Whether it holds photographs.
+
+    Raises:
+        DataError: It is no SVG file of a known size.
     """
     from markupsafe import Markup
 
-    root = ElementTree.fromstring(content)
-    width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
+    try:
+        root = ElementTree.fromstring(content)  # nosec B314  # expat limits what entities expand to
+        width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        raise DataError(
+            f"The picture {name} cannot be shown.",
+            expected="an SVG file with a viewBox",
+            received=f"{type(error).__name__}: {error}",
+        ) from None
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag.endswith(("}metadata", "}style")):
+            if _local_name(child.tag) not in _ELEMENTS:
                 parent.remove(child)
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.attrib = {
             _local_name(key): _prefixed(_local_name(key), value, name)
             for key, value in element.attrib.items()
+            if _is_drawn(_local_name(key), value)
         }
+    root.tag = "svg"
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     root.attrib |= {"role": "img", "aria-label": caption}
     # ElementTree escapes text and attributes, so what users wrote into labels is harmless.
-    markup = Markup(ElementTree.tostring(root, encoding="unicode"))
+    text = ElementTree.tostring(root, encoding="unicode")
+    markup = Markup(text)  # nosec B704  # as said above
     return Drawing(markup, caption, width, height > _TALL_POINTS, photo)
+
+
+def _is_drawn(key: str, value: str) -> bool:
+    """Return whether an attribute draws something, and neither runs nor loads anything."""
+    if key.lower().startswith("on"):
+        return False
+    if key in ("href", "xlink:href"):
+        return value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,"))
+    # CSS can write url( with backslashes, too.
+    num_urls = value.lower().count("url(")
+    return num_urls == len(_REFERENCE.findall(value)) and "\\" not in value
 
 
 def _local_name(key: str) -> str:
