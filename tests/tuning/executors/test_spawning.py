@@ -93,3 +93,31 @@ def test_workers_start_in_a_deleted_folder(tmp_path: Path, monkeypatch: pytest.M
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+SAFE_SCRIPT = """
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, {folder!r})
+from spawning import WorkerContext
+
+os.chdir({theirs!r})
+process = WorkerContext().Process(target=print, args=("worker",))
+process.start()
+process.join()
+print("exit status", process.exitcode, "PYTHONSAFEPATH" in os.environ)
+"""
+
+
+def test_workers_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for name in ("multiprocessing", "pickle", "signal", "threading"):
+        (theirs / f"{name}.py").write_text("raise SystemExit(9)")
+    script = tmp_path / "script.py"
+    folder = str(Path(spawning.__file__).parent)
+    script.write_text(SAFE_SCRIPT.format(folder=folder, theirs=str(theirs)))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["worker", "exit status 0 False"]

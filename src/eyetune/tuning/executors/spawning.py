@@ -7,6 +7,9 @@ value. So workers skip it, and a plain script can start them.
 A worker may start other processes, and it may end at any time. It leads a session of its own, so
 that whatever is left of its process group can be ended after it.
 
+While it starts, it imports no modules of the current folder, which may be that of someone else and
+hold a file with the name of a module.
+
 `multiprocessing` has no argument for the first of these. This module alone replaces a private
 function of it; tests/tuning/executors/test_spawning.py names the Python versions that it was
 checked with.
@@ -25,6 +28,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
+SAFE_PATH = "PYTHONSAFEPATH"  # https://docs.python.org/3/using/cmdline.html#envvar-PYTHONSAFEPATH
 MAIN_MODULE = ("init_main_from_name", "init_main_from_path")
 OUTPUT = "eyetune_output"
 
@@ -37,14 +41,17 @@ class WorkerProcess(SpawnProcess):
     Attributes:
         output: File descriptor that becomes its standard output and standard error before anything
             else happens in it; None: it has those of this process.
+        is_path_safe_anyway: Whether the user has set PYTHONSAFEPATH, which it has while it starts.
     """
 
     output: int | None = None
+    is_path_safe_anyway = False
     _group_has_ended = False
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802
-        with _prepared(process_obj.output), _without_ctrl_c():
+        process_obj.is_path_safe_anyway = SAFE_PATH in os.environ
+        with _prepared(process_obj.output), _without_ctrl_c(), _without_current_folder():
             return SpawnProcess._Popen(process_obj)
 
     def is_alive(self) -> bool:
@@ -66,6 +73,12 @@ class WorkerProcess(SpawnProcess):
         self._group_has_ended = True
         with suppress(ProcessLookupError, PermissionError):  # there are none
             os.killpg(self.pid, signal.SIGKILL)
+
+    def run(self) -> None:
+        """Do the work of the process; what it starts itself has the usual path."""
+        if not self.is_path_safe_anyway:
+            os.environ.pop(SAFE_PATH, None)
+        super().run()
 
 
 class WorkerContext(SpawnContext):
@@ -154,6 +167,20 @@ def _leave_deleted_folder() -> None:
         Path.cwd()
     except FileNotFoundError:
         os.chdir(Path(sys.executable).anchor)
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Let the processes that are started look for modules elsewhere only."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(SAFE_PATH, None)
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 @contextmanager
