@@ -57,7 +57,7 @@ def computes_the_same(first: bytes, second: bytes, images: Any) -> bool:
     """Return whether two files give the same scores in both interpreters."""
     scores = [litert_scores(content, images) for content in (first, second)]
     if tflm.is_available():
-        micro = [tflm.micro_scores(content, 0, images) for content in (first, second)]
+        micro = [tflm.MicroInterpreter(content).scores(images) for content in (first, second)]
         return np.array_equal(scores[0], scores[1]) and np.array_equal(micro[0], micro[1])
     return np.array_equal(scores[0], scores[1])
 

@@ -152,7 +152,8 @@ def export(
     )
     note("Measuring the tensor arena and writing the firmware ...", progress=progress)
     manifest, file = _described(source, network, images, int8, target, chosen_formats, tuple(steps))
-    expected = _expected_output(manifest, file, int8.content, images.validation.images)
+    some = images.validation.images[:NUM_EXPECTED]
+    expected = _expected_output(manifest, file, _some_scores(source, int8.content, some))
     with export_folder.replaced_export(folder) as partial:
         manifest = _write(partial, manifest, file, int8.content, expected)
         draw_training(partial, source, images, manifest)
@@ -323,16 +324,24 @@ def _training_of(run: Run, manifest: Manifest, dataset: Dataset) -> dict[str, An
     }
 
 
-def _expected_output(
-    manifest: Manifest, file: TfliteModel, content: bytes, images: NDArray[np.uint8]
-) -> str:
-    """Return what the firmware would print for a few images, with the predicted time."""
+def _some_scores(
+    source: ExportSource, content: bytes, images: NDArray[np.uint8]
+) -> NDArray[np.int8]:
+    """Return the int8 scores of a few images; a model from a file is classified in a sandbox."""
     from eyetune.device.export.litert import litert_scores
+    from eyetune.device.sandbox import client
 
+    if source.is_tflite:
+        return client.classify(content, images, ["litert"]).scores["litert"]
+    return litert_scores(content, images)
+
+
+def _expected_output(manifest: Manifest, file: TfliteModel, scores: NDArray[np.int8]) -> str:
+    """Return what the firmware would print for a few images, with the predicted time."""
     time = "" if manifest.latency_ms is None else f" {manifest.latency_ms:.0f} ms"
     lines = [f"arena: {manifest.arena_bytes} of {manifest.arena_bytes} bytes used"]
-    for scores in litert_scores(content, images[:NUM_EXPECTED]):
-        result = firmware.read_result(scores, file.output.scale, file.output.zero_point)
+    for row in scores:
+        result = firmware.read_result(row, file.output.scale, file.output.zero_point)
         index, per_mille = result
         confidence = f"{per_mille // 10}.{per_mille % 10}%"
         lines.append(f"{manifest.class_names[index]} {confidence}{time}")

@@ -230,7 +230,7 @@ def _needs_of_file(path: Path) -> tuple[Footprint, str]:
     """Return what the model in a .tflite file needs, without TensorFlow."""
     from eyetune.device.estimate.operators import takes_other_memory
     from eyetune.device.estimate.tflite import footprint_of, read
-    from eyetune.device.export.measured_footprint import measured_in_interpreter
+    from eyetune.device.export.measured_footprint import measured_in_sandbox
 
     model = read(path)
     needs = footprint_of(model)
@@ -238,7 +238,7 @@ def _needs_of_file(path: Path) -> tuple[Footprint, str]:
     if not others or needs.unsupported:
         return needs, ""
     try:
-        return measured_in_interpreter(path.read_bytes(), needs), ""
+        return measured_in_sandbox(path.read_bytes(), needs), ""
     except EyetuneError as error:
         reason = f"{error.message} {error.received or ''}".strip()
         return needs, f"The memory of {', '.join(others)} cannot be computed. {reason}"

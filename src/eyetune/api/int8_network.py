@@ -14,9 +14,9 @@ from eyetune.api.export_source import (
 )
 from eyetune.api.preparing import note
 from eyetune.device.export.conversions import Conversion
+from eyetune.device.export.int8_values import no_progress
 from eyetune.device.export.model_file import with_probabilities
 from eyetune.report.progress.training_progress import counting_bar
-from eyetune.values.pixels import scaled_pixels
 from eyetune.values.run_files import RANGES_FILE
 
 _NUM_OUTPUTS = 128  # from which logits are told from probabilities
@@ -84,8 +84,8 @@ def int8_network(
     if source.run is not None:
         learned = read_ranges(source.run.folder / RANGES_FILE, model)
     if network.file is not None:
-        some = scaled_pixels(validation.images[:_NUM_OUTPUTS], network.pixels)
-        model = with_probabilities(model, network.file.outputs(some))
+        some = network.file.outputs(validation.images[:_NUM_OUTPUTS], no_progress)
+        model = with_probabilities(model, some)
     with _shown_steps(progress=progress) as on_step:
         calibrated = calibrate(
             model,

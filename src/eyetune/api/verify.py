@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from eyetune.analysis.metrics import evaluate
@@ -20,10 +19,9 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.training.load_data import load_data
-from eyetune.tuning.executors.local import LocalExecutor
 from eyetune.tuning.executors.machine import usable_cores
 
-MIN_IMAGES_PER_WORKER = 500  # a worker process needs a second or two to start
+MIN_IMAGES_PER_PROCESS = 500  # a process needs some seconds to start
 
 
 def verify(
@@ -67,6 +65,7 @@ def verify(
     check_num_images(num_images)
     content = export_folder.read_model(path)
     check_ports(read(content), manifest.source_file.pixels if manifest.source_file else "0-1")
+    verification.warm_up()
     start(0, progress=progress)
     note("Loading images ...", progress=progress)
     dataset = _dataset(manifest, split)
@@ -75,10 +74,7 @@ def verify(
     note(f"Classifying {len(images):,} {split} images ...", progress=progress)
     float_result = _float_accuracy(manifest, dataset, split, len(images), workspace)
     total = verification.num_classifications(len(images))
-    with (
-        workers_for(len(images)) as workers,
-        counting_bar("classifying images", enabled=progress) as advance,
-    ):
+    with counting_bar("classifying images", enabled=progress) as advance:
         result = verification.verify(
             content,
             images.images,
@@ -87,17 +83,16 @@ def verify(
             arena_limit_bytes=manifest.arena_bytes,
             float_accuracy=float_result,
             changed_files=export_folder.changed_files(path, manifest),
-            workers=workers,
+            num_processes=processes_for(len(images)),
             on_image=lambda number: advance(number, total),
         )
     _record(path, manifest, result, images)
     return result
 
 
-def workers_for(num_images: int) -> AbstractContextManager[LocalExecutor | None]:
-    """Return worker processes on all cores; none for a few images."""
-    num_workers = min(usable_cores(), num_images // MIN_IMAGES_PER_WORKER)
-    return LocalExecutor(num_workers) if num_workers > 1 else nullcontext()
+def processes_for(num_images: int) -> int:
+    """Return how many processes should classify images: one for each core, fewer for few images."""
+    return max(1, min(usable_cores(), num_images // MIN_IMAGES_PER_PROCESS))
 
 
 def _dataset(manifest: Manifest, split: str) -> Dataset:

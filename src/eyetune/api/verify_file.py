@@ -15,7 +15,7 @@ from eyetune.api.export_source import (
 from eyetune.api.file_images import images_for, require_split
 from eyetune.api.int8_network import int8_network
 from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start
-from eyetune.api.verify import workers_for
+from eyetune.api.verify import processes_for
 from eyetune.data import Dataset
 from eyetune.device.export.model_file import check_model_file
 from eyetune.device.export.verify import Verification
@@ -70,6 +70,7 @@ def verify_file(
     source = find_source(file, data=data, pixels=pixels, unsafe=unsafe)
     if source.is_tflite:
         check_ports(read(file), pixels)
+    verification.warm_up()
     start(0, progress=progress)
     network = load_network(source)
     assert network.file is not None
@@ -82,10 +83,7 @@ def verify_file(
         float_accuracy = evaluate(probabilities, images.labels).accuracy
     note(f"Classifying {len(images):,} {split} images ...", progress=progress)
     total = verification.num_classifications(len(images))
-    with (
-        workers_for(len(images)) as workers,
-        counting_bar("classifying images", enabled=progress) as advance,
-    ):
+    with counting_bar("classifying images", enabled=progress) as advance:
         return verification.verify(
             content,
             images.images,
@@ -93,7 +91,7 @@ def verify_file(
             split=split,
             arena_limit_bytes=None,
             float_accuracy=float_accuracy,
-            workers=workers,
+            num_processes=processes_for(len(images)),
             on_image=lambda number: advance(number, total),
         )
 

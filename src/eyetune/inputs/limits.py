@@ -188,6 +188,19 @@ JSON_BYTES = Limit(
     "Size of a JSON file: of a KerasTuner project, or the manifest of an export.",
 )
 
+MODEL_SECONDS = Limit(
+    "EYETUNE_MAX_MODEL_SECONDS",
+    300,
+    "seconds",
+    "Time for loading a .tflite file in its process, and for each image.",
+)
+MODEL_BYTES = Limit(
+    "EYETUNE_MAX_MODEL_BYTES",
+    4_000_000_000,
+    "bytes",
+    "Memory of the process of a .tflite file, beyond that of the interpreter and the images.",
+)
+
 # In the order of the documentation.
 LIMITS = (
     IMAGE_PIXELS,
@@ -204,6 +217,8 @@ LIMITS = (
     TEXT_VALUES,
     TEXT_DEPTH,
     JSON_BYTES,
+    MODEL_SECONDS,
+    MODEL_BYTES,
 )
 
 

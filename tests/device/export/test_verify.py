@@ -19,7 +19,6 @@ from eyetune.device.export.verify import (
 )
 from eyetune.models.build import build
 from eyetune.recipe import Recipe
-from eyetune.tuning.executors import LocalExecutor
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 32, 32, 3), np.uint8)
 SOUND = Verification(
@@ -61,21 +60,20 @@ def test_verify_passes_for_a_converted_network(content: bytes) -> None:
         assert 36_000 < result.arena.bytes <= 40_960
 
 
-def test_verify_with_workers_gives_the_same_result(content: bytes) -> None:
+def test_verify_in_processes_gives_the_same_result(content: bytes) -> None:
     images = np.random.default_rng(2).integers(0, 256, (150, 32, 32, 3), np.uint8)
     labels = np.arange(150) % 10
     numbers: list[int] = []
     alone = verify(content, images, labels, split="test", arena_limit_bytes=40_960)
-    with LocalExecutor(1) as workers:
-        shared = verify(
-            content,
-            images,
-            labels,
-            split="test",
-            arena_limit_bytes=40_960,
-            workers=workers,
-            on_image=numbers.append,
-        )
+    shared = verify(
+        content,
+        images,
+        labels,
+        split="test",
+        arena_limit_bytes=40_960,
+        num_processes=2,
+        on_image=numbers.append,
+    )
     assert shared == alone
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == num_classifications(150)

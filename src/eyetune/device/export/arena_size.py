@@ -8,7 +8,7 @@ from eyetune.device.boards.profiles import Board
 from eyetune.device.estimate.footprint import Footprint
 from eyetune.device.export import tflm
 from eyetune.device.export.int8_values import Images
-from eyetune.device.export.tflm import MicroInterpreter
+from eyetune.device.sandbox import client
 
 _KIBIBYTE = 1024
 _MARGIN = 1.05  # for the error of an arena that is predicted, not measured
@@ -49,9 +49,9 @@ def arena_to_set_aside(content: bytes, needs: Footprint, board: Board, image: Im
     arena = needs.arena_on(board)
     is_measured = tflm.is_available()
     if is_measured:
-        interpreter = MicroInterpreter(content, needs.arena_bytes)
-        interpreter.scores(image)
-        total = interpreter.arena().bytes + arena.scratch_bytes
+        result = client.classify(content, image, ["micro"], arena_bytes=needs.arena_bytes)
+        assert result.arena is not None
+        total = result.arena.bytes + arena.scratch_bytes
     else:
         total = round(_MARGIN * arena.bytes)
     return ArenaSize(-(-total // _KIBIBYTE) * _KIBIBYTE, arena.scratch_bytes, is_measured)

@@ -72,7 +72,7 @@ def pixels_of_port(scale: float, zero_point: int, dtype: str) -> PixelRange:
         >>> pixels_of_port(1 / 255, -128, "int8"), pixels_of_port(1 / 128, 128, "uint8")
         ('0-1', '-1-1')
     """
-    if not scale:
+    if not scale or not dtype.startswith(("int", "uint")):
         return "0-1"
     limits = np.iinfo(dtype)
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)

@@ -6,12 +6,24 @@ The two do not agree bit for bit; see `verify`.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyetune._stderr import silenced
 from eyetune.device.export.int8_values import Images, OnImage, Scores, as_int8, no_progress
+from eyetune.errors import UsageError
+from eyetune.values.pixels import PixelRange, scaled_pixels
 from eyetune.values.versions import library_versions
+
+_MAX_SHOWN = 200  # characters of LiteRT's message in an error
+
+
+def load_library() -> None:
+    """Load TensorFlow, which takes seconds."""
+    with silenced():
+        import tensorflow  # noqa: F401
 
 
 def version() -> str:
@@ -75,3 +87,88 @@ class LiteRTInterpreter:
             rows.append(self._interpreter.get_tensor(model_output["index"])[0])
             on_image(number)
         return np.array(rows, np.int8)
+
+
+class RealInterpreter:
+    """Any .tflite model in LiteRT, float or quantized, as a function of real numbers.
+
+    Args:
+        content: The content of a .tflite file.
+
+    Raises:
+        UsageError: LiteRT cannot load it.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        import tensorflow as tf
+
+        try:
+            with silenced(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a notice that LiteRT will move
+                self._interpreter = tf.lite.Interpreter(model_content=content)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(
+                "Cannot load the .tflite file.",
+                expected="a model of TensorFlow Lite's own operators",
+                received=" ".join(str(error).split())[:_MAX_SHOWN],
+                fix="Convert the network again.",
+            ) from None
+
+    def ports(self) -> dict[str, list[dict[str, Any]]]:
+        """Return `inputs` and `outputs`: shape, dtype, scale and zero_point of each."""
+        return {
+            "inputs": [_port(port) for port in self._interpreter.get_input_details()],
+            "outputs": [_port(port) for port in self._interpreter.get_output_details()],
+        }
+
+    def outputs(
+        self, images: Images, pixels: PixelRange, on_image: OnImage = no_progress
+    ) -> NDArray[np.float32]:
+        """Return the outputs for images, one after the other, shape (N, outputs).
+
+        Args:
+            images: Pixels, uint8 of shape (N, height, width, channels).
+            pixels: The range of pixels that the model takes.
+            on_image: Called after each image with the number of images that are done.
+        """
+        (given,), (returned,) = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        rows = []
+        for number, image in enumerate(images, start=1):
+            values = _encoded(scaled_pixels(image[np.newaxis], pixels), given)
+            self._interpreter.set_tensor(given["index"], values)
+            self._interpreter.invoke()
+            rows.append(_decoded(self._interpreter.get_tensor(returned["index"])[0], returned))
+            on_image(number)
+        return np.array(rows, np.float32)
+
+
+def _port(details: Any) -> dict[str, Any]:
+    scale, zero_point = details["quantization"]
+    return {
+        "shape": details["shape"].tolist(),
+        "dtype": np.dtype(details["dtype"]).name,
+        "scale": float(scale),
+        "zero_point": int(zero_point),
+    }
+
+
+def _encoded(values: NDArray[np.float32], port: Any) -> Any:
+    """Return real numbers as the values of an input."""
+    scale, zero_point = port["quantization"]
+    if not scale:
+        return values.astype(port["dtype"])
+    limits = np.iinfo(port["dtype"])
+    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(
+        port["dtype"]
+    )
+
+
+def _decoded(values: Any, port: Any) -> NDArray[np.float32]:
+    """Return the values of an output as real numbers."""
+    scale, zero_point = port["quantization"]
+    numbers: NDArray[np.float32] = values.astype(np.float32)
+    return (numbers - np.float32(zero_point)) * np.float32(scale) if scale else numbers

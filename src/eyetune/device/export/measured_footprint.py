@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
 from eyetune.device.export.compact_file import compact
 from eyetune.device.export.quantize import quantize
-from eyetune.device.export.tflm import MicroInterpreter
-from eyetune.errors import BoardError, EyetuneError
+from eyetune.device.sandbox import client
+from eyetune.errors import BoardError, EyetuneError, UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 _SMALLEST, _LARGEST = 0.001, 0.01  # what is added to weights that are all equal
 _MAX_SECONDS = 300  # for loading TensorFlow and converting; some 10 on a laptop
 _MAX_SHOWN = 200  # characters of a message in an error
+_NAMED, _COMPACT, _ERROR = "with-names.tflite", "compact.tflite", "error.json"  # of the child
 _CHILD = """
 import sys
 from pathlib import Path
-from eyetune.device.export.measured_footprint import write_measurement
-path, result, unsafe = sys.argv[1:]
-write_measurement(Path(path), Path(result), unsafe=bool(int(unsafe)))
+from eyetune.device.export.measured_footprint import write_conversion
+path, folder, unsafe = sys.argv[1:]
+write_conversion(Path(path), Path(folder), unsafe=bool(int(unsafe)))
 """
 
 
@@ -53,28 +54,39 @@ def measured_footprint(model: keras.Model) -> Footprint:
         UsageError: A board cannot use the converted model, for example since it has loops.
         BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
     """
+    return _needs_of(*_converted(model))
+
+
+def _converted(model: Any) -> tuple[bytes, bytes]:
+    """Return a model as an int8 .tflite file with names, and the compact one."""
     shape = _input_shape(model)
     inputs = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     with _distinct_weights(model):
         with_names = quantize(model, inputs, with_names=True)
-    content = compact(with_names)
+    return with_names, compact(with_names)
+
+
+def _needs_of(with_names: bytes, content: bytes) -> Footprint:
     file = read(with_names)
     graph = replace(file.graph, offsets=read(content).graph.offsets)
     needs = replace(footprint_of(replace(file, graph=graph)), flash_bytes=len(content))
     if needs.unsupported or not tflm.is_available():
         return needs
-    return measured_in_interpreter(content, needs)
+    return measured_in_sandbox(content, needs)
 
 
-def measured_in_interpreter(content: bytes, needs: Footprint) -> Footprint:
+def measured_in_sandbox(content: bytes, needs: Footprint) -> Footprint:
     """Return what an int8 model needs, with the arena that TensorFlow Lite Micro takes.
+
+    The interpreter runs in a process of its own, since the model may come from anywhere.
 
     Args:
         content: The content of a .tflite file.
         needs: The footprint of that file.
 
     Raises:
-        BoardError: TensorFlow Lite Micro is not available here, or cannot run the model.
+        BoardError: TensorFlow Lite Micro is not available here, cannot run the model, crashes, or
+            exceeds a limit.
     """
     if not tflm.is_available():
         raise BoardError(
@@ -82,9 +94,9 @@ def measured_in_interpreter(content: bytes, needs: Footprint) -> Footprint:
             expected="Linux on x86-64, for which tflite-micro has wheels",
         )
     shape = needs.graph.tensors[needs.graph.inputs[0]].shape
-    interpreter = MicroInterpreter(content, needs.arena_bytes)
-    interpreter.scores(np.zeros((1, *shape), np.uint8))
-    arena = interpreter.arena()
+    image = np.zeros((1, *shape), np.uint8)
+    arena = client.classify(content, image, ["micro"], arena_bytes=needs.arena_bytes).arena
+    assert arena is not None
     return replace(
         needs,
         head_bytes=arena.head_bytes,
@@ -135,31 +147,43 @@ def measured_apart(model: keras.Model, *, unsafe: bool = False) -> Footprint:
         BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
     """
     with scratch_folder() as folder:
-        path, result = folder / "model.keras", folder / "footprint"
         try:
-            model.save(path)
+            model.save(folder / "model.keras")
         except Exception as error:  # layers of users can raise anything here
             raise _not_converted(f"{type(error).__name__}: {error}"[:_MAX_SHOWN]) from None
-        command = [sys.executable, "-c", _CHILD, str(path), str(result), str(int(unsafe))]
+        arguments = [str(folder / "model.keras"), str(folder), str(int(unsafe))]
+        # -P: no module of the current folder, which may be someone else's, is imported.
+        command = [sys.executable, "-P", "-c", _CHILD, *arguments]
         try:
             done = subprocess.run(command, capture_output=True, check=False, timeout=_MAX_SECONDS)
         except subprocess.TimeoutExpired:
             raise _not_converted(f"no result within {_MAX_SECONDS} seconds") from None
-        if not result.exists():
+        if (folder / _ERROR).exists():
+            raise _error(json.loads((folder / _ERROR).read_text(encoding="utf-8")))
+        if done.returncode or not (folder / _COMPACT).exists():
             raise _not_converted(f"the converter ended with status {done.returncode}")
-        outcome = pickle.loads(result.read_bytes())  # written by the child above
-    if isinstance(outcome, EyetuneError):
-        raise outcome
-    return cast("Footprint", outcome)
+        contents = [(folder / name).read_bytes() for name in (_NAMED, _COMPACT)]
+    return _needs_of(*contents)
 
 
-def write_measurement(path: Path, result: Path, *, unsafe: bool) -> None:
-    """Measure the model in a .keras file, and write its footprint or the error to a file."""
+def write_conversion(path: Path, folder: Path, *, unsafe: bool) -> None:
+    """Convert the model in a .keras file, and write the results or the error into a folder."""
     try:
-        outcome: Footprint | EyetuneError = measured_footprint(load_keras_file(path, unsafe=unsafe))
+        named, compacted = _converted(load_keras_file(path, unsafe=unsafe))
     except EyetuneError as error:
-        outcome = error
-    result.write_bytes(pickle.dumps(outcome))
+        values = {"is_usage": isinstance(error, UsageError), "message": error.message}
+        text = json.dumps({**values, **error.details()})
+        (folder / _ERROR).write_text(text, encoding="utf-8")
+        return
+    (folder / _NAMED).write_bytes(named)
+    (folder / _COMPACT).write_bytes(compacted)
+
+
+def _error(values: Mapping[str, Any]) -> EyetuneError:
+    """Return the error that the child has written."""
+    kind = UsageError if values["is_usage"] else BoardError
+    details = {name: values.get(name) for name in ("expected", "received", "fix")}
+    return kind(values["message"], **details)
 
 
 def _not_converted(reason: str) -> BoardError:

@@ -6,7 +6,6 @@ quantized input, or from a layer that divides by 255; `pixels` replaces the gues
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune._stderr import silenced
 from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.device.export.int8_values import Images, OnImage, no_progress, pixels_of_port
 from eyetune.device.export.litert import version
+from eyetune.device.sandbox import client
 from eyetune.errors import UsageError
 from eyetune.inputs.regular_file import open_file
 from eyetune.values.pixels import PixelRange, Pixels, scaled_pixels
@@ -31,7 +30,6 @@ SUFFIXES = (".keras", ".tflite")
 _BATCH_SIZE = 128
 _MAX_DIVISOR_SCALE = 0.1  # of a Rescaling layer that takes 0 to 255: 1/255 or 1/127.5
 _MAX_SUM_ERROR = 0.06  # of int8 probabilities: each is rounded to 1/256
-_MAX_SHOWN = 200  # characters of LiteRT's message in an error
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,8 @@ class ModelFile:
         pixels: The range of pixels that the network is given: "0-1", "0-255" or "-1-1".
         dtype: Type of its input, for example "float32" or "int8".
         interpreter: Name and version of what computes it.
-        outputs: Returns its outputs as real numbers, shape (N, outputs), for pixels in its range.
+        outputs: Returns its outputs as real numbers, shape (N, outputs), for images: uint8 of shape
+            (N, height, width, channels), and a function that gets the number of images so far.
         keras_model: The Keras model; None for a .tflite file.
     """
 
@@ -55,7 +54,7 @@ class ModelFile:
     pixels: PixelRange
     dtype: str
     interpreter: str
-    outputs: Callable[[Floats], Floats]
+    outputs: Callable[[Images, OnImage], Floats]
     keras_model: Any = None
 
     def probabilities(self, images: Images, on_image: OnImage = no_progress) -> Floats:
@@ -68,12 +67,7 @@ class ModelFile:
             images: Pixels, uint8 of shape (N, height, width, channels), 0 to 255.
             on_image: Called with the number of images so far.
         """
-        rows = []
-        for start in range(0, len(images), _BATCH_SIZE):
-            batch = images[start : start + _BATCH_SIZE]
-            rows.append(self.outputs(scaled_pixels(batch, self.pixels)))
-            on_image(start + len(batch))
-        return as_probabilities(np.concatenate(rows))
+        return as_probabilities(self.outputs(images, on_image))
 
 
 def as_probabilities(outputs: Floats) -> Floats:
@@ -195,16 +189,27 @@ def open_model_file(path: Path, *, pixels: Pixels = "auto", unsafe: bool = False
 def _keras_model(path: Path, pixels: Pixels, *, unsafe: bool) -> ModelFile:
     model = load_keras_file(path, unsafe=unsafe)
     input_shape, num_outputs = _checked_shapes(path, model.input_shape, model.output_shape)
+    taken = _pixels_of_layers(model) if pixels == "auto" else pixels
     return ModelFile(
         path=path,
         input_shape=input_shape,
         num_classes=max(num_outputs, 2),
-        pixels=_pixels_of_layers(model) if pixels == "auto" else pixels,
+        pixels=taken,
         dtype="float32",
         interpreter=f"Keras {library_versions('keras')['keras']}",
-        outputs=lambda values: np.asarray(model(values, training=False), np.float32),
+        outputs=lambda images, on_image: _keras_outputs(model, images, taken, on_image),
         keras_model=model,
     )
+
+
+def _keras_outputs(model: Any, images: Images, pixels: PixelRange, on_image: OnImage) -> Floats:
+    """Return the outputs of a Keras model for images, in batches."""
+    rows = []
+    for start in range(0, len(images), _BATCH_SIZE):
+        batch = images[start : start + _BATCH_SIZE]
+        rows.append(np.asarray(model(scaled_pixels(batch, pixels), training=False), np.float32))
+        on_image(start + len(batch))
+    return np.concatenate(rows)
 
 
 def _pixels_of_layers(model: Any) -> PixelRange:
@@ -224,68 +229,26 @@ def _all_layers(model: Any) -> Iterator[Any]:
 
 
 def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
-    import tensorflow as tf
-
-    try:
-        with silenced(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a notice that LiteRT will move to its own package
-            interpreter = tf.lite.Interpreter(model_content=path.read_bytes())
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        message = " ".join(str(error).split())[:_MAX_SHOWN]
-        raise UsageError(
-            "Cannot load the .tflite file.",
-            expected="a model of TensorFlow Lite's own operators",
-            received=f"{path}: {message}",
-            fix="Convert the network again.",
-        ) from None
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    shapes = [[tuple(port["shape"].tolist()) for port in ports] for ports in (inputs, outputs)]
+    content = path.read_bytes()
+    described = client.ports(content)
+    inputs, outputs = described["inputs"], described["outputs"]
+    shapes = [[tuple(port["shape"]) for port in ports] for ports in (inputs, outputs)]
     is_simple = len(inputs) == len(outputs) == 1
     given, returned = (shapes[0][0], shapes[1][0]) if is_simple else (shapes[0], shapes[1])
     input_shape, num_outputs = _checked_shapes(path, given, returned)
-    dtype = np.dtype(inputs[0]["dtype"]).name
+    dtype = inputs[0]["dtype"]
     if pixels == "auto":
-        scale, zero_point = inputs[0]["quantization"]
-        pixels = pixels_of_port(scale, zero_point, dtype)
+        pixels = pixels_of_port(inputs[0]["scale"], inputs[0]["zero_point"], dtype)
+    taken = pixels
     return ModelFile(
         path=path,
         input_shape=input_shape,
         num_classes=max(num_outputs, 2),
-        pixels=pixels,
+        pixels=taken,
         dtype=dtype,
         interpreter=version(),
-        outputs=lambda values: _run(interpreter, values),
+        outputs=lambda images, on_image: client.outputs(content, images, taken, on_image),
     )
-
-
-def _run(interpreter: Any, values: Floats) -> Floats:
-    """Return the outputs of a .tflite model for a batch, one image after the other."""
-    (given,), (returned,) = interpreter.get_input_details(), interpreter.get_output_details()
-    rows = []
-    for value in values:
-        interpreter.set_tensor(given["index"], _encoded(value[np.newaxis], given))
-        interpreter.invoke()
-        rows.append(_decoded(interpreter.get_tensor(returned["index"])[0], returned))
-    return np.array(rows, np.float32)
-
-
-def _encoded(values: Floats, port: Any) -> Any:
-    """Return real numbers as the values of an input."""
-    scale, zero_point = port["quantization"]
-    if not scale:
-        return values.astype(port["dtype"])
-    limits = np.iinfo(port["dtype"])
-    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(
-        port["dtype"]
-    )
-
-
-def _decoded(values: Any, port: Any) -> Floats:
-    """Return the values of an output as real numbers."""
-    scale, zero_point = port["quantization"]
-    numbers: Floats = values.astype(np.float32)
-    return (numbers - np.float32(zero_point)) * np.float32(scale) if scale else numbers
 
 
 def _checked_shapes(path: Path, given: Any, returned: Any) -> tuple[tuple[int, int, int], int]:

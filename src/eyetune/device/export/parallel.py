@@ -1,62 +1,53 @@
-"""Classification of many images by several interpreters at the same time."""
+"""Many images, divided among processes that work at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
-from typing import Any, Protocol, TypeVar
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
-from eyetune.device.export.int8_values import Images, OnImage, Scores, no_progress
-
-CHUNK_IMAGES = 64
+from eyetune.device.export.int8_values import Images, OnImage, no_progress
 
 Result = TypeVar("Result")
-Classify = Callable[[Images], Scores]
 
 
-class Workers(Protocol):
-    """Processes that call functions; `eyetune.tuning.executors` has such executors."""
-
-    num_workers: int
-
-    def submit(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
-        """Let a process call a function, and return a future for its result."""
-
-
-def scores_in_parallel(
-    classifiers: Sequence[Classify], images: Images, on_image: OnImage = no_progress
-) -> Scores:
-    """Return the int8 scores of each image, shape (N, classes), in the order of the images.
-
-    Each classifier gets one chunk of the images after the other, in a thread of its own.
+def in_parts(
+    work: Callable[[Images, OnImage], Result],
+    images: Images,
+    num_parts: int,
+    on_image: OnImage = no_progress,
+) -> list[Result]:
+    """Return the results for parts of images, in their order; each part has a thread of its own.
 
     Args:
-        classifiers: Functions that return the scores of images, all with the same result.
+        work: Called with some images and a function that gets its number of classifications so far.
         images: Pixels, uint8 of shape (N, height, width, channels), at least one image.
-        on_image: Called after each chunk with the number of images that are done.
+        num_parts: Number of parts, 1 or more; at most one for each image.
+        on_image: Called with the number of classifications so far, in all parts together.
     """
-    free: SimpleQueue[Classify] = SimpleQueue()
-    for classify in classifiers:
-        free.put(classify)
+    lock = threading.Lock()
+    num_parts = min(num_parts, len(images))
+    num_done = [0] * num_parts
+    shown = 0
 
-    def classified(start: int) -> Scores:
-        classify = free.get()
-        try:
-            return classify(np.asarray(images[start : start + CHUNK_IMAGES]))
-        finally:
-            free.put(classify)
+    def on_part(part: int, number: int) -> None:
+        nonlocal shown
+        with lock:
+            num_done[part] = number
+            if sum(num_done) > shown:
+                shown = sum(num_done)
+                on_image(shown)
 
-    pool = ThreadPoolExecutor(len(classifiers))
-    chunks = []
-    num_done = 0
-    try:
-        for scores in pool.map(classified, range(0, len(images), CHUNK_IMAGES)):
-            chunks.append(scores)
-            num_done += len(scores)
-            on_image(num_done)
-    finally:  # also after Ctrl-C, which ends the classification after the chunks at work
-        pool.shutdown(cancel_futures=True)
-    return np.concatenate(chunks)
+    borders = np.linspace(0, len(images), num_parts + 1).astype(int)
+    if num_parts == 1:
+        return [work(images, partial(on_part, 0))]
+    with ThreadPoolExecutor(num_parts) as pool:
+        futures = [
+            pool.submit(work, images[borders[part] : borders[part + 1]], partial(on_part, part))
+            for part in range(num_parts)
+        ]
+        return [future.result() for future in futures]

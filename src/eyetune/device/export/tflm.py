@@ -49,6 +49,15 @@ def is_available() -> bool:
     return util.find_spec("tflite_micro") is not None
 
 
+def load_library() -> None:
+    """Load the interpreter.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    from tflite_micro import runtime  # noqa: F401
+
+
 def version() -> str:
     """Return the name and version of the interpreter, for a report."""
     return f"{_DISTRIBUTION} {metadata.version(_DISTRIBUTION)}"
@@ -88,20 +97,6 @@ class MicroInterpreter:
         with caught() as printed:
             self._interpreter.print_allocations()
         return read_allocations(printed())
-
-
-def micro_scores(content: bytes, arena_bytes: int, images: Images) -> Scores:
-    """Return the int8 scores of each image, shape (N, classes), from a new interpreter.
-
-    The interpreter keeps Python's lock while it classifies an image, so only processes can classify
-    images at the same time. Each of them calls this function.
-
-    Args:
-        content: The content of a .tflite file.
-        arena_bytes: Size of the tensor arena in bytes; it is doubled until the model fits.
-        images: Pixels, uint8 of shape (N, height, width, channels).
-    """
-    return MicroInterpreter(content, arena_bytes).scores(images)
 
 
 def read_allocations(text: str) -> Arena:

@@ -22,9 +22,10 @@ from eyetune.analysis.metrics import confident_mistakes
 from eyetune.device.estimate.tflite import read
 from eyetune.device.export import litert, tflm
 from eyetune.device.export.int8_values import Images, OnImage, Scores, confusion_matrix, no_progress
-from eyetune.device.export.litert import LiteRTInterpreter
-from eyetune.device.export.parallel import Classify, Workers, scores_in_parallel
-from eyetune.device.export.tflm import Arena, MicroInterpreter
+from eyetune.device.export.parallel import in_parts
+from eyetune.device.export.tflm import Arena
+from eyetune.device.sandbox import client
+from eyetune.errors import BoardError
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.versions import library_versions
 
@@ -201,7 +202,16 @@ class Verification:
 
 def num_classifications(num_images: int) -> int:
     """Return how many classifications `verify` needs: one per image and interpreter."""
-    return num_images * (2 if tflm.is_available() else 1)
+    return num_images * len(_interpreters())
+
+
+def warm_up() -> None:
+    """Load the interpreters in a process of their own, while this one does something else."""
+    client.warm_up(_interpreters())
+
+
+def _interpreters() -> list[client.Interpreter]:
+    return ["micro", "litert"] if tflm.is_available() else ["litert"]
 
 
 def verify(
@@ -213,10 +223,12 @@ def verify(
     arena_limit_bytes: int | None,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
-    workers: Workers | None = None,
+    num_processes: int = 1,
     on_image: OnImage = no_progress,
 ) -> Verification:
     """Classify images with an int8 model as a board does, and compare with LiteRT.
+
+    The interpreters run in processes of their own: the model may come from anywhere.
 
     Args:
         content: The content of the .tflite file.
@@ -227,31 +239,24 @@ def verify(
             firmware.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
         changed_files: Files of the export that changed after it was written.
-        workers: Processes that classify the images; LiteRT gets as many threads of this process.
-            Default: only this process and one thread.
+        num_processes: Number of processes that share the images. Default: 1.
         on_image: Called with the number of classifications so far, of `num_classifications(N)`.
 
     Raises:
-        BoardError: The interpreter cannot run the model.
-        WorkerLostError: A process of `workers` ended.
+        BoardError: An interpreter cannot run the model, crashes, or exceeds a limit.
     """
-    micro_scores = arena = None
-    num_done = 0
-    if tflm.is_available():
-        interpreter = MicroInterpreter(content)
-        interpreter.scores(images[:1])
-        arena = interpreter.arena()
-        classifiers: list[Classify] = [interpreter.scores]
-        if workers is not None:
-            classifiers = workers.num_workers * [_by_workers(workers, content, arena.bytes)]
-        micro_scores = scores_in_parallel(classifiers, images, on_image)
-        num_done = len(images)
-    num_threads = 1 if workers is None else workers.num_workers
-    reference_scores = scores_in_parallel(
-        [LiteRTInterpreter(content).scores for _ in range(num_threads)],
-        images,
-        lambda number: on_image(num_done + number),
-    )
+    _check_classes(content, labels)
+    interpreters = _interpreters()
+
+    def classified(part: Images, on_part: OnImage) -> client.Classified:
+        return client.classify(content, part, interpreters, on_image=on_part)
+
+    parts = in_parts(classified, images, num_processes, on_image)
+    scores_by_name = {
+        name: np.concatenate([part.scores[name] for part in parts]) for name in interpreters
+    }
+    micro_scores, reference_scores = scores_by_name.get("micro"), scores_by_name["litert"]
+    arena = parts[0].arena
     reference = f"{litert.version()}, reference kernels"
     if micro_scores is None:
         scores, agreement = reference_scores, None
@@ -288,10 +293,14 @@ def _mistakes(content: bytes, scores: Scores, labels: NDArray[np.int64]) -> tupl
     return tuple(mistakes)
 
 
-def _by_workers(workers: Workers, content: bytes, arena_bytes: int) -> Classify:
-    """Return a function that lets a worker classify images, and waits for it."""
-
-    def scores(images: Images) -> Scores:
-        return workers.submit(tflm.micro_scores, content, arena_bytes, images).result()
-
-    return scores
+def _check_classes(content: bytes, labels: NDArray[np.int64]) -> None:
+    """Refuse a model whose output does not match the classes of the images."""
+    output = read(content).output
+    num_scores = output.shape[0] if len(output.shape) == 1 else 0
+    if num_scores <= labels.max(initial=0) or not np.isfinite(output.scale):
+        raise BoardError(
+            "The output of the .tflite model does not match the classes of the images.",
+            expected=f"a score with a known scale for each of {labels.max(initial=0) + 1} classes",
+            received=f"shape {output.shape}, scale {output.scale:g}",
+            fix="Export the network again.",
+        )

@@ -24,7 +24,7 @@ def render_all(templates: Iterable[tuple[str, str]], context: Mapping[str, Any])
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # The output is C and Markdown, not HTML: the filters in `escaping` replace autoescape.
-    environment = Environment(
+    environment = Environment(  # nosec B701
         loader=FileSystemLoader(_FOLDER),
         autoescape=False,
         undefined=StrictUndefined,
