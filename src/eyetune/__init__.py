@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from eyetune.api.shrink import Shrunk, resume_shrink, shrink
     from eyetune.api.study import Study, open_study
     from eyetune.api.train import resume, train
+    from eyetune.api.trust import trust_function
     from eyetune.api.tune import tune
     from eyetune.api.verify import verify
     from eyetune.api.verify_file import verify_file
@@ -99,6 +100,7 @@ _MODULE_OF_NAME = {
     "shrink": "eyetune.api.shrink",
     "start_keras": "eyetune.training.backend",
     "train": "eyetune.api.train",
+    "trust_function": "eyetune.api.trust",
     "tune": "eyetune.api.tune",
     "tune_with_keras_tuner": "eyetune.compat.keras_tuner.own_search",
     "verify": "eyetune.api.verify",
@@ -156,6 +158,7 @@ __all__ = [
     "start_keras",
     "techniques",
     "train",
+    "trust_function",
     "tune",
     "tune_with_keras_tuner",
     "verify",

@@ -7,6 +7,7 @@
     │   │   └── RecipeConflictError a recipe with values that exclude each other
     │   ├── SpaceError              a search space with an invalid name or value
     │   ├── FunctionError           a model function that cannot be loaded, built or trained
+    │   │   └── UntrustedFunctionError  ... or that this user has neither named nor trusted
     │   ├── SourceError             a data source that is unknown or missing
     │   ├── NotFoundError           a reference that matches no record, or more than one
     │   │   ├── RunNotFoundError    ... for a run
@@ -149,6 +150,10 @@ class SpaceError(UsageError):
 
 class FunctionError(UsageError):
     """A user's model function cannot be loaded, or what it builds cannot be trained."""
+
+
+class UntrustedFunctionError(FunctionError):
+    """A recipe or a workspace names a model function that this user has not trusted."""
 
 
 class SourceError(UsageError):

@@ -127,6 +127,7 @@ def _run(script: Path, folder: Path, core: int) -> NoReturn:
     os.chdir(folder)
     os.environ["COMPAT_FOLDER"] = str(folder)
     os.environ["EYETUNE_CACHE"] = str(folder / "cache")
+    os.environ["EYETUNE_TRUSTED_FUNCTIONS"] = str(folder / "trusted.txt")
     sys.path[0] = str(folder)
     sys.path.append(str(SCRIPTS))
     sys.argv = [str(script)]

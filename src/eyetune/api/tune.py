@@ -99,6 +99,7 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
                 settings = new_settings(workspace, start, options, executor, images)
                 record = _with_settings(workspace, record, settings, images)
             else:
+                _check_trust(record, options, executor)
                 record = resumed_record(workspace, record, start, options, executor, images)
             dataset = _checked_images(record, images)
             seconds = record.seconds + time.monotonic() - started_at
@@ -180,6 +181,19 @@ def _share_originals(
         names.append(record.settings.recipe.model.function)
     for name in dict.fromkeys(names):
         stack.enter_context(sharing(name, options.build_model, options.fit_arguments or {}))
+
+
+def _check_trust(record: StudyRecord, options: TuneOptions, executor: Executor) -> None:
+    """Check the recorded model function of a resumed study, which workers will run.
+
+    Raises:
+        UntrustedFunctionError: The user has neither named nor trusted it.
+    """
+    from eyetune.models.model_function import require
+
+    is_replaced = executor.is_in_process and options.build_model is not None
+    if record.settings.has_function and not is_replaced:
+        require(record.settings.recipe.model.function)
 
 
 def draw(study: Study, *, progress: bool) -> None:

@@ -78,6 +78,9 @@ class Common:
         ),
     ] = None
     """Folder of the records."""
+    trust: Annotated[bool, Parameter(group=_COMMON_GROUP, negative="")] = False
+    """Show a model function that a recipe or the workspace names and that you have not named
+    yourself, and trust it from then on. In a terminal, it asks first."""
     debug: Annotated[bool, Parameter(group=_COMMON_GROUP, negative="")] = False
     """Show the traceback of an error."""
 
@@ -212,12 +215,15 @@ class RecipeFlags:
             UsageError: `start` names no recipe, or an option has an invalid value.
         """
         from eyetune.recipe import parse_edits
+        from eyetune.recipe.named_functions import note_named
 
         recipe = _starting_recipe(start, common)
         for text in self.technique:
             recipe = _apply_technique(recipe, text)
         edits = self._named_edits() | parse_edits(self.set)
         recipe = recipe.with_(edits) if edits else recipe
+        if {"model", "model.function"} & edits.keys():
+            note_named(recipe.model.function)
         if edits.get("fit.precision") == "auto" and (for_function or recipe.model.has_function):
             # Without the option, auto means what the model function compiled.
             recipe = recipe.with_({"fit.precision": "measured"})

@@ -32,6 +32,7 @@ from eyetune.cli import (
     tune_help,
 )
 from eyetune.cli.common import INTERRUPTED, command_group
+from eyetune.cli.trust_prompt import trust_option
 from eyetune.errors import EyetuneError, UsageError
 
 _OPTIONS = Group("Options", sort_key=90)
@@ -121,9 +122,10 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit status."""
     is_debugging = "--debug" in arguments
     try:
-        status = app(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        with trust_option(arguments):
+            status = app(
+                arguments, exit_on_error=False, print_error=False, result_action="return_value"
+            )
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except CycloptsError as error:

@@ -31,6 +31,7 @@ from eyetune.recipe.descriptions import explain, with_comments
 from eyetune.recipe.edits import leaves, put
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
+from eyetune.recipe.named_functions import is_called_by_user, note_named
 from eyetune.recipe.sections import (
     MONITORS,
     AugmentSection,
@@ -173,6 +174,8 @@ class Recipe(Section):
         Sections and lists are replaced before their parts, whatever the order of the edits:
         `{"model.blocks.2.filters": 16, "model.blocks": [8, 8, 8]}` makes 8, 8, 16.
 
+        A model function that your own code names here may run; see docs/security.md.
+
         Args:
             edits: New values by path, for example `{"model.blocks.0.filters": 16}`.
             more: The same, with two underscores in place of a dot: `optimizer__learning_rate=0.01`.
@@ -183,14 +186,20 @@ class Recipe(Section):
         paths = dict(edits or {})
         for name, value in more.items():
             paths[name.replace("__", ".")] = value
+        recipe = self._edited(paths)
+        names = [paths.get("model.function"), paths.get("model")]
+        if any(isinstance(name, str | dict) for name in names) and is_called_by_user():
+            note_named(recipe.model.function)
+        return recipe
 
+    def _edited(self, paths: Mapping[str, Any]) -> Recipe:
         def has_parts(path: str) -> bool:
             return any(other.startswith(f"{path}.") for other in paths)
 
         wholes = {path: value for path, value in paths.items() if has_parts(path)}
         if wholes:
             parts = {path: value for path, value in paths.items() if path not in wholes}
-            return self.with_(wholes).with_(parts)
+            return self._edited(wholes)._edited(parts)
         # Unset values stay unset, so that a default that depends on another value follows it.
         values = self.model_dump(exclude_unset=True)
         for path, value in paths.items():

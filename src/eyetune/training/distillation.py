@@ -63,7 +63,8 @@ def open_teacher(recipe: Recipe, dataset: Dataset, path: Path | None = None) -> 
             expected="loss.teacher: a complete run, or the path of a .keras file",
             received=f"{file}: {error.strerror or error}",
         ) from None
-    teacher = _read(file.resolve(), state.st_size, state.st_mtime_ns)
+    shape = (dataset.image_shape, dataset.num_classes)
+    teacher = _read(file.resolve(), shape, state.st_size, state.st_mtime_ns)
     shapes = tuple(teacher.network.input_shape[1:]), teacher.network.output_shape[-1]
     if shapes != (dataset.image_shape, dataset.num_classes):
         raise RecipeError(
@@ -80,10 +81,11 @@ def _task(image_shape: tuple[int, ...], num_classes: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, _size: int, _time: int) -> Teacher:
+def _read(path: Path, shape: tuple[tuple[int, int, int], int], _size: int, _time: int) -> Teacher:
+    from eyetune.models.model_function import ImageInputs
     from eyetune.training.model_files import load_classifier
 
-    network = load_classifier(path)
+    network = load_classifier(path, ImageInputs(*shape))
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     return Teacher(network, digest)

@@ -78,32 +78,34 @@ def _written(path: Path, save: Callable[[Path], object]) -> None:
 def load_classifier(path: Path, inputs: Inputs | None = None) -> keras.Model:
     """Load a network that returns class probabilities in float32. It is not compiled.
 
-    Code inside the file is never run. If the recipe beside it names a model function, layers may be
-    of the user's own classes, and the user's file is run as it was for the training.
+    Code inside the file is never run. If the recipe beside it names a model function that the user
+    trusts, layers may be of its own classes. A network with Lambda layers, whose code is in the
+    file, is built again by its function, and gets the weights of the file.
 
     Args:
         path: The file of the network.
-        inputs: What it was trained on, to build a network again that Keras could not save.
+        inputs: What it was trained on, to build a network again that Keras cannot load.
 
     Raises:
         TrainingError: The file is missing or damaged.
+        UntrustedFunctionError: The user has not trusted its model function.
     """
     start_keras()
     import keras
 
     recipe = _recipe(path.parent)
-    if inputs is not None and not path.exists() and recipe.model.has_function:
-        return _rebuilt(path.parent, recipe, inputs).classifier
+    custom_objects = _custom_objects(recipe)
+    can_be_built = inputs is not None and recipe.model.has_function
     try:
         check_zip(path, WEIGHTS_BYTES)
         return keras.saving.load_model(
-            path,
-            custom_objects=_custom_objects(recipe),
-            compile=False,
-            safe_mode=not recipe.model.has_function,
+            path, custom_objects=custom_objects, compile=False, safe_mode=True
         )
     except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
-        raise _unloadable(path, error) from None
+        if not can_be_built:
+            raise _unloadable(path, error) from None
+    assert inputs is not None
+    return _rebuilt(path.parent, recipe, inputs).classifier
 
 
 def load_as_saved(path: Path) -> keras.Model:
@@ -121,7 +123,7 @@ def load_as_saved(path: Path) -> keras.Model:
     import keras
 
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
         raise _unloadable(path, error) from None
 
@@ -129,7 +131,8 @@ def load_as_saved(path: Path) -> keras.Model:
 def load_compiled(folder: Path, inputs: Callable[[], Inputs]) -> keras.Model:
     """Load the network of a model function as it was compiled, with the state of its optimizer.
 
-    A network that Keras cannot load is built again by the model function, and gets its weights.
+    Code inside the file is never run. A network that Keras cannot load without it is built again by
+    the model function, and gets its weights.
 
     Args:
         folder: Folder of the run.
@@ -143,9 +146,11 @@ def load_compiled(folder: Path, inputs: Callable[[], Inputs]) -> keras.Model:
 
     recipe = _recipe(folder)
     path = folder / (COMPILED_FILE if (folder / COMPILED_FILE).exists() else MODEL_FILE)
+    custom_objects = _custom_objects(recipe)
     with suppress(Exception):  # a class that cannot be built from its configuration
+        check_zip(path, WEIGHTS_BYTES)
         return keras.saving.load_model(
-            path, custom_objects=_custom_objects(recipe), compile=True, safe_mode=False
+            path, custom_objects=custom_objects, compile=True, safe_mode=True
         )
     return _rebuilt(folder, recipe, inputs()).model
 
@@ -164,6 +169,8 @@ def _rebuilt(folder: Path, recipe: Recipe, inputs: Inputs) -> model_function.Bui
         recipe.model.function, recipe.model.hyperparameters, inputs, seed=0
     )
     try:
+        if path.suffix == ".keras":
+            check_zip(path, WEIGHTS_BYTES)
         built.model.optimizer.build(built.model.trainable_variables)
         built.model.load_weights(path)
     except Exception as error:  # as above

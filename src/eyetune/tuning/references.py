@@ -21,13 +21,16 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
         RunNotFoundError: The teacher or the initial weights are neither a file nor a run.
         UsageError: The run whose weights are the initial ones is not complete, or was trained on
             the images that would validate.
-        FunctionError: The model function cannot be found.
+        FunctionError: The model function cannot be found, or the user has not trusted it.
     """
     edits = {}
     if recipe.model.has_function:
-        from eyetune.models.model_function import keep
+        from eyetune.models.model_function import keep, require
 
-        edits["model.function"] = keep(recipe.model.function, workspace.folder / "functions")
+        require(recipe.model.function)
+        edits["model.function"] = keep(
+            recipe.model.function, workspace.folder / "functions", is_named=False
+        )
     if recipe.model.has_backbone and recipe.model.weights not in ("imagenet", "random"):
         edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())
     initial = recipe.model.initial_weights

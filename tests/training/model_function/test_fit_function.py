@@ -27,7 +27,7 @@ from eyetune.errors import (
     EyetuneError,
     FunctionError,
 )
-from eyetune.models.model_function import keep
+from eyetune.models.model_function import ImageInputs, keep
 from eyetune.recipe import Recipe
 from eyetune.records.study import Objective
 from eyetune.testing.datasets import tiny_dataset
@@ -572,7 +572,8 @@ def test_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path) -
     fitted = train(tmp_path / "run", recipe)
     save_model(fitted.model, tmp_path / "run" / "model.keras")
     (tmp_path / "run" / "recipe.toml").write_text(recipe.to_toml())
-    again = load_classifier(tmp_path / "run" / "model.keras")
+    inputs = ImageInputs(DATASET.image_shape, DATASET.num_classes)
+    again = load_classifier(tmp_path / "run" / "model.keras", inputs)
     np.testing.assert_array_equal(
         probabilities(again, DATASET.test), probabilities(fitted.model, DATASET.test)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from eyetune.errors import FunctionError
 from eyetune.models.model_function.checking import Fit, ImageInputs, Inputs, check
 from eyetune.models.model_function.discovery import space_of
-from eyetune.models.model_function.source import Loaded, load
+from eyetune.models.model_function.loading import Loaded, load
 from eyetune.models.model_function.tracebacks import failed
 from eyetune.recipe import ModelSection
 from eyetune.space.hyperparameters import Value, Values

@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from eyetune.errors import FunctionError
-from eyetune.models.model_function.source import load
+from eyetune.models.model_function.loading import load
 from eyetune.models.model_function.tracebacks import failed
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space

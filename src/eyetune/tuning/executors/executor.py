@@ -29,6 +29,7 @@ from eyetune.errors import (
     UsageError,
     WorkerLostError,
 )
+from eyetune.models.trusted import grant, granted
 
 Result = TypeVar("Result")
 
@@ -147,10 +148,14 @@ def check_num_workers(num_workers: int | None) -> None:
 
 
 def pack(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
-    """Return a function and its arguments as a job for `work`."""
+    """Return a function and its arguments as a job for `work`.
+
+    A worker trusts the model functions that this process trusts; on another machine it has no list
+    of its own.
+    """
     import cloudpickle
 
-    return cast(bytes, cloudpickle.dumps((function, arguments)))
+    return cast(bytes, cloudpickle.dumps((function, arguments, granted())))
 
 
 def work(
@@ -166,7 +171,8 @@ def work(
     import cloudpickle
 
     try:
-        function, arguments = pickle.loads(job)
+        function, arguments, digests = pickle.loads(job)  # nosec B301  # of our coordinator
+        grant(digests)
         with _memory_limit(limit_bytes, leave_reason):
             value = function(*arguments)
         return cast(bytes, cloudpickle.dumps((value, None)))
@@ -176,7 +182,7 @@ def work(
 
 def unpack(outcome: bytes) -> Any:
     """Return the result of a job, or raise its error."""
-    value, raised = pickle.loads(outcome)
+    value, raised = pickle.loads(outcome)  # nosec B301  # of our worker
     if raised is not None:
         raise _error(raised) from WorkerTracebackError(raised.trace)
     return value
@@ -272,7 +278,7 @@ def _pickled(error: Exception) -> bytes | None:
     try:
         pickled = cloudpickle.dumps(error)
         # An exception with arguments of its own can often be written but not be read.
-        pickle.loads(pickled)
+        pickle.loads(pickled)  # nosec B301  # from the line above
     except Exception:
         return None
     return cast(bytes, pickled)
@@ -282,8 +288,8 @@ def _error(raised: _RaisedError) -> Exception:
     # Reading an error imports its module, and the coordinating process must not import TensorFlow.
     if raised.pickled is not None and raised.module in sys.modules:
         try:
-            return cast(Exception, pickle.loads(raised.pickled))
-        except Exception:  # its message is left
+            return cast(Exception, pickle.loads(raised.pickled))  # nosec B301  # of our worker
+        except Exception:  # nosec B110  # its message is left
             pass
     return TrainingError(f"A job failed: {raised.message}")
 
