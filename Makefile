@@ -16,7 +16,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat fuzz wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat fuzz audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -56,11 +56,12 @@ quick: lint  ## lint and the fastest tests, in 90 seconds
 
 test: lint pytest  ## lint and all tests, in 12 minutes on two cores
 
-lint: develop  ## ruff, mypy --strict, import contracts, spelling, discouraged phrases
+lint: develop  ## ruff, mypy --strict, import contracts, bandit, spelling, discouraged phrases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src tools
 	$(BIN)/codespell
 	$(BIN)/python tools/check_phrases.py
 
@@ -72,6 +73,9 @@ compat: develop  ## run scripts of KerasTuner under KerasTuner and under eyetune
 
 fuzz: develop  ## give all readers damaged and hostile files
 	$(BIN)/python -m tests.fuzz.suite --budget $(BUDGET)
+
+audit: develop  ## check the pinned dependencies for known vulnerabilities (asks PyPI)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/development.txt
 
 wheel: develop  ## build the wheel, install it into a new environment and use it
 	$(BIN)/python tools/check_wheel.py

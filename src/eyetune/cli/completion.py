@@ -36,13 +36,13 @@ def completion(
     from eyetune.cli.main import app
 
     if install:
-        path = app.install_completion(shell=shell)
+        path = app.install_completion(shell=shell)  # nosec B604  # the name of a shell
         common.show(
             {"shell": shell, "script": str(path)},
             f"Installed {path}. Start a new {shell} to use it.",
         )
         return
-    script = app.generate_completion(shell=shell)
+    script = app.generate_completion(shell=shell)  # nosec B604  # the name of a shell
     if common.json:
         common.show({"shell": shell, "script": script})
     else:

@@ -199,7 +199,8 @@ def _outcome(answer: Future[bytes], reason_path: Path, limit_seconds: float | No
         outcome = answer.result()
     except (ProcessExpired, BrokenProcessPool) as error:
         if reason_path.exists():
-            raise cast(EyetuneError, pickle.loads(reason_path.read_bytes())) from None
+            reason = pickle.loads(reason_path.read_bytes())  # nosec B301  # of our worker
+            raise cast(EyetuneError, reason) from None
         raise worker_lost(_how_it_ended(error)) from None
     except FutureTimeoutError:
         raise out_of_time(limit_seconds) from None
