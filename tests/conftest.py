@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,9 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
     from eyetune.api.run import Run
 
 # One thread per test process, also in the processes that tests start: the networks are too small to
@@ -23,6 +28,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 collect_ignore = ["fuzz"]  # `make fuzz` runs it
 settings.register_profile("eyetune", deadline=None)  # a busy machine is not a failure
 settings.load_profile("eyetune")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove at the end what the tests, and the processes that they start, leave behind.
+
+    Processes that tests kill cannot clean up, and examples in docstrings stay short. Only pytest's
+    own folders (`tmp_path`) remain in the usual place, to look at after a failure.
+    """
+    if hasattr(config, "workerinput"):
+        return  # a test process uses the folder of the process that started it
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder.name
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,6 +72,45 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cache")
     os.environ["EYETUNE_CACHE"] = str(path)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_databases() -> Iterator[None]:
+    """Make databases quickly, and do not wait for the disk.
+
+    The first new database runs all migrations, and the others make the tables that result.
+    Databases that are not new are migrated as always. Waiting for the disk protects against power
+    failures alone, not against processes that are killed.
+    """
+    from alembic import command
+    from sqlalchemy import Engine, event
+
+    migrate = command.upgrade
+    statements: list[str] = []
+
+    def upgrade(config: Config, revision: str) -> None:
+        connection: Connection = config.attributes["connection"]
+        schema = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%'"
+        is_new = connection.exec_driver_sql(schema).first() is None
+        if revision != "head" or not is_new:
+            migrate(config, revision)
+        elif statements:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        else:
+            migrate(config, revision)
+            version = connection.exec_driver_sql("select * from alembic_version").scalar_one()
+            statements.extend(connection.exec_driver_sql(schema).scalars())
+            statements.append(f"insert into alembic_version values ('{version}')")
+
+    @event.listens_for(Engine, "connect")
+    def do_not_wait(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "upgrade", upgrade)
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from eyetune.records.study import SamplerName, SchedulerName
 from eyetune.space.portfolio import Portfolio, portfolios
 from eyetune.space.presets import BUILT_IN, recipe_space
 from eyetune.space.space import Space
+from eyetune.tuning.executors import InProcessExecutor
 from eyetune.tuning.objectives import BEFORE_TRAINING
 from eyetune.tuning.schedulers import make_scheduler
 
@@ -101,10 +102,12 @@ def example_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:workers=0")  # what this process costs
 def test_tuning_examples_run_in_order(
     example_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One worker: most of the time of these short studies is the start of their workers.
+    # Most of the time of these short studies is the start of their workers: the first has one, and
+    # the others train here.
     monkeypatch.setattr("eyetune.tuning.executors.local.usable_cores", lambda: 1)
     search, drop_in, plan, own_space = executed_examples(ROOT / "docs" / "tuning.md")
     _, short = executed_examples(ROOT / "README.md")
@@ -112,6 +115,7 @@ def test_tuning_examples_run_in_order(
     exec(compile(search, "tuning.md", "exec"), names)
     study, tuned = names["study"], names["tuned"]
     assert study.to_json()["report"] is not None
+    monkeypatch.setattr("eyetune.api.tune.make_executor", lambda *_, **__: InProcessExecutor())
     # One report is enough: it takes longer than the trainings of a short study.
     monkeypatch.setattr("eyetune.api.tune.draw", lambda *_, **__: None)
     assert study.best_value > 0.5

@@ -6,7 +6,6 @@ import ast
 import base64
 import html
 import io
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from ipykernel.kernelspec import write_kernel_spec
 from nbclient import NotebookClient
 from PIL import Image
 
-from eyetune.data.sources import cifar
 from eyetune.testing.datasets import write_cifar10
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "lab.ipynb"
@@ -50,16 +48,16 @@ TRAININGS = {
 }  # fmt: skip
 
 
+# With one core, searches have one worker. Most of their time is the start of their workers.
+USE_ONE_CORE = """
+import os
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+"""
+
+
 def read_notebook() -> Any:
     return nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-
-
-def source(folder: Path) -> tuple[str, int]:
-    """Return the images to learn from: CIFAR-10 if it is here, else images of color and noise."""
-    directory = os.environ.get("EYETUNE_DATA")
-    if directory and cifar.find(Path(directory), "cifar10"):
-        return "cifar10", 1000
-    return str(write_cifar10(folder, images_per_batch=100)), 0
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +65,17 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
     """Execute the notebook in a new kernel, and return its code cells by id."""
     folder = tmp_path_factory.mktemp("notebook")
     write_kernel_spec(folder / "kernels" / KERNEL)
-    data, subset = source(folder)
+    startup = folder / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "use_one_core.py").write_text(USE_ONE_CORE)
     settings = {
         "JUPYTER_PATH": folder,
         "IPYTHONDIR": folder / "ipython",
         "KERAS_HOME": folder / "keras",  # no weights to transfer from, on any machine
         "EYETUNE_WORKSPACE": folder / "workspace",
-        "EYETUNE_NOTEBOOK_DATA": data,
-        "EYETUNE_NOTEBOOK_SUBSET": subset,
+        # Images of color and noise are learned in a few steps.
+        "EYETUNE_NOTEBOOK_DATA": write_cifar10(folder, images_per_batch=100),
+        "EYETUNE_NOTEBOOK_SUBSET": 400,
         "EYETUNE_NOTEBOOK_EPOCHS": EPOCHS,
         "EYETUNE_NOTEBOOK_SEARCH_EPOCHS": SEARCH_EPOCHS,
     }

@@ -8,21 +8,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import eyetune as et
 from eyetune.cli.main import run
+from tests.e2e.commands import finish, started
+from tests.e2e.conftest import Show
 
-EYETUNE = [sys.executable, "-m", "eyetune"]
 SMALL = ["--set", "model.blocks=[4]", "--set", "model.dense=[8]", "--batch-size", "16"]
 
-# Where a shell started these tests in the background, SIGINT is ignored in all their children.
-WITH_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from eyetune.cli.main import main; main()"
-)
 # Runs a command, then fails if Keras or TensorFlow were loaded in this process.
 WITHOUT_KERAS = """
 import sys
@@ -39,20 +34,6 @@ def tiny_start(recipe, value):
 """
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a command that can be interrupted."""
-    command = [sys.executable, "-c", WITH_CTRL_C, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(*arguments: str | Path) -> Any:
-    """Run a command that must succeed, and return its JSON object."""
-    command = [*EYETUNE, *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
     """Read a training's progress until an epoch is complete."""
     assert process.stderr is not None
@@ -62,29 +43,32 @@ def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
     raise AssertionError(f"The training ended before epoch {number}.")
 
 
-def test_train_resumes_bit_for_bit_after_each_signal(archive: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_pictures")
+def test_train_resumes_bit_for_bit_after_each_signal(
+    archive: Path, tmp_path: Path, show: Show
+) -> None:
     training = ["--data", str(archive), "--epochs", "40", "--threads", "1", *SMALL]
-    with start("train", *training) as process:
+    with started("train", *training) as process:
         wait_for_epoch(process, 2)
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    (killed,) = finish("runs")["runs"]
+    (killed,) = show("runs")["runs"]
     assert killed["state"] == "PAUSED"
     assert 2 <= killed["epochs"] < 40
-    with start("train", "--resume", killed["run"]) as process:
+    with started("train", "--resume", killed["run"]) as process:
         wait_for_epoch(process, killed["epochs"] + 2)
         process.send_signal(signal.SIGINT)
         process.communicate()
     assert process.returncode == 130
-    (interrupted,) = finish("runs")["runs"]
+    (interrupted,) = show("runs")["runs"]
     assert interrupted["state"] == "PAUSED"
     assert killed["epochs"] + 2 <= interrupted["epochs"] < 40
     resumed = finish("train", "--resume", interrupted["run"])
     assert resumed["state"] == "COMPLETE"
     edits = {"model.blocks": [4], "model.dense": [8], "fit.batch_size": 16, "fit.epochs": 40}
     recipe = et.Recipe().with_(edits)
-    uninterrupted = et.train(recipe, archive, workspace=tmp_path, progress=False, plots=False)
+    uninterrupted = et.train(recipe, archive, workspace=tmp_path, progress=False)
     for metric in ("loss", "accuracy", "val_loss", "val_accuracy"):
         expected = [getattr(epoch, metric) for epoch in uninterrupted.history]
         assert resumed["history"][metric] == expected
@@ -94,12 +78,9 @@ def test_train_resumes_bit_for_bit_after_each_signal(archive: Path, tmp_path: Pa
 def test_two_processes_cannot_train_one_run(
     archive: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with start("train", "--data", archive, "--epochs", "100000", *SMALL) as process:
-        try:
-            wait_for_epoch(process, 1)
-            status = run(["train", "--resume", "latest", "--json"])
-        finally:
-            process.kill()
+    with started("train", "--data", archive, "--epochs", "100000", *SMALL) as process:
+        wait_for_epoch(process, 1)
+        status = run(["train", "--resume", "latest", "--json"])
     assert status == 1
     assert json.loads(capfd.readouterr().out)["error"]["type"] == "RunBusyError"
 
@@ -113,19 +94,21 @@ def test_output_can_be_cut_short() -> None:
     assert done.stderr == ""
 
 
-def test_killed_lab_continues_without_repetition_or_keras(archive: Path, tmp_path: Path) -> None:
+def test_killed_lab_continues_without_repetition_or_keras(
+    archive: Path, tmp_path: Path, show: Show
+) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN_TECHNIQUE)
     techniques = "learning-rate=0.01,batch-size=8,dense-units=32,padding,tiny-start"
     arguments = ["lab", "--data", str(archive), *SMALL, "--learning-rate", "1e-5"]
     arguments += ["--set", "fit.epochs=6", "--techniques", techniques, "--file", str(own)]
     arguments += ["--final-seeds", "1"]
-    with start(*arguments, "--workers", "2") as process:
+    with started(*arguments, "--workers", "2") as process:
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("[2/"))
         process.kill()
         process.communicate()
-    before = {run["run"]: run for run in finish("runs")["runs"]}
+    before = {run["run"]: run for run in show("runs")["runs"]}
     finished = {name: run for name, run in before.items() if run["state"] == "COMPLETE"}
     assert len(finished) >= 2
     command = [sys.executable, "-c", WITHOUT_KERAS, *arguments, "--workers", "1"]
@@ -135,7 +118,7 @@ def test_killed_lab_continues_without_repetition_or_keras(archive: Path, tmp_pat
     for noise in ("oneDNN", "WARNING", "tensorflow"):
         assert noise not in done.stderr
     value = et.open_lab().to_json()
-    after = {run["run"]: run for run in finish("runs")["runs"]}
+    after = {run["run"]: run for run in show("runs")["runs"]}
     assert set(before) <= set(after)
     for name, record in finished.items():
         assert after[name]["duration_seconds"] == record["duration_seconds"]

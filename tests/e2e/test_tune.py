@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +16,11 @@ from eyetune.records import Workspace
 from eyetune.testing.datasets import write_cifar10
 from eyetune.tuning.endings import Ending
 from eyetune.values.history import Epoch
+from tests.e2e.commands import call, finish, started
+from tests.e2e.conftest import Refuse, Show
 
 pytestmark = pytest.mark.slow
 
-# A shell starts jobs in the background with SIGINT ignored, and so would be whatever these tests
-# start.
-HEARING_CTRL_C = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from eyetune.cli.main import main; main()"
-)
 MODEL = """
 import time
 
@@ -120,29 +113,6 @@ values = [1e-2, 1e-3, 1e-4]
 """
 
 
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eyetune", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def finish(*arguments: str | Path) -> Any:
-    done = call(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@contextmanager
-def started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", HEARING_CTRL_C, *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     for _ in range(3000):
         if holds():
@@ -188,7 +158,7 @@ def at(folder: Path) -> list[str | Path]:
 
 
 def test_failures_of_a_model_function_cost_their_own_trial(
-    first: Any, at: list[str | Path]
+    first: Any, at: list[str | Path], show: Show
 ) -> None:
     assert {
         "study",
@@ -216,81 +186,59 @@ def test_failures_of_a_model_function_cost_their_own_trial(
         assert by_kind[kind]["error"], kind
     assert 'model.py", line' in by_kind["raises"]["error"]
     assert "at most 3,500 MB" in by_kind["hog"]["error"]
-    raised = finish("study", "first", "--trial", str(by_kind["raises"]["trial"]), *at)
+    raised = show("study", "first", "--trial", str(by_kind["raises"]["trial"]), *at)
     assert "ValueError: no such layer in the user's file" in raised["error"]
 
 
-def test_a_trial_that_takes_too_long_fails(folder: Path, archive: Path) -> None:
+def test_a_trial_that_takes_too_long_fails(folder: Path, archive: Path, show: Show) -> None:
     function = f"{folder / 'sleeping.py'}:build_model"
     arguments: list[str | Path] = [function, "--data", archive, "--name", "sleeping"]
-    arguments += ["--sampler", "grid", "--epochs", "1", "--workers", "2", "--trial-time", "15s"]
-    call("tune", *arguments)  # on a busy machine even the other trial may take too long
-    trials = finish("study", "sleeping")["all_trials"]
+    arguments += ["--sampler", "grid", "--epochs", "1", "--workers", "1", "--trial-time", "4s"]
+    # On a busy machine even the other trial may take too long.
+    call("tune", *arguments, pictures=False)
+    trials = show("study", "sleeping")["all_trials"]
     asleep = [trial for trial in trials if trial["hyperparameters"]["kind"] == "asleep"]
     assert [trial["state"] for trial in asleep] == ["FAILED"]
-    assert "at most 15 s" in asleep[0]["error"]
+    assert "at most 4 s" in asleep[0]["error"]
 
 
-def test_a_study_is_listed_shown_and_compared(first: Any, at: list[str | Path]) -> None:
-    (listed,) = finish("studies", *at)["studies"]
+def test_a_study_is_listed_shown_and_compared(first: Any, at: list[str | Path], show: Show) -> None:
+    (listed,) = show("studies", *at)["studies"]
     assert (listed["study"], listed["configurations"], listed["state"]) == ("first", 9, "COMPLETE")
-    again = finish("study", "first", *at)
+    again = show("study", "first", *at)
     assert {**again, "importances": {}} == {**first, "importances": {}}
     good = [f"first/{one['trial']}" for one in first["all_trials"] if one["state"] == "COMPLETE"]
-    assert set(good) <= {one["name"] for one in finish("runs", *at)["runs"]}
-    compared = finish("compare", *good[:2], *at)
+    assert set(good) <= {one["name"] for one in show("runs", *at)["runs"]}
+    compared = show("compare", *good[:2], *at)
     assert compared["baseline"]["label"] == good[0]
     assert [one["label"] for one in compared["differences"]] == [good[1]]
 
 
 def test_resume_refuses_another_function_or_objective(
-    first: Any, folder: Path, at: list[str | Path]
+    first: Any, folder: Path, at: list[str | Path], refuse: Refuse
 ) -> None:
-    arguments: list[str | Path] = ["tune", "--resume", "--name", first["study"], *at]
-    changed = call(*arguments[:1], f"{folder / 'changed.py'}:build_model", *arguments[1:])
-    assert changed.returncode == 2
-    assert "filters" in changed.stderr
-    assert "16" in changed.stderr
-    other = call(*arguments, "--objective", "val_loss")
-    assert other.returncode == 2
-    assert "val_loss" in other.stderr
+    arguments: list[str | Path] = ["--resume", "--name", first["study"], "--workers", "0", *at]
+    changed = refuse("tune", f"{folder / 'changed.py'}:build_model", *arguments)
+    assert "filters" in changed
+    assert "16" in changed
+    assert "val_loss" in refuse("tune", *arguments, "--objective", "val_loss")
 
 
 def test_a_function_that_always_raises_is_reported(folder: Path, archive: Path) -> None:
-    arguments: list[str | Path] = [
-        "tune",
-        f"{folder / 'broken.py'}:build_model",
-        "--data",
-        archive,
-        "--name",
-        "broken",
-        "--workers",
-        "1",
-    ]
-    done = call(*arguments)
+    function = f"{folder / 'broken.py'}:build_model"
+    done = call("tune", function, "--data", archive, "--name", "broken", "--workers", "1")
     assert done.returncode == 2  # its space cannot be read: there is nothing to search yet
     assert "it never works with" in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.split("File")[0]
 
 
-def test_a_board_and_two_objectives(tmp_path: Path) -> None:
+def test_a_board_and_two_objectives(tmp_path: Path, refuse: Refuse) -> None:
     space = tmp_path / "space.toml"
     space.write_text(SPACE)
     archive = write_cifar10(tmp_path, images_per_batch=40)  # the space has batches of 128 images
-    arguments: list[str | Path] = [
-        "tune",
-        "--space",
-        "small",
-        "--data",
-        archive,
-        "--name",
-        "front",
-        "--epochs",
-        "1",
-        "--trials",
-        "4",
-    ]
-    arguments += ["--constraint", "parameters < 20000", "--board", "esp-eye", "--workers", "2"]
+    arguments: list[str | Path] = ["tune", "--space", "small", "--data", archive]
+    arguments += ["--name", "front", "--epochs", "1", "--trials", "4", "--workers", "1"]
+    arguments += ["--constraint", "parameters < 20000", "--board", "esp-eye"]
     value = finish(*arguments, "--objective", "val_accuracy", "--objective", "parameters")
     done = [trial for trial in value["all_trials"] if trial["state"] == "COMPLETE"]
     refused = [trial for trial in value["all_trials"] if trial["state"] == "INFEASIBLE"]
@@ -311,12 +259,13 @@ def test_a_board_and_two_objectives(tmp_path: Path) -> None:
     )
     assert (Path(value["report"]).parent / "plots" / "front.png").exists()
 
-    changed = call("tune", "--space", space, "--resume", "--name", "front")
-    assert changed.returncode == 2
-    assert "model.width" in changed.stderr
+    arguments = ["tune", "--space", space, "--resume", "--name", "front", "--workers", "0"]
+    assert "model.width" in refuse(*arguments)
 
 
-def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Path) -> None:
+def test_an_interrupted_study_resumes(
+    folder: Path, archive: Path, workspace: Path, show: Show, refuse: Refuse
+) -> None:
     hold = folder / "hold"
     hold.touch()
     function = f"{folder / 'held.py'}:Held"
@@ -330,21 +279,20 @@ def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Pa
 
     with started(*arguments) as process:
         wait_until(lambda: [len(history) for history in histories()] == [HELD_AFTER, 0], process)
-        busy = call("tune", "--resume", "--name", "held")
-        assert busy.returncode == 1
-        assert "held" in busy.stderr
+        assert "held" in refuse("tune", "--resume", "--name", "held", status=1)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "tune --resume --name held" in errors
-    (paused,) = finish("studies")["studies"]
+    (paused,) = show("studies")["studies"]
     assert paused["state"] == "PAUSED"
-    (trial,) = finish("study", "held")["all_trials"]
+    (trial,) = show("study", "held")["all_trials"]
     assert trial["epochs"] == HELD_AFTER
     before, _ = histories()
 
     hold.unlink()
-    value = finish("tune", "--resume", "--name", "held")
+    arguments = ["tune", "--resume", "--name", "held", "--workers", "1"]
+    value = finish(*arguments, pictures=False)
     assert value["ending"] == Ending.TRIALS_DONE
     assert [trial["epochs"] for trial in value["all_trials"]] == [5, 5]
     executions = value["all_trials"][0]["executions"]
@@ -353,12 +301,12 @@ def test_an_interrupted_study_resumes(folder: Path, archive: Path, workspace: Pa
     assert after[:HELD_AFTER] == before  # durations included: no epoch was trained twice
     assert [epoch.epoch for epoch in after] == [1, 2, 3, 4, 5]
     best = value["best"]
-    shown = finish("show", best["run"])
+    shown = show("show", best["run"])
     assert shown["state"] == "COMPLETE"
     accuracies = [one["val_accuracy"] for one in best["executions"]]
     assert shown["validation_accuracy"] == pytest.approx(max(accuracies))
     assert best["val_accuracy"] == pytest.approx(sum(accuracies) / 2)
-    assert finish("evaluate", best["run"])
+    assert show("evaluate", best["run"])
 
 
 @pytest.mark.parametrize(

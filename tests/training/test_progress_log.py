@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +23,6 @@ def test_progress_log_is_read_whole_in_order_and_once(
     kinds: list[str], data: st.DataObject
 ) -> None:
     """Whatever moment the reader looks at, even in the middle of a line."""
-
-    folder = Path(tempfile.mkdtemp())
     told = [
         epoch(n) if kind == "epoch" else Progress(n, 9, 1, 2, 0.5, 0.5, 1.0)
         for n, kind in enumerate(kinds, 1)
@@ -33,15 +31,17 @@ def test_progress_log_is_read_whole_in_order_and_once(
         json.dumps({"epoch" if isinstance(one, Epoch) else "progress": asdict(one)}) + "\n"
         for one in told
     ).encode()
-    reader, read, at = ProgressLogReader(folder), [], 0
-    while at < len(text):
-        step = data.draw(st.integers(1, len(text) - at))
-        with (folder / PROGRESS_FILE).open("ab") as stream:
-            stream.write(text[at : at + step])
-        at += step
-        read += list(reader.read())
-    assert read == told
-    assert list(reader.read()) == []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        reader, read, at = ProgressLogReader(folder), [], 0
+        while at < len(text):
+            step = data.draw(st.integers(1, len(text) - at))
+            with (folder / PROGRESS_FILE).open("ab") as stream:
+                stream.write(text[at : at + step])
+            at += step
+            read += list(reader.read())
+        assert read == told
+        assert list(reader.read()) == []
 
 
 def test_progress_log_limits_progress_but_not_epochs() -> None:

@@ -29,7 +29,8 @@ from eyetune.tuning.runner import Plan, Runner
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[LocalExecutor]:
-    with LocalExecutor(2) as workers:
+    with LocalExecutor(1) as workers:
+        workers.threads = 1  # as each of several workers
         yield workers
 
 

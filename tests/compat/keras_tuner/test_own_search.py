@@ -20,6 +20,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.executors import InProcessExecutor
 
 FUNCTION = """
 import keras
@@ -47,6 +48,13 @@ def function(tmp_path: Path) -> str:
     path = tmp_path / "model.py"
     path.write_text(FUNCTION)
     return str(path)
+
+
+@pytest.fixture
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let KerasTuner search in this process, which has loaded Keras already."""
+    make_executor = "eyetune.compat.keras_tuner.own_search.make_executor"
+    monkeypatch.setattr(make_executor, lambda *_: InProcessExecutor())
 
 
 class TestSupportedSearch:
@@ -171,6 +179,7 @@ class TestSearch:
         assert [[rung.epochs for rung in trial.rungs] for trial in promoted] == [[1, 3]]
         assert {trial.state for trial in study.trials} == {TrialState.COMPLETE, TrialState.STOPPED}
 
+    @pytest.mark.usefixtures("no_worker")
     def test_own_search_rejects_an_unmeasured_objective(self, function: str) -> None:
         data = tiny_images(30, 3, size=8)
         with pytest.raises(UsageError) as caught:
@@ -178,6 +187,7 @@ class TestSearch:
         assert "val_acc" in (caught.value.expected or "")
         assert Workspace().studies.all() == []
 
+    @pytest.mark.usefixtures("no_worker")
     def test_own_search_leaves_no_study_if_the_function_fails(self, function: str) -> None:
         images, labels = tiny_images(30, 3, size=8)
         with pytest.raises(FunctionError) as caught:

@@ -35,6 +35,9 @@ from eyetune.records import Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
 
+# Searches with workers=0 warn of what they cost; no Keras has to start for them.
+HERE = pytest.mark.filterwarnings("ignore:workers=0")
+
 # The last step of the lab, with images of its size, few of them. No `if __name__ == "__main__":`,
 # as in the lab.
 SCRIPT = """
@@ -228,10 +231,11 @@ class TestAfterASearch:
         assert tuner.remaining_trials == 0
         assert [run.recipe.fit.epochs for run in tuner.workspace.runs.all()] == [1, 1]
 
+    @HERE
     def test_search_again_returns_the_study(
         self, tuner: Any, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        again = searched(make(directory=folder, project_name="first"))
+        again = searched(make(directory=folder, project_name="first", workers=0))
         assert "overwrite=True" in capsys.readouterr().out
         assert again.study.trials == tuner.study.trials
 
@@ -246,11 +250,12 @@ class TestAfterASearch:
         ],
     )
     @pytest.mark.usefixtures("tuner")
+    @HERE
     def test_refuses_another_search_of_the_name(
         self, folder: Path, words: dict[str, Any], received: str
     ) -> None:
         with pytest.raises(StudyChangedError) as caught:
-            searched(make(directory=folder, project_name="first", **words))
+            searched(make(directory=folder, project_name="first", workers=0, **words))
         assert caught.value.received == received
         assert "overwrite=True" in (caught.value.fix or "")
 
@@ -260,12 +265,13 @@ class TestAfterASearch:
         assert fresh.study.trials == tuner.study.trials
 
 
-@pytest.mark.slow
+@HERE
 def test_tuner_accepts_preset_hyperparameters(tmp_path: Path) -> None:
     known = keras_tuner.HyperParameters()
     known.Fixed("learning_rate", 0.003)
     known.Boolean("wide")
-    tuner = make(hyperparameters=known, tune_new_entries=False, directory=tmp_path, max_trials=1)
+    options = {"tune_new_entries": False, "max_trials": 1, "workers": 0}
+    tuner = make(hyperparameters=known, directory=tmp_path, **options)
     assert tuner.space.names == ("learning_rate", "wide")
     searched(tuner)
     assert {trial.values["learning_rate"] for trial in tuner.study.trials} == {0.003}
@@ -277,7 +283,7 @@ def test_tuner_accepts_preset_hyperparameters(tmp_path: Path) -> None:
         _ = make(directory=tmp_path).study
 
 
-@pytest.mark.slow
+@HERE
 def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
     class Failing(keras_tuner.HyperModel):  # type: ignore[misc]
         def build(self, hp: Any) -> Any:
@@ -287,7 +293,7 @@ def test_search_raises_if_every_trial_fails(tmp_path: Path) -> None:
             raise RuntimeError("no such training")
 
     with pytest.raises(TrainingError):
-        searched(make(hypermodel=Failing(), directory=tmp_path, max_trials=1))
+        searched(make(hypermodel=Failing(), directory=tmp_path, max_trials=1, workers=0))
     (trial,) = make(directory=tmp_path).study.trials
     assert trial.state is TrialState.FAILED
     assert "RuntimeError: no such training" in trial.error

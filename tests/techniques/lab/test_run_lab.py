@@ -160,18 +160,6 @@ def test_second_lab_in_a_workspace_is_refused(archive: Path) -> None:
         run_lab(plan_of(archive), workspace, WorkersDisplay(enabled=False))
 
 
-def test_lab_without_time_trains_the_baseline_only(archive: Path) -> None:
-    plan = plan_of(archive)
-    short = LabPlan(
-        plan.baseline, "images", plan.choices[:2], final_seeds=2, workers=1, seconds=1e-6
-    )
-    record = run_lab(short, Workspace(), WorkersDisplay(enabled=False))
-    assert not record.complete
-    assert {skip.kind for skip in record.skipped} == {SkipKind.OUT_OF_TIME}
-    assert len(record.final.runs) == 1
-    assert record.final == record.final_baseline
-
-
 def simulated(plan: LabPlan, workspace: Workspace) -> LabRecord:
     """Return the record of a lab whose trainings take six seconds each, as they are recorded."""
     workspace.prepare()
@@ -179,6 +167,16 @@ def simulated(plan: LabPlan, workspace: Workspace) -> LabRecord:
     with SimulatedExecutor(1) as executor:
         runner = Runner(workspace, executor, display)
         return run_stages(plan, WorkersTrainer(plan, runner, workspace, display))
+
+
+def test_lab_without_time_trains_the_baseline_only(archive: Path, tmp_path: Path) -> None:
+    plan = plan_of(archive)
+    short = replace(plan, choices=plan.choices[:2], seconds=1e-6)
+    record = simulated(short, Workspace(tmp_path))
+    assert not record.complete
+    assert {skip.kind for skip in record.skipped} == {SkipKind.OUT_OF_TIME}
+    assert len(record.final.runs) == 1
+    assert record.final == record.final_baseline
 
 
 def test_lab_trains_more_final_seeds_in_the_time_that_is_left(

@@ -81,7 +81,7 @@ def started_epochs(diary: Path) -> list[tuple[str, str]]:
     return [(node, epoch) for _, node, epoch in rows]
 
 
-def run_study(folder: Path, archive: Path, **options: Any) -> Study:
+def run_study(folder: Path, archive: Path, *, workers: int, executor: str) -> Study:
     folder.mkdir(exist_ok=True)
     (folder / "model.py").write_text(MODEL.format(diary=str(folder / "diary")))
     return tune(
@@ -91,12 +91,12 @@ def run_study(folder: Path, archive: Path, **options: Any) -> Study:
         scheduler="hyperband",
         max_epochs=4,
         trials=4,
-        workers=2,
+        workers=workers,
+        executor=executor,
         name="study",
         workspace=folder / "workspace",
         progress=False,
         plots=False,
-        **options,
     )
 
 
@@ -135,6 +135,7 @@ class Killer(threading.Thread):
             time.sleep(0.05)
 
 
+@pytest.mark.filterwarnings("ignore:workers=0")  # what this process costs
 def test_a_study_survives_a_machine_that_dies(
     cluster: Any,
     archive: Path,
@@ -144,9 +145,9 @@ def test_a_study_survives_a_machine_that_dies(
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     killer = Killer(cluster, tmp_path / "cluster" / "diary")
     killer.start()
-    far = run_study(tmp_path / "cluster", archive, executor="ray")
+    far = run_study(tmp_path / "cluster", archive, workers=2, executor="ray")
     killer.join()
-    near = run_study(tmp_path / "here", archive)
+    near = run_study(tmp_path / "here", archive, workers=0, executor="local")
     assert killer.has_killed
     assert outline(far) == outline(near)
     planned = Counter(epoch for _, epoch in started_epochs(tmp_path / "here" / "diary"))
