@@ -400,6 +400,13 @@ def test_decode_allows_more_pixels_than_pillow(
     assert not recwarn.list
 
 
+def test_decode_allocates_images_in_large_blocks(tmp_path: Path) -> None:
+    plain(RED).save(tmp_path / "a.png")
+    decoded(tmp_path / "a.png")
+    # A private part of Pillow 13. Blocks of at least 32 MB go back to the system.
+    assert Image.core.get_block_size() >= 2**25
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "CMYK", "L", "1"])
 def test_decode_converts_high_images_in_strips(mode: str, tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (700, 5, 4), np.uint8)

@@ -37,6 +37,7 @@ SPLIT_FOLDERS = {
 MAX_LISTED = 20
 MAX_CLASSES = 10_000
 ROWS_AT_ONCE = 256  # that are converted to RGB
+PILLOW_BLOCK_BYTES = 2**26
 ORIENTATION = 0x0112  # the tag of a camera's rotation mark
 OnProgress = Callable[[int, int], None]
 
@@ -202,7 +203,7 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
     try:
         with open_file(path) as file:
             IMAGE_FILE_BYTES.check(os.fstat(file.fileno()).st_size, "a file")
-            _allow_large_images()
+            _set_up_pillow()
             with Image.open(file, formats=FORMATS) as image:
                 num_pixels = image.width * image.height
                 IMAGE_PIXELS.check(num_pixels, "too many pixels: an image")
@@ -238,9 +239,14 @@ def _reason(error: Exception, path: Path) -> str:
 _BUDGET = PixelBudget(IMAGE_PIXELS)
 
 
-def _allow_large_images() -> None:
-    """Let Pillow open what the limit allows: it has a limit of its own, and warns below it."""
-    allowed = Image.MAX_IMAGE_PIXELS
+def _set_up_pillow() -> None:
+    """Let Pillow open what the limit allows, and allocate large images in large blocks.
+
+    The C library gives memory of such blocks back to the system; smaller ones stay with the thread
+    that used them, so that memory would grow with the number of threads.
+    """
+    Image.core.set_block_size(PILLOW_BLOCK_BYTES)  # a private part of Pillow
+    allowed = Image.MAX_IMAGE_PIXELS  # it has a limit of its own, and warns below it
     if allowed is not None and allowed < IMAGE_PIXELS.value:
         Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS.value
 
