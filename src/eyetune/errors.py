@@ -47,7 +47,7 @@ from typing import Any
 
 MAX_LISTED = 8  # names: a longer list is shortened to its nearest ones
 NUM_NEAREST = 5
-MAX_PART = 4_000  # characters of what was expected or received
+MAX_PART = 4_000  # characters of a message, and of what was expected or received
 MAX_COMPARED = 100  # characters of a name: comparing takes a time that grows with its length
 
 
@@ -80,8 +80,8 @@ class EyetuneError(Exception):
         received: object = None,
         fix: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _shortened(message)
+        super().__init__(self.message)
         self.expected = None if expected is None else _shortened(str(expected))
         self.received = None if received is None else _shortened(str(received))
         self.fix = fix

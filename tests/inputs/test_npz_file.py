@@ -72,6 +72,8 @@ def test_described_is_read_if_it_is_right(tmp_path: Path) -> None:
         described("(1000000000000,)", "'<U0'", b""),
         described("(1,)", "'|O'"),
         described("(1,)", "[('a', '<f8')]"),
+        described("(2,)", "'<U1'"),
+        described("(1,)", "'>U2'"),
         b"plain text",
         b"",
     ],

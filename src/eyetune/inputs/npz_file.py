@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from collections.abc import Container
 from pathlib import Path
@@ -45,8 +46,22 @@ def read_arrays(
                 raise ValueError(f"{name} is not an array")
             read_header(archive, member)
             with archive.open(member) as stream:
-                arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+                values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            if values.dtype.kind == "U":
+                _check_texts(name, values)
+            arrays[name] = values
         return arrays
+
+
+def _check_texts(name: str, texts: NDArray[Any]) -> None:
+    """Refuse texts with numbers that are no characters, which Python could not read.
+
+    Raises:
+        ValueError: There are some.
+    """
+    number_type = np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder)
+    if np.frombuffer(texts.tobytes(), number_type).max(initial=0) > sys.maxunicode:
+        raise ValueError(f"{name} contains numbers that are no characters")
 
 
 def read_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[Shape, np.dtype[Any]]:

@@ -25,7 +25,7 @@ class Condition(SpacePart):
     """A hyperparameter is active only while another one has one of these values."""
 
     parent: str
-    values: tuple[Value, ...]
+    values: tuple[Value, ...] = Field(min_length=1)
 
     def holds(self, values: Values) -> bool:
         """Return whether it is met; it is not where the other hyperparameter is inactive."""

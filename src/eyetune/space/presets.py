@@ -21,6 +21,7 @@ from eyetune.space.portfolio import ImageShape, choose
 from eyetune.space.space import Space
 
 NETWORK = "model"
+MAX_LAYERS = 100  # more than the lists of a recipe may hold
 COUNTS = ("model.blocks.count", "model.dense.count")
 # Hyperparameters that change the number or the shapes of the blocks' weights
 _SHAPES_WEIGHTS = re.compile(
@@ -43,7 +44,9 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
     """
     if NETWORK in values:
         recipe = recipe.with_({NETWORK: values[NETWORK]})
-    counts = {name.rpartition(".")[0]: int(values[name]) for name in COUNTS if name in values}
+    counts = {
+        name.rpartition(".")[0]: _count(name, values[name]) for name in COUNTS if name in values
+    }
     if counts:
         recipe = recipe.with_(
             {path: _resized(recipe, path, count) for path, count in counts.items()}
@@ -53,6 +56,17 @@ def apply(recipe: Recipe, values: Values) -> Recipe:
         if name not in (NETWORK, *COUNTS):
             edits |= dict.fromkeys(_paths(recipe, name), value)
     return recipe.with_(edits) if edits else recipe
+
+
+def _count(name: str, value: Value) -> int:
+    """Return a number of layers; one that is too high for any recipe stays too high.
+
+    Raises:
+        RecipeError: It is no number.
+    """
+    if isinstance(value, str | bool):
+        raise RecipeError(f"{name} is no number.", expected="a whole number", received=value)
+    return min(int(value), MAX_LAYERS)
 
 
 def _resized(recipe: Recipe, path: str, count: int) -> list[Any]:
@@ -221,9 +235,12 @@ def check_space(recipe: Recipe, space: Space) -> None:
 def parent_values(space: Space, distribution: Choice | Range) -> dict[str, Value]:
     """Return values with which a hyperparameter is active."""
     met: dict[str, Value] = {}
-    for condition in distribution.conditions:
-        met |= parent_values(space, space[condition.parent])
-        met[condition.parent] = condition.values[0]
+    needed = {distribution.name}
+    for other in reversed(space.distributions):  # parents come first
+        if other.name in needed:
+            for condition in other.conditions:
+                met.setdefault(condition.parent, condition.values[0])
+                needed.add(condition.parent)
     return met
 
 
