@@ -200,7 +200,7 @@ def _odd_array(random: Random) -> Any:
     )
     shape = tuple(random.choice((0, 1, 2, 3, 8, 12)) for _ in range(random.randrange(5)))
     if random.random() < 0.03:
-        shape = (random.choice((10**6, 2 * 10**7)), random.choice((1, 20)))
+        shape, dtype = (random.choice((10**6, 2 * 10**7)), random.choice((1, 20))), "u1"
     values = np.zeros(shape, dtype)
     if values.dtype.kind in "iuf" and values.size and random.random() < 0.7:
         values.flat[random.randrange(values.size)] = random.choice(

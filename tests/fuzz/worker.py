@@ -61,7 +61,7 @@ def main() -> None:
     (folder / "corpus").mkdir()
     corpus = kind.corpus(folder / "corpus")
     # What is imported and built at the first use does not count.
-    _read(kind, corpus, Random(0), folder)
+    _read(kind, _write(kind, corpus, Random(0), folder), folder)
     address_bytes = _status("VmSize") + MAX_ADDRESS_BYTES
     resource.setrlimit(
         resource.RLIMIT_AS, (address_bytes, resource.getrlimit(resource.RLIMIT_AS)[1])
@@ -71,21 +71,26 @@ def main() -> None:
     for number in range(options.first, options.first + options.count):
         if time.monotonic() > ends_at:
             break
-        _report(report, number=number)
         random = Random(f"{options.seed}/{kind.name}/{number}")
-        result = _read(kind, corpus, random, folder)
+        path = _write(kind, corpus, random, folder)
+        _report(report, number=number)
+        result = _read(kind, path, folder)
         if result["outcome"] in (FOREIGN, MEMORY):
             (folder / "input").rename(folder / f"found-{number}")
         _report(report, number=number, **result)
 
 
-def _read(kind: Kind, corpus: Any, random: Random, folder: Path) -> dict[str, Any]:
-    """Write an input and read it; return how it ended."""
+def _write(kind: Kind, corpus: Any, random: Random, folder: Path) -> Path:
+    """Write an input and return its path."""
     target = folder / "input"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    path = kind.write(random, corpus, target)
-    os.chdir(target)
+    return kind.write(random, corpus, target)
+
+
+def _read(kind: Kind, path: Path, folder: Path) -> dict[str, Any]:
+    """Read an input; return how it ended."""
+    os.chdir(folder / "input")
     Path("/proc/self/clear_refs").write_text("5")  # the highest use of memory starts again
     before = _status("VmRSS")
     started = time.monotonic()
