@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, _imaging
 
 from eyetune.data import Dataset, load
 from eyetune.data.sources import folder
@@ -404,7 +404,7 @@ def test_decode_allocates_images_in_large_blocks(tmp_path: Path) -> None:
     plain(RED).save(tmp_path / "a.png")
     decoded(tmp_path / "a.png")
     # A private part of Pillow 13. Blocks of at least 32 MB go back to the system.
-    assert Image.core.get_block_size() >= 2**25
+    assert _imaging.get_block_size() >= 2**25
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "CMYK", "L", "1"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Split, readable
@@ -245,7 +245,7 @@ def _set_up_pillow() -> None:
     The C library gives memory of such blocks back to the system; smaller ones stay with the thread
     that used them, so that memory would grow with the number of threads.
     """
-    Image.core.set_block_size(PILLOW_BLOCK_BYTES)  # a private part of Pillow
+    _imaging.set_block_size(PILLOW_BLOCK_BYTES)  # a private part of Pillow
     allowed = Image.MAX_IMAGE_PIXELS  # it has a limit of its own, and warns below it
     if allowed is not None and allowed < IMAGE_PIXELS.value:
         Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS.value
