@@ -21,6 +21,7 @@ from eyetune.data.dataset import Floats, Images, Split, normalize
 from eyetune.errors import DataError, UsageError
 from eyetune.report.figures.activation_figures import Answers
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
+from eyetune.values.display import lines
 
 if TYPE_CHECKING:
     import keras
@@ -232,7 +233,7 @@ class Explanation:
         }
 
     def _repr_html_(self) -> str:
-        parts = [f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences]
+        parts = [f"<p>{html.escape(lines(sentence))}</p>" for sentence in self.sentences]
         parts += [picture.as_html(name) for name, picture in self.pictures().items()]
         return "".join(parts)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from eyetune.analysis.comparison import Comparison
 from eyetune.analysis.comparison_table import Column, ComparisonTable, comparison_table
 from eyetune.analysis.learning_rates import RangeTest
+from eyetune.values.display import lines
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
@@ -107,21 +108,21 @@ def _comparison_html(table: ComparisonTable) -> str:
     from eyetune.report.comparison_cells import row_texts
 
     head = "".join(f"<th>{html.escape(column)}</th>" for column in Column)
-    lines = [f"<tr>{head}</tr>"]
+    rows = [f"<tr>{head}</tr>"]
     for row in table.rows:
-        label, *texts = (html.escape(text) for text in row_texts(row).values())
+        label, *texts = (html.escape(lines(text)) for text in row_texts(row).values())
         cells = [f"<th style='text-align:left'>{label}</th>"]
         cells += [f"<td style='text-align:right'>{text}</td>" for text in texts]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    notes = "<br>".join(html.escape(note) for note in table.notes)
-    return f"<table>{''.join(lines)}</table><p>{notes}</p>"
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    notes = "<br>".join(html.escape(lines(note)) for note in table.notes)
+    return f"<table>{''.join(rows)}</table><p>{notes}</p>"
 
 
 def _fact_table(rows: Mapping[str, str]) -> str:
     """Return facts as an HTML table of two columns."""
-    lines = [
+    cells = [
         f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        f"<td style='text-align:left'>{html.escape(lines(value))}</td></tr>"
         for name, value in rows.items()
     ]
-    return f"<table>{''.join(lines)}</table>"
+    return f"<table>{''.join(cells)}</table>"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, say
 from eyetune.errors import UsageError
+from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -196,14 +196,18 @@ def _fit_lines(check: FitCheck) -> list[RenderableType]:
         f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}",
     ]
     if check.uncertainty:
-        lines += ["", "[bold]Why it cannot be told[/bold]", f"  - {escape(check.uncertainty)}"]
+        lines += [
+            "",
+            "[bold]Why it cannot be told[/bold]",
+            f"  - {escape_lines(check.uncertainty)}",
+        ]
         lines.append("    The values above are lower bounds.")
     if not check.reasons:
         return lines
     lines += ["", "[bold]Why it does not fit[/bold]"]
-    lines += [f"  - {escape(reason)}" for reason in check.reasons]
+    lines += [f"  - {escape_lines(reason)}" for reason in check.reasons]
     lines.append("[bold]What to do[/bold]")
-    lines += [f"  - {escape(sentence)}" for sentence in check.advice]
+    lines += [f"  - {escape_lines(sentence)}" for sentence in check.advice]
     return lines
 
 
@@ -234,7 +238,7 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
     first = checks[0]
     lines: list[RenderableType] = [f"[bold]{escape(first.label)}[/bold]", table]
     if first.uncertainty:
-        lines.append(escape(first.uncertainty))
+        lines.append(escape_lines(first.uncertainty))
     names = [board.name for board in (check.board for check in checks if not check.fits)]
     if names:
         lines.append(f"Reasons and advice: eyetune fit-check NETWORK --board {escape(names[0])}")

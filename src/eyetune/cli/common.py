@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -93,7 +94,7 @@ class Common:
     def show(self, value: Mapping[str, Any], *parts: RenderableType) -> None:
         """Print a command's result: with --json the value, otherwise the parts for people."""
         if self.json:
-            print(json.dumps(value, allow_nan=False, default=str))
+            print(json_text(value))
             return
         console = output()
         for part in parts:
@@ -324,9 +325,9 @@ def output() -> Console:
 
     It is as wide as the terminal or as COLUMNS says, otherwise 120 columns.
     """
-    from rich.console import Console
+    from eyetune.report.console import SafeConsole
 
-    class Output(Console):
+    class Output(SafeConsole):
         def on_broken_pipe(self) -> None:
             # Rich would exit with status 1, but it is not a failure if a reader stops early.
             raise BrokenPipeError
@@ -336,11 +337,32 @@ def output() -> Console:
     return Output(highlight=False, width=None if has_width else 120, soft_wrap=not is_terminal)
 
 
+def json_text(value: Any) -> str:
+    """Return a value as JSON; a number that JSON does not have, such as NaN, becomes null.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "epochs": (1, 2)})
+        '{"loss": null, "epochs": [1, 2]}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def say(text: str) -> None:
     """Print a message that is not a result, on standard error."""
-    from rich.console import Console
+    from eyetune.report.console import SafeConsole
 
-    Console(file=sys.stderr, highlight=False).print(text, markup=False, soft_wrap=True)
+    SafeConsole(file=sys.stderr, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
 def load_keras() -> None:

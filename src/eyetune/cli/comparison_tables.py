@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from eyetune.report.console import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, shape_text
+from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,7 +22,7 @@ def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableTy
     if facts["source"] != facts["name"]:
         title += f" from {escape(facts['source'])}"
     parts: list[RenderableType] = [title]
-    parts += [f"note: {escape(note)}" for note in facts["notes"]]
+    parts += [f"note: {escape_lines(note)}" for note in facts["notes"]]
     parts += [_split_table(facts), _class_table(facts), _first_labels_table(facts)]
     return [*parts, f"Samples of each class: {escape(str(picture))}"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from eyetune.cli.common import (
     Common,
@@ -18,6 +17,7 @@ from eyetune.cli.common import (
 )
 from eyetune.cli.export import Formats, export_lines, verification_lines
 from eyetune.cli.interruption import recorded_studies, say_how_to_resume
+from eyetune.report.console import escape
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 _NO_COMMON = Common()

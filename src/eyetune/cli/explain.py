@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, check_output_folder, load_keras
+from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,7 +81,7 @@ def _tables(explained: Explanation) -> list[RenderableType]:
         f"[bold]{escape(explained.label)}[/bold], {explained.split} images",
         "",
     ]
-    shown += [escape(sentence) for sentence in explained.sentences]
+    shown += [escape_lines(sentence) for sentence in explained.sentences]
     if explained.pairs:
         shown.append(_pairs_table(explained))
     else:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.cli.common import Common, ModelFileFlags, ModelFileOptions, check_output_folder
 from eyetune.errors import UsageError
+from eyetune.report.console import escape, escape_lines
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
 from eyetune.values.pixels import pixels_text
@@ -275,7 +275,7 @@ def export_lines(export: Export) -> list[RenderableType]:
     return [
         f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}",
         _table(rows),
-        *(escape(note) for note in export.notes),
+        *(escape_lines(note) for note in export.notes),
         f"Written: {path} (model.tflite, report.html, {folders})",
         f"Next: eyetune verify {path}",
     ]
@@ -317,7 +317,7 @@ def verification_lines(verification: Verification) -> list[RenderableType]:
         verdict,
         verification.judgement.text,
         _table(rows),
-        *(escape(sentence) for sentence in sentences),
+        *(escape_lines(sentence) for sentence in sentences),
     ]
 
 
@@ -326,5 +326,5 @@ def _table(rows: dict[str, str]) -> Table:
     table.add_column()
     table.add_column(overflow="fold")
     for name, text in rows.items():
-        table.add_row(name, escape(text))
+        table.add_row(name, escape_lines(text))
     return table

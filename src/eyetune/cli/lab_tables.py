@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,7 +44,7 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
         f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {changes}, {seeds},"
         f" {duration(record.seconds)}",
         _leaderboard(table),
-        *(f"[dim]{escape(note)}[/dim]" for note in table.notes if note not in hidden_notes),
+        *(f"[dim]{escape_lines(note)}[/dim]" for note in table.notes if note not in hidden_notes),
     ]
     if len(record.seeds) == 1:
         shown.append(
@@ -56,7 +57,7 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
     shown += [*_steps(record), *_interactions(record), *_skipped(record), *_test(record)]
     if not record.complete:
         shown += ["", "[yellow]Time ran out before the lab was complete.[/yellow]"]
-    shown += ["", f"[bold]{escape(record.answer)}[/bold]"]
+    shown += ["", f"[bold]{escape_lines(record.answer)}[/bold]"]
     if paths:
         shown += ["", *(escape(str(path)) for path in paths)]
     return shown
@@ -143,7 +144,7 @@ def _skipped(record: LabRecord) -> list[RenderableType]:
     lines: list[RenderableType] = ["", f"[bold]Skipped[/bold] ({len(record.skipped)})"]
     for skip in record.skipped[:MAX_SKIPPED]:
         change = f"{skip.name}={value_text(skip.value)}"
-        lines.append(f"  {escape(change)}: {escape(skip.reason)}")
+        lines.append(f"  {escape(change)}: {escape_lines(skip.reason)}")
     num_others = len(record.skipped) - MAX_SKIPPED
     if num_others > 0:
         lines.append(f"  ... and {num_others} more, in the report")

@@ -34,9 +34,8 @@ def list_labs(
     deleted
         List the labs in the trash instead.
     """
-    from rich.markup import escape
-
     from eyetune.cli.list_tables import labs_table
+    from eyetune.report.console import escape
 
     workspace = common.open_workspace()
     labs = workspace.labs.all(deleted=deleted, skip_damaged=True)[::-1]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.constrain import Constrain
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from eyetune.records.query import figures
+from eyetune.report.console import escape
+from eyetune.values.display import one_line
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
@@ -241,7 +242,7 @@ def _table() -> Table:
 
 def _flexible(text: str, *, style: str = "") -> Text:
     """Return a cell that stays on one line, shortened where there is no room for it."""
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(one_line(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _state_text(state: str) -> str:

@@ -45,6 +45,7 @@ def report(
     """
     check_output_file(output)
     from eyetune.api.report import write_report
+    from eyetune.report.console import escape
 
     written = write_report(*references, output=output, workspace=common.open_workspace())
     if browse:
@@ -56,4 +57,4 @@ def report(
         "lab": written.lab.id if written.lab else None,
         "runs": [run.id for run in written.runs],
     }
-    common.show(value, str(written.path))
+    common.show(value, escape(str(written.path)))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.api.shown import validation_rows
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
+from eyetune.report.console import escape, escape_lines
 from eyetune.report.numbers import share_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _verdict_lines(run: Run) -> list[RenderableType]:
     if verdict.suggestions:
         lines += ["", "[bold]What to try next[/bold]"]
     for suggestion in verdict.suggestions:
-        lines.append(f"  {suggestion.technique}: {escape(suggestion.reason)}")
+        lines.append(f"  {escape(suggestion.technique)}: {escape(suggestion.reason)}")
         lines.append(f"    eyetune train {run.id} {escape(suggestion.command)}")
     return lines
 
@@ -123,8 +123,8 @@ def network_table(network: Network) -> Table:
     table.add_row("image", "", shape_text(network.input_shape), "", "", "")
     for layer in network.layers:
         table.add_row(
-            f"{layer.kind} [dim]{escape(layer.name)}[/dim]",
-            layer.settings,
+            f"{escape(layer.kind)} [dim]{escape(layer.name)}[/dim]",
+            escape(layer.settings),
             shape_text(layer.output_shape),
             f"{layer.parameters:,}",
             f"{layer.macs:,}",
@@ -154,7 +154,7 @@ def evaluation_tables(
 
 def verdict_line(run: Run) -> str:
     """Return the verdict on a run."""
-    return f"[bold]Verdict[/bold] ({run.verdict.level}): {escape(run.verdict.text)}"
+    return f"[bold]Verdict[/bold] ({run.verdict.level}): {escape_lines(run.verdict.text)}"
 
 
 def _class_table(names: Sequence[str], result: Evaluation) -> Table:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,10 +57,10 @@ def study_tables(
         *_best(record, trials),
         *_importances(importances),
     ]
-    shown += [f"[yellow]Warning:[/yellow] {escape(warning)}" for warning in warnings]
+    shown += [f"[yellow]Warning:[/yellow] {escape_lines(warning)}" for warning in warnings]
     if warnings:
         shown.append("")
-    shown += [escape(sentence) for sentence in summary_sentences(record, trials)]
+    shown += [escape_lines(sentence) for sentence in summary_sentences(record, trials)]
     if paths:
         shown += ["", *(escape(str(path)) for path in paths)]
     return shown
@@ -157,9 +158,9 @@ def trial_table(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
         *_executions(record, trial),
     ]
     shown += [f"{escape(name)}: {value:,.10g}" for name, value in trial.network.items()]
-    shown += [f"[yellow]Infeasible:[/yellow] {escape(reason)}" for reason in trial.infeasible]
+    shown += [f"[yellow]Infeasible:[/yellow] {escape_lines(reason)}" for reason in trial.infeasible]
     if trial.error:
-        shown += ["", f"[red]Failed:[/red] {escape(trial.error.strip())}"]
+        shown += ["", f"[red]Failed:[/red] {escape_lines(trial.error.strip())}"]
     return shown
 
 

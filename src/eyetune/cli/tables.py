@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+
+from eyetune.report.console import escape_lines
 
 BARS = "▁▂▃▄▅▆▇█"
 MAX_MATRIX_CLASSES = 20
@@ -35,7 +36,7 @@ def key_value_table(rows: Mapping[str, str]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, escape(value))
+        table.add_row(name, escape_lines(value))
     return table
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.recipe.changes import value_text
+from eyetune.report.console import escape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

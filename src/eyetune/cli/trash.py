@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from rich.markup import escape
-
 from eyetune.cli.common import Common, say
 from eyetune.errors import NotFoundError
 from eyetune.records import trash
+from eyetune.report.console import escape
+from eyetune.values.display import one_line
 
 if TYPE_CHECKING:
     from eyetune.records import RunRecord, Workspace
@@ -95,7 +95,7 @@ def confirm(question: str, *, assume_yes: bool) -> bool:
     if not sys.stdin.isatty():
         say(f"{question} No: there is no terminal to ask. Use --yes to answer yes.")
         return False
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{one_line(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from eyetune.data.dataset import Dataset, Images, Split, one_hot, readable
+from eyetune.data.dataset import Dataset, Images, Split, one_hot
 from eyetune.errors import UsageError, WorkspaceError
+from eyetune.values.display import one_line
 
 PREVIEWED_LABELS = 10
 MAX_CLASSES_SHOWN = 100
@@ -103,12 +104,12 @@ def as_html(dataset: Dataset) -> str:
     titles = ("split", "images", "type", "values", "labels")
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = "".join(_html_row(name, split) for name, split in dataset.splits())
-    notes = "".join(f"<p>{html.escape(readable(note))}</p>" for note in dataset.notes)
+    notes = "".join(f"<p>{html.escape(one_line(note))}</p>" for note in dataset.notes)
     stream = io.BytesIO()
     dataset.preview().save(stream, format="png")
     picture = base64.b64encode(stream.getvalue()).decode()
     return (
-        f"<p><b>{html.escape(readable(dataset.name))}</b>, {dataset.num_classes} classes</p>"
+        f"<p><b>{html.escape(one_line(dataset.name))}</b>, {dataset.num_classes} classes</p>"
         f"<table><tr>{head}</tr>{rows}</table>{notes}"
         "<img alt='images of each class' style='max-width:100%' "
         f"src='data:image/png;base64,{picture}'>"
@@ -141,6 +142,7 @@ def _members(dataset: Dataset, label: int, count: int) -> np.ndarray[Any, np.dty
 
 def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Image.Image:
     """Draw rows of images, each after its name."""
+    names = [one_line(name) for name in names]
     height, width = rows[0].shape[1:3]
     scale = scale or max(1, round(48 / width))
     font = _font()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eyetune.analysis.confusions import ConfusedPair
 from eyetune.report.figures.picture import new_picture, plain, wrapped
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
+from eyetune.values.display import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -270,6 +271,7 @@ def _draw_group(
 
 
 def _short(name: str) -> str:
+    name = one_line(name)
     return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[: MAX_NAME_CHARACTERS - 1]}…"
 
 

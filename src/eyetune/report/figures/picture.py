@@ -13,8 +13,10 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from eyetune.report.output import output_errors
+from eyetune.values.display import lines
 
 DOTS_PER_INCH = 144
 FORMATS = ("png", "svg")
@@ -29,6 +31,14 @@ class Picture(Figure):
     A notebook shows a plain Figure only after pyplot was imported, and pyplot needs a backend and
     keeps every figure alive.
     """
+
+    def draw(self, renderer: Any) -> None:
+        """Draw everything; control characters in texts, which SVG cannot hold, become visible."""
+        for text in self.findobj(Text):
+            shown = lines(text.get_text())
+            if shown != text.get_text():
+                text.set_text(shown)
+        super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
@@ -98,17 +108,14 @@ def save(picture: Picture, folder: Path, name: str, formats: Sequence[str] = FOR
 def plain(text: str) -> str:
     """Return a text that matplotlib shows as it is, and that an SVG file can hold.
 
-    A dollar sign would start a formula, and control characters are not allowed in SVG.
+    A dollar sign would start a formula, and control characters are not allowed in SVG. Line breaks
+    stay: a name of the user's goes through `eyetune.values.display.one_line` first.
 
     Example:
         >>> plain("5 $")
         '5 \\\\$'
     """
-    shown = "".join(
-        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
-    return shown.replace("$", r"\$")
+    return lines(text).replace("$", r"\$")
 
 
 def wrapped(text: str, max_length: int = MAX_LABEL_LENGTH) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.report.figures.picture import new_picture, plain
+from eyetune.values.display import one_line
 from eyetune.values.history import History
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _draw_metric(axes: Axes, history: History, metric: str, label: str, color: s
     marker = "o" if len(history) < 2 else None
     for name, style in (
         (metric, {"linestyle": "--", "alpha": 0.7}),
-        (f"val_{metric}", {"label": plain(label)}),
+        (f"val_{metric}", {"label": plain(one_line(label))}),
     ):
         measured = [epoch for epoch in history if epoch.measures(name)]
         axes.plot(
@@ -98,7 +99,7 @@ def confusion_matrix(
         label="share of the row",
     )
     ticks = range(0, count, max(1, count // 40))
-    names = [plain(class_names[tick]) for tick in ticks]
+    names = [plain(one_line(class_names[tick])) for tick in ticks]
     axes.set_xticks(ticks, names, rotation=45, ha="right")
     axes.set_yticks(ticks, names)
     axes.set_xlabel("predicted")
@@ -141,8 +142,8 @@ def mistakes(
         )
         predicted = int(row.argmax())
         lines = (
-            class_names[label],
-            f"taken for {class_names[predicted]}",
+            one_line(class_names[label]),
+            f"taken for {one_line(class_names[predicted])}",
             f"{row[predicted]:.0%} confident",
         )
         axes.set_title(plain("\n".join(lines)), fontsize=8)
@@ -180,7 +181,7 @@ def forest(
             solid_capstyle="round",
         )
         axes.plot(100 * difference, height, "o", color=color, markersize=7)
-    axes.set_yticks(range(len(ordered)), [plain(label) for label, *_ in ordered])
+    axes.set_yticks(range(len(ordered)), [plain(one_line(label)) for label, *_ in ordered])
     axes.set_ylim(-0.7, len(ordered) - 0.3)
     label = (
         f"difference in validation accuracy from {baseline}, points (95% interval; gray: not sure)"

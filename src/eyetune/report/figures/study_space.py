@@ -13,7 +13,7 @@ from eyetune.analysis.study_summary import search_trials
 from eyetune.analysis.trial_results import metric_text
 from eyetune.records.study import Objective, StudyRecord, TrialRecord
 from eyetune.report.figures.colors import STRONG
-from eyetune.report.figures.picture import message_picture, new_picture
+from eyetune.report.figures.picture import message_picture, new_picture, plain
 from eyetune.report.figures.study_axes import (
     BEST,
     RASTER_FROM,
@@ -341,7 +341,7 @@ def _draw_slice(axes: Axes, hyperparameter: Choice | Range, order: Sequence[Tria
     ticks = scale.ticks(4)
     positions = [position for position, _ in ticks]
     texts = [text for _, text in ticks]
-    axes.set_xticks(positions, [text.replace("$", r"\$") for text in texts], fontsize=8.5)
+    axes.set_xticks(positions, [plain(text) for text in texts], fontsize=8.5)
     if isinstance(hyperparameter, Choice) and sum(map(len, texts)) > 30:
         axes.tick_params(axis="x", rotation=25)
         for label in axes.get_xticklabels():

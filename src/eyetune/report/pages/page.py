@@ -10,6 +10,8 @@ from xml.etree import ElementTree  # nosec B405  # see embedded
 
 from eyetune.errors import DataError
 
+from eyetune.values.display import lines
+
 if TYPE_CHECKING:
     from markupsafe import Markup
 
@@ -60,9 +62,15 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters["breakable"] = _breakable
     return environment.get_template(f"{template}.html.j2").render(context)
+
+
+def _shown(value: Any) -> Any:
+    """Return what a template prints: text of users without control characters; markup as it is."""
+    return lines(value) if type(value) is str else value
 
 
 def _breakable(name: str) -> Markup:
@@ -70,7 +78,7 @@ def _breakable(name: str) -> Markup:
     from markupsafe import Markup, escape
 
     parts = re.findall(r"[^_./-]*[_./-]|[^_./-]+", name)
-    return Markup("<wbr>").join(escape(part) for part in parts)
+    return Markup("<wbr>").join(escape(lines(part)) for part in parts)
 
 
 def drawing(picture: Picture, name: str, caption: str, *, photo: bool = False) -> Drawing:

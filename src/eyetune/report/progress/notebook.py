@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Any
 
+from eyetune.values.display import lines
+
 SECONDS_BETWEEN_UPDATES = 0.5  # faster than this, a browser would only redraw
 
 
@@ -55,7 +57,7 @@ class CellOutput:
     def _show(self, text: str) -> None:
         if self._closed:
             return
-        content = {"text/plain": f"{self._heading}\n{text}".strip()}
+        content = {"text/plain": lines(f"{self._heading}\n{text}".strip())}
         if self._handle is None:
             module: Any = importlib.import_module("IPython.display")
             self._handle = module.display(content, raw=True, display_id=True)

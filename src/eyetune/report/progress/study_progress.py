@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from eyetune.analysis.ranking import rank_trials
@@ -28,13 +27,14 @@ from eyetune.analysis.study_summary import (
 )
 from eyetune.analysis.trial_results import metric_text, objectives_text
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
+from eyetune.report.console import SafeConsole, escape
 from eyetune.report.numbers import duration
 from eyetune.report.progress.notebook import in_notebook
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position
 
 if TYPE_CHECKING:
-    from rich.console import ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 REFRESHES_PER_SECOND = 2.5
 SECONDS_BETWEEN_LINES = 30.0  # about epochs, where there is no table
@@ -239,7 +239,7 @@ class StudyDisplay:
         lines_only = (
             {"file": sys.stdout, "force_terminal": False} if in_notebook() else {"file": sys.stderr}
         )
-        self._console = Console(
+        self._console = SafeConsole(
             quiet=not enabled, force_jupyter=False, highlight=False, **lines_only
         )
         self._record = record

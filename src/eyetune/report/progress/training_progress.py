@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,7 +20,9 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from eyetune.report.console import SafeConsole, escape
 from eyetune.report.progress.notebook import CellOutput, in_notebook
+from eyetune.values.display import lines
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position
 
@@ -69,7 +69,7 @@ def progress_line(position: Position) -> str:
 def print_note(text: str, *, enabled: bool = True) -> None:
     """Print a line about a step that takes longer than a second."""
     if enabled:  # a notebook shows standard error as if something were wrong
-        print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+        print(lines(text), file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def counting_bar(
         A function to call with the number of processed items and the number of all items (None:
         not known).
     """
-    console = Console(file=sys.stderr, force_jupyter=False)
+    console = SafeConsole(file=sys.stderr, force_jupyter=False)
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shown = enabled and console.is_terminal and not in_notebook()
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
@@ -139,7 +139,9 @@ def step_bar(
         A function to call after each step with its number from 1, its learning rate and its loss.
     """
     cell = CellOutput() if enabled and in_notebook() else None
-    console = Console(file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False)
+    console = SafeConsole(
+        file=sys.stderr, quiet=not enabled or cell is not None, force_jupyter=False
+    )
     if cell:
         cell.note(heading)
     console.print(heading, highlight=False, markup=False, soft_wrap=True)
@@ -182,7 +184,7 @@ class TrainingDisplay:
         self._cell = CellOutput() if enabled and in_notebook() else None
         # A notebook shows standard error as if something were wrong.
         enabled = enabled and self._cell is None
-        self._console = Console(file=sys.stderr, quiet=not enabled, force_jupyter=False)
+        self._console = SafeConsole(file=sys.stderr, quiet=not enabled, force_jupyter=False)
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[num_epochs]}"),
@@ -256,7 +258,7 @@ class WorkersDisplay:
         lines_only = (
             {"file": sys.stdout, "force_terminal": False} if in_notebook() else {"file": sys.stderr}
         )
-        self._console = Console(quiet=not enabled, force_jupyter=False, **lines_only)
+        self._console = SafeConsole(quiet=not enabled, force_jupyter=False, **lines_only)
         self._bar = Progress(
             TextColumn(
                 "{task.description}",
