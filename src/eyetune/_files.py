@@ -1,8 +1,8 @@
-"""Atomic writes and file locks: the one place for both idioms.
+"""Atomic writes, file locks and paths that stay inside a folder: the one place for these idioms.
 
 A reader sees the old file or the new one, never a half, also after a crash or on a full disk. A
-lock belongs to a process and ends with it, however the process ends. Both raise plain errors
-(`OSError`, `LockedError`), which callers turn into sentences for their users.
+lock belongs to a process and ends with it, however the process ends. All raise plain errors
+(`OSError`, `LockedError`, `OutsideError`), which callers turn into sentences for their users.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -19,6 +19,52 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 class LockedError(Exception):
     """Another process holds the lock."""
+
+
+class OutsideError(Exception):
+    """A path leads out of the folder that it must lie in."""
+
+
+def path_inside(root: Path, *names: str) -> Path:
+    """Return the path of a file or folder below a folder, also if it does not exist yet.
+
+    Symbolic links count where they lead: one that leads out of the folder is refused.
+
+    Args:
+        root: The folder.
+        names: The parts of the path below it, at least one.
+
+    Raises:
+        OutsideError: The path leads out of the folder, or to the folder itself.
+        OSError: The path cannot be resolved, for example because links lead in a circle.
+
+    Example:
+        >>> path_inside(Path("/data"), "runs", "3f2a77b0").as_posix()
+        '/data/runs/3f2a77b0'
+        >>> path_inside(Path("/data"), "runs", "../../home")
+        Traceback (most recent call last):
+            ...
+        eyetune._files.OutsideError: /data/runs/../../home
+    """
+    path = root.joinpath(*names)
+    try:
+        target, top = path.resolve(), root.resolve()
+    except (RuntimeError, ValueError) as error:  # a circle of links, or a null character
+        raise OSError(str(error)) from None
+    if target == top or not target.is_relative_to(top):
+        raise OutsideError(str(path))
+    return path
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only this user can open; one that exists keeps its permissions.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
 
 
 @contextmanager

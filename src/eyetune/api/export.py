@@ -205,7 +205,7 @@ def checked_formats(names: Sequence[str]) -> tuple[FirmwareFormat, ...]:
 
 def export_target(output: str | Path | None, workspace: Workspace, name: str) -> Path:
     """Return the absolute path of the folder for an export, by default in the workspace."""
-    folder = workspace.folder / "exports" / name if output is None else Path(output)
+    folder = workspace.path("exports", name) if output is None else Path(output)
     return folder.expanduser().absolute()
 
 

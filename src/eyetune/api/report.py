@@ -72,7 +72,7 @@ def write_report(
     runs = tuple(subject for subject in subjects if isinstance(subject, Run))
     if output is None:
         name = "-".join(dict.fromkeys(run.id for run in runs))[:_MAX_NAME_LENGTH]
-        output = workspace.folder / "reports" / f"{name}.html"
+        output = workspace.path("reports", f"{name}.html")
     return Report(_write_runs(runs, Path(output)), None, runs)
 
 

@@ -260,7 +260,7 @@ def _next_step(
     importance = _importance(before, current, dataset)
     after = smaller(before, importance, step_limits(before, record.limits, steps_left), shapes)
     put_part(before.channels, after.channels, importance)
-    folder = workspace.folder / WEIGHTS_FOLDER
+    folder = workspace.path(WEIGHTS_FOLDER)
     try:
         weights = keep(after.network, folder)
     except OSError as error:

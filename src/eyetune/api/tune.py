@@ -255,7 +255,7 @@ def source_of(
         split = 0.0 if validation is not None or is_batched(data) else DEFAULT_SPLIT
     with counting_bar("reading batches", enabled=options.progress) as on_batch:
         return keep_samples(
-            workspace.folder / "arrays",
+            workspace.path("arrays"),
             given,
             None if validation is None else _given_data(validation),
             validation_split=split,
@@ -325,7 +325,7 @@ def _starting_point(
     fit_arguments = dict(options.fit_arguments or {})
     name = keep(
         options.build_model,
-        workspace.folder / "functions",
+        workspace.path("functions"),
         fit_arguments,
         for_workers=options.workers != 0,
     )

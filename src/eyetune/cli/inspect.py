@@ -174,16 +174,17 @@ def compare(
     check_output_folder(output)
     import eyetune
     from eyetune.cli.comparison_tables import comparison_tables
+    from eyetune.report.console import escape
     from eyetune.report.figures.picture import save
 
     workspace = common.open_workspace()
     chosen = [eyetune.open_run(reference, workspace=workspace) for reference in runs]
     comparison = eyetune.compare(*chosen)
     file_name = "comparison-" + "-".join(run.id for run in chosen)
-    folder = output or workspace.folder / "plots"
+    folder = output or workspace.path("plots")
     paths = save(comparison.plot(), folder, file_name[:MAX_FILE_NAME])
     value = {**comparison.to_json(), "pictures": [str(path) for path in paths]}
-    common.show(value, *comparison_tables(comparison), f"Picture: {paths[0]}")
+    common.show(value, *comparison_tables(comparison), f"Picture: {escape(str(paths[0]))}")
 
 
 def plot(
@@ -213,6 +214,7 @@ def plot(
     """
     check_output_folder(output)
     from eyetune.api.run import open_run
+    from eyetune.report.console import escape
     from eyetune.report.figures.picture import save
 
     workspace = common.open_workspace()
@@ -228,10 +230,12 @@ def plot(
     else:
         figure = chosen[0].plot(*chosen[1:])
         file_name = "curves-" + "-".join(run.id for run in chosen)
-        folder = output or workspace.folder / "plots"
+        folder = output or workspace.path("plots")
         paths = save(figure, folder, file_name[:MAX_FILE_NAME])
     names = [str(path) for path in paths]
-    common.show({"runs": [run.id for run in chosen], "pictures": names}, "\n".join(names))
+    common.show(
+        {"runs": [run.id for run in chosen], "pictures": names}, "\n".join(map(escape, names))
+    )
 
 
 def predict(
@@ -360,12 +364,13 @@ def _show_recipe(recipe: Recipe, diagram: Path | None, common: Common) -> None:
 def _show_run(reference: str, diagram: Path | None, common: Common) -> None:
     from eyetune.api.run import open_run
     from eyetune.cli.run_tables import network_table, run_table
+    from eyetune.report.console import escape
 
     run = open_run(reference, workspace=common.open_workspace())
     network = run.record.network
     value = {**run.to_json(), "network": network.to_json(), **_draw(network, diagram)}
     plots = run.folder / "plots"
-    paths = [f"Pictures: {plots}"] if plots.exists() else []
+    paths = [f"Pictures: {escape(str(plots))}"] if plots.exists() else []
     common.show(value, run_table(run), network_table(network), *paths)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 
 from eyetune.cli.common import Common, RecipeFlags, RecipeOptions, check_output_folder
+from eyetune.report.console import escape
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -103,7 +103,7 @@ def lr_find(
         threads=threads,
         workspace=workspace,
     )
-    folder = output or workspace.folder / "plots"
+    folder = output or workspace.path("plots")
     file_name = f"learning-rate-{recipe.optimizer.name}-{recipe.fingerprint[:8]}"
     paths = save(test.plot(), folder, file_name)
     command = None
@@ -116,7 +116,9 @@ def lr_find(
         "schedule": schedule,
         "pictures": [str(path) for path in paths],
     }
-    common.show(value, *_range_test_lines(test, schedule, command), f"Picture: {paths[0]}")
+    common.show(
+        value, *_range_test_lines(test, schedule, command), f"Picture: {escape(str(paths[0]))}"
+    )
 
 
 def _range_test_lines(

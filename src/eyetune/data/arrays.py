@@ -77,7 +77,7 @@ def keep_arrays(
     for name, values in arrays.items():
         digest.update(f"{name} {values.shape}".encode())
         digest.update(np.ascontiguousarray(values).data)
-    path = workspace.folder / "arrays" / f"{digest.hexdigest()[:16]}.npz"
+    path = workspace.path("arrays", f"{digest.hexdigest()[:16]}.npz")
     if not path.exists():
         _write(path, arrays)
     return path

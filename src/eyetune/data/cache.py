@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eyetune._files import acquire_lock, replaced_folder
+from eyetune._files import OutsideError, acquire_lock, path_inside, replaced_folder
 from eyetune.data.dataset import Floats, Split
 from eyetune.errors import DataError
 
@@ -107,7 +107,7 @@ def fetch(key: Mapping[str, Any], build: Callable[[], Decoded]) -> Decoded:
     """
     text = json.dumps({**key, "format": FORMAT}, sort_keys=True)
     return _read_or_write(
-        directory() / _name(text), _open, lambda folder: _write(folder, text, build())
+        _entry_folder(directory(), text), _open, lambda folder: _write(folder, text, build())
     )
 
 
@@ -147,14 +147,27 @@ def computed(
         return values if values.shape == shape and _about(folder) is not None else None
 
     return _read_or_write(
-        _computed_directory() / _name(text),
+        _entry_folder(_computed_directory(), text),
         read,
         lambda folder: _write_rows(folder, about, shape, batches()),
     )
 
 
-def _name(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:20]
+def _entry_folder(parent: Path, key: str) -> Path:
+    """Return the folder of an entry.
+
+    Raises:
+        DataError: It leads out of the cache.
+    """
+    name = hashlib.sha256(key.encode()).hexdigest()[:20]
+    try:
+        return path_inside(parent.parent, parent.name, name)
+    except (OutsideError, OSError) as error:
+        raise DataError(
+            f"A link in the image cache {parent} leads out of it.",
+            received=error,
+            fix="Remove the link. To keep the cache elsewhere, name its folder in EYETUNE_CACHE.",
+        ) from None
 
 
 def _read_or_write(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
 
-from eyetune._files import acquire_lock
+from eyetune._files import acquire_lock, make_private_folder
 from eyetune.errors import WorkspaceError
 from eyetune.records.changes import Change, Observer
+from eyetune.records.folders import workspace_path
 from eyetune.records.schema import VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FILE_NAME = "eyetune.sqlite"
 BUSY_TIMEOUT_SECONDS = 30.0
@@ -29,6 +34,7 @@ class Database:
 
     Attributes:
         observers: Called in this process with each change, once it is committed.
+        on_commit: Called with each record whose rows were changed, before the observers.
 
     Raises:
         WorkspaceError: From any method: the folder or the database cannot be read or written.
@@ -38,6 +44,7 @@ class Database:
         self.folder = folder
         self.path = folder / FILE_NAME
         self.observers: list[Observer] = []
+        self.on_commit: Callable[[Touched], None] = lambda _: None
         self._current = _CurrentTransaction()
 
     @property
@@ -48,8 +55,21 @@ class Database:
     @cached_property
     def engine(self) -> Engine:
         """The engine of the database, which is created or migrated on first use."""
+        self.make_folder("runs")
+        return _connect(workspace_path(self.folder, FILE_NAME))
+
+    def make_folder(self, *names: str) -> None:
+        """Make the workspace's folder, private to this user, and a folder in it.
+
+        A folder that exists keeps its permissions.
+
+        Raises:
+            WorkspaceError: They cannot be made.
+        """
         try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.folder)
+            if names:
+                workspace_path(self.folder, *names).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkspaceError(
                 f"The workspace {self.folder} cannot be created.",
@@ -57,7 +77,6 @@ class Database:
                 received=error.strerror or error,
                 fix="Name another folder with --workspace or in EYETUNE_WORKSPACE.",
             ) from None
-        return _connect(self.path)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -78,16 +97,29 @@ class Database:
             yield self._current.connection
             return
         changes: list[Change] = []
-        self._current.changes = changes
+        touched: dict[tuple[str, str], set[int]] = {}
+        self._current.changes, self._current.touched = changes, touched
         with _explained(self.path), self.engine.begin() as connection:
             self._current.connection = connection
             try:
                 yield connection
             finally:
                 self._current.connection = None
+        for (table, record_id), numbers in touched.items():
+            self.on_commit(Touched(table, record_id, frozenset(numbers)))
         for change in changes:
             for observer in self.observers:
                 observer(change)
+
+    def touch(self, table: str, record_id: str, numbers: Iterable[int] = ()) -> None:
+        """Note that rows of a record are changed in this `writing` block.
+
+        Args:
+            table: "runs", also for epochs; "studies"; or "trials".
+            record_id: Id of the run or study.
+            numbers: Numbers of the trials.
+        """
+        self._current.touched.setdefault((table, record_id), set()).update(numbers)
 
     def announce(self, change: Change) -> None:
         """Tell the observers of a change in this `writing` block, once it is committed."""
@@ -104,6 +136,15 @@ class _CurrentTransaction(threading.local):
 
     connection: Connection | None = None
     changes: list[Change]
+    touched: dict[tuple[str, str], set[int]]
+
+
+class Touched(NamedTuple):
+    """A record whose rows were changed (see `Database.touch`)."""
+
+    table: str
+    record_id: str
+    numbers: frozenset[int]
 
 
 def _connect(path: Path) -> Engine:
@@ -146,15 +187,7 @@ def _version(connection: Connection) -> str | None:
 
 def _migrate(engine: Engine, path: Path) -> None:
     """Bring the database to VERSION; of two processes that open it at once, one waits."""
-    from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    migrations = Path(__file__).parent / "migrations"
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    revisions = ScriptDirectory.from_config(config).walk_revisions()
-    known = {script.revision for script in revisions}
+    known = versions()
     lock = acquire_lock(path.with_suffix(".lock"), timeout_seconds=None)
     with lock, _explained(path), engine.connect() as connection:
         version = _version(connection)
@@ -172,14 +205,39 @@ def _migrate(engine: Engine, path: Path) -> None:
                 received=f"version {version}",
                 fix="Update eyetune, or name another folder with --workspace.",
             )
-        config.attributes["connection"] = connection
-        # Foreign keys are off while tables are made again, as SQLite advises: dropping the earlier
-        # table would delete the rows that refer to it. They cannot be switched in a transaction.
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # all of the migrations, or none
-        command.upgrade(config, "head")
-        connection.commit()
-        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        upgrade(connection)
+
+
+def versions() -> tuple[str, ...]:
+    """Return the known versions of the tables, oldest first."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_migrations()).walk_revisions()
+    return tuple(script.revision for script in scripts)[::-1]
+
+
+def upgrade(connection: Connection, version: str = "head") -> None:
+    """Bring the tables of a database to a version: by all migrations that lead there, or none."""
+    from alembic import command
+
+    config = _migrations()
+    config.attributes["connection"] = connection
+    # Foreign keys are off while tables are made again, as SQLite advises: dropping the earlier
+    # table would delete the rows that refer to it. They cannot be switched in a transaction.
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    command.upgrade(config, version)
+    connection.commit()
+    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _migrations() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
 
 
 def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
@@ -191,8 +249,8 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
     elif primary_code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         problem = "is damaged or not a database"
         fix = (
-            "Restore it from a copy, or move it away: "
-            "the folders of the runs beside it hold their recipes and networks."
+            "Restore it from a copy, or rebuild it from the folders of the runs beside it: "
+            f"eyetune doctor {path.parent} --fix"
         )
     elif primary_code == sqlite3.SQLITE_FULL:
         problem = "cannot grow: the disk is full"

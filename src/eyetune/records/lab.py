@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from eyetune.recipe import Recipe
 from eyetune.recipe.changes import value_text
+from eyetune.values.record_ids import RecordId
 from eyetune.values.renamed_keys import RenamedKeys
 
 Value = int | float | str | bool
@@ -47,7 +48,7 @@ class Trained(_Record):
 
     label: str
     recipe: Recipe
-    runs: tuple[str, ...]
+    runs: tuple[RecordId, ...]
     validation_accuracy: float
     seed_deviation: float | None
     seconds: float
@@ -180,7 +181,7 @@ class Final(_Record):
 
     label: str
     recipe: Recipe
-    runs: tuple[str, ...]
+    runs: tuple[RecordId, ...]
     test_accuracies: tuple[float, ...]
     test_accuracy: float
     test_deviation: float | None
@@ -220,7 +221,7 @@ class LabRecord(_Record):
         command: The command that repeats it, or "".
     """
 
-    id: str
+    id: RecordId
     created_at: datetime
     data: str
     num_train: int

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pydantic
-
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
-from eyetune.records.folders import unwritable
+from eyetune.records.folders import record_folder, unwritable
 from eyetune.records.lab import LabRecord
 from eyetune.records.resolver import LAB, LATEST, Candidate, resolve_reference
+from eyetune.values.damage import explaining_damage
+from eyetune.values.json_text import json_value
 
 FILE_NAME = "lab.json"
 _TRASH_MARKER = "deleted"  # a file with the time, in the folder of a lab in the trash
@@ -30,8 +30,12 @@ class LabStore:
         self.root = root
 
     def folder(self, lab_id: str) -> Path:
-        """Return the folder of a lab's files."""
-        return self.root / lab_id
+        """Return the folder of a lab's files.
+
+        Raises:
+            WorkspaceError: The id, or a link in the folder, leads out of the workspace.
+        """
+        return record_folder(self.root.parent, self.root.name, lab_id)
 
     def save(self, record: LabRecord) -> Path:
         """Write a lab's record, in place of an earlier one with its id, and return the file.
@@ -173,23 +177,15 @@ def _read(path: Path) -> LabRecord:
     Raises:
         WorkspaceError: It is damaged, or of another version.
     """
-    try:
-        return LabRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
-        raise WorkspaceError(
+
+    def damaged(reason: str) -> WorkspaceError:
+        return WorkspaceError(
             f"The lab in {path} cannot be read.",
             expected="a lab that this version of eyetune wrote",
-            received=_reason(error),
+            received=reason,
             fix=f"Restore the file from a copy, or move {path.parent} away: the lab's runs are "
             "kept elsewhere, so the same `eyetune lab` command writes it again without training.",
-        ) from None
+        )
 
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, pydantic.ValidationError):
-        first = error.errors()[0]
-        location = ".".join(map(str, first["loc"]))
-        return f"{location}: {first['msg']}" if location else first["msg"]
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error)
+    with explaining_damage(damaged):
+        return LabRecord.model_validate(json_value(path.read_text(encoding="utf-8")))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyetune._files import replaced_file
 from eyetune.errors import UsageError, WorkspaceError
-from eyetune.records.folders import unwritable
+from eyetune.records.folders import record_folder, unwritable
 from eyetune.records.run import RunRecord
+from eyetune.values.array_files import read_arrays
+from eyetune.values.damage import explaining_damage
 
 if TYPE_CHECKING:
     from eyetune.records.workspace import Workspace
@@ -55,20 +56,42 @@ class PredictionStore:
         Raises:
             WorkspaceError: The file is damaged.
         """
-        try:
-            with np.load(self._path(run_id, split), allow_pickle=False) as stored:
-                return stored["probabilities"], stored["labels"]
-        except FileNotFoundError:
+        path = self._path(run_id, split)
+        if not path.exists():
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise WorkspaceError(
-                f"The {split} predictions of run {run_id} cannot be read.",
-                received=type(error).__name__,
+
+        def damaged(reason: str) -> WorkspaceError:
+            return WorkspaceError(
+                f"The {split} predictions of run {run_id} cannot be read: {path} is damaged.",
+                received=reason,
                 fix=f"Compute them again: eyetune evaluate {run_id} --split {split} --recompute",
-            ) from None
+            )
+
+        with explaining_damage(damaged):
+            arrays = read_arrays(path)
+            probabilities, labels = arrays["probabilities"], arrays["labels"]
+            _check(probabilities, labels)
+        return probabilities, labels
 
     def _path(self, run_id: str, split: str) -> Path:
-        return self._folder / run_id / f"{split}-predictions.npz"
+        folder = record_folder(self._folder.parent, self._folder.name, run_id)
+        return folder / f"{split}-predictions.npz"
+
+
+def _check(probabilities: NDArray[Any], labels: NDArray[Any]) -> None:
+    """Check what other code relies on.
+
+    Raises:
+        ValueError: The arrays are no predictions.
+    """
+    if probabilities.ndim != 2 or probabilities.dtype.kind != "f" or not probabilities.size:
+        raise ValueError(f"{probabilities.dtype} array of shape {probabilities.shape}")
+    if labels.shape != probabilities.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(f"{labels.dtype} labels of shape {labels.shape}")
+    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        raise ValueError("a label has no class")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("a probability is not between 0 and 1")
 
 
 def require_predictions(

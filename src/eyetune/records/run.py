@@ -179,7 +179,7 @@ class RunRecord:
     def num_epochs_planned(self) -> int:
         """Number of epochs that it trains if nothing ends it before."""
         if self.keras_fit is not None:
-            return int(self.keras_fit["epochs"] or 0)
+            return int(self.keras_fit.get("epochs") or 0)
         return self.recipe.fit.total_epochs
 
     @property

@@ -6,26 +6,46 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, null, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records.changes import EpochsSaved, RunChanged
 from eyetune.records.database import Database, utc_without_zone
-from eyetune.records.folders import claim_folder, is_claimed, unwritable
+from eyetune.records.folders import (
+    claim_folder,
+    is_claimed,
+    record_folder,
+    record_names,
+    unwritable,
+)
 from eyetune.records.lab_store import LabStore
 from eyetune.records.resolver import LATEST, RUN, Candidate, resolve_reference
+from eyetune.records.rows import (
+    Heading,
+    headings,
+    history,
+    reading_row,
+    run_record,
+    stored_columns,
+)
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Network
-from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE, MODEL_FILES, RANGES_FILE
+from eyetune.values.run_files import (
+    BEST_CHECKPOINT_FILE,
+    CHECKPOINT_FILE,
+    MODEL_FILES,
+    RANGES_FILE,
+    RECIPE_FILE,
+)
 
 _MAX_IDS_PER_QUERY = 500  # every build of SQLite takes this many parameters
 _EPOCH_FIELDS = tuple(column.name for column in epochs.columns if column.name != "run_id")
@@ -33,17 +53,6 @@ _SAVE_EPOCH = upsert(epochs).on_conflict_do_update(
     index_elements=["run_id", "epoch"],
     set_={name: upsert(epochs).excluded[name] for name in _EPOCH_FIELDS},
 )
-
-
-class _Heading(NamedTuple):
-    """What identifies a run, and what made it."""
-
-    id: str
-    name: str
-    created_at: datetime
-    deleted_at: datetime | None
-    lab_id: str | None
-    study_id: str | None
 
 
 class RunStore:
@@ -63,8 +72,12 @@ class RunStore:
         self.root = database.folder / "runs"
 
     def folder(self, run_id: str) -> Path:
-        """Return the folder of a run's files."""
-        return self.root / run_id
+        """Return the folder of a run's files.
+
+        Raises:
+            WorkspaceError: The id, or a link in the folder, leads out of the workspace.
+        """
+        return record_folder(self._database.folder, self.root.name, run_id)
 
     def create(  # noqa: PLR0913 (a record has many fields, all of them named)
         self,
@@ -123,7 +136,7 @@ class RunStore:
             folder.mkdir()
             if recipe is not None:
                 text = recipe.to_toml(comments=True)
-                (folder / "recipe.toml").write_text(text, encoding="utf-8")
+                (folder / RECIPE_FILE).write_text(text, encoding="utf-8")
         except OSError as error:
             raise unwritable(folder, error) from None
         with self._database.writing() as connection:
@@ -149,6 +162,7 @@ class RunStore:
                     keras_fit=keras_fit and dict(keras_fit),
                 )
             )
+            self._database.touch(runs.name, run_id)
             self._database.announce(RunChanged(run_id))
         return self.get(run_id)
 
@@ -165,6 +179,7 @@ class RunStore:
         values = {"network": network.to_json(), "keras_fit": keras_fit and dict(keras_fit)}
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.touch(runs.name, run_id)
 
     def save_epochs(self, run_id: str, history: Sequence[Epoch]) -> None:
         """Record completed epochs, all or none; an epoch that is already recorded is replaced."""
@@ -175,6 +190,7 @@ class RunStore:
         ]
         with self._database.writing() as connection:
             connection.execute(_SAVE_EPOCH, rows)
+            self._database.touch(runs.name, run_id)
             self._database.announce(EpochsSaved(run_id, tuple(history)))
 
     def set_state(
@@ -204,6 +220,7 @@ class RunStore:
             values["results"] = null()
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.touch(runs.name, run_id)
             self._database.announce(RunChanged(run_id))
 
     def claim(self, run_id: str, *, timeout_seconds: float = 0.0) -> AbstractContextManager[None]:
@@ -239,12 +256,14 @@ class RunStore:
         values = {"deleted_at": utc_without_zone(deleted_at or datetime.now(UTC))}
         with self.claim(run_id), self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.touch(runs.name, run_id)
 
     def restore(self, run_id: str) -> None:
         """Bring a deleted run back."""
         with self._database.writing() as connection:
             values = {"deleted_at": None}
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.touch(runs.name, run_id)
 
     def purge(self, run_id: str) -> None:
         """Delete a run's records and files for good.
@@ -290,6 +309,10 @@ class RunStore:
             run for run in records if run.data.fingerprint == data_fingerprint and not run.callbacks
         ]
 
+    def unrecorded(self) -> int:
+        """Return the number of folders of runs where the database holds no run at all, else 0."""
+        return 0 if self._headings() else len(record_names(self._database.folder, self.root.name))
+
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> RunRecord:
         """Return the run that a user means.
 
@@ -321,47 +344,45 @@ class RunStore:
 
     def histories(self, run_ids: Sequence[str]) -> dict[str, History]:
         """Return the epochs of several runs by the runs' ids."""
-        epochs_by_run: dict[str, list[Epoch]] = {run_id: [] for run_id in run_ids}
+        rows_by_run: dict[str, list[RowMapping]] = {run_id: [] for run_id in run_ids}
         for start in range(0, len(run_ids), _MAX_IDS_PER_QUERY):
             is_chosen = epochs.c.run_id.in_(run_ids[start : start + _MAX_IDS_PER_QUERY])
-            query = select(epochs).where(is_chosen).order_by(epochs.c.epoch)
+            query = select(*stored_columns(epochs)).where(is_chosen).order_by(epochs.c.epoch)
             with self._database.reading() as connection:
                 rows = connection.execute(query).mappings().all()
             for row in rows:
-                values = {name: row[name] for name in _EPOCH_FIELDS}
-                values["others"] = row["others"] or {}
-                epochs_by_run[row["run_id"]].append(Epoch(**values))
-        return {run_id: tuple(history) for run_id, history in epochs_by_run.items()}
+                rows_by_run[row["run_id"]].append(row)
+        return {run_id: self._history(run_id, rows) for run_id, rows in rows_by_run.items()}
+
+    def _history(self, run_id: str, rows: Sequence[RowMapping]) -> History:
+        with reading_row(f"the epochs of run {run_id}", self._database.folder):
+            return history(rows)
 
     def starts(self, run_ids: Sequence[str]) -> dict[str, datetime]:
         """Return when runs began, in UTC, by their ids; runs that do not exist are left out."""
         chosen = set(run_ids)
-        return {
-            run.id: run.created_at.replace(tzinfo=UTC)
-            for run in self._headings()
-            if run.id in chosen
-        }
+        return {run.id: run.created_at for run in self._headings() if run.id in chosen}
 
     def _forget(self, run_id: str) -> None:
+        folder = self.folder(run_id)
         with self._database.writing() as connection:
             connection.execute(delete(runs).where(runs.c.id == run_id))
-        shutil.rmtree(self.folder(run_id), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def _headings(self) -> list[_Heading]:
+    def _headings(self) -> list[Heading]:
         """Return what identifies each run, oldest first; far cheaper than the whole records."""
         if not self._database.exists:
             return []
-        query = select(*(runs.c[name] for name in _Heading._fields))
+        columns = [column for column in stored_columns(runs) if column.name in Heading._fields]
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(runs.c.created_at, runs.c.id)).all()
-        return [_Heading(*row) for row in rows]
+            return headings(connection.execute(select(*columns)).mappings())
 
-    def _latest(self, headings: Sequence[_Heading]) -> str | None:
+    def _latest(self, headings: Sequence[Heading]) -> str | None:
         """Return the id of the run that "latest" means, None where none of these can be it."""
         dates: dict[str, datetime] = {}
         for run in headings:
             if run.lab_id is None and run.study_id is None:
-                dates[run.id] = run.created_at.replace(tzinfo=UTC)
+                dates[run.id] = run.created_at
         ids = {run.id for run in headings}
         for ended_at, run_id in self._labs.final_runs():
             if run_id in ids:
@@ -378,43 +399,19 @@ class RunStore:
         seconds_per_image = func.total(1.0 / epochs.c.images_per_second)
         speed = (num_epochs / seconds_per_image).label("images_per_second")
         query = (
-            select(runs, num_epochs, seconds, speed)
-            .outerjoin(epochs)
+            select(*stored_columns(runs), num_epochs, seconds, speed)
+            .select_from(runs.outerjoin(epochs))
             .where(condition)
             .group_by(runs.c.id)
             .order_by(runs.c.created_at, runs.c.id)
         )
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(query).mappings().all()
         return [self._record(row) for row in rows]
 
-    def _record(self, row: Row[Any]) -> RunRecord:
-        state = RunState(row.state)
-        if state is RunState.RUNNING and not is_claimed(self.folder(row.id)):
-            state = RunState.PAUSED  # its process died before it could say so
-        return RunRecord(
-            id=row.id,
-            name=row.name,
-            state=state,
-            created_at=row.created_at.replace(tzinfo=UTC),
-            seed=row.seed,
-            own_recipe=row.recipe and Recipe.make(row.recipe, origin=f"the recipe of run {row.id}"),
-            data=DataRecord.from_json(row.data),
-            network=Network.from_json(row.network),
-            precision=row.precision,
-            threads=row.threads,
-            deterministic=row.deterministic,
-            versions=row.versions,
-            num_epochs_done=row.num_epochs_done,
-            duration_seconds=row.duration_seconds,
-            images_per_second=row.images_per_second or 0.0,
-            results=Results(**row.results) if row.results else None,
-            error=row.error,
-            failure=RunFailure(row.failure) if row.failure else None,
-            lab_id=row.lab_id,
-            study_id=row.study_id,
-            callbacks=tuple(row.callbacks or ()),
-            continued_from=row.continued_from,
-            keras_fit=row.keras_fit,
-            deleted_at=row.deleted_at and row.deleted_at.replace(tzinfo=UTC),
-        )
+    def _record(self, row: RowMapping) -> RunRecord:
+        with reading_row(f"run {ascii(row['id'])[1:-1]}", self._database.folder):
+            record = run_record(row)
+        if record.state is RunState.RUNNING and not is_claimed(self.folder(record.id)):
+            return replace(record, state=RunState.PAUSED)  # its process died before it could say so
+        return record

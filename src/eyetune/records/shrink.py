@@ -12,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyetune._files import write_text
 from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
 from eyetune.recipe import Recipe
-from eyetune.records.folders import unwritable
+from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
+from eyetune.values.damage import explaining_damage
+from eyetune.values.json_text import json_value
+from eyetune.values.record_ids import RecordId
 
 
 class _Record(BaseModel):
@@ -57,7 +60,7 @@ class ShrinkRecord(_Record):
     """
 
     name: str
-    parent: str
+    parent: RecordId
     limits: tuple[Constraint, ...]
     board: str
     epochs: int
@@ -65,7 +68,7 @@ class ShrinkRecord(_Record):
     seed: int
     threads: int = 0
     steps: tuple[ShrinkStep, ...] = ()
-    id: str = Field(default_factory=lambda: secrets.token_hex(4))
+    id: RecordId = Field(default_factory=lambda: secrets.token_hex(4))
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -140,16 +143,17 @@ class ShrinkStore:
         )
 
     def _path(self, shrink_id: str) -> Path:
-        return self.root / f"{shrink_id}.json"
+        return workspace_path(self.root.parent, self.root.name, f"{shrink_id}.json")
 
 
 def _read(path: Path) -> ShrinkRecord:
-    try:
-        return ShrinkRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
-        raise WorkspaceError(
+    def damaged(reason: str) -> WorkspaceError:
+        return WorkspaceError(
             f"The record {path} cannot be read.",
             expected="a record that this version of eyetune wrote",
-            received=str(error).splitlines()[0],
+            received=reason,
             fix=f"Move {path} away: the runs are kept elsewhere.",
-        ) from None
+        )
+
+    with explaining_damage(damaged):
+        return ShrinkRecord.model_validate(json_value(path.read_text(encoding="utf-8")))

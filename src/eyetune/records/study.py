@@ -14,6 +14,7 @@ from eyetune.recipe import Recipe
 from eyetune.space.hyperparameters import Distribution, Value
 from eyetune.space.space import Space
 from eyetune.values.int8_accuracy import Int8Accuracy
+from eyetune.values.record_ids import RecordId
 
 Direction = Literal["max", "min"]
 SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "nsga2"]
@@ -257,7 +258,7 @@ class StudyRecord(_Record):
         deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
-    id: str
+    id: RecordId
     name: str
     state: StudyState
     created_at: datetime
@@ -335,7 +336,7 @@ class Execution(_Record):
         is_over: Whether it would train no further even if its trial was promoted.
     """
 
-    run: str
+    run: RecordId
     seed: int
     rung: int = -1
     result: Rung | None = None
@@ -413,7 +414,7 @@ class TrialRecord(_Record):
     more_values: dict[str, Value] = {}
     more_hyperparameters: tuple[Distribution, ...] = ()
     unused: tuple[str, ...] = ()
-    run: str | None = None
+    run: RecordId | None = None
     bracket: int = 0
     rung: int = 0
     epochs_granted: int = 0

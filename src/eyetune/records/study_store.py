@@ -10,18 +10,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
 from eyetune.records.changes import StudyChanged, TrialsSaved
 from eyetune.records.database import Database, utc_without_zone
-from eyetune.records.folders import claim_folder, is_claimed
+from eyetune.records.folders import claim_folder, is_claimed, record_folder, record_names
 from eyetune.records.resolver import LATEST, STUDY, Candidate, resolve_reference
+from eyetune.records.rows import (
+    TRIAL_COLUMNS,
+    Heading,
+    headings,
+    reading_row,
+    stored_columns,
+    study_record,
+    trial_record,
+)
 from eyetune.records.schema import studies, trials
-from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 
-_IN_COLUMNS = {"number", "state", "run"}  # the rest of a trial is JSON
 _SAVE_TRIAL = upsert(trials).on_conflict_do_update(
     index_elements=["study_id", "number"],
     set_={name: upsert(trials).excluded[name] for name in ("state", "run", "details")},
@@ -40,8 +48,12 @@ class StudyStore:
         self.root = database.folder / "studies"
 
     def folder(self, study_id: str) -> Path:
-        """Return the folder of a study's files."""
-        return self.root / study_id
+        """Return the folder of a study's files.
+
+        Raises:
+            WorkspaceError: The id, or a link in the folder, leads out of the workspace.
+        """
+        return record_folder(self._database.folder, self.root.name, study_id)
 
     def create(
         self,
@@ -89,6 +101,7 @@ class StudyStore:
         }
         with self._database.writing() as connection:
             connection.execute(insert(studies).values(values))
+            self._database.touch(studies.name, study_id)
             self._database.announce(StudyChanged(study_id))
         return self.get(study_id)
 
@@ -106,6 +119,7 @@ class StudyStore:
         }
         with self._database.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == record.id).values(values))
+            self._database.touch(studies.name, record.id)
             self._database.announce(StudyChanged(record.id))
 
     def save_trials(self, study_id: str, changed: Iterable[TrialRecord]) -> None:
@@ -116,6 +130,7 @@ class StudyStore:
             return
         with self._database.writing() as connection:
             connection.execute(_SAVE_TRIAL, rows)
+            self._database.touch(trials.name, study_id, (trial.number for trial in recorded))
             self._database.announce(TrialsSaved(study_id, recorded))
 
     def delete(self, study_id: str, *, deleted_at: datetime | None = None) -> None:
@@ -131,6 +146,7 @@ class StudyStore:
         values = {"deleted_at": utc_without_zone(deleted_at or datetime.now(UTC))}
         with self.claim(study_id), self._database.writing() as connection:
             connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+            self._database.touch(studies.name, study_id)
 
     def restore(self, study_id: str) -> None:
         """Bring a deleted study back.
@@ -142,6 +158,7 @@ class StudyStore:
         with self._database.writing() as connection:
             values = {"deleted_at": None}
             connection.execute(update(studies).where(studies.c.id == study_id).values(values))
+            self._database.touch(studies.name, study_id)
 
     def purge(self, study_id: str) -> None:
         """Delete a study, its trials and its folder for good; their runs stay.
@@ -149,9 +166,10 @@ class StudyStore:
         Raises:
             StudyBusyError: Another process is running it.
         """
+        folder = self.folder(study_id)
         with self.claim(study_id), self._database.writing() as connection:
             connection.execute(delete(studies).where(studies.c.id == study_id))
-        shutil.rmtree(self.folder(study_id), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def claim(self, study_id: str) -> AbstractContextManager[None]:
         """Hold a study for this process; the hold ends with the process, however that ends.
@@ -190,6 +208,10 @@ class StudyStore:
         records = self._select(studies.c.deleted_at.is_(None) & (studies.c.name == name))
         return records[0] if records else None
 
+    def unrecorded(self) -> int:
+        """Return the number of folders of studies where the database holds none at all, else 0."""
+        return 0 if self._headings() else len(record_names(self._database.folder, self.root.name))
+
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> StudyRecord:
         """Return the study that a user means.
 
@@ -200,25 +222,31 @@ class StudyStore:
         Raises:
             StudyNotFoundError: No study or several match.
         """
-        records, trash = self.all(deleted=deleted), self.all(deleted=True)
+        found = self._headings()
+        chosen = [study for study in found if (study.deleted_at is not None) == deleted]
+        trash = [study for study in found if study.deleted_at is not None]
         study_id = resolve_reference(
             reference,
             STUDY,
-            [Candidate(record.id, record.name) for record in records],
-            latest=lambda: records[-1].id if records else None,
+            [Candidate(study.id, study.name) for study in chosen],
+            latest=lambda: chosen[-1].id if chosen else None,
             folder=self._database.folder,
-            deleted=[Candidate(record.id, record.name) for record in trash],
+            deleted=[Candidate(study.id, study.name) for study in trash],
         )
-        return next(record for record in records if record.id == study_id)
+        return self.get(study_id)
 
     def trials(self, study_id: str) -> list[TrialRecord]:
         """Return the trials of a study in the order of their numbers."""
-        query = select(trials).where(trials.c.study_id == study_id).order_by(trials.c.number)
+        query = (
+            select(*stored_columns(trials))
+            .where(trials.c.study_id == study_id)
+            .order_by(trials.c.number)
+        )
         if not self._database.exists:
             return []
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        return [_trial(row) for row in rows]
+            rows = connection.execute(query).mappings().all()
+        return [self._trial(row) for row in rows]
 
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""
@@ -242,20 +270,31 @@ class StudyStore:
     def _select(self, condition: Any) -> list[StudyRecord]:
         if not self._database.exists:
             return []
-        query = select(studies).where(condition).order_by(studies.c.created_at, studies.c.id)
+        query = select(*stored_columns(studies)).where(condition)
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
-        return [self._study(row) for row in rows]
+            rows = connection.execute(query.order_by(studies.c.created_at, studies.c.id)).mappings()
+            return [self._study(row) for row in rows.all()]
 
-    def _study(self, row: Row[Any]) -> StudyRecord:
-        state = StudyState(row.state)
-        if state is StudyState.RUNNING and not is_claimed(self.folder(row.id)):
-            state = StudyState.PAUSED  # its process died before it could say so
-        values = {column.name: getattr(row, column.name) for column in studies.columns}
-        values["state"] = state
-        values["created_at"] = row.created_at.replace(tzinfo=UTC)
-        values["deleted_at"] = row.deleted_at and row.deleted_at.replace(tzinfo=UTC)
-        return StudyRecord.model_validate(values)
+    def _headings(self) -> list[Heading]:
+        """Return what identifies each study, oldest first."""
+        if not self._database.exists:
+            return []
+        columns = [column for column in stored_columns(studies) if column.name in Heading._fields]
+        with self._database.reading() as connection:
+            return headings(connection.execute(select(*columns)).mappings())
+
+    def _study(self, row: RowMapping) -> StudyRecord:
+        with reading_row(f"study {ascii(row['id'])[1:-1]}", self._database.folder):
+            record = study_record(row)
+        if record.state is StudyState.RUNNING and not is_claimed(self.folder(record.id)):
+            # Its process died before it could say so.
+            return record.model_copy(update={"state": StudyState.PAUSED})
+        return record
+
+    def _trial(self, row: RowMapping) -> TrialRecord:
+        subject = f"trial {ascii(row['number'])[:20]} of study {row['study_id']}"
+        with reading_row(subject, self._database.folder):
+            return trial_record(row)
 
 
 def new_id() -> str:
@@ -264,7 +303,7 @@ def new_id() -> str:
 
 
 def _row(study_id: str, trial: TrialRecord) -> dict[str, Any]:
-    details = trial.model_dump(mode="json", exclude=_IN_COLUMNS, exclude_defaults=True)
+    details = trial.model_dump(mode="json", exclude=set(TRIAL_COLUMNS), exclude_defaults=True)
     return {
         "study_id": study_id,
         "number": trial.number,
@@ -272,9 +311,3 @@ def _row(study_id: str, trial: TrialRecord) -> dict[str, Any]:
         "run": trial.run,
         "details": details,
     }
-
-
-def _trial(row: Row[Any]) -> TrialRecord:
-    return TrialRecord.model_validate(
-        {"number": row.number, "state": TrialState(row.state), "run": row.run, **row.details}
-    )

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eyetune.records.changes import Observer
+from eyetune.records.copies import follow_changes
 from eyetune.records.database import Database
+from eyetune.records.folders import workspace_path
 from eyetune.records.lab_store import LabStore
 from eyetune.records.predictions import PredictionStore
 from eyetune.records.run_store import RunStore
@@ -47,6 +49,7 @@ class Workspace:
         named = folder or os.environ.get("EYETUNE_WORKSPACE") or DEFAULT_FOLDER
         self.folder = Path(named).expanduser().resolve()
         self._database = Database(self.folder)
+        follow_changes(self._database)
         self.labs = LabStore(self.folder / "labs")
         self.runs = RunStore(self._database, self.labs)
         self.predictions = PredictionStore(self.runs.root)
@@ -57,6 +60,18 @@ class Workspace:
     def exists(self) -> bool:
         """Whether anything has been recorded."""
         return self._database.exists
+
+    def path(self, *names: str) -> Path:
+        """Return the path of a file or folder in the workspace, whose own folder is made.
+
+        Args:
+            names: The parts of the path below the workspace's folder.
+
+        Raises:
+            WorkspaceError: The path leads out of the workspace, or its folder cannot be made.
+        """
+        self._database.make_folder()
+        return workspace_path(self.folder, *names)
 
     def prepare(self) -> None:
         """Create or open the workspace, so that a problem with it shows before any work is done."""

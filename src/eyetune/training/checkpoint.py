@@ -10,23 +10,47 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, TypeAdapter
 
 from eyetune._files import replaced_file
 from eyetune.errors import CheckpointError, WorkspaceError
+from eyetune.values.array_files import read_arrays
+from eyetune.values.damage import explaining_damage
 from eyetune.values.history import Epoch, History, as_rows
+from eyetune.values.json_text import json_value
 from eyetune.values.run_files import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
     import keras
 
 FORMAT = 1
+
+
+class _CallbackState(BaseModel):
+    """The state of a user's callback."""
+
+    kind: str
+    values: dict[str, Any]
+    functions: dict[str, Any]
+
+
+class _State(BaseModel):
+    """Other values that a training needs to resume."""
+
+    ended: bool = False
+    callbacks: list[_CallbackState] = []
+    starts: list[int] = []
+    own_loop: bool = False
+    hyperparameters: str = ""
+
+
+_HISTORY = TypeAdapter(tuple[Epoch, ...])
 
 
 @dataclass(frozen=True)
@@ -132,8 +156,7 @@ def adopt(path: Path, to: Path, recipe: str) -> None:
         WorkspaceError: The copy cannot be written.
     """
     load(path)
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = dict(stored)
+    arrays = read_arrays(path)
     about = json.loads(str(arrays.pop("about")))
     about["identity"]["recipe"] = recipe
     _write(to, about, arrays)
@@ -165,26 +188,28 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: It is missing, damaged or has another format.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(str(stored["about"]))
-            if about["format"] != FORMAT:
-                raise ValueError(f"format {about['format']}")
-            return Checkpoint(
-                tuple(Epoch(**row) for row in about["history"]),
-                about["identity"],
-                _numbered(stored, "model"),
-                _numbered(stored, "optimizer"),
-                _with_arrays(about.get("state", {}), _numbered(stored, "state")),
-                bool(about.get("has_frozen")),
-            )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
+
+    def damaged(reason: str) -> CheckpointError:
+        return CheckpointError(
             f"The checkpoint {path} cannot be read.",
             expected=f"a checkpoint of eyetune, format {FORMAT}",
-            received=error,
+            received=reason,
             fix="Train again from the start, with the recipe.toml beside the checkpoint.",
-        ) from None
+        )
+
+    with explaining_damage(damaged):
+        stored = read_arrays(path)
+        about = json_value(str(stored["about"]))
+        if about["format"] != FORMAT:
+            raise ValueError(f"format {about['format']}")
+        return Checkpoint(
+            _HISTORY.validate_python(about["history"]),
+            dict(about["identity"]),
+            _numbered(stored, "model"),
+            _numbered(stored, "optimizer"),
+            _state(_with_arrays(about.get("state", {}), _numbered(stored, "state"))),
+            bool(about.get("has_frozen")),
+        )
 
 
 def load_last(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
@@ -209,6 +234,16 @@ def load_last(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
             received=dict(stored.identity),
         )
     return stored
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """Check the parts of a state that trainings read.
+
+    Raises:
+        ValueError: One has another type.
+    """
+    _State.model_validate(value)
+    return dict(value)
 
 
 def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any], ...]:

@@ -19,14 +19,12 @@ from eyetune.models import model_function
 from eyetune.models.model_function import Inputs
 from eyetune.recipe import Recipe
 from eyetune.training.backend import start_keras
-from eyetune.values.run_files import COMPILED_FILE, MODEL_FILE, WEIGHTS_FILE
+from eyetune.values.run_files import COMPILED_FILE, MODEL_FILE, RECIPE_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     import keras
 
     from eyetune.training.fit import Fitted
-
-RECIPE_FILE = "recipe.toml"  # beside the network of a run
 
 
 def save_fitted(fitted: Fitted, folder: Path) -> None:

@@ -29,7 +29,7 @@ def resolve(recipe: Recipe, workspace: Workspace) -> Recipe:
 
         require(recipe.model.function)
         edits["model.function"] = keep(
-            recipe.model.function, workspace.folder / "functions", is_named=False
+            recipe.model.function, workspace.path("functions"), is_named=False
         )
     if recipe.model.has_backbone and recipe.model.weights not in ("imagenet", "random"):
         edits["model.weights"] = str(Path(recipe.model.weights).expanduser().resolve())

@@ -1,5 +1,6 @@
 """Names of files in the folder of a run, which training writes and records delete."""
 
+RECIPE_FILE = "recipe.toml"
 MODEL_FILE = "model.keras"  # the trained network
 COMPILED_FILE = "compiled.keras"  # a user's own, if another one than MODEL_FILE classifies images
 WEIGHTS_FILE = "model.weights.h5"  # of a user's own that Keras cannot save otherwise

@@ -193,5 +193,5 @@ def _recipe(workspace: Workspace, options: TuneOptions) -> Recipe:
             fix="Leave the precision out, or leave the engine to eyetune.",
         )
     fit_arguments = dict(options.fit_arguments or {})
-    name = keep(options.build_model, workspace.folder / "functions", fit_arguments)
+    name = keep(options.build_model, workspace.path("functions"), fit_arguments)
     return recipe.with_({"model": {"function": name}})

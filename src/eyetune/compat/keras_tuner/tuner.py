@@ -197,7 +197,7 @@ class Tuner(TrialMethods):
         if given is None:
             return None
         if isinstance(given, str | Path | type):
-            return load(keep(given, self.workspace.folder / "functions")).hypermodel
+            return load(keep(given, self.workspace.path("functions"))).hypermodel
         return as_hypermodel(given)
 
     @cached_property
@@ -240,7 +240,7 @@ class Tuner(TrialMethods):
         start_keras()
         if self.reason_to_stay:
             return space_here(self)
-        return discover(keep(self.__build_model, self.workspace.folder / "functions"))
+        return discover(keep(self.__build_model, self.workspace.path("functions")))
 
     @property
     def searched_space(self) -> Space:

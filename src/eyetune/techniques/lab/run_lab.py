@@ -89,7 +89,7 @@ def run_stages(plan: LabPlan, trainer: LabTrainer) -> LabRecord:
 @contextmanager
 def _lab_lock(workspace: Workspace) -> Iterator[None]:
     try:
-        lock = acquire_lock(workspace.folder / "lab.lock")
+        lock = acquire_lock(workspace.path("lab.lock"))
     except LockedError:
         raise RunBusyError(
             f"Another lab is running in {workspace.folder}.",

@@ -113,7 +113,7 @@ class FunctionTraining:
 
     def run(self) -> Ending:
         """Call the user's `fit`, and return why it ended."""
-        if self.stored and self.stored.state["own_loop"]:
+        if self.stored and self.stored.state.get("own_loop"):
             self._restore(self.stored)
             self.built = replace(
                 self.built, hyperparameters=_read(self.stored.state["hyperparameters"])
@@ -159,7 +159,7 @@ class FunctionTraining:
         del arguments["self"]
         state: Mapping[str, Any] = {"starts": [], "ended": False, "callbacks": []}
         if self.stored:
-            state = self.stored.state
+            state = {**state, **self.stored.state}
         starts = state["starts"]
         call, history = len(self.starts), self.watcher.history
         self.starts.append(starts[call] if call < len(starts) else len(history))
@@ -320,7 +320,7 @@ class FunctionTraining:
             checkpoints.copy(path, self.folder / CHECKPOINT_FILE)
 
     def _restore(self, stored: Checkpoint) -> None:
-        checkpoints.restore(self.model, stored, with_optimizer=not stored.state["own_loop"])
+        checkpoints.restore(self.model, stored, with_optimizer=not stored.state.get("own_loop"))
 
     def _record_own_loop(self) -> None:
         """Record a training by the user's own loop, whose epochs are unknown, as one epoch."""
