@@ -67,6 +67,19 @@ def temporary_files_in_scratch() -> Iterator[None]:
             tempfile.tempdir = before
 
 
+def abandoned_folders() -> list[Path]:
+    """Return the folders whose processes have ended; the next process deletes them.
+
+    Raises:
+        OSError: The temporary directory cannot be written.
+    """
+    found = []
+    for path in _root().glob(f"*{_LOCK_SUFFIX}"):
+        with suppress(LockedError, OSError), acquire_lock(path):  # else its process is at work
+            found.append(path.with_suffix(""))
+    return sorted(path for path in found if path.is_dir())
+
+
 def _root() -> Path:
     """Return the user's folder; a new one where another user has made a folder of its name."""
     parent = Path(tempfile.gettempdir())

@@ -16,6 +16,7 @@ from eyetune.cli import (
     completion,
     data,
     deploy,
+    doctor,
     explain,
     export,
     import_studies,
@@ -34,6 +35,7 @@ from eyetune.cli import (
 from eyetune.cli.common import INTERRUPTED, command_group
 from eyetune.cli.trust_prompt import trust_option
 from eyetune.errors import EyetuneError, UsageError
+from eyetune.values import display
 
 _OPTIONS = Group("Options", sort_key=90)
 
@@ -86,7 +88,7 @@ _COMMANDS = {
         export.verify,
         export.flash,
     ),
-    "List and clean up": (runs.app, labs.app, study.app, completion.completion),
+    "List and clean up": (runs.app, labs.app, study.app, doctor.doctor, completion.completion),
 }
 for _position, (_title, _members) in enumerate(_COMMANDS.items()):
     _group = Group(_title, sort_key=_position)
@@ -167,4 +169,4 @@ def _report(arguments: Sequence[str], kind: str, message: str, details: dict[str
     lines = [f"error: {message}"]
     for name, value in details.items():
         lines.append(f"  {name + ':':<9} {value}")
-    print("\n".join(lines), file=sys.stderr)
+    print(display.lines("\n".join(lines)), file=sys.stderr)

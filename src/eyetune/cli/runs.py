@@ -60,9 +60,9 @@ def list_runs(
     deleted
         List the runs in the trash instead.
     """
-    from rich.markup import escape
-
     from eyetune.records import query
+    from eyetune.records.resolver import unrecorded_text
+    from eyetune.report.console import escape
 
     if limit is not None and limit < 0:
         raise UsageError("The limit is negative.", expected="0 or more", received=limit)
@@ -74,10 +74,12 @@ def list_runs(
     else:
         runs = query.order(runs, sort, descending=reverse)
     listed = runs[:limit] if limit else runs
+    unrecorded = 0 if recorded else workspace.runs.unrecorded()
     value = {
         "workspace": str(workspace.folder),
         "runs": [run.to_json() for run in listed],
         "total": len(runs),
+        "unrecorded": unrecorded,
     }
     if common.json:
         common.show(value)
@@ -87,6 +89,9 @@ def list_runs(
         common.show(value, f"None of the {len(recorded):,} runs meets the filter.")
     elif deleted:
         common.show(value, "There are no runs in the trash.")
+    elif unrecorded:
+        common.show(value, escape(unrecorded_text(workspace.folder, "runs", unrecorded)))
+        say(f"To check and repair it: eyetune doctor {workspace.folder}")
     else:
         common.show(value, escape(f"There are no runs in {workspace.folder}."))
         say("To train one: eyetune train --data digits")
@@ -150,9 +155,8 @@ def delete(
     yes
         Answer yes to all questions.
     """
-    from rich.markup import escape
-
     from eyetune.cli.trash import NOTHING_DELETED, confirm, find
+    from eyetune.report.console import escape
 
     workspace = common.open_workspace()
     is_named = bool(runs)
@@ -239,7 +243,7 @@ def restore(
     filter
         Restore the runs that meet this condition; may be repeated.
     """
-    from rich.markup import escape
+    from eyetune.report.console import escape
 
     workspace = common.open_workspace()
     _check_choice(runs, lab, study, filter, "restore")

@@ -88,19 +88,23 @@ def list_studies(
     deleted
         List the studies in the trash instead.
     """
-    from rich.markup import escape
-
     from eyetune.cli.list_tables import studies_table
+    from eyetune.records.resolver import unrecorded_text
+    from eyetune.report.console import escape
 
     workspace = common.open_workspace()
     studies = workspace.studies.all(deleted=deleted)[::-1]
     counts = workspace.studies.count_trials()
     rows = [_to_json(study, counts.get(study.id, 0)) for study in studies]
-    value = {"workspace": str(workspace.folder), "studies": rows}
+    unrecorded = 0 if studies else workspace.studies.unrecorded()
+    value = {"workspace": str(workspace.folder), "studies": rows, "unrecorded": unrecorded}
     if studies:
         common.show(value, studies_table(studies, counts))
     elif deleted:
         common.show(value, "There are no studies in the trash.")
+    elif unrecorded:
+        common.show(value, escape(unrecorded_text(workspace.folder, "studies", unrecorded)))
+        say(f"To check and repair it: eyetune doctor {workspace.folder}")
     else:
         common.show(value, escape(f"There are no studies in {workspace.folder}."))
         say("To begin one: eyetune tune --data digits")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyetune.errors import LabNotFoundError, NotFoundError, RunNotFoundError, StudyNotFoundError
+from eyetune.records.folders import record_names
 
 LATEST = "latest"
 MAX_LISTED = 5  # names in an error
@@ -94,7 +95,12 @@ def resolve_reference(
             received=_listed(matches),
             fix="Give more digits of the id.",
         )
-    raise _no_match(reference, kind, candidates, folder, _matching(reference, deleted))
+    raise _no_match(reference, kind, candidates, folder, deleted)
+
+
+def unrecorded_text(folder: Path, plural: str, count: int) -> str:
+    """Return the sentence about folders whose records are missing in the database."""
+    return f"The database of {folder} holds no {plural}, but it has {count:,} folders of {plural}."
 
 
 def _matching(reference: str, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -115,15 +121,24 @@ def _no_match(
     kind: RecordKind,
     candidates: Sequence[Candidate],
     folder: Path,
-    deleted: Sequence[Candidate],
+    trash: Sequence[Candidate],
 ) -> NotFoundError:
     """Return the error for a reference that matches none of the candidates."""
+    deleted = _matching(reference, trash)
     if len(deleted) == 1:
         return kind.error(
             f"The {kind.noun} {deleted[0].label} is in the trash.",
             received=reference,
             fix=f"eyetune {kind.plural} restore {deleted[0].id}",
         )
+    if not candidates and not trash and kind is not LAB:
+        names = record_names(folder, kind.plural)
+        if names:
+            return kind.error(
+                unrecorded_text(folder, kind.plural, len(names)),
+                received=reference,
+                fix=f"Rebuild the database: eyetune doctor {folder}",
+            )
     if not candidates:
         return kind.error(
             f"There are no {kind.plural} in {folder} yet.",

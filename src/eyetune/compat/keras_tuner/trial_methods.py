@@ -167,7 +167,7 @@ class TrialMethods:
 def project_folder(tuner: Tuner) -> Path:
     """Return the path of the folder for a script's own files, which may not exist."""
     name = quote(tuner.project_name, safe="").replace(".", "%2E")
-    return tuner.workspace.folder / "projects" / name
+    return tuner.workspace.path("projects", name)
 
 
 def overrides(tuner: Tuner) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree  # nosec B405  # see embedded
 
 from eyetune.errors import DataError
-
 from eyetune.values.display import lines
 
 if TYPE_CHECKING:

@@ -1,0 +1,248 @@
+"""The doctor finds what is wrong with a workspace, and its repairs lose nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from eyetune.errors import RunBusyError, WorkspaceError
+from eyetune.records import Workspace
+from eyetune.records.copies import RECORD_FILE
+from eyetune.records.database import FILE_NAME
+from eyetune.records.doctor import check
+from eyetune.records.findings import Problem
+from eyetune.records.repair import repair
+from eyetune.records.study import TrialRecord, TrialState
+from tests.records.fabricate import add_complete_run, add_run, make_epoch
+from tests.records.test_study_store import add_study
+
+TRIAL = TrialRecord(number=0, state=TrialState.COMPLETE, values={"units": 8}, run="3f2a77b0")
+
+
+@pytest.fixture
+def filled(workspace: Path) -> Workspace:
+    """Return a workspace with two runs and a study of three trials."""
+    records = Workspace(workspace)
+    add_complete_run(records, name="first")
+    add_run(records)
+    study = add_study(records)
+    records.studies.save_trials(study.id, [TRIAL.with_(number=number) for number in range(3)])
+    return records
+
+
+def content(folder: Path) -> dict[str, object]:
+    """Return everything that is recorded."""
+    records = Workspace(folder)
+    runs, studies = records.runs.all(), records.studies.all()
+    return {
+        "runs": runs,
+        "epochs": records.runs.histories([run.id for run in runs]),
+        "studies": studies,
+        "trials": [records.studies.trials(study.id) for study in studies],
+    }
+
+
+def problems(folder: Path) -> set[Problem]:
+    return {finding.problem for finding in check(folder).findings}
+
+
+def edit(folder: Path, *commands: str) -> None:
+    with sqlite3.connect(folder / FILE_NAME) as database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        for command in commands:
+            database.execute(command)
+    database.close()
+
+
+def test_whole_workspace_has_no_findings(filled: Workspace) -> None:
+    before = content(filled.folder)
+    diagnosis = check(filled.folder)
+    assert (diagnosis.findings, diagnosis.num_runs, diagnosis.num_studies) == ((), 2, 1)
+    assert content(filled.folder) == before
+
+
+def test_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError):
+        check(tmp_path / "missing")
+
+
+def test_empty_folder_has_no_findings(tmp_path: Path) -> None:
+    assert check(tmp_path).findings == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def delete_database(folder: Path) -> None:
+    (folder / FILE_NAME).unlink()
+
+
+def empty_database(folder: Path) -> None:
+    (folder / FILE_NAME).write_bytes(b"")
+
+
+def empty_tables(folder: Path) -> None:
+    edit(folder, *(f"delete from {table}" for table in ("epochs", "trials", "runs", "studies")))
+
+
+def overwrite_database(folder: Path) -> None:
+    (folder / FILE_NAME).write_bytes(b"this is no database, and never was one" * 100)
+
+
+def cut_database(folder: Path) -> None:
+    path = folder / FILE_NAME
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def damage_rows(folder: Path) -> None:
+    edit(folder, "update runs set recipe = '{'", "update trials set details = 'x'")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        delete_database, empty_database, empty_tables, overwrite_database, cut_database,
+        damage_rows,
+    ],
+)  # fmt: skip
+def test_database_is_rebuilt(filled: Workspace, damage: object) -> None:
+    assert callable(damage)
+    before = content(filled.folder)
+    damage(filled.folder)
+    diagnosis = check(filled.folder)
+    assert diagnosis.findings
+    done = repair(diagnosis)
+    assert done
+    assert content(filled.folder) == before
+    assert check(filled.folder).findings == ()
+
+
+def test_former_database_is_kept(filled: Workspace) -> None:
+    damage_rows(filled.folder)
+    damaged = (filled.folder / FILE_NAME).read_bytes()
+    repair(check(filled.folder))
+    (former,) = filled.folder.glob(f"{FILE_NAME}.former-*")
+    assert former.read_bytes() == damaged
+
+
+def test_damaged_row_without_a_copy_is_exported(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    (filled.runs.folder(run.id) / RECORD_FILE).unlink()
+    edit(filled.folder, f"update runs set recipe = '{{' where id = '{run.id}'")
+    edit(filled.folder, f"update runs set data = x'ff00' where id = '{run.id}'")
+    repair(check(filled.folder))
+    assert run.id not in [left.id for left in Workspace(filled.folder).runs.all()]
+    (exported,) = (filled.folder / "doctor").glob("*/*.json")
+    rows = json.loads(exported.read_text())
+    assert {row["table"] for row in rows} == {"runs", "epochs"}
+    assert rows[0]["values"]["name"] == "first"
+    assert problems(filled.folder) == {Problem.NO_RECORD}  # its folder is left alone
+
+
+def test_rows_of_the_database_come_before_copies(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    copy = filled.runs.folder(run.id) / RECORD_FILE
+    earlier = copy.read_bytes()
+    filled.runs.save_epochs(run.id, [make_epoch(2)])
+    copy.write_bytes(earlier)
+    edit(filled.folder, "update studies set settings = '{'")
+    repair(check(filled.folder))
+    assert len(Workspace(filled.folder).runs.history(run.id)) == 2
+    assert check(filled.folder).findings == ()
+
+
+def test_hostile_copies_are_not_used(filled: Workspace, tmp_path: Path) -> None:
+    run = filled.runs.find("first")
+    folder = filled.runs.folder(run.id)
+    text = (folder / RECORD_FILE).read_text()
+    other = folder.with_name("0badc0de")
+    other.mkdir()
+    (other / RECORD_FILE).write_text(text.replace(run.id, "../../victim"))
+    empty_tables(filled.folder)
+    repair(check(filled.folder))
+    ids = {record.id for record in Workspace(filled.folder).runs.all()}
+    assert run.id in ids
+    assert not any("victim" in record_id or "0badc0de" in record_id for record_id in ids)
+
+
+def test_missing_folder_is_made_again(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    shutil.rmtree(filled.runs.folder(run.id))
+    assert problems(filled.folder) == {Problem.FOLDER_MISSING}
+    repair(check(filled.folder))
+    assert (filled.runs.folder(run.id) / "recipe.toml").is_file()
+    assert check(filled.folder).findings == ()
+
+
+def test_copies_of_earlier_versions_are_written(filled: Workspace) -> None:
+    for path in filled.folder.glob(f"*/*/{RECORD_FILE}"):
+        path.unlink()
+    assert problems(filled.folder) == {Problem.COPY_OUTDATED}
+    repair(check(filled.folder))
+    before = content(filled.folder)
+    delete_database(filled.folder)
+    repair(check(filled.folder))
+    assert content(filled.folder) == before
+
+
+def test_leftovers_of_killed_processes_are_cleared(
+    filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled.runs.folder(filled.runs.find("first").id)
+    (folder / ".model.999999999-abcdef.part.keras").write_bytes(b"half")
+    (filled.folder / "labs").mkdir()
+    former = filled.folder / "labs" / ".lab-1.999999999-abcdef.former"
+    former.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    abandoned = tmp_path / f"eyetune-{os.getuid()}" / "999999999-abcdef01"
+    abandoned.mkdir(parents=True)
+    abandoned.with_name(f"{abandoned.name}.lock").touch()
+    own = folder / f".model.{os.getpid()}-abcdef.part.keras"
+    own.write_bytes(b"in use")
+    for path in (own, former, *folder.glob("*.part.*")):
+        os.utime(path, (time.time() - 3600,) * 2)
+    (folder / ".new.999999999-abcdef.part").write_bytes(b"of another machine")
+    assert problems(filled.folder) == {Problem.LEFTOVER}
+    repair(check(filled.folder))
+    assert check(filled.folder).findings == ()
+    assert own.exists()
+    assert not abandoned.exists()
+    assert (filled.folder / "labs" / "lab-1").is_dir()  # its successor was never complete
+
+
+def test_damaged_files_are_reported(filled: Workspace) -> None:
+    folder = filled.runs.folder(filled.runs.find("first").id)
+    for name in ("model.keras", "checkpoint.npz", "test-predictions.npz"):
+        (folder / name).write_bytes(b"PK\x03\x04 cut off")
+    findings = check(filled.folder).findings
+    assert {finding.problem for finding in findings} == {Problem.FILE_DAMAGED}
+    assert len(findings) == 3
+    assert all(finding.advice for finding in findings)
+
+
+def test_links_out_of_the_workspace_are_reported(filled: Workspace, tmp_path: Path) -> None:
+    folder = filled.runs.folder(filled.runs.find("first").id)
+    (folder / "plots").symlink_to(tmp_path)
+    assert problems(filled.folder) == {Problem.LEADS_OUT}
+
+
+def test_workspace_writable_by_all_is_repaired(filled: Workspace) -> None:
+    filled.folder.chmod(0o777)
+    assert problems(filled.folder) == {Problem.PERMISSIONS}
+    repair(check(filled.folder))
+    assert filled.folder.stat().st_mode & 0o777 == 0o755
+    diagnosis = check(filled.folder)
+    assert (diagnosis.findings, len(diagnosis.notes)) == ((), 1)  # others can read it
+
+
+def test_workspace_in_use_is_not_repaired(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    empty_tables(filled.folder)
+    diagnosis = check(filled.folder)
+    with filled.runs.claim(run.id), pytest.raises(RunBusyError):
+        repair(diagnosis)
