@@ -18,7 +18,7 @@ from eyetune.errors import DataError
 
 if TYPE_CHECKING:
     from eyetune.analysis.metrics import Evaluation
-from eyetune.report.pages.page import Drawing
+    from eyetune.report.pages.page import Drawing
 
 _MAX_CLASSES = 60  # of a confusion matrix that is readable
 _CAPTIONS = {
