@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,18 @@ def test_migration_marks_the_runs_of_earlier_labs(workspace: Path) -> None:
             insert_run(connection, run_id, name=name)
     made_by_lab = [run.id for run in Workspace(workspace).runs.all() if run.lab_id == "lab-1"]
     assert made_by_lab == ["1", "2", "4", "5"]
+
+
+def test_migration_keeps_epochs_and_allows_some_without_loss(workspace: Path) -> None:
+    with make_earlier_database(workspace, "0006") as connection:
+        insert_run(connection, "1")
+        connection.execute(
+            "insert into epochs (run_id, epoch, loss, learning_rate, duration_seconds, "
+            "images_per_second) values ('1', 1, 0.5, 0.1, 2.0, 500.0)"
+        )
+    records = Workspace(workspace)
+    records.runs.save_epochs("1", [replace(make_epoch(2), loss=None)])
+    assert [epoch.loss for epoch in records.runs.history("1")] == [0.5, None]
 
 
 def test_failed_migration_changes_nothing(workspace: Path) -> None:

@@ -19,6 +19,7 @@ from eyetune.tuning.objectives import (
     values_of,
 )
 from eyetune.tuning.options import TuneOptions
+from eyetune.values.history import Epoch
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 INT8 = Int8Accuracy(1500, 2000, "simulated")
@@ -132,3 +133,11 @@ def test_what_a_users_fit_returned_counts_instead_of_the_epochs() -> None:
     assert values == (0.25, 7)
     score = read_objective("my_score:max")
     assert values_of([score], history, {}, returned={"my_score": 3.0}) == (3.0,)
+
+
+def test_objective_that_no_train_step_reports_is_refused() -> None:
+    history = (Epoch(1, None, None, 0.5, None, 0.1, 1.0, 1.0, {"twice": 2.0}),)
+    assert values_of([read_objective("twice:min")], history, {}) == (2.0,)
+    with pytest.raises(UsageError) as caught:
+        values_of([read_objective("loss")], history, {})
+    assert "train_step" in str(caught.value.fix)

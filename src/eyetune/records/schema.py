@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0006"  # the newest file in migrations/versions
+VERSION = "0007"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -53,7 +53,7 @@ epochs = Table(
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("epoch", Integer, primary_key=True),
-    Column("loss", Float, nullable=False),
+    Column("loss", Float),
     Column("accuracy", Float),
     Column("val_loss", Float),
     Column("val_accuracy", Float),

@@ -129,9 +129,11 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Report progress, and stop a training that diverged."""
         section, epoch = self.recipe.fit, len(self.history) + 1
-        loss = float(logs["loss"])
-        accuracy = float(logs[self._accuracy]) if self._accuracy in logs else None
-        check_finite(self.recipe, epoch, loss, self.model)
+        loss, accuracy = (
+            float(logs[name]) if name in logs else None for name in ("loss", self._accuracy)
+        )
+        if loss is not None:
+            check_finite(self.recipe, epoch, loss, self.model)
         self._training_seconds = seconds = time.perf_counter() - self._started_at
         images = min((batch + 1) * self.batch_size, self.num_images)
         self._on_progress(
@@ -189,11 +191,13 @@ def named(logs: Mapping[str, Any], accuracy: str | None) -> dict[str, Any]:
         >>> logs = {"loss": 2.0, "acc": 0.1, "val_loss": 2.2, "val_acc": 0.2}
         >>> named(logs, "acc")["accuracy"], named(logs, "acc")["others"]
         (0.1, {'acc': 0.1, 'val_acc': 0.2})
+        >>> named({"own_score": 2.0}, None)["loss"] is None  # a train_step of the user's own
+        True
     """
     metrics = {name: float(value) for name, value in logs.items()}
     field_names = {field.name for field in fields(Epoch)}
     return {
-        "loss": metrics["loss"],
+        "loss": metrics.get("loss"),
         "accuracy": metrics.get(accuracy or ""),
         "val_loss": metrics.get("val_loss"),
         "val_accuracy": metrics.get(f"val_{accuracy}"),

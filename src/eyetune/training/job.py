@@ -343,12 +343,13 @@ class Discovered:
     Attributes:
         space: Its search space.
         metrics: Names of the metrics that each epoch of its network measures.
-        has_own_fit: Whether its hypermodel trains in its own way, and may measure other metrics.
+        may_measure_others: Whether its hypermodel or its network trains in its own way, and may
+            measure other metrics.
     """
 
     space: Space
     metrics: tuple[str, ...]
-    has_own_fit: bool
+    may_measure_others: bool
 
 
 def discover_apart(recipe: Recipe, threads: int) -> Discovered:
@@ -369,7 +370,7 @@ def discover_apart(recipe: Recipe, threads: int) -> Discovered:
         built = build_with(function, {}, inputs_of(dataset))
         has_validation = bool(dataset.validation)
         metrics = measured_names(built.fit, has_validation=has_validation)
-        return Discovered(space, metrics, built.loaded.has_own_fit)
+        return Discovered(space, metrics, may_measure_others=built.has_own_training)
 
 
 def choose_arithmetic_apart(

@@ -318,12 +318,13 @@ def _value(objective: Objective, kept: Epoch | None, known: Mapping[str, float])
 
 
 def _not_measured(name: str, names: Sequence[str]) -> UsageError:
-    return UsageError(
-        f"Nothing measures the objective {name}.",
-        received=name,
-        fix=f"{nearest(name, names)} What a fit of your own returns is known at its end: use the "
-        "scheduler full (RandomSearch) for it, or log it in each epoch.",
+    fix = (
+        f"{nearest(name, names)} What a fit of your own returns is known at its end: use the "
+        "scheduler full (RandomSearch) for it, or log it in each epoch."
     )
+    if name in ("loss", "accuracy"):
+        fix = f'Return it from your train_step, as in {{"{name}": {name}}}, or choose another.'
+    return UsageError(f"Nothing measures the objective {name}.", received=name, fix=fix)
 
 
 def is_feasible(

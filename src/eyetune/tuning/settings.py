@@ -263,9 +263,10 @@ def check_measured(objectives: tuple[Objective, ...], discovered: Discovered) ->
         discovered: What is known about the model function.
 
     Raises:
-        UsageError: There is one. What a `fit` of the user's own returns is known only after it.
+        UsageError: There is one. What a `fit` or `train_step` of the user's own measures is known
+            only after it.
     """
-    if discovered.has_own_fit:
+    if discovered.may_measure_others:
         return
     names = (*discovered.metrics, INT8_ACCURACY, *BEFORE_TRAINING, SECONDS)
     for objective in objectives:

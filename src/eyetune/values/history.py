@@ -13,7 +13,8 @@ class Epoch:
 
     Attributes:
         epoch: Its number, from 1.
-        loss: Mean loss on the training images while the network was trained on them.
+        loss: Mean loss on the training images while the network was trained on them. None: a
+            `train_step` of the user's own does not report it.
         accuracy: Accuracy on the training images, 0 to 1, measured at the same time.
         val_loss: Mean loss on the validation images after the epoch.
         val_accuracy: Accuracy on the validation images, 0 to 1.
@@ -24,7 +25,7 @@ class Epoch:
     """
 
     epoch: int
-    loss: float
+    loss: float | None
     accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
@@ -67,7 +68,7 @@ class Progress:
         num_epochs: Number of epochs, at most.
         images: Number of training images done in this epoch.
         num_images: Number of training images in an epoch.
-        loss: Mean loss of this epoch so far.
+        loss: Mean loss of this epoch so far; None: not reported.
         accuracy: Mean accuracy of this epoch so far, 0 to 1; None: not measured.
         images_per_second: Speed in this epoch so far.
     """
@@ -76,7 +77,7 @@ class Progress:
     num_epochs: int
     images: int
     num_images: int
-    loss: float
+    loss: float | None
     accuracy: float | None
     images_per_second: float
 
@@ -100,7 +101,7 @@ def as_columns(history: Iterable[Epoch]) -> dict[str, list[float | None]]:
     return {name: column for name, column in columns.items() if set(column) != {None}}
 
 
-def as_rows(history: Iterable[Epoch]) -> list[dict[str, float]]:
+def as_rows(history: Iterable[Epoch]) -> list[dict[str, float | None]]:
     """Return a history as one dictionary per epoch, ready for JSON."""
     return [asdict(epoch) for epoch in history]
 

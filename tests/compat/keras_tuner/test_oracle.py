@@ -291,7 +291,7 @@ def test_trial_shows_the_means_and_the_spread_of_its_executions(
         max(study.histories[run], key=lambda epoch: epoch.val_accuracy or 0.0)
         for run in (first, second)
     ]
-    mean = sum(epoch.loss for epoch in best) / 2
+    mean = sum(epoch.value("loss") for epoch in best) / 2
     assert trial.metrics.get_best_value("loss") == pytest.approx(mean)
     trial.summary()
     assert capsys.readouterr().out.splitlines()[-1].endswith(" 2 executions: 0.141421")

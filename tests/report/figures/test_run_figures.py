@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -88,6 +89,14 @@ def test_curves_legend_names_runs_and_styles() -> None:
     single = run_figures.curves({"one": FIRST})
     assert legend_of(single.axes[0]) == ["training", "validation"]
     assert single.get_suptitle() == ""
+
+
+def test_curves_without_a_reported_training_loss() -> None:
+    epochs = tuple(replace(epoch, loss=None, accuracy=None) for epoch in FIRST)
+    accuracy, loss = run_figures.curves({"one": epochs}).axes
+    assert (points(accuracy, 0), len(points(accuracy, 1))) == ([], 5)
+    assert (points(loss, 0), len(points(loss, 1))) == ([], 5)
+    assert legend_of(accuracy)[0] != "training"
 
 
 def test_curves_axis_labels() -> None:

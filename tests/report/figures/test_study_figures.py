@@ -442,3 +442,25 @@ def test_name_lines_break_after_separators_and_are_cut() -> None:
 def test_shown_range_holds_the_best_and_no_outliers() -> None:
     assert shown_range(LOSS, [1.0, 1.1, 1.2, 1e9]) == (1.0, 1.2)
     assert shown_range(ACCURACY, [0.5]) == (0.5, 0.5)
+
+
+def test_learning_curves_show_a_metric_of_a_train_step() -> None:
+    histories = {
+        run: tuple(
+            replace(
+                epoch, loss=None, accuracy=None, val_loss=None, val_accuracy=None, others=others
+            )
+            for epoch in history
+        )
+        for run, history in TYPICAL.histories.items()
+        for others in ({"twice": 2.0},)
+    }
+    (axes,) = learning_curves(TYPICAL.record, TYPICAL.trials, histories).axes
+    assert axes.has_data()
+    without = {
+        run: tuple(replace(epoch, others={}) for epoch in history)
+        for run, history in histories.items()
+    }
+    assert not any(
+        axes.has_data() for axes in learning_curves(TYPICAL.record, TYPICAL.trials, without).axes
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,3 +130,12 @@ def test_slow_step_is_silent_where_nothing_takes_long(capsys: pytest.CaptureFixt
         cancel()
         time.sleep(0.3)
     assert capsys.readouterr().err == ""
+
+
+def test_lines_show_epochs_that_report_no_loss(shown: list[list[str]]) -> None:
+    with TrainingDisplay(2) as display:
+        display.on_progress(replace(POSITION, loss=None))
+        display.on_epoch(replace(EPOCH, loss=None))
+    for text in shown[0]:
+        assert "accuracy" in text
+        assert not {"None", "nan"} & set(text.split())

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from eyetune.data import ArrayDataset
 from eyetune.data.array_store import GivenData, keep_samples, open_samples
@@ -83,6 +84,25 @@ class Own(keras.Model):  # type: ignore[misc]
 def subclassed(hp: Any) -> Any:
     model = Own(hp.Int("width", 2, 8), ["a", "b", "c"])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class OwnStep(keras.Model):  # type: ignore[misc]
+    """A network whose training step reports a metric of its own, and no loss."""
+
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = 2 * self.compute_loss(x, y, self(x, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"twice": loss}
+
+
+def own_step(_: Any) -> Any:
+    inputs = keras.Input((5,))
+    model = OwnStep(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(keras.optimizers.SGD(0.01), "mse")
     return model
 
 
@@ -268,3 +288,17 @@ def test_sample_probabilities_of_logits_of_one_output(tmp_path: Path) -> None:
     found = sample_probabilities(built.model, data.train, built.fit)
     logits = built.model.predict(TABLE[:30], verbose=0)[:, 0]
     np.testing.assert_allclose(found[:, 1], 1 / (1 + np.exp(-logits)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "twice:min"])
+def test_loss_that_a_train_step_leaves_out_is_none(tmp_path: Path, monitor: str) -> None:
+    recipe = recipe_of(tmp_path, own_step, **{"fit.monitor": monitor, "fit.keep_best": True})
+    shown: list[Any] = []
+    fitted = fit_recipe(
+        recipe, dataset(tmp_path, TABLE, NUMBERS), tmp_path / "run", on_progress=shown.append
+    )
+    assert [epoch.loss for epoch in fitted.history] == [None] * 3
+    assert {position.loss for position in shown} == {None}
+    values = [epoch.value(monitor.partition(":")[0]) for epoch in fitted.history]
+    assert all(value > 0 for value in values)
+    assert fitted.kept_epoch == values.index(min(values)) + 1

@@ -74,7 +74,7 @@ def train(folder: Path, recipe: Recipe, callbacks: list[Any], **options: Any) ->
 
 
 def metrics(fitted: Fitted) -> list[tuple[float, ...]]:
-    return [(one.loss, one.value("val_loss"), one.learning_rate) for one in fitted.history]
+    return [(one.value("loss"), one.value("val_loss"), one.learning_rate) for one in fitted.history]
 
 
 @pytest.mark.parametrize(("made", "epochs"), [(stopping, 40), (slowing, 3)])

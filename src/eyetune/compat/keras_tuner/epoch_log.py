@@ -63,7 +63,7 @@ class EpochLogWriter:
     def end_epoch(
         self, trial_id: str, number: int, learning_rate: float, logs: Mapping[str, Any]
     ) -> None:
-        """Write an epoch, unless the user's own `fit` reports no loss.
+        """Write an epoch.
 
         Args:
             trial_id: KerasTuner's id of the trial.
@@ -73,8 +73,6 @@ class EpochLogWriter:
         """
         from eyetune.training.callbacks import named
 
-        if "loss" not in logs:
-            return
         training_seconds = max(self._trained_at - self._started_at, sys.float_info.epsilon)
         epoch = Epoch(
             epoch=number,

@@ -58,6 +58,11 @@ class Built:
         return space_of(self.hyperparameters)
 
     @property
+    def has_own_training(self) -> bool:
+        """Whether the user's code trains in its own way, and may measure other metrics."""
+        return self.loaded.has_own_fit or self.fit.has_own_step
+
+    @property
     def precision(self) -> Literal["float32", "bfloat16"]:
         """Precision of its arithmetic, which the dtype policy determines."""
         if any(layer.compute_dtype == "bfloat16" for layer in self.model.layers):

@@ -45,6 +45,8 @@ class Fit:
         has_channels: Whether images have a channel axis. Images of one channel may have none.
         integer_labels: Whether its loss takes integer labels of images instead of one-hot rows.
         output_dtype: Type of its outputs; "" if it has several.
+        has_own_step: Whether it trains in its own way, by a `train_step` or `test_step` of its
+            class, and may measure other metrics.
     """
 
     metrics: tuple[str, ...]
@@ -54,6 +56,7 @@ class Fit:
     has_channels: bool = True
     integer_labels: bool = False
     output_dtype: str = "float32"
+    has_own_step: bool = False
 
 
 def check(model: Any, inputs: Inputs) -> Fit:
@@ -115,6 +118,7 @@ def _check_images(model: Any, inputs: ImageInputs) -> Fit:
         has_channels=images.ndim == 4,
         integer_labels=integer_labels,
         output_dtype=keras.backend.standardize_dtype(outputs.dtype),
+        has_own_step=_has_own(model, "train_step", "test_step"),
     )
 
 
@@ -137,7 +141,7 @@ def _check_samples(model: Any, samples: Samples) -> Fit:
             received=_one_line(error),
             fix="The data arrives exactly as it was given: compare its shape with the network's.",
         ) from None
-    if type(model).train_step is not keras.Model.train_step:
+    if _has_own(model, "train_step"):
         metrics = _metrics_of_own_step(model)
     else:
         try:
@@ -158,6 +162,7 @@ def _check_samples(model: Any, samples: Samples) -> Fit:
         num_classes=num_classes,
         gives_logits=_gives_logits(model),
         output_dtype=keras.backend.standardize_dtype(outputs.dtype) if is_single else "",
+        has_own_step=_has_own(model, "train_step", "test_step"),
     )
 
 
@@ -280,7 +285,7 @@ def _measured(
             continue
         model.reset_metrics()
         return integer_labels, tuple(metrics)
-    if type(model).train_step is not keras.Model.train_step:
+    if _has_own(model, "train_step"):
         return first, _metrics_of_own_step(model)
     raise FunctionError(
         "The loss or a metric of the model function's network does not fit its outputs.",
@@ -289,6 +294,13 @@ def _measured(
         ),
         received=_one_line(error) if error else "",
     )
+
+
+def _has_own(model: Any, *names: str) -> bool:
+    """Return whether the class of a model overrides one of Keras's methods."""
+    import keras
+
+    return any(getattr(type(model), name) is not getattr(keras.Model, name) for name in names)
 
 
 def _metrics_of_own_step(model: Any) -> tuple[str, ...]:

@@ -31,7 +31,9 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
         title: Above both panels.
     """
     all_epochs = [epoch for history in histories.values() for epoch in history]
-    are_classifiers = any(epoch.accuracy is not None for epoch in all_epochs)
+    are_classifiers = any(
+        epoch.measures("accuracy") or epoch.measures("val_accuracy") for epoch in all_epochs
+    )
     metrics = {"accuracy": "accuracy"} if are_classifiers else {}
     metrics["loss"] = "loss (cross-entropy)" if are_classifiers else "loss"
     figure = new_picture(5.5 * len(metrics), 4.2)
@@ -45,8 +47,12 @@ def curves(histories: Mapping[str, History], *, title: str = "") -> Picture:
         axes.grid(alpha=0.3)
     if are_classifiers:
         panels[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    has_validation = any(epoch.val_loss is not None for epoch in all_epochs)
-    _style_legend(panels[0], is_single=len(histories) == 1, has_validation=has_validation)
+    _style_legend(
+        panels[0],
+        is_single=len(histories) == 1,
+        has_training=any(epoch.measures(metric) for metric in metrics for epoch in all_epochs),
+        has_validation=any(epoch.val_loss is not None for epoch in all_epochs),
+    )
     if title:
         figure.suptitle(plain(title))
     return figure
@@ -70,11 +76,12 @@ def _draw_metric(axes: Axes, history: History, metric: str, label: str, color: s
         )
 
 
-def _style_legend(axes: Axes, *, is_single: bool, has_validation: bool) -> None:
+def _style_legend(axes: Axes, *, is_single: bool, has_training: bool, has_validation: bool) -> None:
     from matplotlib.lines import Line2D
 
     color = "C0" if is_single else "0.4"
-    styles = [Line2D([], [], linestyle="--", alpha=0.7, label="training", color=color)]
+    label = "training" if has_training else "training: not reported"
+    styles = [Line2D([], [], linestyle="--", alpha=0.7, label=label, color=color)]
     if has_validation:
         styles.append(Line2D([], [], label="validation", color=color))
     runs = [] if is_single else axes.get_legend_handles_labels()[0]

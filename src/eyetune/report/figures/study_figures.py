@@ -27,7 +27,7 @@ from eyetune.report.figures.study_axes import (
 )
 from eyetune.report.figures.study_front import pareto_picture
 from eyetune.report.figures.study_space import parallel_coordinates, slices
-from eyetune.values.history import Epoch, History
+from eyetune.values.history import Epoch, History, is_better_high
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,8 +142,8 @@ def learning_curves(
 ) -> Picture:
     """Draw the learning curves of the trials that `curve_trials` names, with the best ones on top.
 
-    The curves show the first objective that each epoch measures, or else validation accuracy or a
-    loss.
+    The curves show the first objective that each epoch measures, or else validation accuracy, a
+    loss or another metric.
 
     A dot marks where a trial paused; dotted lines are rungs.
 
@@ -162,6 +162,8 @@ def learning_curves(
         return message_picture("No trial has a learning curve")
     epochs = [epoch for history in by_number.values() for epoch in history]
     objective = metric_of(record, epochs)
+    if objective is None:
+        return message_picture("The epochs report no metric")
     order = rank_trials(record.settings.objectives, trials)
     highlighted = [trial for trial in order if trial.number in by_number][:best]
     highlighted_numbers = {trial.number for trial in highlighted}
@@ -208,17 +210,24 @@ def learning_curves(
     return figure
 
 
-def metric_of(record: StudyRecord, epochs: Sequence[Epoch]) -> Objective:
-    """Return the first objective that all epochs measure, or else a usual metric that they do.
+def metric_of(record: StudyRecord, epochs: Sequence[Epoch]) -> Objective | None:
+    """Return the first objective that all epochs measure, or else another metric that they do.
 
-    Validation accuracy is preferred to losses. Every epoch measures the training loss.
+    Validation accuracy is preferred to losses, and these to metrics of the user's own. None if
+    there is no such metric.
     """
-    accuracy = Objective(name="val_accuracy", direction="max")
-    losses = (Objective(name=name, direction="min") for name in ("val_loss", "loss"))
+    others = epochs[0].others if epochs else {}
+    metrics = [
+        Objective(name=name, direction="max" if is_better_high(name) else "min")
+        for name in ("val_accuracy", "val_loss", "loss", *others)
+    ]
     return next(
-        objective
-        for objective in (*record.settings.objectives, accuracy, *losses)
-        if all(epoch.measures(objective.name) for epoch in epochs)
+        (
+            objective
+            for objective in (*record.settings.objectives, *metrics)
+            if all(epoch.measures(objective.name) for epoch in epochs)
+        ),
+        None,
     )
 
 

@@ -183,7 +183,9 @@ def timeline(
     if not parts:
         return message_picture("No trial has a recorded time")
     objective = metric_of(record, [epoch for part in parts for epoch in part.epochs])
-    if not any(math.isfinite(value) for part in parts for value in _values(part, objective)):
+    if objective is None or not any(
+        math.isfinite(value) for part in parts for value in _values(part, objective)
+    ):
         return message_picture(NO_RESULT)
     rows: dict[int, list[Part]] = {}
     for part in sorted(parts, key=lambda part: part.trial.is_final):

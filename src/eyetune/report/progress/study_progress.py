@@ -182,7 +182,7 @@ def _metric_text(epoch: Epoch) -> str:
         return f"validation accuracy {epoch.val_accuracy:.1%}"
     if epoch.val_loss is not None:
         return f"validation loss {epoch.val_loss:.4g}"
-    return f"loss {epoch.loss:.4g}"
+    return "loss not reported" if epoch.loss is None else f"loss {epoch.loss:.4g}"
 
 
 def seconds_left(

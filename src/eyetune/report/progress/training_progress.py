@@ -44,8 +44,8 @@ def epoch_line(epoch: Epoch, num_epochs: int) -> str:
     return "  ".join([*parts, f"{epoch.duration_seconds:.1f} s", speed])
 
 
-def _metrics(loss: float, accuracy: float | None) -> list[str]:
-    texts = [f"loss {loss:.3f}"]
+def _metrics(loss: float | None, accuracy: float | None) -> list[str]:
+    texts = ["loss not reported" if loss is None else f"loss {loss:.3f}"]
     return texts if accuracy is None else [*texts, f"accuracy {accuracy:.1%}"]
 
 

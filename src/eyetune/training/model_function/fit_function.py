@@ -78,8 +78,8 @@ def _check_recipe(prepared: PreparedNetwork, built: Built) -> None:
     recipe = prepared.recipe
     measured = measured_names(built.fit, has_validation=bool(prepared.dataset.validation))
     is_measured = recipe.fit.monitor.partition(":")[0] in measured
-    # What a `fit` of the user's own measures is known only when it is done.
-    if not is_measured and not built.loaded.has_own_fit:
+    # What a `fit` or `train_step` of the user's own measures is known only when it is done.
+    if not is_measured and not built.has_own_training:
         raise FunctionError(
             f"fit.monitor is {recipe.fit.monitor}, which the network does not measure.",
             expected=", ".join(dict.fromkeys(measured)),
