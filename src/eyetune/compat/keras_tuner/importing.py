@@ -8,11 +8,6 @@ from pathlib import Path
 
 from eyetune.api.preparing import workspace_of
 from eyetune.api.study import Study
-from eyetune.compat.keras_tuner.epoch_metrics import (
-    METRICS_FILE,
-    read_epoch_metrics,
-    write_epoch_metrics,
-)
 from eyetune.compat.keras_tuner.projects import (
     Project,
     SearchFacts,
@@ -22,6 +17,11 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import Objective, StudyRecord, StudySettings, StudyState
+from eyetune.records.trial_metrics import (
+    METRICS_FILE,
+    read_trial_metrics,
+    write_trial_metrics,
+)
 from eyetune.tuning.objectives import read_objective
 
 INTERRUPTED = "KerasTuner was interrupted"  # how such a study ended
@@ -116,7 +116,7 @@ def record_project(
         seconds: Wall time of the search. Default: 0 for unknown.
     """
     workspace.studies.save_trials(record.id, project.trials)
-    write_epoch_metrics(workspace.studies.folder(record.id), project.metrics)
+    write_trial_metrics(workspace.studies.folder(record.id), project.metrics)
     update = {
         "state": StudyState.COMPLETE,
         "ending": ending,
@@ -151,5 +151,5 @@ def keras_tuner_metrics(study: Study) -> dict[int, dict[int, dict[str, float]]]:
             expected="the engine keras-tuner",
             received=f"the engine {study.record.settings.engine}",
         )
-    metrics = read_epoch_metrics(study.folder)
+    metrics = read_trial_metrics(study.folder)
     return {number: dict(epochs) for number, epochs in metrics.items()}

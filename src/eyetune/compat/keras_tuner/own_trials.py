@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from eyetune.compat.keras_tuner.epoch_metrics import read_epoch_metrics, write_epoch_metrics
 from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial, trial_id
 from eyetune.compat.keras_tuner.recorded_trials import score_of
 from eyetune.compat.keras_tuner.trial_results import TrialResult, read_reports, read_result
@@ -34,6 +33,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.records.trial_metrics import read_trial_metrics, write_trial_metrics
 from eyetune.space.space import Space
 from eyetune.training.backend import preserve_random_state
 from eyetune.tuning.budget import BudgetTracker
@@ -156,7 +156,7 @@ class _OwnSearch:
             has_result=any(trial.rungs for trial in self._log),
             has_feasible=True,
         )
-        self._metrics = read_epoch_metrics(tuner.workspace.studies.folder(record.id))
+        self._metrics = read_trial_metrics(tuner.workspace.studies.folder(record.id))
 
     def run(self) -> StudyRecord:
         """Search until the study ends, and finish it."""
@@ -336,7 +336,7 @@ class _OwnSearch:
         rows = [row for row in self._metrics.get(trial.number, []) if row[0] <= start]
         rows += [(start + index, dict(row)) for index, row in enumerate(result.epochs, start=1)]
         self._metrics[trial.number] = rows
-        write_epoch_metrics(self._workspace.studies.folder(self._log.record.id), self._metrics)
+        write_trial_metrics(self._workspace.studies.folder(self._log.record.id), self._metrics)
 
 
 def _complete(running: Any, result: TrialResult, objectives: Sequence[Objective]) -> None:

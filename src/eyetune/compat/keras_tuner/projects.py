@@ -34,6 +34,7 @@ from eyetune.records.study import (
     TrialRecord,
     TrialState,
 )
+from eyetune.records.trial_metrics import EpochMetrics
 from eyetune.space.space import Space
 from eyetune.values.history import History
 
@@ -41,8 +42,6 @@ OVERSIZED = "Oversized model: "  # how KerasTuner begins the message of such a t
 SUM_OF_OBJECTIVES = "multi_objective"  # KerasTuner's name for the score of several objectives
 LIKELY_OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")  # if several equal the scores
 EPOCH_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-EpochMetrics = list[tuple[int, dict[str, float]]]  # (epochs trained, values by name) in order
 
 
 @dataclass(frozen=True)

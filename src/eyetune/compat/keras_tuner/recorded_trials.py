@@ -13,11 +13,10 @@ from typing import Any
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from eyetune.api.study import Study
-from eyetune.compat.keras_tuner.epoch_metrics import read_epoch_metrics
 from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial, trial_id
-from eyetune.compat.keras_tuner.projects import EpochMetrics
 from eyetune.errors import UsageError
 from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.records.trial_metrics import EpochMetrics, read_trial_metrics
 from eyetune.tuning.objectives import monitor_of
 from eyetune.values.history import Epoch, History, best_epoch
 
@@ -149,7 +148,7 @@ def recorded_trials(study: Study, max_trials: int | None) -> list[RecordedTrial]
     """Return all trials of a study in their order."""
     runs = [run for record in study.trials for run in record.runs]
     histories = study.workspace.runs.histories(runs)
-    rows = read_epoch_metrics(study.folder)  # of trials without runs
+    rows = read_trial_metrics(study.folder)  # of trials without runs
     objectives = study.record.settings.objectives
     trials = []
     for record in study.trials:

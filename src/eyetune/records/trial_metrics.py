@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from eyetune._files import write_text
-from eyetune.compat.keras_tuner.projects import EpochMetrics
-from eyetune.errors import WorkspaceError
+from eyetune.records.folders import unwritable
 
 METRICS_FILE = "keras-tuner-metrics.json"
 
+# Numbers of epochs, each with the metrics after it by name, in order.
+EpochMetrics = list[tuple[int, dict[str, float]]]
 
-def write_epoch_metrics(folder: Path, metrics: Mapping[int, EpochMetrics]) -> None:
+
+def write_trial_metrics(folder: Path, metrics: Mapping[int, EpochMetrics]) -> None:
     """Write the metrics of all trials of a study.
 
     Args:
         folder: Folder of the study.
-        metrics: Numbers of epochs with their metrics, by the number of the trial.
+        metrics: The epochs with their metrics, by the number of the trial.
 
     Raises:
         WorkspaceError: The file cannot be written.
@@ -28,13 +30,11 @@ def write_epoch_metrics(folder: Path, metrics: Mapping[int, EpochMetrics]) -> No
     try:
         write_text(path, json.dumps(metrics))
     except OSError as error:
-        raise WorkspaceError(
-            f"{path} cannot be written.", received=error.strerror or error
-        ) from None
+        raise unwritable(path, error) from None
 
 
-def read_epoch_metrics(folder: Path) -> dict[int, EpochMetrics]:
-    """Return what `write_epoch_metrics` wrote; nothing if there is no such file."""
+def read_trial_metrics(folder: Path) -> dict[int, EpochMetrics]:
+    """Return what `write_trial_metrics` wrote; nothing if there is no such file."""
     path = folder / METRICS_FILE
     if not path.exists():
         return {}
