@@ -157,7 +157,10 @@ ARGUMENTS: Mapping[str, Verdict] = {
     ),
     "directory": differs("the workspace; by default `./eyetune-workspace`"),
     "project_name": works("the name of the study"),
-    "logger": works("no effect and a warning, as in KerasTuner 1.4"),
+    "logger": works(
+        "no effect and a warning, as in KerasTuner 1.4; `trackers=[...]` logs to MLflow, "
+        "TensorBoard or a logger of your own"
+    ),
     "tuner_id": works("it names the tuner for the script; files do not depend on it"),
     "overwrite": works(),
     "executions_per_trial": works("the mean counts, the results show the spread"),

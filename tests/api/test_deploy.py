@@ -39,6 +39,7 @@ def deployed(
         "workers": 1,
         "workspace": folder / "workspace",
         "progress": False,
+        "trackers": [et.TensorBoardTracker(folder / "logs")],
     }
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("eyetune.tuning.final_training.MAX_FINAL_EPOCHS", 3)
@@ -68,6 +69,17 @@ def test_deploy_ends_with_verified_firmware(
     kept = json.loads((deployment.export.folder / "deployment.json").read_text())
     assert kept["run"] == deployment.run.id
     assert kept["verification"]["passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_deploy_logs_its_study(deployed: tuple[et.Deployment, dict[str, Any]]) -> None:
+    deployment, arguments = deployed
+    study = deployment.study
+    (logs,) = (arguments["workspace"].parent / "logs").iterdir()
+    assert logs.name == f"camera-{study.record.id}"
+    trained = {f"trial-{trial.number:04d}" for trial in study.trials if trial.run is not None}
+    assert trained <= {folder.name for folder in logs.iterdir()}
 
 
 @pytest.mark.slow

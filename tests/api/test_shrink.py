@@ -15,6 +15,7 @@ from eyetune.models.build import build
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.testing.datasets import tiny_dataset
+from eyetune.tracking.event_files import logged_tags
 from eyetune.training.evaluate import probabilities
 
 RECIPE = et.Recipe().with_(
@@ -41,8 +42,8 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> et.Run:
 
 @pytest.fixture(scope="module")
 def whole(parent: et.Run) -> et.Shrunk:
-    """Return a smaller network that was made without interruption."""
-    return shrunk(parent)
+    """Return a smaller network that was made without interruption, and logged for TensorBoard."""
+    return shrunk(parent, trackers=[et.TensorBoardTracker(parent.workspace.folder / "logs")])
 
 
 def shrunk(parent: et.Run, **options: Any) -> et.Shrunk:
@@ -63,6 +64,14 @@ def test_shrink_returns_a_run_within_the_limits(parent: et.Run, whole: et.Shrunk
     assert run.id == last.run
     assert run.evaluate("validation", dataset=tiny_dataset()).accuracy == last.validation_accuracy
     assert whole.to_json()["shrink"]["steps"][1]["run"] == run.id
+
+
+def test_shrink_logs_each_step(whole: et.Shrunk) -> None:
+    for step in whole.record.steps:
+        run = et.open_run(step.run, workspace=whole.run.workspace)
+        (logs,) = whole.run.workspace.folder.glob(f"logs/*{run.id}")
+        losses = {epoch for tag, epoch in logged_tags(logs) if tag == "val_loss"}
+        assert losses == {epoch.epoch for epoch in run.history}
 
 
 def test_shrink_starts_from_the_weights_of_the_run(whole: et.Shrunk) -> None:

@@ -17,6 +17,9 @@ COMMANDS = {
     "resume": ("eyetune.api.train.resume", ["train", "--resume", "latest"]),
     "lab": ("eyetune.api.lab.lab", ["lab"]),
     "tune": ("eyetune.api.tune.tune", ["tune", "--space", "small"]),
+    "deploy": ("eyetune.api.deploy.deploy", ["deploy", "--data", "digits"]),
+    "shrink": ("eyetune.api.shrink.shrink", ["shrink", "latest", "--to", "50k"]),
+    "resume shrink": ("eyetune.api.shrink.resume_shrink", ["shrink", "--resume", "latest"]),
 }
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from eyetune.errors import ArgumentTypeError, DivergedError
+from eyetune.errors import ArgumentTypeError, DivergedError, EyetuneWarning
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import Budget, Limits, TrialState
 from eyetune.testing.labs import fabricated_lab
@@ -188,16 +189,59 @@ class Failing(Recorder):
 
 def test_failing_tracker_is_reported_once_and_left_out() -> None:
     workspace, failing, healthy = Workspace(), Failing(), Recorder()
-    warnings: list[str] = []
+    received: list[str] = []
     record = new_study(workspace)
-    done = run_study(workspace, record, [failing, healthy], warnings=warnings)
+    done = run_study(workspace, record, [failing, healthy], warnings=received)
     assert done.state == "COMPLETE"
     assert len(failing.epochs) == 3
     assert failing.calls[-1][0] == "log_epoch"
     assert len(healthy.epochs) == 6 * 4
-    (warning,) = warnings
+    (warning,) = received
     assert "Failing" in warning
     assert "No space left on device" in warning
+
+
+class Broken(Tracker):
+    """Fails in each call."""
+
+    def begin(self, item: Tracked) -> None:
+        raise OSError(f"no space for {item.id}")
+
+
+@pytest.mark.parametrize("action", ["default", "error"])
+def test_failing_tracker_warns_once_and_ends_nothing(
+    action: Literal["default", "error"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(action)
+        with follow(workspace, [Broken()]):
+            for _ in range(2):
+                add_run_that_trains(workspace)
+    texts = [str(warning.message) for warning in caught]
+    assert {warning.category for warning in caught} <= {EyetuneWarning}
+    texts += filter(None, [capsys.readouterr().err])
+    assert len(texts) == 1
+    assert "Broken" in texts[0]
+
+
+def add_run_that_trains(workspace: Workspace) -> None:
+    run = add_run(workspace)
+    with workspace.runs.claim(run.id):
+        workspace.runs.set_state(run.id, RunState.RUNNING)
+        workspace.runs.save_epochs(run.id, [make_epoch(1)])
+
+
+def test_results_made_from_a_study_are_logged_at_its_end(tmp_path: Path) -> None:
+    workspace, recorder = Workspace(), Recorder()
+    record = new_study(workspace, budget=Budget(trials=2))
+    with followed(workspace, recorder) as follower:
+        run_study(workspace, record, [])
+        follower.add_results(record.id, {"test_int8_accuracy": 0.5}, {"export/a": tmp_path / "a"})
+    end = recorder.ends[record.id]
+    assert (end.state, end.metrics["trials"]) == ("COMPLETE", 2)
+    assert end.metrics["test_int8_accuracy"] == 0.5
+    assert end.files["export/a"] == tmp_path / "a"
 
 
 class Hanging(Tracker):
@@ -211,26 +255,26 @@ class Hanging(Tracker):
 
 
 def test_hanging_tracker_does_not_hold_up_the_end() -> None:
-    hanging, warnings = Hanging(), list[str]()
-    background = BackgroundTrackers([hanging], warnings.append, seconds_to_finish=0.05)
+    hanging, received = Hanging(), list[str]()
+    background = BackgroundTrackers([hanging], received.append, seconds_to_finish=0.05)
     background.begin(Tracked("1", "run", "one"))
     background.close()
     hanging.over.set()
-    assert len(warnings) == 1
-    assert "Hanging" in warnings[0]
+    assert len(received) == 1
+    assert "Hanging" in received[0]
 
 
 def test_damaged_records_end_the_following_but_not_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    workspace, recorder, warnings = Workspace(), Recorder(), list[str]()
-    with followed(workspace, recorder, warnings=warnings):
+    workspace, recorder, received = Workspace(), Recorder(), list[str]()
+    with followed(workspace, recorder, warnings=received):
         run = add_run(workspace)
         with monkeypatch.context() as patch:
             patch.setattr(workspace.runs, "get", lambda _: 1 / 0)
             workspace.runs.set_state(run.id, RunState.FAILED)
             workspace.runs.set_state(run.id, RunState.COMPLETE)
-    assert len(warnings) == 1
+    assert len(received) == 1
     assert workspace.runs.get(run.id).state is RunState.COMPLETE
 
 

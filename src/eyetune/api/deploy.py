@@ -27,6 +27,8 @@ from eyetune.records.run import DataRecord
 from eyetune.records.study import StudyState, TrialState
 from eyetune.report.numbers import count_text
 from eyetune.report.output import write_output
+from eyetune.tracking.follow import check_trackers, follow
+from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.executors.machine import usable_cores
 from eyetune.tuning.load_images import load_images
 from eyetune.tuning.objectives import constraints_of
@@ -109,6 +111,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     workers: int | None = None,
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Deployment:
     """Search for a network that fits a board, train it for longer, export it and verify it.
 
@@ -142,6 +145,8 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         workers: Number of trainings at the same time in the search. Default: one per core.
         workspace: The workspace, or its folder. Default: `eyetune-workspace`.
         progress: Whether to show the progress.
+        trackers: Where to log the study and the results of the export, besides the workspace, for
+            example `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`.
 
     Raises:
         KeyboardInterrupt: The search or the training was interrupted; all complete epochs are
@@ -161,6 +166,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
         raise UsageError(
             "The time must be above 0 seconds.", expected="more than 0", received=seconds
         )
+    check_trackers(trackers)
     workspace = workspace_of(workspace)
     profile = load_board(board)
     chosen_formats = checked_formats(formats)
@@ -175,54 +181,75 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     num_images = len(dataset.test) or len(dataset.validation)
     loading_seconds = time.monotonic() - start  # it may decode thousands of photos
     reserved = min(MAX_VERIFICATION_SHARE * seconds, _verification_seconds(USUAL_MACS) * num_images)
-    study = tune(
-        build_model,
-        data,
-        space=space or (None if build_model or resume else default_space),
-        recipe=recipe,
-        constraints=constraints,
-        fps=fps,
-        board=board,
-        scheduler=None if resume else "halving",
-        max_epochs=max_epochs,
-        seconds=max(seconds - loading_seconds - EXPORT_SECONDS - reserved, seconds / 2),
-        final_training=True if build_model and not resume else None,
-        seed=None if resume else seed,
-        name=name,
-        resume=resume,
-        workers=workers,
-        workspace=workspace,
-        progress=progress,
-        plots=False,
-    )
-    if study.state is StudyState.PAUSED:
-        raise KeyboardInterrupt
-    winner = _winner(study)
-    exported = export(
-        winner,
-        export_target(output, workspace, study.name),
-        board=profile,
-        formats=chosen_formats,
-        overwrite=overwrite,
-        steps=_steps(study, winner, profile.title),
-        progress=progress,
-    )
-    seconds_left = seconds - (time.monotonic() - start)
-    split, num_images = verification_images(
-        winner.record.data, winner.record.network.macs, seconds_left
-    )
-    verification = verify(
-        exported.folder,
-        split=split,
-        num_images=num_images,
-        workspace=workspace,
-        progress=progress,
-    )
-    draw(study, progress=progress)
-    result = Deployment(study, winner, exported, verification, time.monotonic() - start)
-    text = json.dumps(result.to_json(), indent=2, default=str)
-    write_output(text, exported.folder / _RESULT)
+    with follow(workspace, trackers) as follower:
+        study = tune(
+            build_model,
+            data,
+            space=space or (None if build_model or resume else default_space),
+            recipe=recipe,
+            constraints=constraints,
+            fps=fps,
+            board=board,
+            scheduler=None if resume else "halving",
+            max_epochs=max_epochs,
+            seconds=max(seconds - loading_seconds - EXPORT_SECONDS - reserved, seconds / 2),
+            final_training=True if build_model and not resume else None,
+            seed=None if resume else seed,
+            name=name,
+            resume=resume,
+            workers=workers,
+            workspace=workspace,
+            progress=progress,
+            plots=False,
+        )
+        if study.state is StudyState.PAUSED:
+            raise KeyboardInterrupt
+        winner = _winner(study)
+        exported = export(
+            winner,
+            export_target(output, workspace, study.name),
+            board=profile,
+            formats=chosen_formats,
+            overwrite=overwrite,
+            steps=_steps(study, winner, profile.title),
+            progress=progress,
+        )
+        seconds_left = seconds - (time.monotonic() - start)
+        split, num_images = verification_images(
+            winner.record.data, winner.record.network.macs, seconds_left
+        )
+        verification = verify(
+            exported.folder,
+            split=split,
+            num_images=num_images,
+            workspace=workspace,
+            progress=progress,
+        )
+        draw(study, progress=progress)
+        result = Deployment(study, winner, exported, verification, time.monotonic() - start)
+        text = json.dumps(result.to_json(), indent=2, default=str)
+        write_output(text, exported.folder / _RESULT)
+        follower.add_results(study.record.id, _logged_metrics(result), _logged_files(exported))
     return result
+
+
+def _logged_metrics(result: Deployment) -> dict[str, float]:
+    """Return what trackers log of a deployment, besides its study."""
+    manifest, verification = result.export.manifest, result.verification
+    metrics = {
+        "flash_bytes": manifest.flash_bytes,
+        "arena_bytes": manifest.arena_bytes,
+        "latency_ms": manifest.latency_ms,
+        f"{verification.split}_int8_accuracy": verification.int8_accuracy,
+        f"{verification.split}_float_accuracy": verification.float_accuracy,
+    }
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _logged_files(exported: Export) -> dict[str, Path]:
+    """Return the files of an export that trackers keep: its network and its report."""
+    names = (export_folder.MODEL, export_folder.REPORT, _RESULT)
+    return {f"export/{name}": exported.folder / name for name in names}
 
 
 def _recipe_to_resume(workspace: Workspace, name: str) -> Recipe:

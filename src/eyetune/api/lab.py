@@ -15,7 +15,7 @@ from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
-from eyetune.report.progress.training_progress import WorkersDisplay, print_note
+from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.tracking.follow import check_trackers, follow
 from eyetune.tracking.tracker import Tracker
 from eyetune.values.history import History
@@ -288,7 +288,7 @@ def lab(
         seconds=seconds,
     )
     with (
-        follow(workspace, trackers, print_note) as follower,
+        follow(workspace, trackers) as follower,
         WorkersDisplay(enabled=progress) as display,
     ):
         settings = _settings(plan, dataset)

@@ -22,6 +22,8 @@ from eyetune.records.resolver import LATEST
 from eyetune.records.run import require_results
 from eyetune.records.shrink import ShrinkRecord, ShrinkStep
 from eyetune.report.numbers import count_text
+from eyetune.tracking.follow import check_trackers
+from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.shrinking import (
     Candidate,
     Shapes,
@@ -68,6 +70,7 @@ def shrink(
     workspace: str | Path | Workspace | None = None,
     threads: int = 0,
     progress: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Shrunk:
     """Make the network of a run smaller until it keeps limits, with as little loss as possible.
 
@@ -96,6 +99,8 @@ def shrink(
             EYETUNE_WORKSPACE names.
         threads: Number of threads for arithmetic. Default: 0, one per core.
         progress: Show progress on standard error, or below the cell of a notebook.
+        trackers: Where to log the runs of the steps, besides the workspace, for example
+            `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`.
 
     Returns:
         The run of the smaller network, and the steps that led to it.
@@ -120,6 +125,7 @@ def shrink(
     require_results(parent.record)
     check_can_shrink(parent.record)
     check_seed(seed)
+    check_trackers(trackers)
     limits = read_limits(constraints, fps, board)
     if epochs is not None and epochs < 1:
         raise UsageError("epochs is out of its range.", expected="1 or more", received=epochs)
@@ -149,7 +155,7 @@ def shrink(
     )
     check_reachable(first, limits, shapes)
     workspace.shrinks.save(record)
-    return _continue(workspace, record, dataset, shapes, progress=progress)
+    return _continue(workspace, record, dataset, shapes, progress=progress, trackers=trackers)
 
 
 def resume_shrink(
@@ -158,6 +164,7 @@ def resume_shrink(
     data: Dataset | None = None,
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
+    trackers: Sequence[Tracker] = (),
 ) -> Shrunk:
     """Continue an interrupted `shrink` after its last complete epoch.
 
@@ -167,6 +174,8 @@ def resume_shrink(
         workspace: Where it is recorded. Default: `./eyetune-workspace`, or the folder that
             EYETUNE_WORKSPACE names.
         progress: Show progress on standard error, or below the cell of a notebook.
+        trackers: Where to log the runs of the steps. With those of `shrink`, what they have logged
+            continues.
 
     Returns:
         The run of the smaller network, and the steps that led to it.
@@ -181,6 +190,7 @@ def resume_shrink(
         >>> import eyetune as et
         >>> small = et.resume_shrink("camera-small")  # doctest: +SKIP
     """
+    check_trackers(trackers)
     workspace = workspace_of(workspace)
     record = workspace.shrinks.find(name)
     if record.is_over:
@@ -193,7 +203,7 @@ def resume_shrink(
     start(record.threads, progress=progress)
     board = load_board(record.board) if record.board else None
     shapes = Shapes(dataset.image_shape, dataset.num_classes, board)
-    return _continue(workspace, record, dataset, shapes, progress=progress)
+    return _continue(workspace, record, dataset, shapes, progress=progress, trackers=trackers)
 
 
 def _board_name(board: str | Path | None) -> str:
@@ -215,6 +225,7 @@ def _continue(
     shapes: Shapes,
     *,
     progress: bool,
+    trackers: Sequence[Tracker],
 ) -> Shrunk:
     """Train the step that was interrupted, if any, and all others."""
     parent = Run(workspace, workspace.runs.get(record.parent))
@@ -229,7 +240,9 @@ def _continue(
         if not step.run:
             title = f"Step {index + 1} of {record.num_steps}"
             say(f"{title}: {_change_text(current.recipe, step, shapes)}")
-            current = _trained(workspace, record, index, dataset, progress=progress)
+            current = _trained(
+                workspace, record, index, dataset, progress=progress, trackers=trackers
+            )
             accuracy = current.validation_accuracy
             step = step.model_copy(update={"run": current.id, "validation_accuracy": accuracy})
             record = record.with_step(step, index)
@@ -313,7 +326,13 @@ def _retraining(recipe: Recipe, teacher: str, weights: Path, epochs: int) -> Rec
 
 
 def _trained(
-    workspace: Workspace, record: ShrinkRecord, index: int, dataset: Dataset, *, progress: bool
+    workspace: Workspace,
+    record: ShrinkRecord,
+    index: int,
+    dataset: Dataset,
+    *,
+    progress: bool,
+    trackers: Sequence[Tracker],
 ) -> Run:
     """Train a step, or the rest of it, and return its complete run.
 
@@ -329,7 +348,9 @@ def _trained(
     if done:
         return Run(workspace, done[-1])
     if paused:
-        run = resume(paused[-1].id, data=dataset, workspace=workspace, progress=progress)
+        run = resume(
+            paused[-1].id, data=dataset, workspace=workspace, progress=progress, trackers=trackers
+        )
     else:
         run = train(
             recipe,
@@ -340,6 +361,7 @@ def _trained(
             threads=record.threads,
             progress=progress,
             plots=is_last,
+            trackers=trackers,
         )
     if run.state is RunState.PAUSED:
         raise KeyboardInterrupt

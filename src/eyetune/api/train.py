@@ -16,7 +16,7 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.recipe.longer import longer
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.report.progress.training_progress import TrainingDisplay, print_note
+from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.tracking.follow import check_trackers, follow
 from eyetune.tracking.tracker import Tracker
 from eyetune.training.job import work
@@ -115,7 +115,7 @@ def train(
         versions=versions(),
         callbacks=_descriptions(checked),
     )
-    with follow(workspace, trackers, print_note):
+    with follow(workspace, trackers):
         return _train_recorded(
             workspace, record, dataset, prepared, progress=progress, plots=plots, callbacks=checked
         )
@@ -185,7 +185,7 @@ def resume(
         check_continues(run, recipe)
         record = begin_longer_run(run, recipe, name, _descriptions(checked))
         note(_continues(record, run.record), progress=progress)
-    with follow(run.workspace, trackers, print_note):
+    with follow(run.workspace, trackers):
         return _train_recorded(
             run.workspace, record, dataset, None, progress=progress, callbacks=checked
         )

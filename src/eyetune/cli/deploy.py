@@ -17,11 +17,13 @@ from eyetune.cli.common import (
 )
 from eyetune.cli.export import Formats, export_lines, verification_lines
 from eyetune.cli.interruption import recorded_studies, say_how_to_resume
+from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.report.console import escape
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
 _NO_COMMON = Common()
 _NO_FLAGS = RecipeFlags()
+_NO_TRACKERS = TrackerFlags()
 
 
 def deploy(  # noqa: PLR0913 (options)
@@ -46,6 +48,7 @@ def deploy(  # noqa: PLR0913 (options)
     resume: Annotated[bool, Parameter(negative="")] = False,
     workers: Annotated[int | None, Parameter(show_default="one per core")] = None,
     flags: CompactRecipeOptions = _NO_FLAGS,
+    trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Search, train, export and verify a network for a board.
@@ -104,6 +107,7 @@ def deploy(  # noqa: PLR0913 (options)
     if recipe_or_run is not None or flags != RecipeFlags(data=flags.data):
         recipe = flags.apply(recipe_or_run, common, for_function=function is not None)
     workspace = common.open_workspace()
+    opened = trackers.open()
     resumed = workspace.studies.find(name or "latest").name if resume else ""
     with recorded_studies(workspace) as study_ids:
         try:
@@ -125,6 +129,7 @@ def deploy(  # noqa: PLR0913 (options)
                 resume=resume,
                 workers=workers,
                 workspace=workspace,
+                trackers=opened,
             )
         except KeyboardInterrupt:
             return say_how_to_resume("deploy", workspace, study_ids, resumed=resumed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Group
@@ -34,10 +35,11 @@ from eyetune.cli import (
 )
 from eyetune.cli.common import INTERRUPTED, command_group
 from eyetune.cli.trust_prompt import trust_option
-from eyetune.errors import EyetuneError, UsageError
+from eyetune.errors import EyetuneError, EyetuneWarning, UsageError
 from eyetune.values import display
 
 _OPTIONS = Group("Options", sort_key=90)
+_python_format = warnings.formatwarning
 
 app = command_group(
     "eyetune",
@@ -110,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     The status is 0 for success, 1 for a failure, 2 for a usage error and 130 after Ctrl-C.
     """
+    warnings.formatwarning = _format_warning
     status = run(list(sys.argv[1:] if arguments is None else arguments))
     if status == INTERRUPTED and "tensorflow" in sys.modules:
         # TensorFlow's threads still call Python to fetch images, which would crash while the
@@ -152,6 +155,19 @@ def run(arguments: list[str]) -> int:
         fix = "Run the command again with --debug and report its output."
         _report(arguments, type(error).__name__, message, {"fix": fix})
         return 1
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return a warning as text: one of eyetune without the file and line that raised it."""
+    if issubclass(category, EyetuneWarning):
+        return f"warning: {display.lines(str(message))}\n"
+    return _python_format(message, category, filename, lineno, line)
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -7,9 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from eyetune.cli.common import INTERRUPTED, Common, say
+from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.errors import UsageError
 
 _NO_COMMON = Common()
+_NO_TRACKERS = TrackerFlags()
 
 
 def shrink(  # noqa: PLR0913 (options)
@@ -28,6 +30,7 @@ def shrink(  # noqa: PLR0913 (options)
     name: str = "",
     resume: Annotated[str | None, Parameter(metavar="NAME", show_default=False)] = None,
     threads: Annotated[int, Parameter(show_default="one per core")] = 0,
+    trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
 ) -> int:
     """Make the network of a run smaller, until it keeps your limits.
@@ -95,9 +98,10 @@ def shrink(  # noqa: PLR0913 (options)
     from eyetune.cli.run_tables import training_summary
 
     workspace = common.open_workspace()
+    opened = trackers.open()
     try:
         if resume is not None:
-            result = eyetune.resume_shrink(resume, workspace=workspace)
+            result = eyetune.resume_shrink(resume, workspace=workspace, trackers=opened)
         else:
             result = eyetune.shrink(
                 str(run),
@@ -109,6 +113,7 @@ def shrink(  # noqa: PLR0913 (options)
                 name=name,
                 workspace=workspace,
                 threads=threads,
+                trackers=opened,
             )
     except KeyboardInterrupt:
         begun = [record.name for record in workspace.shrinks.all() if not record.is_over]

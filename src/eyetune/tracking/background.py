@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import final
 
+from eyetune.errors import EyetuneWarning
 from eyetune.tracking.tracker import Metrics, Tracked, TrackedEnd, Tracker
 
 SECONDS_TO_FINISH = 60.0
@@ -15,20 +18,29 @@ Call = Callable[[Tracker], None]
 Warn = Callable[[str], None]
 
 
+def report_failure(text: str) -> None:
+    """Warn that a tracker failed. It raises nothing, also where warnings are turned into errors."""
+    try:
+        warnings.warn(text, EyetuneWarning, stacklevel=2)
+    except EyetuneWarning:
+        print(f"{EyetuneWarning.__name__}: {text}", file=sys.stderr)
+
+
 @final
 class BackgroundTrackers(Tracker):
     """Hands each call on to trackers, and returns at once.
 
     Args:
         trackers: The trackers.
-        warn: Called with one sentence where a tracker fails, once for each tracker.
+        warn: Called with one sentence where a tracker fails, once for each tracker. Default: it
+            becomes an `EyetuneWarning`.
         seconds_to_finish: How long `close` waits for each of them, in seconds.
     """
 
     def __init__(
         self,
         trackers: Sequence[Tracker],
-        warn: Warn,
+        warn: Warn = report_failure,
         *,
         seconds_to_finish: float = SECONDS_TO_FINISH,
     ) -> None:

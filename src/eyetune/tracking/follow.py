@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, final
 
 from eyetune.errors import ArgumentTypeError, EyetuneError, RunNotFoundError
@@ -12,12 +13,13 @@ from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.changes import Change, EpochsSaved, RunChanged, StudyChanged, TrialsSaved
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
-from eyetune.tracking.background import BackgroundTrackers
+from eyetune.records.trial_metrics import read_trial_metrics
+from eyetune.tracking.background import BackgroundTrackers, Warn, report_failure
 from eyetune.tracking.items import (
+    epochs_of,
     execution_item,
     lab_end,
     lab_item,
-    metrics_of,
     repeated_end,
     run_end,
     run_item,
@@ -26,7 +28,7 @@ from eyetune.tracking.items import (
     trial_end,
     trial_item,
 )
-from eyetune.tracking.tracker import Tracked, TrackedEnd, Tracker
+from eyetune.tracking.tracker import Metrics, Tracked, TrackedEnd, Tracker
 from eyetune.values.history import History
 
 
@@ -49,14 +51,15 @@ def check_trackers(trackers: Sequence[Tracker]) -> None:
 
 @contextmanager
 def follow(
-    workspace: Workspace, trackers: Sequence[Tracker], warn: Callable[[str], None]
+    workspace: Workspace, trackers: Sequence[Tracker], warn: Warn = report_failure
 ) -> Iterator[RecordsFollower]:
     """Log with trackers what this process records in the block.
 
     Args:
         workspace: The workspace; changes through another object for the same folder are not seen.
         trackers: The trackers; without any, nothing is done.
-        warn: Called with one sentence about a tracker that fails; the block continues.
+        warn: Called with one sentence about a tracker that fails; the block continues. Default: it
+            becomes an `EyetuneWarning`.
 
     Raises:
         ArgumentTypeError: They are no trackers.
@@ -89,13 +92,14 @@ class RecordsFollower:
         warn: Called with one sentence if the records cannot be read.
     """
 
-    def __init__(self, workspace: Workspace, tracker: Tracker, warn: Callable[[str], None]) -> None:
+    def __init__(self, workspace: Workspace, tracker: Tracker, warn: Warn) -> None:
         self._workspace = workspace
         self._tracker = tracker
         self._warn = warn
         self._is_working = True
         self._open: dict[str, Tracked] = {}  # what has begun and not ended, by id
         self._ends: dict[str, TrackedEnd] = {}  # how items last ended, by id
+        self._results: dict[str, tuple[Mapping[str, float], Mapping[str, Path]]] = {}
         self._logged: dict[str, set[int]] = {}  # numbers of the epochs of an item
         self._item_of_run: dict[str, str] = {}
         self._trial_of_run: dict[str, TrialRecord] = {}
@@ -134,6 +138,18 @@ class RecordsFollower:
                 self._catch_up_run(run_id)
 
         self._guarded(add_reused_runs)
+
+    def add_results(
+        self, study_id: str, metrics: Mapping[str, float], files: Mapping[str, Path]
+    ) -> None:
+        """Add what was made from a study to its end, which is logged with `finish`.
+
+        Args:
+            study_id: Its id.
+            metrics: Results by name.
+            files: Files by the path under which to keep them.
+        """
+        self._results[study_id] = (metrics, files)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End what is still open.
@@ -205,11 +221,15 @@ class RecordsFollower:
         item = self._open.get(self._item_of_run.get(run_id, ""))
         if item is None:  # an epoch that was logged before, recorded once more
             return
+        self._log_epochs(item, epochs_of(epochs))
+
+    def _log_epochs(self, item: Tracked, epochs: Mapping[int, Metrics]) -> None:
+        """Log epochs of an item that has begun, except for those that were logged before."""
         logged = self._logged[item.id]
-        for epoch in epochs:
-            if epoch.epoch not in logged:
-                logged.add(epoch.epoch)
-                self._tracker.log_epoch(item, epoch.epoch, metrics_of(epoch))
+        for epoch, metrics in epochs.items():
+            if epoch not in logged:
+                logged.add(epoch)
+                self._tracker.log_epoch(item, epoch, metrics)
 
     def _take_study(self, study_id: str) -> None:
         record = self._workspace.studies.get(study_id)
@@ -234,6 +254,8 @@ class RecordsFollower:
             return
         if item.id not in self._logged:  # it ends before its training
             self._begin(item)
+        if trial.run is None:  # its epochs are recorded at its end
+            self._log_epochs(item, item.epochs)
         self._end(item, end)
 
     def _end_repeated(self, item: Tracked) -> None:
@@ -241,7 +263,9 @@ class RecordsFollower:
         for other in list(self._open.values()):
             is_same_trial = other.kind == item.kind and other.parent == item.parent
             if is_same_trial and other.tags["trial"] == item.tags["trial"]:
-                self._end(other, repeated_end(self._workspace.runs.get(other.tags["run"])))
+                run_id = other.tags.get("run")
+                record = None if run_id is None else self._workspace.runs.get(run_id)
+                self._end(other, repeated_end(record))
 
     def _begin(self, item: Tracked) -> None:
         self._open[item.id] = item
@@ -272,6 +296,8 @@ class RecordsFollower:
         if item.kind == "study":
             study = workspace.studies.get(item.id)
             end = study_end(study, workspace.studies.trials(study.id), workspace)
+            metrics, files = self._results.get(study.id, ({}, {}))
+            end = replace(end, metrics={**end.metrics, **metrics}, files={**end.files, **files})
             return study_item(study), _with_error(end, error)
         study = self._study(item.parent)
         number = int(item.tags["trial"])
@@ -294,8 +320,11 @@ class RecordsFollower:
         """Return a trial with the epochs from before it began or continued."""
         item = trial_item(study, trial, ())
         self._trial_of_run |= dict.fromkeys(trial.runs, trial)
-        if trial.run is None or trial.executions:
+        if trial.executions:
             return item
+        if trial.run is None:
+            rows = read_trial_metrics(self._workspace.studies.folder(study.id))
+            return replace(item, epochs=dict(rows.get(trial.number, ())))
         self._item_of_run[trial.run] = item.id
         if item.id in self._open:
             return replace(item, epochs=self._open[item.id].epochs)

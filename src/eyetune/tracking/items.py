@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,14 +213,19 @@ def execution_item(trial: Tracked, record: RunRecord, history: History) -> Track
     )
 
 
-def repeated_end(record: RunRecord) -> TrackedEnd:
-    """Return how the training of a trial ended that is repeated by another one."""
-    return TrackedEnd(
-        state=str(RunState.FAILED),
-        is_over=True,
+def repeated_end(record: RunRecord | None) -> TrackedEnd:
+    """Return how the training of a trial ended that is repeated by another one.
+
+    Args:
+        record: Its run; None if it has none.
+    """
+    end = TrackedEnd(str(RunState.FAILED), is_over=True, tags={"repeated": "true"})
+    if record is None:
+        return end
+    return replace(
+        end,
         num_epochs=record.num_epochs_done,
         metrics={"seconds": record.duration_seconds},
-        tags={"repeated": "true"},
         error=record.error or "",
     )
 

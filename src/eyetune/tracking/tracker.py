@@ -68,8 +68,8 @@ class Tracker:
 
     Override what you need; every method does nothing by default. The methods are called one at a
     time, in the order of the events, in a thread of their own: a slow tracker does not delay a
-    training. After an exception the tracker is not called again, a warning is printed, and the
-    training continues.
+    training. After an exception the tracker is not called again, an `EyetuneWarning` says so, and
+    the training continues.
 
     Example:
         >>> import eyetune as et

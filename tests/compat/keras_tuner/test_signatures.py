@@ -14,7 +14,7 @@ from eyetune.compat.keras_tuner.arguments import argument_names
 
 TUNERS = ("BayesianOptimization", "GridSearch", "Hyperband", "RandomSearch")
 ORACLES = tuple(f"{name}Oracle" for name in TUNERS)
-OWN_ARGUMENTS = ("workers",)  # of eyetune
+OWN_ARGUMENTS = ("workers", "trackers")  # of eyetune
 
 
 def arguments(function: Any) -> list[tuple[str, Any, Any]]:

@@ -19,6 +19,7 @@ from eyetune.errors import (
 )
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
+from tests.tracking.studies import Recorder
 
 pytestmark = pytest.mark.filterwarnings("ignore::eyetune.errors.EyetuneWarning")
 
@@ -422,3 +423,22 @@ class TestRefusals:
 
         with pytest.raises(UsageError):
             Extended(objective="val_accuracy")
+
+
+def test_trackers_log_a_trial_that_is_tried_again(tmp_path: Path) -> None:
+    class Unlucky(Quadratic):
+        is_first = True
+
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+            result = super().run_trial(trial, *args, **kwargs)
+            if self.is_first:
+                self.is_first = False
+                raise ValueError("out of luck")
+            return result
+
+    recorder = Recorder()
+    tuner = Unlucky(max_trials=1, max_retries_per_trial=1, directory=tmp_path, trackers=[recorder])
+    study_id = searched(tuner).study.record.id
+    states = {item_id: end.state for item_id, end in recorder.ends.items()}
+    first = f"{study_id}/0"
+    assert states == {first: "FAILED", f"{first}/retry-1": "COMPLETE", study_id: "COMPLETE"}

@@ -12,6 +12,7 @@ from typing import Any
 import keras_tuner
 import pytest
 
+from eyetune.api.callback import Callback
 from eyetune.api.study import Study
 from eyetune.compat.keras_tuner import search_with_workers
 from eyetune.compat.keras_tuner.oracles import RandomSearchOracle
@@ -34,6 +35,7 @@ from eyetune.errors import (
 from eyetune.records import Workspace
 from eyetune.records.study import StudyState, TrialState
 from eyetune.testing.datasets import tiny_images
+from eyetune.tracking.tracker import Tracker
 
 # Searches with workers=0 warn of what they cost; no Keras has to start for them.
 HERE = pytest.mark.filterwarnings("ignore:workers=0")
@@ -378,6 +380,25 @@ class TestArguments:
         monkeypatch.setenv("KERASTUNER_TUNER_ID", "tuner7")
         assert make().tuner_id == "tuner7"
         assert make(tuner_id="mine").tuner_id == "mine"
+
+    def test_hands_its_trackers_to_the_study(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        received: dict[str, Any] = {}
+
+        def interrupted(*_: Any, **options: Any) -> None:
+            received.update(options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("eyetune.compat.keras_tuner.search_with_workers.tune", interrupted)
+        trackers = [Tracker()]
+        with pytest.raises(KeyboardInterrupt):
+            searched(make(trackers=trackers))
+        assert received["trackers"] is trackers
+
+    def test_search_refuses_to_record_trials_twice(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            searched(make(), callbacks=[Callback()])
+        assert "tuner.study" in str(caught.value.fix)
+        assert Workspace().studies.all() == []
 
     def test_logger_warns(self) -> None:
         with pytest.warns(DeprecationWarning, match="logger"):

@@ -17,6 +17,7 @@ from eyetune.compat.keras_tuner.trial_methods import overrides
 from eyetune.errors import EyetuneWarning, UsageError
 from eyetune.records.study import StudyState
 from eyetune.space.space import Space
+from eyetune.tracking.follow import follow
 from eyetune.tuning.declared_options import budget_of
 from eyetune.tuning.options import TuneOptions
 
@@ -117,7 +118,7 @@ def search_here(tuner: Tuner, positional: tuple[Any, ...], named: Mapping[str, A
         EyetuneWarning,
         stacklevel=3,
     )
-    with workspace.studies.claim(record.id):
+    with follow(workspace, options.trackers), workspace.studies.claim(record.id):
         trials = workspace.studies.trials(record.id)
         with StudyDisplay(record, trials, enabled=named.get("verbose", 1) != 0) as display:
             record = search_own_trials(tuner, record, Arguments(positional, named), display)

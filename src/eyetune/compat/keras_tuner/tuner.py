@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ from eyetune.records import Workspace
 from eyetune.records.study import Objective
 from eyetune.records.trash import purge_study, runs_of_study
 from eyetune.space.space import Space
+from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.objectives import objectives_of
 from eyetune.tuning.options import TuneOptions
 
@@ -97,6 +99,8 @@ class Tuner(TrialMethods):
             mean of their results counts, and the network is that of the best one. Default: 1.
         workers: Number of parallel trainings; 0 trains in this process. Default: one per core that
             has enough memory.
+        trackers: Where to log the search, besides the workspace, for example
+            `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`. Default: nowhere.
         unknown: Arguments that no tuner has; they are refused.
 
     Raises:
@@ -120,6 +124,7 @@ class Tuner(TrialMethods):
         executions_per_trial: int = 1,
         *,
         workers: int | None = None,
+        trackers: Sequence[Tracker] = (),
         **unknown: Any,
     ) -> None:
         refuse_unknown(type(self), unknown)
@@ -132,7 +137,8 @@ class Tuner(TrialMethods):
         check_not_distributed(os.environ)
         if logger is not None:
             warnings.warn(
-                "logger has no effect: everything is recorded (`eyetune study`, tuner.study).",
+                "logger has no effect: everything is recorded (`eyetune study`, tuner.study). To "
+                "log it elsewhere too: trackers=[eyetune.MlflowTracker(...)].",
                 DeprecationWarning,
                 stacklevel=3,
             )
@@ -165,6 +171,7 @@ class Tuner(TrialMethods):
             "tune_new_entries": oracle.tune_new_entries and oracle.allow_new_entries,
             "workers": workers,
             "executions": executions_per_trial,
+            "trackers": trackers,
         }
         self.__study: Study | None = None
         check_ranges(TuneOptions(**self.__options, **self.__settings))
