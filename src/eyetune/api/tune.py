@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eyetune.api.preparing import check_seed, checked_recipe, workspace_of
+from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.study import Study
+from eyetune.api.tune_arguments import check_arguments
 from eyetune.data import AnyDataset
 from eyetune.data.array_store import GivenData, keep_samples
 from eyetune.data.arrays import keep_arrays
 from eyetune.data.batches import is_batched
-from eyetune.errors import ArgumentTypeError, EyetuneWarning, StudyChangedError, UsageError
+from eyetune.errors import EyetuneWarning, StudyChangedError, UsageError
 from eyetune.records import Workspace
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import counting_bar, print_note
-from eyetune.tracking.follow import check_trackers, follow
+from eyetune.tracking.follow import follow
 from eyetune.training.job import start as start_worker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor, default_workers, make_executor
@@ -68,7 +69,7 @@ def tune(options: TuneOptions) -> Study:
     check_arguments(options)
     workspace = workspace_of(options.workspace)
     workspace.prepare()
-    with follow(workspace, options.trackers, print_note):
+    with follow(workspace, options.trackers):
         return _tune(options, workspace, started_at)
 
 
@@ -200,32 +201,6 @@ def draw(study: Study, *, progress: bool) -> None:
     """Write the figures and the report of a study into its folder."""
     print_note("Drawing the plots and writing the report ...", enabled=progress)
     study.draw()
-
-
-def check_arguments(options: TuneOptions) -> None:
-    """Refuse arguments of the wrong kind before anything is started.
-
-    Raises:
-        UsageError: There is one.
-    """
-    check_trackers(options.trackers)
-    seed = options.seed
-    for name, data in (("data", options.data), ("validation_data", options.validation_data)):
-        if isinstance(data, tuple) and len(data) not in (2, 3):
-            raise UsageError(
-                f"{name} must be a pair of arrays.",
-                expected="(x, y), or (x, y, sample_weight)",
-                received=f"{len(data)} values",
-            )
-    is_source = options.data is None or isinstance(options.data, str | Path)
-    if options.validation_data is not None and is_source:
-        raise UsageError(
-            "validation_data needs arrays as data.",
-            expected="data=(x, y), validation_data=(x, y)",
-        )
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
-        raise ArgumentTypeError("The seed must be a whole number.", received=repr(seed))
-    check_seed(seed or 0)
 
 
 def source_of(

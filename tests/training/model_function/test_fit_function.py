@@ -19,12 +19,14 @@ import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eyetune.api.callback import Callback
 from eyetune.data import Dataset, Split
 from eyetune.errors import (
     ArgumentTypeError,
     CheckpointError,
     DivergedError,
     EyetuneError,
+    FatalTrialError,
     FunctionError,
 )
 from eyetune.models.model_function import ImageInputs, keep
@@ -593,3 +595,20 @@ def test_checkpoint_keeps_its_state(tmp_path: Path, value: Any) -> None:
     checkpoint.save(tmp_path / "checkpoint.npz", model, (), {}, state=state)
     stored = checkpoint.load(tmp_path / "checkpoint.npz").state
     np.testing.assert_equal(stored, state)
+
+
+class Recording(keras_tuner.HyperModel):  # type: ignore[misc]
+    """A `fit` that records its training, which the search does."""
+
+    def build(self, hp: Any) -> Any:
+        return simple(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        callbacks = [*kwargs.pop("callbacks"), Callback()]
+        return model.fit(*args, callbacks=callbacks, **kwargs)
+
+
+def test_fit_that_records_its_training_ends_the_study(tmp_path: Path) -> None:
+    with pytest.raises(FatalTrialError) as caught:
+        train(tmp_path / "run", recipe_of(Recording(), tmp_path))
+    assert caught.value.fix

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.study import Study
-from eyetune.api.tune import OUTPUT_LOG, check_arguments, source_of
+from eyetune.api.tune import OUTPUT_LOG, source_of
+from eyetune.api.tune_arguments import check_arguments
 from eyetune.compat.keras_tuner.importing import record_project
 from eyetune.compat.keras_tuner.search_process import (
     max_num_trials,

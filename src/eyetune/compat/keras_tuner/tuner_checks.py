@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from eyetune.api.tune import check_arguments
+from eyetune.api.tune_arguments import check_arguments
 from eyetune.compat.keras_tuner.oracle import SAMPLERS, Oracle
 from eyetune.compat.keras_tuner.oracles import HyperbandOracle
 from eyetune.errors import ArgumentTypeError, UsageError

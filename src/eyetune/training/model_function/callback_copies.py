@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eyetune.errors import FunctionError
 from eyetune.models.model_function import Loaded, deep_copies
 from eyetune.models.model_function.outside_state import (
     Digest,
@@ -48,14 +47,8 @@ class CallbackCopies:
         """Return new copies, with those for TensorBoard writing into the folder of the training.
 
         Raises:
-            FunctionError: The callbacks cannot be copied, or one of them records trainings itself.
+            FunctionError: The callbacks cannot be copied.
         """
-        for callback in self._loaded.arguments.get("callbacks") or ():
-            if getattr(callback, "records_runs", False):
-                raise FunctionError(
-                    "eyetune.Callback is for trainings by model.fit: trials are recorded anyway.",
-                    fix="Leave it out of the callbacks.",
-                )
         self._copies = deep_copies(self._loaded.arguments.get("callbacks"))
         self._digests = _digests(self._copies)
         logs = configure_tensorboard(self._copies, self._folder, self._hyperparameters)

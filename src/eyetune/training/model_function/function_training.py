@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from eyetune.data import AnyDataset, Dataset
-from eyetune.errors import FunctionError
+from eyetune.errors import FatalTrialError, FunctionError
 from eyetune.models.model_function import Built
 from eyetune.recipe import Recipe
 from eyetune.training import checkpoint as checkpoints
@@ -186,6 +186,12 @@ class FunctionTraining:
             for callback in arguments.get("callbacks") or []
             if callback is not watcher and callback is not self._own_loop
         ]
+        if any(getattr(callback, "records_runs", False) for callback in user_callbacks):
+            raise FatalTrialError(
+                "eyetune.Callback is for trainings by model.fit: a search records each trial.",
+                kind="FatalValueError",
+                fix="Leave it out of the callbacks of model.fit.",
+            )
         params = {"epochs": first + last - start, "steps": None, "verbose": 0}
         self.callbacks = ContinuedCallbacks(
             user_callbacks, watcher, self.model, callback_states, params
