@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import eyetune as et
 from eyetune.errors import UsageError
@@ -214,3 +217,150 @@ def test_callback_has_no_run_before_a_training() -> None:
 def test_train_refuses_the_callback() -> None:
     with pytest.raises(UsageError):
         et.train(callbacks=et.Callback(), progress=False)
+
+
+def test_callback_records_a_share_of_the_data_as_validation() -> None:
+    recording, model = et.Callback(), classifier()
+    history = model.fit(
+        X, LABELS, batch_size=10, validation_split=0.25, callbacks=[recording], verbose=0
+    ).history
+    run = recording.run
+    assert (run.record.data.num_train, run.record.data.num_validation) == (30, 10)
+    assert run.evaluation("validation").num_images == 10
+    assert run.validation_accuracy == pytest.approx(history["val_accuracy"][-1])
+
+
+def batches(num_batches: int | None = None) -> Any:
+    """Yield batches of 10 samples, without an end or as many as are asked for."""
+    numbers = itertools.count() if num_batches is None else range(num_batches)
+    for number in numbers:
+        rows = slice(10 * number % 40, 10 * number % 40 + 10)
+        yield X[rows], LABELS[rows]
+
+
+def test_callback_records_a_fit_on_a_generator(eyetune: Terminal) -> None:
+    recording = et.Callback("batches")
+    classifier().fit(
+        batches(),
+        steps_per_epoch=3,
+        epochs=2,
+        validation_data=batches(),
+        validation_steps=2,
+        callbacks=[recording],
+        verbose=0,
+    )
+    run = recording.run
+    assert run.state is RunState.COMPLETE
+    assert [epoch.measures("val_accuracy") for epoch in run.history] == [True, True]
+    settings = run.record.keras_fit or {}
+    assert (settings["steps_per_epoch"], settings["batch_size"]) == (3, None)
+    assert not run.has_predictions
+    assert eyetune("show", "batches") == 0
+    for text in ("0 train", "0 images", "0 samples", "image"):
+        assert text not in eyetune.output
+
+
+def test_callback_begins_with_a_later_epoch() -> None:
+    recording = et.Callback()
+    fit(classifier(), recording, epochs=7, initial_epoch=5)
+    run = recording.run
+    assert run.record.num_epochs_done == run.record.num_epochs_planned == 2
+    assert (run.record.keras_fit or {})["initial_epoch"] == 5
+
+
+def test_error_in_the_users_generator_fails_the_run() -> None:
+    def broken() -> Any:
+        yield from batches(4)
+        raise OSError("gone")
+
+    recording, model = et.Callback(), classifier()
+    with pytest.raises(tf.errors.OpError, match="gone"):
+        model.fit(broken(), steps_per_epoch=3, epochs=2, callbacks=[recording], verbose=0)
+    assert recording.run.state is RunState.FAILED
+    assert len(recording.run.history) == 1
+    assert "evaluate" not in vars(model)
+
+
+def test_ctrl_c_in_the_validation_pauses_the_run() -> None:
+    recording, model = et.Callback(), classifier()
+
+    class Interrupting(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, recording, Interrupting())
+    assert recording.run.state is RunState.PAUSED
+    assert recording.run.history == ()
+
+
+@pytest.mark.parametrize("has_two", [True, False])
+def test_callback_twice_in_a_fit_is_refused(has_two: bool) -> None:
+    recording, model = et.Callback(), classifier()
+    with pytest.raises(UsageError):
+        fit(model, recording, et.Callback() if has_two else recording)
+    assert Workspace().runs.all() == []
+    fit(model, recording)
+    assert recording.run.state is RunState.COMPLETE
+
+
+class FitWithin(keras.callbacks.Callback):  # type: ignore[misc]
+    """Fits another model after an epoch."""
+
+    def __init__(self, *callbacks: Any) -> None:
+        super().__init__()
+        self.callbacks = callbacks
+        self.error: Exception | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        try:
+            fit(classifier(2), *self.callbacks, epochs=3)
+        except UsageError as error:
+            self.error = error
+
+
+def test_callback_records_one_fit_at_a_time() -> None:
+    recording = et.Callback()
+    other = FitWithin(recording)
+    fit(classifier(), recording, other)
+    assert other.error is not None
+    (record,) = Workspace().runs.all()
+    assert (record.state, record.num_epochs_done) == (RunState.COMPLETE, 2)
+
+
+def test_two_fits_at_once_have_a_callback_each() -> None:
+    outer, inner = et.Callback("outer"), et.Callback("inner")
+    with ThreadPoolExecutor(2) as pool:
+        fits = [pool.submit(fit, classifier(4), outer), pool.submit(fit, classifier(8), inner)]
+    for done, recording in zip(fits, (outer, inner), strict=True):
+        losses = [epoch.loss for epoch in recording.run.history]
+        assert losses == pytest.approx(done.result().history["loss"])
+        assert recording.run.state is RunState.COMPLETE
+
+
+def test_callback_records_a_fit_that_reports_no_loss(eyetune: Terminal) -> None:
+    class OwnStep(keras.Model):  # type: ignore[misc]
+        def train_step(self, data: Any) -> Any:
+            self(data[0], training=True)
+            return {"score": 2.0}
+
+    inputs = keras.Input((4,))
+    model = OwnStep(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    recording = et.Callback("own")
+    model.fit(X, LABELS, epochs=2, callbacks=[recording], verbose=0)
+    first, _ = recording.run.history
+    assert (first.loss, first.value("score")) == (None, 2.0)
+    for command in ("show", "report", "plot"):
+        assert eyetune(command, "own") == 0
+        assert "None" not in eyetune.output
+    history = eyetune.json("show", "own")["history"]
+    assert "score" in json.dumps(history)
+    assert "loss" not in history
+
+
+def test_search_refuses_the_callback_before_it_starts() -> None:
+    arguments = {"callbacks": [et.Callback()]}
+    with pytest.raises(UsageError):
+        et.tune(lambda hp: hp, (X, LABELS), fit_arguments=arguments, progress=False)
+    assert not Workspace().exists

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
+import keras_tuner
+import numpy as np
 import pytest
 
+import eyetune as et
 from eyetune.errors import TrackerError, UsageError
 from eyetune.records import RunState, Workspace
 from eyetune.records.study import Budget, StudyRecord, TrialState
@@ -261,3 +265,51 @@ def test_executions_are_children_of_their_trial(uri: str) -> None:
             tags = logged.by_id[item_id].data.tags
             assert tags["mlflow.parentRunId"] == parent.info.run_id
             assert sorted(logged.steps(item_id, "loss")) == [1, 2, 3, 4]
+
+
+class Quadratic(et.RandomSearch):
+    """A black box with two steps in each trial."""
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        loss = trial.hyperparameters.Float("x", -1.0, 1.0) ** 2
+        for step in range(2):
+            self.oracle.update_trial(trial.trial_id, {"loss": loss + 1 - step}, step=step)
+
+
+@pytest.mark.filterwarnings("ignore::eyetune.errors.EyetuneWarning")
+def test_tuner_that_runs_its_trials_itself_logs_them(uri: str, tmp_path: Path) -> None:
+    objective = keras_tuner.Objective("loss", "min")
+    for max_trials in (2, 3):  # the second search resumes the first one
+        trackers = [MlflowTracker(uri)]
+        tuner = Quadratic(
+            objective=objective, max_trials=max_trials, directory=tmp_path, trackers=trackers
+        )
+        tuner.search(verbose=0)
+    logged = Logged(uri)
+    assert len(logged.runs) == 1 + 3
+    study = tuner.study
+    for trial in study.trials:
+        run = logged.by_id[f"{study.record.id}/{trial.number}"]
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {"x": str(trial.values["x"])}
+        assert logged.steps(f"{study.record.id}/{trial.number}", "loss") == [1, 2]
+        assert run.data.metrics["best_loss"] == pytest.approx(float(trial.values["x"]) ** 2)
+    parent = logged.by_id[study.record.id]
+    assert (parent.info.status, parent.data.metrics["trials"]) == ("FINISHED", 3)
+
+
+def test_callback_logs_a_fit_and_continues_it(uri: str) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x, y = np.ones((8, 4)), np.ones((8, 1))
+    recording = et.Callback("mine", trackers=[MlflowTracker(uri)])
+    model.fit(x, y, epochs=1, callbacks=[recording], verbose=0)
+    model.fit(x, y, epochs=3, initial_epoch=1, callbacks=[recording], verbose=0)
+    logged = Logged(uri)
+    (run,) = logged.runs
+    assert (run.info.run_name, run.info.status) == ("mine", "FINISHED")
+    assert run.data.tags["eyetune.id"] == recording.run.id
+    assert run.data.params["optimizer.name"] == "sgd"
+    assert logged.steps(recording.run.id, "loss") == [1, 2, 3]
+    assert run.data.metrics["parameters"] == 5
+    assert logged.files(recording.run.id) == {"model.keras"}

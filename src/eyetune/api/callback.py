@@ -15,22 +15,20 @@ import keras
 from eyetune.api.fit_recording import FitRecording
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
-from eyetune.errors import DivergedError, EyetuneError, UsageError, WorkspaceError
-from eyetune.models.keras_internals import running_fit
+from eyetune.errors import (
+    DivergedError,
+    EyetuneError,
+    EyetuneWarning,
+    UsageError,
+    WorkspaceError,
+)
+from eyetune.models.keras_internals import count_running_fits, running_fit, watch_epochs
 from eyetune.records import Workspace
 from eyetune.records.resolver import LATEST
+from eyetune.tracking.follow import check_trackers
+from eyetune.tracking.tracker import Tracker
 
-# What Keras's `fit` calls besides the functions of the model, on the list of all callbacks.
-HOOKS = (
-    "on_epoch_begin",
-    "on_train_batch_begin",
-    "on_train_batch_end",
-    "on_test_begin",
-    "on_test_batch_begin",
-    "on_test_batch_end",
-    "on_test_end",
-    "on_epoch_end",
-)
+ONE_FOR_EACH_FIT = "Give each fit an eyetune.Callback of its own, with another name."
 
 
 class Callback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -50,9 +48,12 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
         workspace: Where to record it. Default: `./eyetune-workspace`, or the folder that
             EYETUNE_WORKSPACE names.
         class_names: Names of the classes, in the order of the labels. Default: their numbers.
+        trackers: Where to log the run, besides the workspace, for example
+            `[eyetune.MlflowTracker("sqlite:///mlflow.db")]`.
 
     Raises:
-        UsageError: The name is "latest".
+        UsageError: The name is "latest". From `fit`: another `fit` with the same callback is
+            running, or it has two callbacks of this class.
 
     Example:
         >>> import eyetune as et, keras, numpy as np, tempfile
@@ -73,8 +74,10 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
         *,
         workspace: str | Path | Workspace | None = None,
         class_names: Sequence[str] = (),
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         super().__init__()
+        check_trackers(trackers)
         if name == LATEST:
             raise UsageError(
                 f"A run cannot be named {LATEST}: this name means the newest one.", received=name
@@ -82,6 +85,7 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
         self.name = name
         self.folder = workspace_of(workspace).folder  # a Workspace could not be copied
         self.class_names = tuple(class_names)
+        self.trackers = tuple(trackers)
         self._recording: FitRecording | None = None
         self._is_active = False
 
@@ -99,20 +103,37 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
             )
         return self._recording.run
 
+    def set_model(self, model: Any) -> None:
+        """Refuse to record a `fit` while another one is recorded, whose epochs would be mixed in.
+
+        Raises:
+            UsageError: Another `fit` with this callback is running.
+        """
+        if self._is_active and count_running_fits(self.model) > (model is self.model):
+            raise UsageError(
+                "The callback records another fit, which is still running.", fix=ONE_FOR_EACH_FIT
+            )
+        super().set_model(model)
+
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         """Watch the `fit` that begins for its end, which Keras announces only if all goes well."""
         if self._is_active:  # an earlier `fit` was interrupted where it was not watched
             self._fail(KeyboardInterrupt())
         self._fit: Mapping[str, Any] = running_fit(self.model)
+        hooks = self._fit.get("callbacks")
+        self._others = getattr(hooks, "callbacks", [])
+        if sum(isinstance(callback, Callback) for callback in self._others) > 1:
+            raise UsageError(
+                "Several of the callbacks would record the same training.", fix=ONE_FOR_EACH_FIT
+            )
         self._is_active = True
         self._has_epoch = False
         self._guards = ExitStack()
-        self._guard(self.model, "train_function")
-        hooks = self._fit.get("callbacks")
-        self._others = getattr(hooks, "callbacks", [])
+        self._guards.callback(watch_epochs(self._fit, self._fail))
+        self._guard(self.model, "evaluate")  # validates after an epoch
         if isinstance(hooks, keras.callbacks.CallbackList):
-            for name in HOOKS:
-                self._guard(hooks, name)
+            self._guard(hooks, "on_epoch_begin")
+            self._guard(hooks, "on_epoch_end")
             original = hooks.on_train_end
 
             def on_train_end(logs: Any = None) -> None:
@@ -139,6 +160,7 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
                     self._fit,
                     self.params,
                     epoch,
+                    self.trackers,
                 )
         self._started_at = time.perf_counter()
         self._training_seconds = 0.0
@@ -147,22 +169,12 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
         """Note that the training part of an epoch ends where its validation begins."""
         if self._is_active and self._has_epoch:
             self._training_seconds = time.perf_counter() - self._started_at
-            self._guard(self.model, "test_function")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Record an epoch."""
         if not self._is_active or self._recording is None:
             return
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        if "loss" not in metrics:
-            self._give_up(
-                UsageError(
-                    "The training measures no loss, which the record of an epoch needs.",
-                    expected="a metric named loss",
-                    received=", ".join(metrics),
-                )
-            )
-            return
         for name in ("loss", "val_loss"):
             if not math.isfinite(metrics.get(name, 0.0)):
                 self._fail(
@@ -187,10 +199,8 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
             self._complete()
 
     def _guard(self, owner: Any, name: str) -> None:
-        """Watch a function that `fit` calls: what it raises ends the training."""
-        original = getattr(owner, name, None)
-        if original is None or getattr(original, "guard", None) is self:
-            return
+        """Watch a method that `fit` calls: what it raises ends the training."""
+        original, own = getattr(owner, name), vars(owner).get(name)
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -199,16 +209,19 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
                 self._fail(error)
                 raise
 
-        guarded.guard = self  # type: ignore[attr-defined]
         setattr(owner, name, guarded)
-        self._guards.callback(setattr, owner, name, original)
+        if own is None:
+            self._guards.callback(delattr, owner, name)
+        else:
+            self._guards.callback(setattr, owner, name, own)
 
     def _complete(self) -> None:
         if self._end() and self._recording is not None:
             try:
                 self._recording.complete(self._others)
             except WorkspaceError as error:
-                warnings.warn(f"The end of the training is not recorded. {error}", stacklevel=3)
+                text = f"The end of the training is not recorded. {error}"
+                warnings.warn(text, EyetuneWarning, stacklevel=3)
 
     def _fail(self, error: BaseException) -> None:
         if self._end() and self._recording is not None:
@@ -218,7 +231,8 @@ class Callback(keras.callbacks.Callback):  # type: ignore[misc]
         """Let the training continue without its record."""
         with suppress(WorkspaceError):
             self._fail(error)
-        warnings.warn(f"The training is not recorded any further. {error}", stacklevel=3)
+        text = f"The training is not recorded any further. {error}"
+        warnings.warn(text, EyetuneWarning, stacklevel=3)
 
     def _end(self) -> bool:
         """Stop watching; return whether the training was being recorded."""

@@ -21,6 +21,8 @@ from eyetune.api.run import Run
 from eyetune.models.structure import structure
 from eyetune.records import RunState, Workspace
 from eyetune.records.run import DataRecord, Results
+from eyetune.tracking.follow import follow
+from eyetune.tracking.tracker import Tracker
 from eyetune.training.callbacks import named
 from eyetune.training.model_function.user_callbacks import kept_epochs
 from eyetune.tuning.recording import record_failure, versions
@@ -44,6 +46,7 @@ class FitRecording:
         fit: Local variables of the `fit` that begins, from `running_fit`; may be empty.
         params: Keras's parameters of callbacks.
         first_epoch: Number of its first epoch, from 0.
+        trackers: Where to log it, besides the workspace.
 
     Attributes:
         workspace: Where it is recorded.
@@ -59,14 +62,15 @@ class FitRecording:
         fit: Mapping[str, Any],
         params: Mapping[str, Any],
         first_epoch: int,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.workspace = workspace
         self._model = model
         self._first_epoch = first_epoch
+        self._trackers = trackers
         self._history: tuple[Epoch, ...] = ()
         self._validation = _validation_arrays(fit)
         self._data = _describe(model, fit, params, class_names, self._validation)
-        self._held = ExitStack()
         record = workspace.runs.create(
             recipe=None,
             data=self._data,
@@ -76,10 +80,11 @@ class FitRecording:
             deterministic=False,
             name=name,
             versions=versions(),
-            keras_fit=_settings(model, fit, params),
+            keras_fit=_settings(model, fit, params, first_epoch),
         )
         self.run_id = record.id
-        self._held.enter_context(workspace.runs.claim(self.run_id))
+        self._held = ExitStack()
+        self._hold()
 
     @property
     def run(self) -> Run:
@@ -100,11 +105,16 @@ class FitRecording:
         num_epochs = self._first_epoch + len(self._history)
         if model is not self._model or not self._history or epoch != num_epochs:
             return False
-        self._held.enter_context(self.workspace.runs.claim(self.run_id))
         self._validation = _validation_arrays(fit)
-        self.workspace.runs.set_state(self.run_id, RunState.RUNNING)
-        self._redescribe(_settings(model, fit, params))
+        self._redescribe(_settings(model, fit, params, self._first_epoch))
+        self._hold()
         return True
+
+    def _hold(self) -> None:
+        """Hold the run for this process, and let trackers follow it until the training ends."""
+        self._held.enter_context(self.workspace.runs.claim(self.run_id))
+        self._held.enter_context(follow(self.workspace, self._trackers))
+        self.workspace.runs.set_state(self.run_id, RunState.RUNNING)
 
     def add_epoch(
         self, metrics: Mapping[str, float], seconds: float, training_seconds: float
@@ -207,11 +217,14 @@ def _network(model: Any) -> Network:
     return structure(model) if model.built else Network((), (), 0)
 
 
-def _settings(model: Any, fit: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(
+    model: Any, fit: Mapping[str, Any], params: Mapping[str, Any], first_epoch: int
+) -> dict[str, Any]:
     """Return how a network is compiled and trained, as plain JSON values."""
     optimizer = model.optimizer
     settings = {
-        "epochs": params.get("epochs"),
+        "epochs": max(0, int(fit.get("epochs") or params.get("epochs") or 0) - first_epoch),
+        "initial_epoch": first_epoch,
         "steps_per_epoch": params.get("steps"),
         "batch_size": _batch_size(fit),
         "optimizer": {**optimizer.get_config(), "name": optimizer.name} if optimizer else None,

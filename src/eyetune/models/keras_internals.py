@@ -7,7 +7,10 @@ checked: check it again before you add one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -105,9 +108,50 @@ def running_fit(model: keras.Model) -> dict[str, Any]:
     of the arguments: x, y, batch_size, validation_data, class_weight. `callbacks` is the
     `CallbackList`. Empty if no such `fit` is running.
     """
-    frame = inspect.currentframe()
+    frame = next(_frames_of_fit(inspect.currentframe(), model), None)
+    return {} if frame is None else dict(frame.f_locals)
+
+
+def count_running_fits(model: keras.Model) -> int:
+    """Return how many calls of the `fit` of a model are running, in all threads."""
+    stacks = sys._current_frames().values()
+    return sum(1 for stack in stacks for _ in _frames_of_fit(stack, model))
+
+
+def _frames_of_fit(frame: FrameType | None, model: keras.Model) -> Iterator[FrameType]:
+    """Yield the frames of Keras's own `fit` of a model, from a frame outwards."""
     while frame is not None:
-        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
-            return dict(frame.f_locals)
+        is_of_keras = str(frame.f_globals.get("__name__")).startswith("keras.")
+        if is_of_keras and frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            yield frame
         frame = frame.f_back
-    return {}
+
+
+def watch_epochs(
+    fit: Mapping[str, Any], on_error: Callable[[BaseException], None]
+) -> Callable[[], None]:
+    """Call a function with whatever ends the training part of an epoch early, Ctrl-C included.
+
+    Args:
+        fit: Local variables of a running `fit`, from `running_fit`.
+        on_error: Called with the exception, which is raised further.
+
+    Returns:
+        A function that ends the watching.
+    """
+    batches = fit.get("epoch_iterator")
+    if batches is None:
+        return lambda: None
+    original = batches.catch_stop_iteration  # the context of all steps of an epoch
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        try:
+            with original():
+                yield
+        except BaseException as error:
+            on_error(error)
+            raise
+
+    batches.catch_stop_iteration = watched
+    return lambda: delattr(batches, "catch_stop_iteration")
