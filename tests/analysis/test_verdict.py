@@ -581,3 +581,9 @@ def test_a_verdict_is_plain_json_with_its_text() -> None:
     assert value["suggestions"][0]["technique"] == "batch normalization"
     assert value["suggestions"][0]["command"] == "--set model.batch_norm=true"
     assert (value["overfitting"], value["still_rising"]) == (False, False)
+
+
+def test_verdict_on_arrays_names_no_images() -> None:
+    for shares, recall in ((TENTHS, TENTHS), ((0.91, *(0.01,) * 9), (0.99, *(0.0,) * 9))):
+        facts = facts_of(0.9, shares=shares, recall=recall, has_images=False)
+        assert "image" not in diagnose(facts).text

@@ -181,8 +181,8 @@ def compare(
 def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Difference:
     if baseline.right.shape[1] != candidate.right.shape[1]:
         raise DataError(
-            f"{candidate.label} and {baseline.label} were not validated on the same images.",
-            expected=f"{baseline.right.shape[1]} images",
+            f"{candidate.label} and {baseline.label} were not validated on the same data.",
+            expected=f"{baseline.right.shape[1]} predictions",
             received=candidate.right.shape[1],
         )
     drawn = bootstrap_differences(candidate.right, baseline.right, seed=seed)

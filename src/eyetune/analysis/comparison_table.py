@@ -17,7 +17,7 @@ SPREAD_NOTE = "± is the standard deviation over seeds."
 EQUAL_NOTE = (
     "At equal epochs and at equal seconds, both trainings are cut off where the shorter one ended."
 )
-MACS_NOTE = "MACs are multiply-accumulates for one image."
+MACS_NOTE = "MACs are multiply-accumulates for one image or sample."
 
 
 class Column(StrEnum):

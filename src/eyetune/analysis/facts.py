@@ -75,6 +75,11 @@ class Facts:
     has_images: bool = True
 
     @property
+    def noun(self) -> str:
+        """What texts call a sample: image, or sample if it may be anything else."""
+        return "image" if self.has_images else "sample"
+
+    @property
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_shares)

@@ -97,7 +97,7 @@ def diagnose(facts: Facts) -> Verdict:
 def _level(facts: Facts) -> tuple[Level, list[str]]:
     split = "validation" if facts.test_accuracy is None else "test"
     accuracy = facts.validation_accuracy if facts.test_accuracy is None else facts.test_accuracy
-    achieved = f"{accuracy:.1%} of the {split} images are classified correctly"
+    achieved = f"{accuracy:.1%} of the {split} {facts.noun}s are classified correctly"
     low, _ = facts.accuracy_interval
     if low <= facts.guess:
         guesses = f"{1 / facts.num_classes:.1%} for {facts.num_classes} classes"
@@ -167,17 +167,19 @@ def _level_by_linear_classifier(facts: Facts, accuracy: float, linear: float) ->
 
 def _class_sentences(facts: Facts) -> list[str]:
     if facts.predicts_one_class:
-        extent = "every image" if max(facts.predicted_shares) == 1 else "almost every image"
+        extent = f"every {facts.noun}"
+        if max(facts.predicted_shares) < 1:
+            extent = f"almost {extent}"
         return [f"The network assigns {extent} to one class."]
     num_neglected = len(facts.neglected_classes)
     if num_neglected == 1:
-        return ["One class with few images is hardly ever recognized."]
+        return [f"One class with few {facts.noun}s is hardly ever recognized."]
     if num_neglected:
-        return [f"{num_neglected} classes with few images are hardly ever recognized."]
+        return [f"{num_neglected} classes with few {facts.noun}s are hardly ever recognized."]
     if facts.is_rare_recall_low:
         return [
-            f"Classes with few images are recognized less often: {facts.rare_recall:.1%} of their "
-            f"images, against {facts.frequent_recall:.1%} of the others."
+            f"Classes with few {facts.noun}s are recognized less often: {facts.rare_recall:.1%} of "
+            f"their {facts.noun}s, against {facts.frequent_recall:.1%} of the others."
         ]
     return []
 
@@ -204,7 +206,7 @@ def _plateau_sentence(facts: Facts) -> str:
     if facts.gap > LARGE_GAP:
         return (
             f"Training accuracy is {distance} validation accuracy, but with only "
-            f"{facts.num_validation:,} validation images that may be chance."
+            f"{facts.num_validation:,} validation {facts.noun}s that may be chance."
         )
     return (
         f"Validation accuracy has leveled off with training accuracy {distance} it: the network "
@@ -217,7 +219,7 @@ def _overfitting_sentences(facts: Facts, level: Level) -> list[str]:
     training, validation = kept.value("accuracy"), kept.value("val_accuracy")
     sentence = (
         f"Training accuracy is {100 * facts.gap:.1f} points above validation ({training:.1%} "
-        f"against {validation:.1%}): the network memorizes its training images (overfitting)"
+        f"against {validation:.1%}): the network memorizes its training {facts.noun}s (overfitting)"
     )
     if facts.best_loss_epoch < len(facts.history):
         sentence += f", and validation loss has not improved since epoch {facts.best_loss_epoch}"

@@ -60,7 +60,7 @@ def compare(*runs: Run | str, workspace: str | Path | Workspace | None = None) -
     labels = {run.record.data.fingerprint: run.record.label for run in chosen}
     if len(labels) > 1:
         raise DataError(
-            "The runs were validated on different images: their accuracies cannot be compared.",
+            "The runs were validated on different data: their accuracies cannot be compared.",
             expected="runs on the same data, split and subset",
             received=", ".join(f"{label}: {fingerprint}" for fingerprint, label in labels.items()),
             fix="Train both recipes with the same data options.",

@@ -110,13 +110,16 @@ def _part(run: Run, index: int) -> RunPart:
     from eyetune.report.pages.page import drawing
     from eyetune.report.pages.runs_page import RunPart
 
-    caption = "The network: how the image shrinks and deepens from layer to layer."
+    noun = run.record.data.noun
+    caption = f"The network: how the {noun} changes from layer to layer."
+    if run.record.data.has_images:
+        caption = "The network: how the image shrinks and deepens from layer to layer."
     drawings = [drawing(run.plot_network(), f"network-{index}", caption)]
     if run.record.results is None or not run.has_predictions:
         return RunPart(run.record, run.history, None, drawings=tuple(drawings))
     notes: tuple[str, ...] = ()
     if len(run.record.data.class_names) <= _MAX_CLASSES:
-        caption = f"Which classes are mistaken for which, on the {run.shown_split} images."
+        caption = f"Which classes are mistaken for which, on the {run.shown_split} {noun}s."
         drawings.append(drawing(run.plot_confusion(), f"confusion-{index}", caption))
     mistakes = _mistakes(run, index) if run.record.data.has_images else None
     if not run.record.data.has_images:

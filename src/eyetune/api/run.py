@@ -103,8 +103,9 @@ class Run:
         """
         accuracy = self.results.validation_accuracy
         if accuracy is None:
+            noun = self.record.data.noun
             raise UsageError(
-                f"Run {self.record.label} has no accuracy on validation images.",
+                f"Run {self.record.label} has no accuracy on validation {noun}s.",
                 fix="Its metrics are in Run.history.",
             )
         return accuracy

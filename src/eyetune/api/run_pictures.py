@@ -29,7 +29,7 @@ def draw_confusion(run: Run, split: str) -> Picture:
     from eyetune.report.figures.run_figures import confusion_matrix
 
     names = run.record.data.class_names
-    title = f"{run_title(run)}, {split} images"
+    title = f"{run_title(run)}, {split} {run.record.data.noun}s"
     return confusion_matrix(run.evaluation(split).confusion, names, title=title)
 
 
@@ -49,7 +49,7 @@ def draw_network(run: Run) -> Picture:
     """Draw the layers of the network with their shapes."""
     from eyetune.report.figures.network_diagram import network_diagram
 
-    return network_diagram(run.record.network, title=run_title(run))
+    return network_diagram(run.record.network, title=run_title(run), noun=run.record.data.noun)
 
 
 def save_pictures(run: Run, folder: Path | None, dataset: Dataset | None) -> list[Path]:

@@ -108,7 +108,7 @@ def evaluate(
     value = {"run": chosen.id, "split": split, **result.to_json(), "classes": list(names)}
     if split == "test":
         value["verdict"] = chosen.verdict.to_json()
-    parts = evaluation_tables(chosen.record.label, names, split, result)
+    parts = evaluation_tables(chosen.record.label, names, split, result, chosen.record.data.noun)
     if split == "test":
         parts.append(verdict_line(chosen))
     if with_tta:
@@ -371,7 +371,7 @@ def _show_run(reference: str, diagram: Path | None, common: Common) -> None:
     value = {**run.to_json(), "network": network.to_json(), **_draw(network, diagram)}
     plots = run.folder / "plots"
     paths = [f"Pictures: {escape(str(plots))}"] if plots.exists() else []
-    common.show(value, run_table(run), network_table(network), *paths)
+    common.show(value, run_table(run), network_table(network, run.record.data.noun), *paths)
 
 
 def _network(recipe: Recipe) -> Network:

@@ -31,10 +31,12 @@ def training_summary(run: Run) -> list[RenderableType]:
         return parts
     if run.has_verdict:
         parts += _verdict_lines(run)
+    before = run.record.continued_from
     parts += [
         "",
         "[bold]To inspect the run[/bold]",
         f"    eyetune evaluate {run.id}",
+        *([f"    eyetune compare {before} {run.id}"] if before else []),
         f"    eyetune show {run.id}",
         f"    eyetune predict {run.id} IMAGE",
         f"Pictures: {escape(str(run.folder / 'plots'))}",
@@ -62,27 +64,29 @@ def run_table(run: Run) -> Table:
     rows = {
         "run": record.label,
         "state": f"{state}: {record.error}" if record.error else state,
-        "data": f"{data.name}: {data.num_train:,} train, {data.num_validation:,} validation, "
-        f"{data.num_test:,} test",
+        "data": ": ".join(filter(None, [data.name, data.sizes_text])),
     }
     if data.notes:
         rows["note"] = "; ".join(data.notes)
     rows |= {
         **_origin(record),
         "parameters": f"{network.parameters:,}",
-        "MACs per image": f"{network.macs:,}",
+        f"MACs per {data.noun}": f"{network.macs:,}",
         "precision": record.precision,
         **({"seed": str(record.seed)} if record.own_recipe else {}),
         "epochs": f"{record.num_epochs_done} of {record.num_epochs_planned}",
-        "time": f"{record.duration_seconds:,.1f} s, {record.images_per_second:,.0f} images/s",
+        "time": ", ".join(filter(None, [f"{record.duration_seconds:,.1f} s", record.speed_text])),
     }
     if len(run.history) > 1:
-        is_share = run.history[-1].accuracy is not None
+        last = run.history[-1]
+        is_share = last.measures("accuracy") or last.measures("val_accuracy")
         metrics = ("accuracy", "val_accuracy") if is_share else ("loss", "val_loss")
         for name, metric in zip(("training curve", "validation curve"), metrics, strict=True):
             values = [epoch.value(metric) for epoch in run.history if epoch.measures(metric)]
             if values:
                 rows[name] = _curve(values, is_share=is_share)
+            elif not metric.startswith("val_"):
+                rows[name] = f"{metric} not reported"
     if record.results:
         is_seen = " (of images that it was trained on)" if record.trained_on_validation else ""
         shown = validation_rows(record.results)
@@ -109,8 +113,13 @@ def _curve(values: Sequence[float], *, is_share: bool) -> str:
     return f"{sparkline(values)}  {first} to {last}"
 
 
-def network_table(network: Network) -> Table:
-    """Return a table of the layers of a network with their shapes and costs, and the totals."""
+def network_table(network: Network, noun: str = "image") -> Table:
+    """Return a table of the layers of a network with their shapes and costs, and the totals.
+
+    Args:
+        network: The network.
+        noun: What its input is called: image or sample.
+    """
     narrow = (0, 1, 0, 0)  # padding: the six columns must fit 80 characters
     table = Table(box=box.SIMPLE, show_footer=True, padding=narrow, pad_edge=False)
     table.add_column("layer", "total", overflow="fold")
@@ -120,7 +129,7 @@ def network_table(network: Network) -> Table:
     table.add_column("MACs", f"{network.macs:,}", justify="right", no_wrap=True)
     bytes_text = f"{network.activation_bytes:,}"
     table.add_column("int8 bytes", bytes_text, justify="right", no_wrap=True)
-    table.add_row("image", "", shape_text(network.input_shape), "", "", "")
+    table.add_row(noun, "", shape_text(network.input_shape), "", "", "")
     for layer in network.layers:
         table.add_row(
             f"{escape(layer.kind)} [dim]{escape(layer.name)}[/dim]",
@@ -130,22 +139,30 @@ def network_table(network: Network) -> Table:
             f"{layer.macs:,}",
             f"{layer.activation_bytes:,}",
         )
-    table.caption = "MACs: multiply-accumulates per image; int8 bytes: of the layer's output"
+    table.caption = f"MACs: multiply-accumulates per {noun}; int8 bytes: of the layer's output"
     table.caption_justify = "left"
     return table
 
 
 def evaluation_tables(
-    label: str, names: Sequence[str], split: str, result: Evaluation
+    label: str, names: Sequence[str], split: str, result: Evaluation, noun: str = "image"
 ) -> list[RenderableType]:
-    """Return the tables of an evaluation."""
+    """Return the tables of an evaluation.
+
+    Args:
+        label: What was evaluated.
+        names: Names of the classes, in the order of the labels.
+        split: The split that it was evaluated on.
+        result: The evaluation.
+        noun: What a row of the data is called: image or sample.
+    """
     low, high = result.accuracy_interval
     parts: list[RenderableType] = [
-        f"{escape(label)} on {result.num_images:,} {split} images",
+        f"{escape(label)} on {result.num_images:,} {split} {noun}s",
         f"accuracy {result.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), "
         f"loss {result.loss:.4f}, expected calibration error {result.calibration_error:.2%}",
         f"balanced accuracy {share_text(result.balanced_accuracy, digits=2)}",
-        _class_table(names, result),
+        _class_table(names, result, noun),
     ]
     if len(names) <= MAX_MATRIX_CLASSES:
         parts.append(_confusion_table(names, result))
@@ -157,13 +174,13 @@ def verdict_line(run: Run) -> str:
     return f"[bold]Verdict[/bold] ({run.verdict.level}): {escape_lines(run.verdict.text)}"
 
 
-def _class_table(names: Sequence[str], result: Evaluation) -> Table:
+def _class_table(names: Sequence[str], result: Evaluation, noun: str) -> Table:
     narrow = (0, 1, 0, 0)  # padding: the six columns must fit 80 characters
     table = Table(box=box.SIMPLE, padding=narrow, pad_edge=False)
     table.add_column("class", overflow="fold")
     for heading in ("recall", "precision", "F1"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column(f"{noun}s", justify="right", no_wrap=True)
     table.add_column("most often taken for", overflow="fold")
     for label, name in enumerate(names):
         metrics = result.by_class[label]

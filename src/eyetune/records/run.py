@@ -67,6 +67,18 @@ class DataRecord:
         """Whether it consists of images whose pixels eyetune reads and scales itself."""
         return self.kind == "images"
 
+    @property
+    def noun(self) -> str:
+        """What texts call one of its samples: image, or sample where it may be anything else."""
+        return "image" if self.has_images else "sample"
+
+    @property
+    def sizes_text(self) -> str:
+        """How many samples each split has; of arrays and batches, only what is known."""
+        sizes = {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
+        known = [f"{size:,} {name}" for name, size in sizes.items() if size or self.has_images]
+        return ", ".join(known)
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> DataRecord:
         """Return the record that `dataclasses.asdict` and JSON turned into plain values."""
@@ -181,6 +193,12 @@ class RunRecord:
         if self.keras_fit is not None:
             return int(self.keras_fit.get("epochs") or 0)
         return self.recipe.fit.total_epochs
+
+    @property
+    def speed_text(self) -> str:
+        """Its training samples per second, such as "900 images/s"; "" if that is not known."""
+        speed = self.images_per_second
+        return f"{speed:,.0f} {self.data.noun}s/s" if speed else ""
 
     @property
     def differences(self) -> str:

@@ -34,11 +34,16 @@ _GAP = 0.55
 _SLANT = 0.35
 
 
-def network_diagram(network: Network, *, title: str = "") -> Picture:
+def network_diagram(network: Network, *, title: str = "", noun: str = "image") -> Picture:
     """Draw the output of each layer as a box, whose width grows with the number of channels.
 
     Layers whose output is not an image are bars whose height grows with the number of values. Kind,
     settings and shape are below each box, and the number of weights is above it.
+
+    Args:
+        network: The network.
+        title: Above all.
+        noun: What its input is called: image or sample.
     """
     boxes = [
         _box(network.input_shape, network),
@@ -57,7 +62,7 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
         axes.text(
             center,
             -_TALLEST / 2 - 0.45,
-            _caption(layer, network),
+            _caption(layer, network, noun),
             ha="center",
             va="top",
             fontsize=7.5,
@@ -86,7 +91,7 @@ def network_diagram(network: Network, *, title: str = "") -> Picture:
     axes.set_ylim(-_TALLEST / 2 - 1.7, _TALLEST / 2 + 0.9)
     axes.set_aspect("equal")
     axes.axis("off")
-    totals = f"{network.parameters:,} parameters, {network.macs:,} MACs per image"
+    totals = f"{network.parameters:,} parameters, {network.macs:,} MACs per {noun}"
     axes.set_title(plain(f"{title}\n{totals}" if title else totals), fontsize=10)
     return figure
 
@@ -133,9 +138,9 @@ def _draw_box(
             )
 
 
-def _caption(layer: Layer | None, network: Network) -> str:
+def _caption(layer: Layer | None, network: Network, noun: str) -> str:
     if layer is None:
-        return "image\n" + " x ".join(str(size) for size in network.input_shape)
+        return f"{noun}\n" + " x ".join(str(size) for size in network.input_shape)
     kind = {
         "GlobalAveragePooling2D": "GlobalAverage\nPooling2D",
         "BatchNormalization": "Batch\nNormalization",

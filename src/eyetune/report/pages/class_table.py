@@ -8,11 +8,15 @@ from eyetune.analysis.class_metrics import ClassMetrics
 from eyetune.report.numbers import share_text
 from eyetune.report.pages.tables import Cell, Row
 
-CLASS_HEADINGS = ("class", "images", "recall", "precision", "F1")
 INTERVAL_NOTE = (
     "In parentheses: 95% intervals (Wilson; F1: Lam et al., 2023; balanced accuracy: Zou et al., "
     "2009). The recall of a class is its accuracy."
 )
+
+
+def class_headings(noun: str = "image") -> tuple[str, ...]:
+    """Return the headings of the table; `noun` is what a row of the data is called."""
+    return ("class", f"{noun}s", "recall", "precision", "F1")
 
 
 def class_rows(class_names: Sequence[str], metrics: Sequence[ClassMetrics]) -> list[Row]:

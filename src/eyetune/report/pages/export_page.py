@@ -11,7 +11,7 @@ from eyetune.analysis.class_metrics import accuracy_share, balanced_accuracy, cl
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
 from eyetune.report.numbers import count_text, share_text
-from eyetune.report.pages.class_table import CLASS_HEADINGS, INTERVAL_NOTE, class_rows
+from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, render
 from eyetune.report.pages.tables import Cell, Row
 from eyetune.values.firmware_formats import FIRMWARE_FORMATS
@@ -60,7 +60,7 @@ def export_page(
             "accuracy_headings": ("images", "float", "int8", "points"),
             "accuracy_rows": _accuracy_rows(manifest, verification),
             "by_class": by_class,
-            "class_headings": CLASS_HEADINGS,
+            "class_headings": class_headings(),
             "interval_note": INTERVAL_NOTE,
             "drawings": {name: shown.get(name) for name in _PICTURES},
             "tried_headings": _TRIED_HEADINGS,

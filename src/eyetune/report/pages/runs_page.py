@@ -15,7 +15,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import RunRecord
 from eyetune.report.figures.run_figures import curves, forest
 from eyetune.report.numbers import accuracy_text, duration, quantity, share_text
-from eyetune.report.pages.class_table import CLASS_HEADINGS, INTERVAL_NOTE, class_rows
+from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
     Cell,
@@ -147,7 +147,7 @@ def _comparison(part: ComparisonPart | None) -> dict[str, Any]:
     table = comparison_table(part.comparison)
     shown["comparison_text"] = (
         f"Differences from {baseline.label}, with 95% intervals from a paired bootstrap over the"
-        " same images. Runs of one recipe with different seeds are taken together."
+        " same validation data. Runs of one recipe with different seeds are taken together."
     )
     shown["comparison_notes"] = table.notes
     bars = [
@@ -172,7 +172,7 @@ def _run(part: RunPart) -> dict[str, Any]:
         "verdict": part.verdict,
         "state": f"The run is {record.state} after {epochs}{error}.",
         "metrics_text": _metrics_text(part),
-        "class_headings": CLASS_HEADINGS,
+        "class_headings": class_headings(record.data.noun),
         "class_rows": class_rows(record.data.class_names, part.evaluation.by_class)
         if part.evaluation
         else [],
@@ -201,7 +201,7 @@ def _metrics_text(part: RunPart) -> str:
         return ""
     accuracy = Share(evaluation.accuracy, *evaluation.accuracy_interval)
     return (
-        f"On {evaluation.num_images:,} {part.split} images: accuracy "
+        f"On {evaluation.num_images:,} {part.split} {part.record.data.noun}s: accuracy "
         f"{share_text(accuracy, digits=2)}, balanced accuracy "
         f"{share_text(evaluation.balanced_accuracy, digits=2)}."
     )

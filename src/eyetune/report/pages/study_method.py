@@ -28,8 +28,8 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         for objective in settings.objectives
     ]
     paragraphs = [
-        f"Objective: {' and '.join(goals)}. Metrics are those of a trial's best epoch on the"
-        " validation images. No choice was made on the test images.",
+        f"Objective: {' and '.join(goals)}. Metrics are those of a trial's best epoch on"
+        " validation data. No choice was made on test data.",
         f"Sampler: {SAMPLERS[settings.sampler]}, with seed {settings.seed}.",
         scheduler_text(settings.schedule),
         f"{count_text(len(trials), 'configuration')} {_was(len(trials))} tried."
@@ -42,7 +42,7 @@ def method(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[str]:
         paragraphs.append(
             f"Each trial was trained {num_executions} times, with the seeds {settings.seed} to"
             f" {last}. The mean of these executions is its result, and its network is that of the"
-            " best one on the validation images."
+            " best one on validation data."
         )
     paragraphs += _estimates(record, trials)
     limits = [str(constraint) for constraint in settings.constraints]
