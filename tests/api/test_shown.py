@@ -44,6 +44,15 @@ def test_a_comparison_shows_its_rows_notes_and_picture() -> None:
     assert "src='data:image/png;base64,iVBOR" in page
 
 
+def test_a_comparison_is_a_few_lines_in_a_terminal() -> None:
+    first, *others = repr(comparison()).splitlines()
+    assert "<first> $x$" in first
+    for line, difference in zip(others, comparison().differences, strict=True):
+        assert difference.label in line
+        assert difference.finding in line
+        assert f"{100 * difference.difference:+.1f}" in line
+
+
 def test_a_comparison_draws_each_candidate() -> None:
     (axes,) = comparison().plot().axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["worse", "same", "better"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eyetune.errors import RecipeError, UsageError
+from eyetune.errors import ArgumentTypeError, RecipeError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.recipe.longer import longer
 from eyetune.training.lr_schedules import rates
@@ -78,3 +78,9 @@ def test_longer_refuses_what_cannot_be_continued(edits: dict[str, Any]) -> None:
 def test_restarts_outside_a_schedule_are_rejected(edits: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         Recipe().with_(edits)
+
+
+@pytest.mark.parametrize("epochs", ["62", 62.0, True])
+def test_longer_refuses_what_is_no_whole_number(epochs: Any) -> None:
+    with pytest.raises(ArgumentTypeError):
+        longer(Recipe(), epochs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,7 @@ def test_find_refuses_two_runs_of_one_name(workspace: Path) -> None:
     with pytest.raises(RunNotFoundError) as caught:
         records.runs.find("twin")
     assert caught.value.matches == tuple(run.id for run in runs)
+    assert runs[-1].id in str(caught.value.fix)
 
 
 def test_run_cannot_be_named_latest(workspace: Path) -> None:
@@ -257,3 +259,11 @@ def test_json_of_a_run_names_its_origin(workspace: Path) -> None:
     assert (final.to_json()["study"], final.to_json()["lab"]) == (None, "lab-1")
     assert not trial.to_json()["trained_on_validation"]
     assert final.to_json()["trained_on_validation"]
+
+
+def test_epoch_without_a_loss_is_read_back(workspace: Path) -> None:
+    records = Workspace(workspace)
+    run = add_run(records)
+    epoch = replace(make_epoch(1), loss=None, others={"twice": 2.0})
+    records.runs.save_epochs(run.id, [epoch])
+    assert records.runs.history(run.id) == (epoch,)

@@ -309,7 +309,7 @@ def test_callback_logs_a_fit_and_continues_it(uri: str) -> None:
     (run,) = logged.runs
     assert (run.info.run_name, run.info.status) == ("mine", "FINISHED")
     assert run.data.tags["eyetune.id"] == recording.run.id
-    assert run.data.params["optimizer.name"] == "sgd"
+    assert run.data.params["optimizer.name"] == "SGD"
     assert logged.steps(recording.run.id, "loss") == [1, 2, 3]
     assert run.data.metrics["parameters"] == 5
     assert logged.files(recording.run.id) == {"model.keras"}

@@ -227,7 +227,9 @@ def _settings(
         "initial_epoch": first_epoch,
         "steps_per_epoch": params.get("steps"),
         "batch_size": _batch_size(fit),
-        "optimizer": {**optimizer.get_config(), "name": optimizer.name} if optimizer else None,
+        "optimizer": {**optimizer.get_config(), "name": type(optimizer).__name__}
+        if optimizer
+        else None,
         "loss": _name(getattr(model, "loss", None)),
         "metrics": [metric.name for metric in model.metrics],
         "class_weight": fit.get("class_weight"),

@@ -18,9 +18,19 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShownComparison(Comparison):
     """A comparison of runs with a baseline. A notebook shows it as a table and a forest plot."""
+
+    def __repr__(self) -> str:
+        lines = [f"<Comparison with {self.baseline.label}, on validation:"]
+        for other in self.differences:
+            low, high = (100 * bound for bound in other.interval)
+            lines.append(
+                f"  {other.label}: {100 * other.difference:+.1f} points "
+                f"(95% interval {low:+.1f} to {high:+.1f}), {other.finding}"
+            )
+        return "\n".join(lines) + ">"
 
     def plot(self) -> Picture:
         """Draw the differences with their 95% intervals (a forest plot)."""
@@ -76,13 +86,15 @@ class ShownRangeTest(RangeTest):
 def run_html(run: Run) -> str:
     """Return a run as a table of its facts and its curves, in HTML."""
     record = run.record
+    sizes = record.data.sizes_text
+    speed = f" ({record.speed_text})" if record.speed_text else ""
     rows = {
         "run": record.label,
         "state": str(record.state),
-        "data": f"{record.data.name} ({record.data.num_train:,} training images)",
+        "data": f"{record.data.name} ({sizes})" if sizes else record.data.name,
         "epochs": f"{record.num_epochs_done} of {record.num_epochs_planned}",
         "parameters": f"{record.network.parameters:,}",
-        "time": f"{record.duration_seconds:.0f} s ({record.images_per_second:,.0f} images/s)",
+        "time": f"{record.duration_seconds:.0f} s{speed}",
     }
     if record.results:
         rows |= validation_rows(record.results)

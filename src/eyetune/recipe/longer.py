@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eyetune.errors import UsageError
+from eyetune.errors import ArgumentTypeError, UsageError
 from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import NEVER_RESTARTED
 
@@ -32,6 +32,10 @@ def longer(recipe: Recipe, epochs: int) -> Recipe:
         (62, (50,))
     """
     fit = recipe.fit
+    if not isinstance(epochs, int) or isinstance(epochs, bool):
+        raise ArgumentTypeError(
+            "epochs must be a whole number.", expected="for example 62", received=repr(epochs)
+        )
     if epochs <= fit.total_epochs:
         raise UsageError(
             f"A training of {fit.total_epochs} epochs can only be continued with more epochs.",

@@ -92,8 +92,8 @@ def resolve_reference(
             f"Several {kind.plural} match {reference}.",
             matches=[candidate.id for candidate in matches],
             expected=f"the id or name of one {kind.noun}",
-            received=_listed(matches),
-            fix="Give more digits of the id.",
+            received=_listed(matches[::-1]),
+            fix=f"Use the id of one, of the newest for example: {matches[-1].id}",
         )
     raise _no_match(reference, kind, candidates, folder, deleted)
 
