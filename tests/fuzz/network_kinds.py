@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -86,7 +87,8 @@ def _changed_hdf5(random: Random, content: bytes) -> bytes:
     if random.random() < 0.6:
         return mutated(random, content)
     stream = io.BytesIO(content)
-    with h5py.File(stream, "r+") as file:
+    # A name may be taken, and a group may be a data set.
+    with h5py.File(stream, "r+") as file, suppress(ValueError, TypeError, OSError, RuntimeError):
         groups: list[str] = [""]
         file.visit(groups.append)
         name = random.choice(groups)
