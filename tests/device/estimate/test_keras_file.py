@@ -46,7 +46,16 @@ def test_load_keras_file_names_unregistered_classes(tmp_path: Path) -> None:
     assert caught.value.received == f"{path}: Unregistered"
 
 
-@pytest.mark.parametrize("config", [None, "{}", "[", '{"class_name": 3, "module": 4}'])
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "{}",
+        "[",
+        '{"class_name": 3, "module": 4}',
+        '{"class_name": "A", "module": "b", "registered_name": []}',
+    ],
+)
 def test_load_keras_file_reports_other_archives(tmp_path: Path, config: str | None) -> None:
     path = tmp_path / "other.keras"
     with zipfile.ZipFile(path, "w") as archive:

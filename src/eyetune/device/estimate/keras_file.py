@@ -133,4 +133,5 @@ def _is_unregistered(value: dict[str, Any]) -> bool:
     package = str(value["module"]).split(".", maxsplit=1)[0]
     if package in _KERAS_PACKAGES:
         return False
-    return keras.saving.get_registered_object(value.get("registered_name")) is None
+    name = value.get("registered_name")
+    return not isinstance(name, str) or keras.saving.get_registered_object(name) is None
