@@ -190,6 +190,18 @@ def test_copies_of_earlier_versions_are_written(filled: Workspace) -> None:
     assert content(filled.folder) == before
 
 
+def test_copies_are_migrated(filled: Workspace) -> None:
+    before = content(filled.folder)
+    for path in filled.folder.glob(f"*/*/{RECORD_FILE}"):
+        copy = json.loads(path.read_text())
+        path.write_text(json.dumps({**copy, "version": "0006"}))
+    assert check(filled.folder).findings == ()  # they agree with the database
+    delete_database(filled.folder)
+    repair(check(filled.folder))
+    assert content(filled.folder) == before
+    assert check(filled.folder).findings == ()
+
+
 def test_leftovers_of_killed_processes_are_cleared(
     filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

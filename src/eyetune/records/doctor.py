@@ -7,19 +7,18 @@ import re
 import sqlite3
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from eyetune._scratch import abandoned_folders
 from eyetune.errors import WorkspaceError
-from eyetune.records.copies import Copy, read_copy, run_rows, study_rows
+from eyetune.records.copies import Copy, Row, read_copy, run_rows, study_rows
 from eyetune.records.database import FILE_NAME, Database
 from eyetune.records.findings import Diagnosis, Finding, Problem
 from eyetune.records.folders import is_claimed, record_folder, record_names, workspace_path
 from eyetune.records.processes import Process, is_running, processes_in
-from eyetune.records.schema import VERSION
 from eyetune.records.stored_rows import (
     damaged_rows,
     integrity_problems,
@@ -192,11 +191,20 @@ def _without_record(path: Path, subject: str, noun: str) -> Finding:
 
 
 def _is_outdated(database: Database, kind: str, record_id: str, copy: Copy | None) -> bool:
-    if copy is None or copy.version != VERSION:
+    """Return whether a copy lacks rows or values; one of an earlier version may lack columns."""
+    if copy is None:
         return True
-    if kind == "runs":
-        return dict(copy.rows) != run_rows(database, record_id)
-    return dict(copy.rows) != study_rows(database, record_id)
+    stored = (run_rows if kind == "runs" else study_rows)(database, record_id)
+    return any(not _agree(rows, copy.rows.get(table, ())) for table, rows in stored.items())
+
+
+def _agree(rows: Sequence[Row], copied: Sequence[Row]) -> bool:
+    return len(rows) == len(copied) and all(
+        row[name] == value
+        for row, other in zip(rows, copied, strict=True)
+        for name, value in other.items()
+        if name in row
+    )
 
 
 def _check_files(workspace: Path, folder: Path) -> Iterator[Finding]:
