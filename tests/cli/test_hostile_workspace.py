@@ -163,3 +163,10 @@ def test_numbers_that_json_lacks_are_null(eyetune: Terminal, records: Workspace)
     results = dataclasses.replace(make_results(), validation_loss=float("inf"))
     records.runs.set_state(run.id, RunState.COMPLETE, results=results)
     assert eyetune.json("show", run.id)["validation_loss"] is None
+
+
+def test_infinite_metrics_of_epochs_are_shown(eyetune: Terminal, records: Workspace) -> None:
+    run = add_run(records)
+    for number, accuracy in ((1, float("inf")), (2, 0.5), (3, float("-inf"))):
+        records.runs.save_epochs(run.id, [make_epoch(number, accuracy)])
+    assert eyetune("show", run.id) == 0, eyetune.errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
@@ -16,13 +17,21 @@ MAX_MATRIX_CLASSES = 20
 def sparkline(values: Sequence[float]) -> str:
     """Return a curve as one line of characters, from the lowest value to the highest.
 
+    A value that is infinite or NaN is a space.
+
     Example:
         >>> sparkline([0.1, 0.2, 0.4, 0.8])
         '▁▂▄█'
+        >>> sparkline([0.1, float("nan"), 0.8])
+        '▁ █'
     """
-    low, high = min(values), max(values)
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
     span = (high - low) or 1.0
-    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
+    return "".join(
+        BARS[round((value - low) / span * (len(BARS) - 1))] if math.isfinite(value) else " "
+        for value in values
+    )
 
 
 def percent(share: float | None) -> str:
