@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 import eyetune as package
+from eyetune.cli import main
 from eyetune.recipe import Recipe
 from tests.cli.conftest import Terminal
 
@@ -137,3 +139,21 @@ def test_output_folder_may_not_be_a_file(eyetune: Terminal, at: list[str], tmp_p
     path.write_text("")
     for arguments in (["plot", "trained"], ["compare", "trained"], ["explain", "trained"]):
         assert eyetune.error(*arguments, "--output", path, *at)["received"] == str(path)
+
+
+def test_temporary_files_of_a_command_end_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = []
+
+    def run(_: list[str]) -> int:
+        folders.append(Path(tempfile.mkdtemp()))
+        return 0
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(main, "run", run)
+    with pytest.raises(SystemExit):
+        main.main(["train"])
+    assert tmp_path in folders[0].parents
+    assert not folders[0].exists()
+    assert tempfile.gettempdir() == str(tmp_path)

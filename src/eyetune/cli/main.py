@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 from cyclopts import App, CycloptsError, Group
 
@@ -92,6 +93,11 @@ _COMMANDS = {
     ),
     "List and clean up": (runs.app, labs.app, study.app, doctor.doctor, completion.completion),
 }
+# Commands that may load Keras in this process.
+_WITH_KERAS = (
+    *("train", "lr-find", "evaluate", "predict", "plot", "explain"),
+    *("tune", "fit-check", "shrink", "deploy", "export", "verify"),
+)
 for _position, (_title, _members) in enumerate(_COMMANDS.items()):
     _group = Group(_title, sort_key=_position)
     for _order, _member in enumerate(_members):
@@ -113,7 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     The status is 0 for success, 1 for a failure, 2 for a usage error and 130 after Ctrl-C.
     """
     warnings.formatwarning = _format_warning
-    status = run(list(sys.argv[1:] if arguments is None else arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with _temporary_files(given):
+        status = run(given)
     if status == INTERRUPTED and "tensorflow" in sys.modules:
         # TensorFlow's threads still call Python to fetch images, which would crash while the
         # interpreter shuts down.
@@ -121,6 +129,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+@contextmanager
+def _temporary_files(arguments: Sequence[str]) -> Iterator[None]:
+    """Keep what TensorFlow writes for a command in a folder that does not outlive the command."""
+    with ExitStack() as stack:
+        if arguments and arguments[0] in _WITH_KERAS:
+            from eyetune._scratch import temporary_files_in_scratch
+
+            with suppress(OSError):  # most commands need no temporary files
+                stack.enter_context(temporary_files_in_scratch())
+        yield
 
 
 def run(arguments: list[str]) -> int:
