@@ -149,6 +149,22 @@ def test_migration_keeps_epochs_and_allows_some_without_loss(workspace: Path) ->
     assert [epoch.loss for epoch in records.runs.history("1")] == [0.5, None]
 
 
+def test_migration_sums_the_epochs_of_earlier_runs(workspace: Path) -> None:
+    with make_earlier_database(workspace, "0006") as connection:
+        insert_run(connection, "1")
+        insert_run(connection, "2")
+        connection.executemany(
+            "insert into epochs (run_id, epoch, loss, learning_rate, duration_seconds, "
+            "images_per_second) values ('1', ?, 1.0, 0.1, 2.0, 500.0)",
+            [(1,), (2,)],
+        )
+    runs = Workspace(workspace).runs.all()
+    assert [(run.num_epochs_done, run.duration_seconds) for run in runs] == [(2, 4.0), (0, 0.0)]
+    with sqlite3.connect(workspace / database.FILE_NAME) as connection:
+        rows = connection.execute("select total_epochs, total_seconds from runs order by id")
+        assert rows.fetchall() == [(2, 4.0), (0, 0.0)]
+
+
 def test_failed_migration_changes_nothing(workspace: Path) -> None:
     with make_earlier_database(workspace, "0002") as connection:
         connection.execute("create table _alembic_tmp_studies (x)")  # is in the way

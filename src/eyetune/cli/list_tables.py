@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-from eyetune.records.query import figures
+from eyetune.records.run_lines import LAB, STUDY, USER, RunGroup, group_of
 from eyetune.report.console import escape
+from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 WIDE = 110  # columns from which on a list shows more about each run
-_USER = "user"
 _FLEXIBLE = ("data", "name and recipe")  # columns of runs that give way where there is no room
 _STATE_STYLES = {
     "COMPLETE": "green",
@@ -34,21 +33,6 @@ _STATE_STYLES = {
     "PAUSED": "yellow",
     "FAILED": "red",
 }
-
-
-@dataclass(frozen=True)
-class RunGroup:
-    """The runs that a lab or a study made, which a list shows in one line.
-
-    Attributes:
-        kind: "lab" or "study".
-        id: Id of the lab or study.
-        runs: Its runs, in the order of the list.
-    """
-
-    kind: str
-    id: str
-    runs: tuple[RunRecord, ...]
 
 
 def fold_runs(runs: Sequence[RunRecord]) -> list[RunRecord | RunGroup]:
@@ -61,20 +45,20 @@ def fold_runs(runs: Sequence[RunRecord]) -> list[RunRecord | RunGroup]:
         members.setdefault(_maker(run), []).append(run)
     lines: list[RunRecord | RunGroup] = []
     for (kind, maker_id), group in members.items():
-        if kind == _USER:
+        if kind == USER:
             lines += group
         else:
-            lines.append(RunGroup(kind, maker_id, tuple(group)))
+            lines.append(group_of(kind, maker_id, group))
     return lines
 
 
 def _maker(run: RunRecord) -> tuple[str, str]:
     """Return what made a run: "lab" or "study" and its id; each run of the user has its own key."""
     if run.lab_id is not None:
-        return "lab", run.lab_id
+        return LAB, run.lab_id
     if run.study_id is not None:
-        return "study", run.study_id
-    return _USER, run.id
+        return STUDY, run.study_id
+    return USER, run.id
 
 
 def runs_table(
@@ -140,22 +124,17 @@ def _run_cells(run: RunRecord) -> dict[str, str | Text]:
 
 
 def _group_cells(group: RunGroup, study_names: Mapping[str, str]) -> dict[str, str | Text]:
-    accuracies = [figures(run)["validation_accuracy"] for run in group.runs]
-    best = max((accuracy for accuracy in accuracies if accuracy is not None), default=None)
-    name = study_names.get(group.id, group.id) if group.kind == "study" else group.id
-    count = len(group.runs)
-    num_epochs = sum(run.num_epochs_done for run in group.runs)
-    seconds = sum(run.duration_seconds for run in group.runs)
+    name = study_names.get(group.id, group.id) if group.kind == STUDY else group.id
     return {
         "run": group.id,
-        "date": date_text(max(run.created_at for run in group.runs)),
-        "state": f"{count} run{'s' if count > 1 else ''}",
-        "val.": _percent(best),
+        "date": date_text(group.created_at),
+        "state": count_text(group.num_runs, "run"),
+        "val.": _percent(group.best_accuracy),
         "test": "",
-        "epochs": f"{num_epochs}",
+        "epochs": f"{group.num_epochs}",
         "parameters": "",
-        "time": f"{seconds:,.0f} s",
-        "data": _flexible(group.runs[0].data.name),
+        "time": f"{group.seconds:,.0f} s",
+        "data": _flexible(group.data),
         "name and recipe": _flexible(f"{group.kind} {name}", style="bold"),
     }
 

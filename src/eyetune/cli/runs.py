@@ -13,6 +13,7 @@ from eyetune.errors import RunBusyError, UsageError
 
 if TYPE_CHECKING:
     from eyetune.records import RunRecord, Workspace
+    from eyetune.records.run_lines import RunGroup
 
 _MAX_NAMED = 5  # runs in a question
 
@@ -60,6 +61,7 @@ def list_runs(
     deleted
         List the runs in the trash instead.
     """
+    from eyetune.cli.list_tables import DEFAULT_LIMIT, fold_runs
     from eyetune.records import query
     from eyetune.records.resolver import unrecorded_text
     from eyetune.report.console import escape
@@ -67,6 +69,13 @@ def list_runs(
     if limit is not None and limit < 0:
         raise UsageError("The limit is negative.", expected="0 or more", received=limit)
     workspace = common.open_workspace()
+    if not (common.json or reverse or sort or filter):
+        lines, count = workspace.runs.newest_lines(
+            DEFAULT_LIMIT if limit is None else limit, deleted=deleted, is_folded=not all_runs
+        )
+        if lines:
+            _show_lines(workspace, lines, count, common)
+            return
     recorded = workspace.runs.all(deleted=deleted)
     runs = query.choose(recorded, filter)
     if sort is None:
@@ -84,7 +93,9 @@ def list_runs(
     if common.json:
         common.show(value)
     elif runs:
-        _show_lines(workspace, runs, limit, common, is_folded=not all_runs)
+        lines = list(runs) if all_runs else fold_runs(runs)
+        limit = DEFAULT_LIMIT if limit is None else limit
+        _show_lines(workspace, lines[:limit] if limit else lines, len(lines), common)
     elif recorded:
         common.show(value, f"None of the {len(recorded):,} runs meets the filter.")
     elif deleted:
@@ -98,24 +109,18 @@ def list_runs(
 
 
 def _show_lines(
-    workspace: Workspace,
-    runs: Sequence[RunRecord],
-    limit: int | None,
-    common: Common,
-    *,
-    is_folded: bool,
+    workspace: Workspace, shown: Sequence[RunRecord | RunGroup], count: int, common: Common
 ) -> None:
-    from eyetune.cli.list_tables import DEFAULT_LIMIT, RunGroup, fold_runs, runs_table
+    """Show some lines of a list, and say how many there are."""
+    from eyetune.cli.list_tables import runs_table
+    from eyetune.records.run_lines import RunGroup
 
     studies = [*workspace.studies.all(), *workspace.studies.all(deleted=True)]
-    lines = fold_runs(runs) if is_folded else list(runs)
-    limit = DEFAULT_LIMIT if limit is None else limit
-    shown = lines[:limit] if limit else lines
     common.show({}, *runs_table(shown, {study.id: study.name for study in studies}))
     if any(isinstance(line, RunGroup) for line in shown):
         say("To show the runs of labs and studies in lines of their own: eyetune runs --all")
-    if len(shown) < len(lines):
-        say(f"{len(shown)} of {len(lines):,} lines. To show all, add --limit 0.")
+    if len(shown) < count:
+        say(f"{len(shown)} of {count:,} lines. To show all, add --limit 0.")
 
 
 @app.command

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, text
 
 from eyetune._files import acquire_lock, make_private_folder
 from eyetune.errors import WorkspaceError
@@ -158,7 +158,8 @@ def _connect(path: Path) -> Engine:
         WorkspaceError: The folder cannot be written, the database is damaged, or a newer eyetune
             wrote it.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    address = URL.create("sqlite", database=str(path))  # a path may hold what has a meaning in URLs
+    engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(
         engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON")
     )

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
 
 from eyetune._files import acquire_lock, temporary_folder, write_text
 from eyetune.errors import WorkspaceError
 from eyetune.records.copies import Copy, Row, read_copy
 from eyetune.records.database import FILE_NAME, upgrade, versions
 from eyetune.records.folders import record_folder, workspace_path
+from eyetune.records.run_lines import SUM_EPOCHS
 from eyetune.records.schema import VERSION
 from eyetune.records.stored_rows import (
     TABLES,
@@ -74,6 +75,8 @@ def rebuild(folder: Path, stamp: str) -> Rebuilt:
         removed = _assemble(new, [copy for copy in [_salvaged(path)] if copy is not None])
         _assemble(other, _copies(folder))  # what is damaged here was damaged or missing before
         _add_missing(new, other)
+        with opened(new) as database:
+            database.execute(SUM_EPOCHS)  # some may have been lost, or found again
         former = _keep_former(path, stamp)
         new.replace(path)
     export = _export(folder, stamp, removed)
@@ -158,7 +161,7 @@ def _add_missing(path: Path, other: Path) -> None:
 
 
 def _upgrade(path: Path, to_version: str) -> None:
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(URL.create("sqlite", database=str(path)))
     with engine.connect() as connection:
         upgrade(connection, to_version)
     engine.dispose()

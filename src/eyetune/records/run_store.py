@@ -36,6 +36,7 @@ from eyetune.records.rows import (
     stored_columns,
 )
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
+from eyetune.records.run_lines import SUMS_OF_EPOCHS, TOTALS, RunGroup, newest_lines
 from eyetune.records.schema import epochs, runs
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Network
@@ -190,6 +191,7 @@ class RunStore:
         ]
         with self._database.writing() as connection:
             connection.execute(_SAVE_EPOCH, rows)
+            connection.execute(update(runs).where(runs.c.id == run_id).values(SUMS_OF_EPOCHS))
             self._database.touch(runs.name, run_id)
             self._database.announce(EpochsSaved(run_id, tuple(history)))
 
@@ -279,13 +281,42 @@ class RunStore:
         names = [CHECKPOINT_FILE, BEST_CHECKPOINT_FILE]
         if model:
             names += [*MODEL_FILES, RANGES_FILE]
+        folder = self.folder(run_id)
         for name in names:
-            (self.folder(run_id) / name).unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
 
     def all(self, *, deleted: bool = False) -> list[RunRecord]:
         """Return the runs, oldest first; with `deleted`, those in the trash instead."""
         is_chosen = runs.c.deleted_at.is_not(None) if deleted else runs.c.deleted_at.is_(None)
         return self._select(is_chosen)
+
+    def newest_lines(
+        self, limit: int, *, deleted: bool = False, is_folded: bool = True
+    ) -> tuple[list[RunRecord | RunGroup], int]:
+        """Return the newest lines of a list of runs, the newest first, and the number of all lines.
+
+        Args:
+            limit: Number of lines; 0: all.
+            deleted: Whether to list the runs in the trash instead. Default: False.
+            is_folded: Whether the runs of a lab or a study share a line. Default: True.
+        """
+        if not self._database.exists:
+            return [], 0
+        is_chosen = runs.c.deleted_at.is_not(None) if deleted else runs.c.deleted_at.is_(None)
+        with (
+            self._database.reading() as connection,
+            reading_row("runs", self._database.folder),
+        ):
+            lines, count = newest_lines(connection, is_chosen, limit, is_folded=is_folded)
+        ids = [line for line in lines if isinstance(line, str)]
+        records = {run.id: run for run in self._chosen(ids)}
+        return [records[line] if isinstance(line, str) else line for line in lines], count
+
+    def _chosen(self, ids: Sequence[str]) -> list[RunRecord]:
+        records = []
+        for start in range(0, len(ids), _MAX_IDS_PER_QUERY):
+            records += self._select(runs.c.id.in_(ids[start : start + _MAX_IDS_PER_QUERY]))
+        return records
 
     def get(self, run_id: str) -> RunRecord:
         """Return one run by its whole id, deleted or not.
@@ -393,16 +424,17 @@ class RunStore:
     def _select(self, condition: ColumnElement[bool]) -> list[RunRecord]:
         if not self._database.exists:
             return []
-        num_epochs = func.count(epochs.c.epoch).label("num_epochs_done")
-        seconds = func.total(epochs.c.duration_seconds).label("duration_seconds")
+        num_epochs = TOTALS["total_epochs"]
         # The speed over all epochs, which have equally many images, is the harmonic mean.
-        seconds_per_image = func.total(1.0 / epochs.c.images_per_second)
-        speed = (num_epochs / seconds_per_image).label("images_per_second")
+        speed = num_epochs / func.nullif(TOTALS["total_seconds_per_image"], 0.0)
         query = (
-            select(*stored_columns(runs), num_epochs, seconds, speed)
-            .select_from(runs.outerjoin(epochs))
+            select(
+                *stored_columns(runs),
+                num_epochs.label("num_epochs_done"),
+                TOTALS["total_seconds"].label("duration_seconds"),
+                speed.label("images_per_second"),
+            )
             .where(condition)
-            .group_by(runs.c.id)
             .order_by(runs.c.created_at, runs.c.id)
         )
         with self._database.reading() as connection:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0007"  # the newest file in migrations/versions
+VERSION = "0008"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -46,6 +46,10 @@ runs = Table(
     Column("callbacks", JSON(none_as_null=True)),
     Column("continued_from", String),
     Column("keras_fit", JSON(none_as_null=True)),
+    # Sums over its epochs; null: not known, and the epochs say it.
+    Column("total_epochs", Integer),
+    Column("total_seconds", Float),
+    Column("total_seconds_per_image", Float),
 )
 
 epochs = Table(
