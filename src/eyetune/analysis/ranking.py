@@ -105,7 +105,10 @@ def _fronts(
     fronts: list[list[TrialRecord]] = []
     scores_by_front: list[list[Scores]] = []
     with_result = [trial for trial in trials if trial.objectives is not None]
-    for trial in sorted(with_result, key=lambda trial: _sort_key(objectives, trial)):
+    order = sorted(with_result, key=lambda trial: _sort_key(objectives, trial))
+    if len(objectives) == 1:
+        return [[trial] for trial in order]
+    for trial in order:
         scores = _scores(objectives, trial)
         rank = bisect_left(scores_by_front, True, key=lambda front: not _is_beaten(scores, front))
         if rank == len(fronts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import trial_recipe
 from eyetune.values.history import History
+from eyetune.values.json_text import json_value
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.html"
 PLOTS = "plots"  # folder of the pictures
-DRAWN_FILE = "drawn.sha256"  # of which state of the study they are
+DRAWN_FILE = "drawn.json"  # of which state of the study they are, and the importances then
 MIN_TRIALS_FOR_IMPORTANCE = 4
 
 
@@ -261,6 +263,8 @@ class Study:
         from eyetune.analysis.importance import importances
         from eyetune.analysis.study_summary import search_trials
 
+        if self._drawn is not None:
+            return self._drawn
         first = self.record.settings.objectives[0]
         results = [
             (trial.used_values, first.oriented(trial.objectives[0]))
@@ -377,16 +381,27 @@ class Study:
         Raises:
             WorkspaceError: They cannot be written.
         """
-        report, plots, drawn = (self.folder / name for name in (REPORT_FILE, PLOTS, DRAWN_FILE))
-        digest = self._digest()
-        is_drawn = report.exists() and plots.exists() and drawn.exists()
-        if not is_drawn or drawn.read_text(encoding="utf-8") != digest:
-            drawn.unlink(missing_ok=True)
+        report, plots = self.folder / REPORT_FILE, self.folder / PLOTS
+        if self._drawn is None or not (report.exists() and plots.exists()):
             self.save_plots()
             self.report()
-            write_output(digest, drawn)
+            drawn = {"digest": self._digest, "importances": self.importances}
+            write_output(json.dumps(drawn), self.folder / DRAWN_FILE)
         return [report, plots]
 
+    @cached_property
+    def _drawn(self) -> dict[str, float] | None:
+        """Importances in the figures that are drawn; None where these show an earlier state."""
+        try:
+            drawn = json_value((self.folder / DRAWN_FILE).read_text(encoding="utf-8"))
+            shares = {name: float(share) for name, share in drawn["importances"].items()}
+            is_current = drawn["digest"] == self._digest
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, or damaged
+            return None
+        is_known = set(shares) <= set(self.record.space.names)
+        return shares if is_current and is_known else None
+
+    @cached_property
     def _digest(self) -> str:
         """Return a digest of what figures and report show."""
         digest = hashlib.sha256(self.record.model_dump_json().encode())

@@ -66,7 +66,7 @@ def study(
 
         webbrowser.open(paths[0].resolve().as_uri())
     common.show(
-        chosen.to_json(),
+        chosen.to_json() if common.json else {},
         *study_tables(chosen.record, chosen.trials, chosen.importances, chosen.warnings, paths),
     )
 

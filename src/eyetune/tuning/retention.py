@@ -82,7 +82,10 @@ class ModelRetention:
     def sweep(self) -> None:
         """Delete the files that were set aside. Call it once the trials' states are recorded."""
         unneeded, self._unneeded = self._unneeded, []
+        models: dict[str, bool] = {}
         for run, model in unneeded:
+            models[run] = model or models.get(run, False)
+        for run, model in models.items():
             self._workspace.runs.drop_checkpoints(run, model=model)
 
     def _keep_model(self, trial: TrialRecord) -> None:
