@@ -16,7 +16,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat fuzz audit wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -70,6 +70,9 @@ pytest: develop  ## all tests, without lint
 
 compat: develop  ## run scripts of KerasTuner under KerasTuner and under eyetune, and compare
 	$(BIN)/python -m tests.compat.suite --budget $(BUDGET)
+
+faults: develop  ## kill processes, fill disks and more: BUDGET=small takes a part, FAULTS_SEED=N repeats one
+	BUDGET=$(BUDGET) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup tests/faults
 
 fuzz: develop  ## give all readers damaged and hostile files
 	$(BIN)/python -m tests.fuzz.suite --budget $(BUDGET)

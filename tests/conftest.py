@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from eyetune.api.run import Run
 
+TIERS = ("faults",)  # folders with longer tests, which have targets of their own
+
 # One thread per test process, also in the processes that tests start: the networks are too small to
 # gain from more, and two test processes on two cores would compete. Set before NumPy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="eyetune-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
     os.environ["TMPDIR"] = tempfile.tempdir = folder.name
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that have a target of their own in the Makefile, unless it names them."""
+    if collection_path.parent != Path(__file__).parent or collection_path.name not in TIERS:
+        return None
+    named = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    is_named = any(path.is_relative_to(collection_path) for path in named)
+    return None if is_named else True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,1 @@
+"""Faults: processes killed at chosen points, full disks, odd environments (`make faults`)."""

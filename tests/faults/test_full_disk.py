@@ -1,0 +1,89 @@
+"""A disk that is full from any write on: an error that says so, and nothing recorded is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyetune.records import Workspace
+from tests.faults.commands import HERE, PICTURES, ROOT, SMALL, runs_outline
+from tests.faults.conftest import BUDGET
+from tests.faults.shim import build_shim
+from tests.faults.test_kills import group
+
+NUM_ATTEMPTS = {"small": 4, "full": 0}[BUDGET]  # 0: one for each write
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("train", marks=group("train disk")),
+        pytest.param("tune", marks=group("tune disk")),
+    ],
+)
+def test_full_disk_at_each_write_loses_nothing(name: str, archive: Path, tmp_path: Path) -> None:
+    shim = build_shim(tmp_path)
+    folder = tmp_path / "workspaces"
+    folder.mkdir()
+    attempts = run_attempts(name, archive, folder, shim)
+    enough, *others = attempts
+    assert enough["status"] == 0, enough["errors"]
+    assert len(others) == (NUM_ATTEMPTS or enough["num_writes"])
+    expected = outline(folder / "0")
+    for attempt in others:
+        what = f"full from write {attempt['write']} on: {attempt['errors']}"
+        assert not attempt["is_odd"], what
+        assert attempt["continued"]["status"] == 0, f"{what}\n{attempt['continued']['errors']}"
+        assert outline(folder / str(attempt["write"])) == expected, what
+
+
+def outline(workspace: Path) -> Any:
+    """Return the complete runs of a workspace."""
+    work = workspace.parent / f"{workspace.name}-work"
+    if not work.exists():
+        work.mkdir()
+        (work / "workspace").symlink_to(workspace)
+    assert Workspace(work / "workspace").exists
+    return [row for row in runs_outline(work) if row[2] == "COMPLETE"]
+
+
+def run_attempts(name: str, archive: Path, folder: Path, shim: Path) -> list[dict[str, Any]]:
+    """Run a command with a disk that is full from each of its writes on."""
+    begin = [name, "--data", str(archive), *SMALL, "--epochs", "2", "--name", "disk"]
+    if name == "tune":
+        space = folder.parent / "space.toml"
+        space.write_text('["optimizer.learning_rate"]\nvalues = [1e-3, 3e-3]\n')
+        begin += ["--space", str(space), "--workers", "0", "--sampler", "grid"]
+    continuation = {
+        "train": ["train", "--resume", "latest"],
+        "tune": ["tune", "--resume", "--name", "disk", "--workers", "0"],
+    }
+    commands = {
+        "begin": begin,
+        "continue": continuation[name],
+        "table": {"train": "runs", "tune": "studies"}[name],
+    }
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE / "injection"), str(ROOT / "src"), str(ROOT)]),
+        "EYETUNE_FAULTS": json.dumps({"skip": PICTURES}),
+        "LD_PRELOAD": str(shim),
+        "EYETUNE_SHIM_FOLDER": str(folder),
+    }
+    arguments = [str(folder), str(NUM_ATTEMPTS), json.dumps(commands)]
+    done = subprocess.run(
+        [sys.executable, HERE / "disk_driver.py", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
