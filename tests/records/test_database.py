@@ -277,3 +277,10 @@ def test_observers_see_committed_changes_only(workspace: Path) -> None:
     assert changes[1:] == [EpochsSaved(run.id, (make_epoch(2),)), RunChanged(run.id)]
     records.runs.set_state(run.id, RunState.FAILED)
     assert len(changes) == 3
+
+
+def test_workspace_may_have_a_name_with_the_characters_of_urls(tmp_path: Path) -> None:
+    folder = tmp_path / "100% and ?questions=1#here"
+    run = add_run(Workspace(folder))
+    assert (folder / database.FILE_NAME).exists()
+    assert Workspace(folder).runs.get(run.id) == run

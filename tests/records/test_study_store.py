@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eyetune.analysis.trial_results import trial_json
-from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
+from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import (
@@ -177,3 +177,12 @@ def test_trial_of_an_earlier_version_has_one_run() -> None:
     assert trial.runs == trial.pending_runs == ("3f2a77b0",)
     assert (trial.executions, trial.epochs_trained, trial.retries) == ((), 3, 0)
     assert trial.rungs[0].spread == ()
+
+
+def test_folder_of_a_study_that_cannot_be_made_is_an_error(workspace: Path) -> None:
+    records = Workspace(workspace)
+    records.prepare()
+    records.studies.root.write_text("a file is in the way")
+    with pytest.raises(WorkspaceError):
+        add_study(records)
+    assert records.studies.all() == []

@@ -16,7 +16,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
 from eyetune.records.changes import StudyChanged, TrialsSaved
 from eyetune.records.database import Database, utc_without_zone
-from eyetune.records.folders import claim_folder, is_claimed, record_folder, record_names
+from eyetune.records.folders import (
+    claim_folder,
+    is_claimed,
+    record_folder,
+    record_names,
+    unwritable,
+)
 from eyetune.records.resolver import LATEST, STUDY, Candidate, resolve_reference
 from eyetune.records.rows import (
     TRIAL_COLUMNS,
@@ -77,6 +83,7 @@ class StudyStore:
 
         Raises:
             UsageError: The name is taken, or is "latest".
+            WorkspaceError: Its folder cannot be made.
         """
         study_id = study_id or new_id()
         name = name or study_id
@@ -85,7 +92,11 @@ class StudyStore:
                 f"A study cannot be named {LATEST}: this name means the newest one.", received=name
             )
         self._check_name(name, study_id)
-        self.folder(study_id).mkdir(parents=True, exist_ok=True)
+        folder = self.folder(study_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from None
         values = {
             "id": study_id,
             "name": name,
