@@ -1,5 +1,5 @@
 """A study whose workers and whose coordinator are killed at random moments ends as if they had not
-been.
+been. `make faults` kills all commands, in each of their phases.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(
     assert planned == Counter(whole.lines("end"))
 
     chance = random.Random(4)
-    points = sorted(chance.sample(range(2, planned.total() - 2), 4))
-    kinds = ["worker", "coordinator", "coordinator", "worker"]
+    points = sorted(chance.sample(range(2, planned.total() - 2), 2))
+    kinds = ["worker", "coordinator"]
     process, kills = broken.start(), Counter[str]()
     for what, after in zip(kinds, points, strict=True):
         kills[what] += disturb(broken, process, what, after, chance)
@@ -216,8 +216,7 @@ def test_killed_at_random_and_resumed_it_ends_as_if_undisturbed(
             process = broken.start(resume=True)
     output, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert kills["worker"] >= 2
-    assert kills["coordinator"] >= 2
+    assert kills == {"worker": 1, "coordinator": 1}
 
     differing = [
         (mine, theirs)
