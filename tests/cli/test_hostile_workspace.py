@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eyetune.api.run import Run
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import RunFailure
 from eyetune.testing.labs import fabricated_lab
@@ -170,3 +171,11 @@ def test_infinite_metrics_of_epochs_are_shown(eyetune: Terminal, records: Worksp
     for number, accuracy in ((1, float("inf")), (2, 0.5), (3, float("-inf"))):
         records.runs.save_epochs(run.id, [make_epoch(number, accuracy)])
     assert eyetune("show", run.id) == 0, eyetune.errors
+
+
+def test_run_that_lacks_metrics_of_an_epoch_has_no_verdict(
+    hostile: RunRecord, records: Workspace
+) -> None:
+    assert Run(records, hostile).has_verdict
+    records.runs.save_epochs(hostile.id, [dataclasses.replace(make_epoch(1), val_accuracy=None)])
+    assert not Run(records, hostile).has_verdict

@@ -112,8 +112,13 @@ class Run:
 
     @property
     def has_verdict(self) -> bool:
-        """Whether there is a verdict on it: a classifier that was trained with a recipe has one."""
-        return self.record.own_recipe is not None and self.has_predictions
+        """Whether there is a verdict on it: a classifier that was trained with a recipe has one.
+
+        A damaged checkpoint can lack metrics of some epochs; there is no verdict then.
+        """
+        metrics = ("accuracy", "val_accuracy", "val_loss")
+        is_measured = all(epoch.measures(name) for epoch in self.history for name in metrics)
+        return self.record.own_recipe is not None and self.has_predictions and is_measured
 
     @property
     def has_network(self) -> bool:
