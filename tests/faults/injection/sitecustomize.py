@@ -116,7 +116,8 @@ def with_fault(fault: dict[str, Any], function: Any) -> Any:
 
     def is_due(*arguments: Any) -> bool:
         nonlocal calls
-        has_nothing = bool(arguments) and arguments[-1] in ([], ())
+        last = arguments[-1] if arguments else None
+        has_nothing = isinstance(last, list | tuple) and not last
         if has_nothing or calls > fault["nth"] or num_epochs() < fault["min_epochs"]:
             return False
         calls += 1
