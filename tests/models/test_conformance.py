@@ -288,7 +288,8 @@ def test_step_reaches_the_upper_end_as_keras_tuner_documents(tmp_path: Path) -> 
 def test_discover_includes_unused_hyperparameters() -> None:
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.Fixed("x", 3)
-    assert space_of(hyperparameters) == Space(distributions=(Choice(name="x", values=(3,)),))
+    expected = Choice(name="x", values=(3,), is_constant=True)
+    assert space_of(hyperparameters) == Space(distributions=(expected,))
 
 
 def test_discover_ends_with_an_unreachable_scope(tmp_path: Path) -> None:
