@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 
-from eyetune.data.cache import directory
+from eyetune.data.cache import directory, measured_directory
 
 SAMPLING_INTERVAL_SECONDS = 1.0
 
@@ -51,19 +50,15 @@ def run_measured(command: Sequence[str]) -> Measurement:
     The command finds the decoded images of earlier commands, but not the precisions that these
     measured for their networks.
     """
-    with _unmeasured_cache() as cache:
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "EYETUNE_CACHE": str(cache)}
-        return _run(command, environment)
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "EYETUNE_CACHE": str(_unmeasured_cache())}
+    return _run(command, {**os.environ, **environment})
 
 
-@contextmanager
-def _unmeasured_cache() -> Iterator[Path]:
-    """Make a cache folder with the decoded images of the user's cache, and nothing else."""
-    images = directory()
-    images.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder:
-        (Path(folder) / images.name).symlink_to(images, target_is_directory=True)
-        yield Path(folder)
+def _unmeasured_cache() -> Path:
+    """Return a cache folder for benchmarks, without the precisions that were measured."""
+    cache = directory().parent / "benchmarks"
+    shutil.rmtree(cache / measured_directory().name, ignore_errors=True)
+    return cache
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> Measurement:
