@@ -21,7 +21,7 @@ from eyetune._files import temporary_folder
 from eyetune.data.array_dataset import ArrayDataset
 from eyetune.data.batches import Batch, BatchedSource, batched_source, run_lengths
 from eyetune.errors import DataError, UsageError, WorkspaceError
-from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import JSON_BYTES
 from eyetune.inputs.regular_file import read_text
 from eyetune.values.samples import Array, Form, Order, Samples, Tree, leaves
@@ -121,7 +121,16 @@ def open_samples(folder: Path) -> ArrayDataset:
     Raises:
         DataError: The folder is damaged.
     """
-    try:
+
+    def damaged(reason: str) -> DataError:
+        return DataError(
+            f"The data in {folder} cannot be read.",
+            expected="a folder that eyetune has written",
+            received=reason,
+            fix="Delete the folder and pass the data again.",
+        )
+
+    with explaining_damage(damaged):
         about = json.loads(read_text(folder / ABOUT_FILE, JSON_BYTES))
         given = _samples(folder, about["train"])
         validation = about["validation"] and _samples(folder, about["validation"])
@@ -134,13 +143,6 @@ def open_samples(folder: Path) -> ArrayDataset:
             separate_validation=validation,
             notes=tuple(map(str, about["notes"])),
         )
-    except DAMAGE_ERRORS as error:
-        raise DataError(
-            f"The data in {folder} cannot be read.",
-            expected="a folder that eyetune has written",
-            received=f"{type(error).__name__}: {error}",
-            fix="Delete the folder and pass the data again.",
-        ) from None
 
 
 @dataclass

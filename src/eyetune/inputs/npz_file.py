@@ -32,8 +32,8 @@ def read_arrays(
     Raises:
         OSError: It cannot be read, or is not a regular file.
         LimitExceededError: It is too large.
-        ValueError: It contains something else than plain arrays. Damaged files raise other errors
-            of `damage.DAMAGE_ERRORS` too.
+        ValueError: It contains something else than plain arrays. Damaged files raise all kinds
+            of other errors: see `damage.explaining_damage`.
     """
     with open_zip(path, limit) as archive:
         members = {member.filename: member for member in archive.infolist()}

@@ -29,7 +29,8 @@ def open_zip(path: Path, limit: Limit) -> Iterator[zipfile.ZipFile]:
         OSError: It cannot be read, or is not a regular file.
         LimitExceededError: It has too many members, or they are too large.
         ValueError: A member is compressed by a method that is not supported.
-        zipfile.BadZipFile: It is damaged. Other errors of `damage.DAMAGE_ERRORS` are possible too.
+        zipfile.BadZipFile: It is damaged. Other errors are possible too: see
+            `damage.explaining_damage`.
     """
     with open_file(path) as file:
         size_bytes = os.fstat(file.fileno()).st_size

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.errors import RecipeError
-from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.hdf5_file import open_hdf5
-from eyetune.inputs.limits import WEIGHTS_BYTES, fix_for
+from eyetune.inputs.limits import WEIGHTS_BYTES
 from eyetune.inputs.npz_file import read_arrays
 from eyetune.inputs.regular_file import check_file
 from eyetune.inputs.zip_file import check_zip
@@ -131,19 +131,17 @@ def _read(base: str, source: str, _state: tuple[int, ...]) -> Weights:
     if source == IMAGENET:
         return as_weights(tuple(layer.get_weights()) for layer in _weighted(_download(base)))
     path, expected = Path(source), _layers(base)
-    try:
-        stored = _reader(path)(path, expected)
-    except RecipeError:
-        raise
-    except DAMAGE_ERRORS as error:
-        raise RecipeError(
+
+    def damaged(reason: str) -> RecipeError:
+        return RecipeError(
             f"The weights {path} for {base} cannot be read.",
             expected=f"a {EXTENSIONS} file",
-            received=f"{type(error).__name__}: {str(error)[:200]}",
-            fix=fix_for(
-                error, "Download the file again, or use another one: --set model.weights=FILE."
-            ),
-        ) from None
+            received=reason,
+            fix="Download the file again, or use another one: --set model.weights=FILE.",
+        )
+
+    with explaining_damage(damaged):
+        stored = _reader(path)(path, expected)
     return as_weights(_fitting(layer, stored, path, base) for layer in expected)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.records.folders import record_folder, unwritable
 from eyetune.records.lab import LabRecord
 from eyetune.records.resolver import LAB, LATEST, Candidate, resolve_reference
-from eyetune.values.damage import explaining_damage
 from eyetune.values.json_text import json_value
 
 FILE_NAME = "lab.json"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from eyetune._files import replaced_file
 from eyetune.errors import UsageError, WorkspaceError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.npz_file import read_arrays
 from eyetune.records.folders import record_folder, unwritable
 from eyetune.records.run import RunRecord
-from eyetune.values.damage import explaining_damage
 
 if TYPE_CHECKING:
     from eyetune.records.workspace import Workspace

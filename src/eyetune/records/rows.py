@@ -17,11 +17,11 @@ from sqlalchemy import JSON, ColumnElement, Table, type_coerce
 from sqlalchemy.types import NullType
 
 from eyetune.errors import WorkspaceError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.recipe import Recipe
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs, studies, trials
 from eyetune.records.study import StudyRecord, TrialRecord
-from eyetune.values.damage import explaining_damage
 from eyetune.values.history import Epoch, History
 from eyetune.values.json_text import MAX_NUMBER, json_value
 from eyetune.values.network import Network

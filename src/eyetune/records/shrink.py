@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune._files import write_text
 from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
+from eyetune.inputs.damage import explaining_damage
 from eyetune.recipe import Recipe
 from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
-from eyetune.values.damage import explaining_damage
 from eyetune.values.json_text import json_value
 from eyetune.values.record_ids import RecordId
 

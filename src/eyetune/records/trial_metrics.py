@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.records.folders import unwritable
-from eyetune.values.damage import explaining_damage
 from eyetune.values.json_text import json_value
 
 METRICS_FILE = "keras-tuner-metrics.json"

@@ -20,8 +20,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from eyetune._files import replaced_file
 from eyetune.errors import CheckpointError, WorkspaceError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.npz_file import read_arrays
-from eyetune.values.damage import explaining_damage
 from eyetune.values.history import Epoch, History, as_rows
 from eyetune.values.json_text import json_value
 from eyetune.values.run_files import CHECKPOINT_FILE

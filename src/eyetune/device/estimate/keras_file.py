@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
-from eyetune.inputs.damage import DAMAGE_ERRORS
 from eyetune.inputs.limits import WEIGHTS_BYTES, LimitExceededError
 from eyetune.inputs.zip_file import check_zip, open_zip
 
@@ -104,7 +103,7 @@ def _read_config(path: Path) -> Any:
     try:
         with open_zip(path, WEIGHTS_BYTES) as archive, archive.open(_CONFIG) as stream:
             return json.loads(stream.read(_MAX_CONFIG_BYTES))
-    except DAMAGE_ERRORS:
+    except Exception:  # a damaged file: zipfile, zlib and JSON have many errors for it
         return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eyetune._files import write_text
 from eyetune.errors import TrainingError
-from eyetune.inputs.damage import DAMAGE_ERRORS
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import JSON_BYTES
 from eyetune.inputs.regular_file import read_text
 from eyetune.models.int8.folding import FoldedNetwork, fold
@@ -56,7 +56,16 @@ def read_ranges(path: Path, model: keras.Model) -> dict[int, Range] | None:
     except (OSError, ValueError) as error:
         raise TrainingError(f"The ranges {path} cannot be read.", received=error) from None
     names = _names(fold(model))
-    try:
+
+    def damaged(reason: str) -> TrainingError:
+        return TrainingError(
+            f"The ranges {path} cannot be used.",
+            expected=f"the ranges of {len(names)} tensors, as written with the network",
+            received=reason,
+            fix=f"Train its recipe again: eyetune train {path.parent.name}",
+        )
+
+    with explaining_damage(damaged):
         values = json.loads(text)
         rows = {row["layer"]: row for row in values["ranges"]}
         if values["format"] != _FORMAT or rows.keys() != set(names.values()):
@@ -69,13 +78,6 @@ def read_ranges(path: Path, model: keras.Model) -> dict[int, Range] | None:
             raise ValueError("a range without 0")
         if not all(bounds.minimum < bounds.maximum for bounds in ranges.values()):
             raise ValueError("an empty range")
-    except DAMAGE_ERRORS as error:
-        raise TrainingError(
-            f"The ranges {path} cannot be used.",
-            expected=f"the ranges of {len(names)} tensors, as written with the network",
-            received=f"{type(error).__name__}: {error}",
-            fix=f"Train its recipe again: eyetune train {path.parent.name}",
-        ) from None
     return ranges
 
 
