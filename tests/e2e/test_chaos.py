@@ -10,6 +10,7 @@ import random
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,15 +148,7 @@ class StudyProcess:
     def run(self, run_id: str) -> tuple[Any, ...]:
         """Return epochs, state and results of a run."""
         epochs = [
-            (
-                epoch.epoch,
-                epoch.loss,
-                epoch.accuracy,
-                epoch.val_loss,
-                epoch.val_accuracy,
-                epoch.learning_rate,
-                epoch.others,
-            )
+            replace(epoch, duration_seconds=0.0, images_per_second=0.0)
             for epoch in self.workspace.runs.history(run_id)
         ]
         run = self.workspace.runs.get(run_id)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,7 @@ def runs_outline(folder: Path) -> list[Any]:
     rows = []
     for run in runs.all():
         epochs = [
-            (
-                epoch.epoch,
-                epoch.loss,
-                epoch.accuracy,
-                epoch.val_loss,
-                epoch.val_accuracy,
-                epoch.learning_rate,
-            )
+            replace(epoch, duration_seconds=0.0, images_per_second=0.0)
             for epoch in runs.history(run.id)
         ]
         rows.append((run.recipe.fingerprint, run.seed, str(run.state), run.results, epochs))

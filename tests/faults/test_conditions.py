@@ -63,8 +63,23 @@ def wait_until_stopped(process: subprocess.Popen[str]) -> None:
 def test_a_second_coordinator_is_refused_while_the_first_is_stopped(
     commands: dict[str, Command], undisturbed: Undisturbed, work: Path
 ) -> None:
-    command = commands["tune"]
-    stop = fault(work, signal.SIGSTOP, WAIT)
+    check_stop("tune", WAIT, commands, undisturbed, work)
+
+
+@only_full
+@group("train")
+def test_a_stopped_training_continues(
+    commands: dict[str, Command], undisturbed: Undisturbed, work: Path
+) -> None:
+    check_stop("train", CHECKPOINT, commands, undisturbed, work)
+
+
+def check_stop(
+    name: str, place: str, commands: dict[str, Command], undisturbed: Undisturbed, work: Path
+) -> None:
+    """Stop a command at a place, check that a second one is refused, and let the first continue."""
+    command = commands[name]
+    stop = fault(work, signal.SIGSTOP, place)
     with start(work, command, command.arguments, [stop]) as first:
         wait_until_stopped(first)
         resume = command.continuation(work)
@@ -76,27 +91,7 @@ def test_a_second_coordinator_is_refused_while_the_first_is_stopped(
         first.send_signal(signal.SIGCONT)
         _, errors = first.communicate(timeout=LIMIT_SECONDS)
     assert first.returncode == 0, errors
-    assert command.outline(work) == command.outline(undisturbed("tune"))
-
-
-@only_full
-@group("train")
-def test_a_stopped_training_continues(
-    commands: dict[str, Command], undisturbed: Undisturbed, work: Path
-) -> None:
-    command = commands["train"]
-    stop = fault(work, signal.SIGSTOP, CHECKPOINT)
-    with start(work, command, command.arguments, [stop]) as process:
-        wait_until_stopped(process)
-        resume = command.continuation(work)
-        assert resume is not None
-        with start(work, command, resume) as second:
-            second.communicate(timeout=LIMIT_SECONDS)
-        assert second.returncode == 1
-        process.send_signal(signal.SIGCONT)
-        _, errors = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 0, errors
-    assert command.outline(work) == command.outline(undisturbed("train"))
+    assert command.outline(work) == command.outline(undisturbed(name))
 
 
 @only_full
