@@ -13,6 +13,14 @@ from eyetune.cli.main import app
 from eyetune.cli.trust_prompt import trust_option
 from eyetune.errors import UntrustedFunctionError
 from eyetune.models.model_function import require
+from eyetune.recipe import Recipe
+from eyetune.records import RunState, Workspace
+from eyetune.records.run import Results
+from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings
+from eyetune.testing.labs import DATA
+from eyetune.testing.workspaces import SPACE
+from eyetune.tuning.recording import versions
+from eyetune.values.network import Layer, Network
 from tests.cli.conftest import Terminal
 
 SOURCE = "from pathlib import Path\nPath({mark!r}).touch()\nbuild_model = print\n"
@@ -51,6 +59,52 @@ def test_train_refuses_the_function_of_a_recipe(
     assert (error["status"], error["type"]) == (2, "UntrustedFunctionError")
     assert str(file) in error["received"]
     assert "--trust" in error["fix"]
+    assert not (file.parent / "it-ran").exists()
+
+
+@pytest.fixture
+def theirs(recipe: Path, records: Workspace) -> Workspace:
+    """Return a workspace of someone else: a run and a study whose recipe names the function."""
+    names_it = Recipe.load(recipe).with_({"data.source": "digits"})
+    network = Network((8, 8, 1), (Layer("dense", "Dense", "softmax", (10,), 650, 650, 10),), 650)
+    run = records.runs.create(
+        recipe=names_it, data=DATA, network=network, seed=0, precision="float32", name="run"
+    )
+    records.runs.set_state(run.id, RunState.COMPLETE, results=Results(1, 0.5, 0.5))
+    settings = StudySettings(
+        recipe=names_it,
+        space=SPACE,
+        objectives=(Objective(name="val_accuracy", direction="max"),),
+        schedule=SchedulerSettings(max_epochs=1),
+        budget=Budget(trials=1),
+    )
+    records.studies.create(
+        "study", settings, data_fingerprint="0", data_name="digits", versions=versions()
+    )
+    return records
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "run"),
+        ("fit-check", "run"),
+        ("tune", "--resume", "--name", "study"),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.usefixtures("theirs")
+def test_commands_refuse_the_function_of_a_workspace(
+    eyetune: Terminal, command: tuple[str, ...], file: Path
+) -> None:
+    error = eyetune.error(*command)
+    assert (error["status"], error["type"]) == (2, "UntrustedFunctionError")
+    assert not (file.parent / "it-ran").exists()
+
+
+@pytest.mark.usefixtures("theirs")
+def test_report_does_without_the_function(eyetune: Terminal, file: Path) -> None:
+    assert eyetune("report", "run") == 0
     assert not (file.parent / "it-ran").exists()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from eyetune._files import replaced_file
 from eyetune.errors import TrainingError, WorkspaceError
-from eyetune.inputs.limits import WEIGHTS_BYTES
+from eyetune.inputs.limits import WEIGHTS_BYTES, fix_for
 from eyetune.inputs.zip_file import check_zip
 from eyetune.models import model_function
 from eyetune.models.model_function import Inputs
@@ -89,16 +89,11 @@ def load_classifier(path: Path, inputs: Inputs | None = None) -> keras.Model:
         UntrustedFunctionError: The user has not trusted its model function.
     """
     start_keras()
-    import keras
-
     recipe = _recipe(path.parent)
     custom_objects = _custom_objects(recipe)
     can_be_built = inputs is not None and recipe.model.has_function
     try:
-        check_zip(path, WEIGHTS_BYTES)
-        return keras.saving.load_model(
-            path, custom_objects=custom_objects, compile=False, safe_mode=True
-        )
+        return _load(path, custom_objects, is_compiled=False)
     except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
         if not can_be_built:
             raise _unloadable(path, error) from None
@@ -118,10 +113,8 @@ def load_as_saved(path: Path) -> keras.Model:
         TrainingError: The file is missing or damaged, or has classes that Keras does not know.
     """
     start_keras()
-    import keras
-
     try:
-        return keras.saving.load_model(path, safe_mode=True)
+        return _load(path)
     except Exception as error:  # zip, JSON and HDF5 raise many types of errors for damaged files
         raise _unloadable(path, error) from None
 
@@ -140,17 +133,24 @@ def load_compiled(folder: Path, inputs: Callable[[], Inputs]) -> keras.Model:
         TrainingError: The files are missing or damaged.
     """
     start_keras()
-    import keras
-
     recipe = _recipe(folder)
     path = folder / (COMPILED_FILE if (folder / COMPILED_FILE).exists() else MODEL_FILE)
     custom_objects = _custom_objects(recipe)
     with suppress(Exception):  # a class that cannot be built from its configuration
-        check_zip(path, WEIGHTS_BYTES)
-        return keras.saving.load_model(
-            path, custom_objects=custom_objects, compile=True, safe_mode=True
-        )
+        return _load(path, custom_objects)
     return _rebuilt(folder, recipe, inputs()).model
+
+
+def _load(
+    path: Path, custom_objects: dict[str, object] | None = None, *, is_compiled: bool = True
+) -> keras.Model:
+    """Load a network within the limits on files. Code inside the file is never run."""
+    import keras
+
+    check_zip(path, WEIGHTS_BYTES)
+    return keras.saving.load_model(
+        path, custom_objects=custom_objects, compile=is_compiled, safe_mode=True
+    )
 
 
 def _rebuilt(folder: Path, recipe: Recipe, inputs: Inputs) -> model_function.Built:
@@ -191,5 +191,5 @@ def _unloadable(path: Path, error: Exception) -> TrainingError:
     return TrainingError(
         f"The network {path} cannot be loaded.",
         received=f"{type(error).__name__}: {str(error)[:200]}",
-        fix=f"Train its recipe again: eyetune train {path.parent.name}",
+        fix=fix_for(error, f"Train its recipe again: eyetune train {path.parent.name}"),
     )
