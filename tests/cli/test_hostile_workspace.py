@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from eyetune.api.run import Run
+from eyetune.errors import UsageError
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.run import RunFailure
 from eyetune.testing.labs import fabricated_lab
@@ -178,4 +179,7 @@ def test_run_that_lacks_metrics_of_an_epoch_has_no_verdict(
 ) -> None:
     assert Run(records, hostile).has_verdict
     records.runs.save_epochs(hostile.id, [dataclasses.replace(make_epoch(1), val_accuracy=None)])
-    assert not Run(records, hostile).has_verdict
+    damaged = Run(records, hostile)
+    assert not damaged.has_verdict
+    with pytest.raises(UsageError):
+        _ = damaged.verdict

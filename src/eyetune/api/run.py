@@ -153,10 +153,17 @@ class Run:
         """How good it is, what holds it back and what to try next.
 
         Raises:
-            UsageError: The run is not complete.
+            UsageError: The run is not complete, or lacks what a verdict needs: see `has_verdict`.
         """
         judged = "test" if self.recipe.data.train_on_validation else "validation"
         probabilities, labels = require_predictions(self.workspace, self.record, judged)
+        if not self.has_verdict:
+            raise UsageError(
+                f"There is no verdict on run {self.record.label}.",
+                expected="a classifier that was trained with a recipe, with accuracy and loss "
+                "of each epoch",
+                fix="Its metrics are in Run.history.",
+            )
         has_test = self.shown_split == "test"
         test_accuracy = float(self.right("test").mean()) if has_test else None
         facts = run_facts(self.record, self.history, probabilities, labels, test_accuracy)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 PLOTS = "plots"  # folder of the pictures
 DRAWN_FILE = "drawn.json"  # of which state of the study they are, and the importances then
-MIN_TRIALS_FOR_IMPORTANCE = 4
 
 
 @dataclass(frozen=True, repr=False)
@@ -256,9 +255,10 @@ class Study:
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """Share of the first objective's variance that each hyperparameter explains, 0 to 1.
+        """How much each hyperparameter decided which trials are among the best tenth.
 
-        Empty with fewer than four results.
+        Trials are compared by the first objective. The shares sum to 1, the largest first; there
+        are none with fewer than ten results.
         """
         from eyetune.analysis.importance import importances
         from eyetune.analysis.study_summary import search_trials
@@ -271,8 +271,6 @@ class Study:
             for trial in search_trials(self.trials)
             if trial.objectives
         ]
-        if len(results) < MIN_TRIALS_FOR_IMPORTANCE:
-            return {}
         return importances(self.record.space, results)
 
     @cached_property

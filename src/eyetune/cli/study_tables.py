@@ -41,7 +41,7 @@ def study_tables(
     Args:
         record: The study.
         trials: All trials of the study.
-        importances: Share of the first objective's variance that each hyperparameter explains.
+        importances: How much each hyperparameter decided which trials are among the best tenth.
         warnings: What to be careful about, each a sentence or two.
         paths: Files that were written, the report first.
     """

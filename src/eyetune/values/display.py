@@ -1,7 +1,7 @@
 """Text of users as people see it: what would act on a terminal or a page becomes visible.
 
-Names, notes and errors may come from data sets and workspaces of others. JSON and CSV keep them
-exactly; everything that is shown goes through here.
+Names, notes and errors may come from data sets and workspaces of others. JSON keeps them exactly;
+everything that is shown goes through here.
 """
 
 from __future__ import annotations

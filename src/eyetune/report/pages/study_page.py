@@ -77,7 +77,7 @@ def study_page(
         trials: All trials of the study.
         histories: Epochs by run id; runs that are missing are not drawn.
         starts: When a run began, in UTC, by its id.
-        importances: Share of the first objective's variance that each hyperparameter explains;
+        importances: How much each hyperparameter decided which trials are among the best tenth;
             empty if unknown.
         warnings: What to look out for, as sentences.
     """
