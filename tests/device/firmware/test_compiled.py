@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eyetune.device.boards.profiles import Board
-from eyetune.device.firmware import preprocess, read_result
+from eyetune.device.firmware import (
+    UnknownRule,
+    preprocess,
+    read_known_results,
+    read_result,
+)
 from tests.device.firmware.stand_ins import (
     CAMERA_BOARDS,
     EYE,
@@ -60,6 +65,52 @@ def test_project_classifies_frames(tmp_path: Path, board: Board) -> None:
     assert incomplete.startswith("E prediction: ")
     assert "10 bytes" in incomplete
     assert last == answer(image)
+
+
+RULE = UnknownRule(tuple(round((1 << 24) * 0.99**step) for step in range(256)), True, 0)
+
+
+@pytest.mark.parametrize("format_name", ["esp-idf", "arduino"])
+@pytest.mark.parametrize("is_unknown", [False, True])
+def test_firmware_prints_what_is_unknown(
+    tmp_path: Path, format_name: str, is_unknown: bool
+) -> None:
+    frame = np.random.default_rng(7).integers(0, 256, (96, 96, 2), dtype=np.uint8)
+    scores = preprocess(frame, MODEL.image_shape).reshape(-1)[:3]
+    (confidence,) = RULE.confidences(scores[np.newaxis])
+    rule = dataclasses.replace(RULE, threshold=int(confidence) + is_unknown)
+    model = dataclasses.replace(MODEL, unknown=rule, vote_frames=3)
+    folder = written(tmp_path / "project", format_name, model)
+    starter, sources = STARTER, folder / "main"
+    if format_name == "arduino":
+        sources = folder / "eyetune_camera"
+        starter = (
+            f'#include "Arduino.h"\n#include "{sources}/eyetune_camera.ino"\n'
+            "int main() { setup(); loop(); return 0; }\n"
+        )
+    lines = compile_and_run(tmp_path, sources, starter, model, (96, 96))
+    answers = read_known_results(scores[np.newaxis], rule)
+    label = "unknown" if is_unknown else MODEL.class_names[scores.argmax()]
+    (per_mille,) = answers.per_mille.tolist()
+    printed = [line for line in lines if line.endswith(" ms")]
+    assert printed == [f"{label} {per_mille // 10}.{per_mille % 10}% 131 ms"] * len(printed)
+    assert printed
+
+
+def test_array_holds_the_rule_for_unknown_pictures(tmp_path: Path) -> None:
+    rule = dataclasses.replace(RULE, threshold=12_345)
+    model = dataclasses.replace(MODEL, unknown=rule, vote_frames=5)
+    folder = written(tmp_path / "array", "c", model)
+    (folder / "check.c").write_text(
+        '#include <stdio.h>\n#include "unknown.h"\n'
+        'int main(void) { printf("%s %d %u %d\\n", UNKNOWN_LABEL, VOTE_FRAMES,'
+        " (unsigned)unknown_rule.threshold, (int)unknown_rule.scores_are_logits);"
+        ' for (int i = 0; i < 256; i++) printf("%u\\n", (unsigned)unknown_rule.weights[i]); }\n'
+    )
+    run([str(GCC), "-std=c99", *WARNINGS, "check.c", "result.c", "-o", "check"], folder)
+    first, *weights = run([str(folder / "check")], folder).splitlines()
+    assert first == "unknown 5 12345 1"
+    assert tuple(map(int, weights)) == rule.weights
 
 
 def test_sketch_classifies_grayscale_frames(tmp_path: Path) -> None:

@@ -4,15 +4,31 @@ from eyetune.device.firmware.board_support import check_board, with_kernels_of
 from eyetune.device.firmware.formats import write, write_arduino, write_c_array, write_esp_idf
 from eyetune.device.firmware.image import CameraFrame, camera_frame, preprocess
 from eyetune.device.firmware.model import FirmwareModel
-from eyetune.device.firmware.result import read_result
+from eyetune.device.firmware.result import (
+    FULL_CONFIDENCE,
+    UNKNOWN_CLASS,
+    Answers,
+    UnknownRule,
+    check_vote_frames,
+    read_known_results,
+    read_result,
+    vote_over_frames,
+)
 
 __all__ = [
+    "FULL_CONFIDENCE",
+    "UNKNOWN_CLASS",
+    "Answers",
     "CameraFrame",
     "FirmwareModel",
+    "UnknownRule",
     "camera_frame",
     "check_board",
+    "check_vote_frames",
     "preprocess",
+    "read_known_results",
     "read_result",
+    "vote_over_frames",
     "with_kernels_of",
     "write",
     "write_arduino",

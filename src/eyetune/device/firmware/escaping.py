@@ -6,9 +6,10 @@ Such text cannot end the string, comment or line that it is in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _BYTES_PER_LINE = 16
+_NUMBERS_PER_LINE = 8
 _MAX_COMMENT = 200  # characters
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&#|~])")
 
@@ -97,5 +98,19 @@ def byte_lines(content: bytes) -> Iterator[str]:
         yield " ".join(f"0x{byte:02x}," for byte in content[start : start + _BYTES_PER_LINE])
 
 
-_FUNCTIONS = (one_line, c_string, without_controls, comment, markdown, float_literal, byte_lines)
+def number_lines(numbers: Sequence[int]) -> Iterator[str]:
+    """Yield the lines of a C array with these numbers, which are not negative.
+
+    Example:
+        >>> list(number_lines([16777216, 0]))
+        ['16777216u, 0u,']
+    """
+    for start in range(0, len(numbers), _NUMBERS_PER_LINE):
+        yield " ".join(f"{number}u," for number in numbers[start : start + _NUMBERS_PER_LINE])
+
+
+_FUNCTIONS = (
+    *(one_line, c_string, without_controls, comment, markdown),
+    *(float_literal, byte_lines, number_lines),
+)
 FILTERS = {function.__name__: function for function in _FUNCTIONS}

@@ -17,6 +17,7 @@ from eyetune.values.firmware_formats import FIRMWARE_FORMATS
 
 _SKETCH = "eyetune_camera"
 _NETWORK_FILES = ("model_data.h", "model_data.c.j2", "labels.h.j2", "settings.h.j2")
+_RESULT_FILES = ("result.h", "result.c")
 _CAMERA_FILES = (
     "board.h.j2",
     "camera.h",
@@ -26,10 +27,10 @@ _CAMERA_FILES = (
     "image.h",
     "image.c",
     "prediction.h",
-    "prediction.cpp",
-    "result.h",
-    "result.c",
+    "prediction.cpp.j2",
+    *_RESULT_FILES,
 )
+_UNKNOWN_FILES = ("unknown.h.j2",)  # where the firmware refuses unknown pictures
 _PROJECT_FILES = ("CMakeLists.txt", "partitions.csv.j2", "sdkconfig.defaults.j2", "README.md.j2")
 _MAIN_FILES = ("main/CMakeLists.txt", "main/idf_component.yml", "main/main.cpp")
 
@@ -79,7 +80,7 @@ def write_esp_idf(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
     """
     templates = [
         *_templates("esp_idf", (*_PROJECT_FILES, *_MAIN_FILES)),
-        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES), "main/"),
+        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES, *_unknown(model)), "main/"),
     ]
     context = _context(model) | board_context(model, board)
     return write_all(folder, render_all(templates, context))
@@ -105,7 +106,7 @@ def write_arduino(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
         *_templates("arduino", ("README.md.j2",)),
         *_templates("arduino", (f"{_SKETCH}.ino",), f"{_SKETCH}/"),
         *_templates("esp_idf", ("partitions.csv.j2",), f"{_SKETCH}/"),
-        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES), f"{_SKETCH}/"),
+        *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES, *_unknown(model)), f"{_SKETCH}/"),
     ]
     context = _context(model) | board_context(model, board)
     return write_all(folder, render_all(templates, context))
@@ -123,8 +124,15 @@ def write_c_array(folder: Path, model: FirmwareModel) -> tuple[Path, ...]:
     Raises:
         UsageError: The folder is not empty, or TensorFlow Lite Micro lacks an operator.
     """
-    templates = [*_templates("c_array", ("README.md.j2",)), *_templates("source", _NETWORK_FILES)]
+    names: tuple[str, ...] = _NETWORK_FILES
+    if model.unknown:
+        names = (*names, *_RESULT_FILES, *_UNKNOWN_FILES)
+    templates = [*_templates("c_array", ("README.md.j2",)), *_templates("source", names)]
     return write_all(folder, render_all(templates, _context(model)))
+
+
+def _unknown(model: FirmwareModel) -> tuple[str, ...]:
+    return _UNKNOWN_FILES if model.unknown else ()
 
 
 def _context(model: FirmwareModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
 from eyetune.device.firmware.image import checked_shape
+from eyetune.device.firmware.result import UnknownRule, check_vote_frames
 from eyetune.errors import UsageError
 
 
@@ -21,8 +22,11 @@ class FirmwareModel:
         class_names: The classes in the order of the scores; may contain any characters.
         operators: Names of the builtin operators in TensorFlow Lite's schema, for example CONV_2D.
         arena_bytes: Size of the tensor arena in bytes, measured or predicted.
-        output_scale: A probability is (score - output_zero_point) * output_scale.
+        output_scale: A probability is (score - output_zero_point) * output_scale; or a logit, if
+            `unknown` is for logits.
         output_zero_point: From -128 to 127.
+        unknown: When a picture is unknown. None: every picture gets a class.
+        vote_frames: Number of frames that vote, if pictures can be unknown: 1 to 32.
         expected: Lines of serial output for the README, as computed here, with the predicted time.
 
     Raises:
@@ -38,6 +42,8 @@ class FirmwareModel:
     output_scale: float
     output_zero_point: int
     expected: str = ""
+    unknown: UnknownRule | None = None
+    vote_frames: int = 1
 
     def __post_init__(self) -> None:
         checked_shape(self.image_shape)
@@ -66,6 +72,7 @@ class FirmwareModel:
                 expected="a finite scale above 0, and a zero point from -128 to 127",
                 received=f"{self.output_scale} and {self.output_zero_point}",
             )
+        check_vote_frames(self.vote_frames)
 
     @property
     def height(self) -> int:

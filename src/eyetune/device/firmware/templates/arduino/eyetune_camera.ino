@@ -2,7 +2,6 @@
 
 #include "camera.h"
 #include "classifier.h"
-#include "labels.h"
 #include "prediction.h"
 
 static bool ready = false;
@@ -27,7 +26,7 @@ void loop()
         delay(1000);
     } else if (predict_frame(&prediction)) {
         const unsigned confidence = prediction.result.confidence_per_mille;
-        Serial.printf("%s %u.%u%% %u ms\n", labels[prediction.result.class_index], confidence / 10, confidence % 10,
+        Serial.printf("%s %u.%u%% %u ms\n", prediction.label, confidence / 10, confidence % 10,
                       (unsigned)prediction.milliseconds);
     }
     delay(1);  // lets the idle task run, which resets the watchdog

@@ -8,6 +8,7 @@
 
 struct Prediction {
     Result result;
+    const char *label;     /* name of the class */
     uint32_t milliseconds; /* time that the network took */
 };
 

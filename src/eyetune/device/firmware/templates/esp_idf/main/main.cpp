@@ -7,7 +7,6 @@
 
 #include "camera.h"
 #include "classifier.h"
-#include "labels.h"
 #include "prediction.h"
 
 extern "C" void app_main()
@@ -21,8 +20,8 @@ extern "C" void app_main()
         Prediction prediction = {};
         if (predict_frame(&prediction)) {
             const uint32_t confidence = prediction.result.confidence_per_mille;
-            printf("%s %" PRIu32 ".%" PRIu32 "%% %" PRIu32 " ms\n", labels[prediction.result.class_index],
-                   confidence / 10, confidence % 10, prediction.milliseconds);
+            printf("%s %" PRIu32 ".%" PRIu32 "%% %" PRIu32 " ms\n", prediction.label, confidence / 10, confidence % 10,
+                   prediction.milliseconds);
         }
         vTaskDelay(1); /* lets the idle task run, which resets the watchdog */
     }
