@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from eyetune.analysis.comparison import (
     interaction,
     interval_of,
 )
+from eyetune.analysis.imbalance import balancing_weights
 from eyetune.errors import DataError
 from eyetune.values.history import Epoch
 
@@ -47,6 +50,19 @@ def test_bootstrap_agrees_with_scipy() -> None:
         random_state=1,
     ).confidence_interval
     assert ours == pytest.approx([reference.low, reference.high], abs=0.004)
+
+
+def test_weighted_candidates_are_compared_by_balanced_accuracy() -> None:
+    weights = balancing_weights(np.repeat([0, 1], [900, 100]))
+    frequent = replace(candidate("frequent only", 0.9), image_weights=weights)
+    right = np.repeat([True, False, True], [700, 200, 100])[np.newaxis]
+    both = replace(frequent, label="both", right=right)
+    (difference,) = compare(frequent, [both])
+    assert frequent.accuracy == pytest.approx(0.5)
+    assert difference.difference == pytest.approx(7 / 18 + 0.5 - 0.5)
+    low, high = difference.interval
+    assert 0.2 < low < difference.difference < high < 0.6
+    assert difference.certain
 
 
 def test_compare_finds_a_clear_gain_and_loss() -> None:

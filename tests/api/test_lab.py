@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import eyetune as et
@@ -19,7 +20,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.lab import LabRecord
 from eyetune.techniques.lab.plan import LabPlan
-from eyetune.testing.datasets import tiny_dataset
+from eyetune.testing.datasets import tiny_dataset, tiny_images
 from eyetune.testing.labs import fabricated_lab
 from tests.tracking.studies import Recorder
 
@@ -170,3 +171,27 @@ def test_lab_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "report.html" in end.files
     assert begun.parameters["data"] == "digits"
     assert {item.id for item, _ in recorder.of("catch_up")} == lab.record.run_ids
+
+
+@pytest.mark.parametrize(("num_rare", "is_uneven"), [(20, True), (40, False)])
+def test_lab_balances_classes_that_differ_by_a_factor_of_two(
+    num_rare: int, is_uneven: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[LabPlan] = []
+
+    def run_lab(plan: LabPlan, workspace: Workspace, *_: object) -> LabRecord:
+        plans.append(plan)
+        return fabricated_lab(2, seeds=(0,), workspace=workspace)
+
+    monkeypatch.setattr("eyetune.techniques.lab.run_lab.run_lab", run_lab)
+    monkeypatch.setattr(Lab, "save_plots", lambda _: [])
+    monkeypatch.setattr(Lab, "report", lambda _: Path())
+    images, _ = tiny_images(60 + num_rare, 2, size=8)
+    path = tmp_path / "photos.npz"
+    np.savez(path, x_train=images, y_train=np.repeat([0, 1], [60, num_rare]))
+    et.lab(data=path, workspace=tmp_path / "workspace", progress=False)
+    et.lab(data=path, techniques="flip", workspace=tmp_path / "workspace", progress=False)
+    names = {choice.technique.name for choice in plans[0].choices}
+    assert ({"class-weight", "balanced-sampling"} <= names) is is_uneven
+    assert [plan.balanced for plan in plans] == [is_uneven, is_uneven]
+    assert [choice.label for choice in plans[1].choices] == ["flip=true"]

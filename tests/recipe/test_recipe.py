@@ -100,7 +100,7 @@ def without_conflicts(values: dict[str, Any]) -> Recipe:
     fit["monitor"] = MONITORS[len(fit["monitor"]) % len(MONITORS)]
     if fit["early_stopping"] or not values["model"]["trainable_from"]:
         fit["fine_tune_epochs"] = 0
-    if values["loss"]["teacher"]:
+    if values["loss"]["teacher"] or fit["sampling"] != "all":
         fit["class_weight"] = "none"
     if fit["seconds"]:
         fit["fine_tune_epochs"] = optimizer["cycle_epochs"] = 0
@@ -420,6 +420,11 @@ def test_optimizer_rejects_values_it_does_not_support(
             {"loss": {"teacher": "a"}, "fit": {"class_weight": "balanced"}},
             ("loss.teacher", "fit.class_weight"),
         ),
+        (
+            {"fit": {"sampling": "balanced", "class_weight": "balanced"}},
+            ("sampling", "class_weight"),
+        ),
+        ({"model": "a.py:f", "fit": {"sampling": "balanced"}}, ("fit.sampling", "model.function")),
     ],
 )
 def test_conflict_names_both_values(values: dict[str, Any], names: tuple[str, str]) -> None:

@@ -17,7 +17,7 @@ from eyetune.recipe import Recipe
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training import checkpoint
 from eyetune.training.evaluate import probabilities
-from eyetune.training.fit import Ending, Fitted
+from eyetune.training.fit import Ending, Fitted, class_weight
 from eyetune.values.history import Epoch, Progress
 from eyetune.values.run_files import BEST_CHECKPOINT_FILE, CHECKPOINT_FILE
 from tests.training.fitting import fit_recipe
@@ -150,7 +150,7 @@ def test_interrupt_keeps_whole_epochs(tmp_path: Path, small: Fitted) -> None:
 @pytest.mark.parametrize(
     "edits",
     [
-        {"optimizer.schedule": "one_cycle", "augment.noise": 0.05},
+        {"optimizer.schedule": "one_cycle", "augment.noise": 0.05, "fit.sampling": "balanced"},
         {
             "optimizer.name": "sgd",
             "optimizer.momentum": 0.9,
@@ -275,6 +275,13 @@ def test_balanced_class_weights_make_rare_classes_count(tmp_path: Path) -> None:
         return float(probabilities(fitted.model, uneven.validation)[:, 1:].mean())
 
     assert rare_probability("balanced", "balanced") > 1.15 * rare_probability("none", "none")
+
+
+def test_class_weights_leave_out_a_class_without_images() -> None:
+    split = Split(DATASET.train.images[:3], np.array([0, 0, 1]))
+    weights = class_weight(SMALL.with_(fit__class_weight="balanced"), split, 3)
+    assert weights is not None
+    assert [weights[label] for label in split.labels] == [0.75, 0.75, 1.5]
 
 
 def test_bfloat16_trains_and_leaves_a_float32_network(tmp_path: Path, small: Fitted) -> None:

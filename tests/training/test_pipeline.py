@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from eyetune.data import Split
+from eyetune.recipe import AugmentSection
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.training.pipeline import evaluation_batches, training_batches
 
@@ -63,3 +65,18 @@ def test_pipelines_are_not_tuned_while_they_run() -> None:
     batches, _ = training_batches(DATASET.train, 3, 16, 0)
     assert not batches.options().autotune.enabled
     assert not evaluation_batches(DATASET.train, 3).options().autotune.enabled
+
+
+def test_balanced_epoch_has_as_many_images_of_each_class_and_copy() -> None:
+    uneven = Split(DATASET.train.images[:20], np.repeat([0, 1], [16, 4]))
+    section = AugmentSection(noise=0.1, copies=1)
+    batches, set_epoch = training_batches(uneven, 2, 8, 0, section, sampling="balanced")
+    set_epoch(3)
+    sizes, images, labels = collect(batches)
+    assert sizes == [8] * 5
+    assert labels.sum(axis=0).tolist() == [20, 20]
+    originals = uneven.images / np.float32(255)
+    unchanged = [bool((originals == image).all(axis=(1, 2, 3)).any()) for image in images]
+    assert 10 < sum(unchanged) < 30
+    set_epoch(3)
+    np.testing.assert_array_equal(collect(batches)[1], images)

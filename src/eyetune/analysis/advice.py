@@ -23,7 +23,7 @@ PRETRAINED_SIDE = 96  # pixels: at less, networks trained on photographs of 224 
 STRONG_DROPOUT = 0.2
 FLIPS_ARE_HARMLESS = ("cifar10", "cifar100")  # a mirrored digit, letter or sign means another thing
 
-_NEEDS_OWN_NETWORK = re.compile(r"model|pretrained|--learning-rate")
+_NEEDS_OWN_NETWORK = re.compile(r"model|pretrained|--learning-rate|sampling")
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,14 @@ def _applies(suggestion: Suggestion, recipe: Recipe) -> bool:
 
 def _balance_classes(facts: Facts) -> list[Suggestion]:
     recipe = facts.recipe
-    if not facts.is_uneven or recipe.fit.class_weight != "none" or recipe.loss.teacher:
+    is_balanced = recipe.fit.class_weight != "none" or recipe.fit.sampling != "all"
+    if not facts.is_uneven or is_balanced:
         return []
-    return [
-        Suggestion(
-            "class weights",
-            "classes with few images then count as much as the others",
-            "--set fit.class_weight=balanced",
-        )
-    ]
+    reason = "classes with few images then count as much as the others"
+    weights = Suggestion("class weights", reason, "--technique class-weight=balanced")
+    reason = "each batch then has as many images of each class"
+    sampling = Suggestion("balanced sampling", reason, "--technique balanced-sampling=balanced")
+    return [sampling] if recipe.loss.teacher else [weights, sampling]
 
 
 def _train_longer(facts: Facts, *, still_rising: bool) -> list[Suggestion]:

@@ -30,6 +30,8 @@ class Candidate:
         histories: The epochs of each run.
         parameters: Number of weights of its network.
         macs: Multiply-accumulates (MACs) for one image.
+        image_weights: Weight of each image, shape (images,), 1 on average; with those of
+            `imbalance.balancing_weights`, the accuracy is balanced accuracy. None: all are equal.
     """
 
     label: str
@@ -37,17 +39,23 @@ class Candidate:
     histories: tuple[History, ...]
     parameters: int
     macs: int
+    image_weights: NDArray[np.float64] | None = None
     multiply_adds = renamed_to("macs")
+
+    @property
+    def scores(self) -> NDArray[Any]:
+        """What each image adds to the accuracy, shape (seeds, images): the weights count."""
+        return self.right if self.image_weights is None else self.right * self.image_weights
 
     @property
     def accuracy(self) -> float:
         """Accuracy on the validation images, 0 to 1, on average over the seeds."""
-        return float(self.right.mean())
+        return float(self.scores.mean())
 
     @property
     def seed_deviation(self) -> float | None:
         """Standard deviation of the accuracy over the seeds (None with one seed)."""
-        return float(self.right.mean(axis=1).std(ddof=1)) if len(self.right) > 1 else None
+        return float(self.scores.mean(axis=1).std(ddof=1)) if len(self.right) > 1 else None
 
     @property
     def seconds(self) -> float:
@@ -185,7 +193,7 @@ def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Differe
             expected=f"{baseline.right.shape[1]} predictions",
             received=candidate.right.shape[1],
         )
-    drawn = bootstrap_differences(candidate.right, baseline.right, seed=seed)
+    drawn = bootstrap_differences(candidate.scores, baseline.scores, seed=seed)
     return Difference(
         label=candidate.label,
         accuracy=candidate.accuracy,
@@ -203,8 +211,8 @@ def _difference(baseline: Candidate, candidate: Candidate, seed: int) -> Differe
 
 
 def bootstrap_differences(
-    candidate: NDArray[np.bool_],
-    baseline: NDArray[np.bool_],
+    candidate: NDArray[Any],
+    baseline: NDArray[Any],
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -217,7 +225,8 @@ def bootstrap_differences(
     milliseconds.
 
     Args:
-        candidate: Whether each image was classified correctly, booleans of shape (seeds, images).
+        candidate: Whether each image was classified correctly, booleans of shape (seeds, images),
+            or what it adds to the accuracy (`Candidate.scores`).
         baseline: The same for the baseline, with as many images.
         seed: Seed of the draws. Default: 0.
         resamples: Number of differences to draw. Default: 10,000.
@@ -235,12 +244,12 @@ def bootstrap_differences(
 
 
 def bootstrap_contrast(
-    terms: Sequence[tuple[float, NDArray[np.bool_]]], *, seed: int = 0, resamples: int = RESAMPLES
+    terms: Sequence[tuple[float, NDArray[Any]]], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> NDArray[np.float64]:
     """Draw weighted sums of accuracies as other images and seeds would have given them.
 
     Args:
-        terms: Weights, each with booleans of shape (seeds, images) for the same images.
+        terms: Weights, each with booleans or scores of shape (seeds, images) for the same images.
         seed: Seed of the draws. Default: 0.
         resamples: Number of sums to draw. Default: 10,000.
 
@@ -261,7 +270,7 @@ def bootstrap_contrast(
 
 
 def _mean_over_drawn_seeds(
-    right: NDArray[np.bool_], generator: np.random.Generator
+    right: NDArray[Any], generator: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return the mean of each image over seeds that are drawn with replacement.
 
@@ -311,8 +320,9 @@ def interaction(
         both: The recipe with both changes.
         seed: Seed of the bootstrap. Default: 0.
     """
-    terms = [(1.0, both.right), (-1.0, first.right), (-1.0, second.right), (1.0, baseline.right)]
-    value = sum(weight * float(right.mean()) for weight, right in terms)
+    terms = [(1.0, both.scores), (-1.0, first.scores), (-1.0, second.scores)]
+    terms.append((1.0, baseline.scores))
+    value = sum(weight * float(scores.mean()) for weight, scores in terms)
     drawn = bootstrap_contrast(terms, seed=seed)
     return Contrast(value, interval_of(drawn), p_value_of(drawn))
 

@@ -17,6 +17,10 @@ SPREAD_NOTE = "± is the standard deviation over seeds."
 EQUAL_NOTE = (
     "At equal epochs and at equal seconds, both trainings are cut off where the shorter one ended."
 )
+BALANCED_NOTE = (
+    "The classes differ much in number, so accuracies and differences are those of balanced "
+    "accuracy, the mean over classes; only at equal epochs and at equal seconds, they are not."
+)
 MACS_NOTE = "MACs are multiply-accumulates for one image or sample."
 
 
@@ -131,7 +135,10 @@ def leaderboard_table(record: LabRecord) -> ComparisonTable:
         elif trained is record.winner:
             kind = "winner"
         rows.append(_row(trained, trained.label, kind))
-    return ComparisonTable(tuple(rows), _notes(rows, correction_note(record.techniques)))
+    notes = _notes(rows, correction_note(record.techniques))
+    if record.metric != "accuracy":
+        notes = (BALANCED_NOTE, *notes)
+    return ComparisonTable(tuple(rows), notes)
 
 
 def _row(

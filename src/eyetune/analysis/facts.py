@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from eyetune.analysis.guessing import guessing_accuracy, is_uneven
+from eyetune.analysis.imbalance import balanced_recall
 from eyetune.analysis.metrics import Labels, Probabilities, wilson_interval
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord
@@ -96,6 +97,11 @@ class Facts:
     def is_uneven(self) -> bool:
         """Whether some classes have far more images than others."""
         return is_uneven(self.class_shares)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean share of each class that is classified correctly, among those with images."""
+        return balanced_recall(self.class_recall)
 
     @property
     def guess(self) -> float:

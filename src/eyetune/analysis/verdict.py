@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from eyetune.analysis.advice import Suggestion, suggest
 from eyetune.analysis.facts import LARGE_GAP, Facts
+from eyetune.analysis.imbalance import imbalance
 
 Level = Literal["chance", "poor", "low", "good", "suspicious"]
 
@@ -88,7 +89,7 @@ def diagnose(facts: Facts) -> Verdict:
         )
     overfitting = facts.is_gap_large and not facts.is_loss_falling
     still_rising = not overfitting and (facts.is_accuracy_rising or facts.is_loss_falling)
-    sentences += _class_sentences(facts)
+    sentences += _imbalance_sentences(facts) + _class_sentences(facts)
     sentences += _curve_sentences(facts, level, overfitting=overfitting, still_rising=still_rising)
     suggestions = suggest(facts, level, overfitting=overfitting, still_rising=still_rising)
     return Verdict(level, tuple(sentences), overfitting, still_rising, tuple(suggestions))
@@ -163,6 +164,17 @@ def _level_by_linear_classifier(facts: Facts, accuracy: float, linear: float) ->
     if num_correct >= VERY_HIGH * facts.num_validation:
         return "good", "a gain, and little is left to gain"
     return "low", "a gain, with room for more"
+
+
+def _imbalance_sentences(facts: Facts) -> list[str]:
+    uneven = imbalance(facts.class_shares)
+    if not uneven.is_large:
+        return []
+    return [
+        f"The largest class has {uneven.ratio:.1f} times as many {facts.noun}s as the smallest, so "
+        f"judge by balanced accuracy, the mean over classes: {facts.balanced_accuracy:.1%}, "
+        f"against {uneven.constant_balanced_accuracy:.1%} for a constant answer."
+    ]
 
 
 def _class_sentences(facts: Facts) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eyetune.analysis.imbalance import imbalance
 from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import open_run
 from eyetune.data import Dataset
@@ -216,6 +217,10 @@ def lab(
     images and tests them, once. What is already recorded is not trained again: the same call
     continues an interrupted lab.
 
+    Where the largest class has more than twice as many images as the smallest, the techniques
+    class-weight and balanced-sampling are tried too, and everything is compared by balanced
+    accuracy.
+
     Args:
         recipe: The baseline. Default: the default recipe, on CIFAR-10.
         data: A data source instead of the recipe's (see `load`).
@@ -277,6 +282,10 @@ def lab(
         choices = lab_plan.choose(lab_plan.QUICK if quick else ())
     workspace.prepare()
     dataset = load_images(recipe, data, progress=progress)
+    class_counts = dataset.train.class_counts(dataset.num_classes).tolist()
+    is_uneven = imbalance(class_counts).is_large
+    if is_uneven and not names:
+        choices = (*choices, *lab_plan.choose(lab_plan.FOR_UNEVEN_CLASSES))
     plan = lab_plan.LabPlan(
         baseline=resolve(recipe.with_({"data.source": dataset.source}), workspace),
         data_fingerprint=dataset.fingerprint,
@@ -286,6 +295,7 @@ def lab(
         extra_final_seeds=extra_final_seeds,
         workers=workers,
         seconds=seconds,
+        balanced=is_uneven,
     )
     with (
         follow(workspace, trackers) as follower,

@@ -68,7 +68,8 @@ def show(
             expected=f"--per-class from 1 to {MAX_PER_CLASS}",
             received=per_class,
         )
-    from eyetune.cli.data_tables import dataset_tables
+    from eyetune.analysis.imbalance import imbalance, imbalance_text
+    from eyetune.cli.data_tables import dataset_tables, imbalance_lines
     from eyetune.data.preview import (
         check_picture_path,
         describe,
@@ -104,7 +105,13 @@ def show(
         grid = sample_grid(dataset, per_class=per_class)
     save_picture(grid, path)
     facts = describe(dataset)
-    common.show({**facts, "picture": str(path)}, *dataset_tables(facts, path))
+    uneven = imbalance(dataset.train.class_counts(dataset.num_classes).tolist())
+    note = imbalance_text(uneven, dataset.class_names)
+    common.show(
+        {**facts, "imbalance": uneven.to_json(), "picture": str(path)},
+        *dataset_tables(facts, path),
+        *imbalance_lines(note),
+    )
 
 
 @app.command(name="list")

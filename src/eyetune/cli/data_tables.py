@@ -27,6 +27,14 @@ def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableTy
     return [*parts, f"Samples of each class: {escape(str(picture))}"]
 
 
+def imbalance_lines(text: str) -> list[RenderableType]:
+    """Return what an imbalance of the classes means and what can be done; nothing without one."""
+    if not text:
+        return []
+    remedies = "`eyetune lab` then also tries the techniques class-weight and balanced-sampling."
+    return [f"[yellow]Imbalance:[/yellow] {escape_lines(text)} {remedies}"]
+
+
 def _split_table(facts: Mapping[str, Any]) -> Table:
     table = Table("split", "images", "type", "values", "mean", "labels", "type", box=box.SIMPLE)
     for name, split in facts["splits"].items():

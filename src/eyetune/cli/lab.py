@@ -43,7 +43,8 @@ def lab(
     Trains the baseline and each technique's values, one change at a time; stacks what helped; tries
     each pair of the parts; then trains the best recipe and the baseline on training and validation
     images and tests them, once. What is already recorded is not trained again: after Ctrl-C or a
-    crash, the same command continues the lab.
+    crash, the same command continues the lab. Where classes differ by more than a factor of two in
+    number, class weights and balanced sampling are tried too, and balanced accuracy decides.
 
     For example:
 

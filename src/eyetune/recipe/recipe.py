@@ -142,6 +142,10 @@ class Recipe(Section):
             )
         if self.fit.weight_averaging:
             raise ValueError("model.function does not support fit.weight_averaging")
+        if self.fit.sampling != "all":
+            raise ValueError(
+                "model.function does not support fit.sampling: use fit.class_weight instead"
+            )
         return self
 
     @model_validator(mode="after")

@@ -309,6 +309,13 @@ class FitSection(Section):
             "classes have the same total weight"
         ),
     )
+    sampling: Literal["all", "balanced"] = Field(
+        "all",
+        description=(
+            "balanced: each epoch draws as many images of each class, those of rare classes "
+            "several times (all: each image once)"
+        ),
+    )
     weight_averaging: float = Field(
         0.0,
         ge=0,
@@ -336,6 +343,15 @@ class FitSection(Section):
         """
         is_quantized = self.quantize != "none" and num_epochs > self.float_epochs
         return self.float_epochs if is_quantized else 0
+
+    @model_validator(mode="after")
+    def _check_classes_are_balanced_once(self) -> Self:
+        if self.sampling != "all" and self.class_weight != "none":
+            raise ValueError(
+                "sampling and class_weight would count rare classes twice: "
+                "set sampling to all or class_weight to none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_stages_have_fixed_lengths(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -219,6 +219,8 @@ class LabRecord(_Record):
         versions: Versions of eyetune and the libraries that matter.
         explanations: Explanations of the techniques.
         command: The command that repeats it, or "".
+        metric: What recipes are compared by, on validation and test images. Accuracies of the
+            record are balanced accuracies where it is that.
     """
 
     id: RecordId
@@ -246,6 +248,7 @@ class LabRecord(_Record):
     versions: dict[str, str]
     explanations: tuple[Explanation, ...] = ()
     command: str = ""
+    metric: Literal["accuracy", "balanced accuracy"] = "accuracy"
 
     @property
     def run_ids(self) -> frozenset[str]:

@@ -147,6 +147,7 @@ class Training:
             self.prepared.seed,
             self.recipe.augment,
             self.teacher_predictions,
+            sampling=self.recipe.fit.sampling,
         )
 
 
@@ -369,6 +370,8 @@ def _save(
 def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, float] | None:
     """Return the weight of each class, inverse to its share as scikit-learn's "balanced".
 
+    A class without images has no part in it.
+
     Args:
         recipe: Its `fit.class_weight` says whether classes are weighted; None is returned if not.
         split: The images to count.
@@ -376,8 +379,12 @@ def class_weight(recipe: Recipe, split: Split, num_classes: int) -> dict[int, fl
     """
     if recipe.fit.class_weight == "none":
         return None
-    counts = split.class_counts(num_classes)
-    return {label: len(split) / (num_classes * int(count)) for label, count in enumerate(counts)}
+    counts = split.class_counts(num_classes).tolist()
+    num_present = sum(count > 0 for count in counts)
+    return {
+        label: len(split) / (num_present * count) if count else 1.0
+        for label, count in enumerate(counts)
+    }
 
 
 def _outcome(

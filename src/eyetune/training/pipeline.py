@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.data.dataset import Floats, Labels
 from eyetune.recipe import AugmentSection
+from eyetune.training.balanced_sampling import balanced_order
 
 UNCHANGED = AugmentSection()
 EVALUATION_BATCH_SIZE = 256
@@ -46,6 +48,8 @@ def training_batches(
     section: AugmentSection = UNCHANGED,
     teacher_predictions: TeacherPredictions | None = None,
     adapt: Adapt | None = None,
+    *,
+    sampling: str = "all",
 ) -> tuple[Any, Callable[[int], None]]:
     """Return the batches of an epoch, and the function that sets the epoch.
 
@@ -63,6 +67,7 @@ def training_batches(
         teacher_predictions: The teacher's probabilities, or a function that returns those of a
             batch of augmented images.
         adapt: Turns a batch into the network's input and labels, if these are of another form.
+        sampling: "all" for every image once in an epoch, "balanced" for as many of each class.
 
     Returns:
         A `tf.data.Dataset` of (float32 images in [0, 1], float32 one-hot labels); and
@@ -72,12 +77,15 @@ def training_batches(
     import tensorflow as tf
 
     total = images_per_epoch(split, section)
+    tiled_labels = np.tile(split.labels, 1 + section.copies)  # the copies follow the images
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def key() -> Any:
         return tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
 
     def order(_: Any) -> Any:
+        if sampling == "balanced":
+            return tf.data.Dataset.from_tensor_slices(_balanced(tiled_labels, seed, epoch))
         indices = tf.range(total, dtype=tf.int32)
         return tf.data.Dataset.from_tensor_slices(
             tf.random.experimental.stateless_shuffle(indices, key())
@@ -143,6 +151,17 @@ def evaluation_batch_size(split: Rows) -> int:
 def images_per_epoch(split: Rows, section: AugmentSection) -> int:
     """Return the number of images in an epoch, augmented copies included."""
     return len(split) * (1 + section.copies)
+
+
+def _balanced(labels: Labels, seed: int, epoch: Any) -> Any:
+    """Return the indices of an epoch in balanced order, as a tensor."""
+    import tensorflow as tf
+
+    indices = tf.numpy_function(
+        lambda number: balanced_order(labels, seed, int(number)), [epoch.read_value()], tf.int32
+    )
+    indices.set_shape([len(labels)])
+    return indices
 
 
 def _plain(_number: Any, _indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:

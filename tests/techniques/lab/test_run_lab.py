@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from sklearn.metrics import balanced_accuracy_score
 
 from eyetune.analysis.candidates import candidate_of
 from eyetune.analysis.comparison import compare
@@ -15,13 +16,14 @@ from eyetune.errors import RunBusyError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.lab import LabRecord, SkipKind
-from eyetune.records.predictions import correct_answers
+from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.report.progress.training_progress import WorkersDisplay
 from eyetune.techniques.lab.combination import KEPT_FROM
 from eyetune.techniques.lab.plan import Choice, LabPlan, choose
 from eyetune.techniques.lab.run_lab import run_lab, run_stages
 from eyetune.techniques.lab.trainer import WorkersTrainer
 from eyetune.techniques.registry import Technique
+from eyetune.testing.datasets import tiny_images
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.runner import Runner
@@ -151,6 +153,25 @@ def test_same_lab_again_trains_nothing(
 
 def test_number_of_workers_does_not_change_the_id(record: LabRecord, archive: Path) -> None:
     assert plan_of(archive, workers=1).id == plan_of(archive).id == record.id
+
+
+def test_lab_of_uneven_classes_compares_balanced_accuracy(tmp_path: Path) -> None:
+    images, _ = tiny_images(80, 2, size=8)
+    path = tmp_path / "uneven.npz"
+    np.savez(path, x_train=images, y_train=np.repeat([0, 1], [60, 20]))
+    plan = replace(plan_of(path), balanced=True, choices=choose(["class-weight"]))
+    workspace = Workspace(tmp_path / "workspace")
+    record = simulated(plan, workspace)
+    assert record.metric == "balanced accuracy"
+    assert plan.id != replace(plan, balanced=False).id
+    for effect in record.techniques:
+        runs = runs_of(workspace, effect.runs)
+        stored = [require_predictions(workspace, run, "validation") for run in runs]
+        balanced = [
+            balanced_accuracy_score(labels, probabilities.argmax(axis=1))
+            for probabilities, labels in stored
+        ]
+        assert effect.validation_accuracy == pytest.approx(np.mean(balanced))
 
 
 def test_second_lab_in_a_workspace_is_refused(archive: Path) -> None:

@@ -149,7 +149,7 @@ def method(record: LabRecord) -> list[str]:
         "Each technique changes one thing in the baseline. The baseline was trained for"
         f" {count_text(record.epochs, 'epoch')}, {spread}.",
         "Every choice was made on the validation images. Differences are in points of validation"
-        f" accuracy. Their 95% intervals come from a paired bootstrap. {intervals}",
+        f" {record.metric}. Their 95% intervals come from a paired bootstrap. {intervals}",
         f"The p-values are corrected for all {count_text(len(record.techniques), 'comparison')}"
         " (Holm, 1979). Without the correction, some techniques would look good by chance alone.",
         "At equal epochs and at equal seconds, both trainings are cut off where the shorter one"

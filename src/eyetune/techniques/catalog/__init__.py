@@ -6,7 +6,9 @@ import importlib
 
 __all__ = ["register_all"]
 
-_MODULES = ("optimization", "architecture", "augmentation", "regularization", "transfer")
+_MODULES = (
+    "optimization", "architecture", "augmentation", "regularization", "transfer", "imbalance",
+)  # fmt: skip
 
 
 def register_all() -> None:

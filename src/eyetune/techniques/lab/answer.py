@@ -11,20 +11,25 @@ def answer(record: LabRecord) -> str:
 
 
 def _best_technique(record: LabRecord) -> str:
-    baseline = record.baseline.validation_accuracy
+    baseline, split = record.baseline.validation_accuracy, _validation(record)
     if not record.techniques:
-        return f"No technique was compared with the baseline ({baseline:.1%} on validation)."
+        return f"No technique was compared with the baseline ({baseline:.1%} {split})."
     best = max(record.techniques, key=lambda effect: effect.difference)
     tried = _number_of_changes(record)
     if best.difference <= 0:
-        return f"None of {tried} did better than the baseline ({baseline:.1%} on validation)."
+        return f"None of {tried} did better than the baseline ({baseline:.1%} {split})."
     epochs = best.recipe.fit.total_epochs
     longer = f" in {epochs} epochs instead of {record.epochs}" if epochs != record.epochs else ""
     chance = "" if best.certain else ", which may be chance"
     return (
-        f"Of {tried}, {best.label} helped most by itself: {best.validation_accuracy:.1%} on"
-        f" validation{longer}, {_points(best.difference, best.interval, baseline)}{chance}."
+        f"Of {tried}, {best.label} helped most by itself: {best.validation_accuracy:.1%}"
+        f" {split}{longer}, {_points(best.difference, best.interval, baseline)}{chance}."
     )
+
+
+def _validation(record: LabRecord) -> str:
+    """Return on what recipes are compared, after an accuracy."""
+    return "on validation" if record.metric == "accuracy" else f"{record.metric} on validation"
 
 
 def _number_of_changes(record: LabRecord) -> str:
@@ -46,6 +51,8 @@ def _points(difference: float, interval: tuple[float, float], baseline: float) -
 def _best_combination(record: LabRecord) -> str:
     final = record.final
     test = f"{final.test_accuracy:.1%}"
+    if record.metric != "accuracy":
+        test += f" {record.metric}"
     if final.test_deviation is not None:
         test += f" ± {final.test_deviation:.1%} ({len(final.runs)} seeds)"
     kept = [step.effect for step in record.steps if step.kept]

@@ -90,7 +90,7 @@ def lab_record(plan: LabPlan, findings: Findings) -> LabRecord:
         combination = effect_of("combination", findings.best.label, findings.best, difference)
     final_baseline, final = _final(findings.final_baseline), _final(findings.final)
     test_differences = bootstrap_differences(
-        findings.final.candidate.right, findings.final_baseline.candidate.right
+        findings.final.candidate.scores, findings.final_baseline.candidate.scores
     )
     techniques = dict.fromkeys(choice.technique for choice in plan.choices)
     record = LabRecord(
@@ -115,6 +115,7 @@ def lab_record(plan: LabPlan, findings: Findings) -> LabRecord:
         test_difference=final.test_accuracy - final_baseline.test_accuracy,
         test_interval=interval_of(test_differences),
         answer="",
+        metric="balanced accuracy" if plan.balanced else "accuracy",
         complete=all(skip.kind is not SkipKind.OUT_OF_TIME for skip in findings.skipped),
         versions=versions(),
         explanations=tuple(explanation_of(technique) for technique in techniques),
@@ -154,7 +155,7 @@ def _final(result: RecipeResult) -> Final:
         label=result.label,
         recipe=result.recipe,
         runs=tuple(run.id for run in result.runs),
-        test_accuracies=tuple(float(right.mean()) for right in candidate.right),
+        test_accuracies=tuple(float(scores.mean()) for scores in candidate.scores),
         test_accuracy=candidate.accuracy,
         test_deviation=candidate.seed_deviation,
         seconds=candidate.seconds,

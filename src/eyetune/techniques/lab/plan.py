@@ -28,6 +28,9 @@ QUICK = (
     "dropout=0.2",
 )
 
+# What is also tried where classes differ by more than a factor of two in number.
+FOR_UNEVEN_CLASSES = ("class-weight", "balanced-sampling")
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -59,6 +62,7 @@ class LabPlan:
         extra_final_seeds: Number of final trainings of both that may follow in the time that is
             left at the end.
         workers: Number of processes that train at once.
+        balanced: Whether recipes are compared by balanced accuracy instead of accuracy.
         seconds: Time limit in seconds. Default: None (no limit).
     """
 
@@ -69,19 +73,22 @@ class LabPlan:
     final_seeds: int = 3
     extra_final_seeds: int = 0
     workers: int = 1
+    balanced: bool = False
     seconds: float | None = None
 
     @property
     def id(self) -> str:
         """Eight hexadecimal digits, the same for the same choices on the same images only."""
         labels = [choice.label for choice in self.choices]
-        content = [
+        content: list[object] = [
             self.baseline.fingerprint,
             self.data_fingerprint,
             labels,
             self.seeds,
             self.final_seeds,
         ]
+        if self.balanced:
+            content.append("balanced accuracy")
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
 
     def command(self, baseline: str) -> str:

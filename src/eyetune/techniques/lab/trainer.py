@@ -200,7 +200,8 @@ class WorkersTrainer(LabTrainer):
         self, label: str, recipe: Recipe, done: Sequence[Done], split: str
     ) -> RecipeResult:
         runs = tuple(item.run for item in done if item.run is not None)
-        return RecipeResult(label, recipe, runs, candidate_of(label, runs, self._workspace, split))
+        candidate = candidate_of(label, runs, self._workspace, split, balanced=self._plan.balanced)
+        return RecipeResult(label, recipe, runs, candidate)
 
     def _seconds_left(self, time_share: float = 1.0) -> float:
         """Return the seconds until this share of the lab's time limit has passed."""
