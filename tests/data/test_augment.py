@@ -68,6 +68,16 @@ def test_flip_mirrors_about_half_of_the_images() -> None:
     assert 2 <= sum(mirrored) <= 10
 
 
+def test_upside_down_turns_about_half_of_the_images() -> None:
+    images, _ = vary(upside_down=True)
+    turned = [
+        np.array_equal(one, image[::-1, ::-1]) for one, image in zip(images, IMAGES, strict=True)
+    ]
+    kept = [np.array_equal(one, image) for one, image in zip(images, IMAGES, strict=True)]
+    assert all(a != b for a, b in zip(turned, kept, strict=True))
+    assert 2 <= sum(turned) <= 10
+
+
 def test_shift_moves_whole_pixels_and_reflects_at_the_border() -> None:
     images, _ = vary(shift=3)
     for one, image in zip(images, IMAGES, strict=True):

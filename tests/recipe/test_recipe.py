@@ -89,7 +89,8 @@ def made(values: dict[str, Any], base: Recipe | None = None) -> Recipe:
 def without_conflicts(values: dict[str, Any]) -> Recipe:
     """Resolve the most frequent conflicts, so that few examples are skipped."""
     augment, optimizer = values["augment"], values["optimizer"]
-    if not any(value for name, value in augment.items() if name != "copies"):
+    is_changed = any(value for name, value in augment.items() if name != "copies")
+    if not is_changed and values["data"]["camera"] == "none":
         augment["copies"] = 0
     if optimizer["name"] not in WITH_MOMENTUM:
         optimizer["momentum"] = 0

@@ -309,7 +309,8 @@ def test_weight_averaging_validates_and_keeps_the_average(tmp_path: Path) -> Non
 
 def test_fit_resumes_bit_for_bit_with_augmentation(tmp_path: Path, small: Fitted) -> None:
     edits = {"augment.noise": 0.05, "augment.flip": True, "augment.shift": 2, "augment.copies": 1}
-    recipe = SMALL.with_({**edits, "optimizer.schedule": "one_cycle", "fit.epochs": 3})
+    camera = {"augment.upside_down": True, "data.camera": "ov2640"}
+    recipe = SMALL.with_({**edits, **camera, "optimizer.schedule": "one_cycle", "fit.epochs": 3})
     seen: list[Progress] = []
     whole = train(tmp_path / "whole", recipe, on_progress=seen.append)
     assert seen[-1].images == seen[-1].num_images == 120

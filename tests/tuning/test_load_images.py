@@ -12,7 +12,7 @@ from eyetune.training.load_data import load_data
 from eyetune.tuning.load_images import ImageLoader
 
 
-def test_image_loader_loads_each_data_section_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_loader_loads_the_same_images_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
     def counted(recipe: Recipe, source: None = None, **options: Any) -> Dataset:
@@ -25,5 +25,6 @@ def test_image_loader_loads_each_data_section_once(monkeypatch: pytest.MonkeyPat
     dataset = images.load(recipe)
     located = recipe.with_({"data.source": dataset.source, "fit.epochs": 3})
     assert images.load(located) is dataset
+    assert images.load(recipe.with_(data__camera="ov2640")) is dataset
     images.load(recipe.with_(data__subset=60))
     assert loaded == ["digits", "digits"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -24,6 +24,7 @@ def show(
         Path | None, Parameter(metavar="FILE", show_default="data-NAME.png in the workspace")
     ] = None,
     augment: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    camera: Literal["none", "ov2640"] = "none",
     per_class: int = 10,
     subset: Annotated[int, Parameter(show_default="all")] = 0,
     image_size: int = 32,
@@ -39,6 +40,7 @@ def show(
 
         eyetune data show cifar10
         eyetune data show cifar10 --augment flip=true --augment shift=4
+        eyetune data show cifar10 --camera ov2640
         eyetune data show photos/ --image-size 48 --output photos.png
 
     Parameters
@@ -50,6 +52,8 @@ def show(
     augment
         Draw augmented images: a value of the recipe's augment section, as name=value. May be
         repeated. The first image of each row is unchanged.
+    camera
+        Draw images with the look of this camera, as data.camera gives it to training images.
     per_class
         Sample images in a row.
     subset
@@ -88,18 +92,21 @@ def show(
         "data.image_size": image_size,
         "data.seed": seed,
         "data.skip_unreadable": skip_unreadable,
+        "data.camera": camera,
         **parse_edits(f"augment.{edit}" for edit in augment),
     }
     recipe = Recipe().with_(edits)  # checks the ranges
     dataset = load_images(recipe, progress=True)
-    name = f"data-{dataset.name}{'-augmented' if augment else ''}.png"
+    name = f"data-{dataset.name}{'-augmented' if recipe.augments_images else ''}.png"
     path = output or common.open_workspace().folder / name
-    if recipe.augment.active:
+    if recipe.augments_images:
         load_keras()
         from eyetune.data.augment import variations
 
         grid = variation_grid(
-            dataset, lambda images: variations(images, recipe.augment), per_class=per_class
+            dataset,
+            lambda images: variations(images, recipe.augment, camera=recipe.data.camera),
+            per_class=per_class,
         )
     else:
         grid = sample_grid(dataset, per_class=per_class)

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from eyetune.data.camera_look import CAMERAS, GRAY_WEIGHTS, photograph
 from eyetune.data.dataset import Images, normalize
 from eyetune.errors import RecipeError
-from eyetune.recipe import AugmentSection
-
-GRAY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
+from eyetune.recipe import AugmentSection, CameraName
 
 
-def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tuple[Any, Any]:
-    """Change a batch at random: geometry first, then colors, noise, cutout and mixtures.
+def augment(
+    images: Any, labels: Any, section: AugmentSection, seed: Any, camera: CameraName = "none"
+) -> tuple[Any, Any]:
+    """Change a batch at random: geometry, colors, noise, the look of a camera, cutout, mixtures.
 
     Args:
         images: float32 in [0, 1], shape (N, height, width, channels).
@@ -33,6 +34,7 @@ def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tup
             them.
         section: The recipe's augment section.
         seed: Two integers, int64, shape (2,). The same seed gives the same result.
+        camera: The camera whose look the images get. Default: "none".
 
     Returns:
         Images in [0, 1] and labels, of the same shapes.
@@ -59,23 +61,30 @@ def augment(images: Any, labels: Any, section: AugmentSection, seed: Any) -> tup
     if section.noise:
         images += tf.random.stateless_normal(tf.shape(images), next(seeds), stddev=section.noise)
     images = tf.clip_by_value(images, 0.0, 1.0)
+    if camera != "none":
+        images = photograph(images, CAMERAS[camera], next(seeds))
     if section.cutout:
         images = _cutout(images, section.cutout, seeds)
     return _mix(images, labels, section, seeds)
 
 
-def variations(images: Images, section: AugmentSection, *, seed: int = 0) -> Images:
+def variations(
+    images: Images, section: AugmentSection, *, seed: int = 0, camera: CameraName = "none"
+) -> Images:
     """Return augmented copies of images, to look at.
 
     Args:
         images: uint8, shape (N, height, width, channels).
         section: The recipe's augment section.
         seed: Random seed, 0 or above.
+        camera: The camera whose look the images get. Default: "none".
     """
-    batch = tf.constant(normalize(images))
+    # As in a training, the place of an image in the batch is random: see `photograph`.
+    order = np.random.default_rng(seed).permutation(len(images))
+    batch = tf.constant(normalize(images[order]))
     labels = tf.zeros((len(images), 1))
-    varied, _ = augment(batch, labels, section, tf.constant([seed, 0], tf.int64))
-    return np.asarray(np.round(varied.numpy() * 255), np.uint8)
+    varied, _ = augment(batch, labels, section, tf.constant([seed, 0], tf.int64), camera)
+    return np.asarray(np.round(varied.numpy()[np.argsort(order)] * 255), np.uint8)
 
 
 def _seeds(seed: Any) -> Iterator[Any]:
@@ -90,7 +99,10 @@ def _uniform(images: Any, seed: Any, low: float, high: float, *shape: int) -> An
 
 
 def _move(images: Any, section: AugmentSection, seeds: Iterator[Any]) -> Any:
-    """Flip, shift, rotate and zoom; the reflection of an image fills its border."""
+    """Flip, turn, shift, rotate and zoom; the reflection of an image fills its border."""
+    if section.upside_down:
+        turned = _uniform(images, next(seeds), 0, 1, 1, 1, 1) < 0.5
+        images = tf.where(turned, tf.reverse(images, axis=[1, 2]), images)
     if section.flip:
         flipped = _uniform(images, next(seeds), 0, 1, 1, 1, 1) < 0.5
         images = tf.where(flipped, tf.reverse(images, axis=[2]), images)

@@ -145,9 +145,12 @@ class Dataset:
             return preview.sample_grid(self, per_class=per_class, classes=classes)
         from eyetune.data.augment import variations
 
-        section = recipe.augment
+        section, camera = recipe.augment, recipe.data.camera
         return preview.variation_grid(
-            self, lambda images: variations(images, section), per_class=per_class, classes=classes
+            self,
+            lambda images: variations(images, section, camera=camera),
+            per_class=per_class,
+            classes=classes,
         )
 
     def _repr_html_(self) -> str:

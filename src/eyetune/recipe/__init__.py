@@ -15,6 +15,7 @@ from eyetune.recipe.recipe import Recipe
 from eyetune.recipe.sections import (
     MONITORS,
     AugmentSection,
+    CameraName,
     DataSection,
     FitSection,
     LearningRateSchedule,
@@ -35,6 +36,7 @@ __all__ = [
     "AugmentSection",
     "BackboneName",
     "Block",
+    "CameraName",
     "DataSection",
     "DenseLayer",
     "FitSection",

@@ -71,6 +71,20 @@ class Recipe(Section):
     loss: LossSection = LossSection()
     fit: FitSection = FitSection()
 
+    @property
+    def augments_images(self) -> bool:
+        """Whether training images are changed at random, by `augment` or `data.camera`."""
+        return self.augment.active or self.data.camera != "none"
+
+    @model_validator(mode="after")
+    def _check_copies_differ(self) -> Self:
+        if self.augment.copies and not self.augments_images:
+            raise ValueError(
+                "augment.copies need an augmentation that changes them, for example "
+                "augment.noise=0.05"
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_warmup_ends(self) -> Self:
         if self.optimizer.warmup_epochs >= self.fit.epochs:

@@ -21,6 +21,7 @@ OptimizerName = Literal[
 ]  # fmt: skip
 LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "measured", "float32", "bfloat16"]
+CameraName = Literal["none", "ov2640"]
 # Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 WITH_MOMENTUM = ("sgd", "rmsprop")
@@ -73,6 +74,13 @@ class DataSection(Section):
         0, ge=0, lt=2**32, description="random seed of the split, if the source is not split"
     )
     skip_unreadable: bool = Field(False, description="skip image files that cannot be read")
+    camera: CameraName = Field(
+        "none",
+        description=(
+            "change the training images at random, so that they look like those of this camera: "
+            "blur, light, noise, colors, rounding and compression"
+        ),
+    )
     train_on_validation: bool = Field(
         False,
         description=(
@@ -80,6 +88,11 @@ class DataSection(Section):
             "only the test result is meaningful then"
         ),
     )
+
+    @property
+    def unchanged(self) -> DataSection:
+        """The same images, as they are in the data set: without the look of a camera."""
+        return self.model_copy(update={"camera": "none"})
 
 
 class AugmentSection(Section):
@@ -92,6 +105,10 @@ class AugmentSection(Section):
         description="standard deviation of Gaussian noise, for pixel values from 0 to 1",
     )
     flip: bool = Field(False, description="mirror half of the images horizontally, at random")
+    upside_down: bool = Field(
+        False,
+        description="turn half of the images by 180 degrees, for a board that may hang upside down",
+    )
     shift: int = Field(
         0, ge=0, le=512, description="largest shift, in pixels; the border is filled by reflection"
     )
@@ -128,14 +145,6 @@ class AugmentSection(Section):
     def active(self) -> bool:
         """Whether any image is changed."""
         return any(value for name, value in self if name != "copies")
-
-    @model_validator(mode="after")
-    def _check_copies(self) -> Self:
-        if self.copies and not self.active:
-            raise ValueError(
-                "copies need an augmentation that changes them, for example augment.noise=0.05"
-            )
-        return self
 
 
 class OptimizerSection(Section):

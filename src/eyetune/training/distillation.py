@@ -101,7 +101,7 @@ def teacher_predictions(
 
     Args:
         teacher: From `open_teacher`.
-        recipe: Its augment section says whether the images change from epoch to epoch.
+        recipe: It says whether the images change from epoch to epoch.
         dataset: The training images.
         on_note: Called with a line of text now and then while the probabilities are computed.
 
@@ -112,7 +112,7 @@ def teacher_predictions(
     Raises:
         DataError: The cache cannot be written.
     """
-    if recipe.augment.active:
+    if recipe.augments_images:
         return lambda images: teacher.network(images, training=False)
     split = dataset.train
     return cache.computed(

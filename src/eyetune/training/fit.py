@@ -148,6 +148,7 @@ class Training:
             self.recipe.augment,
             self.teacher_predictions,
             sampling=self.recipe.fit.sampling,
+            camera=self.recipe.data.camera,
         )
 
 

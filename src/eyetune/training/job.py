@@ -459,7 +459,7 @@ def inspect(
 
 def _dataset(recipe: Recipe) -> AnyDataset:
     """Return the data of a recipe; a worker loads that of a study once."""
-    return _loaded(Recipe(data=recipe.data))
+    return _loaded(Recipe(data=recipe.data.unchanged))
 
 
 @lru_cache(maxsize=2)

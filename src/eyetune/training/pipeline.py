@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.data.dataset import Floats, Labels
-from eyetune.recipe import AugmentSection
+from eyetune.recipe import AugmentSection, CameraName
 from eyetune.training.balanced_sampling import balanced_order
 
 UNCHANGED = AugmentSection()
@@ -50,6 +50,7 @@ def training_batches(
     adapt: Adapt | None = None,
     *,
     sampling: str = "all",
+    camera: CameraName = "none",
 ) -> tuple[Any, Callable[[int], None]]:
     """Return the batches of an epoch, and the function that sets the epoch.
 
@@ -68,6 +69,7 @@ def training_batches(
             batch of augmented images.
         adapt: Turns a batch into the network's input and labels, if these are of another form.
         sampling: "all" for every image once in an epoch, "balanced" for as many of each class.
+        camera: The camera whose look the images get.
 
     Returns:
         A `tf.data.Dataset` of (float32 images in [0, 1], float32 one-hot labels); and
@@ -93,8 +95,8 @@ def training_batches(
 
     batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
-    if section.active:
-        augmenter = _augmenter(section, len(split), key)
+    if section.active or camera != "none":
+        augmenter = _augmenter(section, camera, len(split), key)
         # Without tuning (see `finished`), AUTOTUNE means one call per thread.
         batches = batches.map(augmenter, num_parallel_calls=tf.data.AUTOTUNE)
     elif teacher_predictions is None or callable(teacher_predictions):
@@ -194,16 +196,15 @@ def _numbered_reader(
 
 
 def _augmenter(
-    section: AugmentSection, num_images: int, key: Callable[[], Any]
+    section: AugmentSection, camera: CameraName, num_images: int, key: Callable[[], Any]
 ) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
     from eyetune.data.augment import augment
 
     def vary(number: Any, indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:
-        varied = augment(
-            images, labels, section, tf.random.experimental.stateless_fold_in(key(), number)
-        )
+        seed = tf.random.experimental.stateless_fold_in(key(), number)
+        varied = augment(images, labels, section, seed, camera)
         if not section.copies:
             return varied
         copied = indices >= num_images

@@ -56,7 +56,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
         [(0, 10, True), (10, 15, False)]
     """
     fit = recipe.fit
-    cacheable = recipe.model.has_backbone and not recipe.augment.active
+    cacheable = recipe.model.has_backbone and not recipe.augments_images
     result = [Stage(0, fit.epochs, recipe, on_features=cacheable)]
     if fit.fine_tune_epochs:
         slow = _with_rate(recipe, recipe.optimizer.fine_tune_learning_rate, "constant")

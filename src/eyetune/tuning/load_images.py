@@ -45,7 +45,7 @@ class ImageLoader:
         self._datasets: dict[str, AnyDataset] = {}
 
     def load_images(self, recipe: Recipe) -> Dataset:
-        """Return the images of a recipe; those of an equal data section are loaded once.
+        """Return the images of a recipe; the same images are loaded once.
 
         Raises:
             DataError: They cannot be used, or are arrays that a user gave to a model function.
@@ -54,8 +54,8 @@ class ImageLoader:
         return dataset if isinstance(dataset, Dataset) else load_data(recipe)  # which refuses it
 
     def load(self, recipe: Recipe) -> AnyDataset:
-        """Return the data of a recipe; that of an equal data section is loaded once."""
-        key = recipe.data.model_dump_json()
+        """Return the data of a recipe; the same data is loaded once."""
+        key = recipe.data.unchanged.model_dump_json()
         if key not in self._datasets:
             if has_arrays(recipe.data.source):
                 dataset: AnyDataset = load_any_data(recipe)
@@ -63,5 +63,5 @@ class ImageLoader:
                 dataset = load_images(recipe, progress=self._progress)
             located = recipe.with_({"data.source": dataset.source})  # by its absolute path
             self._datasets[key] = dataset
-            self._datasets[located.data.model_dump_json()] = dataset
+            self._datasets[located.data.unchanged.model_dump_json()] = dataset
         return self._datasets[key]

@@ -346,7 +346,10 @@ def test_fit_function_supports_gray_images_and_logits(tmp_path: Path) -> None:
     dataset = replace(DATASET, train=gray(DATASET.train), validation=gray(DATASET.validation))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     recipe = recipe_of(
-        lambda _: network(loss=loss, last=None, shape=(8, 8)), tmp_path, augment__noise=0.05
+        lambda _: network(loss=loss, last=None, shape=(8, 8)),
+        tmp_path,
+        augment__noise=0.05,
+        data__camera="ov2640",
     )
     fitted = train(tmp_path / "run", recipe, dataset)
     said = probabilities(fitted.model, dataset.validation)
@@ -529,6 +532,7 @@ class TakesSplit(OwnFit):
         (BrokenFit, {}, FunctionError, "unsupported operand"),
         (simple, {"fit.monitor": "val_f1"}, FunctionError, "val_accuracy"),
         (TakesSplit, {"augment.noise": 0.1}, FunctionError, "augment"),
+        (TakesSplit, {"data.camera": "ov2640"}, FunctionError, "camera"),
         (
             lambda _: network(loss="sparse_categorical_crossentropy"),
             {"augment.mixup": 0.2},

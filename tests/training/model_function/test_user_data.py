@@ -16,7 +16,6 @@ from eyetune.values.samples import Form, Order, Samples
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = np.arange(20)
-NO_AUGMENTATION: Any = None
 
 
 def data(tmp_path: Path, *given: Any, **options: Any) -> SampleData:
@@ -113,7 +112,7 @@ def test_shuffle_is_that_of_fit(tmp_path: Path, shuffle: Any, is_ordered: bool) 
     found = data(tmp_path, X, Y)
     arguments = {"x": found.train[0], "y": found.train[1], "shuffle": shuffle}
     assert found.is_trained_on(arguments)
-    rows = epoch(found.training_batches(arguments, 4, 0, NO_AUGMENTATION), 0)
+    rows = epoch(found.training_batches(arguments, 4, 0), 0)
     assert (np.concatenate([y for _, y in rows]).tolist() == list(range(20))) == is_ordered
     assert found.can_join_batches(arguments) == (shuffle != "batch")
 

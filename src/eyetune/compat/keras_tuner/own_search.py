@@ -183,9 +183,10 @@ def _recipe(workspace: Workspace, options: TuneOptions) -> Recipe:
             fix="Name one, or leave the engine to eyetune to search recipes.",
         )
     recipe = checked_recipe(options.recipe)
-    if recipe.augment.active:
+    if recipe.augments_images:
         raise UsageError(
-            "KerasTuner cannot augment images.", fix="Leave the recipe's augment section out."
+            "KerasTuner cannot augment images.",
+            fix="Leave the recipe's augment section and data.camera out.",
         )
     if recipe.fit.precision != "auto":
         raise UsageError(

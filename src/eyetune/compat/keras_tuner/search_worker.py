@@ -79,7 +79,7 @@ def _search(task: SearchTask, stream: TextIO) -> None:
     if built.loaded.policy:
         keras.config.set_dtype_policy(built.loaded.policy)
     keras.utils.set_random_seed(settings.seed)
-    data = user_data(dataset, built, recipe.augment)
+    data = user_data(dataset, built, recipe)
     tuner = _tuner_class(settings, epoch_log)(
         hypermodel=built.loaded.hypermodel,
         objective=_objective(settings.objectives, built.fit.accuracy),

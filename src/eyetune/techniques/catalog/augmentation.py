@@ -40,13 +40,34 @@ def _noisy_copies(recipe: Recipe, value: int) -> Recipe:
     return recipe.with_({"augment.noise": noise, "augment.copies": value})
 
 
-def _register(name: str, values: tuple[Any, ...], *, why: str, hurts: str, link: str) -> None:
+@technique(
+    "camera",
+    values=("ov2640",),
+    group=GROUP,
+    why="""A board's camera takes other pictures than those in a data set: blurred, darker or
+    brighter, noisy, with a color cast and rounded colors. Three quarters of the training images get
+    such a look, new in each epoch. The value is the camera.""",
+    hurts="""On clean images it gains nothing, and a small network may lose a little there: judge it
+    by pictures of the camera, with `eyetune gap`.""",
+    link="https://github.com/espressif/esp32-camera",
+    needs="pictures of the camera, which show what it gains",
+)
+def _camera(recipe: Recipe, value: str) -> Recipe:
+    return recipe.with_({"data.camera": value})
+
+
+def _register(
+    name: str, values: tuple[Any, ...], *, why: str, hurts: str, link: str, needs: str = ""
+) -> None:
     """Register a technique that sets the value of that name in the recipe's augment section."""
 
     def edit(recipe: Recipe, value: Any) -> Recipe:
-        return recipe.with_({f"augment.{name}": value})
+        return recipe.with_({f"augment.{name.replace('-', '_')}": value})
 
-    technique(name, values=values, group=GROUP, why=why, hurts=hurts, link=link)(edit)
+    register = technique(
+        name, values=values, group=GROUP, why=why, hurts=hurts, link=link, needs=needs
+    )
+    register(edit)
 
 
 _register(
@@ -57,6 +78,16 @@ _register(
     hurts="""Where left and right distinguish the classes (digits, letters, road signs), it teaches
     something wrong.""",
     link=f"{_KERAS}/random_flip/",
+)
+_register(
+    "upside-down",
+    (True,),
+    why="""A board may hang from the ceiling or lie in either direction, and its pictures are then
+    upside down: half of the training images are turned by 180 degrees.""",
+    hurts="""For a board that is always mounted in the same way, it makes learning harder and gains
+    nothing: turn the camera's picture in the firmware instead.""",
+    link=f"{_KERAS}/random_rotation/",
+    needs="a board that may hang upside down",
 )
 _register(
     "shift",

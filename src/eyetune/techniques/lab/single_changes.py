@@ -73,7 +73,7 @@ def _recipes(plan: LabPlan) -> tuple[list[tuple[Choice, Recipe]], list[Skipped]]
         except RecipeError as error:
             not_tried.append(skipped(choice, SkipKind.INVALID, error.message))
             continue
-        if recipe.data != plan.baseline.data:
+        if recipe.data.unchanged != plan.baseline.data.unchanged:
             message = "it changes the images, so it cannot be compared with the baseline"
             not_tried.append(skipped(choice, SkipKind.OTHER_IMAGES, message))
         elif recipe.fingerprint == plan.baseline.fingerprint:

@@ -114,6 +114,7 @@ def _check_for_samples(recipe: Recipe) -> None:
     """Refuse the parts of a recipe that are for the images of a source."""
     for name, is_used in (
         ("augment", recipe.augment.active),
+        ("data.camera", recipe.data.camera != "none"),
         ("fit.class_weight", recipe.fit.class_weight != "none"),
     ):
         if is_used:

@@ -85,7 +85,7 @@ class FunctionTraining:
         self.starts: list[int] = []  # epochs before each call of the network's fit, so far
         self.kept: int | None = None
         self.results: Mapping[str, float] = {}
-        self.data = user_data(prepared.dataset, built, prepared.recipe.augment)
+        self.data = user_data(prepared.dataset, built, prepared.recipe)
         self.copies = CallbackCopies(built.loaded, log_name or folder.name, built.hyperparameters)
         self._own_loop = OwnLoopWeights(self.recipe.fit.monitor)
         self._is_trained = True
@@ -224,9 +224,7 @@ class FunctionTraining:
             num_images, size = watcher.num_images, self.data.sample_bytes
             steps = steps_at_once(self.model, num_images, size, batch_size)
         watcher.batch_size = batch_size * steps
-        batches, set_epoch = self.data.training_batches(
-            arguments, batch_size * steps, self.seed, self.recipe.augment
-        )
+        batches, set_epoch = self.data.training_batches(arguments, batch_size * steps, self.seed)
 
         def begin_epoch(epoch: int) -> None:
             set_epoch(epoch)
@@ -260,13 +258,11 @@ class FunctionTraining:
             last: Length of the history at the end.
         """
         watcher = self.watcher
-        if self.recipe.augment.active:
+        if self.recipe.augments_images:
             raise FunctionError(
-                "The user's fit trains on images of its own, so augment would have no effect.",
-                fix=(
-                    "Leave [augment] out of the recipe, or pass the images on to model.fit "
-                    "unchanged."
-                ),
+                "The user's fit trains on images of its own, so augment and data.camera would "
+                "have no effect.",
+                fix=("Leave both out of the recipe, or pass the images on to model.fit unchanged."),
             )
         watcher.set_epoch = lambda _: None
         watcher.batch_size = self.data.batch_size(arguments)

@@ -16,7 +16,7 @@ from eyetune.data.batches import usual_batch_size
 from eyetune.data.dataset import one_hot
 from eyetune.models.model_function import Built
 from eyetune.models.model_function.checking import Fit
-from eyetune.recipe import AugmentSection
+from eyetune.recipe import Recipe
 from eyetune.training.model_function import sample_batches
 from eyetune.training.model_function.scaled_images import ScaledImages, plain
 from eyetune.training.pipeline import evaluation_batches, images_per_epoch, training_batches
@@ -57,25 +57,23 @@ class UserData(Protocol):
     def can_join_batches(self, arguments: Mapping[str, Any]) -> bool:
         """Return whether several batches may be delivered at once."""
 
-    def training_batches(
-        self, arguments: Mapping[str, Any], batch_size: int, seed: int, section: AugmentSection
-    ) -> Batches:
+    def training_batches(self, arguments: Mapping[str, Any], batch_size: int, seed: int) -> Batches:
         """Return the batches of an epoch, and the function that sets the epoch."""
 
     def evaluation_batches(self, split: str) -> Any:
         """Return all samples of a split in their order; None if there is no such split."""
 
 
-def user_data(dataset: AnyDataset, built: Built, section: AugmentSection) -> UserData:
+def user_data(dataset: AnyDataset, built: Built, recipe: Recipe) -> UserData:
     """Return the data of a training in the form that a network needs.
 
     Args:
         dataset: The data.
         built: The network.
-        section: The augmentation of images.
+        recipe: It says how images are augmented.
     """
     if isinstance(dataset, Dataset):
-        return ImageData(dataset, built.fit, section)
+        return ImageData(dataset, built.fit, recipe)
     return SampleData(dataset)
 
 
@@ -85,16 +83,17 @@ class ImageData:
     Args:
         dataset: The images.
         fit: The form of images and labels that the network needs.
-        section: The augmentation.
+        recipe: It says how images are augmented.
     """
 
-    def __init__(self, dataset: Dataset, fit: Fit, section: AugmentSection) -> None:
+    def __init__(self, dataset: Dataset, fit: Fit, recipe: Recipe) -> None:
         self._dataset = dataset
         self._fit = fit
+        self._recipe = recipe
         self.train: tuple[Any, ...] = self._arrays("train")
         self._validation = self._arrays("validation")
         self.offered: Mapping[str, Any] = {"validation_data": self._validation}
-        self.num_train = images_per_epoch(dataset.train, section)
+        self.num_train = images_per_epoch(dataset.train, recipe.augment)
         self.sample_bytes = 4 * int(np.prod(dataset.image_shape))  # float32
         self.has_batches = False
 
@@ -136,7 +135,6 @@ class ImageData:
         arguments: Mapping[str, Any],  # noqa: ARG002
         batch_size: int,
         seed: int,
-        section: AugmentSection,
     ) -> Batches:
         """Return the batches of an epoch, and the function that sets the epoch."""
         return training_batches(
@@ -144,8 +142,9 @@ class ImageData:
             self._dataset.num_classes,
             batch_size,
             seed,
-            section,
+            self._recipe.augment,
             adapt=self._adapt,
+            camera=self._recipe.data.camera,
         )
 
     def evaluation_batches(self, split: str) -> Any:
@@ -229,13 +228,7 @@ class SampleData:
         sizes = set(self._given.batch_sizes[:-1])
         return order is Order.SHUFFLED or (order is Order.FIXED and len(sizes) < 2)
 
-    def training_batches(
-        self,
-        arguments: Mapping[str, Any],
-        batch_size: int,
-        seed: int,
-        section: AugmentSection,  # noqa: ARG002 (refused before)
-    ) -> Batches:
+    def training_batches(self, arguments: Mapping[str, Any], batch_size: int, seed: int) -> Batches:
         """Return the batches of an epoch, and the function that sets the epoch."""
         train, order = self._dataset.train, self._order(arguments)
         return sample_batches.training_batches(train, batch_size, seed, order)
