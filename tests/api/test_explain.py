@@ -148,6 +148,6 @@ def test_choose_image_rejects_unusable_images(
     image: Any, split: str, kind: type[EyetuneError], received: str
 ) -> None:
     with pytest.raises(kind) as caught:
-        choose_image(image, split, SIZES, (32, 32, 3))
+        choose_image(image, split, SIZES, (32, 32, 3), "crop")
     assert received in str(caught.value)
-    assert choose_image(19, "validation", SIZES, (32, 32, 3)) == 19
+    assert choose_image(19, "validation", SIZES, (32, 32, 3), "crop") == 19

@@ -208,6 +208,17 @@ def test_export_shows_its_steps(
     assert any("training images" in line for line in lines)
 
 
+def test_open_export_notes_firmware_that_resizes_differently(
+    exported: et.Export, tmp_path: Path
+) -> None:
+    values = json.loads((exported.folder / MANIFEST).read_text())
+    assert values["resize"] == values["data"]["resize"] == "crop"
+    values["data"]["source"] = "photos"  # from before there was a choice
+    del values["resize"], values["data"]["resize"]
+    (tmp_path / MANIFEST).write_text(json.dumps(values))
+    assert len(et.open_export(tmp_path).notes) == len(exported.notes) + 1
+
+
 def test_export_refuses_arguments_before_writing(trained: Run, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

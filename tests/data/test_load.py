@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from eyetune.data import KNOWN_SOURCES, Dataset, load
 from eyetune.data.load import shape_of
 from eyetune.errors import DataError, EyetuneError, SourceError, UsageError
+from eyetune.recipe import DataSection
+from eyetune.recipe.earlier_recipes import NAMED_SOURCES
 from eyetune.testing.datasets import (
     cifar10_files,
     tiny_images,
@@ -308,12 +310,22 @@ def test_images_are_views_of_one_mapped_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", KNOWN_SOURCES)
 def test_shape_of_a_known_source_is_known_without_it(source: str) -> None:
     size = 16 if source == "digits" else 32
-    assert shape_of(source, 16) == ((size, size, 3), 100 if source == "cifar100" else 10)
+    num_classes = 100 if source == "cifar100" else 10
+    section = DataSection(source=source, image_size=16)
+    assert shape_of(section) == ((size, size, 3), num_classes)
+    gray = section.model_copy(update={"grayscale": True})
+    assert shape_of(gray) == ((size, size, 1), num_classes)
+
+
+def test_named_sources_of_recipes_are_the_known_ones() -> None:
+    assert set(NAMED_SOURCES) == set(KNOWN_SOURCES)
 
 
 def test_shape_of_another_source_is_read_from_it(tmp_path: Path) -> None:
-    assert shape_of(str(write_npz(tmp_path / "a.npz")), 16) == ((8, 8, 3), 3)
-    assert shape_of(str(write_image_folder(tmp_path / "pets")), 16) == ((16, 16, 3), 3)
+    npz = DataSection(source=str(write_npz(tmp_path / "a.npz")))
+    assert shape_of(npz) == ((8, 8, 3), 3)
+    folder = DataSection(source=str(write_image_folder(tmp_path / "pets")), image_size=16)
+    assert shape_of(folder) == ((16, 16, 3), 3)
 
 
 @pytest.mark.parametrize("directory", [None, "empty", "nowhere", "other.tar.gz"])

@@ -355,12 +355,12 @@ def _read_folder(path: Path) -> object:
     if cifar.looks_like_folder(path):
         return None
     listing = folder.survey(path)
-    return listing.state, folder.read(listing, 8, skip_unreadable=True)
+    return listing.state, folder.read(listing, 8, "crop", skip_unreadable=True)
 
 
 KINDS = (
     Kind("archive", _archives, _write_archive, cifar.read, 300),
     Kind("npz", _npz_corpus, _write_npz, npz.read, 400),
-    Kind("image", _images, _write_image, lambda path: folder.decode(path, SHAPE), 800),
+    Kind("image", _images, _write_image, lambda path: folder.decode(path, SHAPE, "crop"), 800),
     Kind("folder", _images, _write_folder, _read_folder, 80),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eyetune.errors import WorkspaceError
+from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.database import FILE_NAME
 from eyetune.records.schema import metadata
@@ -106,3 +107,23 @@ def test_damaged_study_does_no_harm_to_others(workspace: Path) -> None:
     assert records.studies.find("whole") == whole
     with pytest.raises(WorkspaceError):
         records.studies.find("damaged")
+
+
+def test_run_from_before_resize_squashed_its_photos(workspace: Path) -> None:
+    records = Workspace(workspace)
+    run = add_complete_run(records, recipe=Recipe().with_(data__source="photos"))
+    values = json.loads(str(stored_value(workspace, "runs", "recipe")))
+    assert values["data"].pop("resize") == "crop" == run.resize
+    set_column(workspace, "runs", "recipe", json.dumps(values))
+    assert Workspace(workspace).runs.get(run.id).resize == "squash"
+
+
+def test_study_from_before_resize_squashed_its_photos(workspace: Path) -> None:
+    records = Workspace(workspace)
+    study = add_study(records)
+    values = json.loads(str(stored_value(workspace, "studies", "settings")))
+    del values["recipe"]["data"]["resize"]
+    values["recipe"]["data"]["source"] = "photos"
+    set_column(workspace, "studies", "settings", json.dumps(values))
+    recipe = Workspace(workspace).studies.get(study.id).settings.recipe
+    assert recipe.data.resize == "squash"

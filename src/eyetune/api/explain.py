@@ -19,6 +19,7 @@ from eyetune.analysis.confusions import (
 )
 from eyetune.data.dataset import Floats, Images, Split, normalize
 from eyetune.errors import DataError, UsageError
+from eyetune.recipe import Resize
 from eyetune.report.figures.activation_figures import Answers
 from eyetune.values.activations import FeatureMap, Filters, LayerActivity
 from eyetune.values.display import lines
@@ -246,6 +247,7 @@ def choose_image(
     split: str,
     sizes: Mapping[str, int],
     shape: tuple[int, int, int],
+    resize: Resize,
 ) -> int | tuple[str, Images]:
     """Check which image to explain, before Keras is loaded.
 
@@ -254,6 +256,7 @@ def choose_image(
         split: The split of the number.
         sizes: Number of images of each split, by its name.
         shape: Shape of the images that the network takes: height, width, channels.
+        resize: How an image file becomes an image of that shape, as in `data.resize`.
 
     Returns:
         The number, or a name and uint8 pixels of that shape.
@@ -263,7 +266,7 @@ def choose_image(
         DataError: The file cannot be read as an image, or the pixels have another shape or type.
 
     Example:
-        >>> choose_image(3, "test", {"test": 10}, (32, 32, 3))
+        >>> choose_image(3, "test", {"test": 10}, (32, 32, 3), "crop")
         3
     """
     from eyetune.data.sources.folder import decode
@@ -281,7 +284,7 @@ def choose_image(
             )
         return "an image", image
     if isinstance(image, str | Path):
-        return str(image), decode(Path(image), shape)
+        return str(image), decode(Path(image), shape, resize)
     if not 0 <= image < sizes[split]:
         raise UsageError(
             f"There is no {split} image {image}.",

@@ -141,7 +141,7 @@ def export(
     start(0, progress=progress)
     note("Loading the network and its images ...", progress=progress)
     network = load_network(source)
-    firmware.check_board(target, chosen_formats, network.image_shape)
+    firmware.check_board(target, chosen_formats, network.image_shape, source.resize)
     if network.keras_model is not None:
         from eyetune.device.estimate.footprint import footprint
 
@@ -217,7 +217,8 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
         BoardError: A .tflite file does not fit the board, or takes other inputs.
     """
     if isinstance(source.origin, Run):
-        firmware.check_board(board, formats, require_images(source.origin.record))
+        image_shape = require_images(source.origin.record)
+        firmware.check_board(board, formats, image_shape, source.resize)
         return
     require_data(source.data, f"eyetune export {source.label}")
     if source.is_tflite:
@@ -271,6 +272,7 @@ def _described(
         data_fingerprint=dataset.fingerprint,
         class_names=dataset.class_names,
         image_shape=dataset.image_shape,
+        resize=source.resize,
         board=board,
         formats=formats,
         operators=file.operators,
@@ -363,6 +365,7 @@ def _write(
         arena_bytes=manifest.arena_bytes,
         output_scale=file.output.scale,
         output_zero_point=file.output.zero_point,
+        resize=manifest.resize,
         expected=expected,
     )
     paths_with_network = [folder / MODEL]
@@ -409,6 +412,17 @@ def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
         notes.append(
             f"int8 costs {100 * drop:.1f} points of validation accuracy, also after "
             f"{count_text(len(manifest.conversions), 'conversion')}. {_advice(manifest)}"
+        )
+    if manifest.resize != manifest.data.resize:
+        notes.append(
+            f"The firmware makes images by `{manifest.resize}`, but photos became training images "
+            f"by `{manifest.data.resize}`, so the board sees other pictures. Export again."
+        )
+    elif manifest.resize == "squash":
+        notes.append(
+            "The firmware squashes the camera's picture, as the training images were squashed. "
+            'With data.resize="crop", the default of new recipes, objects keep their shape, and '
+            "the board computes exactly what the training did."
         )
     if manifest.run is None:
         notes.append(

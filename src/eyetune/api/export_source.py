@@ -24,7 +24,7 @@ from eyetune.device.export.model_file import (
     is_model_file,
     open_model_file,
 )
-from eyetune.recipe import DataSection
+from eyetune.recipe import DataSection, Resize
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
 from eyetune.records.run import require_images
@@ -57,6 +57,11 @@ class ExportSource:
     def run(self) -> Run | None:
         """The run; None for a file."""
         return self.origin if isinstance(self.origin, Run) else None
+
+    @property
+    def resize(self) -> Resize:
+        """How photos become images; files do not say it, and are for crops as new recipes are."""
+        return self.origin.record.resize if isinstance(self.origin, Run) else "crop"
 
     @property
     def is_tflite(self) -> bool:

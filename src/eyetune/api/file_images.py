@@ -57,11 +57,13 @@ def refuse_file_options(
 
 
 def section_for(network: ModelFile, data: str | Path) -> DataSection:
-    """Return the data section of a recipe that names images in the size that a network takes."""
-    height, width, _ = network.input_shape
+    """Return the data section of a recipe that names images in the shape that a network takes."""
+    height, width, channels = network.input_shape
     edits: dict[str, Any] = {"data.source": str(data)}
     if height == width and Path(data).is_dir():
         edits["data.image_size"] = height
+    if channels == 1 and Path(data).is_dir():
+        edits["data.grayscale"] = True
     return Recipe().with_(edits).data
 
 

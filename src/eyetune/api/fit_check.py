@@ -331,7 +331,7 @@ def _named_target(name: str, workspace: str | Path | Workspace | None, *, unsafe
 
 
 def _recipe_target(label: str, recipe: Recipe) -> _Target:
-    shape, num_classes = shape_of(recipe.data.source, recipe.data.image_size)
+    shape, num_classes = shape_of(recipe.data)
     return _Target(label, lambda: _built(recipe, shape, num_classes))
 
 

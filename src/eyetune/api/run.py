@@ -397,7 +397,7 @@ class Run:
         image_shape = require_images(self.record)
         data = self.record.data
         num_images = {"validation": data.num_validation, "test": data.num_test}
-        return choose_image(image, split, num_images, image_shape)
+        return choose_image(image, split, num_images, image_shape, self.record.resize)
 
     # As values and in a notebook.
 

@@ -14,6 +14,7 @@ from eyetune.analysis.tta import TtaGain, tta_gain
 from eyetune.data import Dataset
 from eyetune.data.dataset import Images
 from eyetune.errors import DataError
+from eyetune.recipe import Resize
 from eyetune.records.predictions import require_predictions
 from eyetune.records.run import require_images
 
@@ -73,7 +74,7 @@ def predict_images(
         labels, pixels = [f"image {number}" for number in range(len(images))], images
     else:
         labels = [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
-        pixels = _decode(labels, require_images(run.record), on_progress)
+        pixels = _decode(labels, require_images(run.record), run.record.resize, on_progress)
     names = run.record.data.class_names
     predictions = []
     for label, probabilities in zip(labels, classify(run.classifier(), pixels), strict=True):
@@ -86,13 +87,14 @@ def predict_images(
 def _decode(
     paths: Sequence[str],
     image_shape: tuple[int, int, int],
+    resize: Resize,
     on_progress: Callable[[int, int], None] | None,
 ) -> Images:
     from eyetune.data.sources.folder import decode
 
     decoded = []
     for path in paths:
-        decoded.append(decode(Path(path), image_shape))
+        decoded.append(decode(Path(path), image_shape, resize))
         if on_progress is not None:
             on_progress(len(decoded), len(paths))
     return np.stack(decoded)

@@ -28,6 +28,8 @@ def show(
     per_class: int = 10,
     subset: Annotated[int, Parameter(show_default="all")] = 0,
     image_size: int = 32,
+    resize: Literal["crop", "pad", "squash"] = "crop",
+    grayscale: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     skip_unreadable: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
@@ -60,6 +62,11 @@ def show(
         Use only the first N training images: four fifths train, the rest validate.
     image_size
         Side length in pixels to which the images of a folder are resized.
+    resize
+        How photos of a folder become square: crop takes the largest part in the center, pad all of
+        the photo with black borders, squash all of it, distorted.
+    grayscale
+        Convert the images to one channel.
     seed
         Random seed of the splits, if the source is not split.
     skip_unreadable
@@ -90,6 +97,8 @@ def show(
         "data.source": source,
         "data.subset": subset,
         "data.image_size": image_size,
+        "data.resize": resize,
+        "data.grayscale": grayscale,
         "data.seed": seed,
         "data.skip_unreadable": skip_unreadable,
         "data.camera": camera,

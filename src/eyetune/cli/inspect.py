@@ -381,7 +381,7 @@ def _network(recipe: Recipe) -> Network:
     from eyetune.models.build import build
     from eyetune.models.structure import structure
 
-    image_shape, num_classes = shape_of(recipe.data.source, recipe.data.image_size)
+    image_shape, num_classes = shape_of(recipe.data)
     return structure(build(recipe.model, image_shape, num_classes))
 
 

@@ -225,6 +225,10 @@ def _details(key: Mapping[str, Any]) -> tuple[str, ...]:
         details.append(f"{key['split']} split")
     if "image_size" in key:
         details.append(f"{key['image_size']}x{key['image_size']} pixels")
+    if key.get("kind") == "folder":
+        details.append(key.get("resize", "squash"))
+    if key.get("grayscale"):
+        details.append("grayscale")
     if "seed" in key:
         details.append(f"split seed {key['seed']}")
     if key.get("skip"):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from eyetune._stderr import silenced
 from eyetune.data import cache
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Dataset, Split
+from eyetune.data.resize import grayscale as without_color
 from eyetune.data.sources import cifar, digits, folder, npz
 from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
 from eyetune.inputs.regular_file import check_file
+from eyetune.recipe import DataSection, Resize
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, color (Krizhevsky, 2009)",
@@ -43,6 +45,8 @@ def load(
     test: float = 0.2,
     subset: int = 0,
     image_size: int = 32,
+    resize: Resize = "crop",
+    grayscale: bool = False,
     seed: int = 0,
     skip_unreadable: bool = False,
     train_on_validation: bool = False,
@@ -63,6 +67,10 @@ def load(
         subset: Use only the first N training images: four fifths train, the rest validates
             (0: all).
         image_size: Side length in pixels of the square images made from image files and digits.
+        resize: How photos of a folder become square. "crop" takes the largest part in the center,
+            as the firmware of an export does with the camera's picture, "pad" all of the photo with
+            black borders, and "squash" all of it, distorted.
+        grayscale: Whether to convert the images to one channel.
         seed: Random seed of the splits that are made here.
         skip_unreadable: Skip image files that cannot be read, and count them in the notes.
         train_on_validation: Include the validation images in the training split, for the final
@@ -82,17 +90,19 @@ def load(
         >>> load("digits").train.class_counts(10).tolist()
         [114, 116, 113, 117, 116, 117, 116, 115, 111, 115]
     """
-    _check_ranges(validation, test, image_size)
+    _check_ranges(validation, test, image_size, resize)
     name, path = _locate(str(source))
 
     def build() -> Decoded:
         if name != "digits":  # which takes a fraction of a second
             on_note(f"Decoding {path or name} (only once: later runs read the cache) ...")
-        return _reordered(decode(), seed)
+        decoded = _without_color(decode()) if grayscale else decode()
+        return _reordered(decoded, seed)
 
     try:
-        key, decode = _source(name, path, image_size, skip_unreadable, on_progress)
-        decoded = cache.fetch({**key, "seed": seed}, build)
+        key, decode = _source(name, path, image_size, resize, skip_unreadable, on_progress)
+        colors = {"grayscale": True} if grayscale else {}
+        decoded = cache.fetch({**key, **colors, "seed": seed}, build)
     except OSError as error:
         raise DataError(f"{path or name} cannot be read.", received=error) from None
     # A known name stays valid on other machines, where paths differ.
@@ -103,28 +113,34 @@ def load(
     return _with_validation(dataset, decoded) if train_on_validation else dataset
 
 
-def shape_of(source: str, image_size: int) -> tuple[tuple[int, int, int], int]:
-    """Return the shape of a source's images and its number of classes, without a download.
+def shape_of(section: DataSection) -> tuple[tuple[int, int, int], int]:
+    """Return the shape of a recipe's images and their number of classes, without a download.
 
     Args:
-        source: A source of images, see `load`.
-        image_size: Height and width in pixels of images that are resized.
+        section: The data section of the recipe.
 
     Returns:
         Height and width in pixels and the number of channels; and the number of classes.
     """
     known = {
-        "cifar10": ((32, 32, 3), 10),
-        "cifar100": ((32, 32, 3), 100),
-        "digits": ((image_size, image_size, 3), 10),
+        "cifar10": (32, 10),
+        "cifar100": (32, 100),
+        "digits": (section.image_size, 10),
     }
-    if source in known:
-        return known[source]
-    dataset = load(source, image_size=image_size)
+    if section.source in known:
+        side, num_classes = known[section.source]
+        return (side, side, 1 if section.grayscale else 3), num_classes
+    dataset = load(
+        section.source,
+        image_size=section.image_size,
+        resize=section.resize,
+        grayscale=section.grayscale,
+        skip_unreadable=section.skip_unreadable,
+    )
     return dataset.image_shape, dataset.num_classes
 
 
-def _check_ranges(validation: float, test: float, image_size: int) -> None:
+def _check_ranges(validation: float, test: float, image_size: int, resize: str) -> None:
     for name, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:
             raise UsageError(
@@ -133,6 +149,12 @@ def _check_ranges(validation: float, test: float, image_size: int) -> None:
     if image_size < 1:
         raise UsageError(
             "The image size is out of range.", expected="at least 1 pixel", received=image_size
+        )
+    if resize not in get_args(Resize):
+        raise UsageError(
+            "There is no such way to resize photos.",
+            expected=" or ".join(get_args(Resize)),
+            received=resize,
         )
 
 
@@ -210,6 +232,7 @@ def _source(
     name: str,
     path: Path | None,
     image_size: int,
+    resize: Resize,
     skip_unreadable: bool,
     on_progress: folder.OnProgress | None,
 ) -> _Source:
@@ -227,8 +250,10 @@ def _source(
             "image_size": image_size,
             "skip": skip_unreadable,
         }
+        if resize != "squash":  # entries from before there was a choice are squashed
+            key["resize"] = resize
         return key, lambda: folder.read(
-            listing, image_size, skip_unreadable=skip_unreadable, on_progress=on_progress
+            listing, image_size, resize, skip_unreadable=skip_unreadable, on_progress=on_progress
         )
     status = path.stat()
     key = {"kind": name, "source": str(path), "size": status.st_size, "time": status.st_mtime_ns}
@@ -288,6 +313,15 @@ def _not_found(name: str, error: Exception) -> SourceError:
             "To try eyetune without a download: --data digits."
         ),
     )
+
+
+def _without_color(decoded: Decoded) -> Decoded:
+    """Convert the images of all splits to one channel."""
+    splits = {
+        name: Split(without_color(split.images), split.labels)
+        for name, split in decoded.splits.items()
+    }
+    return replace(decoded, splits=splits)
 
 
 def _reordered(decoded: Decoded, seed: int) -> Decoded:

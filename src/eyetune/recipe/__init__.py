@@ -11,7 +11,7 @@ from eyetune.recipe.model_section import (
     HyperparameterValue,
     ModelSection,
 )
-from eyetune.recipe.recipe import Recipe
+from eyetune.recipe.recipe import Recipe, RecordedData, RecordedRecipe
 from eyetune.recipe.sections import (
     MONITORS,
     AugmentSection,
@@ -23,6 +23,7 @@ from eyetune.recipe.sections import (
     OptimizerName,
     OptimizerSection,
     Precision,
+    Resize,
 )
 
 __all__ = [
@@ -48,5 +49,8 @@ __all__ = [
     "OptimizerSection",
     "Precision",
     "Recipe",
+    "RecordedData",
+    "RecordedRecipe",
+    "Resize",
     "parse_edits",
 ]

@@ -28,6 +28,12 @@ from eyetune.inputs import toml_text
 from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
 from eyetune.inputs.regular_file import read_text
 from eyetune.recipe.descriptions import explain, with_comments
+from eyetune.recipe.earlier_recipes import (
+    implied_resize,
+    recipe_in_file,
+    recorded_data,
+    recorded_recipe,
+)
 from eyetune.recipe.edits import leaves, put
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
@@ -242,6 +248,9 @@ class Recipe(Section):
     def from_toml(cls, text: str, *, origin: str = "the recipe") -> Recipe:
         """Read a recipe from TOML; missing values take their defaults.
 
+        A file that eyetune wrote has every value. In one from before `data.resize` existed, photos
+        are squashed, as they were then.
+
         Args:
             text: The TOML document.
             origin: Where it came from, for error messages.
@@ -258,7 +267,7 @@ class Recipe(Section):
                 received=error,
                 fix=fix_for(error, "See https://toml.io for the notation."),
             ) from None
-        return cls.make(values, origin=origin)
+        return cls.make(recipe_in_file(values), origin=origin)
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
@@ -288,9 +297,14 @@ class Recipe(Section):
         """Sixteen hexadecimal digits, the same for equal recipes only.
 
         Default values are left out, so that the fingerprints of recorded recipes stay valid when
-        recipes get new values.
+        recipes get new values. `data.resize` is left out where it is what earlier recipes imply.
         """
-        text = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        data = values.pop("data", {})
+        data.pop("resize", None)
+        if self.data.resize != implied_resize(self.data.source):
+            data["resize"] = self.data.resize
+        text = json.dumps(values | ({"data": data} if data else {}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def values(self) -> dict[str, Any]:
@@ -320,3 +334,8 @@ class Recipe(Section):
             if own != others:
                 result[path] = (own, others)
         return result
+
+
+# In records, whose recipes may be from before a value existed
+RecordedRecipe = Annotated[Recipe, BeforeValidator(recorded_recipe)]
+RecordedData = Annotated[DataSection, BeforeValidator(recorded_data)]

@@ -22,6 +22,7 @@ OptimizerName = Literal[
 LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "measured", "float32", "bfloat16"]
 CameraName = Literal["none", "ov2640"]
+Resize = Literal["crop", "pad", "squash"]
 # Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 WITH_MOMENTUM = ("sgd", "rmsprop")
@@ -70,6 +71,14 @@ class DataSection(Section):
         le=1024,
         description="side length of the square images made from a folder, in pixels",
     )
+    resize: Resize = Field(
+        "crop",
+        description=(
+            "how photos of a folder become square: the largest part in the center, as exported "
+            "firmware takes it; all of the photo with black borders; or all of it, distorted"
+        ),
+    )
+    grayscale: bool = Field(False, description="convert the images to one channel")
     seed: int = Field(
         0, ge=0, lt=2**32, description="random seed of the split, if the source is not split"
     )

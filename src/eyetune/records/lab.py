@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from eyetune.recipe import Recipe
+from eyetune.recipe import RecordedRecipe
 from eyetune.recipe.changes import value_text
 from eyetune.values.record_ids import RecordId
 from eyetune.values.renamed_keys import RenamedKeys
@@ -47,7 +47,7 @@ class Trained(_Record):
     """
 
     label: str
-    recipe: Recipe
+    recipe: RecordedRecipe
     runs: tuple[RecordId, ...]
     validation_accuracy: float
     seed_deviation: float | None
@@ -180,7 +180,7 @@ class Final(_Record):
     """
 
     label: str
-    recipe: Recipe
+    recipe: RecordedRecipe
     runs: tuple[RecordId, ...]
     test_accuracies: tuple[float, ...]
     test_accuracy: float

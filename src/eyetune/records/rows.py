@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from eyetune.errors import WorkspaceError
 from eyetune.inputs.damage import explaining_damage
-from eyetune.recipe import Recipe
+from eyetune.recipe import RecordedRecipe
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs, studies, trials
 from eyetune.records.study import StudyRecord, TrialRecord
@@ -135,7 +135,7 @@ class _RunRow(BaseModel):
     state: RunState
     created_at: Time
     seed: _Whole
-    recipe: Recipe | None
+    recipe: RecordedRecipe | None
     data: Annotated[DataRecord, AfterValidator(_checked_data)]
     network: Annotated[Network, BeforeValidator(_with_current_names)]
     precision: Literal["float32", "bfloat16"]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from eyetune.errors import DataError, UsageError
-from eyetune.recipe import Recipe
+from eyetune.recipe import Recipe, Resize
 from eyetune.recipe.changes import changes_from_default
 from eyetune.values.network import Network
 
@@ -186,6 +186,14 @@ class RunRecord:
                 f'eyetune.open_run("{self.id}").model()',
             )
         return self.own_recipe
+
+    @property
+    def resize(self) -> Resize:
+        """How photos become images of its network.
+
+        Without a recipe, photos are squashed, as Keras's loaders do.
+        """
+        return self.own_recipe.data.resize if self.own_recipe else "squash"
 
     @property
     def num_epochs_planned(self) -> int:

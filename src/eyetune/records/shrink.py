@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyetune._files import write_text
 from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
 from eyetune.inputs.damage import explaining_damage
-from eyetune.recipe import Recipe
+from eyetune.recipe import RecordedRecipe
 from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
@@ -35,7 +35,7 @@ class ShrinkStep(_Record):
         validation_accuracy: Its accuracy on validation images, 0 to 1; None until it is complete.
     """
 
-    recipe: Recipe
+    recipe: RecordedRecipe
     before: dict[str, float]
     after: dict[str, float]
     run: str = ""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
-from eyetune.recipe import Recipe
+from eyetune.recipe import RecordedRecipe
 from eyetune.space.hyperparameters import Distribution, Value
 from eyetune.space.space import Space
 from eyetune.values.int8_accuracy import Int8Accuracy
@@ -162,7 +162,7 @@ class StartUp(_Record):
         options: The options that were named, by their names.
     """
 
-    recipe: Recipe
+    recipe: RecordedRecipe
     space: str | Space | None
     data: str | None
     is_given: bool
@@ -204,7 +204,7 @@ class StudySettings(_Record):
             settings are then preliminary, and its space is empty. None: they are complete.
     """
 
-    recipe: Recipe
+    recipe: RecordedRecipe
     space: Space
     objectives: tuple[Objective, ...] = Field(min_length=1)
     constraints: tuple[Constraint, ...] = ()

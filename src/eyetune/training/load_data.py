@@ -46,6 +46,8 @@ def load_data(
         test=section.test,
         subset=section.subset,
         image_size=section.image_size,
+        resize=section.resize,
+        grayscale=section.grayscale,
         seed=section.seed,
         skip_unreadable=section.skip_unreadable,
         train_on_validation=section.train_on_validation,

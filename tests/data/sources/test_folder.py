@@ -4,15 +4,16 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image, _imaging
 
 from eyetune.data import Dataset, load
+from eyetune.data.resize import resized
 from eyetune.data.sources import folder
-from eyetune.errors import DataError
+from eyetune.errors import DataError, UsageError
 from eyetune.inputs.limits import (
     FOLDER_DEPTH,
     IMAGE_FILE_BYTES,
@@ -20,6 +21,7 @@ from eyetune.inputs.limits import (
     IMAGES,
     Limit,
 )
+from eyetune.recipe import Resize
 from eyetune.testing.datasets import tiny_images, write_image_folder
 
 SHAPE = (8, 8, 3)
@@ -30,8 +32,10 @@ def plain(color: Any, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Imag
     return Image.new(mode, size, color)
 
 
-def decoded(path: Path, shape: tuple[int, int, int] = SHAPE) -> np.ndarray[Any, Any]:
-    return folder.decode(path, shape).astype(int)
+def decoded(
+    path: Path, shape: tuple[int, int, int] = SHAPE, resize: Resize = "crop"
+) -> np.ndarray[Any, Any]:
+    return folder.decode(path, shape, resize).astype(int)
 
 
 def halves(first: Any, second: Any, size: tuple[int, int] = (20, 10)) -> Image.Image:
@@ -121,9 +125,16 @@ def test_rotation_mark_of_a_camera_is_applied(
     mark = Image.Exif()
     mark[0x0112] = orientation
     halves(RED, BLUE, (64, 32)).save(tmp_path / f"a{suffix}", exif=mark, quality=95)
-    pixels = decoded(tmp_path / f"a{suffix}")
-    assert np.abs(pixels[red] - RED).max() < 40
-    assert np.abs(pixels[::-1, ::-1][red] - BLUE).max() < 40
+    for resize in ("crop", "squash"):
+        pixels = decoded(tmp_path / f"a{suffix}", resize=resize)
+        assert np.abs(pixels[red] - RED).max() < 40
+        assert np.abs(pixels[::-1, ::-1][red] - BLUE).max() < 40
+    # With borders, the long side of the upright picture fills the image.
+    pixels = decoded(tmp_path / f"a{suffix}", resize="pad")
+    is_high = orientation in (6, 8)
+    border = pixels[:, [0, 1, -2, -1]] if is_high else pixels[[0, 1, -2, -1]]
+    assert not border.any()
+    assert (pixels[:, 2:-2] if is_high else pixels[2:-2]).any(axis=-1).all()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
@@ -135,13 +146,68 @@ def test_damaged_rotation_mark_is_ignored(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(100, 10), (10, 100), (3000, 2000), (1, 1)])
-def test_other_proportions_are_stretched_to_the_square(
-    size: tuple[int, int], tmp_path: Path
+@pytest.mark.parametrize("resize", ["crop", "squash"])
+def test_other_proportions_fill_the_square(
+    size: tuple[int, int], resize: Resize, tmp_path: Path
 ) -> None:
     plain((10, 200, 30), size=size).save(tmp_path / "a.jpg", quality=95)
-    pixels = decoded(tmp_path / "a.jpg")
+    pixels = decoded(tmp_path / "a.jpg", resize=resize)
     assert pixels.shape == SHAPE
     assert np.abs(pixels - (10, 200, 30)).max() <= 4
+
+
+def random_photo(path: Path, size: tuple[int, int]) -> Image.Image:
+    values = np.random.default_rng(size).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    photo = Image.fromarray(values)
+    photo.save(path, quality=95)
+    with Image.open(path) as stored:
+        return stored.convert("RGB")
+
+
+@pytest.mark.parametrize("size", [(100, 30), (20, 200), (8, 8), (3, 5), (700, 500)])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_decode_takes_means_of_the_whole_picture(
+    size: tuple[int, int], suffix: str, tmp_path: Path
+) -> None:
+    photo = random_photo(tmp_path / f"a{suffix}", size)
+    for resize in ("crop", "pad"):
+        expected = resized(np.asarray(photo), (8, 8), resize)
+        assert np.array_equal(decoded(tmp_path / f"a{suffix}", resize=resize), expected)
+
+
+def test_squashed_images_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    photo = random_photo(tmp_path / "a.png", (100, 30))
+    expected = np.asarray(photo.resize((8, 8), Image.Resampling.BILINEAR))
+    assert np.array_equal(decoded(tmp_path / "a.png", resize="squash"), expected)
+    random_photo(tmp_path / "a.jpg", (700, 500))
+    with Image.open(tmp_path / "a.jpg") as stored:
+        stored.draft("RGB", (16, 16))
+        expected = np.asarray(stored.resize((8, 8), Image.Resampling.BILINEAR))
+    assert np.array_equal(decoded(tmp_path / "a.jpg", resize="squash"), expected)
+
+
+def test_load_resizes_photos_as_it_is_asked(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            halves(RED, WHITE, (60, 20)).save(tmp_path / name / f"{number}.png")
+    whites = {}
+    for resize in get_args(Resize):
+        train = load(tmp_path, image_size=12, resize=resize).train.images
+        whites[resize] = int((train[0] == 255).all(axis=-1).sum())
+        assert not (train != train[0]).any()
+    assert whites == {"crop": 72, "pad": 24, "squash": 60}
+    assert np.array_equal(load(tmp_path, image_size=12).train.images[0, :, :6], [[RED] * 6] * 12)
+    with pytest.raises(UsageError):
+        load(tmp_path, resize="stretch")  # type: ignore[arg-type]
+
+
+def test_load_converts_photos_to_grayscale(tmp_path: Path) -> None:
+    root = write_image_folder(tmp_path / "pets")
+    colored, gray = load(root), load(root, grayscale=True)
+    assert gray.image_shape == (32, 32, 1)
+    expected = [np.asarray(Image.fromarray(image).convert("L")) for image in colored.test.images]
+    assert np.array_equal(gray.test.images[..., 0], np.stack(expected))
 
 
 def test_image_of_the_right_size_is_unchanged(tmp_path: Path) -> None:
@@ -469,4 +535,4 @@ def test_decode_rejects_other_formats_whatever_the_extension(tmp_path: Path) -> 
     path = tmp_path / "drawing.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EOF\n")
     with pytest.raises(DataError):
-        folder.decode(path, (8, 8, 3))
+        folder.decode(path, (8, 8, 3), "crop")

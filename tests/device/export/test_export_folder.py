@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,15 @@ def test_changed_files_names_changed_and_missing_files(tmp_path: Path) -> None:
 def test_labels_text_has_one_line_per_class() -> None:
     text = export_folder.labels_text(("cat", "two\nlines", "  wide   open "))
     assert text == "cat\ntwo lines\nwide open\n"
+
+
+def test_read_manifest_from_before_resize_tells_photos_from_frames(tmp_path: Path) -> None:
+    data = Recipe().with_(data__source="photos").data
+    export_folder.write_manifest(tmp_path, MANIFEST_VALUE.model_copy(update={"data": data}))
+    path = tmp_path / MANIFEST
+    values = json.loads(path.read_text())
+    del values["data"]["resize"], values["resize"]
+    path.write_text(json.dumps(values))
+    manifest = export_folder.read_manifest(tmp_path)
+    assert manifest.data.resize == "squash"
+    assert manifest.resize == "crop"

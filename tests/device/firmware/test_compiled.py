@@ -6,6 +6,7 @@ import dataclasses
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from eyetune.device.firmware import (
     read_known_results,
     read_result,
 )
+from eyetune.recipe import Resize
 from tests.device.firmware.stand_ins import (
     CAMERA_BOARDS,
     EYE,
@@ -113,8 +115,9 @@ def test_array_holds_the_rule_for_unknown_pictures(tmp_path: Path) -> None:
     assert tuple(map(int, weights)) == rule.weights
 
 
-def test_sketch_classifies_grayscale_frames(tmp_path: Path) -> None:
-    model = dataclasses.replace(MODEL, image_shape=(50, 110, 1))
+@pytest.mark.parametrize("resize", get_args(Resize))
+def test_sketch_classifies_grayscale_frames(tmp_path: Path, resize: Resize) -> None:
+    model = dataclasses.replace(MODEL, image_shape=(50, 110, 1), resize=resize)
     folder = written(tmp_path / "sketch", "arduino", model) / "eyetune_camera"
     starter = (
         f'#include "Arduino.h"\n#include "{folder}/eyetune_camera.ino"\n'
@@ -123,7 +126,7 @@ def test_sketch_classifies_grayscale_frames(tmp_path: Path) -> None:
     lines = compile_and_run(tmp_path, folder, starter, model, (160, 120))
     frame = np.fromfile(tmp_path / "frame.rgb565", np.uint8).reshape(120, 160, 2)
     image = np.fromfile(tmp_path / "image.int8", np.int8).reshape(model.image_shape)
-    np.testing.assert_array_equal(image, preprocess(frame, model.image_shape))
+    np.testing.assert_array_equal(image, preprocess(frame, model.image_shape, resize))
     assert lines[-2:] == ["arena: 40000 of 40016 bytes used", answer(image)]
 
 

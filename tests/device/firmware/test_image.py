@@ -9,6 +9,7 @@ import subprocess
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from eyetune.data.sources import folder
 from eyetune.device.firmware import camera_frame, preprocess, read_result
 from eyetune.errors import UsageError
+from eyetune.recipe import Resize
 
 GCC = shutil.which("gcc")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="gcc compiles the firmware's C")
@@ -36,8 +39,8 @@ static void need(int condition) { if (!condition) exit(2); }
 
 static void image(void)
 {
-    uint32_t sizes[5];
-    need(fread(sizes, 4, 5, stdin) == 5);
+    uint32_t sizes[6];
+    need(fread(sizes, 4, 6, stdin) == 6);
     const size_t frame_bytes = (size_t)2 * sizes[0] * sizes[1];
     const size_t image_bytes = (size_t)sizes[2] * sizes[3] * sizes[4];
     uint8_t *frame = malloc(frame_bytes);
@@ -45,7 +48,7 @@ static void image(void)
     need(frame && values && fread(frame, 1, frame_bytes, stdin) == frame_bytes);
     const CameraFrame source = {frame, sizes[0], sizes[1]};
     const NetworkImage filled = {values, sizes[2], sizes[3], sizes[4]};
-    fill_image(source, filled);
+    fill_image(source, filled, (Resize)sizes[5]);
     need(fwrite(values, 1, image_bytes, stdout) == image_bytes);
     free(frame);
     free(values);
@@ -105,9 +108,13 @@ def response(harness: Path, request: bytes) -> bytes:
 
 
 def image_in_c(
-    harness: Path, frame: NDArray[np.uint8], shape: tuple[int, int, int]
+    harness: Path,
+    frame: NDArray[np.uint8],
+    shape: tuple[int, int, int],
+    resize: Resize = "crop",
 ) -> NDArray[np.int8]:
-    sizes = struct.pack("=5I", frame.shape[1], frame.shape[0], shape[1], shape[0], shape[2])
+    way = get_args(Resize).index(resize)
+    sizes = struct.pack("=6I", frame.shape[1], frame.shape[0], shape[1], shape[0], shape[2], way)
     content = response(harness, b"i" + sizes + frame.tobytes())
     return np.frombuffer(content, np.int8).reshape(shape)
 
@@ -156,15 +163,48 @@ def requests(draw: st.DrawFn, largest: int = 40) -> tuple[NDArray[np.uint8], tup
 
 
 @needs_gcc
-@given(request=requests())
+@given(request=requests(), resize=st.sampled_from(get_args(Resize)))
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_preprocess_in_c_and_python_agree(
-    harness: Path, request: tuple[NDArray[np.uint8], tuple[int, int, int]]
+    harness: Path, request: tuple[NDArray[np.uint8], tuple[int, int, int]], resize: Resize
 ) -> None:
     frame, shape = request
-    np.testing.assert_array_equal(image_in_c(harness, frame, shape), preprocess(frame, shape))
+    np.testing.assert_array_equal(
+        image_in_c(harness, frame, shape, resize), preprocess(frame, shape, resize)
+    )
+
+
+@needs_gcc
+@given(request=requests(largest=70), resize=st.sampled_from(["crop", "pad"]))
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_photo_and_frame_become_the_same_image(
+    harness: Path,
+    tmp_path: Path,
+    request: tuple[NDArray[np.uint8], tuple[int, int, int]],
+    resize: Resize,
+) -> None:
+    frame, shape = request
+    Image.fromarray(colors(frame)).save(tmp_path / "photo.png", compress_level=0)
+    image = folder.decode(tmp_path / "photo.png", shape, resize).astype(int)
+    np.testing.assert_array_equal(image - 128, image_in_c(harness, frame, shape, resize))
+
+
+@needs_gcc
+@pytest.mark.parametrize("size", [(1152, 864), (769, 1201)])
+@pytest.mark.parametrize("side", [32, 96, 224])
+def test_large_photo_and_frame_become_the_same_image(
+    harness: Path, tmp_path: Path, size: tuple[int, int], side: int
+) -> None:
+    frame = random_frame(size[1], size[0])
+    Image.fromarray(colors(frame)).save(tmp_path / "photo.png", compress_level=0)
+    for resize in ("crop", "pad"):
+        image = folder.decode(tmp_path / "photo.png", (side, side, 3), resize).astype(int)
+        expected = image_in_c(harness, frame, (side, side, 3), resize)
+        np.testing.assert_array_equal(image - 128, expected)
 
 
 @needs_gcc
@@ -276,6 +316,18 @@ def test_camera_frame_is_the_smallest_large_enough(
     assert frame.name == name
     assert (frame.left, frame.top, frame.crop_width, frame.crop_height) == crop
     assert frame.bytes == 2 * frame.width * frame.height
+
+
+@pytest.mark.parametrize("resize", ["pad", "squash"])
+@pytest.mark.parametrize(
+    ("side", "name"),
+    [(32, "FRAMESIZE_QQVGA"), (224, "FRAMESIZE_QVGA"), (300, "FRAMESIZE_VGA")],
+)
+def test_camera_frame_of_whole_pictures_is_not_square(side: int, name: str, resize: Resize) -> None:
+    frame = camera_frame((side, side, 3), resize)
+    assert frame.name == name
+    whole = (0, 0, frame.width, frame.height)
+    assert (frame.left, frame.top, frame.crop_width, frame.crop_height) == whole
 
 
 def test_camera_frame_refuses_larger_images() -> None:

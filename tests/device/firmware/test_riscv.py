@@ -48,7 +48,7 @@ int main(void)
 {
     const CameraFrame source = {frame, %(frame_width)d, %(frame_height)d};
     const NetworkImage filled = {values, %(width)d, %(height)d, %(channels)d};
-    fill_image(source, filled);
+    fill_image(source, filled, RESIZE_CROP);
     for (unsigned i = 0; i < sizeof values; i++) {
         printf("%%d\n", values[i]);
     }

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Split, readable
+from eyetune.data.resize import Placement, grayscale, placed, placement
 from eyetune.data.sources.pixel_budget import PixelBudget
 from eyetune.errors import DataError
 from eyetune.inputs.limits import (
@@ -25,6 +26,7 @@ from eyetune.inputs.limits import (
     LimitExceededError,
 )
 from eyetune.inputs.regular_file import NotAFileError, open_file
+from eyetune.recipe import Resize
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # By content. Files of some phones with the extension .jpg are MPO, which Pillow opens as JPEG.
@@ -117,6 +119,7 @@ def survey(root: Path) -> Listing:
 def read(
     listing: Listing,
     image_size: int,
+    resize: Resize,
     *,
     skip_unreadable: bool,
     on_progress: OnProgress | None = None,
@@ -125,7 +128,8 @@ def read(
 
     Args:
         listing: From `survey`.
-        image_size: Side length in pixels; images that are not square are stretched.
+        image_size: Side length in pixels.
+        resize: What happens to images that are not square; see `load`.
         skip_unreadable: Skip files that cannot be decoded, and count them in the notes.
         on_progress: Called with the number of decoded files and of all files.
 
@@ -141,7 +145,7 @@ def read(
             images = np.empty((len(files), *image_shape), np.uint8)
             good = np.ones(len(files), bool)
             decoded = threads.map(
-                lambda path: _try_decode(path, image_shape), (path for path, _ in files)
+                lambda path: _try_decode(path, image_shape, resize), (path for path, _ in files)
             )
             for index, result in enumerate(decoded):
                 if isinstance(result, str):
@@ -171,7 +175,7 @@ def read(
     return Decoded(readable(listing.root.name), listing.class_names, splits, notes)
 
 
-def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
+def decode(path: Path, image_shape: tuple[int, int, int], resize: Resize) -> Images:
     """Decode an image file of any size and mode.
 
     A camera's rotation mark is applied, transparency becomes white, the first frame of an animation
@@ -180,6 +184,7 @@ def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
     Args:
         path: The file.
         image_shape: Height and width in pixels, and 1 or 3 channels.
+        resize: What happens to an image with another aspect ratio; see `load`.
 
     Returns:
         uint8, of this shape.
@@ -187,7 +192,7 @@ def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
     Raises:
         DataError: It cannot be read.
     """
-    result = _try_decode(path, image_shape)
+    result = _try_decode(path, image_shape, resize)
     if isinstance(result, str):
         raise DataError(
             f"The image {path} cannot be read.",
@@ -197,7 +202,9 @@ def decode(path: Path, image_shape: tuple[int, int, int]) -> Images:
     return result
 
 
-def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8] | str:
+def _try_decode(
+    path: Path, image_shape: tuple[int, int, int], resize: Resize
+) -> NDArray[np.uint8] | str:
     """Return the pixels, or the reason why they cannot be decoded."""
     height, width, channels = image_shape
     try:
@@ -207,17 +214,36 @@ def _try_decode(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uin
             with Image.open(file, formats=FORMATS) as image:
                 num_pixels = image.width * image.height
                 IMAGE_PIXELS.check(num_pixels, "too many pixels: an image")
-                # Large JPEGs are decoded at a fraction of their size, several times faster.
-                image.draft("RGB", (2 * width, 2 * height))
+                if resize == "squash":
+                    # A large JPEG is decoded at a fraction of its size, as in earlier versions.
+                    # That saves memory, but values differ from those of the whole picture.
+                    image.draft("RGB", (2 * width, 2 * height))
                 if "progressive" not in image.info:  # these need memory for all of it
                     num_pixels = image.width * image.height
                 with _BUDGET.reserved(num_pixels):
-                    upright = _to_rgb(_upright(image))
-                    resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+                    colors = _resized(_to_rgb(_upright(image)), (width, height), resize)
     except Exception as error:  # Pillow's decoders have many errors for damaged files
         return _reason(error, path)
-    pixels = np.asarray(resized if channels == 3 else resized.convert("L"))
-    return pixels.reshape(image_shape)
+    return colors if channels == 3 else grayscale(colors)
+
+
+def _resized(image: Image.Image, size: tuple[int, int], resize: Resize) -> NDArray[np.uint8]:
+    """Return an RGB image in another size, as an array.
+
+    Squashed images are interpolated by Pillow, as in earlier versions: recorded runs are checked
+    against their images. The others have the mean of each area, in strips of a few rows.
+    """
+    if resize == "squash":
+        return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    place = placement(image.size, size, resize)
+    return placed(place, size, 3, lambda first, last: _rows(image, place, first, last))
+
+
+def _rows(image: Image.Image, place: Placement, first: int, last: int) -> NDArray[np.uint8]:
+    """Return rows of the part of an RGB image that is used."""
+    left, top, width = place.source.left, place.source.top, place.source.width
+    strip = image.crop((left, top + first, left + width, top + last))
+    return np.asarray(strip).reshape(last - first, -1)
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -28,7 +28,7 @@ from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import BoardError, UsageError
 from eyetune.inputs.limits import JSON_BYTES, WEIGHTS_BYTES
 from eyetune.inputs.regular_file import read_bytes
-from eyetune.recipe import DataSection
+from eyetune.recipe import RecordedData, Resize
 from eyetune.report.output import output_errors
 from eyetune.values.firmware_formats import FirmwareFormat
 from eyetune.values.pixels import PixelRange
@@ -66,7 +66,7 @@ class Manifest(BaseModel):
         None, description="the file that the network is from; null for a run"
     )
     label: str = Field(description="name of the run or of the file")
-    data: DataSection = Field(
+    data: RecordedData = Field(
         description="the images: of a run, those that it was trained on; otherwise those that the "
         "user named"
     )
@@ -74,6 +74,9 @@ class Manifest(BaseModel):
     class_names: tuple[str, ...] = Field(description="in the order of the network's outputs")
     image_shape: tuple[int, int, int] = Field(
         description="height and width in pixels, and channels"
+    )
+    resize: Resize = Field(
+        "crop", description="how the firmware makes these images out of the camera's frames"
     )
     board: Board
     formats: tuple[FirmwareFormat, ...] = Field(description="formats of the firmware")

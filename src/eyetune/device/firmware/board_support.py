@@ -9,6 +9,7 @@ from eyetune.device.boards.profiles import Board, Camera, EspNnVersion
 from eyetune.device.firmware.image import CameraFrame, camera_frame
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.errors import BoardError, UsageError
+from eyetune.recipe import Resize
 
 _PARTITION_OFFSET = 0x10000  # after the bootloader, the partition table, nvs and phy
 _PARTITION_UNIT = 0x1000  # bytes
@@ -19,13 +20,19 @@ _CLOCKS_MHZ = (80, 160, 240)
 _ARDUINO_ESP_NN: EspNnVersion = "1.2.3"
 
 
-def check_board(board: Board, formats: Sequence[str], image_shape: tuple[int, int, int]) -> None:
+def check_board(
+    board: Board,
+    formats: Sequence[str],
+    image_shape: tuple[int, int, int],
+    resize: Resize = "crop",
+) -> None:
     """Check that firmware in these formats can be written for a board, before there is a network.
 
     Args:
         board: The board.
         formats: Formats of firmware: "esp-idf", "arduino" and "c"; a C array suits every board.
         image_shape: Height, width and channels of the network's images.
+        resize: How a frame of the camera becomes such an image.
 
     Raises:
         UsageError: The board has no ESP-IDF chip or no camera, its file has values that ESP-IDF
@@ -36,7 +43,7 @@ def check_board(board: Board, formats: Sequence[str], image_shape: tuple[int, in
         return
     _camera_of(board)
     _check_values(board)
-    frame = camera_frame(image_shape)
+    frame = camera_frame(image_shape, resize)
     if frame.bytes > _ram_bytes(board):
         raise _frame_does_not_fit(board, frame, 0)
 
@@ -63,8 +70,8 @@ def board_context(model: FirmwareModel, board: Board) -> dict[str, Any]:
             does not support, or its camera cannot capture the network's images.
         BoardError: The network, or a frame of the camera beside it, does not fit the board.
     """
-    check_board(board, ("esp-idf",), model.image_shape)
-    frame = camera_frame(model.image_shape)
+    check_board(board, ("esp-idf",), model.image_shape, model.resize)
+    frame = camera_frame(model.image_shape, model.resize)
     _check_fits(model, board, frame)
     return {
         "board": board,
@@ -149,5 +156,5 @@ def _frame_does_not_fit(board: Board, frame: CameraFrame, arena_bytes: int) -> B
         f"{board.title} does not have enough RAM for a frame of its camera.",
         expected=f"at most {_ram_bytes(board):,} bytes of RAM",
         received=f"{frame.bytes:,} bytes for {frame.width} x {frame.height} pixels{beside}",
-        fix="Train on smaller images, or a network that needs less memory.",
+        fix="Train on smaller images (--image-size), or a network that needs less memory.",
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.data.resize import grayscale, placement, resized
 from eyetune.errors import UsageError
+from eyetune.recipe import Resize
 
-# Frame sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB.
-# All of them exist since its version 2; 128X128 and 320X320 are newer.
+# Frame sizes of the camera's driver that are square or 4:3, the smallest first, up to 600 KiB. The
+# sensor sees 4:3: of a square frame it leaves out both sides. All of them exist since the driver's
+# version 2; 128X128 and 320X320 are newer.
 # https://github.com/espressif/esp32-camera/blob/master/driver/sensor.c
 _FRAMES = (
     ("FRAMESIZE_96X96", 96, 96),
@@ -26,16 +29,16 @@ _MAX_PIXELS = 4096 * 4096  # of a frame: image.c adds up in 32 bits
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """A frame that the camera captures, and the crop that the network sees. Lengths are in pixels.
+    """A frame that the camera captures, and the part that the network sees. Lengths are in pixels.
 
     Attributes:
         name: Name of the frame size in the camera's driver.
         width: Width of the frame.
         height: Height of the frame.
-        left: Left edge of the crop.
-        top: Top edge of the crop.
-        crop_width: Width of the crop.
-        crop_height: Height of the crop.
+        left: Left edge of the part.
+        top: Top edge of the part.
+        crop_width: Width of the part.
+        crop_height: Height of the part.
     """
 
     name: str
@@ -52,33 +55,38 @@ class CameraFrame:
         return _BYTES_PER_PIXEL * self.width * self.height
 
 
-def camera_frame(image_shape: tuple[int, int, int]) -> CameraFrame:
-    """Return the smallest frame that is at least as large as the network's images, and its crop.
+def camera_frame(image_shape: tuple[int, int, int], resize: Resize = "crop") -> CameraFrame:
+    """Return the smallest frame that is at least as large as the network's images, and its part.
 
     Args:
         image_shape: Height, width and channels (1 or 3) of the images.
+        resize: How the frame becomes an image. Where all of a picture is used, the frame has all
+            that the sensor sees.
 
     Raises:
         UsageError: The images are larger than every frame, or the shape is not that of images.
 
     Example:
-        >>> camera_frame((32, 32, 3)).name
-        'FRAMESIZE_96X96'
+        >>> camera_frame((32, 32, 3)).name, camera_frame((32, 32, 3), "pad").name
+        ('FRAMESIZE_96X96', 'FRAMESIZE_QQVGA')
         >>> frame = camera_frame((100, 100, 1))
         >>> frame.name, frame.left, frame.crop_width
         ('FRAMESIZE_QQVGA', 20, 120)
     """
     height, width, _ = checked_shape(image_shape)
     for name, frame_width, frame_height in _FRAMES:
-        if frame_width >= width and frame_height >= height:
-            crop = _center_crop(frame_width, frame_height, width, height)
-            return CameraFrame(name, frame_width, frame_height, *crop)
+        is_whole = frame_width > frame_height
+        if frame_width >= width and frame_height >= height and (is_whole or resize == "crop"):
+            part = placement((frame_width, frame_height), (width, height), resize).source
+            return CameraFrame(
+                name, frame_width, frame_height, part.left, part.top, part.width, part.height
+            )
     _, max_width, max_height = _FRAMES[-1]
     raise UsageError(
         "The network's images are larger than the frames of the camera.",
         expected=f"at most {max_height} x {max_width} pixels (height, width)",
         received=f"{height} x {width}",
-        fix="Train on smaller images.",
+        fix="Train on smaller images (--image-size).",
     )
 
 
@@ -97,17 +105,20 @@ def checked_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return image_shape
 
 
-def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.int8]:
+def preprocess(
+    frame: NDArray[np.uint8], image_shape: tuple[int, int, int], resize: Resize = "crop"
+) -> NDArray[np.int8]:
     """Return the network's image for a frame, with the same integer arithmetic as image.c.
 
-    The largest crop in the center with the image's aspect ratio becomes the image: each value is
-    the rounded mean of the area that it covers. Grayscale is computed from the rounded colors by
-    ITU-R BT.601, as in Pillow.
+    Each value is the rounded mean of the area that it covers, as in images made from photos.
+    Grayscale is computed from the rounded colors by ITU-R BT.601, as in Pillow.
 
     Args:
         frame: A frame in RGB565, uint8 of shape (height, width, 2), the high byte first.
         image_shape: Height, width and channels (1 or 3) of the image; at most as large as the
             frame.
+        resize: "crop" takes the largest part in the center with the image's aspect ratio, "pad" all
+            of the frame with black borders, "squash" all of it without its aspect ratio.
 
     Returns:
         The image, int8 of that shape: each value less 128.
@@ -122,19 +133,27 @@ def preprocess(frame: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> N
     """
     height, width, channels = checked_shape(image_shape)
     _check_frame(frame, height, width)
-    frame_height, frame_width, _ = frame.shape
-    left, top, crop_width, crop_height = _center_crop(frame_width, frame_height, width, height)
-    colors = _colors(frame[top : top + crop_height, left : left + crop_width])
-    row_overlaps = _overlaps(crop_height, height)
-    column_overlaps = _overlaps(crop_width, width)
-    sums = np.einsum("yr,rcn,xc->yxn", row_overlaps, colors, column_overlaps, optimize=True)
-    area = crop_height * crop_width
-    means = (sums + area // 2) // area
+    image = resized(colors(frame), (width, height), resize)
     if channels == 1:
-        weighted = means @ np.array([19595, 38470, 7471])
-        means = (weighted + 0x8000 >> 16)[..., np.newaxis]
-    image: NDArray[np.int8] = (means - 128).astype(np.int8)
-    return image
+        image = grayscale(image)
+    return (image.astype(np.int16) - 128).astype(np.int8)
+
+
+def colors(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return red, green and blue of a frame in RGB565, each a byte whose lowest bits are 0.
+
+    Args:
+        frame: uint8 of shape (height, width, 2), the high byte first.
+
+    Example:
+        >>> colors(np.array([[[0xF8, 0x00]]], np.uint8))
+        array([[[248,   0,   0]]], dtype=uint8)
+    """
+    high, low = frame[..., 0], frame[..., 1]
+    red = high & 0xF8
+    green = (high & 0x07) << 5 | (low & 0xE0) >> 3
+    blue = (low & 0x1F) << 3
+    return np.stack([red, green, blue], axis=-1)
 
 
 def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
@@ -151,41 +170,3 @@ def _check_frame(frame: NDArray[np.uint8], height: int, width: int) -> None:
             f"from {height} x {width} to 4096 x 4096 pixels",
             received=f"{frame.dtype} of shape {frame.shape}",
         )
-
-
-def _center_crop(
-    frame_width: int, frame_height: int, width: int, height: int
-) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the largest central crop of an image's shape."""
-    crop_width, crop_height = frame_width, frame_height
-    if frame_width * height >= frame_height * width:
-        crop_width = frame_height * width // height
-    else:
-        crop_height = frame_width * height // width
-    left = (frame_width - crop_width) // 2
-    top = (frame_height - crop_height) // 2
-    return left, top, crop_width, crop_height
-
-
-def _colors(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return red, green and blue of RGB565 pixels, each a byte whose lowest bits are 0."""
-    high, low = pixels[..., 0].astype(np.int64), pixels[..., 1].astype(np.int64)
-    red = high & 0xF8
-    green = (high & 0x07) << 5 | (low & 0xE0) >> 3
-    blue = (low & 0x1F) << 3
-    return np.stack([red, green, blue], axis=-1)
-
-
-def _overlaps(length: int, size: int) -> NDArray[np.int64]:
-    """Return how much of each of `length` pixels lies in each of `size` values.
-
-    In units in which a pixel is `size` long and a value is `length` long, nothing is rounded.
-
-    Returns:
-        The lengths, shape (size, length).
-    """
-    values, pixels = np.arange(size)[:, np.newaxis], np.arange(length)
-    starts = np.maximum(values * length, pixels * size)
-    ends = np.minimum((values + 1) * length, (pixels + 1) * size)
-    overlaps: NDArray[np.int64] = np.maximum(ends - starts, 0)
-    return overlaps

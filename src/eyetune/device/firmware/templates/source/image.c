@@ -7,7 +7,13 @@ typedef struct {
     uint32_t top;
     uint32_t width;
     uint32_t height;
-} Crop;
+} Area;
+
+/* Which part of the frame becomes which part of the image. */
+typedef struct {
+    Area source;
+    Area target;
+} Placement;
 
 typedef struct {
     uint32_t red;
@@ -25,18 +31,49 @@ static uint32_t max_of(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-/* Returns the largest crop in the center of a frame that has the aspect ratio of an image. */
-static Crop center_crop(CameraFrame frame, NetworkImage image)
+static Area centered(uint32_t width, uint32_t height, Area whole)
 {
-    Crop crop = {0, 0, frame.width, frame.height};
+    const Area area = {(whole.width - width) / 2, (whole.height - height) / 2, width, height};
+    return area;
+}
+
+/* Returns a quotient, rounded half up. */
+static uint32_t rounded(uint32_t numerator, uint32_t denominator)
+{
+    return (2 * numerator + denominator) / (2 * denominator);
+}
+
+/* Returns the largest part in the center of a frame that has the aspect ratio of an image. */
+static Area cropped(Area frame, Area image)
+{
     if (frame.width * image.height >= frame.height * image.width) {
-        crop.width = frame.height * image.width / image.height;
-    } else {
-        crop.height = frame.width * image.height / image.width;
+        return centered(frame.height * image.width / image.height, frame.height, frame);
     }
-    crop.left = (frame.width - crop.width) / 2;
-    crop.top = (frame.height - crop.height) / 2;
-    return crop;
+    return centered(frame.width, frame.width * image.height / image.width, frame);
+}
+
+/* Returns the part in the center of an image that a whole frame fills. */
+static Area padded(Area frame, Area image)
+{
+    if (frame.width * image.height >= frame.height * image.width) {
+        const uint32_t height = rounded(frame.height * image.width, frame.width);
+        return centered(image.width, max_of(height, 1), image);
+    }
+    const uint32_t width = rounded(frame.width * image.height, frame.height);
+    return centered(max_of(width, 1), image.height, image);
+}
+
+static Placement placement(CameraFrame frame, NetworkImage image, Resize resize)
+{
+    const Area whole_frame = {0, 0, frame.width, frame.height};
+    const Area whole_image = {0, 0, image.width, image.height};
+    Placement place = {whole_frame, whole_image};
+    if (resize == RESIZE_CROP) {
+        place.source = cropped(whole_frame, whole_image);
+    } else if (resize == RESIZE_PAD) {
+        place.target = padded(whole_frame, whole_image);
+    }
+    return place;
 }
 
 /* Returns the overlap of a pixel with a value, along an axis on which `length` pixels become `size` values.
@@ -60,20 +97,21 @@ static uint32_t last_pixel(uint32_t value, uint32_t length, uint32_t size)
     return ((value + 1) * length - 1) / size;
 }
 
-/* Returns the mean color of the area that a pixel of the image covers. */
-static Color mean_color(CameraFrame frame, Crop crop, NetworkImage image, uint32_t row, uint32_t column)
+/* Returns the mean color of the area that a pixel of the target covers. */
+static Color mean_color(CameraFrame frame, Placement place, uint32_t row, uint32_t column)
 {
-    const uint32_t area = crop.width * crop.height;
-    const uint32_t last_y = last_pixel(row, crop.height, image.height);
-    const uint32_t last_x = last_pixel(column, crop.width, image.width);
+    const Area source = place.source;
+    const uint32_t area = source.width * source.height;
+    const uint32_t last_y = last_pixel(row, source.height, place.target.height);
+    const uint32_t last_x = last_pixel(column, source.width, place.target.width);
     Color sum = {area / 2, area / 2, area / 2}; /* for rounding */
 
-    for (uint32_t y = first_pixel(row, crop.height, image.height); y <= last_y; y++) {
-        const uint32_t row_overlap = overlap(y, row, crop.height, image.height);
-        const uint8_t *pixels = frame.bytes + 2 * ((size_t)(crop.top + y) * frame.width + crop.left);
+    for (uint32_t y = first_pixel(row, source.height, place.target.height); y <= last_y; y++) {
+        const uint32_t row_overlap = overlap(y, row, source.height, place.target.height);
+        const uint8_t *pixels = frame.bytes + 2 * ((size_t)(source.top + y) * frame.width + source.left);
 
-        for (uint32_t x = first_pixel(column, crop.width, image.width); x <= last_x; x++) {
-            const uint32_t weight = row_overlap * overlap(x, column, crop.width, image.width);
+        for (uint32_t x = first_pixel(column, source.width, place.target.width); x <= last_x; x++) {
+            const uint32_t weight = row_overlap * overlap(x, column, source.width, place.target.width);
             const uint32_t high = pixels[2 * x];
             const uint32_t low = pixels[2 * x + 1];
             sum.red += weight * (high & 0xF8u);
@@ -87,6 +125,18 @@ static Color mean_color(CameraFrame frame, Crop crop, NetworkImage image, uint32
     return sum;
 }
 
+/* Returns the color of a pixel of the image: black outside of the target. */
+static Color color_at(CameraFrame frame, Placement place, uint32_t row, uint32_t column)
+{
+    const Area target = place.target;
+    if (row < target.top || row >= target.top + target.height
+        || column < target.left || column >= target.left + target.width) {
+        const Color black = {0, 0, 0};
+        return black;
+    }
+    return mean_color(frame, place, row - target.top, column - target.left);
+}
+
 /* Returns grayscale by ITU-R BT.601 with 16 fractional bits, as for the training images. */
 static uint32_t grayscale(Color color)
 {
@@ -98,14 +148,14 @@ static int8_t less_128(uint32_t value)
     return (int8_t)((int32_t)value - 128);
 }
 
-void fill_image(CameraFrame frame, NetworkImage image)
+void fill_image(CameraFrame frame, NetworkImage image, Resize resize)
 {
-    const Crop crop = center_crop(frame, image);
+    const Placement place = placement(frame, image, resize);
     int8_t *values = image.values;
 
     for (uint32_t row = 0; row < image.height; row++) {
         for (uint32_t column = 0; column < image.width; column++) {
-            const Color color = mean_color(frame, crop, image, row, column);
+            const Color color = color_at(frame, place, row, column);
             if (image.channels == 1) {
                 *values++ = less_128(grayscale(color));
             } else {

@@ -23,12 +23,19 @@ typedef struct {
     uint32_t channels; /* 1 or 3 */
 } NetworkImage;
 
-/* Fills an image with the largest crop in the center of a frame that has the image's aspect ratio.
+/* How a frame becomes an image of another aspect ratio. */
+typedef enum {
+    RESIZE_CROP,   /* the largest part in the center of the frame that has the image's aspect ratio */
+    RESIZE_PAD,    /* all of the frame with its aspect ratio; the rest of the image is black */
+    RESIZE_SQUASH  /* all of the frame, without its aspect ratio */
+} Resize;
+
+/* Fills an image with a frame.
  *
  * Each value is the rounded mean of the area that it covers. The frame must be at least as wide and as high as the
  * image, and have at most 4096 x 4096 pixels, since sums are kept in 32 bits.
  */
-void fill_image(CameraFrame frame, NetworkImage image);
+void fill_image(CameraFrame frame, NetworkImage image, Resize resize);
 
 #ifdef __cplusplus
 }
