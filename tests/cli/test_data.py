@@ -36,3 +36,22 @@ def test_data_list_and_clear_show_and_empty_the_cache(
     assert "cifar100" in eyetune.output
     assert eyetune.json("data", "clear")["freed_bytes"] == entry["size_bytes"]
     assert eyetune.json("data", "list")["cached"] == []
+
+
+def test_data_show_describes_the_photos_of_a_folder(eyetune: Terminal, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(8):
+            photo = Image.new("RGB", (64 + number, 48), (250, 20 * number, 0))
+            photo.save(tmp_path / "pets" / name / f"{number}.jpg")
+    path = tmp_path / "samples.png"
+    command = ("data", "show", tmp_path / "pets", "--output", path)
+    value = eyetune.json(*command, "--grayscale", "--resize", "pad", "--image-size", "16")
+    assert value["photos"]["formats"] == {"JPEG": 16}
+    assert value["photos"]["sizes"][0] == {"width": 64, "height": 48, "count": 2}
+    assert value["photos"]["used_share"] == 1
+    assert value["splits"]["test"]["images"][1:] == [16, 16, 1]
+    assert value["splits"]["test"]["smallest_value"] == 0  # the borders
+    assert eyetune(*command) == 0
+    for text in ("16 JPEG", "64x48 (2)", "71x48"):
+        assert text in eyetune.output

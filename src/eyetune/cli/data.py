@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, check_output_file, command_group, load_keras
 from eyetune.errors import UsageError
+
+if TYPE_CHECKING:
+    from eyetune.recipe import Recipe
 
 app = command_group("data", "Look at images and labels before training on them.")
 _NO_COMMON = Common()
@@ -36,7 +39,8 @@ def show(
 ) -> None:
     """Describe a data set and draw samples of every class.
 
-    It shows shapes, types, value ranges, class counts and the first labels.
+    It shows shapes, types, value ranges, class counts and the first labels, and of a folder the
+    sizes and formats of its photos, and what is left of them in square images.
 
     For example:
 
@@ -120,14 +124,32 @@ def show(
     else:
         grid = sample_grid(dataset, per_class=per_class)
     save_picture(grid, path)
-    facts = describe(dataset)
+    facts = describe(dataset) | {"photos": _photos(recipe)}
     uneven = imbalance(dataset.train.class_counts(dataset.num_classes).tolist())
     note = imbalance_text(uneven, dataset.class_names)
     common.show(
         {**facts, "imbalance": uneven.to_json(), "picture": str(path)},
-        *dataset_tables(facts, path),
+        *dataset_tables(facts, path, recipe.data.resize),
         *imbalance_lines(note),
     )
+
+
+def _photos(recipe: Recipe) -> dict[str, Any] | None:
+    """Return the facts about the photos of a folder; None for a source of another kind."""
+    from eyetune.data.load import folder_of
+    from eyetune.data.photo_facts import photo_facts
+    from eyetune.data.sources.folder import survey
+    from eyetune.report.progress.training_progress import counting_bar
+
+    root = folder_of(recipe.data.source)
+    if root is None:
+        return None
+    section = recipe.data
+    with counting_bar("reading headers") as on_progress:
+        facts = photo_facts(
+            survey(root).paths(), section.image_size, section.resize, on_progress=on_progress
+        )
+    return facts.to_json()
 
 
 @app.command(name="list")

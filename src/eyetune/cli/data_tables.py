@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,18 @@ from eyetune.report.console import escape, escape_lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+MAX_SIZES = 5  # of photos that are listed
 
-def dataset_tables(facts: Mapping[str, Any], picture: Path) -> list[RenderableType]:
-    """Return the tables of a data set: splits, classes and the first labels."""
+
+def dataset_tables(facts: Mapping[str, Any], picture: Path, resize: str) -> list[RenderableType]:
+    """Return the tables of a data set: photos of a folder, splits, classes, the first labels."""
     title = f"[bold]{escape(facts['name'])}[/bold]"
     if facts["source"] != facts["name"]:
         title += f" from {escape(facts['source'])}"
     parts: list[RenderableType] = [title]
     parts += [f"note: {escape_lines(note)}" for note in facts["notes"]]
+    if facts["photos"] is not None:
+        parts.append(_photo_table(facts["photos"], resize))
     parts += [_split_table(facts), _class_table(facts), _first_labels_table(facts)]
     return [*parts, f"Samples of each class: {escape(str(picture))}"]
 
@@ -33,6 +37,43 @@ def imbalance_lines(text: str) -> list[RenderableType]:
         return []
     remedies = "`eyetune lab` then also tries the techniques class-weight and balanced-sampling."
     return [f"[yellow]Imbalance:[/yellow] {escape_lines(text)} {remedies}"]
+
+
+def _photo_table(photos: Mapping[str, Any], resize: str) -> Table:
+    """Return what is known of photos before they are resized."""
+    table = Table(box=box.SIMPLE, show_header=False, title="photos of the folder")
+    formats = [f"{count:,} {name}" for name, count in photos["formats"].items()]
+    table.add_row("format", escape(", ".join(formats)))
+    sizes = [f"{_size_text(size)} ({size['count']:,})" for size in photos["sizes"][:MAX_SIZES]]
+    if len(photos["sizes"]) > MAX_SIZES:
+        smallest, largest = _extremes(photos["sizes"])
+        others = len(photos["sizes"]) - MAX_SIZES
+        sizes.append(f"{others:,} other sizes, from {smallest} to {largest}")
+    table.add_row("size in pixels", ", ".join(sizes))
+    if resize == "pad":
+        table.add_row("pad", f"a photo fills {photos['filled_share']:.0%} of an image on average")
+    else:
+        table.add_row(resize, f"{photos['used_share']:.0%} of a photo is used on average")
+    counted = {
+        "rotated": "turned upright by the mark of their camera (EXIF)",
+        "grayscale": "without color",
+        "enlarged": "smaller than the image",
+        "unreadable": "cannot be read",
+    }
+    for name, text in counted.items():
+        if photos[name]:
+            table.add_row(name, f"{photos[name]:,} {text}")
+    return table
+
+
+def _size_text(size: Mapping[str, int]) -> str:
+    return f"{size['width']}x{size['height']}"
+
+
+def _extremes(sizes: Sequence[Mapping[str, int]]) -> tuple[str, str]:
+    """Return the sizes with the fewest and with the most pixels."""
+    ordered = sorted(sizes, key=lambda size: (size["width"] * size["height"], size["width"]))
+    return _size_text(ordered[0]), _size_text(ordered[-1])
 
 
 def _split_table(facts: Mapping[str, Any]) -> Table:

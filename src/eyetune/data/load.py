@@ -140,6 +140,16 @@ def shape_of(section: DataSection) -> tuple[tuple[int, int, int], int]:
     return dataset.image_shape, dataset.num_classes
 
 
+def folder_of(source: str) -> Path | None:
+    """Return the folder of image files that a source is; None for a source of another kind.
+
+    Raises:
+        SourceError: The source does not exist.
+    """
+    kind, path = _locate(source)
+    return path if kind == "folder" else None
+
+
 def _check_ranges(validation: float, test: float, image_size: int, resize: str) -> None:
     for name, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:

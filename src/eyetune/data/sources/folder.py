@@ -60,6 +60,10 @@ class Listing:
     files: Mapping[str, tuple[tuple[Path, int], ...]]
     notes: tuple[str, ...]
 
+    def paths(self) -> list[Path]:
+        """Return the files of all splits."""
+        return [path for files in self.files.values() for path, _ in files]
+
     @property
     def state(self) -> str:
         """A hash of the names, sizes and times of all files."""
@@ -210,7 +214,7 @@ def _try_decode(
     try:
         with open_file(path) as file:
             IMAGE_FILE_BYTES.check(os.fstat(file.fileno()).st_size, "a file")
-            _set_up_pillow()
+            allow_large_images()
             with Image.open(file, formats=FORMATS) as image:
                 num_pixels = image.width * image.height
                 IMAGE_PIXELS.check(num_pixels, "too many pixels: an image")
@@ -265,7 +269,7 @@ def _reason(error: Exception, path: Path) -> str:
 _BUDGET = PixelBudget(IMAGE_PIXELS)
 
 
-def _set_up_pillow() -> None:
+def allow_large_images() -> None:
     """Let Pillow open what the limit allows, and allocate large images in large blocks.
 
     The C library gives memory of such blocks back to the system; smaller ones stay with the thread
