@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from eyetune.api.train import resume, train
     from eyetune.api.trust import trust_function
     from eyetune.api.tune import tune
+    from eyetune.api.unknown import UnknownOptions
     from eyetune.api.verify import verify
     from eyetune.api.verify_file import verify_file
     from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
@@ -76,6 +77,7 @@ _MODULE_OF_NAME = {
     "Tracked": "eyetune.tracking.tracker",
     "TrackedEnd": "eyetune.tracking.tracker",
     "Tracker": "eyetune.tracking.tracker",
+    "UnknownOptions": "eyetune.api.unknown",
     "Workspace": "eyetune.records",
     "boards": "eyetune.device.boards.profiles",
     "compare": "eyetune.api.compare",
@@ -132,6 +134,7 @@ __all__ = [
     "Tracked",
     "TrackedEnd",
     "Tracker",
+    "UnknownOptions",
     "Workspace",
     "boards",
     "compare",

@@ -36,6 +36,7 @@ def deployed(
         "space": space,
         "recipe": et.Recipe().with_(edits),
         "name": "camera",
+        "unknown": 0.1,
         "workers": 1,
         "workspace": folder / "workspace",
         "progress": False,
@@ -69,6 +70,19 @@ def test_deploy_ends_with_verified_firmware(
     kept = json.loads((deployment.export.folder / "deployment.json").read_text())
     assert kept["run"] == deployment.run.id
     assert kept["verification"]["passed"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_deploy_holds_out_images_for_the_threshold(
+    deployed: tuple[et.Deployment, dict[str, Any]],
+) -> None:
+    deployment, _ = deployed
+    report = deployment.export.manifest.unknown
+    assert report is not None
+    assert report.is_held_out
+    assert (report.calibration_images, report.num_compared) == (13, 1)
+    assert deployment.run.record.data.num_validation == 40 - 13
 
 
 @pytest.mark.slow

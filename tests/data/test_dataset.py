@@ -97,6 +97,26 @@ def test_subset_too_small_to_split_is_rejected(dataset: Dataset, size: int) -> N
     assert caught.value.details() == {"expected": "at least 5 images", "received": str(size)}
 
 
+@pytest.mark.parametrize(("share", "num_held_out"), [(0.25, 5), (0.001, 1), (0.999, 19)])
+def test_hold_out_takes_the_last_validation_images(
+    dataset: Dataset, share: float, num_held_out: int
+) -> None:
+    held_out = dataset.hold_out(share)
+    assert held_out.calibration is not None
+    assert len(held_out.calibration) == num_held_out
+    images = np.concatenate([held_out.validation.images, held_out.calibration.images])
+    assert np.array_equal(images, dataset.validation.images)
+    labels = np.concatenate([held_out.validation.labels, held_out.calibration.labels])
+    assert np.array_equal(labels, dataset.validation.labels)
+    assert held_out.train is dataset.train
+    assert held_out.fingerprint != dataset.fingerprint
+
+
+def test_hold_out_needs_two_validation_images(dataset: Dataset) -> None:
+    with pytest.raises(DataError):
+        dataclasses.replace(dataset, validation=dataset.validation.take(0, 1)).hold_out(0.5)
+
+
 def test_splits_come_by_name_and_in_order(dataset: Dataset) -> None:
     assert [name for name, _ in dataset.splits()] == ["train", "validation", "test"]
     assert dataset.split("validation") is dataset.validation

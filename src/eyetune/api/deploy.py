@@ -16,6 +16,7 @@ from eyetune.api.preparing import checked_recipe, workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study import Study
 from eyetune.api.tune import draw, tune
+from eyetune.api.unknown import UnknownOptions, calibration_share, unknown_options
 from eyetune.api.verify import verify
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export import export_folder
@@ -49,6 +50,7 @@ MIN_VERIFICATION_IMAGES = 200
 # depthwise convolutions are slower.
 _VERIFICATION_SECONDS_PER_MAC = 0.8e-9
 _VERIFICATION_SECONDS_PER_IMAGE = 5e-4
+_MAX_UNKNOWN_IMAGES = 10_000  # that an export classifies to refuse unknown pictures
 _RESULT = "deployment.json"
 
 
@@ -105,6 +107,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     max_epochs: int | None = None,
     formats: Sequence[str] = DEFAULT_FORMATS,
     overwrite: bool = False,
+    unknown: float | UnknownOptions | None = None,
     seed: int = 0,
     name: str = "",
     resume: bool = False,
@@ -139,6 +142,10 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
             number of images.
         formats: Formats of the firmware: "esp-idf", "arduino" and "c", one or more.
         overwrite: Whether to replace an existing export.
+        unknown: The largest share of known pictures that the firmware may answer with "unknown",
+            or options with such a share; see `export`. A third of the validation images, and up to
+            a half of few images, is held out of the search for it. Default: every picture gets a
+            class.
         seed: Random seed. Default: 0.
         name: Name of the study, the run and the export. Default: a generated one.
         resume: Whether to continue the study of this name, or the latest one.
@@ -172,15 +179,21 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
     chosen_formats = checked_formats(formats)
     check_options(TuneOptions(constraints=constraints, fps=fps, board=board))
     overwrite = overwrite or resume
+    options = unknown_options(unknown)
     if output is not None:  # checked before any work
         folder = export_target(output, workspace, "")
         export_folder.check_target(folder, overwrite=overwrite)
     default_space = "portfolio" if recipe is None else "fine"
     start_recipe = _recipe_to_resume(workspace, name) if resume else checked_recipe(recipe)
     dataset = load_images(start_recipe, None if resume else data, progress=progress)
+    if options is not None and not resume and not start_recipe.data.calibration:
+        share = calibration_share(dataset, options.rate)
+        recipe = start_recipe.with_({"data.calibration": share})
     num_images = len(dataset.test) or len(dataset.validation)
     loading_seconds = time.monotonic() - start  # it may decode thousands of photos
-    reserved = min(MAX_VERIFICATION_SHARE * seconds, _verification_seconds(USUAL_MACS) * num_images)
+    num_classified = num_images + (_MAX_UNKNOWN_IMAGES if options is not None else 0)
+    reserved = _verification_seconds(USUAL_MACS) * num_classified
+    reserved = min(MAX_VERIFICATION_SHARE * seconds, reserved)
     with follow(workspace, trackers) as follower:
         study = tune(
             build_model,
@@ -212,6 +225,7 @@ def deploy(  # noqa: PLR0913 (options by name, most of them left out)
             formats=chosen_formats,
             overwrite=overwrite,
             steps=_steps(study, winner, profile.title),
+            unknown=options,
             progress=progress,
         )
         seconds_left = seconds - (time.monotonic() - start)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.analysis.guessing import guessing_accuracy
 from eyetune.analysis.metrics import evaluate
+from eyetune.api.export_notes import export_notes
 from eyetune.api.export_report import draw_training, write_report
 from eyetune.api.export_source import (
     ExportSource,
@@ -27,28 +27,32 @@ from eyetune.api.int8_network import Int8Network, int8_network
 from eyetune.api.preparing import note, start
 from eyetune.api.run import Run
 from eyetune.api.tried_networks import tried_networks
+from eyetune.api.unknown import (
+    RefusingNetwork,
+    UnknownOptions,
+    check_enough_images,
+    known_pictures,
+    refusing_network,
+    unknown_options,
+)
 from eyetune.data import Dataset
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
-from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import LABELS, MODEL, Manifest, SourceFile
 from eyetune.device.export.int8_values import check_ports, returns_probabilities
-from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
 from eyetune.records.run import require_images
-from eyetune.report.numbers import count_text
 from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
-from eyetune.values.pixels import Pixels, pixels_text
+from eyetune.values.pixels import Pixels
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
     from eyetune.device.estimate.tflite import TfliteModel
 
-_NUM_SHOWN = 3  # names of classes in a note
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
 
@@ -94,6 +98,7 @@ def export(
     unsafe: bool = False,
     overwrite: bool = False,
     steps: Sequence[str] = (),
+    unknown: float | UnknownOptions | None = None,
     workspace: str | Path | Workspace | None = None,
     progress: bool = True,
 ) -> Export:
@@ -118,6 +123,10 @@ def export(
         unsafe: Whether code inside a .keras file may run. It can do anything that you can.
         overwrite: Whether to replace an existing export. Other files are never replaced.
         steps: How the network was found, as sentences for the report.
+        unknown: The largest share of known pictures that the firmware may answer with "unknown",
+            for example 0.05, so that it can refuse pictures of something else; or options with
+            such a share. Then test images are used to report the share. Default: every picture
+            gets a class.
         workspace: The workspace that the run is recorded in.
         progress: Whether to show the progress.
 
@@ -125,7 +134,8 @@ def export(
         UsageError: The run is not complete, the file cannot be loaded, the folder cannot be used,
             or there is no such board or format.
         BoardError: The network does not fit the board, or cannot be converted.
-        DataError: The images have changed since the training, or do not match the network.
+        DataError: The images have changed since the training, do not match the network, or are too
+            few for the share of `unknown`.
 
     Example:
         >>> import eyetune as et
@@ -135,9 +145,12 @@ def export(
     source = find_source(model, data=data, pixels=pixels, unsafe=unsafe, workspace=workspace)
     target = board if isinstance(board, Board) else load_board(board)
     chosen_formats = checked_formats(formats)
+    options = unknown_options(unknown)
     folder = export_target(output, source.workspace, source.name)
     export_folder.check_target(folder, overwrite=overwrite)
     _check_source(source, target, chosen_formats)
+    if options is not None and source.run is not None and not source.run.recipe.data.calibration:
+        check_enough_images(source.run.record.data.num_validation, options.rate)
     start(0, progress=progress)
     note("Loading the network and its images ...", progress=progress)
     network = load_network(source)
@@ -147,19 +160,28 @@ def export(
 
         _check_fits(footprint(network.keras_model), target)
     images = load_images(source, network, progress=progress)
+    known = None if options is None else known_pictures(source, images, options)
+    compared = images if known is None else known.compared
     int8 = int8_network(
-        source, network, images, per_channel_dense=target.per_channel_dense, progress=progress
+        source, network, compared, per_channel_dense=target.per_channel_dense, progress=progress
     )
+    refusing = None
+    if options is not None and known is not None:
+        refusing = refusing_network(source, int8, known, options, progress=progress)
+        int8 = refusing.int8
     note("Measuring the tensor arena and writing the firmware ...", progress=progress)
-    manifest, file = _described(source, network, images, int8, target, chosen_formats, tuple(steps))
+    manifest, file = _described(
+        source, network, compared, int8, target, chosen_formats, tuple(steps), refusing
+    )
     some = images.validation.images[:NUM_EXPECTED]
-    expected = _expected_output(manifest, file, _some_scores(source, int8.content, some))
+    scores = _some_scores(source, int8.content, some)
+    expected = _expected_output(manifest, file, scores, refusing)
     with export_folder.replaced_export(folder) as partial:
-        manifest = _write(partial, manifest, file, int8.content, expected)
+        manifest = _write(partial, manifest, file, int8.content, expected, refusing)
         draw_training(partial, source, images, manifest)
         validation = evaluate(images.probabilities, images.validation.labels)
         write_report(partial, manifest, validation=validation)
-    return Export(folder, manifest, _notes(manifest, target))
+    return Export(folder, manifest, export_notes(manifest, target))
 
 
 def open_export(folder: str | Path) -> Export:
@@ -177,7 +199,7 @@ def open_export(folder: str | Path) -> Export:
     """
     path = Path(folder).expanduser().absolute()
     manifest = export_folder.read_manifest(path)
-    return Export(path, manifest, _notes(manifest, manifest.board))
+    return Export(path, manifest, export_notes(manifest, manifest.board))
 
 
 def checked_formats(names: Sequence[str]) -> tuple[FirmwareFormat, ...]:
@@ -248,6 +270,7 @@ def _described(
     board: Board,
     formats: tuple[FirmwareFormat, ...],
     steps: tuple[str, ...],
+    refusing: RefusingNetwork | None,
 ) -> tuple[Manifest, TfliteModel]:
     """Return the manifest of an export, and its network as read from the .tflite file."""
     from eyetune.device.estimate.latency import latency
@@ -264,6 +287,7 @@ def _described(
     time = latency(file.graph, board, arena_in_psram=arena.bytes > board.arena_bytes)
     compared = images.validation.take(0, int8.num_validation_images)
     class_shares = compared.class_counts(dataset.num_classes) / len(compared)
+    has_logits = refusing is not None and refusing.report.scores_are_logits
     manifest = Manifest(
         run=run.id if run else None,
         source_file=_source_file(source, network),
@@ -283,7 +307,7 @@ def _described(
         macs=file.macs,
         latency_ms=time.milliseconds if time else None,
         latency_error_ms=time.error_milliseconds if time else None,
-        returns_probabilities=returns_probabilities(file.output),
+        returns_probabilities=not has_logits and returns_probabilities(file.output),
         calibration_images=int8.calibration_images,
         validation_images=int8.num_validation_images,
         float_validation_accuracy=int8.float_accuracy,
@@ -291,6 +315,7 @@ def _described(
         validation_guess=guessing_accuracy(class_shares.tolist()),
         conversions=int8.conversions,
         remedies_left_out=int8.remedies_left_out,
+        unknown=refusing.report if refusing else None,
         steps=steps,
         versions=versions(),
         files={},
@@ -338,20 +363,35 @@ def _some_scores(
     return litert_scores(content, images)
 
 
-def _expected_output(manifest: Manifest, file: TfliteModel, scores: NDArray[np.int8]) -> str:
+def _expected_output(
+    manifest: Manifest,
+    file: TfliteModel,
+    scores: NDArray[np.int8],
+    refusing: RefusingNetwork | None,
+) -> str:
     """Return what the firmware would print for a few images, with the predicted time."""
     time = "" if manifest.latency_ms is None else f" {manifest.latency_ms:.0f} ms"
     lines = [f"arena: {manifest.arena_bytes} of {manifest.arena_bytes} bytes used"]
-    for row in scores:
-        result = firmware.read_result(row, file.output.scale, file.output.zero_point)
-        index, per_mille = result
-        confidence = f"{per_mille // 10}.{per_mille % 10}%"
-        lines.append(f"{manifest.class_names[index]} {confidence}{time}")
+    if refusing is None:
+        output = file.output
+        results = [firmware.read_result(row, output.scale, output.zero_point) for row in scores]
+    else:
+        answers = firmware.read_known_results(scores, refusing.rule)
+        results = list(zip(*(values.tolist() for values in answers), strict=True))
+    for index, per_mille in results:
+        is_known = index != firmware.UNKNOWN_CLASS
+        name = manifest.class_names[index] if is_known else firmware.UNKNOWN_LABEL
+        lines.append(f"{name} {per_mille // 10}.{per_mille % 10}%{time}")
     return "\n".join(lines)
 
 
 def _write(
-    folder: Path, manifest: Manifest, file: TfliteModel, content: bytes, expected: str
+    folder: Path,
+    manifest: Manifest,
+    file: TfliteModel,
+    content: bytes,
+    expected: str,
+    refusing: RefusingNetwork | None,
 ) -> Manifest:
     """Write all files of an export into an empty folder, and return the complete manifest."""
     (folder / MODEL).write_bytes(content)
@@ -367,6 +407,8 @@ def _write(
         output_zero_point=file.output.zero_point,
         resize=manifest.resize,
         expected=expected,
+        unknown=refusing.rule if refusing else None,
+        vote_frames=refusing.report.vote_frames if refusing else 1,
     )
     paths_with_network = [folder / MODEL]
     for format_name in manifest.formats:
@@ -382,74 +424,3 @@ def _write(
 def _title(manifest: Manifest) -> str:
     """Return the title of the firmware."""
     return manifest.label if manifest.run is None else f"run {manifest.label} of eyetune"
-
-
-def _advice(manifest: Manifest) -> str:
-    """Return what may help against loss in int8."""
-    if manifest.run is None:
-        return "eyetune train --set fit.quantize=int8 trains a network with the rounding of int8."
-    if any(conversion.method is Method.LEARNED for conversion in manifest.conversions):
-        return "More epochs of the last stage may help: --set fit.quantize_epochs."
-    return "Train it with the rounding of int8: --set fit.quantize=int8."
-
-
-def _advice_on_guessing(manifest: Manifest) -> str:
-    """Return what to check where a network from a file is no better than guessing."""
-    if manifest.source_file is None:
-        return ""
-    pixels = pixels_text(manifest.source_file.pixels)
-    return (
-        f" Check the order of the classes, {', '.join(manifest.class_names[:_NUM_SHOWN])} and so "
-        f"on, and the range of pixels, here {pixels} (--pixels)."
-    )
-
-
-def _notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
-    """Return what a user should know about an export."""
-    notes = []
-    drop = manifest.accuracy_drop
-    if drop is not None and drop > MAX_ACCURACY_DROP:
-        notes.append(
-            f"int8 costs {100 * drop:.1f} points of validation accuracy, also after "
-            f"{count_text(len(manifest.conversions), 'conversion')}. {_advice(manifest)}"
-        )
-    if manifest.resize != manifest.data.resize:
-        notes.append(
-            f"The firmware makes images by `{manifest.resize}`, but photos became training images "
-            f"by `{manifest.data.resize}`, so the board sees other pictures. Export again."
-        )
-    elif manifest.resize == "squash":
-        notes.append(
-            "The firmware squashes the camera's picture, as the training images were squashed. "
-            'With data.resize="crop", the default of new recipes, objects keep their shape, and '
-            "the board computes exactly what the training did."
-        )
-    if manifest.run is None:
-        notes.append(
-            "If the network in the file was trained on some of the validation images, their "
-            "accuracy is too high."
-        )
-    guess, num_images = manifest.validation_guess, manifest.validation_images
-    if guess and accuracy_share(manifest.int8_validation_accuracy, num_images).low <= guess:
-        notes.append(
-            f"On {count_text(num_images, 'validation image')}, the accuracy is not shown to be "
-            f"better than guessing, which reaches {guess:.1%}.{_advice_on_guessing(manifest)}"
-        )
-    if not manifest.returns_probabilities:
-        notes.append(
-            "The outputs of the network are no probabilities: the class that the firmware prints "
-            "is right, its confidence is not. A softmax as the last layer would make it right."
-        )
-    if manifest.remedies_left_out:
-        notes.append(manifest.remedies_left_out)
-    if manifest.arena_bytes > board.arena_bytes:
-        notes.append(
-            "The tensor arena lies in external RAM, which is slower, since internal RAM is too "
-            "small for it."
-        )
-    if not manifest.arena_is_measured:
-        notes.append(
-            "The size of the tensor arena is predicted: TensorFlow Lite Micro is not available for "
-            "this computer."
-        )
-    return (*notes, *board.quirks)

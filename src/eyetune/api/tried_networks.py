@@ -11,6 +11,7 @@ from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import EyetuneError
 from eyetune.records import RunState
+from eyetune.records.run import RunRecord
 from eyetune.records.study import Constraint, StudySettings, TrialState
 
 
@@ -87,6 +88,36 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
         sum(trial.state is TrialState.INFEASIBLE for trial in trials),
         _tighter_than_board(limits, manifest.board),
     )
+
+
+def num_compared(run: Run) -> int:
+    """Return how many networks were compared on the validation images of a run, 1 or more.
+
+    These are the trials of its study, or else all complete runs of the workspace on the same
+    images. Each epoch counts where the best one was kept, and where the training ended or changed
+    its learning rate by the validation loss.
+    """
+    records, study_id = run.workspace.runs, run.record.study_id
+    fingerprint = run.record.data.fingerprint
+    others = [
+        other
+        for other in records.all()
+        if other.state in (RunState.COMPLETE, RunState.STOPPED)
+        and other.data.fingerprint == fingerprint
+        and (study_id is None or other.study_id == study_id)
+    ]
+    by_epoch = [other.id for other in others if _is_chosen_by_epoch(other)]
+    epochs = sum(len(history) for history in records.histories(by_epoch).values())
+    return max(1, len(others) - len(by_epoch) + epochs)
+
+
+def _is_chosen_by_epoch(record: RunRecord) -> bool:
+    """Return whether validation images had a say in which epoch of a run is kept."""
+    recipe = record.own_recipe
+    if recipe is None:  # a training by Keras's own fit, whose callbacks are not known
+        return True
+    fit = recipe.fit
+    return fit.keep_best or bool(fit.early_stopping) or recipe.optimizer.schedule == "plateau"
 
 
 def _is_for_board(settings: StudySettings, board: Board) -> bool:

@@ -18,6 +18,7 @@ from eyetune.cli.common import (
 from eyetune.cli.export import Formats, export_lines, verification_lines
 from eyetune.cli.interruption import recorded_studies, say_how_to_resume
 from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
+from eyetune.cli.unknown_flags import NOTHING_UNKNOWN, UnknownFlags
 from eyetune.report.console import escape
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
 
@@ -47,6 +48,7 @@ def deploy(  # noqa: PLR0913 (options)
     name: str = "",
     resume: Annotated[bool, Parameter(negative="")] = False,
     workers: Annotated[int | None, Parameter(show_default="one per core")] = None,
+    unknown: UnknownFlags = NOTHING_UNKNOWN,
     flags: CompactRecipeOptions = _NO_FLAGS,
     trackers: TrackerOptions = _NO_TRACKERS,
     common: Common = _NO_COMMON,
@@ -63,6 +65,7 @@ def deploy(  # noqa: PLR0913 (options)
         eyetune deploy --data photos/ --board esp-eye --time 20m --output firmware
         eyetune deploy --data cifar10 --time 1h --name camera
         eyetune deploy --data photos/ --board esp32-s3-eye --fps 5
+        eyetune deploy --data photos/ --unknown 5% --output firmware
         eyetune deploy --resume --name camera
 
     Parameters
@@ -123,6 +126,7 @@ def deploy(  # noqa: PLR0913 (options)
                 recipe=recipe,
                 max_epochs=max_epochs,
                 formats=format,
+                unknown=unknown.options(),
                 overwrite=overwrite,
                 seed=seed,
                 name=name,

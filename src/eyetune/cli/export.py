@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from eyetune.cli.common import Common, ModelFileFlags, ModelFileOptions, check_output_folder
+from eyetune.cli.unknown_flags import NOTHING_UNKNOWN, UnknownFlags
 from eyetune.errors import UsageError
 from eyetune.report.console import escape, escape_lines
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
@@ -47,6 +48,7 @@ def export(
     ] = None,
     format: ExportFormats = DEFAULT_FORMATS,  # noqa: A002 (the name of the option)
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    unknown: UnknownFlags = NOTHING_UNKNOWN,
     files: ModelFileOptions = _NO_FILE_FLAGS,
     common: Common = _NO_COMMON,
 ) -> None:
@@ -56,12 +58,14 @@ def export(
     report.
 
     Ranges are measured on training images, and float and int8 are compared on validation images.
-    `eyetune verify` verifies the result on test images.
+    `eyetune verify` verifies the result on test images. With --unknown, the firmware answers
+    pictures of something else with "unknown", as far as the network is not sure about them.
 
     For example:
 
         eyetune export latest --board esp-eye --output firmware
         eyetune export 3f2a --format esp-idf --format c --json
+        eyetune export latest --unknown 5% --output firmware
         eyetune export network.keras --data cifar10 --board esp-eye --output firmware
         eyetune export latest --format tflite --format onnx --output files
         eyetune export network.keras --format tflite --data cifar10 --output files
@@ -85,6 +89,7 @@ def export(
     import eyetune
 
     if _are_model_formats(format):
+        unknown.check_absent()
         result = eyetune.export_model(
             run,
             output,
@@ -106,6 +111,7 @@ def export(
         pixels=files.pixels,
         unsafe=files.unsafe,
         overwrite=overwrite,
+        unknown=unknown.options(),
         workspace=common.open_workspace(),
     )
     common.show(firmware.to_json(), *export_lines(firmware))
@@ -270,6 +276,7 @@ def export_lines(export: Export) -> list[RenderableType]:
         rows["time per image"] = f"{time}, predicted"
     if manifest.source_file is not None:
         rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"
+    rows |= _unknown_rows(manifest)
     folders = ", ".join(f"{name}/" for name in manifest.formats)
     path = escape(str(export.folder))
     return [
@@ -279,6 +286,21 @@ def export_lines(export: Export) -> list[RenderableType]:
         f"Written: {path} (model.tflite, report.html, {folders})",
         f"Next: eyetune verify {path}",
     ]
+
+
+def _unknown_rows(manifest: Manifest) -> dict[str, str]:
+    """Return how many known and unknown pictures are refused, as rows of a table."""
+    from eyetune.device.export.unknown_text import refused
+    from eyetune.report.numbers import share_text
+
+    report = manifest.unknown
+    if report is None:
+        return {}
+    rows = {"unknown": f"below {report.confidence:.2%} confidence"}
+    for each in refused(report):
+        name = f"refused {each.name}"
+        rows[name] = f"{share_text(each.share)} of {each.images:,}"
+    return rows
 
 
 def _arena_source(manifest: Manifest) -> str:

@@ -76,6 +76,7 @@ class Dataset:
         fingerprint: Hash of images, labels and splits.
         notes: Remarks for the user, for example about skipped files.
         validation_is_seen: Whether the training split includes the validation images.
+        calibration: Images that are held out of the validation split; see `hold_out`.
 
     Example:
         >>> import eyetune as et
@@ -93,6 +94,7 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...] = ()
     validation_is_seen: bool = False
+    calibration: Split | None = None
 
     @property
     def num_classes(self) -> int:
@@ -182,6 +184,31 @@ class Dataset:
             validation=first.take(cut, size),
             test=self.test.take(0, max(1, size // 5)),
             fingerprint=f"{self.fingerprint}-first{size}",
+        )
+
+    def hold_out(self, share: float) -> Dataset:
+        """Return a dataset whose last validation images are held out as `calibration`.
+
+        Args:
+            share: Share of the validation images, above 0 and below 1; at least one is held out,
+                and at least one is left.
+
+        Raises:
+            DataError: There are fewer than two validation images.
+        """
+        num_images = len(self.validation)
+        if num_images < 2:
+            raise DataError(
+                "There are too few validation images to hold some of them out.",
+                expected="at least 2",
+                received=num_images,
+            )
+        num_left = min(max(1, num_images - round(share * num_images)), num_images - 1)
+        return replace(
+            self,
+            validation=self.validation.take(0, num_left),
+            calibration=self.validation.take(num_left, num_images),
+            fingerprint=f"{self.fingerprint}-held{num_images - num_left}",
         )
 
 

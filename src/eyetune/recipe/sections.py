@@ -97,6 +97,24 @@ class DataSection(Section):
             "only the test result is meaningful then"
         ),
     )
+    calibration: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "share of the validation images that neither the training nor a search sees, for the "
+            "threshold of an export that refuses unknown pictures"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check_calibration(self) -> Self:
+        if self.calibration and self.train_on_validation:
+            raise ValueError(
+                "calibration images must not be trained on: "
+                "set calibration to 0 or train_on_validation to false"
+            )
+        return self
 
     @property
     def unchanged(self) -> DataSection:

@@ -40,7 +40,7 @@ def load_data(
             received=source or section.source,
             fix="Use your own arrays with the network: Run.model() or Study.best_model().",
         )
-    return load(
+    dataset = load(
         source or section.source,
         validation=section.validation,
         test=section.test,
@@ -54,6 +54,7 @@ def load_data(
         on_progress=on_progress,
         on_note=on_note,
     )
+    return dataset.hold_out(section.calibration) if section.calibration else dataset
 
 
 def load_any_data(

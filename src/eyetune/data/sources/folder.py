@@ -120,6 +120,15 @@ def survey(root: Path) -> Listing:
     return Listing(root, tuple(map(readable, class_names)), listed, notes)
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files in a folder and its subfolders, sorted, without hidden ones.
+
+    Raises:
+        DataError: There are too many files, or folders are nested too deeply.
+    """
+    return sorted(path for path in _files(folder, 0) if path.suffix.lower() in SUFFIXES)
+
+
 def read(
     listing: Listing,
     image_size: int,

@@ -23,8 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
+from eyetune.device.export import unknown_text
 from eyetune.device.export.conversions import Conversion
 from eyetune.device.export.tried import TriedNetwork
+from eyetune.device.export.unknown import UnknownReport
 from eyetune.errors import BoardError, UsageError
 from eyetune.inputs.limits import JSON_BYTES, WEIGHTS_BYTES
 from eyetune.inputs.regular_file import read_bytes
@@ -134,6 +136,9 @@ class Manifest(BaseModel):
     )
     remedies_left_out: str = Field(
         "", description="why some conversions were not possible; empty if all were"
+    )
+    unknown: UnknownReport | None = Field(
+        None, description="how unknown pictures are refused; null if every picture gets a class"
     )
     steps: tuple[str, ...] = Field((), description="how the network was found, as sentences")
     versions: dict[str, str] = Field(description="versions of the libraries")
@@ -281,4 +286,7 @@ def labels_text(class_names: tuple[str, ...]) -> str:
 
 def as_values(manifest: Manifest) -> dict[str, Any]:
     """Return a manifest as JSON values, with the earlier names of renamed keys too."""
-    return with_earlier_names(manifest.model_dump(mode="json"))
+    values = manifest.model_dump(mode="json")
+    if manifest.unknown is not None:
+        values["unknown"] = unknown_text.as_values(manifest.unknown)
+    return with_earlier_names(values)

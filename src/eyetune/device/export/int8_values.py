@@ -122,6 +122,20 @@ def returns_probabilities(output: Port) -> bool:
     return lowest > -_MAX_EXCESS and highest < 1 + _MAX_EXCESS
 
 
+def probabilities_of(scores: Scores, output: Port) -> NDArray[np.float32]:
+    """Return int8 scores as class probabilities, which logits become by a softmax.
+
+    Args:
+        scores: int8 of shape (N, classes).
+        output: The output of the .tflite model.
+    """
+    values = (scores.astype(np.float32) - output.zero_point) * np.float32(output.scale)
+    if returns_probabilities(output):
+        return values
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
 def _takes_bytes(scale: float, zero_point: int, pixels: Pixels) -> bool:
     """Return whether an int8 input means pixels by a camera's bytes less 128, up to one level."""
     chosen = pixels_of_port(scale, zero_point, "int8") if pixels == "auto" else pixels

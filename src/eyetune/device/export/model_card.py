@@ -16,6 +16,8 @@ from eyetune.analysis.class_metrics import (
     class_metrics,
 )
 from eyetune.device.export.export_folder import Manifest
+from eyetune.device.export.unknown import UnknownReport
+from eyetune.device.export.unknown_text import guarantee_text, refused
 from eyetune.device.export.verify import Verification
 from eyetune.device.firmware.escaping import markdown
 from eyetune.report.numbers import count_text, share_text
@@ -36,11 +38,12 @@ def model_card(manifest: Manifest, verification: Verification | None = None) -> 
         "## Use",
         f"The network classifies images of {' x '.join(map(str, manifest.image_shape))} (height, "
         f"width, channels) into {len(manifest.class_names)} classes: {classes}.",
-        "It names one of these classes for every image, also for one that shows none of them, and "
-        "its figures hold for images like those that it was trained on: the same cameras, light, "
-        "distances and backgrounds. Measure it on images of your own device before you rely on it.",
+        f"{_on_other_images(manifest)} Its figures hold for images like those that it was trained "
+        "on: the same cameras, light, distances and backgrounds. Measure it on images of your own "
+        "device before you rely on it.",
         "## Accuracy",
         *_accuracy(manifest, verification),
+        *_unknown(manifest.unknown),
         "## Memory and time",
         _table(("", ""), _footprint(manifest)),
         "## Training",
@@ -49,6 +52,29 @@ def model_card(manifest: Manifest, verification: Verification | None = None) -> 
         _table(("package", "version"), [(k, v) for k, v in manifest.versions.items()]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _on_other_images(manifest: Manifest) -> str:
+    """Return what the network does with an image that shows none of its classes."""
+    if manifest.unknown is None:
+        return (
+            "It names one of these classes for every image, also for one that shows none of them."
+        )
+    return (
+        "It answers an image that it is not sure about with unknown, but not every one that "
+        "shows none of these classes."
+    )
+
+
+def _unknown(report: UnknownReport | None) -> list[str]:
+    if report is None:
+        return []
+    rows = [(each.name, f"{each.images:,}", share_text(each.share)) for each in refused(report)]
+    return [
+        "## Unknown pictures",
+        guarantee_text(report),
+        _table(("pictures", "number", "answered with unknown"), rows),
+    ]
 
 
 def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str]:

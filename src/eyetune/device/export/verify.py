@@ -21,7 +21,14 @@ from eyetune.analysis.guessing import Judgement, judge
 from eyetune.analysis.metrics import confident_mistakes
 from eyetune.device.estimate.tflite import read
 from eyetune.device.export import litert, tflm
-from eyetune.device.export.int8_values import Images, OnImage, Scores, confusion_matrix, no_progress
+from eyetune.device.export.int8_values import (
+    Images,
+    OnImage,
+    Scores,
+    confusion_matrix,
+    no_progress,
+    probabilities_of,
+)
 from eyetune.device.export.parallel import in_parts
 from eyetune.device.export.tflm import Arena
 from eyetune.device.sandbox import client
@@ -284,7 +291,7 @@ def verify(
 def _mistakes(content: bytes, scores: Scores, labels: NDArray[np.int64]) -> tuple[Mistake, ...]:
     """Return the most confident mistakes."""
     output = read(content).output
-    probabilities = (scores.astype(np.float32) - output.zero_point) * np.float32(output.scale)
+    probabilities = probabilities_of(scores, output)
     mistakes = []
     for image in confident_mistakes(probabilities, labels, MAX_MISTAKES).tolist():
         predicted = int(probabilities[image].argmax())

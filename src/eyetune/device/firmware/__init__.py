@@ -7,6 +7,7 @@ from eyetune.device.firmware.model import FirmwareModel
 from eyetune.device.firmware.result import (
     FULL_CONFIDENCE,
     UNKNOWN_CLASS,
+    UNKNOWN_LABEL,
     Answers,
     UnknownRule,
     check_vote_frames,
@@ -18,6 +19,7 @@ from eyetune.device.firmware.result import (
 __all__ = [
     "FULL_CONFIDENCE",
     "UNKNOWN_CLASS",
+    "UNKNOWN_LABEL",
     "Answers",
     "CameraFrame",
     "FirmwareModel",

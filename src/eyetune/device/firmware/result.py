@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from eyetune.errors import UsageError
 
 UNKNOWN_CLASS = 0xFFFFFFFF  # of a picture that the network is not sure about
+UNKNOWN_LABEL = "unknown"  # what the firmware prints for it
 FULL_CONFIDENCE = 1 << 24
 MAX_VOTE_FRAMES = 32
 _NUM_SCORES = 256  # values of an int8

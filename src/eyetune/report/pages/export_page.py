@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from eyetune.analysis.class_metrics import accuracy_share, balanced_accuracy, class_metrics
+from eyetune.analysis.class_metrics import (
+    Share,
+    accuracy_share,
+    balanced_accuracy,
+    class_metrics,
+)
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
 from eyetune.report.numbers import count_text, share_text
@@ -69,6 +74,9 @@ def export_page(
             "validation_images": f"{manifest['validation_images']:,}",
             "conversion_headings": _CONVERSION_HEADINGS,
             "conversion_rows": _conversion_rows(manifest),
+            "unknown": manifest.get("unknown"),
+            "unknown_headings": ("pictures", "number", "answered with unknown"),
+            "unknown_rows": _unknown_rows(manifest),
             "remedies_left_out": manifest.get("remedies_left_out", ""),
             "bars": _bars(manifest),
             "facts": _facts(manifest),
@@ -87,6 +95,8 @@ def _contents(
     manifest: Mapping[str, Any], drawings: Mapping[str, Drawing]
 ) -> list[tuple[str, str]]:
     contents = [("reaches", "Accuracy")]
+    if manifest.get("unknown"):
+        contents.append(("unknown", "Unknown pictures"))
     if "mistakes" in drawings:
         contents.append(("mistakes", "Mistakes"))
     if "curves" in drawings:
@@ -251,6 +261,17 @@ def _conversion_rows(manifest: Mapping[str, Any]) -> list[Row]:
         )
         for conversion in conversions
     ]
+
+
+def _unknown_rows(manifest: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each kind of pictures, known or not, with the share that is refused."""
+    unknown = manifest.get("unknown") or {}
+    rows = []
+    for each in unknown.get("refused", ()):
+        share = Share(each["share"]["value"], *each["share"]["interval"])
+        cells = (each["name"], f"{each['images']:,}", share_text(share))
+        rows.append(Row([Cell(cell) for cell in cells]))
+    return rows
 
 
 def _bars(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
