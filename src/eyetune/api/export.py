@@ -176,8 +176,13 @@ def export(
     some = images.validation.images[:NUM_EXPECTED]
     scores = _some_scores(source, int8.content, some)
     expected = _expected_output(manifest, file, scores, refusing)
+    golden = firmware.golden_picture(
+        images.dataset.train.images,
+        source.resize,
+        lambda pixels: _some_scores(source, int8.content, pixels),
+    )
     with export_folder.replaced_export(folder) as partial:
-        manifest = _write(partial, manifest, file, int8.content, expected, refusing)
+        manifest = _write(partial, manifest, file, int8.content, expected, golden, refusing)
         draw_training(partial, source, images, manifest)
         validation = evaluate(images.probabilities, images.validation.labels)
         write_report(partial, manifest, validation=validation)
@@ -371,7 +376,8 @@ def _expected_output(
 ) -> str:
     """Return what the firmware would print for a few images, with the predicted time."""
     time = "" if manifest.latency_ms is None else f" {manifest.latency_ms:.0f} ms"
-    lines = [f"arena: {manifest.arena_bytes} of {manifest.arena_bytes} bytes used"]
+    lines = ["self-test: PASS"]
+    lines += [f"arena: {manifest.arena_bytes} of {manifest.arena_bytes} bytes used"]
     if refusing is None:
         output = file.output
         results = [firmware.read_result(row, output.scale, output.zero_point) for row in scores]
@@ -391,6 +397,7 @@ def _write(
     file: TfliteModel,
     content: bytes,
     expected: str,
+    golden: firmware.GoldenPicture,
     refusing: RefusingNetwork | None,
 ) -> Manifest:
     """Write all files of an export into an empty folder, and return the complete manifest."""
@@ -405,6 +412,7 @@ def _write(
         arena_bytes=manifest.arena_bytes,
         output_scale=file.output.scale,
         output_zero_point=file.output.zero_point,
+        golden=golden,
         resize=manifest.resize,
         expected=expected,
         unknown=refusing.rule if refusing else None,

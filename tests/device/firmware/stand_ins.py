@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, boards, load_board
-from eyetune.device.firmware import FirmwareModel
+from eyetune.device.firmware import FirmwareModel, golden_picture
+from eyetune.recipe import Resize
+from eyetune.testing.datasets import tiny_images
 
 GCC, GXX = shutil.which("gcc"), shutil.which("g++")
 needs_gcc = pytest.mark.skipif(
@@ -27,6 +31,13 @@ _SANITIZERS = (
 CAMERA_BOARDS = [board for board in boards() if board.chip and board.camera]
 EYE = load_board("esp-eye")
 
+
+def first_values(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the scores that the stand-in for the interpreter gives to images."""
+    values = pixels.reshape(len(pixels), -1)[:, :3].astype(np.int16) - 128
+    return values.astype(np.int8)
+
+
 MODEL = FirmwareModel(
     content=b"\x1c\0\0\0TFL3" + bytes(range(256)) * 3,
     title="run 3f2a1b4c of eyetune",
@@ -36,7 +47,16 @@ MODEL = FirmwareModel(
     arena_bytes=40_001,
     output_scale=1 / 256,
     output_zero_point=-128,
+    golden=golden_picture(tiny_images(20, 3)[0], "crop", first_values),
 )
+
+
+def model_with(shape: tuple[int, int, int], resize: Resize) -> FirmwareModel:
+    """Return the network with other images, and a golden picture for them."""
+    images = tiny_images(20, 3, size=64)[0][:, : shape[0], : shape[1], : shape[2]]
+    golden = golden_picture(np.ascontiguousarray(images), resize, first_values)
+    return dataclasses.replace(MODEL, image_shape=shape, resize=resize, golden=golden)
+
 
 # Every method of MicroMutableOpResolver that adds a builtin operator, as of 2025.
 _ADDED = """

@@ -29,6 +29,7 @@ from tests.device.firmware.stand_ins import (
     MODEL,
     WARNINGS,
     compile_and_run,
+    model_with,
     needs_gcc,
     run,
     written,
@@ -50,7 +51,8 @@ def test_project_classifies_frames(tmp_path: Path, board: Board) -> None:
     lines = compile_and_run(tmp_path, folder / "main", STARTER, MODEL, (96, 96))
     camera = board.camera
     assert camera is not None
-    expected = [f"pull-up 1: pin {pin}" for pin in camera.pull_ups]
+    expected = ["self-test: PASS"]
+    expected += [f"pull-up 1: pin {pin}" for pin in camera.pull_ups]
     expected.append(
         f"camera xclk={camera.xclk} sda={camera.sda} scl={camera.scl} d0={camera.d0} "
         f"d7={camera.d7} pclk={camera.pclk} hz={camera.xclk_hz} frame=0 count=1 location=0 port=0"
@@ -117,7 +119,7 @@ def test_array_holds_the_rule_for_unknown_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resize", get_args(Resize))
 def test_sketch_classifies_grayscale_frames(tmp_path: Path, resize: Resize) -> None:
-    model = dataclasses.replace(MODEL, image_shape=(50, 110, 1), resize=resize)
+    model = model_with((50, 60, 1), resize)
     folder = written(tmp_path / "sketch", "arduino", model) / "eyetune_camera"
     starter = (
         f'#include "Arduino.h"\n#include "{folder}/eyetune_camera.ino"\n'
@@ -127,6 +129,7 @@ def test_sketch_classifies_grayscale_frames(tmp_path: Path, resize: Resize) -> N
     frame = np.fromfile(tmp_path / "frame.rgb565", np.uint8).reshape(120, 160, 2)
     image = np.fromfile(tmp_path / "image.int8", np.int8).reshape(model.image_shape)
     np.testing.assert_array_equal(image, preprocess(frame, model.image_shape, resize))
+    assert lines[0] == "self-test: PASS"
     assert lines[-2:] == ["arena: 40000 of 40016 bytes used", answer(image)]
 
 

@@ -40,6 +40,9 @@ PROJECT_FILES = {
     "main/image.c",
     "main/result.h",
     "main/result.c",
+    "main/self_test.h",
+    "main/self_test.c",
+    "main/golden.c",
     "main/model_data.h",
     "main/model_data.c",
 }

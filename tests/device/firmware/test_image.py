@@ -20,6 +20,7 @@ from PIL import Image
 
 from eyetune.data.sources import folder
 from eyetune.device.firmware import camera_frame, preprocess, read_result
+from eyetune.device.firmware.image import image_of_frame, rgb565
 from eyetune.errors import UsageError
 from eyetune.recipe import Resize
 
@@ -191,6 +192,31 @@ def test_photo_and_frame_become_the_same_image(
     Image.fromarray(colors(frame)).save(tmp_path / "photo.png", compress_level=0)
     image = folder.decode(tmp_path / "photo.png", shape, resize).astype(int)
     np.testing.assert_array_equal(image - 128, image_in_c(harness, frame, shape, resize))
+
+
+@needs_gcc
+@given(
+    sizes=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 40)),
+    channels=st.sampled_from([1, 3]),
+    resize=st.sampled_from(get_args(Resize)),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_small_frames_are_enlarged_alike(
+    harness: Path, sizes: tuple[int, int, int], channels: int, resize: Resize
+) -> None:
+    height, width, side = sizes
+    frame, shape = random_frame(height, width), (side, side, channels)
+    np.testing.assert_array_equal(
+        image_in_c(harness, frame, shape, resize), image_of_frame(frame, shape, resize)
+    )
+
+
+def test_rgb565_rounds_colors_down() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 7, 3), np.uint8)
+    expected = pixels & np.array([0xF8, 0xFC, 0xF8], np.uint8)
+    np.testing.assert_array_equal(colors(rgb565(pixels)), expected)
 
 
 @needs_gcc

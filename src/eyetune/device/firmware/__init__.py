@@ -2,6 +2,7 @@
 
 from eyetune.device.firmware.board_support import check_board, with_kernels_of
 from eyetune.device.firmware.formats import write, write_arduino, write_c_array, write_esp_idf
+from eyetune.device.firmware.golden import GoldenPicture, golden_picture
 from eyetune.device.firmware.image import CameraFrame, camera_frame, preprocess
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.device.firmware.result import (
@@ -23,10 +24,12 @@ __all__ = [
     "Answers",
     "CameraFrame",
     "FirmwareModel",
+    "GoldenPicture",
     "UnknownRule",
     "camera_frame",
     "check_board",
     "check_vote_frames",
+    "golden_picture",
     "preprocess",
     "read_known_results",
     "read_result",

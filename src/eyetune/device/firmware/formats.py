@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from eyetune.device.boards.profiles import Board
 from eyetune.device.estimate.arena import aligned
 from eyetune.device.firmware.board_support import board_context
+from eyetune.device.firmware.golden import checksums
 from eyetune.device.firmware.model import FirmwareModel
 from eyetune.device.firmware.rendering import render_all, write_all
 from eyetune.device.firmware.resolver import add_methods
@@ -28,6 +30,9 @@ _CAMERA_FILES = (
     "image.c",
     "prediction.h",
     "prediction.cpp.j2",
+    "self_test.h",
+    "self_test.c",
+    "golden.c.j2",
     *_RESULT_FILES,
 )
 _UNKNOWN_FILES = ("unknown.h.j2",)  # where the firmware refuses unknown pictures
@@ -82,7 +87,7 @@ def write_esp_idf(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
         *_templates("esp_idf", (*_PROJECT_FILES, *_MAIN_FILES)),
         *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES, *_unknown(model)), "main/"),
     ]
-    context = _context(model) | board_context(model, board)
+    context = _context(model) | _self_test(model) | board_context(model, board)
     return write_all(folder, render_all(templates, context))
 
 
@@ -108,7 +113,7 @@ def write_arduino(folder: Path, model: FirmwareModel, board: Board) -> tuple[Pat
         *_templates("esp_idf", ("partitions.csv.j2",), f"{_SKETCH}/"),
         *_templates("source", (*_NETWORK_FILES, *_CAMERA_FILES, *_unknown(model)), f"{_SKETCH}/"),
     ]
-    context = _context(model) | board_context(model, board)
+    context = _context(model) | _self_test(model) | board_context(model, board)
     return write_all(folder, render_all(templates, context))
 
 
@@ -140,6 +145,18 @@ def _context(model: FirmwareModel) -> dict[str, Any]:
         "model": model,
         "operators": add_methods(model.operators),
         "arena_bytes": aligned(model.arena_bytes),
+    }
+
+
+def _self_test(model: FirmwareModel) -> dict[str, Any]:
+    """Return what the firmware's test of itself expects."""
+    golden = model.golden
+    size = (golden.width, golden.height)
+    expected = checksums(golden.frame, size, model.image_shape, model.resize)
+    return {
+        "image_checksum": expected.image,
+        "known_faults": expected.faults,
+        "model_checksum": zlib.crc32(model.content),
     }
 
 

@@ -131,12 +131,45 @@ def preprocess(
         >>> preprocess(red, (32, 32, 3))[0, 0]
         array([ 120, -128, -128], dtype=int8)
     """
-    height, width, channels = checked_shape(image_shape)
+    height, width, _ = checked_shape(image_shape)
     _check_frame(frame, height, width)
+    return image_of_frame(frame, image_shape, resize)
+
+
+def image_of_frame(
+    frame: NDArray[np.uint8], image_shape: tuple[int, int, int], resize: Resize
+) -> NDArray[np.int8]:
+    """Return the network's image for a frame of any size, which may have to be enlarged.
+
+    Args:
+        frame: A frame in RGB565, uint8 of shape (height, width, 2), the high byte first.
+        image_shape: Height, width and channels (1 or 3) of the image.
+        resize: How the frame becomes an image.
+    """
+    height, width, channels = image_shape
     image = resized(colors(frame), (width, height), resize)
     if channels == 1:
         image = grayscale(image)
     return (image.astype(np.int16) - 128).astype(np.int8)
+
+
+def rgb565(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return pixels as a camera's frame: 5 bits of red, 6 of green, 5 of blue, the high byte first.
+
+    Args:
+        pixels: Red, green and blue, uint8 of shape (height, width, 3).
+
+    Returns:
+        uint8 of shape (height, width, 2).
+
+    Example:
+        >>> rgb565(np.array([[[255, 0, 0]]], np.uint8))
+        array([[[248,   0]]], dtype=uint8)
+    """
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    high = red & 0xF8 | green >> 5
+    low = (green & 0x1C) << 3 | blue >> 3
+    return np.stack([high, low], axis=-1)
 
 
 def colors(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

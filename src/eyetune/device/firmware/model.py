@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
+from eyetune.device.firmware.golden import GoldenPicture
 from eyetune.device.firmware.image import checked_shape
 from eyetune.device.firmware.result import UnknownRule, check_vote_frames
 from eyetune.errors import UsageError
@@ -26,6 +27,7 @@ class FirmwareModel:
         output_scale: A probability is (score - output_zero_point) * output_scale; or a logit, if
             `unknown` is for logits.
         output_zero_point: From -128 to 127.
+        golden: A picture with which the firmware tests itself.
         resize: How a frame of the camera becomes an image, as photos did in training.
         unknown: When a picture is unknown. None: every picture gets a class.
         vote_frames: Number of frames that vote, if pictures can be unknown: 1 to 32.
@@ -43,6 +45,7 @@ class FirmwareModel:
     arena_bytes: int
     output_scale: float
     output_zero_point: int
+    golden: GoldenPicture
     resize: Resize = "crop"
     expected: str = ""
     unknown: UnknownRule | None = None

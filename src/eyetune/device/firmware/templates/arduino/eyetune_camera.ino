@@ -3,6 +3,7 @@
 #include "camera.h"
 #include "classifier.h"
 #include "prediction.h"
+#include "self_test.h"
 
 static bool ready = false;
 
@@ -10,7 +11,13 @@ void setup()
 {
     Serial.begin(115200);
     // The network first: its arena needs a contiguous block of internal RAM.
-    ready = classifier_start() && camera_start();
+    ready = classifier_start();
+    if (ready) {
+        static char text[FAULT_TEXT_BYTES];
+        describe_faults(test_prediction(), text);
+        Serial.printf("self-test: %s\n", text);
+        ready = camera_start();
+    }
     if (ready) {
         Serial.printf("arena: %u of %u bytes used\n", (unsigned)classifier_arena_used_bytes(),
                       (unsigned)classifier_arena_bytes());

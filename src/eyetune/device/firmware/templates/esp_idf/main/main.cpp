@@ -8,11 +8,18 @@
 #include "camera.h"
 #include "classifier.h"
 #include "prediction.h"
+#include "self_test.h"
 
 extern "C" void app_main()
 {
     /* The network first: its arena needs a contiguous block of internal RAM. */
-    if (!classifier_start() || !camera_start()) {
+    if (!classifier_start()) {
+        return;
+    }
+    static char text[FAULT_TEXT_BYTES];
+    describe_faults(test_prediction(), text);
+    printf("self-test: %s\n", text);
+    if (!camera_start()) {
         return;
     }
     printf("arena: %u of %u bytes used\n", (unsigned)classifier_arena_used_bytes(), (unsigned)classifier_arena_bytes());
