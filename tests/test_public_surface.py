@@ -19,6 +19,7 @@ HEAVY = ("keras", "tensorflow", "matplotlib", "numpy", "pydantic", "sqlalchemy",
 # Names whose documentation needs no example of its own, and why.
 WITHOUT_EXAMPLE = {
     "BayesianOptimization": "the example of Hyperband shows every drop-in tuner",
+    "DataCheck": "returned by data_check, whose example shows it",
     "Deployment": "returned by deploy, whose example shows it",
     "Export": "returned by export, whose example shows it",
     "FitCheck": "returned by fit_check, whose example shows it",

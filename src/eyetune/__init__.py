@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eyetune import errors, techniques
     from eyetune.api.callback import Callback
     from eyetune.api.compare import compare
+    from eyetune.api.data_check import DataCheck, data_check
     from eyetune.api.deploy import Deployment, deploy
     from eyetune.api.evaluate_file import evaluate_file
     from eyetune.api.export import Export, export, open_export
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
     from eyetune.api.run import Run, open_run
+    from eyetune.api.set_aside import undo_check
     from eyetune.api.shrink import Shrunk, resume_shrink, shrink
     from eyetune.api.study import Study, open_study
     from eyetune.api.train import resume, train
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 _MODULE_OF_NAME = {
     "BayesianOptimization": "eyetune.compat.keras_tuner.tuners",
     "Callback": "eyetune.api.callback",
+    "DataCheck": "eyetune.api.data_check",
     "Dataset": "eyetune.data",
     "Deployment": "eyetune.api.deploy",
     "Export": "eyetune.api.export",
@@ -81,6 +84,7 @@ _MODULE_OF_NAME = {
     "Workspace": "eyetune.records",
     "boards": "eyetune.device.boards.profiles",
     "compare": "eyetune.api.compare",
+    "data_check": "eyetune.api.data_check",
     "deploy": "eyetune.api.deploy",
     "evaluate_file": "eyetune.api.evaluate_file",
     "export": "eyetune.api.export",
@@ -105,6 +109,7 @@ _MODULE_OF_NAME = {
     "trust_function": "eyetune.api.trust",
     "tune": "eyetune.api.tune",
     "tune_with_keras_tuner": "eyetune.compat.keras_tuner.own_search",
+    "undo_check": "eyetune.api.set_aside",
     "verify": "eyetune.api.verify",
     "verify_file": "eyetune.api.verify_file",
     "write_report": "eyetune.api.report",
@@ -114,6 +119,7 @@ _MODULES = ("errors", "techniques")
 __all__ = [
     "BayesianOptimization",
     "Callback",
+    "DataCheck",
     "Dataset",
     "Deployment",
     "Export",
@@ -138,6 +144,7 @@ __all__ = [
     "Workspace",
     "boards",
     "compare",
+    "data_check",
     "deploy",
     "errors",
     "evaluate_file",
@@ -164,6 +171,7 @@ __all__ = [
     "trust_function",
     "tune",
     "tune_with_keras_tuner",
+    "undo_check",
     "verify",
     "verify_file",
     "write_report",

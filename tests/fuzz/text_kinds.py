@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from eyetune.api.set_aside import LIST_FILE, undo_check
 from eyetune.device.boards.profiles import load_board
 from eyetune.recipe import Recipe
 from eyetune.space import Space
@@ -153,9 +154,25 @@ def _read_project(path: Path) -> object:
         shutil.rmtree(workspace, ignore_errors=True)
 
 
+def _moved(_: Path) -> list[dict[str, Any]]:
+    reasons = ("exact-duplicate", "likely-wrong-label")
+    return [{"moved": {f"cat/{number}.png": reasons[number % 2] for number in range(3)}}]
+
+
+def _write_moved(random: Random, corpus: Sequence[dict[str, Any]], target: Path) -> Path:
+    for folder in ("photos/cat", "photos/dog", "photos-set-aside/cat"):
+        (target / folder).mkdir(parents=True)
+    for number in range(3):
+        (target / "photos-set-aside" / "cat" / f"{number}.png").write_bytes(b"")
+    path = target / "photos-set-aside" / LIST_FILE
+    path.write_bytes(mutated_json(random, random.choice(corpus)))
+    return target / "photos"
+
+
 KINDS = (
     Kind("recipe", _recipes, _write_toml, _read_recipe, 600),
     Kind("space", _spaces, _write_toml, _read_space, 400),
     Kind("board", _boards, _write_toml, load_board, 600),
+    Kind("files set aside", _moved, _write_moved, undo_check, 200),
     Kind("keras tuner project", _project, _write_project, _read_project, 60),
 )

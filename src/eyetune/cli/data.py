@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, check_output_file, command_group, load_keras
+from eyetune.cli.data_check import check
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
     from eyetune.recipe import Recipe
 
 app = command_group("data", "Look at images and labels before training on them.")
+app.command(check)
 _NO_COMMON = Common()
 MAX_PER_CLASS = 200
 

@@ -150,6 +150,23 @@ def folder_of(source: str) -> Path | None:
     return path if kind == "folder" else None
 
 
+def read_in_order(source: str) -> Decoded:
+    """Return the images of arrays or an archive in their own order, and in its own splits.
+
+    They do not go through the cache.
+
+    Raises:
+        SourceError: The source does not exist.
+        DataError: It cannot be read.
+    """
+    name, path = _locate(source)
+    try:
+        _, decode = _source(name, path, 32, "crop", skip_unreadable=False, on_progress=None)
+        return decode()
+    except OSError as error:
+        raise DataError(f"{path or name} cannot be read.", received=error) from None
+
+
 def _check_ranges(validation: float, test: float, image_size: int, resize: str) -> None:
     for name, share in (("validation", validation), ("test", test)):
         if not 0 < share < 1:
