@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eyetune.api.export import Export, export, open_export
     from eyetune.api.export_model import export_model
     from eyetune.api.fit_check import FitCheck, fit_check, fit_checks
+    from eyetune.api.gap import gap
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
     from eyetune.api.report import write_report
@@ -92,6 +93,7 @@ _MODULE_OF_NAME = {
     "find_learning_rate": "eyetune.api.lr_find",
     "fit_check": "eyetune.api.fit_check",
     "fit_checks": "eyetune.api.fit_check",
+    "gap": "eyetune.api.gap",
     "import_keras_tuner": "eyetune.compat.keras_tuner.importing",
     "keras_tuner_metrics": "eyetune.compat.keras_tuner.importing",
     "lab": "eyetune.api.lab",
@@ -153,6 +155,7 @@ __all__ = [
     "find_learning_rate",
     "fit_check",
     "fit_checks",
+    "gap",
     "import_keras_tuner",
     "keras_tuner_metrics",
     "lab",

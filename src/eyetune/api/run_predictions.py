@@ -14,7 +14,6 @@ from eyetune.analysis.tta import TtaGain, tta_gain
 from eyetune.data import Dataset
 from eyetune.data.dataset import Images
 from eyetune.errors import DataError
-from eyetune.recipe import Resize
 from eyetune.records.predictions import require_predictions
 from eyetune.records.run import require_images
 
@@ -74,7 +73,7 @@ def predict_images(
         labels, pixels = [f"image {number}" for number in range(len(images))], images
     else:
         labels = [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
-        pixels = _decode(labels, require_images(run.record), run.record.resize, on_progress)
+        pixels = decode_files(run, labels, on_progress)
     names = run.record.data.class_names
     predictions = []
     for label, probabilities in zip(labels, classify(run.classifier(), pixels), strict=True):
@@ -84,17 +83,30 @@ def predict_images(
     return predictions
 
 
-def _decode(
-    paths: Sequence[str],
-    image_shape: tuple[int, int, int],
-    resize: Resize,
-    on_progress: Callable[[int, int], None] | None,
+def decode_files(
+    run: Run,
+    paths: Sequence[str | Path],
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Images:
+    """Decode image files as the network of a run needs them.
+
+    Args:
+        run: The run.
+        paths: The files, at least one.
+        on_progress: Called after each file with the number of files that are done and their total.
+
+    Returns:
+        uint8, shape (N, height, width, channels).
+
+    Raises:
+        DataError: A file cannot be read as an image.
+    """
     from eyetune.data.sources.folder import decode
 
+    image_shape = require_images(run.record)
     decoded = []
     for path in paths:
-        decoded.append(decode(Path(path), image_shape, resize))
+        decoded.append(decode(Path(path), image_shape, run.record.resize))
         if on_progress is not None:
             on_progress(len(decoded), len(paths))
     return np.stack(decoded)

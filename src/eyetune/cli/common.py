@@ -91,6 +91,11 @@ class Common:
 
         return Workspace(self.workspace)
 
+    def workspace_arguments(self) -> list[str]:
+        """Return the arguments that a suggested command needs to find the workspace."""
+        is_default = str(self.workspace) == os.environ.get("EYETUNE_WORKSPACE")
+        return [] if self.workspace is None or is_default else ["--workspace", str(self.workspace)]
+
     def show(self, value: Mapping[str, Any], *parts: RenderableType) -> None:
         """Print a command's result: with --json the value, otherwise the parts for people."""
         if self.json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from dataclasses import fields
 from pathlib import Path
@@ -176,8 +175,5 @@ def train_command(
             arguments.append(option)
         else:
             arguments += [option, str(value)]
-    arguments += ["--learning-rate", f"{learning_rate:g}"]
-    workspace = common.workspace
-    if workspace is not None and str(workspace) != os.environ.get("EYETUNE_WORKSPACE"):
-        arguments += ["--workspace", str(workspace)]
+    arguments += ["--learning-rate", f"{learning_rate:g}", *common.workspace_arguments()]
     return shlex.join(arguments)

@@ -21,6 +21,7 @@ from eyetune.cli import (
     doctor,
     explain,
     export,
+    gap,
     import_studies,
     inspect,
     lab,
@@ -73,6 +74,7 @@ _COMMANDS = {
         inspect.plot,
         explain.explain,
         inspect.compare,
+        gap.gap,
         report.report,
     ),
     "Search": (
@@ -95,7 +97,7 @@ _COMMANDS = {
 }
 # Commands that may load Keras in this process.
 _WITH_KERAS = (
-    *("train", "lr-find", "evaluate", "predict", "plot", "explain"),
+    *("train", "lr-find", "evaluate", "predict", "plot", "explain", "gap"),
     *("tune", "fit-check", "shrink", "deploy", "export", "verify"),
 )
 for _position, (_title, _members) in enumerate(_COMMANDS.items()):

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from eyetune.data.camera_look import CAMERAS, GRAY_WEIGHTS, photograph
+from eyetune.data.camera_look import CAMERAS, photograph
 from eyetune.data.dataset import Images, normalize
+from eyetune.data.picture_properties import GRAY_WEIGHTS
 from eyetune.errors import RecipeError
 from eyetune.recipe import AugmentSection, CameraName
 

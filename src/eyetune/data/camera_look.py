@@ -20,8 +20,8 @@ from typing import Any
 import tensorflow as tf
 
 from eyetune.data.jpeg import jpeg
+from eyetune.data.picture_properties import GRAY_WEIGHTS
 
-GRAY_WEIGHTS = (0.299, 0.587, 0.114)  # brightness of red, green and blue, ITU-R BT.601
 # What the bits that RGB565 keeps of red, green and blue are multiples of. The firmware does not
 # fill the others: white is 248, 252, 248.
 RGB565_STEPS = (8.0, 4.0, 8.0)

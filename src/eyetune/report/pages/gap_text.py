@@ -1,0 +1,27 @@
+"""A gap in sentences."""
+
+from __future__ import annotations
+
+from eyetune.analysis.gap import Gap, Points
+from eyetune.report.numbers import interval_text, share_text
+
+
+def gap_sentences(gap: Gap) -> list[str]:
+    """Return what was found, what to do and what limits the result, as sentences."""
+    sentences = []
+    if gap.fall is not None and gap.clean is not None and gap.camera is not None:
+        sentences.append(
+            f"Accuracy falls by {_points(gap.fall)}: from {share_text(gap.clean)} on "
+            f"{gap.num_clean:,} {gap.split} images to {share_text(gap.camera)} on "
+            f"{gap.num_camera:,} pictures of the camera."
+        )
+        main = gap.main_cause
+        if main is not None and main.explained is not None:
+            sentences.append(f"The largest cause is {main.name}: {_points(main.explained)}.")
+    sentences += gap.advice
+    return [*sentences, *gap.notes]
+
+
+def _points(points: Points) -> str:
+    interval = interval_text((points.low, points.high), digits=1)
+    return f"{100 * points.value:.1f} points ({interval})"
