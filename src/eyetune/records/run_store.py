@@ -38,6 +38,7 @@ from eyetune.records.rows import (
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.run_lines import SUMS_OF_EPOCHS, TOTALS, RunGroup, newest_lines
 from eyetune.records.schema import epochs, runs
+from eyetune.records.stamps import run_stamps
 from eyetune.values.history import Epoch, History
 from eyetune.values.network import Network
 from eyetune.values.run_files import (
@@ -309,10 +310,21 @@ class RunStore:
         ):
             lines, count = newest_lines(connection, is_chosen, limit, is_folded=is_folded)
         ids = [line for line in lines if isinstance(line, str)]
-        records = {run.id: run for run in self._chosen(ids)}
+        records = {run.id: run for run in self.some(ids)}
         return [records[line] if isinstance(line, str) else line for line in lines], count
 
-    def _chosen(self, ids: Sequence[str]) -> list[RunRecord]:
+    def stamps(self) -> dict[str, int]:
+        """Return a number for each run by its id, oldest first; it differs once a run changed.
+
+        See `records.live`. Runs in the trash are left out.
+        """
+        if not self._database.exists:
+            return {}
+        with self._database.reading() as connection:
+            return run_stamps(connection)
+
+    def some(self, ids: Sequence[str]) -> list[RunRecord]:
+        """Return the runs of these ids that exist, deleted or not."""
         records = []
         for start in range(0, len(ids), _MAX_IDS_PER_QUERY):
             records += self._select(runs.c.id.in_(ids[start : start + _MAX_IDS_PER_QUERY]))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
@@ -34,8 +34,10 @@ from eyetune.records.rows import (
     trial_record,
 )
 from eyetune.records.schema import studies, trials
+from eyetune.records.stamps import trial_stamps
 from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
 
+_MAX_NUMBERS_PER_QUERY = 500  # SQLite limits the parameters of a query
 _SAVE_TRIAL = upsert(trials).on_conflict_do_update(
     index_elements=["study_id", "number"],
     set_={name: upsert(trials).excluded[name] for name in ("state", "run", "details")},
@@ -248,16 +250,30 @@ class StudyStore:
 
     def trials(self, study_id: str) -> list[TrialRecord]:
         """Return the trials of a study in the order of their numbers."""
-        query = (
-            select(*stored_columns(trials))
-            .where(trials.c.study_id == study_id)
-            .order_by(trials.c.number)
-        )
+        return self._trials(trials.c.study_id == study_id)
+
+    def _trials(self, is_chosen: ColumnElement[bool]) -> list[TrialRecord]:
         if not self._database.exists:
             return []
+        query = select(*stored_columns(trials)).where(is_chosen).order_by(trials.c.number)
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [self._trial(row) for row in rows]
+
+    def trial_stamps(self, study_id: str) -> dict[int, int]:
+        """Return a number for each trial of a study; it differs once the trial has changed."""
+        if not self._database.exists:
+            return {}
+        with self._database.reading() as connection:
+            return trial_stamps(connection, study_id)
+
+    def some_trials(self, study_id: str, numbers: Sequence[int]) -> list[TrialRecord]:
+        """Return the trials of a study that have these numbers."""
+        found: list[TrialRecord] = []
+        for start in range(0, len(numbers), _MAX_NUMBERS_PER_QUERY):
+            part = numbers[start : start + _MAX_NUMBERS_PER_QUERY]
+            found += self._trials((trials.c.study_id == study_id) & trials.c.number.in_(part))
+        return found
 
     def count_trials(self) -> dict[str, int]:
         """Return how many trials each study has, by its id."""
