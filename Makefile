@@ -16,7 +16,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz audit wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz browser audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -76,6 +76,9 @@ faults: develop  ## kill processes, fill disks and more: BUDGET=small takes a pa
 
 fuzz: develop  ## give all readers damaged and hostile files
 	$(BIN)/python -m tests.fuzz.suite --budget $(BUDGET)
+
+browser: develop  ## the dashboard in a headless Chromium; skipped where there is none
+	$(BIN)/python -m pytest --numprocesses 0 tests/browser
 
 audit: develop  ## check the pinned dependencies for known vulnerabilities (asks PyPI)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/development.txt

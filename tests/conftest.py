@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from eyetune.api.run import Run
 
-TIERS = ("faults",)  # folders with longer tests, which have targets of their own
+TIERS = ("browser", "faults")  # folders with longer tests, which have targets of their own
 
 # One thread per test process, also in the processes that tests start: the networks are too small to
 # gain from more, and two test processes on two cores would compete. Set before NumPy is imported.

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # A shell starts jobs in the background with SIGINT ignored, and so would be what these tests start.
 _HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -45,12 +45,19 @@ def finish(*arguments: str | Path, pictures: bool = True) -> Any:
 
 
 @contextmanager
-def started(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a command without pictures; it is killed at the end of the block."""
+def started(
+    *arguments: str | Path, errors: IO[str] | int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command without pictures; it is killed at the end of the block.
+
+    Args:
+        arguments: The arguments of `eyetune`.
+        errors: Where it writes its standard error: a file, if it may write much before it is read.
+    """
     with subprocess.Popen(
         command(*arguments, pictures=False),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
     ) as process:
         try:

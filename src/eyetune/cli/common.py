@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 import sys
@@ -16,6 +14,7 @@ from cyclopts import App, Group, Parameter
 
 from eyetune.cli.help_format import HelpFormatter
 from eyetune.errors import UsageError
+from eyetune.values.json_text import json_text
 from eyetune.values.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -340,27 +339,6 @@ def output() -> Console:
     is_terminal = sys.stdout.isatty()
     has_width = is_terminal or os.environ.get("COLUMNS", "").isdecimal()
     return Output(highlight=False, width=None if has_width else 120, soft_wrap=not is_terminal)
-
-
-def json_text(value: Any) -> str:
-    """Return a value as JSON; a number that JSON does not have, such as NaN, becomes null.
-
-    Example:
-        >>> json_text({"loss": float("nan"), "epochs": (1, 2)})
-        '{"loss": null, "epochs": [1, 2]}'
-    """
-    try:
-        return json.dumps(value, allow_nan=False, default=str)
-    except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, default=str)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def say(text: str) -> None:

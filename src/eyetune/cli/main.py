@@ -29,6 +29,7 @@ from eyetune.cli import (
     lr_find,
     report,
     runs,
+    serve,
     shrink,
     study,
     techniques,
@@ -93,6 +94,7 @@ _COMMANDS = {
         export.verify,
         export.flash,
     ),
+    "See everything in a browser": (serve.serve,),
     "List and clean up": (runs.app, labs.app, study.app, doctor.doctor, completion.completion),
 }
 # Commands that may load Keras in this process.

@@ -1,8 +1,11 @@
-"""JSON from a file or a database that may be damaged."""
+"""JSON: from a file or a database that may be damaged, and as a text of any value."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json
@@ -42,3 +45,24 @@ def _check_numbers(value: Any) -> None:
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for item in items:
         _check_numbers(item)
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON; a number that JSON does not have, such as NaN, becomes null.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "epochs": (1, 2)})
+        '{"loss": null, "epochs": [1, 2]}'
+    """
+    try:
+        return json.dumps(value, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

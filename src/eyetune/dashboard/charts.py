@@ -1,0 +1,426 @@
+"""Options of ECharts, made from records. Colors are those of eyetune's figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyetune.records.lab import Effect
+from eyetune.records.study import Objective, StudyRecord, TrialRecord
+from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
+from eyetune.space.space import Space
+from eyetune.values.display import one_line
+from eyetune.values.history import History
+
+Options = dict[str, Any]
+
+_TEXT = "#76818c"  # readable on a light and on a dark page
+_GRID_LINES = "rgba(128, 140, 150, 0.25)"
+_PALE = "#98a4b0"
+_MORE_COLORS = ("#b8860b", "#c2477f", "#4f7f1f", "#6b7a99", "#8c564b", "#00838f")
+COLORS = (*STRONG, *_MORE_COLORS)
+_MAX_BRUSHED_LINES = 2_000  # of parallel coordinates: more slow the browser down
+
+
+def curves(histories: Mapping[str, History], metric: str) -> Options:
+    """Return a metric by epoch: validation solid, training dashed, a color for each run.
+
+    Args:
+        histories: Epochs by the label of their run.
+        metric: "accuracy" or "loss".
+    """
+    series = []
+    for number, (label, history) in enumerate(histories.items()):
+        color = COLORS[number % len(COLORS)]
+        for name, style in ((f"val_{metric}", "solid"), (metric, "dashed")):
+            points = [
+                [epoch.epoch, _rounded(epoch.value(name))]
+                for epoch in history
+                if epoch.measures(name)
+            ]
+            kind = "validation" if style == "solid" else "training"
+            title = kind if len(histories) == 1 else f"{one_line(label)}, {kind}"
+            series.append(
+                {
+                    "type": "line",
+                    "name": title,
+                    "data": points,
+                    "showSymbol": len(points) < 2,
+                    "lineStyle": {"type": style, "width": 2},
+                    "itemStyle": {"color": color},
+                    "color": color,
+                    "animation": False,
+                }
+            )
+    is_share = metric == "accuracy"
+    return {
+        **_base(f"{metric.capitalize()} by epoch"),
+        "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": _TEXT}},
+        "grid": {"left": 56, "right": 16, "top": 36, "bottom": 64},
+        "xAxis": _value_axis("epoch", minInterval=1, min=0, nameGap=24),
+        "yAxis": _value_axis("", scale=True, **({"max": 1} if is_share else {})),
+        "series": series,
+    }
+
+
+def confusion(counts: NDArray[np.int64], class_names: Sequence[str]) -> Options:
+    """Return how many images of each true class (row) are classified as each class (column).
+
+    Args:
+        counts: Numbers of images, shape (classes, classes).
+        class_names: Names of the classes.
+    """
+    names = [one_line(name) for name in class_names]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    cells = [
+        {
+            "value": [column, row, _rounded(float(shares[row, column]))],
+            "count": int(counts[row, column]),
+        }
+        for row, column in np.ndindex(*counts.shape)
+    ]
+    are_few = len(names) <= 20
+    return {
+        **_base("Confusion matrix"),
+        "grid": {"left": 90, "right": 16, "top": 36, "bottom": 90},
+        "xAxis": {
+            **_category_axis("predicted", names),
+            "axisLabel": {"color": _TEXT, "rotate": 45},
+        },
+        "yAxis": {**_category_axis("true", names), "inverse": True},
+        "visualMap": {
+            "min": 0,
+            "max": 1,
+            "show": False,
+            "inRange": {"color": ["#f1f5fa", "#1f5fa8"]},
+        },
+        "series": [
+            {
+                "type": "heatmap",
+                "data": cells,
+                "label": {"show": are_few, ":formatter": "cell => cell.data.count"},
+                "cursor": "pointer",
+                "animation": False,
+            }
+        ],
+        "tooltip": {
+            ":formatter": "cell => `${cell.data.count} images, ${Math.round(100 * cell.value[2])}%`"
+        },
+    }
+
+
+def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
+    """Return each result of a study over the epochs trained until then, and the best so far."""
+    objective = study.settings.objectives[0]
+    points: list[dict[str, Any]] = []
+    epochs = 0
+    for trial in trials:
+        epochs += trial.epochs_trained
+        if trial.objectives is not None and math.isfinite(trial.objectives[0]):
+            point = [epochs, _rounded(trial.objectives[0])]
+            points.append({"value": point, "name": f"trial {trial.number}"})
+    best: list[list[float]] = []
+    for x, value in (each["value"] for each in points):
+        if not best or objective.oriented(value) > objective.oriented(best[-1][1]):
+            best.append([x, value])
+    if best:
+        best.append([epochs, best[-1][1]])
+    return {
+        **_base(f"{objective.name} by epochs trained"),
+        "grid": {"left": 64, "right": 16, "top": 36, "bottom": 44},
+        "xAxis": _value_axis("epochs trained by all trials", nameGap=24, min=0),
+        "yAxis": _value_axis("", scale=True),
+        "series": [
+            _line("best so far", best, step="end", color=STRONG[0]),
+            _points("trials", points, color=UNSURE),
+        ],
+    }
+
+
+def front(
+    objectives: Sequence[Objective], trials: Sequence[TrialRecord], on_front: set[int]
+) -> Options:
+    """Return two objectives against each other; the trials that no other one beats stand out.
+
+    Args:
+        objectives: Two objectives or more; the first two are drawn.
+        trials: The trials.
+        on_front: Numbers of the trials of the Pareto front.
+    """
+    first, second = objectives[0], objectives[1]
+    groups: dict[bool, list[Any]] = {True: [], False: []}
+    for trial in trials:
+        values = trial.objectives
+        if values is not None and all(map(math.isfinite, values[:2])):
+            point = [_rounded(values[1]), _rounded(values[0])]
+            groups[trial.number in on_front].append(
+                {"value": point, "name": f"trial {trial.number}"}
+            )
+    line = sorted(point["value"] for point in groups[True])
+    return {
+        **_base("Pareto front"),
+        "legend": {"bottom": 0, "textStyle": {"color": _TEXT}},
+        "grid": {"left": 64, "right": 24, "top": 36, "bottom": 72},
+        "xAxis": _value_axis(second.name, scale=True, nameGap=24),
+        "yAxis": _value_axis(first.name, scale=True),
+        "series": [
+            _points("other trials", groups[False], color=UNSURE),
+            {**_line("Pareto front", line, color=STRONG[1]), "showSymbol": False},
+            _points("on the front", groups[True], color=STRONG[1]),
+        ],
+    }
+
+
+def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Options:
+    """Return the first objective against the values of a hyperparameter."""
+    used = [
+        (trial.all_values[name], trial)
+        for trial in trials
+        if name in trial.used_values and trial.objectives is not None
+    ]
+    are_numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value, _ in used
+    )
+    points = []
+    for value, trial in used:
+        assert trial.objectives is not None
+        if math.isfinite(trial.objectives[0]):
+            shown = value if are_numbers else str(value)
+            points.append(
+                {"value": [shown, _rounded(trial.objectives[0])], "name": f"trial {trial.number}"}
+            )
+    axis: Options = _value_axis(name, scale=True, nameGap=24)
+    if not are_numbers:
+        axis = _category_axis(name, sorted({str(value) for value, _ in used}))
+    elif used and min(float(value) for value, _ in used) > 0:
+        values = [float(value) for value, _ in used]
+        if max(values) / min(values) >= 100:
+            axis = {**axis, "type": "log"}
+    return {
+        **_base(name),
+        "grid": {"left": 64, "right": 16, "top": 36, "bottom": 48},
+        "xAxis": axis,
+        "yAxis": _value_axis("", scale=True),
+        "series": [_points(objective.name, points, color=STRONG[0])],
+    }
+
+
+def parallel(space: Space, objective: Objective, trials: Sequence[TrialRecord]) -> Options:
+    """Return each trial as a line across its hyperparameters; ranges of the axes can be brushed."""
+    names = list(space.names)
+    finished = [
+        trial
+        for trial in trials
+        if trial.objectives is not None and math.isfinite(trial.objectives[0])
+    ][-_MAX_BRUSHED_LINES:]
+    columns = {name: [trial.all_values.get(name) for trial in finished] for name in names}
+    axes: list[Options] = []
+    for dimension, name in enumerate(names):
+        axes.append(_parallel_axis(dimension, name, columns[name]))
+    axes.append({"dim": len(names), "name": objective.name, "scale": True})
+    lines = [
+        [
+            *(
+                _parallel_value(axes[dimension], columns[name][row])
+                for dimension, name in enumerate(names)
+            ),
+            _rounded(finished[row].objectives[0]),  # type: ignore[index]
+        ]
+        for row in range(len(finished))
+    ]
+    results = [line[-1] for line in lines] or [0.0, 1.0]
+    colors = [_PALE, STRONG[0]]
+    return {
+        **_base("Parallel coordinates"),
+        "parallelAxis": axes,
+        "parallel": {
+            "left": 48,
+            "right": 64,
+            "top": 84,
+            "bottom": 24,
+            "parallelAxisDefault": {
+                "nameTextStyle": {"color": _TEXT},
+                "axisLabel": {"color": _TEXT},
+                "nameRotate": 12,
+                "areaSelectStyle": {"width": 18, "opacity": 0.4},
+            },
+        },
+        "visualMap": {
+            "show": False,
+            "dimension": len(names),
+            "min": min(results),
+            "max": max(results),
+            "inRange": {"color": colors if objective.direction == "max" else colors[::-1]},
+        },
+        "series": [
+            {
+                "type": "parallel",
+                "data": lines,
+                "lineStyle": {"width": 1.5, "opacity": 0.6},
+                "inactiveOpacity": 0.03,
+                "animation": False,
+            }
+        ],
+    }
+
+
+def effects(effects: Sequence[Effect]) -> Options:
+    """Return the difference of each technique as a point with its 95% interval, in points.
+
+    Args:
+        effects: The effects, the first one on top.
+    """
+    names = [one_line(effect.change) for effect in effects]
+    rows = [
+        [
+            row,
+            *(_rounded(100 * value) for value in (effect.difference, *effect.interval)),
+            _effect_color(effect),
+        ]
+        for row, effect in enumerate(effects)
+    ]
+    return {
+        **_base("Difference in validation accuracy (percentage points)"),
+        "grid": {"left": 190, "right": 24, "top": 36, "bottom": 28},
+        "xAxis": _value_axis("", scale=False),
+        "yAxis": {**_category_axis("", names), "inverse": True},
+        "tooltip": {
+            ":formatter": (
+                "row => `${row.name}: ${row.value[1]} points (${row.value[2]} to ${row.value[3]})`"
+            ),
+            "confine": True,
+        },
+        "series": [
+            {
+                "type": "custom",
+                "data": rows,
+                "dimensions": ["technique", "difference", "low", "high", "color"],
+                "encode": {"x": ["difference", "low", "high"], "y": "technique"},
+                ":renderItem": _INTERVAL,
+                "animation": False,
+            }
+        ],
+    }
+
+
+# Draws a line from the low to the high end of an interval, and a point between them.
+_INTERVAL = """(params, api) => {
+  const y = api.coord([0, api.value(0)])[1];
+  const [middle, low, high] = [1, 2, 3].map((index) => api.coord([api.value(index), 0])[0]);
+  const color = api.value(4);
+  return {type: "group", children: [
+    {type: "line", shape: {x1: low, x2: high, y1: y, y2: y}, style: {stroke: color, lineWidth: 2}},
+    {type: "circle", shape: {cx: middle, cy: y, r: 5}, style: {fill: color}},
+  ]};
+}"""
+
+
+def _effect_color(effect: Effect) -> str:
+    if not effect.certain:
+        return UNSURE
+    return BETTER if effect.difference > 0 else WORSE
+
+
+def bars(values: Mapping[str, float], title: str) -> Options:
+    """Return horizontal bars, the first one on top."""
+    names = [one_line(name) for name in values]
+    return {
+        **_base(title),
+        "grid": {"left": 150, "right": 40, "top": 36, "bottom": 28},
+        "xAxis": _value_axis("", min=0),
+        "yAxis": {**_category_axis("", names), "inverse": True},
+        "series": [
+            {
+                "type": "bar",
+                "data": [_rounded(value) for value in values.values()],
+                "itemStyle": {"color": STRONG[0]},
+                "animation": False,
+            }
+        ],
+    }
+
+
+def _base(title: str) -> Options:
+    return {
+        "title": {
+            "text": one_line(title),
+            "left": 0,
+            "textStyle": {"color": _TEXT, "fontSize": 14, "fontWeight": 600},
+        },
+        "textStyle": {"color": _TEXT},
+        "tooltip": {"trigger": "item", "confine": True},
+        "aria": {"enabled": True},
+        "animation": False,
+    }
+
+
+def _value_axis(name: str, **options: Any) -> Options:
+    return {"type": "value", **_axis(name), **options}
+
+
+def _category_axis(name: str, names: Sequence[str]) -> Options:
+    return {"type": "category", "data": list(names), **_axis(name)}
+
+
+def _axis(name: str) -> Options:
+    return {
+        "name": name,
+        "nameLocation": "middle",
+        "nameGap": 40,
+        "nameTextStyle": {"color": _TEXT},
+        "axisLabel": {"color": _TEXT},
+        "axisLine": {"lineStyle": {"color": _TEXT}},
+        "splitLine": {"lineStyle": {"color": _GRID_LINES}},
+    }
+
+
+def _line(name: str, points: Sequence[Any], *, color: str, step: str | bool = False) -> Options:
+    return {
+        "type": "line",
+        "name": name,
+        "data": list(points),
+        "step": step,
+        "showSymbol": False,
+        "lineStyle": {"width": 2, "color": color},
+        "itemStyle": {"color": color},
+        "animation": False,
+    }
+
+
+def _points(name: str, points: Sequence[Any], *, color: str) -> Options:
+    return {
+        "type": "scatter",
+        "name": name,
+        "data": list(points),
+        "symbolSize": 8,
+        "itemStyle": {"color": color},
+        "animation": False,
+    }
+
+
+def _parallel_axis(dimension: int, name: str, values: Sequence[Any]) -> Options:
+    given = [value for value in values if value is not None]
+    are_numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in given
+    )
+    axis: Options = {"dim": dimension, "name": one_line(name)}
+    if not are_numbers:
+        return {**axis, "type": "category", "data": sorted({str(value) for value in given})}
+    if given and min(given) > 0 and max(given) / min(given) >= 100:
+        return {**axis, "type": "log"}
+    return {**axis, "scale": True}
+
+
+def _parallel_value(axis: Options, value: Any) -> Any:
+    if value is None:  # the trial does not use it
+        return "-"
+    return str(value) if axis.get("type") == "category" else value
+
+
+def _rounded(value: float) -> float | None:
+    """Return a value with the digits that a chart shows; None where it is not finite."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -1,0 +1,149 @@
+"""The frame of every page, and the small parts that pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from eyetune.errors import EyetuneError
+from eyetune.values.display import one_line
+
+REFRESH_SECONDS = 1.0
+
+SECTIONS = {
+    "/": "Runs",
+    "/studies": "Studies",
+    "/labs": "Labs",
+}
+_STYLE = """
+:root { --accent: #1f5fa8; }
+.body--dark { --accent: #7fb2ec; }
+.nicegui-content { max-width: 1280px; margin: 0 auto; padding: 1rem; }
+body { --q-primary: #1f5fa8 !important; }
+.body--light { --q-accent: #1f5fa8 !important; }
+.body--dark { --q-accent: #7fb2ec !important; }
+.body--light .q-header { background: #17406f; }
+.body--dark .q-header { background: #10263f; }
+a.plain { color: var(--accent); text-decoration: underline; }
+h1 { font-size: 1.7rem; line-height: 1.2; font-weight: 700; margin: 0; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; line-height: 1.4; font-weight: 600; margin: 0.4rem 0; }
+h2 { font-size: 1.2rem; line-height: 1.3; font-weight: 600; margin: 0.8rem 0 0.2rem; }
+.soft { opacity: 0.8; }
+.numbers { font-variant-numeric: tabular-nums; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+"""
+
+
+class Heading(TextElement):
+    """A heading, which screen readers list.
+
+    Args:
+        text: Its text.
+        level: 1 for the page, 2 for a part of it.
+    """
+
+    def __init__(self, text: str, level: int = 2) -> None:
+        super().__init__(tag=f"h{level}", text=one_line(text))
+
+
+@contextmanager
+def page(title: str, section: str) -> Iterator[None]:
+    """Build a page: its title, the links to all sections, and the main part in the block.
+
+    Args:
+        title: The title of the page.
+        section: The path of its section.
+    """
+    ui.page_title(f"{one_line(title)} - eyetune")
+    ui.add_css(_STYLE)
+    with ui.header().classes("items-center gap-4 q-py-xs"), ui.element("nav").classes("row gap-4"):
+        for path, name in SECTIONS.items():
+            link = ui.link(name, path).classes("text-white text-base q-py-xs")
+            if path == section:
+                link.props('aria-current="page"').classes("text-bold")
+            else:
+                link.classes("no-underline")
+    main = ui.element("main").classes("w-full column gap-3").props("tabindex=-1")
+    ui.skip_link("Skip to the content", target=main)
+    with main:
+        yield
+
+
+def follow(refresh: Callable[[], Awaitable[None]], *, active: bool = True) -> ui.timer:
+    """Call a function every second that shows what is new; an error ends it, and is shown once.
+
+    Args:
+        refresh: Reads the records, and shows what has changed.
+        active: Whether to begin at once.
+    """
+    message = Text("").classes("text-negative").props("role=alert")
+    message.set_visibility(False)
+
+    async def refresh_or_say_why_not() -> None:
+        try:
+            await refresh()
+        except EyetuneError as error:  # the record was deleted, or the database is damaged
+            timer.deactivate()
+            message.set_text(f"{one_line(error.message)} This page is not updated any more.")
+            message.set_visibility(True)
+
+    timer = ui.timer(REFRESH_SECONDS, refresh_or_say_why_not, active=active)
+    return timer
+
+
+def facts(values: dict[str, str]) -> None:
+    """Show figures with their names."""
+    with ui.element("dl").classes("row gap-x-8 gap-y-2 q-my-none"):
+        for name, value in values.items():
+            with ui.element("div"):
+                Text(name, "dt").classes("text-caption soft")
+                Text(value, "dd").classes("text-subtitle1 numbers q-ma-none")
+
+
+class Text(TextElement):
+    """A text in an element of its own.
+
+    Args:
+        text: The text; what would control the page's direction or lines is made visible.
+        tag: The name of the element.
+    """
+
+    def __init__(self, text: str, tag: str = "p") -> None:
+        super().__init__(tag=tag, text=one_line(text))
+
+
+def chart(options: dict[str, Any], label: str, *, height: str = "20rem") -> ui.echart:
+    """Show a chart.
+
+    Args:
+        options: Its options.
+        label: What it shows, for screen readers.
+        height: Its height, as in CSS.
+    """
+    made = ui.echart(options, renderer="svg").classes("w-full").style(f"height: {height}")
+    return made.props(f'role="img" aria-label="{_attribute(label)}"')
+
+
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str) -> None:
+    """Show a small table, which scrolls sideways where it is too wide."""
+    with (
+        ui.element("div").classes("w-full overflow-auto").props('tabindex="0"'),
+        ui.element("table").classes("q-table numbers").props(f'aria-label="{_attribute(label)}"'),
+    ):
+        with ui.element("thead"), ui.element("tr"):
+            for cell in header:
+                Text(cell, "th").props('scope="col"').classes("text-left q-pr-md")
+        with ui.element("tbody"):
+            for row in rows:
+                with ui.element("tr"):
+                    for cell in row:
+                        Text(cell, "td").classes("text-left q-pr-md")
+
+
+def _attribute(text: str) -> str:
+    """Return a text for a property of NiceGUI, whose syntax has quotation marks."""
+    return one_line(text).replace('"', "'").replace("\\", "/")

@@ -1,0 +1,118 @@
+"""The list of labs, and a lab: its answer, the effects with their intervals, and the stack."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nicegui import ui
+
+from eyetune.dashboard import charts
+from eyetune.dashboard.layout import Heading, Text, chart, facts, page, plain_table
+from eyetune.dashboard.live import Live
+from eyetune.dashboard.rows import lab_row, percent
+from eyetune.errors import NotFoundError
+from eyetune.records.lab import LabRecord
+from eyetune.report.numbers import duration
+
+ROWS_PER_PAGE = 25
+_COLUMNS = {
+    "lab": "lab",
+    "data": "data",
+    "techniques": "techniques",
+    "test_accuracy": "test accuracy",
+    "seconds": "time",
+    "created_at": "ended (UTC)",
+    "answer": "answer",
+}
+_LINK = """
+<q-td :props="props"><a class="plain" :href="'/labs/' + props.row.lab">{{ props.value }}</a></q-td>
+"""
+
+
+def register(live: Live) -> None:
+    """Register the pages."""
+
+    @ui.page("/labs")
+    async def labs_page() -> None:
+        labs = await asyncio.to_thread(lambda: live.workspace.labs.all(skip_damaged=True))
+        with page("Labs", "/labs"):
+            Heading("Labs", 1)
+            if not labs:
+                Text("There are no labs yet. To start one: eyetune lab --data digits --quick")
+                return
+            table = ui.table(
+                columns=[
+                    {"name": name, "label": label, "field": name, "align": "left"}
+                    for name, label in _COLUMNS.items()
+                ],
+                rows=[lab_row(record) for record in reversed(labs)],
+                row_key="lab",
+                pagination=ROWS_PER_PAGE,
+            ).classes("w-full")
+            table.add_slot("body-cell-lab", _LINK)
+
+    @ui.page("/labs/{lab_id}")
+    async def lab_page(lab_id: str) -> None:
+        try:
+            record = await asyncio.to_thread(live.workspace.labs.find, lab_id)
+        except NotFoundError as error:
+            ui.status_code(404)
+            with page("Lab not found", "/labs"):
+                Heading("Lab not found", 1)
+                Text(error.message)
+            return
+        with page(f"Lab {record.id}", "/labs"):
+            _show(record)
+
+
+def _show(record: LabRecord) -> None:
+    Heading(f"Lab {record.id}", 1)
+    Text(record.answer).classes("text-subtitle1")
+    facts(_facts(record))
+    effects = sorted(record.techniques, key=lambda effect: -effect.difference)
+    if effects:
+        label = "difference in validation accuracy of each technique, with its interval"
+        height = f"{3 + 1.6 * len(effects):.1f}rem"
+        chart(charts.effects(effects), label, height=height)
+    Heading("Techniques")
+    rows = [
+        [
+            effect.change,
+            f"{100 * effect.difference:+.1f} points",
+            f"{100 * effect.interval[0]:+.1f} to {100 * effect.interval[1]:+.1f}",
+            f"{effect.p_value:.2g}",
+            percent(effect.validation_accuracy),
+            duration(effect.seconds),
+        ]
+        for effect in effects
+    ]
+    header = ["technique", "difference", "95% interval", "p", "validation accuracy", "time"]
+    plain_table(header, rows, label="effects of the techniques")
+    if record.steps:
+        Heading("The stack")
+        steps = [
+            [
+                step.effect.change,
+                f"{100 * step.effect.difference:+.1f} points",
+                "kept" if step.kept else "left out",
+            ]
+            for step in record.steps
+        ]
+        plain_table(["added", "difference", ""], steps, label="steps of the combination")
+    if record.skipped:
+        Heading("Not tried")
+        skipped = [[f"{each.name}={each.value}", each.reason] for each in record.skipped]
+        plain_table(["technique", "reason"], skipped, label="techniques that were not tried")
+
+
+def _facts(record: LabRecord) -> dict[str, str]:
+    low, high = record.test_interval
+    return {
+        "data": record.data,
+        "best recipe on test": percent(record.final.test_accuracy),
+        "baseline on test": percent(record.final_baseline.test_accuracy),
+        "difference on test": f"{100 * low:+.1f} to {100 * high:+.1f} points",
+        "seeds": ", ".join(map(str, record.seeds)),
+        "epochs": str(record.epochs),
+        "time": duration(record.seconds),
+    }

@@ -1,0 +1,240 @@
+"""The list of studies, and a study: live trials, charts, front and importance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from nicegui import events, ui
+
+from eyetune.analysis.ranking import non_dominated_trials, rank_trials
+from eyetune.analysis.study_summary import count_state_names, summary_sentences
+from eyetune.api.study import Study
+from eyetune.dashboard import charts
+from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
+from eyetune.dashboard.live import Live
+from eyetune.dashboard.rows import study_row, trial_row
+from eyetune.errors import NotFoundError
+from eyetune.records.study import StudyRecord, StudyState, TrialRecord
+from eyetune.report.numbers import duration
+
+ROWS_PER_PAGE = 25
+MAX_SLICES = 8
+_LIST_COLUMNS = {
+    "name": "study",
+    "state": "state",
+    "data": "data",
+    "objectives": "objectives",
+    "board": "board",
+    "sampler": "sampler",
+    "trials": "trials",
+    "seconds": "time",
+    "created_at": "began (UTC)",
+}
+_STUDY_LINK = """
+<q-td :props="props">
+  <a class="plain" :href="'/studies/' + props.row.study">{{ props.value }}</a>
+</q-td>
+"""
+_RUN_LINK = """
+<q-td :props="props">
+  <a v-if="props.value" class="plain" :href="'/runs/' + props.value">{{ props.value }}</a>
+</q-td>
+"""
+
+
+def register(live: Live) -> None:
+    """Register the pages."""
+
+    @ui.page("/studies")
+    async def studies_page() -> None:
+        studies = await asyncio.to_thread(live.studies)
+        counts = await asyncio.to_thread(live.workspace.studies.count_trials)
+        with page("Studies", "/studies"):
+            Heading("Studies", 1)
+            if not studies:
+                Text(
+                    "There are no studies yet. To start one: eyetune tune --data digits --trials 10"
+                )
+                return
+            table = ui.table(
+                columns=[
+                    {"name": name, "label": label, "field": name, "sortable": True, "align": "left"}
+                    for name, label in _LIST_COLUMNS.items()
+                ],
+                rows=[study_row(study, counts.get(study.id, 0)) for study in reversed(studies)],
+                row_key="study",
+                pagination=ROWS_PER_PAGE,
+            ).classes("w-full")
+            table.add_slot("body-cell-name", _STUDY_LINK)
+
+    @ui.page("/studies/{study_id}")
+    async def study_page(study_id: str) -> None:
+        try:
+            study = await asyncio.to_thread(live.workspace.studies.find, study_id)
+        except NotFoundError as error:
+            ui.status_code(404)
+            with page("Study not found", "/studies"):
+                Heading("Study not found", 1)
+                Text(error.message)
+            return
+        trials = await asyncio.to_thread(live.trials, study.id)
+        with page(study.name, "/studies"):
+            _StudyView(live, study, trials)
+
+
+class _StudyView:
+    """The page of a study, for one client."""
+
+    def __init__(self, live: Live, study: StudyRecord, trials: Sequence[TrialRecord]) -> None:
+        self._live, self._study, self._trials = live, study, trials
+        Heading(study.name, 1)
+        self._facts = ui.element("div")
+        self._summary = ui.column().classes("gap-1").props("role=status")
+        with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
+            self._best = chart(self._best_options(), "best result by epochs trained")
+            self._front = None
+            if len(study.settings.objectives) > 1:
+                self._front = chart(self._front_options(), "Pareto front")
+        self._parallel = chart(
+            self._parallel_options(), "trials across their hyperparameters", height="24rem"
+        )
+        Text(
+            "Drag along an axis to keep the trials in this range; click the axis to undo it."
+        ).classes("soft q-my-none")
+        Heading("Trials")
+        self._table = ui.table(
+            columns=self._columns(),
+            rows=[],
+            row_key="number",
+            pagination={"rowsPerPage": ROWS_PER_PAGE, "rowsNumber": 0, "sortBy": None},
+        ).classes("w-full")
+        self._table.add_slot("body-cell-run", _RUN_LINK)
+        self._table.on("request", self._request)
+        self._more = ui.column().classes("w-full")
+        with self._more:
+            ui.button("Importance and slices", on_click=self._show_more).props(
+                "outline color=accent"
+            )
+        self._show()
+        is_running = study.state is StudyState.RUNNING
+        follow(self._refresh, active=is_running)
+
+    async def _refresh(self) -> None:
+        study = await asyncio.to_thread(self._live.study, self._study.id)
+        trials = await asyncio.to_thread(self._live.trials, self._study.id)
+        if study == self._study and trials is self._trials:
+            return
+        self._study, self._trials = study, trials
+        for element, options in (
+            (self._best, self._best_options()),
+            (self._parallel, self._parallel_options()),
+        ):
+            element.options.update(options)
+            element.update()
+        if self._front is not None:
+            self._front.options.update(self._front_options())
+            self._front.update()
+        self._show()
+
+    def _best_options(self) -> charts.Options:
+        return charts.best_so_far(self._study, self._trials)
+
+    def _front_options(self) -> charts.Options:
+        objectives = self._study.settings.objectives
+        on_front = {trial.number for trial in non_dominated_trials(objectives, self._trials)}
+        return charts.front(objectives, self._trials, on_front)
+
+    def _parallel_options(self) -> charts.Options:
+        return charts.parallel(self._study.space, self._study.settings.objectives[0], self._trials)
+
+    def _columns(self) -> list[dict[str, object]]:
+        names = {"number": "trial", "state": "state"}
+        names |= {f"objective {each.name}": each.name for each in self._study.settings.objectives}
+        names |= {f"value {name}": name for name in self._study.space.names}
+        names |= {"epochs": "epochs", "seconds": "time", "run": "run", "note": "note"}
+        sortable = ("number", "state", "epochs")
+        return [
+            {
+                "name": name,
+                "label": label,
+                "field": name,
+                "align": "left",
+                "sortable": name in sortable or name.startswith("objective "),
+            }
+            for name, label in names.items()
+        ]
+
+    def _show(self) -> None:
+        study, trials = self._study, self._trials
+        self._facts.clear()
+        with self._facts:
+            facts(_facts(study, trials))
+        self._summary.clear()
+        with self._summary:
+            for sentence in summary_sentences(study, trials):
+                Text(sentence).classes("q-my-none")
+        self._show_rows()
+
+    def _request(self, event: events.GenericEventArguments) -> None:
+        self._table.pagination = {**self._table.pagination, **event.args["pagination"]}
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        pagination = self._table.pagination
+        ordered = self._ordered(pagination.get("sortBy"), bool(pagination.get("descending")))
+        size = pagination.get("rowsPerPage") or len(ordered)
+        start = (pagination.get("page", 1) - 1) * size
+        shown = ordered[start : start + size]
+        self._table.rows = [trial_row(self._study, trial) for trial in shown]
+        self._table.pagination = {**pagination, "rowsNumber": len(ordered)}
+
+    def _ordered(self, sort: str | None, descending: bool) -> list[TrialRecord]:
+        objectives = self._study.settings.objectives
+        if sort is None or sort.startswith("objective "):
+            best = rank_trials(objectives, self._trials)
+            numbers = {trial.number for trial in best}
+            best += [trial for trial in reversed(self._trials) if trial.number not in numbers]
+            return best[::-1] if sort and descending else best
+        key = {
+            "state": lambda trial: str(trial.state),
+            "epochs": lambda trial: trial.epochs_trained,
+        }
+        return sorted(
+            self._trials, key=key.get(sort, lambda trial: trial.number), reverse=descending
+        )
+
+    async def _show_more(self) -> None:
+        """Compute the importance of the hyperparameters, and draw the slices."""
+        self._more.clear()
+        with self._more:
+            ui.spinner()
+        study = Study(self._live.workspace, self._study)
+        shares = await asyncio.to_thread(lambda: study.importances) or {}
+        self._more.clear()
+        with self._more:
+            if shares:
+                chart(charts.bars(shares, "Importance"), "importance of the hyperparameters")
+            else:
+                Text("The importance of hyperparameters needs ten finished trials.")
+            names = [*shares, *(name for name in self._study.space.names if name not in shares)]
+            with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
+                for name in names[:MAX_SLICES]:
+                    objective = self._study.settings.objectives[0]
+                    options = charts.slices(objective, self._trials, name)
+                    chart(options, f"{objective.name} by {name}")
+
+
+def _facts(study: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str, str]:
+    states = count_state_names(study, trials)
+    values = {
+        "state": str(study.state),
+        "data": study.data_name,
+        "board": study.settings.board,
+        "sampler": study.settings.sampler,
+        "scheduler": study.settings.schedule.name,
+        "workers": str(study.settings.workers),
+        "time": duration(study.seconds),
+        "trials": ", ".join(f"{count} {state}" for state, count in states.items()),
+    }
+    return {name: value for name, value in values.items() if value}

@@ -1,0 +1,91 @@
+"""The server of the dashboard: its pages, its JSON, and the checks in front of them."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.types import ASGIApp
+
+from eyetune.dashboard import http_api
+from eyetune.dashboard.access import Access, Guard
+from eyetune.dashboard.live import Live
+from eyetune.dashboard.pages import labs, one_run, runs_list, studies
+from eyetune.records import Workspace
+
+TITLE = "eyetune"
+
+
+def make_app(workspace: Workspace, access: Access) -> ASGIApp:
+    """Return the application: pages, JSON and the checks in front of them.
+
+    A process can make one: NiceGUI keeps its pages in the process.
+
+    Args:
+        workspace: The workspace to show.
+        access: Who may talk to it.
+    """
+    live = Live(workspace)
+    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(http_api.router(live))
+    for module in (runs_list, one_run, labs, studies):
+        module.register(live)
+    ui.run_with(
+        app,
+        title=TITLE,
+        dark=None,
+        language="en-US",
+        favicon=_FAVICON,
+        binding_refresh_interval=None,
+        show_welcome_message=False,
+        reconnect_timeout=30.0,
+    )
+    return Guard(app, access)
+
+
+def run(
+    workspace: Workspace, access: Access, bound: socket.socket, on_ready: Callable[[], None]
+) -> None:
+    """Serve the dashboard until Ctrl-C.
+
+    Args:
+        workspace: The workspace to show.
+        access: Who may talk to it.
+        bound: The socket that it listens on.
+        on_ready: Called once it answers.
+    """
+    config = uvicorn.Config(
+        make_app(workspace, access),
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        _Server(config, on_ready).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then call the function."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_ready()
+
+
+_FAVICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+    '<path d="M2 16Q16 3 30 16Q16 29 2 16Z" fill="#17406f"/>'
+    '<circle cx="16" cy="16" r="6.5" fill="#fff"/>'
+    '<circle cx="16" cy="16" r="3.4" fill="#d9730d"/></svg>'
+)

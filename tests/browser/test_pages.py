@@ -1,0 +1,97 @@
+"""Each page loads without errors, its main action works, and axe finds no serious fault."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+import eyetune as et
+from eyetune.records import Workspace, query
+from tests.browser.conftest import HOSTILE, Visit
+from tests.records.fabricate import make_epoch
+
+PAGES = {
+    "runs": "/",
+    "run": "/runs/latest",
+    "studies": "/studies",
+    "study": "/studies/search",
+    "labs": "/labs",
+    "lab": "/labs/lab-1",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_has_no_serious_fault(visit: Visit, name: str) -> None:
+    page = visit.open(PAGES[name])
+    page.wait_for_timeout(500)
+    visit.keep(f"{name}-{page.viewport_size['width']}")  # type: ignore[index]
+    found = Axe().run(page).response["violations"]
+    faults = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    described = [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in faults]
+    assert not described
+    width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert width <= 0, "the page scrolls sideways"
+
+
+def test_hostile_name_stays_text(visit: Visit) -> None:
+    page = visit.open("/")
+    page.get_by_text(HOSTILE).first.wait_for()
+    page.get_by_role("link", name=HOSTILE).click()
+    page.get_by_role("heading", level=1).wait_for()
+    assert page.title() != "attacked"
+
+
+def test_filter_and_comparison_of_runs(visit: Visit, records: Workspace) -> None:
+    page = visit.open("/")
+    own = [run for run in records.runs.all() if not run.study_id]
+    chosen = query.choose(own, ["validation_accuracy>0.7", "data=cifar10"])
+    page.get_by_label("Filter").fill("cifar10 validation_accuracy>0.7")
+    page.get_by_text(f"{len(chosen)} of ").wait_for()
+    page.locator("tbody [role=checkbox]").nth(0).click()
+    page.locator("tbody [role=checkbox]").nth(1).click()
+    page.get_by_role("button", name="Compare the selected runs").click()
+    page.get_by_role("heading", name="Comparison").wait_for()
+    page.get_by_role("table", name="differences between the recipes").wait_for()
+
+
+def test_cell_of_the_confusions_shows_its_pictures(visit: Visit, records: Workspace) -> None:
+    run = et.open_run(workspace=records)
+    confusion = run.evaluation().confusion
+    true, predicted = np.argwhere(confusion > 0)[0]
+    page = visit.open(f"/runs/{run.id}")
+    for label, number in (("true class", true), ("predicted", predicted)):
+        page.get_by_role("combobox", name=label).click()
+        page.get_by_role("option", name=run.record.data.class_names[number], exact=True).click()
+        page.get_by_role("listbox").wait_for(state="detached")
+    page.get_by_role("button", name="Show the pictures").click()
+    page.locator("figure img").first.wait_for()
+
+
+def test_curve_moves_while_a_run_is_trained(visit: Visit, records: Workspace) -> None:
+    from tests.records.fabricate import add_run
+
+    run = add_run(records, name="live")
+    with records.runs.claim(run.id):
+        records.runs.save_epochs(run.id, [make_epoch(1)])
+        page = visit.open(f"/runs/{run.id}")
+        page.get_by_text("1 of 10", exact=True).wait_for()
+        records.runs.save_epochs(run.id, [make_epoch(2)])
+        page.get_by_text("2 of 10", exact=True).wait_for()
+    records.runs.purge(run.id)
+
+
+def test_importance_of_a_study(visit: Visit) -> None:
+    page = visit.open("/studies/search")
+    page.get_by_role("button", name="Importance and slices").click()
+    page.get_by_role("img", name="Importance").wait_for()
+
+
+def test_pages_are_reached_by_keyboard(visit: Visit) -> None:
+    page = visit.open("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").startswith("Skip")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Studies").wait_for()
