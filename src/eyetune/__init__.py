@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eyetune.api.gap import gap
     from eyetune.api.lab import Lab, lab, open_lab
     from eyetune.api.lr_find import find_learning_rate
+    from eyetune.api.predict import predict
     from eyetune.api.report import write_report
     from eyetune.api.run import Run, open_run
     from eyetune.api.set_aside import undo_check
@@ -103,6 +104,7 @@ _MODULE_OF_NAME = {
     "open_run": "eyetune.api.run",
     "open_study": "eyetune.api.study",
     "portfolio_recipe": "eyetune.space.portfolio",
+    "predict": "eyetune.api.predict",
     "resume": "eyetune.api.train",
     "resume_shrink": "eyetune.api.shrink",
     "shrink": "eyetune.api.shrink",
@@ -165,6 +167,7 @@ __all__ = [
     "open_run",
     "open_study",
     "portfolio_recipe",
+    "predict",
     "resume",
     "resume_shrink",
     "shrink",

@@ -1,9 +1,7 @@
-"""`eyetune evaluate`, `compare`, `plot`, `predict` and `show`."""
+"""`eyetune evaluate`, `compare`, `plot` and `show`."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import pytest
 from PIL import Image
 
 from eyetune.api.run import Run
-from eyetune.testing.datasets import write_image_folder
 from tests.cli.conftest import SMALL, Terminal
 
 
@@ -114,45 +111,6 @@ def test_plot_draws_one_run_or_several(eyetune: Terminal, at: list[str], tmp_pat
                 assert picture.width > 300
         else:
             ET.parse(path)
-
-
-def test_predict_names_the_likeliest_classes(
-    eyetune: Terminal, at: list[str], tmp_path: Path
-) -> None:
-    images = sorted(write_image_folder(tmp_path, per_class=1).rglob("*.png"))
-    value = eyetune.json("predict", "trained", *images, *at)
-    assert [len(row["classes"]) for row in value["predictions"]] == [3, 3, 3]
-    assert eyetune("predict", "trained", images[0], "--top", "1", *at) == 0
-    assert "most probable" in eyetune.output
-
-
-def test_predict_classifies_all_images_of_a_folder(
-    eyetune: Terminal, at: list[str], tmp_path: Path
-) -> None:
-    folder = write_image_folder(tmp_path, per_class=2)
-    (folder / "notes.txt").write_text("not an image")
-    images = sorted(folder.rglob("*.png"))
-    rows = eyetune.json("predict", "trained", folder, images[0], *at)["predictions"]
-    assert [row["image"] for row in rows] == [str(path) for path in (*images, images[0])]
-
-
-def test_predict_refuses_a_folder_without_images(
-    eyetune: Terminal, at: list[str], tmp_path: Path
-) -> None:
-    assert eyetune.error("predict", "trained", tmp_path, *at)["type"] == "UsageError"
-
-
-def test_predict_checks_paths_before_keras_loads(at: list[str]) -> None:
-    script = (
-        "import sys; from eyetune.cli.main import run; status = run(sys.argv[1:]); "
-        "print(status, 'keras' in sys.modules, 'tensorflow' in sys.modules)"
-    )
-    arguments = ["predict", "trained", "missing.png", *at]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["2", "False", "False"]
-    assert "missing.png" in done.stderr
 
 
 @pytest.mark.usefixtures("no_pictures")

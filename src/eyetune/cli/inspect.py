@@ -1,4 +1,4 @@
-"""`eyetune show`, `evaluate`, `predict`, `plot` and `compare`: inspecting trained runs."""
+"""`eyetune show`, `evaluate`, `plot` and `compare`: inspecting trained runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from eyetune.errors import UsageError
 from eyetune.values.pixels import pixels_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from eyetune.recipe import Recipe
     from eyetune.values.network import Network
 
@@ -236,84 +234,6 @@ def plot(
     common.show(
         {"runs": [run.id for run in chosen], "pictures": names}, "\n".join(map(escape, names))
     )
-
-
-def predict(
-    run: str,
-    /,
-    *images: Path,
-    top: int = 3,
-    common: Common = _NO_COMMON,
-) -> None:
-    """Classify image files with a trained run.
-
-    For example:
-
-        eyetune predict latest photo.jpg another.png
-        eyetune predict 3f2a photos/ --top 1 --json
-
-    Parameters
-    ----------
-    run
-        The run: its id, the beginning of the id, its name, or `latest`.
-    images
-        Image files (PNG, JPEG, WebP, BMP or GIF, of any size), or folders, of which all images are
-        classified, those in subfolders too.
-    top
-        Number of classes to show for each image.
-    """
-    if Path(run).exists() and not images:
-        raise UsageError(
-            f"{run} is a path, but the first argument names the run.",
-            fix=f"eyetune predict latest {run}",
-        )
-    if not images:
-        raise UsageError("No image is given.", fix=f"eyetune predict {run} photo.jpg")
-    if top < 1:
-        raise UsageError(
-            "The number of classes is too small.", expected="--top of 1 or more", received=top
-        )
-    from eyetune.api.run import open_run
-    from eyetune.cli.run_tables import prediction_table
-
-    paths = _image_files(images)
-    chosen = open_run(run, workspace=common.open_workspace())
-    _ = chosen.results  # raises a UsageError if there is no trained network yet
-    load_keras()
-    from eyetune.report.progress.training_progress import decoding_bar
-
-    with decoding_bar() as on_progress:
-        predictions = chosen.predict(paths, top=top, on_progress=on_progress)
-    rows = []
-    for prediction in predictions:
-        classes = [{"name": name, "probability": share} for name, share in prediction.classes]
-        rows.append({"image": prediction.image, "classes": classes})
-    common.show({"run": chosen.id, "predictions": rows}, prediction_table(predictions))
-
-
-def _image_files(paths: Sequence[Path]) -> list[Path]:
-    """Return files as they are, and for a folder the images in it and in its subfolders, sorted.
-
-    Raises:
-        UsageError: A path does not exist, or a folder contains no images.
-    """
-    from eyetune.data.sources.folder import SUFFIXES
-
-    files = []
-    for path in paths:
-        if path.is_dir():
-            images = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-            if not images:
-                raise UsageError(
-                    f"The folder {path} contains no images.",
-                    expected=f"files ending in {', '.join(SUFFIXES)}",
-                )
-            files += images
-        elif path.exists():
-            files.append(path)
-        else:
-            raise UsageError(f"There is no file or folder {path}.", received=f"{path.absolute()}")
-    return files
 
 
 def show(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eyetune.analysis.class_metrics import Share
     from eyetune.analysis.metrics import Evaluation
     from eyetune.analysis.tta import TtaGain
-    from eyetune.api.run import Prediction, Run
+    from eyetune.api.run import Run
     from eyetune.records import RunRecord
     from eyetune.values.network import Network
 
@@ -248,15 +248,3 @@ def tta_lines(run: Run, split: str, gain: TtaGain) -> list[RenderableType]:
             f"eyetune evaluate {run.id} --split validation --tta"
         )
     return [*lines]
-
-
-def prediction_table(predictions: Iterable[Prediction]) -> Table:
-    """Return a table of the most probable classes of each image."""
-    table = Table(box=box.SIMPLE)
-    table.add_column("image", overflow="fold")
-    table.add_column("most probable")
-    table.add_column("then")
-    for prediction in predictions:
-        first, *others = (f"{escape(name)} {share:.1%}" for name, share in prediction.classes)
-        table.add_row(escape(prediction.image), first, ", ".join(others))
-    return table

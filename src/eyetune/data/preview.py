@@ -127,7 +127,7 @@ def _html_row(name: str, split: Split) -> str:
     return f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _font() -> ImageFont.FreeTypeFont:
+def picture_font() -> ImageFont.FreeTypeFont:
     """Return matplotlib's font, which has letters of more languages than Pillow's."""
     import matplotlib
 
@@ -145,7 +145,7 @@ def _grid(names: Sequence[str], rows: Sequence[Images], scale: int | None) -> Im
     names = [one_line(name) for name in names]
     height, width = rows[0].shape[1:3]
     scale = scale or max(1, round(48 / width))
-    font = _font()
+    font = picture_font()
     text_width = int(max(font.getlength(name) for name in names[: len(rows)])) + 3 * MARGIN
     cell_width, cell_height = width * scale + MARGIN, height * scale + MARGIN
     size = (text_width + max(map(len, rows)) * cell_width, len(rows) * cell_height + MARGIN)

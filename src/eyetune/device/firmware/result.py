@@ -73,14 +73,26 @@ class UnknownRule:
         Args:
             scores: int8 of shape (N, classes).
         """
-        values = scores.astype(np.int64)
-        highest = values.max(axis=1, keepdims=True)
-        weights = np.array(self.weights, np.int64)
-        reference = highest if self.scores_are_logits else 127
-        sums = weights[reference - values].sum(axis=1)
-        best = weights[reference - highest][:, 0]
-        confidences: NDArray[np.int64] = best * FULL_CONFIDENCE // sums
+        weights = self._weights_of(scores)
+        best = weights[np.arange(len(scores)), scores.argmax(axis=1)]
+        confidences: NDArray[np.int64] = best * FULL_CONFIDENCE // weights.sum(axis=1)
         return confidences
+
+    def probabilities(self, scores: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Return the probabilities of all classes, of which the confidence is the highest.
+
+        Args:
+            scores: int8 of shape (N, classes).
+        """
+        weights = self._weights_of(scores)
+        probabilities: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def _weights_of(self, scores: NDArray[np.int8]) -> NDArray[np.int64]:
+        values = scores.astype(np.int64)
+        reference = values.max(axis=1, keepdims=True) if self.scores_are_logits else 127
+        weights: NDArray[np.int64] = np.array(self.weights, np.int64)[reference - values]
+        return weights
 
 
 def read_result(scores: NDArray[np.int8], scale: float, zero_point: int) -> tuple[int, int]:
