@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from eyetune.data.photo_facts import photo_facts
 from eyetune.data.sources import cifar, folder, npz
 from eyetune.testing.datasets import cifar10_files, tiny_images
 from tests.fuzz.kind import Kind
@@ -355,6 +356,7 @@ def _read_folder(path: Path) -> object:
     if cifar.looks_like_folder(path):
         return None
     listing = folder.survey(path)
+    photo_facts(listing.paths(), 8, "crop")
     return listing.state, folder.read(listing, 8, "crop", skip_unreadable=True)
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from eyetune._stderr import silenced
 from eyetune.data import cache
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Dataset, Split
 from eyetune.data.resize import grayscale as without_color
-from eyetune.data.sources import cifar, digits, folder, npz
+from eyetune.data.sources import cifar, digits, folder, keras_download, npz
 from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
 from eyetune.inputs.regular_file import check_file
@@ -30,7 +28,6 @@ KNOWN_SOURCES = {
     "cifar100": "60,000 photographs in 100 classes, 32x32 pixels, color (Krizhevsky, 2009)",
     "digits": "1,797 handwritten digits, part of scikit-learn: no download needed",
 }
-DOWNLOAD_TIMEOUT_SECONDS = 30.0
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
 PATH_ENDINGS = (".npz", ".gz", ".tgz", ".tar", ".zip")
 
@@ -267,7 +264,7 @@ def _source(
         if name == "digits":
             key = {"kind": "digits", "source": "digits", "image_size": image_size}
             return key, lambda: digits.read(image_size)
-        return {"kind": name, "source": name}, lambda: _download(name)
+        return {"kind": name, "source": name}, lambda: keras_download.read(name)
     if name == "folder":
         listing = folder.survey(path)
         key = {
@@ -300,46 +297,6 @@ def _decode_cifar(path: Path, expected: str | None) -> Decoded:
     if expected is not None and name != expected:
         raise DataError(f"{path} holds another data set.", expected=expected, received=name)
     return Decoded(name, class_names, {"train": train, "test": test})
-
-
-def _download(name: str) -> Decoded:
-    """Let Keras download CIFAR, unless Keras already has it."""
-    import socket
-
-    with silenced():
-        import keras
-
-    module = getattr(keras.datasets, name)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        with redirect_stdout(sys.stderr):  # Keras's progress bar; standard output is for results
-            (x_train, y_train), (x_test, y_test) = module.load_data()
-    except Exception as error:  # Keras raises a bare Exception if a download fails
-        raise _not_found(name, error) from None
-    finally:
-        socket.setdefaulttimeout(before)
-    train = Split(x_train.astype(np.uint8), y_train.reshape(-1).astype(np.int64))
-    test = Split(x_test.astype(np.uint8), y_test.reshape(-1).astype(np.int64))
-    return Decoded(name, cifar.CLASS_NAMES[name], {"train": train, "test": test})
-
-
-def _not_found(name: str, error: Exception) -> SourceError:
-    directory = os.environ.get("EYETUNE_DATA")
-    tried = "EYETUNE_DATA is not set"
-    if directory:
-        tried = f"EYETUNE_DATA ({directory}) has no such file"
-    archives = cifar.ARCHIVES[name]
-    return SourceError(
-        f"{name} is not on this machine and could not be downloaded.",
-        expected=f"{' or '.join(archives)} in the folder EYETUNE_DATA, or a connection",
-        received=f"{tried}; Keras's downloader: {' '.join(str(error).split())[:200]}",
-        fix=(
-            f"Download {archives[0]} from https://www.cs.toronto.edu/~kriz/cifar.html, then "
-            f"`export EYETUNE_DATA=FOLDER` or use --data FOLDER/{archives[0]}. "
-            "To try eyetune without a download: --data digits."
-        ),
-    )
 
 
 def _without_color(decoded: Decoded) -> Decoded:

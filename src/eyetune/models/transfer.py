@@ -223,8 +223,8 @@ def _check_images(base: str, image_shape: tuple[int, int, int]) -> None:
             expected="3 channels",
             received=f"{channels} channel(s)",
             fix=(
-                "Store the images in color (gray: the same values three times), or use a network "
-                "without a base."
+                "Set data.grayscale=false, or store the images in color (gray: the same values "
+                "three times), or use a network without a base."
             ),
         )
     if min(height, width) < MIN_SIDE:

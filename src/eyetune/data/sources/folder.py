@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, _imaging
 from eyetune.data.cache import Decoded
 from eyetune.data.dataset import Images, Split, readable
 from eyetune.data.resize import Placement, grayscale, placed, placement
+from eyetune.data.sources.color_modes import to_rgb
 from eyetune.data.sources.pixel_budget import PixelBudget
 from eyetune.errors import DataError
 from eyetune.inputs.limits import (
@@ -38,7 +39,6 @@ SPLIT_FOLDERS = {
 }
 MAX_LISTED = 20
 MAX_CLASSES = 10_000
-ROWS_AT_ONCE = 256  # that are converted to RGB
 PILLOW_BLOCK_BYTES = 2**26
 ORIENTATION = 0x0112  # the tag of a camera's rotation mark
 OnProgress = Callable[[int, int], None]
@@ -234,7 +234,7 @@ def _try_decode(
                 if "progressive" not in image.info:  # these need memory for all of it
                     num_pixels = image.width * image.height
                 with _BUDGET.reserved(num_pixels):
-                    colors = _resized(_to_rgb(_upright(image)), (width, height), resize)
+                    colors = _resized(to_rgb(_upright(image)), (width, height), resize)
     except Exception as error:  # Pillow's decoders have many errors for damaged files
         return _reason(error, path)
     return colors if channels == 3 else grayscale(colors)
@@ -297,45 +297,6 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # Pillow's parser has many errors for damaged marks
         is_upright = True
     return image if is_upright else ImageOps.exif_transpose(image)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image to RGB, in strips: the copies that a conversion needs stay small."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        image.load()
-        return image
-    convert = _conversion(image)
-    if image.height <= ROWS_AT_ONCE:
-        return convert(image)
-    converted = Image.new("RGB", image.size)
-    for top in range(0, image.height, ROWS_AT_ONCE):
-        bottom = min(top + ROWS_AT_ONCE, image.height)
-        strip = image.crop((0, top, image.width, bottom))
-        converted.paste(convert(strip), (0, top))
-    return converted
-
-
-def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """Return the function that converts parts of an image to RGB."""
-    if image.mode.startswith(("I", "F")):  # 16 or 32 bits, which Pillow would clip at 255
-        top = 65535.0
-        if image.mode == "F":
-            top = max(float(np.asarray(image).max()), 1.0)
-        return lambda strip: _scaled(strip, top)
-    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white
-    return lambda strip: strip.convert("RGB")
-
-
-def _scaled(image: Image.Image, top: float) -> Image.Image:
-    values = np.asarray(image, np.float64)
-    return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layered = image.convert("RGBA")
-    white = Image.new("RGBA", layered.size, "white")
-    return Image.alpha_composite(white, layered).convert("RGB")
 
 
 def _class_folders(top: Path) -> dict[str, Path]:

@@ -39,8 +39,8 @@ _SMALLER_NETWORK = (
     "smaller network such as resnet8 or mobilenet."
 )
 _SMALLER_ARENA = (
-    "Use smaller images, a stride or pooling earlier in the network, or fewer filters where the "
-    "feature maps are large."
+    "Use smaller images (data.image_size), a stride or pooling earlier in the network, or fewer "
+    "filters where the feature maps are large."
 )
 
 
