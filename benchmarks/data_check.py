@@ -6,8 +6,8 @@
 Labels: 5% of the labels of the training images become another class at random. The networks are
 trained from scratch, since the package's pre-trained network has seen the labels. The table says
 how many of the first 1% of the suspects (500 of 50,000) are flipped ones, how many suspects there
-are, and how many of the flipped labels are among them. Some of CIFAR-10's own labels are wrong:
-they count as mistakes of the check.
+are, and how many of the flipped labels are among them; the same for cleanlab alone and for another
+ranking. Some of CIFAR-10's own labels are wrong: they count as mistakes of the check.
 
 Copies: the images are written as PNG files of a folder, with 300 copies among them, 50 each as
 JPEG (quality 75 and 40), resized to 20 and 48 pixels, mirrored, and mirrored, resized to 24 pixels
@@ -61,7 +61,11 @@ def changed(image: Image.Image, change: str) -> tuple[Image.Image, str, int]:
 def check_labels(images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int) -> Result:
     """Flip labels, check them, and return how many suspects are flipped ones."""
     start_keras()
-    from eyetune.training.out_of_fold import fold_of, predict_by_networks
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    from eyetune.analysis.strange_pictures import strange_pictures
+    from eyetune.training.out_of_fold import fold_of, picture_features, predict_by_networks
 
     generator = np.random.default_rng(seed)
     count = len(labels)
@@ -79,7 +83,16 @@ def check_labels(images: NDArray[np.uint8], labels: NDArray[np.int64], seed: int
     suspects = label_suspects(given, predicted)
     is_flipped = np.isin([suspect.index for suspect in suspects], flipped)
     first = count // 100
+    alone = find_label_issues(given, predicted.astype(np.float64), n_jobs=1)
+    margins = get_label_quality_scores(given, predicted, method="normalized_margin")
+    strange = strange_pictures(picture_features(images), images)
     return {
+        "flipped_among_first_by_margin": float(
+            np.isin(np.argsort(margins)[:first], flipped).mean()
+        ),
+        "suspects_of_cleanlab_alone": int(alone.sum()),
+        "flipped_share_of_cleanlab_alone": float(np.isin(np.flatnonzero(alone), flipped).mean()),
+        "strange": len(strange),
         "accuracy": float((predicted.argmax(axis=1) == labels).mean()),
         "first": first,
         "flipped_among_first": float(is_flipped[:first].mean()),
@@ -197,9 +210,19 @@ def main() -> None:
                     f"flipped among the first {found['first']} suspects, seed {seed}",
                     f"{found['flipped_among_first']:.1%}",
                 ),
+                (
+                    "- ranked by normalized margin instead",
+                    f"{found['flipped_among_first_by_margin']:.1%}",
+                ),
                 ("suspects", f"{found['suspects']:,}"),
+                ("- of cleanlab alone", f"{found['suspects_of_cleanlab_alone']:,}"),
+                (
+                    "flipped among the suspects of cleanlab alone",
+                    f"{found['flipped_share_of_cleanlab_alone']:.1%}",
+                ),
                 ("flipped among all suspects", f"{found['flipped_share_of_suspects']:.1%}"),
                 ("flipped labels that are suspects", f"{found['found_share_of_flipped']:.1%}"),
+                ("pictures unlike all others", f"{found['strange']:,}"),
                 ("out-of-fold accuracy", f"{found['accuracy']:.1%}"),
                 ("seconds", f"{found['seconds']:.0f}"),
             ]

@@ -25,7 +25,7 @@ def predictions(
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 
 
-def test_flipped_labels_are_the_surest_suspects() -> None:
+def test_flipped_labels_are_the_first_suspects() -> None:
     true = np.arange(400) % 4
     labels = true.copy()
     labels[:20] = (labels[:20] + 1) % 4

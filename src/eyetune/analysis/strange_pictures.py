@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 NUM_NEIGHBORS = 10
 MAX_REFERENCES = 4000  # pictures among which neighbors are looked for, at random
 ROWS_AT_ONCE = 4096
-# Robust standard deviations from the median, of a logarithm. benchmarks/data_check.py shows what
-# that means for CIFAR-10: one picture in 500.
+# Robust standard deviations from the median, of a logarithm. benchmarks/data_check.py counts the
+# pictures of CIFAR-10 that are so far away.
 FAR = 4.0
 
 

@@ -267,6 +267,8 @@ def data_check(
         strange = strange_pictures(features, pictures.images)
     predicted = None
     method = choose_method(len(pictures), pictures.name) if labels == "auto" else labels
+    if len(np.unique(pictures.labels)) < 2:
+        method = "none"  # there is no other class
     if method != "none":
         groups, chosen = group_of(len(pictures), copies), np.arange(len(pictures))
         with checking_labels(method, progress) as on_progress:

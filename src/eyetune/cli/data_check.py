@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -63,8 +64,8 @@ def check(
         (small networks trained from scratch, which takes minutes), none, or auto for networks from
         5,000 pictures on and for CIFAR-10.
     kind
-        Kinds of findings that --fix moves and --compare leaves out; may be repeated. Default: all
-        but unlike-all-others.
+        Kinds of findings that --fix moves and --compare leaves out, such as exact-duplicate; may be
+        repeated. The output names them. Default: all but unlike-all-others.
     fix
         Move the files of findings into the folder SOURCE-set-aside beside the source, after asking.
         One of several copies stays.
@@ -134,7 +135,7 @@ def _fix(found: DataCheck, kind: tuple[str, ...], value: dict[str, object], *, y
     value["set_aside"] = moved.to_json()
     say(
         f"Moved {len(moved.moved):,} files to {moved.folder}. "
-        "To move them back: eyetune data check SOURCE --undo"
+        f"To move them back: eyetune data check {shlex.quote(found.source)} --undo"
     )
     if moved.kept:
         say(f"{len(moved.kept):,} files stayed, since their class has no others: {moved.kept[0]}")
