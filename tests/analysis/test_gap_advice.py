@@ -46,6 +46,9 @@ def test_uncertain_causes_have_no_remedy() -> None:
 
 def test_values_that_the_recipe_has_are_not_repeated() -> None:
     recipe = Recipe().with_({"data.camera": "ov2640", "augment.color": 0.3})
+    edits, _ = advice_on(SURE, [Cause("color cast", "", SURE, {})], recipe)
+    assert edits == {"data.camera_share": 0.75}
+    recipe = recipe.with_(edits)
     edits, sentences = advice_on(SURE, [Cause("color cast", "", SURE, {})], recipe)
     assert edits == {}
     assert sentences

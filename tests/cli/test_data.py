@@ -24,6 +24,20 @@ def test_data_show_describes_and_draws_samples(
         assert text in eyetune.output
 
 
+def test_data_show_draws_the_look_of_a_camera(
+    eyetune: Terminal, archive: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "look.png"
+    options = ["--per-class", "8", "--camera", "ov2640", "--output", str(path)]
+    eyetune.json("data", "show", archive, *options)
+    plain = tmp_path / "plain.png"
+    eyetune.json("data", "show", archive, *options[:2], "--output", plain)
+    with Image.open(path) as look, Image.open(plain) as other:
+        assert look.size == other.size
+        assert look.tobytes() != other.tobytes()
+    assert eyetune.error("data", "show", archive, "--camera", "ov7670")["status"] == 2
+
+
 def test_data_list_and_clear_show_and_empty_the_cache(
     eyetune: Terminal, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

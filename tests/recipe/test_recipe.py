@@ -27,7 +27,7 @@ from eyetune.recipe import (
     Recipe,
     parse_edits,
 )
-from eyetune.recipe.sections import WITH_MOMENTUM
+from eyetune.recipe.sections import CAMERA_SHARE, WITH_MOMENTUM
 
 LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 
@@ -86,12 +86,17 @@ def made(values: dict[str, Any], base: Recipe | None = None) -> Recipe:
         reject()
 
 
+def settle_camera(data: dict[str, Any], augment: dict[str, Any]) -> None:
+    is_changed = any(value for name, value in augment.items() if name != "copies")
+    if data["camera"] == "none":
+        data["camera_share"] = CAMERA_SHARE
+        augment["copies"] *= is_changed
+
+
 def without_conflicts(values: dict[str, Any]) -> Recipe:
     """Resolve the most frequent conflicts, so that few examples are skipped."""
-    augment, optimizer = values["augment"], values["optimizer"]
-    is_changed = any(value for name, value in augment.items() if name != "copies")
-    if not is_changed and values["data"]["camera"] == "none":
-        augment["copies"] = 0
+    optimizer = values["optimizer"]
+    settle_camera(values["data"], values["augment"])
     if optimizer["name"] not in WITH_MOMENTUM:
         optimizer["momentum"] = 0
     if optimizer["name"] != "sgd" or not optimizer["momentum"]:
@@ -391,6 +396,7 @@ def test_optimizer_rejects_values_it_does_not_support(
     ("values", "names"),
     [
         ({"augment": {"copies": 2}}, ("augment", "copies")),
+        ({"data": {"camera_share": 0.5}}, ("camera_share", "data.camera")),
         (
             {"fit": {"epochs": 3}, "optimizer": {"warmup_epochs": 3}},
             ("optimizer.warmup_epochs", "fit.epochs"),

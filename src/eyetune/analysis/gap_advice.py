@@ -11,6 +11,7 @@ from eyetune.recipe import Recipe
 from eyetune.recipe.changes import value_text
 
 CAMERA = "ov2640"
+LARGE_SHARE = 0.75  # of the training images, where accuracy on the camera is all that counts
 OF_LENS_AND_SENSOR = ("color cast", "exposure", "sharpness", "noise")
 _AUGMENT_INSTEAD: dict[str, dict[str, Any]] = {
     "color cast": {"augment.color": 0.3},
@@ -35,7 +36,8 @@ def advice_on(
     certain = [cause for cause in causes if cause.certain]
     edits: dict[str, Any] = {}
     sentences = []
-    has_camera = recipe is not None and recipe.data.camera != "none"
+    recipe = recipe or Recipe()
+    has_camera = recipe.data.camera != "none"
     for cause in certain:
         if cause.name in OF_LENS_AND_SENSOR and cause.setting.get("camera_is_sharper"):
             sentences.append(
@@ -44,6 +46,8 @@ def advice_on(
             )
         elif cause.name in OF_LENS_AND_SENSOR and not has_camera:
             edits["data.camera"] = CAMERA
+        elif cause.name in OF_LENS_AND_SENSOR and recipe.data.camera_share < LARGE_SHARE:
+            edits["data.camera_share"] = LARGE_SHARE
         elif cause.name in OF_LENS_AND_SENSOR:
             edits |= _AUGMENT_INSTEAD.get(cause.name, {})
         elif cause.name == "framing":
@@ -55,9 +59,8 @@ def advice_on(
             new_edits, sentence = _on_orientation(str(cause.setting["orientation"]))
             edits |= new_edits
             sentences.append(sentence)
-    if recipe is not None:
-        values = recipe.values()
-        edits = {path: value for path, value in edits.items() if values[path] != value}
+    values = recipe.values()
+    edits = {path: value for path, value in edits.items() if values[path] != value}
     if fallen.certain and not certain:
         sentences.append(
             "None of these properties explains the gap beyond doubt. Other things, other "

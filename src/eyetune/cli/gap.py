@@ -32,7 +32,7 @@ def gap(
     ] = None,
     common: Common = _NO_COMMON,
 ) -> None:
-    """Measure how much accuracy falls on pictures of a camera, and which property explains it.
+    """Measure how much accuracy falls on pictures of a camera, and why.
 
     Color cast, exposure, sharpness, noise, framing and orientation are tested one by one: they are
     corrected in the camera's pictures, or the images of the data set are made like the camera's. By

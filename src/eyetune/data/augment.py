@@ -25,7 +25,12 @@ from eyetune.recipe import AugmentSection, CameraName
 
 
 def augment(
-    images: Any, labels: Any, section: AugmentSection, seed: Any, camera: CameraName = "none"
+    images: Any,
+    labels: Any,
+    section: AugmentSection,
+    seed: Any,
+    camera: CameraName = "none",
+    camera_share: float = 1.0,
 ) -> tuple[Any, Any]:
     """Change a batch at random: geometry, colors, noise, the look of a camera, cutout, mixtures.
 
@@ -35,7 +40,8 @@ def augment(
             them.
         section: The recipe's augment section.
         seed: Two integers, int64, shape (2,). The same seed gives the same result.
-        camera: The camera whose look the images get. Default: "none".
+        camera: The camera whose look some images get. Default: "none".
+        camera_share: Share of the images that get it, 0 to 1. Default: 1.
 
     Returns:
         Images in [0, 1] and labels, of the same shapes.
@@ -63,7 +69,7 @@ def augment(
         images += tf.random.stateless_normal(tf.shape(images), next(seeds), stddev=section.noise)
     images = tf.clip_by_value(images, 0.0, 1.0)
     if camera != "none":
-        images = photograph(images, CAMERAS[camera], next(seeds))
+        images = photograph(images, CAMERAS[camera], next(seeds), camera_share)
     if section.cutout:
         images = _cutout(images, section.cutout, seeds)
     return _mix(images, labels, section, seeds)
@@ -78,7 +84,7 @@ def variations(
         images: uint8, shape (N, height, width, channels).
         section: The recipe's augment section.
         seed: Random seed, 0 or above.
-        camera: The camera whose look the images get. Default: "none".
+        camera: The camera whose look all images get, not a share as in a training. Default: "none".
     """
     # As in a training, the place of an image in the batch is random: see `photograph`.
     order = np.random.default_rng(seed).permutation(len(images))

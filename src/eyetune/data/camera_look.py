@@ -32,7 +32,6 @@ class CameraLook:
     """How strongly a camera changes its pictures. The defaults change nothing.
 
     Attributes:
-        share: Share of the images that are changed; the others show the network what is clean.
         defocus: Largest standard deviation of the blur of the lens, as a share of the side.
         motion: Largest standard deviation of the blur of motion, as a share of the side.
         shading: Largest share of light that the corners lose.
@@ -49,7 +48,6 @@ class CameraLook:
         max_quality: Highest quality of these.
     """
 
-    share: float = 1.0
     defocus: float = 0.0
     motion: float = 0.0
     shading: float = 0.0
@@ -71,8 +69,6 @@ class CameraLook:
 CAMERAS: Mapping[str, CameraLook] = MappingProxyType(
     {
         "ov2640": CameraLook(
-            # With all images changed, networks of boards lose accuracy on clean ones.
-            share=0.75,
             # The lens has a fixed focus. A thing that is much nearer than that, or a lens that was
             # turned, spreads a point over several percent of the picture's side.
             defocus=0.03,
@@ -111,7 +107,7 @@ CAMERAS: Mapping[str, CameraLook] = MappingProxyType(
 )
 
 
-def photograph(images: Any, look: CameraLook, seed: Any) -> Any:
+def photograph(images: Any, look: CameraLook, seed: Any, share: float = 1.0) -> Any:
     """Change images at random so that they look like a camera's.
 
     Images that keep their look are the first of the batch, and those in RGB565 follow them: the
@@ -122,12 +118,13 @@ def photograph(images: Any, look: CameraLook, seed: Any) -> Any:
             are known.
         look: What the camera does.
         seed: Two integers, int64, shape (2,). The same seed gives the same result.
+        share: Share of the images that are changed, 0 to 1. Default: 1.
 
     Returns:
         float32 in [0, 1], of the same shape.
     """
     seeds = iter(tf.unstack(tf.random.experimental.stateless_split(seed, 10)))
-    kept, images = _cut(images, 1 - look.share)
+    kept, images = _cut(images, 1 - share)
     images = _blurred(images, look, seeds)
     images *= _factors(images, look, seeds)
     if look.noise:

@@ -13,6 +13,7 @@ from eyetune.recipe.model_section import (
 )
 from eyetune.recipe.recipe import Recipe, RecordedData, RecordedRecipe
 from eyetune.recipe.sections import (
+    CAMERA_SHARE,
     MONITORS,
     AugmentSection,
     CameraName,
@@ -27,6 +28,7 @@ from eyetune.recipe.sections import (
 )
 
 __all__ = [
+    "CAMERA_SHARE",
     "CIFAR10_WEIGHTS",
     "LAST_STRETCH",
     "MONITORS",

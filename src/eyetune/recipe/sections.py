@@ -22,6 +22,7 @@ OptimizerName = Literal[
 LearningRateSchedule = Literal["constant", "cosine", "one_cycle", "step", "exponential", "plateau"]
 Precision = Literal["auto", "measured", "float32", "bfloat16"]
 CameraName = Literal["none", "ov2640"]
+CAMERA_SHARE = 0.2  # of the training images: benchmarks/camera_gap.py shows what it gains and costs
 Resize = Literal["crop", "pad", "squash"]
 # Metrics that every training measures. A model function may measure more.
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
@@ -90,6 +91,15 @@ class DataSection(Section):
             "blur, light, noise, colors, rounding and compression"
         ),
     )
+    camera_share: float = Field(
+        CAMERA_SHARE,
+        gt=0,
+        le=1,
+        description=(
+            "share of the training images that get the look of `camera`, others in each epoch "
+            "(more: better on the camera, worse on clean images)"
+        ),
+    )
     train_on_validation: bool = Field(
         False,
         description=(
@@ -116,10 +126,16 @@ class DataSection(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_share_has_a_camera(self) -> Self:
+        if self.camera == "none" and self.camera_share != CAMERA_SHARE:
+            raise ValueError("camera_share needs the name of a camera, but data.camera is none")
+        return self
+
     @property
     def unchanged(self) -> DataSection:
         """The same images, as they are in the data set: without the look of a camera."""
-        return self.model_copy(update={"camera": "none"})
+        return self.model_copy(update={"camera": "none", "camera_share": CAMERA_SHARE})
 
 
 class AugmentSection(Section):

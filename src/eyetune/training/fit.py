@@ -149,6 +149,7 @@ class Training:
             self.teacher_predictions,
             sampling=self.recipe.fit.sampling,
             camera=self.recipe.data.camera,
+            camera_share=self.recipe.data.camera_share,
         )
 
 

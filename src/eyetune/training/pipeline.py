@@ -51,6 +51,7 @@ def training_batches(
     *,
     sampling: str = "all",
     camera: CameraName = "none",
+    camera_share: float = 1.0,
 ) -> tuple[Any, Callable[[int], None]]:
     """Return the batches of an epoch, and the function that sets the epoch.
 
@@ -69,7 +70,8 @@ def training_batches(
             batch of augmented images.
         adapt: Turns a batch into the network's input and labels, if these are of another form.
         sampling: "all" for every image once in an epoch, "balanced" for as many of each class.
-        camera: The camera whose look the images get.
+        camera: The camera whose look some images get.
+        camera_share: Share of the images that get it, others in each epoch.
 
     Returns:
         A `tf.data.Dataset` of (float32 images in [0, 1], float32 one-hot labels); and
@@ -96,7 +98,7 @@ def training_batches(
     batches = tf.data.Dataset.from_tensors(0).flat_map(order).batch(batch_size)
     batches = batches.enumerate().map(_numbered_reader(split, num_classes))
     if section.active or camera != "none":
-        augmenter = _augmenter(section, camera, len(split), key)
+        augmenter = _augmenter(section, camera, camera_share, len(split), key)
         # Without tuning (see `finished`), AUTOTUNE means one call per thread.
         batches = batches.map(augmenter, num_parallel_calls=tf.data.AUTOTUNE)
     elif teacher_predictions is None or callable(teacher_predictions):
@@ -196,7 +198,11 @@ def _numbered_reader(
 
 
 def _augmenter(
-    section: AugmentSection, camera: CameraName, num_images: int, key: Callable[[], Any]
+    section: AugmentSection,
+    camera: CameraName,
+    camera_share: float,
+    num_images: int,
+    key: Callable[[], Any],
 ) -> Callable[..., tuple[Any, Any]]:
     import tensorflow as tf
 
@@ -204,7 +210,7 @@ def _augmenter(
 
     def vary(number: Any, indices: Any, images: Any, labels: Any) -> tuple[Any, Any]:
         seed = tf.random.experimental.stateless_fold_in(key(), number)
-        varied = augment(images, labels, section, seed, camera)
+        varied = augment(images, labels, section, seed, camera, camera_share)
         if not section.copies:
             return varied
         copied = indices >= num_images

@@ -45,8 +45,8 @@ def _noisy_copies(recipe: Recipe, value: int) -> Recipe:
     values=("ov2640",),
     group=GROUP,
     why="""A board's camera takes other pictures than those in a data set: blurred, darker or
-    brighter, noisy, with a color cast and rounded colors. Three quarters of the training images get
-    such a look, new in each epoch. The value is the camera.""",
+    brighter, noisy, with a color cast and rounded colors. A part of the training images gets such
+    a look, others in each epoch. The value is the camera.""",
     hurts="""On clean images it gains nothing, and a small network may lose a little there: judge it
     by pictures of the camera, with `eyetune gap`.""",
     link="https://github.com/espressif/esp32-camera",

@@ -145,6 +145,7 @@ class ImageData:
             self._recipe.augment,
             adapt=self._adapt,
             camera=self._recipe.data.camera,
+            camera_share=self._recipe.data.camera_share,
         )
 
     def evaluation_batches(self, split: str) -> Any:
