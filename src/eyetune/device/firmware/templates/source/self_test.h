@@ -24,7 +24,7 @@ extern "C" {
 #define FAULT_OTHER_MODEL 512u
 #define FAULT_OTHER_ANSWER 1024u
 
-/* Size of a buffer for the text of all faults. */
+/* Size of a buffer for the text of faults; a longer text is cut. */
 #define FAULT_TEXT_BYTES 512
 
 typedef struct {
