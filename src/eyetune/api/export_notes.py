@@ -8,7 +8,7 @@ from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
-from eyetune.report.numbers import count_text, share_text
+from eyetune.report.numbers import count_text, rate_text, share_text
 from eyetune.values.pixels import pixels_text
 
 _NUM_SHOWN = 3  # names of classes
@@ -99,14 +99,14 @@ def _notes_on_unknown(report: UnknownReport) -> list[str]:
     if report.num_compared is None:
         notes.append(
             "If the validation images were used to train or to choose the network in the file, "
-            f"more than {report.rate:.3g} of new known pictures may be refused."
+            f"more than {rate_text(report.rate)} of new known pictures may be refused."
         )
     if report.known is None:
         notes.append("There are no test images: how many known pictures are refused is not known.")
     elif report.known.share.low > report.rate:
         notes.append(
             f"{share_text(report.known.share)} of the test pictures are refused, more than the "
-            f"{report.rate:.3g} that were asked for: they differ from the calibration images, or "
-            "those are few."
+            f"{rate_text(report.rate)} that were asked for: they differ from the calibration "
+            "images, or those are few."
         )
     return notes

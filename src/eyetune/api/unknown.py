@@ -28,6 +28,7 @@ from eyetune.device.firmware import (
     read_known_results,
 )
 from eyetune.errors import DataError, UsageError
+from eyetune.report.numbers import rate_text
 from eyetune.report.progress.training_progress import counting_bar
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def check_enough_images(num_validation: int, rate: float, *, num_networks: int =
         return
     reason = f", which {num_networks} networks were compared on" if num_networks > 1 else ""
     raise DataError(
-        f"There are too few validation images to refuse at most {rate:.3g} of the known pictures.",
+        f"There are too few validation images to refuse at most {rate_text(rate)} of the known "
+        "pictures.",
         expected=f"at least {total:,} validation images{reason}",
         received=f"{num_validation:,}",
         fix="Add images, or allow a larger share: --unknown "
@@ -153,7 +155,7 @@ def known_pictures(
         if len(held_out) < needed:
             raise DataError(
                 "There are too few calibration images to refuse at most "
-                f"{options.rate:.3g} of the known pictures.",
+                f"{rate_text(options.rate)} of the known pictures.",
                 expected=f"at least {needed:,} calibration images",
                 received=f"{len(held_out):,}",
                 fix="Add images, hold out more of them (data.calibration), or allow a larger "
@@ -314,7 +316,7 @@ def calibration_share(dataset: Dataset, rate: float) -> float:
     num_held_out = max(needed, min(num_images // 3, MAX_IMAGES))
     if 2 * num_held_out > num_images:
         raise DataError(
-            f"There are too few validation images to refuse at most {rate:.3g} of the known "
+            f"There are too few validation images to refuse at most {rate_text(rate)} of the known "
             "pictures.",
             expected=f"at least {2 * needed:,} validation images: a search needs half of them",
             received=f"{num_images:,}",

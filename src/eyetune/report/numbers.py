@@ -39,6 +39,16 @@ def share_text(share: Share, *, digits: int = 1) -> str:
     return f"{value} ({low} to {high})"
 
 
+def rate_text(rate: float) -> str:
+    """Return a share that was asked for, without digits that were not.
+
+    Example:
+        >>> rate_text(0.05), rate_text(0.025), rate_text(0.07)
+        ('5%', '2.5%', '7%')
+    """
+    return f"{100 * rate:.6g}%"
+
+
 def points_text(difference: float) -> str:
     """Return a difference of shares in points.
 

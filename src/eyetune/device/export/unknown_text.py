@@ -6,7 +6,7 @@ from typing import Any
 
 from eyetune.analysis.conformal import refused_range
 from eyetune.device.export.unknown import RefusedPictures, UnknownReport
-from eyetune.report.numbers import count_text, share_text
+from eyetune.report.numbers import count_text, rate_text, share_text
 
 
 def refused(report: UnknownReport) -> tuple[RefusedPictures, ...]:
@@ -35,9 +35,9 @@ def guarantee_text(report: UnknownReport) -> str:
     low, high = refused_range(report.calibration_rank, report.calibration_images)
     sentences = [
         f"Pictures whose confidence is below {report.confidence:.2%} are answered with unknown.",
-        f"At most {report.rate:.4g} of new pictures of the known classes are refused, on average "
-        "over choices of calibration images (split conformal prediction): the threshold is the "
-        f"confidence of rank {report.calibration_rank:,} among {report.calibration_images:,} "
+        f"At most {rate_text(report.rate)} of new pictures of the known classes are refused, on "
+        "average over choices of calibration images (split conformal prediction): the threshold is "
+        f"the confidence of rank {report.calibration_rank:,} among {report.calibration_images:,} "
         f"calibration images. For 95% of such choices, the share is between {low:.1%} and "
         f"{high:.1%}.",
         _assumption(report),
