@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 import eyetune as et
 from eyetune.analysis.data_findings import CERTAIN_ENOUGH, FindingKind
 from eyetune.api.check_comparison import choose_parts
+from eyetune.api.check_findings import predict_labels
 from eyetune.api.data_check import DataCheck
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
@@ -78,6 +79,22 @@ def test_check_in_json_has_kind_files_and_score(check: DataCheck) -> None:
         assert finding["kind"] in {kind.value for kind in FindingKind}
         assert 0 <= finding["score"] <= 1
         assert set(finding["surplus"]) <= set(finding["files"])
+
+
+def test_classifiers_that_guess_are_not_believed(check: DataCheck) -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, len(check.pictures))
+    items = tuple(
+        replace(item, label=int(label))
+        for item, label in zip(check.pictures.items, labels, strict=True)
+    )
+    pictures = replace(check.pictures, items=items)
+    groups = np.arange(len(items))
+    predicted = predict_labels(pictures, groups, groups, "features", check.features, seed=0)
+    assert not predicted.is_better_than_guessing
+    assert predicted.suspects == ()
+    assert check.label_agreement is not None
+    assert check.label_agreement > 0.9
 
 
 def test_page_shows_escaped_names_and_pictures(check: DataCheck, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def compare_without_suspects(
             received="none among the pictures that are trained on",
         )
     with slow_step("Reading the pictures for the trainings ...", enabled=progress):
-        images = _images_for(recipe.data, check.pictures)
+        images = _images_for(recipe.data, check.pictures, progress=progress)
     without = np.setdiff1d(parts.train, parts.removed)
     runs = []
     for name, chosen in (("with suspects", parts.train), ("without suspects", without)):
@@ -227,8 +227,9 @@ def choose_parts(
             predicted = predict_labels(
                 pictures, groups, train, check.method, check.features, check.seed, on_progress
             )
-        probabilities = np.zeros((len(pictures), predicted.probabilities.shape[1]), np.float32)
-        probabilities[train] = predicted.probabilities
+        if predicted.is_better_than_guessing:
+            probabilities = np.zeros((len(pictures), len(pictures.class_names)), np.float32)
+            probabilities[train] = predicted.probabilities
         findings += [int(train[suspect.index]) for suspect in predicted.suspects]
     is_trained_on = np.zeros(len(pictures), bool)
     is_trained_on[train] = True
@@ -293,14 +294,14 @@ def _default_recipe(pictures: Pictures) -> Recipe:
     return Recipe().with_(values)
 
 
-def _images_for(section: DataSection, pictures: Pictures) -> Images:
+def _images_for(section: DataSection, pictures: Pictures, *, progress: bool) -> Images:
     """Return all pictures as a training of a recipe reads them."""
     if pictures.root is None:
         arrays = np.concatenate(pictures.arrays)
         return without_color(arrays) if section.grayscale else arrays
     shape = (section.image_size, section.image_size, 1 if section.grayscale else 3)
     files = [item.file for item in pictures.items if item.file is not None]
-    with counting_bar("reading pictures") as on_progress:
+    with counting_bar("reading pictures", enabled=progress) as on_progress:
         images = np.empty((len(files), *shape), np.uint8)
         for number, file in enumerate(files):
             images[number] = folder.decode(file, shape, section.resize)

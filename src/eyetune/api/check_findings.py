@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.data_findings import Finding, FindingKind, Found, by_importance
+from eyetune.analysis.guessing import judge
 from eyetune.analysis.imbalance import imbalance, imbalance_text
 from eyetune.analysis.label_suspects import Suspect, label_suspects
 from eyetune.analysis.strange_pictures import Strange
@@ -30,11 +31,16 @@ class Predicted:
 
     Attributes:
         probabilities: float32, shape (N, number of classes).
-        suspects: The pictures whose labels are likely wrong, the most likely first.
+        suspects: The pictures whose labels are likely wrong, the most likely first; none if the
+            classifiers are no better than guessing.
+        agreement: Share of the pictures whose label is the predicted class, 0 to 1.
+        is_better_than_guessing: Whether that is more than guessing reaches.
     """
 
     probabilities: NDArray[np.float32]
     suspects: tuple[Suspect, ...]
+    agreement: float
+    is_better_than_guessing: bool
 
 
 def predict_labels(
@@ -67,7 +73,15 @@ def predict_labels(
         predicted = out_of_fold.predict_by_networks(
             pictures.images[chosen], labels, num_classes, folds, on_progress
         )
-    return Predicted(predicted, label_suspects(labels, predicted))
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(confusion, (labels, predicted.argmax(axis=1)), 1)
+    judgement = judge(confusion, "checked")
+    suspects: tuple[Suspect, ...] = ()
+    if judgement.is_better_than_guessing:
+        suspects = label_suspects(labels, predicted)
+    return Predicted(
+        predicted, suspects, judgement.accuracy.value, judgement.is_better_than_guessing
+    )
 
 
 def group_of(num_pictures: int, copies: Sequence[Copies]) -> NDArray[np.int64]:
@@ -92,7 +106,9 @@ def findings_of(
         predicted: Out-of-fold predictions for all of them; None if labels were not checked.
         strange: The pictures that are unlike all others.
     """
-    probabilities = None if predicted is None else predicted.probabilities
+    probabilities = None
+    if predicted is not None and predicted.is_better_than_guessing:
+        probabilities = predicted.probabilities
     findings = [
         *_unreadable(pictures),
         *(copy_finding(pictures, group, probabilities) for group in copies),

@@ -57,6 +57,9 @@ class DataCheck:
         method: How labels were checked: "features", "networks" or "none".
         seed: Seed of the folds.
         findings: The findings, by importance.
+        label_agreement: Share of the pictures whose label is what the classifiers say, 0 to 1; None
+            if labels were not checked.
+        notes: Remarks for the user.
     """
 
     source: str
@@ -66,6 +69,8 @@ class DataCheck:
     method: LabelMethod
     seed: int
     findings: tuple[Finding, ...]
+    label_agreement: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[FindingKind, int]:
@@ -104,7 +109,8 @@ class DataCheck:
             },
             "imbalance": imbalance(train_counts(pictures)).to_json(),
             "label_method": self.method,
-            "notes": list(pictures.notes),
+            "label_agreement": self.label_agreement,
+            "notes": [*pictures.notes, *self.notes],
         }
 
     def report(
@@ -275,8 +281,23 @@ def data_check(
             predicted = predict_labels(
                 pictures, groups, chosen, method, features, seed, on_progress
             )
-    findings = findings_of(pictures, copies, predicted, strange)
-    return DataCheck(str(source), pictures, tuple(copies), features, method, seed, findings)
+    notes: tuple[str, ...] = ()
+    if predicted is not None and not predicted.is_better_than_guessing:
+        notes = (
+            f"the labels could not be checked: classifiers agree with {predicted.agreement:.1%} of "
+            "them, which is no better than guessing; take more pictures of each class",
+        )
+    return DataCheck(
+        str(source),
+        pictures,
+        tuple(copies),
+        features,
+        method,
+        seed,
+        findings_of(pictures, copies, predicted, strange),
+        None if predicted is None else predicted.agreement,
+        notes,
+    )
 
 
 def require_packages() -> None:
