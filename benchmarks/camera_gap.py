@@ -26,6 +26,7 @@ from PIL import Image
 
 import eyetune as et
 from eyetune.data import Dataset, Split
+from eyetune.recipe import CAMERA_SHARE
 from eyetune.records import RunState, Workspace
 from eyetune.training.evaluate import probabilities
 from recorded import Result, commit, machine, markdown_table, measured
@@ -36,13 +37,22 @@ MIN_GAIN, MAX_LOSS = 0.05, 0.005
 SEED_OF_PICTURES = 2640
 
 
-def recipe_of(model: str, images: int, epochs: int, camera: str) -> et.Recipe:
-    """Return the recipe of a training: the same but for the camera."""
+def recipe_of(model: str, images: int, epochs: int, camera: str, share: float) -> et.Recipe:
+    """Return the recipe of a training: the same but for the camera.
+
+    Args:
+        model: Name of a known network.
+        images: Number of training images, 0 for all.
+        epochs: Number of epochs.
+        camera: The camera whose look images get.
+        share: Share of the images that get it.
+    """
     edits = {
         "model": model,
         "data.source": "cifar10",
         "data.subset": images,
         "data.camera": camera,
+        "data.camera_share": CAMERA_SHARE if camera == "none" else share,
         "augment.flip": True,
         "augment.shift": 4,
         "optimizer.learning_rate": 0.002,
@@ -136,6 +146,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=0, help="training images, 0: all")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=CAMERA_SHARE, help="data.camera_share")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--gap", type=Path, help="folder for simulated pictures by class")
     arguments = parser.parse_args()
@@ -148,7 +159,9 @@ def main() -> None:
     results = []
     for seed in range(arguments.seeds):
         for camera in CAMERAS:
-            recipe = recipe_of(arguments.model, arguments.images, arguments.epochs, camera)
+            recipe = recipe_of(
+                arguments.model, arguments.images, arguments.epochs, camera, arguments.share
+            )
             key = {
                 "commit": commit(),
                 "machine": machine(),

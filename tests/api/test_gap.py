@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,19 @@ def test_gap_without_labels_gives_properties_only(trained: Run, tmp_path: Path) 
     brightness = next(shift for shift in found.shifts if shift.measure == "brightness")
     assert brightness.camera == pytest.approx(brightness.clean / 2, rel=0.05)
     assert found.plot().axes
+
+
+def test_gap_compares_with_images_that_were_not_trained_on(trained: Run, tmp_path: Path) -> None:
+    images = trained.dataset().validation.images
+    write_pictures(tmp_path, images, labels_of(trained))
+    recipe = trained.recipe.with_(data__train_on_validation=True)
+    whole = replace(trained, record=replace(trained.record, own_recipe=recipe))
+    with pytest.raises(UsageError):
+        et.gap(whole, tmp_path, progress=False)
+    dataset = trained.dataset()
+    half = replace(dataset, validation=dataset.validation.take(0, 5))
+    with pytest.raises(UsageError):
+        et.gap(trained, tmp_path, dataset=half, progress=False)
 
 
 def test_gap_refuses_other_classes_and_unknown_splits(trained: Run, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -96,12 +96,19 @@ def gap(
     chosen = run if isinstance(run, Run) else open_run(run, workspace=workspace)
     _ = chosen.results  # raises a UsageError if there is no trained network yet
     num_channels = require_images(chosen.record)[2]
+    if split == "validation" and chosen.record.trained_on_validation:
+        raise UsageError(
+            f"Run {chosen.record.label} was trained on its validation images, so its accuracy on "
+            "them says little.",
+            fix="Compare with the test images: --split test.",
+        )
     files = camera_files(Path(camera_data).expanduser(), chosen.record.data.class_names)
     with decoding_bar(enabled=progress) as on_decoded:
         camera = decode_files(chosen, files.paths, on_decoded)
     if dataset is None:
         dataset = load_images(chosen.recipe, progress=progress)
-    clean = _compared(chosen.checked(dataset).split(split), files.labels, split)
+    images = chosen.checked(dataset).split(split)
+    clean = _compared(images, files.labels, split, dataset.class_names)
     shifts = tuple(
         gaps.shift_of(measure, measured(clean.images, measure), measured(camera, measure))
         for measure in measures_of(num_channels)
@@ -115,17 +122,27 @@ def gap(
     return _gap(chosen, files, str(camera_data), split, len(clean), shifts, found)
 
 
-def _compared(images: Split, camera_labels: Labels | None, split: str) -> Split:
+def _compared(
+    images: Split, camera_labels: Labels | None, split: str, class_names: Sequence[str]
+) -> Split:
     """Return the images of the data set to compare with: of the same classes, not too many."""
-    chosen = np.arange(len(images))
-    if camera_labels is not None:
-        chosen = np.flatnonzero(np.isin(images.labels, camera_labels))
-    if not len(chosen):
+    if not len(images):
         raise UsageError(
             f"The data set has no {split} images to compare with.",
             fix="Compare with the other split: --split test or --split validation.",
         )
-    if len(chosen) > MAX_CLEAN:
+    chosen = np.argsort(images.labels, kind="stable")
+    if camera_labels is not None:
+        absent = np.setdiff1d(camera_labels, images.labels)
+        if len(absent):
+            raise UsageError(
+                f"The data set has no {split} images of some classes to compare with.",
+                expected="images of each class that the camera has taken pictures of",
+                received=f"no image of {', '.join(class_names[label] for label in absent[:10])}",
+                fix="Compare with the other split (--split), or leave these pictures out.",
+            )
+        chosen = chosen[np.isin(images.labels[chosen], camera_labels)]
+    if len(chosen) > MAX_CLEAN:  # as many of each class as before, in proportion
         chosen = chosen[np.linspace(0, len(chosen) - 1, MAX_CLEAN).astype(int)]
     return Split(np.asarray(images.images[chosen]), images.labels[chosen])
 
