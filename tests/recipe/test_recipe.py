@@ -27,7 +27,8 @@ from eyetune.recipe import (
     Recipe,
     parse_edits,
 )
-from eyetune.recipe.sections import CAMERA_SHARE, WITH_MOMENTUM
+from eyetune.recipe.image_sections import CAMERA_SHARE
+from eyetune.recipe.sections import WITH_MOMENTUM
 
 LIMITS = ("gt", "ge", "lt", "le", "min_length", "max_length")
 

@@ -11,7 +11,7 @@ from eyetune.recipe import Recipe
 from eyetune.recipe.changes import value_text
 
 CAMERA = "ov2640"
-LARGE_SHARE = 0.75  # of the training images, where accuracy on the camera is all that counts
+LARGE_SHARE = 0.5  # of the training images: who measures the gap cares about the camera most
 OF_LENS_AND_SENSOR = ("color cast", "exposure", "sharpness", "noise")
 _AUGMENT_INSTEAD: dict[str, dict[str, Any]] = {
     "color cast": {"augment.color": 0.3},
@@ -45,7 +45,7 @@ def advice_on(
                 "ones, for example on larger originals."
             )
         elif cause.name in OF_LENS_AND_SENSOR and not has_camera:
-            edits["data.camera"] = CAMERA
+            edits |= {"data.camera": CAMERA, "data.camera_share": LARGE_SHARE}
         elif cause.name in OF_LENS_AND_SENSOR and recipe.data.camera_share < LARGE_SHARE:
             edits["data.camera_share"] = LARGE_SHARE
         elif cause.name in OF_LENS_AND_SENSOR:

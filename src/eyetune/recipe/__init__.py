@@ -1,6 +1,13 @@
 """Recipes: everything that defines one training, as one immutable value."""
 
 from eyetune.recipe.edits import parse_edits
+from eyetune.recipe.image_sections import (
+    CAMERA_SHARE,
+    AugmentSection,
+    CameraName,
+    DataSection,
+    Resize,
+)
 from eyetune.recipe.known_networks import LAST_STRETCH, PRETRAINED, WITH_CIFAR10_WEIGHTS, ZOO
 from eyetune.recipe.model_section import (
     CIFAR10_WEIGHTS,
@@ -13,18 +20,13 @@ from eyetune.recipe.model_section import (
 )
 from eyetune.recipe.recipe import Recipe, RecordedData, RecordedRecipe
 from eyetune.recipe.sections import (
-    CAMERA_SHARE,
     MONITORS,
-    AugmentSection,
-    CameraName,
-    DataSection,
     FitSection,
     LearningRateSchedule,
     LossSection,
     OptimizerName,
     OptimizerSection,
     Precision,
-    Resize,
 )
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eyetune.recipe.sections import Resize
+from eyetune.recipe.image_sections import Resize
 
 # Sources whose images all have one size, so that `data.resize` has no effect.
 NAMED_SOURCES = ("cifar10", "cifar100", "digits")

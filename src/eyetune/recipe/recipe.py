@@ -35,13 +35,12 @@ from eyetune.recipe.earlier_recipes import (
     recorded_recipe,
 )
 from eyetune.recipe.edits import leaves, put
+from eyetune.recipe.image_sections import AugmentSection, DataSection
 from eyetune.recipe.known_networks import known_network
 from eyetune.recipe.model_section import ModelSection
 from eyetune.recipe.named_functions import is_called_by_user, note_named
 from eyetune.recipe.sections import (
     MONITORS,
-    AugmentSection,
-    DataSection,
     FitSection,
     LossSection,
     OptimizerSection,
