@@ -11,7 +11,9 @@ from eyetune.records import Workspace, query
 from tests.browser.conftest import HOSTILE, Visit
 from tests.records.fabricate import make_epoch
 
+LIMIT_MILLISECONDS = 120_000  # for what loads Keras on a busy machine
 PAGES = {
+    "workbench": "/workbench",
     "runs": "/",
     "run": "/runs/latest",
     "studies": "/studies",
@@ -79,6 +81,28 @@ def test_curve_moves_while_a_run_is_trained(visit: Visit, records: Workspace) ->
         records.runs.save_epochs(run.id, [make_epoch(2)])
         page.get_by_text("2 of 10", exact=True).wait_for()
     records.runs.purge(run.id)
+
+
+def test_workbench_trains_what_its_knobs_say(visit: Visit, records: Workspace) -> None:
+    page = visit.open("/workbench")
+    page.get_by_label("epochs", exact=True).fill("2")
+    name = f"bench-{page.viewport_size['width']}"  # type: ignore[index]
+    page.get_by_label("Name of the run").fill(name)
+    page.get_by_text("MACs").wait_for(timeout=LIMIT_MILLISECONDS)
+    page.get_by_role("button", name="Copy as command").click()
+    page.get_by_text("fit.epochs=2").wait_for()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_text("COMPLETE, 2 of 2 epochs").wait_for(timeout=LIMIT_MILLISECONDS)
+    visit.keep(name)
+    run = records.runs.find(name)
+    assert run.recipe.fit.epochs == 2
+    records.runs.purge(run.id)
+
+
+def test_workbench_explains_what_a_recipe_refuses(visit: Visit) -> None:
+    page = visit.open("/workbench")
+    page.get_by_label("learning rate", exact=True).fill("-1")
+    page.get_by_role("alert").filter(has_text="learning_rate").wait_for()
 
 
 def test_importance_of_a_study(visit: Visit) -> None:

@@ -15,6 +15,7 @@ from eyetune.values.display import one_line
 REFRESH_SECONDS = 1.0
 
 SECTIONS = {
+    "/workbench": "Workbench",
     "/": "Runs",
     "/studies": "Studies",
     "/labs": "Labs",
@@ -60,7 +61,10 @@ def page(title: str, section: str) -> Iterator[None]:
     """
     ui.page_title(f"{one_line(title)} - eyetune")
     ui.add_css(_STYLE)
-    with ui.header().classes("items-center gap-4 q-py-xs"), ui.element("nav").classes("row gap-4"):
+    with (
+        ui.header().classes("items-center gap-4 q-py-xs"),
+        ui.element("nav").classes("row gap-x-4"),
+    ):
         for path, name in SECTIONS.items():
             link = ui.link(name, path).classes("text-white text-base q-py-xs")
             if path == section:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from eyetune.dashboard import http_api
 from eyetune.dashboard.access import Access, Guard
 from eyetune.dashboard.live import Live
-from eyetune.dashboard.pages import labs, one_run, runs_list, studies
+from eyetune.dashboard.pages import labs, one_run, runs_list, studies, workbench
 from eyetune.records import Workspace
 
 TITLE = "eyetune"
@@ -32,7 +32,7 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
     live = Live(workspace)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(http_api.router(live))
-    for module in (runs_list, one_run, labs, studies):
+    for module in (workbench, runs_list, one_run, labs, studies):
         module.register(live)
     ui.run_with(
         app,

@@ -1,6 +1,6 @@
 """Recipes: everything that defines one training, as one immutable value."""
 
-from eyetune.recipe.edits import parse_edits
+from eyetune.recipe.edits import edit_text, parse_edits
 from eyetune.recipe.image_sections import (
     CAMERA_SHARE,
     AugmentSection,
@@ -56,5 +56,6 @@ __all__ = [
     "RecordedData",
     "RecordedRecipe",
     "Resize",
+    "edit_text",
     "parse_edits",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from eyetune.errors import RecipeError, nearest
@@ -48,6 +49,35 @@ def _toml_value(text: str) -> Any:
     except NOT_TOML:
         return text
     return values["value"] if len(values) == 1 else text
+
+
+def edit_text(path: str, value: Any) -> str:
+    """Return an edit as `parse_edits` reads it.
+
+    Args:
+        path: Path of the value.
+        value: The value: text, numbers, switches, and lists and tables of them. What is None in a
+            table is left out.
+
+    Example:
+        >>> edit_text("model.blocks", [{"filters": 16, "activation": None, "residual": True}])
+        'model.blocks=[{filters = 16, residual = true}]'
+    """
+    if isinstance(value, str) and _toml_value(value) == value:
+        return f"{path}={value}"
+    return f"{path}={_inline(value)}"
+
+
+def _inline(value: Any) -> str:
+    """Return a value as TOML in one line."""
+    if isinstance(value, Mapping):
+        items = [f"{key} = {_inline(item)}" for key, item in value.items() if item is not None]
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def put(values: dict[str, Any], full: Any, path: str, value: Any) -> None:

@@ -311,6 +311,8 @@ def _downloads(opened: Run) -> None:
     Heading("Files")
     with ui.row().classes("gap-4"):
         ui.link("Report", f"/runs/{opened.id}/report.html").classes("plain")
+        if opened.record.own_recipe is not None:
+            ui.link("Open in the workbench", f"/workbench?start={opened.id}").classes("plain")
         for name, file in DOWNLOADS.items():
             if (opened.folder / file).is_file():
                 ui.link(name, f"/runs/{opened.id}/files/{name}").classes("plain")
