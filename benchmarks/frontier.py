@@ -92,9 +92,19 @@ LIMITS = {
 NAMES = ("small-16k", "resnet8", "small-98k", "resnet14", "small-300k")
 
 
-def residual(stem: int, *stages: tuple[int, int], stem_stride: int = 1) -> list[dict[str, Any]]:
-    """Return the blocks of a residual network: a convolution, then stages of filters and blocks."""
-    blocks: list[dict[str, Any]] = [{"filters": stem, "stride": stem_stride, "pool_size": 1}]
+def residual(
+    stem: int, *stages: tuple[int, int], stem_stride: int = 1, before: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """Return the blocks of a residual network.
+
+    Args:
+        stem: Filters of the convolution before the stages.
+        stages: Filters and number of blocks of each stage.
+        stem_stride: Stride of that convolution.
+        before: Filters of convolutions before it, at full size.
+    """
+    blocks: list[dict[str, Any]] = [{"filters": filters, "pool_size": 1} for filters in before]
+    blocks.append({"filters": stem, "stride": stem_stride, "pool_size": 1})
     for stage, (filters, num_blocks) in enumerate(stages):
         blocks += [
             {
@@ -114,6 +124,9 @@ CANDIDATES: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
         "8-14-19, 1-1-1 blocks, half size": residual(8, (8, 1), (14, 1), (19, 1), stem_stride=2),
         "12-19, 2-1 blocks, half size": residual(12, (12, 2), (19, 1), stem_stride=2),
         "16-20, 1-1 blocks, half size": residual(16, (16, 1), (20, 1), stem_stride=2),
+        "6 at full size, 14-20, 1-1 blocks": residual(
+            14, (14, 1), (20, 1), stem_stride=2, before=[6]
+        ),
     },
     "small-98k": {
         "16-32-64, 1-1-1 blocks": residual(16, (16, 1), (32, 1), (64, 1)),
