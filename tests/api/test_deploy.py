@@ -103,7 +103,7 @@ def test_deploy_resumed_trains_nothing_again(
 ) -> None:
     deployment, arguments = deployed
     num_runs = len(deployment.study.workspace.runs.all())
-    kept = ("output", "seconds", "name", "workspace", "workers", "progress")
+    kept = ("output", "seconds", "name", "workspace", "workers", "progress", "unknown")
     again = et.deploy(**{name: arguments[name] for name in kept}, resume=True)
     assert len(again.study.workspace.runs.all()) == num_runs
     assert again.run.id == deployment.run.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from PIL import Image
 import eyetune as et
 from eyetune.api.run import Run
 from eyetune.data.sources.folder import decode
-from eyetune.device.export.export_folder import MODEL
+from eyetune.device.export.export_folder import MANIFEST, MODEL
 from eyetune.device.firmware.photo import frame_shape, seen_image
-from eyetune.errors import DataError, UsageError
+from eyetune.errors import BoardError, DataError, UsageError
 from eyetune.training.evaluate import classify
 
 SHAPE = (32, 32, 3)
@@ -137,3 +138,15 @@ def test_predict_refuses_pictures_that_cannot_be_read(trained: Run, tmp_path: Pa
         et.predict(trained, progress=False)
     with pytest.raises(UsageError):
         et.predict(trained, camera=0, num_frames=0, progress=False)
+
+
+def test_predict_refuses_an_export_with_another_network(
+    exported: et.Export, photos: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(exported.folder, folder)
+    manifest = folder / MANIFEST
+    values = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**values, "class_names": values["class_names"][:4]}))
+    with pytest.raises(BoardError):
+        et.predict(folder, photos / "0.png", progress=False)

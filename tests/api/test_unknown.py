@@ -153,3 +153,9 @@ def test_read_rate_takes_percent_and_shares(text: str, rate: float) -> None:
 def test_read_rate_refuses_other_text(text: str) -> None:
     with pytest.raises(UsageError):
         read_rate(text)
+
+
+def test_export_reads_unknown_pictures_before_it_converts(trained: Run, tmp_path: Path) -> None:
+    options = et.UnknownOptions(0.1, data=tmp_path / "nothing")
+    with pytest.raises(UsageError):
+        et.export(trained, tmp_path / "new", formats=["c"], unknown=options, progress=False)

@@ -171,6 +171,14 @@ def _int8_of_export(folder: Path, manifest: Manifest) -> Int8Side:
     content = export_folder.read_model(folder)
     file, report = read(content), manifest.unknown
     check_ports(file, manifest.source_file.pixels if manifest.source_file else "0-1")
+    shapes = (file.input.shape, file.output.shape)
+    if shapes != (manifest.image_shape, (len(manifest.class_names),)):
+        raise BoardError(
+            "The model file does not match the manifest of the export.",
+            expected=f"images of {manifest.image_shape} and {len(manifest.class_names)} classes",
+            received=f"images of {shapes[0]} and outputs of {shapes[1]}",
+            fix="Export the network again.",
+        )
     if report is None:
         return Int8Side(content)
     return Int8Side(content, report.rule(file.output), report.vote_frames)
@@ -188,9 +196,11 @@ def _float_of_export(found: ExportFolder) -> Callable[[Images], Floats] | None:
     if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
         return None
     try:
-        return open_model_file(path, pixels=source.pixels).probabilities
+        network = open_model_file(path, pixels=source.pixels)
     except UsageError:  # it contains code
         return None
+    is_same = network.num_classes == len(found.manifest.class_names)
+    return network.probabilities if is_same else None
 
 
 def _run_of(found: ExportFolder) -> str:

@@ -213,7 +213,7 @@ def _int8_results(
     """Return the probabilities of all classes, and the answers of the firmware."""
     from eyetune.device.estimate.tflite import read
     from eyetune.device.export.board_scores import board_scores
-    from eyetune.device.export.int8_values import probabilities_of
+    from eyetune.device.export.int8_values import check_scale, probabilities_of
 
     with counting_bar("classifying pictures", enabled=progress) as advance:
         scores = board_scores(
@@ -225,6 +225,7 @@ def _int8_results(
     if side.rule is not None:
         return side.rule.probabilities(scores), read_known_results(scores, side.rule)
     output = read(side.content).output
+    check_scale(output)
     results = [read_result(row, output.scale, output.zero_point) for row in scores]
     return np.asarray(probabilities_of(scores, output), np.float64), Answers(
         np.array([index for index, _ in results], np.int64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ class UnknownOptions:
 
 @dataclass(frozen=True)
 class KnownPictures:
-    """Pictures of the classes of a network, by what an export uses them for.
+    """Pictures of the classes of a network, by what an export uses them for, and others.
 
     Attributes:
         compared: Validation images for the accuracies, the choice among conversions to int8 and the
@@ -78,12 +79,14 @@ class KnownPictures:
         is_held_out: Whether neither the training nor a search has seen the calibration images.
         num_compared: Number of networks that were compared on the calibration images; None if that
             is not known.
+        others: Pictures of something else, by what they show.
     """
 
     compared: SourceImages
     calibration: Split
     is_held_out: bool
     num_compared: int | None
+    others: Mapping[str, Images]
 
 
 def unknown_options(unknown: float | UnknownOptions | None) -> UnknownOptions | None:
@@ -137,9 +140,15 @@ def known_pictures(
         options: How unknown pictures are refused.
 
     Raises:
-        DataError: There are too few validation images, or the network was trained on them.
+        SourceError: The unknown pictures that the user names do not exist.
+        DataError: They cannot be read, there are too few validation images, or the network was
+            trained on them.
     """
     dataset = images.dataset
+    others = generated_pictures(dataset.image_shape, has_digits=dataset.source != "digits")
+    if options.data is not None:
+        pictures = own_pictures(options.data, dataset.image_shape, source.resize)
+        others[f"pictures of {options.data}"] = pictures
     if dataset.validation_is_seen:
         raise DataError(
             "The network was trained on its validation images: their scores say nothing about "
@@ -161,7 +170,7 @@ def known_pictures(
                 fix="Add images, hold out more of them (data.calibration), or allow a larger "
                 f"share: --unknown {_affordable_rate(len(held_out))}",
             )
-        return KnownPictures(images, held_out, is_held_out=True, num_compared=1)
+        return KnownPictures(images, held_out, is_held_out=True, num_compared=1, others=others)
     networks = num_compared(source.origin) if isinstance(source.origin, Run) else None
     available = images.validation
     check_enough_images(len(available), options.rate, num_networks=networks or 1)
@@ -178,6 +187,7 @@ def known_pictures(
         Split(available.images[rest], available.labels[rest]),
         is_held_out=False,
         num_compared=networks,
+        others=others,
     )
 
 
@@ -215,7 +225,6 @@ def refusing_network(
 
     Raises:
         BoardError: The interpreter cannot run the network.
-        DataError: The unknown pictures that the user names cannot be used.
     """
     from eyetune.device.estimate.tflite import read
     from eyetune.device.export.board_scores import interpreter_name
@@ -228,11 +237,7 @@ def refusing_network(
     compared = known.compared.validation
     dataset = known.compared.dataset
     test = _spread(dataset.test)
-    unknown = generated_pictures(dataset.image_shape, has_digits=dataset.source != "digits")
-    if options.data is not None:
-        unknown[f"pictures of {options.data}"] = own_pictures(
-            options.data, dataset.image_shape, source.resize
-        )
+    unknown = known.others
     parts = [compared.images, known.calibration.images, test.images, *unknown.values()]
     scores = _scores(content, parts, is_trusted=not source.is_tflite, progress=progress)
     calibrated = calibrated_rule(

@@ -13,6 +13,7 @@ from eyetune.device.export.unknown import (
     fitted_temperature,
 )
 from eyetune.device.firmware import FULL_CONFIDENCE, UNKNOWN_CLASS, read_known_results
+from eyetune.errors import BoardError
 
 NUM_CLASSES = 6
 LOGITS = Port((NUM_CLASSES,), "int8", 0.2, 3)
@@ -105,3 +106,9 @@ def test_confidence_weights_fall_with_the_score(port: Port) -> None:
     assert weights[0] == FULL_CONFIDENCE
     assert list(weights) == sorted(weights, reverse=True)
     assert weights[-1] >= (port is PROBABILITIES)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_confidence_weights_refuse_an_invalid_scale(scale: float) -> None:
+    with pytest.raises(BoardError):
+        confidence_weights(Port((3,), "int8", scale, 0), 1.0, scores_are_logits=True)

@@ -122,6 +122,24 @@ def returns_probabilities(output: Port) -> bool:
     return lowest > -_MAX_EXCESS and highest < 1 + _MAX_EXCESS
 
 
+def check_scale(output: Port) -> None:
+    """Refuse an output whose numbers are not known.
+
+    Args:
+        output: The output of a .tflite model.
+
+    Raises:
+        BoardError: Its scale is not a finite number above 0.
+    """
+    if not math.isfinite(output.scale) or output.scale <= 0:
+        raise BoardError(
+            "The output of the .tflite model has no valid scale.",
+            expected="a finite number above 0",
+            received=f"{output.scale:g}",
+            fix="Convert the network again.",
+        )
+
+
 def probabilities_of(scores: Scores, output: Port) -> NDArray[np.float32]:
     """Return int8 scores as class probabilities, which logits become by a softmax.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eyetune.analysis.class_metrics import Share, wilson_share
 from eyetune.analysis.conformal import threshold_rank
-from eyetune.device.export.int8_values import Scores
+from eyetune.device.export.int8_values import Scores, check_scale
 from eyetune.device.firmware.result import FULL_CONFIDENCE, UnknownRule
 
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ def _logits(output: Port, scores_are_logits: bool) -> NDArray[np.float64]:
 
     That of a probability is its logarithm. The lowest one, 0, stands for what is rounded to it.
     """
+    check_scale(output)
     scores = np.arange(_NUM_LEVELS, dtype=np.float64) - _NUM_LEVELS // 2
     values = (scores - output.zero_point) * output.scale
     if not scores_are_logits:
