@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from eyetune.recipe.sections import Section
 
 CameraName = Literal["none", "ov2640"]
-CAMERA_SHARE = 0.125  # of the training images; see benchmarks/camera_gap.py
+CAMERA_SHARE = 0.08  # of the training images; see benchmarks/camera_gap.py
 Resize = Literal["crop", "pad", "squash"]
 
 
