@@ -123,8 +123,9 @@ def photograph(images: Any, look: CameraLook, seed: Any, share: float = 1.0) -> 
     Returns:
         float32 in [0, 1], of the same shape.
     """
-    seeds = iter(tf.unstack(tf.random.experimental.stateless_split(seed, 10)))
-    kept, images = _cut(images, 1 - share)
+    seeds = iter(tf.unstack(tf.random.experimental.stateless_split(seed, 11)))
+    # Rounded up or down at random, so that small batches have the share on average too.
+    kept, images = _cut(images, 1 - share, tf.random.stateless_uniform([], next(seeds)))
     images = _blurred(images, look, seeds)
     images *= _factors(images, look, seeds)
     if look.noise:
@@ -133,9 +134,15 @@ def photograph(images: Any, look: CameraLook, seed: Any, share: float = 1.0) -> 
     return tf.concat([kept, *_as_stored(images, look, next(seeds))], axis=0)
 
 
-def _cut(images: Any, share: float) -> tuple[Any, Any]:
-    """Return the first images and the others; a share of 0 is no image, and of 1 is all."""
-    count = tf.cast(tf.cast(tf.shape(images)[0], tf.float32) * share, tf.int32)
+def _cut(images: Any, share: float, rounding: Any = 0.5) -> tuple[Any, Any]:
+    """Return the first images and the others.
+
+    Args:
+        images: Shape (N, height, width, channels).
+        share: Share of the first images, 0 to 1.
+        rounding: What is added to their number before it is rounded down, 0 to 1.
+    """
+    count = tf.cast(tf.cast(tf.shape(images)[0], tf.float32) * share + rounding, tf.int32)
     return images[:count], images[count:]
 
 
