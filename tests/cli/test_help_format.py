@@ -146,7 +146,9 @@ def test_output_names_its_kind_in_every_command(eyetune: Terminal) -> None:
             kinds[command] = match[1]
     assert set(kinds.values()) == {"FOLDER", "FILE"}
     assert {command for command, kind in kinds.items() if kind == "FILE"} == {
+        "data check",
         "data show",
+        "predict",
         "report",
     }
 

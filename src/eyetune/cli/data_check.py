@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from eyetune.cli.common import Common, check_output_file, say
-from eyetune.cli.trash import NOTHING_DELETED, confirm
 from eyetune.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,6 +127,8 @@ def _fix(found: DataCheck, kind: tuple[str, ...], value: dict[str, object], *, y
         return 0
     root = found.pictures.root
     assert root is not None  # checked before
+    from eyetune.cli.trash import NOTHING_DELETED, confirm
+
     if not confirm(f"Move {len(moves):,} files to {root}-set-aside?", assume_yes=yes):
         value["set_aside"] = None
         return NOTHING_DELETED
