@@ -27,7 +27,7 @@ COOKIE_DAYS = 30
 MAX_BODY_BYTES = 32 * 1024 * 1024  # an uploaded picture; others are far smaller
 MIN_TOKEN_LENGTH = 12
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS = ("0.0.0.0", "::", "")
+_WILDCARDS = ("0.0.0.0", "::", "")  # nosec B104  # compared, not bound
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # NiceGUI's pages need inline scripts and styles; everything comes from this server.
