@@ -12,6 +12,7 @@ from tests.browser.conftest import HOSTILE, Visit
 from tests.records.fabricate import make_epoch
 
 LIMIT_MILLISECONDS = 120_000  # for what loads Keras on a busy machine
+MAX_LINKS = 10  # to the sections, at the top of each page
 PAGES = {
     "workbench": "/workbench",
     "runs": "/",
@@ -115,7 +116,9 @@ def test_pages_are_reached_by_keyboard(visit: Visit) -> None:
     page = visit.open("/")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent").startswith("Skip")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(MAX_LINKS):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Studies":
+            break
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Studies").wait_for()
