@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from nicegui import app as pages
 from nicegui import ui
 from starlette.types import ASGIApp
 
@@ -15,6 +18,7 @@ from eyetune.dashboard import http_api
 from eyetune.dashboard.access import Access, Guard
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages import labs, one_run, runs_list, studies, workbench
+from eyetune.errors import EyetuneError
 from eyetune.records import Workspace
 
 TITLE = "eyetune"
@@ -32,6 +36,7 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
     live = Live(workspace)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(http_api.router(live))
+    pages.on_startup(partial(_read_ahead, live))
     for module in (workbench, runs_list, one_run, labs, studies):
         module.register(live)
     ui.run_with(
@@ -45,6 +50,12 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
         reconnect_timeout=30.0,
     )
     return Guard(app, access)
+
+
+async def _read_ahead(live: Live) -> None:
+    """Read the runs, so that the first page need not wait. Errors are left to the pages."""
+    with contextlib.suppress(EyetuneError):
+        await asyncio.to_thread(live.runs)
 
 
 def run(
