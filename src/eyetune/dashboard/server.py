@@ -54,8 +54,13 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
 
 async def _read_ahead(live: Live) -> None:
     """Read the runs, so that the first page need not wait. Errors are left to the pages."""
+
+    def read() -> None:
+        for record in live.runs().records.values():
+            _ = record.differences  # which the filter searches
+
     with contextlib.suppress(EyetuneError):
-        await asyncio.to_thread(live.runs)
+        await asyncio.to_thread(read)
 
 
 def run(

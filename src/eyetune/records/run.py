@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from eyetune.errors import DataError, UsageError
@@ -208,7 +209,7 @@ class RunRecord:
         speed = self.images_per_second
         return f"{speed:,.0f} {self.data.noun}s/s" if speed else ""
 
-    @property
+    @cached_property
     def differences(self) -> str:
         """What its recipe changes in the default recipe, or how its network was compiled."""
         if self.own_recipe is not None:
