@@ -18,12 +18,15 @@ from eyetune.api.file_images import (
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run, open_run
 from eyetune.data import Dataset, Split
+from eyetune.device.export import export_folder
+from eyetune.device.export.export_folder import SourceFile
 from eyetune.device.export.model_file import (
     ModelFile,
     check_model_file,
     is_model_file,
     open_model_file,
 )
+from eyetune.errors import UsageError
 from eyetune.recipe import DataSection, Resize
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
@@ -197,3 +200,20 @@ def load_images(
         )
     section = section_for(network.file, data).model_copy(update={"source": dataset.source})
     return SourceImages(section, dataset, probabilities)
+
+
+def open_unchanged(source: SourceFile) -> ModelFile | None:
+    """Open the .keras file that an export was made from; None if it was changed or cannot be read.
+
+    Code inside the file is never run.
+
+    Args:
+        source: The file, as the manifest of the export names it.
+    """
+    path = Path(source.path)
+    if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
+        return None
+    try:
+        return open_model_file(path, pixels=source.pixels)
+    except UsageError:  # it contains code
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eyetune.api.export_source import ExportSource, find_source, load_network
+from eyetune.api.export_source import ExportSource, find_source, load_network, open_unchanged
 from eyetune.api.file_images import images_for, refuse_file_options
 from eyetune.api.preparing import note, workspace_of
 from eyetune.api.run import Run
@@ -15,7 +15,6 @@ from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import MANIFEST, Manifest
 from eyetune.device.export.model_file import (
     ModelFile,
-    open_model_file,
     with_probabilities,
 )
 from eyetune.device.firmware import UnknownRule
@@ -192,15 +191,10 @@ def _float_of_export(found: ExportFolder) -> Callable[[Images], Floats] | None:
             return _float_of_run(Run(found.workspace, found.workspace.runs.find(_run_of(found))))
         except (RunNotFoundError, TrainingError):
             return None
-    path = Path(source.path)
-    if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
+    network = open_unchanged(source)
+    if network is None or network.num_classes != len(found.manifest.class_names):
         return None
-    try:
-        network = open_model_file(path, pixels=source.pixels)
-    except UsageError:  # it contains code
-        return None
-    is_same = network.num_classes == len(found.manifest.class_names)
-    return network.probabilities if is_same else None
+    return network.probabilities
 
 
 def _run_of(found: ExportFolder) -> str:

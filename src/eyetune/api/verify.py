@@ -7,14 +7,14 @@ from pathlib import Path
 
 from eyetune.analysis.metrics import evaluate
 from eyetune.api.export_report import draw_verification, write_report
+from eyetune.api.export_source import open_unchanged
 from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data import Dataset, Split
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import VERIFICATION, Manifest, SourceFile
-from eyetune.device.export.model_file import open_model_file
 from eyetune.device.export.verify import Verification
-from eyetune.errors import DataError, RunNotFoundError, TrainingError, UsageError
+from eyetune.errors import DataError, RunNotFoundError, TrainingError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import counting_bar
@@ -143,12 +143,8 @@ def _float_accuracy(
 
 def _accuracy_in_file(source: SourceFile, images: Split) -> float | None:
     """Return the accuracy of the network in a .keras file; None if the file was changed."""
-    path = Path(source.path)
-    if path.suffix.lower() != ".keras" or export_folder.digest(path) != source.sha256:
-        return None
-    try:
-        network = open_model_file(path, pixels=source.pixels)
-    except UsageError:  # it contains code
+    network = open_unchanged(source)
+    if network is None:
         return None
     return evaluate(network.probabilities(images.images), images.labels).accuracy
 
