@@ -27,10 +27,11 @@ from PIL import Image
 import eyetune as et
 from eyetune.data import Dataset, Split
 from eyetune.recipe import CAMERA_SHARE
-from eyetune.records import RunState, Workspace
+from eyetune.records import Workspace
 from eyetune.training.evaluate import probabilities
 from recorded import Result, commit, machine, markdown_table, measured
 from simulated_camera import photographs
+from trainings import complete_run
 
 CAMERAS = ("none", "ov2640")
 MIN_GAIN, MAX_LOSS = 0.05, 0.005
@@ -63,30 +64,12 @@ def recipe_of(model: str, images: int, epochs: int, camera: str, share: float) -
     return et.Recipe().with_(edits)
 
 
-def trained(workspace: Workspace, recipe: et.Recipe, dataset: Dataset, seed: int) -> et.Run:
-    """Return a complete run: one of an earlier invocation, resumed if it was interrupted."""
-    located = recipe.with_({"data.source": dataset.source})
-    for record in reversed(workspace.runs.same(located, dataset.fingerprint, seed)):
-        if record.state is RunState.COMPLETE:
-            return et.Run(workspace, record)
-        if record.state is RunState.PAUSED:
-            return _whole(et.resume(record.id, data=dataset, workspace=workspace))
-    return _whole(et.train(located, dataset, seed=seed, workspace=workspace, plots=False))
-
-
-def _whole(run: et.Run) -> et.Run:
-    """Return a run, unless Ctrl-C interrupted it."""
-    if run.state is RunState.PAUSED:
-        raise KeyboardInterrupt
-    return run
-
-
 def measure(
     workspace: Workspace, recipe: et.Recipe, dataset: Dataset, taken: Split, split: str, seed: int
 ) -> Result:
     """Train once, and return both accuracies and the time of the training."""
     start = time.perf_counter()
-    run = trained(workspace, recipe, dataset, seed)
+    run = complete_run(workspace, recipe, dataset, seed)
     seconds = time.perf_counter() - start
     network = run.classifier()
     right = {

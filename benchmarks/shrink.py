@@ -23,8 +23,9 @@ from pathlib import Path
 
 import eyetune as et
 from eyetune.data import Dataset
-from eyetune.records import RunState, Workspace
+from eyetune.records import Workspace
 from recorded import Result, commit, machine, markdown_table, measured
+from trainings import complete_run
 
 MODEL = "resnet8"
 SHARE = 0.5  # of the MACs
@@ -48,26 +49,6 @@ def recipe_of(model: str, images: int, epochs: int) -> et.Recipe:
     return et.Recipe().with_(edits)
 
 
-def trained(
-    workspace: Workspace, recipe: et.Recipe, dataset: Dataset, seed: int, name: str
-) -> et.Run:
-    """Return a complete run: one of an earlier invocation, resumed if it was interrupted."""
-    recipe = recipe.with_({"data.source": dataset.source})
-    for record in reversed(workspace.runs.same(recipe, dataset.fingerprint, seed)):
-        if record.state is RunState.COMPLETE:
-            return et.Run(workspace, record)
-        if record.state is RunState.PAUSED:
-            return _whole(et.resume(record.id, data=dataset, workspace=workspace))
-    return _whole(et.train(recipe, dataset, seed=seed, name=name, workspace=workspace, plots=False))
-
-
-def _whole(run: et.Run) -> et.Run:
-    """Return a run, unless Ctrl-C interrupted it."""
-    if run.state is RunState.PAUSED:
-        raise KeyboardInterrupt
-    return run
-
-
 def shrunk(
     workspace: Workspace, parent: et.Run, dataset: Dataset, epochs: int, seed: int
 ) -> et.Shrunk:
@@ -88,7 +69,7 @@ def measure(arguments: argparse.Namespace, seed: int) -> Result:
     workspace = Workspace(arguments.results.with_suffix("") / settings)
     recipe = recipe_of(arguments.model, arguments.images, arguments.parent_epochs)
     dataset = et.load("cifar10", subset=arguments.images)
-    parent = trained(workspace, recipe, dataset, seed, f"large-{seed}")
+    parent = complete_run(workspace, recipe, dataset, seed, f"large-{seed}")
     small = shrunk(workspace, parent, dataset, arguments.epochs, seed)
     same_network = small.run.recipe.model.model_copy(update={"initial_weights": ""})
     runs = {"parent": parent, "shrunk": small.run}
@@ -98,7 +79,7 @@ def measure(arguments: argparse.Namespace, seed: int) -> Result:
     }
     for name, epochs in lengths.items():
         longer = parent.recipe.model_copy(update={"model": same_network}).with_(fit__epochs=epochs)
-        runs[name] = trained(workspace, longer, dataset, seed, f"{name}-{seed}")
+        runs[name] = complete_run(workspace, longer, dataset, seed, f"{name}-{seed}")
     return {
         "commit": commit(),
         **machine(),
