@@ -119,25 +119,42 @@ def residual(
     return blocks
 
 
-CANDIDATES: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
+# A network with so few weights does not fit its training images too closely
+LIGHT = {"optimizer.weight_decay": 0.001, "loss.label_smoothing": 0.0}
+
+
+def candidate(blocks: list[dict[str, Any]], **edits: Any) -> dict[str, Any]:
+    """Return the edits of BASE that make a candidate: its network, and what else it changes."""
+    return {"model.blocks": blocks, **edits}
+
+
+CANDIDATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "small-16k": {
-        "8-14-19, 1-1-1 blocks, half size": residual(8, (8, 1), (14, 1), (19, 1), stem_stride=2),
-        "12-19, 2-1 blocks, half size": residual(12, (12, 2), (19, 1), stem_stride=2),
-        "16-20, 1-1 blocks, half size": residual(16, (16, 1), (20, 1), stem_stride=2),
-        "6 at full size, 14-20, 1-1 blocks": residual(
-            14, (14, 1), (20, 1), stem_stride=2, before=[6]
+        "8-14-19, 1-1-1 blocks, half size": candidate(
+            residual(8, (8, 1), (14, 1), (19, 1), stem_stride=2)
+        ),
+        "12-19, 2-1 blocks, half size": candidate(residual(12, (12, 2), (19, 1), stem_stride=2)),
+        "16-20, 1-1 blocks, half size": candidate(residual(16, (16, 1), (20, 1), stem_stride=2)),
+        "6 at full size, 14-20, 1-1 blocks": candidate(
+            residual(14, (14, 1), (20, 1), stem_stride=2, before=[6])
+        ),
+        "16-20, 1-1 blocks, half size, light": candidate(
+            residual(16, (16, 1), (20, 1), stem_stride=2), **LIGHT
+        ),
+        "6 at full size, 14-20, 1-1 blocks, light": candidate(
+            residual(14, (14, 1), (20, 1), stem_stride=2, before=[6]), **LIGHT
         ),
     },
     "small-98k": {
-        "16-32-64, 1-1-1 blocks": residual(16, (16, 1), (32, 1), (64, 1)),
-        "16-32-48, 2-2-1 blocks": residual(16, (16, 2), (32, 2), (48, 1)),
-        "16-28-44, 3-3-1 blocks": residual(16, (16, 3), (28, 3), (44, 1)),
-        "20-32-44, 3-2-1 blocks": residual(20, (20, 3), (32, 2), (44, 1)),
+        "16-32-64, 1-1-1 blocks": candidate(residual(16, (16, 1), (32, 1), (64, 1))),
+        "16-32-48, 2-2-1 blocks": candidate(residual(16, (16, 2), (32, 2), (48, 1))),
+        "16-28-44, 3-3-1 blocks": candidate(residual(16, (16, 3), (28, 3), (44, 1))),
+        "20-32-44, 3-2-1 blocks": candidate(residual(20, (20, 3), (32, 2), (44, 1))),
     },
     "small-300k": {
-        "16-32-64, 3-3-3 blocks": residual(16, (16, 3), (32, 3), (64, 3)),
-        "24-48-84, 3-3-1 blocks": residual(24, (24, 3), (48, 3), (84, 1)),
-        "28-52-80, 3-3-1 blocks": residual(28, (28, 3), (52, 3), (80, 1)),
+        "16-32-64, 3-3-3 blocks": candidate(residual(16, (16, 3), (32, 3), (64, 3))),
+        "24-48-84, 3-3-1 blocks": candidate(residual(24, (24, 3), (48, 3), (84, 1))),
+        "28-52-80, 3-3-1 blocks": candidate(residual(28, (28, 3), (52, 3), (80, 1))),
     },
 }
 
@@ -164,10 +181,9 @@ def measure_candidate(recipe: Recipe, seed: int, workspace: Path) -> Result:
     }
 
 
-def candidate_recipe(blocks: list[dict[str, Any]], epochs: int) -> Recipe:
-    """Return the recipe of a candidate: its network, trained like BASE."""
-    base = portfolio_recipe(BASE)
-    return base.with_({"model.blocks": blocks, "fit.epochs": epochs})
+def candidate_recipe(edits: Mapping[str, Any], epochs: int) -> Recipe:
+    """Return the recipe of a candidate: that of BASE with its edits."""
+    return portfolio_recipe(BASE).with_({**edits, "fit.epochs": epochs})
 
 
 def table(results: Sequence[Result]) -> str:
@@ -279,8 +295,8 @@ def compare_candidates(arguments: argparse.Namespace) -> None:
     """Train all candidates for a limit and print their validation accuracies, best first."""
     limit = LIMITS[arguments.candidates]
     results = []
-    for name, blocks in CANDIDATES[arguments.candidates].items():
-        recipe = candidate_recipe(blocks, arguments.epochs)
+    for name, edits in CANDIDATES[arguments.candidates].items():
+        recipe = candidate_recipe(edits, arguments.epochs)
         key = {"candidate": name, "recipe": recipe.fingerprint, "seed": arguments.seed}
         names = (name, recipe.fingerprint, f"seed {arguments.seed}")
         workspace = workspace_beside(arguments.results, *names)

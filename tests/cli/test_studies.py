@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from eyetune.api.study import Study
 from eyetune.records import Workspace
+from eyetune.testing.studies import fabricated_study
 from tests.cli.conftest import Terminal
 from tests.records.fabricate import add_run
 from tests.records.test_study_store import add_study
@@ -27,3 +33,23 @@ def test_study_is_listed_deleted_and_restored(eyetune: Terminal, records: Worksp
     purged = eyetune.json("studies", "delete", "first", "--purge", "--yes")
     assert (purged["deleted"], purged["runs"]) == (["first"], [trial.id])
     assert [study.name for study in records.studies.all()] == ["[red]second"]
+
+
+def test_best_trials_are_shown_before_figures_are_drawn(
+    eyetune: Terminal,
+    records: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shown_first = ""
+
+    def draw(study: Study) -> list[Path]:
+        nonlocal shown_first
+        shown_first = capfd.readouterr().out
+        return []
+
+    fabricated_study(12, name="first", workspace=records)
+    monkeypatch.setattr(Study, "draw", draw)
+    assert eyetune("study", "first") == 0
+    assert "The best trials" in shown_first
+    assert "Which hyperparameters matter" in eyetune.output

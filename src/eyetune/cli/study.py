@@ -46,7 +46,8 @@ def study(
     """
     import eyetune
     from eyetune.analysis.trial_results import trial_json
-    from eyetune.cli.study_tables import study_tables, trial_table
+    from eyetune.cli.study_tables import best_tables, finding_tables, trial_table
+    from eyetune.report.progress.training_progress import slow_step
 
     chosen = eyetune.open_study(name, workspace=common.open_workspace())
     if trial is not None:
@@ -60,14 +61,17 @@ def study(
         value = trial_json(record, chosen.record.settings.objectives)
         common.show(value, *trial_table(chosen.record, record))
         return
-    paths = chosen.draw() if chosen.trials else []
+    if not common.json:  # with many trials, the figures take seconds
+        common.show({}, *best_tables(chosen.record, chosen.trials))
+    with slow_step("Drawing the plots and writing the report ..."):
+        paths = chosen.draw() if chosen.trials else []
     if browse and paths:
         import webbrowser
 
         webbrowser.open(paths[0].resolve().as_uri())
     common.show(
         chosen.to_json() if common.json else {},
-        *study_tables(chosen.record, chosen.trials, chosen.importances, chosen.warnings, paths),
+        *finding_tables(chosen.record, chosen.trials, chosen.importances, chosen.warnings, paths),
     )
 
 

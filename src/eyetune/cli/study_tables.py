@@ -45,18 +45,43 @@ def study_tables(
         warnings: What to be careful about, each a sentence or two.
         paths: Files that were written, the report first.
     """
-    from eyetune.analysis.study_summary import num_trials, summary_sentences
+    return [
+        *best_tables(record, trials),
+        *finding_tables(record, trials, importances, warnings, paths),
+    ]
+
+
+def best_tables(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[RenderableType]:
+    """Return what to print of a study first, which is known at once: its best trials.
+
+    Args:
+        record: The study.
+        trials: All trials of the study.
+    """
+    from eyetune.analysis.study_summary import num_trials
     from eyetune.report.numbers import count_text, duration
 
     settings = record.settings
     configurations = count_text(len(trials), "configuration")
-    shown: list[RenderableType] = [
+    return [
         f"[bold]{escape(record.name)}[/bold] ({record.id}): {escape(record.data_name)},"
         f" {settings.sampler} and {settings.schedule.name}, {configurations}"
         f" ({num_trials(trials):,} as KerasTuner counts), {duration(record.seconds)}",
         *_best(record, trials),
-        *_importances(importances),
     ]
+
+
+def finding_tables(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    importances: Mapping[str, float],
+    warnings: Sequence[str],
+    paths: Sequence[Path] = (),
+) -> list[RenderableType]:
+    """Return what to print of a study below its best trials; the arguments are `study_tables`'."""
+    from eyetune.analysis.study_summary import summary_sentences
+
+    shown = _importances(importances)
     shown += [f"[yellow]Warning:[/yellow] {escape_lines(warning)}" for warning in warnings]
     if warnings:
         shown.append("")
