@@ -189,3 +189,19 @@ def test_invalid_arguments_are_usage_errors(
 ) -> None:
     add_run(records)
     assert eyetune.error("runs", *arguments)["status"] == 2
+
+
+def test_runs_are_tagged_and_annotated(eyetune: Terminal, records: Workspace) -> None:
+    first, second = add_complete_run(records, name="first"), add_complete_run(records)
+    tagged = eyetune.json("runs", "tag", first.id, second.id, "--add", "lamp", "--add", "best")
+    assert tagged["tags"] == {first.id: ["best", "lamp"], second.id: ["best", "lamp"]}
+    assert eyetune("runs", "tag", second.id, "--remove", "lamp") == 0
+    assert run_ids(eyetune, "--filter", "tags=lamp") == [first.id]
+    assert eyetune("runs") == 0
+    assert "first #best #lamp" in eyetune.output
+    assert eyetune("runs", "note", "first", "In the [sun]") == 0
+    assert eyetune.json("runs", "note", "first", "In the shade")["before"] == "In the [sun]"
+    assert eyetune("show", "first") == 0
+    assert "In the shade" in eyetune.output
+    assert eyetune.error("runs", "tag", first.id)["status"] == 2
+    assert eyetune.error("runs", "tag", first.id, "--add", "two words")["status"] == 2

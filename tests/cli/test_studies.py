@@ -8,6 +8,8 @@ import pytest
 
 from eyetune.api.study import Study
 from eyetune.records import Workspace
+from eyetune.records.requests import RequestKind
+from eyetune.records.study import StudyState
 from eyetune.testing.studies import fabricated_study
 from tests.cli.conftest import Terminal
 from tests.records.fabricate import add_run
@@ -53,3 +55,20 @@ def test_best_trials_are_shown_before_figures_are_drawn(
     assert eyetune("study", "first") == 0
     assert "The best trials" in shown_first
     assert "Which hyperparameters matter" in eyetune.output
+
+
+def test_study_is_asked_for_a_trial_and_a_pause(eyetune: Terminal, records: Workspace) -> None:
+    fabricated_study(12, name="first", workspace=records)
+    study = records.studies.find("first")
+    rate = ("--set", "learning_rate=0.00123")
+    assert eyetune.error("studies", "enqueue", "first", *rate)["status"] == 2  # it is complete
+    records.studies.save(study.model_copy(update={"state": StudyState.PAUSED}))
+    enqueued = eyetune.json("studies", "enqueue", "first", *rate)["enqueued"]
+    assert enqueued["learning_rate"] == 0.00123
+    assert eyetune.error("studies", "pause", "first")["status"] == 2
+    records.studies.save(study.model_copy(update={"state": StudyState.RUNNING}))
+    with records.studies.claim(study.id):
+        assert eyetune.json("studies", "pause", "first")["asked"] == "pause"
+        assert eyetune.json("studies", "stop", "first")["asked"] == "stop"
+    asked = [request.kind for request in records.requests.pending(study.id)]
+    assert asked == [RequestKind.TRIAL, RequestKind.PAUSE, RequestKind.STOP]

@@ -13,6 +13,7 @@ from eyetune.errors import WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.database import FILE_NAME
+from eyetune.records.requests import RequestKind
 from eyetune.records.schema import metadata
 from eyetune.records.study import TrialRecord, TrialState
 from tests.records.fabricate import add_complete_run
@@ -49,15 +50,17 @@ def read_everything(workspace: Path) -> None:
             assert json.dumps(run.to_json())
         for study in records.studies.all(deleted=deleted):
             records.studies.trials(study.id)
+            records.requests.pending(study.id)
 
 
-@pytest.mark.parametrize("table", ["runs", "epochs", "studies", "trials"])
+@pytest.mark.parametrize("table", ["runs", "epochs", "studies", "trials", "requests"])
 def test_damaged_columns_are_workspace_errors(workspace: Path, table: str) -> None:
     records = Workspace(workspace)
     add_complete_run(records)
     study = add_study(records)
     trial = TrialRecord(number=0, state=TrialState.RUNNING, values={"units": 8}, run="3f2a77b0")
     records.studies.save_trials(study.id, [trial])
+    records.requests.add(study.id, RequestKind.TRIAL, {"units": 8})
     num_errors = 0
     for column in metadata.tables[table].columns:
         whole = stored_value(workspace, table, column.name)

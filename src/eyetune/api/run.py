@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +55,25 @@ class Run:
 
     workspace: Workspace
     record: RunRecord
+
+    def annotate(self, *, note: str | None = None, tags: Iterable[str] | None = None) -> Run:
+        """Write a note on the run, or give it tags, and return it with them.
+
+        Args:
+            note: The new note, at most 10,000 characters; "" removes it. Default: it stays.
+            tags: All tags that it has from now on: letters, digits and `. _ : / + -`, without
+                blanks. Default: they stay.
+
+        Raises:
+            UsageError: The note is too long, or a tag is not one.
+
+        Example:
+            >>> import eyetune as et
+            >>> run = et.open_run("latest")  # doctest: +SKIP
+            >>> run.annotate(tags={*run.record.tags, "new-lamp"})  # doctest: +SKIP
+        """
+        self.workspace.runs.annotate(self.id, note=note, tags=tags)
+        return Run(self.workspace, self.workspace.runs.get(self.id))
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.trial_results import trial_json
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
+from eyetune.api.study_requests import request_pause, request_stop, request_trial
 from eyetune.api.train import train
 from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
@@ -136,6 +137,47 @@ class Study:
         """The longer training of the best recipe that ended it; None if there is none."""
         finals = [trial for trial in self.trials if trial.is_final and trial.is_over]
         return finals[-1] if finals else None
+
+    def enqueue_trial(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Let the study try values next, also if another process is running it.
+
+        A trial by hand counts as one of the study's trials. It is trained after those that have
+        begun and after those that the study began with.
+
+        Args:
+            values: Values of hyperparameters; those that are missing have their defaults.
+
+        Returns:
+            The values of all hyperparameters that are active.
+
+        Raises:
+            SpaceError: A name or a value is not in the study's space.
+            UsageError: The study is complete, or has tried these values.
+
+        Example:
+            >>> import eyetune as et
+            >>> study = et.open_study("first")  # doctest: +SKIP
+            >>> study.enqueue_trial({"optimizer.learning_rate": 0.003})  # doctest: +SKIP
+        """
+        return request_trial(self.workspace, self.record, values, self.trials)
+
+    def pause(self) -> None:
+        """Let the process that runs the study pause it, as Ctrl-C does.
+
+        Raises:
+            UsageError: The study is not running.
+        """
+        request_pause(self.workspace, self.record)
+
+    def stop(self) -> None:
+        """Let the process that runs the study end it with the results so far.
+
+        Its best network is saved. A final training is left out; one that is running pauses.
+
+        Raises:
+            UsageError: The study is not running.
+        """
+        request_stop(self.workspace, self.record)
 
     def run(self, trial: TrialRecord | None = None, execution: int | None = None) -> Run:
         """Return the run of a trial.

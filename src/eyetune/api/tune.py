@@ -90,6 +90,7 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
         # Claimed before it is read: what another process has just written is then included.
         stack.enter_context(workspace.studies.claim(record.id))
         record = workspace.studies.get(record.id)
+        workspace.requests.forget_orders(record.id)
         with make_executor(executor_name, num_workers) as executor:
             num_workers = executor.recorded_workers
             executor.log_output(workspace.studies.folder(record.id) / OUTPUT_LOG)
@@ -120,7 +121,8 @@ def _tune(options: TuneOptions, workspace: Workspace, started_at: float) -> Stud
                 record = _run_search(
                     workspace, record, executor, dataset, progress=options.progress
                 )
-        if record.settings.final_training and record.ending != Ending.TARGET_REACHED:
+        has_ended = record.ending in (Ending.TARGET_REACHED, Ending.STOPPED)
+        if record.settings.final_training and not has_ended:
             record = _run_final(record, trainer, max(1, num_workers))
     study = Study(workspace, record)
     if options.plots and study.trials:

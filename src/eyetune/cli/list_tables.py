@@ -118,9 +118,14 @@ def _run_cells(run: RunRecord) -> dict[str, str | Text]:
         "time": f"{run.duration_seconds:,.0f} s",
         "data": _flexible(run.data.name),
         "name and recipe": _flexible(
-            ": ".join(text for text in (run.name, run.differences) if text)
+            ": ".join(text for text in (_name_text(run), run.differences) if text)
         ),
     }
+
+
+def _name_text(run: RunRecord) -> str:
+    """Return the name of a run with its tags."""
+    return " ".join([run.name, *(f"#{tag}" for tag in run.tags)]).strip()
 
 
 def _group_cells(group: RunGroup, study_names: Mapping[str, str]) -> dict[str, str | Text]:

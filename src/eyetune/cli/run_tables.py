@@ -66,8 +66,12 @@ def run_table(run: Run) -> Table:
         "state": f"{state}: {record.error}" if record.error else state,
         "data": ": ".join(filter(None, [data.name, data.sizes_text])),
     }
+    if record.tags:
+        rows["tags"] = ", ".join(record.tags)
+    if record.note:
+        rows["note"] = record.note
     if data.notes:
-        rows["note"] = "; ".join(data.notes)
+        rows["about the data"] = "; ".join(data.notes)
     rows |= {
         **_origin(record),
         "parameters": f"{network.parameters:,}",

@@ -1,4 +1,4 @@
-"""`eyetune runs`: list, sort, filter, delete and restore runs."""
+"""`eyetune runs`: list, sort, filter, annotate, delete and restore runs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ app = command_group("runs")
 _NO_COMMON = Common()
 _Filter = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 _Reference = Annotated[str | None, Parameter(show_default=False)]
+_Tags = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 
 
 @app.default
@@ -34,7 +35,7 @@ def list_runs(
     deleted: Annotated[bool, Parameter(negative="")] = False,
     common: Common = _NO_COMMON,
 ) -> None:
-    """List, filter, delete and restore runs.
+    """List, filter, annotate, delete and restore runs.
 
     Runs are listed one per line, the newest first; the runs of a lab or a study share one line. An
     accuracy in parentheses is on validation images that the run trained on, so it is not ranked.
@@ -260,6 +261,78 @@ def restore(
         workspace.runs.restore(run.id)
     text = f"Restored {_summary(chosen)}." if chosen else "No run was chosen: nothing is restored."
     common.show({"restored": [run.id for run in chosen]}, escape(text))
+
+
+@app.command
+def tag(
+    *runs: str,
+    add: _Tags = (),
+    remove: _Tags = (),
+    common: Common = _NO_COMMON,
+) -> None:
+    """Add tags to runs, or remove them.
+
+    `eyetune runs --filter tags=TAG` lists the runs with a tag.
+
+    For example:
+
+        eyetune runs tag 3f2a 77b0 --add new-lamp
+        eyetune runs tag 3f2a --remove new-lamp
+
+    Parameters
+    ----------
+    runs
+        Runs: ids, beginnings of ids, names, or latest.
+    add
+        A tag to add: letters, digits and . _ : / + -, without blanks. May be repeated.
+    remove
+        A tag to remove. May be repeated.
+    """
+    from eyetune.records.annotations import checked_tags
+    from eyetune.report.console import escape_lines
+
+    if not runs or not (add or remove):
+        raise UsageError(
+            "Nothing to tag is named.",
+            expected="runs, and --add or --remove",
+            fix="eyetune runs tag RUN --add TAG",
+        )
+    workspace = common.open_workspace()
+    chosen = [workspace.runs.find(reference) for reference in runs]
+    tags = {run.id: checked_tags({*run.tags, *add} - {*remove}) for run in chosen}
+    for run_id, tags_of_run in tags.items():
+        workspace.runs.annotate(run_id, tags=tags_of_run)
+    lines = [f"{run.label}: {', '.join(tags[run.id]) or 'no tags'}" for run in chosen]
+    common.show({"tags": tags}, escape_lines("\n".join(lines)))
+
+
+@app.command
+def note(run: str, text: str, /, *, common: Common = _NO_COMMON) -> None:
+    """Write a note on a run, in place of an earlier one.
+
+    `eyetune show` shows it.
+
+    For example:
+
+        eyetune runs note 3f2a "The first one with the new lamp."
+        eyetune runs note 3f2a ""
+
+    Parameters
+    ----------
+    run
+        The run: an id, the beginning of an id, a name, or latest.
+    text
+        The note; "" removes it.
+    """
+    from eyetune.report.console import escape_lines
+
+    workspace = common.open_workspace()
+    chosen = workspace.runs.find(run)
+    workspace.runs.annotate(chosen.id, note=text)
+    before = f" Its note was: {chosen.note}" if chosen.note else ""
+    done = f"{chosen.label} has {'this' if text.strip() else 'no'} note now.{before}"
+    value = {"run": chosen.id, "note": text.strip(), "before": chosen.note}
+    common.show(value, escape_lines(done))
 
 
 def _choose(

@@ -1,4 +1,4 @@
-"""`eyetune study` shows a study; `eyetune studies` lists, deletes and restores them."""
+"""`eyetune study` shows a study; `eyetune studies` lists, controls, deletes and restores them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def study(
 def list_studies(
     *, deleted: Annotated[bool, Parameter(negative="")] = False, common: Common = _NO_COMMON
 ) -> None:
-    """List, delete and restore studies.
+    """List, control, delete and restore studies.
 
     Studies are listed one per line, the newest first.
 
@@ -195,3 +195,85 @@ def restore(*names: str, common: Common = _NO_COMMON) -> None:
     workspace = common.open_workspace()
     studies = [workspace.studies.find(name, deleted=True) for name in names]
     restore_makers(STUDIES, {study.id: study.name for study in studies}, workspace, common)
+
+
+@app.command
+def pause(name: str = "latest", /, *, common: Common = _NO_COMMON) -> None:
+    """Pause a study that another process is running, as Ctrl-C does there.
+
+    `eyetune tune --resume --name NAME` continues it.
+
+    For example:
+
+        eyetune studies pause first
+
+    Parameters
+    ----------
+    name
+        Name of the study, its id, the beginning of its id, or `latest`.
+    """
+    import eyetune
+    from eyetune.report.console import escape
+
+    study = eyetune.open_study(name, workspace=common.open_workspace())
+    study.pause()
+    common.show({"study": study.name, "asked": "pause"}, f"{escape(study.name)} will pause.")
+
+
+@app.command
+def stop(name: str = "latest", /, *, common: Common = _NO_COMMON) -> None:
+    """End a study that another process is running, with the results so far.
+
+    Its best network is saved. A final training is left out; one that is running pauses.
+
+    For example:
+
+        eyetune studies stop first
+
+    Parameters
+    ----------
+    name
+        Name of the study, its id, the beginning of its id, or `latest`.
+    """
+    import eyetune
+    from eyetune.report.console import escape
+
+    study = eyetune.open_study(name, workspace=common.open_workspace())
+    study.stop()
+    common.show({"study": study.name, "asked": "stop"}, f"{escape(study.name)} will end.")
+
+
+@app.command
+def enqueue(
+    name: str = "latest",
+    /,
+    *,
+    set: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002
+    common: Common = _NO_COMMON,
+) -> None:
+    """Let a study try values of your own next, also while another process is running it.
+
+    It counts as one of the study's trials. Hyperparameters that are not set have their defaults.
+
+    For example:
+
+        eyetune studies enqueue first --set optimizer.learning_rate=0.003 --set fit.batch_size=64
+
+    Parameters
+    ----------
+    name
+        Name of the study, its id, the beginning of its id, or `latest`.
+    set
+        Value of a hyperparameter, as NAME=VALUE. May be repeated.
+    """
+    import eyetune
+    from eyetune.recipe import parse_edits
+    from eyetune.report.console import escape
+
+    study = eyetune.open_study(name, workspace=common.open_workspace())
+    values = study.enqueue_trial(parse_edits(set))
+    text = ", ".join(f"{key}={value}" for key, value in values.items())
+    common.show(
+        {"study": study.name, "enqueued": values},
+        escape(f"{study.name} will try {text}."),
+    )

@@ -50,6 +50,8 @@ def figures(run: RunRecord) -> dict[str, Any]:
         "lab": run.lab_id,
         "study": run.study_id,
         "trained_on_validation": run.trained_on_validation,
+        "note": run.note or None,
+        "tags": list(run.tags) or None,
     }
 
 
@@ -120,9 +122,18 @@ def _check_field(field: str, names: Collection[str]) -> None:
         )
 
 
+def _meets_one(values: Sequence[str], compare: Callable[[Any, Any], bool], text: str) -> bool:
+    """Return whether one of several values is a text, or none of them."""
+    if compare is operator.ne:
+        return text not in values
+    return any(compare(value, text) for value in values)
+
+
 def _meets(value: Any, compare: Callable[[Any, Any], bool], text: str) -> bool:
     if value is None:
         return False
+    if isinstance(value, list):
+        return _meets_one(value, compare, text)
     if isinstance(value, bool):
         return compare(str(value).lower(), text.lower())
     if isinstance(value, int | float):

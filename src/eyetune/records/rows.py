@@ -19,6 +19,7 @@ from sqlalchemy.types import NullType
 from eyetune.errors import WorkspaceError
 from eyetune.inputs.damage import explaining_damage
 from eyetune.recipe import RecordedRecipe
+from eyetune.records.annotations import checked_tags
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs, studies, trials
 from eyetune.records.study import StudyRecord, TrialRecord
@@ -151,6 +152,8 @@ class _RunRow(BaseModel):
     callbacks: tuple[str, ...] | None
     continued_from: RecordId | None
     keras_fit: Annotated[dict[str, Any], AfterValidator(_checked_fit)] | None
+    note: str | None
+    tags: Annotated[tuple[str, ...], AfterValidator(checked_tags)] | None
     num_epochs_done: _Whole
     duration_seconds: _Number
     images_per_second: _Number | None
@@ -193,6 +196,8 @@ def run_record(row: Mapping[Any, Any]) -> RunRecord:
         callbacks=values.callbacks or (),
         continued_from=values.continued_from,
         keras_fit=values.keras_fit,
+        note=values.note or "",
+        tags=values.tags or (),
         deleted_at=values.deleted_at,
     )
 

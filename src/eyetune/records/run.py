@@ -144,6 +144,8 @@ class RunRecord:
         keras_fit: How the network was compiled and trained, if `eyetune.Callback` recorded a
             training by Keras's own `fit`: epochs, batch_size, optimizer, loss and others. None for
             a training of a recipe.
+        note: What the user wrote about it, or "".
+        tags: Words that the user gave it to find it by, in the order of the alphabet.
         deleted_at: When the user deleted it; None if it is not in the trash.
     """
 
@@ -170,6 +172,8 @@ class RunRecord:
     callbacks: tuple[str, ...] = ()
     continued_from: str | None = None
     keras_fit: Mapping[str, Any] | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
     deleted_at: datetime | None = None
 
     @property
@@ -265,6 +269,8 @@ class RunRecord:
             "callbacks": list(self.callbacks),
             "continued_from": self.continued_from,
             "trained_on_validation": self.trained_on_validation,
+            "note": self.note,
+            "tags": list(self.tags),
             "deleted_at": self.deleted_at and self.deleted_at.isoformat(timespec="seconds"),
             "recipe": self.own_recipe
             and self.own_recipe.model_dump(mode="json", exclude_none=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from eyetune.errors import RunBusyError, RunNotFoundError, UsageError
 from eyetune.recipe import Recipe
+from eyetune.records.annotations import checked_note, checked_tags
 from eyetune.records.changes import EpochsSaved, RunChanged
 from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import (
@@ -221,6 +222,31 @@ class RunStore:
             values["results"] = asdict(results)
         elif state is RunState.RUNNING:  # earlier results no longer hold once it trains on
             values["results"] = null()
+        with self._database.writing() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+            self._database.touch(runs.name, run_id)
+            self._database.announce(RunChanged(run_id))
+
+    def annotate(
+        self, run_id: str, *, note: str | None = None, tags: Iterable[str] | None = None
+    ) -> None:
+        """Record what the user writes on a run.
+
+        Args:
+            run_id: Id of the run.
+            note: Its new note; "": none. Default: the note stays.
+            tags: Its new tags. Default: the tags stay.
+
+        Raises:
+            UsageError: The note is too long, or a tag is not one.
+        """
+        values: dict[str, Any] = {}
+        if note is not None:
+            values["note"] = checked_note(note) or null()
+        if tags is not None:
+            values["tags"] = list(checked_tags(tags)) or null()
+        if not values:
+            return
         with self._database.writing() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(values))
             self._database.touch(runs.name, run_id)

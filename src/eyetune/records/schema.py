@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0008"  # the newest file in migrations/versions
+VERSION = "0009"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -50,6 +50,9 @@ runs = Table(
     Column("total_epochs", Integer),
     Column("total_seconds", Float),
     Column("total_seconds_per_image", Float),
+    # What the user wrote on it.
+    Column("note", String),
+    Column("tags", JSON(none_as_null=True)),
 )
 
 epochs = Table(
@@ -93,4 +96,14 @@ trials = Table(
     Column("state", String, nullable=False),
     Column("run", String),
     Column("details", JSON, nullable=False),
+)
+
+# What others ask of a study, until the process that searches it has met it.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("hyperparameters", JSON, nullable=False),
 )

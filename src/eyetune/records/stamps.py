@@ -7,7 +7,7 @@ from sqlalchemy import Connection, String, cast, select
 from eyetune.records.run_lines import TOTALS
 from eyetune.records.schema import runs, trials
 
-_CHANGING = ("name", "state", "error", "failure", "keras_fit", "results")
+_CHANGING = ("name", "state", "error", "failure", "keras_fit", "results", "note", "tags")
 
 
 def run_stamps(connection: Connection) -> dict[str, int]:

@@ -13,6 +13,7 @@ from eyetune.records.database import Database
 from eyetune.records.folders import workspace_path
 from eyetune.records.lab_store import LabStore
 from eyetune.records.predictions import PredictionStore
+from eyetune.records.requests import RequestStore
 from eyetune.records.run_store import RunStore
 from eyetune.records.shrink import ShrinkStore
 from eyetune.records.study_store import StudyStore
@@ -33,6 +34,7 @@ class Workspace:
         predictions: The predictions of the runs.
         labs: The labs.
         studies: The studies.
+        requests: What others ask of the studies.
         shrinks: How networks of runs were made smaller.
 
     Raises:
@@ -54,6 +56,7 @@ class Workspace:
         self.runs = RunStore(self._database, self.labs)
         self.predictions = PredictionStore(self.runs.root)
         self.studies = StudyStore(self._database)
+        self.requests = RequestStore(self._database)
         self.shrinks = ShrinkStore(self.folder / "shrinks")
 
     @property

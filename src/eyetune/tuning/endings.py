@@ -16,5 +16,6 @@ class Ending(StrEnum):
     UNBUILDABLE = "too many networks in a row could not be built"
     EXPLORED = "a longer training of the best network promises more than another trial"
     TRIALS_DONE = "all trials are done"
+    STOPPED = "it was stopped by hand"
     INTERRUPTED = "it was interrupted"
     KERAS_TUNER_FAILED = "KerasTuner stopped with an error"

@@ -18,6 +18,7 @@ from eyetune.tuning.dispatch import SECONDS_BETWEEN_LOOKS, Dispatcher, EndedJob,
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.inspections import Inspections
+from eyetune.tuning.requests import StudyRequests
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
 from eyetune.tuning.trial_runs import create_runs, training_job
 from eyetune.tuning.trials import (
@@ -80,7 +81,7 @@ def train_final(
         trial: From `final_trial`, or as it was recorded when it was interrupted.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
+        KeyboardInterrupt: Ctrl-C, or a request to pause or stop; all whole epochs are recorded.
     """
     log = StudyLog(record, workspace, display)
     dispatcher = Dispatcher(workspace, executor, display)
@@ -101,7 +102,11 @@ def train_final(
             settings = record.settings.model_copy(update={"limits": limits})
             dispatcher.begin(training_job(trial, run, settings))
             ended: list[EndedJob] = []
+            requests = StudyRequests(workspace, record.id)
             while not ended:
+                requests.raise_if_paused()
+                if requests.take_stop():
+                    raise KeyboardInterrupt
                 dispatcher.wait()
                 ended = dispatcher.collect()
                 log.save_if_due(seconds())

@@ -139,9 +139,21 @@ class TrialPlanner:
             return Ending.OUT_OF_EPOCHS
         return Ending.TRIALS_DONE
 
-    def start_trial(self, number: int, promotion: Promotion) -> TrialRecord | None:
-        """Suggest a new trial; None where every combination has been tried."""
-        suggestion = self._suggestion(number)
+    def is_start(self, number: int) -> bool:
+        """Return whether a trial has values that the study began with."""
+        return number < len(self._settings.starts)
+
+    def start_trial(
+        self, number: int, promotion: Promotion, requested: Values | None = None
+    ) -> TrialRecord | None:
+        """Suggest a new trial; None where every combination has been tried.
+
+        Args:
+            number: Its number.
+            promotion: What the scheduler allows it.
+            requested: Values that someone asked for. Default: the study's own.
+        """
+        suggestion = self._suggestion(number, requested)
         if suggestion is None:
             self._is_exhausted = True
             return None
@@ -158,11 +170,13 @@ class TrialPlanner:
         self._budget.promise(trial)
         return trial
 
-    def _suggestion(self, number: int) -> Suggestion | None:
-        """Return the next start; after the last one, what the sampler suggests."""
-        if number >= len(self._settings.starts):
+    def _suggestion(self, number: int, requested: Values | None) -> Suggestion | None:
+        """Return what was asked for, the next start, or else what the sampler suggests."""
+        values = requested
+        if values is None and self.is_start(number):
+            values = self._settings.starts[number]
+        if values is None:
             return self._sampler.suggest(number)
-        values = self._settings.starts[number]
         self._sampler.add(number, values, None, running=True)
         return Suggestion(dict(values))
 

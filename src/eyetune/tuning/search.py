@@ -43,6 +43,7 @@ from eyetune.tuning.image_limits import works
 from eyetune.tuning.inspections import Inspections
 from eyetune.tuning.planner import TrialPlanner, is_replaced
 from eyetune.tuning.prior_runs import Seed
+from eyetune.tuning.requests import StudyRequests
 from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.tuning.schedulers import Promotion
 from eyetune.tuning.study_log import StudyDisplay, StudyLog
@@ -80,7 +81,7 @@ def search(
         FatalTrialError: The user's code ended the study.
         TooManyFailuresError: Too many trials in a row failed, or the first ones all did.
         BoardError: The board can run none of the first networks.
-        KeyboardInterrupt: Ctrl-C; all whole epochs are recorded.
+        KeyboardInterrupt: Ctrl-C, or a request to pause; all whole epochs are recorded.
     """
     return _Search(record, workspace, executor, display, dataset, seeds).run()
 
@@ -113,6 +114,7 @@ class _Search:
         )
         self._retention = ModelRetention(workspace, settings.objectives)
         self._planner = TrialPlanner(record, self._budget, seeds, self._works)
+        self._requests = StudyRequests(workspace, record.id)
         self._inspections = Inspections(executor, settings)
         self._dispatcher = Dispatcher(workspace, executor, display)
         self._warnings = UserCodeWarnings()
@@ -139,7 +141,8 @@ class _Search:
         ending: Ending | None = None
         try:
             while ending is None:
-                ending = self._budget.ending(self._retention.best) or self._ending_by_outlook()
+                self._requests.raise_if_paused()
+                ending = self._ending_now()
                 if ending is None:
                     self._hand_out()
                     self._collect()
@@ -152,6 +155,12 @@ class _Search:
             self._leave()
             self._log.save(StudyState.PAUSED, self._budget.seconds)
             raise
+
+    def _ending_now(self) -> Ending | None:
+        """Return why the study ends now; None while it goes on."""
+        if self._requests.take_stop():
+            return Ending.STOPPED
+        return self._budget.ending(self._retention.best) or self._ending_by_outlook()
 
     def _ending_by_outlook(self) -> Ending | None:
         """Return why the search ends where a final training follows; None while it goes on.
@@ -217,10 +226,17 @@ class _Search:
                 self._promote(self._log[promotion.trial], promotion)
 
     def _start_trial(self, promotion: Promotion) -> None:
-        trial = self._planner.start_trial(len(self._log), promotion)
-        if trial is not None:
+        number = len(self._log)
+        requested = None if self._planner.is_start(number) else self._requests.next_trial()
+        values = requested.hyperparameters if requested is not None else None
+        trial = self._planner.start_trial(number, promotion, values)
+        if trial is None:
+            return
+        with self._workspace.transaction():
             self._write(trial)
-            self._inspect(trial)
+            if requested is not None:
+                self._requests.remove(requested)
+        self._inspect(trial)
 
     def _promote(self, trial: TrialRecord, promotion: Promotion) -> None:
         promoted = self._planner.promote(trial, promotion)
@@ -432,11 +448,12 @@ class _Search:
     def _finish(self, ending: Ending) -> StudyRecord:
         """Make the best networks usable and record the end.
 
-        When the time is up there is time for one network, and paused trials stay resumable.
+        When the time is up, or someone stops it, there is time for one network, and paused trials
+        stay resumable.
         """
-        is_out_of_time = ending in (Ending.OUT_OF_TIME, Ending.EXPLORED)
-        self._conclude(1 if is_out_of_time else MODELS_KEPT)
-        if not is_out_of_time:
+        is_cut_off = ending in (Ending.OUT_OF_TIME, Ending.EXPLORED, Ending.STOPPED)
+        self._conclude(1 if is_cut_off else MODELS_KEPT)
+        if not is_cut_off:
             paused = [trial for trial in self._log if trial.state is TrialState.PAUSED]
             with self._workspace.transaction():
                 self._write(*(trial.with_(state=TrialState.STOPPED) for trial in paused))

@@ -1,0 +1,59 @@
+"""What others ask of a running study: to pause, to stop, or to try values of theirs."""
+
+from __future__ import annotations
+
+import time
+from typing import final
+
+from eyetune.records import Workspace
+from eyetune.records.requests import Request, RequestKind
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@final
+class StudyRequests:
+    """The requests to a study, as its coordinating process sees them.
+
+    Args:
+        workspace: Workspace of the study.
+        study_id: Id of the study.
+    """
+
+    def __init__(self, workspace: Workspace, study_id: str) -> None:
+        self._workspace = workspace
+        self._study_id = study_id
+        self._pending: list[Request] = []
+        self._looked_at = -SECONDS_BETWEEN_LOOKS
+
+    def raise_if_paused(self) -> None:
+        """Look for requests, but not too often.
+
+        Raises:
+            KeyboardInterrupt: The study is asked to pause, as by Ctrl-C.
+        """
+        if time.monotonic() - self._looked_at >= SECONDS_BETWEEN_LOOKS:
+            self._pending = self._workspace.requests.pending(self._study_id)
+            self._looked_at = time.monotonic()
+        if self._take(RequestKind.PAUSE):
+            raise KeyboardInterrupt
+
+    def take_stop(self) -> bool:
+        """Return whether the study was asked to end with the results so far."""
+        return self._take(RequestKind.STOP)
+
+    def next_trial(self) -> Request | None:
+        """Return the next request for a trial; it stays until `remove`."""
+        return next((each for each in self._pending if each.kind is RequestKind.TRIAL), None)
+
+    def remove(self, *met: Request) -> None:
+        """Remove requests that have been met."""
+        self._workspace.requests.remove(*met)
+        self._pending = [each for each in self._pending if each not in met]
+
+    def _take(self, kind: RequestKind) -> bool:
+        """Remove the requests of a kind, and return whether there were any."""
+        found = [each for each in self._pending if each.kind is kind]
+        if found:
+            self.remove(*found)
+        return bool(found)
