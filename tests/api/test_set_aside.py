@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eyetune.analysis.data_findings import FindingKind
-from eyetune.api.set_aside import LIST_FILE, set_aside, undo_check
+from eyetune.api.set_aside import LIST_FILE, set_aside, set_aside_files, undo_check
 from eyetune.errors import DataError, EyetuneError, UsageError
 
 FILES = ("cat/a.png", "cat/b.png", "dog/a.png", "dog/deep/b.png", "dog/c.png")
@@ -113,3 +113,16 @@ def test_hostile_list_moves_nothing_out_of_the_folder(root: Path, content: str) 
     with pytest.raises(EyetuneError):
         undo_check(root)
     assert (outside / "a.png").read_text() == "mine"
+
+
+def test_files_that_a_user_chose_are_moved(root: Path) -> None:
+    before = contents(root)
+    chosen = {"cat/a.png": FindingKind.LABEL, "dog/deep/b.png": FindingKind.NEAR_DUPLICATE}
+    moved = set_aside_files(root, chosen)
+    assert set(moved.moved) == set(chosen)
+    with pytest.raises(UsageError, match="not there"):
+        set_aside_files(root, chosen)
+    undo_check(root)
+    assert contents(root) == before
+    with pytest.raises(UsageError, match="not there"):
+        set_aside_files(root, {"../victim.png": FindingKind.LABEL})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from eyetune.api.run import Run, open_run
-from eyetune.api.tried_networks import TriedNetworks, tried_networks
+from eyetune.api.tried_networks import TriedNetworks, study_limits, tried_networks
+from eyetune.device.boards.profiles import load_board
 from eyetune.records import Workspace
 from eyetune.records.study import TrialState
 from eyetune.testing.studies import fabricated_study
@@ -68,3 +69,14 @@ def tried_for(board: str, folder: Path) -> TriedNetworks:
     workspace.studies.save_trials(study.record.id, trials)
     best = next(trial for trial in trials if trial.state is TrialState.COMPLETE)
     return tried_networks(open_run(best.run or "", workspace=workspace), MANIFEST_VALUE)
+
+
+def test_limits_of_a_study_are_those_of_its_board_and_its_own() -> None:
+    settings = fabricated_study(4).record.settings
+    constraints = tuple(map(read_constraint, ("flash_bytes < 50000", "fps >= 10")))
+    update = {"board": "esp-eye", "constraints": constraints}
+    limits = study_limits(settings.model_copy(update=update))
+    arena = load_board("esp-eye").max_arena_bytes
+    assert limits == {"flash_bytes": 50_000, "latency_ms": 100, "arena_bytes": arena}
+    gone = settings.model_copy(update={"board": "/no/such/board.toml", "constraints": ()})
+    assert study_limits(gone) == {}

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, syn
 
 import eyetune as et
 from eyetune.records import Workspace
+from eyetune.records.study import StudyState
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.studies import ACCURACY, PARAMETERS, fabricated_study
 from eyetune.testing.workspaces import fabricated_workspace
@@ -62,6 +63,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = fabricated_workspace(folder, num_runs=40, epochs_per_run=5)
     workspace.labs.save(fabricated_lab(8))
     fabricated_study(30, objectives=(ACCURACY, PARAMETERS), name="search", workspace=workspace)
+    fabricated_study(12, name="interrupted", workspace=workspace)
+    study = workspace.studies.find("interrupted")
+    workspace.studies.save(study.model_copy(update={"state": StudyState.PAUSED}))
+    et.data_check("digits", labels="none", progress=False).save(workspace=workspace)
     recipe = et.Recipe().with_({"fit.epochs": 2, "model.blocks": [4], "model.dense": [8]})
     et.train(recipe, "digits", name=HOSTILE, workspace=workspace, progress=False, plots=False)
     return workspace

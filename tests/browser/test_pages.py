@@ -21,6 +21,8 @@ PAGES = {
     "study": "/studies/search",
     "labs": "/labs",
     "lab": "/labs/lab-1",
+    "data": "/data?source=digits",
+    "try": "/try",
 }
 
 

@@ -95,3 +95,11 @@ def test_slices_of_words_and_numbers() -> None:
         options = charts.slices(objective, study.trials, name)
         json.dumps(options, allow_nan=False)
         assert options["series"][0]["data"]
+
+
+def test_front_has_lines_at_the_limits_of_its_axes() -> None:
+    study = fabricated_study(12, objectives=(ACCURACY, PARAMETERS))
+    limits = {"parameters": 90_000.0, "arena_bytes": 4.0}
+    options = charts.front((ACCURACY, PARAMETERS), study.trials, set(), limits)
+    (line,) = (series for series in options["series"] if series["name"] == "Pareto front")
+    assert line["markLine"]["data"] == [{"xAxis": 90_000.0, "name": "limit 90,000"}]

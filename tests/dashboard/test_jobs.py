@@ -1,10 +1,16 @@
-"""Trainings that the dashboard starts."""
+"""Commands that the dashboard starts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from eyetune.dashboard.jobs import start_training
+import pytest
+
+from eyetune.dashboard import jobs
+from eyetune.dashboard.jobs import MAX_JOBS, Job, Jobs
+from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 
@@ -12,8 +18,28 @@ from eyetune.records import Workspace
 def test_error_of_a_training_is_kept(workspace: Path, tmp_path: Path) -> None:
     missing = tmp_path / "no-such-folder"
     recipe = Recipe().with_({"data.source": str(missing)})
-    job = start_training(Workspace(workspace), recipe, "", seed=0)
+    job = Jobs(Workspace(workspace)).train(recipe, "", seed=0)
     assert job.process.wait(timeout=120) != 0
     assert not job.is_running
     assert str(missing) in job.error
+    assert job.last_line
     assert Workspace(workspace).runs.all() == []
+
+
+def test_number_of_commands_is_limited(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[bool] = []
+
+    def start(_: Workspace, name: str, arguments: Any, log_path: Path) -> Job:
+        process: Any = SimpleNamespace(poll=lambda: 0 if ended else None, returncode=0)
+        return Job(name, process, log_path)
+
+    monkeypatch.setattr(jobs, "_start", start)
+    started = Jobs(Workspace(workspace))
+    for number in range(MAX_JOBS):
+        started.resume_study(f"study {number}")
+    with pytest.raises(UsageError, match="running"):
+        started.check_data("digits")
+    assert started.find("study 1") is not None
+    assert started.find("digits") is None
+    ended.append(True)
+    assert started.check_data("digits").error == ""

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from eyetune.api.run import Run
 from eyetune.records import Workspace
+from eyetune.records.study import StudyState
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.studies import fabricated_study
 from tests.e2e.commands import started
@@ -95,6 +97,28 @@ def test_json_is_that_of_the_command_line(home: str, workspace_folder: Path) -> 
     assert (missing.status_code, missing.json()["error"]["type"]) == (404, "RunNotFoundError")
     wrong = httpx.get(f"{home}/api/runs", params={"where": "epochs>x"}, timeout=60)
     assert (wrong.status_code, wrong.json()["error"]["type"]) == (400, "UsageError")
+
+
+def test_changes_are_made_by_programs(home: str, workspace_folder: Path) -> None:
+    records = Workspace(workspace_folder)
+    run = records.runs.find(HOSTILE)
+
+    def post(path: str, **body: Any) -> httpx.Response:
+        return httpx.post(f"{home}/api{path}", json=body, timeout=60)
+
+    answer = post(f"/runs/{run.id}/annotation", note="new lamp", tags=["lamp"])
+    assert answer.json() == {"run": run.id, "note": "new lamp", "tags": ["lamp"]}
+    assert post(f"/runs/{run.id}/annotation", tags=["two words"]).status_code == 400
+    assert post(f"/runs/{run.id}/annotation", color="red").status_code == 422
+    study = records.studies.find("search")
+    assert post("/studies/search/pause").status_code == 400  # it is complete
+    records.studies.save(study.model_copy(update={"state": StudyState.PAUSED}))
+    enqueued = post("/studies/search/trials", values={"learning_rate": 0.00123})
+    assert (enqueued.status_code, enqueued.json()["enqueued"]["learning_rate"]) == (202, 0.00123)
+    records.studies.save(study)
+    assert post("/runs", recipe="[fit]\nepochs = 0").status_code == 400
+    assert post(f"/runs/{run.id}/trash").json() == {"deleted": [run.id]}
+    records.runs.restore(run.id)
 
 
 def test_files_of_a_run_are_sent_and_no_others(home: str, workspace_folder: Path) -> None:

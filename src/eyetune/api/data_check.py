@@ -33,6 +33,7 @@ from eyetune.data.check.duplicates import Copies, find_copies
 from eyetune.data.check.pictures import Pictures, read_pictures
 from eyetune.errors import DataError, UsageError, nearest
 from eyetune.records import Workspace
+from eyetune.records.check_store import CheckRecord, RecordedFinding
 from eyetune.report.progress.training_progress import counting_bar, print_note, slow_step
 
 if TYPE_CHECKING:
@@ -131,8 +132,28 @@ class DataCheck:
         if path is None:
             name = "".join(c if c.isalnum() or c in "-_." else "_" for c in self.pictures.name)
             path = workspace_of(workspace).folder / f"data-check-{name}.html"
-        html = check_page(self.facts, self.findings, self._thumbnails(), max_shown=MAX_SHOWN)
+        html = check_page(self.facts, self.findings, self._thumbnails, max_shown=MAX_SHOWN)
         return write_output(html, Path(path))
+
+    def save(self, *, workspace: str | Path | Workspace | None = None) -> None:
+        """Record the check in a workspace, in place of an earlier one of the same source.
+
+        The dashboard shows it, and keeps what a user decides about each finding.
+
+        Args:
+            workspace: The workspace or its folder. Default: the usual workspace.
+
+        Raises:
+            WorkspaceError: It cannot be written.
+        """
+        names = [item.name for item in self.pictures.items]
+        thumbnails = {names[index]: url for index, url in self._thumbnails.items()}
+        findings = tuple(RecordedFinding(**finding.to_json()) for finding in self.findings)
+        workspace_of(workspace).checks.save(
+            CheckRecord(
+                source=self.source, facts=self.facts, findings=findings, thumbnails=thumbnails
+            )
+        )
 
     def move_aside(self, kinds: Sequence[FindingKind | str] = ()) -> SetAside:
         """Move the files of findings into a folder beside the source.
@@ -200,6 +221,7 @@ class DataCheck:
         }
         return {**readable, **others}
 
+    @cached_property
     def _thumbnails(self) -> dict[int, str]:
         """Return the pictures that the page shows, as data URIs by index."""
         shown: dict[int, str] = {}

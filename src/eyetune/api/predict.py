@@ -31,6 +31,7 @@ from eyetune.report.progress.training_progress import counting_bar
 from eyetune.values.pixels import Pixels
 
 DEFAULT_FRAMES = 10
+DEFAULT_TOP = 3
 MAX_FRAMES = 10_000
 _NUM_SHOWN = 5  # unreadable pictures in an error
 
@@ -41,7 +42,7 @@ def predict(
     *,
     camera: int | str | None = None,
     num_frames: int = DEFAULT_FRAMES,
-    top: int = 3,
+    top: int = DEFAULT_TOP,
     data: str | Path | None = None,
     pixels: Pixels = "auto",
     unsafe: bool = False,
@@ -95,10 +96,29 @@ def predict(
     start(0, progress=progress)
     pair = load_pair(found, progress=progress)
     if source is None:
-        seen, unreadable = _seen_files(pair, files, progress=progress)
-    else:
-        seen, unreadable = _seen_frames(pair, source, num_frames, progress=progress), []
-    pictures = _classified(pair, seen, top, is_camera=source is not None, progress=progress)
+        return classify_files(pair, files, top=top, progress=progress)
+    seen = _seen_frames(pair, source, num_frames, progress=progress)
+    pictures = _classified(pair, seen, top, is_camera=True, progress=progress)
+    return Predictions(pair.label, pair.run, tuple(pictures), notes=pair.notes)
+
+
+def classify_files(
+    pair: NetworkPair, files: Sequence[Path], *, top: int = DEFAULT_TOP, progress: bool = True
+) -> Predictions:
+    """Classify image files with a network that is loaded.
+
+    Args:
+        pair: The network in float and in int8.
+        files: The files, 1 or more.
+        top: Number of classes for each picture, 1 or more. Default: 3.
+        progress: Whether to show the progress.
+
+    Raises:
+        DataError: None of the pictures can be read.
+        BoardError: The int8 network cannot be run.
+    """
+    seen, unreadable = _seen_files(pair, files, progress=progress)
+    pictures = _classified(pair, seen, top, is_camera=False, progress=progress)
     return Predictions(pair.label, pair.run, tuple(pictures), tuple(unreadable), pair.notes)
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from eyetune._files import OutsideError, path_inside, write_text
 from eyetune.analysis.data_findings import FindingKind
+from eyetune.data.dataset import readable
 from eyetune.data.load import folder_of
+from eyetune.data.sources.folder import survey
 from eyetune.errors import DataError, UsageError
 from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import JSON_BYTES
@@ -81,6 +83,33 @@ def set_aside(
     except OSError as error:
         raise _unmovable(folder, error) from None
     return SetAside(folder, tuple(moved), tuple(kept))
+
+
+def set_aside_files(source: str | Path, moves: Mapping[str, FindingKind]) -> SetAside:
+    """Move files of a folder of images that were chosen by hand into the folder beside it.
+
+    Args:
+        source: The folder.
+        moves: Paths of files below it, and why each is moved. The last file of a class stays.
+
+    Raises:
+        UsageError: The source is not a folder, or a file is not one of its images.
+        DataError: A file cannot be moved.
+    """
+    root = _root_of(source)
+    files = {
+        readable(path.relative_to(root).as_posix()): (path, f"{split}/{label}")
+        for split, pairs in survey(root).files.items()
+        for path, label in pairs
+    }
+    missing = [name for name in moves if name not in files]
+    if missing:
+        raise UsageError(
+            f"{len(missing):,} of the files are not there any more.",
+            received=", ".join(missing[:3]),
+            fix=f"Check the data again: eyetune data check {source}",
+        )
+    return set_aside(root, files, moves)
 
 
 def undo_check(source: str | Path) -> SetAside:

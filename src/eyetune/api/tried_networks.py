@@ -90,6 +90,26 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     )
 
 
+def study_limits(settings: StudySettings) -> dict[str, float]:
+    """Return the largest value of each cost that a study allows: its constraints' and its board's.
+
+    Args:
+        settings: The settings of the study.
+    """
+    limits = _upper_limits(settings.constraints)
+    try:
+        board = load_board(settings.board) if settings.board else None
+    except EyetuneError:  # the file of its board was deleted
+        board = None
+    if board is not None:
+        for name, limit in (
+            ("flash_bytes", board.max_model_bytes),
+            ("arena_bytes", board.max_arena_bytes),
+        ):
+            limits[name] = min(limit, limits.get(name, limit))
+    return limits
+
+
 def num_compared(run: Run) -> int:
     """Return how many networks were compared on the validation images of a run, 1 or more.
 

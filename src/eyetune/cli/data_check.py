@@ -96,6 +96,7 @@ def check(
         _check_is_folder(source)
     found = data_check(source, labels=labels, seed=seed)
     page = found.report(output, workspace=common.open_workspace())
+    found.save(workspace=common.open_workspace())
     value = {**found.to_json(), "page": str(page)}
     parts = check_tables(found.facts, found.findings, page)
     if compare:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _GRID_LINES = "rgba(128, 140, 150, 0.25)"
 _PALE = "#98a4b0"
 _MORE_COLORS = ("#b8860b", "#c2477f", "#4f7f1f", "#6b7a99", "#8c564b", "#00838f")
 COLORS = (*STRONG, *_MORE_COLORS)
+MAX_BARS = 100  # more cannot be read
 _MAX_BRUSHED_LINES = 2_000  # of parallel coordinates: more slow the browser down
 
 
@@ -142,7 +144,10 @@ def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
 
 
 def front(
-    objectives: Sequence[Objective], trials: Sequence[TrialRecord], on_front: set[int]
+    objectives: Sequence[Objective],
+    trials: Sequence[TrialRecord],
+    on_front: set[int],
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Options:
     """Return two objectives against each other; the trials that no other one beats stand out.
 
@@ -150,6 +155,7 @@ def front(
         objectives: Two objectives or more; the first two are drawn.
         trials: The trials.
         on_front: Numbers of the trials of the Pareto front.
+        limits: Largest values that the board and the study allow, by cost. Default: none.
     """
     first, second = objectives[0], objectives[1]
     groups: dict[bool, list[Any]] = {True: [], False: []}
@@ -169,9 +175,29 @@ def front(
         "yAxis": _value_axis(first.name, scale=True),
         "series": [
             _points("other trials", groups[False], color=UNSURE),
-            {**_line("Pareto front", line, color=STRONG[1]), "showSymbol": False},
+            {
+                **_line("Pareto front", line, color=STRONG[1]),
+                "showSymbol": False,
+                "markLine": _limit_lines(first.name, second.name, limits),
+            },
             _points("on the front", groups[True], color=STRONG[1]),
         ],
+    }
+
+
+def _limit_lines(y_name: str, x_name: str, limits: Mapping[str, float]) -> Options:
+    """Return lines at the limits of the two axes."""
+    lines = [
+        {axis: limits[name], "name": f"limit {limits[name]:,.0f}"}
+        for axis, name in (("xAxis", x_name), ("yAxis", y_name))
+        if name in limits
+    ]
+    return {
+        "silent": True,
+        "symbol": "none",
+        "lineStyle": {"color": WORSE, "type": "dashed", "width": 2},
+        "label": {"formatter": "{b}", "color": _TEXT},
+        "data": lines,
     }
 
 
@@ -239,7 +265,7 @@ def parallel(space: Space, objective: Objective, trials: Sequence[TrialRecord]) 
         "parallelAxis": axes,
         "parallel": {
             "left": 48,
-            "right": 64,
+            "right": 96,
             "top": 84,
             "bottom": 24,
             "parallelAxisDefault": {
@@ -353,7 +379,6 @@ def _base(title: str) -> Options:
         },
         "textStyle": {"color": _TEXT},
         "tooltip": {"trigger": "item", "confine": True},
-        "aria": {"enabled": True},
         "animation": False,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -19,7 +20,7 @@ MAX_LIMIT = 1_000
 
 
 def router(live: Live) -> APIRouter:
-    """Return the routes below /api."""
+    """Return the routes below /api that read."""
     routes = APIRouter(prefix="/api")
 
     @routes.get("/runs")
@@ -32,7 +33,7 @@ def router(live: Live) -> APIRouter:
         start: int = 0,
     ) -> Response:
         """List runs, the newest first."""
-        chosen = _answer(
+        chosen = answer(
             lambda: choose_runs(
                 list(live.runs().records.values()),
                 where,
@@ -45,13 +46,15 @@ def router(live: Live) -> APIRouter:
             return chosen
         begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
         shown = chosen[begin : begin + count]
-        return _json({"runs": [_without_recipe(run) for run in shown], "total": len(chosen)})
+        return json_response(
+            {"runs": [_without_recipe(run) for run in shown], "total": len(chosen)}
+        )
 
     @routes.get("/runs/{run_id}")
     def show_run(run_id: str) -> Response:
         """Show a run with its history and its verdict."""
-        found = _answer(lambda: Run(live.workspace, live.workspace.runs.find(run_id)).to_json())
-        return found if isinstance(found, Response) else _json(found)
+        found = answer(lambda: Run(live.workspace, live.workspace.runs.find(run_id)).to_json())
+        return found if isinstance(found, Response) else json_response(found)
 
     @routes.get("/studies")
     def list_studies() -> Response:
@@ -68,19 +71,19 @@ def router(live: Live) -> APIRouter:
             }
             for study in reversed(live.studies())
         ]
-        return _json({"studies": values})
+        return json_response({"studies": values})
 
     @routes.get("/studies/{study_id}/trials")
     def list_trials(study_id: str, start: int = 0, limit: int = 100) -> Response:
         """List the trials of a study in the order of their numbers."""
-        study = _answer(lambda: live.workspace.studies.find(study_id))
+        study = answer(lambda: live.workspace.studies.find(study_id))
         if isinstance(study, Response):
             return study
         trials = live.trials(study.id)
         begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
         shown = trials[begin : begin + count]
         objectives = study.settings.objectives
-        return _json(
+        return json_response(
             {"trials": [trial_json(trial, objectives) for trial in shown], "total": len(trials)}
         )
 
@@ -93,7 +96,7 @@ def _without_recipe(run: RunRecord) -> dict[str, Any]:
     return value
 
 
-def _answer(read: Any) -> Any:
+def answer(read: Callable[[], Any]) -> Any:
     """Return a value, or the response for an error."""
     try:
         return read()
@@ -105,5 +108,6 @@ def _answer(read: Any) -> Any:
         return JSONResponse(content, status_code=status)
 
 
-def _json(value: Any) -> Response:
-    return Response(json_text(value), media_type="application/json")
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a response with a value as JSON."""
+    return Response(json_text(value), status, media_type="application/json")

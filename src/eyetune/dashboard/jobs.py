@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 
@@ -41,34 +42,88 @@ class Job:
         """The last lines that it printed, if it failed; "" otherwise."""
         if self.is_running or self.process.returncode == 0:
             return ""
-        with self.log_path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+        text = self._tail()
         _, found, error = text.rpartition("error:")
         return (found + error if found else text).strip()
 
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed."""
+        lines = self._tail().split()
+        return self._tail().strip().splitlines()[-1] if lines else ""
 
-def start_training(workspace: Workspace, recipe: Recipe, name: str, seed: int) -> Job:
-    """Start `eyetune train` with a recipe, in a session of its own.
+    def _tail(self) -> str:
+        with self.log_path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+
+
+class Jobs:
+    """The commands that a dashboard has started in its workspace.
 
     Args:
-        workspace: Where it is recorded.
-        recipe: What is trained.
-        name: Name of the run; "": one is made.
-        seed: Random seed.
-
-    Raises:
-        WorkspaceError: The workspace cannot be written.
+        workspace: Where they record.
     """
-    name = name or f"workbench-{secrets.token_hex(3)}"
-    folder = workspace.path(FOLDER)
-    folder.mkdir(exist_ok=True)
-    key = secrets.token_hex(4)
-    path = folder / f"{key}.toml"
-    path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
-    arguments = ["train", str(path), "--name", name, "--seed", str(seed)]
-    return _start(workspace, name, arguments, folder / f"{key}.log")
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._started: list[Job] = []
+
+    def train(self, recipe: Recipe, name: str, seed: int) -> Job:
+        """Start `eyetune train` with a recipe.
+
+        Args:
+            recipe: What is trained.
+            name: Name of the run; "": one is made.
+            seed: Random seed.
+
+        Raises:
+            UsageError: Several commands are running.
+            WorkspaceError: The workspace cannot be written.
+        """
+        name = name or f"workbench-{secrets.token_hex(3)}"
+        path = self._path(".toml")
+        path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
+        return self._start(name, "train", str(path), "--name", name, "--seed", str(seed))
+
+    def resume_study(self, name: str) -> Job:
+        """Start `eyetune tune --resume` for a study.
+
+        Raises:
+            UsageError: Several commands are running.
+            WorkspaceError: The workspace cannot be written.
+        """
+        return self._start(name, "tune", "--resume", "--name", name)
+
+    def check_data(self, source: str) -> Job:
+        """Start `eyetune data check` for a source.
+
+        Raises:
+            UsageError: Several commands are running.
+            WorkspaceError: The workspace cannot be written.
+        """
+        return self._start(source, "data", "check", source)
+
+    def find(self, name: str) -> Job | None:
+        """Return the job that was started last under a name; None if there is none."""
+        return next((job for job in reversed(self._started) if job.name == name), None)
+
+    def _start(self, name: str, *arguments: str) -> Job:
+        running = [job for job in self._started if job.is_running]
+        if len(running) >= MAX_JOBS:
+            raise UsageError(
+                f"{len(running)} commands that the dashboard has started are running.",
+                fix="Wait for one of them to end, or start this one in a terminal.",
+            )
+        job = _start(self._workspace, name, arguments, self._path(".log"))
+        self._started = [*running, job]
+        return job
+
+    def _path(self, suffix: str) -> Path:
+        folder = self._workspace.path(FOLDER)
+        folder.mkdir(exist_ok=True)
+        return folder / f"{secrets.token_hex(4)}{suffix}"
 
 
 def _start(workspace: Workspace, name: str, arguments: Sequence[str], log_path: Path) -> Job:

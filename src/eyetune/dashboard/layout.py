@@ -19,6 +19,8 @@ SECTIONS = {
     "/": "Runs",
     "/studies": "Studies",
     "/labs": "Labs",
+    "/data": "Data",
+    "/try": "Try it",
 }
 _STYLE = """
 :root { --accent: #1f5fa8; }
@@ -128,8 +130,9 @@ def chart(options: dict[str, Any], label: str, *, height: str = "20rem") -> ui.e
         label: What it shows, for screen readers.
         height: Its height, as in CSS.
     """
-    made = ui.echart(options, renderer="svg").classes("w-full").style(f"height: {height}")
-    return made.props(f'role="img" aria-label="{_attribute(label)}"')
+    described = {**options, "aria": {"enabled": True, "label": {"description": one_line(label)}}}
+    made = ui.echart(described, renderer="svg").classes("w-full").style(f"height: {height}")
+    return made.props('role="img"')
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str) -> None:

@@ -47,7 +47,8 @@ def choose_runs(
 
 
 def _searched(run: RunRecord) -> str:
-    return f"{run.id} {run.name} {run.data.name} {run.state} {run.differences}".lower()
+    texts = (run.id, run.name, run.data.name, run.state, run.differences, *run.tags, run.note)
+    return " ".join(texts).lower()
 
 
 def run_row(run: RunRecord) -> Row:
@@ -56,6 +57,7 @@ def run_row(run: RunRecord) -> Row:
     return {
         "run": run.id,
         "label": one_line(run.name or run.id),
+        "tags": list(run.tags),
         "state": str(run.state),
         "data": one_line(run.data.name),
         "validation_accuracy": percent(figures["validation_accuracy"]),

@@ -14,10 +14,13 @@ from nicegui import app as pages
 from nicegui import ui
 from starlette.types import ASGIApp
 
-from eyetune.dashboard import http_api
+from eyetune.dashboard import http_api, http_changes
 from eyetune.dashboard.access import Access, Guard
+from eyetune.dashboard.inspector import Inspector
+from eyetune.dashboard.jobs import Jobs
 from eyetune.dashboard.live import Live
-from eyetune.dashboard.pages import labs, one_run, runs_list, studies, workbench
+from eyetune.dashboard.pages import data, labs, one_run, runs_list, studies, try_it, workbench
+from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records import Workspace
 
@@ -34,11 +37,15 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
         access: Who may talk to it.
     """
     live = Live(workspace)
+    services = Services(live, Inspector(), Jobs(workspace))
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(http_api.router(live))
+    app.include_router(http_changes.run_changes(services))
+    app.include_router(http_changes.study_changes(services))
     pages.on_startup(partial(_read_ahead, live))
-    for module in (workbench, runs_list, one_run, labs, studies):
-        module.register(live)
+    pages.on_shutdown(services.inspector.close)
+    for module in (workbench, runs_list, one_run, labs, studies, data, try_it):
+        module.register(services)
     ui.run_with(
         app,
         title=TITLE,

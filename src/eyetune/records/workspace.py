@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eyetune.records.changes import Observer
+from eyetune.records.check_store import CheckStore
 from eyetune.records.copies import follow_changes
 from eyetune.records.database import Database
 from eyetune.records.folders import workspace_path
@@ -36,6 +37,7 @@ class Workspace:
         studies: The studies.
         requests: What others ask of the studies.
         shrinks: How networks of runs were made smaller.
+        checks: What checks of data have found.
 
     Raises:
         WorkspaceError: From any method: the folder or its database cannot be read or written.
@@ -58,6 +60,7 @@ class Workspace:
         self.studies = StudyStore(self._database)
         self.requests = RequestStore(self._database)
         self.shrinks = ShrinkStore(self.folder / "shrinks")
+        self.checks = CheckStore(self.folder / "checks")
 
     @property
     def exists(self) -> bool:

@@ -8,8 +8,8 @@ from nicegui import ui
 
 from eyetune.dashboard import charts
 from eyetune.dashboard.layout import Heading, Text, chart, facts, page, plain_table
-from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import lab_row, percent
+from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.records.lab import LabRecord
 from eyetune.report.numbers import duration
@@ -29,8 +29,9 @@ _LINK = """
 """
 
 
-def register(live: Live) -> None:
+def register(services: Services) -> None:
     """Register the pages."""
+    live = services.live
 
     @ui.page("/labs")
     async def labs_page() -> None:

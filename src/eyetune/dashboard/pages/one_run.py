@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from fastapi.responses import FileResponse, Response
-from nicegui import app, events, ui
-from numpy.typing import NDArray
+from nicegui import app, ui
 
 from eyetune.api.report import write_report
 from eyetune.api.run import Run
@@ -19,22 +15,23 @@ from eyetune.dashboard import charts
 from eyetune.dashboard.commands import json_of
 from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page, plain_table
 from eyetune.dashboard.live import Live
+from eyetune.dashboard.pages.run_confusions import Confusions
+from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.rows import percent
+from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records import RunRecord, RunState
-from eyetune.records.predictions import require_predictions
 from eyetune.report.numbers import duration
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 from eyetune.values.run_files import MODEL_FILE, RECIPE_FILE
 
-MAX_PICTURES = 24  # of a cell of the confusion matrix
-PICTURE_PIXELS = 96
 DOWNLOADS = {"recipe.toml": RECIPE_FILE, "model.keras": MODEL_FILE}
 
 
-def register(live: Live) -> None:
+def register(services: Services) -> None:
     """Register the page and its downloads."""
+    live = services.live
 
     @ui.page("/runs/{run_id}")
     async def run_page(run_id: str) -> None:
@@ -48,7 +45,7 @@ def register(live: Live) -> None:
             return
         history = await asyncio.to_thread(live.history, record.id)
         with page(record.label, "/"):
-            _RunView(live, record, history)
+            _RunView(services, record, history)
 
     @app.get("/runs/{run_id}/files/{name}")
     def download(run_id: str, name: str) -> Response:
@@ -75,8 +72,8 @@ def register(live: Live) -> None:
 class _RunView:
     """The page of a run, for one client."""
 
-    def __init__(self, live: Live, record: RunRecord, history: History) -> None:
-        self._live = live
+    def __init__(self, services: Services, record: RunRecord, history: History) -> None:
+        self._services, self._live = services, services.live
         self._record = record
         self._history = history
         Heading(record.label, 1)
@@ -116,7 +113,7 @@ class _RunView:
         self._progress.set_visibility(record.state is RunState.RUNNING)
         self._details.clear()
         with self._details:
-            _details(self._live, record)
+            _details(self._services, record)
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
@@ -137,7 +134,8 @@ def _facts(record: RunRecord) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _details(live: Live, record: RunRecord) -> None:
+def _details(services: Services, record: RunRecord) -> None:
+    live = services.live
     opened = Run(live.workspace, record)
     if record.error:
         Heading("Error")
@@ -145,8 +143,11 @@ def _details(live: Live, record: RunRecord) -> None:
     if record.results is not None and opened.has_verdict:
         _verdict(opened)
     if record.results is not None and opened.has_predictions:
-        _Confusions(opened)
-    _network(record)
+        Confusions(opened)
+    _Notes(live, record)
+    show_network(opened)
+    if record.results is not None and opened.has_network and record.data.has_images:
+        Explanation(services, record)
     _boards(live, record)
     _downloads(opened)
 
@@ -164,108 +165,28 @@ def _verdict(opened: Run) -> None:
         plain_table(header, rows, label="what to try next")
 
 
-class _Confusions:
-    """The confusion matrix; a click on a cell shows its pictures."""
+class _Notes:
+    """The note and the tags of a run."""
 
-    def __init__(self, opened: Run) -> None:
-        self._run = opened
-        self._names = opened.record.data.class_names
-        split = opened.shown_split
-        Heading(f"Confusion matrix ({split} {opened.record.data.noun}s)")
-        counts = opened.evaluation(split).confusion
-        size = f"{min(40, max(20, 2.2 * len(self._names) + 8)):.0f}rem"
-        matrix = chart(
-            charts.confusion(counts, self._names), "confusion matrix", height=size
-        ).style("max-width: 48rem")
-        matrix.on_point_click(self._show)
-        with ui.row().classes("items-center gap-2"):
-            options = dict(enumerate(map(one_line, self._names)))
-            self._true = ui.select(options, label="true class", value=0).classes("w-48")
-            self._predicted = ui.select(options, label="predicted", value=0).classes("w-48")
-            ui.button("Show the pictures", on_click=self._show_chosen)
-        self._pictures = ui.column().classes("w-full").props('aria-live="polite"')
+    def __init__(self, live: Live, record: RunRecord) -> None:
+        self._store, self._id = live.workspace.runs, record.id
+        Heading("Note and tags")
+        with ui.row().classes("w-full items-end gap-4"):
+            self._tags = ui.input_chips(
+                "Tags", value=list(record.tags), new_value_mode="add-unique"
+            ).classes("w-72")
+            self._note = ui.textarea("Note", value=record.note).props("autogrow").classes("grow")
+            ui.button("Save", on_click=self._save).props("outline color=accent")
 
-    async def _show(self, event: events.EChartPointClickEventArguments) -> None:
-        cell: Any = event.data
-        column, row, _ = cell["value"]
-        await self._show_cell(int(row), int(column))
-
-    async def _show_chosen(self) -> None:
-        await self._show_cell(int(self._true.value), int(self._predicted.value))
-
-    async def _show_cell(self, true: int, predicted: int) -> None:
-        """Show the pictures of a class that were classified as another one, or rightly."""
-        self._pictures.clear()
-        with self._pictures:
-            ui.spinner()
+    async def _save(self) -> None:
         try:
-            found = await asyncio.to_thread(_pictures, self._run, true, predicted)
+            await asyncio.to_thread(
+                self._store.annotate, self._id, note=self._note.value or "", tags=self._tags.value
+            )
         except EyetuneError as error:
-            found = None
-            message = error.message
-        self._pictures.clear()
-        with self._pictures:
-            if found is None:
-                Text(f"The pictures cannot be shown: {message}")
-                return
-            count, pictures = found
-            title = f"{count} of {self._names[true]} classified as {self._names[predicted]}"
-            shown = f", the {len(pictures)} most confident" if len(pictures) < count else ""
-            Heading(title + shown, 3)
-            with ui.row().classes("gap-2"):
-                for number, share, source in pictures:
-                    with ui.element("figure").classes("q-ma-none"):
-                        label = f"picture {number}, {share:.0%} {self._names[predicted]}"
-                        image = ui.image(source).style(f"width: {PICTURE_PIXELS}px")
-                        image.props(f'alt="{one_line(label)}" no-spinner')
-                        Text(f"{number}: {share:.0%}", "figcaption").classes("text-caption")
-
-
-def _pictures(opened: Run, true: int, predicted: int) -> tuple[int, list[tuple[int, float, str]]]:
-    """Return how many pictures a cell of the confusion matrix has, and the most confident ones.
-
-    Each is its number in the split, the probability of the predicted class, and a data URL.
-    """
-    split = opened.shown_split
-    probabilities, labels = require_predictions(opened.workspace, opened.record, split)
-    classified = probabilities.argmax(axis=1)
-    chosen = np.flatnonzero((labels == true) & (classified == predicted))
-    order = chosen[np.argsort(-probabilities[chosen, predicted])][:MAX_PICTURES]
-    images = opened.dataset().split(split).images
-    pictures = [
-        (int(number), float(probabilities[number, predicted]), _data_url(images[number]))
-        for number in order
-    ]
-    return len(chosen), pictures
-
-
-def _data_url(pixels: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(pixels if pixels.shape[-1] == 3 else pixels[..., 0])
-    scale = max(1, PICTURE_PIXELS // image.width)
-    image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _network(record: RunRecord) -> None:
-    Heading("Network")
-    rows = [
-        [
-            layer.name,
-            layer.kind,
-            layer.settings,
-            " x ".join(map(str, layer.output_shape)),
-            f"{layer.parameters:,}",
-            f"{layer.macs:,}",
-        ]
-        for layer in record.network.layers
-    ]
-    header = ["layer", "kind", "settings", "output", "parameters", "MACs"]
-    with ui.expansion(f"{len(rows)} layers", icon="layers").classes("w-full"):
-        plain_table(header, rows, label="layers of the network")
+            ui.notify(f"{error.message} Expected: {error.expected}.", type="warning")
+            return
+        ui.notify("Saved", type="positive")
 
 
 def _boards(live: Live, record: RunRecord) -> None:
@@ -311,6 +232,8 @@ def _downloads(opened: Run) -> None:
     Heading("Files")
     with ui.row().classes("gap-4"):
         ui.link("Report", f"/runs/{opened.id}/report.html").classes("plain")
+        if opened.has_network and opened.record.data.has_images:
+            ui.link("Try it with pictures", f"/try?run={opened.id}").classes("plain")
         if opened.record.own_recipe is not None:
             ui.link("Open in the workbench", f"/workbench?start={opened.id}").classes("plain")
         for name, file in DOWNLOADS.items():

@@ -11,6 +11,7 @@ from eyetune.dashboard import charts
 from eyetune.dashboard.layout import Heading, Text, chart, follow, page, plain_table
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import choose_runs, run_row
+from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, UsageError
 from eyetune.records import RunRecord
 from eyetune.records.live import LiveRuns
@@ -31,7 +32,11 @@ _COLUMNS = {
 }
 _SORT_FIELDS = {"label": "name", "data": "data"}
 _LINK = """
-<q-td :props="props"><a class="plain" :href="'/runs/' + props.row.run">{{ props.value }}</a></q-td>
+<q-td :props="props">
+  <a class="plain" :href="'/runs/' + props.row.run">{{ props.value }}</a>
+  <q-badge v-for="tag in props.row.tags" :key="tag" outline color="accent" class="q-ml-xs">{{ tag }}
+  </q-badge>
+</q-td>
 """
 _SELECT_ALL = '<q-checkbox v-model="props.selected" aria-label="select all runs of this page" />'
 _SELECT = """
@@ -39,8 +44,9 @@ _SELECT = """
 """
 
 
-def register(live: Live) -> None:
+def register(services: Services) -> None:
     """Register the page."""
+    live = services.live
 
     @ui.page("/")
     async def runs_page() -> None:
@@ -93,6 +99,7 @@ class _RunsTable:
         self._table.on("request", self._request)
         with ui.row().classes("gap-2"):
             self._overlay = ui.button("Compare the selected runs", on_click=self._compare)
+            self._tag = ui.button("Tag", on_click=self._change_tags).props("outline color=accent")
             self._trash = ui.button("Move to the trash", on_click=self._delete).props(
                 "outline color=accent"
             )
@@ -114,6 +121,8 @@ class _RunsTable:
         self._show()
 
     def _show_first(self) -> None:
+        self._table.selected = []  # nothing is done to runs that are not shown any more
+        self._select()
         self._table.pagination = {**self._table.pagination, "page": 1}
         self._show()
 
@@ -146,6 +155,7 @@ class _RunsTable:
     def _select(self) -> None:
         count = len(self._table.selected)
         self._overlay.set_enabled(1 <= count <= MAX_OVERLAID)
+        self._tag.set_enabled(count > 0)
         self._trash.set_enabled(count > 0)
 
     @property
@@ -169,6 +179,31 @@ class _RunsTable:
                         charts.curves(labelled, metric), f"{metric} by epoch of the selected runs"
                     )
             _differences(selected)
+
+    async def _change_tags(self) -> None:
+        """Add tags to the selected runs, or remove some."""
+        selected = self._selected
+        present = sorted({tag for record in selected for tag in record.tags})
+        with ui.dialog() as dialog, ui.card().classes("w-96"):
+            Text(f"Tags of {len(selected)} run{'s' if len(selected) > 1 else ''}")
+            added = ui.input_chips("Add", new_value_mode="add-unique").classes("w-full")
+            removed = ui.select(present, label="Remove", multiple=True, value=[]).classes("w-full")
+            removed.set_visibility(bool(present))
+            with ui.row():
+                ui.button("Change", on_click=lambda: dialog.submit(True))
+                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props(
+                    "outline color=accent"
+                )
+        if not await dialog:
+            return
+        store = self._live.workspace.runs
+        try:
+            for record in selected:
+                tags = {*record.tags, *added.value} - {*removed.value}
+                await asyncio.to_thread(store.annotate, record.id, tags=tags)
+        except EyetuneError as error:
+            ui.notify(f"{error.message} {error.expected or ''}", type="warning")
+        await self._refresh()
 
     async def _delete(self) -> None:
         """Move the selected runs to the trash, after asking."""

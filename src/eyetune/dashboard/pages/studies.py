@@ -10,12 +10,14 @@ from nicegui import events, ui
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import count_state_names, summary_sentences
 from eyetune.api.study import Study
+from eyetune.api.tried_networks import study_limits
 from eyetune.dashboard import charts
 from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
-from eyetune.dashboard.live import Live
+from eyetune.dashboard.pages.study_controls import StudyControls
 from eyetune.dashboard.rows import study_row, trial_row
+from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, TrialRecord
 from eyetune.report.numbers import duration
 
 ROWS_PER_PAGE = 25
@@ -43,8 +45,9 @@ _RUN_LINK = """
 """
 
 
-def register(live: Live) -> None:
+def register(services: Services) -> None:
     """Register the pages."""
+    live = services.live
 
     @ui.page("/studies")
     async def studies_page() -> None:
@@ -80,16 +83,20 @@ def register(live: Live) -> None:
             return
         trials = await asyncio.to_thread(live.trials, study.id)
         with page(study.name, "/studies"):
-            _StudyView(live, study, trials)
+            _StudyView(services, study, trials)
 
 
 class _StudyView:
     """The page of a study, for one client."""
 
-    def __init__(self, live: Live, study: StudyRecord, trials: Sequence[TrialRecord]) -> None:
-        self._live, self._study, self._trials = live, study, trials
+    def __init__(
+        self, services: Services, study: StudyRecord, trials: Sequence[TrialRecord]
+    ) -> None:
+        self._live, self._study, self._trials = services.live, study, trials
+        self._limits = study_limits(study.settings)
         Heading(study.name, 1)
         self._facts = ui.element("div")
+        self._controls = StudyControls(services, study, trials)
         self._summary = ui.column().classes("gap-1").props("role=status")
         with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
             self._best = chart(self._best_options(), "best result by epochs trained")
@@ -117,8 +124,7 @@ class _StudyView:
                 "outline color=accent"
             )
         self._show()
-        is_running = study.state is StudyState.RUNNING
-        follow(self._refresh, active=is_running)
+        follow(self._refresh)
 
     async def _refresh(self) -> None:
         study = await asyncio.to_thread(self._live.study, self._study.id)
@@ -126,6 +132,7 @@ class _StudyView:
         if study == self._study and trials is self._trials:
             return
         self._study, self._trials = study, trials
+        self._controls.update(study, trials)
         for element, options in (
             (self._best, self._best_options()),
             (self._parallel, self._parallel_options()),
@@ -143,7 +150,7 @@ class _StudyView:
     def _front_options(self) -> charts.Options:
         objectives = self._study.settings.objectives
         on_front = {trial.number for trial in non_dominated_trials(objectives, self._trials)}
-        return charts.front(objectives, self._trials, on_front)
+        return charts.front(objectives, self._trials, on_front, self._limits)
 
     def _parallel_options(self) -> charts.Options:
         return charts.parallel(self._study.space, self._study.settings.objectives[0], self._trials)

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from nicegui import app, ui
+from nicegui import ui
 
 from eyetune.dashboard import charts
-from eyetune.dashboard.inspector import Inspector
-from eyetune.dashboard.jobs import MAX_JOBS, Job, start_training
+from eyetune.dashboard.inspector import augmented_images, network_of
+from eyetune.dashboard.jobs import Job
 from eyetune.dashboard.knobs import KNOBS, Knob, as_command, as_python, knob
 from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page, plain_table
-from eyetune.dashboard.live import Live
+from eyetune.dashboard.services import Services
 from eyetune.data.load import KNOWN_SOURCES
 from eyetune.errors import EyetuneError, NotFoundError, RecipeError
 from eyetune.recipe import Recipe
@@ -23,11 +23,9 @@ SETTLED_SECONDS = 0.6  # after the last turn of a knob, before the network is bu
 MAX_EARLIER_RUNS = 3  # whose curves stay beside those of the newest
 
 
-def register(live: Live) -> None:
+def register(services: Services) -> None:
     """Register the page."""
-    inspector = Inspector()
-    app.on_shutdown(inspector.close)
-    jobs: list[Job] = []
+    live = services.live
 
     @ui.page("/workbench")
     async def workbench_page(start: str = "") -> None:
@@ -40,14 +38,14 @@ def register(live: Live) -> None:
                 ui.notify(error.message, type="warning")
         with page("Workbench", "/workbench"):
             Heading("Workbench", 1)
-            await _Workbench(live, inspector, jobs, recipe).show()
+            await _Workbench(services, recipe).show()
 
 
 class _Workbench:
     """The page, for one client: its state is a recipe, which each turn of a knob replaces."""
 
-    def __init__(self, live: Live, inspector: Inspector, jobs: list[Job], recipe: Recipe) -> None:
-        self._live, self._inspector, self._jobs = live, inspector, jobs
+    def __init__(self, services: Services, recipe: Recipe) -> None:
+        self._live, self._inspector, self._jobs = services.live, services.inspector, services.jobs
         self._recipe = recipe
         self._turns = 0
         self._job: Job | None = None
@@ -189,8 +187,10 @@ class _Workbench:
         """Show what the network needs, and what augmentation does to images."""
         recipe = self._recipe
         try:
-            needs = await self._inspector.network(recipe)
-            picture = await self._inspector.augmented(recipe) if recipe.augments_images else ""
+            needs = await self._inspector.ask(network_of, recipe)
+            picture = ""
+            if recipe.augments_images:
+                picture = await self._inspector.ask(augmented_images, recipe)
         except EyetuneError as error:
             self._problem.set_text(error.message)
             return
@@ -205,6 +205,9 @@ class _Workbench:
                     "model file": f"{needs['flash_bytes']:,} bytes",
                 }
             )
+            with ui.element("div").classes("w-full overflow-auto").props('tabindex="0"'):
+                diagram = ui.image(needs["diagram"]).style("min-width: 36rem")
+                diagram.props('alt="the network, layer by layer" no-spinner no-transition')
             header = ["board", "verdict", "of its arena", "of its flash", "time"]
             rows = [_board_row(board) for board in needs["boards"]]
             plain_table(header, rows, label="what the network needs of each board")
@@ -212,7 +215,7 @@ class _Workbench:
         if picture:
             with self._preview:
                 Text("Augmented images; the first of each row is unchanged.").classes("soft")
-                ui.image(picture).props('alt="augmented images" no-spinner').classes("max-w-xl")
+                ui.image(picture).props('alt="augmented images" no-spinner no-transition').classes("max-w-xl")
 
     def _show_training(self) -> None:
         with ui.row().classes("items-center gap-2"):
@@ -240,17 +243,12 @@ class _Workbench:
 
     async def _start(self) -> None:
         """Start the training in a process of its own."""
-        running = [job for job in self._jobs if job.is_running]
-        if len(running) >= MAX_JOBS:
-            ui.notify(f"{len(running)} trainings are running. Wait for one to end.", type="warning")
-            return
-        arguments = (self._live.workspace, self._recipe, self._name.value or "", self._seed.value)
+        arguments = (self._recipe, self._name.value or "", int(self._seed.value or 0))
         try:
-            self._job = await asyncio.to_thread(start_training, *arguments)
+            self._job = await asyncio.to_thread(self._jobs.train, *arguments)
         except EyetuneError as error:
             ui.notify(error.message, type="negative")
             return
-        self._jobs.append(self._job)
         self._names.append(self._job.name)
         self._train.set_enabled(False)
         self._message.set_text("Starting: Keras takes a few seconds ...")

@@ -1,0 +1,286 @@
+"""Data: samples and balance of a source, and the findings of its check to confirm or dismiss."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from nicegui import ui
+
+from eyetune.analysis.data_findings import FindingKind
+from eyetune.api.set_aside import set_aside_files, undo_check
+from eyetune.dashboard import charts
+from eyetune.dashboard.commands import json_of
+from eyetune.dashboard.jobs import FOLDER
+from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
+from eyetune.dashboard.live import Live
+from eyetune.dashboard.pictures import png_url
+from eyetune.dashboard.services import Services
+from eyetune.data.load import KNOWN_SOURCES, folder_of
+from eyetune.errors import EyetuneError, NotFoundError
+from eyetune.records.check_store import CheckRecord, Decision, RecordedFinding, check_key
+from eyetune.values.display import one_line
+
+FINDINGS_PER_PAGE = 20
+MAX_THUMBNAILS = 6  # of a finding
+_SHOWN = {"open": None, "confirmed": "confirmed", "dismissed": "dismissed"}
+
+
+def register(services: Services) -> None:
+    """Register the page."""
+
+    @ui.page("/data")
+    async def data_page(source: str = "") -> None:
+        sources = await asyncio.to_thread(_sources, services.live)
+        with page("Data", "/data"):
+            Heading("Data", 1)
+            await _DataView(services, sources, source).show()
+
+
+def _sources(live: Live) -> list[str]:
+    """Return the sources that this workspace knows, the last used first."""
+    of_runs = [record.data.source for record in list(live.runs().records.values())[::-1]]
+    checked = [record.source for record in reversed(live.workspace.checks.all())]
+    return list(dict.fromkeys([*of_runs, *checked, *KNOWN_SOURCES]))
+
+
+class _DataView:
+    """The page, for one client."""
+
+    def __init__(self, services: Services, sources: Sequence[str], source: str) -> None:
+        self._services = services
+        self._workspace = services.live.workspace
+        self._sources, self._first = sources, source
+        self._source = ""
+        self._record: CheckRecord | None = None
+        self._start = 0  # of the findings that are shown
+
+    async def show(self) -> None:
+        """Build the page."""
+        with ui.row().classes("w-full items-center gap-4"):
+            self._name = ui.input(
+                "Source: a name, an archive, a folder of images or an .npz file",
+                value=self._first or (self._sources[0] if self._sources else "digits"),
+                autocomplete=list(self._sources),
+            ).classes("grow")
+            ui.button("Show", on_click=self._show_source)
+        self._message = ui.label().props("role=status")
+        self._samples = ui.column().classes("w-full").props('aria-live="polite"')
+        Heading("Check")
+        with ui.row().classes("items-center gap-4"):
+            self._check = ui.button("Check the data", on_click=self._start_check)
+            self._check.props("outline color=accent")
+            self._progress = ui.label().props("role=status").classes("soft")
+        self._choice = ui.radio(list(_SHOWN), value="open", on_change=self._show_first)
+        self._choice.props('inline color=accent aria-label="findings to show"')
+        self._findings = ui.column().classes("w-full")
+        self._actions = ui.row().classes("gap-2")
+        follow(self._follow_check)
+        if self._first:
+            await self._show_source()
+        else:
+            await self._load_check()
+
+    async def _show_source(self) -> None:
+        """Show samples and balance of the source, and its last check."""
+        await self._load_check()
+        self._samples.clear()
+        with self._samples:
+            ui.spinner()
+        picture = self._workspace.path(FOLDER, f"samples-{check_key(self._source)}.png")
+        try:
+            picture.parent.mkdir(exist_ok=True)
+            arguments = ("data", "show", self._source, "--output", str(picture))
+            value = await json_of(*arguments, workspace=self._workspace.folder)
+            content = await asyncio.to_thread(picture.read_bytes)
+        except (EyetuneError, OSError) as error:
+            self._samples.clear()
+            self._message.set_text(one_line(getattr(error, "message", str(error))))
+            return
+        self._message.set_text("")
+        self._samples.clear()
+        with self._samples:
+            _show_samples(value, content)
+
+    async def _load_check(self) -> None:
+        self._source = self._name.value or "digits"
+        self._start = 0
+        try:
+            key = check_key(self._source)
+            self._record = await asyncio.to_thread(self._workspace.checks.get, key)
+        except NotFoundError:
+            self._record = None
+        except EyetuneError as error:
+            self._record = None
+            self._message.set_text(error.message)
+        self._show_findings()
+
+    async def _start_check(self) -> None:
+        await self._load_check()
+        try:
+            await asyncio.to_thread(self._services.jobs.check_data, self._source)
+        except EyetuneError as error:
+            ui.notify(error.message, type="warning")
+            return
+        self._check.set_enabled(False)
+
+    async def _follow_check(self) -> None:
+        """Show what a check prints, and its findings once it has ended."""
+        job = self._services.jobs.find(self._source)
+        if job is None:
+            return
+        if job.is_running:
+            self._check.set_enabled(False)
+            self._progress.set_text(one_line(await asyncio.to_thread(lambda: job.last_line)))
+            return
+        if not self._check.enabled:
+            self._check.set_enabled(True)
+            self._progress.set_text(one_line(await asyncio.to_thread(lambda: job.error)))
+            await self._load_check()
+
+    def _show_first(self) -> None:
+        self._start = 0
+        self._show_findings()
+
+    def _show_findings(self) -> None:
+        """Show a page of the findings, and what can be done with those that are confirmed."""
+        record = self._record
+        self._findings.clear()
+        self._actions.clear()
+        self._choice.set_visibility(record is not None)
+        if record is None:
+            with self._findings:
+                Text("This source has not been checked yet. Nothing is changed by a check.")
+            return
+        chosen = [
+            finding
+            for finding in record.findings
+            if finding.decision == _SHOWN[self._choice.value or "open"]
+        ]
+        with self._findings:
+            total = f"{len(record.findings):,} findings on {record.created_at:%d %B %Y, %H:%M} UTC"
+            Text(f"{len(chosen):,} {self._choice.value} of {total}").classes("soft q-my-none")
+            for finding in chosen[self._start : self._start + FINDINGS_PER_PAGE]:
+                self._show_finding(record, finding)
+            self._show_paging(len(chosen))
+        with self._actions:
+            self._show_actions(record)
+
+    def _show_paging(self, count: int) -> None:
+        if count <= FINDINGS_PER_PAGE:
+            return
+
+        def turn(step: int) -> None:
+            self._start = max(0, min(self._start + step, count - 1))
+            self._show_findings()
+
+        end = min(self._start + FINDINGS_PER_PAGE, count)
+        with ui.row().classes("items-center gap-2"):
+            before = ui.button("Previous", on_click=lambda: turn(-FINDINGS_PER_PAGE))
+            before.props("flat color=accent").set_enabled(self._start > 0)
+            Text(f"{self._start + 1} to {end} of {count:,}", "span")
+            after = ui.button("Next", on_click=lambda: turn(FINDINGS_PER_PAGE))
+            after.props("flat color=accent").set_enabled(end < count)
+
+    def _show_finding(self, record: CheckRecord, finding: RecordedFinding) -> None:
+        with ui.card().classes("w-full"), ui.row().classes("w-full items-center gap-4"):
+            for name in finding.files[:MAX_THUMBNAILS]:
+                if thumbnail := record.thumbnails.get(name):
+                    image = ui.image(thumbnail).style("width: 96px")
+                    image.props(f'alt="{one_line(name).replace(chr(34), "")}" no-spinner no-transition')
+            with ui.column().classes("gap-1").style("flex: 1 1 16rem; min-width: 0"):
+                Text(f"{finding.kind}: {finding.text}").classes("q-my-none").style(
+                    "overflow-wrap: anywhere"
+                )
+                with ui.row().classes("gap-2"):
+                    for title, decision in self._choices(finding):
+                        button = ui.button(
+                            title,
+                            on_click=lambda _, finding=finding, decision=decision: self._decide(
+                                finding, decision
+                            ),
+                        )
+                        label = f"{title}: {one_line(finding.text)[:80]}".replace('"', "")
+                        button.props(f'flat dense color=accent aria-label="{label}"')
+
+    def _choices(self, finding: RecordedFinding) -> list[tuple[str, Decision | None]]:
+        if finding.decision is not None:
+            return [("Reopen", None)]
+        return [("Confirm", "confirmed"), ("Dismiss", "dismissed")]
+
+    async def _decide(self, finding: RecordedFinding, decision: Decision | None) -> None:
+        assert self._record is not None
+        arguments = (self._record.key, finding.key, decision)
+        try:
+            self._record = await asyncio.to_thread(self._workspace.checks.decide, *arguments)
+        except EyetuneError as error:
+            ui.notify(error.message, type="negative")
+            return
+        self._show_findings()
+
+    def _show_actions(self, record: CheckRecord) -> None:
+        moves = _confirmed_files(record)
+        if folder_of(record.source) is None:
+            if moves:
+                Text(
+                    "This source has no files of its own. Leave the confirmed pictures out of your "
+                    "arrays."
+                ).classes("soft")
+            return
+        if moves:
+            ui.button(f"Move {len(moves):,} confirmed files aside", on_click=self._move)
+        button = ui.button("Move all files back", on_click=self._undo)
+        button.props("outline color=accent")
+
+    async def _move(self) -> None:
+        assert self._record is not None
+        moves = _confirmed_files(self._record)
+        await self._change(lambda source: set_aside_files(source, moves), "moved aside")
+
+    async def _undo(self) -> None:
+        await self._change(undo_check, "moved back")
+
+    async def _change(self, change: Any, done: str) -> None:
+        """Move files, and say what was done."""
+        assert self._record is not None
+        try:
+            moved = await asyncio.to_thread(change, self._record.source)
+        except EyetuneError as error:
+            ui.notify(error.message, type="warning")
+            return
+        kept = f" {len(moved.kept):,} stayed." if moved.kept else ""
+        ui.notify(f"{len(moved.moved):,} files {done}.{kept}", type="positive")
+
+
+def _confirmed_files(record: CheckRecord) -> dict[str, FindingKind]:
+    """Return the files that confirmed findings would move aside, each with the first reason."""
+    moves: dict[str, FindingKind] = {}
+    for finding in record.findings:
+        if finding.decision == "confirmed":
+            for name in finding.surplus:
+                moves.setdefault(name, FindingKind(finding.kind))
+    return moves
+
+
+def _show_samples(value: dict[str, Any], content: bytes) -> None:
+    """Show sizes, balance and samples, as `eyetune data show` returns them."""
+    splits = value["splits"]
+    sizes = {name: f"{split['images'][0]:,} images" for name, split in splits.items()}
+    _, height, width, channels = splits["train"]["images"]
+    facts(
+        {**sizes, "classes": str(len(value["classes"])), "pixels": f"{height}x{width}x{channels}"}
+    )
+    for note in value["notes"]:
+        Text(note).classes("q-my-none")
+    if value["imbalance"]["ratio"] > 1:
+        Text(
+            f"The largest class has {value['imbalance']['ratio']:.1f} times as many training "
+            "images as the smallest."
+        ).classes("q-my-none")
+    counts = dict(zip(value["classes"], splits["train"]["class_counts"], strict=True))
+    height_rem = f"{5 + 1.5 * len(counts):.1f}rem"
+    if len(counts) <= charts.MAX_BARS:
+        chart(charts.bars(counts, "Training images of each class"), "balance", height=height_rem)
+    image = ui.image(png_url(content)).props('alt="samples of each class" no-spinner no-transition')
+    image.classes("w-full max-w-2xl")

@@ -1,0 +1,103 @@
+"""The confusions of a run, whose cells open their pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from nicegui import events, ui
+
+from eyetune.api.run import Run
+from eyetune.dashboard import charts
+from eyetune.dashboard.layout import Heading, Text, chart
+from eyetune.dashboard.pictures import pixels_url
+from eyetune.errors import EyetuneError
+from eyetune.records.predictions import require_predictions
+from eyetune.values.display import one_line
+
+MAX_PICTURES = 24  # of a cell of the confusion matrix
+PICTURE_PIXELS = 96
+
+
+class Confusions:
+    """The confusion matrix; a click on a cell shows its pictures.
+
+    Args:
+        opened: A run with predictions.
+    """
+
+    def __init__(self, opened: Run) -> None:
+        self._run = opened
+        self._names = opened.record.data.class_names
+        split = opened.shown_split
+        Heading(f"Confusion matrix ({split} {opened.record.data.noun}s)")
+        counts = opened.evaluation(split).confusion
+        size = f"{min(40, max(20, 2.2 * len(self._names) + 8)):.0f}rem"
+        matrix = chart(
+            charts.confusion(counts, self._names), "confusion matrix", height=size
+        ).style("max-width: 48rem")
+        matrix.on_point_click(self._show)
+        with ui.row().classes("items-center gap-2"):
+            options = dict(enumerate(map(one_line, self._names)))
+            self._true = ui.select(options, label="true class", value=0).classes("w-48")
+            self._predicted = ui.select(options, label="predicted", value=0).classes("w-48")
+            ui.button("Show the pictures", on_click=self._show_chosen)
+        self._pictures = ui.column().classes("w-full").props('aria-live="polite"')
+
+    async def _show(self, event: events.EChartPointClickEventArguments) -> None:
+        cell: Any = event.data
+        column, row, _ = cell["value"]
+        await self._show_cell(int(row), int(column))
+
+    async def _show_chosen(self) -> None:
+        await self._show_cell(int(self._true.value), int(self._predicted.value))
+
+    async def _show_cell(self, true: int, predicted: int) -> None:
+        """Show the pictures of a class that were classified as another one, or rightly."""
+        self._pictures.clear()
+        with self._pictures:
+            ui.spinner()
+        try:
+            found = await asyncio.to_thread(_pictures, self._run, true, predicted)
+        except EyetuneError as error:
+            found = None
+            message = error.message
+        self._pictures.clear()
+        with self._pictures:
+            if found is None:
+                Text(f"The pictures cannot be shown: {message}")
+                return
+            count, pictures = found
+            title = f"{count} of {self._names[true]} classified as {self._names[predicted]}"
+            shown = f", the {len(pictures)} most confident" if len(pictures) < count else ""
+            Heading(title + shown, 3)
+            with ui.row().classes("gap-2"):
+                for number, share, source in pictures:
+                    with ui.element("figure").classes("q-ma-none"):
+                        label = f"picture {number}, {share:.0%} {self._names[predicted]}"
+                        image = ui.image(source).style(f"width: {PICTURE_PIXELS}px")
+                        image.props(f'alt="{one_line(label)}" no-spinner no-transition')
+                        Text(f"{number}: {share:.0%}", "figcaption").classes("text-caption")
+
+
+def _pictures(opened: Run, true: int, predicted: int) -> tuple[int, list[tuple[int, float, str]]]:
+    """Return how many pictures a cell of the confusion matrix has, and the most confident ones.
+
+    Each is its number in the split, the probability of the predicted class, and a data URL.
+    """
+    split = opened.shown_split
+    probabilities, labels = require_predictions(opened.workspace, opened.record, split)
+    classified = probabilities.argmax(axis=1)
+    chosen = np.flatnonzero((labels == true) & (classified == predicted))
+    order = chosen[np.argsort(-probabilities[chosen, predicted])][:MAX_PICTURES]
+    images = opened.dataset().split(split).images
+    pictures = [
+        (
+            int(number),
+            float(probabilities[number, predicted]),
+            pixels_url(images[number], PICTURE_PIXELS),
+        )
+        for number in order
+    ]
+    return len(chosen), pictures

@@ -1,0 +1,181 @@
+"""The records of checks of data: what was found, and what the user decided about each finding."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from eyetune._files import write_text
+from eyetune.errors import NotFoundError, WorkspaceError
+from eyetune.inputs.damage import explaining_damage
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_text
+from eyetune.records.folders import unwritable, workspace_path
+from eyetune.values.json_text import json_value
+
+Decision = Literal["confirmed", "dismissed"]
+_Thumbnail = Annotated[str, StringConstraints(pattern=r"^(data:image/jpeg;base64,[\w+/=]+)?$")]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RecordedFinding(_Record):
+    """A finding, with the keys that `eyetune data check --json` prints.
+
+    Attributes:
+        kind: Its kind, such as "likely-wrong-label".
+        files: Names of the pictures or files that it is about; none for a whole class.
+        splits: The split of each.
+        labels: The class of each.
+        score: How sure or how large it is, 0 to 1.
+        text: The finding in a sentence.
+        surplus: Names of the files that would be moved aside.
+        likelier_label: The class that is more likely than the label, if it is about a label.
+        decision: What the user decided; None: nothing yet.
+    """
+
+    kind: str
+    files: tuple[str, ...]
+    splits: tuple[str, ...]
+    labels: tuple[str, ...]
+    score: float
+    text: str
+    surplus: tuple[str, ...] = ()
+    likelier_label: str | None = None
+    decision: Decision | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others, also in a later check of the same source."""
+        return hashlib.sha256("\n".join([self.kind, *self.files]).encode()).hexdigest()[:16]
+
+
+class CheckRecord(_Record):
+    """A check of a source; a later check of the same source takes its place.
+
+    Attributes:
+        source: The source as it was named.
+        facts: Number of pictures, sizes and balance, as plain JSON values.
+        findings: The findings, by importance.
+        thumbnails: Some of the pictures as data URLs, by name.
+        created_at: When it ended, in UTC.
+    """
+
+    source: str
+    facts: dict[str, Any]
+    findings: tuple[RecordedFinding, ...]
+    thumbnails: dict[str, _Thumbnail] = {}
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def key(self) -> str:
+        """What its file is called: the same for each check of its source."""
+        return check_key(self.source)
+
+
+def check_key(source: str) -> str:
+    """Return what the file of a source's check is called.
+
+    Example:
+        >>> len(check_key("photos/"))
+        16
+    """
+    return hashlib.sha256(str(source).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+class CheckStore:
+    """The checks of data in a workspace.
+
+    Args:
+        root: The folder of their files.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save(self, record: CheckRecord) -> None:
+        """Write a check; findings that an earlier one has, too, keep the user's decisions.
+
+        Raises:
+            WorkspaceError: It cannot be written.
+        """
+        decisions: dict[str, Decision | None] = {}
+        if self._path(record.key).exists():
+            earlier = self.get(record.key)
+            decisions = {finding.key: finding.decision for finding in earlier.findings}
+        self._write(_decided(record, decisions))
+
+    def all(self) -> list[CheckRecord]:
+        """Return all checks, oldest first.
+
+        Raises:
+            WorkspaceError: A file is damaged.
+        """
+        records = [_read(path) for path in self.root.glob("*.json")]
+        return sorted(records, key=lambda record: (record.created_at, record.key))
+
+    def get(self, key: str) -> CheckRecord:
+        """Return the check of a key.
+
+        Raises:
+            NotFoundError: There is none.
+            WorkspaceError: Its file is damaged.
+        """
+        path = self._path(key)
+        if not path.is_file():
+            raise NotFoundError(
+                "There is no such check of data.",
+                received=key,
+                fix="eyetune data check SOURCE",
+            )
+        return _read(path)
+
+    def decide(self, key: str, finding_key: str, decision: Decision | None) -> CheckRecord:
+        """Record what the user decided about a finding, and return the check.
+
+        Raises:
+            NotFoundError: There is no such check.
+            WorkspaceError: Its file is damaged, or cannot be written.
+        """
+        return self._write(_decided(self.get(key), {finding_key: decision}))
+
+    def _write(self, record: CheckRecord) -> CheckRecord:
+        path = self._path(record.key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, record.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            raise unwritable(path, error) from None
+        return record
+
+    def _path(self, key: str) -> Path:
+        return workspace_path(self.root.parent, self.root.name, f"{key}.json")
+
+
+def _decided(record: CheckRecord, decisions: dict[str, Decision | None]) -> CheckRecord:
+    findings = tuple(
+        finding.model_copy(update={"decision": decisions[finding.key]})
+        if finding.key in decisions
+        else finding
+        for finding in record.findings
+    )
+    return record.model_copy(update={"findings": findings})
+
+
+def _read(path: Path) -> CheckRecord:
+    def damaged(reason: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"The record {path} cannot be read.",
+            expected="a check that this version of eyetune wrote",
+            received=reason,
+            fix=f"Move {path} away, and check the data again.",
+        )
+
+    with explaining_damage(damaged):
+        return CheckRecord.model_validate(json_value(read_text(path, JSON_BYTES)))

@@ -1,0 +1,166 @@
+"""What people do on the pages: annotate runs, control studies, look at data, try pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import FilePayload
+
+import eyetune as et
+from eyetune.records import Workspace, query
+from eyetune.records.check_store import check_key
+from eyetune.records.requests import RequestKind
+from eyetune.records.study import StudyState
+from tests.browser.conftest import HOSTILE, Visit
+from tests.browser.test_pages import LIMIT_MILLISECONDS
+
+
+def picture(seed: int = 0) -> FilePayload:
+    """Return a picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (60, 80, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return {"name": f"{seed}.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def test_dropped_pictures_are_classified(visit: Visit) -> None:
+    page = visit.open("/try")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose pictures").click()
+    damaged: FilePayload = {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
+    chooser.value.set_files([picture(0), picture(1), damaged])
+    page.get_by_text("int8: ").nth(1).wait_for(timeout=LIMIT_MILLISECONDS)
+    assert page.get_by_text("int8: ").count() == 2
+    page.get_by_text("no.png cannot be read").wait_for()
+    visit.keep(f"try-answers-{page.viewport_size['width']}")  # type: ignore[index]
+
+
+def test_webcam_that_is_missing_is_explained(visit: Visit) -> None:
+    page = visit.open("/try")
+    page.get_by_role("button", name="Use the webcam").click()
+    page.get_by_text("The webcam cannot be used.").wait_for()
+
+
+def test_samples_of_a_source_are_shown(visit: Visit) -> None:
+    page = visit.open("/data?source=digits")
+    page.get_by_role("img", name="balance").wait_for(timeout=LIMIT_MILLISECONDS)
+    page.get_by_role("img", name="samples of each class").wait_for()
+    visit.keep(f"data-samples-{page.viewport_size['width']}")  # type: ignore[index]
+
+
+def test_finding_is_confirmed_and_reopened(visit: Visit, records: Workspace) -> None:
+    page = visit.open("/data?source=digits")
+    page.get_by_role("button", name="Confirm: ").first.click()
+    page.get_by_role("radio", name="confirmed", exact=True).click()
+    page.get_by_text("1 confirmed of").wait_for()
+    findings = records.checks.get(check_key("digits")).findings
+    assert [finding.decision for finding in findings].count("confirmed") == 1
+    page.get_by_role("button", name="Reopen: ").click()
+    page.get_by_text("0 confirmed of").wait_for()
+
+
+def test_note_and_tags_are_written(visit: Visit, records: Workspace) -> None:
+    run = et.open_run(HOSTILE, workspace=records)
+    page = visit.open(f"/runs/{run.id}")
+    page.get_by_role("textbox", name="Note").fill("<b>In the sun</b>")
+    page.get_by_role("combobox", name="Tags").fill("lamp")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved").wait_for()
+    record = records.runs.get(run.id)
+    assert (record.note, record.tags) == ("<b>In the sun</b>", ("lamp",))
+    page = visit.open("/")
+    page.get_by_label("Filter").fill("tags=lamp")
+    page.get_by_text("1 of ").wait_for()
+    records.runs.annotate(run.id, note="", tags=())
+
+
+def test_selected_runs_are_tagged(visit: Visit, records: Workspace) -> None:
+    page = visit.open("/")
+    page.get_by_label("Filter").fill("cifar10 validation_accuracy>0.7")
+    own = [run for run in records.runs.all() if not run.study_id]
+    chosen = query.choose(own, ["validation_accuracy>0.7", "data=cifar10"])
+    page.get_by_text(f"{len(chosen)} of ").wait_for()
+    page.locator("tbody [role=checkbox]").nth(0).click()
+    page.locator("tbody [role=checkbox]").nth(1).click()
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("combobox", name="Add").fill("chosen")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Change").click()
+    page.locator(".q-badge", has_text="chosen").nth(1).wait_for()
+    tagged = [run for run in records.runs.all() if "chosen" in run.tags]
+    assert len(tagged) == 2
+    for run in tagged:
+        records.runs.annotate(run.id, tags=())
+
+
+def test_network_is_drawn_and_explained(visit: Visit) -> None:
+    page = visit.open("/runs/latest")
+    page.get_by_text("Diagram", exact=True).click()
+    page.get_by_role("img", name="the network, layer by layer").wait_for()
+    page.get_by_role("button", name="Explain").click()
+    activations = page.get_by_role("img", name="Activations of each layer for the image")
+    activations.wait_for(timeout=LIMIT_MILLISECONDS)
+    visit.keep(f"explained-{page.viewport_size['width']}")  # type: ignore[index]
+
+
+def test_trial_by_hand_is_enqueued(visit: Visit, records: Workspace) -> None:
+    study = records.studies.find("interrupted")
+    page = visit.open("/studies/interrupted")
+    page.get_by_role("button", name="Try values").click()
+    page.get_by_label("learning_rate").fill("0.00123")
+    page.get_by_role("button", name="Try them").click()
+    page.get_by_text("The trial is enqueued.").wait_for()
+    (request,) = records.requests.pending(study.id)
+    assert request.hyperparameters["learning_rate"] == 0.00123
+    page.get_by_role("button", name="Try values").click()
+    page.get_by_label("learning_rate").fill("7")
+    page.get_by_role("button", name="Try them").click()
+    page.get_by_text("learning_rate cannot have this value").wait_for()
+    records.requests.remove(request)
+
+
+@pytest.fixture
+def running(records: Workspace) -> Iterator[str]:
+    """Return the id of a study that this process runs."""
+    study = records.studies.find("interrupted")
+    records.studies.save(study.model_copy(update={"state": StudyState.RUNNING}))
+    with records.studies.claim(study.id):
+        yield study.id
+    records.studies.save(study)
+    records.requests.forget_orders(study.id)
+
+
+def test_running_study_is_paused(visit: Visit, records: Workspace, running: str) -> None:
+    page = visit.open("/studies/interrupted")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("It pauses: whole epochs are kept.").wait_for()
+    (request,) = records.requests.pending(running)
+    assert request.kind is RequestKind.PAUSE
+
+
+def test_brushing_an_axis_keeps_some_trials(visit: Visit) -> None:
+    page = visit.open("/studies/search")
+    chart = page.get_by_role("img", name="trials across their hyperparameters")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    lines = "path[stroke-width='1.5']"
+    before = chart.locator(lines).evaluate_all(_FAINT)
+    x, top, bottom = box["x"] + 48, box["y"] + 90, box["y"] + box["height"] - 26
+    page.mouse.move(x, top)
+    page.mouse.down()
+    page.mouse.move(x, (top + bottom) / 2, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    after = chart.locator(lines).evaluate_all(_FAINT)
+    assert before == 0
+    assert after > 0
+
+
+_FAINT = """paths => paths.filter(
+  path => parseFloat(path.getAttribute('stroke-opacity') || '1') < 0.1).length"""
