@@ -21,11 +21,13 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from eyetune import _plugins
 from eyetune.errors import EyetuneError, RecipeError, UsageError, nearest
 from eyetune.recipe import Recipe
 
@@ -47,6 +49,7 @@ class Technique:
         link: The paper or the page in Keras's documentation.
         edit: Function that returns the edited recipe, given a recipe and a value.
         needs: What it needs beyond the images, as text. Default: "" (nothing).
+        plugin: Name of the plug-in that it is from. Default: "" (none).
     """
 
     name: str
@@ -57,11 +60,12 @@ class Technique:
     link: str
     edit: Edit = field(repr=False, compare=False)
     needs: str = ""
+    plugin: str = ""
 
     @property
     def file(self) -> str:
-        """The Python file of a technique of the user's own; "" for those of eyetune."""
-        if self.edit.__module__.startswith("eyetune."):
+        """The Python file of a technique of the user's own; "" for those that are installed."""
+        if self.plugin or self.edit.__module__.startswith("eyetune."):
             return ""
         return inspect.getsourcefile(self.edit) or ""
 
@@ -199,7 +203,10 @@ def technique(
 
 
 def techniques() -> tuple[Technique, ...]:
-    """Return all techniques, in the order in which they are best taught, your own last."""
+    """Return all techniques, in the order in which they are best taught.
+
+    Those of plug-ins and your own are last.
+    """
     _load_catalog()
     return tuple(_registered.values())
 
@@ -260,3 +267,12 @@ def _load_catalog() -> None:
     from eyetune.techniques.catalog import register_all
 
     register_all()
+    _plugins.use_each(_plugins.TECHNIQUES, _register_plugin)
+
+
+def _register_plugin(entry: EntryPoint) -> None:
+    """Import a module that registers techniques, and note which plug-in they are from."""
+    before = set(_registered)
+    entry.load()
+    for name in _registered.keys() - before:
+        _registered[name] = replace(_registered[name], plugin=entry.name)

@@ -188,7 +188,9 @@ class _DataView:
             for name in finding.files[:MAX_THUMBNAILS]:
                 if thumbnail := record.thumbnails.get(name):
                     image = ui.image(thumbnail).style("width: 96px")
-                    image.props(f'alt="{one_line(name).replace(chr(34), "")}" no-spinner no-transition')
+                    image.props(
+                        f'alt="{one_line(name).replace(chr(34), "")}" no-spinner no-transition'
+                    )
             with ui.column().classes("gap-1").style("flex: 1 1 16rem; min-width: 0"):
                 Text(f"{finding.kind}: {finding.text}").classes("q-my-none").style(
                     "overflow-wrap: anywhere"

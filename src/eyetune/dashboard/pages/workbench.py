@@ -215,7 +215,9 @@ class _Workbench:
         if picture:
             with self._preview:
                 Text("Augmented images; the first of each row is unchanged.").classes("soft")
-                ui.image(picture).props('alt="augmented images" no-spinner no-transition').classes("max-w-xl")
+                ui.image(picture).props('alt="augmented images" no-spinner no-transition').classes(
+                    "max-w-xl"
+                )
 
     def _show_training(self) -> None:
         with ui.row().classes("items-center gap-2"):

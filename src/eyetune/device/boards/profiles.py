@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
+from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import ClassVar, Literal, Self, get_args
@@ -13,6 +15,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from eyetune import _plugins
 from eyetune.errors import UsageError, nearest
 from eyetune.inputs import toml_text
 from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
@@ -173,20 +176,37 @@ class Board(_Section):
     largest_arena_bytes: ClassVar[property] = renamed_to("max_arena_bytes")
 
 
+@cache
 def boards() -> tuple[Board, ...]:
-    """Return the built-in boards, the default one first, the others by name.
+    """Return the known boards, the default one first, the others by name.
+
+    These are the built-in boards and those of plug-ins.
 
     Example:
         >>> [board.name for board in boards()][:4]
         ['esp-eye', 'esp32-c3', 'esp32-cam', 'esp32-p4']
     """
-    files = [file for file in _folder().iterdir() if file.name.endswith(".toml")]
-    profiles = [_parse(file.read_text(encoding="utf-8"), file.name) for file in files]
-    return tuple(sorted(profiles, key=lambda board: (board.name != DEFAULT_BOARD, board.name)))
+    known = {board.name: board for board in _boards_in(_folder())}
+
+    def add(entry: EntryPoint) -> None:
+        for board in _boards_in(resources.files(entry.load())):
+            if board.name in known:
+                raise UsageError(f"There is already a board named {board.name}.")
+            known[board.name] = board
+
+    _plugins.use_each(_plugins.BOARDS, add)
+    return tuple(
+        sorted(known.values(), key=lambda board: (board.name != DEFAULT_BOARD, board.name))
+    )
+
+
+def _boards_in(folder: Traversable) -> list[Board]:
+    files = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+    return [_parse(file.read_text(encoding="utf-8"), file.name) for file in files]
 
 
 def load_board(name: str | Path) -> Board:
-    """Return a built-in board by its name, or a board from a TOML file.
+    """Return a known board by its name, or a board from a TOML file.
 
     Args:
         name: The name of one of `boards()`, or the path of a file that ends in .toml.
@@ -201,19 +221,15 @@ def load_board(name: str | Path) -> Board:
     text = str(name)
     if text.endswith(".toml"):
         return _read_file(Path(text))
-    names = _names()
-    if text in names:
-        return _parse((_folder() / f"{text}.toml").read_text(encoding="utf-8"), text)
+    by_name = {board.name: board for board in boards()}
+    if text in by_name:
+        return by_name[text]
     raise UsageError(
         f"There is no board named {text}.",
         expected="the name of a board, or the path of a .toml file that describes one",
         received=text,
-        fix=nearest(text, names, listed_by="eyetune boards"),
+        fix=nearest(text, by_name, listed_by="eyetune boards"),
     )
-
-
-def _names() -> list[str]:
-    return [board.name for board in boards()]
 
 
 def _folder() -> Traversable:
@@ -234,11 +250,12 @@ def _read_file(path: Path) -> Board:
 
 
 def _unreadable(path: Path, reason: str, fix: str | None = None) -> UsageError:
+    names = [board.name for board in boards()]
     return UsageError(
         "Cannot read the board file.",
         expected="a TOML file",
         received=f"{path}: {reason}",
-        fix=fix or f"Name an existing file, or a built-in board. {nearest(path.stem, _names())}",
+        fix=fix or f"Name an existing file, or a built-in board. {nearest(path.stem, names)}",
     )
 
 
