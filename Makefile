@@ -16,7 +16,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz browser audit wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz browser docs audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -43,8 +43,13 @@ $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 	@$(PIP_INSTALL) --require-hashes -r requirements/development.txt
 	@touch $@
 
-demo: install  ## a dozen techniques compared on handwritten digits (no download of data)
-	$(BIN)/eyetune lab --data digits --quick
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.development
+	@echo "Installing what builds the site into $(VENV) ..."
+	@$(PIP_INSTALL) --require-hashes -r requirements/docs.txt
+	@touch $@
+
+demo: install  ## from handwritten digits to a verified network for a board (no download of data)
+	@$(BIN)/python tools/demo.py
 
 notebook: install  ## open the lesson in JupyterLab, which is installed first if it is missing
 	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
@@ -80,6 +85,11 @@ fuzz: develop  ## give all readers damaged and hostile files
 browser: develop  ## the dashboard in a headless Chromium; skipped where there is none
 	$(BIN)/python -m pytest --numprocesses 0 tests/browser
 
+docs: $(VENV)/.docs  ## build the site into build/site, strictly, and check its links
+	$(BIN)/python tools/make_command_reference.py
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python tools/check_site.py build/site
+
 audit: develop  ## check the pinned dependencies for known vulnerabilities (asks PyPI)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/development.txt
 
@@ -89,10 +99,13 @@ wheel: develop  ## build the wheel, install it into a new environment and use it
 lock: | $(BIN)/python  ## pin the dependencies after a change in pyproject.toml
 	@$(PIP_INSTALL) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header pyproject.toml requirements/build.in --output-file requirements/runtime.txt
+	  --no-header --extra dashboard pyproject.toml requirements/build.in --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --group dev pyproject.toml requirements/build.in --constraints requirements/runtime.txt \
 	  --output-file requirements/development.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --group docs --constraints requirements/development.txt \
+	  --output-file requirements/docs.txt
 
 clean:  ## remove .venv, the built distributions and the caches of the tools
 	rm -rf $(VENV) build dist src/eyetune.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

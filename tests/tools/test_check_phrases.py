@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "check_phrases.py"
+from tests.tools.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def check_phrases() -> ModuleType:
     """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location("check_phrases", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("check_phrases")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What the pages of the documentation show can be done: their Python and their commands run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eyetune.cli.main import run
+from eyetune.tuning.executors import InProcessExecutor
+from tests.tools.scripts import load_script
+
+ROOT = Path(__file__).parent.parent
+examples = load_script("examples")
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+# A test of its own runs this example, or a comment says why it is not run.
+_PYTHON = re.compile(r"(?:<!-- (.*?) -->\n)?```python\n(.*?)```", re.S)
+_TESTED = "tests/test_docs.py"
+_NOT_RUN = "not run: "
+_FILE = "file: "  # `examples.write_files` writes it
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT / "docs").as_posix()
+
+
+def python_examples(page: Path) -> list[str]:
+    """Return the Python of a page that is run here."""
+    found = _PYTHON.findall(page.read_text(encoding="utf-8"))
+    return [code for about, code in found if not about.startswith((_TESTED, _NOT_RUN, _FILE))]
+
+
+def has_examples(page: Path) -> bool:
+    return bool(python_examples(page) or examples.commands(page))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder, which is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("EYETUNE_WORKSPACE")
+    # Most of the time of such short studies is the start of their workers.
+    monkeypatch.setattr("eyetune.api.tune.make_executor", lambda *_, **__: InProcessExecutor())
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:workers=0")  # what this process costs
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("page", [page for page in PAGES if has_examples(page)], ids=name_of)
+def test_examples_of_a_page_run(page: Path, folder: Path) -> None:
+    names: dict[str, Any] = {"__name__": "example"}
+    examples.write_files(page.read_text(encoding="utf-8"), folder)
+    for code in python_examples(page):
+        exec(compile(code, name_of(page), "exec"), names)
+    for command in examples.commands(page):
+        assert run_command(command) == 0, command
+
+
+def run_command(command: str) -> int:
+    """Run a command of eyetune in this process, and return its exit status; ignore others."""
+    words = shlex.split(command)
+    target: Path | None = None
+    if ">" in words:
+        target = Path(words[words.index(">") + 1])
+        words = words[: words.index(">")]
+    if words[0] != "eyetune":
+        return 0
+    if target is None or str(target) == os.devnull:
+        return run(words[1:])
+    with target.open("w") as stream, contextlib.redirect_stdout(stream):
+        return run(words[1:])
