@@ -17,7 +17,7 @@ from tests.tools.scripts import load_script
 
 ROOT = Path(__file__).parent.parent
 examples = load_script("examples")
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 # A test of its own runs this example, or a comment says why it is not run.
 _PYTHON = re.compile(r"(?:<!-- (.*?) -->\n)?```python\n(.*?)```", re.S)
 _TESTED = "tests/test_docs.py"
@@ -26,7 +26,7 @@ _FILE = "file: "  # `examples.write_files` writes it
 
 
 def name_of(page: Path) -> str:
-    return page.relative_to(ROOT / "docs").as_posix()
+    return page.relative_to(ROOT).as_posix()
 
 
 def python_examples(page: Path) -> list[str]:
