@@ -22,6 +22,7 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 _PYTHON = re.compile(r"(?:<!-- (.*?) -->\n)?```python\n(.*?)```", re.S)
 _TESTED = "tests/test_docs.py"
 _NOT_RUN = "not run: "
+_TOO_LONG = "<!-- tests do not run these commands"
 _FILE = "file: "  # `examples.write_files` writes it
 
 
@@ -36,6 +37,8 @@ def python_examples(page: Path) -> list[str]:
 
 
 def has_examples(page: Path) -> bool:
+    if _TOO_LONG in page.read_text(encoding="utf-8"):
+        return False
     return bool(python_examples(page) or examples.commands(page))
 
 

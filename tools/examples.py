@@ -1,7 +1,7 @@
 """The commands that pages of the documentation show, with their output.
 
 A block of a page that begins with ```console holds commands after "$ ", each with the output below
-it. They are run in the order of the page, in an empty folder:
+it. They are run in the order of the page, in a folder that contains a link to `tools` only:
 
     python tools/examples.py docs/start.md     # runs them, and writes their output into the page
 
@@ -116,10 +116,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pages", nargs="+", type=Path, help="pages to write the output into")
-    for page in parser.parse_args().pages:
-        with tempfile.TemporaryDirectory() as folder:
+    parser.add_argument("--folder", type=Path, help="run them here, and keep what they write")
+    arguments = parser.parse_args()
+    for page in arguments.pages:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = (arguments.folder or Path(temporary)).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "tools").symlink_to(ROOT / "tools")
             text = page.read_text(encoding="utf-8")
-            page.write_text(with_output(text, Path(folder).resolve()), encoding="utf-8")
+            page.write_text(with_output(text, folder), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -195,6 +195,16 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_MODULE_OF_NAME[name]), name)
 
 
+def load_ipython_extension(_: Any) -> None:
+    """Draw the curves of running trainings below the cell: `%load_ext eyetune`."""
+    importlib.import_module("eyetune.report.progress.live_curves").enable()
+
+
+def unload_ipython_extension(_: Any) -> None:
+    """Draw no more curves: `%unload_ext eyetune`."""
+    importlib.import_module("eyetune.report.progress.live_curves").enable(is_enabled=False)
+
+
 def __dir__() -> list[str]:
     """Return the public names, for completion."""
     return [*__all__, "__version__"]

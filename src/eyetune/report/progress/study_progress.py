@@ -29,6 +29,7 @@ from eyetune.analysis.trial_results import metric_text, objectives_text
 from eyetune.records.study import StudyRecord, TrialRecord, TrialState
 from eyetune.report.console import SafeConsole, escape
 from eyetune.report.numbers import duration
+from eyetune.report.progress.live_curves import live_curves
 from eyetune.report.progress.notebook import in_notebook
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position
@@ -259,6 +260,7 @@ class StudyDisplay:
             auto_refresh=True,
         )
         self._is_live = enabled and self._console.is_terminal
+        self._curves = live_curves(enabled=enabled)
 
     def __enter__(self) -> Self:
         if self._is_live:
@@ -273,6 +275,8 @@ class StudyDisplay:
     ) -> None:
         if self._is_live:
             self._live.stop()
+        if self._curves:
+            self._curves.close()
 
     def note(self, message: str) -> None:
         """Print a line about the study as a whole."""
@@ -285,9 +289,13 @@ class StudyDisplay:
             trial = self._trials.get(key)
             epoch = trial.epochs_of(key) if trial is not None else 0
             self._rows[key] = _Row(label, num_epochs, trial, epoch, recorded_epochs=epoch)
+        if self._curves:
+            self._curves.begin(key, label)
 
     def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
+        if self._curves and isinstance(entry, Epoch):
+            self._curves.on_epoch(key, entry)
         with self._lock:
             row = self._rows.get(key)
             if row is None:
@@ -309,6 +317,8 @@ class StudyDisplay:
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""
+        if self._curves:
+            self._curves.end(key)
         with self._lock:
             self._rows.pop(key, None)
         if message:

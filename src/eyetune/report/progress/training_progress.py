@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column
 
 from eyetune.report.console import SafeConsole, escape
+from eyetune.report.progress.live_curves import live_curves
 from eyetune.report.progress.notebook import CellOutput, in_notebook
 from eyetune.values.display import lines
 from eyetune.values.history import Epoch
@@ -182,6 +183,7 @@ class TrainingDisplay:
     def __init__(self, num_epochs: int, *, enabled: bool = True) -> None:
         self._num_epochs = num_epochs
         self._cell = CellOutput() if enabled and in_notebook() else None
+        self._curves = live_curves(enabled=enabled)
         # A notebook shows standard error as if something were wrong.
         enabled = enabled and self._cell is None
         self._console = SafeConsole(file=sys.stderr, quiet=not enabled, force_jupyter=False)
@@ -212,6 +214,8 @@ class TrainingDisplay:
         self._bar.stop()
         if self._cell:
             self._cell.close()
+        if self._curves:
+            self._curves.close()
 
     def note(self, message: str) -> None:
         """Print a line about the training as a whole."""
@@ -239,6 +243,8 @@ class TrainingDisplay:
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Print the epoch's line above the bar."""
+        if self._curves:
+            self._curves.on_epoch("", epoch)
         if self._cell:
             self._cell.line(epoch_line(epoch, self._num_epochs))
         self._console.print(epoch_line(epoch, self._num_epochs), highlight=False, soft_wrap=True)
@@ -275,6 +281,7 @@ class WorkersDisplay:
         self._all = self._bar.add_task("all trainings", total=0, status="")
         self._rows: dict[str, TaskID] = {}
         self._expected = self._ended = 0
+        self._curves = live_curves(enabled=enabled)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -287,6 +294,8 @@ class WorkersDisplay:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if self._curves:
+            self._curves.close()
 
     def note(self, message: str) -> None:
         """Print a line about the trainings as a whole."""
@@ -303,12 +312,16 @@ class WorkersDisplay:
 
     def begin(self, key: str, label: str, num_epochs: int) -> None:
         """Show a training that starts, under a key of its own."""
+        if self._curves:
+            self._curves.begin(key, label)
         self._rows[key] = self._bar.add_task(
             f"  {escape(label)}", total=num_epochs, status="epochs"
         )
 
     def on_progress_log(self, key: str, entry: Epoch | Position) -> None:
         """Move a training's row."""
+        if self._curves and isinstance(entry, Epoch):
+            self._curves.on_epoch(key, entry)
         if key not in self._rows:
             return
         if isinstance(entry, Epoch):
@@ -322,6 +335,8 @@ class WorkersDisplay:
 
     def end(self, key: str, message: str) -> None:
         """Remove a training's row and print a line about how it ended."""
+        if self._curves:
+            self._curves.end(key)
         if key in self._rows:
             self._bar.remove_task(self._rows.pop(key))
         self._ended += 1
