@@ -134,3 +134,14 @@ def test_other_sites_are_refused(home: str) -> None:
     assert httpx.get(home, headers={"host": "evil.example"}, timeout=60).status_code == 403
     foreign = {"origin": "http://evil.example"}
     assert httpx.post(f"{home}/api/runs", headers=foreign, timeout=60).status_code == 403
+
+
+def test_damaged_database_is_explained(tmp_path: Path) -> None:
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    (folder / "eyetune.sqlite").write_bytes(b"no database" * 100)
+    with dashboard(folder, tmp_path / "log") as address:
+        answer = httpx.get(address, timeout=60)
+        assert answer.status_code == 500
+        assert "eyetune doctor" in answer.text
+        assert httpx.get(f"{address}/api/runs", timeout=60).status_code == 400

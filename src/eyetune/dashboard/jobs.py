@@ -85,7 +85,7 @@ class Jobs:
         name = name or f"workbench-{secrets.token_hex(3)}"
         path = self._path(".toml")
         path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
-        return self._start(name, "train", str(path), "--name", name, "--seed", str(seed))
+        return self._start(name, "train", str(path), f"--name={name}", f"--seed={seed}")
 
     def resume_study(self, name: str) -> Job:
         """Start `eyetune tune --resume` for a study.
@@ -94,7 +94,7 @@ class Jobs:
             UsageError: Several commands are running.
             WorkspaceError: The workspace cannot be written.
         """
-        return self._start(name, "tune", "--resume", "--name", name)
+        return self._start(name, "tune", "--resume", f"--name={name}")
 
     def check_data(self, source: str) -> Job:
         """Start `eyetune data check` for a source.
@@ -103,7 +103,7 @@ class Jobs:
             UsageError: Several commands are running.
             WorkspaceError: The workspace cannot be written.
         """
-        return self._start(source, "data", "check", source)
+        return self._start(source, "data", "check", as_argument(source))
 
     def find(self, name: str) -> Job | None:
         """Return the job that was started last under a name; None if there is none."""
@@ -124,6 +124,16 @@ class Jobs:
         folder = self._workspace.path(FOLDER)
         folder.mkdir(exist_ok=True)
         return folder / f"{secrets.token_hex(4)}{suffix}"
+
+
+def as_argument(source: str) -> str:
+    """Return a source as an argument of a command that is never taken for an option.
+
+    Example:
+        >>> as_argument("digits"), as_argument("--fix")
+        ('digits', './--fix')
+    """
+    return f"./{source}" if source.startswith("-") else source
 
 
 def _start(workspace: Workspace, name: str, arguments: Sequence[str], log_path: Path) -> Job:

@@ -79,6 +79,17 @@ def page(title: str, section: str) -> Iterator[None]:
         yield
 
 
+def error_page(error: Exception) -> None:
+    """Show why a page could not be made, for example since the database is damaged."""
+    with page("This page cannot be shown", ""):
+        Heading("This page cannot be shown", 1)
+        if isinstance(error, EyetuneError):
+            Text(error.message)
+            facts({name: one_line(text) for name, text in error.details().items()})
+        else:
+            Text(f"Internal error, please report it: {type(error).__name__}: {error}")
+
+
 def follow(refresh: Callable[[], Awaitable[None]], *, active: bool = True) -> ui.timer:
     """Call a function every second that shows what is new; an error ends it, and is shown once.
 
@@ -108,6 +119,19 @@ def facts(values: dict[str, str]) -> None:
             with ui.element("div"):
                 Text(name, "dt").classes("text-caption soft")
                 Text(value, "dd").classes("text-subtitle1 numbers q-ma-none")
+
+
+def answer_buttons(dialog: ui.dialog, text: str) -> None:
+    """Show the buttons that end a dialog: one that does what it asks for, and Cancel.
+
+    Args:
+        dialog: The dialog; awaiting it returns whether it is to be done.
+        text: What is done.
+    """
+    with ui.row():
+        ui.button(text, on_click=lambda: dialog.submit(True))
+        cancel = ui.button("Cancel", on_click=lambda: dialog.submit(False))
+        cancel.props("outline color=accent")
 
 
 class Text(TextElement):

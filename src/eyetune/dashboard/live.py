@@ -15,6 +15,7 @@ from eyetune.values.history import History
 
 MAX_AGE_SECONDS = 1.0
 MAX_KEPT_HISTORIES = 200
+MAX_DERIVED = 50
 _Value = TypeVar("_Value")
 
 
@@ -43,6 +44,7 @@ class Live:
         self._lock = threading.RLock()
         self._values: dict[str, _Aged] = {}
         self._histories: dict[tuple[str, int | None], History] = {}  # by id and stamp of the run
+        self._derived: dict[str, tuple[object, Any]] = {}  # by name, each with its source
 
     def runs(self) -> LiveRuns:
         """Return the runs that are not in the trash."""
@@ -101,6 +103,25 @@ class Live:
         known = before.value if before else LiveTrials()
         read = self._fresh(key, lambda: refreshed_trials(self.workspace, study_id, known))
         return read.records
+
+    def derived(self, name: str, source: object, make: Callable[[], _Value]) -> _Value:
+        """Return what follows from a value, made once for all clients while the value is the same.
+
+        Args:
+            name: What it is, and of what, such as "front 3f2a77b0".
+            source: The value that it follows from, as it was returned by a method of this object.
+            make: Makes it. What it returns must not be changed.
+        """
+        with self._lock:
+            kept = self._derived.get(name)
+            if kept is not None and kept[0] is source:
+                value: _Value = kept[1]
+                return value
+            value = make()
+            self._derived[name] = (source, value)
+            for oldest in list(self._derived)[:-MAX_DERIVED]:
+                del self._derived[oldest]
+            return value
 
     def _fresh(self, key: str, read: Callable[[], _Value]) -> _Value:
         """Return a value that is at most MAX_AGE_SECONDS old; the same object if it is equal."""

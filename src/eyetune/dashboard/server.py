@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from eyetune.dashboard import http_api, http_changes
 from eyetune.dashboard.access import Access, Guard
 from eyetune.dashboard.inspector import Inspector
 from eyetune.dashboard.jobs import Jobs
+from eyetune.dashboard.layout import error_page
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages import data, labs, one_run, runs_list, studies, try_it, workbench
 from eyetune.dashboard.services import Services
@@ -42,6 +44,8 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
     app.include_router(http_api.router(live))
     app.include_router(http_changes.run_changes(services))
     app.include_router(http_changes.study_changes(services))
+    pages.on_page_exception(error_page)
+    logging.getLogger("nicegui").addFilter(_is_unexpected)
     pages.on_startup(partial(_read_ahead, live))
     pages.on_shutdown(services.inspector.close)
     for module in (workbench, runs_list, one_run, labs, studies, data, try_it):
@@ -57,6 +61,12 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
         reconnect_timeout=30.0,
     )
     return Guard(app, access)
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    """Return whether a log entry is about more than an error that a page explains."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, EyetuneError)
 
 
 async def _read_ahead(live: Live) -> None:

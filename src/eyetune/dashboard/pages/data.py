@@ -12,7 +12,7 @@ from eyetune.analysis.data_findings import FindingKind
 from eyetune.api.set_aside import set_aside_files, undo_check
 from eyetune.dashboard import charts
 from eyetune.dashboard.commands import json_of
-from eyetune.dashboard.jobs import FOLDER
+from eyetune.dashboard.jobs import FOLDER, as_argument
 from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pictures import png_url
@@ -91,7 +91,7 @@ class _DataView:
         picture = self._workspace.path(FOLDER, f"samples-{check_key(self._source)}.png")
         try:
             picture.parent.mkdir(exist_ok=True)
-            arguments = ("data", "show", self._source, "--output", str(picture))
+            arguments = ("data", "show", as_argument(self._source), "--output", str(picture))
             value = await json_of(*arguments, workspace=self._workspace.folder)
             content = await asyncio.to_thread(picture.read_bytes)
         except (EyetuneError, OSError) as error:

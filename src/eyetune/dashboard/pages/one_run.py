@@ -86,6 +86,7 @@ class _RunView:
                 metric: chart(charts.curves({"": history}, metric), f"{metric} by epoch")
                 for metric in ("accuracy", "loss")
             }
+        _Notes(services.live, record)  # not part of what is shown again after each epoch
         self._details = ui.column().classes("w-full")
         self._show()
         self._timer = follow(self._refresh, active=not record.is_over)
@@ -144,7 +145,6 @@ def _details(services: Services, record: RunRecord) -> None:
         _verdict(opened)
     if record.results is not None and opened.has_predictions:
         Confusions(opened)
-    _Notes(live, record)
     show_network(opened)
     if record.results is not None and opened.has_network and record.data.has_images:
         Explanation(services, record)

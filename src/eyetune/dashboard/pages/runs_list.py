@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from nicegui import events, ui
 
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart, follow, page, plain_table
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    answer_buttons,
+    chart,
+    follow,
+    page,
+    plain_table,
+)
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import choose_runs, run_row
 from eyetune.dashboard.services import Services
@@ -189,11 +197,7 @@ class _RunsTable:
             added = ui.input_chips("Add", new_value_mode="add-unique").classes("w-full")
             removed = ui.select(present, label="Remove", multiple=True, value=[]).classes("w-full")
             removed.set_visibility(bool(present))
-            with ui.row():
-                ui.button("Change", on_click=lambda: dialog.submit(True))
-                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props(
-                    "outline color=accent"
-                )
+            answer_buttons(dialog, "Change")
         if not await dialog:
             return
         store = self._live.workspace.runs
@@ -211,11 +215,7 @@ class _RunsTable:
         with ui.dialog() as dialog, ui.card():
             Text(f"Move {len(selected)} run{'s' if len(selected) > 1 else ''} to the trash?")
             Text("To bring one back: eyetune runs restore RUN").classes("soft")
-            with ui.row():
-                ui.button("Move to the trash", on_click=lambda: dialog.submit(True))
-                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props(
-                    "outline color=accent"
-                )
+            answer_buttons(dialog, "Move to the trash")
         if not await dialog:
             return
         failed = []

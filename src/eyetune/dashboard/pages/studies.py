@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from nicegui import events, ui
 
@@ -19,6 +20,8 @@ from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.records.study import StudyRecord, TrialRecord
 from eyetune.report.numbers import duration
+
+_Value = TypeVar("_Value")
 
 ROWS_PER_PAGE = 25
 MAX_SLICES = 8
@@ -144,16 +147,27 @@ class _StudyView:
             self._front.update()
         self._show()
 
+    def _derived(self, name: str, make: Callable[[], _Value]) -> _Value:
+        """Return what follows from the trials, made once for all clients."""
+        return self._live.derived(f"{name} {self._study.id}", self._trials, make)
+
     def _best_options(self) -> charts.Options:
-        return charts.best_so_far(self._study, self._trials)
+        return self._derived("best", lambda: charts.best_so_far(self._study, self._trials))
 
     def _front_options(self) -> charts.Options:
         objectives = self._study.settings.objectives
-        on_front = {trial.number for trial in non_dominated_trials(objectives, self._trials)}
-        return charts.front(objectives, self._trials, on_front, self._limits)
+
+        def make() -> charts.Options:
+            on_front = {trial.number for trial in non_dominated_trials(objectives, self._trials)}
+            return charts.front(objectives, self._trials, on_front, self._limits)
+
+        return self._derived("front", make)
 
     def _parallel_options(self) -> charts.Options:
-        return charts.parallel(self._study.space, self._study.settings.objectives[0], self._trials)
+        objective = self._study.settings.objectives[0]
+        return self._derived(
+            "parallel", lambda: charts.parallel(self._study.space, objective, self._trials)
+        )
 
     def _columns(self) -> list[dict[str, object]]:
         names = {"number": "trial", "state": "state"}
@@ -199,7 +213,7 @@ class _StudyView:
     def _ordered(self, sort: str | None, descending: bool) -> list[TrialRecord]:
         objectives = self._study.settings.objectives
         if sort is None or sort.startswith("objective "):
-            best = rank_trials(objectives, self._trials)
+            best = list(self._derived("ranked", lambda: rank_trials(objectives, self._trials)))
             numbers = {trial.number for trial in best}
             best += [trial for trial in reversed(self._trials) if trial.number not in numbers]
             return best[::-1] if sort and descending else best

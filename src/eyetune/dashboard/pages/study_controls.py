@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from eyetune.api.study import Study
-from eyetune.dashboard.layout import Text
+from eyetune.dashboard.layout import Text, answer_buttons
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records.study import StudyRecord, StudyState, TrialRecord
@@ -94,11 +94,7 @@ class StudyControls:
                 for name in space.names:
                     value = first.get(name, space[name].default)
                     inputs[name] = _input(space[name], value)
-            with ui.row():
-                ui.button("Try them", on_click=lambda: dialog.submit(True))
-                ui.button("Cancel", on_click=lambda: dialog.submit(False)).props(
-                    "outline color=accent"
-                )
+            answer_buttons(dialog, "Try them")
         if not await dialog:
             return
         given = {name: _value(space[name], element.value) for name, element in inputs.items()}

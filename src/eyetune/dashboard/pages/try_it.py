@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState
 from eyetune.values.display import one_line
+from eyetune.values.run_files import MODEL_FILE
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
 MAX_PICTURES = 20  # at a time
@@ -78,15 +81,16 @@ def register(services: Services) -> None:
 
 def _networks(live: Live) -> list[RunRecord]:
     """Return the runs that have a network for images, the newest first."""
-    found = [
+    runs = live.workspace.runs
+    found = (
         record
         for record in list(live.runs().records.values())[::-1]
         if record.state is RunState.COMPLETE
         and record.data.has_images
         and record.data.class_names
-        and (live.workspace.runs.folder(record.id) / "model.keras").is_file()
-    ]
-    return found[:MAX_CHOICES]
+        and (runs.folder(record.id) / MODEL_FILE).is_file()
+    )
+    return list(itertools.islice(found, MAX_CHOICES))
 
 
 class _TryView:
@@ -139,7 +143,7 @@ class _TryView:
 
     async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
         """Classify pictures that were dropped."""
-        pictures = [(file.name, await file.read()) for file in event.files]
+        pictures = [(file.name, await file.read()) for file in event.files[:MAX_PICTURES]]
         event.sender.reset()  # type: ignore[attr-defined]
         self._message.set_text("Classifying: the first time takes some seconds ...")
         await self._classify(pictures)
@@ -165,10 +169,10 @@ class _TryView:
         """Classify a frame of the webcam, unless the last one is not done."""
         if self._is_busy:
             return
-        frame = await ui.run_javascript(_TAKE_FRAME, timeout=10)
-        content = decoded_frame(frame)
-        if content:
-            await self._classify([("webcam", content)])
+        with contextlib.suppress(TimeoutError):  # the page was closed
+            content = decoded_frame(await ui.run_javascript(_TAKE_FRAME, timeout=10))
+            if content:
+                await self._classify([("webcam", content)])
 
     async def _classify(self, pictures: Sequence[tuple[str, bytes]]) -> None:
         self._is_busy = True
