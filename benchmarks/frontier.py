@@ -89,7 +89,7 @@ LIMITS = {
     "small-98k": Limit(98_496, ESP_EYE_ARENA, 0.905),
     "small-300k": Limit(300_000, ESP_EYE_ARENA, 0.925),
 }
-NAMES = ("small-16k", "resnet8", "small-98k", "resnet14", "small-300k")
+NAMES = ("small-98k", "small-300k")
 
 
 def residual(
@@ -141,20 +141,16 @@ CANDIDATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "16-20, 1-1 blocks, half size, light": candidate(
             residual(16, (16, 1), (20, 1), stem_stride=2), **LIGHT
         ),
-        "6 at full size, 14-20, 1-1 blocks, light": candidate(
-            residual(14, (14, 1), (20, 1), stem_stride=2, before=[6]), **LIGHT
-        ),
     },
     "small-98k": {
         "16-32-64, 1-1-1 blocks": candidate(residual(16, (16, 1), (32, 1), (64, 1))),
         "16-32-48, 2-2-1 blocks": candidate(residual(16, (16, 2), (32, 2), (48, 1))),
         "16-28-44, 3-3-1 blocks": candidate(residual(16, (16, 3), (28, 3), (44, 1))),
-        "20-32-44, 3-2-1 blocks": candidate(residual(20, (20, 3), (32, 2), (44, 1))),
+        "16-32-48, 3-2-1 blocks": candidate(residual(16, (16, 3), (32, 2), (48, 1))),
     },
     "small-300k": {
         "16-32-64, 3-3-3 blocks": candidate(residual(16, (16, 3), (32, 3), (64, 3))),
-        "24-48-84, 3-3-1 blocks": candidate(residual(24, (24, 3), (48, 3), (84, 1))),
-        "28-52-80, 3-3-1 blocks": candidate(residual(28, (28, 3), (52, 3), (80, 1))),
+        "16-48-96, 3-3-1 blocks": candidate(residual(16, (16, 3), (48, 3), (96, 1))),
     },
 }
 

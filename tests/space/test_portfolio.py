@@ -81,6 +81,11 @@ def test_portfolio_refuses_values_outside_its_space() -> None:
             Portfolio.model_validate({**dict(portfolio), "entries": (entry,)})
 
 
+def test_frontier_is_trained_by_name_only() -> None:
+    assert not load_portfolio("frontier").applies(40_000, (32, 32, 3))
+    assert portfolio_recipe("small-98k").fit.epochs == 120
+
+
 @pytest.mark.parametrize("portfolio", portfolios(), ids=lambda portfolio: portfolio.name)
 def test_space_of_portfolio_suits_its_recipe(portfolio: Portfolio) -> None:
     check_space(portfolio.starting_recipe(Recipe()), portfolio.space)

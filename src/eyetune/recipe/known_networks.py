@@ -71,6 +71,19 @@ ZOO: dict[str, dict[str, Any]] = {
     },
 }
 
+# The most accurate networks that were found under limits of size (benchmarks/frontier.py), with the
+# residual blocks of He et al., 2016 (arXiv:1512.03385). Techniques do not try them.
+SMALL: dict[str, dict[str, Any]] = {
+    "small-98k": {
+        **_FULLY_CONVOLUTIONAL,
+        "blocks": [_STEM, *_stages({16: 3, 32: 2, 48: 1}, convolutions=2, residual=True)],
+    },
+    "small-300k": {
+        **_FULLY_CONVOLUTIONAL,
+        "blocks": [_STEM, *_stages({16: 3, 48: 3, 96: 1}, convolutions=2, residual=True)],
+    },
+}
+
 # Pre-trained networks, each followed by the lab's dense layer. VGG16 is flattened, as in the lab.
 # The others end in global average pooling, as in their pre-training. `mobilenet_v1` has a number
 # because `mobilenet` is a small network of the zoo.
@@ -99,7 +112,7 @@ LAST_STRETCH = {
 # Networks of the zoo that `model.initial_weights = "cifar10"` has weights for
 WITH_CIFAR10_WEIGHTS = ("resnet8",)
 
-NETWORKS = {**ZOO, **PRETRAINED}
+NETWORKS = {**ZOO, **SMALL, **PRETRAINED}
 
 
 def known_network(value: Any) -> Any:

@@ -164,6 +164,7 @@ class Portfolio(SpacePart):
         min_images: Smallest number of training images that it is for.
         max_images: Largest number; None for no limit.
         channels: Numbers of color channels that it is for; empty for all.
+        is_searched: Whether searches start from it; otherwise, its recipes are trained by name.
         recipe: Values of all its recipes that the search leaves alone, by path.
         space: What the search may change.
         entries: Its recipes.
@@ -181,6 +182,7 @@ class Portfolio(SpacePart):
     min_images: int = Field(1, ge=1)
     max_images: int | None = Field(None, ge=1)
     channels: tuple[int, ...] = ()
+    is_searched: bool = True
     recipe: dict[str, Value]
     space: Space
     entries: tuple[Entry, ...] = Field(min_length=1)
@@ -200,7 +202,9 @@ class Portfolio(SpacePart):
         return bool(self.recipe.get("model.initial_weights"))
 
     def applies(self, num_images: int, image_shape: ImageShape) -> bool:
-        """Return whether it is for this number of training images and this shape."""
+        """Return whether searches with this number of training images and shape start from it."""
+        if not self.is_searched:
+            return False
         is_number = self.min_images <= num_images <= (self.max_images or num_images)
         return is_number and (not self.channels or image_shape[2] in self.channels)
 
@@ -327,7 +331,7 @@ def portfolios() -> tuple[Portfolio, ...]:
 
     Example:
         >>> [portfolio.name for portfolio in portfolios()]
-        ['few-images', 'images']
+        ['few-images', 'frontier', 'images']
     """
     names = sorted(file.name for file in _folder().iterdir() if file.name.endswith(".toml"))
     return tuple(_read(name.removesuffix(".toml")) for name in names)
