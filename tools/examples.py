@@ -97,7 +97,7 @@ def _run(command: str, folder: Path) -> str:
     environment.pop("EYETUNE_WORKSPACE", None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", command],
+        ["/bin/bash", "-c", command],
         cwd=folder,
         env={**environment, "PATH": path},
         capture_output=True,
