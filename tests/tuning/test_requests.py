@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eyetune.errors import EyetuneWarning
 from eyetune.records import Workspace
 from eyetune.records.requests import RequestKind
 from eyetune.records.study import Budget, StudyState, TrialState
@@ -46,6 +47,27 @@ def test_values_by_hand_are_tried_next(sampler: str) -> None:
     assert trials[0].values == do_other
     assert trials[0].state is TrialState.COMPLETE
     assert len({record.space.key(trial.values) for trial in trials}) == 5
+    assert workspace.requests.pending(record.id) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model.function": "other.py:build"},
+        {"optimizer.learning_rate": 1e9},
+        {"optimizer.learning_rate": "fast"},
+    ],
+)
+def test_values_that_are_not_of_the_space_are_left_out(changed: dict[str, Any]) -> None:
+    workspace = Workspace()
+    record = new(workspace, budget=Budget(trials=3))
+    asked = {**record.space.defaults(), **changed}
+    workspace.requests.add(record.id, RequestKind.TRIAL, asked)
+    with pytest.warns(EyetuneWarning, match=next(iter(changed))):
+        do(workspace, record)
+    trials = workspace.studies.trials(record.id)
+    assert len(trials) == 3
+    assert all(trial.values != asked for trial in trials)
     assert workspace.requests.pending(record.id) == []
 
 

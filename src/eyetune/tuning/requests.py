@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
+from dataclasses import replace
 from typing import final
 
+from eyetune.errors import EyetuneWarning
 from eyetune.records import Workspace
 from eyetune.records.requests import Request, RequestKind
+from eyetune.space.space import Space
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -42,14 +46,34 @@ class StudyRequests:
         """Return whether the study was asked to end with the results so far."""
         return self._take(RequestKind.STOP)
 
-    def next_trial(self) -> Request | None:
-        """Return the next request for a trial; it stays until `remove`."""
-        return next((each for each in self._pending if each.kind is RequestKind.TRIAL), None)
+    def next_trial(self, space: Space) -> Request | None:
+        """Return the next request for a trial, with all active values; it stays until `remove`.
+
+        One that is not of the study's space is removed, with a warning: the record of a request
+        can have been written by another program.
+
+        Args:
+            space: The space of the study.
+        """
+        for request in [each for each in self._pending if each.kind is RequestKind.TRIAL]:
+            values = request.hyperparameters
+            complete = space.complete(values)
+            if values.keys() <= complete.keys() and space.contains(complete):
+                return replace(request, hyperparameters=complete)
+            self.remove(request)
+            warnings.warn(
+                "A trial that was asked for is left out: its values are not of the study's space: "
+                + ", ".join(f"{name}={value}" for name, value in values.items()),
+                EyetuneWarning,
+                stacklevel=2,
+            )
+        return None
 
     def remove(self, *met: Request) -> None:
         """Remove requests that have been met."""
         self._workspace.requests.remove(*met)
-        self._pending = [each for each in self._pending if each not in met]
+        ids = {request.id for request in met}
+        self._pending = [each for each in self._pending if each.id not in ids]
 
     def _take(self, kind: RequestKind) -> bool:
         """Remove the requests of a kind, and return whether there were any."""

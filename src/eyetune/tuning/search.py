@@ -227,7 +227,9 @@ class _Search:
 
     def _start_trial(self, promotion: Promotion) -> None:
         number = len(self._log)
-        requested = None if self._planner.is_start(number) else self._requests.next_trial()
+        requested = None
+        if not self._planner.is_start(number):
+            requested = self._requests.next_trial(self._log.record.space)
         values = requested.hyperparameters if requested is not None else None
         trial = self._planner.start_trial(number, promotion, values)
         if trial is None:
