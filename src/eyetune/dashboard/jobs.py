@@ -49,8 +49,8 @@ class Job:
     @property
     def last_line(self) -> str:
         """The last line that it printed."""
-        lines = self._tail().split()
-        return self._tail().strip().splitlines()[-1] if lines else ""
+        lines = self._tail().strip().splitlines()
+        return lines[-1] if lines else ""
 
     def _tail(self) -> str:
         with self.log_path.open("rb") as file:

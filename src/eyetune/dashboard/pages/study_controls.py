@@ -71,16 +71,15 @@ class StudyControls:
     def _opened(self) -> Study:
         return Study(self._services.live.workspace, self._study)
 
-    async def _do(self, action: Callable[[], Any], done: str) -> bool:
+    async def _do(self, action: Callable[[], Any], done: str) -> None:
         """Do something, and say that it is done, or why not."""
         try:
             await asyncio.to_thread(action)
         except EyetuneError as error:
             parts = [error.message, error.expected and f"Expected: {error.expected}."]
             ui.notify(one_line(" ".join(filter(None, parts))), type="warning")
-            return False
+            return
         self._message.set_text(done)
-        return True
 
     async def _open_form(self) -> None:
         """Ask for values, beginning with those of the best trial, and enqueue them."""
