@@ -251,13 +251,15 @@ def enqueue(
     set: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),  # noqa: A002
     common: Common = _NO_COMMON,
 ) -> None:
-    """Let a study try values of your own next, also while another process is running it.
+    """Let a study try values of your own next.
 
-    It counts as one of the study's trials. Hyperparameters that are not set have their defaults.
+    It may be paused, or running in another process. The trial counts as one of the study's trials.
+    Hyperparameters that are not set have their defaults.
 
     For example:
 
-        eyetune studies enqueue first --set optimizer.learning_rate=0.003 --set fit.batch_size=64
+        eyetune studies enqueue first --set optimizer.learning_rate=0.003
+        eyetune studies enqueue first --set model.width=0.5 --set fit.batch_size=64
 
     Parameters
     ----------
