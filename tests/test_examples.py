@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from eyetune.cli.main import run
+from eyetune.techniques import registry
 from eyetune.tuning.executors import InProcessExecutor
 from tests.tools.scripts import load_script
 
@@ -48,6 +49,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("EYETUNE_WORKSPACE")
+    registry.techniques()  # the catalog is registered before, and what pages add is forgotten
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     # Most of the time of such short studies is the start of their workers.
     monkeypatch.setattr("eyetune.api.tune.make_executor", lambda *_, **__: InProcessExecutor())
     return tmp_path
