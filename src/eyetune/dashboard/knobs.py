@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import annotated_types
 
 from eyetune.recipe import Recipe, edit_text
 from eyetune.recipe.changes import changes_from_default
+from eyetune.recipe.descriptions import allowed_names
 
 # The lab's techniques, in the order of the page. Blocks and dense layers have their own editor.
 KNOBS = {
@@ -115,16 +115,7 @@ def knob(path: str) -> Knob:
         return Knob(path, "whole number", description, **limits)
     if field.annotation is float:
         return Knob(path, "number", description, **limits)
-    choices = tuple(part for part in _flatten(field.annotation) if isinstance(part, str))
-    return Knob(path, "choice", description, choices)
-
-
-def _flatten(annotation: Any) -> Iterator[Any]:
-    arguments = get_args(annotation)
-    if not arguments:
-        yield annotation
-    for argument in arguments:
-        yield from _flatten(argument)
+    return Knob(path, "choice", description, tuple(allowed_names(field.annotation)))
 
 
 def as_command(recipe: Recipe) -> str:

@@ -52,7 +52,7 @@ def _meaning(section: type[BaseModel], name: str) -> str:
     if name not in section.model_fields:
         return ""
     field = section.model_fields[name]
-    allowed = " | ".join(_allowed_names(field.annotation))
+    allowed = " | ".join(allowed_names(field.annotation))
     return "; ".join(part for part in (field.description, allowed) if part)
 
 
@@ -88,7 +88,7 @@ def explain(error: pydantic.ValidationError, origin: str, root: type[BaseModel])
         fix = nearest(str(first["input"]), NETWORKS)
     if first["type"] == "literal_error":
         field = _section_at(root, location[:-1]).model_fields[str(location[-1])]
-        fix = nearest(str(first["input"]), _allowed_names(field.annotation))
+        fix = nearest(str(first["input"]), allowed_names(field.annotation))
     return RecipeError(
         f"{subject} has an invalid value{at_path}{more}.",
         expected=_expectation(first["msg"]),
@@ -149,7 +149,7 @@ def _section_at(root: type[BaseModel], location: Iterable[str | int]) -> type[Ba
     return section
 
 
-def _allowed_names(annotation: Any) -> list[str]:
+def allowed_names(annotation: Any) -> list[str]:
     """Return the strings of a Literal annotation; empty for other annotations."""
     return [part for part in _flatten(annotation) if isinstance(part, str)]
 
