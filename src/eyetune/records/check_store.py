@@ -9,13 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from eyetune._files import write_text
-from eyetune.errors import NotFoundError, WorkspaceError
-from eyetune.inputs.damage import explaining_damage
-from eyetune.inputs.limits import JSON_BYTES
-from eyetune.inputs.regular_file import read_text
-from eyetune.records.folders import unwritable, workspace_path
-from eyetune.values.json_text import json_value
+from eyetune.errors import NotFoundError
+from eyetune.records.folders import workspace_path
+from eyetune.records.json_records import read_record, write_record
 
 Decision = Literal["confirmed", "dismissed"]
 _Thumbnail = Annotated[str, StringConstraints(pattern=r"^(data:image/jpeg;base64,[\w+/=]+)?$")]
@@ -146,12 +142,7 @@ class CheckStore:
         return self._write(_decided(self.get(key), {finding_key: decision}))
 
     def _write(self, record: CheckRecord) -> CheckRecord:
-        path = self._path(record.key)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, record.model_dump_json(indent=1) + "\n")
-        except OSError as error:
-            raise unwritable(path, error) from None
+        write_record(self._path(record.key), record)
         return record
 
     def _path(self, key: str) -> Path:
@@ -169,13 +160,5 @@ def _decided(record: CheckRecord, decisions: dict[str, Decision | None]) -> Chec
 
 
 def _read(path: Path) -> CheckRecord:
-    def damaged(reason: str) -> WorkspaceError:
-        return WorkspaceError(
-            f"The record {path} cannot be read.",
-            expected="a check that this version of eyetune wrote",
-            received=reason,
-            fix=f"Move {path} away, and check the data again.",
-        )
-
-    with explaining_damage(damaged):
-        return CheckRecord.model_validate(json_value(read_text(path, JSON_BYTES)))
+    fix = f"Move {path} away, and check the data again."
+    return read_record(path, CheckRecord, what="a check", fix=fix)

@@ -9,14 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eyetune._files import write_text
-from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
-from eyetune.inputs.damage import explaining_damage
+from eyetune.errors import RunNotFoundError, nearest
 from eyetune.recipe import RecordedRecipe
-from eyetune.records.folders import unwritable, workspace_path
+from eyetune.records.folders import workspace_path
+from eyetune.records.json_records import read_record, write_record
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
-from eyetune.values.json_text import json_value
 from eyetune.values.record_ids import RecordId
 
 
@@ -108,12 +106,7 @@ class ShrinkStore:
         Raises:
             WorkspaceError: It cannot be written.
         """
-        path = self._path(record.id)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, record.model_dump_json(indent=1, exclude_none=True) + "\n")
-        except OSError as error:
-            raise unwritable(path, error) from None
+        write_record(self._path(record.id), record)
 
     def all(self) -> list[ShrinkRecord]:
         """Return all records, oldest first.
@@ -147,13 +140,5 @@ class ShrinkStore:
 
 
 def _read(path: Path) -> ShrinkRecord:
-    def damaged(reason: str) -> WorkspaceError:
-        return WorkspaceError(
-            f"The record {path} cannot be read.",
-            expected="a record that this version of eyetune wrote",
-            received=reason,
-            fix=f"Move {path} away: the runs are kept elsewhere.",
-        )
-
-    with explaining_damage(damaged):
-        return ShrinkRecord.model_validate(json_value(path.read_text(encoding="utf-8")))
+    fix = f"Move {path} away: the runs are kept elsewhere."
+    return read_record(path, ShrinkRecord, what="a record", fix=fix)

@@ -1,0 +1,56 @@
+"""Records that are files: JSON of a pydantic model, one file for each record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from eyetune._files import write_text
+from eyetune.errors import WorkspaceError
+from eyetune.inputs.damage import explaining_damage
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_text
+from eyetune.records.folders import unwritable
+from eyetune.values.json_text import json_value
+
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record, in place of an earlier one; values that are None are left out.
+
+    Raises:
+        WorkspaceError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, record.model_dump_json(indent=1, exclude_none=True) + "\n")
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def read_record(path: Path, model: type[_Record], *, what: str, fix: str) -> _Record:
+    """Read a record.
+
+    Args:
+        path: Its file.
+        model: What it contains.
+        what: What it is, such as "a check".
+        fix: What the user can do if it is damaged.
+
+    Raises:
+        WorkspaceError: It is damaged, too large, or of another version.
+    """
+
+    def damaged(reason: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"The record {path} cannot be read.",
+            expected=f"{what} that this version of eyetune wrote",
+            received=reason,
+            fix=fix,
+        )
+
+    with explaining_damage(damaged):
+        return model.model_validate(json_value(read_text(path, JSON_BYTES)))
