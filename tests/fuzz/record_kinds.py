@@ -17,7 +17,9 @@ import numpy as np
 from eyetune.data.array_store import GivenData, keep_samples, open_samples
 from eyetune.errors import EyetuneError
 from eyetune.records import Workspace
+from eyetune.records.check_store import CheckRecord, RecordedFinding
 from eyetune.records.database import FILE_NAME
+from eyetune.records.requests import RequestKind
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.studies import fabricated_study
 from tests.fuzz.data_kinds import changed_npz, npz_bytes
@@ -33,6 +35,18 @@ def _workspaces(folder: Path) -> Path:
         fabricated_study(NUM_TRIALS, workspace=workspace)
     lab = fabricated_lab(2, workspace=workspace)
     workspace.labs.save(lab)
+    workspace.requests.add(workspace.studies.find().id, RequestKind.TRIAL, {"units": 8})
+    names = ("train/cat/1.jpg", "test/cat/2.jpg")
+    finding = RecordedFinding(
+        kind="duplicate",
+        files=names,
+        splits=("train", "test"),
+        labels=("cat", "cat"),
+        score=1.0,
+        text="The same picture twice.",
+        surplus=names[1:],
+    )
+    workspace.checks.save(CheckRecord(source="photos", facts={"images": 2}, findings=(finding,)))
     run = workspace.runs.all()[0]
     probabilities = np.full((6, 3), 1 / 3, np.float32)
     workspace.predictions.save(run.id, "test", probabilities, np.arange(6) % 3)
@@ -105,6 +119,8 @@ def _read_workspace(folder: Path) -> object:
         workspace.labs.all,
         lambda: workspace.labs.find("latest"),
         workspace.shrinks.all,
+        workspace.checks.all,
+        lambda: [workspace.requests.pending(study_id) for study_id in study_ids],
     ]
     errors = []
     for read in readers:

@@ -19,6 +19,8 @@ from eyetune.records.database import FILE_NAME
 from eyetune.records.doctor import check
 from eyetune.records.findings import Problem
 from eyetune.records.repair import repair
+from eyetune.records.requests import RequestKind
+from eyetune.records.stored_rows import TABLES
 from eyetune.records.study import TrialRecord, TrialState
 from tests.records.fabricate import add_complete_run, add_run, make_epoch
 from tests.records.test_study_store import add_study
@@ -34,6 +36,7 @@ def filled(workspace: Path) -> Workspace:
     add_run(records)
     study = add_study(records)
     records.studies.save_trials(study.id, [TRIAL.with_(number=number) for number in range(3)])
+    records.requests.add(study.id, RequestKind.TRIAL, {"units": 16})
     return records
 
 
@@ -87,7 +90,7 @@ def empty_database(folder: Path) -> None:
 
 
 def empty_tables(folder: Path) -> None:
-    edit(folder, *(f"delete from {table}" for table in ("epochs", "trials", "runs", "studies")))
+    edit(folder, *(f"delete from {table}" for table in TABLES))
 
 
 def overwrite_database(folder: Path) -> None:
@@ -235,6 +238,38 @@ def test_damaged_files_are_reported(filled: Workspace) -> None:
     assert {finding.problem for finding in findings} == {Problem.FILE_DAMAGED}
     assert len(findings) == 3
     assert all(finding.advice for finding in findings)
+
+
+@pytest.mark.parametrize("name", ["labs/lab-1/lab.json", "shrinks/1.json", "checks/1.json"])
+def test_damaged_records_in_files_are_reported(filled: Workspace, name: str) -> None:
+    path = filled.folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    (finding,) = check(filled.folder).findings
+    assert finding.problem is Problem.FILE_DAMAGED
+    assert str(path) in finding.text
+    assert finding.advice
+
+
+def test_requests_survive_a_rebuilt_database(filled: Workspace) -> None:
+    study = filled.studies.all()[0]
+    before = filled.requests.pending(study.id)
+    damage_rows(filled.folder)
+    repair(check(filled.folder))
+    assert Workspace(filled.folder).requests.pending(study.id) == before != []
+
+
+def test_damaged_request_is_removed(filled: Workspace) -> None:
+    study = filled.studies.all()[0]
+    edit(filled.folder, "update requests set kind = 'dance'")
+    with pytest.raises(WorkspaceError):
+        filled.requests.pending(study.id)
+    assert problems(filled.folder) == {Problem.ROW_DAMAGED}
+    before = content(filled.folder)
+    repair(check(filled.folder))
+    assert Workspace(filled.folder).requests.pending(study.id) == []
+    assert content(filled.folder) == before
+    assert check(filled.folder).findings == ()
 
 
 def test_links_out_of_the_workspace_are_reported(filled: Workspace, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from eyetune.errors import NotFoundError
+from eyetune.errors import NotFoundError, WorkspaceError
 from eyetune.records.folders import workspace_path
-from eyetune.records.json_records import read_record, write_record
+from eyetune.records.json_records import read_each, read_record, write_record
 
 Decision = Literal["confirmed", "dismissed"]
 _Thumbnail = Annotated[str, StringConstraints(pattern=r"^(data:image/jpeg;base64,[\w+/=]+)?$")]
@@ -115,6 +115,10 @@ class CheckStore:
         """
         records = [_read(path) for path in self.root.glob("*.json")]
         return sorted(records, key=lambda record: (record.created_at, record.key))
+
+    def damaged(self) -> list[WorkspaceError]:
+        """Return an error for each file that is damaged."""
+        return read_each(self.root.glob("*.json"), _read)[1]
 
     def get(self, key: str) -> CheckRecord:
         """Return the check of a key.

@@ -76,7 +76,7 @@ def check(folder: Path) -> Diagnosis:
         *known.findings,
         *_check_folders(folder, "runs", known),
         *_check_folders(folder, "studies", known),
-        *_check_labs(folder),
+        *_check_records(folder),
         *_check_leftovers(folder),
         *_check_permissions(folder),
         *_check_processes(processes),
@@ -228,14 +228,17 @@ def _check_files(workspace: Path, folder: Path) -> Iterator[Finding]:
             )
 
 
-def _check_labs(folder: Path) -> Iterator[Finding]:
+def _check_records(folder: Path) -> Iterator[Finding]:
+    """Yield the records that are files of their own and cannot be read."""
     workspace = Workspace(folder)
-    for error in workspace.labs.damaged():
-        yield Finding(Problem.FILE_DAMAGED, "labs", error.message, advice=error.fix or "")
-    try:
-        workspace.shrinks.all()
-    except WorkspaceError as error:
-        yield Finding(Problem.FILE_DAMAGED, "shrinks", error.message, advice=error.fix or "")
+    damaged = {
+        "labs": workspace.labs.damaged(),
+        "shrinks": workspace.shrinks.damaged(),
+        "checks": workspace.checks.damaged(),
+    }
+    for subject, errors in damaged.items():
+        for error in errors:
+            yield Finding(Problem.FILE_DAMAGED, subject, error.message, advice=error.fix or "")
 
 
 def _check_leftovers(folder: Path) -> Iterator[Finding]:

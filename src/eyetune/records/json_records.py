@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,17 +17,18 @@ from eyetune.records.folders import unwritable
 from eyetune.values.json_text import json_value
 
 _Record = TypeVar("_Record", bound=BaseModel)
+_Key = TypeVar("_Key")
 
 
 def write_record(path: Path, record: BaseModel) -> None:
-    """Write a record, in place of an earlier one; values that are None are left out.
+    """Write a record, in place of an earlier one.
 
     Raises:
         WorkspaceError: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, record.model_dump_json(indent=1, exclude_none=True) + "\n")
+        write_text(path, record.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise unwritable(path, error) from None
 
@@ -54,3 +56,21 @@ def read_record(path: Path, model: type[_Record], *, what: str, fix: str) -> _Re
 
     with explaining_damage(damaged):
         return model.model_validate(json_value(read_text(path, JSON_BYTES)))
+
+
+def read_each(
+    keys: Iterable[_Key], read: Callable[[_Key], _Record]
+) -> tuple[list[_Record], list[WorkspaceError]]:
+    """Return the records that can be read, and the errors of the others.
+
+    Args:
+        keys: What tells the records apart, such as their files.
+        read: Reads one of them, and raises a WorkspaceError if it is damaged.
+    """
+    records, errors = [], []
+    for key in keys:
+        try:
+            records.append(read(key))
+        except WorkspaceError as error:
+            errors.append(error)
+    return records, errors

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
-from eyetune.inputs.damage import explaining_damage
 from eyetune.records.folders import record_folder, unwritable
+from eyetune.records.json_records import read_each, read_record, write_record
 from eyetune.records.lab import LabRecord
 from eyetune.records.resolver import LAB, LATEST, Candidate, resolve_reference
-from eyetune.values.json_text import json_value
 
 FILE_NAME = "lab.json"
 _TRASH_MARKER = "deleted"  # a file with the time, in the folder of a lab in the trash
@@ -44,11 +43,7 @@ class LabStore:
             WorkspaceError: It cannot be written.
         """
         path = self.folder(record.id) / FILE_NAME
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, record.model_dump_json(indent=1) + "\n")
-        except OSError as error:
-            raise unwritable(path, error) from None
+        write_record(path, record)
         self.restore(record.id)
         return path
 
@@ -62,7 +57,7 @@ class LabStore:
         Raises:
             WorkspaceError: A file is damaged.
         """
-        records, errors = self._read_all(self._ids(deleted=deleted))
+        records, errors = read_each(self._ids(deleted=deleted), self._read)
         if errors and not skip_damaged:
             raise errors[0]
         return sorted(records, key=lambda record: (record.created_at, record.id))
@@ -70,7 +65,7 @@ class LabStore:
     def damaged(self) -> list[WorkspaceError]:
         """Return an error for each lab, in the trash or not, whose file is damaged."""
         ids = [*self._ids(deleted=False), *self._ids(deleted=True)]
-        return self._read_all(ids)[1]
+        return read_each(ids, self._read)[1]
 
     def find(self, reference: str = LATEST, *, deleted: bool = False) -> LabRecord:
         """Return the lab that a user means.
@@ -151,41 +146,16 @@ class LabStore:
 
     def _latest(self, ids: Sequence[str]) -> str | None:
         """Return the newest lab that can be read: an older one that is damaged does no harm."""
-        records, errors = self._read_all(ids)
+        records, errors = read_each(ids, self._read)
         if errors and not records:
             raise errors[0]
         newest = max(records, key=lambda record: (record.created_at, record.id), default=None)
         return newest.id if newest else None
 
-    def _read_all(self, ids: Sequence[str]) -> tuple[list[LabRecord], list[WorkspaceError]]:
-        """Return the labs that can be read, and the errors of the others."""
-        records, errors = [], []
-        for lab_id in ids:
-            try:
-                records.append(self._read(lab_id))
-            except WorkspaceError as error:
-                errors.append(error)
-        return records, errors
-
     def _read(self, lab_id: str) -> LabRecord:
-        return _read(self.folder(lab_id) / FILE_NAME)
-
-
-def _read(path: Path) -> LabRecord:
-    """Read a lab's file.
-
-    Raises:
-        WorkspaceError: It is damaged, or of another version.
-    """
-
-    def damaged(reason: str) -> WorkspaceError:
-        return WorkspaceError(
-            f"The lab in {path} cannot be read.",
-            expected="a lab that this version of eyetune wrote",
-            received=reason,
-            fix=f"Restore the file from a copy, or move {path.parent} away: the lab's runs are "
-            "kept elsewhere, so the same `eyetune lab` command writes it again without training.",
+        path = self.folder(lab_id) / FILE_NAME
+        fix = (
+            f"Restore the file from a copy, or move {path.parent} away: the lab's runs are kept "
+            "elsewhere, so the same `eyetune lab` command writes it again without training."
         )
-
-    with explaining_damage(damaged):
-        return LabRecord.model_validate(json_value(path.read_text(encoding="utf-8")))
+        return read_record(path, LabRecord, what="a lab", fix=fix)

@@ -42,6 +42,15 @@ class Request:
 _REQUEST = TypeAdapter(Request)
 
 
+def request_of(row: Mapping[Any, Any]) -> Request:
+    """Return the request of a row as it is stored.
+
+    Raises:
+        ValueError: The row is damaged.
+    """
+    return _REQUEST.validate_python(with_json(row, requests))
+
+
 class RequestStore:
     """The requests to the studies of a workspace.
 
@@ -75,7 +84,7 @@ class RequestStore:
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
         with reading_row(f"the requests to study {study_id}", self._database.folder):
-            return [_REQUEST.validate_python(with_json(row, requests)) for row in rows]
+            return [request_of(row) for row in rows]
 
     def forget_orders(self, study_id: str) -> None:
         """Remove what an earlier process was asked to do; the trials by hand stay."""

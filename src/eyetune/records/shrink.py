@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eyetune.errors import RunNotFoundError, nearest
+from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
 from eyetune.recipe import RecordedRecipe
 from eyetune.records.folders import workspace_path
-from eyetune.records.json_records import read_record, write_record
+from eyetune.records.json_records import read_each, read_record, write_record
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
 from eyetune.values.record_ids import RecordId
@@ -116,6 +116,10 @@ class ShrinkStore:
         """
         records = [_read(path) for path in self.root.glob("*.json")]
         return sorted(records, key=lambda record: (record.created_at, record.id))
+
+    def damaged(self) -> list[WorkspaceError]:
+        """Return an error for each file that is damaged."""
+        return read_each(self.root.glob("*.json"), _read)[1]
 
     def find(self, reference: str = LATEST) -> ShrinkRecord:
         """Return the record that a user means, by its name or "latest".

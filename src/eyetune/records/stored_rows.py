@@ -12,11 +12,18 @@ from typing import Any
 from urllib.parse import quote
 
 from eyetune.errors import WorkspaceError
+from eyetune.records.requests import request_of
 from eyetune.records.rows import history, reading_row, run_record, study_record, trial_record
 
 # What the others refer to comes first. Commands hold these names, and columns of our own tables
 # (`nosec`); values are parameters.
-TABLES = ("runs", "studies", "epochs", "trials")
+TABLES = ("runs", "studies", "epochs", "trials", "requests")
+_OWNERS = {  # the column that refers to a row of another table, and that table
+    "epochs": ("run_id", "runs"),
+    "trials": ("study_id", "studies"),
+    "requests": ("study_id", "studies"),
+}
+_KEYS = {"epochs": ("run_id", "epoch"), "trials": ("study_id", "number")}  # of the others: id
 _ROWID = "rowid"
 _NO_EPOCHS = {"num_epochs_done": 0, "duration_seconds": 0.0, "images_per_second": None}
 
@@ -85,7 +92,7 @@ def readable_rows(database: sqlite3.Connection, table: str) -> Iterator[Row]:
     last = None
     for direction in ("asc", "desc"):
         try:
-            query = f"select rowid, * from {table} order by rowid {direction}"  # nosec B608
+            query = f"select rowid as rowid, * from {table} order by rowid {direction}"  # nosec B608
             cursor = database.execute(query)
             names = [column[0] for column in cursor.description]
             for values in cursor:
@@ -121,14 +128,14 @@ def damaged_rows(database: sqlite3.Connection) -> Iterator[DamagedRow]:
     """Yield the rows that cannot be used: damaged ones, and those that refer to nothing."""
     ids: dict[str, set[Any]] = {"runs": set(), "studies": set()}
     for table in TABLES:
-        owner = {"epochs": ("run_id", "runs"), "trials": ("study_id", "studies")}.get(table)
+        owner = _OWNERS.get(table)
         for row in readable_rows(database, table):
             reason = _damage(table, row)
             if not reason and owner is not None and row[owner[0]] not in ids[owner[1]]:
                 reason = f"{owner[0]}: there is no such record"
             if reason:
                 yield DamagedRow(table, _subject(table, row), reason, row)
-            elif owner is None:
+            elif table in ids:
                 ids[table].add(row["id"])
 
 
@@ -145,6 +152,7 @@ def _damage(table: str, row: Row) -> str:
         "epochs": lambda values: history([values]),
         "studies": study_record,
         "trials": trial_record,
+        "requests": request_of,
     }
     try:
         with reading_row(_subject(table, row), Path()):
@@ -162,11 +170,13 @@ def _subject(table: str, row: Mapping[str, Any]) -> str:
         return f"epoch {texts.get('epoch')} of run {texts.get('run_id')}"
     if table == "trials":
         return f"trial {texts.get('number')} of study {texts.get('study_id')}"
+    if table == "requests":
+        return f"a request to study {texts.get('study_id')}"
     return f"{'run' if table == 'runs' else 'study'} {texts.get('id')}"
 
 
 def _has_key(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> bool:
-    keys = {"epochs": ("run_id", "epoch"), "trials": ("study_id", "number")}.get(table, ("id",))
+    keys = _KEYS.get(table, ("id",))
     condition = " and ".join(f"{name} = ?" for name in keys)
     try:
         values = [row[name] for name in keys]
