@@ -17,6 +17,7 @@ from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.api.study_requests import request_pause, request_stop, request_trial
 from eyetune.api.train import train
+from eyetune.api.tried_networks import study_limits
 from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
@@ -361,10 +362,10 @@ class Study:
         return slices(self.record, self.trials)
 
     def plot_front(self) -> Picture:
-        """Draw two objectives against each other, with the Pareto front."""
+        """Draw two objectives against each other, with the Pareto front and the limits."""
         from eyetune.report.figures.study_figures import pareto_picture
 
-        return pareto_picture(self.record, self.trials)
+        return pareto_picture(self.record, self.trials, study_limits(self.record.settings))
 
     def plot_timeline(self) -> Picture:
         """Draw when each trial was trained, and the final training: how the time was divided."""
@@ -409,6 +410,7 @@ class Study:
             self._starts if any(trial.is_final for trial in self.trials) else {},
             self.importances,
             self.warnings,
+            study_limits(self.record.settings),
         )
         return write_output(page, Path(path) if path else self.folder / REPORT_FILE)
 

@@ -29,6 +29,7 @@ from eyetune.report.figures.study_figures import (
 )
 from eyetune.report.figures.study_space import MAX_AXES, MAX_LINES
 from eyetune.report.figures.study_timeline import MAX_NAMED_ROWS, timeline, training_parts
+from eyetune.report.numbers import quantity
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 from eyetune.testing.studies import (
@@ -347,6 +348,21 @@ def test_pareto_front_is_ringed_in_each_pair_of_objectives(name: str) -> None:
         left, right = axes.get_xlim()
         assert all(left <= x <= right for x, _ in expected)
     assert legend(figure)[0] == f"beaten by none ({len(best)})"
+
+
+def test_limits_near_the_values_are_drawn() -> None:
+    study = STUDIES["two objectives"]
+    sizes = [trial.objectives[1] for trial in study.trials if trial.objectives]
+    near, far = 1.2 * max(sizes), 100 * max(sizes)
+    (axes,) = pareto_picture(study.record, study.trials, {"parameters": near}).axes
+    (line,) = lines(axes, gid="limit")
+    assert list(line.get_xdata()) == [near, near]
+    assert axes.get_xlim()[1] > near
+    assert f"at most {quantity(near)}" in axes.get_xlabel()
+    (axes,) = pareto_picture(study.record, study.trials, {"parameters": far}).axes
+    assert not lines(axes, gid="limit")
+    assert axes.get_xlim()[1] < far
+    assert f"at most {quantity(far)}" in axes.get_xlabel()
 
 
 def test_pareto_of_one_objective_uses_the_network_size() -> None:

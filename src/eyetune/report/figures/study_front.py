@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.ranking import non_dominated_trials
 from eyetune.analysis.trial_results import uncertainty_notes
@@ -19,6 +20,7 @@ from eyetune.report.figures.study_axes import (
     line_handle,
     state_handles,
     style_objective,
+    tick_text,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +29,16 @@ if TYPE_CHECKING:
     from eyetune.report.figures.picture import Picture
 
 _PARAMETERS = Objective(name="parameters", direction="min")
+_LIMIT = "limit"  # marks the lines of limits
+_LIMIT_STYLE: dict[str, Any] = {"linestyle": (0, (5, 3)), "linewidth": 1.2, "color": "#c0392b"}
+_NEAR = 1.5  # a limit of at most so many times the largest value is in the picture
 
 
-def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
+def pareto_picture(
+    record: StudyRecord,
+    trials: Sequence[TrialRecord],
+    limits: Mapping[str, float] = MappingProxyType({}),
+) -> Picture:
     """Draw objectives against each other, and mark the trials of the Pareto front.
 
     A single objective is drawn against the number of parameters. With three or more objectives,
@@ -38,6 +47,8 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
     Args:
         record: The study.
         trials: All of its trials.
+        limits: Largest values that the board and the study allow, by cost; a line shows each that
+            is not far beyond all values. Default: none.
     """
     objectives = record.settings.objectives
     points = {trial.number: trial.objectives for trial in trials if trial.objectives is not None}
@@ -68,7 +79,7 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
     for axes in panels[len(pairs) :]:
         axes.axis("off")
     for axes, (second, first) in zip(panels, pairs, strict=False):
-        _draw_pair(axes, objectives, (first, second), shown, points, best)
+        _draw_pair(axes, objectives, (first, second), shown, points, best, limits)
     if len(pairs) == 1:
         _name_some(panels[0], best, points)
     ring = line_handle(
@@ -79,7 +90,9 @@ def pareto_picture(record: StudyRecord, trials: Sequence[TrialRecord]) -> Pictur
         markerfacecolor="none",
         color=BEST,
     )
-    legend_below(figure, [ring, *state_handles(shown)])
+    has_lines = any(line.get_gid() == _LIMIT for axes in panels for line in axes.lines)
+    lines = [line_handle("limit", **_LIMIT_STYLE)] if has_lines else []
+    legend_below(figure, [ring, *lines, *state_handles(shown)])
     return figure
 
 
@@ -95,6 +108,7 @@ def _draw_pair(
     trials: Sequence[TrialRecord],
     points: Mapping[int, tuple[float, ...]],
     best: Sequence[TrialRecord],
+    limits: Mapping[str, float],
 ) -> None:
     first, second = pair
     dots = []
@@ -112,10 +126,20 @@ def _draw_pair(
         *zip(*ringed, strict=True), "o", markerfacecolor="none", color=BEST, markersize=10, zorder=3
     )
     sides: tuple[tuple[int, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
+    notes = uncertainty_notes(objectives, trials)
     for index, which in sides:
+        name = objectives[index].name
         values = [points[trial.number][index] for trial in trials]
         always = [points[trial.number][index] for trial in best]
-        note = uncertainty_notes(objectives, trials).get(objectives[index].name, "")
+        remarks = [notes.get(name, "")]
+        if name in limits:
+            limit = limits[name]
+            remarks.append(f"at most {tick_text(name, limit)}")
+            if limit <= _NEAR * max(values):
+                always.append(limit)
+                draw = axes.axvline if which == "x" else axes.axhline
+                draw(limit, gid=_LIMIT, zorder=1, **_LIMIT_STYLE)
+        note = "; ".join(filter(None, remarks))
         style_objective(
             axes, objectives[index], values, which=which, room=0.1, always=always, note=note
         )

@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
@@ -69,6 +70,7 @@ def study_page(
     starts: Mapping[str, datetime],
     importances: Mapping[str, float],
     warnings: Sequence[str],
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """Return a study's report as one HTML page that needs no other file.
 
@@ -80,6 +82,7 @@ def study_page(
         importances: How much each hyperparameter decided which trials are among the best tenth;
             empty if unknown.
         warnings: What to look out for, as sentences.
+        limits: Largest values that the board and the study allow, by cost. Default: none.
     """
     order = rank_trials(record.settings.objectives, trials)
     failed = _in_state(trials, TrialState.FAILED)
@@ -97,7 +100,7 @@ def study_page(
         "again": commands(record, trials),
     }
     if order:
-        parts |= _drawings(record, trials, histories, importances)
+        parts |= _drawings(record, trials, histories, importances, limits)
         if any(trial.is_final for trial in trials):
             parts["timeline"] = drawing(
                 study_timeline.timeline(record, trials, histories, starts),
@@ -344,6 +347,7 @@ def _drawings(
     trials: Sequence[TrialRecord],
     histories: Mapping[str, History],
     importances: Mapping[str, float],
+    limits: Mapping[str, float],
 ) -> dict[str, Drawing]:
     objective = record.settings.objectives[0].name
     drawn = {
@@ -379,9 +383,11 @@ def _drawings(
             " explains. This holds within the searched space, not beyond it.",
         )
     if len(record.settings.objectives) > 1:
+        dashed = " Dashed: limits of the board and of the study, where they are near."
         drawn["front"] = drawing(
-            study_figures.pareto_picture(record, trials),
+            study_figures.pareto_picture(record, trials, limits),
             "front",
-            "Ringed: trials that no other trial beats in all objectives (the Pareto front).",
+            "Ringed: trials that no other trial beats in all objectives (the Pareto front)."
+            + (dashed if limits else ""),
         )
     return drawn
