@@ -21,7 +21,13 @@ from tests.e2e.test_dashboard import dashboard
 SCREENSHOTS = Path("build/screenshots")
 HOSTILE = "<img src=x onerror=\"document.title='attacked'\">"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",  # a webcam, for pages that have the permission
+]
 SIZES: dict[str, ViewportSize] = {
     "desktop": {"width": 1280, "height": 900},
     "phone": {"width": 390, "height": 844},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,7 +40,18 @@ def test_dropped_pictures_are_classified(visit: Visit) -> None:
     visit.keep(f"try-answers-{page.viewport_size['width']}")  # type: ignore[index]
 
 
-def test_webcam_that_is_missing_is_explained(visit: Visit) -> None:
+def test_webcam_is_classified_until_it_is_stopped(visit: Visit) -> None:
+    visit.page.context.grant_permissions(["camera"])
+    page = visit.open("/try")
+    page.get_by_role("button", name="Use the webcam").click()
+    page.get_by_text("int8: ").wait_for(timeout=LIMIT_MILLISECONDS)
+    visit.keep(f"try-webcam-{page.viewport_size['width']}")  # type: ignore[index]
+    page.get_by_role("button", name="Stop the webcam").click()
+    page.get_by_role("button", name="Use the webcam").wait_for()
+    assert not page.get_by_label("webcam", exact=True).is_visible()
+
+
+def test_webcam_that_may_not_be_used_is_explained(visit: Visit) -> None:
     page = visit.open("/try")
     page.get_by_role("button", name="Use the webcam").click()
     page.get_by_text("The webcam cannot be used.").wait_for()
@@ -50,6 +62,23 @@ def test_samples_of_a_source_are_shown(visit: Visit) -> None:
     page.get_by_role("img", name="balance").wait_for(timeout=LIMIT_MILLISECONDS)
     page.get_by_role("img", name="samples of each class").wait_for()
     visit.keep(f"data-samples-{page.viewport_size['width']}")  # type: ignore[index]
+
+
+def test_folder_is_checked(visit: Visit, records: Workspace, tmp_path: Path) -> None:
+    for seed in range(12):
+        folder = tmp_path / ("cat" if seed < 6 else "dog")
+        folder.mkdir(exist_ok=True)
+        (folder / f"{seed}.png").write_bytes(picture(seed)["buffer"])
+    (tmp_path / "cat" / "copy.png").write_bytes(picture(0)["buffer"])
+    page = visit.open(f"/data?source={tmp_path}")
+    page.get_by_text("This source has not been checked yet.").wait_for()
+    page.get_by_role("button", name="Check the data").click()
+    page.get_by_text("exact-duplicate: ").first.wait_for(timeout=LIMIT_MILLISECONDS)
+    visit.keep(f"data-checked-{page.viewport_size['width']}")  # type: ignore[index]
+    page.get_by_role("button", name="Confirm: ").first.click()
+    page.get_by_role("button", name="Move 1 confirmed file aside").click()
+    page.get_by_text("1 file moved aside.").wait_for()
+    assert len(list(tmp_path.glob("*/*.png"))) == 12
 
 
 def test_finding_is_confirmed_and_reopened(visit: Visit, records: Workspace) -> None:

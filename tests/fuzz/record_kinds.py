@@ -17,7 +17,7 @@ import numpy as np
 from eyetune.data.array_store import GivenData, keep_samples, open_samples
 from eyetune.errors import EyetuneError
 from eyetune.records import Workspace
-from eyetune.records.check_store import CheckRecord, RecordedFinding
+from eyetune.records.check_store import CheckRecord, RecordedFinding, check_key
 from eyetune.records.database import FILE_NAME
 from eyetune.records.requests import RequestKind
 from eyetune.testing.labs import fabricated_lab
@@ -119,7 +119,7 @@ def _read_workspace(folder: Path) -> object:
         workspace.labs.all,
         lambda: workspace.labs.find("latest"),
         workspace.shrinks.all,
-        workspace.checks.all,
+        lambda: workspace.checks.get(check_key("photos")),
         lambda: [workspace.requests.pending(study_id) for study_id in study_ids],
     ]
     errors = []

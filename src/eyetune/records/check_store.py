@@ -107,14 +107,11 @@ class CheckStore:
             decisions = {finding.key: finding.decision for finding in earlier.findings}
         self._write(_decided(record, decisions))
 
-    def all(self) -> list[CheckRecord]:
-        """Return all checks, oldest first.
-
-        Raises:
-            WorkspaceError: A file is damaged.
-        """
-        records = [_read(path) for path in self.root.glob("*.json")]
-        return sorted(records, key=lambda record: (record.created_at, record.key))
+    def sources(self) -> list[str]:
+        """Return the sources that were checked, the last one first; damaged checks are left out."""
+        records, _ = read_each(self.root.glob("*.json"), _read)
+        newest_first = sorted(records, key=lambda each: (each.created_at, each.key), reverse=True)
+        return [each.source for each in newest_first]
 
     def damaged(self) -> list[WorkspaceError]:
         """Return an error for each file that is damaged."""

@@ -20,6 +20,7 @@ from eyetune.dashboard.services import Services
 from eyetune.data.load import KNOWN_SOURCES, folder_of
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records.check_store import CheckRecord, Decision, RecordedFinding, check_key
+from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
 
 FINDINGS_PER_PAGE = 20
@@ -41,8 +42,7 @@ def register(services: Services) -> None:
 def _sources(live: Live) -> list[str]:
     """Return the sources that this workspace knows, the last used first."""
     of_runs = [record.data.source for record in list(live.runs().records.values())[::-1]]
-    checked = [record.source for record in reversed(live.workspace.checks.all())]
-    return list(dict.fromkeys([*of_runs, *checked, *KNOWN_SOURCES]))
+    return list(dict.fromkeys([*of_runs, *live.workspace.checks.sources(), *KNOWN_SOURCES]))
 
 
 class _DataView:
@@ -231,7 +231,8 @@ class _DataView:
                 ).classes("soft")
             return
         if moves:
-            ui.button(f"Move {len(moves):,} confirmed files aside", on_click=self._move)
+            files = count_text(len(moves), "confirmed file")
+            ui.button(f"Move {files} aside", on_click=self._move)
         button = ui.button("Move all files back", on_click=self._undo)
         button.props("outline color=accent")
 
@@ -252,7 +253,7 @@ class _DataView:
             ui.notify(error.message, type="warning")
             return
         kept = f" {len(moved.kept):,} stayed." if moved.kept else ""
-        ui.notify(f"{len(moved.moved):,} files {done}.{kept}", type="positive")
+        ui.notify(f"{count_text(len(moved.moved), 'file')} {done}.{kept}", type="positive")
 
 
 def _confirmed_files(record: CheckRecord) -> dict[str, FindingKind]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.responses import FileResponse, Response
 from nicegui import app, ui
 
+from eyetune.analysis.metrics import Evaluation
+from eyetune.analysis.verdict import Verdict
 from eyetune.api.report import write_report
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
@@ -19,7 +23,7 @@ from eyetune.dashboard.pages.run_confusions import Confusions
 from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
-from eyetune.errors import EyetuneError, NotFoundError
+from eyetune.errors import EyetuneError, NotFoundError, UsageError
 from eyetune.records import RunRecord, RunState
 from eyetune.report.numbers import duration
 from eyetune.values.display import one_line
@@ -43,9 +47,9 @@ def register(services: Services) -> None:
                 Heading("Run not found", 1)
                 Text(error.message)
             return
-        history = await asyncio.to_thread(live.history, record.id)
+        content = await asyncio.to_thread(_content, live, record)
         with page(record.label, "/"):
-            _RunView(services, record, history)
+            _RunView(services, content)
 
     @app.get("/runs/{run_id}/files/{name}")
     def download(run_id: str, name: str) -> Response:
@@ -69,13 +73,42 @@ def register(services: Services) -> None:
         return FileResponse(path, media_type="text/html", content_disposition_type="inline")
 
 
+@dataclass(frozen=True)
+class _Content:
+    """What the page of a run shows, read and computed before the page is built.
+
+    Attributes:
+        run: The run.
+        history: Its epochs.
+        verdict: The verdict on it; None if there is none.
+        evaluation: How it classifies the images of its shown split; None if that is not recorded.
+    """
+
+    run: Run
+    history: History
+    verdict: Verdict | None = None
+    evaluation: Evaluation | None = None
+
+
+def _content(live: Live, record: RunRecord) -> _Content:
+    """Return what the page of a run shows. It reads predictions, so it belongs in a thread."""
+    run, history = Run(live.workspace, record), live.history(record.id)
+    if record.results is None or not run.has_predictions:
+        return _Content(run, history)
+    verdict = None
+    if run.has_verdict:
+        with suppress(UsageError):  # it counts on test images, which have not been classified yet
+            verdict = run.verdict
+    return _Content(run, history, verdict, run.evaluation(run.shown_split))
+
+
 class _RunView:
     """The page of a run, for one client."""
 
-    def __init__(self, services: Services, record: RunRecord, history: History) -> None:
+    def __init__(self, services: Services, content: _Content) -> None:
         self._services, self._live = services, services.live
-        self._record = record
-        self._history = history
+        record, history = content.run.record, content.history
+        self._content = content
         Heading(record.label, 1)
         self._facts = ui.element("div")
         self._progress = ui.linear_progress(0, show_value=False, size="0.6rem").props(
@@ -92,20 +125,19 @@ class _RunView:
         self._timer = follow(self._refresh, active=not record.is_over)
 
     async def _refresh(self) -> None:
-        record = await asyncio.to_thread(self._live.run, self._record.id)
-        if record == self._record:
+        record = await asyncio.to_thread(self._live.run, self._content.run.id)
+        if record == self._content.run.record:
             return
-        history = await asyncio.to_thread(self._live.history, record.id)
-        self._record, self._history = record, history
+        self._content = await asyncio.to_thread(_content, self._live, record)
         for metric, element in self._charts.items():
-            element.options.update(charts.curves({"": history}, metric))
+            element.options.update(charts.curves({"": self._content.history}, metric))
             element.update()
         self._show()
         if record.is_over:
             self._timer.deactivate()
 
     def _show(self) -> None:
-        record = self._record
+        record = self._content.run.record
         self._facts.clear()
         with self._facts:
             facts(_facts(record))
@@ -114,7 +146,7 @@ class _RunView:
         self._progress.set_visibility(record.state is RunState.RUNNING)
         self._details.clear()
         with self._details:
-            _details(self._services, record)
+            _details(self._services, self._content)
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
@@ -135,32 +167,31 @@ def _facts(record: RunRecord) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def _details(services: Services, record: RunRecord) -> None:
-    live = services.live
-    opened = Run(live.workspace, record)
+def _details(services: Services, content: _Content) -> None:
+    run, record = content.run, content.run.record
     if record.error:
         Heading("Error")
         ui.code(one_line(record.error)).classes("w-full")
-    if record.results is not None and opened.has_verdict:
-        _verdict(opened)
-    if record.results is not None and opened.has_predictions:
-        Confusions(opened)
-    show_network(opened)
-    if record.results is not None and opened.has_network and record.data.has_images:
+    if content.verdict is not None:
+        _verdict(run.id, content.verdict)
+    if content.evaluation is not None:
+        Confusions(run, content.evaluation)
+    show_network(run)
+    if record.results is not None and run.has_network and record.data.has_images:
         Explanation(services, record)
-    _boards(live, record)
-    _downloads(opened)
+    _boards(services.live, record)
+    _downloads(run)
 
 
-def _verdict(opened: Run) -> None:
+def _verdict(run_id: str, verdict: Verdict) -> None:
     Heading("Verdict")
-    for sentence in opened.verdict.sentences:
+    for sentence in verdict.sentences:
         Text(sentence).classes("q-my-xs")
-    if opened.verdict.suggestions:
+    if verdict.suggestions:
         header = ["technique", "reason", "command"]
         rows = [
-            [each.technique, each.reason, f"eyetune train {opened.id} {each.command}"]
-            for each in opened.verdict.suggestions
+            [each.technique, each.reason, f"eyetune train {run_id} {each.command}"]
+            for each in verdict.suggestions
         ]
         plain_table(header, rows, label="what to try next")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from nicegui import events, ui
 
+from eyetune.analysis.metrics import Evaluation
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
 from eyetune.dashboard.layout import Heading, Text, chart
@@ -25,17 +26,16 @@ class Confusions:
 
     Args:
         opened: A run with predictions.
+        evaluation: How it classifies the images of its shown split.
     """
 
-    def __init__(self, opened: Run) -> None:
+    def __init__(self, opened: Run, evaluation: Evaluation) -> None:
         self._run = opened
         self._names = opened.record.data.class_names
-        split = opened.shown_split
-        Heading(f"Confusion matrix ({split} {opened.record.data.noun}s)")
-        counts = opened.evaluation(split).confusion
+        Heading(f"Confusion matrix ({opened.shown_split} {opened.record.data.noun}s)")
         size = f"{min(40, max(20, 2.2 * len(self._names) + 8)):.0f}rem"
         matrix = chart(
-            charts.confusion(counts, self._names), "confusion matrix", height=size
+            charts.confusion(evaluation.confusion, self._names), "confusion matrix", height=size
         ).style("max-width: 48rem")
         matrix.on_point_click(self._show)
         with ui.row().classes("items-center gap-2"):
