@@ -91,7 +91,7 @@ LIMITS = {
     "small-98k": Limit(98_496, ESP_EYE_ARENA, 0.905),
     "small-300k": Limit(300_000, ESP_EYE_ARENA, 0.925),
 }
-NAMES = ("small-98k", "small-300k")
+NAMES = tuple(LIMITS)
 
 
 def residual(

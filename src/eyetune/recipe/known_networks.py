@@ -74,6 +74,13 @@ ZOO: dict[str, dict[str, Any]] = {
 # The most accurate networks that were found under limits of size (benchmarks/frontier.py), with the
 # residual blocks of He et al., 2016 (arXiv:1512.03385). Techniques do not try them.
 SMALL: dict[str, dict[str, Any]] = {
+    "small-16k": {
+        **_FULLY_CONVOLUTIONAL,
+        "blocks": [
+            {**_STEM, "stride": 2},
+            *_stages({16: 1, 20: 1}, convolutions=2, residual=True),
+        ],
+    },
     "small-98k": {
         **_FULLY_CONVOLUTIONAL,
         "blocks": [_STEM, *_stages({16: 3, 32: 2, 48: 1}, convolutions=2, residual=True)],
