@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -276,6 +280,34 @@ def test_links_out_of_the_workspace_are_reported(filled: Workspace, tmp_path: Pa
     folder = filled.runs.folder(filled.runs.find("first").id)
     (folder / "plots").symlink_to(tmp_path)
     assert problems(filled.folder) == {Problem.LEADS_OUT}
+
+
+# A parent that ends at once, and leaves a process behind that looks like a worker of a search.
+LEAVE_A_WORKER = """
+import subprocess, sys
+sleep = [sys.executable, "-c", "import time; time.sleep(600)", "multiprocessing", "spawn_main"]
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+print(subprocess.Popen(sleep, cwd=sys.argv[1], **quiet).pid)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found on Linux only")
+def test_worker_without_its_coordinator_is_ended(filled: Workspace) -> None:
+    arguments = [sys.executable, "-c", LEAVE_A_WORKER, str(filled.folder)]
+    pid = int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+    try:
+        diagnosis = check(filled.folder)
+        assert [(found.problem, found.subject) for found in diagnosis.findings] == [
+            (Problem.ORPHAN, str(pid))
+        ]
+        assert f"Ended process {pid}." in repair(diagnosis)
+        deadline = time.monotonic() + 10
+        while problems(filled.folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert problems(filled.folder) == set()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_workspace_writable_by_all_is_repaired(filled: Workspace) -> None:
