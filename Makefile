@@ -16,7 +16,7 @@ QUICK_TESTS := $(wildcard tests/analysis tests/cli/test_*_tables.py tests/data t
   tests/test_errors.py tests/test_files.py tests/test_public_surface.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz browser docs audit wheel lock clean
+.PHONY: help install develop demo notebook quick test lint pytest compat faults fuzz browser lesson docs audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -84,6 +84,11 @@ fuzz: develop  ## give all readers damaged and hostile files
 
 browser: develop  ## the dashboard in a headless Chromium; skipped where there is none
 	$(BIN)/python -m pytest --numprocesses 0 tests/browser
+
+lesson: develop  ## execute the lesson, and write it into docs/lesson.md (half an hour, with CIFAR-10)
+	@$(BIN)/python -c 'import nbconvert' 2>/dev/null || \
+	  { echo "Installing nbconvert into $(VENV) ..."; $(PIP_INSTALL) nbconvert; }
+	$(BIN)/python tools/make_lesson.py --notebook build/lesson.ipynb
 
 docs: $(VENV)/.docs  ## build the site into build/site, strictly, and check its links
 	$(BIN)/python tools/make_command_reference.py

@@ -140,10 +140,14 @@ async def search_watched(workspace: Path, num_clients: int) -> tuple[float, Resu
         )
     try:
         while not (found := re.findall(r"(http://\S+)/", log.read_text())):
+            if server.poll() is not None:
+                raise RuntimeError(log.read_text())
             await asyncio.sleep(0.1)
         before = sum(psutil.Process(server.pid).cpu_times()[:2])
         searching = asyncio.create_task(search(workspace))
         while not await _is_recorded(found[0]):
+            if searching.done():
+                searching.result()  # raises the error of a study that ended at once
             await asyncio.sleep(0.2)
         # Browsers are on other machines: here, they take only what the others leave.
         watching = await asyncio.create_subprocess_exec(

@@ -18,6 +18,7 @@ from tests.tools.scripts import load_script
 
 ROOT = Path(__file__).parent.parent
 examples = load_script("examples")
+LESSON = ROOT / "docs" / "lesson.md"  # tests/test_notebook.py executes it
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 # A test of its own runs this example, or a comment says why it is not run.
 _PYTHON = re.compile(r"(?:<!-- (.*?) -->\n)?```python\n(.*?)```", re.S)
@@ -38,7 +39,7 @@ def python_examples(page: Path) -> list[str]:
 
 
 def has_examples(page: Path) -> bool:
-    if _TOO_LONG in page.read_text(encoding="utf-8"):
+    if _TOO_LONG in page.read_text(encoding="utf-8") or page == LESSON:
         return False
     return bool(python_examples(page) or examples.commands(page))
 

@@ -92,6 +92,16 @@ def cells(tmp_path_factory: pytest.TempPathFactory, cache_directory: Path) -> di
     return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
 
+def test_page_of_the_lesson_shows_the_notebook() -> None:
+    page = (NOTEBOOK.parents[1] / "docs" / "lesson.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```python\n(.*?)\n```$", page, re.S | re.M)
+    parts = read_notebook().cells
+    assert shown == [cell.source for cell in parts if cell.cell_type == "code"]
+    for cell in parts:
+        if cell.cell_type == "markdown":
+            assert cell.source.replace("](../docs/", "](") in page
+
+
 def pictures(cell: Any) -> list[bytes]:
     """Return the pictures below a cell, also those inside HTML."""
     found: list[bytes] = []

@@ -15,10 +15,10 @@ from PIL import Image
 
 import eyetune as et
 from eyetune.report.figures.picture import Picture
+from pictures import with_few_colors
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images" / "gallery"
 DOTS_PER_INCH = 100
-NUM_COLORS = 128  # of the PNG files, which are a fraction as large then
 SPACE = """
 "optimizer.learning_rate" = {low = 0.0003, high = 0.03, sampling = "log"}
 "fit.batch_size" = {values = [16, 32, 64]}
@@ -91,8 +91,7 @@ def contact_sheet(folder: Path) -> Path:
 def save(picture: Picture, path: Path) -> None:
     """Write a picture with few colors."""
     picture.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight")
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(NUM_COLORS).save(path, optimize=True)
+    path.write_bytes(with_few_colors(path.read_bytes()))
 
 
 if __name__ == "__main__":

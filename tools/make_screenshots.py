@@ -17,12 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+
+from pictures import with_few_colors
 
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1280, 1000
-NUM_COLORS = 128  # of the PNG files, which are a fraction as large then
 SECONDS_TO_SETTLE = 12.0  # until the network of the workbench is drawn
 
 
@@ -36,7 +36,7 @@ def main(workspace: Path) -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         report = workspace / "firmware" / "report.html"
         page.goto(report.resolve().as_uri())
-        take(page, Path(folder), "report")
+        take(page, "report")
         log = Path(folder) / "log"
         with log.open("w") as stream:
             command = [sys.executable, "-m", "eyetune", "serve", "--port", "0", "--no-browser"]
@@ -45,18 +45,15 @@ def main(workspace: Path) -> None:
             time.sleep(0.1)
         page.goto(f"{found[0]}workbench")
         time.sleep(SECONDS_TO_SETTLE)
-        take(page, Path(folder), "dashboard")
+        take(page, "dashboard")
         server.send_signal(signal.SIGINT)
         server.wait(timeout=30)
         browser.close()
 
 
-def take(page: Page, folder: Path, name: str) -> None:
+def take(page: Page, name: str) -> None:
     """Write a screenshot with few colors."""
-    path = folder / f"{name}.png"
-    page.screenshot(path=path)
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(NUM_COLORS).save(FOLDER / f"{name}.png", optimize=True)
+    (FOLDER / f"{name}.png").write_bytes(with_few_colors(page.screenshot()))
 
 
 if __name__ == "__main__":
