@@ -18,14 +18,8 @@ import psutil
 
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import (
-    Budget,
-    Objective,
-    SchedulerSettings,
-    StudyRecord,
-    StudySettings,
-    TrialRecord,
-)
+from eyetune.records.study import Budget, Objective, SchedulerSettings, StudyRecord, StudySettings
+from eyetune.records.trial import TrialRecord
 from eyetune.report.progress.study_progress import StudyDisplay
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyetune.analysis.ranking import is_ahead, non_dominated_trials, rank_trials
-from eyetune.records.study import Objective, Rung, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 
 ACCURACY = Objective(name="val_accuracy", direction="max")
 SIZE = Objective(name="parameters", direction="min")

@@ -19,7 +19,8 @@ from eyetune.analysis.study_summary import (
 from eyetune.analysis.trial_results import metric_text
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
-from eyetune.records.study import Objective, Rung, StudyState, TrialRecord, TrialState
+from eyetune.records.study import Objective, StudyState
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Condition
 from eyetune.space.space import Space
 from eyetune.testing.studies import ACCURACY, PARAMETERS, FabricatedStudy, fabricated_study

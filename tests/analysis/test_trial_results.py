@@ -16,7 +16,8 @@ from eyetune.analysis.trial_results import (
     trial_json,
     uncertainty_notes,
 )
-from eyetune.records.study import Execution, Objective, Rung, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Execution, Rung, TrialRecord, TrialState
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 OBJECTIVES = (

@@ -10,7 +10,7 @@ from eyetune.api.run import Run, open_run
 from eyetune.api.tried_networks import TriedNetworks, study_limits, tried_networks
 from eyetune.device.boards.profiles import load_board
 from eyetune.records import Workspace
-from eyetune.records.study import TrialState
+from eyetune.records.trial import TrialState
 from eyetune.testing.studies import fabricated_study
 from eyetune.tuning.objectives import read_constraint
 from tests.device.export.test_export_folder import MANIFEST_VALUE

@@ -10,7 +10,8 @@ import pytest
 import eyetune as et
 from eyetune.api import tune as api
 from eyetune.errors import DivergedError, UsageError
-from eyetune.records.study import StudyRecord, StudyState, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
 from eyetune.testing.simulated_executor import SimulatedExecutor

@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
 from eyetune.cli.study_tables import MAX_LEADERS, study_tables, trial_table
-from eyetune.records.study import Objective, Rung, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Rung, TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, FabricatedStudy, fabricated_study
 from eyetune.values.int8_accuracy import Int8Accuracy
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from eyetune.records import RunState, Workspace
 from eyetune.records.copies import RECORD_FILE, TRIALS_FILE, read_copy, run_rows, study_rows
 from eyetune.records.database import Database
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from tests.records.fabricate import add_run, make_epoch, make_results
 from tests.records.test_study_store import add_study
 

@@ -25,7 +25,7 @@ from eyetune.records.findings import Problem
 from eyetune.records.repair import repair
 from eyetune.records.requests import RequestKind
 from eyetune.records.stored_rows import TABLES
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from tests.records.fabricate import add_complete_run, add_run, make_epoch
 from tests.records.test_study_store import add_study
 

@@ -8,7 +8,7 @@ import pytest
 
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.live import refreshed_runs, refreshed_trials
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from tests.records.fabricate import add_complete_run, add_run, make_epoch
 from tests.records.test_study_store import add_study
 

@@ -15,7 +15,7 @@ from eyetune.records import Workspace
 from eyetune.records.database import FILE_NAME
 from eyetune.records.requests import RequestKind
 from eyetune.records.schema import metadata
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from tests.records.fabricate import add_complete_run
 from tests.records.test_study_store import add_study
 

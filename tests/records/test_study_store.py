@@ -10,17 +10,8 @@ from eyetune.analysis.trial_results import trial_json
 from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import (
-    Execution,
-    InfeasibleReason,
-    Objective,
-    Rung,
-    StudyRecord,
-    StudySettings,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Objective, StudyRecord, StudySettings, StudyState
+from eyetune.records.trial import Execution, InfeasibleReason, Rung, TrialRecord, TrialState
 from eyetune.space.space import Space
 
 SETTINGS = StudySettings(

@@ -6,7 +6,8 @@ import pytest
 
 from eyetune.analysis.study_summary import count_states
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.studies import ACCURACY, PARAMETERS, fabricated_space, fabricated_study
 
 

@@ -8,13 +8,7 @@ from typing import Any
 
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import (
-    Budget,
-    SchedulerSettings,
-    StudyRecord,
-    StudySettings,
-    StudyState,
-)
+from eyetune.records.study import Budget, SchedulerSettings, StudyRecord, StudySettings, StudyState
 from eyetune.space.presets import recipe_space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve

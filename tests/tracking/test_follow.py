@@ -11,7 +11,8 @@ import pytest
 
 from eyetune.errors import ArgumentTypeError, DivergedError, EyetuneWarning
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, Limits, TrialState
+from eyetune.records.study import Budget, Limits
+from eyetune.records.trial import TrialState
 from eyetune.testing.labs import fabricated_lab
 from eyetune.tracking.background import BackgroundTrackers
 from eyetune.tracking.follow import follow

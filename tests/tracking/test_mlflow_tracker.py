@@ -16,7 +16,8 @@ import pytest
 import eyetune as et
 from eyetune.errors import TrackerError, UsageError
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, StudyRecord, TrialState
+from eyetune.records.study import Budget, StudyRecord
+from eyetune.records.trial import TrialState
 from eyetune.tracking.mlflow_tracker import MlflowTracker
 from eyetune.tracking.tracker import Tracked, TrackedEnd
 from tests.records.fabricate import add_run, make_epoch, make_results

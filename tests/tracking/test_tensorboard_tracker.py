@@ -12,7 +12,8 @@ import pytest
 
 from eyetune.errors import TrackerError, UsageError
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, TrialState
+from eyetune.records.study import Budget
+from eyetune.records.trial import TrialState
 from eyetune.tracking.tensorboard_tracker import TensorBoardTracker
 from tests.records.fabricate import add_run, make_epoch, make_results
 from tests.tracking.studies import failing_curve, followed, new_study, run_study

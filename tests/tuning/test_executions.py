@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, Execution, StudyState, TrialRecord, TrialState
+from eyetune.records.study import Budget, StudyState
+from eyetune.records.trial import Execution, TrialRecord, TrialState
 from eyetune.testing.labs import fabricated_history
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.endings import Ending

@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyetune.recipe import Recipe
-from eyetune.records.study import (
-    Budget,
-    Objective,
-    Rung,
-    SchedulerSettings,
-    StudySettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.presets import recipe_space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.tuning.exploration import (

@@ -17,7 +17,8 @@ from eyetune.errors import (
 )
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, Limits, StudyState, TrialState
+from eyetune.records.study import Budget, Limits, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve
 from eyetune.training.job import inspect_apart
 from tests.tuning.searching import do, new

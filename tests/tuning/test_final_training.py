@@ -15,14 +15,12 @@ from eyetune.records.study import (
     Budget,
     Limits,
     Objective,
-    Rung,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
-    TrialRecord,
-    TrialState,
 )
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.presets import recipe_space
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.testing.simulated_executor import SimulatedExecutor, quick_curve

@@ -15,14 +15,8 @@ from eyetune.api.study import Study
 from eyetune.device.boards.profiles import load_board
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import (
-    Budget,
-    Objective,
-    SchedulerSettings,
-    StudySettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Budget, Objective, SchedulerSettings, StudySettings
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice, Values
 from eyetune.space.presets import apply
 from eyetune.space.space import Space

@@ -10,7 +10,8 @@ import pytest
 from eyetune.errors import EyetuneWarning
 from eyetune.records import Workspace
 from eyetune.records.requests import RequestKind
-from eyetune.records.study import Budget, StudyState, TrialState
+from eyetune.records.study import Budget, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.simulated_executor import SimulatedExecutor
 from eyetune.tuning.endings import Ending
 from tests.tuning.searching import Silence, do, new, outline

@@ -7,7 +7,8 @@ import pytest
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records import Workspace
-from eyetune.records.study import Execution, Objective, Rung, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Execution, Rung, TrialRecord, TrialState
 from eyetune.tuning.retention import MODELS_KEPT, ModelRetention
 from eyetune.values.run_files import MODEL_FILE
 

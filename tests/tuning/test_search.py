@@ -18,13 +18,8 @@ from eyetune.api.study import Study
 from eyetune.errors import BoardError, TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import (
-    Budget,
-    Rung,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Budget, StudyState
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice
 from eyetune.space.space import Space
 from eyetune.testing.datasets import tiny_dataset

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice, Condition
 from eyetune.space.space import Space
 from eyetune.tuning.trials import with_hyperparameters, with_unsearched

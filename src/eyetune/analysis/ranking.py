@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from operator import ge
 
 from eyetune.analysis.pareto import dominates
-from eyetune.records.study import Objective, TrialRecord
+from eyetune.records.study import Objective
+from eyetune.records.trial import TrialRecord
 
 Scores = tuple[float, ...]
 

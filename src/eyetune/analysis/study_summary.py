@@ -17,7 +17,8 @@ from eyetune.analysis.trial_results import (
     spread_text,
 )
 from eyetune.records.run import DataRecord, RunRecord
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import describe
 from eyetune.values.history import Epoch, History

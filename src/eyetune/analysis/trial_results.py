@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eyetune.analysis.metrics import wilson_interval
-from eyetune.records.study import Execution, Objective, Rung, TrialRecord
+from eyetune.records.study import Objective
+from eyetune.records.trial import Execution, Rung, TrialRecord
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 _TIMES = ("latency_ms", "fps")

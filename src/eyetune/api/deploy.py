@@ -25,7 +25,8 @@ from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.run import DataRecord
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import StudyState
+from eyetune.records.trial import TrialState
 from eyetune.report.numbers import count_text
 from eyetune.report.output import write_output
 from eyetune.tracking.follow import check_trackers, follow

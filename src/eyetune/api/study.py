@@ -21,7 +21,8 @@ from eyetune.api.tried_networks import study_limits
 from eyetune.errors import RunNotFoundError, TrainingError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.output import write_output
 from eyetune.tracking.tracker import Tracker
 from eyetune.tuning.endings import Ending

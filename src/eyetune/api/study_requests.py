@@ -8,7 +8,8 @@ from typing import Any
 from eyetune.errors import SpaceError, UsageError, nearest
 from eyetune.records import Workspace
 from eyetune.records.requests import RequestKind
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord
 from eyetune.space.hyperparameters import Choice, Range, Value
 from eyetune.space.space import Space, describe
 

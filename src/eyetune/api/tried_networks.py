@@ -12,7 +12,8 @@ from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import EyetuneError
 from eyetune.records import RunState
 from eyetune.records.run import RunRecord
-from eyetune.records.study import Constraint, StudySettings, TrialState
+from eyetune.records.study import Constraint, StudySettings
+from eyetune.records.trial import TrialState
 
 
 @dataclass(frozen=True)

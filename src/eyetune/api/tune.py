@@ -19,7 +19,8 @@ from eyetune.data.arrays import keep_arrays
 from eyetune.data.batches import is_batched
 from eyetune.errors import EyetuneWarning, StudyChangedError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, StudySettings, StudyState
+from eyetune.records.trial import TrialRecord
 from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import counting_bar, print_note
 from eyetune.tracking.follow import follow

@@ -15,7 +15,8 @@ from eyetune.report.console import escape, escape_lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from eyetune.records.study import StudyRecord, TrialRecord
+    from eyetune.records.study import StudyRecord
+    from eyetune.records.trial import TrialRecord
 
 MAX_LEADERS = 10
 BAR_WIDTH = 30

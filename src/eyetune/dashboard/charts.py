@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.records.lab import Effect
-from eyetune.records.study import Objective, StudyRecord, TrialRecord
+from eyetune.records.study import Objective, StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
 from eyetune.space.space import Space
 from eyetune.values.display import one_line

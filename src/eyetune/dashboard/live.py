@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from eyetune.records import RunRecord, Workspace
 from eyetune.records.live import LiveRuns, LiveTrials, refreshed_runs, refreshed_trials
-from eyetune.records.study import StudyRecord, TrialRecord
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.values.history import History
 
 MAX_AGE_SECONDS = 1.0

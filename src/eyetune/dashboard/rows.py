@@ -8,7 +8,8 @@ from typing import Any
 from eyetune.errors import UsageError
 from eyetune.records import RunRecord, query
 from eyetune.records.lab import LabRecord
-from eyetune.records.study import StudyRecord, TrialRecord
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.numbers import duration
 from eyetune.values.display import one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eyetune.records.study import TrialRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.values.history import History
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eyetune.records.run import RunRecord, RunState
-from eyetune.records.study import TrialRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.records.workspace import Workspace
 
 

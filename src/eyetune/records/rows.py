@@ -22,7 +22,8 @@ from eyetune.recipe import RecordedRecipe
 from eyetune.records.annotations import checked_tags
 from eyetune.records.run import DataRecord, Results, RunFailure, RunRecord, RunState
 from eyetune.records.schema import epochs, runs, studies, trials
-from eyetune.records.study import StudyRecord, TrialRecord
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.values.history import Epoch, History
 from eyetune.values.json_text import MAX_NUMBER, json_value
 from eyetune.values.network import Network

@@ -35,7 +35,8 @@ from eyetune.records.rows import (
 )
 from eyetune.records.schema import studies, trials
 from eyetune.records.stamps import trial_stamps
-from eyetune.records.study import StudyRecord, StudySettings, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, StudySettings, StudyState
+from eyetune.records.trial import TrialRecord
 
 _MAX_NUMBERS_PER_QUERY = 500  # SQLite limits the parameters of a query
 _SAVE_TRIAL = upsert(trials).on_conflict_do_update(

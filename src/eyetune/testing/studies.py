@@ -23,16 +23,14 @@ from eyetune.records.run import DataRecord, Results
 from eyetune.records.study import (
     Budget,
     Constraint,
-    Execution,
     Objective,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
-    TrialRecord,
-    TrialState,
 )
 from eyetune.records.study_store import new_id
+from eyetune.records.trial import Execution, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space
 from eyetune.testing.labs import fabricated_history

@@ -17,14 +17,12 @@ from eyetune.records.run import Results
 from eyetune.records.study import (
     Budget,
     Objective,
-    Rung,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
-    TrialRecord,
-    TrialState,
 )
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 from eyetune.testing.labs import DATA, fabricated_history

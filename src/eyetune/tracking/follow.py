@@ -12,7 +12,8 @@ from eyetune.errors import ArgumentTypeError, EyetuneError, RunNotFoundError
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.changes import Change, EpochsSaved, RunChanged, StudyChanged, TrialsSaved
 from eyetune.records.lab import LabRecord
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.records.trial_metrics import read_trial_metrics
 from eyetune.tracking.background import BackgroundTrackers, Warn, report_failure
 from eyetune.tracking.items import (

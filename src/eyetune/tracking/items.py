@@ -11,13 +11,8 @@ from typing import Any
 from eyetune.analysis.ranking import rank_trials
 from eyetune.records import RunRecord, RunState, Workspace
 from eyetune.records.lab import LabRecord
-from eyetune.records.study import (
-    Objective,
-    StudyRecord,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Objective, StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice, Range, Value
 from eyetune.tracking.tracker import Metrics, Tracked, TrackedEnd
 from eyetune.values.history import Epoch, History

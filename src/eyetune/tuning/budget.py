@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import final
 
-from eyetune.records.study import Budget, Objective, TrialRecord
+from eyetune.records.study import Budget, Objective
+from eyetune.records.trial import TrialRecord
 from eyetune.tuning.endings import Ending
 
 SECONDS_TO_CONCLUDE = 20.0  # of a limited time, reserved for the network of the best trial

@@ -13,15 +13,8 @@ from types import MappingProxyType
 
 from eyetune.analysis.ranking import comparable
 from eyetune.errors import UsageError
-from eyetune.records.study import (
-    Execution,
-    Objective,
-    Rung,
-    StudyRecord,
-    StudySettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Objective, StudyRecord, StudySettings
+from eyetune.records.trial import Execution, Rung, TrialRecord, TrialState
 from eyetune.tuning.objectives import is_measured
 from eyetune.tuning.trials import cut_off, reached, run_id, rung_of
 from eyetune.values.history import History

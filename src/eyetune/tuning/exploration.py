@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 
 from eyetune.analysis.metrics import standard_error
 from eyetune.data import AnyDataset, Dataset
-from eyetune.records.study import StudyRecord, StudySettings, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudySettings
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.portfolio import Entry, load_portfolio
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS, OVERHEAD_SECONDS, final_trial

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from eyetune.errors import BoardError, FatalTrialError, TooManyFailuresError
-from eyetune.records.study import TrialRecord, TrialState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.trials import OPERATOR
 

@@ -12,7 +12,8 @@ from concurrent.futures import wait
 from eyetune.data import AnyDataset
 from eyetune.errors import RecipeError
 from eyetune.records import Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.tuning.dispatch import SECONDS_BETWEEN_LOOKS, Dispatcher, EndedJob, first_line
 from eyetune.tuning.endings import Ending

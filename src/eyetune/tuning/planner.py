@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
-from eyetune.records.study import StudyRecord, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.tuning.budget import BudgetTracker

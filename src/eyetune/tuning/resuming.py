@@ -8,7 +8,8 @@ from typing import Any
 from eyetune.errors import StudyChangedError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import Budget, Objective, StudyRecord, StudySettings, TrialState
+from eyetune.records.study import Budget, Objective, StudyRecord, StudySettings
+from eyetune.records.trial import TrialState
 from eyetune.tuning.declared_options import budget_of, declared_options, limits_of
 from eyetune.tuning.executors import Executor
 from eyetune.tuning.load_images import ImageLoader

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from eyetune.analysis.ranking import is_ahead, rank_trials
 from eyetune.records import Workspace
-from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import TrialRecord, TrialState
 
 # Networks of complete trials that are kept; the others can be trained again from their recipes.
 MODELS_KEPT = 10

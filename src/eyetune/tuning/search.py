@@ -21,14 +21,8 @@ from eyetune.errors import (
     UsageError,
 )
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.study import (
-    InfeasibleReason,
-    StudyRecord,
-    StudySettings,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import StudyRecord, StudySettings, StudyState
+from eyetune.records.trial import InfeasibleReason, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.space import Space
 from eyetune.training.job import Inspection

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Protocol, final
 
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.space import Space
 from eyetune.tuning.dispatch import Display
 from eyetune.tuning.endings import Ending

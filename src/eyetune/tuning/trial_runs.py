@@ -6,7 +6,8 @@ from eyetune.data import AnyDataset
 from eyetune.device.boards.profiles import load_board
 from eyetune.device.export.int8_accuracy import Int8Task
 from eyetune.records import RunRecord, RunState, Workspace
-from eyetune.records.study import Execution, Limits, StudyRecord, StudySettings, TrialRecord
+from eyetune.records.study import Limits, StudyRecord, StudySettings
+from eyetune.records.trial import Execution, TrialRecord
 from eyetune.training.job import Inspection
 from eyetune.tuning.dispatch import RunJob
 from eyetune.tuning.executions import retry_seed, with_retry, with_runs

@@ -10,15 +10,8 @@ from typing import Any
 
 from eyetune.errors import EyetuneError, UsageError
 from eyetune.recipe import Recipe
-from eyetune.records.study import (
-    InfeasibleReason,
-    Objective,
-    Rung,
-    SchedulerSettings,
-    StudySettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Objective, SchedulerSettings, StudySettings
+from eyetune.records.trial import InfeasibleReason, Rung, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.presets import apply
 from eyetune.space.space import Space

@@ -15,7 +15,8 @@ from eyetune.cli.import_studies import app
 from eyetune.compat.keras_tuner.importing import import_keras_tuner, keras_tuner_metrics
 from eyetune.errors import UsageError, WorkspaceError
 from eyetune.records import Workspace
-from eyetune.records.study import SchedulerSettings, StudyState, TrialState
+from eyetune.records.study import SchedulerSettings, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.datasets import tiny_images
 
 OWN = "tuner/"

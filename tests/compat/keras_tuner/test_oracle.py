@@ -20,7 +20,8 @@ from eyetune.compat.keras_tuner.oracles import (
 from eyetune.compat.keras_tuner.tuners import Hyperband, RandomSearch
 from eyetune.errors import StudyNotFoundError, UsageError
 from eyetune.records import Workspace
-from eyetune.records.study import Execution, Objective, Rung, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Execution, Rung, TrialState
 from eyetune.space.hyperparameters import Choice
 from eyetune.testing.studies import FabricatedStudy, fabricated_study
 

@@ -17,7 +17,8 @@ from eyetune.compat.keras_tuner.search_worker import PROJECT
 from eyetune.errors import FunctionError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.datasets import tiny_images
 from eyetune.tuning.endings import Ending
 from eyetune.tuning.executors import InProcessExecutor

@@ -17,7 +17,8 @@ from eyetune.errors import (
     TrainingError,
     UsageError,
 )
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.datasets import tiny_images
 from tests.tracking.studies import Recorder
 

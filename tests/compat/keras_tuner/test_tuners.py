@@ -33,7 +33,8 @@ from eyetune.errors import (
     UsageError,
 )
 from eyetune.records import Workspace
-from eyetune.records.study import StudyState, TrialState
+from eyetune.records.study import StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.datasets import tiny_images
 from eyetune.tracking.tracker import Tracker
 

@@ -15,7 +15,8 @@ from matplotlib.patches import Rectangle
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
 from eyetune.analysis.study_summary import best_so_far, count_states
-from eyetune.records.study import Objective, Rung, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import Rung, TrialState
 from eyetune.report.figures import study_figures
 from eyetune.report.figures.picture import Picture, svg_bytes
 from eyetune.report.figures.study_axes import Scale, name_lines, short, shown_range

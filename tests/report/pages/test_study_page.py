@@ -10,16 +10,8 @@ import pytest
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import summary_sentences, warnings
 from eyetune.analysis.trial_results import metric_text
-from eyetune.records.study import (
-    Budget,
-    InfeasibleReason,
-    Objective,
-    Rung,
-    SamplerName,
-    SchedulerSettings,
-    StudyState,
-    TrialState,
-)
+from eyetune.records.study import Budget, Objective, SamplerName, SchedulerSettings, StudyState
+from eyetune.records.trial import InfeasibleReason, Rung, TrialState
 from eyetune.report.pages.study_method import SAMPLERS, budget_text, method
 from eyetune.report.pages.study_page import (
     HEADINGS,

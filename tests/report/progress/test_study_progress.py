@@ -12,15 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from eyetune.records.study import (
-    Budget,
-    Execution,
-    InfeasibleReason,
-    Rung,
-    SchedulerSettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Budget, SchedulerSettings
+from eyetune.records.trial import Execution, InfeasibleReason, Rung, TrialRecord, TrialState
 from eyetune.report.progress.study_progress import (
     MAX_RUNNING,
     StudyDisplay,

@@ -14,7 +14,8 @@ from eyetune.api.tune import tune
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
-from eyetune.records.study import Budget, StudyState, TrialState
+from eyetune.records.study import Budget, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.testing.simulated_executor import (
     SimulatedExecutor,
     SimulatedInProcessExecutor,

@@ -11,7 +11,8 @@ from typing import Any
 
 from eyetune.errors import UsageError
 from eyetune.models.model_function import SEARCHED_NAMES
-from eyetune.records.study import SchedulerSettings, StudyRecord, TrialRecord
+from eyetune.records.study import SchedulerSettings, StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.space.hyperparameters import Choice, Condition, Range, Value
 from eyetune.space.space import Space
 from eyetune.tuning.schedulers.plans import hyperband_brackets

@@ -25,14 +25,12 @@ from eyetune.records.study import (
     Budget,
     Limits,
     Objective,
-    Rung,
     SchedulerSettings,
     StudyRecord,
     StudySettings,
     StudyState,
-    TrialRecord,
-    TrialState,
 )
+from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.records.trial_metrics import read_trial_metrics, write_trial_metrics
 from eyetune.space.space import Space
 from eyetune.training.backend import preserve_random_state

@@ -25,15 +25,8 @@ from eyetune.compat.keras_tuner.project_files import (
 )
 from eyetune.errors import FunctionError, UsageError, WorkspaceError
 from eyetune.models.model_function import space_of
-from eyetune.records.study import (
-    InfeasibleReason,
-    Objective,
-    Rung,
-    SamplerName,
-    SchedulerSettings,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import Objective, SamplerName, SchedulerSettings
+from eyetune.records.trial import InfeasibleReason, Rung, TrialRecord, TrialState
 from eyetune.records.trial_metrics import EpochMetrics
 from eyetune.space.space import Space
 from eyetune.values.history import History

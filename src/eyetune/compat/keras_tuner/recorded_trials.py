@@ -15,7 +15,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from eyetune.api.study import Study
 from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial, trial_id
 from eyetune.errors import UsageError
-from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.records.trial_metrics import EpochMetrics, read_trial_metrics
 from eyetune.tuning.objectives import monitor_of
 from eyetune.values.history import Epoch, History, best_epoch

@@ -18,7 +18,8 @@ from eyetune.data.array_store import GivenData
 from eyetune.data.batches import is_batched
 from eyetune.errors import EyetuneWarning, StudyChangedError, UsageError, nearest
 from eyetune.recipe import Recipe
-from eyetune.records.study import StudyRecord, StudyState, TrialState
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialState
 from eyetune.tuning.options import TuneOptions
 from eyetune.values.samples import leaves
 

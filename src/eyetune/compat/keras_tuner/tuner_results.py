@@ -8,7 +8,7 @@ from eyetune.api.run import Run
 from eyetune.compat.keras_tuner.hyperparameters import hyperparameters_of_trial
 from eyetune.compat.keras_tuner.trial_methods import overrides_load_model
 from eyetune.errors import UsageError
-from eyetune.records.study import TrialState
+from eyetune.records.trial import TrialState
 
 if TYPE_CHECKING:
     from eyetune.compat.keras_tuner.tuner import Tuner

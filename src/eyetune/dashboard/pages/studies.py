@@ -18,7 +18,8 @@ from eyetune.dashboard.pages.study_controls import StudyControls
 from eyetune.dashboard.rows import study_row, trial_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
-from eyetune.records.study import StudyRecord, TrialRecord
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.numbers import duration
 
 _Value = TypeVar("_Value")

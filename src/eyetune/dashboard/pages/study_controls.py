@@ -12,7 +12,8 @@ from eyetune.api.study import Study
 from eyetune.dashboard.layout import Text, answer_buttons
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
-from eyetune.records.study import StudyRecord, StudyState, TrialRecord
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord
 from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import describe
 from eyetune.values.display import one_line

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.study_summary import STATE_TEXTS, setting_text
 from eyetune.analysis.trial_results import is_share
-from eyetune.records.study import Objective, TrialRecord, TrialState
+from eyetune.records.study import Objective
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
 from eyetune.report.numbers import quantity

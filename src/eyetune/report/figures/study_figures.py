@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import best_so_far
 from eyetune.analysis.trial_results import metric_text, uncertainty_notes
-from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
+from eyetune.records.study import Objective, StudyRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture, plain, wrapped
 from eyetune.report.figures.study_axes import (

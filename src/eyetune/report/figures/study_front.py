@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.ranking import non_dominated_trials
 from eyetune.analysis.trial_results import uncertainty_notes
-from eyetune.records.study import Objective, StudyRecord, TrialRecord
+from eyetune.records.study import Objective, StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.picture import message_picture, new_picture
 from eyetune.report.figures.study_axes import (
     BEST,

@@ -11,7 +11,8 @@ import numpy as np
 from eyetune.analysis.ranking import rank_trials
 from eyetune.analysis.study_summary import search_trials
 from eyetune.analysis.trial_results import metric_text
-from eyetune.records.study import Objective, StudyRecord, TrialRecord
+from eyetune.records.study import Objective, StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import message_picture, new_picture, plain
 from eyetune.report.figures.study_axes import (

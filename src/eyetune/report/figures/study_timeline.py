@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyetune.analysis.trial_results import metric_text
-from eyetune.records.study import Objective, StudyRecord, TrialRecord, TrialState
+from eyetune.records.study import Objective, StudyRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG, WORSE
 from eyetune.report.figures.picture import message_picture, new_picture
 from eyetune.report.figures.study_axes import (

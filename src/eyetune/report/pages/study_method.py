@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from eyetune.analysis.study_summary import num_trials
 from eyetune.analysis.trial_results import metric_text, uncertainty_notes
-from eyetune.records.study import SamplerName, SchedulerSettings, StudyRecord, TrialRecord
+from eyetune.records.study import SamplerName, SchedulerSettings, StudyRecord
+from eyetune.records.trial import TrialRecord
 from eyetune.report.numbers import count_text, duration, workers_text
 
 SAMPLERS: dict[SamplerName, str] = {

@@ -23,12 +23,8 @@ from eyetune.analysis.study_summary import (
     values_at_edges,
 )
 from eyetune.analysis.trial_results import metric_text, result_texts
-from eyetune.records.study import (
-    StudyRecord,
-    StudyState,
-    TrialRecord,
-    TrialState,
-)
+from eyetune.records.study import StudyRecord, StudyState
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures import study_figures, study_timeline
 from eyetune.report.figures.study_space import MAX_AXES
 from eyetune.report.numbers import duration, workers_text

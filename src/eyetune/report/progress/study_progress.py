@@ -26,7 +26,8 @@ from eyetune.analysis.study_summary import (
     state_text,
 )
 from eyetune.analysis.trial_results import metric_text, objectives_text
-from eyetune.records.study import StudyRecord, TrialRecord, TrialState
+from eyetune.records.study import StudyRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.console import SafeConsole, escape
 from eyetune.report.numbers import duration
 from eyetune.report.progress.live_curves import live_curves
