@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PARAMETERS = Objective(name="parameters", direction="min")
 _LIMIT = "limit"  # marks the lines of limits
 _LIMIT_STYLE: dict[str, Any] = {"linestyle": (0, (5, 3)), "linewidth": 1.2, "color": "#c0392b"}
-_NEAR = 1.5  # a limit of at most so many times the largest value is in the picture
+_NEAR = 1.5  # a limit is in the picture up to this multiple of the largest value
 
 
 def pareto_picture(
