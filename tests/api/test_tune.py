@@ -9,7 +9,7 @@ import pytest
 
 import eyetune as et
 from eyetune.api import tune as api
-from eyetune.errors import DivergedError, UsageError
+from eyetune.errors import DivergedError, UsageError, WorkspaceError
 from eyetune.records.study import StudyRecord, StudyState
 from eyetune.records.trial import TrialState
 from eyetune.space.hyperparameters import Choice
@@ -177,17 +177,56 @@ def test_study_interrupted_while_it_starts_is_resumed(
     assert other.record.settings == settings
 
 
-@pytest.mark.usefixtures("executors")
-def test_options_of_a_resumed_start_count(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def start_interrupted(
+    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> StudyRecord:
+    """Interrupt a new study while it starts, and return its record."""
+
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(api, "new_settings", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            tune(archive, tmp_path, seed=1, trials=9, name="early")
+            tune(archive, folder, name="early", **options)
+    return et.open_study("early", workspace=folder).record
+
+
+def test_resumed_start_takes_no_function_from_its_record(
+    archive: Path, tmp_path: Path, executors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, a workspace of someone else could name code that counts as the user's own."""
+    record = start_interrupted(archive, tmp_path, monkeypatch)
+    start_up = record.settings.start_up
+    assert start_up is not None
+    code = tmp_path / "evil.py"
+    code.write_text("raise SystemExit('run')\n")
+    options = {**start_up.options, "build_model": f"{code}:build"}
+    changed = start_up.model_copy(update={"options": options})
+    settings = record.settings.model_copy(update={"start_up": changed})
+    workspace = et.Workspace(tmp_path)
+    workspace.studies.save(record.model_copy(update={"settings": settings}))
+    with pytest.raises(WorkspaceError, match="build_model"):
+        et.tune(resume=True, workspace=tmp_path, plots=False, progress=False)
+
+
+def test_address_of_a_cluster_is_not_taken_from_the_record(
+    archive: Path, tmp_path: Path, executors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = start_interrupted(archive, tmp_path, monkeypatch)
+    settings = record.settings.model_copy(update={"executor": "ray://elsewhere:10001"})
+    et.Workspace(tmp_path).studies.save(record.model_copy(update={"settings": settings}))
+    executors.clear()
+    with pytest.raises(UsageError, match="named again"):
+        et.tune(resume=True, workspace=tmp_path, plots=False, progress=False)
+    assert executors == []
+
+
+@pytest.mark.usefixtures("executors")
+def test_options_of_a_resumed_start_count(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_interrupted(archive, tmp_path, monkeypatch, seed=1, trials=9)
     study = et.tune(resume=True, trials=1, workspace=tmp_path, plots=False, progress=False)
     assert (study.record.settings.seed, len(study.trials)) == (1, 1)
 

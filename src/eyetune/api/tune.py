@@ -140,10 +140,26 @@ def _asked_for(
     if start_up is not None:
         options = resumed_options(options, start_up)
     check_options(options, record.settings.board if record else "")
-    recorded_executor = record.settings.executor if record else "local"
-    options = replace(options, executor=options.executor or recorded_executor)
+    options = replace(options, executor=options.executor or _recorded_executor(record))
     start = _starting_point(workspace, options, record)
     return options, start if start_up is None else resumed_start(start, start_up)
+
+
+def _recorded_executor(record: StudyRecord | None) -> str:
+    """Return the executor of a resumed study, or the default.
+
+    Raises:
+        UsageError: It is a Ray cluster at an address. A cluster sends code to this machine, so the
+            user has to name the address, which a workspace of someone else may name, too.
+    """
+    executor = record.settings.executor if record else "local"
+    if "://" in executor:
+        raise UsageError(
+            "The study was searched on a Ray cluster, whose address has to be named again.",
+            received=executor,
+            fix=f"If you trust this cluster: --executor {executor}",
+        )
+    return executor
 
 
 @contextmanager

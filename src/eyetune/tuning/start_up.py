@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.data.load import KNOWN_SOURCES
+from eyetune.errors import WorkspaceError
 from eyetune.records import Workspace
 from eyetune.records.study import StartUp, StudyRecord, StudySettings
 from eyetune.space.space import Space
-from eyetune.tuning.declared_options import declared_options
+from eyetune.tuning.declared_options import DeclaredOption, declared_options
 from eyetune.tuning.objectives import objectives_of, read_objective
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import board_reference
@@ -38,8 +39,7 @@ def create_study(workspace: Workspace, start: StartingPoint, options: TuneOption
     asked: dict[str, Any] = {}
     for option in declared_options():
         value = getattr(options, option.name)
-        is_kept = bool(option.declaration.recorded) or option.name == "fps"
-        if is_kept and option.name not in NOT_KEPT and value is not None:
+        if _is_kept(option) and value is not None:
             asked[option.name] = board_reference(value) if option.name == "board" else value
     space = start.space
     if isinstance(space, Path):
@@ -64,13 +64,32 @@ def create_study(workspace: Workspace, start: StartingPoint, options: TuneOption
     return workspace.studies.create(options.name, settings)
 
 
+def _is_kept(option: DeclaredOption) -> bool:
+    """Return whether an option of a study is recorded before its settings follow from it."""
+    is_recorded = bool(option.declaration.recorded) or option.name == "fps"
+    return is_recorded and option.name not in NOT_KEPT
+
+
 def resumed_options(options: TuneOptions, start_up: StartUp) -> TuneOptions:
     """Return the options of an invocation that resumes a study without settings.
+
+    A workspace may be someone else's: an option that no study records, such as a model function,
+    which would count as named by this user, is refused.
 
     Args:
         options: What is asked for now.
         start_up: What was asked for then; it applies where nothing is asked for now.
+
+    Raises:
+        WorkspaceError: The record holds an option that no study records.
     """
+    kept = {option.name for option in declared_options() if _is_kept(option)}
+    if unknown := sorted(start_up.options.keys() - kept):
+        raise WorkspaceError(
+            "The record of the study is damaged: it holds options that no study records.",
+            received=", ".join(unknown),
+            fix="Start the study again under another name.",
+        )
     then = {
         name: value for name, value in start_up.options.items() if getattr(options, name) is None
     }
