@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eyetune.dashboard.commands import EYETUNE
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -137,7 +137,7 @@ def as_argument(source: str) -> str:
 
 
 def _start(workspace: Workspace, name: str, arguments: Sequence[str], log_path: Path) -> Job:
-    command = [sys.executable, "-m", "eyetune", *arguments, "--workspace", str(workspace.folder)]
+    command = [*EYETUNE, *arguments, "--workspace", str(workspace.folder)]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             command,
