@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,31 @@ def test_damaged_check_is_an_error(workspace: Path, change: dict[str, object]) -
     records.checks.save(check(source="other"))
     assert records.checks.sources() == ["other"]
     assert len(records.checks.damaged()) == 1
+
+
+def test_check_of_another_source_is_refused(workspace: Path) -> None:
+    records = Workspace(workspace)
+    records.checks.save(check(finding("a.png"), source="other"))
+    folder = records.folder / "checks"
+    (folder / f"{check_key('other')}.json").rename(folder / f"{check_key('photos')}.json")
+    with pytest.raises(WorkspaceError):
+        records.checks.get(check_key("photos"))
+
+
+def test_decisions_made_at_the_same_time_are_all_kept(workspace: Path) -> None:
+    store = Workspace(workspace).checks
+    findings = [finding(f"{number}.png") for number in range(20)]
+    store.save(check(*findings))
+    key = check_key("photos")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda each: store.decide(key, each.key, "confirmed"), findings))
+    assert {each.decision for each in store.get(key).findings} == {"confirmed"}
+
+
+def test_first_record_makes_a_private_workspace(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    Workspace(folder).checks.save(check())
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("key", ["../../victim", "a/b", ".."])

@@ -131,7 +131,7 @@ class DataCheck:
 
         if path is None:
             name = "".join(c if c.isalnum() or c in "-_." else "_" for c in self.pictures.name)
-            path = workspace_of(workspace).folder / f"data-check-{name}.html"
+            path = workspace_of(workspace).path(f"data-check-{name}.html")
         html = check_page(self.facts, self.findings, self._thumbnails, max_shown=MAX_SHOWN)
         return write_output(html, Path(path))
 

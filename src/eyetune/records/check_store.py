@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from eyetune._files import acquire_lock, make_private_folder
 from eyetune.errors import NotFoundError, WorkspaceError
-from eyetune.records.folders import workspace_path
+from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.json_records import read_each, read_record, write_record
 
 Decision = Literal["confirmed", "dismissed"]
@@ -102,10 +105,11 @@ class CheckStore:
             WorkspaceError: It cannot be written.
         """
         decisions: dict[str, Decision | None] = {}
-        if self._path(record.key).exists():
-            earlier = self.get(record.key)
-            decisions = {finding.key: finding.decision for finding in earlier.findings}
-        self._write(_decided(record, decisions))
+        with self._changing():
+            if self._path(record.key).exists():
+                earlier = self.get(record.key)
+                decisions = {finding.key: finding.decision for finding in earlier.findings}
+            self._write(_decided(record, decisions))
 
     def sources(self) -> list[str]:
         """Return the sources that were checked, the last one first; damaged checks are left out."""
@@ -131,7 +135,15 @@ class CheckStore:
                 received=key,
                 fix="eyetune data check SOURCE",
             )
-        return _read(path)
+        record = _read(path)
+        if record.key != key:
+            raise WorkspaceError(
+                f"The record {path} is that of another source.",
+                expected=f"a check whose source has the key {key}",
+                received=f"{record.source}, {record.key}",
+                fix=f"Move {path} away, and check the data again.",
+            )
+        return record
 
     def decide(self, key: str, finding_key: str, decision: Decision | None) -> CheckRecord:
         """Record what the user decided about a finding, and return the check.
@@ -140,10 +152,22 @@ class CheckStore:
             NotFoundError: There is no such check.
             WorkspaceError: Its file is damaged, or cannot be written.
         """
-        return self._write(_decided(self.get(key), {finding_key: decision}))
+        with self._changing():
+            return self._write(_decided(self.get(key), {finding_key: decision}))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let others wait: a check that ends and a user's decision change the same file."""
+        try:
+            make_private_folder(self.root.parent)
+            self.root.mkdir(exist_ok=True)
+        except OSError as error:
+            raise unwritable(self.root, error) from None
+        with acquire_lock(self.root / "lock", timeout_seconds=None):
+            yield
 
     def _write(self, record: CheckRecord) -> CheckRecord:
-        write_record(self._path(record.key), record)
+        write_record(self._path(record.key), record, self.root.parent)
         return record
 
     def _path(self, key: str) -> Path:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from eyetune._files import write_text
+from eyetune._files import make_private_folder, write_text
 from eyetune.errors import WorkspaceError
 from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import JSON_BYTES
@@ -20,13 +20,19 @@ _Record = TypeVar("_Record", bound=BaseModel)
 _Key = TypeVar("_Key")
 
 
-def write_record(path: Path, record: BaseModel) -> None:
+def write_record(path: Path, record: BaseModel, workspace: Path) -> None:
     """Write a record, in place of an earlier one.
+
+    Args:
+        path: Its file.
+        record: The record.
+        workspace: The folder of its workspace, which is made private to this user if it is new.
 
     Raises:
         WorkspaceError: It cannot be written.
     """
     try:
+        make_private_folder(workspace)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, record.model_dump_json(indent=1) + "\n")
     except OSError as error:

@@ -43,7 +43,7 @@ class LabStore:
             WorkspaceError: It cannot be written.
         """
         path = self.folder(record.id) / FILE_NAME
-        write_record(path, record)
+        write_record(path, record, self.root.parent)
         self.restore(record.id)
         return path
 

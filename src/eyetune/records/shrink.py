@@ -106,7 +106,7 @@ class ShrinkStore:
         Raises:
             WorkspaceError: It cannot be written.
         """
-        write_record(self._path(record.id), record)
+        write_record(self._path(record.id), record, self.root.parent)
 
     def all(self) -> list[ShrinkRecord]:
         """Return all records, oldest first.

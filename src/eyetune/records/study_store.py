@@ -96,6 +96,7 @@ class StudyStore:
             )
         self._check_name(name, study_id)
         folder = self.folder(study_id)
+        self._database.make_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
