@@ -98,9 +98,28 @@ def test_own_origin_is_answered() -> None:
 
 
 def test_page_of_another_site_sends_nothing_that_changes() -> None:
-    headers = {"sec-fetch-site": "cross-site"}
-    assert client().post("/x", headers=headers).status_code == 403
-    assert client().get("/x", headers=headers).status_code == 200  # a link on it
+    link = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
+    assert client().get("/x", headers=link).status_code == 200
+    assert client().post("/x", headers=link).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("mode", "destination"),
+    [("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("", "")],
+)
+def test_page_of_another_site_loads_nothing(site: str, mode: str, destination: str) -> None:
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": destination}
+    assert client().get("/data?source=x", headers=headers).status_code == 403
+
+
+def test_report_has_none_of_the_rights_of_pages() -> None:
+    headers = client().get("/runs/latest/report.html").headers
+    assert headers["content-security-policy"].startswith("sandbox allow-scripts;")
 
 
 def test_two_hosts_are_refused() -> None:

@@ -46,6 +46,11 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+# A report is a whole page of its own: it gets none of the rights of the dashboard's pages.
+_REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"
+)
 _HEADERS: Mapping[str, str] = {
     "content-security-policy": _CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
@@ -243,7 +248,8 @@ class _Request:
 
         Browsers add `Origin` to what changes something, to web sockets, and to what a page of
         another origin reads; and `Sec-Fetch-Site` to everything. Opening the dashboard by a link
-        on another site is allowed.
+        on another site is allowed; to load a page of it as a picture or a script is not, because
+        that costs work.
         """
         origins = {value for key, value in self._headers if key == b"origin"}
         host = self.header("host").lower()
@@ -251,8 +257,10 @@ class _Request:
             parts = urlsplit(origin.decode("latin-1").lower())
             if parts.scheme not in ("http", "https") or parts.netloc != host:
                 return True
-        site = self.header("sec-fetch-site")
-        return site in ("cross-site", "same-site") and self.method not in _SAFE_METHODS
+        if self.header("sec-fetch-site") not in ("cross-site", "same-site"):
+            return False
+        is_link = self.header("sec-fetch-mode") == "navigate" and self.method in _SAFE_METHODS
+        return not (is_link and self.header("sec-fetch-dest") == "document")
 
     @property
     def cookie(self) -> str:
@@ -356,9 +364,12 @@ def _with_headers(send: Send, request: _Request) -> Send:
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = {name.encode() for name in _HEADERS}
+            headers = dict(_HEADERS)
+            if request.path.endswith("/report.html"):
+                headers["content-security-policy"] = _REPORT_POLICY
+            own = {name.encode() for name in headers}
             others = [(name, value) for name, value in message["headers"] if name not in own]
-            message = {**message, "headers": [*others, *_raw(_HEADERS.items())]}
+            message = {**message, "headers": [*others, *_raw(headers.items())]}
             if request.wants_json:
                 message["headers"].append((b"cache-control", b"no-store"))
         await send(message)

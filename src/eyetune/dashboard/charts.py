@@ -316,9 +316,7 @@ def effects(effects: Sequence[Effect]) -> Options:
         "xAxis": _value_axis("", scale=False),
         "yAxis": {**_category_axis("", names), "inverse": True},
         "tooltip": {
-            ":formatter": (
-                "row => `${row.name}: ${row.value[1]} points (${row.value[2]} to ${row.value[3]})`"
-            ),
+            ":formatter": _EFFECT_TEXT,
             "confine": True,
         },
         "series": [
@@ -333,6 +331,12 @@ def effects(effects: Sequence[Effect]) -> Options:
         ],
     }
 
+
+# The name of a technique comes from a file: in the HTML of a tooltip, it has to stay text.
+_EFFECT_TEXT = """row => {
+  const name = row.name.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return `${name}: ${row.value[1]} points (${row.value[2]} to ${row.value[3]})`;
+}"""
 
 # Draws a line from the low to the high end of an interval, and a point between them.
 _INTERVAL = """(params, api) => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
@@ -13,6 +13,7 @@ from eyetune.errors import EyetuneError
 from eyetune.values.display import one_line
 
 REFRESH_SECONDS = 1.0
+_Element = TypeVar("_Element", bound=ui.element)
 
 SECTIONS = {
     "/workbench": "Workbench",
@@ -154,16 +155,32 @@ def chart(options: dict[str, Any], label: str, *, height: str = "20rem") -> ui.e
         label: What it shows, for screen readers.
         height: Its height, as in CSS.
     """
-    described = {**options, "aria": {"enabled": True, "label": {"description": one_line(label)}}}
-    made = ui.echart(described, renderer="svg").classes("w-full").style(f"height: {height}")
-    return made.props('role="img"')
+    aria = {"enabled": True, "label": {"description": one_line(label)}}
+    made = ui.echart({**options, "aria": aria}, renderer="svg").props('role="img"')
+    return made.classes("w-full").style(f"height: {height}")
+
+
+def described(element: _Element, text: str, attribute: str = "aria-label") -> _Element:
+    """Describe an element to those who cannot see it, and return it.
+
+    A text never goes into `.props("...")`, which reads a quotation mark or a backslash in it as the
+    end of an attribute, and `:name="..."` as a script. A test forbids that.
+
+    Args:
+        element: The element.
+        text: The description; it may come from anyone.
+        attribute: "aria-label", or "alt" for an image.
+    """
+    element.props[attribute] = one_line(text)
+    element.update()
+    return element
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str) -> None:
     """Show a small table, which scrolls sideways where it is too wide."""
     with (
         ui.element("div").classes("w-full overflow-auto").props('tabindex="0"'),
-        ui.element("table").classes("q-table numbers").props(f'aria-label="{_attribute(label)}"'),
+        described(ui.element("table").classes("q-table numbers"), label),
     ):
         with ui.element("thead"), ui.element("tr"):
             for cell in header:
@@ -173,8 +190,3 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: 
                 with ui.element("tr"):
                     for cell in row:
                         Text(cell, "td").classes("text-left q-pr-md")
-
-
-def _attribute(text: str) -> str:
-    """Return a text for a property of NiceGUI, whose syntax has quotation marks."""
-    return one_line(text).replace('"', "'").replace("\\", "/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from eyetune.dashboard.access import MIN_TOKEN_LENGTH, Access
 from eyetune.errors import UsageError
@@ -28,7 +29,7 @@ def serve(workspace: Workspace, access: Access, port: int, on_ready: Callable[[s
         host = f"[{access.host}]" if ":" in access.host else access.host
         address = f"http://{host}:{bound.getsockname()[1]}/"
         if access.token:
-            address += f"?token={access.token}"
+            address += f"?{urlencode({'token': access.token})}"
         from eyetune.dashboard.server import run
 
         run(workspace, access, bound, lambda: on_ready(address))

@@ -13,7 +13,16 @@ from eyetune.api.set_aside import set_aside_files, undo_check
 from eyetune.dashboard import charts
 from eyetune.dashboard.commands import json_of
 from eyetune.dashboard.jobs import FOLDER, as_argument
-from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    answer_buttons,
+    chart,
+    described,
+    facts,
+    follow,
+    page,
+)
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pictures import png_url
 from eyetune.dashboard.services import Services
@@ -25,6 +34,7 @@ from eyetune.values.display import one_line
 
 FINDINGS_PER_PAGE = 20
 MAX_THUMBNAILS = 6  # of a finding
+MAX_NAMED_FILES = 10  # of those that are about to be moved
 _SHOWN = {"open": None, "confirmed": "confirmed", "dismissed": "dismissed"}
 
 
@@ -77,44 +87,52 @@ class _DataView:
         self._findings = ui.column().classes("w-full")
         self._actions = ui.row().classes("gap-2")
         follow(self._follow_check)
-        if self._first:
-            await self._show_source()
-        else:
-            await self._load_check()
+        await self._load_check()
+        if self._first:  # once a browser shows the page: to load it otherwise starts no work
+            ui.timer(0, self._show_source, once=True)
 
     async def _show_source(self) -> None:
         """Show samples and balance of the source, and its last check."""
         await self._load_check()
+        source = self._source
         self._samples.clear()
         with self._samples:
             ui.spinner()
-        picture = self._workspace.path(FOLDER, f"samples-{check_key(self._source)}.png")
         try:
+            picture = self._workspace.path(FOLDER, f"samples-{check_key(source)}.png")
             picture.parent.mkdir(exist_ok=True)
-            arguments = ("data", "show", as_argument(self._source), "--output", str(picture))
+            arguments = ("data", "show", as_argument(source), "--output", str(picture))
             value = await json_of(*arguments, workspace=self._workspace.folder)
             content = await asyncio.to_thread(picture.read_bytes)
+            problem = ""
         except (EyetuneError, OSError) as error:
-            self._samples.clear()
-            self._message.set_text(one_line(getattr(error, "message", str(error))))
+            problem = one_line(getattr(error, "message", str(error)))
+        if source != self._source:  # another one was chosen meanwhile
             return
-        self._message.set_text("")
+        self._message.set_text(problem)
         self._samples.clear()
-        with self._samples:
-            _show_samples(value, content)
+        if not problem:
+            with self._samples:
+                _show_samples(value, content)
 
     async def _load_check(self) -> None:
+        """Take the source from the input, and show its last check."""
         self._source = self._name.value or "digits"
         self._start = 0
+        await self._reload_check()
+
+    async def _reload_check(self) -> None:
+        """Show the last check of the source."""
+        source, record = self._source, None
         try:
-            key = check_key(self._source)
-            self._record = await asyncio.to_thread(self._workspace.checks.get, key)
+            record = await asyncio.to_thread(self._workspace.checks.get, check_key(source))
         except NotFoundError:
-            self._record = None
+            pass
         except EyetuneError as error:
-            self._record = None
             self._message.set_text(error.message)
-        self._show_findings()
+        if source == self._source:
+            self._record = record
+            self._show_findings()
 
     async def _start_check(self) -> None:
         await self._load_check()
@@ -137,7 +155,7 @@ class _DataView:
         if not self._check.enabled:
             self._check.set_enabled(True)
             self._progress.set_text(one_line(await asyncio.to_thread(lambda: job.error)))
-            await self._load_check()
+            await self._reload_check()
 
     def _show_first(self) -> None:
         self._start = 0
@@ -188,9 +206,7 @@ class _DataView:
             for name in finding.files[:MAX_THUMBNAILS]:
                 if thumbnail := record.thumbnails.get(name):
                     image = ui.image(thumbnail).style("width: 96px")
-                    image.props(
-                        f'alt="{one_line(name).replace(chr(34), "")}" no-spinner no-transition'
-                    )
+                    described(image.props("no-spinner no-transition"), name, "alt")
             with ui.column().classes("gap-1").style("flex: 1 1 16rem; min-width: 0"):
                 Text(f"{finding.kind}: {finding.text}").classes("q-my-none").style(
                     "overflow-wrap: anywhere"
@@ -203,8 +219,8 @@ class _DataView:
                                 finding, decision
                             ),
                         )
-                        label = f"{title}: {one_line(finding.text)[:80]}".replace('"', "")
-                        button.props(f'flat dense color=accent aria-label="{label}"')
+                        label = f"{title}: {finding.text[:80]}"
+                        described(button.props("flat dense color=accent"), label)
 
     def _choices(self, finding: RecordedFinding) -> list[tuple[str, Decision | None]]:
         if finding.decision is not None:
@@ -213,13 +229,17 @@ class _DataView:
 
     async def _decide(self, finding: RecordedFinding, decision: Decision | None) -> None:
         assert self._record is not None
-        arguments = (self._record.key, finding.key, decision)
+        key = self._record.key
         try:
-            self._record = await asyncio.to_thread(self._workspace.checks.decide, *arguments)
+            record = await asyncio.to_thread(
+                self._workspace.checks.decide, key, finding.key, decision
+            )
         except EyetuneError as error:
             ui.notify(error.message, type="negative")
             return
-        self._show_findings()
+        if key == check_key(self._source):
+            self._record = record
+            self._show_findings()
 
     def _show_actions(self, record: CheckRecord) -> None:
         moves = _confirmed_files(record)
@@ -237,9 +257,19 @@ class _DataView:
         button.props("outline color=accent")
 
     async def _move(self) -> None:
+        """Move the confirmed files aside, after showing which."""
         assert self._record is not None
         moves = _confirmed_files(self._record)
-        await self._change(lambda source: set_aside_files(source, moves), "moved aside")
+        with ui.dialog() as dialog, ui.card():
+            Text(f"Move {count_text(len(moves), 'file')} of {self._record.source} aside?")
+            with ui.element("ul").classes("q-my-none"):
+                for name in list(moves)[:MAX_NAMED_FILES]:
+                    Text(name, "li")
+            if len(moves) > MAX_NAMED_FILES:
+                Text(f"and {len(moves) - MAX_NAMED_FILES:,} more").classes("soft")
+            answer_buttons(dialog, "Move them")
+        if await dialog:
+            await self._change(lambda source: set_aside_files(source, moves), "moved aside")
 
     async def _undo(self) -> None:
         await self._change(undo_check, "moved back")

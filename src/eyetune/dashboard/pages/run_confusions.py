@@ -11,7 +11,7 @@ from nicegui import events, ui
 from eyetune.analysis.metrics import Evaluation
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart
+from eyetune.dashboard.layout import Heading, Text, chart, described
 from eyetune.dashboard.pictures import pixels_url
 from eyetune.errors import EyetuneError
 from eyetune.records.predictions import require_predictions
@@ -77,7 +77,7 @@ class Confusions:
                     with ui.element("figure").classes("q-ma-none"):
                         label = f"picture {number}, {share:.0%} {self._names[predicted]}"
                         image = ui.image(source).style(f"width: {PICTURE_PIXELS}px")
-                        image.props(f'alt="{one_line(label)}" no-spinner no-transition')
+                        described(image.props("no-spinner no-transition"), label, "alt")
                         Text(f"{number}: {share:.0%}", "figcaption").classes("text-caption")
 
 

@@ -8,7 +8,7 @@ from nicegui import events, ui
 
 from eyetune.api.run import Run
 from eyetune.dashboard.inspector import explanation_of
-from eyetune.dashboard.layout import Heading, Text, plain_table
+from eyetune.dashboard.layout import Heading, Text, described, plain_table
 from eyetune.dashboard.pictures import png_url
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
@@ -65,7 +65,7 @@ class Explanation:
                 Heading(_TITLES[name], 3)
                 with ui.element("div").classes("w-full overflow-auto").props('tabindex="0"'):
                     image = ui.image(picture).style("max-width: 64rem; min-width: 30rem")
-                    image.props(f'alt="{_TITLES[name]}" no-spinner no-transition')
+                    described(image.props("no-spinner no-transition"), _TITLES[name], "alt")
 
 
 def show_network(opened: Run) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from nicegui import events, ui
 
 from eyetune.dashboard.inspector import answers_for
-from eyetune.dashboard.layout import Heading, Text, page
+from eyetune.dashboard.layout import Heading, Text, described, page
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
@@ -143,8 +143,15 @@ class _TryView:
 
     async def _uploaded(self, event: events.MultiUploadEventArguments) -> None:
         """Classify pictures that were dropped."""
-        pictures = [(file.name, await file.read()) for file in event.files[:MAX_PICTURES]]
         event.sender.reset()  # type: ignore[attr-defined]
+        files = event.files[:MAX_PICTURES]
+        if self._is_busy or any(file.size() > MAX_PICTURE_BYTES for file in files):
+            self._message.set_text(
+                f"Wait for the last answer, and choose pictures of {MAX_PICTURE_BYTES // 2**20} "
+                "MiB at most."
+            )
+            return
+        pictures = [(file.name, await file.read()) for file in files]
         self._message.set_text("Classifying: the first time takes some seconds ...")
         await self._classify(pictures)
 
@@ -235,5 +242,5 @@ def _show_answer(name: str, answer: dict[str, Any]) -> None:
         with ui.row().classes("w-full items-center no-wrap gap-2"):
             Text(each["name"], "span").classes("text-caption ellipsis").style("width: 6rem")
             bar = ui.linear_progress(each["probability"], show_value=False, size="0.5rem")
-            bar.classes("grow").props(f'aria-label="probability in {name}" color=accent')
+            described(bar.classes("grow").props("color=accent"), f"probability in {name}")
             Text(f"{each['probability']:.0%}", "span").classes("text-caption numbers")

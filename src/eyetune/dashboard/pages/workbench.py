@@ -12,7 +12,16 @@ from eyetune.dashboard import charts
 from eyetune.dashboard.inspector import augmented_images, network_of
 from eyetune.dashboard.jobs import Job
 from eyetune.dashboard.knobs import KNOBS, Knob, as_command, as_python, knob
-from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page, plain_table
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    chart,
+    described,
+    facts,
+    follow,
+    page,
+    plain_table,
+)
 from eyetune.dashboard.services import Services
 from eyetune.data.load import KNOWN_SOURCES
 from eyetune.errors import EyetuneError, NotFoundError, RecipeError
@@ -133,7 +142,7 @@ class _Workbench:
     def _remove_button(self, kind: str, position: int, *, is_last: bool = False) -> None:
         button = ui.button(icon="remove", on_click=lambda: self._cut(kind, position))
         label = f"remove {'block' if kind == 'blocks' else 'dense layer'} {position + 1}"
-        button.props(f'flat round dense color=accent aria-label="{label}"')
+        described(button.props("flat round dense color=accent"), label)
         button.set_enabled(not is_last)
 
     def _number(self, label: str, value: int, path: str) -> None:
