@@ -47,6 +47,10 @@ def test_copy_of_a_study_holds_the_last_of_each_trial(workspace: Path) -> None:
     copy = read_copy(folder)
     assert copy is not None
     assert copy.rows == study_rows(database, study.id)
+    records.studies.save_trials(study.id, [trial.with_(epochs=9)])  # after the cut-off line
+    copy = read_copy(folder)
+    assert copy is not None
+    assert copy.rows == study_rows(database, study.id)
 
 
 def test_copy_that_cannot_be_written_does_no_harm(workspace: Path) -> None:

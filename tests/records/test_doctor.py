@@ -310,6 +310,53 @@ def test_worker_without_its_coordinator_is_ended(filled: Workspace) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found on Linux only")
+def test_database_that_a_process_has_open_is_not_replaced(filled: Workspace) -> None:
+    damage_rows(filled.folder)
+    diagnosis = check(filled.folder)
+    code = "import sys; stream = open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    arguments = [sys.executable, "-c", code, str(filled.folder / FILE_NAME)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        with pytest.raises(RunBusyError, match=str(reader.pid)):
+            repair(diagnosis)
+        reader.communicate()
+    repair(diagnosis)
+    assert check(filled.folder).findings == ()
+
+
+def test_copy_whose_name_is_taken_waits_for_the_name(filled: Workspace) -> None:
+    """The database was lost, and a study of the same name was begun before the repair."""
+    study = filled.studies.all()[0]
+    trials = filled.studies.trials(study.id)
+    delete_database(filled.folder)
+    other = add_study(Workspace(filled.folder))
+    assert other.name == study.name
+    done = repair(check(filled.folder))  # since the runs are not in the database either
+    assert [record.id for record in Workspace(filled.folder).studies.all()] == [other.id]
+    (removed,) = filled.folder.glob("doctor/*/removed-rows.json")
+    assert study.id in removed.read_text()
+    assert any(str(removed) in text for text in done)
+    (finding,) = check(filled.folder).findings
+    assert (finding.repair, study.name in finding.advice) == ("", True)
+    Workspace(filled.folder).studies.delete(other.id)
+    repair(check(filled.folder))
+    assert Workspace(filled.folder).studies.trials(study.id) == trials
+    assert check(filled.folder).findings == ()
+
+
+def test_copy_of_an_unknown_version_is_exported(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    path = filled.runs.folder(run.id) / RECORD_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": "9999"}))
+    delete_database(filled.folder)
+    repair(check(filled.folder))
+    assert run.id not in {record.id for record in Workspace(filled.folder).runs.all()}
+    (removed,) = filled.folder.glob("doctor/*/removed-rows.json")
+    assert "unknown version, 9999" in removed.read_text()
+
+
 def test_workspace_writable_by_all_is_repaired(filled: Workspace) -> None:
     filled.folder.chmod(0o777)
     assert problems(filled.folder) == {Problem.PERMISSIONS}

@@ -52,6 +52,17 @@ def test_order_puts_runs_without_the_figure_last(workspace: Path) -> None:
         query.order(records.runs.all(), "loss")
 
 
+def test_order_of_numbers_and_texts(workspace: Path) -> None:
+    records = Workspace(workspace)
+    for momentum in ("auto", 0.9, 0.5):
+        recipe = Recipe().with_({"model.batch_norm_momentum": momentum})
+        add_complete_run(records, 0.6, recipe=recipe)
+    field = "model.batch_norm_momentum"
+    ordered = query.order(records.runs.all(), field)
+    values = [run.own_recipe.values()[field] for run in ordered if run.own_recipe]
+    assert values == [0.5, 0.9, "auto"]
+
+
 def test_accuracy_on_trained_images_is_not_ranked(workspace: Path) -> None:
     records = Workspace(workspace)
     seen = Recipe().with_(data__train_on_validation=True)

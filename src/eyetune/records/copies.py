@@ -8,6 +8,7 @@ of thousands of trials writes only those that change: of each number, the last l
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -121,8 +122,12 @@ def _append_trials(database: Database, study_id: str, numbers: Sequence[int]) ->
         some = numbers[start : start + _MAX_TRIALS_PER_QUERY]
         chosen = (trials.c.study_id == study_id) & trials.c.number.in_(some)
         rows += _rows(database, trials, chosen)[trials.name]
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(_lines(rows))
+    with path.open("ab+") as stream:
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            if stream.read() != b"\n":
+                stream.write(b"\n")  # after a line that a crash cut off
+        stream.write(_lines(rows).encode())
 
 
 def _read_trials(path: Path) -> list[Row]:

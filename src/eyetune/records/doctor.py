@@ -43,10 +43,11 @@ _MAX_DEPTH = 4
 
 @dataclass(frozen=True)
 class _Known:
-    """The ids in the database, and its findings."""
+    """The ids in the database, the names of studies that are not in the trash, and findings."""
 
     runs: frozenset[str] = frozenset()
     studies: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
     is_readable: bool = True
 
@@ -139,6 +140,11 @@ def _check_rows(path: Path) -> _Known:
             - {str(row.values["id"]) for row in damaged if row.table == table}
             for table in ("runs", "studies")
         }
+        names = frozenset(
+            str(row["name"])
+            for row in readable_rows(database, "studies")
+            if row["deleted_at"] is None
+        )
     findings = tuple(
         Finding(
             Problem.ROW_DAMAGED,
@@ -148,7 +154,7 @@ def _check_rows(path: Path) -> _Known:
         )
         for row in damaged
     )
-    return _Known(ids["runs"], ids["studies"], findings)
+    return _Known(ids["runs"], ids["studies"], names, findings)
 
 
 def _check_folders(folder: Path, kind: str, known: _Known) -> Iterator[Finding]:
@@ -177,9 +183,18 @@ def _check_folders(folder: Path, kind: str, known: _Known) -> Iterator[Finding]:
                 yield Finding(Problem.COPY_OUTDATED, subject, text, "is written again")
         elif copy is not None and known.is_readable:
             text = f"The database does not know {noun} {name}, whose folder holds its record."
-            yield Finding(Problem.NOT_IN_DATABASE, subject, text, "is added to the database")
+            repair, advice = "is added to the database", ""
+            if taken := _taken_name(copy, known.names):
+                repair, advice = "", f"Delete study {taken}, which has its name by now: then --fix"
+            yield Finding(Problem.NOT_IN_DATABASE, subject, text, repair, advice)
         elif copy is None and any(path.iterdir()):
             yield _without_record(path, subject, noun)
+
+
+def _taken_name(copy: Copy, names: frozenset[str]) -> str:
+    """Return the name of a copied study that another one has by now; "" if none has."""
+    own = (row for row in copy.rows.get("studies", ()) if row.get("deleted_at") is None)
+    return next((str(row["name"]) for row in own if row.get("name") in names), "")
 
 
 def _without_record(path: Path, subject: str, noun: str) -> Finding:

@@ -35,6 +35,16 @@ def processes_in(folder: Path) -> list[Process]:
     return sorted(found, key=lambda process: process.pid)
 
 
+def processes_with(path: Path) -> list[int]:
+    """Return the numbers of the other processes of this user that have a file open."""
+    found = []
+    for entry in _PROCESSES.glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or belongs to another user
+            if int(entry.name) != os.getpid() and path in _links(entry):
+                found.append(int(entry.name))
+    return sorted(found)
+
+
 def is_running(pid: int) -> bool:
     """Return whether there is a process of this number."""
     try:
@@ -47,19 +57,23 @@ def is_running(pid: int) -> bool:
 
 
 def _is_in(entry: Path, folder: Path) -> bool:
-    links = [entry / "cwd", *(entry / "fd").iterdir()]
-    for link in links:
+    return any(path.is_relative_to(folder) for path in _links(entry))
+
+
+def _links(entry: Path) -> list[Path]:
+    """Return the working directory of a process, and the files that it has open."""
+    found = []
+    for link in [entry / "cwd", *(entry / "fd").iterdir()]:
         with suppress(OSError):
-            if Path(link.readlink()).is_relative_to(folder):
-                return True
-    return False
+            found.append(link.readlink())
+    return found
 
 
 def _process(entry: Path) -> Process:
     command = _command(entry)
     parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
     is_worker = "multiprocessing" in command and "spawn_main" in command
-    has_parent = "python" in _command(_PROCESSES / parent) if parent != "1" else False
+    has_parent = "python" in _command(_PROCESSES / parent)
     return Process(int(entry.name), command, is_worker and not has_parent)
 
 

@@ -100,8 +100,13 @@ def order(runs: Iterable[RunRecord], field: str, *, descending: bool = False) ->
     _check_field(field, _names(fields for _, fields in rows))
     with_value = [row for row in rows if row[1].get(field) is not None]
     without_value = [row for row in rows if row[1].get(field) is None]
-    with_value.sort(key=lambda row: row[1][field], reverse=descending)
+    with_value.sort(key=lambda row: _comparable(row[1][field]), reverse=descending)
     return [run for run, _ in [*with_value, *without_value]]
+
+
+def _comparable(value: Any) -> tuple[bool, Any]:
+    """Return a value that can be compared with others: numbers come before texts."""
+    return (False, value) if isinstance(value, int | float) else (True, str(value))
 
 
 def _fields(run: RunRecord) -> dict[str, Any]:

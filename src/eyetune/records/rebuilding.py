@@ -24,9 +24,11 @@ from eyetune.records.stored_rows import (
     DamagedRow,
     damaged_rows,
     delete_row,
+    has_row,
     insert_rows,
     opened,
     readable_rows,
+    unusable,
     version,
 )
 
@@ -73,9 +75,10 @@ def rebuild(folder: Path, stamp: str) -> Rebuilt:
     ):
         new, other = partial / "new.sqlite", partial / "copies.sqlite"
         removed = _assemble(new, [copy for copy in [_salvaged(path)] if copy is not None])
-        _assemble(other, _copies(folder))  # what is damaged here was damaged or missing before
-        _add_missing(new, other)
+        of_copies = _assemble(other, _copies(folder))
+        of_copies += _add_missing(new, other)
         with opened(new) as database:
+            removed += [row for row in of_copies if not has_row(database, row.table, row.values)]
             database.execute(SUM_EPOCHS)  # some may have been lost, or found again
         former = _keep_former(path, stamp)
         new.replace(path)
@@ -128,18 +131,30 @@ def _of(rows: Sequence[Row], key: str, record_id: str) -> list[Row]:
 
 def _assemble(path: Path, copies: Sequence[Copy]) -> list[DamagedRow]:
     """Make a database of rows, each inserted at its version; return those that cannot be used."""
-    removed: list[DamagedRow] = []
-    for number in versions():
+    known = versions()
+    removed = [
+        unusable(table, row, f"it is of an unknown version, {copy.version}")
+        for copy in copies
+        if copy.version not in known
+        for table, rows in copy.rows.items()
+        for row in rows
+    ]
+    for number in known:
         of_version = [copy.rows for copy in copies if copy.version == number]
         if of_version:
             _upgrade(path, number)
             removed += _insert(path, of_version)
     _upgrade(path, "head")
+    return [*removed, *_without_damaged(path)]
+
+
+def _without_damaged(path: Path) -> list[DamagedRow]:
+    """Delete the rows that cannot be used, and return them."""
     with opened(path) as database:
-        for damaged in list(damaged_rows(database)):
-            delete_row(database, damaged)
-            removed.append(damaged)
-    return removed
+        damaged = list(damaged_rows(database))
+        for row in damaged:
+            delete_row(database, row)
+    return damaged
 
 
 def _insert(path: Path, many: Iterable[Mapping[str, Sequence[Any]]]) -> list[DamagedRow]:
@@ -153,11 +168,14 @@ def _insert(path: Path, many: Iterable[Mapping[str, Sequence[Any]]]) -> list[Dam
     return refused
 
 
-def _add_missing(path: Path, other: Path) -> None:
-    """Add the rows of another database whose keys are missing."""
+def _add_missing(path: Path, other: Path) -> list[DamagedRow]:
+    """Add the rows of another database whose keys are missing; return those that cannot be used.
+
+    A study whose name another one has by now is one of them.
+    """
     with opened(other) as database:
         rows = {table: list(readable_rows(database, table)) for table in TABLES}
-    _insert(path, [rows])
+    return [*_insert(path, [rows]), *_without_damaged(path)]
 
 
 def _upgrade(path: Path, to_version: str) -> None:

@@ -17,6 +17,7 @@ from eyetune.records.copies import write_run, write_study
 from eyetune.records.database import FILE_NAME, Database
 from eyetune.records.findings import Diagnosis, Finding, Problem
 from eyetune.records.folders import is_claimed, record_folder, record_names
+from eyetune.records.processes import processes_with
 from eyetune.records.rebuilding import rebuild
 from eyetune.records.stored_rows import opened, readable_rows
 from eyetune.records.workspace import Workspace
@@ -45,8 +46,10 @@ def repair(diagnosis: Diagnosis) -> list[str]:
     folder = diagnosis.folder
     repairable = [finding for finding in diagnosis.findings if finding.repair]
     problems = {finding.problem for finding in repairable}
-    done = [_end_process(found) for found in repairable if found.problem is Problem.ORPHAN]
     _check_unused(folder)
+    done = [_end_process(found) for found in repairable if found.problem is Problem.ORPHAN]
+    if problems & _NEED_REBUILDING:
+        _check_closed(folder)
     try:
         if problems & _NEED_REBUILDING:
             done += _rebuild(folder)
@@ -84,6 +87,20 @@ def _check_unused(folder: Path) -> None:
                     f"A process is at work on {kind}/{name}.",
                     fix="Wait for it to end, or stop it, then repair the workspace.",
                 )
+
+
+def _check_closed(folder: Path) -> None:
+    """Refuse to replace a database that a process has open: it would write into the former one.
+
+    Raises:
+        RunBusyError: There is such a process.
+    """
+    if pids := processes_with(folder / FILE_NAME):
+        listed = ", ".join(map(str, pids))
+        raise RunBusyError(
+            f"The database is open in another process, for example a dashboard: {listed}.",
+            fix="End it, then repair the workspace.",
+        )
 
 
 def _end_process(finding: Finding) -> str:

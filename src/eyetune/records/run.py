@@ -80,12 +80,6 @@ class DataRecord:
         known = [f"{size:,} {name}" for name, size in sizes.items() if size or self.has_images]
         return ", ".join(known)
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> DataRecord:
-        """Return the record that `dataclasses.asdict` and JSON turned into plain values."""
-        lists = {name: tuple(value[name]) for name in ("class_names", "image_shape", "notes")}
-        return cls(**{**value, **lists})
-
 
 @dataclass(frozen=True)
 class Results:

@@ -337,7 +337,8 @@ class RunStore:
             lines, count = newest_lines(connection, is_chosen, limit, is_folded=is_folded)
         ids = [line for line in lines if isinstance(line, str)]
         records = {run.id: run for run in self.some(ids)}
-        return [records[line] if isinstance(line, str) else line for line in lines], count
+        known = [line for line in lines if not isinstance(line, str) or line in records]
+        return [records[line] if isinstance(line, str) else line for line in known], count
 
     def stamps(self) -> dict[str, int]:
         """Return a number for each run by its id, oldest first; it differs once a run changed.

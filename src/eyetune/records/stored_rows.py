@@ -119,7 +119,7 @@ def insert_rows(
         try:
             database.execute(command, [row[name] for name in names])
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            if not _has_key(database, table, row):
+            if not has_row(database, table, row):
                 refused.append(DamagedRow(table, _subject(table, row), str(error), _values(row)))
     return refused
 
@@ -137,6 +137,24 @@ def damaged_rows(database: sqlite3.Connection) -> Iterator[DamagedRow]:
                 yield DamagedRow(table, _subject(table, row), reason, row)
             elif table in ids:
                 ids[table].add(row["id"])
+
+
+def has_row(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> bool:
+    """Return whether a table has a row with the key of a row."""
+    keys = _KEYS.get(table, ("id",))
+    condition = " and ".join(f"{name} = ?" for name in keys)
+    try:
+        values = [row[name] for name in keys]
+        query = f"select 1 from {table} where {condition}"  # nosec B608
+        found = database.execute(query, values).fetchone()
+    except (sqlite3.Error, ValueError, OverflowError, KeyError):
+        return False
+    return found is not None
+
+
+def unusable(table: str, row: Row, reason: str) -> DamagedRow:
+    """Return a row with the reason why it cannot be used."""
+    return DamagedRow(table, _subject(table, row), reason, row)
 
 
 def delete_row(database: sqlite3.Connection, damaged: DamagedRow) -> None:
@@ -173,18 +191,6 @@ def _subject(table: str, row: Mapping[str, Any]) -> str:
     if table == "requests":
         return f"a request to study {texts.get('study_id')}"
     return f"{'run' if table == 'runs' else 'study'} {texts.get('id')}"
-
-
-def _has_key(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> bool:
-    keys = _KEYS.get(table, ("id",))
-    condition = " and ".join(f"{name} = ?" for name in keys)
-    try:
-        values = [row[name] for name in keys]
-        query = f"select 1 from {table} where {condition}"  # nosec B608
-        found = database.execute(query, values).fetchone()
-    except (sqlite3.Error, ValueError, OverflowError, KeyError):
-        return False
-    return found is not None
 
 
 def _values(row: Mapping[str, Any]) -> Row:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError
+from eyetune.errors import StudyBusyError, StudyNotFoundError, UsageError, WorkspaceError
 from eyetune.records.changes import StudyChanged, TrialsSaved
 from eyetune.records.database import Database, utc_without_zone
 from eyetune.records.folders import (
@@ -114,10 +114,14 @@ class StudyStore:
             "ending": "",
             "versions": dict(versions or {}),
         }
-        with self._database.writing() as connection:
-            connection.execute(insert(studies).values(values))
-            self._database.touch(studies.name, study_id)
-            self._database.announce(StudyChanged(study_id))
+        try:
+            with self._database.writing() as connection:
+                connection.execute(insert(studies).values(values))
+                self._database.touch(studies.name, study_id)
+                self._database.announce(StudyChanged(study_id))
+        except WorkspaceError:
+            self._check_name(name, study_id)  # another process may have taken it just now
+            raise
         return self.get(study_id)
 
     def save(self, record: StudyRecord) -> None:
