@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ from eyetune.api.study import Study
 from eyetune.errors import BoardError, TrainingError, WorkerLostError
 from eyetune.recipe import Recipe
 from eyetune.records import RunState, Workspace
+from eyetune.records.database import FILE_NAME
 from eyetune.records.study import Budget, StudyState
 from eyetune.records.trial import Rung, TrialRecord, TrialState
 from eyetune.space.hyperparameters import Choice
@@ -507,3 +509,33 @@ def test_a_nan_trial_is_never_the_best() -> None:
         keeping.note(trial)
     assert keeping.best == sound
     assert sometimes(Recipe(), 1) > 0
+
+
+def test_numbers_of_removed_trials_are_not_used_again(workspace: Path) -> None:
+    """The doctor removes damaged trials; the others keep their numbers."""
+    records = Workspace(workspace)
+    record = new(records, budget=Budget(trials=3))
+    do(records, record)
+    before = {trial.number: trial for trial in records.studies.trials(record.id)}
+    with sqlite3.connect(records.folder / FILE_NAME) as database:
+        database.execute("delete from trials where number = 1")
+    database.close()
+    budget = record.settings.model_copy(update={"budget": Budget(trials=4)})
+    records.studies.save(record.model_copy(update={"settings": budget}))
+    do(records, records.studies.get(record.id))
+    trials = records.studies.trials(record.id)
+    assert [trial.number for trial in trials] == [0, 2, 3, 4]
+    assert [trial for trial in trials if trial.number in before] == [before[0], before[2]]
+
+
+def test_study_ends_without_a_network_whose_run_was_deleted(workspace: Path) -> None:
+    records = Workspace(workspace)
+    record = new(records, schedule="halving", budget=Budget(trials=9, epochs=30))
+    display = Silence(interrupt_after=25)
+    with pytest.raises(KeyboardInterrupt):
+        do(records, record, display=display)
+    record = records.studies.get(record.id)
+    for trial in records.studies.trials(record.id):
+        if trial.run:
+            records.runs.purge(trial.run)
+    assert do(records, record).state is StudyState.COMPLETE

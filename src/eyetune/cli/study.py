@@ -51,13 +51,14 @@ def study(
 
     chosen = eyetune.open_study(name, workspace=common.open_workspace())
     if trial is not None:
-        if not 0 <= trial < len(chosen.trials):
+        by_number = {record.number: record for record in chosen.trials}
+        if trial not in by_number:
             raise UsageError(
                 f"Study {chosen.name} has no trial {trial}.",
-                expected=f"0 to {len(chosen.trials) - 1}",
+                expected=f"0 to {max(by_number)}" if by_number else "a study with trials",
                 received=trial,
             )
-        record = chosen.trials[trial]
+        record = by_number[trial]
         value = trial_json(record, chosen.record.settings.objectives)
         common.show(value, *trial_table(chosen.record, record))
         return

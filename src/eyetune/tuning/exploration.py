@@ -27,6 +27,7 @@ from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.hyperparameters import Values
 from eyetune.space.portfolio import Entry, load_portfolio
 from eyetune.tuning.final_training import MAX_FINAL_EPOCHS, OVERHEAD_SECONDS, final_trial
+from eyetune.tuning.trials import next_trial_number
 
 # What is assumed before the first results, and given the weight of this many trials: another point
 # near a good recipe is a little worse than it, on average.
@@ -251,7 +252,7 @@ def planned_final(
         start = _first_start(record.settings, trials)
     else:
         start = _values(trials, view.trial)
-    return None if start is None else final_trial(len(trials), start, seconds)
+    return None if start is None else final_trial(next_trial_number(trials), start, seconds)
 
 
 def _values(trials: Sequence[TrialRecord], number: int) -> Values:

@@ -220,7 +220,7 @@ class _Search:
                 self._promote(self._log[promotion.trial], promotion)
 
     def _start_trial(self, promotion: Promotion) -> None:
-        number = len(self._log)
+        number = self._log.next_number
         requested = None
         if not self._planner.is_start(number):
             requested = self._requests.next_trial(self._log.record.space)
@@ -460,9 +460,13 @@ class _Search:
     def _conclude(self, max_models: int) -> None:
         """Save network and predictions of the best trials that were not trained to their end."""
         for trial in self._retention.front[:max_models]:
-            run = self._workspace.runs.get(trial.run or "")
-            if run.results is None and trial.epochs:
-                self._dispatcher.begin(concluding_job(trial, run, self._settings.limits))
+            try:
+                run = self._workspace.runs.get(trial.run or "")
+                if run.results is None and trial.epochs:
+                    self._dispatcher.begin(concluding_job(trial, run, self._settings.limits))
+            except (RunBusyError, RunNotFoundError) as error:
+                # Another process is training it, or it was deleted: the study ends without it.
+                self._display.note(f"Trial {trial.number} has no network: {error.message}")
         while self._dispatcher.num_active:
             self._dispatcher.wait()
             for ended in self._dispatcher.collect():

@@ -12,6 +12,7 @@ from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.space.space import Space
 from eyetune.tuning.dispatch import Display
 from eyetune.tuning.endings import Ending
+from eyetune.tuning.trials import next_trial_number
 
 SECONDS_BETWEEN_SAVES = 5.0
 
@@ -44,6 +45,11 @@ class StudyLog:
     def record(self) -> StudyRecord:
         """The study."""
         return self._record
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next trial; damaged trials that were removed leave gaps."""
+        return next_trial_number(self._trials.values())
 
     def __len__(self) -> int:
         return len(self._trials)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,17 @@ from eyetune.values.history import History
 from eyetune.values.int8_accuracy import Int8Accuracy
 
 OPERATOR = "operator"  # what an infeasible network has that the board cannot run
+
+
+def next_trial_number(trials: Iterable[TrialRecord]) -> int:
+    """Return the number of a new trial; damaged trials that were removed leave gaps.
+
+    Example:
+        >>> trials = [TrialRecord(number=n, state=TrialState.WAITING, values={}) for n in (0, 2)]
+        >>> next_trial_number(trials), next_trial_number([])
+        (3, 0)
+    """
+    return max((trial.number for trial in trials), default=-1) + 1
 
 
 def trial_recipe(settings: StudySettings, trial: TrialRecord) -> Recipe:

@@ -189,7 +189,7 @@ class _OwnSearch:
             elif promotion.trial is not None:
                 return self._planner.promote(self._log[promotion.trial], promotion)
             else:
-                trial = self._planner.start_trial(len(self._log), promotion)
+                trial = self._planner.start_trial(self._log.next_number, promotion)
                 if trial is not None:
                     return trial
 
