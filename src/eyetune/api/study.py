@@ -259,9 +259,10 @@ class Study:
     def to_dataframe(self) -> pandas.DataFrame:
         """Return the trials as a table with one row for each.
 
-        Columns: number, state, objectives, hyperparameters, costs, epochs and seconds. With several
+        Columns: trial, state, objectives, hyperparameters, costs, epochs and seconds. With several
         executions, an objective is their mean, and its column with `_spread` their standard
-        deviation.
+        deviation. A hyperparameter that has the name of another column is in the column
+        "hyperparameter NAME".
         """
         import pandas
 
@@ -273,7 +274,12 @@ class Study:
             for name in ("hyperparameters", "network", "rungs", "int8", "executions"):
                 row.pop(name)
             spreads = {f"{name}_spread": value for name, value in spread.items()}
-            rows.append({**row, **spreads, **trial.network, **trial.all_values})
+            row = {**row, **spreads, **trial.network}
+            values = {
+                f"hyperparameter {name}" if name in row else name: value
+                for name, value in trial.all_values.items()
+            }
+            rows.append({**row, **values})
         return pandas.DataFrame(rows)
 
     @cached_property

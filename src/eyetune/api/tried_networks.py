@@ -55,6 +55,7 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
         for other in runs.all()
         if other.state in states and other.data.fingerprint == fingerprint
         if study_id is None or other.study_id == study_id
+        if other.id == run.id or not other.trained_on_validation  # its accuracy says nothing
     ]
     histories = runs.histories([other.id for other in others if other.results is None])
     networks = []

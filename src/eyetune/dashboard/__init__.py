@@ -1,5 +1,6 @@
 """The web pages of `eyetune serve`: what a workspace records, live, and knobs to start trainings.
 
-It reads records only. Work is started as commands of their own (`dashboard.commands`), so that it
-goes on when the dashboard ends.
+It reads records, and writes what a user decides on its pages: notes, tags, what is in the trash,
+requests to studies, and findings of checks. Trainings and studies are started as commands of their
+own (`dashboard.jobs`), so that they continue when the dashboard ends.
 """

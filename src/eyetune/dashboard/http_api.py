@@ -59,33 +59,39 @@ def router(live: Live) -> APIRouter:
     @routes.get("/studies")
     def list_studies() -> Response:
         """List the studies, the newest first."""
-        counts = live.workspace.studies.count_trials()
-        values = [
-            {
-                "study": study.id,
-                "name": study.name,
-                "state": str(study.state),
-                "data": study.data_name,
-                "trials": counts.get(study.id, 0),
-                "seconds": study.seconds,
-            }
-            for study in reversed(live.studies())
-        ]
-        return json_response({"studies": values})
+
+        def values() -> list[dict[str, Any]]:
+            counts = live.workspace.studies.count_trials()
+            return [
+                {
+                    "study": study.id,
+                    "name": study.name,
+                    "state": str(study.state),
+                    "data": study.data_name,
+                    "trials": counts.get(study.id, 0),
+                    "seconds": study.seconds,
+                }
+                for study in reversed(live.studies())
+            ]
+
+        found = answer(values)
+        return found if isinstance(found, Response) else json_response({"studies": found})
 
     @routes.get("/studies/{study_id}/trials")
     def list_trials(study_id: str, start: int = 0, limit: int = 100) -> Response:
         """List the trials of a study in the order of their numbers."""
-        study = answer(lambda: live.workspace.studies.find(study_id))
-        if isinstance(study, Response):
-            return study
-        trials = live.trials(study.id)
-        begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
-        shown = trials[begin : begin + count]
-        objectives = study.settings.objectives
-        return json_response(
-            {"trials": [trial_json(trial, objectives) for trial in shown], "total": len(trials)}
-        )
+
+        def values() -> dict[str, Any]:
+            study = live.workspace.studies.find(study_id)
+            trials = live.trials(study.id)
+            begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
+            shown = trials[begin : begin + count]
+            objectives = study.settings.objectives
+            listed = [trial_json(trial, objectives) for trial in shown]
+            return {"trials": listed, "total": len(trials)}
+
+        found = answer(values)
+        return found if isinstance(found, Response) else json_response(found)
 
     return routes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ class Job:
     """A command in a process of its own.
 
     Attributes:
-        name: A name for it, unique in the workspace.
+        name: Name of the run or study, or the source that is checked.
         process: The process.
         log_path: The file into which it prints.
     """
@@ -68,7 +69,8 @@ class Jobs:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._started: list[Job] = []
+        self._lock = threading.Lock()  # pages call these methods from several threads
+        self._started: dict[tuple[str, str], Job] = {}  # the last one of each kind and name
 
     def train(self, recipe: Recipe, name: str, seed: int) -> Job:
         """Start `eyetune train` with a recipe.
@@ -85,7 +87,7 @@ class Jobs:
         name = name or f"workbench-{secrets.token_hex(3)}"
         path = self._path(".toml")
         path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
-        return self._start(name, "train", str(path), f"--name={name}", f"--seed={seed}")
+        return self._start("train", name, "train", str(path), f"--name={name}", f"--seed={seed}")
 
     def resume_study(self, name: str) -> Job:
         """Start `eyetune tune --resume` for a study.
@@ -94,7 +96,7 @@ class Jobs:
             UsageError: Several commands are running.
             WorkspaceError: The workspace cannot be written.
         """
-        return self._start(name, "tune", "--resume", f"--name={name}")
+        return self._start("study", name, "tune", "--resume", f"--name={name}")
 
     def check_data(self, source: str) -> Job:
         """Start `eyetune data check` for a source.
@@ -103,22 +105,23 @@ class Jobs:
             UsageError: Several commands are running.
             WorkspaceError: The workspace cannot be written.
         """
-        return self._start(source, "data", "check", as_argument(source))
+        return self._start("check", source, "data", "check", as_argument(source))
 
-    def find(self, name: str) -> Job | None:
-        """Return the job that was started last under a name; None if there is none."""
-        return next((job for job in reversed(self._started) if job.name == name), None)
+    def find_check(self, source: str) -> Job | None:
+        """Return the last check of a source that was started here; None if there is none."""
+        return self._started.get(("check", source))
 
-    def _start(self, name: str, *arguments: str) -> Job:
-        running = [job for job in self._started if job.is_running]
-        if len(running) >= MAX_JOBS:
-            raise UsageError(
-                f"{len(running)} commands that the dashboard has started are running.",
-                fix="Wait for one of them to end, or start this one in a terminal.",
-            )
-        job = _start(self._workspace, name, arguments, self._path(".log"))
-        self._started = [*running, job]
-        return job
+    def _start(self, kind: str, name: str, *arguments: str) -> Job:
+        with self._lock:
+            num_running = sum(job.is_running for job in self._started.values())
+            if num_running >= MAX_JOBS:
+                raise UsageError(
+                    f"{num_running} commands that the dashboard has started are running.",
+                    fix="Wait for one of them to end, or start this one in a terminal.",
+                )
+            job = _start(self._workspace, name, arguments, self._path(".log"))
+            self._started[kind, name] = job
+            return job
 
     def _path(self, suffix: str) -> Path:
         folder = self._workspace.path(FOLDER)

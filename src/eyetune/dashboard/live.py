@@ -46,6 +46,8 @@ class Live:
         self._values: dict[str, _Aged] = {}
         self._histories: dict[tuple[str, int | None], History] = {}  # by id and stamp of the run
         self._derived: dict[str, tuple[object, Any]] = {}  # by name, each with its source
+        # Pages make charts in the event loop, which must not wait for a read of the database.
+        self._deriving = threading.Lock()
 
     def runs(self) -> LiveRuns:
         """Return the runs that are not in the trash."""
@@ -113,7 +115,7 @@ class Live:
             source: The value that it follows from, as it was returned by a method of this object.
             make: Makes it. What it returns must not be changed.
         """
-        with self._lock:
+        with self._deriving:
             kept = self._derived.get(name)
             if kept is not None and kept[0] is source:
                 value: _Value = kept[1]

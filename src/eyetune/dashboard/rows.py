@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eyetune.errors import UsageError
 from eyetune.records import RunRecord, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
@@ -41,10 +40,7 @@ def choose_runs(
         chosen = query.choose(chosen, conditions)
     if not sort:
         return chosen[::-1]
-    try:
-        return query.order(chosen, sort, descending=descending) if chosen else []
-    except UsageError:  # a column that no run of these has
-        return chosen[::-1]
+    return query.order(chosen, sort, descending=descending) if chosen else []
 
 
 def _searched(run: RunRecord) -> str:

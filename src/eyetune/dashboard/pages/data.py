@@ -145,7 +145,7 @@ class _DataView:
 
     async def _follow_check(self) -> None:
         """Show what a check prints, and its findings once it has ended."""
-        job = self._services.jobs.find(self._source)
+        job = self._services.jobs.find_check(self._source)
         if job is None:
             return
         if job.is_running:

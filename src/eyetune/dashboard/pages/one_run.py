@@ -24,7 +24,7 @@ from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, NotFoundError, UsageError
-from eyetune.records import RunRecord, RunState
+from eyetune.records import RunRecord, RunState, query
 from eyetune.report.numbers import duration
 from eyetune.values.display import one_line
 from eyetune.values.history import History
@@ -121,22 +121,25 @@ class _RunView:
             }
         _Notes(services.live, record)  # not part of what is shown again after each epoch
         self._details = ui.column().classes("w-full")
-        self._show()
+        self._show_progress()
+        self._show_details()
         self._timer = follow(self._refresh, active=not record.is_over)
 
     async def _refresh(self) -> None:
         record = await asyncio.to_thread(self._live.run, self._content.run.id)
         if record == self._content.run.record:
             return
-        self._content = await asyncio.to_thread(_content, self._live, record)
+        before, self._content = self._content, await asyncio.to_thread(_content, self._live, record)
         for metric, element in self._charts.items():
             element.options.update(charts.curves({"": self._content.history}, metric))
             element.update()
-        self._show()
+        self._show_progress()
+        if _lasting(record) != _lasting(before.run.record):  # what was opened in it stays open
+            self._show_details()
         if record.is_over:
             self._timer.deactivate()
 
-    def _show(self) -> None:
+    def _show_progress(self) -> None:
         record = self._content.run.record
         self._facts.clear()
         with self._facts:
@@ -144,9 +147,16 @@ class _RunView:
         planned = max(1, record.num_epochs_planned)
         self._progress.set_value(min(1.0, record.num_epochs_done / planned))
         self._progress.set_visibility(record.state is RunState.RUNNING)
+
+    def _show_details(self) -> None:
         self._details.clear()
         with self._details:
             _details(self._services, self._content)
+
+
+def _lasting(record: RunRecord) -> tuple[object, ...]:
+    """Return what the details of a page follow from; epochs, notes and tags are not part of it."""
+    return record.state, record.results, record.error, record.network
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
@@ -159,7 +169,7 @@ def _facts(record: RunRecord) -> dict[str, str]:
         "speed": record.speed_text,
         "parameters": f"{record.network.parameters:,}",
         "MACs": f"{record.network.macs:,}",
-        "validation accuracy": percent(results.validation_accuracy if results else None),
+        "validation accuracy": percent(query.figures(record)["validation_accuracy"]),
         "test accuracy": percent(results.test_accuracy if results else None),
         "seed": str(record.seed),
         "precision": record.precision,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from nicegui import events, ui
 
 from eyetune.analysis.ranking import non_dominated_trials, rank_trials
-from eyetune.analysis.study_summary import count_state_names, summary_sentences
+from eyetune.analysis.study_summary import count_state_names, search_trials, summary_sentences
 from eyetune.api.study import Study
 from eyetune.api.tried_networks import study_limits
 from eyetune.dashboard import charts
@@ -131,11 +131,15 @@ class _StudyView:
         follow(self._refresh)
 
     async def _refresh(self) -> None:
-        study = await asyncio.to_thread(self._live.study, self._study.id)
-        trials = await asyncio.to_thread(self._live.trials, self._study.id)
-        if study == self._study and trials is self._trials:
+        before = self._study
+        study = await asyncio.to_thread(self._live.study, before.id)
+        trials = await asyncio.to_thread(self._live.trials, before.id)
+        if study == before and trials is self._trials:
             return
         self._study, self._trials = study, trials
+        if study.settings != before.settings or study.space != before.space:
+            self._limits = study_limits(study.settings)
+            self._table.columns = self._columns()
         self._controls.update(study, trials)
         for element, options in (
             (self._best, self._best_options()),
@@ -150,7 +154,8 @@ class _StudyView:
 
     def _derived(self, name: str, make: Callable[[], _Value]) -> _Value:
         """Return what follows from the trials, made once for all clients."""
-        return self._live.derived(f"{name} {self._study.id}", self._trials, make)
+        space = len(self._study.space.names)  # grows when hyperparameters appear late
+        return self._live.derived(f"{name} {self._study.id} {space}", self._trials, make)
 
     def _best_options(self) -> charts.Options:
         return self._derived("best", lambda: charts.best_so_far(self._study, self._trials))
@@ -167,7 +172,8 @@ class _StudyView:
     def _parallel_options(self) -> charts.Options:
         objective = self._study.settings.objectives[0]
         return self._derived(
-            "parallel", lambda: charts.parallel(self._study.space, objective, self._trials)
+            "parallel",
+            lambda: charts.parallel(self._study.space, objective, search_trials(self._trials)),
         )
 
     def _columns(self) -> list[dict[str, object]]:
@@ -243,7 +249,7 @@ class _StudyView:
             with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
                 for name in names[:MAX_SLICES]:
                     objective = self._study.settings.objectives[0]
-                    options = charts.slices(objective, self._trials, name)
+                    options = charts.slices(objective, search_trials(self._trials), name)
                     chart(options, f"{objective.name} by {name}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from eyetune.analysis.ranking import rank_trials
 from eyetune.api.study import Study
 from eyetune.dashboard.layout import Text, answer_buttons
 from eyetune.dashboard.services import Services
@@ -84,7 +85,7 @@ class StudyControls:
 
     async def _open_form(self) -> None:
         """Ask for values, beginning with those of the best trial, and enqueue them."""
-        best = self._opened().best()
+        best = rank_trials(self._study.settings.objectives, self._trials)
         first = best[0].all_values if best else self._study.space.defaults()
         space = self._study.space
         inputs: dict[str, Any] = {}

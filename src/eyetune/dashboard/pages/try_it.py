@@ -18,7 +18,7 @@ from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
-from eyetune.records import RunRecord, RunState
+from eyetune.records import RunRecord, RunState, query
 from eyetune.values.display import one_line
 from eyetune.values.run_files import MODEL_FILE
 
@@ -218,8 +218,7 @@ def decoded_frame(url: object) -> bytes:
 
 
 def _label(record: RunRecord) -> str:
-    results = record.results
-    accuracy = percent(results.validation_accuracy if results else None)
+    accuracy = percent(query.figures(record)["validation_accuracy"])
     return ", ".join(filter(None, [record.label, record.data.name, accuracy]))
 
 

@@ -200,11 +200,14 @@ class _Workbench:
             picture = ""
             if recipe.augments_images:
                 picture = await self._inspector.ask(augmented_images, recipe)
+            problem = ""
         except EyetuneError as error:
-            self._problem.set_text(error.message)
-            return
+            problem = error.message
         if recipe is not self._recipe:
             return  # a knob was turned meanwhile
+        self._problem.set_text(problem)
+        if problem:
+            return
         self._network.clear()
         with self._network:
             facts(
@@ -268,6 +271,7 @@ class _Workbench:
         """Follow the training that was started last, over the curves of those before it."""
         if self._job is None:
             return
+        is_running = self._job.is_running  # before the runs are read, which then show its end
         runs = await asyncio.to_thread(self._live.runs)
         named = {run.name: run for run in runs.records.values()}
         shown = [named[name] for name in self._names if name in named][-1 - MAX_EARLIER_RUNS :]
@@ -278,7 +282,7 @@ class _Workbench:
             return
         if shown and shown[-1].name == self._job.name:
             await self._draw(shown)
-        if not self._job.is_running:
+        if not is_running:
             self._train.set_enabled(True)
             self._job = None
 
