@@ -77,6 +77,8 @@ def test_folder_is_checked(visit: Visit, records: Workspace, tmp_path: Path) -> 
     visit.keep(f"data-checked-{page.viewport_size['width']}")  # type: ignore[index]
     page.get_by_role("button", name="Confirm: ").first.click()
     page.get_by_role("button", name="Move 1 confirmed file aside").click()
+    page.get_by_text(f"Move 1 file of {tmp_path} aside?").wait_for()
+    page.get_by_role("button", name="Move them").click()
     page.get_by_text("1 file moved aside.").wait_for()
     assert len(list(tmp_path.glob("*/*.png"))) == 12
 
