@@ -9,11 +9,13 @@ import pytest
 from eyetune.api.run import Run, open_run
 from eyetune.api.tried_networks import TriedNetworks, study_limits, tried_networks
 from eyetune.device.boards.profiles import load_board
+from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.trial import TrialState
 from eyetune.testing.studies import fabricated_study
 from eyetune.tuning.objectives import read_constraint
 from tests.device.export.test_export_folder import MANIFEST_VALUE
+from tests.records.fabricate import add_complete_run
 
 
 def test_tried_networks_are_the_trials_of_a_study(tmp_path: Path) -> None:
@@ -41,6 +43,15 @@ def test_tried_networks_without_a_study_are_all_runs(trained: Run) -> None:
     exported = [network.label for network in tried.networks if network.exported]
     assert exported == [trained.record.label]
     assert all(network.accuracy <= tried.networks[0].accuracy for network in tried.networks)
+
+
+def test_networks_that_were_trained_on_validation_images_are_not_ranked(workspace: Path) -> None:
+    records = Workspace(workspace)
+    seen = Recipe().with_(data__train_on_validation=True)
+    own = add_complete_run(records, 0.6, name="own")
+    add_complete_run(records, 0.99, name="memorized", recipe=seen)
+    tried = tried_networks(open_run(own.id, workspace=records), MANIFEST_VALUE)
+    assert [network.label for network in tried.networks] == [own.label]
 
 
 @pytest.mark.parametrize("board", ["esp-eye", "pico-2"])

@@ -44,17 +44,15 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
         manifest: The manifest of its export.
     """
     runs, studies = run.workspace.runs, run.workspace.studies
-    study_id, fingerprint = run.record.study_id, run.record.data.fingerprint
+    study_id = run.record.study_id
     trials = studies.trials(study_id) if study_id else []
     settings = studies.get(study_id).settings if study_id and trials else None
     is_timed = settings is not None and _is_for_board(settings, manifest.board)
     trial_of_run = {trial.run: trial for trial in trials if trial.run}
-    states = (RunState.COMPLETE, RunState.STOPPED) if study_id else (RunState.COMPLETE,)
     others = [
         other
-        for other in runs.all()
-        if other.state in states and other.data.fingerprint == fingerprint
-        if study_id is None or other.study_id == study_id
+        for other in _on_same_images(run)
+        if study_id or other.state is RunState.COMPLETE
         if other.id == run.id or not other.trained_on_validation  # its accuracy says nothing
     ]
     histories = runs.histories([other.id for other in others if other.results is None])
@@ -115,22 +113,26 @@ def study_limits(settings: StudySettings) -> dict[str, float]:
 def num_compared(run: Run) -> int:
     """Return how many networks were compared on the validation images of a run, 1 or more.
 
-    These are the trials of its study, or else all complete runs of the workspace on the same
-    images. Each epoch counts where the best one was kept, and where the training ended or changed
-    its learning rate by the validation loss.
+    These are the trials of its study, or else all runs of the workspace on the same images that
+    were trained to their end or stopped. Each epoch counts where the best one was kept, and where
+    the training ended or changed its learning rate by the validation loss.
     """
-    records, study_id = run.workspace.runs, run.record.study_id
-    fingerprint = run.record.data.fingerprint
-    others = [
+    others = _on_same_images(run)
+    by_epoch = [other.id for other in others if _is_chosen_by_epoch(other)]
+    epochs = sum(len(history) for history in run.workspace.runs.histories(by_epoch).values())
+    return max(1, len(others) - len(by_epoch) + epochs)
+
+
+def _on_same_images(run: Run) -> list[RunRecord]:
+    """Return the runs on a run's images that have ended: of its study, or else all of them."""
+    study_id, fingerprint = run.record.study_id, run.record.data.fingerprint
+    return [
         other
-        for other in records.all()
+        for other in run.workspace.runs.all()
         if other.state in (RunState.COMPLETE, RunState.STOPPED)
         and other.data.fingerprint == fingerprint
         and (study_id is None or other.study_id == study_id)
     ]
-    by_epoch = [other.id for other in others if _is_chosen_by_epoch(other)]
-    epochs = sum(len(history) for history in records.histories(by_epoch).values())
-    return max(1, len(others) - len(by_epoch) + epochs)
 
 
 def _is_chosen_by_epoch(record: RunRecord) -> bool:
