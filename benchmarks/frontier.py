@@ -39,6 +39,7 @@ from eyetune.space.portfolio import portfolio_recipe
 from recorded import Result, markdown_table, measured, read_results
 
 DATA = "cifar10"
+NUM_IMAGES = 50_000  # of training, those for validation included
 ALL_IMAGES = ("--set", "data.train_on_validation=true")
 BOARD = "esp-eye"
 BASE = "resnet14"  # the recipe whose training all candidates share
@@ -282,9 +283,11 @@ def main() -> None:
         return
     if not arguments.table:
         for name in arguments.names:
-            workspace = workspace_beside(arguments.results, name, f"seed {arguments.seed}")
+            key = {"name": name, "seed": arguments.seed, "images": NUM_IMAGES}
+            names = (name, f"seed {arguments.seed}", f"{NUM_IMAGES} images")
+            workspace = workspace_beside(arguments.results, *names)
             function = partial(measure, name, arguments.seed, workspace)
-            measured(arguments.results, {"name": name, "seed": arguments.seed}, function)
+            measured(arguments.results, key, function)
     results = [result for result in read_results(arguments.results) if "name" in result]
     print(table(results))
     if arguments.picture:

@@ -72,6 +72,18 @@ def test_study_shows_each_execution(workspace: Path) -> None:
     assert len(rows.get_yticklabels()) == 6
 
 
+def test_hyperparameters_do_not_replace_columns_of_the_table(workspace: Path) -> None:
+    study = study_in(workspace, final_training=False)
+    first, *others = study.trials
+    named = first.with_(values={"epochs": 7, "units": 8})
+    study.workspace.studies.save_trials(study.record.id, [named])
+    table = open_study(study.name, workspace=workspace).to_dataframe()
+    assert table.loc[first.number, "epochs"] == first.epochs
+    assert table.loc[first.number, "hyperparameter epochs"] == 7
+    assert "trial" in table
+    assert len(table) == 1 + len(others)
+
+
 def test_figures_are_drawn_again_only_after_a_change(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

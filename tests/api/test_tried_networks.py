@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eyetune.api.run import Run, open_run
-from eyetune.api.tried_networks import TriedNetworks, study_limits, tried_networks
+from eyetune.api.tried_networks import TriedNetworks, num_compared, study_limits, tried_networks
 from eyetune.device.boards.profiles import load_board
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
@@ -52,6 +52,11 @@ def test_networks_that_were_trained_on_validation_images_are_not_ranked(workspac
     add_complete_run(records, 0.99, name="memorized", recipe=seen)
     tried = tried_networks(open_run(own.id, workspace=records), MANIFEST_VALUE)
     assert [network.label for network in tried.networks] == [own.label]
+    assert num_compared(open_run(own.id, workspace=records)) == 1
+    memorized = open_run("memorized", workspace=records)
+    assert [network.label for network in tried_networks(memorized, MANIFEST_VALUE).networks] == [
+        own.label
+    ]
 
 
 @pytest.mark.parametrize("board", ["esp-eye", "pico-2"])

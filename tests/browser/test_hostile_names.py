@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
 import eyetune as et
 from eyetune.records import Workspace
-from eyetune.records.check_store import CheckRecord, RecordedFinding
+from eyetune.records.check_store import CheckRecord, RecordedFinding, check_key
+from eyetune.report.figures.colors import WORSE
 from eyetune.testing.labs import fabricated_lab
 from tests.browser.conftest import Visit
 from tests.browser.test_pages import LIMIT_MILLISECONDS
@@ -25,12 +27,6 @@ CLASS_NAMES = tuple(f'{name}" :t="{SCRIPT}" y="' for name in "ab")
 FILE_NAMES = (f"n :t='{SCRIPT}' \\", "\\x")  # a backslash hides the end of an attribute
 TECHNIQUE = f'<img src=x onerror="{SCRIPT}">'
 THUMBNAIL = "data:image/jpeg;base64,AAAA"
-SHOW_TIP = """() => {
-  for (const element of document.querySelectorAll('[role=img][id^=c]')) {
-    const chart = getElement(Number(element.id.slice(1))).chart;
-    chart.dispatchAction({type: 'showTip', seriesIndex: 0, dataIndex: 0});
-  }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -103,20 +99,22 @@ def test_file_names_of_findings(hostile: Visit) -> None:
 
 def test_technique_names_of_labs(hostile: Visit) -> None:
     page = hostile.open("/labs/lab-1")
-    page.wait_for_timeout(500)
-    page.evaluate(SHOW_TIP)
-    page.get_by_text(f"{TECHNIQUE}=").first.wait_for(state="attached")
-    page.wait_for_timeout(300)
+    page.locator(f"[role=img] svg path[fill='{WORSE}']").first.hover(force=True)
+    tip = page.get_by_text(" points (")
+    tip.first.wait_for(state="attached")
+    assert TECHNIQUE in tip.first.inner_text()
 
 
 def test_loading_the_page_of_a_source_starts_no_work(
     hostile_home: str, hostile_records: Workspace
 ) -> None:
     """A picture on a page of another site can load any address; only a browser shows it."""
-    folder = hostile_records.path("dashboard")
-    before = set(folder.glob("samples-*"))
-    httpx.get(
-        f"{hostile_home}/data", params={"source": str(folder.parent.parent / "photos")}, timeout=60
-    )
-    time.sleep(2)
-    assert set(folder.glob("samples-*")) == before
+    source = str(hostile_records.folder.parent / "photos")
+    httpx.get(f"{hostile_home}/data", params={"source": source}, timeout=60)
+    httpx.get(f"{hostile_home}/workbench", timeout=60)
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        assert not [command for command in commands if "show" in command and source in command]
+        time.sleep(0.02)
+    assert not hostile_records.path("dashboard", f"samples-{check_key(source)}.png").exists()

@@ -13,6 +13,7 @@ from eyetune.dashboard.jobs import MAX_JOBS, Job, Jobs
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
+from eyetune.testing.studies import fabricated_study
 
 
 def test_error_of_a_training_is_kept(workspace: Path, tmp_path: Path) -> None:
@@ -35,13 +36,19 @@ def test_number_of_commands_is_limited(workspace: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(jobs, "_start", start)
     started = Jobs(Workspace(workspace))
+    study = fabricated_study(2).record
+    with pytest.raises(UsageError, match="address"):
+        settings = study.settings.model_copy(update={"executor": "ray://elsewhere:10001"})
+        started.resume_study(study.model_copy(update={"settings": settings}))
     for number in range(MAX_JOBS):
-        started.resume_study(f"study {number}")
+        started.train(Recipe(), f"run {number}", seed=0)
+        with pytest.raises(UsageError):
+            started.train(Recipe(), f"run {number}", seed=0)
     with pytest.raises(UsageError, match="running"):
         started.check_data("digits")
     assert started.find_check("digits") is None
     ended.append(True)
     check = started.check_data("digits")
     assert check.error == ""
-    started.resume_study("digits")  # a study may have the name of a source
+    started.resume_study(study.model_copy(update={"name": "digits"}))  # as a source
     assert started.find_check("digits") is check

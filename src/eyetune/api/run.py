@@ -133,11 +133,12 @@ class Run:
     def has_verdict(self) -> bool:
         """Whether there is a verdict on it: a classifier that was trained with a recipe has one.
 
-        A damaged checkpoint can lack metrics of some epochs; there is no verdict then.
+        A damaged checkpoint can lack metrics of some epochs; there is no verdict then. A network
+        that was trained on the validation images needs predictions for the test images.
         """
         metrics = ("accuracy", "val_accuracy", "val_loss")
         is_measured = all(epoch.measures(name) for epoch in self.history for name in metrics)
-        return self.record.own_recipe is not None and self.has_predictions and is_measured
+        return self.record.own_recipe is not None and self._is_judged and is_measured
 
     @property
     def has_network(self) -> bool:
@@ -167,6 +168,15 @@ class Run:
             )
         return accuracy
 
+    @property
+    def _judged_split(self) -> str:
+        """The split that a verdict is about: it was not trained on."""
+        return "test" if self.recipe.data.train_on_validation else "validation"
+
+    @property
+    def _is_judged(self) -> bool:
+        return self.workspace.predictions.load(self.id, self._judged_split) is not None
+
     @cached_property
     def verdict(self) -> Verdict:
         """How good it is, what holds it back and what to try next.
@@ -174,8 +184,7 @@ class Run:
         Raises:
             UsageError: The run is not complete, or lacks what a verdict needs: see `has_verdict`.
         """
-        judged = "test" if self.recipe.data.train_on_validation else "validation"
-        probabilities, labels = require_predictions(self.workspace, self.record, judged)
+        probabilities, labels = require_predictions(self.workspace, self.record, self._judged_split)
         if not self.has_verdict:
             raise UsageError(
                 f"There is no verdict on run {self.record.label}.",

@@ -274,12 +274,11 @@ class Study:
             for name in ("hyperparameters", "network", "rungs", "int8", "executions"):
                 row.pop(name)
             spreads = {f"{name}_spread": value for name, value in spread.items()}
-            row = {**row, **spreads, **trial.network}
-            values = {
-                f"hyperparameter {name}" if name in row else name: value
-                for name, value in trial.all_values.items()
-            }
-            rows.append({**row, **values})
+            rows.append({**row, **spreads, **trial.network})
+        taken = {name for row in rows for name in row}
+        for row, trial in zip(rows, self.trials, strict=True):
+            for name, value in trial.all_values.items():
+                row[f"hyperparameter {name}" if name in taken else name] = value
         return pandas.DataFrame(rows)
 
     @cached_property

@@ -50,10 +50,7 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     is_timed = settings is not None and _is_for_board(settings, manifest.board)
     trial_of_run = {trial.run: trial for trial in trials if trial.run}
     others = [
-        other
-        for other in _on_same_images(run)
-        if study_id or other.state is RunState.COMPLETE
-        if other.id == run.id or not other.trained_on_validation  # its accuracy says nothing
+        other for other in _on_same_images(run) if study_id or other.state is RunState.COMPLETE
     ]
     histories = runs.histories([other.id for other in others if other.results is None])
     networks = []
@@ -124,12 +121,16 @@ def num_compared(run: Run) -> int:
 
 
 def _on_same_images(run: Run) -> list[RunRecord]:
-    """Return the runs on a run's images that have ended: of its study, or else all of them."""
+    """Return the runs on a run's images that have ended: of its study, or else all of them.
+
+    Those that were also trained on the validation images are left out: they were not compared.
+    """
     study_id, fingerprint = run.record.study_id, run.record.data.fingerprint
     return [
         other
         for other in run.workspace.runs.all()
         if other.state in (RunState.COMPLETE, RunState.STOPPED)
+        and not other.trained_on_validation
         and other.data.fingerprint == fingerprint
         and (study_id is None or other.study_id == study_id)
     ]

@@ -40,7 +40,12 @@ from eyetune.tuning.resuming import resumed_record
 from eyetune.tuning.schedulers import hyperband_brackets
 from eyetune.tuning.search import search
 from eyetune.tuning.settings import check_options, new_settings
-from eyetune.tuning.start_up import create_study, resumed_options, resumed_start
+from eyetune.tuning.start_up import (
+    create_study,
+    recorded_executor,
+    resumed_options,
+    resumed_start,
+)
 from eyetune.tuning.starting_space import StartingPoint
 
 DEFAULT_SPLIT = 0.2  # share of the last samples to validate on
@@ -140,26 +145,9 @@ def _asked_for(
     if start_up is not None:
         options = resumed_options(options, start_up)
     check_options(options, record.settings.board if record else "")
-    options = replace(options, executor=options.executor or _recorded_executor(record))
+    options = replace(options, executor=options.executor or recorded_executor(record))
     start = _starting_point(workspace, options, record)
     return options, start if start_up is None else resumed_start(start, start_up)
-
-
-def _recorded_executor(record: StudyRecord | None) -> str:
-    """Return the executor of a resumed study, or the default.
-
-    Raises:
-        UsageError: It is a Ray cluster at an address. A cluster sends code to this machine, so the
-            user has to name the address, which a workspace of someone else may name, too.
-    """
-    executor = record.settings.executor if record else "local"
-    if "://" in executor:
-        raise UsageError(
-            "The study was searched on a Ray cluster, whose address has to be named again.",
-            received=executor,
-            fix=f"If you trust this cluster: --executor {executor}",
-        )
-    return executor
 
 
 @contextmanager

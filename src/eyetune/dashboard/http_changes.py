@@ -107,7 +107,7 @@ def study_changes(services: Services) -> APIRouter:
         """Resume a study in a process of its own."""
 
         def resume() -> None:
-            services.jobs.resume_study(study_of(study_id).name)
+            services.jobs.resume_study(study_of(study_id).record)
 
         return _result(resume, status=_ACCEPTED)
 

@@ -13,6 +13,8 @@ from eyetune.dashboard.commands import EYETUNE
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
+from eyetune.records.study import StudyRecord
+from eyetune.tuning.start_up import recorded_executor
 
 FOLDER = "dashboard"
 MAX_JOBS = 4  # at a time: more would only wait for each other
@@ -81,7 +83,7 @@ class Jobs:
             seed: Random seed.
 
         Raises:
-            UsageError: Several commands are running.
+            UsageError: Several commands are running, or one of this name.
             WorkspaceError: The workspace cannot be written.
         """
         name = name or f"workbench-{secrets.token_hex(3)}"
@@ -89,13 +91,16 @@ class Jobs:
         path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
         return self._start("train", name, "train", str(path), f"--name={name}", f"--seed={seed}")
 
-    def resume_study(self, name: str) -> Job:
+    def resume_study(self, study: StudyRecord) -> Job:
         """Start `eyetune tune --resume` for a study.
 
         Raises:
-            UsageError: Several commands are running.
+            UsageError: Several commands are running, or the study needs an address that only the
+                command line takes.
             WorkspaceError: The workspace cannot be written.
         """
+        recorded_executor(study)
+        name = study.name
         return self._start("study", name, "tune", "--resume", f"--name={name}")
 
     def check_data(self, source: str) -> Job:
@@ -113,6 +118,12 @@ class Jobs:
 
     def _start(self, kind: str, name: str, *arguments: str) -> Job:
         with self._lock:
+            last = self._started.get((kind, name))
+            if last is not None and last.is_running:
+                raise UsageError(
+                    f"The dashboard has started this already: {name}.",
+                    fix="Wait for it to end, or choose another name.",
+                )
             num_running = sum(job.is_running for job in self._started.values())
             if num_running >= MAX_JOBS:
                 raise UsageError(

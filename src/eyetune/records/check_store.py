@@ -158,12 +158,14 @@ class CheckStore:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Let others wait: a check that ends and a user's decision change the same file."""
+        path = workspace_path(self.root.parent, self.root.name, "lock")
         try:
             make_private_folder(self.root.parent)
             self.root.mkdir(exist_ok=True)
+            lock = acquire_lock(path, timeout_seconds=None)
         except OSError as error:
-            raise unwritable(self.root, error) from None
-        with acquire_lock(self.root / "lock", timeout_seconds=None):
+            raise unwritable(path, error) from None
+        with lock:
             yield
 
     def _write(self, record: CheckRecord) -> CheckRecord:

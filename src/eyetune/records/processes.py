@@ -17,7 +17,8 @@ class Process:
     Attributes:
         pid: Its number.
         command: Its command line.
-        is_orphan: Whether it is a worker whose coordinating process has ended.
+        is_orphan: Whether it is a worker whose coordinating process has ended. In a container whose
+            first process is Python, that is not known, and it is no orphan.
     """
 
     pid: int

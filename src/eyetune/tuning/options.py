@@ -385,7 +385,7 @@ class TuneOptions:
             "Where trainings run: local, ray (the cluster that RAY_ADDRESS names, or this machine) "
             "or ray://HOST:PORT.",
             OptionGroup.STUDY,
-            "local; that of the resumed study",
+            "local; that of the resumed study, unless it is ray://HOST:PORT",
             recorded="executor",
         ),
     ] = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.data.load import KNOWN_SOURCES
-from eyetune.errors import WorkspaceError
+from eyetune.errors import UsageError, WorkspaceError
 from eyetune.records import Workspace
 from eyetune.records.study import StartUp, StudyRecord, StudySettings
 from eyetune.space.space import Space
@@ -94,6 +94,26 @@ def resumed_options(options: TuneOptions, start_up: StartUp) -> TuneOptions:
         name: value for name, value in start_up.options.items() if getattr(options, name) is None
     }
     return replace(options, **then)
+
+
+def recorded_executor(record: StudyRecord | None) -> str:
+    """Return the executor of a study that is resumed, or the default.
+
+    Args:
+        record: The study; None for a new one.
+
+    Raises:
+        UsageError: It is a Ray cluster at an address. A cluster sends code to this machine, so the
+            user has to name the address, which a workspace of someone else may name, too.
+    """
+    executor = record.settings.executor if record else "local"
+    if "://" in executor:
+        raise UsageError(
+            "The study was searched on a Ray cluster, whose address has to be named again.",
+            received=executor,
+            fix=f"If you trust this cluster: --executor {executor}",
+        )
+    return executor
 
 
 def resumed_start(start: StartingPoint, start_up: StartUp) -> StartingPoint:

@@ -66,7 +66,8 @@ def model_of_trial(tuner: Tuner, trial: Any) -> Any:
         from eyetune.compat.keras_tuner.trial_training import trained_model
 
         return trained_model(tuner, trial)
-    record = tuner.study.trials[int(trial.trial_id)]
+    number = int(trial.trial_id)
+    record = next(each for each in tuner.study.trials if each.number == number)
     if record.run is None or not tuner.study.run(record).has_network:
         raise UsageError(
             f"The network of trial {trial.trial_id} is not kept.",

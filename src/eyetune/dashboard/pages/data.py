@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -64,6 +64,7 @@ class _DataView:
         self._sources, self._first = sources, source
         self._source = ""
         self._record: CheckRecord | None = None
+        self._damage = ""  # why its check cannot be shown
         self._start = 0  # of the findings that are shown
 
     async def show(self) -> None:
@@ -123,15 +124,15 @@ class _DataView:
 
     async def _reload_check(self) -> None:
         """Show the last check of the source."""
-        source, record = self._source, None
+        source, record, damage = self._source, None, ""
         try:
             record = await asyncio.to_thread(self._workspace.checks.get, check_key(source))
         except NotFoundError:
             pass
         except EyetuneError as error:
-            self._message.set_text(error.message)
+            damage = f"{error.message} {error.fix or ''}"
         if source == self._source:
-            self._record = record
+            self._record, self._damage = record, damage
             self._show_findings()
 
     async def _start_check(self) -> None:
@@ -146,7 +147,9 @@ class _DataView:
     async def _follow_check(self) -> None:
         """Show what a check prints, and its findings once it has ended."""
         job = self._services.jobs.find_check(self._source)
-        if job is None:
+        if job is None:  # another source may have been checked before
+            self._check.set_enabled(True)
+            self._progress.set_text("")
             return
         if job.is_running:
             self._check.set_enabled(False)
@@ -169,7 +172,10 @@ class _DataView:
         self._choice.set_visibility(record is not None)
         if record is None:
             with self._findings:
-                Text("This source has not been checked yet. Nothing is changed by a check.")
+                Text(
+                    self._damage
+                    or "This source has not been checked yet. Nothing is changed by a check."
+                )
             return
         chosen = [
             finding
@@ -259,9 +265,9 @@ class _DataView:
     async def _move(self) -> None:
         """Move the confirmed files aside, after showing which."""
         assert self._record is not None
-        moves = _confirmed_files(self._record)
+        source, moves = self._record.source, _confirmed_files(self._record)
         with ui.dialog() as dialog, ui.card():
-            Text(f"Move {count_text(len(moves), 'file')} of {self._record.source} aside?")
+            Text(f"Move {count_text(len(moves), 'file')} of {source} aside?")
             with ui.element("ul").classes("q-my-none"):
                 for name in list(moves)[:MAX_NAMED_FILES]:
                     Text(name, "li")
@@ -269,16 +275,17 @@ class _DataView:
                 Text(f"and {len(moves) - MAX_NAMED_FILES:,} more").classes("soft")
             answer_buttons(dialog, "Move them")
         if await dialog:
-            await self._change(lambda source: set_aside_files(source, moves), "moved aside")
+            await self._change(lambda: set_aside_files(source, moves), "moved aside")
 
     async def _undo(self) -> None:
-        await self._change(undo_check, "moved back")
-
-    async def _change(self, change: Any, done: str) -> None:
-        """Move files, and say what was done."""
         assert self._record is not None
+        source = self._record.source
+        await self._change(lambda: undo_check(source), "moved back")
+
+    async def _change(self, change: Callable[[], Any], done: str) -> None:
+        """Move files, and say what was done."""
         try:
-            moved = await asyncio.to_thread(change, self._record.source)
+            moved = await asyncio.to_thread(change)
         except EyetuneError as error:
             ui.notify(error.message, type="warning")
             return

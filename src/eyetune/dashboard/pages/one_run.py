@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from eyetune.dashboard.pages.run_confusions import Confusions
 from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
-from eyetune.errors import EyetuneError, NotFoundError, UsageError
+from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records import RunRecord, RunState, query
 from eyetune.report.numbers import duration
 from eyetune.values.display import one_line
@@ -95,10 +94,7 @@ def _content(live: Live, record: RunRecord) -> _Content:
     run, history = Run(live.workspace, record), live.history(record.id)
     if record.results is None or not run.has_predictions:
         return _Content(run, history)
-    verdict = None
-    if run.has_verdict:
-        with suppress(UsageError):  # it counts on test images, which have not been classified yet
-            verdict = run.verdict
+    verdict = run.verdict if run.has_verdict else None
     return _Content(run, history, verdict, run.evaluation(run.shown_split))
 
 

@@ -66,7 +66,7 @@ class StudyControls:
 
     async def _start(self) -> None:
         def resume() -> None:
-            self._services.jobs.resume_study(self._study.name)
+            self._services.jobs.resume_study(self._study)
 
         await self._do(resume, "It resumes: its workers take some seconds to load Keras.")
 

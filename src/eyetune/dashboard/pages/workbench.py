@@ -47,7 +47,7 @@ def register(services: Services) -> None:
                 ui.notify(error.message, type="warning")
         with page("Workbench", "/workbench"):
             Heading("Workbench", 1)
-            await _Workbench(services, recipe).show()
+            _Workbench(services, recipe).show()
 
 
 class _Workbench:
@@ -58,9 +58,10 @@ class _Workbench:
         self._recipe = recipe
         self._turns = 0
         self._job: Job | None = None
+        self._has_ended = False  # the job's process
         self._names: list[str] = []  # of runs that this page has started
 
-    async def show(self) -> None:
+    def show(self) -> None:
         """Build the page."""
         with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-6"):
             with ui.column().classes("w-full"):
@@ -73,7 +74,7 @@ class _Workbench:
                 Heading("Train")
                 self._show_training()
         follow(self._refresh)
-        await self._describe()
+        ui.timer(0, self._describe, once=True)  # once a browser shows the page
 
     def _show_knobs(self) -> None:
         source = ui.input(
@@ -263,6 +264,7 @@ class _Workbench:
         except EyetuneError as error:
             ui.notify(error.message, type="negative")
             return
+        self._has_ended = False
         self._names.append(self._job.name)
         self._train.set_enabled(False)
         self._message.set_text("Starting: Keras takes a few seconds ...")
@@ -271,7 +273,6 @@ class _Workbench:
         """Follow the training that was started last, over the curves of those before it."""
         if self._job is None:
             return
-        is_running = self._job.is_running  # before the runs are read, which then show its end
         runs = await asyncio.to_thread(self._live.runs)
         named = {run.name: run for run in runs.records.values()}
         shown = [named[name] for name in self._names if name in named][-1 - MAX_EARLIER_RUNS :]
@@ -282,9 +283,13 @@ class _Workbench:
             return
         if shown and shown[-1].name == self._job.name:
             await self._draw(shown)
-        if not is_running:
-            self._train.set_enabled(True)
-            self._job = None
+        if self._job.is_running:
+            return
+        if not self._has_ended:  # the runs that were read may be a second older than its end
+            self._has_ended = True
+            return
+        self._train.set_enabled(True)
+        self._job = None
 
     async def _draw(self, shown: list[RunRecord]) -> None:
         histories = await asyncio.to_thread(self._live.histories, [run.id for run in shown])
