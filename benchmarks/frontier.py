@@ -190,7 +190,7 @@ def candidate_recipe(edits: Mapping[str, Any], epochs: int) -> Recipe:
 def table(results: Sequence[Result]) -> str:
     """Return a table of the networks, smallest first, with the published ones."""
     header = ["network", "int8 accuracy", "float", "bar", ".tflite bytes", "arena bytes", "M MACs"]
-    header += ["epochs", "seconds"]
+    header += ["images", "epochs", "seconds"]
     networks = sorted([*PUBLISHED, *results], key=lambda network: network["model_bytes"])
     notes = [_conditions_text(result) for result in results]
     return "\n".join([markdown_table(header, map(_cells, networks)), "", *notes])
@@ -209,6 +209,7 @@ def _cells(network: Result) -> list[str]:
         f"{network['model_bytes']:,}",
         f"{network['arena_bytes']:,}",
         f"{network['macs'] / 1e6:.1f}",
+        f"{network['images']:,}" if is_own else "",
         str(network["epochs"]) if is_own else "",
         f"{network['seconds']:,.0f}" if is_own else "",
     ]
