@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
+from eyetune.cli.tables import plain_table
 from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _leaderboard(leaderboard: ComparisonTable) -> Table:
     from eyetune.cli.comparison_tables import styled_texts
 
     columns = (Column.ACCURACY, Column.POINTS, Column.INTERVAL, Column.FINDING)
-    table = _table("Leaderboard")
+    table = plain_table("Leaderboard")
     table.add_column("change", overflow="fold", min_width=12)
     for heading in (*columns, "time"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -80,12 +80,6 @@ def _leaderboard(leaderboard: ComparisonTable) -> Table:
         cells = [texts[column] for column in columns]
         table.add_row(label, *cells, f"{texts[Column.SECONDS]} s")
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False
-    )
 
 
 def _effect_cells(effect: Effect) -> tuple[str, str, str]:
@@ -106,7 +100,7 @@ def _steps(record: LabRecord) -> list[RenderableType]:
 
     if not record.steps:
         return ["", "No technique was likely to improve the baseline."]
-    table = _table("The combination, step by step")
+    table = plain_table("The combination, step by step")
     table.add_column("added", overflow="fold", min_width=12)
     for heading in ("", "accuracy", "points", "95% interval", ""):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.constrain import Constrain
-from rich.table import Table
 from rich.text import Text
 
+from eyetune.cli.tables import plain_table, styled_state
 from eyetune.records.run_lines import LAB, STUDY, USER, RunGroup, group_of
 from eyetune.report.console import escape
-from eyetune.report.numbers import count_text
+from eyetune.report.numbers import count_text, percentage
 from eyetune.values.display import one_line
 
 if TYPE_CHECKING:
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 20
 WIDE = 110  # columns from which on a list shows more about each run
 _FLEXIBLE = ("data", "name and recipe")  # columns of runs that give way where there is no room
-_STATE_STYLES = {
-    "COMPLETE": "green",
-    "RUNNING": "cyan",
-    "PAUSED": "yellow",
-    "FAILED": "red",
-}
 
 
 def fold_runs(runs: Sequence[RunRecord]) -> list[RunRecord | RunGroup]:
@@ -72,7 +65,7 @@ def runs_table(
         study_names: Names of the studies by their ids.
     """
     is_wide = terminal_width() >= WIDE
-    table = _table()
+    table = plain_table()
     for name, justify in _run_columns(is_wide=is_wide):
         table.add_column(name, justify=justify, no_wrap=name not in _FLEXIBLE)
     for line in lines:
@@ -110,9 +103,9 @@ def _run_cells(run: RunRecord) -> dict[str, str | Text]:
     return {
         "run": run.id,
         "date": date_text(run.created_at),
-        "state": _state_text(run.state),
-        "val.": f"({_percent(validation)})" if _is_seen(run) else _percent(validation),
-        "test": _percent(test),
+        "state": styled_state(run.state),
+        "val.": f"({percentage(validation)})" if _is_seen(run) else percentage(validation),
+        "test": percentage(test),
         "epochs": f"{run.num_epochs_done}/{run.num_epochs_planned}",
         "parameters": f"{run.network.parameters:,}",
         "time": f"{run.duration_seconds:,.0f} s",
@@ -134,7 +127,7 @@ def _group_cells(group: RunGroup, study_names: Mapping[str, str]) -> dict[str, s
         "run": group.id,
         "date": date_text(group.created_at),
         "state": count_text(group.num_runs, "run"),
-        "val.": _percent(group.best_accuracy),
+        "val.": percentage(group.best_accuracy),
         "test": "",
         "epochs": f"{group.num_epochs}",
         "parameters": "",
@@ -157,7 +150,7 @@ def labs_table(labs: Sequence[LabRecord]) -> RenderableType:
     Args:
         labs: The labs, in their order.
     """
-    table = _table()
+    table = plain_table()
     table.add_column("lab", no_wrap=True)
     table.add_column("date", no_wrap=True)
     table.add_column("data")
@@ -184,7 +177,7 @@ def studies_table(studies: Sequence[StudyRecord], counts: Mapping[str, int]) -> 
         studies: The studies, in their order.
         counts: How many trials each has, by its id.
     """
-    table = _table()
+    table = plain_table()
     table.add_column("study")
     for name in ("id", "date", "state"):
         table.add_column(name, no_wrap=True)
@@ -196,7 +189,7 @@ def studies_table(studies: Sequence[StudyRecord], counts: Mapping[str, int]) -> 
             _flexible(study.name),
             study.id,
             date_text(study.created_at),
-            _state_text(study.state),
+            styled_state(study.state),
             f"{counts.get(study.id, 0):,}",
             f"{study.seconds:,.0f} s",
             _flexible(study.ending),
@@ -220,19 +213,6 @@ def date_text(time: datetime) -> str:
     return f"{local:%d %b %H:%M}" if is_this_year else f"{local:%d %b  %Y}"
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE, collapse_padding=True, pad_edge=False)
-
-
 def _flexible(text: str, *, style: str = "") -> Text:
     """Return a cell that stays on one line, shortened where there is no room for it."""
     return Text(one_line(text), style=style, no_wrap=True, overflow="ellipsis")
-
-
-def _state_text(state: str) -> str:
-    style = _STATE_STYLES.get(state)
-    return f"[{style}]{state.lower()}[/]" if style else state.lower()
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"

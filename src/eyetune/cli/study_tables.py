@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
+from eyetune.cli.tables import plain_table, styled_state
 from eyetune.report.console import escape, escape_lines
 
 if TYPE_CHECKING:
@@ -21,13 +19,6 @@ if TYPE_CHECKING:
 MAX_LEADERS = 10
 BAR_WIDTH = 30
 MAX_IMPORTANCES = 12
-_STATE_STYLES = {
-    "COMPLETE": "green",
-    "RUNNING": "cyan",
-    "PAUSED": "yellow",
-    "FAILED": "red",
-    "INFEASIBLE": "dim",
-}
 
 
 def study_tables(
@@ -105,7 +96,7 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
     title = "The best trials"
     if num_bold > 1:
         title += f" (bold: {num_bold} that no other trial beats)"
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("trial", justify="right", no_wrap=True)
     for name in (*(objective.name for objective in objectives), "epochs"):
         table.add_column(escape(name), justify="right", no_wrap=True)
@@ -129,19 +120,12 @@ def _best(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[Renderable
     return shown
 
 
-def _table(title: str) -> Table:
-    return Table(
-        box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False
-    )
-
-
 def _state(record: StudyRecord, trial: TrialRecord) -> str:
     from eyetune.analysis.study_summary import CUT_OFF, state_text
 
-    style = _STATE_STYLES.get(trial.state)
     state = CUT_OFF if state_text(record, trial) == CUT_OFF else trial.state.lower()
     state = f"{state}, final" if trial.is_final else state
-    return f"[{style}]{state}[/]" if style else state
+    return styled_state(trial.state, state)
 
 
 def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
@@ -149,7 +133,7 @@ def _importances(importances: Mapping[str, float]) -> list[RenderableType]:
     if not finite:
         return []
     ordered = sorted(finite, key=lambda item: -item[1])
-    table = _table("Which hyperparameters matter")
+    table = plain_table("Which hyperparameters matter")
     table.add_column("hyperparameter", overflow="fold", min_width=12)
     table.add_column("importance", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, width=BAR_WIDTH)
@@ -196,7 +180,7 @@ def _hyperparameters(record: StudyRecord, trial: TrialRecord) -> list[Renderable
 
     if not trial.all_values:
         return []
-    table = _table("Hyperparameters")
+    table = plain_table("Hyperparameters")
     table.add_column("hyperparameter", overflow="fold", min_width=12)
     table.add_column("value", justify="right", overflow="fold")
     table.add_column("searched", overflow="fold")
@@ -212,7 +196,7 @@ def _rungs(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]:
     if not trial.rungs:
         return []
     objectives = record.settings.objectives
-    table = _table("Rungs")
+    table = plain_table("Rungs")
     table.add_column("epochs", justify="right")
     for objective in objectives:
         table.add_column(escape(objective.name), justify="right", no_wrap=True)
@@ -228,7 +212,7 @@ def _executions(record: StudyRecord, trial: TrialRecord) -> list[RenderableType]
     if not trial.executions:
         return []
     objectives = record.settings.objectives
-    table = _table("Executions (bold: the best one, whose network is kept)")
+    table = plain_table("Executions (bold: the best one, whose network is kept)")
     table.add_column("seed", justify="right")
     for objective in objectives:
         table.add_column(escape(objective.name), justify="right", no_wrap=True)

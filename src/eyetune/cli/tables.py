@@ -12,6 +12,13 @@ from eyetune.report.console import escape_lines
 
 BARS = "▁▂▃▄▅▆▇█"
 MAX_MATRIX_CLASSES = 20
+_STATE_STYLES = {
+    "COMPLETE": "green",
+    "RUNNING": "cyan",
+    "PAUSED": "yellow",
+    "FAILED": "red",
+    "INFEASIBLE": "dim",
+}
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -37,6 +44,32 @@ def sparkline(values: Sequence[float]) -> str:
 def percent(share: float | None) -> str:
     """Return a share of 0 to 1 as a percentage, or "not evaluated"."""
     return "not evaluated" if share is None else f"{share:.2%}"
+
+
+def plain_table(title: str | None = None) -> Table:
+    """Return an empty table without borders.
+
+    Args:
+        title: What stands above it. Default: nothing.
+    """
+    return Table(
+        box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True, pad_edge=False
+    )
+
+
+def styled_state(state: str, text: str = "") -> str:
+    """Return the state of a run, study or trial as markup.
+
+    Args:
+        state: Its name, such as "COMPLETE".
+        text: What is shown. Default: the state in small letters.
+
+    Example:
+        >>> styled_state("COMPLETE"), styled_state("STOPPED")
+        ('[green]complete[/]', 'stopped')
+    """
+    style, shown = _STATE_STYLES.get(state), text or state.lower()
+    return f"[{style}]{shown}[/]" if style else shown
 
 
 def key_value_table(rows: Mapping[str, str]) -> Table:

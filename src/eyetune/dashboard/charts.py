@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis import study_summary as summary
 from eyetune.records.lab import Effect
 from eyetune.records.study import Objective, StudyRecord
 from eyetune.records.trial import TrialRecord
@@ -119,19 +120,14 @@ def confusion(counts: NDArray[np.int64], class_names: Sequence[str]) -> Options:
 def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
     """Return each result of a study over the epochs trained until then, and the best so far."""
     objective = study.settings.objectives[0]
-    points: list[dict[str, Any]] = []
-    epochs = 0
-    for trial in trials:
-        epochs += trial.epochs_trained
-        if trial.objectives is not None and math.isfinite(trial.objectives[0]):
-            point = [epochs, _rounded(trial.objectives[0])]
-            points.append({"value": point, "name": f"trial {trial.number}"})
-    best: list[list[float]] = []
-    for x, value in (each["value"] for each in points):
-        if not best or objective.oriented(value) > objective.oriented(best[-1][1]):
-            best.append([x, value])
+    steps = [step for step in summary.best_so_far(study, trials) if math.isfinite(step.value)]
+    points = [
+        {"value": [step.epochs, _rounded(step.value)], "name": f"trial {step.trial.number}"}
+        for step in steps
+    ]
+    best = [[step.epochs, _rounded(step.best)] for step in steps if math.isfinite(step.best)]
     if best:
-        best.append([epochs, best[-1][1]])
+        best.append([sum(trial.epochs_trained for trial in trials), best[-1][1]])
     return {
         **_base(f"{objective.name} by epochs trained"),
         "grid": {"left": 64, "right": 16, "top": 36, "bottom": 44},

@@ -9,7 +9,7 @@ from eyetune.records import RunRecord, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord
-from eyetune.report.numbers import duration
+from eyetune.report.numbers import duration, percentage
 from eyetune.values.display import one_line
 
 Row = dict[str, Any]
@@ -57,8 +57,8 @@ def run_row(run: RunRecord) -> Row:
         "tags": list(run.tags),
         "state": str(run.state),
         "data": one_line(run.data.name),
-        "validation_accuracy": percent(figures["validation_accuracy"]),
-        "test_accuracy": percent(figures["test_accuracy"]),
+        "validation_accuracy": percentage(figures["validation_accuracy"]),
+        "test_accuracy": percentage(figures["test_accuracy"]),
         "parameters": f"{run.network.parameters:,}",
         "epochs": f"{run.num_epochs_done} of {run.num_epochs_planned}",
         "duration_seconds": duration(run.duration_seconds),
@@ -89,7 +89,7 @@ def lab_row(lab: LabRecord) -> Row:
         "lab": lab.id,
         "data": one_line(lab.data),
         "techniques": len(lab.techniques),
-        "test_accuracy": percent(lab.final.test_accuracy),
+        "test_accuracy": percentage(lab.final.test_accuracy),
         "seconds": duration(lab.seconds),
         "created_at": f"{lab.created_at:%Y-%m-%d %H:%M}",
         "answer": one_line(lab.answer),
@@ -121,15 +121,5 @@ def number(name: str, value: float | None) -> str:
     if value is None:
         return ""
     if name.endswith("accuracy"):
-        return percent(value)
+        return percentage(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def percent(share: float | None) -> str:
-    """Return a share as percents; "" if it is None.
-
-    Example:
-        >>> percent(0.8124), percent(None)
-        ('81.2%', '')
-    """
-    return "" if share is None else f"{share:.1%}"

@@ -49,6 +49,16 @@ def rate_text(rate: float) -> str:
     return f"{100 * rate:.6g}%"
 
 
+def percentage(share: float | None) -> str:
+    """Return a share as percents; "" if it is None.
+
+    Example:
+        >>> percentage(0.8124), percentage(None)
+        ('81.2%', '')
+    """
+    return "" if share is None else f"{share:.1%}"
+
+
 def points_text(difference: float) -> str:
     """Return a difference of shares in points.
 

@@ -8,11 +8,12 @@ from nicegui import ui
 
 from eyetune.dashboard import charts
 from eyetune.dashboard.layout import Heading, Text, chart, facts, page, plain_table
-from eyetune.dashboard.rows import lab_row, percent
+from eyetune.dashboard.rows import lab_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
+from eyetune.recipe.changes import value_text
 from eyetune.records.lab import LabRecord
-from eyetune.report.numbers import duration
+from eyetune.report.numbers import duration, interval_text, percentage, points_text
 
 ROWS_PER_PAGE = 25
 _COLUMNS = {
@@ -79,10 +80,10 @@ def _show(record: LabRecord) -> None:
     rows = [
         [
             effect.change,
-            f"{100 * effect.difference:+.1f} points",
-            f"{100 * effect.interval[0]:+.1f} to {100 * effect.interval[1]:+.1f}",
+            f"{points_text(effect.difference)} points",
+            interval_text(effect.interval, digits=1),
             f"{effect.p_value:.2g}",
-            percent(effect.validation_accuracy),
+            percentage(effect.validation_accuracy),
             duration(effect.seconds),
         ]
         for effect in effects
@@ -94,7 +95,7 @@ def _show(record: LabRecord) -> None:
         steps = [
             [
                 step.effect.change,
-                f"{100 * step.effect.difference:+.1f} points",
+                f"{points_text(step.effect.difference)} points",
                 "kept" if step.kept else "left out",
             ]
             for step in record.steps
@@ -102,17 +103,18 @@ def _show(record: LabRecord) -> None:
         plain_table(["added", "difference", ""], steps, label="steps of the combination")
     if record.skipped:
         Heading("Not tried")
-        skipped = [[f"{each.name}={each.value}", each.reason] for each in record.skipped]
+        skipped = [
+            [f"{each.name}={value_text(each.value)}", each.reason] for each in record.skipped
+        ]
         plain_table(["technique", "reason"], skipped, label="techniques that were not tried")
 
 
 def _facts(record: LabRecord) -> dict[str, str]:
-    low, high = record.test_interval
     return {
         "data": record.data,
-        "best recipe on test": percent(record.final.test_accuracy),
-        "baseline on test": percent(record.final_baseline.test_accuracy),
-        "difference on test": f"{100 * low:+.1f} to {100 * high:+.1f} points",
+        "best recipe on test": percentage(record.final.test_accuracy),
+        "baseline on test": percentage(record.final_baseline.test_accuracy),
+        "difference on test": f"{interval_text(record.test_interval, digits=1)} points",
         "seeds": ", ".join(map(str, record.seeds)),
         "epochs": str(record.epochs),
         "time": duration(record.seconds),

@@ -20,11 +20,10 @@ from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page, 
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.run_confusions import Confusions
 from eyetune.dashboard.pages.run_network import Explanation, show_network
-from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records import RunRecord, RunState, query
-from eyetune.report.numbers import duration
+from eyetune.report.numbers import duration, percentage
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 from eyetune.values.run_files import MODEL_FILE, RECIPE_FILE
@@ -165,8 +164,8 @@ def _facts(record: RunRecord) -> dict[str, str]:
         "speed": record.speed_text,
         "parameters": f"{record.network.parameters:,}",
         "MACs": f"{record.network.macs:,}",
-        "validation accuracy": percent(query.figures(record)["validation_accuracy"]),
-        "test accuracy": percent(results.test_accuracy if results else None),
+        "validation accuracy": percentage(query.figures(record)["validation_accuracy"]),
+        "test accuracy": percentage(results.test_accuracy if results else None),
         "seed": str(record.seed),
         "precision": record.precision,
     }

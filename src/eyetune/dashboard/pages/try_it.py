@@ -15,10 +15,10 @@ from nicegui import events, ui
 from eyetune.dashboard.inspector import answers_for
 from eyetune.dashboard.layout import Heading, Text, described, page
 from eyetune.dashboard.live import Live
-from eyetune.dashboard.rows import percent
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records import RunRecord, RunState, query
+from eyetune.report.numbers import percentage
 from eyetune.values.display import one_line
 from eyetune.values.run_files import MODEL_FILE
 
@@ -218,7 +218,7 @@ def decoded_frame(url: object) -> bytes:
 
 
 def _label(record: RunRecord) -> str:
-    accuracy = percent(query.figures(record)["validation_accuracy"])
+    accuracy = percentage(query.figures(record)["validation_accuracy"])
     return ", ".join(filter(None, [record.label, record.data.name, accuracy]))
 
 
