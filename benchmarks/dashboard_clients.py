@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from html import unescape
@@ -59,19 +59,22 @@ class Client:
     times: list[float] = field(default_factory=list)
     num_messages: int = 0
 
-    async def watch(self, delay: float) -> None:
-        """Watch until it is cancelled.
+    async def watch(self, delay: float, over: asyncio.Event) -> None:
+        """Watch until it is over.
 
         Args:
             delay: Seconds before it begins.
+            over: Says that it is over.
         """
-        await asyncio.sleep(delay)
+        if await _is_set_within(over, delay):
+            return
         async with (
             httpx.AsyncClient(base_url=self.home, timeout=60) as http,
             self._connected(await self._get(http, f"/studies/{NAME}")),
         ):
             for path in itertools.cycle((f"/api/studies/{NAME}/trials", f"/studies/{NAME}", "/")):
-                await asyncio.sleep(SECONDS_BETWEEN_REQUESTS)
+                if await _is_set_within(over, SECONDS_BETWEEN_REQUESTS):
+                    return
                 await self._get(http, path)
 
     async def _get(self, http: httpx.AsyncClient, path: str) -> str:
@@ -110,7 +113,8 @@ class Client:
         try:
             yield
         finally:
-            await client.disconnect()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(client.disconnect(), SECONDS_BETWEEN_REQUESTS)
 
 
 def command(*arguments: str, workspace: Path) -> list[str]:
@@ -157,7 +161,7 @@ async def search_watched(workspace: Path, num_clients: int) -> tuple[float, Resu
             stdout=asyncio.subprocess.PIPE,
         )
         seconds = await searching
-        output, _ = await watching.communicate()
+        output, _ = await watching.communicate(b"")  # closes its input
         cpu_seconds = sum(psutil.Process(server.pid).cpu_times()[:2]) - before
         return seconds, {**json.loads(output), "server_cpu_seconds": round(cpu_seconds, 1)}
     finally:
@@ -169,16 +173,13 @@ async def watch(home: str, num_clients: int) -> None:
     """Let clients watch until standard input ends, and print what they met as JSON."""
     clients = [Client(home) for _ in range(num_clients)]
     spread = SECONDS_BETWEEN_REQUESTS / num_clients
-    watching = [
-        asyncio.create_task(client.watch(number * spread)) for number, client in enumerate(clients)
-    ]
+    over = asyncio.Event()
+    watching = asyncio.gather(
+        *(client.watch(number * spread, over) for number, client in enumerate(clients))
+    )
     await asyncio.to_thread(sys.stdin.read)
-    for task in watching:
-        task.cancel()
-    ended = await asyncio.gather(*watching, return_exceptions=True)
-    failed = [end for end in ended if not isinstance(end, asyncio.CancelledError)]
-    if failed:
-        sys.exit(f"a client failed: {failed[0]!r}")
+    over.set()
+    await watching
     times = sorted(seconds for client in clients for seconds in client.times)
     met = {
         "num_requests": len(times),
@@ -187,6 +188,13 @@ async def watch(home: str, num_clients: int) -> None:
         "p95_milliseconds": round(1000 * times[int(0.95 * len(times))], 1),
     }
     print(json.dumps(met))
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, and return whether it was set in time."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 async def _is_recorded(home: str) -> bool:
