@@ -64,8 +64,8 @@ def page(notebook: Any) -> tuple[str, dict[str, bytes]]:
     notebook.cells.insert(1, introduction)
     own = _without_embedded_pictures(notebook)
     names = {"output_files_dir": PICTURES, "unique_key": "lesson"}
-    exporter = MarkdownExporter()  # type: ignore[no-untyped-call]
-    text, resources = exporter.from_notebook_node(notebook, names)
+    exporter: Any = MarkdownExporter  # nbconvert has no types, and may not be installed
+    text, resources = exporter().from_notebook_node(notebook, names)
     text = text.replace("](../docs/", "](").replace("![png](", f"![{ALTERNATIVE_TEXT}](")
     lines = [line.rstrip() for line in text.strip().splitlines()]
     return "\n".join([*lines, ""]), {**own, **resources["outputs"]}
