@@ -70,7 +70,7 @@ def rank_trials(
         trials: Any number of trials.
 
     Example:
-        >>> from eyetune.records.study import Rung, TrialState
+        >>> from eyetune.records.trial import Rung, TrialState
         >>> objectives = (Objective(name="val_accuracy", direction="max"),)
         >>> trials = [
         ...     TrialRecord(number=number, state=TrialState.COMPLETE, values={}, rungs=(rung,))

@@ -130,7 +130,7 @@ def num_trials(trials: Sequence[TrialRecord]) -> int:
     those that it finds too large.
 
     Example:
-        >>> from eyetune.records.study import Rung
+        >>> from eyetune.records.trial import Rung
         >>> rungs = tuple(Rung(epochs=epochs, values=(0.5,)) for epochs in (2, 4, 10))
         >>> promoted = TrialRecord(number=0, state=TrialState.COMPLETE, values={}, rungs=rungs)
         >>> num_trials([promoted, promoted.with_(number=1, state=TrialState.FAILED, rungs=())])

@@ -29,7 +29,7 @@ def result_texts(
         rung: The rung whose values are returned. Default: the last result.
 
     Example:
-        >>> from eyetune.records.study import TrialState
+        >>> from eyetune.records.trial import TrialState
         >>> rung = Rung(epochs=1, values=(0.9, 222.2), int8=Int8Accuracy(900, 1000, "simulated"))
         >>> costs = {"latency_ms": 222.2, "latency_error_ms": 77.8}
         >>> trial = TrialRecord(
@@ -69,7 +69,7 @@ def uncertainty_notes(
         trials: Its trials.
 
     Example:
-        >>> from eyetune.records.study import TrialState
+        >>> from eyetune.records.trial import TrialState
         >>> costs = {"latency_ms": 222.2, "latency_error_ms": 77.8}
         >>> trial = TrialRecord(number=0, state=TrialState.COMPLETE, values={}, network=costs)
         >>> uncertainty_notes((Objective(name="latency_ms", direction="min"),), [trial])

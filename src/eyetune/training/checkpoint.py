@@ -23,7 +23,7 @@ from eyetune.errors import CheckpointError, WorkspaceError
 from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.npz_file import read_arrays
 from eyetune.values.history import Epoch, History, as_rows
-from eyetune.values.json_text import json_value
+from eyetune.values.json_text import MAX_NUMBER, json_value
 from eyetune.values.run_files import CHECKPOINT_FILE
 
 if TYPE_CHECKING:
@@ -252,7 +252,10 @@ def _numbered(stored: Mapping[str, Any], kind: str) -> tuple[np.ndarray[Any, Any
 
 
 def _without_arrays(value: Any, arrays: list[Any]) -> Any:
-    """Return a value as JSON, with each array replaced by its index in the list it is added to."""
+    """Return a value as JSON, with each array replaced by its index in the list it is added to.
+
+    A number of more than 64 bits, as random generators have, is written as text.
+    """
     if isinstance(value, np.ndarray):
         arrays.append(value)
         return {"array": len(arrays) - 1}
@@ -260,7 +263,9 @@ def _without_arrays(value: Any, arrays: list[Any]) -> Any:
         return {"values": {name: _without_arrays(item, arrays) for name, item in value.items()}}
     if isinstance(value, list | tuple):
         return [_without_arrays(item, arrays) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    is_large = isinstance(plain, int) and abs(plain) >= MAX_NUMBER
+    return {"integer": hex(plain)} if is_large else plain
 
 
 def _with_arrays(value: Any, arrays: tuple[np.ndarray[Any, Any], ...]) -> Any:
@@ -269,6 +274,8 @@ def _with_arrays(value: Any, arrays: tuple[np.ndarray[Any, Any], ...]) -> Any:
         return [_with_arrays(item, arrays) for item in value]
     if isinstance(value, dict) and "array" in value:
         return arrays[value["array"]]
+    if isinstance(value, dict) and "integer" in value:
+        return int(value["integer"], 16)
     if isinstance(value, dict):
         items = value.get("values", {}).items()
         return {name: _with_arrays(item, arrays) for name, item in items}

@@ -16,7 +16,7 @@ import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from eyetune.api.callback import Callback
@@ -592,6 +592,8 @@ def test_network_with_the_users_own_layers_is_saved_and_loaded(tmp_path: Path) -
         max_leaves=5,
     )
 )
+@example(np.random.default_rng(0).bit_generator.state)  # numbers of 128 bits
+@example(-(2**63))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_checkpoint_keeps_its_state(tmp_path: Path, value: Any) -> None:
     model = SimpleNamespace(layers=[], variables=[], optimizer=SimpleNamespace(variables=[]))
