@@ -84,7 +84,7 @@ def test_predict_of_an_export_uses_its_threshold(
 
 
 def test_predict_of_a_camera_votes_as_the_firmware(exported: et.Export, tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
+    cv2 = pytest.importorskip("cv2", reason="needs the extra camera (OpenCV)")
     path = tmp_path / "video.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (160, 120))
     generator = np.random.default_rng(1)

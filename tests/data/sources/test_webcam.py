@@ -12,7 +12,7 @@ import pytest
 from eyetune.data.sources.webcam import check_camera, read_frames
 from eyetune.errors import DataError, UsageError
 
-cv2 = pytest.importorskip("cv2")
+cv2 = pytest.importorskip("cv2", reason="needs the extra camera (OpenCV)")
 COLORS = ((220, 30, 30), (30, 220, 30), (30, 30, 220))  # red, green, blue
 
 
