@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,20 @@ class Visit:
         self.page.goto(self.home + path)
         self.page.wait_for_load_state("networkidle")
         return self.page
+
+    def show_cell(self, classes: Sequence[str], true: int, predicted: int) -> None:
+        """Show the pictures of a cell of the confusion matrix, on the page of a run.
+
+        Args:
+            classes: Names of the classes.
+            true: Number of the true class.
+            predicted: Number of the predicted class.
+        """
+        for label, number in (("true class", true), ("predicted", predicted)):
+            self.page.get_by_role("combobox", name=label).click()
+            self.page.get_by_role("option", name=classes[number], exact=True).click()
+            self.page.get_by_role("listbox").wait_for(state="detached")
+        self.page.get_by_role("button", name="Show the pictures").click()
 
     def keep(self, name: str) -> None:
         """Keep a screenshot in build/screenshots."""

@@ -80,11 +80,7 @@ def test_class_names_of_pictures(hostile: Visit, hostile_records: Workspace) -> 
     run = et.open_run(workspace=hostile_records)
     (true, predicted), *_ = np.argwhere(run.evaluation(run.shown_split).confusion > 0)
     page = hostile.open(f"/runs/{run.id}")
-    for label, number in (("true class", true), ("predicted", predicted)):
-        page.get_by_role("combobox", name=label).click()
-        page.get_by_role("option", name=run.record.data.class_names[number], exact=True).click()
-        page.get_by_role("listbox").wait_for(state="detached")
-    page.get_by_role("button", name="Show the pictures").click()
+    hostile.show_cell(run.record.data.class_names, true, predicted)
     page.locator("figure img").first.wait_for(timeout=LIMIT_MILLISECONDS)
     shown = page.locator("figure [alt]").first.get_attribute("alt")
     assert run.record.data.class_names[predicted] in (shown or "")

@@ -65,11 +65,7 @@ def test_cell_of_the_confusions_shows_its_pictures(visit: Visit, records: Worksp
     confusion = run.evaluation().confusion
     true, predicted = np.argwhere(confusion > 0)[0]
     page = visit.open(f"/runs/{run.id}")
-    for label, number in (("true class", true), ("predicted", predicted)):
-        page.get_by_role("combobox", name=label).click()
-        page.get_by_role("option", name=run.record.data.class_names[number], exact=True).click()
-        page.get_by_role("listbox").wait_for(state="detached")
-    page.get_by_role("button", name="Show the pictures").click()
+    visit.show_cell(run.record.data.class_names, true, predicted)
     page.locator("figure img").first.wait_for()
 
 

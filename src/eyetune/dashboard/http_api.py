@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -17,6 +17,7 @@ from eyetune.records import RunRecord
 from eyetune.values.json_text import json_text
 
 MAX_LIMIT = 1_000
+_Value = TypeVar("_Value")
 
 
 def router(live: Live) -> APIRouter:
@@ -33,36 +34,27 @@ def router(live: Live) -> APIRouter:
         start: int = 0,
     ) -> Response:
         """List runs, the newest first."""
-        chosen = answer(
-            lambda: choose_runs(
-                list(live.runs().records.values()),
-                where,
-                sort,
-                descending=descending,
-                with_trials=trials,
-            )
-        )
-        if isinstance(chosen, Response):
-            return chosen
-        begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
-        shown = chosen[begin : begin + count]
-        return json_response(
-            {"runs": [_without_recipe(run) for run in shown], "total": len(chosen)}
-        )
+
+        def values() -> dict[str, Any]:
+            records = list(live.runs().records.values())
+            chosen = choose_runs(records, where, sort, descending=descending, with_trials=trials)
+            shown = _part(chosen, start, limit)
+            return {"runs": [_without_recipe(run) for run in shown], "total": len(chosen)}
+
+        return answer(values)
 
     @routes.get("/runs/{run_id}")
     def show_run(run_id: str) -> Response:
         """Show a run with its history and its verdict."""
-        found = answer(lambda: Run(live.workspace, live.workspace.runs.find(run_id)).to_json())
-        return found if isinstance(found, Response) else json_response(found)
+        return answer(lambda: Run(live.workspace, live.workspace.runs.find(run_id)).to_json())
 
     @routes.get("/studies")
     def list_studies() -> Response:
         """List the studies, the newest first."""
 
-        def values() -> list[dict[str, Any]]:
+        def values() -> dict[str, Any]:
             counts = live.workspace.studies.count_trials()
-            return [
+            listed = [
                 {
                     "study": study.id,
                     "name": study.name,
@@ -73,9 +65,9 @@ def router(live: Live) -> APIRouter:
                 }
                 for study in reversed(live.studies())
             ]
+            return {"studies": listed}
 
-        found = answer(values)
-        return found if isinstance(found, Response) else json_response({"studies": found})
+        return answer(values)
 
     @routes.get("/studies/{study_id}/trials")
     def list_trials(study_id: str, start: int = 0, limit: int = 100) -> Response:
@@ -84,16 +76,20 @@ def router(live: Live) -> APIRouter:
         def values() -> dict[str, Any]:
             study = live.workspace.studies.find(study_id)
             trials = live.trials(study.id)
-            begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
-            shown = trials[begin : begin + count]
+            shown = _part(trials, start, limit)
             objectives = study.settings.objectives
             listed = [trial_json(trial, objectives) for trial in shown]
             return {"trials": listed, "total": len(trials)}
 
-        found = answer(values)
-        return found if isinstance(found, Response) else json_response(found)
+        return answer(values)
 
     return routes
+
+
+def _part(values: Sequence[_Value], start: int, limit: int) -> Sequence[_Value]:
+    """Return the part of a list that a request asks for, at most `MAX_LIMIT` values."""
+    begin, count = max(0, start), min(max(0, limit), MAX_LIMIT)
+    return values[begin : begin + count]
 
 
 def _without_recipe(run: RunRecord) -> dict[str, Any]:
@@ -102,18 +98,18 @@ def _without_recipe(run: RunRecord) -> dict[str, Any]:
     return value
 
 
-def answer(read: Callable[[], Any]) -> Any:
-    """Return a value, or the response for an error."""
+def answer(make: Callable[[], Mapping[str, Any] | None], *, status: int = 200) -> Response:
+    """Return the response with an object as JSON, or the one for the error that making it raises.
+
+    Args:
+        make: Returns the object; None: an empty one.
+        status: Status of the response without an error.
+    """
     try:
-        return read()
+        return Response(json_text(make() or {}), status, media_type="application/json")
     except EyetuneError as error:
         status = 404 if isinstance(error, NotFoundError) else 400
         content = {
             "error": {"type": type(error).__name__, "message": error.message, **error.details()}
         }
         return JSONResponse(content, status_code=status)
-
-
-def json_response(value: Any, status: int = 200) -> Response:
-    """Return a response with a value as JSON."""
-    return Response(json_text(value), status, media_type="application/json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from eyetune.api.run import Run
 from eyetune.api.study import Study
-from eyetune.dashboard.http_api import answer, json_response
+from eyetune.dashboard.http_api import answer
 from eyetune.dashboard.services import Services
 from eyetune.recipe import Recipe
 
@@ -57,7 +56,7 @@ def run_changes(services: Services) -> APIRouter:
             job = services.jobs.train(recipe, training.name, training.seed)
             return {"name": job.name}
 
-        return _result(start, status=_ACCEPTED)
+        return answer(start, status=_ACCEPTED)
 
     @routes.post("/{run_id}/annotation")
     def annotate_run(run_id: str, annotation: Annotation) -> Response:
@@ -68,7 +67,7 @@ def run_changes(services: Services) -> APIRouter:
             record = run.annotate(note=annotation.note, tags=annotation.tags).record
             return {"run": record.id, "note": record.note, "tags": list(record.tags)}
 
-        return _result(annotate)
+        return answer(annotate)
 
     @routes.post("/{run_id}/trash")
     def delete_run(run_id: str) -> Response:
@@ -79,7 +78,7 @@ def run_changes(services: Services) -> APIRouter:
             workspace.runs.delete(run.id)
             return {"deleted": [run.id]}
 
-        return _result(delete)
+        return answer(delete)
 
     return routes
 
@@ -95,12 +94,12 @@ def study_changes(services: Services) -> APIRouter:
     @routes.post("/{study_id}/pause")
     def pause_study(study_id: str) -> Response:
         """Ask a running study to pause."""
-        return _result(lambda: study_of(study_id).pause(), status=_ACCEPTED)
+        return answer(lambda: study_of(study_id).pause(), status=_ACCEPTED)
 
     @routes.post("/{study_id}/stop")
     def stop_study(study_id: str) -> Response:
         """Ask a running study to end with the results so far."""
-        return _result(lambda: study_of(study_id).stop(), status=_ACCEPTED)
+        return answer(lambda: study_of(study_id).stop(), status=_ACCEPTED)
 
     @routes.post("/{study_id}/resume")
     def resume_study(study_id: str) -> Response:
@@ -109,19 +108,13 @@ def study_changes(services: Services) -> APIRouter:
         def resume() -> None:
             services.jobs.resume_study(study_of(study_id).record)
 
-        return _result(resume, status=_ACCEPTED)
+        return answer(resume, status=_ACCEPTED)
 
     @routes.post("/{study_id}/trials")
     def enqueue_trial(study_id: str, trial: TrialByHand) -> Response:
         """Let a study try values next."""
-        return _result(
+        return answer(
             lambda: {"enqueued": study_of(study_id).enqueue_trial(trial.values)}, status=_ACCEPTED
         )
 
     return routes
-
-
-def _result(change: Callable[[], dict[str, Any] | None], *, status: int = 200) -> Response:
-    """Return what a change returns, or the response for its error."""
-    result = answer(change)
-    return result if isinstance(result, Response) else json_response(result or {}, status)
