@@ -346,6 +346,17 @@ def test_copy_whose_name_is_taken_waits_for_the_name(filled: Workspace) -> None:
     assert check(filled.folder).findings == ()
 
 
+def test_copy_whose_name_is_no_text_is_exported(filled: Workspace) -> None:
+    study = filled.studies.all()[0]
+    path = filled.studies.folder(study.id) / RECORD_FILE
+    copy = json.loads(path.read_text())
+    copy["rows"]["studies"][0]["name"] = ["a", "list"]
+    path.write_text(json.dumps(copy))
+    empty_tables(filled.folder)
+    repair(check(filled.folder))
+    assert Workspace(filled.folder).studies.all() == []
+
+
 def test_copy_of_an_unknown_version_is_exported(filled: Workspace) -> None:
     run = filled.runs.find("first")
     path = filled.runs.folder(run.id) / RECORD_FILE

@@ -194,7 +194,7 @@ def _check_folders(folder: Path, kind: str, known: _Known) -> Iterator[Finding]:
 def _taken_name(copy: Copy, names: frozenset[str]) -> str:
     """Return the name of a copied study that another one has by now; "" if none has."""
     own = (row for row in copy.rows.get("studies", ()) if row.get("deleted_at") is None)
-    return next((str(row["name"]) for row in own if row.get("name") in names), "")
+    return next((name for name in (str(row.get("name")) for row in own) if name in names), "")
 
 
 def _without_record(path: Path, subject: str, noun: str) -> Finding:
