@@ -149,8 +149,7 @@ class Run:
     def has_predictions(self) -> bool:
         """Whether class predictions are recorded, which only classifiers have."""
         return any(
-            self.workspace.predictions.load(self.id, split) is not None
-            for split in ("validation", "test")
+            self.workspace.predictions.has(self.id, split) for split in ("validation", "test")
         )
 
     @property
@@ -175,7 +174,7 @@ class Run:
 
     @property
     def _is_judged(self) -> bool:
-        return self.workspace.predictions.load(self.id, self._judged_split) is not None
+        return self.workspace.predictions.has(self.id, self._judged_split)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -202,8 +201,7 @@ class Run:
     @property
     def shown_split(self) -> str:
         """The split that pictures show: "test" if it has been classified, else "validation"."""
-        has_test = self.workspace.predictions.load(self.id, "test") is not None
-        return "test" if has_test else "validation"
+        return "test" if self.workspace.predictions.has(self.id, "test") else "validation"
 
     def evaluation(self, split: str = "test") -> Evaluation:
         """Return accuracy, confusion matrix and calibration from the recorded predictions.

@@ -76,7 +76,7 @@ def explain_network(
 
     chosen = run.image_to_explain(image, split)
     images = (run.checked(dataset) if dataset else run.dataset()).split(split)
-    if run.workspace.predictions.load(run.id, split) is None:
+    if not run.workspace.predictions.has(run.id, split):
         run.evaluate(split, dataset=dataset)
     probabilities, _ = require_predictions(run.workspace, run.record, split)
     names = run.record.data.class_names

@@ -134,7 +134,7 @@ def _float_accuracy(
     records = workspace_of(workspace)
     try:
         run = Run(records, records.runs.find(manifest.run))
-        if records.predictions.load(run.id, split) is None:
+        if not records.predictions.has(run.id, split):
             run.evaluate(split, dataset=dataset)
         return float(run.right(split)[:num_images].mean())
     except (RunNotFoundError, TrainingError):  # its run, or its network, was deleted

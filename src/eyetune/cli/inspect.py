@@ -95,7 +95,7 @@ def evaluate(
     from eyetune.records.run import require_images
 
     chosen = open_run(run, workspace=common.open_workspace())
-    is_recorded = chosen.workspace.predictions.load(chosen.id, split) is not None
+    is_recorded = chosen.workspace.predictions.has(chosen.id, split)
     is_computed = recompute or not is_recorded
     if is_computed or with_tta:
         _ = chosen.results  # raises a UsageError if there is no trained network yet

@@ -50,15 +50,19 @@ class PredictionStore:
         except OSError as error:
             raise unwritable(path, error) from None
 
+    def has(self, run_id: str, split: str) -> bool:
+        """Return whether a run's predictions for a split are recorded, damaged or not."""
+        return self._path(run_id, split).exists()
+
     def load(self, run_id: str, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Return probabilities, shape (N, classes), and labels, shape (N,); None if not recorded.
 
         Raises:
             WorkspaceError: The file is damaged.
         """
-        path = self._path(run_id, split)
-        if not path.exists():
+        if not self.has(run_id, split):
             return None
+        path = self._path(run_id, split)
 
         def damaged(reason: str) -> WorkspaceError:
             return WorkspaceError(
