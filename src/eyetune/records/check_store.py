@@ -9,22 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from eyetune._files import acquire_lock, make_private_folder
 from eyetune.errors import NotFoundError, WorkspaceError
 from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.json_records import read_each, read_record, write_record
+from eyetune.values.json_model import JsonModel
 
 Decision = Literal["confirmed", "dismissed"]
 _Thumbnail = Annotated[str, StringConstraints(pattern=r"^(data:image/jpeg;base64,[\w+/=]+)?$")]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RecordedFinding(_Record):
+class RecordedFinding(JsonModel):
     """A finding, with the keys that `eyetune data check --json` prints.
 
     Attributes:
@@ -55,7 +52,7 @@ class RecordedFinding(_Record):
         return hashlib.sha256("\n".join([self.kind, *self.files]).encode()).hexdigest()[:16]
 
 
-class CheckRecord(_Record):
+class CheckRecord(JsonModel):
     """A check of a source; a later check of the same source takes its place.
 
     Attributes:
@@ -69,7 +66,7 @@ class CheckRecord(_Record):
     source: str
     facts: dict[str, Any]
     findings: tuple[RecordedFinding, ...]
-    thumbnails: dict[str, _Thumbnail] = {}
+    thumbnails: dict[str, _Thumbnail] = Field(default_factory=dict)
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import ConfigDict
-
 from eyetune.recipe import RecordedRecipe
 from eyetune.recipe.changes import value_text
 from eyetune.values.record_ids import RecordId
@@ -28,11 +26,7 @@ class SkipKind(StrEnum):
     OUT_OF_TIME = "out of time"
 
 
-class _Record(RenamedKeys):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Trained(_Record):
+class Trained(RenamedKeys):
     """A recipe that was trained with one or several seeds.
 
     Attributes:
@@ -92,7 +86,7 @@ class Effect(Trained):
         return self.p_value < SIGNIFICANCE
 
 
-class Step(_Record):
+class Step(RenamedKeys):
     """One step of the greedy combination.
 
     Attributes:
@@ -104,7 +98,7 @@ class Step(_Record):
     kept: bool
 
 
-class Interaction(_Record):
+class Interaction(RenamedKeys):
     """How two techniques work together: what both are worth beyond the sum of each by itself.
 
     Attributes:
@@ -130,7 +124,7 @@ class Interaction(_Record):
         return self.p_value < SIGNIFICANCE
 
 
-class Skipped(_Record):
+class Skipped(RenamedKeys):
     """A technique's value that was not tried, or not to its end.
 
     Attributes:
@@ -146,7 +140,7 @@ class Skipped(_Record):
     kind: SkipKind | None = None
 
 
-class Explanation(_Record):
+class Explanation(RenamedKeys):
     """The explanation of a technique, which is not available later if it is the user's own.
 
     Attributes:
@@ -164,7 +158,7 @@ class Explanation(_Record):
     link: str = ""
 
 
-class Final(_Record):
+class Final(RenamedKeys):
     """A recipe trained on training and validation images, and evaluated on test images.
 
     Attributes:
@@ -190,7 +184,7 @@ class Final(_Record):
     macs: int
 
 
-class LabRecord(_Record):
+class LabRecord(RenamedKeys):
     """A finished lab.
 
     Attributes:

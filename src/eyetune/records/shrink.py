@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eyetune.errors import RunNotFoundError, WorkspaceError, nearest
 from eyetune.recipe import RecordedRecipe
@@ -15,14 +15,11 @@ from eyetune.records.folders import workspace_path
 from eyetune.records.json_records import read_each, read_record, write_record
 from eyetune.records.resolver import LATEST
 from eyetune.records.study import Constraint
+from eyetune.values.json_model import JsonModel
 from eyetune.values.record_ids import RecordId
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ShrinkStep(_Record):
+class ShrinkStep(JsonModel):
     """A step: a network with fewer channels, trained further.
 
     Attributes:
@@ -40,7 +37,7 @@ class ShrinkStep(_Record):
     validation_accuracy: float | None = None
 
 
-class ShrinkRecord(_Record):
+class ShrinkRecord(JsonModel):
     """How a trained network is made smaller.
 
     Attributes:

@@ -6,11 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eyetune.recipe import RecordedRecipe
 from eyetune.space.hyperparameters import Value
 from eyetune.space.space import Space
+from eyetune.values.json_model import JsonModel
 from eyetune.values.record_ids import RecordId
 
 Direction = Literal["max", "min"]
@@ -18,11 +19,7 @@ SamplerName = Literal["random", "grid", "quasi-random", "tpe", "gp", "cma-es", "
 SchedulerName = Literal["full", "halving", "hyperband", "median"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Objective(_Record):
+class Objective(JsonModel):
     """What a study maximizes or minimizes.
 
     Attributes:
@@ -39,7 +36,7 @@ class Objective(_Record):
         return value if self.direction == "max" else -value
 
 
-class Constraint(_Record):
+class Constraint(JsonModel):
     """A limit on a cost of a network, for example parameters <= 200000.
 
     Attributes:
@@ -69,7 +66,7 @@ class Constraint(_Record):
         return distance
 
 
-class SchedulerSettings(_Record):
+class SchedulerSettings(JsonModel):
     """How a study distributes epochs among its trials.
 
     Attributes:
@@ -94,7 +91,7 @@ class SchedulerSettings(_Record):
     executions: int = Field(1, ge=1)
 
 
-class SamplerSettings(_Record):
+class SamplerSettings(JsonModel):
     """How a sampler learns, where that is given. None: the sampler decides.
 
     Attributes:
@@ -110,7 +107,7 @@ class SamplerSettings(_Record):
     beta: float | None = Field(None, ge=0)
 
 
-class Budget(_Record):
+class Budget(JsonModel):
     """When a study ends: at the first of these limits. None: no such limit.
 
     Attributes:
@@ -126,7 +123,7 @@ class Budget(_Record):
     target: float | None = None
 
 
-class Limits(_Record):
+class Limits(JsonModel):
     """Limits of one trial, and what follows when trials fail.
 
     A trial that exceeds a limit fails, and the study continues. None: no such limit.
@@ -148,7 +145,7 @@ class Limits(_Record):
     consecutive_failures: int | None = Field(None, ge=1)
 
 
-class StartUp(_Record):
+class StartUp(JsonModel):
     """What a study was asked for, as long as its settings do not follow from it yet.
 
     Attributes:
@@ -166,7 +163,7 @@ class StartUp(_Record):
     options: dict[str, Any]
 
 
-class StudySettings(_Record):
+class StudySettings(JsonModel):
     """The settings of a study.
 
     Attributes:
@@ -237,7 +234,7 @@ class StudyState(StrEnum):
     COMPLETE = "COMPLETE"  # its budget is used up, its target is reached, or nothing is left to try
 
 
-class StudyRecord(_Record):
+class StudyRecord(JsonModel):
     """A study, without its trials.
 
     Attributes:
@@ -265,5 +262,5 @@ class StudyRecord(_Record):
     data_name: str = ""
     seconds: float = 0.0
     ending: str = ""
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     deleted_at: datetime | None = None

@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_serializer, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from eyetune.space.hyperparameters import Distribution, Value
 from eyetune.values.int8_accuracy import Int8Accuracy
+from eyetune.values.json_model import JsonModel
 from eyetune.values.record_ids import RecordId
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TrialState(StrEnum):
@@ -30,7 +27,7 @@ class TrialState(StrEnum):
     FAILED = "FAILED"  # it cannot be built or trained; `error` says why
 
 
-class Rung(_Record):
+class Rung(JsonModel):
     """A rung that a trial reached.
 
     Attributes:
@@ -69,7 +66,7 @@ def _deviation(values: tuple[float, ...]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-class Execution(_Record):
+class Execution(JsonModel):
     """One of several trainings of a trial, which differ in their seeds.
 
     Attributes:
@@ -91,7 +88,7 @@ class Execution(_Record):
     is_over: bool = False
 
 
-class InfeasibleReason(_Record):
+class InfeasibleReason(JsonModel):
     """A reason why a trial is infeasible.
 
     Attributes:
@@ -121,7 +118,7 @@ class InfeasibleReason(_Record):
         return cls(rule=rule, text=text, quantity=quantity, value=value, limit=limit)
 
 
-class TrialRecord(_Record):
+class TrialRecord(JsonModel):
     """A trial.
 
     Attributes:
@@ -157,7 +154,7 @@ class TrialRecord(_Record):
     number: int
     state: TrialState
     values: dict[str, Value]
-    more_values: dict[str, Value] = {}
+    more_values: dict[str, Value] = Field(default_factory=dict)
     more_hyperparameters: tuple[Distribution, ...] = ()
     unused: tuple[str, ...] = ()
     run: RecordId | None = None
@@ -168,11 +165,11 @@ class TrialRecord(_Record):
     is_over: bool = False
     rungs: tuple[Rung, ...] = ()
     partial: Rung | None = None
-    network: dict[str, float] = {}
+    network: dict[str, float] = Field(default_factory=dict)
     infeasible_reasons: tuple[InfeasibleReason, ...] = ()
     error: str = ""
     seconds: float = 0.0
-    sampler_state: dict[str, Any] = {}
+    sampler_state: dict[str, Any] = Field(default_factory=dict)
     final_seconds: float = 0.0
     executions: tuple[Execution, ...] = ()
     retries: int = 0

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from eyetune.values.json_model import JsonModel
 
 EARLIER_NAMES = {"macs": "multiply_adds", "macs_by_kind": "multiply_adds_by_kind"}
 
@@ -41,8 +43,8 @@ def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**others, **current}
 
 
-class RenamedKeys(BaseModel):
-    """A pydantic model whose renamed keys are read under either name and written under both."""
+class RenamedKeys(JsonModel):
+    """A value whose renamed keys are read under either name and written under both."""
 
     @model_validator(mode="before")
     @classmethod

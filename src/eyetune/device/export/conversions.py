@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eyetune.values.json_model import JsonModel
 
 
 class Method(StrEnum):
@@ -31,10 +33,8 @@ _DESCRIPTIONS = {
 }
 
 
-class Conversion(BaseModel):
+class Conversion(JsonModel):
     """One conversion to int8, compared with the float network on validation images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Method
     training_images: int = Field(gt=0, description="images from which ranges were found")

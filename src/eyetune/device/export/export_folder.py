@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from eyetune._files import replaced_folder
 from eyetune.device.boards.profiles import Board
@@ -33,6 +33,7 @@ from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import RecordedData, Resize
 from eyetune.report.output import output_errors
 from eyetune.values.firmware_formats import FirmwareFormat
+from eyetune.values.json_model import JsonModel
 from eyetune.values.pixels import PixelRange
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
@@ -47,20 +48,18 @@ VERIFICATION = "verification.json"
 _NUM_SHOWN = 5  # names of files in an error
 
 
-class SourceFile(BaseModel):
+class SourceFile(JsonModel):
     """The file that a network was exported from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(description="absolute path of the .keras or .tflite file")
     sha256: str = Field(description="its SHA-256")
     pixels: PixelRange = Field(description="the range of pixels that the network takes")
 
 
-class Manifest(BaseModel):
+class Manifest(JsonModel):
     """The description of an export, which is stored in its folder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    model_config = ConfigDict(validate_by_name=True)
 
     format: Literal[1] = Field(1, description="version of this file's format")
     run: str | None = Field(description="id of the run; null for a network from a file")

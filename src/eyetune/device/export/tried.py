@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eyetune.values.json_model import JsonModel
 
 
-class TriedNetwork(BaseModel):
+class TriedNetwork(JsonModel):
     """A network that was trained on the same images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: str = Field(description="name and id of the run, or number of the trial")
     accuracy: float = Field(ge=0, le=1, description="accuracy on the validation images")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eyetune.analysis.class_metrics import Share, wilson_share
 from eyetune.analysis.conformal import threshold_rank
 from eyetune.device.export.int8_values import Scores, check_scale
 from eyetune.device.firmware.result import FULL_CONFIDENCE, UnknownRule
+from eyetune.values.json_model import JsonModel
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.tflite import Port
@@ -24,10 +25,8 @@ _LOG_TEMPERATURE_DEVIATION = 0.5
 _NUM_LEVELS = 256  # of an int8 score
 
 
-class RefusedPictures(BaseModel):
+class RefusedPictures(JsonModel):
     """How many pictures of one kind are unknown to a network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="what they show")
     images: int = Field(ge=1, description="number of pictures")
@@ -39,10 +38,8 @@ class RefusedPictures(BaseModel):
         return wilson_share(self.refused, self.images)
 
 
-class UnknownReport(BaseModel):
+class UnknownReport(JsonModel):
     """How a network says that it does not know a picture, and how often it does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: float = Field(gt=0, lt=1, description="largest share of known pictures to refuse")
     vote_frames: int = Field(ge=1, description="number of frames that vote in the firmware")
