@@ -89,8 +89,9 @@ def _change_row(random: Random, database: Path) -> None:
         if not rows:
             return
         row_id, value = random.choice(rows)
-        if isinstance(value, str) and value[:1] in ("{", "[") and random.random() < 0.8:
-            value = mutated_json(random, json.loads(value)).decode("utf-8", "replace")
+        content = _json_of(value)
+        if content is not None and random.random() < 0.8:
+            value = mutated_json(random, content).decode("utf-8", "replace")
         else:
             value = odd_value(random)
             is_large = isinstance(value, int) and abs(value) >= 2**63
@@ -99,6 +100,15 @@ def _change_row(random: Random, database: Path) -> None:
         with suppress(sqlite3.Error, UnicodeEncodeError):
             query = f'update "{table}" set "{column}" = ? where rowid = ?'
             connection.execute(query, (value, row_id))
+
+
+def _json_of(value: object) -> dict[str, Any] | list[Any] | None:
+    """Return the object or list that a column holds as JSON; None if it holds anything else."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        with suppress(ValueError):  # an earlier change has damaged it
+            content: dict[str, Any] | list[Any] = json.loads(value)
+            return content
+    return None
 
 
 def _read_workspace(folder: Path) -> object:

@@ -209,6 +209,16 @@ def test_damaged_database_is_left_alone(workspace: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_damaged_schema_is_an_error_also_if_it_is_no_text(workspace: Path) -> None:
+    run = add_run(Workspace(workspace))
+    path = workspace / database.FILE_NAME
+    damaged = path.read_bytes().replace(b"id VARCHAR NOT NULL", b"id VARCHAR NOT \x80ULL")
+    assert damaged != path.read_bytes()
+    path.write_bytes(damaged)
+    with pytest.raises(WorkspaceError, match="damaged"):
+        Workspace(workspace).runs.find(run.id)
+
+
 def test_workspace_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkspaceError) as caught:

@@ -177,6 +177,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         raise _explain(path, error) from None
+    except UnicodeDecodeError as error:  # of SQLite's message, which quotes a damaged table
+        raise _damaged(path, error) from None
 
 
 def _version(connection: Connection) -> str | None:
@@ -248,11 +250,7 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
         problem = "is in use by another process"
         fix = "Wait for it to finish, then try again."
     elif primary_code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        problem = "is damaged or not a database"
-        fix = (
-            "Restore it from a copy, or rebuild it from the folders of the runs beside it: "
-            f"eyetune doctor {path.parent} --fix"
-        )
+        return _damaged(path, error.orig)
     elif primary_code == sqlite3.SQLITE_FULL:
         problem = "cannot grow: the disk is full"
         fix = "Free some space, then try again: what was recorded is still there."
@@ -260,3 +258,12 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
         problem = "cannot be opened or written"
         fix = "Check that you can write to this folder, or name another one with --workspace."
     return WorkspaceError(f"{path} {problem}.", received=error.orig, fix=fix)
+
+
+def _damaged(path: Path, received: object) -> WorkspaceError:
+    return WorkspaceError(
+        f"{path} is damaged or not a database.",
+        received=received,
+        fix="Restore it from a copy, or rebuild it from the folders of the runs beside it: "
+        f"eyetune doctor {path.parent} --fix",
+    )
