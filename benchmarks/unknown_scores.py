@@ -6,9 +6,9 @@
 Trains resnet8 on CIFAR-10, on eight of its classes (cifar10-8) and on the digits, converts it to
 int8, and takes the scores of its softmax and those before it, as a board computes them. For both,
 the threshold refuses at most 5% of the known pictures. Reported are how many test pictures have the
-highest confidence of all, how many are refused, and how many unknown pictures are: noise, blotches
-of color, digits or CIFAR-10's photographs, and pictures of the other two classes. It prints a table
-in Markdown.
+highest confidence of all, how many are refused, and how many unknown pictures are, with 95%
+intervals: noise, blotches of color, digits or CIFAR-10's photographs, and pictures of the other two
+classes. It prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyetune.analysis.class_metrics import wilson_share
+from eyetune.report.numbers import share_text
 from recorded import Result, machine, markdown_table, measured
 
 Images = NDArray[np.uint8]
@@ -76,14 +78,15 @@ def measure(data: str, seed: int, epochs: int, subset: int) -> Result:
         )
         rule = calibrated.rule
         confidences = rule.confidences(board_scores(network, test))
-        shares = {
-            "saturated": float(np.mean(confidences == confidences.max())),
-            "known": float(np.mean(confidences < rule.threshold)),
-        }
+        refused = {"known": [int((confidences < rule.threshold).sum()), len(test)]}
         for name, images in unknown.items():
-            refused = rule.confidences(board_scores(network, images)) < rule.threshold
-            shares[name] = float(np.mean(refused))
-        result[kind] = {"temperature": calibrated.temperature, **shares}
+            is_refused = rule.confidences(board_scores(network, images)) < rule.threshold
+            refused[name] = [int(is_refused.sum()), len(images)]
+        result[kind] = {
+            "temperature": calibrated.temperature,
+            "saturated": float(np.mean(confidences == confidences.max())),
+            "refused": refused,
+        }
     return result
 
 
@@ -131,10 +134,17 @@ def main() -> None:
             )
             for kind in KINDS:
                 values = result[kind]
-                shares = [f"{values[name]:.1%}" for name in ("saturated", "known")]
-                others = ", ".join(f"{name} {values[name]:.1%}" for name in result["unknown"])
+                refused = {
+                    name: share_text(wilson_share(*counts))
+                    for name, counts in values["refused"].items()
+                }
+                others = ", ".join(f"{name} {refused[name]}" for name in result["unknown"])
                 cells = (data, str(seed), f"{result['accuracy']:.1%}", kind)
-                rows.append((*cells, f"{values['temperature']:.2f}", *shares, others))
+                temperature, saturated = (
+                    f"{values['temperature']:.2f}",
+                    f"{values['saturated']:.1%}",
+                )
+                rows.append((*cells, temperature, saturated, refused["known"], others))
     header = ("data", "seed", "accuracy", "scores", "temperature", "saturated", "known refused")
     print(markdown_table((*header, "unknown refused"), rows))
 

@@ -39,5 +39,16 @@ def test_surplus_has_each_picture_once_with_its_first_kind() -> None:
     assert surplus(findings, [FindingKind.OUTLIER]) == {"d": FindingKind.OUTLIER}
 
 
+def test_a_copy_stays_if_the_one_that_is_kept_is_a_suspect() -> None:
+    suspect = finding(FindingKind.LABEL, 0.9, "", "a")
+    copies = finding(FindingKind.NEAR_DUPLICATE, 0.9, "a", "b", "c")
+    assert surplus([suspect, copies], CERTAIN_ENOUGH) == {
+        "a": FindingKind.LABEL,
+        "c": FindingKind.NEAR_DUPLICATE,
+    }
+    suspects = [finding(FindingKind.LABEL, 0.9, "", name) for name in "abc"]
+    assert list(surplus([*suspects, copies], CERTAIN_ENOUGH)) == ["a", "b", "c"]
+
+
 def test_every_kind_is_explained() -> None:
     assert set(MEANINGS) == set(FindingKind)

@@ -587,3 +587,11 @@ def test_verdict_on_arrays_names_no_images() -> None:
     for shares, recall in ((TENTHS, TENTHS), ((0.91, *(0.01,) * 9), (0.99, *(0.0,) * 9))):
         facts = facts_of(0.9, shares=shares, recall=recall, has_images=False)
         assert "image" not in diagnose(facts).text
+
+
+@pytest.mark.parametrize("accuracy", [0.45, 0.9])
+def test_test_accuracy_is_compared_with_guessing_on_test_images(accuracy: float) -> None:
+    shares = (0.5, 0.3, 0.2)
+    facts = facts_of(accuracy, shares=shares, test_accuracy=accuracy, test_guess=0.4)
+    assert "40.0%" in diagnose(facts).sentences[0]
+    assert "50.0%" in diagnose(replace(facts, test_accuracy=None, test_guess=None)).sentences[0]

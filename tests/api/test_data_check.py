@@ -17,9 +17,10 @@ from eyetune.analysis.data_findings import CERTAIN_ENOUGH, FindingKind
 from eyetune.api.check_comparison import choose_parts
 from eyetune.api.check_findings import predict_labels
 from eyetune.api.data_check import DataCheck
-from eyetune.errors import UsageError
+from eyetune.errors import DataError, UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
+from eyetune.records.check_store import RecordedFinding, check_key
 from eyetune.testing.datasets import tiny_images
 
 CLASSES = ("cat", "dog & <b>")
@@ -79,6 +80,37 @@ def test_check_in_json_has_kind_files_and_score(check: DataCheck) -> None:
         assert finding["kind"] in {kind.value for kind in FindingKind}
         assert 0 <= finding["score"] <= 1
         assert set(finding["surplus"]) <= set(finding["files"])
+
+
+def test_findings_about_classes_name_them_and_are_told_apart(tmp_path: Path) -> None:
+    images, _ = tiny_images(60, 3, size=24)
+    for name, count in (("many", 30), ("few", 4), ("none", 0), ("phone", 2)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(count):
+            suffix = "HEIC" if name == "phone" else "png"
+            path = tmp_path / "photos" / name / f"{number}.{suffix}"
+            if name == "phone":
+                path.write_bytes(b"a photo of a phone")
+            else:
+                Image.fromarray(images.take(number, axis=0)).save(path)
+    check = et.data_check(tmp_path / "photos", labels="none", progress=False)
+    found = check.to_json()["findings"]
+    small = [each["labels"] for each in found if each["kind"] == "small-class"]
+    assert small == [["none"], ["phone"], ["few"]]
+    unreadable = [each for each in found if each["kind"] == "unreadable"]
+    assert [each["files"] for each in unreadable] == [["phone/0.HEIC"], ["phone/1.HEIC"]]
+    assert "convert it to JPEG" in unreadable[0]["text"]
+    keys = {RecordedFinding(**each).key for each in found}
+    assert len(keys) == len(found)
+
+
+def test_folder_without_a_readable_picture_is_an_error_that_names_files(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"no picture")
+    with pytest.raises(DataError) as caught:
+        et.data_check(tmp_path, progress=False)
+    assert "cat/1.jpg (not an image)" in str(caught.value.received)
 
 
 def test_classifiers_that_guess_are_not_believed(check: DataCheck) -> None:
@@ -179,3 +211,21 @@ def test_check_names_the_command_that_installs_packages(monkeypatch: pytest.Monk
     with pytest.raises(UsageError) as caught:
         et.data_check("digits")
     assert "eyetune[check]" in str(caught.value.fix)
+
+
+def test_checks_of_folders_with_one_name_are_recorded_apart(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, _ = tiny_images(24, 2, size=24)
+    for place in ("first", "second"):
+        for number, image in enumerate(images):
+            path = tmp_path / place / "pets" / str(number % 2) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+        monkeypatch.chdir(tmp_path / place)
+        et.data_check("pets", labels="none", progress=False).save(workspace=workspace)
+    checks = Workspace(workspace).checks
+    assert set(checks.sources()) == {
+        str(tmp_path / place / "pets") for place in ("first", "second")
+    }
+    assert checks.get(check_key(str(tmp_path / "first" / "pets"))).facts["name"] == "pets"

@@ -30,6 +30,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = generator.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "3.jpg").write_bytes(b"broken")
+    (folder / "4.HEIC").write_bytes(b"a photo of a phone")
     return folder
 
 
@@ -44,9 +45,10 @@ def test_predict_of_a_run_answers_in_float_and_int8(trained: Run, photos: Path) 
     result = et.predict(trained, photos, top=4, progress=False)
     assert result.run == trained.id
     assert [Path(picture.name).name for picture in result.pictures] == ["0.png", "1.png", "2.png"]
-    ((name, reason),) = result.unreadable
-    assert Path(name).name == "3.jpg"
-    assert reason
+    (broken, photo_of_phone) = result.unreadable
+    assert Path(broken[0]).name == "3.jpg"
+    assert broken[1]
+    assert photo_of_phone[1] == ".heic is not read; convert it to JPEG"
     images = np.stack([picture.image for picture in result.pictures])
     expected = classify(trained.classifier(), images)
     for picture, probabilities in zip(result.pictures, expected, strict=True):

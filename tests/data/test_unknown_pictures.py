@@ -36,6 +36,11 @@ def test_own_pictures_are_read_from_a_folder_of_any_depth(tmp_path: Path) -> Non
     assert images[0, 8, 8].tolist() == [255, 0, 0]
     assert images[1, 8, 8, 2] > 200
     (tmp_path / "broken.png").write_bytes(b"PNG")
+    notes: list[str] = []
+    assert len(own_pictures(tmp_path, (16, 16, 3), on_note=notes.append)) == 2
+    assert "broken.png" in notes[0]
+    for name in ("a.png", "more/b.jpg"):
+        (tmp_path / name).unlink()
     with pytest.raises(DataError, match=r"broken\.png"):
         own_pictures(tmp_path, (16, 16, 3))
 

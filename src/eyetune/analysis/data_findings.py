@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class FindingKind(StrEnum):
@@ -97,6 +97,7 @@ class Finding:
         text: The finding in a sentence.
         surplus: The pictures of it that would be moved aside: all copies but one, or all.
         likelier: The class that is more likely than the label; "" for other kinds.
+        classes: Names of the classes, for a finding about classes.
     """
 
     kind: FindingKind
@@ -105,6 +106,7 @@ class Finding:
     text: str
     surplus: tuple[Found, ...] = ()
     likelier: str = ""
+    classes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as plain JSON values."""
@@ -112,7 +114,7 @@ class Finding:
             "kind": self.kind.value,
             "files": [found.name for found in self.pictures],
             "splits": [found.split for found in self.pictures],
-            "labels": [found.label for found in self.pictures],
+            "labels": [*self.classes, *(found.label for found in self.pictures)],
             "score": round(self.score, 4),
             "text": self.text,
             "surplus": [found.name for found in self.surplus],
@@ -145,9 +147,53 @@ def surplus(findings: Iterable[Finding], kinds: Iterable[FindingKind]) -> dict[s
         The first kind of each picture, by its name.
     """
     chosen = set(kinds)
-    moved: dict[str, FindingKind] = {}
-    for finding in findings:
-        if finding.kind in chosen:
-            for found in finding.surplus:
-                moved.setdefault(found.name, finding.kind)
-    return moved
+    return moves_of(
+        Move(
+            finding.kind,
+            tuple(found.name for found in finding.pictures),
+            tuple(found.name for found in finding.surplus),
+        )
+        for finding in findings
+        if finding.kind in chosen
+    )
+
+
+class Move(NamedTuple):
+    """What a finding would move aside.
+
+    Attributes:
+        kind: The kind of the finding.
+        names: The pictures that it is about.
+        surplus: Those of them that would be moved.
+    """
+
+    kind: FindingKind
+    names: tuple[str, ...]
+    surplus: tuple[str, ...]
+
+
+def moves_of(moves: Iterable[Move]) -> dict[str, FindingKind]:
+    """Return what findings move aside together, and the first reason for each picture.
+
+    The copy that a finding keeps may be moved by another finding, such as one about its label. Then
+    a copy stays that only the first one would move.
+
+    Example:
+        >>> copies = Move(FindingKind.NEAR_DUPLICATE, ("a", "b"), ("b",))
+        >>> moves_of([copies])
+        {'b': <FindingKind.NEAR_DUPLICATE: 'near-duplicate'>}
+        >>> moves_of([Move(FindingKind.LABEL, ("a",), ("a",)), copies])
+        {'a': <FindingKind.LABEL: 'likely-wrong-label'>}
+    """
+    wanted = list(moves)
+    reasons: dict[str, list[Move]] = {}
+    for move in wanted:
+        for name in move.surplus:
+            reasons.setdefault(name, []).append(move)
+    for move in wanted:
+        keeps_one = 0 < len(move.surplus) < len(move.names)
+        if keeps_one and all(name in reasons for name in move.names):
+            spare = next((name for name in move.surplus if reasons[name] == [move]), None)
+            if spare is not None:
+                del reasons[spare]
+    return {name: found[0].kind for name, found in reasons.items()}

@@ -52,6 +52,7 @@ class Facts:
         predicted_shares: Share of the validation images that is assigned to each class.
         validation_accuracy: Accuracy of the kept network on the validation images.
         test_accuracy: Accuracy of the kept network on the test images (None: not measured).
+        test_guess: The accuracy of guessing on the test images (None: not measured).
         linear_accuracy: Validation accuracy of a linear classifier on the pixels (None: not
             computed).
         kept_epoch: Number of the epoch whose weights were kept, from 1 (None: the last).
@@ -70,6 +71,7 @@ class Facts:
     predicted_shares: tuple[float, ...]
     validation_accuracy: float
     test_accuracy: float | None
+    test_guess: float | None = None
     linear_accuracy: float | None = None
     kept_epoch: int | None = None
     can_resize: bool = False
@@ -252,7 +254,7 @@ def run_facts(
     history: History,
     probabilities: Probabilities,
     labels: Labels,
-    test_accuracy: float | None,
+    test: tuple[Probabilities, Labels] | None,
 ) -> Facts:
     """Return the figures that the verdict on a complete run follows from.
 
@@ -262,7 +264,7 @@ def run_facts(
         probabilities: Class probabilities of the validation images, or of the test images if the
             run was trained on its validation images, shape (N, number of classes), 0 to 1.
         labels: True classes of the same images, shape (N,).
-        test_accuracy: Accuracy on the test images, 0 to 1 (None: not measured).
+        test: The same of the test images (None: they have not been classified).
 
     Raises:
         UsageError: The run is not complete.
@@ -280,18 +282,22 @@ def run_facts(
         image_shape=record.data.image_shape,
         num_train=record.data.num_train,
         num_validation=len(labels),
-        class_shares=tuple((images / len(labels)).tolist()),
+        class_shares=_shares(labels, num_classes),
         class_recall=tuple(recall.tolist()),
-        predicted_shares=tuple(
-            (np.bincount(predicted, minlength=num_classes) / len(labels)).tolist()
-        ),
+        predicted_shares=_shares(predicted, num_classes),
         validation_accuracy=float((predicted == labels).mean()),
-        test_accuracy=test_accuracy,
+        test_accuracy=None if test is None else float((test[0].argmax(axis=1) == test[1]).mean()),
+        test_guess=None if test is None else guessing_accuracy(_shares(test[1], num_classes)),
         linear_accuracy=results.linear_accuracy,
         kept_epoch=results.kept_epoch,
         can_resize=Path(record.data.source).is_absolute() and Path(record.data.source).is_dir(),
         has_images=record.data.has_images,
     )
+
+
+def _shares(labels: Labels, num_classes: int) -> tuple[float, ...]:
+    """Return the share of each class among some labels."""
+    return tuple((np.bincount(labels, minlength=num_classes) / len(labels)).tolist())
 
 
 def difference_interval(

@@ -99,14 +99,15 @@ def _level(facts: Facts) -> tuple[Level, list[str]]:
     split = "validation" if facts.test_accuracy is None else "test"
     accuracy = facts.validation_accuracy if facts.test_accuracy is None else facts.test_accuracy
     achieved = f"{accuracy:.1%} of the {split} {facts.noun}s are classified correctly"
+    guess = facts.guess if facts.test_guess is None else facts.test_guess
     low, _ = facts.accuracy_interval
     if low <= facts.guess:
         guesses = f"{1 / facts.num_classes:.1%} for {facts.num_classes} classes"
         if facts.is_uneven:
-            guesses += f", or {facts.guess:.1%} for always naming the most frequent class"
+            guesses += f", or {guess:.1%} for always naming the most frequent class"
         doubt = "not surely" if facts.validation_accuracy > facts.guess else "no"
         return "chance", [f"{achieved}: {doubt} better than guessing ({guesses})."]
-    first = f"{achieved}; guessing would get {facts.guess:.1%}."
+    first = f"{achieved}; guessing would get {guess:.1%}."
     if facts.dataset == "cifar10":
         level, sentence = _cifar10_level(accuracy)
         return level, [first, sentence]
@@ -171,9 +172,10 @@ def _imbalance_sentences(facts: Facts) -> list[str]:
     if not uneven.is_large:
         return []
     return [
-        f"The largest class has {uneven.ratio:.1f} times as many {facts.noun}s as the smallest, so "
-        f"judge by balanced accuracy, the mean over classes: {facts.balanced_accuracy:.1%}, "
-        f"against {uneven.constant_balanced_accuracy:.1%} for a constant answer."
+        f"The largest class has {uneven.ratio:.1f} times as many validation "
+        f"{facts.noun}s as the smallest, so judge by balanced accuracy, the mean over classes: "
+        f"{facts.balanced_accuracy:.1%}, against "
+        f"{uneven.constant_balanced_accuracy:.1%} for a constant answer."
     ]
 
 

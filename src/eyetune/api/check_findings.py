@@ -206,14 +206,21 @@ def _small_classes(pictures: Pictures) -> Iterator[Finding]:
                 1 - count / MIN_CLASS_SIZE,
                 f"{name} has {count_text(count, 'training picture')}; take at least "
                 f"{MIN_CLASS_SIZE}.",
+                classes=(name,),
             )
 
 
 def _imbalance(pictures: Pictures) -> Iterator[Finding]:
     uneven = imbalance(train_counts(pictures))
     if uneven.is_large:
-        text = imbalance_text(uneven, pictures.class_names)
-        yield Finding(FindingKind.IMBALANCE, (), 1 - 1 / uneven.ratio, text)
+        names = pictures.class_names
+        yield Finding(
+            FindingKind.IMBALANCE,
+            (),
+            1 - 1 / uneven.ratio,
+            imbalance_text(uneven, names),
+            classes=(names[uneven.largest], names[uneven.smallest]),
+        )
 
 
 def train_counts(pictures: Pictures) -> list[int]:

@@ -31,6 +31,7 @@ from eyetune.api.preparing import start, workspace_of
 from eyetune.api.set_aside import SetAside, set_aside
 from eyetune.data.check.duplicates import Copies, find_copies
 from eyetune.data.check.pictures import Pictures, read_pictures
+from eyetune.data.load import recorded_source
 from eyetune.errors import DataError, UsageError, nearest
 from eyetune.records import Workspace
 from eyetune.records.check_store import CheckRecord, RecordedFinding
@@ -151,7 +152,10 @@ class DataCheck:
         findings = tuple(RecordedFinding(**finding.to_json()) for finding in self.findings)
         workspace_of(workspace).checks.save(
             CheckRecord(
-                source=self.source, facts=self.facts, findings=findings, thumbnails=thumbnails
+                source=recorded_source(self.source),
+                facts=self.facts,
+                findings=findings,
+                thumbnails=thumbnails,
             )
         )
 

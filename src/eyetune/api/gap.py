@@ -16,15 +16,15 @@ from eyetune.analysis.gap_advice import advice_on, train_command
 from eyetune.api.gap_causes import Classify, MeasuredGap, measure_gap, num_predictions
 from eyetune.api.preparing import check_evaluated_split, start
 from eyetune.api.run import Run, open_run
-from eyetune.api.run_predictions import decode_files
 from eyetune.data import Dataset, Split
 from eyetune.data.dataset import Floats, Images
 from eyetune.data.picture_properties import measured, measures_of
 from eyetune.data.sources.camera_folder import CameraFiles, camera_files
+from eyetune.data.sources.folder import decode_readable
 from eyetune.errors import UsageError
 from eyetune.records import Workspace
 from eyetune.records.run import require_images
-from eyetune.report.progress.training_progress import counting_bar, decoding_bar
+from eyetune.report.progress.training_progress import counting_bar, decoding_bar, print_note
 from eyetune.tuning.load_images import load_images
 from eyetune.values.display import one_line
 
@@ -85,7 +85,7 @@ def gap(
     Raises:
         UsageError: The run is not complete, or there are no pictures.
         SourceError: There is no such folder.
-        DataError: The classes differ, or a picture cannot be read.
+        DataError: The classes differ, or none of the pictures can be read.
 
     Example:
         >>> import eyetune as et
@@ -95,7 +95,7 @@ def gap(
     check_evaluated_split(split)
     chosen = run if isinstance(run, Run) else open_run(run, workspace=workspace)
     _ = chosen.results  # raises a UsageError if there is no trained network yet
-    num_channels = require_images(chosen.record)[2]
+    shape = require_images(chosen.record)
     if split == "validation" and chosen.record.trained_on_validation:
         raise UsageError(
             f"Run {chosen.record.label} was trained on its validation images, so its accuracy on "
@@ -104,14 +104,21 @@ def gap(
         )
     files = camera_files(Path(camera_data).expanduser(), chosen.record.data.class_names)
     with decoding_bar(enabled=progress) as on_decoded:
-        camera = decode_files(chosen, files.paths, on_decoded)
+        camera, positions = decode_readable(
+            files.paths,
+            shape,
+            chosen.record.resize,
+            on_note=lambda text: print_note(text, enabled=progress),
+            on_progress=on_decoded,
+        )
+    files = files.only(positions)
     if dataset is None:
         dataset = load_images(chosen.recipe, progress=progress)
     images = chosen.checked(dataset).split(split)
     clean = _compared(images, files.labels, split, dataset.class_names)
     shifts = tuple(
         gaps.shift_of(measure, measured(clean.images, measure), measured(camera, measure))
-        for measure in measures_of(num_channels)
+        for measure in measures_of(shape[2])
     )
     found = None
     if files.labels is not None:

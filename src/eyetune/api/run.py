@@ -191,9 +191,8 @@ class Run:
                 "of each epoch",
                 fix="Its metrics are in Run.history.",
             )
-        has_test = self.shown_split == "test"
-        test_accuracy = float(self.right("test").mean()) if has_test else None
-        facts = run_facts(self.record, self.history, probabilities, labels, test_accuracy)
+        test = self.workspace.predictions.load(self.id, "test")
+        facts = run_facts(self.record, self.history, probabilities, labels, test)
         return diagnose(facts)
 
     # Predictions.

@@ -99,8 +99,7 @@ def set_aside_files(source: str | Path, moves: Mapping[str, FindingKind]) -> Set
     root = _root_of(source)
     files = {
         readable(path.relative_to(root).as_posix()): (path, f"{split}/{label}")
-        for split, pairs in survey(root).files.items()
-        for path, label in pairs
+        for split, path, label in survey(root, is_complete=False).all_files
     }
     missing = [name for name in moves if name not in files]
     if missing:

@@ -30,7 +30,7 @@ from eyetune.device.firmware import (
 )
 from eyetune.errors import DataError, UsageError
 from eyetune.report.numbers import rate_text
-from eyetune.report.progress.training_progress import counting_bar
+from eyetune.report.progress.training_progress import counting_bar, print_note
 
 if TYPE_CHECKING:
     from eyetune.device.export.int8_values import Images, Scores
@@ -147,7 +147,8 @@ def known_pictures(
     dataset = images.dataset
     others = generated_pictures(dataset.image_shape, has_digits=dataset.source != "digits")
     if options.data is not None:
-        pictures = own_pictures(options.data, dataset.image_shape, source.resize)
+        shape = dataset.image_shape
+        pictures = own_pictures(options.data, shape, source.resize, on_note=print_note)
         others[f"pictures of {options.data}"] = pictures
     if dataset.validation_is_seen:
         raise DataError(

@@ -102,9 +102,7 @@ def load(
         decoded = cache.fetch({**key, **colors, "seed": seed}, build)
     except OSError as error:
         raise DataError(f"{path or name} cannot be read.", received=error) from None
-    # A known name stays valid on other machines, where paths differ.
-    recorded_source = source if source in KNOWN_SOURCES or path is None else path
-    dataset = _with_splits(decoded, str(recorded_source), validation, test)
+    dataset = _with_splits(decoded, recorded_source(str(source)), validation, test)
     _check_usable(dataset)
     dataset = dataset.subset(subset) if subset else dataset
     return _with_validation(dataset, decoded) if train_on_validation else dataset
@@ -145,6 +143,16 @@ def folder_of(source: str) -> Path | None:
     """
     kind, path = _locate(source)
     return path if kind == "folder" else None
+
+
+def recorded_source(source: str) -> str:
+    """Return what records call a source: a known name, which other machines have too, or its path.
+
+    Raises:
+        SourceError: The source does not exist.
+    """
+    _, path = _locate(source)
+    return source if source in KNOWN_SOURCES or path is None else str(path)
 
 
 def read_in_order(source: str) -> Decoded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from eyetune.data.dataset import Images
 from eyetune.data.load import load
 from eyetune.data.sources import digits
-from eyetune.data.sources.folder import decode, image_files
+from eyetune.data.sources.folder import decode_readable, image_files
 from eyetune.errors import DataError, SourceError
 from eyetune.recipe import Resize
 
@@ -45,7 +46,11 @@ def generated_pictures(shape: tuple[int, int, int], *, has_digits: bool) -> dict
 
 
 def own_pictures(
-    source: str | Path, shape: tuple[int, int, int], resize: Resize = "crop"
+    source: str | Path,
+    shape: tuple[int, int, int],
+    resize: Resize = "crop",
+    *,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Images:
     """Return up to 2,000 pictures that a user names, in the shape of a network's images.
 
@@ -53,16 +58,17 @@ def own_pictures(
         source: A folder of image files, of any depth, or what `load` takes.
         shape: Height and width in pixels, and 1 or 3 channels.
         resize: What happens to image files with another aspect ratio; see `load`.
+        on_note: Called with a line that names the files that cannot be read, if there are any.
 
     Raises:
         SourceError: There is no such source.
-        DataError: It has no pictures, or one of them cannot be read.
+        DataError: It has no pictures, or none of them can be read.
     """
     folder = Path(source).expanduser()
     files = image_files(folder) if folder.is_dir() else []
     if files:
         chosen_files = [files[position] for position in _spread(len(files))]
-        return np.stack([decode(path, shape, resize) for path in chosen_files])
+        return decode_readable(chosen_files, shape, resize, on_note=on_note)[0]
     height, width, channels = shape
     try:
         dataset = load(source, image_size=max(8, height, width))

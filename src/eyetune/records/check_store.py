@@ -28,7 +28,7 @@ class RecordedFinding(JsonModel):
         kind: Its kind, such as "likely-wrong-label".
         files: Names of the pictures or files that it is about; none for a whole class.
         splits: The split of each.
-        labels: The class of each.
+        labels: The class of each, or the classes that it is about.
         score: How sure or how large it is, 0 to 1.
         text: The finding in a sentence.
         surplus: Names of the files that would be moved aside.
@@ -49,14 +49,15 @@ class RecordedFinding(JsonModel):
     @property
     def key(self) -> str:
         """What tells it from all others, also in a later check of the same source."""
-        return hashlib.sha256("\n".join([self.kind, *self.files]).encode()).hexdigest()[:16]
+        parts = [self.kind, *(self.files or self.labels)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 class CheckRecord(JsonModel):
     """A check of a source; a later check of the same source takes its place.
 
     Attributes:
-        source: The source as it was named.
+        source: A known name, or an absolute path.
         facts: Number of pictures, sizes and balance, as plain JSON values.
         findings: The findings, by importance.
         thumbnails: Some of the pictures as data URLs, by name.

@@ -369,6 +369,19 @@ def test_extensions_are_recognized_in_any_case(suffix: str, tmp_path: Path) -> N
     assert "not images" not in " ".join(dataset.notes)
 
 
+def test_photos_in_formats_that_are_not_read_are_counted_by_format(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "pets")
+    for name in ("a.HEIC", "b.heic", "scan.tif"):
+        (root / "cat" / name).write_bytes(b"a photo")
+    (note,) = (note for note in load(root).notes if "not read" in note)
+    assert "2 .heic, 1 .tif skipped" in note
+    (root / "bird").mkdir()
+    (root / "bird" / "c.heic").write_bytes(b"a photo")
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert "Convert 3 .heic, 1 .tif" in (caught.value.fix or "")
+
+
 def test_nested_folders_count_and_hidden_files_do_not(
     tmp_path: Path,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from eyetune.analysis.data_findings import FindingKind
+from eyetune.analysis.data_findings import FindingKind, Move, moves_of
 from eyetune.api.set_aside import set_aside_files, undo_check
 from eyetune.dashboard import charts
 from eyetune.dashboard.commands import json_of
@@ -26,8 +26,8 @@ from eyetune.dashboard.layout import (
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pictures import png_url
 from eyetune.dashboard.services import Services
-from eyetune.data.load import KNOWN_SOURCES, folder_of
-from eyetune.errors import EyetuneError, NotFoundError
+from eyetune.data.load import KNOWN_SOURCES, folder_of, recorded_source
+from eyetune.errors import EyetuneError, NotFoundError, SourceError
 from eyetune.records.check_store import CheckRecord, Decision, RecordedFinding, check_key
 from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
@@ -118,7 +118,7 @@ class _DataView:
 
     async def _load_check(self) -> None:
         """Take the source from the input, and show its last check."""
-        self._source = self._name.value or "digits"
+        self._source = await asyncio.to_thread(_recorded, self._name.value or "digits")
         self._start = 0
         await self._reload_check()
 
@@ -293,14 +293,21 @@ class _DataView:
         ui.notify(f"{count_text(len(moved.moved), 'file')} {done}.{kept}", type="positive")
 
 
+def _recorded(source: str) -> str:
+    """Return what records call a source; one that does not exist as it is."""
+    try:
+        return recorded_source(source)
+    except SourceError:
+        return source
+
+
 def _confirmed_files(record: CheckRecord) -> dict[str, FindingKind]:
     """Return the files that confirmed findings would move aside, each with the first reason."""
-    moves: dict[str, FindingKind] = {}
-    for finding in record.findings:
-        if finding.decision == "confirmed":
-            for name in finding.surplus:
-                moves.setdefault(name, FindingKind(finding.kind))
-    return moves
+    return moves_of(
+        Move(FindingKind(finding.kind), finding.files, finding.surplus)
+        for finding in record.findings
+        if finding.decision == "confirmed"
+    )
 
 
 def _show_samples(value: dict[str, Any], content: bytes) -> None:

@@ -27,6 +27,7 @@ from eyetune.inputs.regular_file import read_bytes
 
 SIDE = 32  # pixels, of the pictures that are compared and classified
 DECODED_SIDE = 64  # pixels, of the pictures of which hashes are made
+MAX_NAMED = 10  # files in an error
 ORIENTATIONS_ON_THEIR_SIDE = (5, 6, 7, 8)  # of the EXIF tag: width and height are exchanged
 
 OnProgress = Callable[[int, int], None]
@@ -166,10 +167,8 @@ def read_pictures(source: str, on_progress: OnProgress = lambda *_: None) -> Pic
 
 
 def _of_folder(root: Path, on_progress: OnProgress) -> Pictures:
-    listing = folder.survey(root)
-    files = [
-        (split, path, label) for split, pairs in listing.files.items() for path, label in pairs
-    ]
+    listing = folder.survey(root, is_complete=False)
+    files = listing.all_files
     seen: list[_Seen] = []
     items: list[Picture] = []
     unreadable: list[Unreadable] = []
@@ -183,6 +182,14 @@ def _of_folder(root: Path, on_progress: OnProgress) -> Pictures:
                 seen.append(result)
                 items.append(Picture(name, split, label, result.width, result.height, path))
             on_progress(number + 1, len(files))
+    if not items:
+        reasons = [f"{each.name} ({each.reason})" for each in unreadable[:MAX_NAMED]]
+        raise DataError(
+            f"{root} has no picture that can be read.",
+            expected="at least one",
+            received=", ".join(reasons) or "no image files",
+            fix="Convert them to JPEG or PNG." if unreadable else None,
+        )
     return _pictures(
         readable(root.name), root, listing.class_names, items, seen, unreadable, listing.notes
     )
@@ -201,6 +208,8 @@ def _of_arrays(source: str, on_progress: OnProgress) -> Pictures:
                 items.append(Picture(f"{name}[{index}]", name, label, width, height, None))
                 seen.append(result)
                 on_progress(len(items), total)
+    if not items:
+        raise DataError(f"{decoded.name} has no pictures.", expected="at least one")
     arrays = tuple(split.images for split in decoded.splits.values())
     return _pictures(
         decoded.name, None, decoded.class_names, items, seen, (), decoded.notes, arrays
@@ -217,10 +226,6 @@ def _pictures(
     notes: tuple[str, ...],
     arrays: tuple[Images, ...] = (),
 ) -> Pictures:
-    if not items:
-        raise DataError(
-            f"{name} has no picture that can be read.", expected="at least one", received="none"
-        )
     return Pictures(
         name,
         root,

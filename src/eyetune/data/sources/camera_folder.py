@@ -29,6 +29,12 @@ class CameraFiles:
     labels: Labels | None
     missing: tuple[str, ...] = ()
 
+    def only(self, positions: Sequence[int]) -> CameraFiles:
+        """Return the files at some positions."""
+        labels = None if self.labels is None else self.labels[list(positions)]
+        paths = tuple(self.paths[position] for position in positions)
+        return CameraFiles(paths, labels, self.missing)
+
 
 def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
     """List the pictures of a camera: in folders of classes, or all in one folder.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ from eyetune.inputs.regular_file import NotAFileError, open_file
 from eyetune.recipe import Resize
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+# Photos of phones, scanners and cameras in formats that are not read: they are never left out
+# without a word.
+UNREAD_SUFFIXES = (
+    *(".heic", ".heif", ".avif", ".tif", ".tiff", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"),
+    *(".orf", ".rw2"),
+)
 # By content. Files of some phones with the extension .jpg are MPO, which Pillow opens as JPEG.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SPLIT_FOLDERS = {
@@ -53,12 +60,24 @@ class Listing:
         class_names: Names of the class folders, sorted.
         files: Pairs (file, label) of each split; only "train" if there are no split folders.
         notes: Remarks for the user.
+        unread: The same of photos in formats that are not read.
     """
 
     root: Path
     class_names: tuple[str, ...]
     files: Mapping[str, tuple[tuple[Path, int], ...]]
     notes: tuple[str, ...]
+    unread: Mapping[str, tuple[tuple[Path, int], ...]]
+
+    @property
+    def all_files(self) -> list[tuple[str, Path, int]]:
+        """Split, path and label of all files, then of the photos that are not read."""
+        return [
+            (split, path, label)
+            for group in (self.files, self.unread)
+            for split, pairs in group.items()
+            for path, label in pairs
+        ]
 
     def paths(self) -> list[Path]:
         """Return the files of all splits."""
@@ -78,12 +97,17 @@ class Listing:
         return digest.hexdigest()[:20]
 
 
-def survey(root: Path) -> Listing:
+def survey(root: Path, *, is_complete: bool = True) -> Listing:
     """List the images of a folder by split and class.
 
+    Args:
+        root: The folder.
+        is_complete: Whether a network can be trained on it only: with two classes or more, none of
+            them without images.
+
     Raises:
-        DataError: There are fewer than two classes, a class is empty, the splits have different
-            classes, or there are too many files.
+        DataError: It is not complete, the splits have different classes, or there are too many
+            files.
     """
     tops = {
         split: next((root / name for name in names if (root / name).is_dir()), None)
@@ -95,38 +119,49 @@ def survey(root: Path) -> Listing:
     )
     classes = {split: _class_folders(top) for split, top in splits.items()}
     class_names = tuple(classes["train"])
-    _check_classes(splits, classes)
+    _check_classes(splits, classes, min_classes=2 if is_complete else 1)
     listed: dict[str, tuple[tuple[Path, int], ...]] = {}
+    unread: dict[str, tuple[tuple[Path, int], ...]] = {}
     empty, ignored, num_files = [], 0, 0
     for split, folders in classes.items():
         pairs: list[tuple[Path, int]] = []
+        unread_pairs: list[tuple[Path, int]] = []
         for label, folder in enumerate(folders.values()):
             files = sorted(_files(folder, num_files))
             num_files += len(files)
             images = [path for path in files if path.suffix.lower() in SUFFIXES]
-            ignored += len(files) - len(images)
+            photos = [path for path in files if path.suffix.lower() in UNREAD_SUFFIXES]
+            ignored += len(files) - len(images) - len(photos)
             pairs += [(path, label) for path in images]
+            unread_pairs += [(path, label) for path in photos]
             if not images:
                 empty.append(folder)
-        listed[split] = tuple(pairs)
-    if empty:
+        listed[split], unread[split] = tuple(pairs), tuple(unread_pairs)
+    others = [path for unread_pairs in unread.values() for path, _ in unread_pairs]
+    if empty and is_complete:
         raise DataError(
             f"{len(empty)} class folder{'s hold' if len(empty) > 1 else ' holds'} no images.",
             expected=f"files ending in {', '.join(SUFFIXES)}",
             received="no images in " + _listed(str(path) for path in empty),
-            fix="Add images or remove the folder.",
+            fix=f"Convert {_counted(others)} to JPEG or PNG."
+            if others
+            else "Add images or remove the folder.",
         )
     notes = (f"{ignored} file(s) that are not images were skipped",) if ignored else ()
-    return Listing(root, tuple(map(readable, class_names)), listed, notes)
+    return Listing(root, tuple(map(readable, class_names)), listed, notes, unread)
 
 
-def image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """Return the image files in a folder and its subfolders, sorted, without hidden ones.
+
+    Args:
+        folder: The folder.
+        suffixes: Extensions of image files, in lower case. Default: those that can be read.
 
     Raises:
         DataError: There are too many files, or folders are nested too deeply.
     """
-    return sorted(path for path in _files(folder, 0) if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in _files(folder, 0) if path.suffix.lower() in suffixes)
 
 
 def read(
@@ -180,6 +215,9 @@ def read(
             fix="Repair or remove them, or use --skip-unreadable.",
         )
     notes = listing.notes
+    if others := [path for pairs in listing.unread.values() for path, _ in pairs]:
+        skipped = f"{_counted(others)} skipped: photos in formats that are not read"
+        notes = (*notes, f"{skipped}; convert them to JPEG or PNG")
     if unreadable:
         notes = (
             *notes,
@@ -213,6 +251,53 @@ def decode(path: Path, image_shape: tuple[int, int, int], resize: Resize) -> Ima
             received=result,
         )
     return result
+
+
+def decode_readable(
+    paths: Sequence[Path],
+    image_shape: tuple[int, int, int],
+    resize: Resize,
+    *,
+    on_note: Callable[[str], None],
+    on_progress: OnProgress | None = None,
+) -> tuple[Images, list[int]]:
+    """Decode those of some image files that can be read.
+
+    Args:
+        paths: The files.
+        image_shape: Height and width in pixels, and 1 or 3 channels.
+        resize: What happens to an image with another aspect ratio; see `load`.
+        on_note: Called with a line that names the files that cannot be read, if there are any.
+        on_progress: Called with the number of files that are done and of all files.
+
+    Returns:
+        The images, uint8, shape (N, height, width, channels), and the positions of their files.
+
+    Raises:
+        DataError: None of the files can be read.
+    """
+    images, positions, unreadable = [], [], []
+    for position, path in enumerate(paths):
+        result = _try_decode(path, image_shape, resize)
+        if isinstance(result, str):
+            unreadable.append(f"{path} ({result})")
+        else:
+            images.append(result)
+            positions.append(position)
+        if on_progress is not None:
+            on_progress(position + 1, len(paths))
+    if not images:
+        raise DataError(
+            f"None of the {len(paths):,} pictures can be read.",
+            expected="files in PNG, JPEG, WebP, BMP or GIF",
+            received=_listed(unreadable),
+        )
+    if unreadable:
+        on_note(
+            f"{len(unreadable):,} of {len(paths):,} pictures are left out, since they cannot "
+            f"be read: {_listed(unreadable)}"
+        )
+    return np.stack(images), positions
 
 
 def _try_decode(
@@ -263,7 +348,7 @@ def _reason(error: Exception, path: Path) -> str:
     """Return why an image cannot be decoded."""
     match error:
         case UnidentifiedImageError():
-            return "0 bytes" if path.stat().st_size == 0 else "not an image"
+            return _unknown_format(path)
         case NotAFileError():
             return (error.strerror or "").removesuffix(", not a file")
         case FileNotFoundError():
@@ -273,6 +358,15 @@ def _reason(error: Exception, path: Path) -> str:
         case Image.DecompressionBombError():
             return f"too many pixels; the limit is {IMAGE_PIXELS.value:,} ({IMAGE_PIXELS.variable})"
     return str(error) or type(error).__name__
+
+
+def _unknown_format(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "0 bytes"
+    suffix = path.suffix.lower()
+    return (
+        f"{suffix} is not read; convert it to JPEG" if suffix in UNREAD_SUFFIXES else "not an image"
+    )
 
 
 _BUDGET = PixelBudget(IMAGE_PIXELS)
@@ -306,9 +400,11 @@ def _class_folders(top: Path) -> dict[str, Path]:
     return {path.name: path for path in folders}
 
 
-def _check_classes(splits: Mapping[str, Path], classes: Mapping[str, Mapping[str, Path]]) -> None:
+def _check_classes(
+    splits: Mapping[str, Path], classes: Mapping[str, Mapping[str, Path]], *, min_classes: int
+) -> None:
     names = list(classes["train"])
-    if len(names) < 2:
+    if len(names) < min_classes:
         raise DataError(
             f"{splits['train']} has {'only one class' if names else 'no class folders'}.",
             expected="two or more classes, each a folder of images",
@@ -368,6 +464,17 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:  # a link that leads to itself
         return False
+
+
+def _counted(paths: Sequence[Path]) -> str:
+    """Return the number of files by extension.
+
+    Example:
+        >>> _counted([Path("a.HEIC"), Path("b.heic"), Path("c.tif")])
+        '2 .heic, 1 .tif'
+    """
+    numbers = Counter(path.suffix.lower() for path in paths)
+    return ", ".join(f"{count:,} {suffix}" for suffix, count in numbers.most_common())
 
 
 def _listed(items: Iterable[str]) -> str:

@@ -24,4 +24,5 @@ def gap_sentences(gap: Gap) -> list[str]:
 
 def _points(points: Points) -> str:
     interval = interval_text((points.low, points.high), digits=1)
-    return f"{100 * points.value:.1f} points ({interval})"
+    value = round(100 * points.value, 1) + 0.0  # not -0.0
+    return f"{value:.1f} points ({interval})"
