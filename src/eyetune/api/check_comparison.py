@@ -96,7 +96,7 @@ class SuspectsComparison:
             f"{difference.accuracy:.1%}, over {count_text(self.seeds, 'seed')}. Both were "
             f"validated on the same {self.num_validation:,} pictures, which were chosen before "
             "suspects were looked for, and suspects were looked for among the others alone. "
-            f"{_conclusion(difference)}"
+            f"{_conclusion(difference, self.seeds)}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -117,13 +117,18 @@ class SuspectsComparison:
         }
 
 
-def _conclusion(difference: Difference) -> str:
+def _conclusion(difference: Difference, seeds: int) -> str:
     low, high = difference.interval
+    if low == high == 0:
+        return "All answers are the same, so nothing can be concluded."
+    conclusion = "The difference may be chance."
     if low > 0:
-        return "The suspects do harm."
-    if high < 0:
-        return "The suspects are of use: look at them before you remove them."
-    return "The difference may be chance."
+        conclusion = "The suspects do harm."
+    elif high < 0:
+        conclusion = "The suspects are of use: look at them before you remove them."
+    if seeds == 1:
+        conclusion += " With one seed, the interval does not include what another would change."
+    return conclusion
 
 
 def compare_without_suspects(

@@ -173,7 +173,7 @@ class Lab:
         record = self.record
         number = len(record.techniques)
         changes = "1 change" if number == 1 else f"{number} changes"
-        best = f"{record.final.label} {self.test_accuracy:.1%} on test"
+        best = f"{record.final.label} {record.metric} {self.test_accuracy:.1%} on test"
         return f"<Lab {record.id}: {record.data}, {changes}, {best}>"
 
 

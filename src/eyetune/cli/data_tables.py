@@ -58,7 +58,7 @@ def _photo_table(photos: Mapping[str, Any], resize: str) -> Table:
         "rotated": "turned upright by the mark of their camera (EXIF)",
         "grayscale": "without color",
         "enlarged": "smaller than the image",
-        "unreadable": "cannot be read",
+        "unreadable": "whose header cannot be read",
     }
     for name, text in counted.items():
         if photos[name]:

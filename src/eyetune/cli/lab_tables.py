@@ -43,7 +43,7 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
     shown: list[RenderableType] = [
         f"[bold]{escape(record.id)}[/bold]: {escape(record.data)}, {changes}, {seeds},"
         f" {duration(record.seconds)}",
-        _leaderboard(table),
+        _leaderboard(table, record.metric),
         *(f"[dim]{escape_lines(note)}[/dim]" for note in table.notes if note not in hidden_notes),
     ]
     if len(record.seeds) == 1:
@@ -63,12 +63,12 @@ def lab_tables(record: LabRecord, paths: Sequence[Path] = ()) -> list[Renderable
     return shown
 
 
-def _leaderboard(leaderboard: ComparisonTable) -> Table:
+def _leaderboard(leaderboard: ComparisonTable, metric: str) -> Table:
     from eyetune.analysis.comparison_table import Column
     from eyetune.cli.comparison_tables import styled_texts
 
     columns = (Column.ACCURACY, Column.POINTS, Column.INTERVAL, Column.FINDING)
-    table = plain_table("Leaderboard")
+    table = plain_table("Leaderboard" if metric == "accuracy" else f"Leaderboard, by {metric}")
     table.add_column("change", overflow="fold", min_width=12)
     for heading in (*columns, "time"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -102,7 +102,7 @@ def _steps(record: LabRecord) -> list[RenderableType]:
         return ["", "No technique was likely to improve the baseline."]
     table = plain_table("The combination, step by step")
     table.add_column("added", overflow="fold", min_width=12)
-    for heading in ("", "accuracy", "points", "95% interval", ""):
+    for heading in ("", record.metric, "points", "95% interval", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for step in record.steps:
         effect = step.effect
@@ -150,7 +150,8 @@ def _test(record: LabRecord) -> list[RenderableType]:
 
     lines: list[RenderableType] = [
         "",
-        f"[bold]On test[/bold] ({record.num_test:,} images that were not used for any choice)",
+        f"[bold]{record.metric.capitalize()} on test[/bold] ({record.num_test:,} images that were "
+        "not used for any choice)",
         f"  {_final(record.final_baseline)}",
     ]
     if record.final.runs == record.final_baseline.runs:

@@ -212,7 +212,8 @@ def read(
         raise DataError(
             f"{len(unreadable)} of {total} images in {listing.root} cannot be read.",
             received=_listed(unreadable),
-            fix="Repair or remove them, or use --skip-unreadable.",
+            fix="Repair or remove them, for which `eyetune data check` helps, or use "
+            "--skip-unreadable.",
         )
     notes = listing.notes
     if others := [path for pairs in listing.unread.values() for path, _ in pairs]:

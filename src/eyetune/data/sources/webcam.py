@@ -21,11 +21,14 @@ _NUM_DARK_FRAMES = 5  # while a webcam finds its exposure
 def check_camera(source: str) -> int | Path:
     """Return the number of a webcam, or the path of a video file.
 
+    A webcam is opened for a moment, so that a missing one is found before a network is loaded.
+
     Raises:
         UsageError: It is neither, or OpenCV is not installed.
     """
-    _opencv()
+    opencv = _opencv()
     if source.isdecimal():
+        _opened(opencv, int(source)).release()
         return int(source)
     path = Path(source).expanduser()
     try:
@@ -50,12 +53,8 @@ def read_frames(source: int | Path, num_frames: int) -> Iterator[Images]:
         UsageError: There is no such webcam.
         DataError: The camera or the video returns no frame.
     """
-    opencv = _opencv()
-    with silenced():  # OpenCV's messages about other ways to open it
-        capture = opencv.VideoCapture(source if isinstance(source, int) else str(source))
+    capture = _opened(_opencv(), source)
     try:
-        if not capture.isOpened():
-            raise _cannot_open(source)
         num_dark = _NUM_DARK_FRAMES if isinstance(source, int) else 0
         for number in range(num_dark + num_frames):
             is_read, frame = capture.read()
@@ -73,6 +72,20 @@ def read_frames(source: int | Path, num_frames: int) -> Iterator[Images]:
                 yield np.ascontiguousarray(frame[..., ::-1])  # OpenCV's order is blue, green, red
     finally:
         capture.release()
+
+
+def _opened(opencv: Any, source: int | Path) -> Any:
+    """Return OpenCV's capture of a camera or video.
+
+    Raises:
+        UsageError: It cannot be opened.
+    """
+    with silenced():  # OpenCV's messages about other ways to open it
+        capture = opencv.VideoCapture(source if isinstance(source, int) else str(source))
+    if not capture.isOpened():
+        capture.release()
+        raise _cannot_open(source)
+    return capture
 
 
 def _cannot_open(source: int | Path) -> UsageError:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from eyetune.analysis.class_metrics import balanced_accuracy, class_metrics
 from eyetune.analysis.guessing import Judgement, judge
+from eyetune.analysis.imbalance import imbalance
 from eyetune.analysis.metrics import confident_mistakes
 from eyetune.device.estimate.tflite import read
 from eyetune.device.export import litert, tflm
@@ -33,6 +34,7 @@ from eyetune.device.export.parallel import in_parts
 from eyetune.device.export.tflm import Arena
 from eyetune.device.sandbox import client
 from eyetune.errors import BoardError
+from eyetune.report.numbers import share_text
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.versions import library_versions
 
@@ -172,6 +174,15 @@ class Verification:
             )
         if self.accuracy_drop is not None and self.accuracy_drop > MAX_ACCURACY_DROP:
             warnings.append(f"int8 costs {100 * self.accuracy_drop:.1f} points of accuracy.")
+        confusion = np.array(self.confusion)
+        uneven = imbalance(confusion.sum(axis=1).tolist())
+        if uneven.is_large:
+            warnings.append(
+                f"The largest class has {uneven.ratio:.1f} times as many images as the smallest, "
+                "so judge by balanced accuracy, the mean over classes: "
+                f"{share_text(balanced_accuracy(confusion))}. A constant answer has "
+                f"{uneven.constant_balanced_accuracy:.1%}."
+            )
         if self.left_out:
             warnings.append(self.left_out)
         return tuple(warnings)

@@ -179,7 +179,7 @@ def _facts(record: LabRecord) -> list[tuple[str, str]]:
     changes = count_text(len(record.techniques), "change")
     return [
         (
-            f"test accuracy of {final.label}",
+            f"{_on_test(record)} of {final.label}",
             accuracy_text(final.test_accuracy, final.test_deviation),
         ),
         (
@@ -190,6 +190,11 @@ def _facts(record: LabRecord) -> list[tuple[str, str]]:
         (f"of {changes} certainly better than the baseline", str(num_better)),
         (f"parameters of {final.label}", quantity(final.parameters)),
     ]
+
+
+def _on_test(record: LabRecord) -> str:
+    """Return what is measured on test images."""
+    return "test accuracy" if record.metric == "accuracy" else f"{record.metric} on test"
 
 
 def _test(record: LabRecord) -> dict[str, Any]:
@@ -212,7 +217,7 @@ def _test(record: LabRecord) -> dict[str, Any]:
         rows.append(Row(cells, "combination" if final is finals[-1] else ""))
     return {
         "test_text": text,
-        "test_headings": ("", "test accuracy", "each seed", *COST_HEADINGS),
+        "test_headings": ("", _on_test(record), "each seed", *COST_HEADINGS),
         "test_rows": rows,
     }
 
