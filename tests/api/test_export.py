@@ -165,6 +165,25 @@ def test_export_of_a_tflite_file_keeps_it(
     assert et.verify(folder, progress=False).confusion == verified.confusion
 
 
+def test_export_refuses_a_file_that_the_s3_would_compute_incorrectly(
+    exported: et.Export, archive: Path, tmp_path: Path
+) -> None:
+    source = exported.folder / MODEL  # its dense layer has a scale for each of ten outputs
+    options = {"board": "esp32-s3-eye", "formats": ["c"], "data": archive, "progress": False}
+    with pytest.raises(BoardError, match="10 outputs"):
+        et.export(source, tmp_path / "firmware", **options)
+
+
+def test_network_that_the_converter_crashes_on_is_an_error(archive: Path, tmp_path: Path) -> None:
+    stack = [keras.layers.Reshape((32, 96)), keras.layers.GRU(8), keras.layers.Dense(10)]
+    path = tmp_path / "loop.keras"
+    keras.Sequential([keras.Input((32, 32, 3)), *stack]).save(path)
+    with pytest.raises(BoardError, match="crashed"):
+        et.export_model(path, tmp_path / "files", data=archive, progress=False)
+    with pytest.raises(BoardError, match="crashed"):
+        et.verify_file(path, archive, progress=False)
+
+
 def test_export_says_that_outputs_are_no_probabilities(archive: Path, tmp_path: Path) -> None:
     layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
     network = keras.Sequential([keras.Input((32, 32, 3)), *layers])
@@ -269,6 +288,15 @@ def test_verify_passes_and_is_kept_with_the_export(
     assert len(verified.mistakes) == round(min(wrong, 18))
     assert all(mistake.true != mistake.predicted for mistake in verified.mistakes)
     assert "int8 network" in (exported.folder / "plots" / "mistakes.svg").read_text()
+
+
+def test_verify_on_fewer_images_keeps_the_verification_on_more(
+    exported: et.Export, verified: Verification, trained: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert et.verify(exported.folder, num_images=5, workspace=trained.workspace).num_images == 5
+    kept = json.loads((exported.folder / "verification.json").read_text())
+    assert kept["num_images"] == verified.num_images
+    assert f"keeps the verification on {verified.num_images} images" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(not tflm.is_available(), reason="tflite-micro has no wheel for this platform")

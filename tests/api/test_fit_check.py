@@ -93,6 +93,18 @@ def test_fit_check_converts_a_network_with_unknown_layers() -> None:
     assert check.footprint.macs == 60 * 16 * 5 * 8 + 960 * 4
 
 
+def test_fit_check_counts_the_products_of_attention() -> None:
+    inputs = layers.Input((49, 8))
+    attended = layers.MultiHeadAttention(2, 4)(inputs, inputs)
+    check = fit_check(
+        keras.Model(inputs, layers.Dense(3)(layers.Flatten()(attended))), progress=False
+    )
+    assert check.uncertainty == ""
+    products = 2 * 2 * 49 * 49 * 4  # queries by keys, and these by values, for two heads
+    weights = 4 * 49 * 8 * 8 + 49 * 8 * 3
+    assert check.footprint.macs == products + weights
+
+
 def unconverted(*_: object, **__: object) -> None:
     raise BoardError("Cannot convert the network to int8.", received="a loop")
 
@@ -104,7 +116,8 @@ def test_fit_check_cannot_tell_without_a_conversion(monkeypatch: pytest.MonkeyPa
     assert (check.verdict, check.fits, check.reasons) == ("cannot tell", False, ())
     assert "layer loop" in check.uncertainty
     assert "a loop" in check.uncertainty
-    assert check.to_json()["verdict"] == "cannot tell"
+    value = check.to_json()
+    assert (value["verdict"], value["latency_ms"], value["fps"]) == ("cannot tell", None, None)
     # The weights alone do not fit, whatever else the layer needs.
     large = keras.Sequential([layers.Input((20, 8)), layers.GRU(2000)])
     assert fit_check(large, progress=False).verdict == "does not fit"

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 import eyetune as et
+from eyetune.api.shrink_limits import read_limits
 from eyetune.errors import RunNotFoundError, UsageError
 from eyetune.models import initial_weights
 from eyetune.models.build import build
+from eyetune.recipe.channels import with_explicit_filters
 from eyetune.records import RunState, Workspace
 from eyetune.report.progress.training_progress import TrainingDisplay
 from eyetune.testing.datasets import tiny_dataset
 from eyetune.tracking.event_files import logged_tags
 from eyetune.training.evaluate import probabilities
+from eyetune.tuning.shrinking import Shapes
 
 RECIPE = et.Recipe().with_(
     {
@@ -49,6 +52,23 @@ def whole(parent: et.Run) -> et.Shrunk:
 def shrunk(parent: et.Run, **options: Any) -> et.Shrunk:
     limits = (f"macs <= {parent.record.network.macs // 2}", "flash_bytes <= 50k")
     return et.shrink(parent, limits, data=tiny_dataset(), progress=False, **options)
+
+
+def test_shrink_of_a_network_that_keeps_the_limits_by_its_computed_size_alone(
+    parent: et.Run,
+) -> None:
+    shapes = Shapes((16, 16, 3), 3)
+    first = shapes.candidate(with_explicit_filters(parent.recipe))
+    (limit,) = read_limits(f"flash_bytes <= {int(first.costs['flash_bytes'])}", None, None)
+    size = shapes.measured_costs(first, [limit])["flash_bytes"]
+    assert size > limit.limit  # the computed size is too small here
+    result = et.shrink(
+        parent, str(limit), data=tiny_dataset(), epochs=1, name="just", progress=False
+    )
+    (step,) = result.record.steps
+    assert step.after["flash_bytes"] <= limit.limit
+    last = shapes.candidate(with_explicit_filters(result.run.recipe))
+    assert shapes.measured_costs(last, [limit])["flash_bytes"] == step.after["flash_bytes"]
 
 
 def test_shrink_returns_a_run_within_the_limits(parent: et.Run, whole: et.Shrunk) -> None:

@@ -75,8 +75,8 @@ class FitCheck:
 
     @cached_property
     def latency(self) -> Latency | None:
-        """The predicted time for one image; None if the board has no cost model."""
-        return self.footprint.latency(self.board)
+        """The predicted time for one image; None if it cannot be told, or without a cost model."""
+        return None if self.uncertainty else self.footprint.latency(self.board)
 
     @cached_property
     def bottleneck(self) -> Bottleneck:

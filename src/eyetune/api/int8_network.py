@@ -78,6 +78,7 @@ def int8_network(
         return Int8Network(network.content, len(validation), accuracy)
 
     from eyetune.device.export.calibration import calibrate
+    from eyetune.device.export.measured_footprint import check_converts
     from eyetune.models.int8.range_file import read_ranges
 
     model, learned = network.keras_model, None
@@ -86,6 +87,7 @@ def int8_network(
     if network.file is not None:
         some = network.file.outputs(validation.images[:_NUM_OUTPUTS], no_progress)
         model = with_probabilities(model, some)
+    check_converts(model)
     with _shown_steps(progress=progress) as on_step:
         calibrated = calibrate(
             model,

@@ -231,6 +231,7 @@ def _int8_of_run(run: Run, *, progress: bool) -> tuple[Int8Side | None, tuple[st
         manifest = export_folder.read_manifest(folder)
         if manifest.run == run.id:
             return _int8_of_export(folder, manifest), ()
+    from eyetune.device.export.measured_footprint import check_converts
     from eyetune.device.export.quantize import quantize, quantize_with_ranges
     from eyetune.models.int8.folding import fold
     from eyetune.models.int8.range_file import read_ranges
@@ -239,6 +240,7 @@ def _int8_of_run(run: Run, *, progress: bool) -> tuple[Int8Side | None, tuple[st
     try:
         images = evenly_spaced(run.dataset().train.images, _NUM_CALIBRATION_IMAGES)
         model = run.classifier()
+        check_converts(model)
         learned = read_ranges(run.folder / RANGES_FILE, model)
         if learned is None:
             content = quantize(model, images)
@@ -252,8 +254,10 @@ def _int8_of_run(run: Run, *, progress: bool) -> tuple[Int8Side | None, tuple[st
 def _converted(file: ModelFile, train: Images) -> Int8Side:
     """Return the int8 version of a Keras model in a file."""
     from eyetune.device.export.int8_values import no_progress
+    from eyetune.device.export.measured_footprint import check_converts
     from eyetune.device.export.quantize import quantize
 
+    check_converts(file.keras_model)
     images = evenly_spaced(train, _NUM_CALIBRATION_IMAGES)
     outputs = file.outputs(images[:_NUM_OUTPUTS], no_progress)
     model = with_probabilities(file.keras_model, outputs)

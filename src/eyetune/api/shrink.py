@@ -30,6 +30,7 @@ from eyetune.tuning.shrinking import (
     check_reachable,
     num_steps,
     smaller,
+    smaller_when_converted,
     step_limits,
 )
 
@@ -141,7 +142,7 @@ def shrink(
     start(threads, progress=progress)
     shapes = Shapes(dataset.image_shape, dataset.num_classes, load_board(board) if board else None)
     first = shapes.candidate(with_explicit_filters(parent.recipe))
-    check_limits(parent.record, first, limits)
+    check_limits(parent.record, first, limits, shapes)
     total = parent.record.num_epochs_done if epochs is None else epochs
     record = ShrinkRecord(
         name=name or _unused_name(parent.record, taken),
@@ -149,7 +150,7 @@ def shrink(
         limits=limits,
         board=_board_name(board),
         epochs=total,
-        num_steps=min(num_steps(first, limits), total),
+        num_steps=min(max(1, num_steps(first, limits)), total),
         seed=seed,
         threads=threads,
     )
@@ -233,6 +234,7 @@ def _continue(
     current = parent
     for index in range(record.num_steps):
         if index == len(record.steps):
+            say("Choosing the channels that are removed ...")
             step = _next_step(workspace, record, parent, current, dataset, shapes)
             record = record.with_step(step, index)
             workspace.shrinks.save(record)
@@ -271,7 +273,11 @@ def _next_step(
     steps_left = record.num_steps - len(record.steps)
     before = shapes.candidate(with_explicit_filters(current.recipe))
     importance = _importance(before, current, dataset)
-    after = smaller(before, importance, step_limits(before, record.limits, steps_left), shapes)
+    if steps_left > 1:
+        after = smaller(before, importance, step_limits(before, record.limits, steps_left), shapes)
+        costs = after.costs
+    else:
+        after, costs = smaller_when_converted(before, importance, record.limits, shapes)
     put_part(before.channels, after.channels, importance)
     folder = workspace.path(WEIGHTS_FOLDER)
     try:
@@ -287,7 +293,7 @@ def _next_step(
     return ShrinkStep(
         recipe=recipe,
         before={name: before.costs[name] for name in names},
-        after={name: after.costs[name] for name in names},
+        after={name: costs[name] for name in names},
     )
 
 

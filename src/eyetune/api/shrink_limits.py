@@ -10,7 +10,7 @@ from eyetune.records import RunRecord
 from eyetune.records.study import Constraint
 from eyetune.tuning.objectives import check_board, constraints_of, violations
 from eyetune.tuning.options import TuneOptions
-from eyetune.tuning.shrinking import Candidate
+from eyetune.tuning.shrinking import Candidate, Shapes
 
 _ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
 _UNITS = {
@@ -73,7 +73,9 @@ def read_limits(
     return limits
 
 
-def check_limits(record: RunRecord, first: Candidate, limits: Sequence[Constraint]) -> None:
+def check_limits(
+    record: RunRecord, first: Candidate, limits: Sequence[Constraint], shapes: Shapes
+) -> None:
     """Refuse limits that a network keeps already, and a network that no board can run."""
     if first.obstacles and any(limit.name in _ON_A_BOARD for limit in limits):
         raise UsageError(
@@ -81,8 +83,11 @@ def check_limits(record: RunRecord, first: Candidate, limits: Sequence[Constrain
             received=first.obstacles[0],
             fix="Train it with another activation, such as relu.",
         )
-    if not violations(limits, first.costs):
-        costs = {limit.name: first.costs[limit.name] for limit in limits}
+    if violations(limits, first.costs):
+        return
+    measured = shapes.measured_costs(first, limits)
+    if not violations(limits, measured):
+        costs = {limit.name: measured[limit.name] for limit in limits}
         raise UsageError(
             f"Run {record.label} keeps all limits already.",
             expected=", ".join(map(str, limits)),

@@ -15,11 +15,14 @@ from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import VERIFICATION, Manifest, SourceFile
 from eyetune.device.export.verify import Verification
 from eyetune.errors import DataError, RunNotFoundError, TrainingError
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_text
 from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.report.progress.training_progress import counting_bar
 from eyetune.training.load_data import load_data
 from eyetune.tuning.executors.machine import usable_cores
+from eyetune.values.json_text import json_value
 
 MIN_IMAGES_PER_PROCESS = 500  # a process needs some seconds to start
 
@@ -81,13 +84,31 @@ def verify(
             images.labels,
             split=split,
             arena_limit_bytes=manifest.arena_bytes,
+            arena_scratch_bytes=manifest.arena_scratch_bytes,
             float_accuracy=float_result,
             changed_files=export_folder.changed_files(path, manifest),
             num_processes=processes_for(len(images)),
             on_image=lambda number: advance(number, total),
         )
-    _record(path, manifest, result, images)
+    earlier = _num_verified(path, split)
+    if result.passed and earlier > result.num_images:
+        note(
+            f"The report keeps the verification on {earlier:,} images.",
+            progress=progress,
+        )
+    else:
+        _record(path, manifest, result, images)
     return result
+
+
+def _num_verified(folder: Path, split: str) -> int:
+    """Return on how many images of a split an export was verified before; 0 if it was not."""
+    try:
+        value = json_value(read_text(folder / VERIFICATION, JSON_BYTES))
+        is_same = value["split"] == split and value["passed"]
+        return int(value["num_images"]) if is_same else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def processes_for(num_images: int) -> int:

@@ -201,7 +201,6 @@ def _fit_lines(check: FitCheck) -> list[RenderableType]:
             "[bold]Why it cannot be told[/bold]",
             f"  - {escape_lines(check.uncertainty)}",
         ]
-        lines.append("    The values above are lower bounds.")
     if not check.reasons:
         return lines
     lines += ["", "[bold]Why it does not fit[/bold]"]
@@ -238,7 +237,7 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
     first = checks[0]
     lines: list[RenderableType] = [f"[bold]{escape(first.label)}[/bold]", table]
     if first.uncertainty:
-        lines.append(escape_lines(first.uncertainty))
+        lines.append(f"The values are lower bounds. {escape_lines(first.uncertainty)}")
     names = [board.name for board in (check.board for check in checks if not check.fits)]
     if names:
         lines.append(f"Reasons and advice: eyetune fit-check NETWORK --board {escape(names[0])}")
@@ -253,17 +252,20 @@ def _needs_table(check: FitCheck) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("flash", *_bar(needs.flash_bytes, board.max_model_bytes, "bytes"))
+    least = ", at least" if check.uncertainty else ""
+    table.add_row(f"flash{least}", *_bar(needs.flash_bytes, board.max_model_bytes, "bytes"))
     in_psram, arena_bytes = needs.arena_in_psram(board), needs.arena_bytes_on(board)
     if not board.psram_bytes:
-        table.add_row("RAM", *_bar(arena_bytes, board.max_arena_bytes, "bytes for the arena"))
+        table.add_row(
+            f"RAM{least}", *_bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
+        )
     else:
         beyond = "yellow" if in_psram else "red"  # not an error, since there is external RAM
         internal = _bar(arena_bytes, board.arena_bytes, "bytes for the arena", beyond)
-        table.add_row("internal RAM", *internal)
+        table.add_row(f"internal RAM{least}", *internal)
     if in_psram:
         external = _bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
-        table.add_row("external RAM", *external)
+        table.add_row(f"external RAM{least}", *external)
     table.add_row("arena by part", "", _arena_text(check))
     table.add_row("time per image", "", _time_text(check, in_psram=in_psram))
     if check.latency is not None:
@@ -295,6 +297,8 @@ def _time_text(check: FitCheck, *, in_psram: bool) -> str:
     from eyetune.analysis.trial_results import latency_text
 
     time = check.latency
+    if check.uncertainty:
+        return "unknown"
     if time is None:
         return "unknown: the board has no cost model"
     text = latency_text(time.milliseconds, time.error_milliseconds)

@@ -309,8 +309,7 @@ def _arena_source(manifest: Manifest) -> str:
     how = "measured" if manifest.arena_is_measured else "predicted"
     if not scratch_bytes:
         return how
-    rest = manifest.arena_bytes - scratch_bytes
-    return f"{rest:,} {how} and {scratch_bytes:,} computed for ESP-NN's kernels"
+    return f"{scratch_bytes:,} computed for ESP-NN's kernels, the rest {how}, in whole KiB"
 
 
 def verification_lines(verification: Verification) -> list[RenderableType]:
@@ -330,6 +329,10 @@ def verification_lines(verification: Verification) -> list[RenderableType]:
     if verification.arena is not None:
         rows["tensor arena"] = f"{verification.arena.bytes:,} bytes used"
         if verification.arena_limit_bytes is not None:
+            if verification.arena_scratch_bytes:
+                rows["tensor arena"] += (
+                    f", {verification.arena_scratch_bytes:,} computed for ESP-NN's kernels"
+                )
             rows["tensor arena"] += f", {verification.arena_limit_bytes:,} set aside"
     colors = {Conclusion.PASSED: "green", Conclusion.FAILED: "red"}
     color = colors.get(verification.conclusion, "yellow")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from eyetune.cli.common import INTERRUPTED, Common, say
 from eyetune.cli.tracker_flags import TrackerFlags, TrackerOptions
 from eyetune.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from eyetune.api.shrink import Shrunk
 
 _NO_COMMON = Common()
 _NO_TRACKERS = TrackerFlags()
@@ -126,5 +131,21 @@ def shrink(  # noqa: PLR0913 (options)
             )
         say(text)
         return INTERRUPTED
-    common.show(result.to_json(), *training_summary(result.run))
+    common.show(result.to_json(), *_summary(result), *training_summary(result.run))
     return 0
+
+
+def _summary(result: Shrunk) -> list[RenderableType]:
+    """Return what was made smaller, the limits, and what that cost."""
+    from eyetune.api.shrink_limits import costs_text
+    from eyetune.report.console import escape, escape_lines
+
+    steps = result.record.steps
+    before, after = result.parent.validation_accuracy, result.run.validation_accuracy
+    return [
+        f"[bold]Made from {escape(result.parent.record.label)}[/bold]: "
+        f"{costs_text(steps[0].before)} before, {costs_text(steps[-1].after)} now",
+        f"Limits: {escape_lines(', '.join(map(str, result.record.limits)))}",
+        f"Validation accuracy in float: {before:.2%} before, {after:.2%} now",
+        "",
+    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from eyetune.data import AnyDataset, Dataset
 from eyetune.device.boards.profiles import Board
-from eyetune.errors import DataError, RecipeError
+from eyetune.errors import DataError, EyetuneError, RecipeError
 from eyetune.models import build as networks
 from eyetune.models import initial_weights
 from eyetune.models import weights as pretrained
@@ -40,8 +40,8 @@ class NetworkCosts:
         costs: Its costs by name: parameters, trainable_parameters, macs (also as multiply_adds);
             with the footprint also flash_bytes and arena_bytes; on a board with a cost model also
             latency_ms, latency_error_ms and fps.
-        obstacles: Why the board cannot run it whatever its size, as sentences; empty if it can, or
-            without a board.
+        obstacles: Why the board cannot run it whatever its size, or why its footprint cannot be
+            told, as sentences; empty if it can.
     """
 
     network: Network
@@ -106,13 +106,26 @@ class PreparedNetwork:
             if with_footprint:
                 from eyetune.device.estimate.footprint import footprint
 
-                needed = footprint(classifier)
+                needed = _judged(classifier, footprint(classifier))
                 costs["flash_bytes"] = needed.flash_bytes
                 costs["arena_bytes"] = needed.arena_bytes
+                obstacles = unknown_needs(needed)
                 if board is not None:
                     costs |= costs_on(board, needed)
                     obstacles = obstacles_in(needed)
         return NetworkCosts(network, costs, obstacles)
+
+
+def _judged(classifier: keras.Model, needed: Footprint) -> Footprint:
+    """Return what a network needs: measured after its conversion if it has unknown layers."""
+    if not needed.unknown:
+        return needed
+    from eyetune.device.export.measured_footprint import measured_apart
+
+    try:
+        return measured_apart(classifier)
+    except EyetuneError:  # the obstacles say that it cannot be judged
+        return needed
 
 
 def costs_on(board: Board, needed: Footprint) -> dict[str, float]:
@@ -128,8 +141,12 @@ def costs_on(board: Board, needed: Footprint) -> dict[str, float]:
 
 def obstacles_in(needed: Footprint) -> tuple[str, ...]:
     """Return why no board can run a network, or why it cannot be judged."""
-    unknown = [f"Memory and time of {name} are unknown." for name in needed.unknown]
-    return (*needed.operator_obstacles, *unknown)
+    return (*needed.operator_obstacles, *unknown_needs(needed))
+
+
+def unknown_needs(needed: Footprint) -> tuple[str, ...]:
+    """Return why the needs of a network cannot be told; nothing if they can."""
+    return tuple(f"Memory and time of {name} are unknown." for name in needed.unknown)
 
 
 def prepare_network(

@@ -35,7 +35,8 @@ _PORTION = 16  # a group loses a sixteenth of its channels at a time
 # The arena is the largest sum of tensors in use. A norm of these sums also falls if one of several
 # equally large sums does.
 _ARENA_NORM = 8.0
-_ARENA = "arena_bytes"
+_ARENA, _FLASH = "arena_bytes", "flash_bytes"
+_MAX_CONVERSIONS = 5  # until the converted network keeps the limits
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,18 @@ class Shapes:
         """Return the network of a recipe with its costs; one that was just built is kept."""
         return _candidate(recipe, self)
 
+    def measured_costs(
+        self, candidate: Candidate, limits: Sequence[Constraint]
+    ) -> Mapping[str, float]:
+        """Return costs in which the sizes that limits name are those after a conversion to int8."""
+        if not {limit.name for limit in limits} & {_FLASH, _ARENA}:
+            return candidate.costs
+        from eyetune.device.export.measured_footprint import measured_footprint
+
+        needed = measured_footprint(candidate.network)
+        arena = needed.arena_bytes_on(self.board) if self.board else needed.arena_bytes
+        return {**candidate.costs, _FLASH: needed.flash_bytes, _ARENA: arena}
+
 
 @lru_cache(maxsize=64)
 def _candidate(recipe: Recipe, shapes: Shapes) -> Candidate:
@@ -90,7 +103,7 @@ def _candidate(recipe: Recipe, shapes: Shapes) -> Candidate:
         "trainable_parameters": sum(math.prod(v.shape) for v in network.trainable_variables),
         "macs": needed.macs,
         "multiply_adds": needed.macs,
-        "flash_bytes": needed.flash_bytes,
+        _FLASH: needed.flash_bytes,
         _ARENA: needed.arena_bytes,
     }
     if shapes.board is not None:
@@ -189,6 +202,45 @@ def smaller(
         else:
             raise _too_small(violated, current)
     return current
+
+
+def smaller_when_converted(
+    candidate: Candidate,
+    importance: Mapping[int, Floats],
+    limits: Sequence[Constraint],
+    shapes: Shapes,
+) -> tuple[Candidate, Mapping[str, float]]:
+    """Return a network that keeps limits after its conversion to int8, and its costs then.
+
+    The computed sizes are off by up to a few percent. Where the converted network exceeds a limit,
+    channels are chosen again for a limit that is lower by as much.
+
+    Args:
+        candidate: The same as for `smaller`.
+        importance: The same.
+        limits: The limits.
+        shapes: What it is built for.
+
+    Raises:
+        UsageError: No number of channels is small enough.
+        BoardError: The network cannot be converted.
+    """
+    chosen_by = list(limits)
+    for _ in range(_MAX_CONVERSIONS):
+        result = smaller(candidate, importance, chosen_by, shapes)
+        costs = shapes.measured_costs(result, limits)
+        exceeded = {limit.name for limit, _ in violations(limits, costs)}
+        if not exceeded:
+            return result, costs
+        chosen_by = [
+            chosen.model_copy(
+                update={"limit": result.costs[limit.name] * limit.limit / costs[limit.name]}
+            )
+            if limit.name in exceeded
+            else chosen
+            for chosen, limit in zip(chosen_by, limits, strict=True)
+        ]
+    raise _too_small(violations(limits, costs), result)
 
 
 def check_reachable(candidate: Candidate, limits: Sequence[Constraint], shapes: Shapes) -> None:

@@ -134,6 +134,7 @@ def test_verification_says_when_images_are_few() -> None:
     [
         replace(SOUND, agreement=0.97),
         replace(SOUND, arena=Arena(40_000, 4_000)),
+        replace(SOUND, arena_scratch_bytes=20_000),
         replace(SOUND, changed_files=("model.tflite",)),
     ],
 )
@@ -141,6 +142,14 @@ def test_verification_fails_beyond_a_limit(result: Verification) -> None:
     assert not result.passed
     assert len(result.failures) == 1
     assert not result.warnings
+
+
+def test_verification_warns_of_classes_that_differ_in_number() -> None:
+    uneven = replace(SOUND, confusion=((780, 20), (150, 50)), float_accuracy=0.83)
+    assert uneven.passed
+    (warning,) = uneven.warnings
+    assert "4.0 times" in warning
+    assert "61.3%" in warning
 
 
 def test_verification_warns_of_a_loss_of_accuracy() -> None:

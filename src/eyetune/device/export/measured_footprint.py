@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyetune._scratch import scratch_folder
-from eyetune.device.estimate.footprint import Footprint
+from eyetune.device.estimate.footprint import Footprint, footprint
 from eyetune.device.estimate.keras_file import load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
@@ -146,6 +146,28 @@ def measured_apart(model: keras.Model, *, unsafe: bool = False) -> Footprint:
         UsageError: A board cannot use the converted model, or another process cannot load it.
         BoardError: The model cannot be converted, or TensorFlow Lite Micro cannot run it.
     """
+    return _needs_of(*_converted_apart(model, unsafe=unsafe))
+
+
+def check_converts(model: keras.Model) -> None:
+    """Refuse a network with which TensorFlow's converter would end this process.
+
+    Networks of layers that are known take no time. Others are converted in another process first;
+    one that cannot be loaded there, such as one with code of a user, is not refused.
+
+    Args:
+        model: A built Keras model.
+
+    Raises:
+        BoardError: It cannot be converted.
+    """
+    if footprint(model).unknown:
+        with suppress(UsageError):
+            _converted_apart(model, unsafe=False)
+
+
+def _converted_apart(model: keras.Model, *, unsafe: bool) -> tuple[bytes, bytes]:
+    """Return the same as `_converted`, from a process of its own."""
     with scratch_folder() as folder:
         try:
             model.save(folder / "model.keras")
@@ -161,9 +183,8 @@ def measured_apart(model: keras.Model, *, unsafe: bool = False) -> Footprint:
         if (folder / _ERROR).exists():
             raise _error(json.loads((folder / _ERROR).read_text(encoding="utf-8")))
         if done.returncode or not (folder / _COMPACT).exists():
-            raise _not_converted(f"the converter ended with status {done.returncode}")
-        contents = [(folder / name).read_bytes() for name in (_NAMED, _COMPACT)]
-    return _needs_of(*contents)
+            raise _not_converted("TensorFlow's converter crashed")
+        return (folder / _NAMED).read_bytes(), (folder / _COMPACT).read_bytes()
 
 
 def write_conversion(path: Path, folder: Path, *, unsafe: bool) -> None:
@@ -187,4 +208,8 @@ def _error(values: Mapping[str, Any]) -> EyetuneError:
 
 
 def _not_converted(reason: str) -> BoardError:
-    return BoardError("Cannot convert the network to int8.", received=reason)
+    return BoardError(
+        "Cannot convert the network to int8.",
+        received=reason,
+        fix="eyetune fit-check names the layers that are the reason.",
+    )

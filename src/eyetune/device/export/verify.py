@@ -91,6 +91,7 @@ class Verification:
         arena: Used part of the tensor arena; None if it was not measured.
         arena_limit_bytes: Size of the tensor arena in the firmware, in bytes; None without
             firmware.
+        arena_scratch_bytes: Its part for scratch memory of the board's kernels, which is computed.
         interpreter: Name and version of the deciding interpreter.
         reference: Name and version of the interpreter that it was compared with.
         versions: Versions of the libraries.
@@ -109,6 +110,7 @@ class Verification:
     interpreter: str
     reference: str
     versions: Mapping[str, str]
+    arena_scratch_bytes: int = 0
     left_out: str = ""
     changed_files: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -156,11 +158,14 @@ class Verification:
                 f"images; at least {MIN_AGREEMENT:.1%} are expected."
             )
         limit = self.arena_limit_bytes
-        if self.arena is not None and limit is not None and self.arena.bytes > limit:
-            failures.append(
-                f"The tensor arena took {self.arena.bytes:,} bytes; "
-                f"the firmware sets aside {limit:,}."
-            )
+        if self.arena is not None and limit is not None:
+            scratch = self.arena_scratch_bytes
+            if self.arena.bytes + scratch > limit:
+                more = f" and {scratch:,} for the board's kernels" if scratch else ""
+                failures.append(
+                    f"The tensor arena took {self.arena.bytes:,} bytes{more}; "
+                    f"the firmware sets aside {limit:,}."
+                )
         return tuple(failures)
 
     @property
@@ -239,6 +244,7 @@ def verify(
     *,
     split: str,
     arena_limit_bytes: int | None,
+    arena_scratch_bytes: int = 0,
     float_accuracy: float | None = None,
     changed_files: tuple[str, ...] = (),
     num_processes: int = 1,
@@ -255,6 +261,8 @@ def verify(
         split: Name of the split that the images are from.
         arena_limit_bytes: Size of the tensor arena in the firmware, in bytes; None without
             firmware.
+        arena_scratch_bytes: Its part for scratch memory of the board's kernels, which is computed
+            and not measured. Default: 0.
         float_accuracy: Accuracy of the float network on the same images, 0 to 1. Default: unknown.
         changed_files: Files of the export that changed after it was written.
         num_processes: Number of processes that share the images. Default: 1.
@@ -290,6 +298,7 @@ def verify(
         agreement=agreement,
         arena=arena,
         arena_limit_bytes=arena_limit_bytes,
+        arena_scratch_bytes=arena_scratch_bytes,
         interpreter=reference if micro_scores is None else tflm.version(),
         reference=reference,
         versions=library_versions(*_LIBRARIES),

@@ -206,7 +206,7 @@ def _commands(manifest: Mapping[str, Any]) -> list[str]:
         "cd esp-idf",
         f"idf.py set-target {manifest['board'].get('chip', '')}",
         "idf.py build",
-        "eyetune flash . --port /dev/ttyUSB0",
+        "eyetune flash .",
         "idf.py monitor",
     ]
 
@@ -253,7 +253,7 @@ def _conversion_rows(manifest: Mapping[str, Any]) -> list[Row]:
             [
                 Cell(conversion["method"]),
                 Cell(f"{conversion['training_images']:,}"),
-                Cell(f"{conversion['int8_accuracy']:.2%}"),
+                Cell(_share_on_validation(manifest, conversion["int8_accuracy"])),
                 Cell(f"{conversion['agreement']:.2%}"),
                 Cell(f"{conversion['error']:.4f}"),
                 Cell("chosen" if conversion["chosen"] else ""),
@@ -329,5 +329,7 @@ def _verification_rows(verification: Mapping[str, Any]) -> list[Row]:
             f"{arena['bytes']:,} bytes ({arena['head_bytes']:,} for tensors, "
             f"{arena['tail_bytes']:,} for the interpreter)"
         )
+    if verification.get("arena_scratch_bytes"):
+        rows["scratch memory"] = f"{verification['arena_scratch_bytes']:,} bytes, computed"
     rows["set aside for it"] = f"{verification['arena_limit_bytes']:,} bytes"
     return [Row([Cell(name), Cell(value)]) for name, value in rows.items()]
