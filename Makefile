@@ -96,7 +96,8 @@ docs: $(VENV)/.docs  ## build the site into build/site, strictly, and check its 
 	$(BIN)/python tools/check_site.py build/site
 
 audit: develop  ## check the pinned dependencies for known vulnerabilities (asks PyPI)
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/development.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/development.txt \
+		--requirement requirements/docs.txt
 
 wheel: develop  ## build the wheel, install it into a new environment and use it
 	$(BIN)/python tools/check_wheel.py

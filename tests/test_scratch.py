@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eyetune._scratch import scratch_folder, temporary_files_in_scratch
+from eyetune._scratch import abandoned_folders, scratch_folder, temporary_files_in_scratch
 
 KILLED = """
 import os, signal, sys, tempfile
@@ -56,6 +56,14 @@ def test_a_folder_of_another_user_is_not_used(temporary_directory: Path) -> None
     root.symlink_to(others)
     with scratch_folder() as folder:
         assert others not in folder.resolve().parents
+        first = folder.parent
+    with scratch_folder() as folder:
+        assert folder.parent == first  # no new one each time
+
+
+def test_looking_for_abandoned_folders_makes_none(temporary_directory: Path) -> None:
+    assert abandoned_folders() == []
+    assert list(temporary_directory.iterdir()) == []
 
 
 def test_temporary_files_of_libraries_are_deleted() -> None:

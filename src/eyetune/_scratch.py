@@ -74,24 +74,37 @@ def abandoned_folders() -> list[Path]:
         OSError: The temporary directory cannot be written.
     """
     found = []
-    for path in _root().glob(f"*{_LOCK_SUFFIX}"):
+    root = next(filter(_is_own, _candidates()), None)
+    for path in [] if root is None else root.glob(f"*{_LOCK_SUFFIX}"):
         with suppress(LockedError, OSError), acquire_lock(path):  # else its process is at work
             found.append(path.with_suffix(""))
     return sorted(path for path in found if path.is_dir())
 
 
 def _root() -> Path:
-    """Return the user's folder; a new one where another user has made a folder of its name."""
+    """Return the user's folder, which is made if it is missing."""
+    for root in _candidates():
+        with suppress(FileExistsError):
+            root.mkdir(mode=0o700)
+        if _is_own(root):
+            return root
+    return Path(tempfile.mkdtemp(prefix="eyetune-"))
+
+
+def _candidates() -> list[Path]:
+    """Return names for the user's folder: another user may have made a folder of the first one."""
     parent = Path(tempfile.gettempdir())
     user_id = os.getuid() if hasattr(os, "getuid") else 0  # on Windows each user has a directory
-    root = parent / f"eyetune-{user_id}"
-    with suppress(FileExistsError):
-        root.mkdir(mode=0o700)
-    status = root.lstat()
-    is_own = not hasattr(os, "getuid") or status.st_uid == user_id
-    if is_own and stat.S_ISDIR(status.st_mode):
-        return root
-    return Path(tempfile.mkdtemp(prefix="eyetune-"))
+    return [parent / f"eyetune-{user_id}{end}" for end in ("", *(f"-{n}" for n in range(2, 10)))]
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return False
+    is_own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return is_own and stat.S_ISDIR(status.st_mode)
 
 
 def _delete_abandoned(root: Path) -> None:

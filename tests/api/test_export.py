@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -16,7 +18,12 @@ from eyetune._stderr import silenced
 from eyetune.api.run import Run
 from eyetune.device.export import tflm
 from eyetune.device.export.conversions import Method
-from eyetune.device.export.export_folder import MANIFEST, MODEL
+from eyetune.device.export.export_folder import (
+    MANIFEST,
+    MODEL,
+    changed_files,
+    read_manifest,
+)
 from eyetune.device.export.model_card import model_card
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.verify import Verification
@@ -169,7 +176,12 @@ def test_export_refuses_a_file_that_the_s3_would_compute_incorrectly(
     exported: et.Export, archive: Path, tmp_path: Path
 ) -> None:
     source = exported.folder / MODEL  # its dense layer has a scale for each of ten outputs
-    options = {"board": "esp32-s3-eye", "formats": ["c"], "data": archive, "progress": False}
+    options: dict[str, Any] = {
+        "board": "esp32-s3-eye",
+        "formats": ["c"],
+        "data": archive,
+        "progress": False,
+    }
     with pytest.raises(BoardError, match="10 outputs"):
         et.export(source, tmp_path / "firmware", **options)
 
@@ -349,3 +361,14 @@ def test_verify_refuses_other_images(exported: et.Export, trained: Run, tmp_path
     with pytest.raises(DataError) as caught:
         et.verify(tmp_path, workspace=trained.workspace, progress=False)
     assert "another" in (caught.value.expected or "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no named pipes")
+def test_verify_opens_only_files_of_the_export(exported: et.Export, tmp_path: Path) -> None:
+    folder = tmp_path / "firmware"
+    shutil.copytree(exported.folder, folder)
+    os.mkfifo(tmp_path / "pipe")
+    values = json.loads((folder / MANIFEST).read_text())
+    values["files"] = {"../pipe": "0", "/dev/zero": "0", "nothing": "0"}
+    (folder / MANIFEST).write_text(json.dumps(values))
+    assert changed_files(folder, read_manifest(folder)) == ("../pipe", "/dev/zero", "nothing")

@@ -67,3 +67,16 @@ def test_nothing_is_promised_before_a_study_is_recorded(
     monkeypatch.setattr(f"eyetune.{command}", interrupt, raising=False)
     assert eyetune(command, "--data", "digits") == INTERRUPTED
     assert "--resume" not in eyetune.errors
+
+
+def test_the_command_to_resume_names_the_workspace(
+    eyetune: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eyetune.tune", create_and_interrupt, raising=False)
+    folder = tmp_path / "my records"
+    arguments = ["tune", "--data", "digits", "--name", "s", "--workspace", str(folder)]
+    assert eyetune(*arguments) == INTERRUPTED
+    command = eyetune.errors.partition("To resume: ")[2].strip()
+    monkeypatch.setattr("eyetune.tune", interrupt, raising=False)
+    assert eyetune(*shlex.split(command)[1:]) == INTERRUPTED
+    assert "--resume --name s" in eyetune.errors

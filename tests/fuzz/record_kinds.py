@@ -19,6 +19,8 @@ from eyetune.errors import EyetuneError
 from eyetune.records import Workspace
 from eyetune.records.check_store import CheckRecord, RecordedFinding, check_key
 from eyetune.records.database import FILE_NAME
+from eyetune.records.doctor import check
+from eyetune.records.repair import repair
 from eyetune.records.requests import RequestKind
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.studies import fabricated_study
@@ -171,7 +173,14 @@ def _write_samples(random: Random, corpus: Path, target: Path) -> Path:
     return folder
 
 
+def _repair_workspace(folder: Path) -> object:
+    diagnosis = check(folder)
+    done = repair(diagnosis)
+    return done, _read_workspace(folder)
+
+
 KINDS = (
+    Kind("doctor", _workspaces, _write_workspace, _repair_workspace, 60),
     Kind("workspace", _workspaces, _write_workspace, _read_workspace, 120),
     Kind(
         "predictions",

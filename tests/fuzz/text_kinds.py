@@ -12,11 +12,24 @@ from typing import Any
 
 from eyetune.api.set_aside import LIST_FILE, undo_check
 from eyetune.device.boards.profiles import load_board
+from eyetune.device.export.export_folder import (
+    MANIFEST,
+    MODEL,
+    Manifest,
+    changed_files,
+    read_manifest,
+    read_model,
+)
+from eyetune.device.export.idf_build import read_build
+from eyetune.device.export.model_card import model_card
+from eyetune.inputs.limits import IMAGE_FILE_BYTES
+from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import Recipe
+from eyetune.report.pages.page import embedded
 from eyetune.space import Space
 from eyetune.space.presets import recipe_space
 from tests.fuzz.kind import Kind
-from tests.fuzz.mutation import mutated_json, mutated_toml
+from tests.fuzz.mutation import mutated, mutated_json, mutated_toml
 
 
 def _recipes(_: Path) -> list[str]:
@@ -169,7 +182,87 @@ def _write_moved(random: Random, corpus: Sequence[dict[str, Any]], target: Path)
     return target / "photos"
 
 
+def _exports(_: Path) -> list[dict[str, Any]]:
+    manifest = Manifest(
+        run="3f2a1b4c",
+        label="3f2a1b4c lab",
+        data=Recipe().data,
+        data_fingerprint="abc",
+        class_names=("cat", "dog"),
+        image_shape=(32, 32, 3),
+        board=load_board("esp32-s3-eye"),
+        formats=("esp-idf",),
+        operators=("CONV_2D",),
+        flash_bytes=1000,
+        arena_bytes=2048,
+        arena_is_measured=True,
+        macs=5,
+        latency_ms=1.0,
+        latency_error_ms=0.5,
+        calibration_images=10,
+        validation_images=20,
+        float_validation_accuracy=0.5,
+        int8_validation_accuracy=0.5,
+        versions={"keras": "3"},
+        files={"model.tflite": "0" * 64, "esp-idf/main/model_data.c": "0" * 64},
+    )
+    value: dict[str, Any] = json.loads(manifest.model_dump_json(by_alias=True))
+    return [value]
+
+
+def _write_export(random: Random, corpus: Sequence[dict[str, Any]], target: Path) -> Path:
+    (target / MODEL).write_bytes(b"no model")
+    (target / MANIFEST).write_bytes(mutated_json(random, random.choice(corpus)))
+    return target
+
+
+def _read_export(folder: Path) -> object:
+    manifest = read_manifest(folder)
+    return changed_files(folder, manifest), model_card(manifest, None), read_model(folder)
+
+
+def _pictures(_: Path) -> list[bytes]:
+    return [
+        b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><defs><path id="a" d="M0 0"/>'
+        b'</defs><g style="fill: red" clip-path="url(#a)"><use href="#a"/><text>b</text></g></svg>'
+    ]
+
+
+def _write_picture(random: Random, corpus: Sequence[bytes], target: Path) -> Path:
+    content = mutated(random, random.choice(corpus))
+    if random.random() < 0.1:
+        depth = random.choice((10, 1_000, 100_000))
+        content = content.replace(b"<g", b"<g>" * depth + b"<g")
+        content = content.replace(b"</g>", b"</g>" * (depth + 1))
+    path = target / "mistakes.svg"
+    path.write_bytes(content)
+    return path
+
+
+def _read_picture(path: Path) -> object:
+    return embedded(read_bytes(path, IMAGE_FILE_BYTES), "one", "Mistakes.")
+
+
+def _builds(_: Path) -> list[dict[str, Any]]:
+    files = {"0x1000": "bootloader.bin", "0x10000": "app.bin"}
+    extra = {"chip": "esp32", "stub": True, "before": "default_reset", "after": "hard_reset"}
+    settings = {"flash_mode": "dio", "flash_size": "4MB", "flash_freq": "40m"}
+    return [{"flash_files": files, "extra_esptool_args": extra, "flash_settings": settings}]
+
+
+def _write_build(random: Random, corpus: Sequence[dict[str, Any]], target: Path) -> Path:
+    build = target / "build"
+    build.mkdir()
+    for name in ("bootloader.bin", "app.bin"):
+        (build / name).write_bytes(b"code")
+    (build / "flasher_args.json").write_bytes(mutated_json(random, random.choice(corpus)))
+    return target
+
+
 KINDS = (
+    Kind("export", _exports, _write_export, _read_export, 200),
+    Kind("picture of a report", _pictures, _write_picture, _read_picture, 200),
+    Kind("built firmware", _builds, _write_build, read_build, 150),
     Kind("recipe", _recipes, _write_toml, _read_recipe, 600),
     Kind("space", _spaces, _write_toml, _read_space, 400),
     Kind("board", _boards, _write_toml, load_board, 600),

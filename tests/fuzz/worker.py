@@ -100,7 +100,9 @@ def _read(kind: Kind, path: Path, folder: Path) -> dict[str, Any]:
         kind.read(path)
     except EyetuneError as error:
         result = {"outcome": "error", "error": type(error).__name__}
-        if not str(error) or len(str(error)) > 10_000:
+        if "MemoryError" in str(error):  # it was refused by the system, and not by a limit
+            result = {"outcome": MEMORY, "trace": traceback.format_exc(limit=-30)[-6000:]}
+        elif not str(error) or len(str(error)) > 10_000:
             start = str(error)[:1000]
             trace = f"{start}\nan error of {len(str(error)):,} characters"
             result = {"outcome": FOREIGN, "trace": trace}

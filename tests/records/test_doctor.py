@@ -383,3 +383,23 @@ def test_workspace_in_use_is_not_repaired(filled: Workspace) -> None:
     diagnosis = check(filled.folder)
     with filled.runs.claim(run.id), pytest.raises(RunBusyError):
         repair(diagnosis)
+
+
+def test_damaged_copy_of_an_unknown_record_is_reported_once_and_for_all(filled: Workspace) -> None:
+    run = filled.runs.find("first")
+    path = filled.runs.folder(run.id) / RECORD_FILE
+    copy = json.loads(path.read_text())
+    copy["rows"]["runs"][0]["seed"] = "x"
+    path.write_text(json.dumps(copy))
+    edit(filled.folder, "delete from epochs", f"delete from runs where id = '{run.id}'")
+    for _ in range(2):
+        repair(check(filled.folder))
+    assert problems(filled.folder) == {Problem.FILE_DAMAGED}
+    assert list(filled.folder.glob("*.former-*")) == []
+
+
+def test_group_that_can_write_is_noted(filled: Workspace) -> None:
+    filled.folder.chmod(0o770)
+    found = check(filled.folder)
+    assert found.findings == ()
+    assert "group can write" in found.notes[0]

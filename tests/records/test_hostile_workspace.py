@@ -7,10 +7,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from eyetune.data.preview import save_picture
 from eyetune.errors import WorkspaceError
 from eyetune.records import Workspace
 from eyetune.records.database import FILE_NAME
+from eyetune.records.doctor import check
+from eyetune.records.findings import Problem
+from eyetune.records.repair import repair
+from eyetune.report.figures.picture import Picture, save
 from eyetune.testing.labs import fabricated_lab
 from tests.records.fabricate import add_complete_run, add_run
 from tests.records.test_study_store import add_study
@@ -156,3 +162,71 @@ def test_existing_folder_keeps_its_permissions(workspace: Path) -> None:
     workspace.mkdir(mode=0o750)
     add_run(Workspace(workspace))
     assert workspace.stat().st_mode & 0o777 == 0o750
+
+
+BOMBS = {
+    "a view that never ends": (
+        "alter table runs rename to others; create view runs as with recursive n(i) as "
+        "(select 1 union all select i + 1 from n) select others.* from others, n;"
+    ),
+    "a computed column": (
+        "alter table runs add column more text generated always as "
+        "(cast(zeroblob(900000000) as text)) virtual;"
+    ),
+    "a trigger": "create trigger t after insert on epochs begin delete from runs; end;",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_database_with_more_than_plain_tables_is_refused(workspace: Path, name: str) -> None:
+    run = add_run(Workspace(workspace))
+    with sqlite3.connect(workspace / FILE_NAME) as database:
+        database.executescript(BOMBS[name])
+    database.close()
+    with pytest.raises(WorkspaceError, match="damaged"):
+        Workspace(workspace).runs.get(run.id)
+    found = check(workspace)
+    assert [finding.problem for finding in found.findings] == [Problem.DATABASE_DAMAGED]
+    repair(found)
+    assert Workspace(workspace).runs.get(run.id).id == run.id  # from its copy
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no named pipes")
+@pytest.mark.parametrize("name", [f"{FILE_NAME}-journal", f"{FILE_NAME}-wal", "eyetune.lock"])
+def test_pipe_beside_the_database_is_refused(workspace: Path, name: str) -> None:
+    add_run(Workspace(workspace))
+    (workspace / name).unlink(missing_ok=True)
+    os.mkfifo(workspace / name)
+    with pytest.raises(WorkspaceError, match="in the way"):
+        Workspace(workspace).runs.all()
+    with pytest.raises(WorkspaceError, match="in the way"):
+        check(workspace)
+
+
+def test_missing_column_is_a_damaged_database(workspace: Path) -> None:
+    add_run(Workspace(workspace))
+    with sqlite3.connect(workspace / FILE_NAME) as database:
+        database.execute("alter table runs drop column note")
+    database.close()
+    with pytest.raises(WorkspaceError, match="damaged") as caught:
+        Workspace(workspace).runs.all()
+    assert "doctor" in (caught.value.fix or "")
+
+
+def test_pictures_do_not_follow_links(workspace: Path, victim: Path) -> None:
+    folder = workspace / "plots"
+    folder.mkdir(parents=True)
+    for name in ("curves.svg", "samples.png"):
+        (folder / name).symlink_to(victim / "precious.txt")
+    save(Picture(), folder, "curves", ["svg"])
+    save_picture(Image.new("RGB", (4, 4)), folder / "samples.png")
+    assert (victim / "precious.txt").read_text() == "mine"
+    assert not (folder / "curves.svg").is_symlink()
+
+
+def test_links_deep_in_the_folder_of_a_run_are_reported(workspace: Path, victim: Path) -> None:
+    records = Workspace(workspace)
+    folder = records.runs.folder(add_run(records).id) / "plots"
+    folder.mkdir()
+    (folder / "curves.png").symlink_to(victim / "precious.txt")
+    assert Problem.LEADS_OUT in {finding.problem for finding in check(workspace).findings}

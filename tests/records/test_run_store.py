@@ -267,3 +267,11 @@ def test_epoch_without_a_loss_is_read_back(workspace: Path) -> None:
     epoch = replace(make_epoch(1), loss=None, others={"twice": 2.0})
     records.runs.save_epochs(run.id, [epoch])
     assert records.runs.history(run.id) == (epoch,)
+
+
+def test_restoring_from_an_empty_trash_is_no_lost_database(workspace: Path) -> None:
+    records = Workspace(workspace)
+    run = add_run(records)
+    with pytest.raises(RunNotFoundError, match="in the trash") as caught:
+        records.runs.find(run.id, deleted=True)
+    assert "doctor" not in (caught.value.fix or "")

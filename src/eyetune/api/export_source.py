@@ -27,6 +27,8 @@ from eyetune.device.export.model_file import (
     open_model_file,
 )
 from eyetune.errors import UsageError
+from eyetune.inputs.limits import WEIGHTS_BYTES
+from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import DataSection, Resize
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
@@ -167,7 +169,7 @@ def load_network(source: ExportSource) -> SourceNetwork:
         shape = require_images(source.origin.record)
         return SourceNetwork(shape, keras_model=source.origin.classifier())
     file = open_model_file(source.origin, pixels=source.pixels, unsafe=source.unsafe)
-    content = source.origin.read_bytes() if source.is_tflite else None
+    content = read_bytes(source.origin, WEIGHTS_BYTES) if source.is_tflite else None
     return SourceNetwork(file.input_shape, file.pixels, file.keras_model, content, file)
 
 

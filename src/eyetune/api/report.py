@@ -12,6 +12,8 @@ from eyetune.api.lab import Lab
 from eyetune.api.preparing import workspace_of
 from eyetune.api.run import Run
 from eyetune.errors import DataError, EyetuneError, LabNotFoundError, RunNotFoundError, UsageError
+from eyetune.inputs.limits import IMAGE_FILE_BYTES
+from eyetune.inputs.regular_file import read_bytes
 from eyetune.records import Workspace
 
 if TYPE_CHECKING:
@@ -150,9 +152,9 @@ def _mistakes(run: Run, index: int) -> Drawing | None:
     name = f"mistakes-{index}"
     caption = "The most confident mistakes: the true class, and the predicted one."
     try:
-        content = (run.folder / "plots" / "mistakes.svg").read_bytes()
+        content = read_bytes(run.folder / "plots" / "mistakes.svg", IMAGE_FILE_BYTES)
         return embedded(content, name, caption, photo=True)
-    except (OSError, DataError):
+    except (OSError, ValueError, DataError):
         pass
     try:
         return drawing(run.plot_mistakes(), name, caption, photo=True)

@@ -113,7 +113,7 @@ def show(
     recipe = Recipe().with_(edits)  # checks the ranges
     dataset = load_images(recipe, progress=True)
     name = f"data-{dataset.name}{'-augmented' if recipe.augments_images else ''}.png"
-    path = output or common.open_workspace().folder / name
+    path = output or common.open_workspace().path(name)
     if recipe.augments_images:
         load_keras()
         from eyetune.data.augment import variations

@@ -136,7 +136,7 @@ def deploy(  # noqa: PLR0913 (options)
                 trackers=opened,
             )
         except KeyboardInterrupt:
-            return say_how_to_resume("deploy", workspace, study_ids, resumed=resumed)
+            return say_how_to_resume("deploy", common, workspace, study_ids, resumed=resumed)
     lines = [
         *map(escape, result.export.manifest.steps),
         *export_lines(result.export),

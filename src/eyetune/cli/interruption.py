@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from eyetune.cli.common import INTERRUPTED, say
+from eyetune.cli.common import INTERRUPTED, Common, say
 
 if TYPE_CHECKING:
     from eyetune.records import Workspace
@@ -29,11 +29,14 @@ def recorded_studies(workspace: Workspace) -> Iterator[list[str]]:
         yield ids
 
 
-def say_how_to_resume(command: str, workspace: Workspace, ids: list[str], *, resumed: str) -> int:
+def say_how_to_resume(
+    command: str, common: Common, workspace: Workspace, ids: list[str], *, resumed: str
+) -> int:
     """Say how to resume the study that was interrupted, and return the exit status.
 
     Args:
         command: The command: tune or deploy.
+        common: The command's common options.
         workspace: The workspace.
         ids: Ids of the studies that the command has recorded.
         resumed: Name of the study that the command resumes, or "".
@@ -42,8 +45,6 @@ def say_how_to_resume(command: str, workspace: Workspace, ids: list[str], *, res
     if not name:
         say("Interrupted before anything was recorded.")
         return INTERRUPTED
-    say(
-        "Interrupted. Every whole epoch is recorded. "
-        f"To resume: eyetune {command} --resume --name {shlex.quote(name)}"
-    )
+    arguments = ["eyetune", command, "--resume", "--name", name, *common.workspace_arguments()]
+    say(f"Interrupted. Every whole epoch is recorded. To resume: {shlex.join(arguments)}")
     return INTERRUPTED

@@ -115,7 +115,7 @@ def tune(
             if command.engine == "keras-tuner":
                 say("Interrupted. The trials so far are recorded; KerasTuner cannot resume them.")
                 return INTERRUPTED
-            return say_how_to_resume("tune", workspace, study_ids, resumed=resumed)
+            return say_how_to_resume("tune", common, workspace, study_ids, resumed=resumed)
     _show(study, retrained, rivals, common)
     return 0
 

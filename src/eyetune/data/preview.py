@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from eyetune._files import replaced_file
 from eyetune.data.dataset import Dataset, Images, Split, one_hot
 from eyetune.errors import UsageError, WorkspaceError
 from eyetune.values.display import one_line
@@ -183,7 +184,8 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     check_picture_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        with replaced_file(path) as partial:  # a link of that name is not followed
+            picture.save(partial)
     except OSError as error:
         raise WorkspaceError(
             f"The picture {path} cannot be written.", received=error.strerror or error

@@ -112,6 +112,12 @@ IMAGE_FILE_BYTES = Limit(
     "bytes",
     "Size of an image file on disk.",
 )
+PARAMETERS = Limit(
+    "EYETUNE_MAX_PARAMETERS",
+    200_000_000,
+    "parameters",
+    "Weights of a network that a recipe or a .keras file describes, of four bytes each.",
+)
 IMAGES = Limit(
     "EYETUNE_MAX_IMAGES",
     5_000_000,

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from eyetune.errors import EyetuneError, TrainingError
+from eyetune.inputs.limits import LimitExceededError
 from eyetune.models import cnn, model_function, transfer
+from eyetune.models.parameter_limit import limited_parameters
 from eyetune.recipe import ModelSection
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ def translate_build_errors() -> Iterator[None]:
         yield
     except EyetuneError:
         raise
+    except LimitExceededError as error:
+        raise TrainingError(
+            "The network is too large.", received=str(error), fix=error.fix
+        ) from None
     # Keras and TensorFlow have many exceptions for a network that is too large or inconsistent.
     except Exception as error:
         message = " ".join(str(error).split())[:_MAX_MESSAGE_CHARACTERS]
@@ -71,6 +77,7 @@ def build(
     with translate_build_errors():
         if section.has_function:
             return model_function.build(section, image_shape, num_classes)
-        if section.has_backbone:
-            return transfer.build(section, image_shape, num_classes, dtype=dtype)
-        return cnn.build(section, image_shape, num_classes, dtype=dtype)
+        with limited_parameters():
+            if section.has_backbone:
+                return transfer.build(section, image_shape, num_classes, dtype=dtype)
+            return cnn.build(section, image_shape, num_classes, dtype=dtype)

@@ -19,6 +19,8 @@ from sqlalchemy import Table, select
 
 from eyetune._files import write_text
 from eyetune.errors import WorkspaceError
+from eyetune.inputs.limits import JSON_BYTES
+from eyetune.inputs.regular_file import read_bytes, read_text
 from eyetune.records.database import Database, Touched
 from eyetune.records.folders import record_folder
 from eyetune.records.rows import stored_columns
@@ -106,7 +108,7 @@ def study_rows(database: Database, study_id: str) -> dict[str, list[Row]]:
 def read_copy(folder: Path) -> Copy | None:
     """Return the copy in the folder of a run or study; None if there is none, or it is damaged."""
     try:
-        about = json_value((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        about = json_value(read_text(folder / RECORD_FILE, JSON_BYTES))
         rows = {name: list(map(dict, about["rows"][name])) for name in about["rows"]}
         if studies.name in rows:
             rows[trials.name] = _read_trials(folder / TRIALS_FILE)
@@ -135,7 +137,8 @@ def _read_trials(path: Path) -> list[Row]:
     rows: dict[int, Row] = {}
     if not path.is_file():
         return []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    content = read_bytes(path, JSON_BYTES).decode("utf-8", "replace")
+    for line in content.splitlines():
         with suppress(ValueError, TypeError, KeyError):
             row = dict(json_value(line))
             rows[int(row["number"])] = row

@@ -16,8 +16,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspe
 from eyetune._files import acquire_lock, make_private_folder
 from eyetune.errors import WorkspaceError
 from eyetune.records.changes import Change, Observer
-from eyetune.records.folders import workspace_path
+from eyetune.records.folders import unwritable, workspace_path
 from eyetune.records.schema import VERSION
+from eyetune.records.schema_check import MAX_VALUE_BYTES, check_companions, foreign_parts
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -56,7 +57,9 @@ class Database:
     def engine(self) -> Engine:
         """The engine of the database, which is created or migrated on first use."""
         self.make_folder("runs")
-        return _connect(workspace_path(self.folder, FILE_NAME))
+        path = workspace_path(self.folder, FILE_NAME)
+        check_companions(path)
+        return _connect(path)
 
     def make_folder(self, *names: str) -> None:
         """Make the workspace's folder, private to this user, and a folder in it.
@@ -160,14 +163,22 @@ def _connect(path: Path) -> Engine:
     """
     address = URL.create("sqlite", database=str(path))  # a path may hold what has a meaning in URLs
     engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
-    event.listen(
-        engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON")
-    )
+    event.listen(engine, "connect", _prepared)
     with _explained(path), engine.connect() as connection:
+        database = connection.connection.dbapi_connection
+        assert isinstance(database, sqlite3.Connection)
+        if found := foreign_parts(database):
+            raise _damaged(path, f"it contains {', '.join(found[:3])}")
         version = _version(connection)
     if version != VERSION:
         _migrate(engine, path)
     return engine
+
+
+def _prepared(connection: sqlite3.Connection, _: object) -> None:
+    """Set what each connection needs: a limit on values, and foreign keys."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 @contextmanager
@@ -191,7 +202,10 @@ def _version(connection: Connection) -> str | None:
 def _migrate(engine: Engine, path: Path) -> None:
     """Bring the database to VERSION; of two processes that open it at once, one waits."""
     known = versions()
-    lock = acquire_lock(path.with_suffix(".lock"), timeout_seconds=None)
+    try:
+        lock = acquire_lock(path.with_suffix(".lock"), timeout_seconds=None)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
     with lock, _explained(path), engine.connect() as connection:
         version = _version(connection)
         if version is None and inspect(connection).get_table_names():
@@ -249,7 +263,12 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
     if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         problem = "is in use by another process"
         fix = "Wait for it to finish, then try again."
-    elif primary_code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    elif primary_code in (
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_ERROR,  # a table or column is missing
+    ):
         return _damaged(path, error.orig)
     elif primary_code == sqlite3.SQLITE_FULL:
         problem = "cannot grow: the disk is full"

@@ -20,6 +20,7 @@ from eyetune.records.findings import Diagnosis, Finding, Problem
 from eyetune.records.folders import is_claimed, record_folder, record_names, workspace_path
 from eyetune.records.processes import Process, is_running, processes_in
 from eyetune.records.stored_rows import (
+    damage,
     damaged_rows,
     integrity_problems,
     opened,
@@ -175,12 +176,17 @@ def _check_folders(folder: Path, kind: str, known: _Known) -> Iterator[Finding]:
             text = f"The folder of {noun} {name} is missing, and what was in it is lost."
             yield Finding(Problem.FOLDER_MISSING, subject, text, "is made again, with the record")
             continue
+        yield from _check_links(folder, path)
         yield from _check_files(folder, path)
         copy = read_copy(path)
         if name in ids:
             if not is_claimed(path) and _is_outdated(database, kind, name, copy):
                 text = f"The copy of the record of {noun} {name} is missing or outdated."
                 yield Finding(Problem.COPY_OUTDATED, subject, text, "is written again")
+        elif copy is not None and (reason := _damage_of(copy, kind)):
+            text = f"The copy of the record of {noun} {name} cannot be used: {reason}."
+            advice = _without_record(path, subject, noun).advice
+            yield Finding(Problem.FILE_DAMAGED, subject, text, advice=advice)
         elif copy is not None and known.is_readable:
             text = f"The database does not know {noun} {name}, whose folder holds its record."
             repair, advice = "is added to the database", ""
@@ -195,6 +201,11 @@ def _taken_name(copy: Copy, names: frozenset[str]) -> str:
     """Return the name of a copied study that another one has by now; "" if none has."""
     own = (row for row in copy.rows.get("studies", ()) if row.get("deleted_at") is None)
     return next((name for name in (str(row.get("name")) for row in own) if name in names), "")
+
+
+def _damage_of(copy: Copy, kind: str) -> str:
+    """Return why the record in a copy cannot be used; "" if it can."""
+    return next((reason for row in copy.rows.get(kind, ()) if (reason := damage(kind, row))), "")
 
 
 def _without_record(path: Path, subject: str, noun: str) -> Finding:
@@ -220,6 +231,18 @@ def _agree(rows: Sequence[Row], copied: Sequence[Row]) -> bool:
         for name, value in other.items()
         if name in row
     )
+
+
+def _check_links(workspace: Path, folder: Path) -> Iterator[Finding]:
+    """Yield the links below a folder of a record that lead out of the workspace."""
+    for path in _below(folder, _MAX_DEPTH):
+        if path.is_symlink():
+            names = path.relative_to(workspace).parts
+            try:
+                workspace_path(workspace, *names)
+            except WorkspaceError as error:
+                subject = ascii("/".join(names))[1:-1]
+                yield Finding(Problem.LEADS_OUT, subject, error.message, advice=error.fix or "")
 
 
 def _check_files(workspace: Path, folder: Path) -> Iterator[Finding]:
@@ -311,6 +334,8 @@ def _notes_on_use(processes: Iterable[Process]) -> list[str]:
 
 def _notes_on_permissions(folder: Path) -> list[str]:
     mode = folder.stat().st_mode
+    if mode & 0o020 and not mode & 0o002:
+        return [f"Its group can write to the workspace. To make it private: chmod 700 {folder}"]
     if mode & 0o055 and not mode & 0o002:
         return [f"Other users can read the workspace. To make it private: chmod 700 {folder}"]
     return []

@@ -57,6 +57,7 @@ def resolve_reference(
     latest: Callable[[], str | None],
     folder: Path,
     deleted: Sequence[Candidate] = (),
+    is_empty: bool | None = None,
 ) -> str:
     """Return the id of the record that a user means.
 
@@ -69,6 +70,8 @@ def resolve_reference(
         latest: Returns the id that "latest" means; None if it means none of the candidates.
         folder: The workspace's folder, for the error.
         deleted: Records in the trash, which the error mentions if the reference means one of them.
+        is_empty: Whether the database has no records of this kind at all. Default: whether there
+            are no candidates and none in the trash.
 
     Raises:
         NotFoundError: The error of the kind: no record or several match.
@@ -95,12 +98,14 @@ def resolve_reference(
             received=_listed(matches[::-1]),
             fix=f"Use the id of one, of the newest for example: {matches[-1].id}",
         )
-    raise _no_match(reference, kind, candidates, folder, deleted)
+    if is_empty is None:
+        is_empty = not candidates and not deleted
+    raise _no_match(reference, kind, candidates, folder, deleted, is_empty=is_empty)
 
 
 def unrecorded_text(folder: Path, plural: str, count: int) -> str:
     """Return the sentence about folders whose records are missing in the database."""
-    return f"The database of {folder} holds no {plural}, but it has {count:,} folders of {plural}."
+    return f"The database of {folder} holds no {plural}; {plural} that have folders: {count:,}."
 
 
 def _matching(reference: str, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -122,6 +127,8 @@ def _no_match(
     candidates: Sequence[Candidate],
     folder: Path,
     trash: Sequence[Candidate],
+    *,
+    is_empty: bool,
 ) -> NotFoundError:
     """Return the error for a reference that matches none of the candidates."""
     deleted = _matching(reference, trash)
@@ -131,7 +138,7 @@ def _no_match(
             received=reference,
             fix=f"eyetune {kind.plural} restore {deleted[0].id}",
         )
-    if not candidates and not trash and kind is not LAB:
+    if is_empty and kind is not LAB:
         names = record_names(folder, kind.plural)
         if names:
             return kind.error(
@@ -139,6 +146,12 @@ def _no_match(
                 received=reference,
                 fix=f"Rebuild the database: eyetune doctor {folder}",
             )
+    if not candidates and not is_empty and not trash:
+        return kind.error(
+            f"There are no {kind.plural} in the trash of {folder}.",
+            received=reference,
+            fix=f"`eyetune {kind.plural}` lists those that are not in the trash.",
+        )
     if not candidates:
         return kind.error(
             f"There are no {kind.plural} in {folder} yet.",

@@ -405,6 +405,7 @@ class RunStore:
             latest=lambda: self._latest(chosen),
             folder=self._database.folder,
             deleted=[Candidate(run.id, run.name) for run in trash],
+            is_empty=not headings,
         )
         return self.get(run_id)
 

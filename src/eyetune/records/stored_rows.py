@@ -14,6 +14,7 @@ from urllib.parse import quote
 from eyetune.errors import WorkspaceError
 from eyetune.records.requests import request_of
 from eyetune.records.rows import history, reading_row, run_record, study_record, trial_record
+from eyetune.records.schema_check import check_companions, foreign_parts
 
 # What the others refer to comes first. Commands hold these names, and columns of our own tables
 # (`nosec`); values are parameters.
@@ -56,11 +57,15 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Connect to a database file that exists; text that is not UTF-8 is kept.
 
     Raises:
-        sqlite3.Error: It cannot be opened.
+        sqlite3.Error: It cannot be opened, or contains what eyetune never makes.
+        WorkspaceError: A pipe or a device is in the way of the files beside it.
     """
+    check_companions(path)
     address = f"file:{quote(str(path))}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=30, isolation_level=None)) as database:
         database.text_factory = lambda content: content.decode("utf-8", "surrogateescape")
+        if found := foreign_parts(database):
+            raise sqlite3.DatabaseError(f"it contains {', '.join(found[:3])}")
         yield database
 
 
@@ -130,7 +135,7 @@ def damaged_rows(database: sqlite3.Connection) -> Iterator[DamagedRow]:
     for table in TABLES:
         owner = _OWNERS.get(table)
         for row in readable_rows(database, table):
-            reason = _damage(table, row)
+            reason = damage(table, row)
             if not reason and owner is not None and row[owner[0]] not in ids[owner[1]]:
                 reason = f"{owner[0]}: there is no such record"
             if reason:
@@ -163,7 +168,7 @@ def delete_row(database: sqlite3.Connection, damaged: DamagedRow) -> None:
     database.execute(command, [damaged.values[_ROWID]])
 
 
-def _damage(table: str, row: Row) -> str:
+def damage(table: str, row: Row) -> str:
     """Return what is wrong with a row; "" if nothing is."""
     checks: dict[str, Callable[[Row], object]] = {
         "runs": lambda values: run_record({**values, **_NO_EPOCHS}),

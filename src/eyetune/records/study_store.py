@@ -251,6 +251,7 @@ class StudyStore:
             latest=lambda: chosen[-1].id if chosen else None,
             folder=self._database.folder,
             deleted=[Candidate(study.id, study.name) for study in trash],
+            is_empty=not found,
         )
         return self.get(study_id)
 

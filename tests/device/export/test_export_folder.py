@@ -52,6 +52,14 @@ def test_read_manifest_refuses_a_damaged_file(tmp_path: Path, text: str) -> None
     assert caught.value.received
 
 
+def test_read_manifest_refuses_a_time_without_its_error(tmp_path: Path) -> None:
+    export_folder.write_manifest(tmp_path, MANIFEST_VALUE)
+    values = json.loads((tmp_path / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps({**values, "latency_error_ms": None}))
+    with pytest.raises(UsageError, match="export"):
+        export_folder.read_manifest(tmp_path)
+
+
 def test_read_refuses_a_folder_that_is_not_an_export(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         export_folder.read_manifest(tmp_path)

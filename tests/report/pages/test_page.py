@@ -67,3 +67,10 @@ def test_change_rows_hold_path_old_and_new_value() -> None:
 def test_lines_that_moved_are_marked_where_they_differ() -> None:
     assert marked_lines("a\nb\nc", "a\nc\nd") == [("a", False), ("b", True), ("c", False)]
     assert marked_lines("", "a") == []
+
+
+def test_embedded_picture_of_elements_thousands_deep_is_refused() -> None:
+    depth = 5_000
+    content = f'<svg viewBox="0 0 1 1">{"<g>" * depth}{"</g>" * depth}</svg>'
+    with pytest.raises(DataError):
+        embedded(content.encode(), "one", "Curves.")

@@ -11,6 +11,7 @@ from typing import Any
 from eyetune.errors import UsageError
 from eyetune.inputs.limits import WEIGHTS_BYTES, LimitExceededError
 from eyetune.inputs.zip_file import check_zip, open_zip
+from eyetune.models.parameter_limit import limited_parameters
 
 _CONFIG = "config.json"  # in the archive: the layers of the model
 _MAX_CONFIG_BYTES = 100_000_000
@@ -56,7 +57,8 @@ def load_keras_file(path: Path, *, unsafe: bool = False) -> Any:
 
     try:
         check_zip(path, WEIGHTS_BYTES)
-        return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
+        with limited_parameters():
+            return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
     except LimitExceededError as error:
         raise UsageError(
             "The .keras file is too large.", received=f"{path}: {error}", fix=error.fix

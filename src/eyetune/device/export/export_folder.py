@@ -16,12 +16,12 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pydantic
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from eyetune._files import replaced_folder
+from eyetune._files import OutsideError, path_inside, replaced_folder
 from eyetune.device.boards.profiles import Board
 from eyetune.device.export import unknown_text
 from eyetune.device.export.conversions import Conversion
@@ -143,6 +143,12 @@ class Manifest(JsonModel):
     versions: dict[str, str] = Field(description="versions of the libraries")
     files: dict[str, str] = Field(description="SHA-256 of each file that contains the network")
 
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        if (self.latency_ms is None) is not (self.latency_error_ms is None):
+            raise ValueError("latency_ms and latency_error_ms belong together")
+        return self
+
     @property
     def accuracy_drop(self) -> float | None:
         """Validation accuracy that int8 costs, 0 to 1; negative for a gain; None if unknown."""
@@ -202,8 +208,17 @@ def read_model(folder: Path) -> bytes:
 
 def changed_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """Return the files with the network that changed after the export was written."""
-    names = manifest.files.items()
-    return tuple(name for name, expected in names if digest(folder / name) != expected)
+    return tuple(
+        name for name, expected in manifest.files.items() if _digest_in(folder, name) != expected
+    )
+
+
+def _digest_in(folder: Path, name: str) -> str:
+    """Return the SHA-256 of a file that a manifest names; "missing" if it is not in the folder."""
+    try:
+        return digest(path_inside(folder, name))
+    except (OutsideError, OSError):
+        return "missing"
 
 
 def digests(folder: Path, paths: list[Path]) -> dict[str, str]:
@@ -212,10 +227,10 @@ def digests(folder: Path, paths: list[Path]) -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file; "missing" if it cannot be read."""
+    """Return the SHA-256 of a file; "missing" if it cannot be read or is no regular file."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_bytes(path, WEIGHTS_BYTES)).hexdigest()
+    except (OSError, ValueError):
         return "missing"
 
 

@@ -20,7 +20,8 @@ from eyetune.device.export.int8_values import Images, OnImage, no_progress, pixe
 from eyetune.device.export.litert import version
 from eyetune.device.sandbox import client
 from eyetune.errors import UsageError
-from eyetune.inputs.regular_file import open_file
+from eyetune.inputs.limits import WEIGHTS_BYTES
+from eyetune.inputs.regular_file import open_file, read_bytes
 from eyetune.values.pixels import PixelRange, Pixels, scaled_pixels
 from eyetune.values.versions import library_versions
 
@@ -229,7 +230,7 @@ def _all_layers(model: Any) -> Iterator[Any]:
 
 
 def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
-    content = path.read_bytes()
+    content = read_bytes(path, WEIGHTS_BYTES)
     described = client.ports(content)
     inputs, outputs = described["inputs"], described["outputs"]
     shapes = [[tuple(port["shape"]) for port in ports] for ports in (inputs, outputs)]

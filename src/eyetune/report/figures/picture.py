@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from eyetune._files import replaced_file
 from eyetune.report.output import output_errors
 from eyetune.values.display import lines
 
@@ -101,7 +102,8 @@ def save(picture: Picture, folder: Path, name: str, formats: Sequence[str] = FOR
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else {}
-            picture.savefig(path, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
+            with replaced_file(path) as partial:  # a link of that name is not followed
+                picture.savefig(partial, dpi=DOTS_PER_INCH, metadata=metadata, **UNCUT)
     return paths
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree  # nosec B405  # see embedded
 
 from eyetune.errors import DataError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.values.display import lines
 
 if TYPE_CHECKING:
@@ -109,17 +110,23 @@ def embedded(content: bytes, name: str, caption: str, *, photo: bool = False) ->
     Raises:
         DataError: It is no SVG file of a known size.
     """
-    from markupsafe import Markup
 
-    try:
-        root = ElementTree.fromstring(content)  # nosec B314  # expat limits what entities expand to
-        width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
-    except (ElementTree.ParseError, KeyError, ValueError) as error:
-        raise DataError(
+    def damaged(reason: str) -> DataError:
+        return DataError(
             f"The picture {name} cannot be shown.",
             expected="an SVG file with a viewBox",
-            received=f"{type(error).__name__}: {error}",
-        ) from None
+            received=reason,
+        )
+
+    with explaining_damage(damaged):  # also elements inside of each other, thousands deep
+        return _embedded(content, name, caption, photo=photo)
+
+
+def _embedded(content: bytes, name: str, caption: str, *, photo: bool) -> Drawing:
+    from markupsafe import Markup
+
+    root = ElementTree.fromstring(content)  # nosec B314  # expat limits what entities expand to
+    width, height = (float(size) for size in root.attrib["viewBox"].split()[2:])
     for parent in list(root.iter()):
         for child in list(parent):
             if _local_name(child.tag) not in _ELEMENTS:
