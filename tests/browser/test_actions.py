@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,8 +152,24 @@ def test_trial_by_hand_is_enqueued(visit: Visit, records: Workspace) -> None:
     page.get_by_role("button", name="Try values").click()
     page.get_by_label("learning_rate").fill("7")
     page.get_by_role("button", name="Try them").click()
-    page.get_by_text("learning_rate cannot have this value").wait_for()
+    page.get_by_role("alert").filter(has_text="learning_rate cannot have this value").wait_for()
+    assert page.get_by_role("button", name="Try them").is_visible()  # for another attempt
+    page.get_by_role("button", name="Cancel").click()
     records.requests.remove(request)
+
+
+def test_run_is_exported_and_downloaded(visit: Visit, records: Workspace) -> None:
+    run = et.open_run(HOSTILE, workspace=records)
+    page = visit.open(f"/runs/{run.id}")
+    page.get_by_role("button", name="Export").click()
+    page.get_by_role("link", name="firmware.zip").wait_for(timeout=LIMIT_MILLISECONDS)
+    visit.keep(f"firmware-{page.viewport_size['width']}")  # type: ignore[index]
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="firmware.zip").click()
+    with zipfile.ZipFile(downloading.value.path()) as archive:
+        names = archive.namelist()
+    assert "firmware-esp-eye/model.tflite" in names
+    assert "firmware-esp-eye/esp-idf/main/image.c" in names
 
 
 @pytest.fixture

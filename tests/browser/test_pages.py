@@ -89,9 +89,11 @@ def test_workbench_trains_what_its_knobs_say(visit: Visit, records: Workspace) -
     page.get_by_label("Name of the run").fill(name)
     page.get_by_text("MACs").wait_for(timeout=LIMIT_MILLISECONDS)
     page.get_by_role("button", name="Copy as command").click()
-    page.get_by_text("fit.epochs=2").wait_for()
+    page.get_by_text(f"fit.epochs=2 --name {name}").wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text("COMPLETE, 2 of 2 epochs").wait_for(timeout=LIMIT_MILLISECONDS)
+    curve = page.get_by_role("img", name="accuracy by epoch").locator("path[stroke-width='2']")
+    curve.first.wait_for(state="attached")
     visit.keep(name)
     run = records.runs.find(name)
     assert run.recipe.fit.epochs == 2
@@ -101,7 +103,43 @@ def test_workbench_trains_what_its_knobs_say(visit: Visit, records: Workspace) -
 def test_workbench_explains_what_a_recipe_refuses(visit: Visit) -> None:
     page = visit.open("/workbench")
     page.get_by_label("learning rate", exact=True).fill("-1")
-    page.get_by_role("alert").filter(has_text="learning_rate").wait_for()
+    page.get_by_role("alert").filter(has_text="learning_rate").first.wait_for()
+    page.get_by_label("epochs", exact=True).fill("3")  # another knob does not hide it
+    page.wait_for_timeout(1_000)
+    assert page.get_by_role("alert").filter(has_text="learning_rate").count() > 0
+    assert page.get_by_role("button", name="Train", exact=True).is_disabled()
+    page.get_by_label("learning rate", exact=True).fill("0.01")
+    page.get_by_role("alert").filter(has_text="learning_rate").first.wait_for(state="hidden")
+    page.get_by_text("MACs").wait_for(timeout=LIMIT_MILLISECONDS)
+    assert page.get_by_role("button", name="Train", exact=True).is_enabled()
+
+
+def test_workbench_applies_a_technique(visit: Visit) -> None:
+    page = visit.open("/workbench")
+    page.get_by_label("Technique").click()
+    page.get_by_role("option", name="batch-norm", exact=True).click()
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_role("switch", name="batch norm").filter(has=page.locator("xpath=.")).wait_for()
+    page.get_by_role("button", name="Copy as command").click()
+    page.get_by_text("model.batch_norm=true").wait_for()
+
+
+def test_page_that_does_not_exist_keeps_the_links(visit: Visit) -> None:
+    page = visit.open("/no-such-page")
+    page.get_by_role("heading", name="Page not found").wait_for()
+    page.get_by_role("link", name="Runs").wait_for()
+    answer = page.request.get(f"{visit.home}/api/none")
+    assert answer.status == 404
+    assert answer.json()["error"]["type"] == "NotFoundError"
+
+
+def test_study_that_has_just_begun_has_no_faults(visit: Visit, records: Workspace) -> None:
+    study = records.studies.find("interrupted")
+    begun = records.studies.create("begun", study.settings)
+    page = visit.open("/studies/begun")
+    page.get_by_text("No trial has begun yet").wait_for()
+    page.wait_for_timeout(1_000)
+    records.studies.purge(begun.id)
 
 
 def test_importance_of_a_study(visit: Visit) -> None:

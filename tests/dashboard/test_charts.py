@@ -25,9 +25,28 @@ def test_curves_show_each_epoch_of_each_run() -> None:
     histories = {"a": fabricated_history(3, 0.8), "b": fabricated_history(5, 0.9)}
     options = charts.curves(histories, "accuracy")
     assert len(options["series"]) == 4
-    drawn = data_of(options, "b, validation")
+    drawn = next(series for series in options["series"] if series["name"] == "b")["data"]
     assert [epoch for epoch, _ in drawn] == [1, 2, 3, 4, 5]
     assert drawn[-1][1] == pytest.approx(histories["b"][-1].val_accuracy, abs=1e-4)
+
+
+def test_earlier_runs_are_drawn_in_gray() -> None:
+    histories = {"a": fabricated_history(3, 0.8), "b": fabricated_history(3, 0.9)}
+    colors = {
+        series["name"]: series["color"]
+        for series in charts.curves(histories, "accuracy", pale={"a"})["series"]
+    }
+    assert colors["b"] == charts.COLORS[0]
+    assert colors["a"] not in charts.COLORS
+
+
+def test_trial_curves_mark_each_rung() -> None:
+    study = fabricated_study(12)
+    trained = [(trial, fabricated_history(trial.epochs_trained, 0.8)) for trial in study.trials]
+    options = charts.trial_curves(trained)
+    assert len(options["series"]) == len(trained) + 1
+    num_rungs = sum(len(trial.rungs) for trial in study.trials)
+    assert len(data_of(options, "rungs")) == num_rungs > 0
 
 
 def test_confusion_has_a_cell_for_each_pair_of_classes() -> None:

@@ -232,8 +232,8 @@ def _write_picture(random: Random, corpus: Sequence[bytes], target: Path) -> Pat
     content = mutated(random, random.choice(corpus))
     if random.random() < 0.1:
         depth = random.choice((10, 1_000, 100_000))
-        content = content.replace(b"<g", b"<g>" * depth + b"<g")
-        content = content.replace(b"</g>", b"</g>" * (depth + 1))
+        content = content.replace(b"<g", b"<g>" * depth + b"<g", 1)
+        content = content.replace(b"</g>", b"</g>" * (depth + 1), 1)
     path = target / "mistakes.svg"
     path.write_bytes(content)
     return path

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from eyetune.analysis import study_summary as summary
 from eyetune.records.lab import Effect
 from eyetune.records.study import Objective, StudyRecord
-from eyetune.records.trial import TrialRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
 from eyetune.space.space import Space
 from eyetune.values.display import one_line
@@ -30,16 +31,18 @@ MAX_BARS = 100  # more cannot be read
 _MAX_BRUSHED_LINES = 2_000  # of parallel coordinates: more slow the browser down
 
 
-def curves(histories: Mapping[str, History], metric: str) -> Options:
+def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[str] = ()) -> Options:
     """Return a metric by epoch: validation solid, training dashed, a color for each run.
 
     Args:
         histories: Epochs by the label of their run.
         metric: "accuracy" or "loss".
+        pale: Labels of the runs that are drawn in gray, for comparison.
     """
     series = []
-    for number, (label, history) in enumerate(histories.items()):
-        color = COLORS[number % len(COLORS)]
+    colors = itertools.cycle(COLORS)
+    for label, history in histories.items():
+        color = _PALE if label in pale else next(colors)
         for name, style in ((f"val_{metric}", "solid"), (metric, "dashed")):
             points = [
                 [epoch.epoch, _rounded(epoch.value(name))]
@@ -47,25 +50,26 @@ def curves(histories: Mapping[str, History], metric: str) -> Options:
                 if epoch.measures(name)
             ]
             kind = "validation" if style == "solid" else "training"
-            title = kind if len(histories) == 1 else f"{one_line(label)}, {kind}"
+            title = kind if len(histories) == 1 else one_line(label)
             series.append(
                 {
                     "type": "line",
                     "name": title,
                     "data": points,
                     "showSymbol": len(points) < 2,
-                    "lineStyle": {"type": style, "width": 2},
+                    "lineStyle": {"type": style, "width": 1 if label in pale else 2},
                     "itemStyle": {"color": color},
                     "color": color,
                     "animation": False,
                 }
             )
     is_share = metric == "accuracy"
+    dashes = " (dashed: on training images)" if len(histories) > 1 else ""
     return {
-        **_base(f"{metric.capitalize()} by epoch"),
+        **_base(f"{metric.capitalize()} by epoch{dashes}"),
         "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": _TEXT}},
-        "grid": {"left": 56, "right": 16, "top": 36, "bottom": 64},
-        "xAxis": _value_axis("epoch", minInterval=1, min=0, nameGap=24),
+        "grid": {"left": 56, "right": 16, "top": 44, "bottom": 64},
+        "xAxis": _value_axis("epoch", minInterval=1, min=1, nameGap=24),
         "yAxis": _value_axis("", scale=True, **({"max": 1} if is_share else {})),
         "series": series,
     }
@@ -89,8 +93,8 @@ def confusion(counts: NDArray[np.int64], class_names: Sequence[str]) -> Options:
     ]
     are_few = len(names) <= 20
     return {
-        **_base("Confusion matrix"),
-        "grid": {"left": 90, "right": 16, "top": 36, "bottom": 90},
+        **_base("Images by true and predicted class"),
+        "grid": {"left": 90, "right": 16, "top": 44, "bottom": 90},
         "xAxis": {
             **_category_axis("predicted", names),
             "axisLabel": {"color": _TEXT, "rotate": 45},
@@ -117,6 +121,39 @@ def confusion(counts: NDArray[np.int64], class_names: Sequence[str]) -> Options:
     }
 
 
+def trial_curves(trained: Sequence[tuple[TrialRecord, History]]) -> Options:
+    """Return the validation accuracy of trials by epoch, with a mark at each rung.
+
+    Args:
+        trained: Trials with their epochs; those that are running stand out.
+    """
+    series: list[Options] = []
+    marks = []
+    for trial, history in trained:
+        is_running = trial.state is TrialState.RUNNING
+        points = {
+            epoch.epoch: _rounded(epoch.val_accuracy)
+            for epoch in history
+            if epoch.val_accuracy is not None
+        }
+        title = f"trial {trial.number}"
+        color = STRONG[1] if is_running else _PALE
+        drawn = _line(title, [[*point] for point in points.items()], color=color)
+        series.append({**drawn, "lineStyle": {"width": 2.5 if is_running else 1, "color": color}})
+        marks += [
+            {"value": [rung.epochs, points[rung.epochs]], "name": f"{title}, rung"}
+            for rung in trial.rungs
+            if rung.epochs in points
+        ]
+    return {
+        **_base("Validation accuracy by epoch (points: rungs; thick: running)"),
+        "grid": {"left": 56, "right": 16, "top": 44, "bottom": 44},
+        "xAxis": _value_axis("epoch", minInterval=1, min=1, nameGap=24),
+        "yAxis": _value_axis("", scale=True, max=1),
+        "series": [*series, {**_points("rungs", marks, color=STRONG[0]), "symbolSize": 5}],
+    }
+
+
 def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
     """Return each result of a study over the epochs trained until then, and the best so far."""
     objective = study.settings.objectives[0]
@@ -130,7 +167,7 @@ def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
         best.append([sum(trial.epochs_trained for trial in trials), best[-1][1]])
     return {
         **_base(f"{objective.name} by epochs trained"),
-        "grid": {"left": 64, "right": 16, "top": 36, "bottom": 44},
+        "grid": {"left": 64, "right": 16, "top": 44, "bottom": 44},
         "xAxis": _value_axis("epochs trained by all trials", nameGap=24, min=0),
         "yAxis": _value_axis("", scale=True),
         "series": [
@@ -167,7 +204,7 @@ def front(
     return {
         **_base("Pareto front"),
         "legend": {"bottom": 0, "textStyle": {"color": _TEXT}},
-        "grid": {"left": 64, "right": 24, "top": 36, "bottom": 72},
+        "grid": {"left": 64, "right": 24, "top": 44, "bottom": 72},
         "xAxis": _value_axis(second.name, scale=True, nameGap=24),
         "yAxis": _value_axis(first.name, scale=True),
         "series": [
@@ -225,7 +262,7 @@ def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Op
             axis = {**axis, "type": "log"}
     return {
         **_base(name),
-        "grid": {"left": 64, "right": 16, "top": 36, "bottom": 48},
+        "grid": {"left": 64, "right": 16, "top": 44, "bottom": 48},
         "xAxis": axis,
         "yAxis": _value_axis("", scale=True),
         "series": [_points(objective.name, points, color=STRONG[0])],
@@ -308,7 +345,7 @@ def effects(effects: Sequence[Effect]) -> Options:
     ]
     return {
         **_base("Difference in validation accuracy (percentage points)"),
-        "grid": {"left": 190, "right": 24, "top": 36, "bottom": 28},
+        "grid": {"left": 190, "right": 24, "top": 44, "bottom": 28},
         "xAxis": _value_axis("", scale=False),
         "yAxis": {**_category_axis("", names), "inverse": True},
         "tooltip": {
@@ -357,7 +394,7 @@ def bars(values: Mapping[str, float], title: str) -> Options:
     names = [one_line(name) for name in values]
     return {
         **_base(title),
-        "grid": {"left": 150, "right": 40, "top": 36, "bottom": 28},
+        "grid": {"left": 150, "right": 40, "top": 44, "bottom": 28},
         "xAxis": _value_axis("", min=0),
         "yAxis": {**_category_axis("", names), "inverse": True},
         "series": [
@@ -384,8 +421,18 @@ def _base(title: str) -> Options:
     }
 
 
+# Large numbers with k and M, and others without the digits of their binary fractions.
+_NUMBER = """value => {
+  const size = Math.abs(value);
+  const [divisor, unit] = size >= 1e6 ? [1e6, 'M'] : size >= 1e4 ? [1e3, 'k'] : [1, ''];
+  return String(Number((value / divisor).toPrecision(10))) + unit;
+}"""
+
+
 def _value_axis(name: str, **options: Any) -> Options:
-    return {"type": "value", **_axis(name), **options}
+    axis = _axis(name)
+    axis["axisLabel"] = {**axis["axisLabel"], ":formatter": _NUMBER}
+    return {"type": "value", **axis, **options}
 
 
 def _category_axis(name: str, names: Sequence[str]) -> Options:
@@ -398,7 +445,7 @@ def _axis(name: str) -> Options:
         "nameLocation": "middle",
         "nameGap": 40,
         "nameTextStyle": {"color": _TEXT},
-        "axisLabel": {"color": _TEXT},
+        "axisLabel": {"color": _TEXT, "hideOverlap": True},
         "axisLine": {"lineStyle": {"color": _TEXT}},
         "splitLine": {"lineStyle": {"color": _GRID_LINES}},
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eyetune.dashboard.pictures import image_url, pixels_url, png_url
+from eyetune.errors import DataError
 from eyetune.recipe import Recipe
 from eyetune.tuning.executors.local import LocalExecutor
 
@@ -129,7 +130,13 @@ def answers_for(folder: Path, run_id: str, pictures: Sequence[tuple[str, bytes]]
         for number, (_, content) in enumerate(pictures):
             files.append(scratch / str(number))
             files[-1].write_bytes(content)
-        answers = classify_files(pair, files, progress=False)
+        try:
+            answers = classify_files(pair, files, progress=False)
+        except DataError as error:  # none of them can be read
+            if len(files) > 1:
+                raise
+            reason = error.received or error.message
+            return {"pictures": [], "unreadable": [(pictures[0][0], reason)], "notes": []}
     names = {str(file): name for file, (name, _) in zip(files, pictures, strict=True)}
     return {
         "pictures": [_answer(names[picture.name], picture) for picture in answers.pictures],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,11 @@ class Job:
         _, found, error = text.rpartition("error:")
         return (found + error if found else text).strip()
 
+    def stop(self) -> None:
+        """End it as Ctrl-C does: whole epochs are kept."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
+
     @property
     def last_line(self) -> str:
         """The last line that it printed."""
@@ -91,6 +98,30 @@ class Jobs:
         path.write_text(recipe.to_toml(comments=True), encoding="utf-8")
         return self._start("train", name, "train", str(path), f"--name={name}", f"--seed={seed}")
 
+    def running_training(self) -> Job | None:
+        """Return the training that was started last, if it has not ended."""
+        trainings = [job for (kind, _), job in self._started.items() if kind == "train"]
+        return trainings[-1] if trainings and trainings[-1].is_running else None
+
+    def export(self, run_id: str, board: str) -> Job:
+        """Start `eyetune export` of a run, in place of an earlier export of it.
+
+        Args:
+            run_id: Id of a complete run.
+            board: Name of a board.
+
+        Raises:
+            UsageError: Several commands are running, or an export of this run.
+            WorkspaceError: The workspace cannot be written.
+        """
+        folder = self._workspace.path("exports", run_id)
+        arguments = (run_id, "--board", board, "--output", str(folder), "--overwrite")
+        return self._start("export", run_id, "export", *arguments)
+
+    def find_export(self, run_id: str) -> Job | None:
+        """Return the last export of a run that was started here; None if there is none."""
+        return self._started.get(("export", run_id))
+
     def resume_study(self, study: StudyRecord) -> Job:
         """Start `eyetune tune --resume` for a study.
 
@@ -100,8 +131,10 @@ class Jobs:
             WorkspaceError: The workspace cannot be written.
         """
         recorded_executor(study)
-        name = study.name
-        return self._start("study", name, "tune", "--resume", f"--name={name}")
+        name, workers = study.name, study.settings.workers
+        return self._start(
+            "study", name, "tune", "--resume", f"--name={name}", f"--workers={workers}"
+        )
 
     def check_data(self, source: str) -> Job:
         """Start `eyetune data check` for a source.
@@ -131,6 +164,7 @@ class Jobs:
                     fix="Wait for one of them to end, or start this one in a terminal.",
                 )
             job = _start(self._workspace, name, arguments, self._path(".log"))
+            self._started.pop((kind, name), None)
             self._started[kind, name] = job
             return job
 

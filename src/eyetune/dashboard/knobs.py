@@ -12,6 +12,10 @@ from eyetune.recipe import Recipe, edit_text
 from eyetune.recipe.changes import changes_from_default
 from eyetune.recipe.descriptions import allowed_names
 
+# Knobs that a network of a backbone or of a function does not have.
+OF_BLOCKS = frozenset(
+    f"model.{name}" for name in ("activation", "width", "padding", "batch_norm", "global_pooling")
+)
 # The lab's techniques, in the order of the page. Blocks and dense layers have their own editor.
 KNOBS = {
     "Training": (
@@ -25,6 +29,10 @@ KNOBS = {
         "optimizer.weight_decay",
         "loss.label_smoothing",
         "fit.early_stopping",
+        "fit.weight_averaging",
+        "fit.class_weight",
+        "fit.sampling",
+        "fit.quantize",
     ),
     "Network": (
         "model.base",
@@ -37,6 +45,7 @@ KNOBS = {
     ),
     "Augmentation": (
         "augment.flip",
+        "augment.upside_down",
         "augment.shift",
         "augment.rotate",
         "augment.zoom",
@@ -46,6 +55,7 @@ KNOBS = {
         "augment.cutout",
         "augment.mixup",
         "augment.cutmix",
+        "data.camera",
     ),
 }
 
@@ -118,8 +128,13 @@ def knob(path: str) -> Knob:
     return Knob(path, "choice", description, tuple(allowed_names(field.annotation)))
 
 
-def as_command(recipe: Recipe) -> str:
+def as_command(recipe: Recipe, *, seed: int = 0, name: str = "") -> str:
     """Return the command that trains a recipe.
+
+    Args:
+        recipe: The recipe.
+        seed: Random seed.
+        name: Name of the run; "": none.
 
     Example:
         >>> as_command(Recipe().with_({"fit.epochs": 3, "data.source": "digits"}))
@@ -128,11 +143,18 @@ def as_command(recipe: Recipe) -> str:
     parts = ["eyetune", "train", "--data", recipe.data.source]
     for path, value in _edits(recipe).items():
         parts += ["--set", edit_text(path, value)]
+    parts += ["--seed", str(seed)] if seed else []
+    parts += ["--name", name] if name else []
     return " ".join(map(shlex.quote, parts))
 
 
-def as_python(recipe: Recipe) -> str:
+def as_python(recipe: Recipe, *, seed: int = 0, name: str = "") -> str:
     """Return Python that trains a recipe.
+
+    Args:
+        recipe: The recipe.
+        seed: Random seed.
+        name: Name of the run; "": none.
 
     Example:
         >>> print(as_python(Recipe().with_({"fit.epochs": 3, "data.source": "digits"})))
@@ -143,7 +165,10 @@ def as_python(recipe: Recipe) -> str:
     """
     edits = f"et.Recipe().with_({_edits(recipe)!r})" if _edits(recipe) else "et.Recipe()"
     lines = ["import eyetune as et", "", f"recipe = {edits}"]
-    return "\n".join([*lines, f"run = et.train(recipe, {recipe.data.source!r})"])
+    options = [f"seed={seed}"] if seed else []
+    options += [f"name={name!r}"] if name else []
+    arguments = ", ".join(["recipe", repr(recipe.data.source), *options])
+    return "\n".join([*lines, f"run = et.train({arguments})"])
 
 
 def _edits(recipe: Recipe) -> dict[str, Any]:

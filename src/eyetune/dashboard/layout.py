@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from eyetune.errors import EyetuneError
 from eyetune.values.display import one_line
 
 REFRESH_SECONDS = 1.0
+RESPONSE_SECONDS = 30.0  # for a page, on a machine that is busy with trainings
 _Element = TypeVar("_Element", bound=ui.element)
 
 SECTIONS = {
@@ -29,7 +30,7 @@ _STYLE = """
 .nicegui-content { max-width: 1280px; margin: 0 auto; padding: 1rem; }
 body { --q-primary: #1f5fa8 !important; }
 .body--light { --q-accent: #1f5fa8 !important; }
-.body--dark { --q-accent: #7fb2ec !important; }
+.body--dark { --q-accent: #7fb2ec !important; --q-negative: #ff8a80 !important; }
 .body--light .q-header { background: #17406f; }
 .body--dark .q-header { background: #10263f; }
 a.plain { color: var(--accent); text-decoration: underline; }
@@ -37,6 +38,8 @@ h1 { font-size: 1.7rem; line-height: 1.2; font-weight: 700; margin: 0; overflow-
 h3 { font-size: 1rem; line-height: 1.4; font-weight: 600; margin: 0.4rem 0; }
 h2 { font-size: 1.2rem; line-height: 1.3; font-weight: 600; margin: 0.8rem 0 0.2rem; }
 .soft { opacity: 0.8; }
+pre.code { overflow-x: auto; padding: 0.5rem 0.75rem; margin: 0; border-radius: 4px;
+  background: rgba(128, 140, 150, 0.15); font-size: 0.85rem; line-height: 1.45; }
 .numbers { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 """
@@ -52,6 +55,11 @@ class Heading(TextElement):
 
     def __init__(self, text: str, level: int = 2) -> None:
         super().__init__(tag=f"h{level}", text=one_line(text))
+
+
+def route(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the decorator of a page's function: it builds the page of a path."""
+    return ui.page(path, response_timeout=RESPONSE_SECONDS)
 
 
 @contextmanager
@@ -74,7 +82,8 @@ def page(title: str, section: str) -> Iterator[None]:
                 link.props('aria-current="page"').classes("text-bold")
             else:
                 link.classes("no-underline")
-    main = ui.element("main").classes("w-full column gap-3").props("tabindex=-1")
+    # It is inside of the page's main element, which is NiceGUI's.
+    main = ui.element("div").classes("w-full column gap-3").props("tabindex=-1")
     ui.skip_link("Skip to the content", target=main)
     with main:
         yield
@@ -147,17 +156,99 @@ class Text(TextElement):
         super().__init__(tag=tag, text=one_line(text))
 
 
-def chart(options: dict[str, Any], label: str, *, height: str = "20rem") -> ui.echart:
+def chart(
+    options: dict[str, Any], label: str, *, height: str = "20rem", min_width: str = "0"
+) -> ui.echart:
     """Show a chart.
 
     Args:
         options: Its options.
         label: What it shows, for screen readers.
         height: Its height, as in CSS.
+        min_width: Its width on a narrow screen, where it scrolls sideways.
     """
     aria = {"enabled": True, "label": {"description": one_line(label)}}
-    made = ui.echart({**options, "aria": aria}, renderer="svg").props('role="img"')
-    return made.classes("w-full").style(f"height: {height}")
+    with ui.element("div").classes("w-full overflow-auto") as holder:
+        made = ui.echart({**options, "aria": aria}, renderer="svg").props('role="img"')
+    if min_width != "0":
+        holder.props("tabindex=0")
+    return made.classes("w-full").style(f"height: {height}; min-width: {min_width}")
+
+
+class Code(TextElement):
+    """A command or a program, with a button that copies it.
+
+    Args:
+        text: The text.
+    """
+
+    def __init__(self, text: str) -> None:
+        shown = "\n".join(map(one_line, text.splitlines()))
+        with ui.element("div").classes("w-full row no-wrap items-start gap-1"):
+            super().__init__(tag="pre", text=shown)
+            self.classes("code grow").props("tabindex=0").style("min-width: 0")
+            button = ui.button(icon="content_copy", on_click=lambda: ui.clipboard.write(shown))
+            described(button.props("flat round dense size=sm color=accent"), "Copy")
+
+
+def dialog(title: str) -> ui.dialog:
+    """Return a dialog with a name, to be filled.
+
+    Args:
+        title: What it asks for.
+    """
+    return described(ui.dialog(), title)
+
+
+def share_bar(share: float, text: str) -> None:
+    """Show how much of something is taken, as a bar and as a text.
+
+    Args:
+        share: 0 to 1, or more if it is too much.
+        text: The same in words.
+    """
+    color = "var(--q-negative)" if share > 1 else "var(--accent)"
+    track = "width: 5rem; height: 0.5rem; border-radius: 3px; background: rgba(128, 140, 150, 0.3)"
+    with ui.element("div").classes("row items-center no-wrap gap-2"):
+        with ui.element("div").style(track).props("aria-hidden=true"):
+            filled = f"width: {100 * min(1.0, share):.0f}%; height: 100%; background: {color}"
+            ui.element("div").style(f"{filled}; border-radius: 3px")
+        label = Text(text, "span").classes("text-no-wrap")
+        if share > 1:
+            label.classes("text-negative")
+
+
+def show_boards(boards: Sequence[Mapping[str, Any]]) -> None:
+    """Show what a network needs of each board, as `eyetune fit-check --json` returns it."""
+    header = ["board", "verdict", "RAM for its arena", "flash", "time per image"]
+    plain_table(
+        header, list(map(_board_cells, boards)), label="what the network needs of each board"
+    )
+
+
+def _board_cells(board: Mapping[str, Any]) -> list[str | Callable[[], object]]:
+    limit = "largest_arena_bytes" if board["arena_in_psram"] else "largest_internal_arena_bytes"
+    where = ", external" if board["arena_in_psram"] else ""
+    arena, flash = (
+        (board[needed], max(1, board[available]))
+        for needed, available in (
+            ("arena_bytes", limit),
+            ("flash_bytes", "largest_model_bytes"),
+        )
+    )
+    time, error = board["latency_ms"], board["latency_error_ms"]
+    return [
+        str(board["board"]),
+        lambda: Text(board["verdict"], "span").classes("" if board["fits"] else "text-negative"),
+        lambda: share_bar(arena[0] / arena[1], f"{_kibibytes(arena)}{where}"),
+        lambda: share_bar(flash[0] / flash[1], _kibibytes(flash)),
+        f"{time:,.0f} ± {error:,.0f} ms" if time else "unknown",
+    ]
+
+
+def _kibibytes(pair: tuple[int, int]) -> str:
+    needed, available = (size / 1024 for size in pair)
+    return f"{needed:,.0f} of {available:,.0f} KiB ({needed / available:.0%})"
 
 
 def described(element: _Element, text: str, attribute: str = "aria-label") -> _Element:
@@ -176,17 +267,29 @@ def described(element: _Element, text: str, attribute: str = "aria-label") -> _E
     return element
 
 
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str) -> None:
-    """Show a small table, which scrolls sideways where it is too wide."""
+def plain_table(
+    header: Sequence[str], rows: Sequence[Sequence[str | Callable[[], object]]], *, label: str
+) -> None:
+    """Show a small table, which scrolls sideways where it is too wide.
+
+    Args:
+        header: The headings of the columns.
+        rows: The cells of each row: a text, or a function that fills the cell.
+        label: What it shows, for screen readers.
+    """
     with (
         ui.element("div").classes("w-full overflow-auto").props('tabindex="0"'),
         described(ui.element("table").classes("q-table numbers"), label),
     ):
         with ui.element("thead"), ui.element("tr"):
-            for cell in header:
-                Text(cell, "th").props('scope="col"').classes("text-left q-pr-md")
+            for heading in header:
+                Text(heading, "th").props('scope="col"').classes("text-left q-pr-md")
         with ui.element("tbody"):
             for row in rows:
                 with ui.element("tr"):
                     for cell in row:
-                        Text(cell, "td").classes("text-left q-pr-md")
+                        if isinstance(cell, str):
+                            Text(cell, "td").classes("text-left q-pr-md")
+                        else:
+                            with ui.element("td").classes("text-left q-pr-md"):
+                                cell()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eyetune.analysis.study_summary import state_name
 from eyetune.records import RunRecord, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
@@ -93,17 +94,40 @@ def lab_row(lab: LabRecord) -> Row:
         "seconds": duration(lab.seconds),
         "created_at": f"{lab.created_at:%Y-%m-%d %H:%M}",
         "answer": one_line(lab.answer),
+        "is_over": True,
     }
 
 
-def trial_row(study: StudyRecord, trial: TrialRecord) -> Row:
-    """Return the row of a trial, with its objectives and hyperparameters."""
+def running_lab_row(lab_id: str, runs: Sequence[RunRecord]) -> Row:
+    """Return the row of a lab that has not ended, from the runs that it has trained so far."""
+    num_complete = sum(run.is_over for run in runs)
+    current = one_line(runs[-1].name or runs[-1].id)
+    return {
+        "lab": lab_id,
+        "data": one_line(runs[0].data.name),
+        "techniques": "",
+        "test_accuracy": "",
+        "seconds": duration(sum(run.duration_seconds for run in runs)),
+        "created_at": "",
+        "answer": f"not over yet; trainings so far: {num_complete}; now or last: {current}",
+        "is_over": False,
+    }
+
+
+def trial_row(study: StudyRecord, trial: TrialRecord, *, epochs: int = 0) -> Row:
+    """Return the row of a trial, with its objectives and hyperparameters.
+
+    Args:
+        study: The study.
+        trial: The trial.
+        epochs: Epochs that its run has trained so far.
+    """
     objectives = study.settings.objectives
     results = trial.objectives or ()
     row: Row = {
         "number": trial.number,
-        "state": str(trial.state),
-        "epochs": trial.epochs_trained,
+        "state": state_name(study, trial.state).upper(),
+        "epochs": max(trial.epochs_trained, epochs),
         "seconds": duration(trial.seconds),
         "run": trial.run or "",
     }

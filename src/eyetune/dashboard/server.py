@@ -12,15 +12,18 @@ from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from nicegui import Client, ui
 from nicegui import app as pages
-from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from eyetune.dashboard import http_api, http_changes
 from eyetune.dashboard.access import Access, Guard
 from eyetune.dashboard.inspector import Inspector
 from eyetune.dashboard.jobs import Jobs
-from eyetune.dashboard.layout import error_page
+from eyetune.dashboard.layout import Heading, Text, error_page, page
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages import data, labs, one_run, runs_list, studies, try_it, workbench
 from eyetune.dashboard.services import Services
@@ -46,6 +49,8 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
     app.include_router(http_changes.run_changes(services))
     app.include_router(http_changes.study_changes(services))
     pages.on_page_exception(error_page)
+    pages.add_exception_handler(404, _not_found)
+    pages.config.quasar_config["loadingBar"]["skipHijack"] = True  # it has no name for readers
     logging.getLogger("nicegui").addFilter(_is_unexpected)
     pages.on_startup(partial(_read_ahead, live))
     pages.on_shutdown(services.inspector.close)
@@ -62,6 +67,18 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
         reconnect_timeout=30.0,
     )
     return Guard(app, access)
+
+
+async def _not_found(request: Request, _: Exception) -> Response:
+    """Answer a request for what is not there: programs get JSON, people the frame of a page."""
+    path = request.url.path
+    if path.startswith("/api/"):
+        error = {"type": "NotFoundError", "message": f"There is no {path}."}
+        return JSONResponse({"error": error}, status_code=404)
+    with Client(ui.page(""), request=request) as client, page("Page not found", ""):
+        Heading("Page not found", 1)
+        Text(f"There is no page {path}. The links above lead to all of them.")
+    return client.build_response(request, 404)
 
 
 def _is_unexpected(record: logging.LogRecord) -> bool:

@@ -187,6 +187,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
+        raise _explain(path, error.orig) from None
+    except sqlite3.Error as error:
         raise _explain(path, error) from None
     except UnicodeDecodeError as error:  # of SQLite's message, which quotes a damaged table
         raise _damaged(path, error) from None
@@ -257,8 +259,8 @@ def _migrations() -> Config:
     return config
 
 
-def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def _explain(path: Path, error: BaseException | None) -> WorkspaceError:
+    code = getattr(error, "sqlite_errorcode", None)
     primary_code = None if code is None else code & 0xFF  # the rest of the bits are details
     if primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         problem = "is in use by another process"
@@ -269,14 +271,14 @@ def _explain(path: Path, error: exc.DBAPIError) -> WorkspaceError:
         sqlite3.SQLITE_TOOBIG,
         sqlite3.SQLITE_ERROR,  # a table or column is missing
     ):
-        return _damaged(path, error.orig)
+        return _damaged(path, error)
     elif primary_code == sqlite3.SQLITE_FULL:
         problem = "cannot grow: the disk is full"
         fix = "Free some space, then try again: what was recorded is still there."
     else:
         problem = "cannot be opened or written"
         fix = "Check that you can write to this folder, or name another one with --workspace."
-    return WorkspaceError(f"{path} {problem}.", received=error.orig, fix=fix)
+    return WorkspaceError(f"{path} {problem}.", received=error, fix=fix)
 
 
 def _damaged(path: Path, received: object) -> WorkspaceError:

@@ -19,9 +19,11 @@ from eyetune.dashboard.layout import (
     answer_buttons,
     chart,
     described,
+    dialog,
     facts,
     follow,
     page,
+    route,
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pictures import png_url
@@ -41,7 +43,7 @@ _SHOWN = {"open": None, "confirmed": "confirmed", "dismissed": "dismissed"}
 def register(services: Services) -> None:
     """Register the page."""
 
-    @ui.page("/data")
+    @route("/data")
     async def data_page(source: str = "") -> None:
         sources = await asyncio.to_thread(_sources, services.live)
         with page("Data", "/data"):
@@ -266,15 +268,15 @@ class _DataView:
         """Move the confirmed files aside, after showing which."""
         assert self._record is not None
         source, moves = self._record.source, _confirmed_files(self._record)
-        with ui.dialog() as dialog, ui.card():
+        with dialog("Move files aside") as asked, ui.card():
             Text(f"Move {count_text(len(moves), 'file')} of {source} aside?")
             with ui.element("ul").classes("q-my-none"):
                 for name in list(moves)[:MAX_NAMED_FILES]:
                     Text(name, "li")
             if len(moves) > MAX_NAMED_FILES:
                 Text(f"and {len(moves) - MAX_NAMED_FILES:,} more").classes("soft")
-            answer_buttons(dialog, "Move them")
-        if await dialog:
+            answer_buttons(asked, "Move them")
+        if await asked:
             await self._change(lambda: set_aside_files(source, moves), "moved aside")
 
     async def _undo(self) -> None:

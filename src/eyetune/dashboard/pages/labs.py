@@ -7,11 +7,22 @@ import asyncio
 from nicegui import ui
 
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart, facts, page, plain_table
-from eyetune.dashboard.rows import lab_row
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    chart,
+    facts,
+    follow,
+    page,
+    plain_table,
+    route,
+)
+from eyetune.dashboard.live import Live
+from eyetune.dashboard.rows import Row, lab_row, running_lab_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.recipe.changes import value_text
+from eyetune.records import RunRecord
 from eyetune.records.lab import LabRecord
 from eyetune.report.numbers import duration, interval_text, percentage, points_text
 
@@ -26,7 +37,10 @@ _COLUMNS = {
     "answer": "answer",
 }
 _LINK = """
-<q-td :props="props"><a class="plain" :href="'/labs/' + props.row.lab">{{ props.value }}</a></q-td>
+<q-td :props="props">
+  <a v-if="props.row.is_over" class="plain" :href="'/labs/' + props.row.lab">{{ props.value }}</a>
+  <span v-else>{{ props.value }}</span>
+</q-td>
 """
 
 
@@ -34,26 +48,36 @@ def register(services: Services) -> None:
     """Register the pages."""
     live = services.live
 
-    @ui.page("/labs")
+    @route("/labs")
     async def labs_page() -> None:
-        labs = await asyncio.to_thread(lambda: live.workspace.labs.all(skip_damaged=True))
+        first = await asyncio.to_thread(_rows, live)
         with page("Labs", "/labs"):
             Heading("Labs", 1)
-            if not labs:
-                Text("There are no labs yet. To start one: eyetune lab --data digits --quick")
-                return
+            none = Text("There are no labs yet. To start one: eyetune lab --data digits --quick")
             table = ui.table(
                 columns=[
                     {"name": name, "label": label, "field": name, "align": "left"}
                     for name, label in _COLUMNS.items()
                 ],
-                rows=[lab_row(record) for record in reversed(labs)],
+                rows=[],
                 row_key="lab",
                 pagination=ROWS_PER_PAGE,
             ).classes("w-full")
             table.add_slot("body-cell-lab", _LINK)
 
-    @ui.page("/labs/{lab_id}")
+            def show(rows: list[Row]) -> None:
+                none.set_visibility(not rows)
+                table.set_visibility(bool(rows))
+                if rows != table.rows:
+                    table.rows = rows
+
+            async def refresh() -> None:
+                show(await asyncio.to_thread(_rows, live))
+
+            show(first)
+            follow(refresh)
+
+    @route("/labs/{lab_id}")
     async def lab_page(lab_id: str) -> None:
         try:
             record = await asyncio.to_thread(live.workspace.labs.find, lab_id)
@@ -67,6 +91,18 @@ def register(services: Services) -> None:
             _show(record)
 
 
+def _rows(live: Live) -> list[Row]:
+    """Return the rows of all labs, those first that have not ended."""
+    labs = live.workspace.labs.all(skip_damaged=True)
+    known = {record.id for record in labs}
+    running: dict[str, list[RunRecord]] = {}
+    for run in live.runs().records.values():
+        if run.lab_id and run.lab_id not in known:
+            running.setdefault(run.lab_id, []).append(run)
+    rows = [running_lab_row(lab_id, runs) for lab_id, runs in running.items()]
+    return [*rows[::-1], *(lab_row(record) for record in reversed(labs))]
+
+
 def _show(record: LabRecord) -> None:
     Heading(f"Lab {record.id}", 1)
     Text(record.answer).classes("text-subtitle1")
@@ -75,7 +111,7 @@ def _show(record: LabRecord) -> None:
     if effects:
         label = "difference in validation accuracy of each technique, with its interval"
         height = f"{3 + 1.6 * len(effects):.1f}rem"
-        chart(charts.effects(effects), label, height=height)
+        chart(charts.effects(effects), label, height=height, min_width="34rem")
     Heading("Techniques")
     rows = [
         [

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi.responses import FileResponse, Response
 from nicegui import app, ui
@@ -16,15 +14,25 @@ from eyetune.api.report import write_report
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
 from eyetune.dashboard.commands import json_of
-from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page, plain_table
+from eyetune.dashboard.layout import (
+    Code,
+    Heading,
+    Text,
+    chart,
+    facts,
+    follow,
+    page,
+    route,
+    show_boards,
+)
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.run_confusions import Confusions
+from eyetune.dashboard.pages.run_firmware import Firmware, exported_file
 from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records import RunRecord, RunState, query
 from eyetune.report.numbers import duration, percentage
-from eyetune.values.display import one_line
 from eyetune.values.history import History
 from eyetune.values.run_files import MODEL_FILE, RECIPE_FILE
 
@@ -35,7 +43,7 @@ def register(services: Services) -> None:
     """Register the page and its downloads."""
     live = services.live
 
-    @ui.page("/runs/{run_id}")
+    @route("/runs/{run_id}")
     async def run_page(run_id: str) -> None:
         try:
             record = await asyncio.to_thread(live.workspace.runs.find, run_id)
@@ -60,6 +68,17 @@ def register(services: Services) -> None:
         if not path.is_file():
             return Response(status_code=404)
         return FileResponse(path, filename=f"{record.id}-{name}")
+
+    @app.get("/runs/{run_id}/export/{name}")
+    def send_export(run_id: str, name: str) -> Response:
+        """Send the int8 network or the firmware of a run's export."""
+        try:
+            record = live.workspace.runs.find(run_id)
+            content = exported_file(live.workspace.path("exports", record.id), name)
+        except EyetuneError as error:
+            return Response(error.message, status_code=404, media_type="text/plain")
+        headers = {"Content-Disposition": f'attachment; filename="{record.id}-{name}"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
     @app.get("/runs/{run_id}/report.html")
     def send_report(run_id: str) -> Response:
@@ -176,7 +195,7 @@ def _details(services: Services, content: _Content) -> None:
     run, record = content.run, content.run.record
     if record.error:
         Heading("Error")
-        ui.code(one_line(record.error)).classes("w-full")
+        Code(record.error)
     if content.verdict is not None:
         _verdict(run.id, content.verdict)
     if content.evaluation is not None:
@@ -185,6 +204,8 @@ def _details(services: Services, content: _Content) -> None:
     if record.results is not None and run.has_network and record.data.has_images:
         Explanation(services, record)
     _boards(services.live, record)
+    if record.results is not None and run.has_network and record.data.has_images:
+        Firmware(services, record.id)
     _downloads(run)
 
 
@@ -193,12 +214,10 @@ def _verdict(run_id: str, verdict: Verdict) -> None:
     for sentence in verdict.sentences:
         Text(sentence).classes("q-my-xs")
     if verdict.suggestions:
-        header = ["technique", "reason", "command"]
-        rows = [
-            [each.technique, each.reason, f"eyetune train {run_id} {each.command}"]
-            for each in verdict.suggestions
-        ]
-        plain_table(header, rows, label="what to try next")
+        Heading("What to try next", 3)
+    for each in verdict.suggestions:
+        Text(f"{each.technique}: {each.reason}").classes("q-my-none")
+        Code(f"eyetune train {run_id} {each.command}")
 
 
 class _Notes:
@@ -236,32 +255,18 @@ def _boards(live: Live, record: RunRecord) -> None:
         try:
             arguments = ("fit-check", record.id, "--all-boards")
             value = await json_of(*arguments, workspace=live.workspace.folder)
-            rows = _board_rows(value["boards"])
+            boards, message = value["boards"], ""
         except EyetuneError as error:
-            rows, message = [], error.message
+            boards, message = [], error.message
         holder.clear()
         with holder:
-            if rows:
-                header = ["board", "verdict", "flash", "arena", "time"]
-                plain_table(header, rows, label="whether the network fits the boards")
+            if boards:
+                show_boards(boards)
             else:
                 Text(message)
 
     with holder:
         ui.button("Check all boards", on_click=check).props("outline color=accent")
-
-
-def _board_rows(boards: Sequence[dict[str, Any]]) -> list[list[str]]:
-    return [
-        [
-            one_line(str(board["board"])),
-            str(board["verdict"]),
-            f"{board['flash_bytes']:,} bytes",
-            f"{board['arena_bytes']:,} bytes",
-            f"{board['latency_ms']:,.0f} ms" if board.get("latency_ms") else "",
-        ]
-        for board in boards
-    ]
 
 
 def _downloads(opened: Run) -> None:

@@ -11,10 +11,11 @@ from nicegui import events, ui
 from eyetune.analysis.metrics import Evaluation
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart, described
+from eyetune.dashboard.layout import Heading, Text, chart, described, plain_table
 from eyetune.dashboard.pictures import pixels_url
 from eyetune.errors import EyetuneError
 from eyetune.records.predictions import require_predictions
+from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
 
 MAX_PICTURES = 24  # of a cell of the confusion matrix
@@ -35,7 +36,9 @@ class Confusions:
         Heading(f"Confusion matrix ({opened.shown_split} {opened.record.data.noun}s)")
         size = f"{min(40, max(20, 2.2 * len(self._names) + 8)):.0f}rem"
         matrix = chart(
-            charts.confusion(evaluation.confusion, self._names), "confusion matrix", height=size
+            charts.confusion(evaluation.confusion, self._names),
+            "confusion matrix: the counts are in the table below",
+            height=size,
         ).style("max-width: 48rem")
         matrix.on_point_click(self._show)
         with ui.row().classes("items-center gap-2"):
@@ -43,11 +46,20 @@ class Confusions:
             self._true = ui.select(options, label="true class", value=0).classes("w-48")
             self._predicted = ui.select(options, label="predicted", value=0).classes("w-48")
             ui.button("Show the pictures", on_click=self._show_chosen)
+        with ui.expansion("Counts").classes("w-full"):
+            names = [one_line(name) for name in self._names]
+            rows = [
+                [name, *(f"{count:,}" for count in counts)]
+                for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)
+            ]
+            plain_table(["true class", *names], rows, label="images by true and predicted class")
         self._pictures = ui.column().classes("w-full").props('aria-live="polite"')
 
     async def _show(self, event: events.EChartPointClickEventArguments) -> None:
         cell: Any = event.data
         column, row, _ = cell["value"]
+        self._true.set_value(int(row))
+        self._predicted.set_value(int(column))
         await self._show_cell(int(row), int(column))
 
     async def _show_chosen(self) -> None:
@@ -69,7 +81,8 @@ class Confusions:
                 Text(f"The pictures cannot be shown: {message}")
                 return
             count, pictures = found
-            title = f"{count} of {self._names[true]} classified as {self._names[predicted]}"
+            images = count_text(count, self._run.record.data.noun)
+            title = f"{images} of class {self._names[true]}, classified as {self._names[predicted]}"
             shown = f", the {len(pictures)} most confident" if len(pictures) < count else ""
             Heading(title + shown, 3)
             with ui.row().classes("gap-2"):

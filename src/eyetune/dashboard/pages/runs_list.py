@@ -13,15 +13,17 @@ from eyetune.dashboard.layout import (
     Text,
     answer_buttons,
     chart,
+    dialog,
     follow,
     page,
     plain_table,
+    route,
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import choose_runs, run_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, UsageError
-from eyetune.records import RunRecord
+from eyetune.records import RunRecord, RunState
 from eyetune.records.live import LiveRuns
 
 ROWS_PER_PAGE = 25
@@ -56,7 +58,7 @@ def register(services: Services) -> None:
     """Register the page."""
     live = services.live
 
-    @ui.page("/")
+    @route("/")
     async def runs_page() -> None:
         first = await asyncio.to_thread(live.runs)
         with page("Runs", "/"):
@@ -158,7 +160,9 @@ class _RunsTable:
         total = len(self._runs.records)
         if not total:
             return "There are no runs yet. To train one: eyetune train --data digits"
-        return f"{len(chosen):,} of {total:,} runs"
+        num_running = sum(run.state is RunState.RUNNING for run in self._runs.records.values())
+        now = f"; training now: {num_running}" if num_running else ""
+        return f"{len(chosen):,} of {total:,} runs{now}"
 
     def _select(self) -> None:
         count = len(self._table.selected)
@@ -192,13 +196,13 @@ class _RunsTable:
         """Add tags to the selected runs, or remove some."""
         selected = self._selected
         present = sorted({tag for record in selected for tag in record.tags})
-        with ui.dialog() as dialog, ui.card().classes("w-96"):
+        with dialog("Tags of the selected runs") as asked, ui.card().classes("w-96"):
             Text(f"Tags of {len(selected)} run{'s' if len(selected) > 1 else ''}")
             added = ui.input_chips("Add", new_value_mode="add-unique").classes("w-full")
             removed = ui.select(present, label="Remove", multiple=True, value=[]).classes("w-full")
             removed.set_visibility(bool(present))
-            answer_buttons(dialog, "Change")
-        if not await dialog:
+            answer_buttons(asked, "Change")
+        if not await asked:
             return
         store = self._live.workspace.runs
         try:
@@ -212,11 +216,11 @@ class _RunsTable:
     async def _delete(self) -> None:
         """Move the selected runs to the trash, after asking."""
         selected = self._selected
-        with ui.dialog() as dialog, ui.card():
+        with dialog("Move the selected runs to the trash") as asked, ui.card():
             Text(f"Move {len(selected)} run{'s' if len(selected) > 1 else ''} to the trash?")
             Text("To bring one back: eyetune runs restore RUN").classes("soft")
-            answer_buttons(dialog, "Move to the trash")
-        if not await dialog:
+            answer_buttons(asked, "Move to the trash")
+        if not await asked:
             return
         failed = []
         for record in selected:

@@ -13,19 +13,29 @@ from eyetune.analysis.study_summary import count_state_names, search_trials, sum
 from eyetune.api.study import Study
 from eyetune.api.tried_networks import study_limits
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart, facts, follow, page
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    chart,
+    facts,
+    follow,
+    page,
+    route,
+)
+from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.study_controls import StudyControls
-from eyetune.dashboard.rows import study_row, trial_row
+from eyetune.dashboard.rows import Row, study_row, trial_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.records.study import StudyRecord
-from eyetune.records.trial import TrialRecord
+from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.numbers import duration
 
 _Value = TypeVar("_Value")
 
 ROWS_PER_PAGE = 25
 MAX_SLICES = 8
+MAX_CURVES = 20  # of the best trials, and of the newest ones
 _LIST_COLUMNS = {
     "name": "study",
     "state": "state",
@@ -53,29 +63,38 @@ def register(services: Services) -> None:
     """Register the pages."""
     live = services.live
 
-    @ui.page("/studies")
+    @route("/studies")
     async def studies_page() -> None:
-        studies = await asyncio.to_thread(live.studies)
-        counts = await asyncio.to_thread(live.workspace.studies.count_trials)
+        first = await asyncio.to_thread(_study_rows, live)
         with page("Studies", "/studies"):
             Heading("Studies", 1)
-            if not studies:
-                Text(
-                    "There are no studies yet. To start one: eyetune tune --data digits --trials 10"
-                )
-                return
+            none = Text(
+                "There are no studies yet. To start one: eyetune tune --data digits --trials 10"
+            )
             table = ui.table(
                 columns=[
                     {"name": name, "label": label, "field": name, "sortable": True, "align": "left"}
                     for name, label in _LIST_COLUMNS.items()
                 ],
-                rows=[study_row(study, counts.get(study.id, 0)) for study in reversed(studies)],
+                rows=[],
                 row_key="study",
                 pagination=ROWS_PER_PAGE,
             ).classes("w-full")
             table.add_slot("body-cell-name", _STUDY_LINK)
 
-    @ui.page("/studies/{study_id}")
+            def show(rows: list[Row]) -> None:
+                none.set_visibility(not rows)
+                table.set_visibility(bool(rows))
+                if rows != table.rows:
+                    table.rows = rows
+
+            async def refresh() -> None:
+                show(await asyncio.to_thread(_study_rows, live))
+
+            show(first)
+            follow(refresh)
+
+    @route("/studies/{study_id}")
     async def study_page(study_id: str) -> None:
         try:
             study = await asyncio.to_thread(live.workspace.studies.find, study_id)
@@ -88,6 +107,11 @@ def register(services: Services) -> None:
         trials = await asyncio.to_thread(live.trials, study.id)
         with page(study.name, "/studies"):
             _StudyView(services, study, trials)
+
+
+def _study_rows(live: Live) -> list[Row]:
+    counts = live.workspace.studies.count_trials()
+    return [study_row(study, counts.get(study.id, 0)) for study in reversed(live.studies())]
 
 
 class _StudyView:
@@ -107,12 +131,14 @@ class _StudyView:
             self._front = None
             if len(study.settings.objectives) > 1:
                 self._front = chart(self._front_options(), "Pareto front")
-        self._parallel = chart(
-            self._parallel_options(), "trials across their hyperparameters", height="24rem"
-        )
-        Text(
-            "Drag along an axis to keep the trials in this range; click the axis to undo it."
-        ).classes("soft q-my-none")
+        self._curves = chart(charts.trial_curves([]), "validation accuracy of trials by epoch")
+        self._curves.set_visibility(False)
+        self._epochs: dict[int, int] = {}  # trained epochs of trials that are running
+        self._curves_of: tuple[object, ...] = ()
+        self._parallel_holder = ui.column().classes("w-full")
+        self._parallel_of: tuple[str, ...] = ()
+        self._parallel: ui.echart | None = None
+        self._show_parallel()
         Heading("Trials")
         self._table = ui.table(
             columns=self._columns(),
@@ -128,12 +154,14 @@ class _StudyView:
                 "outline color=accent"
             )
         self._show()
+        ui.timer(0, self._show_curves, once=True)
         follow(self._refresh)
 
     async def _refresh(self) -> None:
         before = self._study
         study = await asyncio.to_thread(self._live.study, before.id)
         trials = await asyncio.to_thread(self._live.trials, before.id)
+        await self._show_curves()
         if study == before and trials is self._trials:
             return
         self._study, self._trials = study, trials
@@ -141,16 +169,62 @@ class _StudyView:
             self._limits = study_limits(study.settings)
             self._table.columns = self._columns()
         self._controls.update(study, trials)
-        for element, options in (
-            (self._best, self._best_options()),
-            (self._parallel, self._parallel_options()),
-        ):
-            element.options.update(options)
-            element.update()
+        self._best.options.update(self._best_options())
+        self._best.update()
+        self._show_parallel()
         if self._front is not None:
             self._front.options.update(self._front_options())
             self._front.update()
         self._show()
+
+    def _show_parallel(self) -> None:
+        """Show the trials across their hyperparameters, once there are some to show."""
+        names = tuple(self._study.space.names)
+        if not names or not any(trial.objectives for trial in self._trials):
+            return
+        if self._parallel is not None and names == self._parallel_of:
+            self._parallel.options.update(self._parallel_options())
+            self._parallel.update()
+            return
+        self._parallel_of = names  # with other axes, the chart is made again
+        self._parallel_holder.clear()
+        with self._parallel_holder:
+            label = "trials across their hyperparameters"
+            width = f"{8 * (len(names) + 1)}rem"
+            options = self._parallel_options()
+            self._parallel = chart(options, label, height="24rem", min_width=width)
+            Text(
+                "Drag along an axis to keep the trials in this range; click the axis to undo it. "
+                "By keyboard: the table below can be sorted by each objective."
+            ).classes("soft q-my-none")
+
+    async def _show_curves(self) -> None:
+        """Draw the epochs of the trials that are running, and of the best and newest others."""
+        study, trials = self._study, self._trials
+        runs = (await asyncio.to_thread(self._live.runs)).records
+        named = {run.name: run for run in runs.values() if run.study_id == study.id}
+        chosen = self._derived("curves", lambda: _with_curves(study, trials))
+        found = [
+            (trial, run)
+            for trial in chosen
+            if (run := runs.get(trial.run or "") or named.get(f"{study.name}/{trial.number}"))
+        ]
+        state = tuple((run.id, run.num_epochs_done) for _, run in found)
+        if state == self._curves_of:
+            return
+        self._curves_of = state
+        histories = await asyncio.to_thread(self._live.histories, [run.id for _, run in found])
+        options = charts.trial_curves([(trial, histories[run.id]) for trial, run in found])
+        # The curves of trials that are not drawn any more have to go.
+        self._curves.options.clear()
+        self._curves.options.update(options)
+        self._curves.update()
+        self._curves.set_visibility(any(histories.values()))
+        is_running = {trial.number for trial in trials if trial.state is TrialState.RUNNING}
+        self._epochs = {
+            trial.number: run.num_epochs_done for trial, run in found if trial.number in is_running
+        }
+        self._show_rows()
 
     def _derived(self, name: str, make: Callable[[], _Value]) -> _Value:
         """Return what follows from the trials, made once for all clients."""
@@ -214,7 +288,10 @@ class _StudyView:
         size = pagination.get("rowsPerPage") or len(ordered)
         start = (pagination.get("page", 1) - 1) * size
         shown = ordered[start : start + size]
-        self._table.rows = [trial_row(self._study, trial) for trial in shown]
+        self._table.rows = [
+            trial_row(self._study, trial, epochs=self._epochs.get(trial.number, 0))
+            for trial in shown
+        ]
         self._table.pagination = {**pagination, "rowsNumber": len(ordered)}
 
     def _ordered(self, sort: str | None, descending: bool) -> list[TrialRecord]:
@@ -251,6 +328,14 @@ class _StudyView:
                     objective = self._study.settings.objectives[0]
                     options = charts.slices(objective, search_trials(self._trials), name)
                     chart(options, f"{objective.name} by {name}")
+
+
+def _with_curves(study: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials whose curves are drawn: best, newest, and those that are running last."""
+    ranked = rank_trials(study.settings.objectives, trials)[:MAX_CURVES]
+    running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+    chosen = {trial.number: trial for trial in (*ranked, *trials[-MAX_CURVES:], *running)}
+    return sorted(chosen.values(), key=lambda trial: trial.state is TrialState.RUNNING)
 
 
 def _facts(study: StudyRecord, trials: Sequence[TrialRecord]) -> dict[str, str]:

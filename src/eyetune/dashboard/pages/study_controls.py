@@ -10,7 +10,7 @@ from nicegui import ui
 
 from eyetune.analysis.ranking import rank_trials
 from eyetune.api.study import Study
-from eyetune.dashboard.layout import Text, answer_buttons
+from eyetune.dashboard.layout import Text, answer_buttons, dialog
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.records.study import StudyRecord, StudyState
@@ -78,8 +78,7 @@ class StudyControls:
         try:
             await asyncio.to_thread(action)
         except EyetuneError as error:
-            parts = [error.message, error.expected and f"Expected: {error.expected}."]
-            ui.notify(one_line(" ".join(filter(None, parts))), type="warning")
+            ui.notify(_explained(error), type="warning")
             return
         self._message.set_text(done)
 
@@ -89,19 +88,30 @@ class StudyControls:
         first = best[0].all_values if best else self._study.space.defaults()
         space = self._study.space
         inputs: dict[str, Any] = {}
-        with ui.dialog() as dialog, ui.card().classes("w-full max-w-xl"):
-            Text("The next trial tries these values. At first they are those of the best trial.")
+        with dialog("Try values") as asked, ui.card().classes("w-full max-w-xl"):
+            Text("The next trial tries these values. They begin as those of the best trial.")
             with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2 gap-x-4"):
                 for name in space.names:
                     value = first.get(name, space[name].default)
                     inputs[name] = _input(space[name], value)
-            answer_buttons(dialog, "Try them")
-        if not await dialog:
-            return
-        given = {name: _value(space[name], element.value) for name, element in inputs.items()}
-        values = space.active(given)  # what has no effect with the others is left out
+            problem = Text("Change at least one of them.").props("role=alert")
+            answer_buttons(asked, "Try them")
         enqueue = self._opened().enqueue_trial
-        await self._do(lambda: enqueue(values), "The trial is enqueued.")
+        while await asked:  # it is shown again, with what was entered, until it can be tried
+            given = {name: _value(space[name], element.value) for name, element in inputs.items()}
+            values = space.active(given)  # what has no effect with the others is left out
+            try:
+                await asyncio.to_thread(enqueue, values)
+            except EyetuneError as error:
+                problem.classes("text-negative").set_text(_explained(error))
+                continue
+            self._message.set_text("The trial is enqueued.")
+            return
+
+
+def _explained(error: EyetuneError) -> str:
+    parts = [error.message, error.expected and f"Expected: {error.expected}."]
+    return one_line(" ".join(filter(None, parts)))
 
 
 def _input(hyperparameter: Choice | Range, value: Any) -> Any:

@@ -13,7 +13,13 @@ from typing import Any
 from nicegui import events, ui
 
 from eyetune.dashboard.inspector import answers_for
-from eyetune.dashboard.layout import Heading, Text, described, page
+from eyetune.dashboard.layout import (
+    Heading,
+    Text,
+    described,
+    page,
+    route,
+)
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
@@ -68,7 +74,7 @@ return canvas.toDataURL('image/jpeg', 0.9);
 def register(services: Services) -> None:
     """Register the page."""
 
-    @ui.page("/try")
+    @route("/try")
     async def try_page(run: str = "") -> None:
         runs = await asyncio.to_thread(_networks, services.live)
         with page("Try it", "/try"):
@@ -224,22 +230,24 @@ def _label(record: RunRecord) -> str:
 
 def _show(picture: dict[str, Any]) -> None:
     """Show a picture as the network sees it, with both answers."""
-    with ui.card().classes("w-72"):
+    with ui.card().classes("w-full max-w-md"):
         Text(picture["image"]).classes("text-bold q-my-none").style("overflow-wrap: anywhere")
         with ui.element("figure").classes("q-ma-none"):
             image = ui.image(picture["seen"]).style("width: 160px; image-rendering: pixelated")
             image.props('alt="the picture as the network sees it" no-spinner no-transition')
             Text("as the network sees it", "figcaption").classes("text-caption soft")
-        for name in ("float", "int8"):
-            if picture[name] is not None:
-                _show_answer(name, picture[name])
+        with ui.grid().classes("w-full grid-cols-1 sm:grid-cols-2 gap-4"):
+            for name in ("float", "int8"):
+                if picture[name] is not None:
+                    with ui.column().classes("gap-1"):
+                        _show_answer(name, picture[name])
 
 
 def _show_answer(name: str, answer: dict[str, Any]) -> None:
     Text(f"{name}: {answer['label']}, {answer['confidence']:.0%}").classes("text-bold q-my-none")
     for each in answer["classes"]:
         with ui.row().classes("w-full items-center no-wrap gap-2"):
-            Text(each["name"], "span").classes("text-caption ellipsis").style("width: 6rem")
+            Text(each["name"], "span").classes("text-caption ellipsis").style("width: 5rem")
             bar = ui.linear_progress(each["probability"], show_value=False, size="0.5rem")
             described(bar.classes("grow").props("color=accent"), f"probability in {name}")
             Text(f"{each['probability']:.0%}", "span").classes("text-caption numbers")

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-import pydantic
 from pydantic import ConfigDict, Field, model_validator
 
 from eyetune._files import OutsideError, path_inside, replaced_folder
@@ -28,12 +27,14 @@ from eyetune.device.export.conversions import Conversion
 from eyetune.device.export.tried import TriedNetwork
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.errors import BoardError, UsageError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import JSON_BYTES, WEIGHTS_BYTES
 from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import RecordedData, Resize
 from eyetune.report.output import output_errors
 from eyetune.values.firmware_formats import FirmwareFormat
 from eyetune.values.json_model import JsonModel
+from eyetune.values.json_text import json_value
 from eyetune.values.pixels import PixelRange
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
@@ -176,17 +177,19 @@ def read_manifest(folder: Path) -> Manifest:
             received=getattr(error, "strerror", None) or error,
             fix="Make one first: eyetune export RUN|FILE --output FOLDER",
         ) from None
-    try:
-        return Manifest.model_validate_json(content)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise UsageError(
+
+    def damaged(reason: str) -> UsageError:
+        return UsageError(
             f"Cannot read {path}.",
             expected="a file as written by eyetune export",
-            received=f"{name}: {first['msg']}"[:200].removeprefix(": "),
+            received=reason[:200],
             fix="Export the run again.",
-        ) from None
+        )
+
+    with explaining_damage(damaged):
+        text = content.decode("utf-8")
+        json_value(text)  # refuses whole numbers of more than 64 bits
+        return Manifest.model_validate_json(text)
 
 
 def read_model(folder: Path) -> bytes:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from eyetune._files import OutsideError, path_inside
 from eyetune.device.export.esptool import FlashImage
 from eyetune.errors import UsageError
 
@@ -119,9 +120,12 @@ def _offset(text: str) -> int:
 
 def _file(build: Path, name: str) -> Path:
     """Return a file of the build; files outside the build are never written to a board."""
-    path = build if "\0" in name else (build / name).resolve()
-    is_inside = path.is_relative_to(build.resolve())
-    if not is_inside or not path.is_file() or not path.stat().st_size:
+    try:
+        path = path_inside(build, name)
+        is_usable = path.is_file() and path.stat().st_size > 0
+    except (OutsideError, OSError, ValueError):  # a name can be too long, or hold a NUL
+        is_usable = False
+    if not is_usable:
         raise UsageError(
             "A file of the build is missing, empty or outside its folder.",
             expected=f"a file in {build}",
