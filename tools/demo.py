@@ -22,7 +22,7 @@ STEPS = {
 }
 NEXT = {
     "eyetune serve": "look at everything in a browser",
-    "eyetune train --data digits --set model.batch_norm=true --epochs 10": "train it for longer",
+    "eyetune train latest --epochs 20": "train the best network for longer",
     "eyetune deploy --data FOLDER --board esp-eye --time 20m": "the same for your own photos",
 }
 

@@ -64,7 +64,7 @@ def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[st
                 }
             )
     is_share = metric == "accuracy"
-    dashes = " (dashed: on training images)" if len(histories) > 1 else ""
+    dashes = " (dashed: training)" if len(histories) > 1 else ""
     return {
         **_base(f"{metric.capitalize()} by epoch{dashes}"),
         "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": _TEXT}},
@@ -146,7 +146,7 @@ def trial_curves(trained: Sequence[tuple[TrialRecord, History]]) -> Options:
             if rung.epochs in points
         ]
     return {
-        **_base("Validation accuracy by epoch (points: rungs; thick: running)"),
+        **_base("Accuracy of trials by epoch (points: rungs)"),
         "grid": {"left": 56, "right": 16, "top": 44, "bottom": 44},
         "xAxis": _value_axis("epoch", minInterval=1, min=1, nameGap=24),
         "yAxis": _value_axis("", scale=True, max=1),

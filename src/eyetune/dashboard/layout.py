@@ -238,7 +238,7 @@ def _board_cells(board: Mapping[str, Any]) -> list[str | Callable[[], object]]:
     )
     time, error = board["latency_ms"], board["latency_error_ms"]
     return [
-        str(board["board"]),
+        lambda: Text(board["board"], "span").classes("text-no-wrap"),
         lambda: Text(board["verdict"], "span").classes("" if board["fits"] else "text-negative"),
         lambda: share_bar(arena[0] / arena[1], f"{_kibibytes(arena)}{where}"),
         lambda: share_bar(flash[0] / flash[1], _kibibytes(flash)),

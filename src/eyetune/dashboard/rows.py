@@ -126,7 +126,7 @@ def trial_row(study: StudyRecord, trial: TrialRecord, *, epochs: int = 0) -> Row
     results = trial.objectives or ()
     row: Row = {
         "number": trial.number,
-        "state": state_name(study, trial.state).upper(),
+        "state": state_name(study, trial.state),
         "epochs": max(trial.epochs_trained, epochs),
         "seconds": duration(trial.seconds),
         "run": trial.run or "",
