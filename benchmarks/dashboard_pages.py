@@ -20,7 +20,9 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 
+from eyetune.records import Workspace
 from eyetune.testing.labs import fabricated_lab
 from eyetune.testing.workspaces import fabricated_workspace
 from recorded import commit, machine, markdown_table
@@ -67,6 +69,16 @@ def milliseconds(home: str, path: str) -> list[float]:
     return times
 
 
+def add_predictions(workspace: Workspace) -> None:
+    """Record what the latest run predicts for 10,000 validation images: its page then has more."""
+    run = workspace.runs.find("latest")
+    generator = np.random.default_rng(0)
+    num_classes = len(run.data.class_names)
+    labels = generator.integers(0, num_classes, 10_000)
+    probabilities = generator.dirichlet(np.ones(num_classes), 10_000).astype(np.float32)
+    workspace.predictions.save(run.id, "validation", probabilities, labels)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,6 +89,7 @@ def main() -> None:
             Path(folder) / "workspace", num_runs=NUM_RUNS, epochs_per_run=EPOCHS, trials=[TRIALS]
         )
         workspace.labs.save(fabricated_lab(8))
+        add_predictions(workspace)
         starts, rows = [], []
         for number in range(STARTS):
             process, home, seconds = started(workspace.folder, Path(folder) / "log")
@@ -84,11 +97,11 @@ def main() -> None:
             if number == STARTS - 1:
                 for name, path in PAGES.items():
                     times = milliseconds(home, path)
-                    cells = (statistics.median(times), max(times))
+                    cells = (times[0], statistics.median(times), max(times))
                     rows.append([name, *(f"{value:.0f} ms" for value in cells)])
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
-    print(markdown_table(["page", "median", f"longest of {VISITS}"], rows))
+    print(markdown_table(["page", "first", "median", f"longest of {VISITS}"], rows))
     first, *others = starts
     print(f"\nThe first answer: {statistics.median(others):.2f} s after the command (median of")
     print(f"{len(others)} starts; the first start, which reads files from disk: {first:.2f} s).")

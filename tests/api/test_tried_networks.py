@@ -42,6 +42,7 @@ def test_tried_networks_without_a_study_are_all_runs(trained: Run) -> None:
     assert tried.num_infeasible == 0
     exported = [network.label for network in tried.networks if network.exported]
     assert exported == [trained.record.label]
+    assert all(network.latency_ms and network.arena_bytes for network in tried.networks)
     assert all(network.accuracy <= tried.networks[0].accuracy for network in tried.networks)
 
 

@@ -41,6 +41,28 @@ def test_dropped_pictures_are_classified(visit: Visit) -> None:
     visit.keep(f"try-answers-{page.viewport_size['width']}")  # type: ignore[index]
 
 
+_DROP = """({bytes, name}) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+  const options = {dataTransfer: transfer, bubbles: true, cancelable: true};
+  document.querySelector('.q-uploader').dispatchEvent(new DragEvent('dragover', options));
+  const drop = () => {
+    const area = document.querySelector('.q-uploader__dnd');
+    if (area) area.dispatchEvent(new DragEvent('drop', options)); else setTimeout(drop, 50);
+  };
+  drop();
+}"""
+
+
+def test_picture_that_is_dragged_onto_the_page_is_classified(visit: Visit) -> None:
+    page = visit.open("/try")
+    page.locator(".q-uploader").wait_for()
+    one = picture(2)
+    page.evaluate(_DROP, {"bytes": list(one["buffer"]), "name": "dragged.png"})
+    page.get_by_text("int8: ").wait_for(timeout=LIMIT_MILLISECONDS)
+    page.get_by_text("dragged.png").wait_for()
+
+
 def test_webcam_is_classified_until_it_is_stopped(visit: Visit) -> None:
     visit.page.context.grant_permissions(["camera"])
     page = visit.open("/try")

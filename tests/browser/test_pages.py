@@ -69,6 +69,26 @@ def test_cell_of_the_confusions_shows_its_pictures(visit: Visit, records: Worksp
     page.locator("figure img").first.wait_for()
 
 
+def test_click_on_a_cell_shows_its_pictures(visit: Visit, records: Workspace) -> None:
+    run = et.open_run(workspace=records)
+    names, confusion = run.record.data.class_names, run.evaluation().confusion
+    true, predicted = map(int, np.unravel_index(confusion.argmax(), confusion.shape))
+    page = visit.open(f"/runs/{run.id}")
+    chart = page.get_by_role("img", name="confusion matrix")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    left, right, top, bottom = 90, 16, 44, 90  # the margins of the matrix in its chart
+    width = (box["width"] - left - right) / len(names)
+    height = (box["height"] - top - bottom) / len(names)
+    page.mouse.click(
+        box["x"] + left + (predicted + 0.5) * width, box["y"] + top + (true + 0.5) * height
+    )
+    title = f"of class {names[true]}, classified as {names[predicted]}"
+    page.get_by_role("heading", name=title).wait_for()
+    page.locator("figure img").first.wait_for()
+
+
 def test_curve_moves_while_a_run_is_trained(visit: Visit, records: Workspace) -> None:
     from tests.records.fabricate import add_run
 

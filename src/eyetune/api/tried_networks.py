@@ -10,10 +10,13 @@ from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.tried import TriedNetwork
 from eyetune.errors import EyetuneError
-from eyetune.records import RunState
+from eyetune.records import RunState, Workspace
 from eyetune.records.run import RunRecord
 from eyetune.records.study import Constraint, StudySettings
 from eyetune.records.trial import TrialState
+from eyetune.values.history import History
+
+MAX_COMPUTED = 30  # runs whose costs are computed from their recipes, the most accurate ones
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class TriedNetworks:
 def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     """Return the networks that were trained on the same images, with what is known of their costs.
 
-    The accuracy of a trial that was stopped is the best that it had reached. The time per image was
-    predicted by a study for its board: for another board, it is not known.
+    The accuracy of a trial that was stopped is the best that it had reached. Costs of a trial are
+    those that its study predicted for its board; those of other runs are computed from their
+    recipes, of the most accurate ones. What is not known either way is left out.
 
     Args:
         run: The exported run. If it belongs to a study, its trials are returned, otherwise all
@@ -47,44 +51,111 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     study_id = run.record.study_id
     trials = studies.trials(study_id) if study_id else []
     settings = studies.get(study_id).settings if study_id and trials else None
-    is_timed = settings is not None and _is_for_board(settings, manifest.board)
     trial_of_run = {trial.run: trial for trial in trials if trial.run}
     others = [
         other for other in _on_same_images(run) if study_id or other.state is RunState.COMPLETE
     ]
     histories = runs.histories([other.id for other in others if other.results is None])
+    accuracies = {other.id: _accuracy(other, histories.get(other.id, ())) for other in others}
+    others.sort(key=lambda other: -accuracies[other.id])
+    known = _Costs(run.workspace, manifest.board)
     networks = []
     for other in others:
-        accuracy = other.results.validation_accuracy if other.results else None
-        if accuracy is None:
-            epochs = histories.get(other.id, ())
-            accuracy = max((epoch.val_accuracy or 0.0 for epoch in epochs), default=0.0)
         trial = trial_of_run.get(other.id)
-        costs: Mapping[str, float | None] = trial.network if trial else {}
-        latency_ms = costs.get("latency_ms") if is_timed else None
+        costs = known.of(other)
         if other.id == run.id:
-            costs = {"flash_bytes": manifest.flash_bytes, "arena_bytes": manifest.arena_bytes}
-            latency_ms = manifest.latency_ms
+            costs = {
+                "flash_bytes": manifest.flash_bytes,
+                "arena_bytes": manifest.arena_bytes,
+                "latency_ms": manifest.latency_ms,
+            }
         networks.append(
             TriedNetwork(
                 label=f"trial {trial.number}" if trial else other.label,
-                accuracy=accuracy,
+                accuracy=accuracies[other.id],
                 flash_bytes=costs.get("flash_bytes") or max(other.network.parameters, 1),
                 flash_is_estimated="flash_bytes" not in costs,
                 arena_bytes=costs.get("arena_bytes"),
-                latency_ms=latency_ms,
+                latency_ms=costs.get("latency_ms"),
                 exported=other.id == run.id,
             )
         )
-    networks.sort(key=lambda network: -network.accuracy)
     limits = _upper_limits(settings.constraints) if settings else {}
-    if not is_timed:
+    if settings is None or not _is_for_board(settings, manifest.board):
         limits.pop("latency_ms", None)
     return TriedNetworks(
         tuple(networks),
         sum(trial.state is TrialState.INFEASIBLE for trial in trials),
         _tighter_than_board(limits, manifest.board),
     )
+
+
+def _accuracy(record: RunRecord, history: History) -> float:
+    """Return the validation accuracy of a run; the best so far if it was stopped."""
+    accuracy = record.results.validation_accuracy if record.results else None
+    if accuracy is not None:
+        return accuracy
+    return max((epoch.val_accuracy or 0.0 for epoch in history), default=0.0)
+
+
+class _Costs:
+    """The costs of runs on a board, as their studies predicted them or from their recipes.
+
+    Args:
+        workspace: The workspace of the runs.
+        board: The board.
+    """
+
+    def __init__(self, workspace: Workspace, board: Board) -> None:
+        self._workspace, self._board = workspace, board
+        self._by_study: dict[str, dict[str, Mapping[str, float]]] = {}
+        self._num_computed = 0
+
+    def of(self, record: RunRecord) -> Mapping[str, float | None]:
+        """Return the costs of a run by name; none if they are not known."""
+        if record.study_id is not None:
+            if record.study_id not in self._by_study:
+                self._by_study[record.study_id] = self._of_study(record.study_id)
+            return self._by_study[record.study_id].get(record.id, {})
+        if self._num_computed == MAX_COMPUTED:
+            return {}
+        self._num_computed += 1
+        return self._computed(record)
+
+    def _of_study(self, study_id: str) -> dict[str, Mapping[str, float]]:
+        try:
+            settings = self._workspace.studies.get(study_id).settings
+        except EyetuneError:  # it was deleted
+            return {}
+        is_timed = _is_for_board(settings, self._board)
+        return {
+            trial.run: {
+                name: cost
+                for name, cost in trial.network.items()
+                if is_timed or name not in ("latency_ms", "arena_bytes")
+            }
+            for trial in self._workspace.studies.trials(study_id)
+            if trial.run
+        }
+
+    def _computed(self, record: RunRecord) -> Mapping[str, float]:
+        from eyetune.device.estimate.footprint import footprint
+        from eyetune.models.build import build
+        from eyetune.training.prepared_network import costs_on
+
+        recipe, shape = record.own_recipe, record.data.image_shape
+        if recipe is None or recipe.model.has_function or len(shape) != 3:
+            return {}
+        try:
+            network = build(
+                recipe.model, (shape[0], shape[1], shape[2]), len(record.data.class_names)
+            )
+            needed = footprint(network)
+        except EyetuneError:
+            return {}
+        if needed.unknown:
+            return {}
+        return {"flash_bytes": needed.flash_bytes, **costs_on(self._board, needed)}
 
 
 def study_limits(settings: StudySettings) -> dict[str, float]:

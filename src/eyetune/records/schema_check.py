@@ -16,7 +16,7 @@ _COMPANIONS = ("-journal", "-wal", "-shm")  # that SQLite opens beside a databas
 def foreign_parts(database: sqlite3.Connection) -> list[str]:
     """Return what eyetune never makes: views, triggers, virtual tables and computed columns.
 
-    Reading them can run for ever, or take any amount of memory.
+    Reading them can run forever, or take any amount of memory.
 
     Raises:
         sqlite3.Error: The schema cannot be read.
