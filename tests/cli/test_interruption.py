@@ -12,6 +12,7 @@ from eyetune.recipe import Recipe
 from eyetune.records import Workspace
 from eyetune.records.study import Objective, StudyRecord, StudySettings
 from eyetune.space.space import Space
+from eyetune.tuning.requests import PAUSED
 from tests.cli.conftest import Terminal
 
 INTERRUPTED = 130
@@ -79,4 +80,17 @@ def test_the_command_to_resume_names_the_workspace(
     command = eyetune.errors.partition("To resume: ")[2].strip()
     monkeypatch.setattr("eyetune.tune", interrupt, raising=False)
     assert eyetune(*shlex.split(command)[1:]) == INTERRUPTED
+    assert "--resume --name s" in eyetune.errors
+
+
+def test_a_study_that_was_asked_to_pause_says_so(
+    eyetune: Terminal, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create_and_pause(*arguments: Any, workspace: Workspace, **others: Any) -> None:
+        workspace.studies.create("s", SETTINGS)
+        raise KeyboardInterrupt(PAUSED)
+
+    monkeypatch.setattr("eyetune.tune", create_and_pause, raising=False)
+    assert eyetune("tune", "--data", "digits", "--name", "s") == INTERRUPTED
+    assert eyetune.errors.startswith("Paused, as")
     assert "--resume --name s" in eyetune.errors

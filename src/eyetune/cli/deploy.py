@@ -135,8 +135,10 @@ def deploy(  # noqa: PLR0913 (options)
                 workspace=workspace,
                 trackers=opened,
             )
-        except KeyboardInterrupt:
-            return say_how_to_resume("deploy", common, workspace, study_ids, resumed=resumed)
+        except KeyboardInterrupt as error:
+            return say_how_to_resume(
+                "deploy", common, workspace, study_ids, resumed=resumed, error=error
+            )
     lines = [
         *map(escape, result.export.manifest.steps),
         *export_lines(result.export),

@@ -30,7 +30,13 @@ def recorded_studies(workspace: Workspace) -> Iterator[list[str]]:
 
 
 def say_how_to_resume(
-    command: str, common: Common, workspace: Workspace, ids: list[str], *, resumed: str
+    command: str,
+    common: Common,
+    workspace: Workspace,
+    ids: list[str],
+    *,
+    resumed: str,
+    error: KeyboardInterrupt,
 ) -> int:
     """Say how to resume the study that was interrupted, and return the exit status.
 
@@ -40,11 +46,13 @@ def say_how_to_resume(
         workspace: The workspace.
         ids: Ids of the studies that the command has recorded.
         resumed: Name of the study that the command resumes, or "".
+        error: What has interrupted it; it says so unless it was Ctrl-C.
     """
     name = workspace.studies.get(ids[-1]).name if ids else resumed
     if not name:
         say("Interrupted before anything was recorded.")
         return INTERRUPTED
     arguments = ["eyetune", command, "--resume", "--name", name, *common.workspace_arguments()]
-    say(f"Interrupted. Every whole epoch is recorded. To resume: {shlex.join(arguments)}")
+    reason = str(error) or "Interrupted"
+    say(f"{reason}. Every whole epoch is recorded. To resume: {shlex.join(arguments)}")
     return INTERRUPTED

@@ -111,11 +111,13 @@ def tune(
             retrained = None
             if command.retrain_epochs and study.best():
                 retrained = study.retrain(epochs=command.retrain_epochs, trackers=opened)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             if command.engine == "keras-tuner":
                 say("Interrupted. The trials so far are recorded; KerasTuner cannot resume them.")
                 return INTERRUPTED
-            return say_how_to_resume("tune", common, workspace, study_ids, resumed=resumed)
+            return say_how_to_resume(
+                "tune", common, workspace, study_ids, resumed=resumed, error=error
+            )
     _show(study, retrained, rivals, common)
     return 0
 

@@ -13,6 +13,7 @@ from eyetune.records.requests import Request, RequestKind
 from eyetune.space.space import Space
 
 SECONDS_BETWEEN_LOOKS = 1.0
+PAUSED = "Paused, as the dashboard or another program has asked"
 
 
 @final
@@ -40,7 +41,7 @@ class StudyRequests:
             self._pending = self._workspace.requests.pending(self._study_id)
             self._looked_at = time.monotonic()
         if self._take(RequestKind.PAUSE):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(PAUSED)
 
     def take_stop(self) -> bool:
         """Return whether the study was asked to end with the results so far."""
