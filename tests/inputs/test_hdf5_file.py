@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,18 @@ def test_open_hdf5_allows_a_large_file(tmp_path: Path) -> None:
     )
     with open_hdf5(path, LIMIT) as file:
         assert len(file["big"]) == 200_000
+
+
+def test_heap_without_an_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["names"] = ["first", "second"]  # strings, which are in a heap
+    content = path.read_bytes()
+    with open_hdf5(path) as file:
+        assert list(file.attrs["names"]) == ["first", "second"]
+    start = content.index(b"GCOL") + 16
+    damaged = content[:start] + struct.pack("<HHIQ", 0, 0, 0, 0) + content[start + 16 :]
+    path.write_bytes(damaged)
+    for source in (path, damaged):
+        with pytest.raises(ValueError, match="heap"), open_hdf5(source):
+            pass

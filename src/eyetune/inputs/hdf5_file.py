@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 from eyetune.inputs.limits import WEIGHTS_BYTES, Limit
 from eyetune.inputs.regular_file import check_file
 
+_HEAP = b"GCOL\x01\0\0\0"  # signature, version and reserved bytes of a global heap
 MAX_OBJECTS = 100_000  # groups and data sets; a network has a few for each layer
 
 
@@ -37,16 +40,49 @@ def open_hdf5(source: Path | bytes, limit: Limit = WEIGHTS_BYTES) -> Iterator[An
 
     if isinstance(source, bytes):
         size_bytes = len(source)
+        check_heaps(source)
         opened = h5py.File(io.BytesIO(source), "r")
     else:
         check_file(source)
         size_bytes = source.stat().st_size
+        with source.open("rb") as stream:
+            if size_bytes:
+                with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    check_heaps(content)
         opened = h5py.File(source, "r")
     with opened as file:
         num_bytes = _checked_bytes(file)
         if num_bytes > size_bytes:
             limit.check(num_bytes, "data sets")
         yield file
+
+
+def check_heaps(content: bytes | mmap.mmap) -> None:
+    """Refuse a file in which the HDF5 library would search for the end of a heap forever.
+
+    Strings are kept in global heaps. The library walks through the objects of a heap by their
+    sizes, and does not stop at one without a size.
+
+    Source: HDF5 file format specification, version 3.0, section III.E.
+
+    Args:
+        content: The content of the file.
+
+    Raises:
+        ValueError: A heap has an object without a size.
+    """
+    start = content.find(_HEAP)
+    while start >= 0:
+        if start % 8 == 0 and start + 16 <= len(content):
+            (size,) = struct.unpack_from("<Q", content, start + 8)
+            position, end = start + 16, min(start + size, len(content))
+            while position + 16 <= end:
+                index, _, _, data_size = struct.unpack_from("<HHIQ", content, position)
+                step = data_size if index == 0 else 16 + -(-data_size // 8) * 8
+                if step < 16:
+                    raise ValueError("a heap of strings has an object without a size")
+                position += step
+        start = content.find(_HEAP, start + 1)
 
 
 def _checked_bytes(file: Any) -> int:

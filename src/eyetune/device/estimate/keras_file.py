@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from eyetune.errors import UsageError
+from eyetune.inputs.hdf5_file import check_heaps
 from eyetune.inputs.limits import WEIGHTS_BYTES, LimitExceededError
 from eyetune.inputs.zip_file import check_zip, open_zip
 from eyetune.models.parameter_limit import limited_parameters
 
+_WEIGHTS = "model.weights.h5"
 _CONFIG = "config.json"  # in the archive: the layers of the model
 _MAX_CONFIG_BYTES = 100_000_000
 _MAX_SHOWN = 200  # characters of Keras's message in an error
@@ -57,6 +59,9 @@ def load_keras_file(path: Path, *, unsafe: bool = False) -> Any:
 
     try:
         check_zip(path, WEIGHTS_BYTES)
+        with open_zip(path, WEIGHTS_BYTES) as archive:
+            if _WEIGHTS in archive.namelist():
+                check_heaps(archive.read(_WEIGHTS))
         with limited_parameters():
             return keras.saving.load_model(path, compile=False, safe_mode=not unsafe)
     except LimitExceededError as error:
