@@ -123,7 +123,7 @@ def main() -> None:
     for data in arguments.data or SOURCES:
         for seed in range(arguments.seeds):
             key = {"data": data, "seed": seed, "epochs": arguments.epochs}
-            key |= {"subset": arguments.subset}
+            key |= {"subset": arguments.subset, "format": 2}  # with numbers of refused pictures
             result = measured(
                 arguments.results,
                 key,

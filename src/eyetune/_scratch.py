@@ -92,7 +92,7 @@ def _root() -> Path:
 
 
 def _candidates() -> list[Path]:
-    """Return names for the user's folder: another user may have made a folder of the first one."""
+    """Return names for the user's folder: another user may have taken the first one."""
     parent = Path(tempfile.gettempdir())
     user_id = os.getuid() if hasattr(os, "getuid") else 0  # on Windows each user has a directory
     return [parent / f"eyetune-{user_id}{end}" for end in ("", *(f"-{n}" for n in range(2, 10)))]

@@ -113,6 +113,19 @@ def test_folder_without_a_readable_picture_is_an_error_that_names_files(tmp_path
     assert "cat/1.jpg (not an image)" in str(caught.value.received)
 
 
+def test_test_pictures_alone_cannot_be_checked(tmp_path: Path) -> None:
+    for split, suffix in (("train", "heic"), ("test", "png")):
+        for name in ("cat", "dog"):
+            path = tmp_path / split / name / f"1.{suffix}"
+            path.parent.mkdir(parents=True)
+            if split == "train":
+                path.write_bytes(b"a photo of a phone")
+            else:
+                Image.new("RGB", (8, 8)).save(path)
+    with pytest.raises(DataError, match="no training picture"):
+        et.data_check(tmp_path, progress=False)
+
+
 def test_classifiers_that_guess_are_not_believed(check: DataCheck) -> None:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, len(check.pictures))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import expect
 
 import eyetune as et
 from eyetune.records import Workspace, query
@@ -139,7 +140,12 @@ def test_workbench_applies_a_technique(visit: Visit) -> None:
     page.get_by_label("Technique").click()
     page.get_by_role("option", name="batch-norm", exact=True).click()
     page.get_by_role("button", name="Apply").click()
-    page.get_by_role("switch", name="batch norm").filter(has=page.locator("xpath=.")).wait_for()
+    expect(page.get_by_role("switch", name="batch norm")).to_be_checked()
+    page.get_by_label("Technique").click()  # its knobs were shown again, and still describe it
+    page.get_by_role("button", name="Add a block").click()
+    page.get_by_label("filters").nth(2).wait_for()
+    parameters = page.get_by_text("167,562", exact=True)
+    expect(parameters).to_have_count(0, timeout=LIMIT_MILLISECONDS)
     page.get_by_role("button", name="Copy as command").click()
     page.get_by_text("model.batch_norm=true").wait_for()
 

@@ -92,5 +92,5 @@ def test_a_study_that_was_asked_to_pause_says_so(
 
     monkeypatch.setattr("eyetune.tune", create_and_pause, raising=False)
     assert eyetune("tune", "--data", "digits", "--name", "s") == INTERRUPTED
-    assert eyetune.errors.startswith("Paused, as")
+    assert eyetune.errors.startswith("Paused at")
     assert "--resume --name s" in eyetune.errors

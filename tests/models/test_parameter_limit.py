@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
 from pathlib import Path
 
@@ -48,3 +49,26 @@ def test_limit_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     with limited_parameters():
         keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
     keras.Sequential([keras.Input((30,)), keras.layers.Dense(40)])
+
+
+def test_threads_do_not_count_each_others_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PARAMETERS.variable, "50")
+    original = keras.layers.Layer.add_weight
+    failed: list[Exception] = []
+
+    def build_some() -> None:
+        try:
+            for _ in range(5):
+                with limited_parameters():
+                    keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=build_some) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    keras.Sequential([keras.Input((30,)), keras.layers.Dense(40)])  # outside of any block
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert keras.layers.Layer.add_weight is original

@@ -176,7 +176,7 @@ def moves_of(moves: Iterable[Move]) -> dict[str, FindingKind]:
     """Return what findings move aside together, and the first reason for each picture.
 
     The copy that a finding keeps may be moved by another finding, such as one about its label. Then
-    a copy stays that only the first one would move.
+    one of the other copies stays, if no other finding moves it.
 
     Example:
         >>> copies = Move(FindingKind.NEAR_DUPLICATE, ("a", "b"), ("b",))

@@ -104,7 +104,9 @@ def _level(facts: Facts) -> tuple[Level, list[str]]:
     if low <= facts.guess:
         guesses = f"{1 / facts.num_classes:.1%} for {facts.num_classes} classes"
         if facts.is_uneven:
-            guesses += f", or {guess:.1%} for always naming the most frequent class"
+            guesses += f", or {facts.guess:.1%} for always naming the most frequent class"
+        if facts.test_accuracy is not None:  # the level follows from the validation images
+            achieved += f", and {facts.validation_accuracy:.1%} of the validation {facts.noun}s"
         doubt = "not surely" if facts.validation_accuracy > facts.guess else "no"
         return "chance", [f"{achieved}: {doubt} better than guessing ({guesses})."]
     first = f"{achieved}; guessing would get {guess:.1%}."

@@ -127,7 +127,7 @@ def _conclusion(difference: Difference, seeds: int) -> str:
     elif high < 0:
         conclusion = "The suspects are of use: look at them before you remove them."
     if seeds == 1:
-        conclusion += " With one seed, the interval does not include what another would change."
+        conclusion += " With one seed, the interval does not cover the variation between seeds."
     return conclusion
 
 

@@ -24,7 +24,7 @@ from eyetune.data.sources.folder import decode_readable
 from eyetune.errors import UsageError
 from eyetune.records import Workspace
 from eyetune.records.run import require_images
-from eyetune.report.progress.training_progress import counting_bar, decoding_bar, print_note
+from eyetune.report.progress.training_progress import counting_bar, decoding_bar
 from eyetune.tuning.load_images import load_images
 from eyetune.values.display import one_line
 
@@ -103,15 +103,16 @@ def gap(
             fix="Compare with the test images: --split test.",
         )
     files = camera_files(Path(camera_data).expanduser(), chosen.record.data.class_names)
+    left_out: list[str] = []
     with decoding_bar(enabled=progress) as on_decoded:
         camera, positions = decode_readable(
             files.paths,
             shape,
             chosen.record.resize,
-            on_note=lambda text: print_note(text, enabled=progress),
+            on_note=left_out.append,
             on_progress=on_decoded,
         )
-    files = files.only(positions)
+    files = files.only(positions, chosen.record.data.class_names)
     if dataset is None:
         dataset = load_images(chosen.recipe, progress=progress)
     images = chosen.checked(dataset).split(split)
@@ -126,7 +127,7 @@ def gap(
         with counting_bar("testing properties", enabled=progress) as on_done:
             classify = _counted(chosen, num_predictions(camera), on_done)
             found = measure_gap(clean, Split(camera, files.labels), classify)
-    return _gap(chosen, files, str(camera_data), split, len(clean), shifts, found)
+    return _gap(chosen, files, str(camera_data), split, len(clean), shifts, found, left_out)
 
 
 def _compared(
@@ -180,6 +181,7 @@ def _gap(
     num_clean: int,
     shifts: tuple[Shift, ...],
     found: MeasuredGap | None,
+    left_out: Sequence[str],
 ) -> ShownGap:
     recipe = run.record.own_recipe
     edits, advice = advice_on(found.fall, found.causes, recipe) if found else ({}, [])
@@ -188,6 +190,7 @@ def _gap(
     )
     if files.missing:
         notes.append(f"Classes without pictures are left out: {', '.join(files.missing)}.")
+    notes += [f"{text[0].upper()}{text[1:]}." for text in left_out]
     return ShownGap(
         run=run.id,
         label=run.record.label,

@@ -14,7 +14,7 @@ from eyetune.api.preparing import start
 from eyetune.api.run import Run
 from eyetune.data.dataset import Images
 from eyetune.data.resize import resized
-from eyetune.data.sources.folder import SUFFIXES, UNREAD_SUFFIXES, decode, image_files
+from eyetune.data.sources.folder import SUFFIXES, UNSUPPORTED_SUFFIXES, decode, image_files
 from eyetune.data.sources.webcam import check_camera, read_frames
 from eyetune.device.firmware import (
     UNKNOWN_CLASS,
@@ -132,7 +132,7 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
     files = []
     for path in paths:
         if path.is_dir():
-            images = image_files(path, (*SUFFIXES, *UNREAD_SUFFIXES))
+            images = image_files(path, (*SUFFIXES, *UNSUPPORTED_SUFFIXES))
             if not images:
                 raise UsageError(
                     f"The folder {path} contains no images.",

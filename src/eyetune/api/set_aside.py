@@ -99,7 +99,7 @@ def set_aside_files(source: str | Path, moves: Mapping[str, FindingKind]) -> Set
     root = _root_of(source)
     files = {
         readable(path.relative_to(root).as_posix()): (path, f"{split}/{label}")
-        for split, path, label in survey(root, is_complete=False).all_files
+        for split, path, label in survey(root, for_training=False).all_files
     }
     missing = [name for name in moves if name not in files]
     if missing:

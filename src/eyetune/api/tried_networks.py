@@ -62,13 +62,12 @@ def tried_networks(run: Run, manifest: Manifest) -> TriedNetworks:
     networks = []
     for other in others:
         trial = trial_of_run.get(other.id)
-        costs = known.of(other)
-        if other.id == run.id:
-            costs = {
-                "flash_bytes": manifest.flash_bytes,
-                "arena_bytes": manifest.arena_bytes,
-                "latency_ms": manifest.latency_ms,
-            }
+        exported: Mapping[str, float | None] = {
+            "flash_bytes": manifest.flash_bytes,
+            "arena_bytes": manifest.arena_bytes,
+            "latency_ms": manifest.latency_ms,
+        }
+        costs = exported if other.id == run.id else known.of(other)
         networks.append(
             TriedNetwork(
                 label=f"trial {trial.number}" if trial else other.label,
@@ -116,7 +115,9 @@ class _Costs:
         if record.study_id is not None:
             if record.study_id not in self._by_study:
                 self._by_study[record.study_id] = self._of_study(record.study_id)
-            return self._by_study[record.study_id].get(record.id, {})
+            costs = self._by_study[record.study_id].get(record.id)
+            if costs is not None:
+                return costs
         if self._num_computed == MAX_COMPUTED:
             return {}
         self._num_computed += 1
@@ -127,13 +128,10 @@ class _Costs:
             settings = self._workspace.studies.get(study_id).settings
         except EyetuneError:  # it was deleted
             return {}
-        is_timed = _is_for_board(settings, self._board)
+        if not _is_for_board(settings, self._board):
+            return {}
         return {
-            trial.run: {
-                name: cost
-                for name, cost in trial.network.items()
-                if is_timed or name not in ("latency_ms", "arena_bytes")
-            }
+            trial.run: trial.network
             for trial in self._workspace.studies.trials(study_id)
             if trial.run
         }

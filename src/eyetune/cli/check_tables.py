@@ -35,7 +35,8 @@ def check_tables(
     ]
     parts += [f"note: {escape_lines(note)}" for note in facts["notes"]]
     ratio = facts["imbalance"]["ratio"]
-    if ratio <= LARGE_RATIO and all(facts["class_counts"].get("train", ())):
+    counts = facts["class_counts"].get("train", ())
+    if ratio <= LARGE_RATIO and counts and all(counts):
         parts.append(f"Balance: the largest class is {ratio:.1f} times as large as the smallest.")
     if not findings:
         return [*parts, "Nothing was found.", f"Page: {escape(str(page))}"]

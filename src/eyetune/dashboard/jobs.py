@@ -7,7 +7,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +52,7 @@ class Job:
 
     def stop(self) -> None:
         """End it as Ctrl-C does: whole epochs are kept."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGINT)
 
     @property
     def last_line(self) -> str:
@@ -99,9 +97,11 @@ class Jobs:
         return self._start("train", name, "train", str(path), f"--name={name}", f"--seed={seed}")
 
     def running_training(self) -> Job | None:
-        """Return the training that was started last, if it has not ended."""
-        trainings = [job for (kind, _), job in self._started.items() if kind == "train"]
-        return trainings[-1] if trainings and trainings[-1].is_running else None
+        """Return the training that was started last, of those that have not ended."""
+        with self._lock:
+            started = list(self._started.items())
+        trainings = (job for (kind, _), job in reversed(started) if kind == "train")
+        return next((job for job in trainings if job.is_running), None)
 
     def export(self, run_id: str, board: str) -> Job:
         """Start `eyetune export` of a run, in place of an earlier export of it.

@@ -12,7 +12,7 @@ from eyetune.recipe import Recipe, edit_text
 from eyetune.recipe.changes import changes_from_default
 from eyetune.recipe.descriptions import allowed_names
 
-# Knobs that a network of a backbone or of a function does not have.
+# Knobs without effect on a network with a backbone, or on one that a function builds.
 OF_BLOCKS = frozenset(
     f"model.{name}" for name in ("activation", "width", "padding", "batch_norm", "global_pooling")
 )

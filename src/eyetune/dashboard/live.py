@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eyetune.records import RunRecord, Workspace
+from eyetune.records.lab import LabRecord
 from eyetune.records.live import LiveRuns, LiveTrials, refreshed_runs, refreshed_trials
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord
@@ -83,6 +84,10 @@ class Live:
             for key in list(self._histories)[:-MAX_KEPT_HISTORIES]:
                 del self._histories[key]
             return {run_id: read.get(run_id) or known[run_id] or () for run_id in run_ids}
+
+    def labs(self) -> tuple[LabRecord, ...]:
+        """Return the labs that have ended and are not in the trash, oldest first."""
+        return self._fresh("labs", lambda: tuple(self.workspace.labs.all(skip_damaged=True)))
 
     def studies(self) -> tuple[StudyRecord, ...]:
         """Return the studies that are not in the trash, oldest first."""

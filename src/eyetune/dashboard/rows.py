@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from eyetune.analysis.study_summary import state_name
-from eyetune.records import RunRecord, query
+from eyetune.records import RunRecord, RunState, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord
-from eyetune.report.numbers import duration, percentage
+from eyetune.report.numbers import count_text, duration, percentage
 from eyetune.values.display import one_line
 
 Row = dict[str, Any]
@@ -98,10 +98,12 @@ def lab_row(lab: LabRecord) -> Row:
     }
 
 
-def running_lab_row(lab_id: str, runs: Sequence[RunRecord]) -> Row:
-    """Return the row of a lab that has not ended, from the runs that it has trained so far."""
-    num_complete = sum(run.is_over for run in runs)
-    current = one_line(runs[-1].name or runs[-1].id)
+def unfinished_lab_row(lab_id: str, runs: Sequence[RunRecord]) -> Row:
+    """Return the row of a lab that has no record yet, from the runs that it has trained so far."""
+    is_running = any(run.state is RunState.RUNNING for run in runs)
+    latest = one_line(runs[-1].name or runs[-1].id)
+    count = count_text(len(runs), "training")
+    state = f"running: {count} so far, latest" if is_running else f"interrupted after {count}:"
     return {
         "lab": lab_id,
         "data": one_line(runs[0].data.name),
@@ -109,7 +111,7 @@ def running_lab_row(lab_id: str, runs: Sequence[RunRecord]) -> Row:
         "test_accuracy": "",
         "seconds": duration(sum(run.duration_seconds for run in runs)),
         "created_at": "",
-        "answer": f"not over yet; trainings so far: {num_complete}; now or last: {current}",
+        "answer": f"{state} {latest}",
         "is_over": False,
     }
 

@@ -155,6 +155,14 @@ def recorded_source(source: str) -> str:
     return source if source in KNOWN_SOURCES or path is None else str(path)
 
 
+def recorded_source_or_name(source: str) -> str:
+    """Return what records call a source; one that does not exist as it is named."""
+    try:
+        return recorded_source(source)
+    except SourceError:
+        return source
+
+
 def read_in_order(source: str) -> Decoded:
     """Return the images of arrays or an archive in their own order, and in its own splits.
 

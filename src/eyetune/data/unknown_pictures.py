@@ -11,7 +11,12 @@ from PIL import Image
 from eyetune.data.dataset import Images
 from eyetune.data.load import load
 from eyetune.data.sources import digits
-from eyetune.data.sources.folder import decode_readable, image_files
+from eyetune.data.sources.folder import (
+    SUFFIXES,
+    UNSUPPORTED_SUFFIXES,
+    decode_readable,
+    image_files,
+)
 from eyetune.errors import DataError, SourceError
 from eyetune.recipe import Resize
 
@@ -65,7 +70,8 @@ def own_pictures(
         DataError: It has no pictures, or none of them can be read.
     """
     folder = Path(source).expanduser()
-    files = image_files(folder) if folder.is_dir() else []
+    suffixes = (*SUFFIXES, *UNSUPPORTED_SUFFIXES)
+    files = image_files(folder, suffixes) if folder.is_dir() else []
     if files:
         chosen_files = [files[position] for position in _spread(len(files))]
         return decode_readable(chosen_files, shape, resize, on_note=on_note)[0]

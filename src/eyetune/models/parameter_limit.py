@@ -26,16 +26,18 @@ def limited_parameters() -> Iterator[None]:
     import keras
 
     total = 0
-    add_weight = keras.layers.Layer.add_weight
+    owner = threading.get_ident()
 
     def counted(layer: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal total
-        shape = kwargs.get("shape", args[0] if args else None) or ()
-        total += math.prod(size for size in shape if isinstance(size, int))
-        PARAMETERS.check(total, "a network")
+        if threading.get_ident() == owner:
+            shape = kwargs.get("shape", args[0] if args else None) or ()
+            total += math.prod(size for size in shape if isinstance(size, int))
+            PARAMETERS.check(total, "a network")
         return add_weight(layer, *args, **kwargs)
 
-    with _LOCK:
+    with _LOCK:  # the method is that of all threads
+        add_weight = keras.layers.Layer.add_weight
         keras.layers.Layer.add_weight = counted
         try:
             yield

@@ -47,6 +47,10 @@ class LabStore:
         self.restore(record.id)
         return path
 
+    def recorded_ids(self) -> frozenset[str]:
+        """Return the ids of all labs that have ended, also of those in the trash or damaged."""
+        return frozenset(path.parent.name for path in self.root.glob(f"*/{FILE_NAME}"))
+
     def all(self, *, deleted: bool = False, skip_damaged: bool = False) -> list[LabRecord]:
         """Return the labs, oldest first.
 

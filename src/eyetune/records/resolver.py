@@ -105,7 +105,7 @@ def resolve_reference(
 
 def unrecorded_text(folder: Path, plural: str, count: int) -> str:
     """Return the sentence about folders whose records are missing in the database."""
-    return f"The database of {folder} holds no {plural}; {plural} that have folders: {count:,}."
+    return f"The database of {folder} holds no {plural}, although there are folders of {count:,}."
 
 
 def _matching(reference: str, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -1,4 +1,4 @@
-"""What a database from elsewhere may contain: plain tables, and files that can be opened."""
+"""What a database from elsewhere may contain, and what may lie beside it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ def foreign_parts(database: sqlite3.Connection) -> list[str]:
         sqlite3.Error: The schema cannot be read.
     """
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-    query = "select type, name, sql from sqlite_master"
-    parts = database.execute(query).fetchall()
-    found = [f"the {kind} {name!a}" for kind, name, _ in parts if kind in ("view", "trigger")]
-    tables = [(name, sql or "") for kind, name, sql in parts if kind == "table"]
-    for name, sql in tables:
-        if sql.upper().startswith("CREATE VIRTUAL"):
-            found.append(f"the virtual table {name!a}")
+    triggers = database.execute("select name from sqlite_master where type = 'trigger'")
+    found = [f"the trigger {name!a}" for (name,) in triggers]
+    query = "select name, type from pragma_table_list where schema = 'main'"
+    for name, kind in database.execute(query).fetchall():
+        if kind != "table":
+            found.append(f"the {'virtual table' if kind == 'virtual' else kind} {name!a}")
             continue
         columns = database.execute("select name, hidden from pragma_table_xinfo(?)", [name])
         found += [
@@ -50,9 +49,14 @@ def check_companions(path: Path) -> None:
     for companion in (*(path.with_name(path.name + end) for end in _COMPANIONS), lock):
         if not os.path.lexists(companion):
             continue
+        reason = ""
         try:
-            reason = "a link" if companion.is_symlink() else ""
-            check_file(companion)
+            if companion.is_symlink():
+                reason = "a link"
+            else:
+                check_file(companion)
+        except FileNotFoundError:  # SQLite has deleted it meanwhile
+            continue
         except OSError as error:
             reason = error.strerror or str(error)
         if reason:
@@ -60,5 +64,5 @@ def check_companions(path: Path) -> None:
                 f"{companion} is in the way of the database.",
                 expected="a regular file, or none",
                 received=reason,
-                fix="Remove it.",
+                fix="Move it away while no process uses the workspace.",
             )

@@ -106,7 +106,7 @@ class PreparedNetwork:
             if with_footprint:
                 from eyetune.device.estimate.footprint import footprint
 
-                needed = _judged(classifier, footprint(classifier))
+                needed = _measured_if_unknown(classifier, footprint(classifier))
                 costs["flash_bytes"] = needed.flash_bytes
                 costs["arena_bytes"] = needed.arena_bytes
                 obstacles = unknown_needs(needed)
@@ -116,7 +116,7 @@ class PreparedNetwork:
         return NetworkCosts(network, costs, obstacles)
 
 
-def _judged(classifier: keras.Model, needed: Footprint) -> Footprint:
+def _measured_if_unknown(classifier: keras.Model, needed: Footprint) -> Footprint:
     """Return what a network needs: measured after its conversion if it has unknown layers."""
     if not needed.unknown:
         return needed

@@ -13,7 +13,7 @@ from eyetune.records.requests import Request, RequestKind
 from eyetune.space.space import Space
 
 SECONDS_BETWEEN_LOOKS = 1.0
-PAUSED = "Paused, as the dashboard or another program has asked"
+PAUSED = "Paused at the request of the dashboard or another program"
 
 
 @final

@@ -81,7 +81,7 @@ class Shapes:
     def measured_costs(
         self, candidate: Candidate, limits: Sequence[Constraint]
     ) -> Mapping[str, float]:
-        """Return costs in which the sizes that limits name are those after a conversion to int8."""
+        """Return the costs; if limits name a size, sizes are those after a conversion to int8."""
         if not {limit.name for limit in limits} & {_FLASH, _ARENA}:
             return candidate.costs
         from eyetune.device.export.measured_footprint import measured_footprint
@@ -240,7 +240,13 @@ def smaller_when_converted(
             else chosen
             for chosen, limit in zip(chosen_by, limits, strict=True)
         ]
-    raise _too_small(violations(limits, costs), result)
+    limit, _ = violations(limits, costs)[0]
+    raise UsageError(
+        f"The converted network does not keep {limit}, although its computed size does.",
+        expected=limit,
+        received=f"{costs[limit.name]:,.10g} after the conversion",
+        fix="Name a lower limit.",
+    )
 
 
 def check_reachable(candidate: Candidate, limits: Sequence[Constraint], shapes: Shapes) -> None:

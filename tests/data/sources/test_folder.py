@@ -379,7 +379,7 @@ def test_photos_in_formats_that_are_not_read_are_counted_by_format(tmp_path: Pat
     (root / "bird" / "c.heic").write_bytes(b"a photo")
     with pytest.raises(DataError) as caught:
         load(root)
-    assert "Convert 3 .heic, 1 .tif" in (caught.value.fix or "")
+    assert "Convert 1 .heic to JPEG" in (caught.value.fix or "")
 
 
 def test_nested_folders_count_and_hidden_files_do_not(

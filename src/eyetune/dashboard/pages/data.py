@@ -28,8 +28,8 @@ from eyetune.dashboard.layout import (
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pictures import png_url
 from eyetune.dashboard.services import Services
-from eyetune.data.load import KNOWN_SOURCES, folder_of, recorded_source
-from eyetune.errors import EyetuneError, NotFoundError, SourceError
+from eyetune.data.load import KNOWN_SOURCES, folder_of, recorded_source_or_name
+from eyetune.errors import EyetuneError, NotFoundError
 from eyetune.records.check_store import CheckRecord, Decision, RecordedFinding, check_key
 from eyetune.report.numbers import count_text
 from eyetune.values.display import one_line
@@ -120,7 +120,9 @@ class _DataView:
 
     async def _load_check(self) -> None:
         """Take the source from the input, and show its last check."""
-        self._source = await asyncio.to_thread(_recorded, self._name.value or "digits")
+        self._source = await asyncio.to_thread(
+            recorded_source_or_name, self._name.value or "digits"
+        )
         self._start = 0
         await self._reload_check()
 
@@ -293,14 +295,6 @@ class _DataView:
             return
         kept = f" {len(moved.kept):,} stayed." if moved.kept else ""
         ui.notify(f"{count_text(len(moved.moved), 'file')} {done}.{kept}", type="positive")
-
-
-def _recorded(source: str) -> str:
-    """Return what records call a source; one that does not exist as it is."""
-    try:
-        return recorded_source(source)
-    except SourceError:
-        return source
 
 
 def _confirmed_files(record: CheckRecord) -> dict[str, FindingKind]:

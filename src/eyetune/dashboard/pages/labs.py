@@ -12,13 +12,13 @@ from eyetune.dashboard.layout import (
     Text,
     chart,
     facts,
-    follow,
     page,
     plain_table,
     route,
+    show_live_rows,
 )
 from eyetune.dashboard.live import Live
-from eyetune.dashboard.rows import Row, lab_row, running_lab_row
+from eyetune.dashboard.rows import Row, lab_row, unfinished_lab_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
 from eyetune.recipe.changes import value_text
@@ -65,17 +65,7 @@ def register(services: Services) -> None:
             ).classes("w-full")
             table.add_slot("body-cell-lab", _LINK)
 
-            def show(rows: list[Row]) -> None:
-                none.set_visibility(not rows)
-                table.set_visibility(bool(rows))
-                if rows != table.rows:
-                    table.rows = rows
-
-            async def refresh() -> None:
-                show(await asyncio.to_thread(_rows, live))
-
-            show(first)
-            follow(refresh)
+            show_live_rows(table, none, first, lambda: _rows(live))
 
     @route("/labs/{lab_id}")
     async def lab_page(lab_id: str) -> None:
@@ -93,14 +83,13 @@ def register(services: Services) -> None:
 
 def _rows(live: Live) -> list[Row]:
     """Return the rows of all labs, those first that have not ended."""
-    labs = live.workspace.labs.all(skip_damaged=True)
-    known = {record.id for record in labs}
-    running: dict[str, list[RunRecord]] = {}
+    known = live.workspace.labs.recorded_ids()
+    others: dict[str, list[RunRecord]] = {}
     for run in live.runs().records.values():
         if run.lab_id and run.lab_id not in known:
-            running.setdefault(run.lab_id, []).append(run)
-    rows = [running_lab_row(lab_id, runs) for lab_id, runs in running.items()]
-    return [*rows[::-1], *(lab_row(record) for record in reversed(labs))]
+            others.setdefault(run.lab_id, []).append(run)
+    rows = [unfinished_lab_row(lab_id, runs) for lab_id, runs in others.items()]
+    return [*rows[::-1], *(lab_row(record) for record in reversed(live.labs()))]
 
 
 def _show(record: LabRecord) -> None:

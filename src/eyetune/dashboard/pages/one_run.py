@@ -13,6 +13,7 @@ from eyetune.analysis.verdict import Verdict
 from eyetune.api.report import write_report
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
+from eyetune.dashboard.board_table import show_boards
 from eyetune.dashboard.commands import json_of
 from eyetune.dashboard.layout import (
     Code,
@@ -23,7 +24,6 @@ from eyetune.dashboard.layout import (
     follow,
     page,
     route,
-    show_boards,
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.run_confusions import Confusions

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from nicegui import ui
 
-from eyetune.dashboard.layout import Heading, Text, follow
+from eyetune.dashboard.layout import Heading, Text, answer_buttons, dialog, follow
 from eyetune.dashboard.services import Services
 from eyetune.device.boards.profiles import boards
-from eyetune.device.export.export_folder import MODEL, read_manifest, read_model
+from eyetune.device.export.export_folder import MANIFEST, MODEL, read_manifest, read_model
 from eyetune.errors import EyetuneError, UsageError
+from eyetune.inputs.damage import explaining_damage
 from eyetune.inputs.limits import WEIGHTS_BYTES
 from eyetune.inputs.regular_file import read_bytes
 from eyetune.values.display import one_line
@@ -38,11 +39,18 @@ def exported_file(folder: Path, name: str) -> bytes:
         return read_model(folder)
     if name != FIRMWARE:
         raise UsageError(f"There is no {name} of an export.", expected=f"{MODEL} or {FIRMWARE}")
+    with explaining_damage(lambda why: UsageError(f"{folder} cannot be read.", received=why)):
+        return _zipped(folder, manifest.board.name)
+
+
+def _zipped(folder: Path, board: str) -> bytes:
+    """Return the files of an export as a zip archive, without those that ESP-IDF has built."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                inside = Path(f"firmware-{manifest.board.name}") / path.relative_to(folder)
+            is_built = "build" in path.relative_to(folder).parts
+            if path.is_file() and not path.is_symlink() and not is_built:
+                inside = Path(f"firmware-{board}") / path.relative_to(folder)
                 archive.writestr(inside.as_posix(), read_bytes(path, WEIGHTS_BYTES))
     return stream.getvalue()
 
@@ -71,6 +79,8 @@ class Firmware:
         follow(self._refresh)
 
     async def _export(self) -> None:
+        if (self._folder / MANIFEST).exists() and not await self._may_replace():
+            return
         try:
             await asyncio.to_thread(self._jobs.export, self._run, self._board.value)
         except EyetuneError as error:
@@ -79,6 +89,13 @@ class Firmware:
         self._is_followed = True
         self._button.set_enabled(False)
         self._message.set_text("Exporting: the conversion to int8 takes some seconds ...")
+
+    async def _may_replace(self) -> bool:
+        """Ask whether the export that is there, and what was built from it, may be replaced."""
+        with dialog("Replace the export") as asked, ui.card():
+            Text(f"Replace the export in {self._folder}, with all files in it?")
+            answer_buttons(asked, "Replace it")
+        return bool(await asked)
 
     async def _refresh(self) -> None:
         """Follow the export, and show its files once it has ended."""

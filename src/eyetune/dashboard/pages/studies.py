@@ -21,6 +21,7 @@ from eyetune.dashboard.layout import (
     follow,
     page,
     route,
+    show_live_rows,
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.study_controls import StudyControls
@@ -82,17 +83,7 @@ def register(services: Services) -> None:
             ).classes("w-full")
             table.add_slot("body-cell-name", _STUDY_LINK)
 
-            def show(rows: list[Row]) -> None:
-                none.set_visibility(not rows)
-                table.set_visibility(bool(rows))
-                if rows != table.rows:
-                    table.rows = rows
-
-            async def refresh() -> None:
-                show(await asyncio.to_thread(_study_rows, live))
-
-            show(first)
-            follow(refresh)
+            show_live_rows(table, none, first, lambda: _study_rows(live))
 
     @route("/studies/{study_id}")
     async def study_page(study_id: str) -> None:
@@ -161,10 +152,11 @@ class _StudyView:
         before = self._study
         study = await asyncio.to_thread(self._live.study, before.id)
         trials = await asyncio.to_thread(self._live.trials, before.id)
-        await self._show_curves()
-        if study == before and trials is self._trials:
-            return
+        is_same = study == before and trials is self._trials
         self._study, self._trials = study, trials
+        await self._show_curves()
+        if is_same:
+            return
         if study.settings != before.settings or study.space != before.space:
             self._limits = study_limits(study.settings)
             self._table.columns = self._columns()
@@ -209,20 +201,21 @@ class _StudyView:
             for trial in chosen
             if (run := runs.get(trial.run or "") or named.get(f"{study.name}/{trial.number}"))
         ]
-        state = tuple((run.id, run.num_epochs_done) for _, run in found)
+        state = tuple(
+            (run.id, run.num_epochs_done, trial.state, len(trial.rungs)) for trial, run in found
+        )
         if state == self._curves_of:
             return
         self._curves_of = state
         histories = await asyncio.to_thread(self._live.histories, [run.id for _, run in found])
         options = charts.trial_curves([(trial, histories[run.id]) for trial, run in found])
-        # The curves of trials that are not drawn any more have to go.
-        self._curves.options.clear()
         self._curves.options.update(options)
         self._curves.update()
         self._curves.set_visibility(any(histories.values()))
-        is_running = {trial.number for trial in trials if trial.state is TrialState.RUNNING}
         self._epochs = {
-            trial.number: run.num_epochs_done for trial, run in found if trial.number in is_running
+            trial.number: run.num_epochs_done
+            for trial, run in found
+            if trial.state is TrialState.RUNNING
         }
         self._show_rows()
 

@@ -89,7 +89,7 @@ class StudyControls:
         space = self._study.space
         inputs: dict[str, Any] = {}
         with dialog("Try values") as asked, ui.card().classes("w-full max-w-xl"):
-            Text("The next trial tries these values. They begin as those of the best trial.")
+            Text("The next trial tries these values. They start as those of the best trial.")
             with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2 gap-x-4"):
                 for name in space.names:
                     value = first.get(name, space[name].default)

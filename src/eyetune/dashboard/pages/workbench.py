@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from nicegui import ui
 from nicegui.elements.mixins.validation_element import ValidationElement
 
 from eyetune.dashboard import charts
+from eyetune.dashboard.board_table import show_boards
 from eyetune.dashboard.inspector import augmented_images, network_of
 from eyetune.dashboard.knobs import KNOBS, OF_BLOCKS, Knob, as_command, as_python, knob
 from eyetune.dashboard.layout import (
@@ -22,10 +24,9 @@ from eyetune.dashboard.layout import (
     follow,
     page,
     route,
-    show_boards,
 )
 from eyetune.dashboard.services import Services
-from eyetune.data.load import KNOWN_SOURCES
+from eyetune.data.load import KNOWN_SOURCES, recorded_source_or_name
 from eyetune.errors import EyetuneError, NotFoundError, RecipeError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState
@@ -35,6 +36,7 @@ from eyetune.values.display import one_line
 
 SETTLED_SECONDS = 0.6  # after the last turn of a knob, before the network is built again
 MAX_EARLIER_RUNS = 3  # on the same data, whose curves are drawn in gray
+_ENDED_WELL = (RunState.COMPLETE, RunState.PAUSED)
 MAX_OWN_RUNS = 4  # of this page, whose curves are drawn in color
 
 
@@ -71,9 +73,11 @@ class _Workbench:
         self._before: frozenset[str] = frozenset()  # ids of runs from before the job
         self._own: list[str] = []  # ids of runs that this page has started
         self._drawn: tuple[Any, ...] = ()
+        self._source = ("", "")  # as the recipe names it, and as records do
 
     def show(self) -> None:
         """Build the page."""
+        self._timers = ui.element("div")  # what shows the knobs is cleared, with its timers
         with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-6"):
             with ui.column().classes("w-full"):
                 self._show_source()
@@ -123,6 +127,10 @@ class _Workbench:
         except EyetuneError as error:
             ui.notify(one_line(f"{error.message} {error.received or ''}"), type="warning")
             return
+        self._show_knobs_again()
+
+    def _show_knobs_again(self) -> None:
+        """Show the values of the recipe, none of which is refused."""
         self._refused.clear()
         self._show_knobs.refresh()
         self._show_problems()
@@ -214,14 +222,21 @@ class _Workbench:
     def _add(self, kind: str) -> None:
         parts = [part.model_dump(exclude_unset=True) for part in getattr(self._recipe.model, kind)]
         parts.append(parts[-1] if parts else {"units": 64})
-        self._turn(f"model.{kind}", parts)
-        self._show_knobs.refresh()
+        self._edit_layers(kind, parts)
 
     def _cut(self, kind: str, position: int) -> None:
         parts = [part.model_dump(exclude_unset=True) for part in getattr(self._recipe.model, kind)]
         del parts[position]
-        self._turn(f"model.{kind}", parts)
-        self._show_knobs.refresh()
+        self._edit_layers(kind, parts)
+
+    def _edit_layers(self, kind: str, parts: list[dict[str, Any]]) -> None:
+        """Take other blocks or dense layers, unless the recipe refuses them."""
+        try:
+            self._replace(self._recipe.with_({f"model.{kind}": parts}))
+        except RecipeError as error:
+            ui.notify(one_line(error.message), type="warning")
+            return
+        self._show_knobs_again()
 
     def _turn(self, path: str, value: Any, *, whole: bool = False) -> None:
         """Change a value of the recipe.
@@ -244,15 +259,17 @@ class _Workbench:
         except RecipeError as error:
             details = ", ".join(f"{name}: {text}" for name, text in error.details().items())
             self._refused[path] = value, one_line(f"{error.message} {details}")
-        self._show_problems()
         if base != self._recipe.model.base:
-            self._show_knobs.refresh()
+            self._show_knobs_again()
+        else:
+            self._show_problems()
 
     def _replace(self, recipe: Recipe) -> None:
         """Take a recipe, and describe its network once the knobs have come to rest."""
         self._recipe = recipe
         self._turns += 1
-        ui.timer(SETTLED_SECONDS, lambda turns=self._turns: self._settle(turns), once=True)
+        with self._timers:
+            ui.timer(SETTLED_SECONDS, lambda turns=self._turns: self._settle(turns), once=True)
 
     def _show_problems(self, problem: str = "") -> None:
         """Show what is refused, beside its knob and beside the button; it cannot be trained."""
@@ -266,6 +283,7 @@ class _Workbench:
     def _allow_training(self) -> None:
         self._train.set_enabled(self._can_build and not self._refused and self._job is None)
         self._stop.set_visibility(self._job is not None)
+        self._stop.set_enabled(True)
 
     async def _settle(self, turns: int) -> None:
         """Describe the network once the knobs have come to rest."""
@@ -365,6 +383,7 @@ class _Workbench:
     def _end(self) -> None:
         if self._job is not None:
             self._job.stop()
+            self._stop.set_enabled(False)
             self._message.set_text("Stopping: whole epochs are kept ...")
 
     async def _refresh(self) -> None:
@@ -384,8 +403,9 @@ class _Workbench:
                 if newest.id not in self._own:
                     self._own.append(newest.id)
                 self._say(newest)
-            if job.error and newest is None:
-                self._message.set_text(job.error)
+            has_ended_well = newest is not None and newest.state in _ENDED_WELL
+            if job.error and not has_ended_well:
+                self._message.set_text(one_line(job.error))
         await self._draw(list(runs.records.values()))
         if job is None or job.is_running:
             return
@@ -399,7 +419,8 @@ class _Workbench:
         done = f"{run.num_epochs_done} of {run.num_epochs_planned} epochs"
         text = f"{run.label}: {run.state}, {done}"
         if run.state is RunState.PAUSED:
-            text += f". To continue: eyetune train --resume {run.id}"
+            folder = shlex.quote(str(self._live.workspace.folder))
+            text += f". To continue: eyetune train --resume {run.id} --workspace {folder}"
         self._message.set_text(one_line(text))
         self._link.set_text(one_line(f"Open {run.label}"))
         self._link.props["href"] = f"/runs/{run.id}"
@@ -408,7 +429,10 @@ class _Workbench:
 
     async def _draw(self, runs: list[RunRecord]) -> None:
         """Draw the curves of this page's runs over those of earlier ones on the same data."""
-        source = self._recipe.data.source
+        if self._recipe.data.source != self._source[0]:
+            named = self._recipe.data.source
+            self._source = named, await asyncio.to_thread(recorded_source_or_name, named)
+        source = self._source[1]
         earlier = [
             run
             for run in runs

@@ -167,7 +167,7 @@ def read_pictures(source: str, on_progress: OnProgress = lambda *_: None) -> Pic
 
 
 def _of_folder(root: Path, on_progress: OnProgress) -> Pictures:
-    listing = folder.survey(root, is_complete=False)
+    listing = folder.survey(root, for_training=False)
     files = listing.all_files
     seen: list[_Seen] = []
     items: list[Picture] = []
@@ -182,10 +182,10 @@ def _of_folder(root: Path, on_progress: OnProgress) -> Pictures:
                 seen.append(result)
                 items.append(Picture(name, split, label, result.width, result.height, path))
             on_progress(number + 1, len(files))
-    if not items:
+    if not any(item.split == "train" for item in items):
         reasons = [f"{each.name} ({each.reason})" for each in unreadable[:MAX_NAMED]]
         raise DataError(
-            f"{root} has no picture that can be read.",
+            f"{root} has no training picture that can be read.",
             expected="at least one",
             received=", ".join(reasons) or "no image files",
             fix="Convert them to JPEG or PNG." if unreadable else None,

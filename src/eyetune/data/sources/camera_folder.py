@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from eyetune.data.dataset import Labels
-from eyetune.data.sources.folder import SUFFIXES, image_files, survey
+from eyetune.data.sources.folder import SUFFIXES, UNSUPPORTED_SUFFIXES, image_files, survey
 from eyetune.errors import DataError, SourceError, UsageError
 
 MAX_NAMED = 10  # classes in a message
@@ -29,11 +29,20 @@ class CameraFiles:
     labels: Labels | None
     missing: tuple[str, ...] = ()
 
-    def only(self, positions: Sequence[int]) -> CameraFiles:
-        """Return the files at some positions."""
-        labels = None if self.labels is None else self.labels[list(positions)]
+    def only(self, positions: Sequence[int], class_names: Sequence[str]) -> CameraFiles:
+        """Return the files at some positions.
+
+        Args:
+            positions: The positions.
+            class_names: Names of the classes that a network tells apart.
+        """
         paths = tuple(self.paths[position] for position in positions)
-        return CameraFiles(paths, labels, self.missing)
+        if self.labels is None:
+            return CameraFiles(paths, None)
+        labels = self.labels[list(positions)]
+        present = set(labels.tolist())
+        missing = [name for number, name in enumerate(class_names) if number not in present]
+        return CameraFiles(paths, labels, tuple(missing))
 
 
 def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
@@ -57,7 +66,7 @@ def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
             received=error.strerror,
         ) from None
     if not any(path.is_dir() for path in entries):
-        paths = image_files(folder)
+        paths = image_files(folder, (*SUFFIXES, *UNSUPPORTED_SUFFIXES))
         if not paths:
             raise UsageError(
                 f"The folder {folder} contains no images.",
@@ -77,7 +86,7 @@ def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
             ),
         )
     numbers = [list(class_names).index(name) for name in listing.class_names]
-    pairs = [pair for files in listing.files.values() for pair in files]
+    pairs = [(path, label) for _, path, label in listing.all_files]
     labels = np.array([numbers[label] for _, label in pairs], np.int64)
     missing = tuple(name for name in class_names if name not in listing.class_names)
     return CameraFiles(tuple(path for path, _ in pairs), labels, missing)

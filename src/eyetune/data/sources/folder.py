@@ -33,7 +33,7 @@ from eyetune.recipe import Resize
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # Photos of phones, scanners and cameras in formats that are not read: they are never left out
 # without a word.
-UNREAD_SUFFIXES = (
+UNSUPPORTED_SUFFIXES = (
     *(".heic", ".heif", ".avif", ".tif", ".tiff", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"),
     *(".orf", ".rw2"),
 )
@@ -60,21 +60,21 @@ class Listing:
         class_names: Names of the class folders, sorted.
         files: Pairs (file, label) of each split; only "train" if there are no split folders.
         notes: Remarks for the user.
-        unread: The same of photos in formats that are not read.
+        unsupported: The same of photos in formats that are not read.
     """
 
     root: Path
     class_names: tuple[str, ...]
     files: Mapping[str, tuple[tuple[Path, int], ...]]
     notes: tuple[str, ...]
-    unread: Mapping[str, tuple[tuple[Path, int], ...]]
+    unsupported: Mapping[str, tuple[tuple[Path, int], ...]]
 
     @property
     def all_files(self) -> list[tuple[str, Path, int]]:
         """Split, path and label of all files, then of the photos that are not read."""
         return [
             (split, path, label)
-            for group in (self.files, self.unread)
+            for group in (self.files, self.unsupported)
             for split, pairs in group.items()
             for path, label in pairs
         ]
@@ -97,17 +97,17 @@ class Listing:
         return digest.hexdigest()[:20]
 
 
-def survey(root: Path, *, is_complete: bool = True) -> Listing:
+def survey(root: Path, *, for_training: bool = True) -> Listing:
     """List the images of a folder by split and class.
 
     Args:
         root: The folder.
-        is_complete: Whether a network can be trained on it only: with two classes or more, none of
-            them without images.
+        for_training: Whether to refuse a folder that no network can be trained on: with fewer than
+            two classes, or an empty one.
 
     Raises:
-        DataError: It is not complete, the splits have different classes, or there are too many
-            files.
+        DataError: No network can be trained on it, the splits have different classes, or there are
+            too many files.
     """
     tops = {
         split: next((root / name for name in names if (root / name).is_dir()), None)
@@ -119,36 +119,41 @@ def survey(root: Path, *, is_complete: bool = True) -> Listing:
     )
     classes = {split: _class_folders(top) for split, top in splits.items()}
     class_names = tuple(classes["train"])
-    _check_classes(splits, classes, min_classes=2 if is_complete else 1)
+    _check_classes(splits, classes, min_classes=2 if for_training else 1)
     listed: dict[str, tuple[tuple[Path, int], ...]] = {}
-    unread: dict[str, tuple[tuple[Path, int], ...]] = {}
+    unsupported: dict[str, tuple[tuple[Path, int], ...]] = {}
     empty, ignored, num_files = [], 0, 0
     for split, folders in classes.items():
         pairs: list[tuple[Path, int]] = []
-        unread_pairs: list[tuple[Path, int]] = []
+        unsupported_pairs: list[tuple[Path, int]] = []
         for label, folder in enumerate(folders.values()):
             files = sorted(_files(folder, num_files))
             num_files += len(files)
             images = [path for path in files if path.suffix.lower() in SUFFIXES]
-            photos = [path for path in files if path.suffix.lower() in UNREAD_SUFFIXES]
+            photos = [path for path in files if path.suffix.lower() in UNSUPPORTED_SUFFIXES]
             ignored += len(files) - len(images) - len(photos)
             pairs += [(path, label) for path in images]
-            unread_pairs += [(path, label) for path in photos]
+            unsupported_pairs += [(path, label) for path in photos]
             if not images:
                 empty.append(folder)
-        listed[split], unread[split] = tuple(pairs), tuple(unread_pairs)
-    others = [path for unread_pairs in unread.values() for path, _ in unread_pairs]
-    if empty and is_complete:
+        listed[split], unsupported[split] = tuple(pairs), tuple(unsupported_pairs)
+    in_empty = [
+        path
+        for found in unsupported.values()
+        for path, _ in found
+        if any(path.is_relative_to(folder) for folder in empty)
+    ]
+    if empty and for_training:
         raise DataError(
             f"{len(empty)} class folder{'s hold' if len(empty) > 1 else ' holds'} no images.",
             expected=f"files ending in {', '.join(SUFFIXES)}",
             received="no images in " + _listed(str(path) for path in empty),
-            fix=f"Convert {_counted(others)} to JPEG or PNG."
-            if others
+            fix=f"Convert {_counted(in_empty)} to JPEG or PNG."
+            if in_empty
             else "Add images or remove the folder.",
         )
     notes = (f"{ignored} file(s) that are not images were skipped",) if ignored else ()
-    return Listing(root, tuple(map(readable, class_names)), listed, notes, unread)
+    return Listing(root, tuple(map(readable, class_names)), listed, notes, unsupported)
 
 
 def image_files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
@@ -216,7 +221,7 @@ def read(
             "--skip-unreadable.",
         )
     notes = listing.notes
-    if others := [path for pairs in listing.unread.values() for path, _ in pairs]:
+    if others := [path for pairs in listing.unsupported.values() for path, _ in pairs]:
         skipped = f"{_counted(others)} skipped: photos in formats that are not read"
         notes = (*notes, f"{skipped}; convert them to JPEG or PNG")
     if unreadable:
@@ -365,9 +370,9 @@ def _unknown_format(path: Path) -> str:
     if path.stat().st_size == 0:
         return "0 bytes"
     suffix = path.suffix.lower()
-    return (
-        f"{suffix} is not read; convert it to JPEG" if suffix in UNREAD_SUFFIXES else "not an image"
-    )
+    if suffix in UNSUPPORTED_SUFFIXES:
+        return f"{suffix} is not read; convert it to JPEG"
+    return "not an image"
 
 
 _BUDGET = PixelBudget(IMAGE_PIXELS)

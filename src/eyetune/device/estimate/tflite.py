@@ -244,9 +244,11 @@ def _num_channels(stored: StoredOperator, tensors: tuple[StoredTensor, ...]) -> 
 def _macs(stored: StoredOperator, tensors: tuple[StoredTensor, ...], inputs: list[int]) -> int:
     """Return the multiply-accumulates: each weight is used once at each position of the output."""
     if stored.kind == "BATCH_MATMUL":
-        # Both operands may be computed, as in attention: each output is a sum along a row.
+        # Both operands may be computed, as in attention: each output is a sum along a row of the
+        # first one, or along a column if that is transposed.
         output, first = (tensors[index].shape for index in (stored.outputs[0], stored.inputs[0]))
-        return math.prod(output) * math.prod(first) // max(math.prod(output[:-1]), 1)
+        inner = first[-1] if first[-2:-1] == output[-2:-1] else first[-2]
+        return math.prod(output) * inner
     pair = weights_and_values(stored, tensors)
     if pair is None or not inputs:
         return 0

@@ -123,9 +123,8 @@ def _class_rows(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> list[t
 def _footprint(manifest: Manifest) -> list[tuple[str, str]]:
     how = "measured" if manifest.arena_is_measured else "predicted"
     if manifest.arena_scratch_bytes:
-        how = (
-            f"{manifest.arena_scratch_bytes:,} of them computed for ESP-NN's kernels, others {how}"
-        )
+        scratch = f"{manifest.arena_scratch_bytes:,} of them computed for ESP-NN's kernels"
+        how = f"{scratch}, the rest {how}"
     board = manifest.board
     rows = [
         ("flash", f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes"),

@@ -181,7 +181,7 @@ class Verification:
             warnings.append(f"int8 costs {100 * self.accuracy_drop:.1f} points of accuracy.")
         confusion = np.array(self.confusion)
         uneven = imbalance(confusion.sum(axis=1).tolist())
-        if uneven.is_large:
+        if uneven.is_large and not self.is_on_few_images:  # in few images, it may be chance
             warnings.append(
                 f"The largest class has {uneven.ratio:.1f} times as many images as the smallest, "
                 "so judge by balanced accuracy, the mean over classes: "
