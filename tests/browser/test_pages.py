@@ -132,7 +132,8 @@ def test_workbench_explains_what_a_recipe_refuses(visit: Visit) -> None:
     page.get_by_label("learning rate", exact=True).fill("0.01")
     page.get_by_role("alert").filter(has_text="learning_rate").first.wait_for(state="hidden")
     page.get_by_text("MACs").wait_for(timeout=LIMIT_MILLISECONDS)
-    assert page.get_by_role("button", name="Train", exact=True).is_enabled()
+    train = page.get_by_role("button", name="Train", exact=True)
+    expect(train).to_be_enabled(timeout=LIMIT_MILLISECONDS)  # no training of before is left
 
 
 def test_workbench_applies_a_technique(visit: Visit) -> None:
