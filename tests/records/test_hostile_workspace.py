@@ -203,6 +203,15 @@ def test_pipe_beside_the_database_is_refused(workspace: Path, name: str) -> None
         check(workspace)
 
 
+def test_database_of_a_later_file_format_is_an_error(workspace: Path) -> None:
+    add_run(Workspace(workspace))
+    content = bytearray((workspace / FILE_NAME).read_bytes())
+    content[18:20] = b"\x7f\x7f"  # versions for writing and reading
+    (workspace / FILE_NAME).write_bytes(content)
+    with pytest.raises(WorkspaceError, match="damaged"):
+        Workspace(workspace).runs.all()
+
+
 def test_missing_column_is_a_damaged_database(workspace: Path) -> None:
     add_run(Workspace(workspace))
     with sqlite3.connect(workspace / FILE_NAME) as database:

@@ -58,6 +58,10 @@ def test_read_manifest_refuses_a_time_without_its_error(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text(json.dumps({**values, "latency_error_ms": None}))
     with pytest.raises(UsageError, match="export"):
         export_folder.read_manifest(tmp_path)
+    text = json.dumps({**values, "validation_images": 10**400})
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(UsageError, match="64 bits"):
+        export_folder.read_manifest(tmp_path)
 
 
 def test_read_refuses_a_folder_that_is_not_an_export(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ def test_read_build_needs_a_build(tmp_path: Path) -> None:
     [
         {"flash_files": {}},
         {"flash_files": {"0x1000": "missing.bin"}},
+        {"flash_files": {"0x1000": "x" * 5_000}},
         {"flash_files": {"0x1000": "../secret.bin"}},
         {"flash_files": {"0x1000": "/etc/hostname"}},
         {"flash_files": {"0x1000": "link.bin"}},
