@@ -112,12 +112,6 @@ IMAGE_FILE_BYTES = Limit(
     "bytes",
     "Size of an image file on disk.",
 )
-PARAMETERS = Limit(
-    "EYETUNE_MAX_PARAMETERS",
-    200_000_000,
-    "parameters",
-    "Weights of a network that a recipe or a .keras file describes, of four bytes each.",
-)
 IMAGES = Limit(
     "EYETUNE_MAX_IMAGES",
     5_000_000,
@@ -169,6 +163,12 @@ WEIGHTS_BYTES = Limit(
     "Unpacked size of a file with a network, weights, predictions or a checkpoint: .keras, .h5 and "
     ".npz. The limit is the size of the file where that is larger.",
 )
+PARAMETERS = Limit(
+    "EYETUNE_MAX_PARAMETERS",
+    200_000_000,
+    "parameters",
+    "Weights of a network that a recipe or a .keras file describes, of four bytes each.",
+)
 TEXT_BYTES = Limit(
     "EYETUNE_MAX_TEXT_BYTES",
     1_000_000,
@@ -219,6 +219,7 @@ LIMITS = (
     PICKLE_STEPS,
     ARRAY_BYTES,
     WEIGHTS_BYTES,
+    PARAMETERS,
     TEXT_BYTES,
     TEXT_VALUES,
     TEXT_DEPTH,
