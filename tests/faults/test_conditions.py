@@ -193,9 +193,10 @@ def test_a_read_only_workspace_is_an_error_and_can_be_read(
 
 @only_full
 @group("tune")
-def test_a_full_temporary_directory_is_an_error(
+def test_a_full_temporary_directory_is_an_error_or_another_one_is_used(
     commands: dict[str, Command], work: Path, shim: Path
 ) -> None:
+    """Python looks for another temporary directory, where the machine has one."""
     variables = {
         "LD_PRELOAD": str(shim),
         "EYETUNE_SHIM_FOLDER": str(work / "temporary"),
@@ -204,9 +205,9 @@ def test_a_full_temporary_directory_is_an_error(
     command = commands["tune"]
     with start(work, command, command.arguments, variables=variables) as process:
         _, errors = process.communicate(timeout=LIMIT_SECONDS)
-    assert process.returncode == 1, errors
     assert "nternal error" not in errors
-    assert workspace_in(work).studies.all() == []
+    states = [str(study.state) for study in workspace_in(work).studies.all()]
+    assert (process.returncode, states) in ((0, ["COMPLETE"]), (1, [])), errors
 
 
 def test_states_after_a_kill_are_as_listed(commands: dict[str, Command], work: Path) -> None:
