@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_trial_by_hand_is_enqueued(visit: Visit, records: Workspace) -> None:
 
 def test_run_is_exported_and_downloaded(visit: Visit, records: Workspace) -> None:
     run = et.open_run(HOSTILE, workspace=records)
+    shutil.rmtree(records.path("exports", run.id), ignore_errors=True)
     page = visit.open(f"/runs/{run.id}")
     page.get_by_role("button", name="Export").click()
     page.get_by_role("link", name="firmware.zip").wait_for(timeout=LIMIT_MILLISECONDS)
@@ -192,6 +194,9 @@ def test_run_is_exported_and_downloaded(visit: Visit, records: Workspace) -> Non
         names = archive.namelist()
     assert "firmware-esp-eye/model.tflite" in names
     assert "firmware-esp-eye/esp-idf/main/image.c" in names
+    page.get_by_role("button", name="Export").click()  # it asks before it replaces the files
+    page.get_by_text("Replace the export in").wait_for()
+    page.get_by_role("button", name="Cancel").click()
 
 
 @pytest.fixture
