@@ -15,7 +15,6 @@ from eyetune.device.boards.profiles import load_board
 from eyetune.device.export.export_folder import (
     MANIFEST,
     MODEL,
-    Manifest,
     changed_files,
     read_manifest,
     read_model,
@@ -28,6 +27,7 @@ from eyetune.recipe import Recipe
 from eyetune.report.pages.page import embedded
 from eyetune.space import Space
 from eyetune.space.presets import recipe_space
+from tests.device.export.test_export_folder import MANIFEST_VALUE
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutation import mutated, mutated_json, mutated_toml
 
@@ -183,29 +183,9 @@ def _write_moved(random: Random, corpus: Sequence[dict[str, Any]], target: Path)
 
 
 def _exports(_: Path) -> list[dict[str, Any]]:
-    manifest = Manifest(
-        run="3f2a1b4c",
-        label="3f2a1b4c lab",
-        data=Recipe().data,
-        data_fingerprint="abc",
-        class_names=("cat", "dog"),
-        image_shape=(32, 32, 3),
-        board=load_board("esp32-s3-eye"),
-        formats=("esp-idf",),
-        operators=("CONV_2D",),
-        flash_bytes=1000,
-        arena_bytes=2048,
-        arena_is_measured=True,
-        macs=5,
-        latency_ms=1.0,
-        latency_error_ms=0.5,
-        calibration_images=10,
-        validation_images=20,
-        float_validation_accuracy=0.5,
-        int8_validation_accuracy=0.5,
-        versions={"keras": "3"},
-        files={"model.tflite": "0" * 64, "esp-idf/main/model_data.c": "0" * 64},
-    )
+    files = {"model.tflite": "0" * 64, "esp-idf/main/model_data.c": "0" * 64}
+    changes = {"board": load_board("esp32-s3-eye"), "files": files}
+    manifest = MANIFEST_VALUE.model_copy(update=changes)
     value: dict[str, Any] = json.loads(manifest.model_dump_json(by_alias=True))
     return [value]
 

@@ -480,7 +480,7 @@ def _counted(paths: Sequence[Path]) -> str:
         '2 .heic, 1 .tif'
     """
     numbers = Counter(path.suffix.lower() for path in paths)
-    return ", ".join(f"{count:,} {suffix}" for suffix, count in numbers.most_common())
+    return ", ".join(f"{number:,} {extension}" for extension, number in numbers.most_common())
 
 
 def _listed(items: Iterable[str]) -> str:
