@@ -193,8 +193,13 @@ class _StudyView:
     async def _show_curves(self) -> None:
         """Draw the epochs of the trials that are running, and of the best and newest others."""
         study, trials = self._study, self._trials
-        runs = (await asyncio.to_thread(self._live.runs)).records
-        named = {run.name: run for run in runs.values() if run.study_id == study.id}
+        live_runs = await asyncio.to_thread(self._live.runs)
+        runs = live_runs.records
+        named = self._live.derived(
+            f"runs {study.id}",
+            live_runs,
+            lambda: {run.name: run for run in runs.values() if run.study_id == study.id},
+        )
         chosen = self._derived("curves", lambda: _with_curves(study, trials))
         found = [
             (trial, run)

@@ -30,6 +30,7 @@ from eyetune.data.load import KNOWN_SOURCES, recorded_source_or_name
 from eyetune.errors import EyetuneError, NotFoundError, RecipeError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, RunState
+from eyetune.records.live import LiveRuns
 from eyetune.techniques import techniques
 from eyetune.techniques.registry import Technique
 from eyetune.values.display import one_line
@@ -73,6 +74,10 @@ class _Workbench:
         self._before: frozenset[str] = frozenset()  # ids of runs from before the job
         self._own: list[str] = []  # ids of runs that this page has started
         self._drawn: tuple[Any, ...] = ()
+        self._drawn_for: tuple[LiveRuns | None, str] = (
+            None,
+            "",
+        )  # the runs, and the source of data
         self._source = ("", "")  # as the recipe names it, and as records do
 
     def show(self) -> None:
@@ -406,7 +411,10 @@ class _Workbench:
             has_ended_well = newest is not None and newest.state in _ENDED_WELL
             if job.error and not has_ended_well:
                 self._message.set_text(one_line(job.error))
-        await self._draw(list(runs.records.values()))
+        drawn_for = (runs, self._recipe.data.source)
+        if self._drawn_for[0] is not runs or self._drawn_for != drawn_for:
+            self._drawn_for = drawn_for
+            await self._draw(list(runs.records.values()))
         if job is None or job.is_running:
             return
         if not self._has_ended:  # the runs that were read may be a second older than its end
