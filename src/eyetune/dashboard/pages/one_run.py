@@ -201,10 +201,11 @@ def _details(services: Services, content: _Content) -> None:
     if content.evaluation is not None:
         Confusions(run, content.evaluation)
     show_network(run)
-    if record.results is not None and run.has_network and record.data.has_images:
+    classifies_images = record.results is not None and run.has_network and record.data.has_images
+    if classifies_images:
         Explanation(services, record)
     _boards(services.live, record)
-    if record.results is not None and run.has_network and record.data.has_images:
+    if classifies_images:
         Firmware(services, record.id)
     _downloads(run)
 

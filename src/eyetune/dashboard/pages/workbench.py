@@ -74,10 +74,7 @@ class _Workbench:
         self._before: frozenset[str] = frozenset()  # ids of runs from before the job
         self._own: list[str] = []  # ids of runs that this page has started
         self._drawn: tuple[Any, ...] = ()
-        self._drawn_for: tuple[LiveRuns | None, str] = (
-            None,
-            "",
-        )  # the runs, and the source of data
+        self._drawn_for: tuple[LiveRuns | None, str] = (None, "")  # the runs, and the data source
         self._source = ("", "")  # as the recipe names it, and as records do
 
     def show(self) -> None:
