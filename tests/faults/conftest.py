@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ Undisturbed = Callable[[str], Path]
 def pytest_report_header() -> str:
     """Print the seed, with which a failure can be repeated."""
     return f"faults: budget {BUDGET}; to repeat: make faults BUDGET={BUDGET} FAULTS_SEED={SEED}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups_are_heard() -> Iterator[None]:
+    """Let commands hear SIGHUP where `nohup` has started the tests, which ignores it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -88,10 +88,10 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            variables = process.environ()
+            variables, command = process.environ(), process.cmdline()
         except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-        is_tracker = "resource_tracker" in " ".join(process.cmdline())  # it ends a little later
+        is_tracker = "resource_tracker" in " ".join(command)  # it ends a little later
         if variables.get("EYETUNE_WORKSPACE") == str(folder / "workspace") and not is_tracker:
             found.append(process)
     return found
