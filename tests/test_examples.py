@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,19 @@ import pytest
 
 from eyetune.cli.main import run
 from eyetune.techniques import registry
+from eyetune.testing.datasets import write_cifar10
 from eyetune.tuning.executors import InProcessExecutor
 from tests.tools.scripts import load_script
 
 ROOT = Path(__file__).parent.parent
 examples = load_script("examples")
 LESSON = ROOT / "docs" / "lesson.md"  # tests/test_notebook.py executes it
+OWN_PHOTOS = ROOT / "docs" / "own-photos.md"  # has a test of its own
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 # A test of its own runs this example, or a comment says why it is not run.
 _PYTHON = re.compile(r"(?:<!-- (.*?) -->\n)?```python\n(.*?)```", re.S)
 _TESTED = "tests/test_docs.py"
 _NOT_RUN = "not run: "
-_TOO_LONG = "<!-- tests do not run these commands"
 _FILE = "file: "  # `examples.write_files` writes it
 
 
@@ -39,7 +41,7 @@ def python_examples(page: Path) -> list[str]:
 
 
 def has_examples(page: Path) -> bool:
-    if _TOO_LONG in page.read_text(encoding="utf-8") or page == LESSON:
+    if page in (LESSON, OWN_PHOTOS):
         return False
     return bool(python_examples(page) or examples.commands(page))
 
@@ -69,6 +71,39 @@ def test_examples_of_a_page_run(page: Path, folder: Path) -> None:
         exec(compile(code, name_of(page), "exec"), names)
     for command in examples.commands(page):
         assert run_command(command) == 0, command
+
+
+SHORTER = {"--time 4m": "--time 30s", "--seeds 3": "--seeds 1"}  # on OWN_PHOTOS
+IMAGES_PER_BATCH = 300  # of an archive with enough images of each class for the photos
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:workers=0")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="the page compiles C: install gcc")
+@pytest.mark.usefixtures("no_pictures")
+def test_commands_of_own_photos_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way from photos to the board, with pictures of noise and in less time."""
+    monkeypatch.setenv("EYETUNE_DATA", str(folder))
+    write_cifar10(folder, images_per_batch=IMAGES_PER_BATCH)
+    (folder / "tools").symlink_to(ROOT / "tools")
+    examples.write_files(OWN_PHOTOS.read_text(encoding="utf-8"), folder)
+    commands = examples.commands(OWN_PHOTOS)
+    assert not [option for option in SHORTER if option not in " ".join(commands)]
+    outputs: dict[str, list[str]] = {}
+    for command in commands:
+        shorter = command
+        for shown, run_here in SHORTER.items():
+            shorter = shorter.replace(shown, run_here)
+        if shorter.startswith("eyetune") and "|" not in shorter:
+            assert run_command(shorter) == 0, shorter
+        else:
+            outputs.setdefault(command, []).append(examples.output_of(shorter, folder))
+    assert outputs["./self-test"] == [
+        "self-test: PASS",
+        "self-test: FAIL: red and blue are exchanged",
+    ]
+    assert (folder / "sheet.png").stat().st_size > 10_000
 
 
 def run_command(command: str) -> int:

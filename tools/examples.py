@@ -75,7 +75,7 @@ def with_output(text: str, folder: Path) -> str:
         parts = []
         for command, shown in zip(_commands(match[2]), _shown(match[2]), strict=True):
             print(f"$ {command}", flush=True)
-            output = _run(command, folder).splitlines()
+            output = output_of(command, folder).splitlines()
             if limit is not None and len(output) > limit:
                 output = [*output[:limit], "..."]
             parts.append("\n".join([shown, *output]))
@@ -87,8 +87,12 @@ def with_output(text: str, folder: Path) -> str:
     return _BLOCK.sub(run_block, text)
 
 
-def _run(command: str, folder: Path) -> str:
-    """Return what a command prints on standard output.
+def output_of(command: str, folder: Path) -> str:
+    """Return what a command of a page prints on standard output.
+
+    Args:
+        command: The command, for a shell.
+        folder: The folder to run it in, whose path is replaced by a dot.
 
     Raises:
         SystemExit: It fails.
