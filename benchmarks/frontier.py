@@ -34,6 +34,7 @@ from deployments import (
     train_and_export,
     workspace_beside,
 )
+from eyetune.analysis.metrics import wilson_interval
 from eyetune.recipe import Recipe
 from eyetune.space.portfolio import portfolio_recipe
 from recorded import Result, markdown_table, measured, read_results
@@ -189,7 +190,16 @@ def candidate_recipe(edits: Mapping[str, Any], epochs: int) -> Recipe:
 
 def table(results: Sequence[Result]) -> str:
     """Return a table of the networks, smallest first, with the published ones."""
-    header = ["network", "int8 accuracy", "float", "bar", ".tflite bytes", "arena bytes", "M MACs"]
+    header = [
+        "network",
+        "int8 accuracy",
+        "95% interval",
+        "float",
+        "bar",
+        ".tflite bytes",
+        "arena bytes",
+        "M MACs",
+    ]
     header += ["images", "epochs", "seconds"]
     networks = sorted([*PUBLISHED, *results], key=lambda network: network["model_bytes"])
     notes = [_conditions_text(result) for result in results]
@@ -204,6 +214,7 @@ def _cells(network: Result) -> list[str]:
         if is_own
         else f"{network['name']} (published)",
         f"{network['int8_accuracy']:.2%}",
+        _interval_text(network) if is_own else "",
         "" if float_accuracy is None else f"{float_accuracy:.2%}",
         _bar(network),
         f"{network['model_bytes']:,}",
@@ -213,6 +224,13 @@ def _cells(network: Result) -> list[str]:
         str(network["epochs"]) if is_own else "",
         f"{network['seconds']:,.0f}" if is_own else "",
     ]
+
+
+def _interval_text(network: Result) -> str:
+    """Return the interval of an accuracy that the number of test images leaves."""
+    num_images = network["num_test_images"]
+    low, high = wilson_interval(round(network["int8_accuracy"] * num_images), num_images)
+    return f"{low:.2%} to {high:.2%}"
 
 
 def _bar(network: Result) -> str:
