@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload
 
 import eyetune as et
 from eyetune.records import Workspace, query
 from eyetune.records.check_store import check_key
-from eyetune.records.requests import RequestKind
-from eyetune.records.study import StudyState
 from tests.browser.conftest import HOSTILE, Visit
 from tests.browser.test_pages import LIMIT_MILLISECONDS
 
@@ -163,24 +159,6 @@ def test_network_is_drawn_and_explained(visit: Visit) -> None:
     visit.keep(f"explained-{page.viewport_size['width']}")  # type: ignore[index]
 
 
-def test_trial_by_hand_is_enqueued(visit: Visit, records: Workspace) -> None:
-    study = records.studies.find("interrupted")
-    page = visit.open("/studies/interrupted")
-    page.get_by_role("button", name="Try values").click()
-    page.get_by_label("learning_rate").fill("0.00123")
-    page.get_by_role("button", name="Try them").click()
-    page.get_by_text("The trial is enqueued.").wait_for()
-    (request,) = records.requests.pending(study.id)
-    assert request.hyperparameters["learning_rate"] == 0.00123
-    page.get_by_role("button", name="Try values").click()
-    page.get_by_label("learning_rate").fill("7")
-    page.get_by_role("button", name="Try them").click()
-    page.get_by_role("alert").filter(has_text="learning_rate cannot have this value").wait_for()
-    assert page.get_by_role("button", name="Try them").is_visible()  # for another attempt
-    page.get_by_role("button", name="Cancel").click()
-    records.requests.remove(request)
-
-
 def test_run_is_exported_and_downloaded(visit: Visit, records: Workspace) -> None:
     run = et.open_run(HOSTILE, workspace=records)
     shutil.rmtree(records.path("exports", run.id), ignore_errors=True)
@@ -197,45 +175,3 @@ def test_run_is_exported_and_downloaded(visit: Visit, records: Workspace) -> Non
     page.get_by_role("button", name="Export").click()  # it asks before it replaces the files
     page.get_by_text("Replace the export in").wait_for()
     page.get_by_role("button", name="Cancel").click()
-
-
-@pytest.fixture
-def running(records: Workspace) -> Iterator[str]:
-    """Return the id of a study that this process runs."""
-    study = records.studies.find("interrupted")
-    records.studies.save(study.model_copy(update={"state": StudyState.RUNNING}))
-    with records.studies.claim(study.id):
-        yield study.id
-    records.studies.save(study)
-    records.requests.forget_orders(study.id)
-
-
-def test_running_study_is_paused(visit: Visit, records: Workspace, running: str) -> None:
-    page = visit.open("/studies/interrupted")
-    page.get_by_role("button", name="Pause").click()
-    page.get_by_text("It pauses: whole epochs are kept.").wait_for()
-    (request,) = records.requests.pending(running)
-    assert request.kind is RequestKind.PAUSE
-
-
-def test_brushing_an_axis_keeps_some_trials(visit: Visit) -> None:
-    page = visit.open("/studies/search")
-    chart = page.get_by_role("img", name="trials across their hyperparameters")
-    chart.scroll_into_view_if_needed()
-    box = chart.bounding_box()
-    assert box is not None
-    lines = "path[stroke-width='1.5']"
-    before = chart.locator(lines).evaluate_all(_FAINT)
-    x, top, bottom = box["x"] + 48, box["y"] + 90, box["y"] + box["height"] - 26
-    page.mouse.move(x, top)
-    page.mouse.down()
-    page.mouse.move(x, (top + bottom) / 2, steps=6)
-    page.mouse.up()
-    page.wait_for_timeout(500)
-    after = chart.locator(lines).evaluate_all(_FAINT)
-    assert before == 0
-    assert after > 0
-
-
-_FAINT = """paths => paths.filter(
-  path => parseFloat(path.getAttribute('stroke-opacity') || '1') < 0.1).length"""

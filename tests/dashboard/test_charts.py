@@ -84,14 +84,6 @@ def test_front_divides_the_trials() -> None:
     assert sum(counts) == sum(trial.objectives is not None for trial in study.trials)
 
 
-def test_parallel_has_an_axis_for_each_hyperparameter() -> None:
-    study = fabricated_study(20)
-    objective = study.record.settings.objectives[0]
-    options = charts.parallel(study.record.space, objective, study.trials)
-    assert len(options["parallelAxis"]) == len(study.record.space.names) + 1
-    assert all(len(line) == len(options["parallelAxis"]) for line in options["series"][0]["data"])
-
-
 def test_effects_have_their_intervals() -> None:
     effects = fabricated_lab(6).techniques
     rows = charts.effects(effects)["series"][0]["data"]

@@ -16,19 +16,17 @@ from eyetune.records.lab import Effect
 from eyetune.records.study import Objective, StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
-from eyetune.space.space import Space
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 
 Options = dict[str, Any]
 
-_TEXT = "#76818c"  # readable on a light and on a dark page
+TEXT = "#76818c"  # readable on a light and on a dark page
 _GRID_LINES = "rgba(128, 140, 150, 0.25)"
-_PALE = "#98a4b0"
+PALE = "#98a4b0"
 _MORE_COLORS = ("#b8860b", "#c2477f", "#4f7f1f", "#6b7a99", "#8c564b", "#00838f")
 COLORS = (*STRONG, *_MORE_COLORS)
 MAX_BARS = 100  # more cannot be read
-_MAX_BRUSHED_LINES = 2_000  # of parallel coordinates: more slow the browser down
 
 
 def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[str] = ()) -> Options:
@@ -42,10 +40,10 @@ def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[st
     series = []
     colors = itertools.cycle(COLORS)
     for label, history in histories.items():
-        color = _PALE if label in pale else next(colors)
+        color = PALE if label in pale else next(colors)
         for name, style in ((f"val_{metric}", "solid"), (metric, "dashed")):
             points = [
-                [epoch.epoch, _rounded(epoch.value(name))]
+                [epoch.epoch, rounded(epoch.value(name))]
                 for epoch in history
                 if epoch.measures(name)
             ]
@@ -66,8 +64,8 @@ def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[st
     is_share = metric == "accuracy"
     dashes = " (dashed: training)" if len(histories) > 1 else ""
     return {
-        **_base(f"{metric.capitalize()} by epoch{dashes}"),
-        "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": _TEXT}},
+        **base(f"{metric.capitalize()} by epoch{dashes}"),
+        "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 56, "right": 16, "top": 44, "bottom": 64},
         "xAxis": _value_axis("epoch", minInterval=1, min=1, nameGap=24),
         "yAxis": _value_axis("", scale=True, **({"max": 1} if is_share else {})),
@@ -86,18 +84,18 @@ def confusion(counts: NDArray[np.int64], class_names: Sequence[str]) -> Options:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells = [
         {
-            "value": [column, row, _rounded(float(shares[row, column]))],
+            "value": [column, row, rounded(float(shares[row, column]))],
             "count": int(counts[row, column]),
         }
         for row, column in np.ndindex(*counts.shape)
     ]
     are_few = len(names) <= 20
     return {
-        **_base("Images by true and predicted class"),
+        **base("Images by true and predicted class"),
         "grid": {"left": 90, "right": 16, "top": 44, "bottom": 90},
         "xAxis": {
             **_category_axis("predicted", names),
-            "axisLabel": {"color": _TEXT, "rotate": 45},
+            "axisLabel": {"color": TEXT, "rotate": 45},
         },
         "yAxis": {**_category_axis("true", names), "inverse": True},
         "visualMap": {
@@ -132,12 +130,12 @@ def trial_curves(trained: Sequence[tuple[TrialRecord, History]]) -> Options:
     for trial, history in trained:
         is_running = trial.state is TrialState.RUNNING
         points = {
-            epoch.epoch: _rounded(epoch.val_accuracy)
+            epoch.epoch: rounded(epoch.val_accuracy)
             for epoch in history
             if epoch.val_accuracy is not None
         }
         title = f"trial {trial.number}"
-        color = STRONG[1] if is_running else _PALE
+        color = STRONG[1] if is_running else PALE
         drawn = _line(title, [[*point] for point in points.items()], color=color)
         series.append({**drawn, "lineStyle": {"width": 2.5 if is_running else 1, "color": color}})
         marks += [
@@ -146,7 +144,7 @@ def trial_curves(trained: Sequence[tuple[TrialRecord, History]]) -> Options:
             if rung.epochs in points
         ]
     return {
-        **_base("Accuracy of trials by epoch (points: rungs)"),
+        **base("Accuracy of trials by epoch (points: rungs)"),
         "grid": {"left": 56, "right": 16, "top": 44, "bottom": 44},
         "xAxis": _value_axis("epoch", minInterval=1, min=1, nameGap=24),
         "yAxis": _value_axis("", scale=True, max=1),
@@ -159,14 +157,14 @@ def best_so_far(study: StudyRecord, trials: Sequence[TrialRecord]) -> Options:
     objective = study.settings.objectives[0]
     steps = [step for step in summary.best_so_far(study, trials) if math.isfinite(step.value)]
     points = [
-        {"value": [step.epochs, _rounded(step.value)], "name": f"trial {step.trial.number}"}
+        {"value": [step.epochs, rounded(step.value)], "name": f"trial {step.trial.number}"}
         for step in steps
     ]
-    best = [[step.epochs, _rounded(step.best)] for step in steps if math.isfinite(step.best)]
+    best = [[step.epochs, rounded(step.best)] for step in steps if math.isfinite(step.best)]
     if best:
         best.append([sum(trial.epochs_trained for trial in trials), best[-1][1]])
     return {
-        **_base(f"{objective.name} by epochs trained"),
+        **base(f"{objective.name} by epochs trained"),
         "grid": {"left": 64, "right": 16, "top": 44, "bottom": 44},
         "xAxis": _value_axis("epochs trained by all trials", nameGap=24, min=0),
         "yAxis": _value_axis("", scale=True),
@@ -196,14 +194,14 @@ def front(
     for trial in trials:
         values = trial.objectives
         if values is not None and all(map(math.isfinite, values[:2])):
-            point = [_rounded(values[1]), _rounded(values[0])]
+            point = [rounded(values[1]), rounded(values[0])]
             groups[trial.number in on_front].append(
                 {"value": point, "name": f"trial {trial.number}"}
             )
     line = sorted(point["value"] for point in groups[True])
     return {
-        **_base("Pareto front"),
-        "legend": {"bottom": 0, "textStyle": {"color": _TEXT}},
+        **base("Pareto front"),
+        "legend": {"bottom": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 64, "right": 24, "top": 44, "bottom": 72},
         "xAxis": _value_axis(second.name, scale=True, nameGap=24),
         "yAxis": _value_axis(first.name, scale=True),
@@ -230,7 +228,7 @@ def _limit_lines(y_name: str, x_name: str, limits: Mapping[str, float]) -> Optio
         "silent": True,
         "symbol": "none",
         "lineStyle": {"color": WORSE, "type": "dashed", "width": 2},
-        "label": {"formatter": "{b}", "color": _TEXT},
+        "label": {"formatter": "{b}", "color": TEXT},
         "data": lines,
     }
 
@@ -251,7 +249,7 @@ def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Op
         if math.isfinite(trial.objectives[0]):
             shown = value if are_numbers else str(value)
             points.append(
-                {"value": [shown, _rounded(trial.objectives[0])], "name": f"trial {trial.number}"}
+                {"value": [shown, rounded(trial.objectives[0])], "name": f"trial {trial.number}"}
             )
     axis: Options = _value_axis(name, scale=True, nameGap=24)
     if not are_numbers:
@@ -261,70 +259,11 @@ def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Op
         if max(values) / min(values) >= 100:
             axis = {**axis, "type": "log"}
     return {
-        **_base(name),
+        **base(name),
         "grid": {"left": 64, "right": 16, "top": 44, "bottom": 48},
         "xAxis": axis,
         "yAxis": _value_axis("", scale=True),
         "series": [_points(objective.name, points, color=STRONG[0])],
-    }
-
-
-def parallel(space: Space, objective: Objective, trials: Sequence[TrialRecord]) -> Options:
-    """Return each trial as a line across its hyperparameters; ranges of the axes can be brushed."""
-    names = list(space.names)
-    finished = [
-        trial
-        for trial in trials
-        if trial.objectives is not None and math.isfinite(trial.objectives[0])
-    ][-_MAX_BRUSHED_LINES:]
-    columns = {name: [trial.all_values.get(name) for trial in finished] for name in names}
-    axes: list[Options] = []
-    for dimension, name in enumerate(names):
-        axes.append(_parallel_axis(dimension, name, columns[name]))
-    axes.append({"dim": len(names), "name": objective.name, "scale": True})
-    lines = [
-        [
-            *(
-                _parallel_value(axes[dimension], columns[name][row])
-                for dimension, name in enumerate(names)
-            ),
-            _rounded(finished[row].objectives[0]),  # type: ignore[index]
-        ]
-        for row in range(len(finished))
-    ]
-    results = [line[-1] for line in lines] or [0.0, 1.0]
-    colors = [_PALE, STRONG[0]]
-    return {
-        **_base("Parallel coordinates"),
-        "parallelAxis": axes,
-        "parallel": {
-            "left": 48,
-            "right": 96,
-            "top": 84,
-            "bottom": 24,
-            "parallelAxisDefault": {
-                "nameTextStyle": {"color": _TEXT},
-                "axisLabel": {"color": _TEXT},
-                "nameRotate": 12,
-                "areaSelectStyle": {"width": 18, "opacity": 0.4},
-            },
-        },
-        "visualMap": {
-            "show": False,
-            "dimension": len(names),
-            "min": min(results),
-            "max": max(results),
-            "inRange": {"color": colors if objective.direction == "max" else colors[::-1]},
-        },
-        "series": [
-            {
-                "type": "parallel",
-                "data": lines,
-                "lineStyle": {"width": 1.5, "opacity": 0.6},
-                "inactiveOpacity": 0.03,
-                "animation": False,
-            }
-        ],
     }
 
 
@@ -338,13 +277,13 @@ def effects(effects: Sequence[Effect]) -> Options:
     rows = [
         [
             row,
-            *(_rounded(100 * value) for value in (effect.difference, *effect.interval)),
+            *(rounded(100 * value) for value in (effect.difference, *effect.interval)),
             _effect_color(effect),
         ]
         for row, effect in enumerate(effects)
     ]
     return {
-        **_base("Difference in validation accuracy (percentage points)"),
+        **base("Difference in validation accuracy (percentage points)"),
         "grid": {"left": 190, "right": 24, "top": 44, "bottom": 28},
         "xAxis": _value_axis("", scale=False),
         "yAxis": {**_category_axis("", names), "inverse": True},
@@ -393,14 +332,14 @@ def bars(values: Mapping[str, float], title: str) -> Options:
     """Return horizontal bars, the first one on top."""
     names = [one_line(name) for name in values]
     return {
-        **_base(title),
+        **base(title),
         "grid": {"left": 150, "right": 40, "top": 44, "bottom": 28},
         "xAxis": _value_axis("", min=0),
         "yAxis": {**_category_axis("", names), "inverse": True},
         "series": [
             {
                 "type": "bar",
-                "data": [_rounded(value) for value in values.values()],
+                "data": [rounded(value) for value in values.values()],
                 "itemStyle": {"color": STRONG[0]},
                 "animation": False,
             }
@@ -408,14 +347,15 @@ def bars(values: Mapping[str, float], title: str) -> Options:
     }
 
 
-def _base(title: str) -> Options:
+def base(title: str) -> Options:
+    """Return the options that all charts begin with."""
     return {
         "title": {
             "text": one_line(title),
             "left": 0,
-            "textStyle": {"color": _TEXT, "fontSize": 14, "fontWeight": 600},
+            "textStyle": {"color": TEXT, "fontSize": 14, "fontWeight": 600},
         },
-        "textStyle": {"color": _TEXT},
+        "textStyle": {"color": TEXT},
         "tooltip": {"trigger": "item", "confine": True},
         "animation": False,
     }
@@ -444,9 +384,9 @@ def _axis(name: str) -> Options:
         "name": name,
         "nameLocation": "middle",
         "nameGap": 40,
-        "nameTextStyle": {"color": _TEXT},
-        "axisLabel": {"color": _TEXT, "hideOverlap": True},
-        "axisLine": {"lineStyle": {"color": _TEXT}},
+        "nameTextStyle": {"color": TEXT},
+        "axisLabel": {"color": TEXT, "hideOverlap": True},
+        "axisLine": {"lineStyle": {"color": TEXT}},
         "splitLine": {"lineStyle": {"color": _GRID_LINES}},
     }
 
@@ -475,25 +415,6 @@ def _points(name: str, points: Sequence[Any], *, color: str) -> Options:
     }
 
 
-def _parallel_axis(dimension: int, name: str, values: Sequence[Any]) -> Options:
-    given = [value for value in values if value is not None]
-    are_numbers = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in given
-    )
-    axis: Options = {"dim": dimension, "name": one_line(name)}
-    if not are_numbers:
-        return {**axis, "type": "category", "data": sorted({str(value) for value in given})}
-    if given and min(given) > 0 and max(given) / min(given) >= 100:
-        return {**axis, "type": "log"}
-    return {**axis, "scale": True}
-
-
-def _parallel_value(axis: Options, value: Any) -> Any:
-    if value is None:  # the trial does not use it
-        return "-"
-    return str(value) if axis.get("type") == "category" else value
-
-
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
     """Return a value with the digits that a chart shows; None where it is not finite."""
     return float(f"{value:.5g}") if math.isfinite(value) else None

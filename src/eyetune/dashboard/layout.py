@@ -158,6 +158,25 @@ def facts(values: dict[str, str]) -> None:
                 Text(value, "dd").classes("text-subtitle1 numbers q-ma-none")
 
 
+def folded(title: str, fill: Callable[[], object]) -> ui.expansion:
+    """Show a closed part of a page, which is filled when it is opened first.
+
+    Args:
+        title: What it holds.
+        fill: Makes its elements.
+    """
+    with ui.expansion(title).classes("w-full") as part:
+        holder = ui.element("div").classes("w-full")
+
+    def open_part() -> None:
+        if part.value and not holder.default_slot.children:
+            with holder:
+                fill()
+
+    part.on_value_change(open_part)
+    return part
+
+
 def answer_buttons(dialog: ui.dialog, text: str) -> None:
     """Show the buttons that end a dialog: one that does what it asks for, and Cancel.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from eyetune.analysis.study_summary import state_name
@@ -12,6 +13,7 @@ from eyetune.records.study import StudyRecord
 from eyetune.records.trial import TrialRecord
 from eyetune.report.numbers import count_text, duration, percentage
 from eyetune.values.display import one_line
+from eyetune.values.history import Epoch
 
 Row = dict[str, Any]
 
@@ -140,6 +142,13 @@ def trial_row(study: StudyRecord, trial: TrialRecord, *, epochs: int = 0) -> Row
         row[f"value {name}"] = one_line(f"{value:.4g}" if isinstance(value, float) else str(value))
     row["note"] = one_line("; ".join(trial.infeasible) or trial.error.partition("\n")[0])
     return row
+
+
+def epoch_row(epoch: Epoch) -> Row:
+    """Return the row of an epoch, with every metric that it measures."""
+    metrics = [field.name for field in fields(Epoch) if field.name not in ("epoch", "others")]
+    measured = [name for name in (*metrics, *epoch.others) if epoch.measures(name)]
+    return {"epoch": epoch.epoch, **{name: number(name, epoch.value(name)) for name in measured}}
 
 
 def number(name: str, value: float | None) -> str:

@@ -48,7 +48,7 @@ class Section(BaseModel):
 class OptimizerSection(Section):
     """How the weights are updated."""
 
-    name: OptimizerName = "adam"
+    name: OptimizerName = Field("adam", description="rule that updates the weights")
     learning_rate: float = Field(
         default_factory=lambda values: KERAS_LEARNING_RATES.get(values.get("name", ""), 0.001),
         gt=0,

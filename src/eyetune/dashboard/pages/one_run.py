@@ -12,14 +12,12 @@ from eyetune.analysis.metrics import Evaluation
 from eyetune.analysis.verdict import Verdict
 from eyetune.api.report import write_report
 from eyetune.api.run import Run
-from eyetune.dashboard import charts
 from eyetune.dashboard.board_table import show_boards
 from eyetune.dashboard.commands import json_of
 from eyetune.dashboard.layout import (
     Code,
     Heading,
     Text,
-    chart,
     facts,
     follow,
     page,
@@ -27,6 +25,7 @@ from eyetune.dashboard.layout import (
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.run_confusions import Confusions
+from eyetune.dashboard.pages.run_epochs import Epochs
 from eyetune.dashboard.pages.run_firmware import Firmware, exported_file
 from eyetune.dashboard.pages.run_network import Explanation, show_network
 from eyetune.dashboard.services import Services
@@ -121,18 +120,14 @@ class _RunView:
 
     def __init__(self, services: Services, content: _Content) -> None:
         self._services, self._live = services, services.live
-        record, history = content.run.record, content.history
+        record = content.run.record
         self._content = content
         Heading(record.label, 1)
         self._facts = ui.element("div")
         self._progress = ui.linear_progress(0, show_value=False, size="0.6rem").props(
             'aria-label="share of the epochs that are trained"'
         )
-        with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
-            self._charts = {
-                metric: chart(charts.curves({"": history}, metric), f"{metric} by epoch")
-                for metric in ("accuracy", "loss")
-            }
+        self._epochs = Epochs(content.history)
         _Notes(services.live, record)  # not part of what is shown again after each epoch
         self._details = ui.column().classes("w-full")
         self._show_progress()
@@ -144,9 +139,7 @@ class _RunView:
         if record == self._content.run.record:
             return
         before, self._content = self._content, await asyncio.to_thread(_content, self._live, record)
-        for metric, element in self._charts.items():
-            element.options.update(charts.curves({"": self._content.history}, metric))
-            element.update()
+        self._epochs.show(self._content.history)
         self._show_progress()
         if _lasting(record) != _lasting(before.run.record):  # what was opened in it stays open
             self._show_details()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from nicegui import events, ui
 from eyetune.analysis.metrics import Evaluation
 from eyetune.api.run import Run
 from eyetune.dashboard import charts
-from eyetune.dashboard.layout import Heading, Text, chart, described, plain_table
+from eyetune.dashboard.layout import Heading, Text, chart, described, folded, plain_table
 from eyetune.dashboard.pictures import pixels_url
 from eyetune.errors import EyetuneError
 from eyetune.records.predictions import require_predictions
@@ -46,13 +47,7 @@ class Confusions:
             self._true = ui.select(options, label="true class", value=0).classes("w-48")
             self._predicted = ui.select(options, label="predicted", value=0).classes("w-48")
             ui.button("Show the pictures", on_click=self._show_chosen)
-        with ui.expansion("Counts").classes("w-full"):
-            names = [one_line(name) for name in self._names]
-            rows = [
-                [name, *(f"{count:,}" for count in counts)]
-                for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)
-            ]
-            plain_table(["true class", *names], rows, label="images by true and predicted class")
+        folded("Counts", lambda: _counts(evaluation, self._names))
         self._pictures = ui.column().classes("w-full").props('aria-live="polite"')
 
     async def _show(self, event: events.EChartPointClickEventArguments) -> None:
@@ -92,6 +87,16 @@ class Confusions:
                         image = ui.image(source).style(f"width: {PICTURE_PIXELS}px")
                         described(image.props("no-spinner no-transition"), label, "alt")
                         Text(f"{number}: {share:.0%}", "figcaption").classes("text-caption")
+
+
+def _counts(evaluation: Evaluation, class_names: Sequence[str]) -> None:
+    """Show the confusion matrix as a table."""
+    names = [one_line(name) for name in class_names]
+    rows = [
+        [name, *(f"{count:,}" for count in counts)]
+        for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)
+    ]
+    plain_table(["true class", *names], rows, label="images by true and predicted class")
 
 
 def _pictures(opened: Run, true: int, predicted: int) -> tuple[int, list[tuple[int, float, str]]]:

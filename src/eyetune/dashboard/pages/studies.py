@@ -25,6 +25,8 @@ from eyetune.dashboard.layout import (
 )
 from eyetune.dashboard.live import Live
 from eyetune.dashboard.pages.study_controls import StudyControls
+from eyetune.dashboard.pages.study_parallel import ParallelCoordinates
+from eyetune.dashboard.parallel_chart import parallel
 from eyetune.dashboard.rows import Row, study_row, trial_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import NotFoundError
@@ -126,9 +128,7 @@ class _StudyView:
         self._curves.set_visibility(False)
         self._epochs: dict[int, int] = {}  # trained epochs of trials that are running
         self._curves_of: tuple[object, ...] = ()
-        self._parallel_holder = ui.column().classes("w-full")
-        self._parallel_of: tuple[str, ...] = ()
-        self._parallel: ui.echart | None = None
+        self._parallel = ParallelCoordinates(self._show_first_rows)
         self._show_parallel()
         Heading("Trials")
         self._table = ui.table(
@@ -171,24 +171,8 @@ class _StudyView:
 
     def _show_parallel(self) -> None:
         """Show the trials across their hyperparameters, once there are some to show."""
-        names = tuple(self._study.space.names)
-        if not names or not any(trial.objectives for trial in self._trials):
-            return
-        if self._parallel is not None and names == self._parallel_of:
-            self._parallel.options.update(self._parallel_options())
-            self._parallel.update()
-            return
-        self._parallel_of = names  # with other axes, the chart is made again
-        self._parallel_holder.clear()
-        with self._parallel_holder:
-            label = "trials across their hyperparameters"
-            width = f"{8 * (len(names) + 1)}rem"
-            options = self._parallel_options()
-            self._parallel = chart(options, label, height="24rem", min_width=width)
-            Text(
-                "Drag along an axis to keep the trials in this range; click the axis to undo it. "
-                "By keyboard: the table below can be sorted by each objective."
-            ).classes("soft q-my-none")
+        if self._study.space.names and any(trial.objectives for trial in self._trials):
+            self._parallel.show(self._parallel_options())
 
     async def _show_curves(self) -> None:
         """Draw the epochs of the trials that are running, and of the best and newest others."""
@@ -245,7 +229,7 @@ class _StudyView:
         objective = self._study.settings.objectives[0]
         return self._derived(
             "parallel",
-            lambda: charts.parallel(self._study.space, objective, search_trials(self._trials)),
+            lambda: parallel(self._study.space, objective, search_trials(self._trials)),
         )
 
     def _columns(self) -> list[dict[str, object]]:
@@ -280,9 +264,17 @@ class _StudyView:
         self._table.pagination = {**self._table.pagination, **event.args["pagination"]}
         self._show_rows()
 
+    def _show_first_rows(self) -> None:
+        """Show the trials that the parallel coordinates keep, from the first page on."""
+        self._table.pagination = {**self._table.pagination, "page": 1}
+        self._show_rows()
+
     def _show_rows(self) -> None:
         pagination = self._table.pagination
         ordered = self._ordered(pagination.get("sortBy"), bool(pagination.get("descending")))
+        kept = self._parallel.kept
+        if kept is not None:
+            ordered = [trial for trial in ordered if trial.number in kept]
         size = pagination.get("rowsPerPage") or len(ordered)
         start = (pagination.get("page", 1) - 1) * size
         shown = ordered[start : start + size]

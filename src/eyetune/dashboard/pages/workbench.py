@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -21,6 +22,7 @@ from eyetune.dashboard.layout import (
     chart,
     described,
     facts,
+    folded,
     follow,
     page,
     route,
@@ -36,6 +38,7 @@ from eyetune.techniques.registry import Technique
 from eyetune.values.display import one_line
 
 SETTLED_SECONDS = 0.6  # after the last turn of a knob, before the network is built again
+CLOSED_GROUP = "Augmentation"  # of knobs, until it is opened
 MAX_EARLIER_RUNS = 3  # on the same data, whose curves are drawn in gray
 _ENDED_WELL = (RunState.COMPLETE, RunState.PAUSED)
 MAX_OWN_RUNS = 4  # of this page, whose curves are drawn in color
@@ -141,12 +144,20 @@ class _Workbench:
     def _show_knobs(self) -> None:
         self._inputs.clear()
         for title, paths in KNOBS.items():
-            with ui.expansion(title, value=title != "Augmentation").classes("w-full"):
-                if title == "Network":
-                    self._show_layers()
-                with ui.grid().classes("w-full grid-cols-1 sm:grid-cols-2 gap-x-4"):
-                    for path in paths:
-                        self._show_knob(knob(path))
+            show = partial(self._show_group, title, paths)
+            if title == CLOSED_GROUP:
+                folded(title, show)
+                continue
+            with ui.expansion(title, value=True).classes("w-full"):
+                show()
+
+    def _show_group(self, title: str, paths: Sequence[str]) -> None:
+        if title == "Network":
+            self._show_layers()
+        with ui.grid().classes("w-full grid-cols-1 sm:grid-cols-2 gap-x-4"):
+            for path in paths:
+                self._show_knob(knob(path))
+        folded("What these values mean", lambda: _show_meanings(paths))
 
     def _show_knob(self, each: Knob) -> None:
         value = each.value_in(self._recipe)
@@ -460,3 +471,11 @@ class _Workbench:
             element.options.update(charts.curves(labelled, metric, pale=pale))
             element.update()
             element.set_visibility(bool(shown))
+
+
+def _show_meanings(paths: Sequence[str]) -> None:
+    """Show what knobs mean; the tip of each one says it only to those who have a mouse."""
+    with ui.element("dl").classes("q-my-none"):
+        for each in map(knob, paths):
+            Text(each.label, "dt").classes("text-weight-medium")
+            Text(each.description, "dd").classes("soft q-mb-sm")

@@ -1,0 +1,62 @@
+"""The epochs of a run: their curves, and their values as a table."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from eyetune.dashboard import charts
+from eyetune.dashboard.layout import chart, folded
+from eyetune.dashboard.rows import epoch_row
+from eyetune.values.history import History, as_columns
+
+ROWS_PER_PAGE = 25
+
+
+class Epochs:
+    """The curves of a run, and a table with their values.
+
+    Args:
+        history: Its epochs.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._table: ui.table | None = None
+        with ui.grid().classes("w-full grid-cols-1 md:grid-cols-2"):
+            self._charts = {
+                metric: chart(
+                    charts.curves({"": history}, metric),
+                    f"{metric} by epoch: the values are in the table below",
+                )
+                for metric in ("accuracy", "loss")
+            }
+        folded("Values of each epoch", self._make_table)
+
+    def show(self, history: History) -> None:
+        """Show the epochs that are known by now."""
+        self._history = history
+        for metric, element in self._charts.items():
+            element.options.update(charts.curves({"": history}, metric))
+            element.update()
+        if self._table is not None:
+            self._fill(self._table)
+
+    def _make_table(self) -> None:
+        self._table = ui.table(rows=[], row_key="epoch", pagination=ROWS_PER_PAGE)
+        self._table.classes("w-full")
+        self._fill(self._table)
+
+    def _fill(self, table: ui.table) -> None:
+        table.columns = [
+            {"name": name, "label": _heading(name), "field": name, "align": "left"}
+            for name in as_columns(self._history)
+        ]
+        table.rows = [epoch_row(epoch) for epoch in reversed(self._history)]
+
+
+def _heading(metric: str) -> str:
+    """Return the name of a metric as words."""
+    words = {"duration_seconds": "seconds", "val_loss": "validation loss", "loss": "training loss"}
+    if metric == "accuracy":
+        return "training accuracy"
+    return words.get(metric, metric.replace("val_", "validation ").replace("_", " "))
