@@ -14,6 +14,7 @@ from playwright.sync_api import FilePayload
 import eyetune as et
 from eyetune.records import Workspace, query
 from eyetune.records.check_store import check_key
+from eyetune.report.numbers import percentage
 from tests.browser.conftest import HOSTILE, Visit
 from tests.browser.test_pages import LIMIT_MILLISECONDS
 
@@ -147,6 +148,25 @@ def test_selected_runs_are_tagged(visit: Visit, records: Workspace) -> None:
     assert len(tagged) == 2
     for run in tagged:
         records.runs.annotate(run.id, tags=())
+
+
+def test_values_of_each_epoch_are_a_table(visit: Visit, records: Workspace) -> None:
+    run = et.open_run(HOSTILE, workspace=records)
+    page = visit.open(f"/runs/{run.id}")
+    page.get_by_text("Values of each epoch", exact=True).click()
+    page.get_by_role("columnheader", name="validation accuracy").wait_for()
+    last = percentage(run.history[-1].val_accuracy)
+    page.get_by_role("row").filter(has=page.get_by_role("cell", name=last)).first.wait_for()
+    visit.keep(f"epochs-{page.viewport_size['width']}")  # type: ignore[index]
+
+
+def test_knobs_are_explained(visit: Visit) -> None:
+    page = visit.open("/workbench")
+    page.get_by_text("What these values mean", exact=True).first.click()
+    page.get_by_text("images in each training step", exact=True).wait_for()
+    page.get_by_text("Augmentation", exact=True).click()  # its knobs are made when it is opened
+    page.get_by_label("cutout", exact=True).wait_for()
+    visit.keep(f"knobs-{page.viewport_size['width']}")  # type: ignore[index]
 
 
 def test_network_is_drawn_and_explained(visit: Visit) -> None:

@@ -73,6 +73,8 @@ def test_brushing_an_axis_keeps_some_trials(visit: Visit) -> None:
     after = chart.locator(lines).evaluate_all(_FAINT)
     assert before == 0
     assert after > 0
+    page.get_by_role("status").filter(has_text="in these ranges").wait_for()
+    visit.keep(f"study-brushed-{page.viewport_size['width']}")  # type: ignore[index]
 
 
 _FAINT = """paths => paths.filter(

@@ -108,7 +108,7 @@ def knob(path: str) -> Knob:
     declared = Recipe.model_fields[section].annotation
     assert declared is not None
     field = declared.model_fields[name]
-    description = field.description or ""
+    description = (field.description or "").replace("`", "")
     limits: dict[str, Any] = {}
     for constraint in field.metadata:
         if isinstance(constraint, annotated_types.Ge):

@@ -114,8 +114,11 @@ class ParallelCoordinates:
         self._select(self._axis.value, intervals)
 
     def _show_all(self) -> None:
-        for axis in self._axes:
+        for axis in self._ranges:
             self._select(axis, [])
+        self._ranges = {}  # of answers in quick succession, some are left out
+        self._keep()
+        self._on_change()
 
     def _select(self, axis: str, intervals: list[Interval]) -> None:
         """Let the chart select ranges; it answers as if they had been dragged."""
