@@ -1,13 +1,13 @@
 """Runs a command once for each of its writes, on a disk that is full from that write on.
 
-    LD_PRELOAD=shim.so EYETUNE_SHIM_FOLDER=... python disk_driver.py FOLDER ATTEMPTS JSON
+    LD_PRELOAD=shim.so EYETUNE_SHIM_FOLDER=... python disk_driver.py FOLDER ATTEMPTS PART PARTS JSON
 
 JSON holds the arguments of the command, those that continue it, and the table that says whether it
-has begun. Keras is loaded once; each
-attempt is a fork of this process, with a workspace of its own in FOLDER. The first one has enough
-space and counts its writes. ATTEMPTS are divided among these (0: one for each write); then there is
-space again, and the command continues. A line of JSON for each attempt goes to standard output: the
-write, the exit statuses, and what the command printed.
+has begun. Keras is loaded once; each attempt is a fork of this process, with a workspace of its own
+in FOLDER. The first one has enough space and counts its writes. ATTEMPTS are divided among these
+(0: one for each write), and every PARTS-th of them is made, beginning with the one at PART; then
+there is space again, and the command continues. A line of JSON for each attempt goes to standard
+output: the write, the exit statuses, and what the command printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ SHIM = ctypes.CDLL(None)
 
 def main() -> None:
     """Make the attempts, the first one with enough space."""
-    folder, num_attempts, commands = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    folder, commands = Path(sys.argv[1]), json.loads(sys.argv[5])
+    num_attempts, part, num_parts = map(int, sys.argv[2:5])
     import keras  # noqa: F401
     import sqlalchemy  # noqa: F401
 
@@ -36,7 +37,8 @@ def main() -> None:
     print(json.dumps({"write": 0, **whole}), flush=True)
     num_writes = whole["num_writes"]
     num_attempts = num_attempts or num_writes
-    for number in sorted({1 + i * num_writes // num_attempts for i in range(num_attempts)}):
+    for i in range(part, num_attempts, num_parts):
+        number = 1 + i * num_writes // num_attempts
         workspace = folder / str(number)
         result = attempt(workspace, commands["begin"], number)
         continued = result

@@ -18,24 +18,28 @@ from tests.faults.shim import build_shim
 from tests.faults.test_kills import group
 
 NUM_ATTEMPTS = {"small": 4, "full": 0}[BUDGET]  # 0: one for each write
+NUM_PARTS = {"small": 1, "full": 2}[BUDGET]  # that are tested at the same time
 
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
-    "name",
+    ("name", "part"),
     [
-        pytest.param("train", marks=group("train disk")),
-        pytest.param("tune", marks=group("tune disk")),
+        pytest.param(name, part, marks=group(f"{name} disk {part}"))
+        for name in ("train", "tune")
+        for part in range(NUM_PARTS)
     ],
 )
-def test_full_disk_at_each_write_loses_nothing(name: str, archive: Path, tmp_path: Path) -> None:
+def test_full_disk_at_each_write_loses_nothing(
+    name: str, part: int, archive: Path, tmp_path: Path
+) -> None:
     shim = build_shim(tmp_path)
     folder = tmp_path / "workspaces"
     folder.mkdir()
-    attempts = run_attempts(name, archive, folder, shim)
+    attempts = run_attempts(name, part, archive, folder, shim)
     enough, *others = attempts
     assert enough["status"] == 0, enough["errors"]
-    assert len(others) == (NUM_ATTEMPTS or enough["num_writes"])
+    assert len(others) == len(range(part, NUM_ATTEMPTS or enough["num_writes"], NUM_PARTS))
     expected = outline(folder / "0")
     for attempt in others:
         what = f"full from write {attempt['write']} on: {attempt['errors']}"
@@ -54,8 +58,10 @@ def outline(workspace: Path) -> Any:
     return [row for row in runs_outline(work) if row[2] == "COMPLETE"]
 
 
-def run_attempts(name: str, archive: Path, folder: Path, shim: Path) -> list[dict[str, Any]]:
-    """Run a command with a disk that is full from each of its writes on."""
+def run_attempts(
+    name: str, part: int, archive: Path, folder: Path, shim: Path
+) -> list[dict[str, Any]]:
+    """Run a command with a disk that is full from each of its writes on, or each of a part."""
     begin = [name, "--data", str(archive), *SMALL, "--epochs", "2", "--name", "disk"]
     if name == "tune":
         space = folder.parent / "space.toml"
@@ -77,7 +83,8 @@ def run_attempts(name: str, archive: Path, folder: Path, shim: Path) -> list[dic
         "LD_PRELOAD": str(shim),
         "EYETUNE_SHIM_FOLDER": str(folder),
     }
-    arguments = [str(folder), str(NUM_ATTEMPTS), json.dumps(commands)]
+    counts = map(str, (NUM_ATTEMPTS, part, NUM_PARTS))
+    arguments = [str(folder), *counts, json.dumps(commands)]
     done = subprocess.run(
         [sys.executable, HERE / "disk_driver.py", *arguments],
         env=environment,
