@@ -7,12 +7,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 import eyetune as et
 from eyetune.api.run import Run
 from eyetune.device.export import tflm
 from eyetune.errors import UsageError
 from eyetune.values.pixels import Pixels
+from tests.device.export.ports import with_ports
 
 
 def test_verify_file_takes_keras_and_tflite(trained: Run, archive: Path, tmp_path: Path) -> None:
@@ -25,6 +28,29 @@ def test_verify_file_takes_keras_and_tflite(trained: Run, archive: Path, tmp_pat
     stored = et.verify_file(tmp_path / "model.tflite", archive, progress=False)
     assert stored.float_accuracy is None
     assert stored.confusion == converted.confusion
+
+
+def test_files_that_convert_from_and_to_int8(
+    trained: Run, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, folder = tmp_path / "network.tflite", tmp_path / "firmware"
+    images = trained.dataset().train.images[:20]
+    path.write_bytes(with_ports(trained.model(), images, tf.float32))
+    result = et.verify_file(path, archive)
+    assert result.passed
+    assert "network.tflite takes float32; firmware gives int8" in capsys.readouterr().err
+    export = et.export(path, folder, formats=["c"], data=archive, progress=False)
+    assert "network.tflite takes float32" in export.notes[0]
+    assert et.verify(folder, progress=False).confusion == result.confusion
+    answers = et.predict(path, [picture(tmp_path)], data=archive, progress=False)
+    assert answers.pictures[0].int8_answer is not None
+
+
+def picture(folder: Path) -> Path:
+    """Return the path of a picture."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "a.png")
+    return folder / "a.png"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ import numpy as np
 
 from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
+from eyetune.device.export.int8_ports import read_with_int8_ports
 from eyetune.models import initial_weights, weights
 from eyetune.recipe import ModelSection, Recipe
 from eyetune.training import checkpoint
+from tests.device.export.ports import with_ports
 from tests.fuzz.data_kinds import changed_npz, npz_bytes
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutation import mutated, mutated_json
@@ -160,10 +162,13 @@ def _read_weights(path: Path) -> object:
 
 
 def _tflite(_: Path) -> list[bytes]:
+    import tensorflow as tf
+
     from eyetune.device.export.quantize import quantize
 
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
-    return [quantize(_network(), images, with_names=names) for names in (False, True)]
+    files = [quantize(_network(), images, with_names=names) for names in (False, True)]
+    return [*files, *(with_ports(_network(), images, port) for port in (tf.float32, tf.uint8))]
 
 
 def _write_tflite(random: Random, corpus: Sequence[bytes], target: Path) -> Path:
@@ -173,7 +178,8 @@ def _write_tflite(random: Random, corpus: Sequence[bytes], target: Path) -> Path
 
 
 def _read_tflite(path: Path) -> object:
-    return footprint_of(read(path))
+    footprint_of(read(path))
+    return footprint_of(read_with_int8_ports(path))
 
 
 def _checkpoints(_: Path) -> list[bytes]:

@@ -108,7 +108,8 @@ def export(
     Ranges are measured on training images. int8 is compared with float on validation images. Where
     it loses accuracy, remedies are tried: more training images, cross-layer equalization, ranges of
     least error and bias correction. The manifest lists them. Test images are not used: that is the
-    task of `verify`. The int8 network in a .tflite file is exported as it is.
+    task of `verify`. The int8 network in a .tflite file is exported as it is, without the operators
+    that convert its input and output from and to int8.
 
     Args:
         model: A completed run, or its id, the beginning of the id, its name, or "latest"; or the
@@ -172,7 +173,7 @@ def export(
         int8 = refusing.int8
     note("Measuring the tensor arena and writing the firmware ...", progress=progress)
     manifest, file = _described(
-        source, network, compared, int8, target, chosen_formats, tuple(steps), refusing
+        source, network, compared, int8, target, chosen_formats, (*steps, *network.notes), refusing
     )
     some = images.validation.images[:NUM_EXPECTED]
     scores = _some_scores(source, int8.content, some)
@@ -187,7 +188,7 @@ def export(
         draw_training(partial, source, images, manifest)
         validation = evaluate(images.probabilities, images.validation.labels)
         write_report(partial, manifest, validation=validation)
-    return Export(folder, manifest, export_notes(manifest, target))
+    return Export(folder, manifest, (*network.notes, *export_notes(manifest, target)))
 
 
 def open_export(folder: str | Path) -> Export:
@@ -250,9 +251,10 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
         return
     require_data(source.data, f"eyetune export {source.label}")
     if source.is_tflite:
-        from eyetune.device.estimate.tflite import footprint_of, read
+        from eyetune.device.estimate.tflite import footprint_of
+        from eyetune.device.export.int8_ports import read_with_int8_ports
 
-        file = read(source.origin)
+        file = read_with_int8_ports(source.origin)
         check_ports(file, source.pixels)
         needs = footprint_of(file)
         _check_fits(needs, board)

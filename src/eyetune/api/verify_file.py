@@ -38,8 +38,8 @@ def verify_file(
     A .keras file is converted to int8 first, with ranges from training images.
 
     Args:
-        path: A .tflite file of an int8 network whose input is a camera's bytes less 128, or a
-            .keras file.
+        path: A .tflite file of an int8 network, or a .keras file. The input of the network is a
+            camera's bytes less 128; operators that convert to them, and from int8, are left out.
         data: A data source: cifar10, cifar100, digits, or a path. Its classes must be in the order
             of the network's outputs.
         split: "test" or "validation".
@@ -59,8 +59,8 @@ def verify_file(
         >>> et.verify_file("model.tflite", "cifar10").passed  # doctest: +SKIP
         True
     """
-    from eyetune.device.estimate.tflite import read
     from eyetune.device.export import verify as verification
+    from eyetune.device.export.int8_ports import read_with_int8_ports
     from eyetune.device.export.int8_values import check_ports
 
     file = Path(path).expanduser()
@@ -69,11 +69,13 @@ def verify_file(
     check_num_images(num_images)
     source = find_source(file, data=data, pixels=pixels, unsafe=unsafe)
     if source.is_tflite:
-        check_ports(read(file), pixels)
+        check_ports(read_with_int8_ports(file), pixels)
     verification.warm_up()
     start(0, progress=progress)
     network = load_network(source)
     assert network.file is not None
+    for text in network.notes:
+        note(text, progress=progress)
     dataset, content = _images_and_int8(source, network, data, split, progress=progress)
     images = dataset.split(split)
     images = images.take(0, num_images or len(images))

@@ -105,6 +105,15 @@ def ports(content: bytes) -> Mapping[str, Any]:
     return values
 
 
+def without_conversions(content: bytes) -> bytes:
+    """Return a .tflite model without the operators that convert its ports from and to int8.
+
+    Raises:
+        BoardError: The file is damaged, or exceeds a limit.
+    """
+    return _ask("without_conversions", content, None, {}, no_progress).content
+
+
 def outputs(
     content: bytes, images: Images, pixels: PixelRange, on_image: OnImage = no_progress
 ) -> NDArray[np.float32]:

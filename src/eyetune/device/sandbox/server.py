@@ -175,6 +175,12 @@ def _ports(request: Message, _: OnImage) -> Message:
     return _result(**RealInterpreter(request.content).ports())
 
 
+def _without_conversions(request: Message, _: OnImage) -> Message:
+    from eyetune.device.export.int8_ports import without_conversions
+
+    return Message({"result": {}}, without_conversions(request.content))
+
+
 def _outputs(request: Message, on_image: OnImage) -> Message:
     from eyetune.device.export.litert import RealInterpreter
 
@@ -192,6 +198,7 @@ _ACTIONS: dict[str, Callable[[Message, OnImage], Message]] = {
     "scores": _scores,
     "ports": _ports,
     "outputs": _outputs,
+    "without_conversions": _without_conversions,
 }
 
 
