@@ -10,6 +10,7 @@ from eyetune.dashboard.charts import PALE, TEXT, Options, base, rounded
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.colors import STRONG
+from eyetune.space.hyperparameters import Choice, Range
 from eyetune.space.space import Space
 from eyetune.values.display import one_line
 
@@ -28,7 +29,7 @@ def parallel(space: Space, objective: Objective, trials: Sequence[TrialRecord]) 
         if trial.objectives is not None and math.isfinite(trial.objectives[0])
     ][-_MAX_LINES:]
     columns = {name: [trial.all_values.get(name) for trial in finished] for name in names}
-    axes = [_axis(dimension, name, columns[name]) for dimension, name in enumerate(names)]
+    axes = [_axis(dimension, space[name], columns[name]) for dimension, name in enumerate(names)]
     last: Options = {"name": one_line(objective.name), "scale": True}
     axes.append({"id": str(len(names)), "dim": len(names), **last})
     lines = [_line(axes, columns, row, trial) for row, trial in enumerate(finished)]
@@ -108,14 +109,21 @@ def _line(
     }
 
 
-def _axis(dimension: int, name: str, values: Sequence[Any]) -> Options:
+def _axis(dimension: int, hyperparameter: Choice | Range, values: Sequence[Any]) -> Options:
     given = [value for value in values if value is not None]
+    choices = hyperparameter.values if isinstance(hyperparameter, Choice) else ()
     are_numbers = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in given
+        isinstance(value, int | float) and not isinstance(value, bool)
+        for value in (*choices, *given)
     )
-    axis: Options = {"id": str(dimension), "dim": dimension, "name": one_line(name)}
-    if not are_numbers:
-        return {**axis, "type": "category", "data": sorted({str(value) for value in given})}
+    axis: Options = {
+        "id": str(dimension),
+        "dim": dimension,
+        "name": one_line(hyperparameter.name),
+    }
+    if not are_numbers:  # in an order that does not change with more trials
+        names = dict.fromkeys([*map(str, choices), *sorted(map(str, given))])
+        return {**axis, "type": "category", "data": list(names)}
     if given and min(given) > 0 and max(given) / min(given) >= 100:
         return {**axis, "type": "log"}
     return {**axis, "scale": True}
