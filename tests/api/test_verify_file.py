@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import keras
@@ -38,12 +39,27 @@ def test_files_that_convert_from_and_to_int8(
     path.write_bytes(with_ports(trained.model(), images, tf.float32))
     result = et.verify_file(path, archive)
     assert result.passed
-    assert "network.tflite takes float32; firmware gives int8" in capsys.readouterr().err
+    assert "network.tflite takes float32 and returns float32." in capsys.readouterr().err
     export = et.export(path, folder, formats=["c"], data=archive, progress=False)
-    assert "network.tflite takes float32" in export.notes[0]
+    assert "network.tflite takes float32 and returns float32." in export.notes[0]
+    assert et.open_export(folder).notes == export.notes
     assert et.verify(folder, progress=False).confusion == result.confusion
     answers = et.predict(path, [picture(tmp_path)], data=archive, progress=False)
     assert answers.pictures[0].int8_answer is not None
+    assert "network.tflite takes float32" in answers.notes[0]
+    evaluated = et.evaluate_file(path, archive, progress=False)
+    assert evaluated.evaluation.accuracy == pytest.approx(result.int8_accuracy, abs=0.01)
+    stored = et.fit_check(folder / "model.tflite")
+    assert et.fit_check(path).footprint.arena_bytes == stored.footprint.arena_bytes
+
+
+def test_files_that_are_too_large_are_refused(tmp_path: Path, archive: Path) -> None:
+    path = tmp_path / "network.tflite"
+    path.write_bytes(b"\0\0\0\0TFL3")
+    os.truncate(path, 3_000_000_000)
+    for function in (et.verify_file, et.evaluate_file):
+        with pytest.raises(UsageError):
+            function(path, archive, progress=False)
 
 
 def picture(folder: Path) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 
 from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
 from eyetune.device.estimate.tflite import footprint_of, read
-from eyetune.device.export.int8_ports import read_with_int8_ports
+from eyetune.device.export.int8_ports import read_as_firmware
 from eyetune.models import initial_weights, weights
 from eyetune.recipe import ModelSection, Recipe
 from eyetune.training import checkpoint
@@ -179,7 +179,7 @@ def _write_tflite(random: Random, corpus: Sequence[bytes], target: Path) -> Path
 
 def _read_tflite(path: Path) -> object:
     footprint_of(read(path))
-    return footprint_of(read_with_int8_ports(path))
+    return footprint_of(read_as_firmware(path)[0])
 
 
 def _checkpoints(_: Path) -> list[bytes]:

@@ -173,7 +173,7 @@ def export(
         int8 = refusing.int8
     note("Measuring the tensor arena and writing the firmware ...", progress=progress)
     manifest, file = _described(
-        source, network, compared, int8, target, chosen_formats, (*steps, *network.notes), refusing
+        source, network, compared, int8, target, chosen_formats, tuple(steps), refusing
     )
     some = images.validation.images[:NUM_EXPECTED]
     scores = _some_scores(source, int8.content, some)
@@ -188,7 +188,7 @@ def export(
         draw_training(partial, source, images, manifest)
         validation = evaluate(images.probabilities, images.validation.labels)
         write_report(partial, manifest, validation=validation)
-    return Export(folder, manifest, (*network.notes, *export_notes(manifest, target)))
+    return Export(folder, manifest, export_notes(manifest, target))
 
 
 def open_export(folder: str | Path) -> Export:
@@ -252,9 +252,9 @@ def _check_source(source: ExportSource, board: Board, formats: tuple[FirmwareFor
     require_data(source.data, f"eyetune export {source.label}")
     if source.is_tflite:
         from eyetune.device.estimate.tflite import footprint_of
-        from eyetune.device.export.int8_ports import read_with_int8_ports
+        from eyetune.device.export.int8_ports import read_as_firmware
 
-        file = read_with_int8_ports(source.origin)
+        file, _ = read_as_firmware(source.origin)
         check_ports(file, source.pixels)
         needs = footprint_of(file)
         _check_fits(needs, board)
@@ -357,10 +357,15 @@ def _described(
 def _source_file(source: ExportSource, network: SourceNetwork) -> SourceFile | None:
     if isinstance(source.origin, Run):
         return None
+    file = network.file
+    types = {}
+    if file is not None and file.content is not None:
+        types = {"input_type": file.dtype, "output_type": file.output_dtype}
     return SourceFile(
         path=str(source.origin),
         sha256=export_folder.digest(source.origin),
         pixels=network.pixels,
+        **types,
     )
 
 

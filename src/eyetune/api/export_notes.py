@@ -6,6 +6,7 @@ from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.device.boards.profiles import Board
 from eyetune.device.export.conversions import Method
 from eyetune.device.export.export_folder import Manifest
+from eyetune.device.export.int8_ports import conversions_text
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
 from eyetune.report.numbers import count_text, rate_text, share_text
@@ -37,6 +38,9 @@ def _advice_on_guessing(manifest: Manifest) -> str:
 def export_notes(manifest: Manifest, board: Board) -> tuple[str, ...]:
     """Return what a user should know about an export."""
     notes = []
+    source = manifest.source_file
+    if source and (text := conversions_text(manifest.label, source.input_type, source.output_type)):
+        notes.append(text)
     drop = manifest.accuracy_drop
     if drop is not None and drop > MAX_ACCURACY_DROP:
         notes.append(

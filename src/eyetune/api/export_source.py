@@ -27,8 +27,6 @@ from eyetune.device.export.model_file import (
     open_model_file,
 )
 from eyetune.errors import UsageError
-from eyetune.inputs.limits import WEIGHTS_BYTES
-from eyetune.inputs.regular_file import read_bytes
 from eyetune.recipe import DataSection, Resize
 from eyetune.records import Workspace
 from eyetune.records.predictions import require_predictions
@@ -93,9 +91,8 @@ class SourceNetwork:
         pixels: The range of pixels that it takes.
         keras_model: The network in float, from images to class probabilities; None for a .tflite
             file.
-        content: The content of a .tflite file; None for a Keras model.
+        content: The content of a .tflite file as firmware holds it; None for a Keras model.
         file: The network as a function of images, if it is from a file; None for a run.
-        notes: What was changed in the file, as sentences.
     """
 
     image_shape: tuple[int, int, int]
@@ -103,7 +100,6 @@ class SourceNetwork:
     keras_model: Any = None
     content: bytes | None = None
     file: ModelFile | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,25 +163,13 @@ def load_network(source: ExportSource) -> SourceNetwork:
         UsageError: The file cannot be loaded, or is no classifier of images.
         TrainingError: The network of the run is missing or damaged.
     """
-    from eyetune.device.export.int8_ports import pixels_of, with_int8_ports
-
     if isinstance(source.origin, Run):
         shape = require_images(source.origin.record)
         return SourceNetwork(shape, keras_model=source.origin.classifier())
     file = open_model_file(source.origin, pixels=source.pixels, unsafe=source.unsafe)
-    if not source.is_tflite:
-        return SourceNetwork(file.input_shape, file.pixels, file.keras_model, file=file)
-    given = read_bytes(source.origin, WEIGHTS_BYTES)
-    content = with_int8_ports(given)
-    if content is given:
-        return SourceNetwork(file.input_shape, file.pixels, content=given, file=file)
-    taken = pixels_of(content) if source.pixels == "auto" else source.pixels
-    file = open_model_file(source.origin, pixels=taken)
-    note = (
-        f"{source.label} takes {file.dtype}; firmware gives int8 and takes int8, so the operators "
-        "that convert from and to int8 are left out."
+    return SourceNetwork(
+        file.input_shape, file.pixels, keras_model=file.keras_model, content=file.content, file=file
     )
-    return SourceNetwork(file.input_shape, taken, content=content, file=file, notes=(note,))
 
 
 def load_images(

@@ -227,18 +227,19 @@ def fit_checks(
 
 
 def _needs_of_file(path: Path) -> tuple[Footprint, str]:
-    """Return what the model in a .tflite file needs, without TensorFlow."""
+    """Return what the model in a .tflite file needs in firmware, without TensorFlow."""
     from eyetune.device.estimate.operators import takes_other_memory
-    from eyetune.device.estimate.tflite import footprint_of, read
+    from eyetune.device.estimate.tflite import footprint_of
+    from eyetune.device.export.int8_ports import read_as_firmware
     from eyetune.device.export.measured_footprint import measured_in_sandbox
 
-    model = read(path)
+    model, content = read_as_firmware(path)
     needs = footprint_of(model)
     others = [kind for kind in model.operators if takes_other_memory(kind)]
     if not others or needs.unsupported:
         return needs, ""
     try:
-        return measured_in_sandbox(path.read_bytes(), needs), ""
+        return measured_in_sandbox(content, needs), ""
     except EyetuneError as error:
         reason = f"{error.message} {error.received or ''}".strip()
         return needs, f"The memory of {', '.join(others)} cannot be computed. {reason}"

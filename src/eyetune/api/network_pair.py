@@ -266,6 +266,7 @@ def _converted(file: ModelFile, train: Images) -> Int8Side:
 
 def _of_file(source: ExportSource, *, progress: bool) -> NetworkPair:
     from eyetune.device.estimate.tflite import read
+    from eyetune.device.export.int8_ports import conversions_text
     from eyetune.device.export.int8_values import check_ports
 
     network = load_network(source)
@@ -282,6 +283,8 @@ def _of_file(source: ExportSource, *, progress: bool) -> NetworkPair:
         try:
             check_ports(read(network.content), network.pixels)
             float_side, int8 = None, Int8Side(network.content)
+            if text := conversions_text(source.label, file.dtype, file.output_dtype):
+                notes.append(text)
         except (BoardError, UsageError) as error:
             notes.append(f"No board can run this file as it is: {error.message}")
     elif train is not None:

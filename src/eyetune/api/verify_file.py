@@ -38,8 +38,9 @@ def verify_file(
     A .keras file is converted to int8 first, with ranges from training images.
 
     Args:
-        path: A .tflite file of an int8 network, or a .keras file. The input of the network is a
-            camera's bytes less 128; operators that convert to them, and from int8, are left out.
+        path: A .tflite file of an int8 network whose input is a camera's bytes less 128, or a
+            .keras file. An operator that converts the input to int8, or the output from int8, is
+            left out.
         data: A data source: cifar10, cifar100, digits, or a path. Its classes must be in the order
             of the network's outputs.
         split: "test" or "validation".
@@ -60,7 +61,7 @@ def verify_file(
         True
     """
     from eyetune.device.export import verify as verification
-    from eyetune.device.export.int8_ports import read_with_int8_ports
+    from eyetune.device.export.int8_ports import conversions_text, read_as_firmware
     from eyetune.device.export.int8_values import check_ports
 
     file = Path(path).expanduser()
@@ -69,13 +70,14 @@ def verify_file(
     check_num_images(num_images)
     source = find_source(file, data=data, pixels=pixels, unsafe=unsafe)
     if source.is_tflite:
-        check_ports(read_with_int8_ports(file), pixels)
+        check_ports(read_as_firmware(file)[0], pixels)
     verification.warm_up()
     start(0, progress=progress)
     network = load_network(source)
     assert network.file is not None
-    for text in network.notes:
-        note(text, progress=progress)
+    if network.content is not None:
+        text = conversions_text(source.label, network.file.dtype, network.file.output_dtype)
+        note(text, progress=progress and bool(text))
     dataset, content = _images_and_int8(source, network, data, split, progress=progress)
     images = dataset.split(split)
     images = images.take(0, num_images or len(images))

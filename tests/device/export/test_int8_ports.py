@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
+from eyetune.device.estimate import tflite_schema
 from eyetune.device.estimate.tflite import footprint_of, read
 from eyetune.device.export import tflm
-from eyetune.device.export.int8_ports import pixels_of, with_int8_ports
-from eyetune.device.export.int8_values import as_int8, check_ports
+from eyetune.device.export.int8_ports import conversions_text, read_as_firmware, with_int8_ports
+from eyetune.device.export.int8_values import as_int8, check_ports, pixels_of_port
 from eyetune.device.export.quantize import quantize
 from eyetune.device.export.tflm import MicroInterpreter
 from eyetune.recipe import ModelSection
@@ -53,7 +57,7 @@ def test_networks_compute_the_same_without_the_conversions(section: ModelSection
     numbers = (scores.astype(np.float32) - after.output.zero_point) * after.output.scale
     expected = answers(content, IMAGES.astype(np.float32) / 255)
     assert np.allclose(numbers, expected, atol=1e-6)
-    assert pixels_of(changed) == "0-1"
+    assert pixels_of_port(after.input.scale, after.input.zero_point, "int8") == "0-1"
     if tflm.is_available():
         in_micro = MicroInterpreter(changed).scores(IMAGES).astype(int)
         assert np.abs(in_micro - scores).max() <= 2  # its softmax rounds differently
@@ -90,3 +94,44 @@ def test_other_files_stay_as_they_are() -> None:
     floats = bytes(tf.lite.TFLiteConverter.from_keras_model(fixed).convert())
     for content in (floats, b"no network", b""):
         assert with_int8_ports(content) is content
+
+
+def test_a_file_that_ends_in_float_is_read_as_firmware_holds_it(tmp_path: Path) -> None:
+    model = with_random_weights(ModelSection.model_validate({"blocks": [4], "dense": []}))
+    path = tmp_path / "a.tflite"
+    path.write_bytes(with_ports(model, IMAGES, tf.float32))
+    file, content = read_as_firmware(path)
+    assert file == read(content)
+    assert file.input.dtype == "int8"
+    path.write_bytes(content)
+    assert read_as_firmware(path) == (file, content)
+
+
+def changed(content: bytes, change: Callable[[Any], object]) -> bytes:
+    """Return a file after a change of its subgraph."""
+    model = tflite_schema.unpack(content)
+    change(model.subgraphs[0])
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), tflite_schema.IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def give_the_input_another_shape(graph: Any) -> None:
+    graph.tensors[int(graph.inputs[0])].shape = np.array([1, 6, 24, 3], np.int32)
+
+
+def give_an_operator_no_inputs(graph: Any) -> None:
+    graph.operators[0].inputs = None
+
+
+@pytest.mark.parametrize("change", [give_the_input_another_shape, give_an_operator_no_inputs])
+def test_files_that_are_made_to_do_harm_stay_as_they_are(change: Callable[[Any], object]) -> None:
+    model = with_random_weights(ModelSection.model_validate({"blocks": [4], "dense": []}))
+    content = changed(with_ports(model, IMAGES, tf.float32), change)
+    assert with_int8_ports(content) is content
+
+
+def test_conversions_are_named() -> None:
+    assert conversions_text("a.tflite", "int8", "int8") == ""
+    text = conversions_text("a.tflite", "int8", "float32")
+    assert text.startswith("a.tflite takes int8 and returns float32.")

@@ -38,6 +38,14 @@ def unpack(content: bytes) -> Any:
     return _schema().ModelT.InitFromPackedBuf(content, 0)
 
 
+def operator_kinds(model: Any) -> list[str]:
+    """Return the names of the operator codes of an unpacked model, in their order."""
+    names = operator_names()
+    return [
+        names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes
+    ]
+
+
 def memory_plan(offsets: Sequence[int | None], buffer: int) -> tuple[Any, Any]:
     """Return the metadata and the buffer that place tensors in memory.
 

@@ -37,11 +37,10 @@ def compact(content: bytes) -> bytes:
     model = tflite_schema.unpack(content)
     offsets = _offsets(content)
     model.description = model.metadata = model.metadataBuffer = model.signatureDefs = None
-    names = tflite_schema.operator_names()
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    kinds = tflite_schema.operator_kinds(model)
     for subgraph in model.subgraphs:
         subgraph.name = None
-        _drop_bias_scales(subgraph, [names[code] for code in codes])
+        _drop_bias_scales(subgraph, kinds)
         for tensor in subgraph.tensors:
             _drop_descriptions(tensor)
     _drop_unused_buffers(model)

@@ -55,6 +55,8 @@ class SourceFile(JsonModel):
     path: str = Field(description="absolute path of the .keras or .tflite file")
     sha256: str = Field(description="its SHA-256")
     pixels: PixelRange = Field(description="the range of pixels that the network takes")
+    input_type: str = Field("int8", description="type of the input of a .tflite file")
+    output_type: str = Field("int8", description="type of the output of a .tflite file")
 
 
 class Manifest(JsonModel):

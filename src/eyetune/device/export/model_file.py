@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.device.estimate.keras_file import check_keras_file, load_keras_file
+from eyetune.device.estimate.tflite import Port, read
 from eyetune.device.estimate.tflite_schema import IDENTIFIER
+from eyetune.device.export.int8_ports import with_int8_ports
 from eyetune.device.export.int8_values import Images, OnImage, no_progress, pixels_of_port
 from eyetune.device.export.litert import version
 from eyetune.device.sandbox import client
 from eyetune.errors import UsageError
-from eyetune.inputs.limits import WEIGHTS_BYTES
+from eyetune.inputs.limits import WEIGHTS_BYTES, fix_for
 from eyetune.inputs.regular_file import open_file, read_bytes
 from eyetune.values.pixels import PixelRange, Pixels, scaled_pixels
 from eyetune.values.versions import library_versions
@@ -47,6 +49,9 @@ class ModelFile:
         outputs: Returns its outputs as real numbers, shape (N, outputs), for images: uint8 of shape
             (N, height, width, channels), and a function that gets the number of images so far.
         keras_model: The Keras model; None for a .tflite file.
+        output_dtype: Type of its output.
+        content: The content of a .tflite file as firmware holds it, with int8 ports if it is an
+            int8 network; None for a Keras model.
     """
 
     path: Path
@@ -57,6 +62,8 @@ class ModelFile:
     interpreter: str
     outputs: Callable[[Images, OnImage], Floats]
     keras_model: Any = None
+    output_dtype: str = "float32"
+    content: bytes | None = None
 
     def probabilities(self, images: Images, on_image: OnImage = no_progress) -> Floats:
         """Return the class probabilities of images, float32 of shape (N, number of classes).
@@ -230,7 +237,7 @@ def _all_layers(model: Any) -> Iterator[Any]:
 
 
 def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
-    content = read_bytes(path, WEIGHTS_BYTES)
+    content = _content(path)
     described = client.ports(content)
     inputs, outputs = described["inputs"], described["outputs"]
     shapes = [[tuple(port["shape"]) for port in ports] for ports in (inputs, outputs)]
@@ -238,8 +245,13 @@ def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
     given, returned = (shapes[0][0], shapes[1][0]) if is_simple else (shapes[0], shapes[1])
     input_shape, num_outputs = _checked_shapes(path, given, returned)
     dtype = inputs[0]["dtype"]
+    in_firmware = with_int8_ports(content)
     if pixels == "auto":
-        pixels = pixels_of_port(inputs[0]["scale"], inputs[0]["zero_point"], dtype)
+        scale, zero_point = inputs[0]["scale"], inputs[0]["zero_point"]
+        port = Port((), dtype, scale, zero_point)
+        if in_firmware is not content:
+            port = read(in_firmware).input
+        pixels = pixels_of_port(port.scale, port.zero_point, port.dtype)
     taken = pixels
     return ModelFile(
         path=path,
@@ -249,7 +261,21 @@ def _tflite_model(path: Path, pixels: Pixels) -> ModelFile:
         dtype=dtype,
         interpreter=version(),
         outputs=lambda images, on_image: client.outputs(content, images, taken, on_image),
+        output_dtype=outputs[0]["dtype"],
+        content=in_firmware,
     )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, WEIGHTS_BYTES)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Cannot read {path}.",
+            expected="a .tflite file",
+            received=getattr(error, "strerror", None) or error,
+            fix=fix_for(error),
+        ) from None
 
 
 def _checked_shapes(path: Path, given: Any, returned: Any) -> tuple[tuple[int, int, int], int]:

@@ -1,4 +1,4 @@
-"""Runs .tflite models from elsewhere in a process of their own, and returns plain arrays."""
+"""Runs .tflite models from elsewhere in a process of their own, and returns arrays."""
 
 from __future__ import annotations
 
@@ -106,12 +106,15 @@ def ports(content: bytes) -> Mapping[str, Any]:
 
 
 def without_conversions(content: bytes) -> bytes:
-    """Return a .tflite model without the operators that convert its ports from and to int8.
+    """Return a .tflite file without the operators that convert its ports from and to int8.
+
+    What comes back is as little to be trusted as what was given.
 
     Raises:
         BoardError: The file is damaged, or exceeds a limit.
     """
-    return _ask("without_conversions", content, None, {}, no_progress).content
+    options: dict[str, Any] = {"interpreters": []}
+    return _ask("without_conversions", content, None, options, no_progress).content
 
 
 def outputs(

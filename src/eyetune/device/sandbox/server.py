@@ -176,7 +176,7 @@ def _ports(request: Message, _: OnImage) -> Message:
 
 
 def _without_conversions(request: Message, _: OnImage) -> Message:
-    from eyetune.device.export.int8_ports import without_conversions
+    from eyetune.device.export.port_conversions import without_conversions
 
     return Message({"result": {}}, without_conversions(request.content))
 
