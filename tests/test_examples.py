@@ -73,7 +73,7 @@ def test_examples_of_a_page_run(page: Path, folder: Path) -> None:
         assert run_command(command) == 0, command
 
 
-SHORTER = {"--time 4m": "--time 30s", "--seeds 3": "--seeds 1"}  # on OWN_PHOTOS
+SHORTER = {"--time 4m": "--time 40s", "--seeds 3": "--seeds 1"}  # on OWN_PHOTOS
 IMAGES_PER_BATCH = 300  # of an archive with enough images of each class for the photos
 
 
@@ -83,7 +83,7 @@ IMAGES_PER_BATCH = 300  # of an archive with enough images of each class for the
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the page compiles C: install gcc")
 @pytest.mark.usefixtures("no_pictures")
 def test_commands_of_own_photos_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole way from photos to the board, with pictures of noise and in less time."""
+    """The whole way from photos to the board, in less time, with pictures of noise and a color."""
     monkeypatch.setenv("EYETUNE_DATA", str(folder))
     write_cifar10(folder, images_per_batch=IMAGES_PER_BATCH)
     (folder / "tools").symlink_to(ROOT / "tools")

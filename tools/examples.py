@@ -101,7 +101,7 @@ def output_of(command: str, folder: Path) -> str:
     environment.pop("EYETUNE_WORKSPACE", None)
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        ["/bin/bash", "-c", command],
+        ["/bin/bash", "-o", "pipefail", "-c", command],
         cwd=folder,
         env={**environment, "PATH": path},
         capture_output=True,

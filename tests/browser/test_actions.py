@@ -164,6 +164,8 @@ def test_knobs_are_explained(visit: Visit) -> None:
     page = visit.open("/workbench")
     page.get_by_text("What these values mean", exact=True).first.click()
     page.get_by_text("images in each training step", exact=True).wait_for()
+    page.get_by_text("What these values mean", exact=True).nth(1).click()
+    page.get_by_text("filters of each convolution", exact=True).wait_for()
     page.get_by_text("Augmentation", exact=True).click()  # its knobs are made when it is opened
     page.get_by_label("cutout", exact=True).wait_for()
     visit.keep(f"knobs-{page.viewport_size['width']}")  # type: ignore[index]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from eyetune.cli.common import INTERRUPTED
+from eyetune.errors import NotFoundError
 from eyetune.records import RunState, Workspace
 from eyetune.records.requests import RequestKind
 from eyetune.records.study import StudyState
-from eyetune.testing.studies import fabricated_study
 from tests.browser.conftest import Visit
 from tests.browser.test_pages import LIMIT_MILLISECONDS
 from tests.e2e.commands import started
@@ -75,14 +77,20 @@ def test_brushing_an_axis_keeps_some_trials(visit: Visit) -> None:
     assert after > 0
     page.get_by_role("status").filter(has_text="in these ranges").wait_for()
     visit.keep(f"study-brushed-{page.viewport_size['width']}")  # type: ignore[index]
+    assert chart.locator(_SELECTED).count() == 1
+    page.get_by_role("button", name="Show all trials").click()
+    expect(chart.locator(_SELECTED)).to_have_count(0)
 
 
+# A range on an axis: as it is dragged, and as the chart draws it again.
+_SELECTED = "path[fill='rgb(160,197,232)'], path[fill='#cfd2d7']"
 _FAINT = """paths => paths.filter(
   path => parseFloat(path.getAttribute('stroke-opacity') || '1') < 0.1).length"""
 
 
-def test_range_that_is_entered_keeps_some_trials(visit: Visit) -> None:
-    finished = [trial for trial in fabricated_study(30).trials if trial.objectives]
+def test_range_that_is_entered_keeps_some_trials(visit: Visit, records: Workspace) -> None:
+    trials = records.studies.trials(records.studies.find("search").id)
+    finished = [trial for trial in trials if trial.objectives]
     page = visit.open("/studies/search")
     chart = page.get_by_role("img", name="trials across their hyperparameters")
     rows = page.locator("tbody tr")
@@ -97,7 +105,20 @@ def test_range_that_is_entered_keeps_some_trials(visit: Visit) -> None:
     status.wait_for()
     kept = sum(trial.all_values["activation"] == "tanh" for trial in finished)
     expect(status).to_contain_text(f"{kept} of {len(finished)} trials")
+    expect(status).to_contain_text("activation tanh")
     expect(rows).to_have_count(kept)
+    page.get_by_role("combobox", name="Axis").click()
+    page.get_by_role("option", name="val_accuracy", exact=True).click()
+    page.get_by_label("from", exact=True).fill("0.4")
+    page.get_by_role("button", name="Keep this range").click()
+    kept = sum(
+        trial.all_values["activation"] == "tanh" and trial.objectives[0] >= 0.4
+        for trial in finished
+        if trial.objectives
+    )
+    expect(status).to_contain_text(f"{kept} of {len(finished)} trials")
+    expect(rows).to_have_count(kept)
+    chart.locator(_SELECTED).first.wait_for(state="attached")
     assert chart.locator("path[stroke-width='1.5']").evaluate_all(_FAINT) > 0
     page.get_by_role("button", name="Show all trials").click()
     status.wait_for(state="hidden")
@@ -117,6 +138,7 @@ def test_study_of_another_process_is_paused_resumed_and_stopped(
     ]
     arguments += ["--space=lab", "--batch-size=128"]
     with (
+        purged("elsewhere", records),
         (tmp_path / "log").open("w") as errors,
         started("tune", *arguments, "--workspace", records.folder, errors=errors) as process,
     ):
@@ -127,16 +149,25 @@ def test_study_of_another_process_is_paused_resumed_and_stopped(
         )
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Resume").wait_for(timeout=LIMIT_MILLISECONDS)
-        process.wait(timeout=LIMIT_SECONDS)
-    study = records.studies.find("elsewhere")
-    assert study.state is StudyState.PAUSED
-    num_trials = len(records.studies.trials(study.id))
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name="Stop").click(timeout=LIMIT_MILLISECONDS)
-    page.get_by_text("COMPLETE", exact=True).wait_for(timeout=LIMIT_MILLISECONDS)
-    assert records.studies.find("elsewhere").state is StudyState.COMPLETE
-    trials = records.studies.trials(study.id)
-    assert num_trials <= len(trials) < 60
-    states = {run.state for run in records.runs.all() if run.study_id == study.id}
-    assert RunState.RUNNING not in states
-    records.studies.purge(study.id)
+        assert process.wait(timeout=LIMIT_SECONDS) == INTERRUPTED
+        study = records.studies.find("elsewhere")
+        assert study.state is StudyState.PAUSED
+        num_trials = len(records.studies.trials(study.id))
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_role("button", name="Stop").click(timeout=LIMIT_MILLISECONDS)
+        page.get_by_text("COMPLETE", exact=True).wait_for(timeout=LIMIT_MILLISECONDS)
+        assert records.studies.find("elsewhere").state is StudyState.COMPLETE
+        trials = records.studies.trials(study.id)
+        assert num_trials <= len(trials) < 60
+        states = {run.state for run in records.runs.all() if run.study_id == study.id}
+        assert RunState.RUNNING not in states
+
+
+@contextmanager
+def purged(name: str, records: Workspace) -> Iterator[None]:
+    """Delete a study at the end of the block, so that other tests do not see it."""
+    try:
+        yield
+    finally:
+        with suppress(NotFoundError):
+            records.studies.purge(records.studies.find(name).id)

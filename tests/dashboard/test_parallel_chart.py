@@ -85,3 +85,14 @@ def test_a_trial_without_the_hyperparameter_is_in_no_range_of_it() -> None:
     }
     assert without
     assert not without & trials_within(options(), {filters["id"]: [(0.0, 1e9)]})
+
+
+def test_axes_stay_the_same_with_more_trials() -> None:
+    record = study().record
+    objective = record.settings.objectives[0]
+    axes = [
+        parallel(record.space, objective, study().trials[:count])["parallelAxis"]
+        for count in range(1, 40, 3)
+    ]
+    assert all(each == axes[0] for each in axes)
+    assert axis("learning_rate")["type"] == "log"

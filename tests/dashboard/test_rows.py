@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from eyetune.dashboard.rows import choose_runs, run_row, trial_row
+from eyetune.dashboard.rows import choose_runs, epoch_row, run_row, trial_row
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
 from eyetune.testing.studies import fabricated_study
+from eyetune.values.history import Epoch
 from tests.records.fabricate import add_complete_run
 
 
@@ -77,3 +78,16 @@ def test_row_of_a_trial_has_its_results_and_values() -> None:
     objective = study.record.settings.objectives[0]
     assert row[f"objective {objective.name}"]
     assert {f"value {name}" for name in trial.all_values} <= set(row)
+
+
+def test_epoch_has_what_it_measures() -> None:
+    epoch = Epoch(3, 0.51234, None, None, 0.9, 0.001, 2.0, 900.0, {"val_auc": 0.25, "epoch": 9.0})
+    assert epoch_row(epoch) == {
+        "epoch": 3,
+        "loss": "0.5123",
+        "val_accuracy": "90.0%",
+        "learning_rate": "0.001",
+        "duration_seconds": "2",
+        "images_per_second": "900",
+        "val_auc": "0.25",
+    }

@@ -29,7 +29,8 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def hangups_are_heard() -> Iterator[None]:
     """Let commands hear SIGHUP where `nohup` has started the tests, which ignores it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, lambda *_: None)  # a new program begins with the default
     yield
     signal.signal(signal.SIGHUP, before)
 

@@ -74,7 +74,7 @@ def export(
     ----------
     run
         A run: its id, the beginning of the id, its name, or latest. Or a .keras file, or a .tflite
-        file of an int8 network, which is exported as it is.
+        file of an int8 network, whose layers stay as they are.
     board
         A name from `eyetune boards`, or the path of a .toml file that describes a board.
     output

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import annotated_types
 
-from eyetune.recipe import Recipe, edit_text
+from eyetune.recipe import Block, DenseLayer, Recipe, edit_text
 from eyetune.recipe.changes import changes_from_default
 from eyetune.recipe.descriptions import allowed_names
 
@@ -126,6 +126,18 @@ def knob(path: str) -> Knob:
     if field.annotation is float:
         return Knob(path, "number", description, **limits)
     return Knob(path, "choice", description, tuple(allowed_names(field.annotation)))
+
+
+def layer_meanings() -> dict[str, str]:
+    """Return what the values of blocks and dense layers mean, by their names.
+
+    Example:
+        >>> layer_meanings()["filters"]
+        'filters of each convolution'
+    """
+    fields = {name: Block.model_fields[name] for name in ("filters", "convolutions")}
+    fields["units"] = DenseLayer.model_fields["units"]
+    return {name: (field.description or "").replace("`", "") for name, field in fields.items()}
 
 
 def as_command(recipe: Recipe, *, seed: int = 0, name: str = "") -> str:

@@ -17,6 +17,7 @@ from eyetune.values.display import one_line
 Interval = tuple[float, float]
 Ranges = Mapping[str, Sequence[Interval]]  # by the id of an axis; without intervals: all of it
 _MAX_LINES = 2_000  # more slow the browser down
+MIN_RATIO_OF_LOG = 100  # of the highest value to the lowest one
 _UNUSED = "-"  # the trial does not use the hyperparameter
 
 
@@ -110,8 +111,12 @@ def _line(
 
 
 def _axis(dimension: int, hyperparameter: Choice | Range, values: Sequence[Any]) -> Options:
+    """Return an axis that stays the same with more trials: their ranges are kept by its values."""
     given = [value for value in values if value is not None]
-    choices = hyperparameter.values if isinstance(hyperparameter, Choice) else ()
+    if isinstance(hyperparameter, Choice):
+        choices: tuple[Any, ...] = hyperparameter.values
+    else:
+        choices = (hyperparameter.low, hyperparameter.high)
     are_numbers = all(
         isinstance(value, int | float) and not isinstance(value, bool)
         for value in (*choices, *given)
@@ -121,10 +126,10 @@ def _axis(dimension: int, hyperparameter: Choice | Range, values: Sequence[Any])
         "dim": dimension,
         "name": one_line(hyperparameter.name),
     }
-    if not are_numbers:  # in an order that does not change with more trials
+    if not are_numbers:
         names = dict.fromkeys([*map(str, choices), *sorted(map(str, given))])
         return {**axis, "type": "category", "data": list(names)}
-    if given and min(given) > 0 and max(given) / min(given) >= 100:
+    if min(*choices, *given) > 0 and max(choices) / min(choices) >= MIN_RATIO_OF_LOG:
         return {**axis, "type": "log"}
     return {**axis, "scale": True}
 

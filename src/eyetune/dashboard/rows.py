@@ -148,7 +148,7 @@ def epoch_row(epoch: Epoch) -> Row:
     """Return the row of an epoch, with every metric that it measures."""
     metrics = [field.name for field in fields(Epoch) if field.name not in ("epoch", "others")]
     measured = [name for name in (*metrics, *epoch.others) if epoch.measures(name)]
-    return {"epoch": epoch.epoch, **{name: number(name, epoch.value(name)) for name in measured}}
+    return {**{name: number(name, epoch.value(name)) for name in measured}, "epoch": epoch.epoch}
 
 
 def number(name: str, value: float | None) -> str:

@@ -32,7 +32,8 @@ from eyetune.records import Workspace
 
 TITLE = "eyetune"
 _GARBAGE_THRESHOLDS = (20_000, 10, 100)  # the last one is for servers that are never idle
-_TICKS_BETWEEN_LOOKS = 50  # of a tenth of a second
+_FORGOTTEN_SECONDS = 30.0  # after which a page that was closed is forgotten
+QUIET_TICKS = 400  # without a request, before garbage is collected
 
 
 def make_app(workspace: Workspace, access: Access) -> ASGIApp:
@@ -66,7 +67,7 @@ def make_app(workspace: Workspace, access: Access) -> ASGIApp:
         favicon=_FAVICON,
         binding_refresh_interval=None,
         show_welcome_message=False,
-        reconnect_timeout=30.0,
+        reconnect_timeout=_FORGOTTEN_SECONDS,
     )
     return Guard(app, access)
 
@@ -99,10 +100,9 @@ async def _read_ahead(live: Live) -> None:
     with contextlib.suppress(EyetuneError):
         await asyncio.to_thread(read)
     # A full garbage collection would go through all modules and runs again and again: with 2,000
-    # runs, a page then waits 200 ms longer. What pages leave behind is collected between visits.
+    # runs, a page then waits 200 ms longer.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 def run(
@@ -124,32 +124,43 @@ def run(
         timeout_graceful_shutdown=2,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(config, on_ready).run(sockets=[bound])
+        Server(config, on_ready).run(sockets=[bound])
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it answers, and that collects garbage between visits."""
+class Server(uvicorn.Server):
+    """A server that says when it answers, and collects garbage when nobody has come for a while.
+
+    Args:
+        config: Its configuration.
+        on_ready: Called once it answers.
+    """
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
-        self._num_seen = self._num_collected = 0  # requests
-
-    async def on_tick(self, counter: int) -> bool:
-        """Collect garbage if there were requests, and none for some seconds."""
-        if counter % _TICKS_BETWEEN_LOOKS == 0:
-            num_requests = self.server_state.total_requests
-            if num_requests == self._num_seen != self._num_collected:
-                gc.collect()
-                self._num_collected = num_requests
-            self._num_seen = num_requests
-        return await super().on_tick(counter)
+        self._num_requests = self._num_quiet_ticks = 0
+        self._has_garbage = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then call the function."""
+        gc.set_threshold(*_GARBAGE_THRESHOLDS)
         await super().startup(sockets=sockets)
         if self.started:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Collect garbage once the pages of the last requests may be closed and forgotten.
+
+        A tick is a tenth of a second.
+        """
+        if self._num_requests != self.server_state.total_requests:
+            self._num_requests = self.server_state.total_requests
+            self._num_quiet_ticks, self._has_garbage = 0, True
+        self._num_quiet_ticks += 1
+        if self._has_garbage and self._num_quiet_ticks > QUIET_TICKS:
+            gc.collect()
+            self._has_garbage = False
+        return await super().on_tick(counter)
 
 
 _FAVICON = (

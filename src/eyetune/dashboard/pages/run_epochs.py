@@ -7,9 +7,11 @@ from nicegui import ui
 from eyetune.dashboard import charts
 from eyetune.dashboard.layout import chart, folded
 from eyetune.dashboard.rows import epoch_row
+from eyetune.values.display import one_line
 from eyetune.values.history import History, as_columns
 
 ROWS_PER_PAGE = 25
+VALUES = "Values of each epoch"
 
 
 class Epochs:
@@ -26,11 +28,11 @@ class Epochs:
             self._charts = {
                 metric: chart(
                     charts.curves({"": history}, metric),
-                    f"{metric} by epoch: the values are in the table below",
+                    f"{metric} by epoch; its values are in: {VALUES}",
                 )
                 for metric in ("accuracy", "loss")
             }
-        folded("Values of each epoch", self._make_table)
+        folded(VALUES, self._make_table)
 
     def show(self, history: History) -> None:
         """Show the epochs that are known by now."""
@@ -56,7 +58,10 @@ class Epochs:
 
 def _heading(metric: str) -> str:
     """Return the name of a metric as words."""
-    words = {"duration_seconds": "seconds", "val_loss": "validation loss", "loss": "training loss"}
-    if metric == "accuracy":
-        return "training accuracy"
-    return words.get(metric, metric.replace("val_", "validation ").replace("_", " "))
+    if metric == "duration_seconds":
+        return "seconds"
+    if metric in ("loss", "accuracy"):
+        return f"training {metric}"
+    of_validation = metric.startswith("val_")
+    name = one_line(metric.removeprefix("val_").replace("_", " "))
+    return f"validation {name}" if of_validation else name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nicegui import events, ui
 
-from eyetune.dashboard.charts import Options
+from eyetune.dashboard.charts import Options, rounded
 from eyetune.dashboard.layout import Text, chart
 from eyetune.dashboard.parallel_chart import Interval, trials_within
 from eyetune.report.numbers import count_text
@@ -27,13 +29,14 @@ class ParallelCoordinates:
         self._on_change = on_change
         self._holder = ui.column().classes("w-full")
         self._options: Options = {}
-        self._axes: dict[str, str] = {}  # the names of the axes by their ids
-        self._ranges: dict[str, list[Interval]] = {}
+        self._axes: dict[str, Options] = {}  # by their ids
+        self._ranges: dict[str, list[Interval]] = {}  # of the axes that have one
         self._kept: frozenset[int] | None = None
+        self._parts: _Parts | None = None
 
     @property
     def kept(self) -> frozenset[int] | None:
-        """The numbers of the trials that lie in the ranges of all axes; None: there are none."""
+        """The numbers of the trials in all ranges; None where no axis has one: all are kept."""
         return self._kept
 
     def show(self, options: Options) -> None:
@@ -42,25 +45,26 @@ class ParallelCoordinates:
         Args:
             options: The options of the chart.
         """
-        axes = {axis["id"]: axis["name"] for axis in options["parallelAxis"]}
+        axes = {axis["id"]: axis for axis in options["parallelAxis"]}
         self._options = options
-        if axes == self._axes:
-            self._chart.options.update(options)
-            self._chart.update()
+        if self._parts is not None and axes == self._axes:
+            self._parts.chart.options.update(options)
+            self._parts.chart.update()
         else:  # with other axes, the chart is made again
             self._axes = axes
             self._ranges = {}
             self._holder.clear()
             with self._holder:
-                self._make_chart()
-                self._make_form()
+                self._parts = self._made()
+            self._show_inputs()
         self._keep()
 
-    def _make_chart(self) -> None:
+    def _made(self) -> _Parts:
+        """Make the chart, and inputs that do what dragging does, for those who use the keyboard."""
         label = "trials across their hyperparameters"
         width = f"{8 * len(self._axes)}rem"
-        self._chart = chart(self._options, label, height="24rem", min_width=width)
-        self._chart.on(
+        made = chart(self._options, label, height="24rem", min_width=width)
+        made.on(
             "chart:axisareaselected",
             self._brushed,
             ["parallelAxisId", "intervals"],
@@ -70,77 +74,146 @@ class ParallelCoordinates:
             "Drag along an axis to keep the trials in this range; click the axis to undo it. "
             "Or enter a range:"
         ).classes("soft q-my-none")
-
-    def _make_form(self) -> None:
-        """Show inputs that do what dragging does, for those who use the keyboard."""
+        names = {key: axis["name"] for key, axis in self._axes.items()}
         with ui.row().classes("w-full items-center gap-2"):
-            objective = list(self._axes)[-1]
-            self._axis = ui.select(
-                self._axes, label="Axis", value=objective, on_change=self._show_inputs
-            ).classes("w-56")
-            self._inputs = ui.row().classes("items-center gap-2")
+            objective = list(names)[-1]
+            axis = ui.select(names, label="Axis", value=objective, on_change=self._show_inputs)
+            axis.classes("w-56")
+            inputs = ui.row().classes("items-center gap-2")
             ui.button("Keep this range", on_click=self._keep_range).props("outline color=accent")
-            self._reset = ui.button("Show all trials", on_click=self._show_all)
-            self._reset.props("outline color=accent")
-        self._message = ui.label().props("role=status").classes("soft")
-        self._show_inputs()
+            ui.button("Show all trials", on_click=self._show_all).props("outline color=accent")
+        message = ui.label().props("role=status").classes("soft")
+        return _Parts(made, axis, inputs, message)
+
+    @property
+    def _chosen(self) -> Options:
+        """The axis that the form is about."""
+        assert self._parts is not None
+        return self._axes[self._parts.axis.value]
 
     def _show_inputs(self) -> None:
-        self._inputs.clear()
-        names = self._options["parallelAxis"][int(self._axis.value)].get("data")
-        self._bounds: list[Any]
-        with self._inputs:
-            if names is None:
-                self._bounds = [ui.number(label).classes("w-28") for label in ("from", "to")]
+        """Show inputs for a range of the axis, with the range that it has."""
+        assert self._parts is not None
+        axis = self._chosen
+        intervals = self._ranges.get(axis["id"], [])
+        self._parts.inputs.clear()
+        with self._parts.inputs:
+            if "data" in axis:
+                options = dict(enumerate(map(one_line, axis["data"])))
+                kept = [position for position in options if _is_in(position, intervals)]
+                chosen = ui.select(options, label="values", value=kept, multiple=True)
+                self._parts.bounds = [chosen.classes("w-56").props("use-chips")]
                 return
-            options = dict(enumerate(map(one_line, names)))
-            chosen = ui.select(options, label="values", value=[], multiple=True).classes("w-56")
-            self._bounds = [chosen.props("use-chips")]
+            ends = map(rounded, intervals[0]) if intervals else (None, None)
+            self._parts.bounds = [
+                ui.number(label, value=end).classes("w-28")
+                for label, end in zip(("from", "to"), ends, strict=True)
+            ]
 
     def _keep_range(self) -> None:
-        """Keep what is entered, as if it had been dragged."""
-        values = [element.value for element in self._bounds]
-        if len(values) == 1:
+        """Keep what is entered, as if it had been dragged; nothing entered keeps the whole axis."""
+        assert self._parts is not None
+        axis = self._chosen
+        values = [element.value for element in self._parts.bounds]
+        if "data" in axis:
             intervals = [(position, position) for position in sorted(values[0])]
+        elif values == [None, None]:
+            intervals = []
         else:
-            column = int(self._axis.value)
-            lines = self._options["series"][0]["data"]
-            given = [line["value"][column] for line in lines]
-            numbers = [value for value in given if isinstance(value, int | float)]
-            low, high = values
-            low = min(numbers, default=0.0) if low is None else low
-            high = max(numbers, default=0.0) if high is None else high
-            intervals = [(min(low, high), max(low, high))]
-        self._select(self._axis.value, intervals)
+            intervals = [_numbers(values, self._column(axis))]
+        self._select({axis["id"]: intervals})
+
+    def _column(self, axis: Options) -> list[float]:
+        """Return the numbers of all trials on an axis."""
+        values = [line["value"][axis["dim"]] for line in self._options["series"][0]["data"]]
+        return [value for value in values if isinstance(value, int | float)]
 
     def _show_all(self) -> None:
-        for axis in self._ranges:
-            self._select(axis, [])
-        self._ranges = {}  # of answers in quick succession, some are left out
+        self._select({axis: [] for axis in self._ranges})
+        self._show_inputs()
+
+    def _select(self, ranges: Mapping[str, list[Interval]]) -> None:
+        """Select ranges of axes, also in the chart."""
+        assert self._parts is not None
+        drawn = self._parts.chart
+        for axis, intervals in ranges.items():
+            action = {"type": "axisAreaSelect", "parallelAxisId": axis, "intervals": intervals}
+            drawn.run_chart_method("dispatchAction", action)
+            self._set_range(axis, intervals)
+        drawn.run_method("update_chart")  # draws the selection, which only dragging does itself
         self._keep()
         self._on_change()
-
-    def _select(self, axis: str, intervals: list[Interval]) -> None:
-        """Let the chart select ranges; it answers as if they had been dragged."""
-        action = {"type": "axisAreaSelect", "parallelAxisId": axis, "intervals": intervals}
-        self._chart.run_chart_method("dispatchAction", action)
 
     def _brushed(self, event: events.GenericEventArguments) -> None:
+        axis = event.args["parallelAxisId"]
         intervals = [(min(pair), max(pair)) for pair in event.args["intervals"]]
-        self._ranges[event.args["parallelAxisId"]] = intervals
+        if intervals == self._ranges.get(axis, []):
+            return
+        self._set_range(axis, intervals)
+        if axis == self._chosen["id"]:
+            self._show_inputs()
         self._keep()
         self._on_change()
 
+    def _set_range(self, axis: str, intervals: list[Interval]) -> None:
+        self._ranges.pop(axis, None)
+        if intervals:
+            self._ranges[axis] = intervals
+
     def _keep(self) -> None:
-        """Find the trials that lie in the ranges, and say how many they are."""
-        lines = self._options["series"][0]["data"]
-        is_limited = any(self._ranges.values())
-        self._kept = trials_within(self._options, self._ranges) if is_limited else None
-        self._reset.set_visibility(is_limited)
-        if self._kept is None:
-            self._message.set_text("")
-            return
-        count = count_text(len(lines), "trial")
-        self._message.set_text(
-            f"{len(self._kept):,} of {count} in these ranges; the table shows them."
-        )
+        """Find the trials that lie in the ranges, and say which these are."""
+        assert self._parts is not None
+        self._kept = trials_within(self._options, self._ranges) if self._ranges else None
+        text = ""
+        if self._kept is not None:
+            count = count_text(len(self._options["series"][0]["data"]), "trial")
+            ranges = "; ".join(self._range_text(axis) for axis in self._ranges)
+            text = f"{len(self._kept):,} of {count} in these ranges, which the table shows: "
+            text += ranges
+        self._parts.message.set_text(one_line(text))
+
+    def _range_text(self, axis_id: str) -> str:
+        axis, intervals = self._axes[axis_id], self._ranges[axis_id]
+        if "data" in axis:
+            names = [name for at, name in enumerate(axis["data"]) if _is_in(at, intervals)]
+            return f"{axis['name']} {' or '.join(names) or 'none'}"
+        ends = [f"{low:.4g} to {high:.4g}" for low, high in intervals]
+        return f"{axis['name']} {' or '.join(ends)}"
+
+
+@dataclass
+class _Parts:
+    """The elements of the chart and its form.
+
+    Attributes:
+        chart: The chart.
+        axis: Selects the axis that the form is about.
+        inputs: Holds the inputs of its range.
+        message: Says which trials are kept.
+        bounds: The inputs of the range: two numbers, or the names that are kept.
+    """
+
+    chart: ui.echart
+    axis: ui.select
+    inputs: ui.row
+    message: ui.label
+    bounds: Sequence[Any] = ()
+
+
+def _is_in(position: float, intervals: Sequence[Interval]) -> bool:
+    return any(low <= position <= high for low, high in intervals)
+
+
+def _numbers(entered: Sequence[float | None], column: Sequence[float]) -> Interval:
+    """Return an interval from what was entered, of which one end may be missing.
+
+    Args:
+        entered: The ends.
+        column: The numbers of all trials, which replace a missing end. The interval ends close to
+            them: a logarithmic axis has no place for 0.
+    """
+    lowest, highest = min(column, default=0.0), max(column, default=0.0)
+    low, high = entered
+    ends = (lowest if low is None else low, highest if high is None else high)
+    margin = lowest / 2 if lowest > 0 else -math.inf
+    return max(min(ends), margin), max(*ends, margin)

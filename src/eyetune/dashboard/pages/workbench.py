@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,15 @@ from nicegui.elements.mixins.validation_element import ValidationElement
 from eyetune.dashboard import charts
 from eyetune.dashboard.board_table import show_boards
 from eyetune.dashboard.inspector import augmented_images, network_of
-from eyetune.dashboard.knobs import KNOBS, OF_BLOCKS, Knob, as_command, as_python, knob
+from eyetune.dashboard.knobs import (
+    KNOBS,
+    OF_BLOCKS,
+    Knob,
+    as_command,
+    as_python,
+    knob,
+    layer_meanings,
+)
 from eyetune.dashboard.layout import (
     Code,
     Heading,
@@ -157,7 +165,9 @@ class _Workbench:
         with ui.grid().classes("w-full grid-cols-1 sm:grid-cols-2 gap-x-4"):
             for path in paths:
                 self._show_knob(knob(path))
-        folded("What these values mean", lambda: _show_meanings(paths))
+        of_layers = layer_meanings() if title == "Network" else {}
+        meanings = of_layers | {each.label: each.description for each in map(knob, paths)}
+        folded("What these values mean", lambda: _show_meanings(meanings))
 
     def _show_knob(self, each: Knob) -> None:
         value = each.value_in(self._recipe)
@@ -473,9 +483,9 @@ class _Workbench:
             element.set_visibility(bool(shown))
 
 
-def _show_meanings(paths: Sequence[str]) -> None:
-    """Show what knobs mean; the tip of each one says it only to those who have a mouse."""
+def _show_meanings(meanings: Mapping[str, str]) -> None:
+    """Show what values mean; the tip of a knob says it only to those who have a mouse."""
     with ui.element("dl").classes("q-my-none"):
-        for each in map(knob, paths):
-            Text(each.label, "dt").classes("text-weight-medium")
-            Text(each.description, "dd").classes("soft q-mb-sm")
+        for name, meaning in meanings.items():
+            Text(name, "dt").classes("text-weight-medium")
+            Text(meaning, "dd").classes("soft q-mb-sm")
