@@ -3,11 +3,12 @@
     LD_PRELOAD=shim.so EYETUNE_SHIM_FOLDER=... python disk_driver.py FOLDER ATTEMPTS PART PARTS JSON
 
 JSON holds the arguments of the command, those that continue it, and the table that says whether it
-has begun. Keras is loaded once; each attempt is a fork of this process, with a workspace of its own
-in FOLDER. The first one has enough space and counts its writes. ATTEMPTS are divided among these
-(0: one for each write), and every PARTS-th of them is made, beginning with the one at PART; then
-there is space again, and the command continues. A line of JSON for each attempt goes to standard
-output: the write, the exit statuses, and what the command printed.
+has begun; perhaps also those of a command whose workspace it needs. Keras is loaded once; each
+attempt is a fork of this process, with a workspace of its own in FOLDER. The first one has enough
+space and counts its writes. ATTEMPTS are divided among these (0: one for each write), and every
+PARTS-th of them is made, beginning with the one at PART; then there is space again, and the command
+continues. A line of JSON for each attempt goes to standard output: the write, the exit statuses,
+and what the command printed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import ctypes
 import io
 import json
 import os
+import shutil
 import sqlite3
 import sys
 import traceback
@@ -33,20 +35,30 @@ def main() -> None:
     import keras  # noqa: F401
     import sqlalchemy  # noqa: F401
 
-    whole = attempt(folder / "0", commands["begin"], 0)
+    prepared = folder / "prepared"
+    if "prepare" in commands:
+        attempt(prepared, commands["prepare"], 0)
+    whole = begun(folder / "0", prepared, commands["begin"], 0)
     print(json.dumps({"write": 0, **whole}), flush=True)
     num_writes = whole["num_writes"]
     num_attempts = num_attempts or num_writes
     for i in range(part, num_attempts, num_parts):
         number = 1 + i * num_writes // num_attempts
         workspace = folder / str(number)
-        result = attempt(workspace, commands["begin"], number)
+        result = begun(workspace, prepared, commands["begin"], number)
         continued = result
         if result["status"]:
             has_begun = is_recorded(workspace, commands["table"])
             continuation = commands["continue" if has_begun else "begin"]
             continued = attempt(workspace, continuation, 0)
         print(json.dumps({"write": number, **result, "continued": continued}), flush=True)
+
+
+def begun(workspace: Path, prepared: Path, arguments: list[str], full_from: int) -> dict[str, Any]:
+    """Run a command in a workspace of its own, and return what `attempt` does."""
+    if prepared.exists():
+        shutil.copytree(prepared, workspace)
+    return attempt(workspace, arguments, full_from)
 
 
 def is_recorded(workspace: Path, table: str) -> bool:

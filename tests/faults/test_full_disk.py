@@ -17,7 +17,11 @@ from tests.faults.conftest import BUDGET
 from tests.faults.shim import build_shim
 from tests.faults.test_kills import group
 
-NUM_ATTEMPTS = {"small": 4, "full": 0}[BUDGET]  # 0: one for each write
+# Of each command; 0: one for each write.
+NUM_ATTEMPTS = {
+    "small": {"train": 4, "tune": 4},
+    "full": {"train": 0, "tune": 0, "export": 24},
+}[BUDGET]
 NUM_PARTS = {"small": 1, "full": 2}[BUDGET]  # that are tested at the same time
 
 
@@ -26,7 +30,7 @@ NUM_PARTS = {"small": 1, "full": 2}[BUDGET]  # that are tested at the same time
     ("name", "part"),
     [
         pytest.param(name, part, marks=group(f"{name} disk {part}"))
-        for name in ("train", "tune")
+        for name in NUM_ATTEMPTS
         for part in range(NUM_PARTS)
     ],
 )
@@ -39,8 +43,10 @@ def test_full_disk_at_each_write_loses_nothing(
     attempts = run_attempts(name, part, archive, folder, shim)
     enough, *others = attempts
     assert enough["status"] == 0, enough["errors"]
-    assert len(others) == len(range(part, NUM_ATTEMPTS or enough["num_writes"], NUM_PARTS))
+    num_attempts = NUM_ATTEMPTS[name] or enough["num_writes"]
+    assert len(others) == len(range(part, num_attempts, NUM_PARTS))
     expected = outline(folder / "0")
+    assert len(expected[1]) == (name == "export")
     for attempt in others:
         what = f"full from write {attempt['write']} on: {attempt['errors']}"
         assert not attempt["is_odd"], what
@@ -48,34 +54,35 @@ def test_full_disk_at_each_write_loses_nothing(
         assert outline(folder / str(attempt["write"])) == expected, what
 
 
-def outline(workspace: Path) -> Any:
-    """Return the complete runs of a workspace."""
+def outline(workspace: Path) -> tuple[list[Any], list[bytes]]:
+    """Return the complete runs of a workspace, and the int8 networks of its exports."""
     work = workspace.parent / f"{workspace.name}-work"
     if not work.exists():
         work.mkdir()
         (work / "workspace").symlink_to(workspace)
     assert Workspace(work / "workspace").exists
-    return [row for row in runs_outline(work) if row[2] == "COMPLETE"]
+    runs = [row for row in runs_outline(work) if row[2] == "COMPLETE"]
+    return runs, [path.read_bytes() for path in workspace.glob("exports/*/model.tflite")]
 
 
 def run_attempts(
     name: str, part: int, archive: Path, folder: Path, shim: Path
 ) -> list[dict[str, Any]]:
     """Run a command with a disk that is full from each of its writes on, or each of a part."""
-    begin = [name, "--data", str(archive), *SMALL, "--epochs", "2", "--name", "disk"]
-    if name == "tune":
-        space = folder.parent / "space.toml"
-        space.write_text('["optimizer.learning_rate"]\nvalues = [1e-3, 3e-3]\n')
-        begin += ["--space", str(space), "--workers", "0", "--sampler", "grid"]
-    continuation = {
-        "train": ["train", "--resume", "latest"],
-        "tune": ["tune", "--resume", "--name", "disk", "--workers", "0"],
-    }
+    space = folder.parent / "space.toml"
+    space.write_text('["optimizer.learning_rate"]\nvalues = [1e-3, 3e-3]\n')
+    options = ["--data", str(archive), *SMALL, "--epochs", "2", "--name", "disk"]
+    train, export = ["train", *options], ["export", "disk"]
+    search = ["--space", str(space), "--workers", "0", "--sampler", "grid"]
     commands = {
-        "begin": begin,
-        "continue": continuation[name],
-        "table": {"train": "runs", "tune": "studies"}[name],
-    }
+        "train": {"begin": train, "continue": ["train", "--resume", "latest"], "table": "runs"},
+        "tune": {
+            "begin": ["tune", *options, *search],
+            "continue": ["tune", "--resume", "--name", "disk", "--workers", "0"],
+            "table": "studies",
+        },
+        "export": {"prepare": train, "begin": export, "continue": export, "table": "runs"},
+    }[name]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(HERE / "injection"), str(ROOT / "src"), str(ROOT)]),
@@ -83,7 +90,7 @@ def run_attempts(
         "LD_PRELOAD": str(shim),
         "EYETUNE_SHIM_FOLDER": str(folder),
     }
-    counts = map(str, (NUM_ATTEMPTS, part, NUM_PARTS))
+    counts = map(str, (NUM_ATTEMPTS[name], part, NUM_PARTS))
     arguments = [str(folder), *counts, json.dumps(commands)]
     done = subprocess.run(
         [sys.executable, HERE / "disk_driver.py", *arguments],
