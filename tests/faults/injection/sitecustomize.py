@@ -139,21 +139,29 @@ def with_fault(fault: dict[str, Any], function: Any) -> Any:
             due = fault.get("file", "") in path.name and is_due()
             yield path
             if due:
-                if path.is_file() and path.stat().st_nlink == 1:  # not a link to a whole file
-                    os.truncate(path, path.stat().st_size // 2)
-                strike(fault)
+                strike(fault, lambda: cut_in_half(path))
 
     return yielded if fault["when"] == "half" else called
 
 
-def strike(fault: dict[str, Any]) -> None:
-    """Send the signal, unless it has been sent before."""
+def cut_in_half(path: Any) -> None:
+    """Cut a file in half, unless it is a link to a whole one."""
+    if path.is_file() and path.stat().st_nlink == 1:
+        os.truncate(path, path.stat().st_size // 2)
+
+
+def strike(fault: dict[str, Any], before: Callable[[], None] = lambda: None) -> None:
+    """Do what comes before the signal, and send it, unless it has been sent before.
+
+    Another process may have met the same fault: then nothing happens to this one.
+    """
     try:
         marker = os.open(fault["marker"], os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
         return
     os.write(marker, str(num_epochs()).encode())
     os.close(marker)
+    before()
     number = fault["signal"]
     os.kill(os.getpid(), number)
     if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
