@@ -128,7 +128,7 @@ def run(
 
 
 class Server(uvicorn.Server):
-    """A server that says when it answers, and collects garbage when nobody has come for a while.
+    """A server that says when it answers, and collects garbage some time after the last request.
 
     Args:
         config: Its configuration.

@@ -35,7 +35,7 @@ def indices(numbers: Any) -> list[int]:
 
 
 def _drop_unused_tensors(graph: Any) -> None:
-    """Drop the tensors that nothing reads or writes, and number the others anew."""
+    """Drop the tensors that nothing reads or writes, and renumber the others."""
     holders = [
         (holder, name)
         for holder in (graph, *graph.operators)
@@ -51,7 +51,7 @@ def _drop_unused_tensors(graph: Any) -> None:
 
 
 def _drop_unused_codes(model: Any, graph: Any) -> None:
-    """Drop the operator codes that no operator has, and number the others anew."""
+    """Drop the operator codes that no operator has, and renumber the others."""
     used = sorted({operator.opcodeIndex for operator in graph.operators})
     for operator in graph.operators:
         operator.opcodeIndex = used.index(operator.opcodeIndex)
