@@ -73,7 +73,9 @@ def test_examples_of_a_page_run(page: Path, folder: Path) -> None:
         assert run_command(command) == 0, command
 
 
-SHORTER = {"--time 4m": "--time 40s", "--seeds 3": "--seeds 1"}  # on OWN_PHOTOS
+# On OWN_PHOTOS: a search that ends soon by itself, however busy the machine is.
+SHORTER = {"--time 4m": "--space narrow.toml --max-epochs 2", "--seeds 3": "--seeds 1"}
+NARROW = '["optimizer.learning_rate"]\nvalues = [1e-3, 3e-3]\n'
 IMAGES_PER_BATCH = 300  # of an archive with enough images of each class for the photos
 
 
@@ -85,6 +87,8 @@ IMAGES_PER_BATCH = 300  # of an archive with enough images of each class for the
 def test_commands_of_own_photos_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way from photos to the board, in less time, with pictures of noise and a color."""
     monkeypatch.setenv("EYETUNE_DATA", str(folder))
+    monkeypatch.setattr("eyetune.tuning.final_training.MAX_FINAL_EPOCHS", 3)
+    (folder / "narrow.toml").write_text(NARROW)
     write_cifar10(folder, images_per_batch=IMAGES_PER_BATCH)
     (folder / "tools").symlink_to(ROOT / "tools")
     examples.write_files(OWN_PHOTOS.read_text(encoding="utf-8"), folder)
