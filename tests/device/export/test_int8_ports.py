@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,12 @@ IMAGES = random_images(12)
 
 def answers(content: bytes, inputs: np.ndarray) -> np.ndarray:
     """Return the outputs of a file for inputs of its own type, by LiteRT's reference kernels."""
-    interpreter = tf.lite.Interpreter(
-        model_content=content,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notice that LiteRT will move
+        interpreter = tf.lite.Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+        )
     interpreter.allocate_tensors()
     (given_port,), (returned,) = interpreter.get_input_details(), interpreter.get_output_details()
     rows = []
