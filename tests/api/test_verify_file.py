@@ -49,8 +49,10 @@ def test_files_that_convert_from_and_to_int8(
     assert "network.tflite takes float32" in answers.notes[0]
     evaluated = et.evaluate_file(path, archive, progress=False)
     assert evaluated.evaluation.accuracy == pytest.approx(result.int8_accuracy, abs=0.01)
-    stored = et.fit_check(folder / "model.tflite")
-    assert et.fit_check(path).footprint.arena_bytes == stored.footprint.arena_bytes
+    stored, check = et.fit_check(folder / "model.tflite"), et.fit_check(path)
+    assert check.footprint.arena_bytes == stored.footprint.arena_bytes
+    assert "with int8 at both ends" in check.label
+    assert "with int8 at both ends" not in stored.label
 
 
 def test_files_that_are_too_large_are_refused(tmp_path: Path, archive: Path) -> None:

@@ -213,8 +213,9 @@ def fit_checks(
     chosen = all_boards() if boards is None else boards
     profiles = [board if isinstance(board, Board) else load_board(board) for board in chosen]
     if isinstance(network, str | Path) and str(network).lower().endswith(".tflite"):
-        needs, uncertainty = _needs_of_file(Path(network))
-        label, run = str(network), None
+        needs, uncertainty, is_whole = _needs_of_file(Path(network))
+        label = str(network) if is_whole else f"{network} with int8 at both ends"
+        run = None
     else:
         target = _resolve(Recipe() if network is None else network, workspace, unsafe=unsafe)
         needs, uncertainty = _needs_of(target, unsafe=unsafe, progress=progress)
@@ -226,8 +227,11 @@ def fit_checks(
     return tuple(checks)
 
 
-def _needs_of_file(path: Path) -> tuple[Footprint, str]:
-    """Return what the model in a .tflite file needs in firmware, without TensorFlow."""
+def _needs_of_file(path: Path) -> tuple[Footprint, str, bool]:
+    """Return what the model in a .tflite file needs in firmware, without TensorFlow.
+
+    Also returned are why that cannot be told, and whether firmware holds all of the file.
+    """
     from eyetune.device.estimate.operators import takes_other_memory
     from eyetune.device.estimate.tflite import footprint_of
     from eyetune.device.export.int8_ports import read_as_firmware
@@ -235,14 +239,16 @@ def _needs_of_file(path: Path) -> tuple[Footprint, str]:
 
     model, content = read_as_firmware(path)
     needs = footprint_of(model)
+    is_whole = model.size_bytes == path.stat().st_size
     others = [kind for kind in model.operators if takes_other_memory(kind)]
     if not others or needs.unsupported:
-        return needs, ""
+        return needs, "", is_whole
     try:
-        return measured_in_sandbox(content, needs), ""
+        return measured_in_sandbox(content, needs), "", is_whole
     except EyetuneError as error:
         reason = f"{error.message} {error.received or ''}".strip()
-        return needs, f"The memory of {', '.join(others)} cannot be computed. {reason}"
+        text = f"The memory of {', '.join(others)} cannot be computed. {reason}"
+        return needs, text, is_whole
 
 
 def _needs_of(target: _Target, *, unsafe: bool, progress: bool) -> tuple[Footprint, str]:
