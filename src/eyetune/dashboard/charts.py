@@ -27,6 +27,7 @@ PALE = "#98a4b0"
 _MORE_COLORS = ("#b8860b", "#c2477f", "#4f7f1f", "#6b7a99", "#8c564b", "#00838f")
 COLORS = (*STRONG, *_MORE_COLORS)
 MAX_BARS = 100  # more cannot be read
+MIN_RATIO_OF_LOG = 100  # of the highest value to the lowest one, from which an axis is logarithmic
 
 
 def curves(histories: Mapping[str, History], metric: str, *, pale: Collection[str] = ()) -> Options:
@@ -256,7 +257,7 @@ def slices(objective: Objective, trials: Sequence[TrialRecord], name: str) -> Op
         axis = _category_axis(name, sorted({str(value) for value, _ in used}))
     elif used and min(float(value) for value, _ in used) > 0:
         values = [float(value) for value, _ in used]
-        if max(values) / min(values) >= 100:
+        if max(values) / min(values) >= MIN_RATIO_OF_LOG:
             axis = {**axis, "type": "log"}
     return {
         **base(name),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import annotated_types
+from pydantic.fields import FieldInfo
 
 from eyetune.recipe import Block, DenseLayer, Recipe, edit_text
 from eyetune.recipe.changes import changes_from_default
@@ -108,7 +109,7 @@ def knob(path: str) -> Knob:
     declared = Recipe.model_fields[section].annotation
     assert declared is not None
     field = declared.model_fields[name]
-    description = (field.description or "").replace("`", "")
+    description = _meaning(field)
     limits: dict[str, Any] = {}
     for constraint in field.metadata:
         if isinstance(constraint, annotated_types.Ge):
@@ -137,7 +138,12 @@ def layer_meanings() -> dict[str, str]:
     """
     fields = {name: Block.model_fields[name] for name in ("filters", "convolutions")}
     fields["units"] = DenseLayer.model_fields["units"]
-    return {name: (field.description or "").replace("`", "") for name, field in fields.items()}
+    return {name: _meaning(field) for name, field in fields.items()}
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return what a value of a recipe means, as plain text."""
+    return (field.description or "").replace("`", "")
 
 
 def as_command(recipe: Recipe, *, seed: int = 0, name: str = "") -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eyetune.dashboard.charts import PALE, TEXT, Options, base, rounded
+from eyetune.dashboard.charts import MIN_RATIO_OF_LOG, PALE, TEXT, Options, base, rounded
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord
 from eyetune.report.figures.colors import STRONG
@@ -17,7 +17,6 @@ from eyetune.values.display import one_line
 Interval = tuple[float, float]
 Ranges = Mapping[str, Sequence[Interval]]  # by the id of an axis; without intervals: all of it
 _MAX_LINES = 2_000  # more slow the browser down
-MIN_RATIO_OF_LOG = 100  # of the highest value to the lowest one
 _UNUSED = "-"  # the trial does not use the hyperparameter
 
 
