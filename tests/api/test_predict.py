@@ -12,7 +12,7 @@ from PIL import Image
 
 import eyetune as et
 from eyetune.api.run import Run
-from eyetune.data.sources.folder import decode
+from eyetune.data.sources.image_file import decode
 from eyetune.device.export.export_folder import MANIFEST, MODEL
 from eyetune.device.firmware.photo import frame_shape, seen_image
 from eyetune.errors import BoardError, DataError, UsageError

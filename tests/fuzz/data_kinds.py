@@ -20,6 +20,7 @@ from PIL import Image
 
 from eyetune.data.photo_facts import photo_facts
 from eyetune.data.sources import cifar, folder, npz
+from eyetune.data.sources.image_file import decode
 from eyetune.testing.datasets import cifar10_files, tiny_images
 from tests.fuzz.kind import Kind
 from tests.fuzz.mutation import LARGE, NUMBERS, mutated
@@ -363,6 +364,6 @@ def _read_folder(path: Path) -> object:
 KINDS = (
     Kind("archive", _archives, _write_archive, cifar.read, 300),
     Kind("npz", _npz_corpus, _write_npz, npz.read, 400),
-    Kind("image", _images, _write_image, lambda path: folder.decode(path, SHAPE, "crop"), 800),
+    Kind("image", _images, _write_image, lambda path: decode(path, SHAPE, "crop"), 800),
     Kind("folder", _images, _write_folder, _read_folder, 80),
 )

@@ -28,7 +28,7 @@ from eyetune.data.check.duplicates import Copies
 from eyetune.data.check.pictures import Pictures
 from eyetune.data.dataset import Images
 from eyetune.data.resize import grayscale as without_color
-from eyetune.data.sources import folder
+from eyetune.data.sources.image_file import decode
 from eyetune.data.split import stratified_order
 from eyetune.errors import DataError, UsageError
 from eyetune.recipe import CIFAR10_WEIGHTS, DataSection, Recipe
@@ -309,7 +309,7 @@ def _images_for(section: DataSection, pictures: Pictures, *, progress: bool) -> 
     with counting_bar("reading pictures", enabled=progress) as on_progress:
         images = np.empty((len(files), *shape), np.uint8)
         for number, file in enumerate(files):
-            images[number] = folder.decode(file, shape, section.resize)
+            images[number] = decode(file, shape, section.resize)
             on_progress(number + 1, len(files))
     return images
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,12 +17,12 @@ from eyetune.analysis.strange_pictures import Strange
 from eyetune.data.check.duplicates import Copies
 from eyetune.data.check.pictures import Pictures
 from eyetune.report.numbers import count_text
+from eyetune.values.progress import OnProgress
 
 LabelMethod = Literal["auto", "features", "networks", "none"]
 MIN_CLASS_SIZE = 10  # with fewer, one or two pictures validate the class
 # Of a group of copies, the picture that is furthest from the training is kept.
 KEPT_FIRST = ("test", "validation", "train")
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from eyetune.analysis.imbalance import imbalance
 from eyetune.analysis.strange_pictures import strange_pictures
 from eyetune.api.check_findings import (
     LabelMethod,
-    OnProgress,
     findings_of,
     group_of,
     predict_labels,
@@ -36,6 +35,7 @@ from eyetune.errors import DataError, UsageError, nearest
 from eyetune.records import Workspace
 from eyetune.records.check_store import CheckRecord, RecordedFinding
 from eyetune.report.progress.training_progress import counting_bar, print_note, slow_step
+from eyetune.values.progress import OnProgress
 
 if TYPE_CHECKING:
     from eyetune.api.check_comparison import SuspectsComparison

@@ -269,7 +269,7 @@ def choose_image(
         >>> choose_image(3, "test", {"test": 10}, (32, 32, 3), "crop")
         3
     """
-    from eyetune.data.sources.folder import decode
+    from eyetune.data.sources.image_file import decode
 
     if split not in sizes:
         raise UsageError(

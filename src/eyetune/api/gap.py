@@ -20,7 +20,7 @@ from eyetune.data import Dataset, Split
 from eyetune.data.dataset import Floats, Images
 from eyetune.data.picture_properties import measured, measures_of
 from eyetune.data.sources.camera_folder import CameraFiles, camera_files
-from eyetune.data.sources.folder import decode_readable
+from eyetune.data.sources.image_file import decode_readable
 from eyetune.errors import UsageError
 from eyetune.records import Workspace
 from eyetune.records.run import require_images

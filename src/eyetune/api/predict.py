@@ -14,7 +14,8 @@ from eyetune.api.preparing import start
 from eyetune.api.run import Run
 from eyetune.data.dataset import Images
 from eyetune.data.resize import resized
-from eyetune.data.sources.folder import SUFFIXES, UNSUPPORTED_SUFFIXES, decode, image_files
+from eyetune.data.sources.folder import image_files
+from eyetune.data.sources.image_file import SUFFIXES, UNSUPPORTED_SUFFIXES, decode
 from eyetune.data.sources.webcam import check_camera, read_frames
 from eyetune.device.firmware import (
     UNKNOWN_CLASS,

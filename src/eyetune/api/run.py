@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from eyetune.records.predictions import correct_answers, require_predictions
 from eyetune.records.run import Results, require_images, require_results
 from eyetune.training.load_data import load_data
 from eyetune.values.history import History, as_columns
+from eyetune.values.progress import OnProgress
 from eyetune.values.run_files import MODEL_FILES
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class Run:
         images: str | Path | Sequence[str | Path] | Images,
         *,
         top: int = TOP_CLASSES,
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[Prediction]:
         """Classify images.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from eyetune.data.dataset import Images
 from eyetune.errors import DataError
 from eyetune.records.predictions import require_predictions
 from eyetune.records.run import require_images
+from eyetune.values.progress import OnProgress
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
@@ -64,7 +65,7 @@ def predict_images(
     run: Run,
     images: str | Path | Sequence[str | Path] | Images,
     top: int,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> list[Prediction]:
     """Classify image files or pixels."""
     from eyetune.training.evaluate import classify
@@ -86,7 +87,7 @@ def predict_images(
 def decode_files(
     run: Run,
     paths: Sequence[str | Path],
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Images:
     """Decode image files as the network of a run needs them.
 
@@ -101,7 +102,7 @@ def decode_files(
     Raises:
         DataError: A file cannot be read as an image.
     """
-    from eyetune.data.sources.folder import decode
+    from eyetune.data.sources.image_file import decode
 
     image_shape = require_images(run.record)
     decoded = []

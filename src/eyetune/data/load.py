@@ -22,6 +22,7 @@ from eyetune.data.split import cut, stratified_order
 from eyetune.errors import DataError, SourceError, UsageError, nearest
 from eyetune.inputs.regular_file import check_file
 from eyetune.recipe import DataSection, Resize
+from eyetune.values.progress import OnProgress
 
 KNOWN_SOURCES = {
     "cifar10": "60,000 photographs in 10 classes, 32x32 pixels, color (Krizhevsky, 2009)",
@@ -47,7 +48,7 @@ def load(
     seed: int = 0,
     skip_unreadable: bool = False,
     train_on_validation: bool = False,
-    on_progress: folder.OnProgress | None = None,
+    on_progress: OnProgress | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
     """Load images and labels in three splits.
@@ -274,7 +275,7 @@ def _source(
     image_size: int,
     resize: Resize,
     skip_unreadable: bool,
-    on_progress: folder.OnProgress | None,
+    on_progress: OnProgress | None,
 ) -> _Source:
     if path is None:
         if name == "digits":

@@ -12,10 +12,11 @@ from typing import Any
 from PIL import Image
 
 from eyetune.data.resize import placement
-from eyetune.data.sources.folder import FORMATS, ORIENTATION, OnProgress, allow_large_images
+from eyetune.data.sources.image_file import FORMATS, ORIENTATION, allow_large_images
 from eyetune.inputs.limits import IMAGE_FILE_BYTES, IMAGE_PIXELS
 from eyetune.inputs.regular_file import open_file
 from eyetune.recipe import Resize
+from eyetune.values.progress import OnProgress
 
 _SIDEWAYS = range(5, 9)  # marks of pictures whose width is their height
 _GRAY_MODES = ("1", "L", "LA", "I", "F")

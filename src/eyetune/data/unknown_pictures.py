@@ -11,12 +11,8 @@ from PIL import Image
 from eyetune.data.dataset import Images
 from eyetune.data.load import load
 from eyetune.data.sources import digits
-from eyetune.data.sources.folder import (
-    SUFFIXES,
-    UNSUPPORTED_SUFFIXES,
-    decode_readable,
-    image_files,
-)
+from eyetune.data.sources.folder import image_files
+from eyetune.data.sources.image_file import SUFFIXES, UNSUPPORTED_SUFFIXES, decode_readable
 from eyetune.errors import DataError, SourceError
 from eyetune.recipe import Resize
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from eyetune.data import AnyDataset, Dataset, load
 from eyetune.data.array_store import is_kept, open_samples
-from eyetune.data.sources.folder import OnProgress
 from eyetune.errors import DataError
 from eyetune.models.model_function.checking import ImageInputs, Inputs
 from eyetune.recipe import Recipe
+from eyetune.values.progress import OnProgress
 
 
 def load_data(

@@ -30,6 +30,7 @@ from eyetune.training.pipeline import evaluation_batches
 from eyetune.training.precision import choose_arithmetic
 from eyetune.training.prepared_network import prepare_network
 from eyetune.values.history import Epoch
+from eyetune.values.progress import OnProgress
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +41,6 @@ MANY_PICTURES = 5000  # from there on, networks trained from scratch know more t
 BATCH_SIZE = 128
 NUM_EPOCHS = 8
 MIN_STEPS = 600  # of a training: with few pictures, there are more epochs
-OnProgress = Callable[[int, int], None]
 
 
 def choose_method(num_pictures: int, data_name: str) -> Method:

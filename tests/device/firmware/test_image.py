@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from eyetune.data.sources import folder
+from eyetune.data.sources.image_file import decode
 from eyetune.device.firmware import camera_frame, preprocess, read_result
 from eyetune.device.firmware.image import image_of_frame, rgb565
 from eyetune.errors import UsageError
@@ -190,7 +190,7 @@ def test_photo_and_frame_become_the_same_image(
 ) -> None:
     frame, shape = request
     Image.fromarray(colors(frame)).save(tmp_path / "photo.png", compress_level=0)
-    image = folder.decode(tmp_path / "photo.png", shape, resize).astype(int)
+    image = decode(tmp_path / "photo.png", shape, resize).astype(int)
     np.testing.assert_array_equal(image - 128, image_in_c(harness, frame, shape, resize))
 
 
@@ -228,7 +228,7 @@ def test_large_photo_and_frame_become_the_same_image(
     frame = random_frame(size[1], size[0])
     Image.fromarray(colors(frame)).save(tmp_path / "photo.png", compress_level=0)
     for resize in ("crop", "pad"):
-        image = folder.decode(tmp_path / "photo.png", (side, side, 3), resize).astype(int)
+        image = decode(tmp_path / "photo.png", (side, side, 3), resize).astype(int)
         expected = image_in_c(harness, frame, (side, side, 3), resize)
         np.testing.assert_array_equal(image - 128, expected)
 

@@ -7,7 +7,7 @@ counts is that the pixels agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eyetune.data.check.pictures import Pictures
 from eyetune.data.dataset import Images
+from eyetune.values.progress import OnProgress
 
 MAX_DISTANCE = 10  # bits that differ in the hashes of candidates
 # Of the pixels of 16x16 areas: 1 less their difference in proportion to the contrast of the
@@ -25,7 +26,6 @@ MIN_CONTRAST = 4.0  # of 255: pictures of nearly one color have hashes of noise
 ROWS_AT_ONCE = 128
 PAIRS_AT_ONCE = 4096
 
-OnProgress = Callable[[int, int], None]
 Indices = NDArray[np.int64]
 
 

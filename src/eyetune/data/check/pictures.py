@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,17 +20,17 @@ from PIL import Image, ImageOps
 
 from eyetune.data.dataset import Images, Labels, readable
 from eyetune.data.load import folder_of, read_in_order
-from eyetune.data.sources import folder
+from eyetune.data.sources.folder import survey
+from eyetune.data.sources.image_file import FORMATS, ORIENTATION, decode
 from eyetune.errors import DataError
 from eyetune.inputs.limits import IMAGE_FILE_BYTES
 from eyetune.inputs.regular_file import read_bytes
+from eyetune.values.progress import OnProgress
 
 SIDE = 32  # pixels, of the pictures that are compared and classified
 DECODED_SIDE = 64  # pixels, of the pictures of which hashes are made
 MAX_NAMED = 10  # files in an error
 ORIENTATIONS_ON_THEIR_SIDE = (5, 6, 7, 8)  # of the EXIF tag: width and height are exchanged
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Pictures:
         scale = side / max(item.width, item.height)
         height, width = (max(1, round(size * scale)) for size in (item.height, item.width))
         if item.file is not None:
-            return folder.decode(item.file, (height, width, 3), "squash")
+            return decode(item.file, (height, width, 3), "squash")
         image = _as_image(self._original(index)).convert("RGB")
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
@@ -167,7 +167,7 @@ def read_pictures(source: str, on_progress: OnProgress = lambda *_: None) -> Pic
 
 
 def _of_folder(root: Path, on_progress: OnProgress) -> Pictures:
-    listing = folder.survey(root, for_training=False)
+    listing = survey(root, for_training=False)
     files = listing.all_files
     seen: list[_Seen] = []
     items: list[Picture] = []
@@ -245,9 +245,9 @@ def _read_file(path: Path) -> _Seen | str:
     """Return what is kept of a picture's file, or why it cannot be read."""
     try:
         # Whole and squashed, so that a copy of another aspect ratio is alike.
-        pixels = folder.decode(path, (DECODED_SIDE, DECODED_SIDE, 3), "squash")
+        pixels = decode(path, (DECODED_SIDE, DECODED_SIDE, 3), "squash")
         content = read_bytes(path, IMAGE_FILE_BYTES)
-        with Image.open(io.BytesIO(content), formats=folder.FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
             if _is_on_its_side(image):
                 width, height = height, width
@@ -260,7 +260,7 @@ def _read_file(path: Path) -> _Seen | str:
 
 def _is_on_its_side(image: Image.Image) -> bool:
     try:
-        return image.getexif().get(folder.ORIENTATION, 1) in ORIENTATIONS_ON_THEIR_SIDE
+        return image.getexif().get(ORIENTATION, 1) in ORIENTATIONS_ON_THEIR_SIDE
     except Exception:  # Pillow's parser has many errors for damaged marks
         return False
 

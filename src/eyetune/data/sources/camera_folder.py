@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from eyetune.data.dataset import Labels
-from eyetune.data.sources.folder import SUFFIXES, UNSUPPORTED_SUFFIXES, image_files, survey
+from eyetune.data.sources.folder import image_files, survey
+from eyetune.data.sources.image_file import SUFFIXES, UNSUPPORTED_SUFFIXES
 from eyetune.errors import DataError, SourceError, UsageError
 
 MAX_NAMED = 10  # classes in a message

@@ -26,6 +26,7 @@ from eyetune.report.progress.notebook import CellOutput, in_notebook
 from eyetune.values.display import lines
 from eyetune.values.history import Epoch
 from eyetune.values.history import Progress as Position
+from eyetune.values.progress import OnProgress
 
 
 def epoch_line(epoch: Epoch, num_epochs: int) -> str:
@@ -96,7 +97,7 @@ def slow_step(
         timer.cancel()
 
 
-def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[Callable[[int, int], None]]:
+def decoding_bar(*, enabled: bool = True) -> AbstractContextManager[OnProgress]:
     """Show a bar while image files are decoded (see `counting_bar`)."""
     return counting_bar("decoding images", enabled=enabled)
 
