@@ -11,7 +11,7 @@ from eyetune.records.study import Objective
 from eyetune.records.trial import Execution, Rung, TrialRecord
 from eyetune.values.int8_accuracy import Int8Accuracy
 
-_TIMES = ("latency_ms", "fps")
+TIMES = ("latency_ms", "fps")  # for an image on the board, as predicted
 _INT8 = "int8_accuracy"
 
 
@@ -78,7 +78,7 @@ def uncertainty_notes(
     notes = {}
     for index, objective in enumerate(objectives):
         parts = []
-        if objective.name in _TIMES:
+        if objective.name in TIMES:
             parts.append(_time_note(trials))
         elif any(any(trial.result.spread[index : index + 1]) for trial in trials if trial.result):
             parts.append(_spread_note(trials))
@@ -195,7 +195,7 @@ def metric_text(name: str, value: float) -> str:
         return f"{value / 2**20:.2f} MiB" if value >= 2**20 else f"{value / 2**10:.1f} KiB"
     if name == "seconds":
         return f"{value:,.1f} s"
-    if name in _TIMES:
+    if name in TIMES:
         return f"{_time(value)} ms" if name == "latency_ms" else _time(value)
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
 
@@ -231,7 +231,7 @@ def _with_uncertainty(
     if name == _INT8 and int8 is not None:
         return int8_text(int8)
     error = network.get("latency_error_ms")
-    if name in _TIMES and error is not None:
+    if name in TIMES and error is not None:
         text = latency_text if name == "latency_ms" else fps_text
         return text(network["latency_ms"], error)
     has_spread = spread > 0 and math.isfinite(spread)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations, pairwise
@@ -364,6 +364,49 @@ def test_limits_near_the_values_are_drawn() -> None:
     assert not lines(axes, gid="limit")
     assert axes.get_xlim()[1] < far
     assert f"at most {quantity(far)}" in axes.get_xlabel()
+
+
+def with_objectives(
+    study: FabricatedStudy, objectives: tuple[Objective, ...], values: Mapping[int, Any]
+) -> FabricatedStudy:
+    """Return a study with other objectives, and with the values of some trials' last rungs."""
+    trials = [
+        trial.with_(
+            rungs=(
+                *trial.rungs[:-1],
+                trial.rungs[-1].model_copy(update={"values": values[trial.number]}),
+            )
+        )
+        if trial.number in values
+        else trial
+        for trial in study.trials
+    ]
+    settings = study.record.settings.model_copy(update={"objectives": objectives})
+    return replace(
+        study, record=study.record.model_copy(update={"settings": settings}), trials=tuple(trials)
+    )
+
+
+def test_front_shows_times_of_every_magnitude() -> None:
+    objectives = (ACCURACY, Objective(name="latency_ms", direction="min"))
+    study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS), failing=0)
+    times = {trial.number: (0.5 + trial.number / 100, 1.5**trial.number) for trial in study.trials}
+    study = with_objectives(study, objectives, times)
+    (axes,) = pareto_picture(study.record, study.trials).axes
+    left, right = axes.get_xlim()
+    assert axes.get_xscale() == "log"
+    assert all(left < time < right for _, time in times.values())
+    assert "not drawn" not in axes.get_xlabel() + axes.get_ylabel()
+
+
+def test_front_counts_trials_that_are_far_worse() -> None:
+    study = fabricated_study(20, objectives=(ACCURACY, PARAMETERS), failing=0)
+    values = {trial.number: (0.6 + trial.number / 200, 1000) for trial in study.trials}
+    bad = dict.fromkeys((3, 5), (0.1, 2000))
+    study = with_objectives(study, (ACCURACY, PARAMETERS), values | bad)
+    (axes,) = pareto_picture(study.record, study.trials).axes
+    assert axes.get_ylim()[0] > 0
+    assert axes.get_ylabel().endswith("(higher is better; 2 far worse not drawn)")
 
 
 def test_pareto_of_one_objective_uses_the_network_size() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.study_summary import STATE_TEXTS, setting_text
-from eyetune.analysis.trial_results import is_share
+from eyetune.analysis.trial_results import TIMES, is_share
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
@@ -138,11 +138,13 @@ def tick_text(name: str, value: float) -> str:
     Example:
         >>> tick_text("val_accuracy", 0.715), tick_text("parameters", 167562)
         ('71.5%', '168 k')
-        >>> tick_text("val_loss", 0.75)
-        '0.75'
+        >>> tick_text("val_loss", 0.75), tick_text("latency_ms", 2000)
+        ('0.75', '2,000')
     """
     if is_share(name):
         return f"{100 * value:.4g}%"
+    if name in TIMES:
+        return f"{value:,.4g}"
     return quantity(value) if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -186,8 +188,8 @@ def style_objective(
     room: float = 0.06,
     always: Sequence[float] = (),
     note: str = "",
-) -> int:
-    """Scale, format and label the axis of an objective, and return how many values lie beyond it.
+) -> None:
+    """Scale, format and label the axis of an objective; the label counts the values beyond it.
 
     Args:
         axes: The panel.
@@ -198,10 +200,11 @@ def style_objective(
         always: Values that must be visible, however bad they are.
         note: How certain the values are, for the label. Default: nothing is said about that.
     """
-    is_log = is_spread(values)
+    is_log = is_spread(objective.name, values)
     low, high = (min(values), max(values)) if is_log else shown_range(objective, values)
     low, high = with_room(min(low, *always, low), max(high, *always, high))
-    hidden = sum(not low <= value <= high for value in values)
+    num_hidden = sum(not low <= value <= high for value in values)
+    hidden = f"{num_hidden} far worse not drawn" if num_hidden else ""
     span = high - low
     below, above = (0.06, room) if objective.direction == "max" else (room, 0.06)
     axis = axes.yaxis if which == "y" else axes.xaxis
@@ -214,9 +217,10 @@ def style_objective(
         limits = (low - below * span, high + above * span)
     (axes.set_ylim if which == "y" else axes.set_xlim)(*limits)
     axis.set_major_formatter(lambda value, _: tick_text(objective.name, value))
-    (axes.set_ylabel if which == "y" else axes.set_xlabel)(objective_label(objective, note))
+    (axes.set_ylabel if which == "y" else axes.set_xlabel)(
+        objective_label(objective, "; ".join(filter(None, (note, hidden))))
+    )
     axes.grid(alpha=0.3)
-    return hidden
 
 
 def count_epochs(axes: Axes) -> None:
@@ -226,10 +230,22 @@ def count_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
-def is_spread(values: Sequence[float]) -> bool:
-    """Return whether values are large, such as counts of parameters, and span a factor of five."""
+def is_spread(name: str, values: Sequence[float]) -> bool:
+    """Return whether values are large, or times, and span a factor of five.
+
+    Args:
+        name: Name of the objective.
+        values: Its values; at least one is finite.
+
+    Example:
+        >>> is_spread("parameters", [1200, 170_000]), is_spread("latency_ms", [16.0, 1410.0])
+        (True, True)
+        >>> is_spread("val_loss", [0.5, 2.3]), is_spread("latency_ms", [150.0, 200.0])
+        (False, False)
+    """
     finite = [value for value in values if math.isfinite(value)]
-    return min(finite) >= 100 and max(finite) > 5 * min(finite)
+    is_positive = min(finite) >= 100 or (name in TIMES and min(finite) > 0)
+    return is_positive and max(finite) > 5 * min(finite)
 
 
 def style_log(axis: Any) -> None:

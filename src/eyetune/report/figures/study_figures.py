@@ -69,7 +69,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     end = sum(trial.epochs_trained for trial in trials)
     line = [*((step.epochs, step.best) for step in steps), (end, steps[-1].best)]
     axes.step(*zip(*line, strict=True), where="post", color=BEST, linewidth=2.2, zorder=1)
-    hidden = style_objective(
+    style_objective(
         axes,
         first,
         [step.value for step in steps],
@@ -98,7 +98,7 @@ def best_curve(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     _mark_unfinished(axes, trials, at=0.025 if up > 0 else 0.975)
     axes.set_xlim(-0.02 * end, 1.02 * end)
     count_epochs(axes)
-    axes.set_xlabel(f"epochs trained, trials in the order of their suggestion{_beyond(hidden)}")
+    axes.set_xlabel("epochs trained, trials in the order of their suggestion")
     axes.spines[["right", "top"]].set_visible(False)
     handles = [line_handle("best so far", color=BEST, linewidth=2.2), *state_handles(trials)]
     legend_below(figure, handles, columns=5)
@@ -120,10 +120,6 @@ def _mark_unfinished(axes: Axes, trials: Sequence[TrialRecord], *, at: float) ->
         if marks:  # An empty collection that is not clipped would take up room at the edge.
             style = {**LOOKS[state], "linestyle": "none", "clip_on": False, "zorder": 2}
             axes.plot(marks, [at] * len(marks), transform=axes.get_xaxis_transform(), **style)
-
-
-def _beyond(hidden: int) -> str:
-    return f" ({hidden} far worse not drawn)" if hidden else ""
 
 
 def curve_trials(record: StudyRecord, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -199,9 +195,9 @@ def learning_curves(
     for trial in highlighted:
         shown += _curve(by_number[trial.number], objective)[1]
     shown = [value for value in shown or ends if math.isfinite(value)] or [0.0]
-    hidden = style_objective(axes, objective, ends, always=shown_range(objective, shown))
+    style_objective(axes, objective, ends, always=shown_range(objective, shown))
     _draw_rungs(axes, trials)
-    axes.set_xlabel(f"epoch{_beyond(hidden)}")
+    axes.set_xlabel("epoch")
     axes.spines[["right", "top"]].set_visible(False)
     if others:
         is_cut = len(by_number) == MAX_CURVES
