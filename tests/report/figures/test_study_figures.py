@@ -212,7 +212,7 @@ def test_learning_curves_leave_out_runs_without_epochs() -> None:
 def test_learning_curves_use_an_objective_that_is_measured() -> None:
     study = fabricated_study(8, objectives=(PARAMETERS, ACCURACY))
     (axes,) = learning_curves(study.record, study.trials, study.histories).axes
-    assert axes.get_ylabel().startswith("val accuracy")
+    assert axes.get_ylabel().startswith("validation accuracy")
 
 
 def test_learning_curves_of_failed_trials_are_drawn() -> None:
@@ -230,7 +230,7 @@ def test_learning_curves_of_an_objective_at_the_end_show_the_accuracy() -> None:
         for run, history in TYPICAL.histories.items()
     }
     (axes,) = learning_curves(record, TYPICAL.trials, histories).axes
-    assert axes.get_ylabel().startswith("val accuracy")
+    assert axes.get_ylabel().startswith("validation accuracy")
 
 
 def test_parallel_coordinates_axes_and_gaps() -> None:
@@ -345,7 +345,8 @@ def test_pareto_front_is_ringed_in_each_pair_of_objectives(name: str) -> None:
         )
         x, y = map(np.asarray, rings.get_data())
         assert list(zip(x.tolist(), y.tolist(), strict=True)) == expected
-        assert objectives[up].name.replace("_", " ") in axes.get_ylabel()
+        name_on_axis = objectives[up].name.replace("val_", "validation ").replace("_", " ")
+        assert name_on_axis in axes.get_ylabel()
         left, right = axes.get_xlim()
         assert all(left <= x <= right for x, _ in expected)
     assert legend(figure)[0] == f"beaten by none ({len(best)})"

@@ -126,7 +126,7 @@ def objective_label(objective: Objective, note: str = "") -> str:
     for ending in ("_bytes", "_ms"):
         if name.endswith(ending):
             unit = f" ({ending[1:]})"
-    name = name.removesuffix("_ms").replace("_", " ")
+    name = re.sub("^val_", "validation_", name).removesuffix("_ms").replace("_", " ")
     direction = "higher" if objective.direction == "max" else "lower"
     remark = "; ".join(filter(None, (f"{direction} is better", note)))
     return plain(f"{wrapped(name, 30)}{unit}\n({wrapped(remark, 66)})")
