@@ -84,6 +84,15 @@ def test_front_divides_the_trials() -> None:
     assert sum(counts) == sum(trial.objectives is not None for trial in study.trials)
 
 
+def test_front_of_many_magnitudes_has_a_logarithmic_axis() -> None:
+    study = fabricated_study(30, objectives=(ACCURACY, PARAMETERS))
+    sizes = [trial.objectives[1] for trial in study.trials if trial.objectives is not None]
+    assert max(sizes) > 5 * min(sizes)
+    assert charts.front((ACCURACY, PARAMETERS), study.trials, set())["xAxis"]["type"] == "log"
+    similar = [trial for trial in study.trials if trial.objectives is not None][:1]
+    assert charts.front((ACCURACY, PARAMETERS), similar, set())["xAxis"]["type"] == "value"
+
+
 def test_effects_have_their_intervals() -> None:
     effects = fabricated_lab(6).techniques
     rows = charts.effects(effects)["series"][0]["data"]

@@ -16,6 +16,7 @@ from eyetune.records.lab import Effect
 from eyetune.records.study import Objective, StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
+from eyetune.report.figures.study_axes import is_spread
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 
@@ -200,17 +201,22 @@ def front(
                 {"value": point, "name": f"trial {trial.number}"}
             )
     line = sorted(point["value"] for point in groups[True])
+    costs = [point["value"][0] for group in groups.values() for point in group]
+    # Between two points, only the worse value of each objective is certain to be reached.
+    step = "end" if second.direction == "min" else "start"
     return {
         **base("Pareto front"),
         "legend": {"bottom": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 64, "right": 24, "top": 44, "bottom": 72},
-        "xAxis": _value_axis(second.name, scale=True, nameGap=24),
+        "xAxis": {
+            **_value_axis(second.name, scale=True, nameGap=24),
+            "type": "log" if costs and is_spread(second.name, costs) else "value",
+        },
         "yAxis": _value_axis(first.name, scale=True),
         "series": [
             _points("other trials", groups[False], color=UNSURE),
             {
-                **_line("Pareto front", line, color=STRONG[1]),
-                "showSymbol": False,
+                **_line("Pareto front", line, color=STRONG[1], step=step),
                 "markLine": _limit_lines(first.name, second.name, limits),
             },
             _points("on the front", groups[True], color=STRONG[1]),
