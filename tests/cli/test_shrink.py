@@ -23,6 +23,19 @@ def test_shrink_prints_steps_and_result(eyetune: Terminal, trained: et.Run, tmp_
     assert "Step 1 of 1" in eyetune.errors
 
 
+def test_shrink_shows_costs_and_limits(eyetune: Terminal, trained: et.Run, tmp_path: Path) -> None:
+    workspace = tmp_path / "copy"
+    shutil.copytree(trained.workspace.folder, workspace)
+    options = ["--to", "8k", "--epochs", "1", "--workspace", str(workspace)]
+    assert eyetune("shrink", "trained", *options) == 0
+    (record,) = et.Workspace(workspace).shrinks.all()
+    (step,) = record.steps
+    before, now = (f"{costs['flash_bytes']:,.0f}" for costs in (step.before, step.after))
+    rows = [" ".join(line.split()) for line in eyetune.output.splitlines()]
+    assert f"bytes of flash {before} {now} at most 8,000" in rows
+    assert any(row.startswith("validation accuracy in float ") for row in rows)
+
+
 def test_shrink_says_how_to_continue(eyetune: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **options: object) -> None:
         raise KeyboardInterrupt

@@ -13,14 +13,14 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.shrinking import Candidate, Shapes
 
 _ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
-_UNITS = {
+UNITS = {
     "macs": "MACs",
     "multiply_adds": "MACs",
     "parameters": "parameters",
     "trainable_parameters": "trainable parameters",
     "flash_bytes": "bytes of flash",
     "arena_bytes": "bytes of arena",
-    "latency_ms": "ms",
+    "latency_ms": "ms for an image",
     "fps": "frames per second",
 }
 
@@ -101,10 +101,18 @@ def costs_text(costs: Mapping[str, float]) -> str:
 
     Example:
         >>> costs_text({"macs": 12_501_632, "latency_ms": 166.7})
-        '12,501,632 MACs, 167 ms'
+        '12,501,632 MACs, 167 ms for an image'
     """
-    parts = []
-    for name, cost in costs.items():
-        number = f"{cost:,.1f}" if name == "fps" else f"{cost:,.0f}"
-        parts.append(f"{number} {_UNITS.get(name, name)}")
-    return ", ".join(parts)
+    return ", ".join(
+        f"{cost_number(name, cost)} {UNITS.get(name, name)}" for name, cost in costs.items()
+    )
+
+
+def cost_number(name: str, cost: float) -> str:
+    """Return a cost without its unit.
+
+    Example:
+        >>> cost_number("fps", 15.27), cost_number("flash_bytes", 98_496)
+        ('15.3', '98,496')
+    """
+    return f"{cost:,.1f}" if name == "fps" else f"{cost:,.0f}"

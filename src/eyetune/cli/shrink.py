@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NO_COMMON = Common()
 _NO_TRACKERS = TrackerFlags()
+_SIGNS = {"<=": "at most", "<": "less than", ">=": "at least", ">": "more than"}
 
 
 def shrink(  # noqa: PLR0913 (options)
@@ -136,16 +137,25 @@ def shrink(  # noqa: PLR0913 (options)
 
 
 def _summary(result: Shrunk) -> list[RenderableType]:
-    """Return what was made smaller, the limits, and what that cost."""
-    from eyetune.api.shrink_limits import costs_text
-    from eyetune.report.console import escape, escape_lines
+    """Return a table of the costs and the accuracy before and now, with the limits."""
+    from rich import box
+    from rich.table import Table
 
-    steps = result.record.steps
-    before, after = result.parent.validation_accuracy, result.run.validation_accuracy
-    return [
-        f"[bold]Made from {escape(result.parent.record.label)}[/bold]: "
-        f"{costs_text(steps[0].before)} before, {costs_text(steps[-1].after)} now",
-        f"Limits: {escape_lines(', '.join(map(str, result.record.limits)))}",
-        f"Validation accuracy in float: {before:.2%} before, {after:.2%} now",
-        "",
-    ]
+    from eyetune.api.shrink_limits import UNITS, cost_number
+    from eyetune.report.console import escape
+
+    steps, limits = result.record.steps, result.record.limits
+    table = Table("", box=box.SIMPLE)
+    for column in ("before", "now", "limit"):
+        table.add_column(column, justify="right")
+    for name, before in steps[0].before.items():
+        texts = [
+            f"{_SIGNS[limit.sign]} {cost_number(name, limit.limit)}"
+            for limit in limits
+            if limit.name == name
+        ]
+        numbers = (cost_number(name, cost) for cost in (before, steps[-1].after[name]))
+        table.add_row(UNITS.get(name, name), *numbers, " and ".join(texts))
+    accuracies = (run.validation_accuracy for run in (result.parent, result.run))
+    table.add_row("validation accuracy in float", *(f"{share:.2%}" for share in accuracies), "")
+    return [f"[bold]Made from {escape(result.parent.record.label)}[/bold]", table]
