@@ -136,6 +136,18 @@ def test_workbench_explains_what_a_recipe_refuses(visit: Visit) -> None:
     expect(train).to_be_enabled(timeout=LIMIT_MILLISECONDS)  # no training of before is left
 
 
+def test_workbench_keeps_the_reason_why_a_network_cannot_be_built(visit: Visit) -> None:
+    page = visit.open("/workbench")
+    page.get_by_text("MACs").wait_for(timeout=LIMIT_MILLISECONDS)
+    page.get_by_label("Data: a name or a path").fill("nowhere")
+    reason = page.get_by_role("alert").filter(has_text="nowhere").first
+    reason.wait_for(timeout=LIMIT_MILLISECONDS)
+    page.get_by_label("learning rate", exact=True).fill("-1")
+    page.get_by_role("alert").filter(has_text="learning_rate").first.wait_for()
+    assert reason.is_visible()
+    assert page.get_by_role("button", name="Train", exact=True).is_disabled()
+
+
 def test_workbench_applies_a_technique(visit: Visit) -> None:
     page = visit.open("/workbench")
     page.get_by_label("Technique").click()

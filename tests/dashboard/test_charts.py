@@ -10,8 +10,9 @@ import pytest
 
 from eyetune.analysis.ranking import non_dominated_trials
 from eyetune.dashboard import charts
+from eyetune.records.study import Objective
 from eyetune.testing.labs import fabricated_history, fabricated_lab
-from eyetune.testing.studies import ACCURACY, PARAMETERS, fabricated_study
+from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, fabricated_study
 
 
 def data_of(options: charts.Options, name: str) -> list[list[float]]:
@@ -84,13 +85,27 @@ def test_front_divides_the_trials() -> None:
     assert sum(counts) == sum(trial.objectives is not None for trial in study.trials)
 
 
-def test_front_of_many_magnitudes_has_a_logarithmic_axis() -> None:
+def test_front_of_a_wide_range_has_a_logarithmic_axis() -> None:
+    for objectives, axis in (((ACCURACY, PARAMETERS), "xAxis"), ((PARAMETERS, ACCURACY), "yAxis")):
+        study = fabricated_study(30, objectives=objectives)
+        position = objectives.index(PARAMETERS)
+        done = [trial for trial in study.trials if trial.objectives is not None]
+        sizes = [trial.objectives[position] for trial in done if trial.objectives]
+        assert max(sizes) > 5 * min(sizes)
+        assert charts.front(objectives, done, set())[axis]["type"] == "log"
+        assert charts.front(objectives, done[:1], set())[axis]["type"] == "value"
+
+
+def test_front_is_a_staircase_on_its_worse_side() -> None:
     study = fabricated_study(30, objectives=(ACCURACY, PARAMETERS))
-    sizes = [trial.objectives[1] for trial in study.trials if trial.objectives is not None]
-    assert max(sizes) > 5 * min(sizes)
-    assert charts.front((ACCURACY, PARAMETERS), study.trials, set())["xAxis"]["type"] == "log"
-    similar = [trial for trial in study.trials if trial.objectives is not None][:1]
-    assert charts.front((ACCURACY, PARAMETERS), similar, set())["xAxis"]["type"] == "value"
+    everything = {trial.number for trial in study.trials}
+    fps = Objective(name="fps", direction="max")
+    for second, step in ((PARAMETERS, "end"), (fps, "start")):
+        options = charts.front((ACCURACY, second), study.trials, everything)
+        (line,) = (series for series in options["series"] if series["name"] == "Pareto front")
+        assert (line["step"], len(line["data"])) == (step, len(data_of(options, "on the front")))
+    options = charts.front((ACCURACY, PARAMETERS, SECONDS), study.trials, everything)
+    assert not data_of(options, "Pareto front")
 
 
 def test_effects_have_their_intervals() -> None:

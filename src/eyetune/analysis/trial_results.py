@@ -11,7 +11,7 @@ from eyetune.records.study import Objective
 from eyetune.records.trial import Execution, Rung, TrialRecord
 from eyetune.values.int8_accuracy import Int8Accuracy
 
-TIMES = ("latency_ms", "fps")  # for an image on the board, as predicted
+TIMES = ("latency_ms", "fps")  # predicted, for an image on the board
 _INT8 = "int8_accuracy"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from eyetune.analysis.trial_results import TIMES
 from eyetune.errors import UsageError
 from eyetune.records import RunRecord
 from eyetune.records.study import Constraint
@@ -13,14 +14,14 @@ from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.shrinking import Candidate, Shapes
 
 _ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
-UNITS = {
+_UNITS = {
     "macs": "MACs",
     "multiply_adds": "MACs",
     "parameters": "parameters",
     "trainable_parameters": "trainable parameters",
     "flash_bytes": "bytes of flash",
     "arena_bytes": "bytes of arena",
-    "latency_ms": "ms for an image",
+    "latency_ms": "ms per image",
     "fps": "frames per second",
 }
 
@@ -101,10 +102,10 @@ def costs_text(costs: Mapping[str, float]) -> str:
 
     Example:
         >>> costs_text({"macs": 12_501_632, "latency_ms": 166.7})
-        '12,501,632 MACs, 167 ms for an image'
+        '12,501,632 MACs, 167 ms per image'
     """
     return ", ".join(
-        f"{cost_number(name, cost)} {UNITS.get(name, name)}" for name, cost in costs.items()
+        f"{cost_number(name, cost)} {_UNITS.get(name, name)}" for name, cost in costs.items()
     )
 
 
@@ -115,4 +116,4 @@ def cost_number(name: str, cost: float) -> str:
         >>> cost_number("fps", 15.27), cost_number("flash_bytes", 98_496)
         ('15.3', '98,496')
     """
-    return f"{cost:,.1f}" if name == "fps" else f"{cost:,.0f}"
+    return f"{cost:.1f}" if name in TIMES and cost < 100 else f"{cost:,.0f}"

@@ -16,7 +16,7 @@ from eyetune.records.lab import Effect
 from eyetune.records.study import Objective, StudyRecord
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import BETTER, STRONG, UNSURE, WORSE
-from eyetune.report.figures.study_axes import is_spread
+from eyetune.report.figures.study_axes import needs_log_axis
 from eyetune.values.display import one_line
 from eyetune.values.history import History
 
@@ -200,19 +200,18 @@ def front(
             groups[trial.number in on_front].append(
                 {"value": point, "name": f"trial {trial.number}"}
             )
+    points = [point["value"] for group in groups.values() for point in group]
     line = sorted(point["value"] for point in groups[True])
-    costs = [point["value"][0] for group in groups.values() for point in group]
-    # Between two points, only the worse value of each objective is certain to be reached.
+    # A staircase: between two trials, only the worse value of each objective has been reached. With
+    # more objectives, no line joins the trials, since some are beaten in these two.
+    line = line if len(objectives) == 2 else []
     step = "end" if second.direction == "min" else "start"
     return {
         **base("Pareto front"),
         "legend": {"bottom": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 64, "right": 24, "top": 44, "bottom": 72},
-        "xAxis": {
-            **_value_axis(second.name, scale=True, nameGap=24),
-            "type": "log" if costs and is_spread(second.name, costs) else "value",
-        },
-        "yAxis": _value_axis(first.name, scale=True),
+        "xAxis": _objective_axis(second.name, points, 0, nameGap=24),
+        "yAxis": _objective_axis(first.name, points, 1),
         "series": [
             _points("other trials", groups[False], color=UNSURE),
             {
@@ -222,6 +221,15 @@ def front(
             _points("on the front", groups[True], color=STRONG[1]),
         ],
     }
+
+
+def _objective_axis(
+    name: str, points: Sequence[Sequence[float]], position: int, **options: Any
+) -> Options:
+    """Return the axis of an objective, which is logarithmic where sizes or times are far apart."""
+    axis = _value_axis(name, scale=True, **options)
+    values = [point[position] for point in points]
+    return {**axis, "type": "log"} if values and needs_log_axis(name, values) else axis
 
 
 def _limit_lines(y_name: str, x_name: str, limits: Mapping[str, float]) -> Options:

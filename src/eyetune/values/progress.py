@@ -1,7 +1,7 @@
-"""How the steps that take long say how far they are."""
+"""How slow steps report their progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-OnProgress = Callable[[int, int], None]  # gets the number of items that are done, and of all items
+OnProgress = Callable[[int, int], None]  # the number of finished items, and of all items

@@ -1,4 +1,4 @@
-"""Pictures for tests: of plain colors, and files that cannot be read."""
+"""Pictures for tests: plain colors, and files that cannot be read."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, _imaging
 
 from eyetune.data.resize import resized
-from eyetune.data.sources.image_file import decode
+from eyetune.data.sources.image_file import decode, decode_readable
 from eyetune.errors import DataError
 from eyetune.inputs.limits import IMAGE_FILE_BYTES, IMAGE_PIXELS
 from eyetune.recipe import Resize
@@ -183,6 +183,26 @@ def test_missing_file_is_reported(name: str, reason: str, tmp_path: Path) -> Non
     with pytest.raises(DataError) as caught:
         decoded(tmp_path / name)
     assert caught.value.received == reason
+
+
+def test_decode_readable_leaves_out_and_names_what_cannot_be_read(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    plain(RED).save(paths[0])
+    paths[1].write_bytes(b"")
+    plain(BLUE).save(paths[2])
+    notes: list[str] = []
+    done: list[tuple[int, int]] = []
+    images, positions = decode_readable(
+        paths, SHAPE, "crop", on_note=notes.append, on_progress=lambda *each: done.append(each)
+    )
+    assert positions == [0, 2]
+    assert images[:, 0, 0].tolist() == [[*RED], [*BLUE]]
+    (note,) = notes
+    assert str(paths[1]) in note
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    with pytest.raises(DataError) as caught:
+        decode_readable(paths[1:2], SHAPE, "crop", on_note=notes.append)
+    assert str(paths[1]) in (caught.value.received or "")
 
 
 def test_decode_decides_by_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -397,7 +397,7 @@ def test_front_shows_times_of_every_magnitude() -> None:
     left, right = axes.get_xlim()
     assert axes.get_xscale() == "log"
     assert all(left < time < right for _, time in times.values())
-    assert "not drawn" not in axes.get_xlabel() + axes.get_ylabel()
+    assert "not shown" not in axes.get_xlabel() + axes.get_ylabel()
 
 
 def test_front_counts_trials_that_are_far_worse() -> None:
@@ -407,7 +407,18 @@ def test_front_counts_trials_that_are_far_worse() -> None:
     study = with_objectives(study, (ACCURACY, PARAMETERS), values | bad)
     (axes,) = pareto_picture(study.record, study.trials).axes
     assert axes.get_ylim()[0] > 0
-    assert axes.get_ylabel().endswith("(higher is better; 2 far worse not drawn)")
+    assert axes.get_ylabel().endswith("(higher is better; 2 far worse trials not shown)")
+
+
+def test_front_counts_no_trial_in_the_margin_of_its_axes() -> None:
+    study = fabricated_study(5, objectives=(ACCURACY, PARAMETERS), failing=0)
+    accuracies = (0.80, 0.78, 0.78, 0.721, 0.719)
+    assert shown_range(ACCURACY, accuracies) == (0.721, 0.80)
+    values = {number: (value, 1000) for number, value in enumerate(accuracies)}
+    study = with_objectives(study, (ACCURACY, PARAMETERS), values)
+    (axes,) = pareto_picture(study.record, study.trials).axes
+    assert axes.get_ylim()[0] < 0.719
+    assert axes.get_ylabel().endswith("(higher is better)")
 
 
 def test_pareto_of_one_objective_uses_the_network_size() -> None:
@@ -420,6 +431,7 @@ def test_timeline_has_a_row_for_each_trained_trial() -> None:
     study = STUDIES["final training"]
     figure = timeline(study.record, study.trials, study.histories, study.starts)
     above, below = figure.axes
+    assert above.get_ylabel().endswith("(higher is better)")  # first epochs are no trials
     trained = [trial for trial in study.trials if trial.run]
     assert any(trial.state is TrialState.INFEASIBLE for trial in study.trials)
     names = [label.get_text() for label in below.get_yticklabels()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from nicegui import ui
 
@@ -10,7 +11,7 @@ from eyetune.dashboard.board_table import show_boards
 from eyetune.dashboard.inspector import augmented_images, network_of
 from eyetune.dashboard.layout import Heading, Text, facts, page, route
 from eyetune.dashboard.pages.workbench_editor import RecipeEditor
-from eyetune.dashboard.pages.workbench_training import Training
+from eyetune.dashboard.pages.workbench_training import TrainingPanel
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError
 from eyetune.recipe import Recipe
@@ -43,9 +44,9 @@ class _Workbench:
     def __init__(self, services: Services, recipe: Recipe) -> None:
         self._inspector = services.inspector
         self._editor = RecipeEditor(recipe, self._recipe_changed)
-        self._training = Training(services, lambda: self._editor.recipe)
-        self._turns = 0
-        self._can_build = True
+        self._training = TrainingPanel(services, lambda: self._editor.recipe)
+        self._recipe = recipe  # whose network is shown, or will be shown soon
+        self._problem = ""  # why the network cannot be built
 
     def show(self) -> None:
         """Build the page."""
@@ -65,26 +66,25 @@ class _Workbench:
         ui.timer(0, self._describe, once=True)  # once a browser shows the page
 
     def _recipe_changed(self) -> None:
-        """Describe the network once the knobs have come to rest; what is refused is not trained."""
-        self._turns += 1
-        with self._timers:
-            ui.timer(SETTLED_SECONDS, lambda turns=self._turns: self._settle(turns), once=True)
+        """Allow or refuse the training, and describe a new network once the knobs are at rest."""
+        if self._editor.recipe is not self._recipe:
+            self._recipe = self._editor.recipe
+            with self._timers:
+                ui.timer(SETTLED_SECONDS, partial(self._settle, self._recipe), once=True)
         self._allow_training()
 
-    def _allow_training(self, problem: str = "") -> None:
+    def _allow_training(self) -> None:
         """Allow the training, unless a value is refused or the network cannot be built."""
-        refusals = self._editor.refusals
-        is_allowed = self._can_build and not refusals
-        self._training.allow(is_allowed, " ".join(filter(None, (refusals, problem))))
+        self._training.set_problem(" ".join(filter(None, (self._editor.refusals, self._problem))))
 
-    async def _settle(self, turns: int) -> None:
-        """Describe the network once the knobs have come to rest."""
-        if turns == self._turns:
+    async def _settle(self, recipe: Recipe) -> None:
+        """Describe the network of a recipe, unless it has changed again."""
+        if recipe is self._recipe:
             await self._describe()
 
     async def _describe(self) -> None:
         """Show what the network needs, and what augmentation does to images."""
-        recipe = self._editor.recipe
+        recipe = self._recipe
         problem, picture = "", ""
         try:
             needs = await self._inspector.ask(network_of, recipe)
@@ -92,12 +92,12 @@ class _Workbench:
                 picture = await self._inspector.ask(augmented_images, recipe)
         except EyetuneError as error:
             problem = one_line(f"{error.message} {error.fix or ''}")
-        if recipe is not self._editor.recipe:
+        if recipe is not self._recipe:
             return  # a knob was turned meanwhile
-        self._can_build = not problem
+        self._problem = problem
         self._network.clear()
         self._preview.clear()
-        self._allow_training(problem)
+        self._allow_training()
         if problem:
             with self._network:
                 Text("This network cannot be built: the reason is beside the button below.")

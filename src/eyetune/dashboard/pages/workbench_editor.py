@@ -26,7 +26,7 @@ class RecipeEditor:
 
     Args:
         recipe: The first recipe.
-        on_change: Called after each turn of a knob, also of one whose value the recipe refuses.
+        on_change: Called after every change, also to a value that the recipe refuses.
     """
 
     def __init__(self, recipe: Recipe, on_change: Callable[[], None]) -> None:
@@ -90,6 +90,7 @@ class RecipeEditor:
         self._refused.clear()
         self._show_knobs.refresh()
         self._show_refusals()
+        self._on_change()
 
     @ui.refreshable_method
     def _show_knobs(self) -> None:
@@ -227,15 +228,15 @@ class RecipeEditor:
             self._refused[path] = value, one_line(f"{error.message} {details}")
         if base != self._recipe.model.base:
             self._show_knobs_again()
-        else:
-            self._show_refusals()
+            return
+        self._show_refusals()
+        self._on_change()
 
     def _show_refusals(self) -> None:
         """Show what is refused beside its knob."""
         for path, element in self._inputs.items():
             if isinstance(element, ValidationElement):
                 element.error = self._refused[path][1] if path in self._refused else None
-        self._on_change()
 
 
 def _show_meanings(meanings: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Training in the workbench: its buttons, and the curves as they come."""
+"""Training in the workbench: its buttons, and curves that grow with it."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ MAX_OWN_RUNS = 4  # of this page, whose curves are drawn in color
 _ENDED_WELL = (RunState.COMPLETE, RunState.PAUSED)
 
 
-class Training:
+class TrainingPanel:
     """The part of the workbench, for one client, that trains its recipe.
 
     Args:
-        services: Those of the server.
-        recipe: Returns the recipe as the knobs say it now.
+        services: The services of the server.
+        current_recipe: Returns the recipe as the knobs say it now.
     """
 
-    def __init__(self, services: Services, recipe: Callable[[], Recipe]) -> None:
+    def __init__(self, services: Services, current_recipe: Callable[[], Recipe]) -> None:
         self._live, self._jobs = services.live, services.jobs
-        self._recipe = recipe
-        self._is_allowed = True
+        self._current_recipe = current_recipe
         self._job = self._jobs.running_training()  # also after the page was loaded again
         self._has_ended = False  # the job's process
         self._before: frozenset[str] = frozenset()  # ids of runs from before the job
@@ -45,9 +44,8 @@ class Training:
         self._drawn_for: tuple[LiveRuns | None, str] = (None, "")  # the runs, and the data source
         self._source = ("", "")  # as the recipe names it, and as records do
 
-    def allow(self, is_allowed: bool, problem: str = "") -> None:
-        """Say whether the recipe can be trained, and why not."""
-        self._is_allowed = is_allowed
+    def set_problem(self, problem: str) -> None:
+        """Show why the recipe cannot be trained; "" if it can be."""
         self._problem.set_text(problem)
         self._set_buttons()
 
@@ -81,31 +79,33 @@ class Training:
         follow(self._refresh)
 
     def _set_buttons(self) -> None:
-        self._train.set_enabled(self._is_allowed and self._job is None)
+        self._train.set_enabled(not self._problem.text and self._job is None)
         self._stop.set_visibility(self._job is not None)
-        self._stop.set_enabled(True)
 
     def _copy(self, make: Callable[..., str]) -> None:
-        text = make(self._recipe(), seed=int(self._seed.value or 0), name=self._name.value or "")
+        text = make(
+            self._current_recipe(), seed=int(self._seed.value or 0), name=self._name.value or ""
+        )
         ui.clipboard.write(text)
         self._copied.clear()
         with self._copied:
             Code(text)
 
     def _save(self) -> None:
-        ui.download.content(self._recipe().to_toml(comments=True), "recipe.toml")
+        ui.download.content(self._current_recipe().to_toml(comments=True), "recipe.toml")
 
     async def _start(self) -> None:
         """Start the training in a process of its own."""
         runs = await asyncio.to_thread(self._live.runs)
         self._before = frozenset(runs.records)
-        arguments = (self._recipe(), self._name.value or "", int(self._seed.value or 0))
+        arguments = (self._current_recipe(), self._name.value or "", int(self._seed.value or 0))
         try:
             self._job = await asyncio.to_thread(self._jobs.train, *arguments)
         except EyetuneError as error:
             ui.notify(error.message, type="negative")
             return
         self._has_ended = False
+        self._stop.set_enabled(True)
         self._set_buttons()
         self._message.set_text("Starting: Keras takes a few seconds ...")
 
@@ -135,7 +135,7 @@ class Training:
             has_ended_well = newest is not None and newest.state in _ENDED_WELL
             if job.error and not has_ended_well:
                 self._message.set_text(one_line(job.error))
-        drawn_for = (runs, self._recipe().data.source)
+        drawn_for = (runs, self._current_recipe().data.source)
         if self._drawn_for[0] is not runs or self._drawn_for != drawn_for:
             self._drawn_for = drawn_for
             await self._draw(list(runs.records.values()))
@@ -161,7 +161,7 @@ class Training:
 
     async def _draw(self, runs: list[RunRecord]) -> None:
         """Draw the curves of this page's runs over those of earlier ones on the same data."""
-        named = self._recipe().data.source
+        named = self._current_recipe().data.source
         if named != self._source[0]:
             self._source = named, await asyncio.to_thread(recorded_source_or_name, named)
         source = self._source[1]

@@ -1,4 +1,4 @@
-"""Image files of any size and format, decoded to arrays."""
+"""Image files (PNG, JPEG, WebP, BMP, GIF) of any size and mode, decoded to arrays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from eyetune.values.progress import OnProgress
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # Photos of phones, scanners and cameras in formats that are not read: they are never left out
-# without a word.
+# silently.
 UNSUPPORTED_SUFFIXES = (
     *(".heic", ".heif", ".avif", ".tif", ".tiff", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"),
     *(".orf", ".rw2"),

@@ -14,7 +14,7 @@ from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord, TrialState
 from eyetune.report.figures.colors import STRONG
 from eyetune.report.figures.picture import plain, wrapped
-from eyetune.report.numbers import quantity
+from eyetune.report.numbers import count_text, quantity
 from eyetune.space.hyperparameters import Choice, Range, Value
 
 if TYPE_CHECKING:
@@ -115,12 +115,13 @@ def legend_below(
         )
 
 
-def objective_label(objective: Objective, note: str = "") -> str:
+def objective_label(objective: Objective, note: str = "", *, width: int = 66) -> str:
     """Return the label of an axis of an objective.
 
     Args:
         objective: The objective.
         note: How certain its values are. Default: nothing is said about that.
+        width: Longest line of the remarks, in characters.
     """
     name, unit = objective.name, ""
     for ending in ("_bytes", "_ms"):
@@ -129,7 +130,7 @@ def objective_label(objective: Objective, note: str = "") -> str:
     name = re.sub("^val_", "validation_", name).removesuffix("_ms").replace("_", " ")
     direction = "higher" if objective.direction == "max" else "lower"
     remark = "; ".join(filter(None, (f"{direction} is better", note)))
-    return plain(f"{wrapped(name, 30)}{unit}\n({wrapped(remark, 66)})")
+    return plain(f"{wrapped(name, 30)}{unit}\n({wrapped(remark, width)})")
 
 
 def tick_text(name: str, value: float) -> str:
@@ -187,9 +188,11 @@ def style_objective(
     which: Literal["x", "y"] = "y",
     room: float = 0.06,
     always: Sequence[float] = (),
+    counted: Sequence[float] | None = None,
     note: str = "",
+    width: int = 66,
 ) -> None:
-    """Scale, format and label the axis of an objective; the label counts the values beyond it.
+    """Scale, format and label the axis of an objective; the label counts the trials beyond it.
 
     Args:
         axes: The panel.
@@ -198,13 +201,13 @@ def style_objective(
         which: The axis.
         room: Share of the range that stays free on its good side.
         always: Values that must be visible, however bad they are.
+        counted: The values of trials, if others are drawn as well. Default: all values.
         note: How certain the values are, for the label. Default: nothing is said about that.
+        width: Longest line of the label's remarks, in characters.
     """
-    is_log = is_spread(objective.name, values)
+    is_log = needs_log_axis(objective.name, values)
     low, high = (min(values), max(values)) if is_log else shown_range(objective, values)
     low, high = with_room(min(low, *always, low), max(high, *always, high))
-    num_hidden = sum(not low <= value <= high for value in values)
-    hidden = f"{num_hidden} far worse not drawn" if num_hidden else ""
     span = high - low
     below, above = (0.06, room) if objective.direction == "max" else (room, 0.06)
     axis = axes.yaxis if which == "y" else axes.xaxis
@@ -216,9 +219,13 @@ def style_objective(
     else:
         limits = (low - below * span, high + above * span)
     (axes.set_ylim if which == "y" else axes.set_xlim)(*limits)
+    num_hidden = sum(
+        not limits[0] <= value <= limits[1] for value in (values if counted is None else counted)
+    )
+    hidden = f"{count_text(num_hidden, 'far worse trial')} not shown" if num_hidden else ""
     axis.set_major_formatter(lambda value, _: tick_text(objective.name, value))
     (axes.set_ylabel if which == "y" else axes.set_xlabel)(
-        objective_label(objective, "; ".join(filter(None, (note, hidden))))
+        objective_label(objective, "; ".join(filter(None, (note, hidden))), width=width)
     )
     axes.grid(alpha=0.3)
 
@@ -230,7 +237,7 @@ def count_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
-def is_spread(name: str, values: Sequence[float]) -> bool:
+def needs_log_axis(name: str, values: Sequence[float]) -> bool:
     """Return whether values are large, or times, and span a factor of five.
 
     Args:
@@ -238,14 +245,14 @@ def is_spread(name: str, values: Sequence[float]) -> bool:
         values: Its values; at least one is finite.
 
     Example:
-        >>> is_spread("parameters", [1200, 170_000]), is_spread("latency_ms", [16.0, 1410.0])
-        (True, True)
-        >>> is_spread("val_loss", [0.5, 2.3]), is_spread("latency_ms", [150.0, 200.0])
-        (False, False)
+        >>> needs_log_axis("parameters", [1200, 170_000])
+        True
+        >>> needs_log_axis("latency_ms", [16.0, 1410.0]), needs_log_axis("val_loss", [0.5, 2.6])
+        (True, False)
     """
     finite = [value for value in values if math.isfinite(value)]
-    is_positive = min(finite) >= 100 or (name in TIMES and min(finite) > 0)
-    return is_positive and max(finite) > 5 * min(finite)
+    may_be_log = min(finite) >= 100 or (name in TIMES and min(finite) > 0)
+    return may_be_log and max(finite) > 5 * min(finite)
 
 
 def style_log(axis: Any) -> None:

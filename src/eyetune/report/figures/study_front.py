@@ -119,8 +119,7 @@ def _draw_pair(
     draw_states(axes, dots)
     ringed = sorted((points[trial.number][first], points[trial.number][second]) for trial in best)
     if len(objectives) == 2:
-        # Between two points, only the worse value of each objective is certain to be reached:
-        # the corner on the worse side.
+        # A staircase: between two trials, only the worse value of each objective has been reached.
         where: Literal["pre", "post"] = "post" if objectives[first].direction == "min" else "pre"
         axes.step(*zip(*ringed, strict=True), where=where, color=BEST, linewidth=1.4, zorder=1)
     axes.plot(

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_AXES = 16  # of hyperparameters that are legible side by side
 MAX_LINES = 500
+_PANEL_CHARACTERS = 34  # of a label that is as long as a panel is high
 _FEW_VALUES = 8  # with more, lines through one value are rare
 
 
@@ -317,7 +318,7 @@ def slices(record: StudyRecord, trials: Sequence[TrialRecord]) -> Picture:
     for index, hyperparameter in enumerate(varied):
         axes = panels[index]
         _draw_slice(axes, hyperparameter, order)
-        style_objective(axes, first, values)
+        style_objective(axes, first, values, width=_PANEL_CHARACTERS)
         if index % columns:
             axes.set_ylabel("")
     best = _best_handle(order[0], first)

@@ -237,7 +237,7 @@ def _draw_curves(
     if ends:
         times, values = map(list, zip(*ends, strict=True))
         axes.scatter(times, values, s=22, c=colors, zorder=2.5, rasterized=is_long)
-    style_objective(axes, objective, shown, room=0.12)
+    style_objective(axes, objective, shown, room=0.12, counted=[value for _, value in ends])
 
 
 def _draw_rows(
