@@ -151,6 +151,8 @@ CANDIDATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "16-32-48, 2-2-1 blocks": candidate(residual(16, (16, 2), (32, 2), (48, 1))),
         "16-28-44, 3-3-1 blocks": candidate(residual(16, (16, 3), (28, 3), (44, 1))),
         "16-32-48, 3-2-1 blocks": candidate(residual(16, (16, 3), (32, 2), (48, 1))),
+        "16-32, 6-3 blocks": candidate(residual(16, (16, 6), (32, 3))),
+        "16-32, 3-4 blocks": candidate(residual(16, (16, 3), (32, 4))),
     },
     "small-300k": {
         "16-32-64, 3-3-3 blocks": candidate(residual(16, (16, 3), (32, 3), (64, 3))),
