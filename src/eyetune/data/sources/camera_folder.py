@@ -10,7 +10,7 @@ import numpy as np
 
 from eyetune.data.dataset import Labels
 from eyetune.data.sources.folder import image_files, survey
-from eyetune.data.sources.image_file import SUFFIXES, UNSUPPORTED_SUFFIXES
+from eyetune.data.sources.image_file import SUFFIXES, UNSUPPORTED_SUFFIXES, listed
 from eyetune.errors import DataError, SourceError, UsageError
 
 MAX_NAMED = 10  # classes in a message
@@ -79,8 +79,8 @@ def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
     if unknown:
         raise DataError(
             f"{folder} has classes that the network does not know.",
-            expected=f"folders named {_named(class_names)}",
-            received=_named(unknown),
+            expected=f"folders named {listed(class_names, MAX_NAMED)}",
+            received=listed(unknown, MAX_NAMED),
             fix=(
                 "Rename the folders. To compare properties only, put all pictures into one folder "
                 "without subfolders."
@@ -91,8 +91,3 @@ def camera_files(folder: Path, class_names: Sequence[str]) -> CameraFiles:
     labels = np.array([numbers[label] for _, label in pairs], np.int64)
     missing = tuple(name for name in class_names if name not in listing.class_names)
     return CameraFiles(tuple(path for path, _ in pairs), labels, missing)
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more

@@ -199,8 +199,8 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if is_upright else ImageOps.exif_transpose(image)
 
 
-def listed(items: Iterable[str]) -> str:
-    """Return the first names of files or folders as text, and how many others there are."""
+def listed(items: Iterable[str], max_names: int = MAX_LISTED) -> str:
+    """Return the first names of files or classes as text, and how many others there are."""
     names = [readable(item) for item in items]
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
+    more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+    return ", ".join(names[:max_names]) + more

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BEST = STRONG[1]
 GRAY = "#8a8a8a"
 NO_RESULT = "No trial has a result"
+REMARK_CHARACTERS = 66  # of a line below the name of an axis
 # Shapes differ too: some readers, and prints, cannot distinguish the colors.
 LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": STRONG[0], "markersize": 6},
@@ -115,7 +116,7 @@ def legend_below(
         )
 
 
-def objective_label(objective: Objective, note: str = "", *, width: int = 66) -> str:
+def objective_label(objective: Objective, note: str = "", *, width: int = REMARK_CHARACTERS) -> str:
     """Return the label of an axis of an objective.
 
     Args:
@@ -190,7 +191,7 @@ def style_objective(
     always: Sequence[float] = (),
     counted: Sequence[float] | None = None,
     note: str = "",
-    width: int = 66,
+    width: int = REMARK_CHARACTERS,
 ) -> None:
     """Scale, format and label the axis of an objective; the label counts the trials beyond it.
 

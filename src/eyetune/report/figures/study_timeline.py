@@ -220,6 +220,7 @@ def _draw_curves(
     ends: list[tuple[float, float]] = []
     colors: list[str] = []
     shown: list[float] = []
+    last: dict[int, float] = {}  # by the number of the trial, which may have several parts
     for part in parts:
         values = _values(part, objective)
         times = [time / unit_seconds for time in part.epoch_ends]
@@ -229,6 +230,7 @@ def _draw_curves(
         else:
             curves.append(list(zip(times, values, strict=True)))
             ends.append((times[-1], values[-1]))
+            last[part.trial.number] = values[-1]
             colors.append(_color(part.trial))
             shown.append(values[-1])
     axes.add_collection(
@@ -237,7 +239,7 @@ def _draw_curves(
     if ends:
         times, values = map(list, zip(*ends, strict=True))
         axes.scatter(times, values, s=22, c=colors, zorder=2.5, rasterized=is_long)
-    style_objective(axes, objective, shown, room=0.12, counted=[value for _, value in ends])
+    style_objective(axes, objective, shown, room=0.12, counted=list(last.values()))
 
 
 def _draw_rows(
