@@ -12,7 +12,13 @@ from eyetune.analysis.ranking import non_dominated_trials
 from eyetune.dashboard import charts
 from eyetune.records.study import Objective
 from eyetune.testing.labs import fabricated_history, fabricated_lab
-from eyetune.testing.studies import ACCURACY, PARAMETERS, SECONDS, fabricated_study
+from eyetune.testing.studies import (
+    ACCURACY,
+    PARAMETERS,
+    SECONDS,
+    fabricated_space,
+    fabricated_study,
+)
 
 
 def data_of(options: charts.Options, name: str) -> list[list[float]]:
@@ -124,12 +130,14 @@ def test_numbers_that_json_lacks_are_left_out() -> None:
 
 
 def test_slices_of_words_and_numbers() -> None:
-    study = fabricated_study(20)
+    study = fabricated_study(20, space=fabricated_space(7))
     objective = study.record.settings.objectives[0]
     for name in study.record.space.names:
         options = charts.slices(objective, study.trials, name)
         json.dumps(options, allow_nan=False)
         assert options["series"][0]["data"]
+    switch = charts.slices(objective, study.trials, "batch_norm")
+    assert switch["xAxis"]["data"] == ["false", "true"]
 
 
 def test_front_has_lines_at_the_limits_of_its_axes() -> None:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from eyetune.dashboard.charts import Options
 from eyetune.dashboard.parallel_chart import parallel, trials_within
-from eyetune.testing.studies import FabricatedStudy, fabricated_study
+from eyetune.testing.studies import FabricatedStudy, fabricated_space, fabricated_study
 
 
 @cache
 def study() -> FabricatedStudy:
-    return fabricated_study(40)
+    return fabricated_study(40, space=fabricated_space(7))
 
 
 @cache
@@ -74,6 +74,10 @@ def test_names_are_chosen_by_their_positions() -> None:
     }
     assert expected
     assert trials_within(options(), {activation["id"]: [(position, position)]}) == expected
+
+
+def test_switches_read_as_on_the_command_line() -> None:
+    assert axis("batch_norm")["data"] == ["false", "true"]
 
 
 def test_a_trial_without_the_hyperparameter_is_in_no_range_of_it() -> None:

@@ -10,7 +10,7 @@ from eyetune.dashboard.rows import choose_runs, epoch_row, run_row, trial_row
 from eyetune.errors import UsageError
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord, Workspace
-from eyetune.testing.studies import fabricated_study
+from eyetune.testing.studies import fabricated_space, fabricated_study
 from eyetune.values.history import Epoch
 from tests.records.fabricate import add_complete_run
 
@@ -72,12 +72,13 @@ def test_rows_show_hostile_names_in_one_line(runs: list[RunRecord]) -> None:
 
 
 def test_row_of_a_trial_has_its_results_and_values() -> None:
-    study = fabricated_study(5)
+    study = fabricated_study(5, space=fabricated_space(7))
     trial = next(trial for trial in study.trials if trial.objectives)
     row = trial_row(study.record, trial)
     objective = study.record.settings.objectives[0]
     assert row[f"objective {objective.name}"]
     assert {f"value {name}" for name in trial.all_values} <= set(row)
+    assert row["value batch_norm"] == ("true" if trial.all_values["batch_norm"] else "false")
 
 
 def test_epoch_has_what_it_measures() -> None:

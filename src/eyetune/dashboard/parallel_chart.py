@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyetune.analysis.study_summary import setting_text
 from eyetune.dashboard.charts import MIN_RATIO_OF_LOG, PALE, TEXT, Options, base, rounded
 from eyetune.records.study import Objective
 from eyetune.records.trial import TrialRecord
@@ -126,7 +127,7 @@ def _axis(dimension: int, hyperparameter: Choice | Range, values: Sequence[Any])
         "name": one_line(hyperparameter.name),
     }
     if not are_numbers:
-        names = dict.fromkeys([*map(str, choices), *sorted(map(str, given))])
+        names = dict.fromkeys([*map(setting_text, choices), *sorted(map(setting_text, given))])
         return {**axis, "type": "category", "data": list(names)}
     if min(*choices, *given) > 0 and max(choices) / min(choices) >= MIN_RATIO_OF_LOG:
         return {**axis, "type": "log"}
@@ -136,4 +137,4 @@ def _axis(dimension: int, hyperparameter: Choice | Range, values: Sequence[Any])
 def _value(axis: Options, value: Any) -> Any:
     if value is None:
         return _UNUSED
-    return str(value) if axis.get("type") == "category" else value
+    return setting_text(value) if axis.get("type") == "category" else value

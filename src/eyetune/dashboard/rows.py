@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from eyetune.analysis.study_summary import state_name
+from eyetune.analysis.study_summary import setting_text, state_name
 from eyetune.records import RunRecord, RunState, query
 from eyetune.records.lab import LabRecord
 from eyetune.records.study import StudyRecord
@@ -139,7 +139,7 @@ def trial_row(study: StudyRecord, trial: TrialRecord, *, epochs: int = 0) -> Row
         result = results[position] if position < len(results) else None
         row[f"objective {objective.name}"] = number(objective.name, result)
     for name, value in trial.all_values.items():
-        row[f"value {name}"] = one_line(f"{value:.4g}" if isinstance(value, float) else str(value))
+        row[f"value {name}"] = one_line(setting_text(value))
     row["note"] = one_line("; ".join(trial.infeasible) or trial.error.partition("\n")[0])
     return row
 
