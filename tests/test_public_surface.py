@@ -67,6 +67,13 @@ def test_public_name_is_documented_with_an_example(name: str) -> None:
     assert ">>>" in documentation or name in WITHOUT_EXAMPLE
 
 
+def test_public_results_show_themselves_in_a_notebook() -> None:
+    public = [getattr(eyetune, name) for name in eyetune.__all__]
+    results = [each for each in public if isinstance(each, type) and hasattr(each, "to_json")]
+    assert {eyetune.FitCheck, eyetune.Run, eyetune.Study} <= set(results)
+    assert [each for each in results if not hasattr(each, "_repr_html_")] == []
+
+
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         _ = eyetune.no_such_name

@@ -23,6 +23,8 @@ def test_evaluate_file_agrees_with_the_run(trained: Run, archive: Path) -> None:
     value = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert value["accuracy"] == trained.test_accuracy
     assert value["text"] == result.judgement.text
+    assert repr(result).startswith("<FileEvaluation: model.keras: accuracy ")
+    assert result.summary.rows["accuracy"] == expected.summary.rows["accuracy"]
     few = et.evaluate_file(path, archive, split="validation", num_images=3, progress=False)
     assert few.evaluation.num_images == 3
 

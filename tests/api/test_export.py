@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -56,6 +57,13 @@ def s3_export(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> et.Expo
 @pytest.fixture(scope="module")
 def verified(exported: et.Export, trained: Run) -> Verification:
     return et.verify(exported.folder, workspace=trained.workspace, progress=False)
+
+
+def test_export_shows_itself_in_a_notebook(exported: et.Export) -> None:
+    assert repr(exported).endswith(f"for ESP-EYE, in {exported.folder}>")
+    page = exported._repr_html_()
+    assert f"{exported.manifest.flash_bytes:,} of " in page
+    assert all(html.escape(note) in page for note in exported.notes)
 
 
 def test_export_holds_all_that_a_board_needs(exported: et.Export) -> None:

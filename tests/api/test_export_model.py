@@ -28,6 +28,8 @@ def test_export_model_writes_files_of_the_same_network(trained: Run, tmp_path: P
     assert np.abs(in_int8 - expected).mean() < 0.02
     assert files.float_accuracy == trained.validation_accuracy
     assert files.num_validation_images == len(images)
+    assert repr(files).startswith("<ModelExport: model.tflite, ")
+    assert f"{files.int8_accuracy:.2%}" in files._repr_html_()
 
 
 def test_export_model_converts_a_keras_file(trained: Run, archive: Path, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def test_fit_check_of_the_lab_network_fits_the_esp_eye() -> None:
     assert 0 < value["latency_error"] < value["latency_ms"]
     assert value["macs"] == sum(value["macs_by_kind"].values()) == 4_040_704
     assert value["largest_model_bytes"] == load_board("esp-eye").max_model_bytes
+    assert repr(check) == "<FitCheck: the known network lab fits ESP-EYE>"
+    assert "4,040,704 MACs" in check._repr_html_()
 
 
 def test_fit_check_default_is_the_lab_recipe() -> None:
@@ -52,6 +54,8 @@ def test_fit_check_of_vgg16_does_not_fit() -> None:
     assert [violation.limit for violation in check.footprint.violations(check.board)] == ["flash"]
     assert check.bottleneck.limit == "flash"
     assert len(check.advice) == len(check.reasons) == 1
+    assert "does not fit" in repr(check)
+    assert check.summary.sentences == [*check.reasons, *check.advice]
 
 
 def test_fit_check_json_keeps_earlier_keys() -> None:

@@ -54,6 +54,7 @@ def test_gap_of_some_classes_leaves_the_others_out(trained: Run, tmp_path: Path)
     assert shifts["brightness"] < -2
     assert len(found.notes) >= 2
     assert found._repr_html_().count("<img") == 1
+    assert len(repr(found)) < 300
 
 
 def test_gap_without_labels_gives_properties_only(trained: Run, tmp_path: Path) -> None:

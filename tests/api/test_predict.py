@@ -64,6 +64,9 @@ def test_predict_of_a_run_answers_in_float_and_int8(trained: Run, photos: Path) 
         assert not int8.is_unknown
     sheet = result.contact_sheet()
     assert sheet.width > 3 * 32
+    assert repr(result).startswith("<Predictions: 3 pictures by ")
+    assert dict(result.summary.rows) == {each.name: each.text for each in result.pictures}
+    assert any(broken[0] in sentence for sentence in result.summary.sentences)
     assert [row["image"] for row in result.to_json()["predictions"]] == [
         picture.name for picture in result.pictures
     ]

@@ -84,6 +84,9 @@ def test_shrink_returns_a_run_within_the_limits(parent: et.Run, whole: et.Shrunk
     assert run.id == last.run
     assert run.evaluate("validation", dataset=tiny_dataset()).accuracy == last.validation_accuracy
     assert whole.to_json()["shrink"]["steps"][1]["run"] == run.id
+    assert repr(whole).endswith("in 2 steps>")
+    row = whole.summary.rows["multiply-accumulates"]
+    assert row.startswith(f"{run.record.network.macs:,}, before {first.before['macs']:,.0f}; ")
 
 
 def test_shrink_logs_each_step(whole: et.Shrunk) -> None:

@@ -16,6 +16,7 @@ from eyetune.analysis.class_metrics import (
     class_metrics,
     wilson_share,
 )
+from eyetune.values.summary import Summarized, Summary
 
 CALIBRATION_BINS = 15
 MIN_PROBABILITY = 1e-7  # as Keras clips, so that losses agree
@@ -24,8 +25,8 @@ Probabilities = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Summarized):
     """The metrics of a network on a split. Shares are 0 to 1.
 
     Attributes:
@@ -54,6 +55,25 @@ class Evaluation:
     def class_accuracy(self) -> tuple[float, ...]:
         """Recall of each class; NaN for a class without images."""
         return tuple(metrics.recall.value for metrics in self.by_class)
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        shares = {
+            "accuracy": Share(self.accuracy, *self.accuracy_interval),
+            "balanced accuracy": self.balanced_accuracy,
+        }
+        rows = {
+            **{
+                name: f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})"
+                for name, share in shares.items()
+            },
+            "loss": f"{self.loss:.4f}",
+            "expected calibration error": f"{self.calibration_error:.2%}",
+            "images": f"{self.num_images:,}",
+        }
+        title = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.num_images:,} images"
+        return Summary(title, rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON values."""

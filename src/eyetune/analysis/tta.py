@@ -13,14 +13,15 @@ import numpy as np
 
 from eyetune.analysis.comparison import bootstrap_differences, interval_of
 from eyetune.analysis.metrics import Evaluation, Labels, Probabilities, evaluate
+from eyetune.values.summary import Summarized, Summary
 
 # Accuracy lost on mirror images alone: from here on, they may show other things than the images,
 # as mirrored digits, letters and signs do.
 OTHER_MEANING = 0.05
 
 
-@dataclass(frozen=True)
-class TtaGain:
+@dataclass(frozen=True, repr=False)
+class TtaGain(Summarized):
     """What test-time augmentation gains. Shares are 0 to 1.
 
     Attributes:
@@ -56,6 +57,20 @@ class TtaGain:
             "these images may mean something else, as digits, letters and signs do. Then test-time "
             "augmentation is not for them."
         )
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        low, high = (100 * bound for bound in self.difference_interval)
+        points = f"{100 * self.difference:+.2f} points"
+        rows = {
+            "accuracy": f"{self.averaged.accuracy:.2%}",
+            "on the images alone": f"{self.plain.accuracy:.2%}",
+            "on the mirror images alone": f"{self.mirrored_accuracy:.2%}",
+            "difference": f"{points} (95% interval {low:+.1f} to {high:+.1f}): {self.finding}",
+        }
+        title = f"test-time augmentation, {points}: {self.finding}"
+        return Summary(title, rows, (self.hint,) if self.hint else ())
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics as plain JSON values."""

@@ -37,6 +37,7 @@ from eyetune.tuning.objectives import constraints_of
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.settings import check_options
 from eyetune.values.firmware_formats import DEFAULT_FORMATS
+from eyetune.values.summary import Summarized, Summary
 
 # Time that is kept for the verification, at most; with little time, it covers fewer images.
 MAX_VERIFICATION_SHARE = 0.25
@@ -55,8 +56,8 @@ _MAX_UNKNOWN_IMAGES = 10_000  # that an export classifies to refuse unknown pict
 _RESULT = "deployment.json"
 
 
-@dataclass(frozen=True)
-class Deployment:
+@dataclass(frozen=True, repr=False)
+class Deployment(Summarized):
     """The result of `deploy`.
 
     Attributes:
@@ -72,6 +73,22 @@ class Deployment:
     export: Export
     verification: Verification
     seconds: float
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it, before export and verification."""
+        rows = {
+            "run": self.run.record.label,
+            "hyperparameters": settings_text(self.study.best_trial),
+            "time": f"{self.seconds:,.0f} s",
+            "report": str(self.report),
+        }
+        title = f"study {self.study.name} on {self.export.manifest.board.title}"
+        return Summary(f"{title}. {self.verification.summary.title}", rows)
+
+    def _repr_html_(self) -> str:
+        parts: tuple[Summarized, ...] = (self.export, self.verification)
+        return self.summary.as_html() + "".join(part.summary.as_html() for part in parts)
 
     @property
     def report(self) -> Path:

@@ -12,11 +12,12 @@ from eyetune.api.file_images import images_for
 from eyetune.api.preparing import check_evaluated_split, check_num_images, note, start
 from eyetune.device.export.model_file import check_model_file, open_model_file
 from eyetune.report.progress.training_progress import counting_bar
-from eyetune.values.pixels import PixelRange, Pixels, check_pixels
+from eyetune.values.pixels import PixelRange, Pixels, check_pixels, pixels_text
+from eyetune.values.summary import Summarized, Summary
 
 
-@dataclass(frozen=True)
-class FileEvaluation:
+@dataclass(frozen=True, repr=False)
+class FileEvaluation(Summarized):
     """The evaluation of a network from a file.
 
     Attributes:
@@ -41,6 +42,18 @@ class FileEvaluation:
     def judgement(self) -> Judgement:
         """The accuracy beside the accuracy of guessing."""
         return judge(self.evaluation.confusion, self.split)
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        found = self.evaluation.summary
+        rows = {
+            **found.rows,
+            "images": f"{self.evaluation.num_images:,} of the {self.split} split",
+            "pixels": f"from {pixels_text(self.pixels)}, {self.dtype} input",
+            "computed by": self.interpreter,
+        }
+        return Summary(f"{self.path.name}: {found.title}", rows, (self.judgement.text,))
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as JSON values."""

@@ -40,6 +40,7 @@ from eyetune.device import firmware
 from eyetune.device.boards.profiles import Board, load_board
 from eyetune.device.export import export_folder
 from eyetune.device.export.export_folder import LABELS, MODEL, Manifest, SourceFile
+from eyetune.device.export.export_text import export_rows
 from eyetune.device.export.int8_values import check_ports, returns_probabilities
 from eyetune.errors import BoardError, UsageError, nearest
 from eyetune.records import Workspace
@@ -48,6 +49,7 @@ from eyetune.tuning.recording import versions
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
 from eyetune.values.pixels import Pixels
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
+from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
@@ -57,8 +59,8 @@ DENSE_GROUP = 8  # outputs that ESP-NN's dense kernel computes together
 NUM_EXPECTED = 3  # images whose answers the firmware's README shows
 
 
-@dataclass(frozen=True)
-class Export:
+@dataclass(frozen=True, repr=False)
+class Export(Summarized):
     """An export.
 
     Attributes:
@@ -77,6 +79,12 @@ class Export:
         return self.manifest.accuracy_drop
 
     lost = renamed_to("accuracy_drop")
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        title = f"{self.manifest.label} for {self.manifest.board.title}, in {self.folder}"
+        return Summary(title, export_rows(self.manifest), self.notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""

@@ -20,16 +20,18 @@ from eyetune.api.int8_network import int8_network
 from eyetune.api.preparing import note, start
 from eyetune.api.run import Run
 from eyetune.device.export.export_folder import LABELS, labels_text
+from eyetune.device.export.export_text import accuracy_rows
 from eyetune.device.export.onnx_file import check_onnx, write_onnx
 from eyetune.errors import UsageError, nearest
 from eyetune.records import Workspace
 from eyetune.report.output import output_errors, write_output
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
-from eyetune.values.pixels import PixelRange, Pixels
+from eyetune.values.pixels import PixelRange, Pixels, pixels_text
+from eyetune.values.summary import Summarized, Summary
 
 
-@dataclass(frozen=True)
-class ModelExport:
+@dataclass(frozen=True, repr=False)
+class ModelExport(Summarized):
     """Model files that were written.
 
     Attributes:
@@ -48,6 +50,19 @@ class ModelExport:
     num_validation_images: int | None = None
     float_accuracy: float | None = None
     int8_accuracy: float | None = None
+
+    @property
+    def accuracy_rows(self) -> dict[str, str]:
+        """Accuracies on validation images as texts; empty if none were compared."""
+        if self.int8_accuracy is None or self.num_validation_images is None:
+            return {}
+        return accuracy_rows(self.float_accuracy, self.int8_accuracy, self.num_validation_images)
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        rows = {**self.accuracy_rows, "pixels in float": f"from {pixels_text(self.pixels)}"}
+        return Summary(f"{', '.join(self.files)} in {self.folder}", rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""

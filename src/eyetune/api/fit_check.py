@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyetune.analysis.trial_results import int8_json
+from eyetune.api.board_needs import board_needs
 from eyetune.api.preparing import note, start, workspace_of
 from eyetune.api.run import Run
 from eyetune.data.load import shape_of
@@ -22,6 +23,7 @@ from eyetune.records.run import require_images
 from eyetune.values.int8_accuracy import Int8Accuracy
 from eyetune.values.renamed_attributes import accept_earlier_names, renamed_to
 from eyetune.values.renamed_keys import with_earlier_names
+from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:
     from eyetune.device.estimate.footprint import Footprint
@@ -32,8 +34,8 @@ Verdict = Literal["fits", "does not fit", "cannot tell"]
 _OTHER_MODEL_FILES = (".h5", ".hdf5", ".pb", ".onnx", ".pt", ".pth", ".json")
 
 
-@dataclass(frozen=True)
-class FitCheck:
+@dataclass(frozen=True, repr=False)
+class FitCheck(Summarized):
     """What a network needs, and what a board has.
 
     Attributes:
@@ -82,6 +84,18 @@ class FitCheck:
     def bottleneck(self) -> Bottleneck:
         """The layer that costs most of what the board has too little of, or of the time."""
         return self.footprint.bottleneck(self.board)
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        verdict = "may not fit" if self.verdict == "cannot tell" else self.verdict
+        rows = {need.name: need.text for need in board_needs(self)}
+        sentences = (self.uncertainty, *self.reasons, *self.advice)
+        return Summary(
+            f"{self.label} {verdict} {self.board.title}",
+            {**rows, "bottleneck": self.bottleneck.text},
+            [sentence for sentence in sentences if sentence],
+        )
 
     what = renamed_to("label")
     costliest = renamed_to("bottleneck")

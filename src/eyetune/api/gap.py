@@ -36,9 +36,14 @@ __all__ = ["ShownGap", "gap"]
 MAX_CLEAN = 2000  # pictures of the data set: more would hardly narrow the interval of the gap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShownGap(Gap):
     """A gap. A notebook shows it as sentences and a picture."""
+
+    def __repr__(self) -> str:
+        from eyetune.report.pages.gap_text import gap_sentences
+
+        return f"<Gap of {one_line(self.label)}: {one_line(' '.join(gap_sentences(self)[:1]))}>"
 
     def plot(self) -> Picture:
         """Draw the gap, and what each property explains of it, with 95% intervals."""

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from eyetune.data.contact_sheet import Cell, contact_sheet
 from eyetune.data.dataset import Images
+from eyetune.report.numbers import count_text
+from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MAX_SHOWN = 50  # pictures that a notebook lists
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,11 @@ class PictureAnswer:
     confidence: float
     is_unknown: bool
     classes: tuple[tuple[str, float], ...]
+
+    @property
+    def text(self) -> str:
+        """The class with its confidence."""
+        return f"{self.label} {self.confidence:.1%}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as JSON values."""
@@ -60,6 +69,13 @@ class PicturePrediction:
     voted: str | None = None
 
     @property
+    def text(self) -> str:
+        """The answers in one line."""
+        answers = {"float": self.float_answer, "int8": self.int8_answer}
+        texts = [f"{name}: {answer.text}" for name, answer in answers.items() if answer]
+        return "; ".join([*texts, *([f"by vote: {self.voted}"] if self.voted is not None else [])])
+
+    @property
     def classes(self) -> tuple[tuple[str, float], ...]:
         """The most probable classes: in float, if there is such a network, otherwise in int8."""
         answer = self.float_answer or self.int8_answer
@@ -76,8 +92,8 @@ class PicturePrediction:
         }
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Summarized):
     """The answers of a network for pictures.
 
     Attributes:
@@ -93,6 +109,20 @@ class Predictions:
     pictures: tuple[PicturePrediction, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it: the first pictures, and what to know."""
+        shown = self.pictures[:MAX_SHOWN]
+        sentences = [f"Unreadable: {name} ({why})" for name, why in self.unreadable]
+        if len(self.pictures) > len(shown):
+            more = count_text(len(self.pictures) - len(shown), "picture")
+            sentences.append(f"{more} more: `pictures` has all of them.")
+        return Summary(
+            f"{count_text(len(self.pictures), 'picture')} by {self.network}",
+            {picture.name: picture.text for picture in shown},
+            (*sentences, *self.notes),
+        )
 
     def contact_sheet(self) -> Image:
         """Draw the first 400 pictures as the network sees them, with their names and answers.

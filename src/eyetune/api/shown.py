@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from eyetune.analysis.comparison import Comparison
 from eyetune.analysis.comparison_table import Column, ComparisonTable, comparison_table
 from eyetune.analysis.learning_rates import RangeTest
 from eyetune.values.display import lines
+from eyetune.values.summary import fact_table
 
 if TYPE_CHECKING:
     from eyetune.api.run import Run
@@ -47,7 +47,7 @@ class ShownComparison(Comparison):
         return f"{_comparison_html(comparison_table(self))}{picture}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ShownRangeTest(RangeTest):
     """The result of a learning-rate range test. A notebook shows it as a table and a curve.
 
@@ -56,6 +56,9 @@ class ShownRangeTest(RangeTest):
     """
 
     title: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Range test: {'; '.join(f'{name} {text}' for name, text in self.rows().items())}>"
 
     def plot(self) -> Picture:
         """Draw loss by learning rate, with the suggestion and the usable range."""
@@ -80,7 +83,7 @@ class ShownRangeTest(RangeTest):
         return {**rows, "steps": steps}
 
     def _repr_html_(self) -> str:
-        return f"{_fact_table(self.rows())}{self.plot().as_html('loss by learning rate')}"
+        return f"{fact_table(self.rows())}{self.plot().as_html('loss by learning rate')}"
 
 
 def run_html(run: Run) -> str:
@@ -103,7 +106,7 @@ def run_html(run: Run) -> str:
         if run.has_verdict:
             rows["verdict"] = run.verdict.text
     curves = run.plot().as_html("accuracy and loss by epoch") if run.history else ""
-    return f"{_fact_table(rows)}{curves}"
+    return f"{fact_table(rows)}{curves}"
 
 
 def validation_rows(results: Results) -> dict[str, str]:
@@ -128,13 +131,3 @@ def _comparison_html(table: ComparisonTable) -> str:
         rows.append(f"<tr>{''.join(cells)}</tr>")
     notes = "<br>".join(html.escape(lines(note)) for note in table.notes)
     return f"<table>{''.join(rows)}</table><p>{notes}</p>"
-
-
-def _fact_table(rows: Mapping[str, str]) -> str:
-    """Return facts as an HTML table of two columns."""
-    cells = [
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(lines(value))}</td></tr>"
-        for name, value in rows.items()
-    ]
-    return f"<table>{''.join(cells)}</table>"

@@ -10,7 +10,13 @@ from typing import Any
 
 from eyetune.api.preparing import check_seed, note, start, workspace_of
 from eyetune.api.run import Run
-from eyetune.api.shrink_limits import check_can_shrink, check_limits, costs_text, read_limits
+from eyetune.api.shrink_limits import (
+    check_can_shrink,
+    check_limits,
+    cost_changes,
+    costs_text,
+    read_limits,
+)
 from eyetune.api.train import resume, train
 from eyetune.data import Dataset
 from eyetune.device.boards.profiles import load_board
@@ -33,14 +39,15 @@ from eyetune.tuning.shrinking import (
     smaller_when_converted,
     step_limits,
 )
+from eyetune.values.summary import Summarized, Summary
 
 WEIGHTS_FOLDER = "weights"  # in the workspace
 # Schedules that end with a small learning rate, whatever the results are.
 _FALLING = ("cosine", "one_cycle", "step", "exponential")
 
 
-@dataclass(frozen=True)
-class Shrunk:
+@dataclass(frozen=True, repr=False)
+class Shrunk(Summarized):
     """The result of `shrink`.
 
     Attributes:
@@ -52,6 +59,19 @@ class Shrunk:
     run: Run
     parent: Run
     record: ShrinkRecord
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        rows = {}
+        for change in cost_changes(self.record):
+            limit = f"; {change.limit}" if change.limit else ""
+            rows[change.name] = f"{change.now}, before {change.before}{limit}"
+        now, before = (f"{run.validation_accuracy:.2%}" for run in (self.run, self.parent))
+        rows["validation accuracy in float"] = f"{now}, before {before}"
+        steps = count_text(len(self.record.steps), "step")
+        title = f"{self.run.record.label}, made from {self.parent.record.label} in {steps}"
+        return Summary(title, rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as JSON values, with the steps under `shrink`."""

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from eyetune.analysis.trial_results import TIMES
 from eyetune.errors import UsageError
 from eyetune.records import RunRecord
+from eyetune.records.shrink import ShrinkRecord
 from eyetune.records.study import Constraint
 from eyetune.tuning.objectives import check_board, constraints_of, violations
 from eyetune.tuning.options import TuneOptions
 from eyetune.tuning.shrinking import Candidate, Shapes
 
 _ON_A_BOARD = ("flash_bytes", "arena_bytes", "latency_ms", "fps")
+_SIGNS = {"<=": "at most", "<": "less than", ">=": "at least", ">": "more than"}
+_NAMES = {
+    "macs": "multiply-accumulates",
+    "multiply_adds": "multiply-accumulates",
+    "parameters": "parameters",
+    "trainable_parameters": "trainable parameters",
+    "flash_bytes": "flash (bytes)",
+    "arena_bytes": "tensor arena (bytes)",
+    "latency_ms": "time per image (ms)",
+    "fps": "frames per second",
+}
 _UNITS = {
     "macs": "MACs",
     "multiply_adds": "MACs",
@@ -24,6 +37,42 @@ _UNITS = {
     "latency_ms": "ms per image",
     "fps": "frames per second",
 }
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """A cost of the network that was made smaller, as texts.
+
+    Attributes:
+        name: What it is, with its unit.
+        before: That of the parent.
+        now: That of the result.
+        limit: What it was to keep; "" if nothing.
+    """
+
+    name: str
+    before: str
+    now: str
+    limit: str
+
+
+def cost_changes(record: ShrinkRecord) -> list[CostChange]:
+    """Return what the steps changed, cost by cost."""
+    changes = []
+    for name, before in record.steps[0].before.items():
+        limits = [
+            f"{_SIGNS[limit.sign]} {limit.limit:,.10g}"
+            for limit in record.limits
+            if limit.name == name
+        ]
+        change = CostChange(
+            _NAMES.get(name, name),
+            before=cost_number(name, before),
+            now=cost_number(name, record.steps[-1].after[name]),
+            limit=" and ".join(limits),
+        )
+        changes.append(change)
+    return changes
 
 
 def check_can_shrink(record: RunRecord) -> None:

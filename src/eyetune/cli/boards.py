@@ -15,6 +15,7 @@ from eyetune.report.console import escape, escape_lines
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from eyetune.api.board_needs import Need
     from eyetune.api.fit_check import FitCheck
     from eyetune.device.boards.profiles import Board
 
@@ -245,73 +246,25 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
 
 
 def _needs_table(check: FitCheck) -> Table:
-    from eyetune.analysis.trial_results import fps_text, int8_text
+    from eyetune.api.board_needs import board_needs
 
-    board, needs = check.board, check.footprint
     table = Table(show_header=False, box=box.SIMPLE)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    least = ", at least" if check.uncertainty else ""
-    table.add_row(f"flash{least}", *_bar(needs.flash_bytes, board.max_model_bytes, "bytes"))
-    in_psram, arena_bytes = needs.arena_in_psram(board), needs.arena_bytes_on(board)
-    if not board.psram_bytes:
-        table.add_row(
-            f"RAM{least}", *_bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
-        )
-    else:
-        beyond = "yellow" if in_psram else "red"  # not an error, since there is external RAM
-        internal = _bar(arena_bytes, board.arena_bytes, "bytes for the arena", beyond)
-        table.add_row(f"internal RAM{least}", *internal)
-    if in_psram:
-        external = _bar(arena_bytes, board.max_arena_bytes, "bytes for the arena")
-        table.add_row(f"external RAM{least}", *external)
-    table.add_row("arena by part", "", _arena_text(check))
-    table.add_row("time per image", "", _time_text(check, in_psram=in_psram))
-    if check.latency is not None:
-        time = check.latency
-        fps = fps_text(time.milliseconds, time.error_milliseconds)
-        table.add_row("frames per second", "", fps)
-    if check.int8 is not None:
-        images = f"{check.int8.num_images:,} validation images, {check.int8.interpreter}"
-        table.add_row("int8 accuracy", "", f"{int8_text(check.int8)}, {images}")
-    kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in needs.macs_by_kind.items())
-    by_kind = f" ({kinds})" if kinds else ""
-    table.add_row("multiply-accumulates", "", f"{needs.macs:,} MACs{by_kind}")
-    table.add_row("parameters", "", f"{needs.parameters:,}")
+    for need in board_needs(check):
+        table.add_row(need.name, _bar(need), need.text)
     return table
 
 
-def _arena_text(check: FitCheck) -> str:
-    """Return the parts of the tensor arena, and where their sizes come from."""
-    arena = check.footprint.arena_on(check.board)
-    how = "measured" if arena.is_measured else "computed"
-    text = f"{how}: {arena.tensors_bytes:,} tensors, {arena.interpreter_bytes:,} interpreter"
-    if not arena.scratch_bytes:
-        return text
-    separator = "; computed:" if arena.is_measured else ","
-    return f"{text}{separator} {arena.scratch_bytes:,} ESP-NN"
-
-
-def _time_text(check: FitCheck, *, in_psram: bool) -> str:
-    from eyetune.analysis.trial_results import latency_text
-
-    time = check.latency
-    if check.uncertainty:
-        return "unknown"
-    if time is None:
-        return "unknown: the board has no cost model"
-    text = latency_text(time.milliseconds, time.error_milliseconds)
-    return f"{text}, slower with the arena in external RAM" if in_psram else text
-
-
-def _bar(needed: int, available: int, unit: str, beyond: str = "red") -> tuple[str, str]:
-    """Return a bar of how much of what is available is needed, and the same as text."""
-    share = needed / available
-    filled = min(round(share * _BAR_WIDTH), _BAR_WIDTH) or 1
-    color = "green" if share <= 1 else beyond
-    bar = f"[{color}]{'█' * filled}[/{color}][dim]{'░' * (_BAR_WIDTH - filled)}[/dim]"
-    return bar, f"{needed:,} of {available:,} {unit} ({share:.0%})"
+def _bar(need: Need) -> str:
+    """Return a bar of how much of what is available is needed; "" where nothing limits it."""
+    if need.share is None:
+        return ""
+    filled = min(round(need.share * _BAR_WIDTH), _BAR_WIDTH) or 1
+    beyond = "red" if need.is_limit else "yellow"
+    color = "green" if need.share <= 1 else beyond
+    return f"[{color}]{'█' * filled}[/{color}][dim]{'░' * (_BAR_WIDTH - filled)}[/dim]"
 
 
 def _kibibytes(size: int) -> str:

@@ -18,13 +18,12 @@ from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
 from eyetune.values.pixels import pixels_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
     from eyetune.api.export import Export
     from eyetune.api.export_model import ModelExport
-    from eyetune.device.export.export_folder import Manifest
     from eyetune.device.export.verify import Verification
 
 Formats = Annotated[
@@ -137,27 +136,11 @@ def _are_model_formats(formats: Sequence[str]) -> bool:
 def _model_lines(files: ModelExport) -> list[RenderableType]:
     """Return what to print about model files."""
     lines: list[RenderableType] = []
-    if files.int8_accuracy is not None and files.num_validation_images is not None:
-        num_images = files.num_validation_images
-        lines.append(_table(_accuracy_rows(files.float_accuracy, files.int8_accuracy, num_images)))
+    if files.accuracy_rows:
+        lines.append(_table(files.accuracy_rows))
     if files.pixels != "0-1":
         lines.append(f"The float network takes pixels from {pixels_text(files.pixels)}.")
     return [*lines, f"Written: {escape(str(files.folder))} ({', '.join(files.files)})"]
-
-
-def _accuracy_rows(
-    float_accuracy: float | None, int8_accuracy: float, num_images: int
-) -> dict[str, str]:
-    """Return accuracies on validation images as rows of a table, with their 95% intervals."""
-    from eyetune.analysis.class_metrics import accuracy_share
-    from eyetune.report.numbers import share_text
-
-    rows = {"images": f"{num_images:,} of the validation split"}
-    for name, accuracy in (("float", float_accuracy), ("int8", int8_accuracy)):
-        if accuracy is not None:
-            share = accuracy_share(accuracy, num_images)
-            rows[f"accuracy in {name}"] = share_text(share, digits=2)
-    return rows
 
 
 def verify(
@@ -256,97 +239,34 @@ def flash(
 
 def export_lines(export: Export) -> list[RenderableType]:
     """Return what to print about an export."""
-    manifest, board = export.manifest, export.manifest.board
-    is_internal = manifest.arena_bytes <= board.arena_bytes
-    available = board.arena_bytes if is_internal else board.psram_bytes
-    arena = f"{manifest.arena_bytes:,} of {available:,} bytes"
-    rows = {
-        **_accuracy_rows(
-            manifest.float_validation_accuracy,
-            manifest.int8_validation_accuracy,
-            manifest.validation_images,
-        ),
-        "flash": f"{manifest.flash_bytes:,} of {board.max_model_bytes:,} bytes",
-        "tensor arena": f"{arena}, {_arena_source(manifest)}",
-        "multiply-accumulates": f"{manifest.macs:,} MACs",
-        "operators": ", ".join(manifest.operators),
-    }
-    if manifest.latency_ms is not None:
-        time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms"
-        rows["time per image"] = f"{time}, predicted"
-    if manifest.source_file is not None:
-        rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"
-    rows |= _unknown_rows(manifest)
+    manifest = export.manifest
     folders = ", ".join(f"{name}/" for name in manifest.formats)
     path = escape(str(export.folder))
     return [
-        f"[bold]{escape(manifest.label)}[/bold] for {escape(board.title)}",
-        _table(rows),
+        f"[bold]{escape(manifest.label)}[/bold] for {escape(manifest.board.title)}",
+        _table(export.summary.rows),
         *(escape_lines(note) for note in export.notes),
         f"Written: {path} (model.tflite, report.html, {folders})",
         f"Next: eyetune verify {path}",
     ]
 
 
-def _unknown_rows(manifest: Manifest) -> dict[str, str]:
-    """Return how many known and unknown pictures are refused, as rows of a table."""
-    from eyetune.device.export.unknown_text import refused
-    from eyetune.report.numbers import share_text
-
-    report = manifest.unknown
-    if report is None:
-        return {}
-    rows = {"unknown": f"below {report.confidence:.2%} confidence"}
-    for each in refused(report):
-        name = f"refused {each.name}"
-        rows[name] = f"{share_text(each.share)} of {each.images:,}"
-    return rows
-
-
-def _arena_source(manifest: Manifest) -> str:
-    """Return which part of the tensor arena was measured, and which one was computed."""
-    scratch_bytes = manifest.arena_scratch_bytes
-    how = "measured" if manifest.arena_is_measured else "predicted"
-    if not scratch_bytes:
-        return how
-    return f"{scratch_bytes:,} computed for ESP-NN's kernels, the rest {how}, in whole KiB"
-
-
 def verification_lines(verification: Verification) -> list[RenderableType]:
     """Return what to print about a verification."""
-    from eyetune.analysis.class_metrics import accuracy_share
     from eyetune.device.export.verify import Conclusion
-    from eyetune.report.numbers import share_text
 
-    rows = {"images": f"{verification.num_images:,} of the {verification.split} split"}
-    if verification.float_accuracy is not None:
-        share = accuracy_share(verification.float_accuracy, verification.num_images)
-        rows["accuracy in float"] = share_text(share, digits=2)
-    int8 = share_text(verification.judgement.accuracy, digits=2)
-    rows["accuracy in int8"] = f"{int8}, {verification.interpreter}"
-    if verification.agreement is not None:
-        rows["same class"] = f"{verification.agreement:.2%} ({verification.reference})"
-    if verification.arena is not None:
-        rows["tensor arena"] = f"{verification.arena.bytes:,} bytes used"
-        if verification.arena_limit_bytes is not None:
-            if verification.arena_scratch_bytes:
-                rows["tensor arena"] += (
-                    f", {verification.arena_scratch_bytes:,} computed for ESP-NN's kernels"
-                )
-            rows["tensor arena"] += f", {verification.arena_limit_bytes:,} set aside"
     colors = {Conclusion.PASSED: "green", Conclusion.FAILED: "red"}
     color = colors.get(verification.conclusion, "yellow")
     verdict = f"[{color}]{verification.conclusion}[/{color}]"
-    sentences = (*verification.failures, *verification.warnings)
     return [
         verdict,
         verification.judgement.text,
-        _table(rows),
-        *(escape_lines(sentence) for sentence in sentences),
+        _table(verification.rows),
+        *(escape_lines(sentence) for sentence in verification.sentences),
     ]
 
 
-def _table(rows: dict[str, str]) -> Table:
+def _table(rows: Mapping[str, str]) -> Table:
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")

@@ -143,4 +143,4 @@ def _table(result: Predictions) -> Table:
 
 
 def _answer_text(answer: PictureAnswer | None) -> str:
-    return "" if answer is None else f"{escape(answer.label)} {answer.confidence:.1%}"
+    return "" if answer is None else escape(answer.text)

@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 
 _NO_COMMON = Common()
 _NO_TRACKERS = TrackerFlags()
-_SIGNS = {"<=": "at most", "<": "less than", ">=": "at least", ">": "more than"}
-_COSTS = {
-    "macs": "multiply-accumulates",
-    "multiply_adds": "multiply-accumulates",
-    "parameters": "parameters",
-    "trainable_parameters": "trainable parameters",
-    "flash_bytes": "flash (bytes)",
-    "arena_bytes": "tensor arena (bytes)",
-    "latency_ms": "time per image (ms)",
-    "fps": "frames per second",
-}
 
 
 def shrink(  # noqa: PLR0913 (options)
@@ -151,19 +140,14 @@ def _summary(result: Shrunk) -> list[RenderableType]:
     from rich import box
     from rich.table import Table
 
-    from eyetune.api.shrink_limits import cost_number
+    from eyetune.api.shrink_limits import cost_changes
     from eyetune.report.console import escape
 
-    steps, limits = result.record.steps, result.record.limits
     table = Table("", box=box.SIMPLE)
     for column in ("before", "now", "limit"):
         table.add_column(column, justify="right")
-    for name, before in steps[0].before.items():
-        texts = [
-            f"{_SIGNS[limit.sign]} {limit.limit:,.10g}" for limit in limits if limit.name == name
-        ]
-        numbers = (cost_number(name, cost) for cost in (before, steps[-1].after[name]))
-        table.add_row(_COSTS.get(name, name), *numbers, " and ".join(texts))
+    for change in cost_changes(result.record):
+        table.add_row(change.name, change.before, change.now, change.limit)
     accuracies = (run.validation_accuracy for run in (result.parent, result.run))
     table.add_row("validation accuracy in float", *(f"{share:.2%}" for share in accuracies), "")
     return [f"[bold]Made from {escape(result.parent.record.label)}[/bold]", table]

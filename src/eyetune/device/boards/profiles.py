@@ -20,6 +20,7 @@ from eyetune.errors import UsageError, nearest
 from eyetune.inputs import toml_text
 from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
 from eyetune.inputs.regular_file import read_text
+from eyetune.values.display import one_line
 from eyetune.values.renamed_attributes import renamed_to
 
 DEFAULT_BOARD = "esp-eye"
@@ -156,6 +157,9 @@ class Board(_Section):
                 "and partition_bytes at most flash_bytes"
             )
         return self
+
+    def __repr__(self) -> str:
+        return f"<Board {one_line(self.name)}: {one_line(self.title)}>"
 
     @property
     def max_model_bytes(self) -> int:

@@ -22,6 +22,7 @@ from eyetune.analysis.imbalance import imbalance
 from eyetune.analysis.metrics import confident_mistakes
 from eyetune.device.estimate.tflite import read
 from eyetune.device.export import litert, tflm
+from eyetune.device.export.export_text import accuracy_rows
 from eyetune.device.export.int8_values import (
     Images,
     OnImage,
@@ -36,6 +37,7 @@ from eyetune.device.sandbox import client
 from eyetune.errors import BoardError
 from eyetune.report.numbers import share_text
 from eyetune.values.renamed_attributes import renamed_to
+from eyetune.values.summary import Summarized, Summary
 from eyetune.values.versions import library_versions
 
 MIN_AGREEMENT = 0.995  # with LiteRT's reference kernels; ResNet-8 agreed on 500 of 500 images
@@ -76,8 +78,8 @@ class Mistake:
     confidence: float
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Summarized):
     """The result of a verification.
 
     Attributes:
@@ -193,9 +195,37 @@ class Verification:
         return tuple(warnings)
 
     @property
+    def sentences(self) -> tuple[str, ...]:
+        """Why the verification failed, and what to know besides."""
+        return (*self.failures, *self.warnings)
+
+    @property
     def passed(self) -> bool:
         """Whether the int8 model can be trusted."""
         return not self.failures
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """What was measured, as texts by what they are about."""
+        rows = accuracy_rows(self.float_accuracy, self.int8_accuracy, self.num_images, self.split)
+        rows["accuracy in int8"] += f", {self.interpreter}"
+        if self.agreement is not None:
+            rows["same class"] = f"{self.agreement:.2%} ({self.reference})"
+        if self.arena is not None:
+            parts = [f"{self.arena.bytes:,} bytes used"]
+            if self.arena_limit_bytes is not None:
+                if self.arena_scratch_bytes:
+                    parts.append(f"{self.arena_scratch_bytes:,} computed for ESP-NN's kernels")
+                parts.append(f"{self.arena_limit_bytes:,} set aside")
+            rows["tensor arena"] = ", ".join(parts)
+        return rows
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        share = f"{self.int8_accuracy:.2%} of {self.num_images:,} {self.split} images in int8"
+        title = f"{self.conclusion} {share}"
+        return Summary(title, self.rows, (self.judgement.text, *self.sentences))
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
