@@ -162,30 +162,14 @@ def _board_lines(board: Board) -> list[RenderableType]:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
-    shown_apart = ("name", "title", "quirks", "copies_convolutions")
-    sections = ("camera", "cost")
     fields = type(board).model_fields
-    for name in fields:
-        if name not in (*shown_apart, *sections):
-            text = _value_text(getattr(board, name))
-            table.add_row(name, escape(text), fields[name].description)
-    for name in sections:
-        section = getattr(board, name)
-        text = "none" if section is None else ", ".join(f"{key} {value}" for key, value in section)
+    for name, text in board.texts.items():
         table.add_row(name, escape(text), fields[name].description)
     lines: list[RenderableType] = [
         f"[bold]{escape(board.title)}[/bold] ({escape(board.name)})",
         table,
     ]
     return lines + [f"  - {escape(quirk)}" for quirk in board.quirks]
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _fit_lines(check: FitCheck) -> list[RenderableType]:

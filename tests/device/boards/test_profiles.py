@@ -75,6 +75,17 @@ def test_board_without_psram_has_its_arena_in_internal_ram() -> None:
     assert nucleo.max_arena_bytes == nucleo.arena_bytes < 640 * 1024
 
 
+def test_board_shows_all_of_its_values() -> None:
+    for board in boards():
+        assert repr(board) == f"<Board: {board.title} ({board.name})>"
+        rows = board.summary.rows
+        assert rows["arena_bytes"] == f"{board.arena_bytes:,}"
+        assert (rows["camera"] == "none") == (board.camera is None)
+        assert board.summary.sentences == board.quirks
+        shown_apart = {"name", "title", "quirks", "copies_convolutions"}
+        assert set(rows) == set(type(board).model_fields) - shown_apart
+
+
 def test_board_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         load_board("esp-eye").flash_bytes = 1  # type: ignore[misc]

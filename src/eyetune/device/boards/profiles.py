@@ -9,7 +9,7 @@ from importlib import resources
 from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,8 +20,8 @@ from eyetune.errors import UsageError, nearest
 from eyetune.inputs import toml_text
 from eyetune.inputs.limits import TEXT_BYTES, LimitExceededError, fix_for
 from eyetune.inputs.regular_file import read_text
-from eyetune.values.display import one_line
 from eyetune.values.renamed_attributes import renamed_to
+from eyetune.values.summary import Summarized, Summary
 
 DEFAULT_BOARD = "esp-eye"
 EspNnVersion = Literal["1.2.3", "1.4"]  # those with their own formulas in estimate/esp_nn.py
@@ -110,7 +110,7 @@ class CostModel(_Section):
         return matching[-1]
 
 
-class Board(_Section):
+class Board(Summarized, _Section):
     """A board and its limits. A kibibyte (KiB) has 1024 bytes."""
 
     name: str = Field(min_length=1, description="name in commands, for example esp-eye")
@@ -158,8 +158,18 @@ class Board(_Section):
             )
         return self
 
-    def __repr__(self) -> str:
-        return f"<Board {one_line(self.name)}: {one_line(self.title)}>"
+    @property
+    def texts(self) -> dict[str, str]:
+        """Its values as texts, by the name of the field: first plain values, then sections."""
+        shown_apart = ("name", "title", "quirks", "copies_convolutions")
+        sections = ("camera", "cost")
+        plain = [name for name in type(self).model_fields if name not in (*shown_apart, *sections)]
+        return {name: _text(getattr(self, name)) for name in (*plain, *sections)}
+
+    @property
+    def summary(self) -> Summary:
+        """What a prompt and a notebook show of it."""
+        return Summary(f"{self.title} ({self.name})", self.texts, self.quirks)
 
     @property
     def max_model_bytes(self) -> int:
@@ -317,3 +327,16 @@ def _section_and_field(path: Sequence[int | str]) -> tuple[type[_Section], Field
     names = path if section is Board else path[1:]
     field = section.model_fields.get(str(names[0])) if names else None
     return section, field
+
+
+def _text(value: Any) -> str:
+    """Return a value of a board as text."""
+    if isinstance(value, _Section):
+        return ", ".join(f"{name} {part}" for name, part in value)
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
