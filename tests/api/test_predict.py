@@ -11,6 +11,12 @@ import pytest
 from PIL import Image
 
 import eyetune as et
+from eyetune.api.picture_predictions import (
+    MAX_SHOWN,
+    PictureAnswer,
+    PicturePrediction,
+    Predictions,
+)
 from eyetune.api.run import Run
 from eyetune.data.sources.image_file import decode
 from eyetune.device.export.export_folder import MANIFEST, MODEL
@@ -155,3 +161,14 @@ def test_predict_refuses_an_export_with_another_network(
     manifest.write_text(json.dumps({**values, "class_names": values["class_names"][:4]}))
     with pytest.raises(BoardError):
         et.predict(folder, photos / "0.png", progress=False)
+
+
+def test_predictions_of_many_pictures_show_the_first_ones() -> None:
+    answer = PictureAnswer("cat", 0.75, is_unknown=False, classes=(("cat", 0.75), ("dog", 0.25)))
+    image = np.zeros(SHAPE, np.uint8)
+    pictures = tuple(
+        PicturePrediction(f"{number}.png", image, answer, None) for number in range(MAX_SHOWN + 7)
+    )
+    summary = Predictions("network.keras", None, pictures).summary
+    assert summary.rows == {f"{number}.png": "float: cat 75.0%" for number in range(MAX_SHOWN)}
+    assert summary.sentences == ("7 pictures more: `pictures` has all of them.",)
