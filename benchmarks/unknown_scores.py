@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyetune.analysis.class_metrics import wilson_share
-from eyetune.report.numbers import share_text
 from recorded import Result, machine, markdown_table, measured
 
 Images = NDArray[np.uint8]
@@ -135,8 +134,7 @@ def main() -> None:
             for kind in KINDS:
                 values = result[kind]
                 refused = {
-                    name: share_text(wilson_share(*counts))
-                    for name, counts in values["refused"].items()
+                    name: wilson_share(*counts).text() for name, counts in values["refused"].items()
                 }
                 others = ", ".join(f"{name} {refused[name]}" for name in result["unknown"])
                 cells = (data, str(seed), f"{result['accuracy']:.1%}", kind)

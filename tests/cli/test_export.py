@@ -9,7 +9,6 @@ from PIL import Image
 
 from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.api.run import Run
-from eyetune.report.numbers import share_text
 from tests.cli.conftest import Terminal
 
 
@@ -17,7 +16,7 @@ def test_export_prints_accuracies_with_intervals(
     eyetune: Terminal, trained: Run, tmp_path: Path, at: list[str]
 ) -> None:
     num_images = trained.record.data.num_validation
-    accuracy = share_text(accuracy_share(trained.validation_accuracy, num_images), digits=2)
+    accuracy = accuracy_share(trained.validation_accuracy, num_images).text(digits=2)
     assert "(" in accuracy
     for format_name in ("c", "tflite"):
         folder = tmp_path / format_name
@@ -27,7 +26,7 @@ def test_export_prints_accuracies_with_intervals(
             assert text in eyetune.output, text
     assert eyetune("verify", tmp_path / "c", *at) == 0
     num_images = trained.record.data.num_test
-    accuracy = share_text(accuracy_share(trained.test_accuracy, num_images), digits=2)
+    accuracy = accuracy_share(trained.test_accuracy, num_images).text(digits=2)
     for text in ("accuracy in float", accuracy, f"{num_images} of the test"):
         assert text in eyetune.output, text
 

@@ -31,6 +31,18 @@ class Share(NamedTuple):
         """Whether there is something to measure it on."""
         return not math.isnan(self.value)
 
+    def text(self, *, digits: int = 1) -> str:
+        """Return the share in percent with its 95% interval; "" if it is not known.
+
+        Example:
+            >>> wilson_share(12, 29).text()
+            '41.4% (25.5% to 59.3%)'
+        """
+        if not self.is_known:
+            return ""
+        value, low, high = (f"{each:.{digits}%}" for each in self)
+        return f"{value} ({low} to {high})"
+
     def to_json(self) -> dict[str, Any]:
         """Return the share as plain JSON values, which are null if it is not known."""
         if not self.is_known:

@@ -9,7 +9,7 @@ from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.int8_ports import conversions_text
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.verify import MAX_ACCURACY_DROP
-from eyetune.report.numbers import count_text, rate_text, share_text
+from eyetune.report.numbers import count_text, rate_text
 from eyetune.values.pixels import pixels_text
 
 _NUM_SHOWN = 3  # names of classes
@@ -109,7 +109,7 @@ def _notes_on_unknown(report: UnknownReport) -> list[str]:
         notes.append("There are no test images: how many known pictures are refused is not known.")
     elif report.known.share.low > report.rate:
         notes.append(
-            f"{share_text(report.known.share)} of the test pictures are refused, more than the "
+            f"{report.known.share.text()} of the test pictures are refused, more than the "
             f"{rate_text(report.rate)} that were asked for: they differ from the calibration "
             "images, or those are few."
         )

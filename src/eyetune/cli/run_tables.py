@@ -11,7 +11,6 @@ from rich.table import Table
 from eyetune.api.shown import validation_rows
 from eyetune.cli.tables import MAX_MATRIX_CLASSES, key_value_table, percent, shape_text, sparkline
 from eyetune.report.console import escape, escape_lines
-from eyetune.report.numbers import share_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -165,7 +164,7 @@ def evaluation_tables(
         f"{escape(label)} on {result.num_images:,} {split} {noun}s",
         f"accuracy {result.accuracy:.2%} (95% interval {low:.2%} to {high:.2%}), "
         f"loss {result.loss:.4f}, expected calibration error {result.calibration_error:.2%}",
-        f"balanced accuracy {share_text(result.balanced_accuracy, digits=2)}",
+        f"balanced accuracy {result.balanced_accuracy.text(digits=2)}",
         _class_table(names, result, noun),
     ]
     if len(names) <= MAX_MATRIX_CLASSES:

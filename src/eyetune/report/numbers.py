@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from eyetune.analysis.class_metrics import Share
 
 
 def accuracy_text(accuracy: float, deviation: float | None = None) -> str:
@@ -23,20 +19,6 @@ def accuracy_text(accuracy: float, deviation: float | None = None) -> str:
     if deviation is None:
         return f"{accuracy:.2%}"
     return f"{accuracy:.2%} ± {100 * deviation:.2f}"
-
-
-def share_text(share: Share, *, digits: int = 1) -> str:
-    """Return a share in percent with its 95% interval; "" if it is not known.
-
-    Example:
-        >>> from eyetune.analysis.class_metrics import wilson_share
-        >>> share_text(wilson_share(12, 29))
-        '41.4% (25.5% to 59.3%)'
-    """
-    if not share.is_known:
-        return ""
-    value, low, high = (f"{each:.{digits}%}" for each in share)
-    return f"{value} ({low} to {high})"
 
 
 def rate_text(rate: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from eyetune.analysis.class_metrics import accuracy_share
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.unknown_text import refused
-from eyetune.report.numbers import share_text
 from eyetune.values.pixels import pixels_text
 
 
@@ -53,7 +52,7 @@ def accuracy_rows(
     for name, accuracy in (("float", float_accuracy), ("int8", int8_accuracy)):
         if accuracy is not None:
             share = accuracy_share(accuracy, num_images)
-            rows[f"accuracy in {name}"] = share_text(share, digits=2)
+            rows[f"accuracy in {name}"] = share.text(digits=2)
     return rows
 
 
@@ -73,5 +72,5 @@ def _unknown_rows(manifest: Manifest) -> dict[str, str]:
         return {}
     rows = {"unknown": f"below {report.confidence:.2%} confidence"}
     for each in refused(report):
-        rows[f"refused {each.name}"] = f"{share_text(each.share)} of {each.images:,}"
+        rows[f"refused {each.name}"] = f"{each.share.text()} of {each.images:,}"
     return rows

@@ -20,7 +20,7 @@ from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.unknown_text import guarantee_text, refused
 from eyetune.device.export.verify import Verification
 from eyetune.device.firmware.escaping import markdown
-from eyetune.report.numbers import count_text, share_text
+from eyetune.report.numbers import count_text
 
 
 def model_card(manifest: Manifest, verification: Verification | None = None) -> str:
@@ -69,7 +69,7 @@ def _on_other_images(manifest: Manifest) -> str:
 def _unknown(report: UnknownReport | None) -> list[str]:
     if report is None:
         return []
-    rows = [(each.name, f"{each.images:,}", share_text(each.share)) for each in refused(report)]
+    rows = [(each.name, f"{each.images:,}", each.share.text()) for each in refused(report)]
     return [
         "## Unknown pictures",
         guarantee_text(report),
@@ -88,7 +88,7 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
             if accuracy is None:
                 continue
             share = accuracy_share(accuracy, num_images)
-            rows.append((name, share_text(share, digits=2)))
+            rows.append((name, share.text(digits=2)))
         use = "on which choices were based"
         if manifest.source_file is not None:
             use = "on some of which the network may have been trained"
@@ -98,7 +98,7 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
             _table(("network", "accuracy"), rows),
         ]
     confusion = np.array(verification.confusion)
-    balanced = share_text(balanced_accuracy(confusion))
+    balanced = balanced_accuracy(confusion).text()
     sections = [
         f"**{verification.conclusion}** {verification.judgement.text}",
         f"Balanced accuracy: {balanced}. Measured in {verification.interpreter}, with 95% "
@@ -116,7 +116,7 @@ def _class_rows(names: Sequence[str], metrics: Sequence[ClassMetrics]) -> list[t
     rows = []
     for name, each in zip(names, metrics, strict=True):
         shares = (each.recall, each.precision, each.f1)
-        rows.append((name, f"{each.num_images:,}", *(share_text(share) for share in shares)))
+        rows.append((name, f"{each.num_images:,}", *(share.text() for share in shares)))
     return rows
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from eyetune.analysis.conformal import refused_range
 from eyetune.device.export.unknown import RefusedPictures, UnknownReport
-from eyetune.report.numbers import count_text, rate_text, share_text
+from eyetune.report.numbers import count_text, rate_text
 
 
 def refused(report: UnknownReport) -> tuple[RefusedPictures, ...]:
@@ -46,7 +46,7 @@ def guarantee_text(report: UnknownReport) -> str:
         f"{count_text(report.temperature_images, 'other validation image')}.",
     ]
     if report.answered_accuracy is not None and report.answered_accuracy.is_known:
-        accuracy = share_text(report.answered_accuracy)
+        accuracy = report.answered_accuracy.text()
         sentences.append(f"Of the test pictures that are answered, {accuracy} are right.")
     if report.vote_frames > 1:
         sentences.append(

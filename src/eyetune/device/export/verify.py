@@ -35,7 +35,6 @@ from eyetune.device.export.parallel import in_parts
 from eyetune.device.export.tflm import Arena
 from eyetune.device.sandbox import client
 from eyetune.errors import BoardError
-from eyetune.report.numbers import share_text
 from eyetune.values.renamed_attributes import renamed_to
 from eyetune.values.summary import Summarized, Summary
 from eyetune.values.versions import library_versions
@@ -187,7 +186,7 @@ class Verification(Summarized):
             warnings.append(
                 f"The largest class has {uneven.ratio:.1f} times as many images as the smallest, "
                 "so judge by balanced accuracy, the mean over classes: "
-                f"{share_text(balanced_accuracy(confusion))}. A constant answer has "
+                f"{balanced_accuracy(confusion).text()}. A constant answer has "
                 f"{uneven.constant_balanced_accuracy:.1%}."
             )
         if self.left_out:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eyetune.analysis.class_metrics import ClassMetrics
-from eyetune.report.numbers import share_text
 from eyetune.report.pages.tables import Cell, Row
 
 INTERVAL_NOTE = (
@@ -29,7 +28,7 @@ def class_rows(class_names: Sequence[str], metrics: Sequence[ClassMetrics]) -> l
     rows = []
     for name, each in zip(class_names, metrics, strict=True):
         shares = [
-            Cell(share_text(share), share.value if share.is_known else "")
+            Cell(share.text(), share.value if share.is_known else "")
             for share in (each.recall, each.precision, each.f1)
         ]
         rows.append(Row([Cell(name, name), Cell(f"{each.num_images:,}", each.num_images), *shares]))

@@ -15,7 +15,7 @@ from eyetune.analysis.class_metrics import (
 )
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
-from eyetune.report.numbers import count_text, share_text
+from eyetune.report.numbers import count_text
 from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, render
 from eyetune.report.pages.tables import Cell, Row
@@ -154,7 +154,7 @@ def _by_class(
         text = f"The {network} network on {validation.num_images:,} validation images"
     else:
         return None
-    balanced = share_text(balanced_accuracy(confusion), digits=2)
+    balanced = balanced_accuracy(confusion).text(digits=2)
     rows = class_rows(manifest["class_names"], class_metrics(confusion))
     return {"text": f"{text}: balanced accuracy {balanced}.", "rows": rows}
 
@@ -195,7 +195,7 @@ def _tried_text(manifest: Mapping[str, Any]) -> str:
 
 def _share_on_validation(manifest: Mapping[str, Any], accuracy: float) -> str:
     num_images = manifest["validation_images"]
-    return share_text(accuracy_share(accuracy, num_images), digits=2)
+    return accuracy_share(accuracy, num_images).text(digits=2)
 
 
 def _commands(manifest: Mapping[str, Any]) -> list[str]:
@@ -234,7 +234,7 @@ def _accuracy_row(
     label: str, float_accuracy: float | None, int8_accuracy: float, num_images: int
 ) -> Row:
     def text(accuracy: float) -> str:
-        return share_text(accuracy_share(accuracy, num_images), digits=2)
+        return accuracy_share(accuracy, num_images).text(digits=2)
 
     if float_accuracy is None:
         return Row([Cell(label), Cell("unknown"), Cell(text(int8_accuracy)), Cell("")])
@@ -269,7 +269,7 @@ def _unknown_rows(manifest: Mapping[str, Any]) -> list[Row]:
     rows = []
     for each in unknown.get("refused", ()):
         share = Share(each["share"]["value"], *each["share"]["interval"])
-        cells = (each["name"], f"{each['images']:,}", share_text(share))
+        cells = (each["name"], f"{each['images']:,}", share.text())
         rows.append(Row([Cell(cell) for cell in cells]))
     return rows
 

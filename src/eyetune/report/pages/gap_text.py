@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyetune.analysis.gap import Gap, Points
-from eyetune.report.numbers import interval_text, share_text
+from eyetune.report.numbers import interval_text
 
 
 def gap_sentences(gap: Gap) -> list[str]:
@@ -11,8 +11,8 @@ def gap_sentences(gap: Gap) -> list[str]:
     sentences = []
     if gap.fall is not None and gap.clean is not None and gap.camera is not None:
         sentences.append(
-            f"Accuracy falls by {_points(gap.fall)}: from {share_text(gap.clean)} on "
-            f"{gap.num_clean:,} {gap.split} images to {share_text(gap.camera)} on "
+            f"Accuracy falls by {_points(gap.fall)}: from {gap.clean.text()} on "
+            f"{gap.num_clean:,} {gap.split} images to {gap.camera.text()} on "
             f"{gap.num_camera:,} pictures of the camera."
         )
         main = gap.main_cause

@@ -14,7 +14,7 @@ from eyetune.analysis.verdict import Verdict
 from eyetune.recipe import Recipe
 from eyetune.records import RunRecord
 from eyetune.report.figures.run_figures import curves, forest
-from eyetune.report.numbers import accuracy_text, duration, quantity, share_text
+from eyetune.report.numbers import accuracy_text, duration, quantity
 from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, drawing, render
 from eyetune.report.pages.tables import (
@@ -202,6 +202,6 @@ def _metrics_text(part: RunPart) -> str:
     accuracy = Share(evaluation.accuracy, *evaluation.accuracy_interval)
     return (
         f"On {evaluation.num_images:,} {part.split} {part.record.data.noun}s: accuracy "
-        f"{share_text(accuracy, digits=2)}, balanced accuracy "
-        f"{share_text(evaluation.balanced_accuracy, digits=2)}."
+        f"{accuracy.text(digits=2)}, balanced accuracy "
+        f"{evaluation.balanced_accuracy.text(digits=2)}."
     )
