@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 import eyetune
+from eyetune.values.summary import Summarized
 
 HEAVY = ("keras", "tensorflow", "matplotlib", "numpy", "pydantic", "sqlalchemy", "rich")
 # Names whose documentation needs no example of its own, and why.
@@ -72,6 +73,18 @@ def test_public_results_show_themselves_in_a_notebook() -> None:
     results = [each for each in public if isinstance(each, type) and hasattr(each, "to_json")]
     assert {eyetune.FitCheck, eyetune.Run, eyetune.Study} <= set(results)
     assert [each for each in results if not hasattr(each, "_repr_html_")] == []
+
+
+def test_no_result_has_the_repr_of_a_dataclass_or_model() -> None:
+    for package in ("api", "analysis", "device"):
+        for module in pkgutil.walk_packages([f"{eyetune.__path__[0]}/{package}"]):
+            if not module.ispkg:
+                importlib.import_module(f"eyetune.{package}.{module.name}")
+    assert Summarized.__subclasses__()
+    for result in Summarized.__subclasses__():
+        if result.__module__.startswith("eyetune."):
+            assert result.__repr__ is Summarized.__repr__, result
+            assert result.__str__ is Summarized.__str__, result
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

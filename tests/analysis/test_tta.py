@@ -35,6 +35,10 @@ def test_tta_gain_of_independent_predictions() -> None:
     assert found.difference_interval[0] < found.difference < found.difference_interval[1]
     assert found.difference == found.averaged.accuracy - found.plain.accuracy
     assert found.hint == ""
+    assert repr(found).endswith(" points: better>")
+    assert found.summary.rows["accuracy"] == found.averaged.summary.rows["accuracy"]
+    assert f"{100 * found.difference:+.2f} points" in found.summary.rows["difference"]
+    assert found.summary.sentences == ()
 
 
 def test_tta_gain_hints_at_mirror_images_of_other_meaning() -> None:
@@ -47,6 +51,7 @@ def test_tta_gain_hints_at_mirror_images_of_other_meaning() -> None:
     assert "digits" in found.hint
     value = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert value["hint"] == found.hint
+    assert found.summary.sentences == (found.hint,)
     assert value["mirrored_accuracy"] == found.mirrored_accuracy < 0.3
 
 

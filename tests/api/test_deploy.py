@@ -108,10 +108,10 @@ def test_deploy_resumed_trains_nothing_again(
     assert len(again.study.workspace.runs.all()) == num_runs
     assert again.run.id == deployment.run.id
     assert (again.export.folder / MANIFEST).is_file()
-    assert f"study {deployment.study.name} on ESP-EYE" in repr(again)
+    assert f"study {deployment.study.name}, exported for ESP-EYE" in repr(again)
     page = again._repr_html_()
-    assert again.export.summary.as_html() in page
-    assert again.verification.summary.as_html() in page
+    assert again.export._repr_html_() in page
+    assert again.verification._repr_html_() in page
 
 
 def test_verification_images_fall_back_to_validation(

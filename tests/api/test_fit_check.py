@@ -55,7 +55,7 @@ def test_fit_check_of_vgg16_does_not_fit() -> None:
     assert check.bottleneck.limit == "flash"
     assert len(check.advice) == len(check.reasons) == 1
     assert "does not fit" in repr(check)
-    assert check.summary.sentences == [*check.reasons, *check.advice]
+    assert check.summary.sentences == (*check.reasons, *check.advice)
 
 
 def test_fit_check_json_keeps_earlier_keys() -> None:

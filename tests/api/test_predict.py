@@ -169,6 +169,22 @@ def test_predictions_of_many_pictures_show_the_first_ones() -> None:
     pictures = tuple(
         PicturePrediction(f"{number}.png", image, answer, None) for number in range(MAX_SHOWN + 7)
     )
-    summary = Predictions("network.keras", None, pictures).summary
+    unreadable = tuple((f"{number}.jpg", "empty") for number in range(MAX_SHOWN + 1))
+    summary = Predictions("network.keras", None, pictures, unreadable).summary
     assert summary.rows == {f"{number}.png": "float: cat 75.0%" for number in range(MAX_SHOWN)}
-    assert summary.sentences == ("7 pictures more: `pictures` has all of them.",)
+    assert summary.sentences[:-2] == tuple(
+        f"Unreadable: {number}.jpg (empty)" for number in range(MAX_SHOWN)
+    )
+    assert summary.sentences[-2:] == (
+        "7 pictures more: see the attribute pictures.",
+        "1 unreadable file more: see the attribute unreadable.",
+    )
+    assert len(repr(pictures[0])) < 400
+
+
+def test_a_picture_that_is_given_twice_is_shown_twice() -> None:
+    answer = PictureAnswer("cat", 0.75, is_unknown=False, classes=(("cat", 0.75),))
+    picture = PicturePrediction("a.png", np.zeros(SHAPE, np.uint8), None, answer, voted="cat")
+    rows = Predictions("firmware", None, (picture, picture)).summary.rows
+    text = "int8: cat 75.0%; by vote: cat"
+    assert rows == {"a.png": text, "a.png (2)": text}

@@ -70,7 +70,7 @@ def test_a_range_test_shows_its_suggestion_and_its_reason() -> None:
     assert test.suggestion is not None
     assert rows["suggested rate"] == f"{test.suggestion:g}"
     assert rows["why"] == test.reason
-    assert f"suggested rate {test.suggestion:g}" in repr(test)
+    assert repr(test) == f"<Range test of <sgd>: suggested rate {test.suggestion:g}>"
     assert rows["steps"].startswith("90 of 100 up to a rate of")
     assert "diverged" in rows["steps"]
     assert "src='data:image/png;base64,iVBOR" in test._repr_html_()

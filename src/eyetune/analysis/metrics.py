@@ -57,23 +57,22 @@ class Evaluation(Summarized):
         return tuple(metrics.recall.value for metrics in self.by_class)
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.num_images:,} classified"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        shares = {
-            "accuracy": Share(self.accuracy, *self.accuracy_interval),
-            "balanced accuracy": self.balanced_accuracy,
-        }
+        """What a notebook shows below the headline."""
+        accuracy = Share(self.accuracy, *self.accuracy_interval)
         rows = {
-            **{
-                name: f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})"
-                for name, share in shares.items()
-            },
+            "accuracy": accuracy.text(digits=2),
+            "balanced accuracy": self.balanced_accuracy.text(digits=2),
             "loss": f"{self.loss:.4f}",
             "expected calibration error": f"{self.calibration_error:.2%}",
-            "images": f"{self.num_images:,}",
+            "classified": f"{self.num_images:,}",
         }
-        title = f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f}, {self.num_images:,} images"
-        return Summary(title, rows)
+        return Summary(rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain JSON values."""

@@ -59,18 +59,22 @@ class TtaGain(Summarized):
         )
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"test-time augmentation, {100 * self.difference:+.2f} points: {self.finding}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
+        """What a notebook shows below the headline."""
         low, high = (100 * bound for bound in self.difference_interval)
         points = f"{100 * self.difference:+.2f} points"
         rows = {
-            "accuracy": f"{self.averaged.accuracy:.2%}",
-            "on the images alone": f"{self.plain.accuracy:.2%}",
+            "accuracy": self.averaged.summary.rows["accuracy"],
+            "on the images alone": self.plain.summary.rows["accuracy"],
             "on the mirror images alone": f"{self.mirrored_accuracy:.2%}",
             "difference": f"{points} (95% interval {low:+.1f} to {high:+.1f}): {self.finding}",
         }
-        title = f"test-time augmentation, {points}: {self.finding}"
-        return Summary(title, rows, (self.hint,) if self.hint else ())
+        return Summary(rows, (self.hint,) if self.hint else ())
 
     def to_json(self) -> dict[str, Any]:
         """Return the metrics as plain JSON values."""

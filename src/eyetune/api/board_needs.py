@@ -1,8 +1,8 @@
-"""What a network needs of a board, beside what the board has."""
+"""What a network needs of a board, compared with what the board has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from eyetune.analysis.trial_results import fps_text, int8_text, latency_text
@@ -13,61 +13,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Need:
-    """One of the needs of a network.
+    """A resource that a network needs.
 
     Attributes:
-        name: What is needed.
-        text: How much of it.
-        share: That, as a share of what the board has; None if nothing limits it.
-        is_limit: Whether the network does not fit if the share exceeds 1. Internal RAM is no limit
-            where there is external RAM.
+        name: The resource.
+        text: How much of it the network needs.
+        share: The same as a share of what the board has; None if nothing limits it.
+        may_exceed: Whether the network fits even if the share exceeds 1: internal RAM, when the
+            arena lies in external RAM.
     """
 
     name: str
     text: str
     share: float | None = None
-    is_limit: bool = True
+    may_exceed: bool = False
 
 
 def board_needs(check: FitCheck) -> list[Need]:
-    """Return what a network needs of a board; lower bounds where the needs cannot be told."""
-    board, needs = check.board, check.footprint
-    least = ", at least" if check.uncertainty else ""
-    arena_bytes = needs.arena_bytes_on(board)
-    found = [_limited(f"flash{least}", needs.flash_bytes, board.max_model_bytes, "bytes")]
-    of_arena = "bytes for the arena"
-    if not board.psram_bytes:
-        found.append(_limited(f"RAM{least}", arena_bytes, board.max_arena_bytes, of_arena))
-    else:
-        in_psram = needs.arena_in_psram(board)
-        internal = _limited(
-            f"internal RAM{least}", arena_bytes, board.arena_bytes, of_arena, is_limit=not in_psram
-        )
-        found.append(internal)
-        if in_psram:
-            external = _limited(
-                f"external RAM{least}", arena_bytes, board.max_arena_bytes, of_arena
-            )
-            found.append(external)
-    found.append(Need("arena by part", _arena_text(check)))
-    found.append(Need("time per image", _time_text(check)))
-    time = check.latency
+    """Return what a network needs of a board; lower bounds where its needs are not fully known."""
+    needs, time = check.footprint, check.latency
+    rows = _memory(check)
+    rows.append(Need("arena by part", _arena_text(check)))
+    rows.append(Need("time per image", _time_text(check)))
     if time is not None:
         fps = fps_text(time.milliseconds, time.error_milliseconds)
-        found.append(Need("frames per second", fps))
+        rows.append(Need("frames per second", fps))
     if check.int8 is not None:
         images = f"{check.int8.num_images:,} validation images, {check.int8.interpreter}"
-        found.append(Need("int8 accuracy", f"{int8_text(check.int8)}, {images}"))
+        rows.append(Need("int8 accuracy", f"{int8_text(check.int8)}, {images}"))
     kinds = ", ".join(f"{kind} {macs:,}" for kind, macs in needs.macs_by_kind.items())
     by_kind = f" ({kinds})" if kinds else ""
-    found.append(Need("multiply-accumulates", f"{needs.macs:,} MACs{by_kind}"))
-    found.append(Need("parameters", f"{needs.parameters:,}"))
-    return found
+    rows.append(Need("multiply-accumulates", f"{needs.macs:,} MACs{by_kind}"))
+    rows.append(Need("parameters", f"{needs.parameters:,}"))
+    return rows
 
 
-def _limited(name: str, needed: int, available: int, unit: str, *, is_limit: bool = True) -> Need:
+def _memory(check: FitCheck) -> list[Need]:
+    """Return the needs of flash and RAM."""
+    board, needs = check.board, check.footprint
+    arena_bytes, in_psram = needs.arena_bytes_on(board), needs.arena_in_psram(board)
+    unit = "bytes for the arena"
+    rows = [_limited("flash", needs.flash_bytes, board.max_model_bytes, "bytes")]
+    if board.psram_bytes:
+        internal = _limited("internal RAM", arena_bytes, board.arena_bytes, unit)
+        rows.append(replace(internal, may_exceed=in_psram))
+        if in_psram:
+            rows.append(_limited("external RAM", arena_bytes, board.max_arena_bytes, unit))
+    else:
+        rows.append(_limited("RAM", arena_bytes, board.max_arena_bytes, unit))
+    if not check.uncertainty:
+        return rows
+    return [replace(row, name=f"{row.name}, at least") for row in rows]
+
+
+def _limited(name: str, needed: int, available: int, unit: str) -> Need:
     share = needed / available
-    return Need(name, f"{needed:,} of {available:,} {unit} ({share:.0%})", share, is_limit)
+    return Need(name, f"{needed:,} of {available:,} {unit} ({share:.0%})", share)
 
 
 def _arena_text(check: FitCheck) -> str:

@@ -35,6 +35,7 @@ from eyetune.recipe import CIFAR10_WEIGHTS, DataSection, Recipe
 from eyetune.records import Workspace
 from eyetune.report.numbers import count_text
 from eyetune.report.progress.training_progress import counting_bar, print_note, slow_step
+from eyetune.values.summary import Summarized, Summary
 
 if TYPE_CHECKING:
     from eyetune.api.data_check import DataCheck
@@ -60,8 +61,8 @@ class Parts:
     validation: Indices
 
 
-@dataclass(frozen=True)
-class SuspectsComparison:
+@dataclass(frozen=True, repr=False)
+class SuspectsComparison(Summarized):
     """The difference that the suspects make.
 
     Attributes:
@@ -98,6 +99,22 @@ class SuspectsComparison:
             "suspects were looked for, and suspects were looked for among the others alone. "
             f"{_conclusion(difference, self.seeds)}"
         )
+
+    @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        points = f"{100 * self.difference.difference:+.1f} points of validation {self.metric}"
+        return f"{points} without {self.num_removed:,} of {self.num_train:,} training pictures"
+
+    @property
+    def summary(self) -> Summary:
+        """What a notebook shows below the headline."""
+        rows = {
+            f"{self.metric} with the suspects": f"{self.with_suspects.accuracy:.1%}",
+            f"{self.metric} without them": f"{self.difference.accuracy:.1%}",
+            "runs": ", ".join(self.runs),
+        }
+        return Summary(rows, (self.text,))
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""

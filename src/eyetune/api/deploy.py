@@ -75,20 +75,20 @@ class Deployment(Summarized):
     seconds: float
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        board = self.export.manifest.board.title
+        return f"study {self.study.name}, exported for {board}. {self.verification.headline}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it, before export and verification."""
+        """What a notebook shows below the headline."""
         rows = {
             "run": self.run.record.label,
-            "hyperparameters": settings_text(self.study.best_trial),
             "time": f"{self.seconds:,.0f} s",
             "report": str(self.report),
         }
-        title = f"study {self.study.name} on {self.export.manifest.board.title}"
-        return Summary(f"{title}. {self.verification.summary.title}", rows)
-
-    def _repr_html_(self) -> str:
-        parts: tuple[Summarized, ...] = (self.export, self.verification)
-        return self.summary.as_html() + "".join(part.summary.as_html() for part in parts)
+        return Summary(rows, parts=(self.export, self.verification))
 
     @property
     def report(self) -> Path:

@@ -44,16 +44,20 @@ class FileEvaluation(Summarized):
         return judge(self.evaluation.confusion, self.split)
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"{self.path.name}: {self.evaluation.headline}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        found = self.evaluation.summary
+        """What a notebook shows below the headline."""
         rows = {
-            **found.rows,
-            "images": f"{self.evaluation.num_images:,} of the {self.split} split",
+            **self.evaluation.summary.rows,
+            "split": self.split,
             "pixels": f"from {pixels_text(self.pixels)}, {self.dtype} input",
             "computed by": self.interpreter,
         }
-        return Summary(f"{self.path.name}: {found.title}", rows, (self.judgement.text,))
+        return Summary(rows, (self.judgement.text,))
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as JSON values."""

@@ -81,10 +81,14 @@ class Export(Summarized):
     lost = renamed_to("accuracy_drop")
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"{self.manifest.label} for {self.manifest.board.title}, in {self.folder}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        title = f"{self.manifest.label} for {self.manifest.board.title}, in {self.folder}"
-        return Summary(title, export_rows(self.manifest), self.notes)
+        """What a notebook shows below the headline."""
+        return Summary(export_rows(self.manifest), self.notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""

@@ -52,17 +52,21 @@ class ModelExport(Summarized):
     int8_accuracy: float | None = None
 
     @property
-    def accuracy_rows(self) -> dict[str, str]:
-        """Accuracies on validation images as texts; empty if none were compared."""
-        if self.int8_accuracy is None or self.num_validation_images is None:
-            return {}
-        return accuracy_rows(self.float_accuracy, self.int8_accuracy, self.num_validation_images)
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"{', '.join(self.files)} in {self.folder}"
 
     @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        rows = {**self.accuracy_rows, "pixels in float": f"from {pixels_text(self.pixels)}"}
-        return Summary(f"{', '.join(self.files)} in {self.folder}", rows)
+        """What a notebook shows below the headline."""
+        rows = {}
+        if self.int8_accuracy is not None and self.num_validation_images is not None:
+            num_images = self.num_validation_images
+            rows = accuracy_rows(self.float_accuracy, self.int8_accuracy, num_images)
+        sentences = []
+        if self.pixels != "0-1":
+            sentences.append(f"The float network takes pixels from {pixels_text(self.pixels)}.")
+        return Summary(rows, sentences)
 
     def to_json(self) -> dict[str, Any]:
         """Return the export as JSON values."""

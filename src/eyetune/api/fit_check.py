@@ -86,15 +86,23 @@ class FitCheck(Summarized):
         return self.footprint.bottleneck(self.board)
 
     @property
+    def verdict_text(self) -> str:
+        """The verdict as the verb of a sentence."""
+        return "may not fit" if self.verdict == "cannot tell" else self.verdict
+
+    @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"{self.label} {self.verdict_text} {self.board.title}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        verdict = "may not fit" if self.verdict == "cannot tell" else self.verdict
+        """What a notebook shows below the headline."""
         rows = {need.name: need.text for need in board_needs(self)}
-        sentences = (self.uncertainty, *self.reasons, *self.advice)
+        sentences = (self.uncertainty,) if self.uncertainty else ()
         return Summary(
-            f"{self.label} {verdict} {self.board.title}",
             {**rows, "bottleneck": self.bottleneck.text},
-            [sentence for sentence in sentences if sentence],
+            (*sentences, *self.reasons, *self.advice),
         )
 
     what = renamed_to("label")

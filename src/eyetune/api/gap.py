@@ -43,7 +43,8 @@ class ShownGap(Gap):
     def __repr__(self) -> str:
         from eyetune.report.pages.gap_text import gap_sentences
 
-        return f"<Gap of {one_line(self.label)}: {one_line(' '.join(gap_sentences(self)[:1]))}>"
+        first = next(iter(gap_sentences(self)), "the pictures have no labels")
+        return f"<Gap of {one_line(self.label)}: {one_line(first)}>"
 
     def plot(self) -> Picture:
         """Draw the gap, and what each property explains of it, with 95% intervals."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class PicturePrediction:
     """
 
     name: str
-    image: Images
+    image: Images = field(repr=False)
     float_answer: PictureAnswer | None
     int8_answer: PictureAnswer | None
     voted: str | None = None
@@ -73,7 +73,9 @@ class PicturePrediction:
         """The answers in one line."""
         answers = {"float": self.float_answer, "int8": self.int8_answer}
         texts = [f"{name}: {answer.text}" for name, answer in answers.items() if answer]
-        return "; ".join([*texts, *([f"by vote: {self.voted}"] if self.voted is not None else [])])
+        if self.voted is not None:
+            texts.append(f"by vote: {self.voted}")
+        return "; ".join(texts)
 
     @property
     def classes(self) -> tuple[tuple[str, float], ...]:
@@ -111,17 +113,29 @@ class Predictions(Summarized):
     notes: tuple[str, ...] = ()
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        return f"{count_text(len(self.pictures), 'picture')} by {self.network}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it: the first pictures, and what to know."""
-        shown = self.pictures[:MAX_SHOWN]
-        sentences = [f"Unreadable: {name} ({why})" for name, why in self.unreadable]
-        if len(self.pictures) > len(shown):
-            more = count_text(len(self.pictures) - len(shown), "picture")
-            sentences.append(f"{more} more: `pictures` has all of them.")
+        """What a notebook shows below the headline."""
+        unreadable = [f"Unreadable: {name} ({why})" for name, why in self.unreadable]
+        more = [
+            f"{count_text(len(given) - MAX_SHOWN, noun)} more: see the attribute {name}."
+            for name, noun, given in (
+                ("pictures", "picture", self.pictures),
+                ("unreadable", "unreadable file", self.unreadable),
+            )
+            if len(given) > MAX_SHOWN
+        ]
+        rows: dict[str, str] = {}
+        for number, picture in enumerate(self.pictures[:MAX_SHOWN], start=1):
+            is_repeated = picture.name in rows
+            rows[f"{picture.name} ({number})" if is_repeated else picture.name] = picture.text
         return Summary(
-            f"{count_text(len(self.pictures), 'picture')} by {self.network}",
-            {picture.name: picture.text for picture in shown},
-            (*sentences, *self.notes),
+            rows,
+            (*unreadable[:MAX_SHOWN], *more, *self.notes),
         )
 
     def contact_sheet(self) -> Image:

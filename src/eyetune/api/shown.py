@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from eyetune.analysis.comparison import Comparison
 from eyetune.analysis.comparison_table import Column, ComparisonTable, comparison_table
 from eyetune.analysis.learning_rates import RangeTest
-from eyetune.values.display import lines
+from eyetune.values.display import lines, one_line
 from eyetune.values.summary import fact_table
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class ShownRangeTest(RangeTest):
     title: str = ""
 
     def __repr__(self) -> str:
-        return f"<Range test: {'; '.join(f'{name} {text}' for name, text in self.rows().items())}>"
+        title = one_line(self.title) or "Range test"
+        return f"<{title}: suggested rate {self.rows()['suggested rate']}>"
 
     def plot(self) -> Picture:
         """Draw loss by learning rate, with the suggestion and the usable range."""

@@ -61,17 +61,21 @@ class Shrunk(Summarized):
     record: ShrinkRecord
 
     @property
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        steps = count_text(len(self.record.steps), "step")
+        return f"{self.run.record.label}, made from {self.parent.record.label} in {steps}"
+
+    @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
+        """What a notebook shows below the headline."""
         rows = {}
         for change in cost_changes(self.record):
             limit = f"; {change.limit}" if change.limit else ""
             rows[change.name] = f"{change.now}, before {change.before}{limit}"
         now, before = (f"{run.validation_accuracy:.2%}" for run in (self.run, self.parent))
         rows["validation accuracy in float"] = f"{now}, before {before}"
-        steps = count_text(len(self.record.steps), "step")
-        title = f"{self.run.record.label}, made from {self.parent.record.label} in {steps}"
-        return Summary(title, rows)
+        return Summary(rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as JSON values, with the steps under `shrink`."""

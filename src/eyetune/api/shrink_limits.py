@@ -45,9 +45,9 @@ class CostChange:
 
     Attributes:
         name: What it is, with its unit.
-        before: That of the parent.
-        now: That of the result.
-        limit: What it was to keep; "" if nothing.
+        before: The parent's cost.
+        now: The result's cost.
+        limit: Its limits; "" if there are none.
     """
 
     name: str

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 _NO_COMMON = Common()
 _BAR_WIDTH = 20  # characters
 _STATUSES = {"fits": 0, "does not fit": 1, "cannot tell": 3}  # exit status by verdict
-_VERDICTS = {
-    "fits": "[green]fits[/green]",
-    "does not fit": "[red]does not fit[/red]",
-    "cannot tell": "[yellow]may not fit[/yellow]",
-}
+_COLORS = {"fits": "green", "does not fit": "red", "cannot tell": "yellow"}  # by verdict
 
 
 def boards(name: str | None = None, /, *, common: Common = _NO_COMMON) -> None:
@@ -163,7 +159,7 @@ def _board_lines(board: Board) -> list[RenderableType]:
     table.add_column(overflow="fold")
     table.add_column(style="dim", overflow="fold")
     fields = type(board).model_fields
-    for name, text in board.texts.items():
+    for name, text in board.summary.rows.items():
         table.add_row(name, escape(text), fields[name].description)
     lines: list[RenderableType] = [
         f"[bold]{escape(board.title)}[/bold] ({escape(board.name)})",
@@ -174,9 +170,8 @@ def _board_lines(board: Board) -> list[RenderableType]:
 
 def _fit_lines(check: FitCheck) -> list[RenderableType]:
     """Return the needs of a network beside the limits of a board, and what to do."""
-    verdict = _VERDICTS[check.verdict]
     lines: list[RenderableType] = [
-        f"[bold]{escape(check.label)}[/bold] {verdict} {escape(check.board.title)}",
+        f"[bold]{escape(check.label)}[/bold] {_verdict(check)} {escape(check.board.title)}",
         _needs_table(check),
         f"[bold]Bottleneck[/bold]  {escape(check.bottleneck.text)}",
     ]
@@ -212,7 +207,7 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
         time = check.latency
         table.add_row(
             escape(board.name),
-            _VERDICTS[check.verdict],
+            _verdict(check),
             f"{needs.flash_bytes / board.max_model_bytes:.0%}",
             _kibibytes(arena_bytes),
             f"{arena_bytes / available:.0%}",
@@ -227,6 +222,11 @@ def _matrix_lines(checks: tuple[FitCheck, ...]) -> list[RenderableType]:
     if names:
         lines.append(f"Reasons and advice: eyetune fit-check NETWORK --board {escape(names[0])}")
     return lines
+
+
+def _verdict(check: FitCheck) -> str:
+    color = _COLORS[check.verdict]
+    return f"[{color}]{check.verdict_text}[/{color}]"
 
 
 def _needs_table(check: FitCheck) -> Table:
@@ -246,7 +246,7 @@ def _bar(need: Need) -> str:
     if need.share is None:
         return ""
     filled = min(round(need.share * _BAR_WIDTH), _BAR_WIDTH) or 1
-    beyond = "red" if need.is_limit else "yellow"
+    beyond = "yellow" if need.may_exceed else "red"
     color = "green" if need.share <= 1 else beyond
     return f"[{color}]{'█' * filled}[/{color}][dim]{'░' * (_BAR_WIDTH - filled)}[/dim]"
 

@@ -15,7 +15,6 @@ from eyetune.errors import UsageError
 from eyetune.report.console import escape, escape_lines
 from eyetune.values.firmware_formats import DEFAULT_FORMATS, FIRMWARE_FORMATS, FirmwareFormat
 from eyetune.values.model_formats import MODEL_FORMATS, ModelFormat
-from eyetune.values.pixels import pixels_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,11 +134,9 @@ def _are_model_formats(formats: Sequence[str]) -> bool:
 
 def _model_lines(files: ModelExport) -> list[RenderableType]:
     """Return what to print about model files."""
-    lines: list[RenderableType] = []
-    if files.accuracy_rows:
-        lines.append(_table(files.accuracy_rows))
-    if files.pixels != "0-1":
-        lines.append(f"The float network takes pixels from {pixels_text(files.pixels)}.")
+    summary = files.summary
+    lines: list[RenderableType] = [_table(summary.rows)] if summary.rows else []
+    lines += [escape_lines(sentence) for sentence in summary.sentences]
     return [*lines, f"Written: {escape(str(files.folder))} ({', '.join(files.files)})"]
 
 
@@ -261,8 +258,8 @@ def verification_lines(verification: Verification) -> list[RenderableType]:
     return [
         verdict,
         verification.judgement.text,
-        _table(verification.rows),
-        *(escape_lines(sentence) for sentence in verification.sentences),
+        _table(verification.summary.rows),
+        *(escape_lines(sentence) for sentence in verification.remarks),
     ]
 
 

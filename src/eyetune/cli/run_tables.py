@@ -230,16 +230,13 @@ def _confusion_table(names: Sequence[str], result: Evaluation) -> Table:
 def tta_lines(run: Run, split: str, gain: TtaGain) -> list[RenderableType]:
     """Show what test-time augmentation gains, beside the plain accuracy."""
     low, high = gain.averaged.accuracy_interval
-    points = 100 * gain.difference
-    points_low, points_high = (100 * bound for bound in gain.difference_interval)
     macs = run.record.network.macs
     lines = [
         "",
         "[bold]With test-time augmentation[/bold] (mean of the probabilities for each image and "
         "its mirror image):",
         f"  accuracy {gain.averaged.accuracy:.2%} (95% interval {low:.2%} to {high:.2%})",
-        f"  {points:+.2f} points (95% interval {points_low:+.1f} to {points_high:+.1f}): "
-        f"{gain.finding}",
+        f"  {gain.summary.rows['difference']}",
         "  On a board it doubles the multiply-accumulates (MACs) per image: "
         f"{2 * macs:,} instead of {macs:,}.",
     ]

@@ -35,6 +35,7 @@ from pydantic import model_validator
 from eyetune.errors import SpaceError
 from eyetune.inputs.limits import TEXT_BYTES, fix_for
 from eyetune.inputs.regular_file import read_text
+from eyetune.recipe.changes import value_text
 from eyetune.space.hyperparameters import (
     MAX_POINTS,
     Choice,
@@ -268,11 +269,7 @@ def describe(distribution: Choice | Range) -> str:
         '32 to 128 in steps of 32'
     """
     if isinstance(distribution, Choice):
-        texts = [
-            str(value).lower() if isinstance(value, bool) else str(value)
-            for value in distribution.values
-        ]
-        return ", ".join(texts)
+        return ", ".join(map(value_text, distribution.values))
     text = f"{distribution.low:g} to {distribution.high:g}"
     if distribution.sampling == "linear":
         return text if distribution.step is None else f"{text} in steps of {distribution.step:g}"
@@ -283,7 +280,7 @@ def describe(distribution: Choice | Range) -> str:
 
 def _text(distribution: Choice | Range) -> str:
     conditions = "; ".join(
-        f"while {condition.parent} is {' or '.join(map(str, condition.values))}"
+        f"while {condition.parent} is {' or '.join(map(value_text, condition.values))}"
         for condition in distribution.conditions
     )
     return f"{describe(distribution)} {conditions}".strip()

@@ -100,7 +100,7 @@ def test_verify_without_tflm_uses_the_reference_kernels(
     assert result.interpreter == result.reference
     assert result.left_out
     assert result.warnings == (result.left_out,)
-    assert "tensor arena" not in result.rows
+    assert "tensor arena" not in result.summary.rows
     assert num_classifications(5) == 5
 
 
@@ -108,7 +108,7 @@ def test_verification_passes_within_all_limits() -> None:
     assert SOUND.passed
     assert SOUND.conclusion is Conclusion.PASSED
     assert SOUND.int8_accuracy == 0.795
-    assert f"{SOUND.conclusion} 79.50% of {SOUND.num_images:,}" in repr(SOUND)
+    assert f"{SOUND.conclusion} Accuracy in int8: 79.50% of {SOUND.num_images:,}" in repr(SOUND)
     assert SOUND.judgement.text in SOUND.summary.sentences
     assert not SOUND.warnings
 

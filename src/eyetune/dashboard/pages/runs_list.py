@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nicegui import events, ui
 
@@ -23,6 +24,7 @@ from eyetune.dashboard.live import Live
 from eyetune.dashboard.rows import choose_runs, run_row
 from eyetune.dashboard.services import Services
 from eyetune.errors import EyetuneError, UsageError
+from eyetune.recipe.changes import value_text
 from eyetune.records import RunRecord, RunState
 from eyetune.records.live import LiveRuns
 
@@ -249,10 +251,13 @@ def _differences(selected: Sequence[RunRecord]) -> None:
     ]
     header = ["value", *(record.label for record in selected)]
     rows = [
-        [name, *(str(recipes[record.id].get(name, "")) for record in selected)]
-        for name in differing
+        [name, *(_value(recipes[record.id], name) for record in selected)] for name in differing
     ]
     if rows:
         plain_table(header, rows, label="differences between the recipes")
     elif len(selected) > 1:
         Text("These runs have the same recipe.")
+
+
+def _value(values: Mapping[str, Any], name: str) -> str:
+    return value_text(values[name]) if name in values else ""

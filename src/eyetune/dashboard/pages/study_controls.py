@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from eyetune.analysis.ranking import rank_trials
+from eyetune.analysis.study_summary import setting_text
 from eyetune.api.study import Study
 from eyetune.dashboard.layout import Text, answer_buttons, dialog
 from eyetune.dashboard.services import Services
@@ -118,7 +119,9 @@ def _input(hyperparameter: Choice | Range, value: Any) -> Any:
     """Show an input for a hyperparameter."""
     name = one_line(hyperparameter.name)
     if isinstance(hyperparameter, Choice):
-        options = {index: one_line(str(each)) for index, each in enumerate(hyperparameter.values)}
+        options = {
+            index: one_line(setting_text(each)) for index, each in enumerate(hyperparameter.values)
+        }
         chosen = hyperparameter.values.index(value) if value in hyperparameter.values else 0
         return ui.select(options, label=name, value=chosen)
     element = ui.number(name, value=value, min=hyperparameter.low, max=hyperparameter.high)

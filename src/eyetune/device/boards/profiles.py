@@ -159,17 +159,18 @@ class Board(Summarized, _Section):
         return self
 
     @property
-    def texts(self) -> dict[str, str]:
-        """Its values as texts, by the name of the field: first plain values, then sections."""
-        shown_apart = ("name", "title", "quirks", "copies_convolutions")
-        sections = ("camera", "cost")
-        plain = [name for name in type(self).model_fields if name not in (*shown_apart, *sections)]
-        return {name: _text(getattr(self, name)) for name in (*plain, *sections)}
+    def headline(self) -> str:
+        """What it is, in one line."""
+        return f"{self.title} ({self.name})"
 
     @property
     def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        return Summary(f"{self.title} ({self.name})", self.texts, self.quirks)
+        """Its values by the name of the field: first plain values, then sections."""
+        shown_apart = ("name", "title", "quirks", "copies_convolutions")
+        sections = ("camera", "cost")
+        plain = [name for name in type(self).model_fields if name not in (*shown_apart, *sections)]
+        rows = {name: _text(getattr(self, name)) for name in (*plain, *sections)}
+        return Summary(rows, self.quirks)
 
     @property
     def max_model_bytes(self) -> int:
@@ -332,9 +333,9 @@ def _section_and_field(path: Sequence[int | str]) -> tuple[type[_Section], Field
 def _text(value: Any) -> str:
     """Return a value of a board as text."""
     if isinstance(value, _Section):
-        return ", ".join(f"{name} {part}" for name, part in value)
+        return ", ".join(f"{name} {_text(part)}" for name, part in value)
     if isinstance(value, tuple):
-        return ", ".join(value) or "none"
+        return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

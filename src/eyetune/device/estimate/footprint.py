@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from eyetune.device.boards.profiles import Board
@@ -106,7 +106,7 @@ class Footprint:
     tail_bytes: int
     parameters: int
     macs: int
-    graph: Graph
+    graph: Graph = field(repr=False)
     unsupported: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     file_is_exact: bool = False

@@ -1,15 +1,16 @@
-"""What people read of an export: its accuracies, sizes and time, as rows of a table."""
+"""Accuracies, sizes and time of an export as rows of a table."""
 
 from __future__ import annotations
 
 from eyetune.analysis.class_metrics import accuracy_share
+from eyetune.analysis.trial_results import latency_text
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.unknown_text import refused
 from eyetune.values.pixels import pixels_text
 
 
 def export_rows(manifest: Manifest) -> dict[str, str]:
-    """Return what an export needs and how accurate it is, by what it is."""
+    """Return the accuracies, sizes and time of an export as texts, by name."""
     board = manifest.board
     is_internal = manifest.arena_bytes <= board.arena_bytes
     available = board.arena_bytes if is_internal else board.psram_bytes
@@ -25,8 +26,8 @@ def export_rows(manifest: Manifest) -> dict[str, str]:
         "multiply-accumulates": f"{manifest.macs:,} MACs",
         "operators": ", ".join(manifest.operators),
     }
-    if manifest.latency_ms is not None:
-        time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms"
+    if manifest.latency_ms is not None and manifest.latency_error_ms is not None:
+        time = latency_text(manifest.latency_ms, manifest.latency_error_ms)
         rows["time per image"] = f"{time}, predicted"
     if manifest.source_file is not None:
         rows["pixels"] = f"from {pixels_text(manifest.source_file.pixels)}"

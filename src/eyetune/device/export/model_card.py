@@ -15,6 +15,7 @@ from eyetune.analysis.class_metrics import (
     balanced_accuracy,
     class_metrics,
 )
+from eyetune.analysis.trial_results import latency_text
 from eyetune.device.export.export_folder import Manifest
 from eyetune.device.export.unknown import UnknownReport
 from eyetune.device.export.unknown_text import guarantee_text, refused
@@ -108,7 +109,7 @@ def _accuracy(manifest: Manifest, verification: Verification | None) -> list[str
             _class_rows(manifest.class_names, class_metrics(confusion)),
         ),
     ]
-    sections += [f"- {markdown(text)}" for text in (*verification.failures, *verification.warnings)]
+    sections += [f"- {markdown(text)}" for text in verification.remarks]
     return sections
 
 
@@ -131,9 +132,9 @@ def _footprint(manifest: Manifest) -> list[tuple[str, str]]:
         ("tensor arena", f"{manifest.arena_bytes:,} bytes, {how}"),
         ("multiply-accumulates (MACs)", f"{manifest.macs:,} per image"),
     ]
-    if manifest.latency_ms is not None:
-        time = f"{manifest.latency_ms:,.0f} ± {manifest.latency_error_ms:,.0f} ms per image"
-        rows.append(("time", f"{time}, predicted"))
+    if manifest.latency_ms is not None and manifest.latency_error_ms is not None:
+        time = latency_text(manifest.latency_ms, manifest.latency_error_ms)
+        rows.append(("time", f"{time} per image, predicted"))
     rows.append(("operators", ", ".join(manifest.operators)))
     return rows
 

@@ -194,8 +194,8 @@ class Verification(Summarized):
         return tuple(warnings)
 
     @property
-    def sentences(self) -> tuple[str, ...]:
-        """Why the verification failed, and what to know besides."""
+    def remarks(self) -> tuple[str, ...]:
+        """The failures, then the warnings."""
         return (*self.failures, *self.warnings)
 
     @property
@@ -204,8 +204,14 @@ class Verification(Summarized):
         return not self.failures
 
     @property
-    def rows(self) -> dict[str, str]:
-        """What was measured, as texts by what they are about."""
+    def headline(self) -> str:
+        """What it is, and the outcome, in one line."""
+        images = f"{self.num_images:,} {self.split} images"
+        return f"{self.conclusion} Accuracy in int8: {self.int8_accuracy:.2%} of {images}"
+
+    @property
+    def summary(self) -> Summary:
+        """What a notebook shows below the headline."""
         rows = accuracy_rows(self.float_accuracy, self.int8_accuracy, self.num_images, self.split)
         rows["accuracy in int8"] += f", {self.interpreter}"
         if self.agreement is not None:
@@ -217,14 +223,7 @@ class Verification(Summarized):
                     parts.append(f"{self.arena_scratch_bytes:,} computed for ESP-NN's kernels")
                 parts.append(f"{self.arena_limit_bytes:,} set aside")
             rows["tensor arena"] = ", ".join(parts)
-        return rows
-
-    @property
-    def summary(self) -> Summary:
-        """What a prompt and a notebook show of it."""
-        share = f"{self.int8_accuracy:.2%} of {self.num_images:,} {self.split} images in int8"
-        title = f"{self.conclusion} {share}"
-        return Summary(title, self.rows, (self.judgement.text, *self.sentences))
+        return Summary(rows, (self.judgement.text, *self.remarks))
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""

@@ -15,6 +15,7 @@ from eyetune.analysis.class_metrics import (
 )
 from eyetune.analysis.guessing import judge
 from eyetune.analysis.metrics import Evaluation
+from eyetune.analysis.trial_results import latency_text
 from eyetune.report.numbers import count_text
 from eyetune.report.pages.class_table import INTERVAL_NOTE, class_headings, class_rows
 from eyetune.report.pages.page import Drawing, render
@@ -301,7 +302,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         label = "scratch memory of the board's kernels, computed by ESP-NN's formulas"
         facts.insert(1, (label, f"{manifest['arena_scratch_bytes']:,} bytes"))
     if manifest["latency_ms"] is not None:
-        time = f"{manifest['latency_ms']:,.0f} ± {manifest['latency_error_ms']:,.0f} ms"
+        time = latency_text(manifest["latency_ms"], manifest["latency_error_ms"])
         facts.append(("time per image, predicted", time))
     if manifest["calibration_images"] is not None:
         facts.append(("training images for calibration", f"{manifest['calibration_images']:,}"))
