@@ -157,6 +157,9 @@ CANDIDATES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "small-300k": {
         "16-32-64, 3-3-3 blocks": candidate(residual(16, (16, 3), (32, 3), (64, 3))),
         "16-48-96, 3-3-1 blocks": candidate(residual(16, (16, 3), (48, 3), (96, 1))),
+        "16-32-64, 3-6-2 blocks": candidate(residual(16, (16, 3), (32, 6), (64, 2))),
+        "16-48-64, 3-4-1 blocks": candidate(residual(16, (16, 3), (48, 4), (64, 1))),
+        "16-48, 3-5 blocks": candidate(residual(16, (16, 3), (48, 5))),
     },
 }
 
